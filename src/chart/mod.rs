@@ -1,0 +1,1 @@
+//! Charts: loading, subcharts, values with their origin, environments.

@@ -1,0 +1,1 @@
+//! `.thebot-lint.yaml`, with spans.

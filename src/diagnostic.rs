@@ -1,0 +1,176 @@
+//! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see [`crate::source`]).
+
+use crate::source::Span;
+use std::sync::Arc;
+
+/// How bad it is. `error`: it will not work, or is dangerous; `warning`: likely a mistake; `info`: worth knowing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// The Kubernetes minor versions 1.20 to 1.37 as a set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Versions(pub u32);
+
+impl Versions {
+    /// The oldest and the newest minor version that we know.
+    pub const OLDEST: u32 = 20;
+    pub const NEWEST: u32 = 37;
+    pub const NONE: Versions = Versions(0);
+    pub const ALL: Versions = Versions((1 << (Self::NEWEST - Self::OLDEST + 1)) - 1);
+
+    /// The one minor version `1.minor`; empty where we don't know it.
+    pub fn minor(minor: u32) -> Versions {
+        if (Self::OLDEST..=Self::NEWEST).contains(&minor) { Versions(1 << (minor - Self::OLDEST)) } else { Versions::NONE }
+    }
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    pub fn contains(self, minor: u32) -> bool {
+        !self.and(Versions::minor(minor)).is_empty()
+    }
+    pub fn and(self, other: Versions) -> Versions {
+        Versions(self.0 & other.0)
+    }
+    pub fn or(self, other: Versions) -> Versions {
+        Versions(self.0 | other.0)
+    }
+    pub fn without(self, other: Versions) -> Versions {
+        Versions(self.0 & !other.0)
+    }
+    /// Minor versions, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u32> {
+        (Self::OLDEST..=Self::NEWEST).filter(move |&m| self.contains(m))
+    }
+    pub fn newest(self) -> Option<u32> {
+        self.iter().last()
+    }
+}
+
+/// What a label's place is for the reader.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The line of the template that was rendered.
+    Template,
+    /// The line of the values file (or flag) that supplied the text.
+    Values,
+    /// A helper on the include chain.
+    Include,
+    /// A line of a manifest that was given as such.
+    Manifest,
+    /// Any other file: Chart.yaml, a rule, the configuration.
+    Source,
+}
+
+/// A further place with a word on it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+    pub role: Role,
+}
+
+/// The identity of a Kubernetes object.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    pub api_version: Arc<str>,
+    pub kind: Arc<str>,
+    pub namespace: Option<Arc<str>>,
+    pub name: Arc<str>,
+}
+
+/// One finding, in one environment, before [`crate::report`] settles it. `span` may lie in rendered text: settling traces it to the
+/// template line, the include chain and the values line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Diagnostic {
+    /// The rule's id, as in `rules/<group>/<id>.yaml`.
+    pub rule: Arc<str>,
+    pub severity: Severity,
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    pub span: Span,
+    /// Places besides `span` and what it traces to.
+    pub labels: Vec<Label>,
+    pub object: Option<Arc<ObjectRef>>,
+    /// JSON pointer into the object.
+    pub path: Option<String>,
+    /// Index of the environment it was found in; none for what holds for the sources themselves (and for manifests).
+    pub environment: Option<u16>,
+    /// The Kubernetes versions it holds for; none: all that were judged.
+    pub kubernetes: Option<Versions>,
+}
+
+impl Diagnostic {
+    pub fn new(rule: impl Into<Arc<str>>, severity: Severity, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            rule: rule.into(),
+            severity,
+            message: message.into(),
+            help: None,
+            span,
+            labels: Vec::new(),
+            object: None,
+            path: None,
+            environment: None,
+            kubernetes: None,
+        }
+    }
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+    pub fn label(mut self, span: Span, role: Role, text: impl Into<String>) -> Diagnostic {
+        self.labels.push(Label { span, text: text.into(), role });
+        self
+    }
+    pub fn path(mut self, pointer: impl Into<String>) -> Diagnostic {
+        self.path = Some(pointer.into());
+        self
+    }
+}
+
+/// The candidate nearest to `name`, near enough that a typing mistake explains the difference.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = 1 + name.chars().count() / 4;
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
+        .filter(|&(d, c)| d <= limit && c != name)
+        .min_by_key(|&(d, _)| d)
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_a_set_of_minors() {
+        assert_eq!(Versions::ALL.iter().count(), 18);
+        assert_eq!(Versions::minor(19), Versions::NONE);
+        assert_eq!(Versions::minor(25).or(Versions::minor(22)).newest(), Some(25));
+    }
+
+    #[test]
+    fn did_you_mean_wants_a_near_name() {
+        assert_eq!(did_you_mean("includ", ["include", "indent"]), Some("include"));
+        assert_eq!(did_you_mean("xyz", ["include"]), None);
+    }
+}

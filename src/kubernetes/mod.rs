@@ -1,0 +1,1 @@
+//! Judges objects as the API server of each version would.

@@ -1,0 +1,1 @@
+//! Settles findings and writes them.

@@ -1,0 +1,371 @@
+//! Texts, places in them, and where rendered text comes from.
+//!
+//! The lowest room of the house: everybody uses it, it uses nobody. It is the only room that knows lines and columns; all others
+//! speak of bytes ([`Span`]).
+//!
+//! Files are loaded as sources before any render and are read-only from then on. Each render makes its own derived sources (text
+//! given to `tpl`, rendered manifests) under its own render number, so renders need no lock; [`Sources::adopt`] takes them in
+//! when the report is settled.
+
+use std::sync::{Arc, OnceLock};
+
+/// Names one text: the upper 12 bits are the render that made it (0: a loaded file), the lower 20 its index there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SourceId(u32);
+
+const INDEX_BITS: u32 = 20;
+
+impl SourceId {
+    /// The id of source `index` of render `render` (0 for loaded files).
+    pub fn new(render: u32, index: u32) -> SourceId {
+        SourceId((render << INDEX_BITS) | (index & ((1 << INDEX_BITS) - 1)))
+    }
+    /// The render that made this source; 0 for a loaded file.
+    pub fn render(self) -> u32 {
+        self.0 >> INDEX_BITS
+    }
+    fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+}
+
+/// A half-open range of bytes of one source.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Span {
+    pub source: SourceId,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn new(source: SourceId, start: usize, end: usize) -> Span {
+        Span { source, start: start as u32, end: end as u32 }
+    }
+    /// The smallest span that holds both; `self` where they lie in different sources.
+    pub fn to(self, other: Span) -> Span {
+        if self.source != other.source {
+            return self;
+        }
+        Span { source: self.source, start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// What a source is.
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    /// A file of a chart, a manifest, a configuration or a rule.
+    File,
+    /// The text of a `--set`-like flag or of a configuration's `set:`; it has no file.
+    Flag,
+    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in order of their start.
+    Derived(Vec<Piece>),
+}
+
+/// One text with its name.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// As reachable from the working directory (`charts/x/values.yaml`; in an archive `x.tgz!x/values.yaml`); for derived text
+    /// Helm's name of the template.
+    pub name: Arc<str>,
+    /// The bytes as they are in the file: a BOM is kept, UTF-8 is not promised.
+    pub text: Arc<[u8]>,
+    pub kind: SourceKind,
+    line_starts: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<[u8]>>, kind: SourceKind) -> Source {
+        Source { name: name.into(), text: text.into(), kind, line_starts: OnceLock::new() }
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', &self.text).map(|i| i as u32 + 1);
+            std::iter::once(0).chain(breaks).collect()
+        })
+    }
+
+    /// Line and column of a byte offset; both count from 1, the column in characters.
+    pub fn locate(&self, offset: u32) -> (usize, usize) {
+        let starts = self.line_starts();
+        let line = starts.partition_point(|&s| s <= offset) - 1;
+        let end = (offset as usize).min(self.text.len());
+        let before = &self.text[(starts[line] as usize).min(end)..end];
+        (line + 1, String::from_utf8_lossy(before).chars().count() + 1)
+    }
+
+    /// The byte range of a line (counted from 1), without its line break; empty past the end.
+    pub fn line(&self, line: usize) -> std::ops::Range<usize> {
+        let starts = self.line_starts();
+        let Some(&start) = starts.get(line.saturating_sub(1)) else { return self.text.len()..self.text.len() };
+        let end = starts.get(line).map_or(self.text.len(), |&s| s as usize - 1);
+        start as usize..end
+    }
+
+    pub fn lines(&self) -> usize {
+        self.line_starts().len()
+    }
+}
+
+/// A range of a text and where it comes from. Pieces of one text may overlap (`sha256sum` gives all of its output every origin of
+/// its input); bytes without a piece have no known origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    pub start: u32,
+    pub end: u32,
+    pub origin: OriginId,
+}
+
+/// Names an [`Origin`] in the [`Origins`] of one render.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct OriginId(u32);
+
+impl OriginId {
+    /// Nothing is known of where it comes from.
+    pub const NONE: OriginId = OriginId(0);
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Names a [`Condition`] in the [`Origins`] of one render.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ConditionId(u32);
+
+impl ConditionId {
+    /// Not inside of any `if`, `with` or `range`.
+    pub const NONE: ConditionId = ConditionId(0);
+}
+
+/// Where a value or a piece of text comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Origin {
+    /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files` file.
+    Data(Span),
+    /// A constant in a template.
+    Literal(Span),
+    /// Went through a template place (a stretch of text, or an action) on its way: `content` is what the action wrote there, which
+    /// for `include` holds the places inside of the helper in turn. `under` are the conditions in force there.
+    Written { at: Span, content: OriginId, under: ConditionId },
+    /// Both reach it.
+    Joined(OriginId, OriginId),
+    /// `default`, `coalesce`, `ternary`: `value` was taken because the value that would stand at `instead` (the expression's span in the
+    /// template) was empty.
+    Fallback { value: OriginId, instead: Span },
+}
+
+/// An `if`, `with` or `range` around a place, and what decided it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Condition {
+    /// The span of the pipeline that was judged.
+    pub at: Span,
+    /// What the decision rests on.
+    pub decided_by: OriginId,
+    /// Whether the place lies in the main branch (not in `else`).
+    pub taken: bool,
+    /// The next condition outward.
+    pub outer: ConditionId,
+}
+
+/// All origins of one render.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    origins: Vec<Origin>,
+    conditions: Vec<Condition>,
+}
+
+impl Origins {
+    pub fn add(&mut self, origin: Origin) -> OriginId {
+        self.origins.push(origin);
+        OriginId(self.origins.len() as u32)
+    }
+    /// The origin of something made of both; no entry is made where one is unknown or both are the same.
+    pub fn join(&mut self, a: OriginId, b: OriginId) -> OriginId {
+        match (a.is_none(), b.is_none()) {
+            (true, _) => b,
+            (_, true) => a,
+            _ if a == b => a,
+            _ => self.add(Origin::Joined(a, b)),
+        }
+    }
+    pub fn get(&self, id: OriginId) -> Option<Origin> {
+        self.origins.get((id.0 as usize).wrapping_sub(1)).copied()
+    }
+    pub fn add_condition(&mut self, condition: Condition) -> ConditionId {
+        self.conditions.push(condition);
+        ConditionId(self.conditions.len() as u32)
+    }
+    pub fn condition(&self, id: ConditionId) -> Option<Condition> {
+        self.conditions.get((id.0 as usize).wrapping_sub(1)).copied()
+    }
+}
+
+/// What one render leaves behind: its derived sources and the origins that their pieces name.
+#[derive(Clone, Debug, Default)]
+pub struct Derived {
+    pub sources: Vec<Source>,
+    pub origins: Origins,
+}
+
+/// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of each render.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+    renders: Vec<Derived>,
+}
+
+/// The story of a span, see [`Sources::trace`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Template places that the text went through, the outermost first: the line of the template that was rendered, then the include chain.
+    pub templates: Vec<Span>,
+    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the order of the text.
+    pub values: Vec<Span>,
+    /// Expressions whose value, were it set, would be taken instead of a fallback.
+    pub instead: Vec<Span>,
+    /// Conditions around the innermost place, innermost first: the pipeline's span, whether its main branch was taken, and the values that decided.
+    pub conditions: Vec<(Span, bool, Vec<Span>)>,
+}
+
+impl Sources {
+    pub fn add(&mut self, source: Source) -> SourceId {
+        self.files.push(source);
+        SourceId::new(0, self.files.len() as u32 - 1)
+    }
+
+    /// Takes in the sources of render `render` (from 1); renders may be adopted in any order.
+    pub fn adopt(&mut self, render: u32, derived: Derived) {
+        let index = render as usize - 1;
+        if self.renders.len() <= index {
+            self.renders.resize_with(index + 1, Derived::default);
+        }
+        self.renders[index] = derived;
+    }
+
+    /// # Panics
+    /// Where the id comes from another `Sources`, or its render was not adopted.
+    pub fn get(&self, id: SourceId) -> &Source {
+        match id.render() {
+            0 => &self.files[id.index()],
+            r => &self.renders[r as usize - 1].sources[id.index()],
+        }
+    }
+
+    /// Loaded files in the order of loading.
+    pub fn files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.files.iter().enumerate().map(|(i, s)| (SourceId::new(0, i as u32), s))
+    }
+
+    pub fn origins(&self, render: u32) -> Option<&Origins> {
+        self.renders.get((render as usize).checked_sub(1)?).map(|r| &r.origins)
+    }
+
+    pub fn text(&self, span: Span) -> &[u8] {
+        let text = &self.get(span.source).text;
+        let end = (span.end as usize).min(text.len());
+        &text[(span.start as usize).min(end)..end]
+    }
+
+    /// Follows a span back to files. A span of a file answers with itself only; of derived text, with everything that the pieces it
+    /// touches rest on.
+    pub fn trace(&self, span: Span) -> Trace {
+        let mut trace = Trace::default();
+        self.trace_into(span, &mut trace, 0);
+        trace
+    }
+
+    fn trace_into(&self, span: Span, trace: &mut Trace, depth: usize) {
+        let SourceKind::Derived(pieces) = &self.get(span.source).kind else {
+            push_new(&mut trace.templates, span);
+            return;
+        };
+        if depth > 64 {
+            return;
+        }
+        let Some(origins) = self.origins(span.source.render()) else { return };
+        // Pieces are sorted by start, but may overlap: a piece that starts far before may still reach the span.
+        let until = pieces.partition_point(|p| p.start < span.end.max(span.start + 1));
+        let mut innermost = ConditionId::NONE;
+        for piece in pieces[..until].iter().filter(|p| p.end > span.start || (p.start == p.end && p.start == span.start)) {
+            self.follow(piece.origin, origins, trace, &mut innermost, depth);
+        }
+        let mut next = origins.condition(innermost);
+        while let Some(condition) = next {
+            let mut deciding = Trace::default();
+            self.follow(condition.decided_by, origins, &mut deciding, &mut ConditionId::default(), depth + 1);
+            trace.conditions.push((condition.at, condition.taken, deciding.values));
+            next = origins.condition(condition.outer);
+        }
+    }
+
+    fn follow(&self, id: OriginId, origins: &Origins, trace: &mut Trace, innermost: &mut ConditionId, depth: usize) {
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            match origins.get(id) {
+                None => {}
+                Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
+                Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
+                Some(Origin::Written { at, content, under }) => {
+                    self.reach(at, trace, depth, |t| &mut t.templates);
+                    if under != ConditionId::NONE {
+                        *innermost = under;
+                    }
+                    stack.push(content);
+                }
+                Some(Origin::Joined(a, b)) => {
+                    stack.push(b);
+                    stack.push(a);
+                }
+                Some(Origin::Fallback { value, instead }) => {
+                    push_new(&mut trace.instead, instead);
+                    stack.push(value);
+                }
+            }
+        }
+    }
+
+    fn reach(&self, span: Span, trace: &mut Trace, depth: usize, list: fn(&mut Trace) -> &mut Vec<Span>) {
+        match self.get(span.source).kind {
+            SourceKind::Derived(_) => self.trace_into(span, trace, depth + 1),
+            _ => push_new(list(trace), span),
+        }
+    }
+}
+
+fn push_new(list: &mut Vec<Span>, span: Span) {
+    if !list.contains(&span) {
+        list.push(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locate_counts_characters_from_one() {
+        let source = Source::new("a", "x: é1\ny: 2\n".as_bytes(), SourceKind::File);
+        assert_eq!(source.locate(0), (1, 1));
+        assert_eq!(source.locate(5), (1, 5));
+        assert_eq!(source.locate(7), (2, 1));
+        assert_eq!(&source.text[source.line(2)], b"y: 2");
+    }
+
+    #[test]
+    fn trace_follows_an_include_to_the_value() {
+        let mut sources = Sources::default();
+        let values = sources.add(Source::new("values.yaml", &b"a: 1\n"[..], SourceKind::File));
+        let top = sources.add(Source::new("t.yaml", &b"{{ include }}"[..], SourceKind::File));
+        let helper = sources.add(Source::new("_h.tpl", &b"{{ .Values.a }}"[..], SourceKind::File));
+        let mut derived = Derived::default();
+        let data = derived.origins.add(Origin::Data(Span::new(values, 3, 4)));
+        let under = ConditionId::NONE;
+        let inner = derived.origins.add(Origin::Written { at: Span::new(helper, 0, 15), content: data, under });
+        let outer = derived.origins.add(Origin::Written { at: Span::new(top, 0, 13), content: inner, under });
+        derived.sources.push(Source::new("t.yaml", &b"1"[..], SourceKind::Derived(vec![Piece { start: 0, end: 1, origin: outer }])));
+        sources.adopt(1, derived);
+        let trace = sources.trace(Span::new(SourceId::new(1, 0), 0, 1));
+        assert_eq!(trace.templates, [Span::new(top, 0, 13), Span::new(helper, 0, 15)]);
+        assert_eq!(trace.values, [Span::new(values, 3, 4)]);
+    }
+}

@@ -1,0 +1,292 @@
+//! The Go values that templates compute with, each with its origin.
+//!
+//! Below `yaml` (whose emitter writes them) and `chart` (which coalesces values files into them). Values belong to one render and one
+//! thread: maps are shared by reference, as in Go, so that `set .Values "a" 1` in one template is seen by the next.
+//! Strings are bytes: Helm's `trunc`, `substr` and `b64dec` make invalid UTF-8, and so do we.
+
+use crate::source::{OriginId, Piece};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`]) `origin` is [`OriginId::NONE`];
+/// for maps and lists it is the place of the whole (used where an empty one is printed).
+#[derive(Clone, Debug, Default)]
+pub struct Value {
+    pub kind: Kind,
+    pub origin: OriginId,
+}
+
+/// A Go value by its dynamic type, as `kindOf`, `typeOf` and `printf "%T"` show it.
+#[derive(Clone, Debug, Default)]
+pub enum Kind {
+    /// A nil `interface{}` (YAML null).
+    #[default]
+    Nil,
+    /// text/template's missing value (absent map key): prints `<no value>`, is falsy.
+    Missing,
+    Bool(bool),
+    /// Go `int`: constants, `len`, `add`'s input.
+    Int(i64),
+    /// Go `int64`: `--set` numbers, results of sprig's arithmetic.
+    Int64(i64),
+    /// Any other sized integer, with its Go type's name (`int32`, `uint8`, `uint64`…).
+    Sized(i128, &'static str),
+    /// Go `float64`: every number of a values file.
+    Float(f64),
+    Str(Text),
+    List(List),
+    Map(Map),
+    /// Values with methods or Go types of their own: `.Files`, `.Capabilities`, `time.Time`, `semver.Version`, errors, functions.
+    Object(Rc<dyn Object>),
+}
+
+/// A Go string: bytes, and optionally where each range of them comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    pub bytes: Rc<[u8]>,
+    /// Empty: all bytes share the value's `origin`.
+    pub pieces: Option<Rc<[Piece]>>,
+}
+
+impl Text {
+    pub fn pieces(&self) -> &[Piece] {
+        self.pieces.as_deref().unwrap_or(&[])
+    }
+    /// For messages and comparisons of names; invalid UTF-8 becomes U+FFFD.
+    pub fn to_str(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+}
+
+/// A Go slice. Immutable here: no template function changes one in place.
+#[derive(Clone, Debug)]
+pub struct List {
+    pub items: Rc<Vec<Value>>,
+    /// Go's type, `[]interface {}` unless a function makes another one (`[]string` of `splitList`).
+    pub go_type: &'static str,
+}
+
+/// A Go map with string keys, shared by reference.
+#[derive(Clone, Debug)]
+pub struct Map(pub Rc<RefCell<MapData>>);
+
+/// The contents of a [`Map`]. Keys are in bytewise order, as Go's templates, fmt and JSON visit them.
+#[derive(Clone, Debug)]
+pub struct MapData {
+    pub entries: BTreeMap<Rc<[u8]>, Entry>,
+    /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
+    pub go_type: &'static str,
+}
+
+impl Default for MapData {
+    fn default() -> Self {
+        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}" }
+    }
+}
+
+/// A value of a map, and where its key was written.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: OriginId,
+    pub value: Value,
+}
+
+/// A Go value of a named type: fields and methods are reached by the evaluator through this trait.
+pub trait Object: std::fmt::Debug {
+    /// Go's type, as `typeOf` prints it.
+    fn go_type(&self) -> &str;
+    /// `kindOf`: `struct`, `slice`, `map`, `ptr`, `func`…
+    fn kind(&self) -> &str;
+    /// A field; `None` where there is none of that name.
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+    /// Calls a method; `None` where there is none of that name.
+    fn call(&self, _method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+    /// What `{{ . }}` and `%v` print.
+    fn print(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    /// The plain map, list or scalar that toYaml, toJson, `range` and `index` see.
+    fn plain(&self) -> Option<Value> {
+        None
+    }
+    /// text/template's truth.
+    fn truth(&self) -> bool {
+        true
+    }
+    /// For functions that need the concrete type (`time.Time`).
+    fn as_any(&self) -> &dyn std::any::Any;
+}
+
+impl Value {
+    pub fn new(kind: Kind, origin: OriginId) -> Value {
+        Value { kind, origin }
+    }
+    pub fn nil() -> Value {
+        Value::default()
+    }
+    pub fn bool(b: bool) -> Value {
+        Kind::Bool(b).into()
+    }
+    pub fn str(bytes: impl AsRef<[u8]>) -> Value {
+        Kind::Str(Text { bytes: bytes.as_ref().into(), pieces: None }).into()
+    }
+    /// A string all of whose bytes come from one place.
+    pub fn str_from(bytes: impl AsRef<[u8]>, origin: OriginId) -> Value {
+        Value { origin, ..Value::str(bytes) }
+    }
+    /// A `[]interface {}`.
+    pub fn list(items: Vec<Value>) -> Value {
+        Kind::List(List { items: Rc::new(items), go_type: "[]interface {}" }).into()
+    }
+    pub fn map(map: MapData) -> Value {
+        Kind::Map(Map(Rc::new(RefCell::new(map)))).into()
+    }
+    pub fn with_origin(mut self, origin: OriginId) -> Value {
+        self.origin = origin;
+        self
+    }
+    pub fn as_map(&self) -> Option<&Map> {
+        match &self.kind {
+            Kind::Map(m) => Some(m),
+            _ => None,
+        }
+    }
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match &self.kind {
+            Kind::List(l) => Some(&l.items),
+            _ => None,
+        }
+    }
+    pub fn as_text(&self) -> Option<&Text> {
+        match &self.kind {
+            Kind::Str(t) => Some(t),
+            _ => None,
+        }
+    }
+}
+
+impl From<Kind> for Value {
+    fn from(kind: Kind) -> Value {
+        Value { kind, origin: OriginId::NONE }
+    }
+}
+
+impl Map {
+    pub fn get(&self, key: &[u8]) -> Option<Value> {
+        self.0.borrow().entries.get(key).map(|e| e.value.clone())
+    }
+    pub fn insert(&self, key: &[u8], value: Value) {
+        self.0.borrow_mut().insert(key, OriginId::NONE, value);
+    }
+}
+
+impl MapData {
+    pub fn insert(&mut self, key: &[u8], origin: OriginId, value: Value) {
+        self.entries.insert(key.into(), Entry { key: origin, value });
+    }
+}
+
+/// Builds a string together with the origin of its parts.
+#[derive(Debug, Default)]
+pub struct TextBuilder {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+impl TextBuilder {
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Appends bytes that all come from `origin`.
+    pub fn push(&mut self, bytes: &[u8], origin: OriginId) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        let end = self.bytes.len() as u32;
+        if origin.is_none() || start == end {
+            return;
+        }
+        match self.pieces.last_mut() {
+            Some(last) if last.origin == origin && last.end == start => last.end = end,
+            _ => self.pieces.push(Piece { start, end, origin }),
+        }
+    }
+
+    /// Appends a range of a string value, with the origins that it has there.
+    pub fn push_slice(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>) {
+        if text.pieces.is_none() {
+            return self.push(&text.bytes[range], whole);
+        }
+        let shift = self.bytes.len() as u32;
+        let (from, to) = (range.start as u32, range.end as u32);
+        self.bytes.extend_from_slice(&text.bytes[range]);
+        for piece in text.pieces().iter().filter(|p| p.end > from && p.start < to) {
+            let (start, end) = (piece.start.max(from) - from + shift, piece.end.min(to) - from + shift);
+            self.pieces.push(Piece { start, end, origin: piece.origin });
+        }
+    }
+
+    /// Appends a whole string value.
+    pub fn push_text(&mut self, text: &Text, whole: OriginId) {
+        self.push_slice(text, whole, 0..text.bytes.len());
+    }
+
+    /// The string; where one origin covers all of it, it becomes the value's own.
+    pub fn finish(self) -> Value {
+        match self.pieces[..] {
+            [] => Value::str(self.bytes),
+            [only] if only.start == 0 && only.end as usize == self.bytes.len() => Value::str_from(self.bytes, only.origin),
+            _ => Kind::Str(Text { bytes: self.bytes.into(), pieces: Some(self.pieces.into()) }).into(),
+        }
+    }
+
+    /// The parts, for a derived source.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<Piece>) {
+        (self.bytes, self.pieces)
+    }
+}
+
+impl Value {
+    /// All origins of a value in one: of a string with pieces their join, of anything else its own.
+    pub fn whole_origin(&self, origins: &mut crate::source::Origins) -> OriginId {
+        match &self.kind {
+            Kind::Str(text) if text.pieces.is_some() => text.pieces().iter().fold(self.origin, |all, piece| origins.join(all, piece.origin)),
+            _ => self.origin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Origin, Origins, SourceId, Span};
+
+    #[test]
+    fn slices_keep_the_origin_of_what_is_left() {
+        let mut origins = Origins::default();
+        let source = SourceId::new(0, 0);
+        let a = origins.add(Origin::Data(Span::new(source, 0, 3)));
+        let b = origins.add(Origin::Data(Span::new(source, 4, 7)));
+        let mut builder = TextBuilder::default();
+        builder.push(b"abc", a);
+        builder.push(b"def", b);
+        let whole = builder.finish();
+        let mut cut = TextBuilder::default();
+        cut.push_slice(whole.as_text().unwrap(), whole.origin, 2..5);
+        let value = cut.finish();
+        let text = value.as_text().unwrap();
+        assert_eq!(&*text.bytes, b"cde");
+        assert_eq!(text.pieces(), [Piece { start: 0, end: 1, origin: a }, Piece { start: 1, end: 3, origin: b }]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Symbolic places in a node: what a rule answers with. One function turns them into spans.
+
+use super::{Data, Node};
+use crate::source::Span;
+
+/// One step into a node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Step {
+    Key(Box<str>),
+    Index(usize),
+}
+
+/// A path from an object's root, as in `spec.containers[0].image`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
+pub struct Path(pub Vec<Step>);
+
+impl Path {
+    pub fn root() -> Path {
+        Path::default()
+    }
+    pub fn key(&self, key: &str) -> Path {
+        let mut steps = self.0.clone();
+        steps.push(Step::Key(key.into()));
+        Path(steps)
+    }
+    pub fn index(&self, index: usize) -> Path {
+        let mut steps = self.0.clone();
+        steps.push(Step::Index(index));
+        Path(steps)
+    }
+    pub fn join(&self, other: &Path) -> Path {
+        Path(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
+    /// Reads `spec.containers[0].ports` and `metadata.labels["a.b/c"]` (quotes optional inside brackets when not a number).
+    pub fn parse(text: &str) -> Path {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('[') {
+                let (inner, tail) = match after.chars().next() {
+                    Some(quote @ ('"' | '\'')) => {
+                        let body = &after[1..];
+                        let end = body.find(quote).unwrap_or(body.len());
+                        (&body[..end], body.get(end + 1..).unwrap_or("").strip_prefix(']').unwrap_or(""))
+                    }
+                    _ => {
+                        let end = after.find(']').unwrap_or(after.len());
+                        (&after[..end], after.get(end + 1..).unwrap_or(""))
+                    }
+                };
+                steps.push(inner.parse().map_or_else(|_| Step::Key(inner.into()), Step::Index));
+                rest = tail;
+            } else {
+                let body = rest.strip_prefix('.').unwrap_or(rest);
+                let end = body.find(['.', '[']).unwrap_or(body.len());
+                if end > 0 {
+                    steps.push(Step::Key(body[..end].into()));
+                }
+                rest = &body[end..];
+            }
+        }
+        Path(steps)
+    }
+
+    /// The JSON pointer (RFC 6901) of this path; "" for the root.
+    pub fn pointer(&self) -> String {
+        let mut out = String::new();
+        for step in &self.0 {
+            out.push('/');
+            match step {
+                Step::Key(key) => out.push_str(&key.replace('~', "~0").replace('/', "~1")),
+                Step::Index(index) => out.push_str(&index.to_string()),
+            }
+        }
+        out
+    }
+
+    /// The node at this path.
+    pub fn get<'n>(&self, root: &'n Node) -> Option<&'n Node> {
+        self.0.iter().try_fold(root, |node, step| match step {
+            Step::Key(key) => node.get(key),
+            Step::Index(index) => node.items().get(*index),
+        })
+    }
+
+    /// Where to point: the scalar itself where the path exists (for a map or list: the key that holds it), else the key, or the list
+    /// item's first key, of the nearest ancestor that exists.
+    pub fn place(&self, root: &Node) -> Span {
+        let mut node = root;
+        let mut span = first_line_of(root);
+        for step in &self.0 {
+            let next = match step {
+                Step::Key(key) => node.entry(key).map(|e| (&e.value, e.key_span)),
+                Step::Index(index) => node.items().get(*index).map(|n| (n, first_line_of(n))),
+            };
+            let Some((child, key)) = next else { return span };
+            node = child;
+            span = if matches!(child.data, Data::Map(_) | Data::Seq(_)) || child.span.start == child.span.end { key } else { child.span };
+        }
+        span
+    }
+
+    /// As [`Path::place`], but the key of the last step rather than its value.
+    pub fn place_key(&self, root: &Node) -> Span {
+        if let Some((Step::Key(key), above)) = self.0.split_last()
+            && let Some(entry) = Path(above.to_vec()).get(root).and_then(|n| n.entry(key))
+        {
+            return entry.key_span;
+        }
+        self.place(root)
+    }
+}
+
+/// For a map its first key (what a reader sees as the item's head line), for anything else the node.
+fn first_line_of(node: &Node) -> Span {
+    node.entries().first().map_or(node.span, |e| e.key_span)
+}
+
+impl std::fmt::Display for Path {
+    /// `spec.containers[0].image`; keys that would be misread stand in `["…"]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if key.contains(['.', '[', '/']) => write!(f, "[\"{key}\"]")?,
+                Step::Key(key) if i == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_back() {
+        for text in ["spec.containers[0].image", "metadata.labels[\"a.b/c\"]", "spec"] {
+            assert_eq!(Path::parse(text).to_string(), text);
+        }
+        assert_eq!(Path::parse("metadata.labels[a.b/c]").pointer(), "/metadata/labels/a.b~1c");
+    }
+}
