@@ -86,8 +86,7 @@ pub struct Label {
 }
 
 /// The identity of a Kubernetes object.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct ObjectRef {
     pub api_version: Arc<str>,
     pub kind: Arc<str>,
