@@ -13,6 +13,7 @@
 //! | [`chart`] | loads folders and archives, coalesces values keeping their origin, environments |
 //! | [`config`] | `.thebot-lint.yaml` with spans |
 //! | [`yaml`] | spanned nodes with go-yaml v2's scalars, and the emitter behind `toYaml` |
+//! | [`semver`] | versions and constraints as Helm judges them |
 //! | [`value`] | Go values with their origin |
 //! | [`diagnostic`] | findings as data |
 //! | [`source`] | texts, spans, provenance |
@@ -25,6 +26,7 @@ pub mod kubernetes;
 pub mod manifest;
 pub mod report;
 pub mod rule;
+pub mod semver;
 pub mod source;
 pub mod template;
 pub mod value;

@@ -65,6 +65,17 @@ pub struct List {
     pub items: Rc<Vec<Value>>,
     /// Go's type, `[]interface {}` unless a function makes another one (`[]string` of `splitList`).
     pub go_type: &'static str,
+    /// Go's nil slice (`rest` of an empty list, `concat` of nothing): empty, but JSON and YAML write it as `null`.
+    pub is_nil: bool,
+}
+
+impl List {
+    pub fn new(items: Vec<Value>, go_type: &'static str) -> List {
+        List { items: Rc::new(items), go_type, is_nil: false }
+    }
+    pub fn nil(go_type: &'static str) -> List {
+        List { is_nil: true, ..List::new(Vec::new(), go_type) }
+    }
 }
 
 /// A Go map with string keys, shared by reference.
@@ -141,7 +152,7 @@ impl Value {
     }
     /// A `[]interface {}`.
     pub fn list(items: Vec<Value>) -> Value {
-        Kind::List(List { items: Rc::new(items), go_type: "[]interface {}" }).into()
+        Kind::List(List::new(items, "[]interface {}")).into()
     }
     pub fn map(map: MapData) -> Value {
         Kind::Map(Map(Rc::new(RefCell::new(map)))).into()

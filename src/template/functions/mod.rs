@@ -2,6 +2,23 @@
 //!
 //! The evaluator checks the number and the Go types of the arguments as text/template's reflection does, before it calls.
 
+pub mod certificates;
+pub mod crypto;
+pub mod dates;
+pub mod defaults;
+pub mod dicts;
+pub mod encodings;
+pub mod lists;
+pub mod numbers;
+pub mod paths;
+pub mod random;
+pub mod regexps;
+pub mod strings;
+pub mod types;
+pub mod urls;
+pub mod versions;
+pub mod words;
+
 use crate::source::{Origins, Span};
 use crate::value::Value;
 
