@@ -1,1 +1,342 @@
-//! Settles findings and writes them.
+//! Settles findings and writes them: traces spans to files, merges environments, suppresses, sorts, counts. One file a format; every
+//! format is a pure function of a [`Report`].
+
+mod concise;
+mod github;
+mod gitlab;
+mod human;
+mod json;
+mod junit;
+mod sarif;
+
+use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
+use crate::source::{Source, SourceId, SourceKind, Sources, Span};
+use rustc_hash::FxHashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+pub use human::Style;
+
+/// What a run found and what it looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Sorted by file, line, column, rule.
+    pub findings: Vec<Finding>,
+    pub summary: Summary,
+}
+
+/// What was looked at, so that a clean report says what it rests on.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub suppressed: usize,
+    pub charts: usize,
+    /// Names, in the order of the first chart that has them.
+    pub environments: Vec<Arc<str>>,
+    pub objects: usize,
+    /// Rules that were on.
+    pub rules: usize,
+    /// Kinds that no schema is known for, with how many objects.
+    pub without_schema: Vec<(String, usize)>,
+    /// The versions that were judged, and why these.
+    pub kubernetes: Vec<(Versions, String)>,
+    pub elapsed: std::time::Duration,
+}
+
+/// One finding as a reader sees it: lines and columns, environments merged.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub rule: Arc<str>,
+    pub group: Arc<str>,
+    pub severity: Severity,
+    pub message: String,
+    pub help: Option<String>,
+    pub url: String,
+    pub object: Option<Arc<ObjectRef>>,
+    pub path: Option<String>,
+    pub environments: Vec<Arc<str>>,
+    pub kubernetes: Option<Versions>,
+    /// The first one is the primary.
+    pub locations: Vec<Location>,
+    /// "rendered because `backend.enabled` is true (values-prod.yaml:12)"
+    pub notes: Vec<String>,
+}
+
+/// A place as a reader sees it; lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug)]
+pub struct Location {
+    pub role: Role,
+    /// None: a command-line flag.
+    pub file: Option<Arc<str>>,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub environments: Vec<Arc<str>>,
+    /// A word on the place; may be empty.
+    pub label: String,
+    /// The text, for code frames.
+    pub source: Arc<Source>,
+    pub bytes: std::ops::Range<usize>,
+}
+
+/// The formats of `--format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Format {
+    Human,
+    Concise,
+    Json,
+    Sarif,
+    Junit,
+    Github,
+    Gitlab,
+    Html,
+}
+
+impl Report {
+    /// The report as text.
+    pub fn write(&self, format: Format, style: Style) -> String {
+        match format {
+            Format::Human => human::write(self, style),
+            Format::Concise => concise::write(self),
+            Format::Json => json::write(self),
+            Format::Sarif => sarif::write(self),
+            Format::Junit => junit::write(self),
+            Format::Github => github::write(self),
+            Format::Gitlab => gitlab::write(self),
+            Format::Html => String::new(),
+        }
+    }
+
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.severity == severity).count()
+    }
+
+    /// Takes in the report of another unit.
+    pub fn merge(&mut self, other: Report) {
+        self.findings.extend(other.findings);
+        let (ours, theirs) = (&mut self.summary, other.summary);
+        ours.suppressed += theirs.suppressed;
+        ours.charts += theirs.charts;
+        ours.objects += theirs.objects;
+        ours.rules = ours.rules.max(theirs.rules);
+        for name in theirs.environments {
+            if !ours.environments.contains(&name) {
+                ours.environments.push(name);
+            }
+        }
+        for (kind, count) in theirs.without_schema {
+            match ours.without_schema.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, n)) => *n += count,
+                None => ours.without_schema.push((kind, count)),
+            }
+        }
+        for judged in theirs.kubernetes {
+            if !ours.kubernetes.contains(&judged) {
+                ours.kubernetes.push(judged);
+            }
+        }
+    }
+
+    /// The order of a report: by primary file, line, column, rule, message.
+    pub fn sort(&mut self) {
+        fn key(f: &Finding) -> (&str, usize, usize, &str, &str) {
+            let place = f.locations.first();
+            let file = place.and_then(|l| l.file.as_deref()).unwrap_or("");
+            (file, place.map_or(0, |l| l.line), place.map_or(0, |l| l.column), &f.rule, &f.message)
+        }
+        self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    }
+}
+
+/// Gives the group of a rule.
+pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
+
+/// Settles the diagnostics of one unit: traces each to template, values and include places, and makes one finding of those that have rule,
+/// object, path and template place in common.
+///
+/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that the unit is no chart.
+pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool, group_of: GroupOf) -> Vec<Finding> {
+    let mut places = Places { sources, manifests, shared: FxHashMap::default() };
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut known: FxHashMap<Key, usize> = FxHashMap::default();
+    for diagnostic in diagnostics {
+        let environment = diagnostic.environment.and_then(|i| environments.get(i as usize)).cloned();
+        let (locations, notes) = places.of(&diagnostic, environment.as_ref());
+        let first = &locations[0];
+        let key = Key {
+            rule: diagnostic.rule.clone(),
+            object: diagnostic.object.as_ref().map(|o| (o.kind.clone(), o.name.clone(), o.namespace.clone())),
+            path: diagnostic.path.clone(),
+            place: (first.file.clone(), first.bytes.start),
+            // What is about the sources themselves is told apart by what it says.
+            message: diagnostic.object.is_none().then(|| diagnostic.message.clone()),
+        };
+        match known.get(&key) {
+            Some(&at) => findings[at].absorb(environment, locations, notes, diagnostic.kubernetes),
+            None => {
+                known.insert(key, findings.len());
+                findings.push(Finding {
+                    group: group_of(&diagnostic.rule),
+                    url: format!("https://thebot-lint.github.io/rules/{}", diagnostic.rule),
+                    rule: diagnostic.rule,
+                    severity: diagnostic.severity,
+                    message: diagnostic.message,
+                    help: diagnostic.help,
+                    object: diagnostic.object,
+                    path: diagnostic.path,
+                    environments: environment.into_iter().collect(),
+                    kubernetes: diagnostic.kubernetes,
+                    locations,
+                    notes,
+                });
+            }
+        }
+    }
+    findings
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    rule: Arc<str>,
+    object: Option<(Arc<str>, Arc<str>, Option<Arc<str>>)>,
+    path: Option<String>,
+    place: (Option<Arc<str>>, usize),
+    message: Option<String>,
+}
+
+impl Finding {
+    fn absorb(&mut self, environment: Option<Arc<str>>, locations: Vec<Location>, notes: Vec<String>, kubernetes: Option<Versions>) {
+        if let Some(name) = environment
+            && !self.environments.contains(&name)
+        {
+            self.environments.push(name);
+        }
+        for location in locations {
+            match self.locations.iter_mut().find(|l| l.role == location.role && l.file == location.file && l.bytes == location.bytes) {
+                Some(same) => {
+                    for name in location.environments {
+                        if !same.environments.contains(&name) {
+                            same.environments.push(name);
+                        }
+                    }
+                }
+                None => self.locations.push(location),
+            }
+        }
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        self.kubernetes = match (self.kubernetes, kubernetes) {
+            (Some(a), Some(b)) => Some(a.or(b)),
+            _ => None,
+        };
+    }
+}
+
+struct Places<'s> {
+    sources: &'s Sources,
+    manifests: bool,
+    shared: FxHashMap<SourceId, Arc<Source>>,
+}
+
+impl Places<'_> {
+    fn of(&mut self, diagnostic: &Diagnostic, environment: Option<&Arc<str>>) -> (Vec<Location>, Vec<String>) {
+        let trace = self.sources.trace(diagnostic.span);
+        let mut locations = Vec::new();
+        let mut places = trace.templates.iter();
+        match places.next().or(trace.values.first()) {
+            Some(&span) => locations.push(self.location(span, self.role_of(span.source), "", environment)),
+            // Rendered text without a piece: all that is known is the template's name.
+            None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
+        }
+        for &span in &trace.values {
+            locations.push(self.location(span, Role::Values, "", environment));
+        }
+        for &span in places {
+            locations.push(self.location(span, Role::Include, "", environment));
+        }
+        for label in &diagnostic.labels {
+            let of_label = self.sources.trace(label.span);
+            let span = of_label.templates.first().or(of_label.values.first()).copied().unwrap_or(label.span);
+            locations.push(self.location(span, label.role, &label.text, environment));
+        }
+        let mut seen: Vec<(Option<Arc<str>>, usize)> = Vec::new();
+        locations.retain(|l| {
+            let place = (l.file.clone(), l.line);
+            let new = !seen.contains(&place) || !l.label.is_empty();
+            seen.push(place);
+            new
+        });
+        let notes = trace.conditions.iter().filter_map(|(at, taken, decided)| self.because(*at, *taken, decided)).take(3).collect();
+        (locations, notes)
+    }
+
+    fn because(&mut self, at: Span, taken: bool, decided: &[Span]) -> Option<String> {
+        let &by = decided.first()?;
+        let mut note = String::new();
+        let pipeline = String::from_utf8_lossy(self.sources.text(at)).trim().to_string();
+        let source = self.sources.get(by.source);
+        let (line, _) = source.locate(by.start);
+        let value = String::from_utf8_lossy(self.sources.text(by)).lines().next().unwrap_or("").chars().take(40).collect::<String>();
+        let _ = write!(note, "rendered because `{pipeline}` is {} ({}:{line}: {value})", if taken { "true" } else { "false" }, source.name);
+        Some(note)
+    }
+
+    fn location(&mut self, span: Span, role: Role, label: &str, environment: Option<&Arc<str>>) -> Location {
+        let sources = self.sources;
+        let source = self.shared.entry(span.source).or_insert_with(|| Arc::new(sources.get(span.source).clone())).clone();
+        let (line, column) = source.locate(span.start);
+        let (end_line, end_column) = source.locate(span.end.max(span.start));
+        Location {
+            role,
+            file: (!matches!(source.kind, SourceKind::Flag)).then(|| source.name.clone()),
+            line,
+            column,
+            end_line,
+            end_column,
+            environments: environment.cloned().into_iter().collect(),
+            label: label.to_string(),
+            bytes: span.start as usize..span.end as usize,
+            source,
+        }
+    }
+
+    /// What a file is for the reader, by where it lies.
+    fn role_of(&self, id: SourceId) -> Role {
+        let name = &self.sources.get(id).name;
+        let file = name.rsplit('/').next().unwrap_or(name);
+        if self.manifests && !file.starts_with('.') {
+            Role::Manifest
+        } else if name.contains("/templates/") || name.starts_with("templates/") {
+            Role::Template
+        } else if file.contains("values") && (file.ends_with(".yaml") || file.ends_with(".yml")) {
+            Role::Values
+        } else {
+            Role::Source
+        }
+    }
+}
+
+/// Names as serde_json takes them.
+fn names(list: &[Arc<str>]) -> Vec<&str> {
+    list.iter().map(|n| &**n).collect()
+}
+
+/// `Deployment/thebot-backend`, with the namespace where there is one.
+pub(crate) fn object_name(object: &ObjectRef) -> String {
+    match &object.namespace {
+        Some(namespace) => format!("{}/{} in {namespace}", object.kind, object.name),
+        None => format!("{}/{}", object.kind, object.name),
+    }
+}
+
+/// Text that a chart may have written, safe for a terminal: control characters become visible escapes.
+pub(crate) fn escape_controls(text: &str) -> std::borrow::Cow<'_, str> {
+    let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.chars().any(hostile) {
+        return text.into();
+    }
+    text.chars().map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect::<String>().into()
+}

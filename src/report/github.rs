@@ -1,0 +1,38 @@
+//! GitHub's workflow commands: annotations on the changed lines of a pull request.
+
+use super::Report;
+use crate::diagnostic::Severity;
+use std::fmt::Write;
+
+pub(super) fn write(report: &Report) -> String {
+    let mut out = String::new();
+    for f in &report.findings {
+        let command = match f.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "notice",
+        };
+        let _ = write!(out, "::{command} title={}", property(&f.rule));
+        if let Some(place) = f.locations.first() {
+            if let Some(file) = &place.file {
+                let _ = write!(out, ",file={}", property(file));
+            }
+            let _ = write!(out, ",line={},endLine={},col={}", place.line, place.end_line, place.column);
+        }
+        let mut message = f.message.clone();
+        if !f.environments.is_empty() {
+            let _ = write!(message, " ({})", f.environments.join(", "));
+        }
+        let _ = writeln!(out, "::{}", data(&message));
+    }
+    out
+}
+
+/// GitHub's escape of a command's message, so that a chart cannot start a command of its own.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

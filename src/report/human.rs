@@ -1,0 +1,229 @@
+//! For people: code frames by miette, the values line under the template line, a summary.
+
+use super::{Finding, Location, Report, escape_controls, object_name};
+use crate::diagnostic::{Role, Severity};
+use crate::source::Source;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use rustc_hash::FxHashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// How the terminal looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub color: bool,
+    /// Unicode box drawing; plain ASCII otherwise.
+    pub unicode: bool,
+    pub hyperlinks: bool,
+    /// Columns.
+    pub width: usize,
+    /// Findings only, no summary.
+    pub quiet: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { color: false, unicode: true, hyperlinks: false, width: 80, quiet: false }
+    }
+}
+
+pub(super) fn write(report: &Report, style: Style) -> String {
+    let theme = match (style.unicode, style.color) {
+        (true, true) => GraphicalTheme::unicode(),
+        (true, false) => GraphicalTheme::unicode_nocolor(),
+        (false, true) => GraphicalTheme::ascii(),
+        (false, false) => GraphicalTheme::none(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(40)).with_links(style.hyperlinks).with_context_lines(1);
+    let mut texts = Texts::default();
+    let mut out = String::new();
+    for finding in &report.findings {
+        let _ = handler.render_report(&mut out, &Shown::finding(finding, &mut texts));
+        out.push('\n');
+    }
+    if !style.quiet {
+        out.push_str(&summary(report));
+    }
+    out
+}
+
+/// "2 errors, 1 warning. Looked at 1 chart in 4 environments …"
+fn summary(report: &Report) -> String {
+    let s = &report.summary;
+    let counts: Vec<String> = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")]
+        .into_iter()
+        .filter_map(|(severity, name)| match report.count(severity) {
+            0 => None,
+            1 => Some(format!("1 {name}")),
+            n => Some(if severity == Severity::Info { format!("{n} {name}") } else { format!("{n} {name}s") }),
+        })
+        .collect();
+    let mut out = if counts.is_empty() { "No findings".to_string() } else { counts.join(", ") };
+    if s.suppressed > 0 {
+        out.push_str(&format!(" ({} suppressed)", s.suppressed));
+    }
+    let plural = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    out.push_str(": ");
+    if s.charts > 0 {
+        out.push_str(&format!("{}, ", plural(s.charts, "chart", "charts")));
+    }
+    if !s.environments.is_empty() {
+        out.push_str(&format!("{} ({}), ", plural(s.environments.len(), "environment", "environments"), s.environments.join(", ")));
+    }
+    out.push_str(&format!("{}, {}, ", plural(s.objects, "object", "objects"), plural(s.rules, "rule", "rules")));
+    for (judged, why) in &s.kubernetes {
+        let minors: Vec<u32> = judged.iter().collect();
+        if let (Some(first), Some(last)) = (minors.first(), minors.last()) {
+            let range = if first == last { format!("1.{first}") } else { format!("1.{first} to 1.{last}") };
+            out.push_str(&format!("Kubernetes {range} ({why}), "));
+        }
+    }
+    out.push_str(&format!("{:.1} ms\n", s.elapsed.as_secs_f64() * 1000.0));
+    if !s.without_schema.is_empty() {
+        let kinds: Vec<String> = s.without_schema.iter().map(|(kind, n)| format!("{kind} ({n})")).collect();
+        out.push_str(&format!("Not judged, no schema is known: {}\n", kinds.join(", ")));
+    }
+    escape_controls(&out).into_owned()
+}
+
+/// Texts made safe for a terminal, one copy a file.
+#[derive(Default)]
+struct Texts(FxHashMap<*const Source, Option<Arc<NamedSource<String>>>>);
+
+impl Texts {
+    /// None where the text is not UTF-8: no frame can be drawn.
+    fn of(&mut self, location: &Location) -> Option<Arc<NamedSource<String>>> {
+        let source = &location.source;
+        let entry = self.0.entry(Arc::as_ptr(source));
+        entry
+            .or_insert_with(|| {
+                let text = std::str::from_utf8(&source.text).ok()?;
+                let name = location.file.as_deref().unwrap_or("command line");
+                Some(Arc::new(NamedSource::new(escape_controls(name), same_length(text))))
+            })
+            .clone()
+    }
+}
+
+/// Control characters become question marks, byte for byte, so that offsets stay.
+fn same_length(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' => out.push(' '),
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                out.extend(std::iter::repeat_n('?', c.len_utf8()))
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A finding, or one of its further places, as miette wants it.
+#[derive(Debug)]
+struct Shown {
+    code: Option<String>,
+    url: Option<String>,
+    message: String,
+    severity: miette::Severity,
+    help: Option<String>,
+    source: Option<Arc<NamedSource<String>>>,
+    label: Option<LabeledSpan>,
+    related: Vec<Shown>,
+}
+
+impl Shown {
+    fn finding(f: &Finding, texts: &mut Texts) -> Shown {
+        let mut message = f.message.clone();
+        if let Some(object) = &f.object {
+            message.push_str(&format!(" [{}]", object_name(object)));
+        }
+        if !f.environments.is_empty() {
+            message.push_str(&format!(" (in {})", f.environments.join(", ")));
+        }
+        if let Some(versions) = f.kubernetes {
+            message.push_str(&format!(" (Kubernetes {})", super::json::versions(versions).join(", ")));
+        }
+        let mut help: Vec<String> = f.help.iter().cloned().collect();
+        help.extend(f.notes.iter().cloned());
+        let mut shown = Shown::place(&f.locations[0], "", texts);
+        shown.code = Some(f.rule.to_string());
+        shown.url = Some(f.url.clone());
+        shown.message = escape_controls(&message).into_owned();
+        shown.severity = match f.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Info => miette::Severity::Advice,
+        };
+        shown.help = (!help.is_empty()).then(|| escape_controls(&help.join("\n")).into_owned());
+        shown.related = f.locations[1..].iter().map(|l| Shown::place(l, related(l.role), texts)).collect();
+        shown
+    }
+
+    fn place(l: &Location, what: &str, texts: &mut Texts) -> Shown {
+        let mut message = if l.label.is_empty() { what.to_string() } else { l.label.clone() };
+        if !l.environments.is_empty() && l.role == Role::Values {
+            message.push_str(&format!(" in {}", l.environments.join(", ")));
+        }
+        let source = texts.of(l);
+        if source.is_none() {
+            message.push_str(&format!(" at {}:{}:{}", l.file.as_deref().unwrap_or("command line"), l.line, l.column));
+        }
+        // A frame of many lines hides the point: mark the first one.
+        let first = l.source.line(l.line);
+        let end = l.bytes.end.min(first.end.max(l.bytes.start));
+        Shown {
+            code: None,
+            url: None,
+            message: escape_controls(&message).into_owned(),
+            severity: miette::Severity::Advice,
+            help: None,
+            label: source.as_ref().map(|_| LabeledSpan::new(None, l.bytes.start, end - l.bytes.start)),
+            source,
+            related: Vec::new(),
+        }
+    }
+}
+
+fn related(role: Role) -> &'static str {
+    match role {
+        Role::Values => "set here",
+        Role::Include => "through here",
+        Role::Template => "written here",
+        Role::Manifest | Role::Source => "see here",
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Shown {}
+
+impl Diagnostic for Shown {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.url.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|s| s as &dyn SourceCode)
+    }
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.label.iter().cloned()))
+    }
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        (!self.related.is_empty()).then(|| Box::new(self.related.iter().map(|r| r as &dyn Diagnostic)) as _)
+    }
+}

@@ -1,0 +1,63 @@
+//! The JSON report, version 1: a frozen shape of its own (`schemas/report.schema.json`), not a dump of inner types.
+
+use super::{Finding, Location, Report, names};
+use crate::diagnostic::{Severity, Versions};
+use serde_json::{Value, json};
+
+pub(super) fn write(report: &Report) -> String {
+    let summary = &report.summary;
+    let value = json!({
+        "version": 1,
+        "diagnostics": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "summary": {
+            "error": report.count(Severity::Error),
+            "warning": report.count(Severity::Warning),
+            "info": report.count(Severity::Info),
+            "suppressed": summary.suppressed,
+            "charts": summary.charts,
+            "environments": names(&summary.environments),
+            "objects": summary.objects,
+            "rules": summary.rules,
+            "without_schema": summary.without_schema.iter().map(|(kind, count)| json!({"kind": kind, "objects": count})).collect::<Vec<_>>(),
+            "kubernetes": summary.kubernetes.iter().map(|(judged, why)| json!({"versions": versions(*judged), "why": why})).collect::<Vec<_>>(),
+        },
+    });
+    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn finding(f: &Finding) -> Value {
+    json!({
+        "rule": &*f.rule,
+        "group": &*f.group,
+        "severity": f.severity.as_str(),
+        "message": f.message,
+        "help": f.help,
+        "url": f.url,
+        "object": f.object.as_ref().map(|o| json!({
+            "apiVersion": &*o.api_version, "kind": &*o.kind, "namespace": o.namespace.as_deref(), "name": &*o.name,
+        })),
+        "path": f.path,
+        "environments": names(&f.environments),
+        "kubernetes": f.kubernetes.map(versions),
+        "locations": f.locations.iter().map(location).collect::<Vec<_>>(),
+    })
+}
+
+fn location(l: &Location) -> Value {
+    json!({
+        "role": l.role,
+        "file": l.file.as_deref(),
+        "line": l.line,
+        "column": l.column,
+        "end_line": l.end_line,
+        "end_column": l.end_column,
+        "environments": names(&l.environments),
+    })
+}
+
+/// `["1.20", "1.21"]`
+pub(super) fn versions(set: Versions) -> Vec<String> {
+    set.iter().map(|minor| format!("1.{minor}")).collect()
+}
