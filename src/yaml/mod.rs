@@ -3,9 +3,12 @@
 //! Reading gives spanned [`Node`]s with go-yaml v2's scalars; several parts of the house judge them directly. Writing
 //! (`emit`) is what is behind `toYaml`.
 
+pub mod json;
 pub mod path;
 
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Text, Value};
+use std::ops::Range;
 pub use path::{Path, Step};
 
 /// A YAML value with its place. Immutable, shared by all renders and threads.
@@ -17,6 +20,26 @@ pub struct Node {
     pub data: Data,
     /// For an alias: the span of the anchored node.
     pub anchor: Option<Span>,
+    /// How it is written.
+    pub style: Style,
+}
+
+/// How a node is written: what tells `"true"` from `true`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Style {
+    /// A scalar without quotes, and an absent value.
+    #[default]
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// `|`
+    Literal,
+    /// `>`
+    Folded,
+    /// A collection in brackets or braces.
+    Flow,
+    /// A collection by indentation.
+    Block,
 }
 
 /// What go-yaml v2 decodes a node to, before JSON conversion.
@@ -48,6 +71,13 @@ pub struct Error {
     pub message: String,
     /// Where it really is.
     pub span: Span,
+}
+
+impl Error {
+    /// What sigs.k8s.io/yaml, and with it Helm, says of it.
+    pub fn converting(&self) -> String {
+        format!("error converting YAML to JSON: {}", self.message)
+    }
 }
 
 impl Node {
@@ -97,6 +127,64 @@ impl Node {
 }
 
 /// Reads the first document of a source. Comments alone give `Null`.
-pub fn read(_sources: &Sources, _source: SourceId) -> Result<Node, Error> {
+///
+/// # Errors
+/// As [`parse`].
+pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
+    parse(&sources.get(source).text, source, 0)
+}
+
+/// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole source.
+///
+/// # Errors
+/// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one too low for some errors and absent
+/// for the first line); the span is the true place.
+pub fn parse(_text: &[u8], _source: SourceId, _offset: u32) -> Result<Node, Error> {
+    todo!()
+}
+
+/// As [`parse`], but keys that stand twice are errors, as in sigs.k8s.io/yaml's `UnmarshalStrict`:
+/// `yaml: unmarshal errors:\n  line 2: key "a" already set in map`.
+///
+/// # Errors
+/// As [`parse`], and duplicate keys.
+pub fn parse_strict(_text: &[u8], _source: SourceId, _offset: u32) -> Result<Node, Error> {
+    todo!()
+}
+
+/// The byte ranges of all comments of all documents, from `#` to the end of the line; up to the place where the text can't be scanned.
+pub fn comments(_text: &[u8]) -> Vec<Range<usize>> {
+    todo!()
+}
+
+/// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
+/// keys, get their place as origin.
+pub fn to_value(_node: &Node, _origins: &mut Origins) -> Value {
+    todo!()
+}
+
+/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the
+/// origin of the bytes that they are written with; `whole` is the string value's own origin.
+///
+/// # Errors
+/// `error converting YAML to JSON: …`.
+pub fn value_from_text(_text: &Text, _whole: OriginId, _origins: &mut Origins) -> Result<Value, String> {
+    todo!()
+}
+
+/// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and prints nothing for an error). Scalars and
+/// keys keep their origin.
+///
+/// # Errors
+/// What encoding/json or the way back through go-yaml refuses: NaN, control characters in strings, keys of over 1000 bytes.
+pub fn emit(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
+    todo!()
+}
+
+/// go-yaml v3's encoder with an indent of 2, which is behind `toYamlPretty`.
+///
+/// # Errors
+/// What go-yaml v3 refuses.
+pub fn emit_pretty(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
     todo!()
 }
