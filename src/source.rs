@@ -126,6 +126,10 @@ impl OriginId {
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
+    /// Its place in a table that counts from 0; none for [`OriginId::NONE`]. What an origin rests on has a lower place than itself.
+    pub fn index(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
 }
 
 /// Names a [`Condition`] in the [`Origins`] of one render.
@@ -187,6 +191,10 @@ impl Origins {
             _ if a == b => a,
             _ => self.add(Origin::Joined(a, b)),
         }
+    }
+    /// All origins, in the order of [`OriginId::index`].
+    pub fn all(&self) -> &[Origin] {
+        &self.origins
     }
     pub fn get(&self, id: OriginId) -> Option<Origin> {
         self.origins.get((id.0 as usize).wrapping_sub(1)).copied()

@@ -113,6 +113,11 @@ pub trait Object: std::fmt::Debug {
     fn field(&self, _name: &str) -> Option<Value> {
         None
     }
+    /// Go's types of a method's parameters (`string`, `interface {}`; a last one that begins with `...` takes any number). The evaluator
+    /// checks number and types against them before it calls; where they are not given, the method gets the arguments as they are.
+    fn parameters(&self, _method: &str) -> Option<&'static [&'static str]> {
+        None
+    }
     /// Calls a method; `None` where there is none of that name.
     fn call(&self, _method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         None
@@ -133,7 +138,38 @@ pub trait Object: std::fmt::Debug {
     fn as_any(&self) -> &dyn std::any::Any;
 }
 
+/// Go's `[]byte`: what `.Files.GetBytes`, `.Files.Glob` and `range` over `.Files` give.
+#[derive(Clone, Debug)]
+pub struct Bytes(pub Text);
+
+impl Object for Bytes {
+    fn go_type(&self) -> &str {
+        "[]uint8"
+    }
+    fn kind(&self) -> &str {
+        "slice"
+    }
+    fn print(&self) -> Vec<u8> {
+        let numbers: Vec<String> = self.0.bytes.iter().map(u8::to_string).collect();
+        format!("[{}]", numbers.join(" ")).into_bytes()
+    }
+    fn plain(&self) -> Option<Value> {
+        let items = self.0.bytes.iter().map(|&b| Kind::Sized(b.into(), "uint8").into()).collect();
+        Some(Kind::List(List { items: Rc::new(items), go_type: "[]uint8" }).into())
+    }
+    fn truth(&self) -> bool {
+        !self.0.bytes.is_empty()
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
 impl Value {
+    /// A Go `[]byte` with the text's origins.
+    pub fn bytes(text: Text, origin: OriginId) -> Value {
+        Value::new(Kind::Object(Rc::new(Bytes(text))), origin)
+    }
     pub fn new(kind: Kind, origin: OriginId) -> Value {
         Value { kind, origin }
     }

@@ -1,6 +1,10 @@
 //! Functions of Go's text/template, sprig and Helm, by their subject: one table, sorted by name, looked up when a template is parsed.
 //!
 //! The evaluator checks the number and the Go types of the arguments as text/template's reflection does, before it calls.
+//! A function that lies in no table does not exist, as in Helm (`env`, `expandenv`).
+
+mod builtin;
+mod engine;
 
 pub mod certificates;
 pub mod crypto;
@@ -21,6 +25,26 @@ pub mod words;
 
 use crate::source::{Origins, Span};
 use crate::value::Value;
+use rustc_hash::FxHashMap;
+use std::sync::OnceLock;
+
+/// Every table of functions; a name in a later table replaces the one in an earlier table, as Helm's functions do sprig's.
+const TABLES: &[&[Function]] = &[builtin::FUNCTIONS, engine::FUNCTIONS];
+
+/// The function of that name.
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    by_name().get(name).copied()
+}
+
+/// The names of all functions, in no order: the candidates of "did you mean".
+pub fn names() -> impl Iterator<Item = &'static str> {
+    by_name().keys().copied()
+}
+
+fn by_name() -> &'static FxHashMap<&'static str, &'static Function> {
+    static BY_NAME: OnceLock<FxHashMap<&'static str, &'static Function>> = OnceLock::new();
+    BY_NAME.get_or_init(|| TABLES.iter().flat_map(|table| table.iter()).map(|function| (function.name, function)).collect())
+}
 
 /// The Go type of a parameter, as far as text/template's `validateType` tells types apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,13 +66,33 @@ pub enum Type {
     Named(&'static str),
 }
 
+impl Type {
+    /// Go's name of the type, as error texts print it.
+    pub fn go_name(self) -> &'static str {
+        match self {
+            Type::Any => "interface {}",
+            Type::String => "string",
+            Type::Int => "int",
+            Type::Int64 => "int64",
+            Type::Float64 => "float64",
+            Type::Bool => "bool",
+            Type::Map => "map[string]interface {}",
+            Type::List => "[]interface {}",
+            Type::Strings => "[]string",
+            Type::Named(name) => name,
+        }
+    }
+}
+
 /// A function that templates can call.
+#[derive(Debug)]
 pub struct Function {
     pub name: &'static str,
     pub parameters: &'static [Type],
     /// The type of any number of further arguments.
     pub variadic: Option<Type>,
-    /// Gives the result, or Go's text of the error (without the "error calling NAME: " in front).
+    /// Gives the result, or Go's text of the error (without the "error calling NAME: " in front). A nil argument arrives as
+    /// `Kind::Nil`, never as `Kind::Missing`, whatever its parameter's type.
     pub run: fn(&mut Call, &[Value]) -> Result<Value, String>,
     /// The result is random or depends on the time in Helm; here it depends on call site and environment only.
     pub volatile: bool,
@@ -59,6 +103,8 @@ pub struct Call<'a> {
     pub origins: &'a mut Origins,
     /// The place of the call.
     pub site: Span,
+    /// The place of each argument, for [`crate::source::Origin::Fallback`].
+    pub arguments: &'a [Span],
     /// Differs between call sites and environments, the same in every run: the seed of the random functions.
     pub seed: u64,
     /// Bytes that the render may still make; a function that would make more gives up with an error.

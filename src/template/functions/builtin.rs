@@ -1,0 +1,5 @@
+//! The functions of Go's text/template itself.
+
+use super::Function;
+
+pub const FUNCTIONS: &[Function] = &[];
