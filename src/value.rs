@@ -155,7 +155,7 @@ impl Object for Bytes {
     }
     fn plain(&self) -> Option<Value> {
         let items = self.0.bytes.iter().map(|&b| Kind::Sized(b.into(), "uint8").into()).collect();
-        Some(Kind::List(List { items: Rc::new(items), go_type: "[]uint8" }).into())
+        Some(Kind::List(List::new(items, "[]uint8")).into())
     }
     fn truth(&self) -> bool {
         !self.0.bytes.is_empty()
