@@ -6,6 +6,7 @@
 mod builtin;
 mod engine;
 
+pub mod arguments;
 pub mod certificates;
 pub mod crypto;
 pub mod dates;
@@ -15,6 +16,7 @@ pub mod encodings;
 pub mod lists;
 pub mod numbers;
 pub mod paths;
+pub mod print;
 pub mod random;
 pub mod regexps;
 pub mod strings;

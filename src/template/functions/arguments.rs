@@ -1,0 +1,157 @@
+//! How the functions of this room take their arguments, and how a result gets its origin.
+//!
+//! The evaluator has checked the number and the types before it calls; what these readers refuse is an evaluator that did not.
+
+use super::{Call, Function, Type, types};
+use crate::source::{Origin, OriginId, Piece};
+use crate::value::{Kind, Map, Text, TextBuilder, Value};
+
+/// What a function answers.
+pub type Answer = Result<Value, String>;
+
+impl Function {
+    pub const fn new(name: &'static str, parameters: &'static [Type], run: fn(&mut Call, &[Value]) -> Answer) -> Function {
+        Function { name, parameters, variadic: None, run, volatile: false }
+    }
+    /// Takes any number of further arguments.
+    pub const fn and(self, variadic: Type) -> Function {
+        Function { name: self.name, parameters: self.parameters, variadic: Some(variadic), run: self.run, volatile: self.volatile }
+    }
+    /// Differs from run to run in Helm.
+    pub const fn volatile(self) -> Function {
+        Function { name: self.name, parameters: self.parameters, variadic: self.variadic, run: self.run, volatile: true }
+    }
+}
+
+fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
+    match arguments.get(index) {
+        Some(value) => format!("wrong type for value; expected {expected}; got {}", types::type_of(value)),
+        None => format!("wrong number of args: want at least {} got {}", index + 1, arguments.len()),
+    }
+}
+
+/// A string with the origin of all of it (none where it has pieces).
+#[derive(Clone, Copy)]
+pub struct Str<'a> {
+    pub text: &'a Text,
+    pub whole: OriginId,
+}
+
+impl<'a> Str<'a> {
+    pub fn bytes(self) -> &'a [u8] {
+        &self.text.bytes
+    }
+    pub fn len(self) -> usize {
+        self.text.bytes.len()
+    }
+    pub fn slice(self, range: std::ops::Range<usize>) -> Value {
+        let mut builder = TextBuilder::default();
+        builder.push_slice(self.text, self.whole, range);
+        kept(builder, self.whole)
+    }
+    pub fn value(self) -> Value {
+        Value::new(Kind::Str(self.text.clone()), self.whole)
+    }
+    /// The origin of one byte.
+    pub fn origin_at(self, at: usize) -> OriginId {
+        if self.text.pieces.is_none() {
+            return self.whole;
+        }
+        let at = at as u32;
+        self.text.pieces().iter().find(|p| p.start <= at && at < p.end).map_or(OriginId::NONE, |p| p.origin)
+    }
+    /// For names of zones, functions, versions and the like: invalid UTF-8 becomes U+FFFD.
+    pub fn lossy(self) -> std::borrow::Cow<'a, str> {
+        String::from_utf8_lossy(&self.text.bytes)
+    }
+}
+
+/// Finishes a string; an empty one keeps the origin of what it was cut from.
+pub fn kept(builder: TextBuilder, whole: OriginId) -> Value {
+    if builder.is_empty() { Value::str_from([], whole) } else { builder.finish() }
+}
+
+pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
+    match arguments.get(index) {
+        Some(value) => match &value.kind {
+            Kind::Str(text) => Ok(Str { text, whole: value.origin }),
+            _ => Err(wrong(arguments, index, "string")),
+        },
+        None => Err(wrong(arguments, index, "string")),
+    }
+}
+
+/// An `int`, `int64` or other sized integer.
+pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
+    match arguments.get(index).map(|value| &value.kind) {
+        Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i),
+        Some(&Kind::Sized(i, _)) => i64::try_from(i).map_err(|_| wrong(arguments, index, "int")),
+        _ => Err(wrong(arguments, index, "int")),
+    }
+}
+
+pub fn float(arguments: &[Value], index: usize) -> Result<f64, String> {
+    match arguments.get(index).map(|value| &value.kind) {
+        Some(&Kind::Float(f)) => Ok(f),
+        Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i as f64),
+        _ => Err(wrong(arguments, index, "float64")),
+    }
+}
+
+pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
+    match arguments.get(index).map(|value| &value.kind) {
+        Some(&Kind::Bool(b)) => Ok(b),
+        _ => Err(wrong(arguments, index, "bool")),
+    }
+}
+
+pub fn map(arguments: &[Value], index: usize) -> Result<&Map, String> {
+    arguments.get(index).and_then(Value::as_map).ok_or_else(|| wrong(arguments, index, "map[string]interface {}"))
+}
+
+pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
+    arguments.get(index).ok_or_else(|| wrong(arguments, index, "interface {}"))
+}
+
+impl Call<'_> {
+    /// One origin for something made of all arguments.
+    pub fn joined(&mut self, arguments: &[Value]) -> OriginId {
+        arguments.iter().fold(OriginId::NONE, |all, value| {
+            let one = value.whole_origin(self.origins);
+            self.origins.join(all, one)
+        })
+    }
+
+    /// A result all of which rests on all arguments.
+    pub fn made(&mut self, kind: Kind, arguments: &[Value]) -> Answer {
+        let origin = self.joined(arguments);
+        Ok(Value::new(kind, origin))
+    }
+
+    /// A string all of whose bytes rest on all arguments.
+    pub fn made_text(&mut self, bytes: impl AsRef<[u8]>, arguments: &[Value]) -> Answer {
+        let origin = self.joined(arguments);
+        Ok(Value::str_from(bytes, origin))
+    }
+
+    /// `value`, taken because what would stand at the call was empty.
+    pub fn fallback(&mut self, value: &Value) -> Value {
+        let instead = self.site;
+        let mut wrap = |value| self.origins.add(Origin::Fallback { value, instead });
+        match &value.kind {
+            Kind::Str(text) if text.pieces.is_some() => {
+                let pieces = text.pieces().iter().map(|&piece| Piece { origin: wrap(piece.origin), ..piece }).collect();
+                Value::new(Kind::Str(Text { bytes: text.bytes.clone(), pieces: Some(pieces) }), value.origin)
+            }
+            kind => Value::new(kind.clone(), wrap(value.origin)),
+        }
+    }
+
+    /// Refuses to make more bytes than the render may still make.
+    pub fn afford(&self, bytes: usize) -> Result<(), String> {
+        if bytes > self.budget {
+            return Err(format!("the result would be {bytes} bytes long: more than the {} that this render may still make", self.budget));
+        }
+        Ok(())
+    }
+}
