@@ -5,6 +5,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
+//! | [`unit`] | what a PATH stands for: charts and sets of manifests |
 //! | [`report`] | settles findings (trace, merge environments, suppress, baseline, sort) and writes them, one file a format |
 //! | [`rule`] | loads `rules/**/*.yaml`, evaluates CEL over charts, objects, pods, containers, environments |
 //! | [`kubernetes`] | schemas by kind and version, CRDs, the API server's semantic checks |
@@ -26,8 +27,55 @@ pub mod kubernetes;
 pub mod manifest;
 pub mod report;
 pub mod rule;
-pub mod semver;
 pub mod source;
 pub mod template;
+pub mod unit;
 pub mod value;
 pub mod yaml;
+
+mod lint;
+
+pub use lint::lint;
+
+use std::path::PathBuf;
+
+/// What to lint, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub paths: Vec<PathBuf>,
+    pub config: ConfigChoice,
+    /// Names; empty: all.
+    pub environments: Vec<String>,
+    pub select: Vec<String>,
+    pub ignore: Vec<String>,
+    /// Wins over the configuration and over Chart.yaml.
+    pub kubernetes: Option<diagnostic::Versions>,
+    pub baseline: Option<PathBuf>,
+    pub schema_locations: Vec<String>,
+    pub require_schema: bool,
+    pub follow_symlinks: bool,
+}
+
+/// Which configuration file is used.
+#[derive(Clone, Debug, Default)]
+pub enum ConfigChoice {
+    /// The nearest one upward from each unit.
+    #[default]
+    Search,
+    None,
+    File(PathBuf),
+}
+
+/// We could not work. Whatever is wrong in a chart or manifest is a diagnostic instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no such file or folder: {}", .0.display())]
+    NoSuchPath(PathBuf),
+    #[error("cannot read {}: {1}", .0.display())]
+    Unreadable(PathBuf, String),
+    #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
+    NothingToLint(PathBuf),
+    /// A bad flag that only shows once files are read (an unknown rule, environment or format of a file).
+    #[error("{0}")]
+    Usage(String),
+}

@@ -1,6 +1,7 @@
 //! Settles findings and writes them: traces spans to files, merges environments, suppresses, sorts, counts. One file a format; every
 //! format is a pure function of a [`Report`].
 
+pub mod baseline;
 mod concise;
 mod github;
 mod gitlab;

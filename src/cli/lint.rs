@@ -1,0 +1,145 @@
+//! `thebot-lint [PATH]...`: the arguments of a lint, and its output.
+
+use super::{ExitCode, fail, print};
+use crate::config::FailOn;
+use crate::report::{Format, Report, Style};
+use crate::{ConfigChoice, Options, lint};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// Chart folders, .tgz archives, manifest files, folders of charts or manifests, or `-` for manifests on stdin
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How the report is written to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Write a report to a file as well: FORMAT=FILE (repeatable)
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = output)]
+    output: Vec<(Format, PathBuf)>,
+    /// Rules to check: ids, groups, profiles, or `all` (default: recommended)
+    #[arg(long, value_delimiter = ',', value_name = "RULE")]
+    select: Vec<String>,
+    /// Rules to leave out: ids, groups or profiles
+    #[arg(long, value_delimiter = ',', value_name = "RULE")]
+    ignore: Vec<String>,
+    /// Lint these environments only (repeatable)
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    environment: Vec<String>,
+    /// Kubernetes versions to judge for: 1.31, 1.25,1.31, 1.25-1.31 or >=1.25
+    #[arg(long, value_name = "VERSIONS")]
+    kubernetes_version: Option<String>,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Use this configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+    /// Findings listed in this file are known and not reported
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the findings of this run to a baseline file
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
+    /// JSON Schemas of further kinds: files, folders, or a template as kubeconform takes it (repeatable)
+    #[arg(long, value_name = "LOCATION")]
+    schema_location: Vec<String>,
+    /// Report objects whose kind has no known schema
+    #[arg(long)]
+    require_schema: bool,
+    /// Follow links that lead out of the chart, as Helm does
+    #[arg(long)]
+    follow_symlinks: bool,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    /// Print findings only, no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+fn output(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, as in sarif=out.sarif")?;
+    Ok((<Format as clap::ValueEnum>::from_str(format, true)?, file.into()))
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    if arguments.paths.is_empty() {
+        return fail("no PATH given; try `thebot-lint charts/thebot`, or `thebot-lint --help`");
+    }
+    let kubernetes = match arguments.kubernetes_version.as_deref().map(crate::kubernetes::parse_versions).transpose() {
+        Ok(versions) => versions,
+        Err(why) => return fail(&format!("--kubernetes-version: {why}")),
+    };
+    let options = Options {
+        paths: arguments.paths.clone(),
+        config: match (&arguments.config, arguments.no_config) {
+            (Some(file), _) => ConfigChoice::File(file.clone()),
+            (None, true) => ConfigChoice::None,
+            (None, false) => ConfigChoice::Search,
+        },
+        environments: arguments.environment.clone(),
+        select: arguments.select.clone(),
+        ignore: arguments.ignore.clone(),
+        kubernetes,
+        baseline: arguments.baseline.clone(),
+        schema_locations: arguments.schema_location.clone(),
+        require_schema: arguments.require_schema,
+        follow_symlinks: arguments.follow_symlinks,
+    };
+    let (report, configured) = match lint(&options) {
+        Ok(done) => done,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let fail_on = arguments.fail_on.or(configured).unwrap_or_default();
+    write(&report, arguments).unwrap_or_else(|| u8::from(report.findings.iter().any(|f| fail_on.reached_by(f.severity))))
+}
+
+/// Writes every report; a code where one could not be written.
+fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
+    for (format, file) in &arguments.output {
+        if let Err(error) = std::fs::write(file, report.write(*format, Style::default())) {
+            return Some(fail(&format!("cannot write {}: {error}", file.display())));
+        }
+    }
+    if let Some(file) = &arguments.write_baseline
+        && let Err(error) = std::fs::write(file, crate::report::baseline::write(report))
+    {
+        return Some(fail(&format!("cannot write {}: {error}", file.display())));
+    }
+    let code = print(report.write(arguments.format, style(arguments)).as_bytes());
+    (code != 0).then_some(code)
+}
+
+fn style(arguments: &Arguments) -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let _ = std::io::stderr().flush();
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    Style {
+        color: match arguments.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => !set("NO_COLOR") && (terminal || set("CLICOLOR_FORCE")),
+        },
+        unicode: true,
+        hyperlinks: terminal,
+        width: std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).or_else(terminal_width).unwrap_or(80),
+        quiet: arguments.quiet,
+    }
+}
+
+/// The terminal's columns; none where stdout is no terminal.
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| width.0 as usize)
+}

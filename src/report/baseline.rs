@@ -1,0 +1,58 @@
+//! The baseline: findings that are known and not reported again. Stable under moves of lines: an entry is a finding's fingerprint, with
+//! rule, file and object beside it for the reader.
+
+use super::{Report, gitlab::fingerprint};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    /// Fingerprint to what it was; `count` findings share it.
+    findings: BTreeMap<String, Known>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Known {
+    rule: String,
+    file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    count: usize,
+}
+
+/// The text of a baseline that knows all findings of a report.
+pub fn write(report: &Report) -> String {
+    let mut findings: BTreeMap<String, Known> = BTreeMap::new();
+    for f in &report.findings {
+        let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
+            rule: f.rule.to_string(),
+            file: f.locations.first().and_then(|l| l.file.as_deref()).unwrap_or("").to_string(),
+            object: f.object.as_ref().map(|o| format!("{}/{}", o.kind, o.name)),
+            count: 0,
+        });
+        known.count += 1;
+    }
+    let mut text = serde_json::to_string_pretty(&File { version: 1, findings }).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Takes the findings that a baseline knows out of a report, counting them as suppressed. `Err` says what is wrong with the file.
+pub fn apply(text: &str, report: &mut Report) -> Result<(), String> {
+    let file: File = serde_json::from_str(text).map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;
+    if file.version != 1 {
+        return Err(format!("baseline version {} is not known; write it anew with --write-baseline", file.version));
+    }
+    let mut left: BTreeMap<String, usize> = file.findings.into_iter().map(|(k, v)| (k, v.count)).collect();
+    let before = report.findings.len();
+    report.findings.retain(|f| match left.get_mut(&fingerprint(f)) {
+        Some(n) if *n > 0 => {
+            *n -= 1;
+            false
+        }
+        _ => true,
+    });
+    report.summary.suppressed += before - report.findings.len();
+    Ok(())
+}
