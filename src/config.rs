@@ -28,12 +28,12 @@ pub struct Config {
 }
 
 /// At which severity the exit code is 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, clap::ValueEnum)]
 pub enum FailOn {
-    Error,
+    Info,
     #[default]
     Warning,
-    Info,
+    Error,
     Never,
 }
 

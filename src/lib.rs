@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
 //! | [`unit`] | what a PATH stands for: charts and sets of manifests |
+//! | [`matrix`] | what each environment deploys, side by side |
 //! | [`report`] | settles findings (trace, merge environments, suppress, baseline, sort) and writes them, one file a format |
 //! | [`rule`] | loads `rules/**/*.yaml`, evaluates CEL over charts, objects, pods, containers, environments |
 //! | [`kubernetes`] | schemas by kind and version, CRDs, the API server's semantic checks |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod kubernetes;
+pub mod matrix;
 pub mod manifest;
 pub mod report;
 pub mod rule;
@@ -71,7 +73,7 @@ pub enum ConfigChoice {
 pub enum Error {
     #[error("no such file or folder: {}", .0.display())]
     NoSuchPath(PathBuf),
-    #[error("cannot read {}: {1}", .0.display())]
+    #[error("cannot read {}: {}", .0.display(), .1)]
     Unreadable(PathBuf, String),
     #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
     NothingToLint(PathBuf),

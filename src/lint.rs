@@ -1,7 +1,7 @@
 //! The pipeline on one screen: load, render every environment, read manifests, judge, apply rules, settle.
 
 use crate::config::{self, Config};
-use crate::diagnostic::{Diagnostic, Severity, Versions};
+use crate::diagnostic::Diagnostic;
 use crate::manifest::{self, Object};
 use crate::report::{self, Report};
 use crate::source::{Source, SourceKind, Sources};
@@ -69,4 +69,11 @@ fn configuration(unit: &Unit, options: &Options, sources: &mut Sources, found: &
 fn read_manifest(name: &str, text: Vec<u8>, sources: &mut Sources, found: &mut Vec<Diagnostic>) -> Vec<Object> {
     let source = sources.add(Source::new(name, text, SourceKind::File));
     manifest::read(sources, source, &Arc::from(name), None, found)
+}
+
+fn lint_manifests(objects: Vec<Object>, sources: Sources, found: Vec<Diagnostic>, config: &Config, _options: &Options) -> Result<Report, Error> {
+    let findings = report::settle(found, &sources, &[], true, &|_| Arc::from("kubernetes"));
+    let mut report = Report { findings, fail_on: config.fail_on, ..Report::default() };
+    report.summary.objects = objects.len();
+    Ok(report)
 }

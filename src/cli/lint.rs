@@ -98,11 +98,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         require_schema: arguments.require_schema,
         follow_symlinks: arguments.follow_symlinks,
     };
-    let (report, configured) = match lint(&options) {
+    let report = match lint(&options) {
         Ok(done) => done,
         Err(error) => return fail(&error.to_string()),
     };
-    let fail_on = arguments.fail_on.or(configured).unwrap_or_default();
+    let fail_on = arguments.fail_on.or(report.fail_on).unwrap_or_default();
     write(&report, arguments).unwrap_or_else(|| u8::from(report.findings.iter().any(|f| fail_on.reached_by(f.severity))))
 }
 

@@ -5,12 +5,15 @@ pub mod baseline;
 mod concise;
 mod github;
 mod gitlab;
+mod html;
 mod human;
 mod json;
 mod junit;
 mod sarif;
 
+use crate::config::FailOn;
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
+use crate::matrix::Matrix;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
@@ -23,6 +26,10 @@ pub use human::Style;
 pub struct Report {
     /// Sorted by file, line, column, rule.
     pub findings: Vec<Finding>,
+    /// What each chart deploys where; the chart's path, and its matrix.
+    pub matrices: Vec<(String, Matrix)>,
+    /// `fail-on` of a configuration, the strictest where units have several.
+    pub fail_on: Option<FailOn>,
     pub summary: Summary,
 }
 
@@ -104,7 +111,7 @@ impl Report {
             Format::Junit => junit::write(self),
             Format::Github => github::write(self),
             Format::Gitlab => gitlab::write(self),
-            Format::Html => String::new(),
+            Format::Html => html::write(self),
         }
     }
 
@@ -115,6 +122,8 @@ impl Report {
     /// Takes in the report of another unit.
     pub fn merge(&mut self, other: Report) {
         self.findings.extend(other.findings);
+        self.matrices.extend(other.matrices);
+        self.fail_on = self.fail_on.into_iter().chain(other.fail_on).min();
         let (ours, theirs) = (&mut self.summary, other.summary);
         ours.suppressed += theirs.suppressed;
         ours.charts += theirs.charts;

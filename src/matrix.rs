@@ -1,0 +1,217 @@
+//! What each environment deploys: replicas, autoscaling, resources, storage, images and probes of every object, side by side, each with the
+//! place that set it. Behind `thebot-lint environments` and the matrix of the HTML page.
+
+use crate::manifest::Object;
+use crate::source::Sources;
+use crate::yaml::{Node, Path};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Objects by environment.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    pub environments: Vec<Arc<str>>,
+    /// By object, then in the order of the facts.
+    pub rows: Vec<Row>,
+}
+
+/// One fact of one object in every environment.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `Deployment/thebot-backend`
+    pub object: String,
+    /// `replicas`, `requests of backend`…
+    pub fact: String,
+    /// One for each environment; none where the object or the field is not there.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// A value, and where it was set (the values line, else the template line).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    pub text: String,
+    pub place: Option<(Arc<str>, usize)>,
+}
+
+impl Row {
+    /// Whether the environments that have it do not agree, or some lack it.
+    pub fn differs(&self) -> bool {
+        let mut texts = self.cells.iter().map(|c| c.as_ref().map(|c| &c.text));
+        let first = texts.next();
+        texts.any(|t| Some(t) != first)
+    }
+}
+
+impl Matrix {
+    /// The matrix of all objects that were rendered in some environment; hooks and tests included, CRDs left out.
+    pub fn of(objects: &[Object], environments: &[Arc<str>], sources: &Sources) -> Matrix {
+        // Facts keep their own order inside of an object, whatever environment had them first.
+        let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
+        for object in objects.iter().filter(|o| !o.from_crds) {
+            let Some(environment) = object.environment else { continue };
+            let name = format!("{}/{}", object.identity.kind, object.identity.name);
+            for (rank, (fact, text, path)) in facts(&object.root).into_iter().enumerate() {
+                let cells = rows.entry((name.clone(), rank_of(&fact, rank), fact)).or_insert_with(|| vec![None; environments.len()]);
+                if let Some(cell) = cells.get_mut(environment as usize) {
+                    *cell = Some(Cell { text, place: place(&path, &object.root, sources) });
+                }
+            }
+        }
+        let rows = rows.into_iter().map(|((object, _, fact), cells)| Row { object, fact, cells }).collect();
+        Matrix { environments: environments.to_vec(), rows }
+    }
+
+    /// Aligned columns for a terminal; what differs between environments is marked with `*`.
+    pub fn to_text(&self, only_differences: bool) -> String {
+        let mut lines: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(self.environments.iter().map(|e| e.to_string())).collect()];
+        let mut object = "";
+        for row in self.rows.iter().filter(|r| !only_differences || r.differs()) {
+            if row.object != object {
+                object = &row.object;
+                lines.push(vec![object.to_string()]);
+            }
+            let mark = if row.differs() { "*" } else { " " };
+            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| c.text.clone()));
+            lines.push(std::iter::once(format!("  {mark} {}", row.fact)).chain(cells).collect());
+        }
+        let width = |column: usize| lines.iter().filter(|l| l.len() > 1).filter_map(|l| l.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..=self.environments.len()).map(width).collect();
+        let mut out = String::new();
+        for line in &lines {
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+            let text = if line.len() == 1 { line[0].clone() } else { cells.join("  ") };
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    pub fn to_markdown(&self, only_differences: bool) -> String {
+        let escape = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+        let mut out = format!("| object | fact | {} |\n", self.environments.iter().map(|e| escape(e)).collect::<Vec<_>>().join(" | "));
+        out.push_str(&format!("|---|---|{}\n", "---|".repeat(self.environments.len())));
+        for row in self.rows.iter().filter(|r| !only_differences || r.differs()) {
+            let cells: Vec<String> = row.cells.iter().map(|c| c.as_ref().map_or("-".into(), |c| escape(&c.text))).collect();
+            out.push_str(&format!("| {} | {} | {} |\n", escape(&row.object), escape(&row.fact), cells.join(" | ")));
+        }
+        out
+    }
+
+    pub fn to_json(&self, only_differences: bool) -> serde_json::Value {
+        let cell = |c: &Option<Cell>| {
+            c.as_ref().map(|c| {
+                serde_json::json!({
+                    "value": c.text,
+                    "file": c.place.as_ref().map(|(file, _)| &**file),
+                    "line": c.place.as_ref().map(|(_, line)| line),
+                })
+            })
+        };
+        let rows = self.rows.iter().filter(|r| !only_differences || r.differs());
+        serde_json::json!(
+            rows.map(|row| {
+                let cells: serde_json::Map<String, serde_json::Value> =
+                    self.environments.iter().zip(&row.cells).map(|(name, c)| (name.to_string(), cell(c).into())).collect();
+                serde_json::json!({"object": row.object, "fact": row.fact, "differs": row.differs(), "environments": cells})
+            })
+            .collect::<Vec<_>>()
+        )
+    }
+}
+
+/// `replicas` before resources, the rest as it comes.
+fn rank_of(fact: &str, rank: usize) -> usize {
+    match fact {
+        "replicas" | "autoscaling" => 0,
+        _ => rank + 1,
+    }
+}
+
+fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize)> {
+    let trace = sources.trace(path.place(root));
+    let span = trace.values.first().or(trace.templates.first())?;
+    let source = sources.get(span.source);
+    Some((source.name.clone(), source.locate(span.start).0))
+}
+
+/// What the matrix shows of an object: fact, text, path.
+fn facts(root: &Node) -> Vec<(String, String, Path)> {
+    let mut out = Vec::new();
+    let at = |path: &str| Path::parse(path);
+    let mut fact = |name: String, path: Path| {
+        if let Some(text) = path.get(root).and_then(text) {
+            out.push((name, text, path));
+        }
+    };
+    let spec = at("spec");
+    let pod = [at("spec.template.spec"), at("spec.jobTemplate.spec.template.spec")].into_iter().find(|p| p.get(root).is_some());
+    let pod = pod.or_else(|| (root.get("kind").and_then(Node::as_str) == Some("Pod")).then(|| spec.clone()));
+    fact("replicas".into(), spec.key("replicas"));
+    fact("min available".into(), spec.key("minAvailable"));
+    fact("max unavailable".into(), spec.key("maxUnavailable"));
+    fact("schedule".into(), spec.key("schedule"));
+    if let Some(pod) = pod {
+        for list in ["initContainers", "containers"] {
+            let containers = pod.key(list);
+            for (i, container) in containers.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
+                let name = container.get("name").and_then(Node::as_str).unwrap_or("(unnamed)");
+                let here = containers.index(i);
+                fact(format!("image of {name}"), here.key("image"));
+                for what in ["requests", "limits"] {
+                    fact(format!("{what} of {name}"), here.key("resources").key(what));
+                }
+                for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                    fact(format!("{probe} of {name}"), here.key(probe));
+                }
+            }
+        }
+    }
+    let claims = spec.key("volumeClaimTemplates");
+    for (i, claim) in claims.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
+        let name = Path::parse("metadata.name").get(claim).and_then(Node::as_str).unwrap_or("(unnamed)");
+        let here = claims.index(i).key("spec");
+        fact(format!("storage of {name}"), here.join(&at("resources.requests.storage")));
+        fact(format!("storage class of {name}"), here.key("storageClassName"));
+    }
+    fact("storage".into(), at("spec.resources.requests.storage"));
+    fact("storage class".into(), spec.key("storageClassName"));
+    let (min, max) = (spec.key("minReplicas"), spec.key("maxReplicas"));
+    if let Some(most) = max.get(root).and_then(text) {
+        let least = min.get(root).and_then(text).unwrap_or_else(|| "1".into());
+        out.push(("autoscaling".into(), format!("{least} to {most}"), if min.get(root).is_some() { min } else { max }));
+    }
+    out
+}
+
+/// A scalar as it stands; a probe by its handler; a map as `cpu 1, memory 2Gi`.
+fn text(node: &Node) -> Option<String> {
+    use crate::yaml::Data;
+    Some(match &node.data {
+        Data::Null => return None,
+        Data::Bool(b) => b.to_string(),
+        Data::Int(i) => i.to_string(),
+        Data::Uint(u) => u.to_string(),
+        Data::Float(f) => f.to_string(),
+        Data::Str(s) => s.to_string(),
+        Data::Seq(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(" "),
+        Data::Map(entries) => {
+            if let Some(http) = node.get("httpGet") {
+                return Some(format!("http {}", http.get("path").and_then(text).unwrap_or_default()));
+            }
+            if let Some(command) = node.get("exec").and_then(|e| e.get("command")) {
+                return Some(format!("exec {}", text(command)?));
+            }
+            if node.get("tcpSocket").is_some() {
+                return Some("tcp".into());
+            }
+            if node.get("grpc").is_some() {
+                return Some("grpc".into());
+            }
+            let parts: Vec<String> = entries.iter().filter_map(|e| Some(format!("{} {}", e.key, text(&e.value)?))).collect();
+            if parts.is_empty() {
+                return None;
+            }
+            parts.join(", ")
+        }
+    })
+}
