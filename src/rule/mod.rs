@@ -1,9 +1,427 @@
 //! Rules: loading, CEL, scopes.
+//!
+//! A rule is a file `rules/<group>/<id>.yaml` ([`definition`]); the build script makes one static table of them, so starting up costs
+//! nothing and nothing is registered. Users' own rules are the same files, read at run time with spans. A rule's `deny` is CEL
+//! ([`program`], with the functions of [`library`]) or, with `native: true`, a Rust function of [`native`] (or of the room that finds
+//! the thing: `kubernetes`, `chart`, `template`).
+//!
+//! CEL is compiled when an object of the declared kinds occurs for the first time; own rules are compiled at once, so that a broken
+//! one is reported. A rule answers with a path into the object ([`Finding`]), never with a line.
+//!
+//! A built-in rule whose evaluation fails on an object says nothing: the object does not have its kind's shape, which the
+//! `kubernetes` rules report. The failure of a user's rule is a diagnostic on the rule file ([`Rules::problems`]).
 
-/// Prose of a rule.
-pub struct Documentation {
-    pub title: String,
-    pub why: String,
-    pub fix: String,
+pub mod definition;
+pub mod expectation;
+pub mod library;
+pub mod native;
+pub mod pod;
+pub mod program;
+pub mod quantity;
+pub mod suppression;
+pub mod unit;
+pub mod value;
+
+pub use definition::{Definition, EMBEDDED, Scope};
+pub use unit::{Environment, Unit};
+
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::manifest::{Finding, Object};
+use crate::source::{Source, SourceKind, Sources, Span};
+use crate::yaml::Path;
+use cel::Program;
+use cel::common::value::Val;
+use program::{Bindings, Template, Verdict};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Which rules run, and how: what the configuration's `rules:` and the command line say together.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Rule ids, groups, profiles or `all`; empty: `recommended`.
+    pub select: Vec<String>,
+    /// The same kinds of names; wins over `select`.
+    pub ignore: Vec<String>,
+    pub severity: BTreeMap<String, Severity>,
+    /// Rule id to parameters by name.
+    pub parameters: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
-pub fn documentation(_id: &str) -> Option<Documentation> { None }
+
+/// One rule, ready to run.
+pub struct Rule {
+    pub definition: Cow<'static, Definition>,
+    pub severity: Severity,
+    id: Arc<str>,
+    /// Declared defaults overlaid with the configuration's.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    params: Box<dyn Val>,
+    compiled: OnceLock<Option<Compiled>>,
+    native: Option<native::Check>,
+    /// Where `deny` stands in a user's file.
+    own: Option<Span>,
+    complained: AtomicBool,
+}
+
+struct Compiled {
+    deny: Program,
+    message: Template,
+    at: At,
+}
+
+enum At {
+    Fixed(Path),
+    Computed(Template),
+}
+
+impl Compiled {
+    fn new(definition: &Definition) -> Result<Compiled, (&'static str, program::CompileError)> {
+        let deny = program::compile(&definition.deny).map_err(|e| ("deny", e))?;
+        let message = Template::compile(&definition.message).map_err(|e| ("message", e))?;
+        let at = match definition.at.contains("{{") {
+            true => At::Computed(Template::compile(&definition.at).map_err(|e| ("at", e))?),
+            false => At::Fixed(Path::parse(&definition.at)),
+        };
+        Ok(Compiled { deny, message, at })
+    }
+}
+
+impl Rule {
+    fn new(definition: Cow<'static, Definition>, selection: &Selection, own: Option<Span>) -> Rule {
+        let mut parameters: serde_json::Map<String, serde_json::Value> = match &*definition.parameters {
+            "" => serde_json::Map::new(),
+            // Written by the build script or by `definition::from_node`; both write JSON objects.
+            json => serde_json::from_str(json).unwrap_or_default(),
+        };
+        for (name, value) in selection.parameters.get(&*definition.id).into_iter().flatten() {
+            parameters.insert(name.clone(), value.clone());
+        }
+        let params: Box<dyn Val> = match parameters.is_empty() {
+            true => Box::new(cel::common::types::CelNull),
+            false => value::from_json(&parameters.clone().into()),
+        };
+        Rule {
+            severity: selection.severity.get(&*definition.id).copied().unwrap_or(definition.severity),
+            id: (&*definition.id).into(),
+            native: if definition.native { native::find(&definition.id) } else { None },
+            definition,
+            parameters,
+            params,
+            compiled: OnceLock::new(),
+            own,
+            complained: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the rule is for objects of this kind.
+    fn is_for(&self, object: &Object) -> bool {
+        let kinds = &self.definition.kinds;
+        let api_version = &object.identity.api_version;
+        let makes_pods = || pod::makes_pods(api_version, &object.identity.kind);
+        if kinds.is_empty() {
+            return matches!(self.definition.scope, Scope::Object) || makes_pods();
+        }
+        kinds.iter().any(|kind| match kind.rsplit_once('/') {
+            None if kind == "PodSpec" => makes_pods(),
+            None => kind == &*object.identity.kind,
+            Some((group, kind)) => kind == &*object.identity.kind && group == pod::group_of(api_version),
+        })
+    }
+
+    fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition).ok() }).as_ref()
+    }
+
+    fn finding(&self, path: Path, message: String) -> Finding {
+        Finding {
+            rule: self.id.clone(),
+            severity: self.severity,
+            message,
+            help: Some(self.definition.fix.to_string()),
+            path,
+            at_key: false,
+            kubernetes: None,
+        }
+    }
+
+    /// Evaluates a CEL rule and gives its findings; `base` is the place of what the scope looks at.
+    fn evaluate(&self, bindings: &Bindings<'_>, base: &Path, problems: &Mutex<Vec<Diagnostic>>, found: &mut Vec<Finding>) {
+        let Some(compiled) = self.compiled() else { return };
+        let bindings = Bindings { params: Some(&*self.params), ..*bindings };
+        let mut add = |bindings: &Bindings<'_>| {
+            let path = match &compiled.at {
+                At::Fixed(path) => base.join(path),
+                At::Computed(template) => base.join(&Path::parse(&template.render(bindings))),
+            };
+            found.push(self.finding(path, compiled.message.render(bindings)));
+        };
+        match program::judge(&compiled.deny, &bindings) {
+            Ok(Verdict::Fine) => {}
+            Ok(Verdict::Denied) => add(&bindings),
+            Ok(Verdict::Items(items)) => {
+                for item in &items {
+                    add(&Bindings { item: Some(&**item), ..bindings });
+                }
+            }
+            Err(error) => {
+                if let Some(span) = self.own
+                    && !self.complained.swap(true, Ordering::Relaxed)
+                {
+                    let message = format!("the rule `{}` cannot be evaluated: {error}", self.definition.id);
+                    let help = "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`";
+                    let diagnostic = Diagnostic::new(definition::INVALID, Severity::Error, span, message).help(help);
+                    problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(diagnostic);
+                }
+            }
+        }
+    }
+}
+
+/// The selected rules.
+pub struct Rules {
+    rules: Vec<Rule>,
+    problems: Mutex<Vec<Diagnostic>>,
+}
+
+/// What the documentation of a built-in rule says; none for ids that are no built-in rule.
+pub fn documentation(id: &str) -> Option<&'static Definition> {
+    EMBEDDED.iter().find(|d| d.id == id)
+}
+
+/// A rule's file is its documentation.
+pub use definition::Definition as Documentation;
+
+/// Whether `name` selects `definition`: its id, its group, one of its profiles, or `all`.
+pub fn selects(name: &str, definition: &Definition) -> bool {
+    name == "all" || *definition.id == *name || *definition.group == *name || definition.profiles.iter().any(|p| p == name)
+}
+
+/// Whether `--select` and `ignore` know this name, given the users' own rules; otherwise the nearest one that exists, if any is near.
+pub fn check_name<'a>(name: &str, own: impl Iterator<Item = &'a Definition> + Clone) -> Result<(), Option<String>> {
+    if EMBEDDED.iter().chain(own.clone()).any(|d| selects(name, d)) || definition::GROUPS.contains(&name) || name == "recommended" {
+        return Ok(());
+    }
+    let names = EMBEDDED.iter().chain(own).flat_map(|d| [&*d.id, &*d.group].into_iter().chain(d.profiles.iter().map(|p| &**p)));
+    Err(did_you_mean(name, names).map(str::to_owned))
+}
+
+impl Rules {
+    /// Loads the built-in rules and the users' own from files and folders (`*.yaml`, `*.yml`), and keeps those that are selected.
+    /// What is wrong with own rules is in the diagnostics; such a rule does not run.
+    pub fn load(selection: &Selection, sources: &mut Sources, paths: &[PathBuf]) -> (Rules, Vec<Diagnostic>) {
+        let mut found = Vec::new();
+        let mut rules: Vec<Rule> =
+            EMBEDDED.iter().filter(|d| is_selected(selection, d, false)).map(|d| Rule::new(Cow::Borrowed(d), selection, None)).collect();
+        for path in paths {
+            for file in rule_files(path) {
+                let text = match std::fs::read(&file) {
+                    Ok(text) => text,
+                    Err(error) => {
+                        let source = sources.add(Source::new(path_name(&file), &b""[..], SourceKind::File));
+                        let message = format!("the rule file cannot be read: {error}");
+                        found.push(Diagnostic::new(definition::INVALID, Severity::Error, Span::new(source, 0, 0), message));
+                        continue;
+                    }
+                };
+                let source = sources.add(Source::new(path_name(&file), text, SourceKind::File));
+                let node = match crate::yaml::read(sources, source) {
+                    Ok(node) => node,
+                    Err(error) => {
+                        found.push(Diagnostic::new(definition::INVALID, Severity::Error, error.span, error.message));
+                        continue;
+                    }
+                };
+                let group = file.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()).filter(|g| definition::GROUPS.contains(g));
+                let Some(written) = definition::from_node(&node, group.unwrap_or("own"), &mut found) else { continue };
+                if let Some(twin) =
+                    EMBEDDED.iter().map(|d| &d.id).chain(rules.iter().map(|r| &r.definition.id)).find(|id| **id == written.definition.id)
+                {
+                    let span = node.get("id").map_or(node.span, |n| n.span);
+                    found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, format!("there is a rule `{twin}` already")));
+                    continue;
+                }
+                if let Err((field, error)) = Compiled::new(&written.definition).map_err(|(f, e)| (f, e.clone()))
+                    && !written.definition.native
+                {
+                    let span = node.get(field).map_or(written.deny, |n| inside(sources, n.span, error.offset));
+                    let message = format!("`{field}` does not compile: {}", error.message);
+                    found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, message));
+                    continue;
+                }
+                if is_selected(selection, &written.definition, true) {
+                    rules.push(Rule::new(Cow::Owned(written.definition), selection, Some(written.deny)));
+                }
+            }
+        }
+        (Rules { rules, problems: Mutex::default() }, found)
+    }
+
+    /// The selected built-in rules alone.
+    pub fn embedded(selection: &Selection) -> Rules {
+        Rules::load(selection, &mut Sources::default(), &[]).0
+    }
+
+    /// The selected rules, built-in ones first, in the order of their groups and ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// A selected rule by id; none where it is not selected. Rooms that find things themselves ask this before they report.
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|r| *r.definition.id == *id)
+    }
+
+    /// Judges one object by the rules of the scopes container, pod and object.
+    pub fn check_object(&self, object: &Object) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut rules =
+            self.rules.iter().filter(|r| matches!(r.definition.scope, Scope::Container | Scope::Pod | Scope::Object) && r.is_for(object)).peekable();
+        if rules.peek().is_none() {
+            return found;
+        }
+        let pod = pod::pod(object);
+        let containers = pod.as_ref().map(pod::Pod::containers).unwrap_or_default();
+        let root = value::from_node(&object.root);
+        let pod_value = pod.as_ref().map(|p| value::from_node(p.spec));
+        let container_values: Vec<_> = containers.iter().map(|c| value::from_node(c.node)).collect();
+        let bindings = Bindings { object: Some(&*root), pod: pod_value.as_deref(), ..Bindings::default() };
+        for rule in rules {
+            match (rule.definition.scope, &pod) {
+                (Scope::Object, _) => match rule.native {
+                    Some(native::Check::Object(check)) => check(&mut native::Report::new(rule, &mut found), object),
+                    _ => rule.evaluate(&bindings, &Path::root(), &self.problems, &mut found),
+                },
+                (Scope::Pod, Some(pod)) => match rule.native {
+                    Some(native::Check::Pod(check)) => check(&mut native::Report::new(rule, &mut found), object, pod),
+                    _ => rule.evaluate(&bindings, &pod.path, &self.problems, &mut found),
+                },
+                (Scope::Container, Some(pod)) => {
+                    for (container, value) in containers.iter().zip(&container_values) {
+                        let classes = &rule.definition.containers;
+                        if !classes.is_empty() && !classes.iter().any(|c| c == container.class.as_str()) {
+                            continue;
+                        }
+                        match rule.native {
+                            Some(native::Check::Container(check)) => check(&mut native::Report::new(rule, &mut found), object, pod, container),
+                            _ => {
+                                let bindings = Bindings { container: Some(&**value), ..bindings };
+                                rule.evaluate(&bindings, &container.path, &self.problems, &mut found);
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Judges the objects of one unit in one environment together; the number is the index of the object that a finding is about.
+    pub fn check_unit(&self, objects: &[Object]) -> Vec<(usize, Finding)> {
+        let mut found = Vec::new();
+        let unit = Unit::new(objects);
+        let mut values = None;
+        for rule in self.rules.iter().filter(|r| r.definition.scope == Scope::Unit) {
+            if let Some(native::Check::Unit(check)) = rule.native {
+                check(&mut native::UnitReport::new(rule, &mut found), &unit);
+                continue;
+            }
+            // A unit rule in CEL is asked once for each object of its kinds, bound as `object`, with all objects as `unit`.
+            let (list, roots) = values.get_or_insert_with(|| {
+                let roots: Vec<_> = objects.iter().map(|o| value::from_node(&o.root)).collect();
+                (value::list(roots.iter().cloned()), roots)
+            });
+            for (i, _) in objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o)) {
+                let mut of_object = Vec::new();
+                let bindings = Bindings { object: Some(&*roots[i]), unit: Some(&**list), ..Bindings::default() };
+                rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                found.extend(of_object.into_iter().map(|f| (i, f)));
+            }
+        }
+        found
+    }
+
+    /// Judges one unit over all its environments; the numbers are the indices of the environment (in the list given) and of the object
+    /// in it. Cases of `ci/` are not to be given.
+    pub fn check_environments(&self, environments: &[Environment<'_>]) -> Vec<(usize, usize, Finding)> {
+        let mut found = Vec::new();
+        for rule in self.rules.iter().filter(|r| r.definition.scope == Scope::Environments) {
+            if let Some(native::Check::Environments(check)) = rule.native {
+                check(&mut native::EnvironmentsReport::new(rule, &mut found), environments);
+                continue;
+            }
+            // In CEL: once for each object of the kinds in each environment, with `environments` as a list of {name, objects}.
+            let roots: Vec<Vec<_>> = environments.iter().map(|e| e.objects.iter().map(|o| value::from_node(&o.root)).collect()).collect();
+            let list = value::list(environments.iter().zip(&roots).map(|(e, roots)| {
+                let name: Box<dyn Val> = Box::new(cel::common::types::CelString::from(e.name));
+                value::map([("name", name), ("objects", value::list(roots.iter().cloned()))])
+            }));
+            for (e, environment) in environments.iter().enumerate() {
+                for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o)) {
+                    let mut of_object = Vec::new();
+                    let bindings = Bindings { object: Some(&*roots[e][i]), environments: Some(&*list), ..Bindings::default() };
+                    rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                    found.extend(of_object.into_iter().map(|f| (e, i, f)));
+                }
+            }
+        }
+        found
+    }
+
+    /// What went wrong in users' own rules while they ran; each rule complains once.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        std::mem::take(&mut *self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Users' own rules without a profile count as recommended: who writes a rule wants it to run.
+fn is_selected(selection: &Selection, definition: &Definition, own: bool) -> bool {
+    let by_default = definition.is_recommended() || (own && definition.profiles.is_empty());
+    let wanted = match selection.select.as_slice() {
+        [] => by_default,
+        names => names.iter().any(|n| selects(n, definition) || (n == "recommended" && by_default)),
+    };
+    wanted && !selection.ignore.iter().any(|n| selects(n, definition))
+}
+
+/// The rule files behind a path: itself, or all YAML files below the folder, sorted.
+fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let mut files: Vec<PathBuf> = ignore::WalkBuilder::new(path)
+        .max_depth(Some(16))
+        .build()
+        .flatten()
+        .map(ignore::DirEntry::into_path)
+        .filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn path_name(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The place of byte `offset` of a scalar's value in its source: exact for scalars on one line, else the whole scalar.
+fn inside(sources: &Sources, span: Span, offset: usize) -> Span {
+    let text = &sources.get(span.source).text;
+    let (start, end) = (span.start as usize, (span.end as usize).min(text.len()));
+    let quoted = text.get(start).is_some_and(|b| b"'\"".contains(b));
+    let at = start + usize::from(quoted) + offset;
+    if at < end && !text[start..end].contains(&b'\n') { Span::new(span.source, at, at + 1) } else { span }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Turns `rules/**/*.yaml` into one static table, so that a new rule needs no registration and starting up parses no YAML.
+//! A rule file that does not read is a build error that names the file.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    title: String,
+    severity: String,
+    #[serde(default)]
+    profiles: Vec<String>,
+    scope: String,
+    #[serde(default)]
+    kinds: Vec<String>,
+    #[serde(default)]
+    containers: Vec<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    native: bool,
+    #[serde(default)]
+    deny: String,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    message: String,
+    why: String,
+    fix: String,
+    #[serde(default)]
+    aliases: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    references: Vec<String>,
+    #[serde(default)]
+    examples: Examples,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Examples {
+    #[serde(default)]
+    bad: Vec<String>,
+    #[serde(default)]
+    good: Vec<String>,
+}
+
+fn main() {
+    println!("cargo:rerun-if-changed=rules");
+    println!("cargo:rerun-if-changed=build.rs");
+    let mut files = Vec::new();
+    walk(Path::new("rules"), &mut files);
+    files.sort();
+    let mut out = String::from("pub static EMBEDDED: &[Definition] = &[\n");
+    for file in &files {
+        println!("cargo:rerun-if-changed={}", file.display());
+        let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let rule: Rule = serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let group = file.parent().and_then(Path::file_name).and_then(|n| n.to_str()).unwrap_or_default();
+        write(&mut out, &rule, group);
+    }
+    out.push_str("];\n");
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("rules.rs");
+    std::fs::write(target, out).expect("OUT_DIR is writable");
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|e| e == "yaml") {
+            files.push(path);
+        }
+    }
+}
+
+fn write(out: &mut String, rule: &Rule, group: &str) {
+    let aliases: Vec<String> = rule.aliases.iter().map(|(peer, ids)| format!("({}, {})", text(peer), list(ids))).collect();
+    let parameters = if rule.parameters.is_empty() { String::new() } else { serde_json::to_string(&rule.parameters).expect("parameters are JSON") };
+    let severity = match rule.severity.as_str() {
+        "error" => "Error",
+        "warning" => "Warning",
+        "info" => "Info",
+        other => panic!("{}: severity `{other}` is none of error, warning, info", rule.id),
+    };
+    let mut scope = rule.scope.clone();
+    if let Some(first) = scope.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    writeln!(
+        out,
+        "Definition {{ id: {}, group: {}, title: {}, severity: Severity::{severity}, profiles: {}, scope: Scope::{scope}, kinds: {}, containers: {}, parameters: {}, \
+         native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, aliases: Cow::Borrowed(&[{}]), references: {}, bad: {}, good: {} }},",
+        text(&rule.id),
+        text(group),
+        text(&rule.title),
+        list(&rule.profiles),
+        list(&rule.kinds),
+        list(&rule.containers),
+        text(&parameters),
+        rule.native,
+        text(rule.deny.trim()),
+        text(&rule.at),
+        text(rule.message.trim()),
+        text(rule.why.trim()),
+        text(rule.fix.trim()),
+        aliases.join(", "),
+        list(&rule.references),
+        list(&rule.examples.bad),
+        list(&rule.examples.good),
+    )
+    .expect("writing to a string");
+}
+
+fn text(s: &str) -> String {
+    format!("Cow::Borrowed({s:?})")
+}
+
+fn list(items: &[String]) -> String {
+    format!("Cow::Borrowed(&[{}])", items.iter().map(|s| text(s)).collect::<Vec<_>>().join(", "))
+}

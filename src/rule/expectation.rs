@@ -1,0 +1,93 @@
+//! What an environment is expected to look like: the `expect:` of the configuration, as plain data. The configuration fills it;
+//! `replicas-`, `resources-` and `storage-per-environment` compare it with what is rendered.
+
+use super::quantity::Quantity;
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+/// What is expected of the objects that a pattern names, in one environment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expectation {
+    /// `KIND/NAME`, each a glob (`Deployment/*-backend`).
+    pub pattern: String,
+    /// `spec.replicas` or, where an HPA targets the object, the HPA's `minReplicas`.
+    pub replicas: Option<i64>,
+    pub autoscaling: Option<Autoscaling>,
+    /// Of each container that is no init container.
+    pub requests: BTreeMap<String, Quantity>,
+    pub limits: BTreeMap<String, Quantity>,
+    /// By container name, besides the above.
+    pub containers: BTreeMap<String, Resources>,
+    /// Of the PVC or of the volumeClaimTemplate.
+    pub storage: Option<Quantity>,
+    pub storage_class: Option<String>,
+    /// Where it is declared.
+    pub declared: Option<Span>,
+}
+
+/// The resources expected of one container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    pub requests: BTreeMap<String, Quantity>,
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// What is expected of autoscaling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Autoscaling {
+    /// `false`: no HPA may target the object.
+    None,
+    /// `[min, max]` of its HPA.
+    Between(i64, i64),
+}
+
+impl Expectation {
+    /// Whether the pattern names this object.
+    pub fn is_for(&self, kind: &str, name: &str) -> bool {
+        let (kind_pattern, name_pattern) = self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
+        glob(kind_pattern, kind) && glob(name_pattern, name)
+    }
+}
+
+/// `*` stands for any run of characters, `?` for one.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            // Let the last star take one character more.
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_name_kind_and_name() {
+        let expectation = |pattern: &str| Expectation { pattern: pattern.into(), ..Expectation::default() };
+        assert!(expectation("Deployment/*-backend").is_for("Deployment", "thebot-backend"));
+        assert!(!expectation("Deployment/*-backend").is_for("StatefulSet", "thebot-backend"));
+        assert!(!expectation("Deployment/*-backend").is_for("Deployment", "backend-2"));
+        assert!(expectation("*/a?c").is_for("Job", "abc"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Rules in Rust: those across objects and environments, and those that CEL would make unreadable. Each has its YAML file like any
+//! other rule, with `native: true`; this room's table finds its function by id. Rules of `chart`, `template`, `values` and
+//! `kubernetes` that another room finds have no entry here.
+
+mod availability;
+mod environments;
+mod hygiene;
+mod networking;
+mod rbac;
+mod references;
+mod secrets;
+
+use super::pod::{Container, Pod};
+use super::{Environment, Rule, Unit};
+use crate::manifest::{Finding, Object};
+use crate::yaml::Path;
+
+/// A rule's function, by scope.
+#[derive(Clone, Copy)]
+pub enum Check {
+    Object(fn(&mut Report<'_>, &Object)),
+    Pod(fn(&mut Report<'_>, &Object, &Pod<'_>)),
+    Container(fn(&mut Report<'_>, &Object, &Pod<'_>, &Container<'_>)),
+    Unit(fn(&mut UnitReport<'_>, &Unit<'_>)),
+    Environments(fn(&mut EnvironmentsReport<'_>, &[Environment<'_>])),
+}
+
+type Table = &'static [(&'static str, Check)];
+
+const TABLES: [Table; 7] =
+    [availability::TABLE, environments::TABLE, hygiene::TABLE, networking::TABLE, rbac::TABLE, references::TABLE, secrets::TABLE];
+
+/// The function of a rule; none where another room finds what the rule is about.
+pub fn find(id: &str) -> Option<Check> {
+    TABLES.iter().flat_map(|t| t.iter()).find(|(name, _)| *name == id).map(|(_, check)| *check)
+}
+
+/// All ids with a function here.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().flat_map(|t| t.iter()).map(|(name, _)| *name)
+}
+
+/// Takes the findings about one object.
+pub struct Report<'r> {
+    pub rule: &'r Rule,
+    found: &'r mut Vec<Finding>,
+}
+
+impl<'r> Report<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<Finding>) -> Report<'r> {
+        Report { rule, found }
+    }
+    pub fn add(&mut self, path: Path, message: impl Into<String>) {
+        self.found.push(self.rule.finding(path, message.into()));
+    }
+}
+
+/// Takes the findings about the objects of a unit.
+pub struct UnitReport<'r> {
+    pub rule: &'r Rule,
+    found: &'r mut Vec<(usize, Finding)>,
+}
+
+impl<'r> UnitReport<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, Finding)>) -> UnitReport<'r> {
+        UnitReport { rule, found }
+    }
+    pub fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
+        self.found.push((object, self.rule.finding(path, message.into())));
+    }
+}
+
+/// Takes the findings about the objects of environments.
+pub struct EnvironmentsReport<'r> {
+    pub rule: &'r Rule,
+    found: &'r mut Vec<(usize, usize, Finding)>,
+}
+
+impl<'r> EnvironmentsReport<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, usize, Finding)>) -> EnvironmentsReport<'r> {
+        EnvironmentsReport { rule, found }
+    }
+    pub fn add(&mut self, environment: usize, object: usize, path: Path, message: impl Into<String>) {
+        self.found.push((environment, object, self.rule.finding(path, message.into())));
+    }
+}
+
+impl Rule {
+    /// A parameter as an integer.
+    pub fn int(&self, name: &str, otherwise: i64) -> i64 {
+        self.parameters.get(name).and_then(serde_json::Value::as_i64).unwrap_or(otherwise)
+    }
+    /// A parameter as a list of texts.
+    pub fn texts(&self, name: &str) -> Vec<&str> {
+        self.parameters.get(name).and_then(serde_json::Value::as_array).map(|a| a.iter().filter_map(|v| v.as_str()).collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,116 @@
+//! Where an object keeps its pods and their containers.
+
+use crate::manifest::Object;
+use crate::yaml::{Node, Path, Step};
+
+/// The class of a container, as rules name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    Main,
+    Init,
+    /// An init container with `restartPolicy: Always`.
+    Sidecar,
+    Ephemeral,
+}
+
+impl Class {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Main => "main",
+            Class::Init => "init",
+            Class::Sidecar => "sidecar",
+            Class::Ephemeral => "ephemeral",
+        }
+    }
+}
+
+/// A container of an object with its place.
+#[derive(Clone, Debug)]
+pub struct Container<'o> {
+    pub class: Class,
+    pub node: &'o Node,
+    /// From the object's root.
+    pub path: Path,
+}
+
+impl Container<'_> {
+    pub fn name(&self) -> &str {
+        self.node.get("name").and_then(Node::as_str).unwrap_or("(unnamed)")
+    }
+}
+
+/// The pod spec of a pod-making object, with its place.
+#[derive(Clone, Debug)]
+pub struct Pod<'o> {
+    pub spec: &'o Node,
+    /// Of the spec, from the object's root.
+    pub path: Path,
+    /// The pod's (or the pod template's) metadata.
+    pub metadata: Option<&'o Node>,
+    /// Of what holds `metadata` and `spec`.
+    pub template_path: Path,
+}
+
+/// The group of an apiVersion; "" for the core group.
+pub fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The keys that lead to the pod template of a kind; none for kinds that make no pods. Besides Kubernetes' own kinds these are
+/// OpenShift's DeploymentConfig and Argo's Rollout, which have a Deployment's shape.
+fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str]> {
+    let group = group_of(api_version);
+    match (kind, group) {
+        ("Pod", "") => Some(&[]),
+        ("ReplicationController", "") => Some(&["spec", "template"]),
+        ("PodTemplate", "") => Some(&["template"]),
+        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet", "apps" | "extensions") => Some(&["spec", "template"]),
+        ("Job", "batch") => Some(&["spec", "template"]),
+        ("CronJob", "batch") => Some(&["spec", "jobTemplate", "spec", "template"]),
+        // OpenShift 3 served it in the core group, too.
+        ("DeploymentConfig", "apps.openshift.io" | "") => Some(&["spec", "template"]),
+        ("Rollout", "argoproj.io") => Some(&["spec", "template"]),
+        // A workload whose apiVersion is misspelt is reported by the kubernetes rules; it is judged as what it wants to be.
+        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job", _) if !group.contains('.') => Some(&["spec", "template"]),
+        ("CronJob", _) if !group.contains('.') => Some(&["spec", "jobTemplate", "spec", "template"]),
+        _ => None,
+    }
+}
+
+/// Whether an object of this kind makes pods.
+pub fn makes_pods(api_version: &str, kind: &str) -> bool {
+    template_keys(api_version, kind).is_some()
+}
+
+/// The pod of an object; none where the kind makes none, or the object has no pod spec.
+pub fn pod(object: &Object) -> Option<Pod<'_>> {
+    let keys = template_keys(&object.identity.api_version, &object.identity.kind)?;
+    let template_path = Path(keys.iter().map(|k| Step::Key((*k).into())).collect());
+    let template = template_path.get(&object.root)?;
+    let spec = template.get("spec")?;
+    Some(Pod { spec, path: template_path.key("spec"), metadata: template.get("metadata"), template_path })
+}
+
+impl<'o> Pod<'o> {
+    /// All containers: main ones first, in the order of the text.
+    pub fn containers(&self) -> Vec<Container<'o>> {
+        let mut out = Vec::new();
+        for (key, class) in [("containers", Class::Main), ("initContainers", Class::Init), ("ephemeralContainers", Class::Ephemeral)] {
+            let Some(list) = self.spec.get(key) else { continue };
+            let path = self.path.key(key);
+            for (i, node) in list.items().iter().enumerate() {
+                if node.is_null() {
+                    continue;
+                }
+                let sidecar = class == Class::Init && node.get("restartPolicy").and_then(Node::as_str) == Some("Always");
+                out.push(Container { class: if sidecar { Class::Sidecar } else { class }, node, path: path.index(i) });
+            }
+        }
+        out
+    }
+
+    /// The pod's labels as text pairs.
+    pub fn labels(&self) -> &'o [crate::yaml::Entry] {
+        self.metadata.and_then(|m| m.get("labels")).map_or(&[], |l| l.entries())
+    }
+}

@@ -1,0 +1,106 @@
+//! The objects of one unit together, and how they name each other.
+
+use super::expectation::Expectation;
+use super::pod::{self, Pod};
+use crate::manifest::Object;
+use crate::yaml::{Entry, Node};
+
+/// All objects of a chart in one environment, or of the manifests that belong together.
+pub struct Unit<'o> {
+    pub objects: &'o [Object],
+    /// The pod-making objects: index and pod.
+    pub workloads: Vec<(usize, Pod<'o>)>,
+}
+
+/// One environment of a unit, for the rules across environments.
+pub struct Environment<'o> {
+    pub name: &'o str,
+    pub objects: &'o [Object],
+    pub expectations: &'o [Expectation],
+}
+
+/// A label selector's verdict on labels.
+pub fn selects(selector: &Node, labels: &[Entry]) -> bool {
+    let value = |key: &str| labels.iter().rev().find(|e| &*e.key == key).map(|e| scalar(&e.value));
+    let matches = selector.get("matchLabels").map_or(&[][..], |n| n.entries()).iter().all(|e| value(&e.key) == Some(scalar(&e.value)));
+    matches
+        && selector.get("matchExpressions").map_or(&[][..], |n| n.items()).iter().all(|expression| {
+            let key = expression.get("key").and_then(Node::as_str).unwrap_or("");
+            let one_of = |v: &String| expression.get("values").map_or(&[][..], |n| n.items()).iter().any(|n| scalar(n) == *v);
+            let found = value(key);
+            match expression.get("operator").and_then(Node::as_str) {
+                Some("In") => found.is_some_and(|v| one_of(&v)),
+                Some("NotIn") => !found.is_some_and(|v| one_of(&v)),
+                Some("Exists") => found.is_some(),
+                Some("DoesNotExist") => found.is_none(),
+                _ => false,
+            }
+        })
+}
+
+/// Whether a label selector is absent or names nothing (which then selects everything, or nothing, as its owner says).
+pub fn is_empty_selector(selector: &Node) -> bool {
+    let empty = |key: &str| selector.get(key).is_none_or(|n| n.entries().is_empty() && n.items().is_empty());
+    empty("matchLabels") && empty("matchExpressions")
+}
+
+/// The verdict of a plain map of labels (a Service's selector).
+pub fn map_selects(selector: &Node, labels: &[Entry]) -> bool {
+    selector.entries().iter().all(|e| labels.iter().any(|l| l.key == e.key && scalar(&l.value) == scalar(&e.value)))
+}
+
+/// A scalar as text; labels that YAML reads as numbers are the kubernetes rules' business.
+pub fn scalar(node: &Node) -> String {
+    use crate::yaml::Data;
+    match &node.data {
+        Data::Str(s) => s.to_string(),
+        Data::Int(i) => i.to_string(),
+        Data::Uint(u) => u.to_string(),
+        Data::Float(f) => f.to_string(),
+        Data::Bool(b) => b.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The node at a dotted path without indices.
+pub fn get<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(node, |n, key| n.get(key))
+}
+
+/// The text at a dotted path.
+pub fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
+    get(node, path)?.as_str()
+}
+
+/// The namespace that an object ends up in, as far as the manifest says; objects that name none share the release's.
+pub fn namespace(object: &Object) -> &str {
+    object.identity.namespace.as_deref().unwrap_or("")
+}
+
+impl<'o> Unit<'o> {
+    pub fn new(objects: &'o [Object]) -> Unit<'o> {
+        let workloads = objects.iter().enumerate().filter_map(|(i, o)| pod::pod(o).map(|p| (i, p))).collect();
+        Unit { objects, workloads }
+    }
+
+    /// Objects of a kind with their index, whatever their apiVersion.
+    pub fn of_kind<'u>(&'u self, kind: &'u str) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+        self.objects.iter().enumerate().filter(move |(_, o)| &*o.identity.kind == kind)
+    }
+
+    /// An object by kind and name in a namespace.
+    pub fn find(&self, kind: &str, namespace_of: &str, name: &str) -> Option<(usize, &'o Object)> {
+        self.of_kind(kind).find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of)).map(|(i, o)| (i, o))
+    }
+
+    /// The pods in a namespace.
+    pub fn pods_in<'u>(&'u self, namespace_of: &'u str) -> impl Iterator<Item = (usize, &'o Object, &'u Pod<'o>)> {
+        self.workloads.iter().map(|(i, p)| (*i, &self.objects[*i], p)).filter(move |(_, o, _)| same_namespace(namespace(o), namespace_of))
+    }
+}
+
+/// Whether two objects may be in one namespace: where one names none, it goes where the release goes, which the other may name.
+pub fn same_namespace(a: &str, b: &str) -> bool {
+    let default = |n: &str| n.is_empty() || n == "default";
+    a == b || (default(a) && default(b))
+}
