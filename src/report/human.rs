@@ -1,7 +1,7 @@
 //! For people: code frames by miette, the values line under the template line, a summary.
 
 use super::{Finding, Location, Report, escape_controls, object_name};
-use crate::diagnostic::{Role, Severity};
+use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use rustc_hash::FxHashMap;
@@ -38,7 +38,11 @@ pub(super) fn write(report: &Report, style: Style) -> String {
     let mut texts = Texts::default();
     let mut out = String::new();
     for finding in &report.findings {
-        let _ = handler.render_report(&mut out, &Shown::finding(finding, &mut texts));
+        let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
+        // Not as miette's `related`, which puts a heading with a severity above each.
+        for place in &finding.locations[1..] {
+            let _ = handler.render_report(&mut out, &Shown::place(place, related(place.role), &mut texts));
+        }
         out.push('\n');
     }
     if !style.quiet {
@@ -72,11 +76,7 @@ fn summary(report: &Report) -> String {
     }
     out.push_str(&format!("{}, {}, ", plural(s.objects, "object", "objects"), plural(s.rules, "rule", "rules")));
     for (judged, why) in &s.kubernetes {
-        let minors: Vec<u32> = judged.iter().collect();
-        if let (Some(first), Some(last)) = (minors.first(), minors.last()) {
-            let range = if first == last { format!("1.{first}") } else { format!("1.{first} to 1.{last}") };
-            out.push_str(&format!("Kubernetes {range} ({why}), "));
-        }
+        out.push_str(&format!("Kubernetes {} ({why}), ", range(*judged)));
     }
     out.push_str(&format!("{:.1} ms\n", s.elapsed.as_secs_f64() * 1000.0));
     if !s.without_schema.is_empty() {
@@ -84,6 +84,18 @@ fn summary(report: &Report) -> String {
         out.push_str(&format!("Not judged, no schema is known: {}\n", kinds.join(", ")));
     }
     escape_controls(&out).into_owned()
+}
+
+/// `1.20 to 1.24, 1.30`
+fn range(versions: Versions) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for minor in versions.iter() {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == minor => *last = minor,
+            _ => runs.push((minor, minor)),
+        }
+    }
+    runs.iter().map(|(a, b)| if a == b { format!("1.{a}") } else { format!("1.{a} to 1.{b}") }).collect::<Vec<_>>().join(", ")
 }
 
 /// Texts made safe for a terminal, one copy a file.
@@ -131,11 +143,10 @@ struct Shown {
     help: Option<String>,
     source: Option<Arc<NamedSource<String>>>,
     label: Option<LabeledSpan>,
-    related: Vec<Shown>,
 }
 
 impl Shown {
-    fn finding(f: &Finding, texts: &mut Texts) -> Shown {
+    fn finding(f: &Finding, style: Style, texts: &mut Texts) -> Shown {
         let mut message = f.message.clone();
         if let Some(object) = &f.object {
             message.push_str(&format!(" [{}]", object_name(object)));
@@ -144,13 +155,14 @@ impl Shown {
             message.push_str(&format!(" (in {})", f.environments.join(", ")));
         }
         if let Some(versions) = f.kubernetes {
-            message.push_str(&format!(" (Kubernetes {})", super::json::versions(versions).join(", ")));
+            message.push_str(&format!(" (Kubernetes {})", range(versions)));
         }
         let mut help: Vec<String> = f.help.iter().cloned().collect();
         help.extend(f.notes.iter().cloned());
         let mut shown = Shown::place(&f.locations[0], "", texts);
         shown.code = Some(f.rule.to_string());
-        shown.url = Some(f.url.clone());
+        // Without links miette prints the address in full, beside every finding.
+        shown.url = style.hyperlinks.then(|| f.url.clone());
         shown.message = escape_controls(&message).into_owned();
         shown.severity = match f.severity {
             Severity::Error => miette::Severity::Error,
@@ -158,7 +170,6 @@ impl Shown {
             Severity::Info => miette::Severity::Advice,
         };
         shown.help = (!help.is_empty()).then(|| escape_controls(&help.join("\n")).into_owned());
-        shown.related = f.locations[1..].iter().map(|l| Shown::place(l, related(l.role), texts)).collect();
         shown
     }
 
@@ -182,7 +193,6 @@ impl Shown {
             help: None,
             label: source.as_ref().map(|_| LabeledSpan::new(None, l.bytes.start, end - l.bytes.start)),
             source,
-            related: Vec::new(),
         }
     }
 }
@@ -222,8 +232,5 @@ impl Diagnostic for Shown {
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(self.label.iter().cloned()))
-    }
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        (!self.related.is_empty()).then(|| Box::new(self.related.iter().map(|r| r as &dyn Diagnostic)) as _)
     }
 }

@@ -15,11 +15,15 @@ pub(super) fn write(report: &Report) -> String {
             "info": report.count(Severity::Info),
             "suppressed": summary.suppressed,
             "charts": summary.charts,
-            "environments": names(&summary.environments),
+            "environments": summary.environments.len(),
             "objects": summary.objects,
             "rules": summary.rules,
-            "without_schema": summary.without_schema.iter().map(|(kind, count)| json!({"kind": kind, "objects": count})).collect::<Vec<_>>(),
-            "kubernetes": summary.kubernetes.iter().map(|(judged, why)| json!({"versions": versions(*judged), "why": why})).collect::<Vec<_>>(),
+            "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),
+            "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),
+            "kubernetes": {
+                "versions": versions(summary.kubernetes.iter().fold(Versions::NONE, |all, (judged, _)| all.or(*judged))),
+                "why": summary.kubernetes.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; "),
+            },
         },
     });
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();

@@ -233,6 +233,8 @@ impl Finding {
                 None => self.locations.push(location),
             }
         }
+        // The values lines of all environments stand together, before the include chain.
+        self.locations[1..].sort_by_key(|l| l.role != Role::Values);
         for note in notes {
             if !self.notes.contains(&note) {
                 self.notes.push(note);

@@ -1,0 +1,3 @@
+//! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where that is missing.
+
+mod formats;
