@@ -7,6 +7,7 @@
 //! (`with_stack` makes one); the evaluator watches how much of it is used and gives up with an error in time.
 
 pub mod functions;
+pub mod print;
 pub mod record;
 
 use crate::source::{Derived, Origins, SourceId, Span};

@@ -3,16 +3,15 @@
 //! The evaluator checks the number and the Go types of the arguments as text/template's reflection does, before it calls.
 //! A function that lies in no table does not exist, as in Helm (`env`, `expandenv`).
 
-mod builtin;
-mod engine;
-
 pub mod arguments;
+mod builtin;
 pub mod certificates;
 pub mod crypto;
 pub mod dates;
 pub mod defaults;
 pub mod dicts;
 pub mod encodings;
+mod engine;
 pub mod lists;
 pub mod numbers;
 pub mod paths;
@@ -31,7 +30,28 @@ use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
 
 /// Every table of functions; a name in a later table replaces the one in an earlier table, as Helm's functions do sprig's.
-const TABLES: &[&[Function]] = &[builtin::FUNCTIONS, engine::FUNCTIONS];
+const TABLES: &[&[Function]] = &[
+    builtin::FUNCTIONS,
+    arguments::FUNCTIONS,
+    certificates::FUNCTIONS,
+    crypto::FUNCTIONS,
+    dates::FUNCTIONS,
+    defaults::FUNCTIONS,
+    dicts::FUNCTIONS,
+    encodings::FUNCTIONS,
+    lists::FUNCTIONS,
+    numbers::FUNCTIONS,
+    paths::FUNCTIONS,
+    print::FUNCTIONS,
+    random::FUNCTIONS,
+    regexps::FUNCTIONS,
+    strings::FUNCTIONS,
+    types::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
+    words::FUNCTIONS,
+    engine::FUNCTIONS,
+];
 
 /// The function of that name.
 pub fn lookup(name: &str) -> Option<&'static Function> {
