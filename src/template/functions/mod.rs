@@ -32,7 +32,6 @@ use std::sync::OnceLock;
 /// Every table of functions; a name in a later table replaces the one in an earlier table, as Helm's functions do sprig's.
 const TABLES: &[&[Function]] = &[
     builtin::FUNCTIONS,
-    arguments::FUNCTIONS,
     certificates::FUNCTIONS,
     crypto::FUNCTIONS,
     dates::FUNCTIONS,
@@ -42,7 +41,6 @@ const TABLES: &[&[Function]] = &[
     lists::FUNCTIONS,
     numbers::FUNCTIONS,
     paths::FUNCTIONS,
-    print::FUNCTIONS,
     random::FUNCTIONS,
     regexps::FUNCTIONS,
     strings::FUNCTIONS,
