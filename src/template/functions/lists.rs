@@ -1,3 +1,247 @@
-use super::Function;
+//! Lists: `list`, `append`, `first`, `rest`, `concat`, `uniq`, `without`, `has`, `sortAlpha`, `chunk`, `slice`…; each element keeps its
+//! origin. The `must` forms give the same errors, since Go's panics become errors in a template.
 
-pub const FUNCTIONS: &[Function] = &[];
+use super::arguments::{Answer, any, int};
+use super::numbers::to_int;
+use super::types::{deep_equal, is_empty, kind_of};
+use super::{Call, Function, Type};
+use crate::source::OriginId;
+use crate::value::{Kind, List, Value};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use Type::{Any, Int};
+
+/// Go's type of most lists.
+pub const ANY_LIST: &str = "[]interface {}";
+/// What Go says where a function reflects on nil.
+pub const NIL_DEREFERENCE: &str = "runtime error: invalid memory address or nil pointer dereference";
+
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("append", &[Any, Any], append),
+    Function::new("chunk", &[Int, Any], chunk),
+    Function::new("compact", &[Any], compact),
+    Function::new("concat", &[], concat).and(Any),
+    Function::new("first", &[Any], first),
+    Function::new("has", &[Any, Any], has),
+    Function::new("initial", &[Any], initial),
+    Function::new("last", &[Any], last),
+    Function::new("list", &[], |_, a| Ok(Value::list(a.iter().map(present).collect()))).and(Any),
+    Function::new("mustAppend", &[Any, Any], append),
+    Function::new("mustChunk", &[Int, Any], chunk),
+    Function::new("mustCompact", &[Any], compact),
+    Function::new("mustFirst", &[Any], first),
+    Function::new("mustHas", &[Any, Any], has),
+    Function::new("mustInitial", &[Any], initial),
+    Function::new("mustLast", &[Any], last),
+    Function::new("mustPrepend", &[Any, Any], prepend),
+    Function::new("mustPush", &[Any, Any], append),
+    Function::new("mustRest", &[Any], rest),
+    Function::new("mustReverse", &[Any], reverse),
+    Function::new("mustSlice", &[Any], slice).and(Any),
+    Function::new("mustUniq", &[Any], uniq),
+    Function::new("mustWithout", &[Any], without).and(Any),
+    Function::new("prepend", &[Any, Any], prepend),
+    Function::new("push", &[Any, Any], append),
+    Function::new("rest", &[Any], rest),
+    Function::new("reverse", &[Any], reverse),
+    Function::new("slice", &[Any], slice).and(Any),
+    Function::new("sortAlpha", &[Any], sort_alpha),
+    Function::new("toStrings", &[Any], |call, a| {
+        let list = any(a, 0)?;
+        Ok(strings(to_strings(call, list)?, list.origin))
+    }),
+    Function::new("tuple", &[], |_, a| Ok(Value::list(a.iter().map(present).collect()))).and(Any),
+    Function::new("uniq", &[Any], uniq),
+    Function::new("without", &[Any], without).and(Any),
+];
+
+/// An argument as an element: a missing value is nil.
+pub fn present(value: &Value) -> Value {
+    match value.kind {
+        Kind::Missing => Value::nil().with_origin(value.origin),
+        _ => value.clone(),
+    }
+}
+
+/// The list behind a value, or what Go says, `refusal` followed by the kind.
+fn items(value: &Value, refusal: &str) -> Result<List, String> {
+    match &value.kind {
+        Kind::List(list) => return Ok(list.clone()),
+        Kind::Nil | Kind::Missing => return Err(NIL_DEREFERENCE.to_string()),
+        Kind::Object(object) if object.kind() == "slice" => {
+            if let Some(Value { kind: Kind::List(list), .. }) = object.plain() {
+                return Ok(list);
+            }
+        }
+        _ => {}
+    }
+    Err(format!("{refusal} {}", kind_of(value)))
+}
+
+fn listed(items: Vec<Value>, origin: OriginId) -> Answer {
+    Ok(Value::list(items).with_origin(origin))
+}
+
+fn strings(items: Vec<Value>, origin: OriginId) -> Value {
+    Value::new(Kind::List(List::new(items, "[]string")), origin)
+}
+
+fn append(_: &mut Call, arguments: &[Value]) -> Answer {
+    let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
+    let found = items(list, "Cannot push on type")?;
+    listed(found.items.iter().cloned().chain([present(value)]).collect(), list.origin)
+}
+
+fn prepend(_: &mut Call, arguments: &[Value]) -> Answer {
+    let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
+    let found = items(list, "Cannot prepend on type")?;
+    listed([present(value)].into_iter().chain(found.items.iter().cloned()).collect(), list.origin)
+}
+
+fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
+    let (size, list) = (int(arguments, 0)?, any(arguments, 1)?);
+    let found = items(list, "Cannot chunk type")?;
+    let length = found.items.len();
+    let chunks = if size == 0 { -1.0 } else { ((length as f64 - 1.0) / size as f64).floor() + 1.0 };
+    if chunks < 0.0 || chunks > 0.0 && size < 0 {
+        return Err("runtime error: makeslice: len out of range".to_string());
+    }
+    let chunks = match usize::try_from(size) {
+        Ok(size) if length > 0 => found.items.chunks(size).map(|part| Value::list(part.to_vec()).with_origin(list.origin)).collect(),
+        _ => Vec::new(),
+    };
+    Ok(Value::new(Kind::List(List::new(chunks, "[][]interface {}")), list.origin))
+}
+
+fn compact(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot compact on type")?;
+    listed(found.items.iter().filter(|item| !is_empty(item)).cloned().collect(), list.origin)
+}
+
+fn concat(call: &mut Call, arguments: &[Value]) -> Answer {
+    let mut all = Vec::new();
+    for list in arguments {
+        let refusal = items(list, "Cannot concat type").map_err(|e| if e == NIL_DEREFERENCE { e } else { format!("{e} as list") })?;
+        call.afford((all.len() + refusal.items.len()).saturating_mul(size_of::<Value>()))?;
+        all.extend(refusal.items.iter().cloned());
+    }
+    let origin = call.joined(arguments);
+    if all.is_empty() {
+        return Ok(Value::new(Kind::List(List::nil(ANY_LIST)), origin));
+    }
+    listed(all, origin)
+}
+
+fn first(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find first on type")?;
+    Ok(found.items.first().cloned().unwrap_or_else(|| Value::nil().with_origin(list.origin)))
+}
+
+fn last(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find last on type")?;
+    Ok(found.items.last().cloned().unwrap_or_else(|| Value::nil().with_origin(list.origin)))
+}
+
+fn rest(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    match items(list, "Cannot find rest on type")?.items.split_first() {
+        Some((_, rest)) => listed(rest.to_vec(), list.origin),
+        None => Ok(Value::new(Kind::List(List::nil(ANY_LIST)), list.origin)),
+    }
+}
+
+fn initial(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    match items(list, "Cannot find initial on type")?.items.split_last() {
+        Some((_, initial)) => listed(initial.to_vec(), list.origin),
+        None => Ok(Value::new(Kind::List(List::nil(ANY_LIST)), list.origin)),
+    }
+}
+
+fn reverse(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find reverse on type")?;
+    listed(found.items.iter().rev().cloned().collect(), list.origin)
+}
+
+fn has(call: &mut Call, arguments: &[Value]) -> Answer {
+    let (needle, haystack) = (any(arguments, 0)?, any(arguments, 1)?);
+    if matches!(haystack.kind, Kind::Nil | Kind::Missing) {
+        return call.made(Kind::Bool(false), arguments);
+    }
+    let found = items(haystack, "Cannot find has on type")?;
+    let found = found.items.iter().any(|item| deep_equal(needle, item));
+    call.made(Kind::Bool(found), arguments)
+}
+
+fn slice(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "list should be type of slice or array but")?;
+    let length = found.items.len();
+    if length == 0 {
+        return Ok(Value::nil().with_origin(list.origin));
+    }
+    let start = arguments.get(1).map_or(0, to_int);
+    let end = arguments.get(2).map_or(length as i64, to_int);
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start <= end && end <= length => {
+            let items = Rc::new(found.items[start..end].to_vec());
+            Ok(Value::new(Kind::List(List { items, ..found }), list.origin))
+        }
+        _ => Err("reflect.Value.Slice: slice index out of bounds".to_string()),
+    }
+}
+
+fn sort_alpha(call: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let mut all = if items(list, "").is_ok() { to_strings(call, list)? } else { vec![call.display(list)?] };
+    all.sort_by(|a, b| a.as_text().map(|t| &t.bytes).cmp(&b.as_text().map(|t| &t.bytes)));
+    Ok(strings(all, list.origin))
+}
+
+/// sprig's strslice: the elements but nil as text; anything that is no list is one element.
+pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, String> {
+    match items(value, "") {
+        Ok(list) => {
+            let kept = |item: &&Value| !matches!(item.kind, Kind::Nil | Kind::Missing);
+            list.items.iter().filter(kept).map(|item| call.display(item)).collect()
+        }
+        Err(_) if matches!(value.kind, Kind::Nil | Kind::Missing) => Ok(Vec::new()),
+        Err(_) => Ok(vec![call.display(value)?]),
+    }
+}
+
+fn uniq(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find uniq on type")?;
+    let mut texts = HashSet::new();
+    let mut kept: Vec<Value> = Vec::new();
+    let mut others: Vec<Value> = Vec::new();
+    for item in found.items.iter() {
+        let new = match &item.kind {
+            Kind::Str(text) => texts.insert(text.bytes.clone()),
+            _ => {
+                let new = !others.iter().any(|other| deep_equal(item, other));
+                if new {
+                    others.push(item.clone());
+                }
+                new
+            }
+        };
+        if new {
+            kept.push(item.clone());
+        }
+    }
+    listed(kept, list.origin)
+}
+
+fn without(_: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find without on type")?;
+    let omitted = arguments.get(1..).unwrap_or(&[]);
+    listed(found.items.iter().filter(|item| !omitted.iter().any(|o| deep_equal(item, o))).cloned().collect(), list.origin)
+}

@@ -1,3 +1,362 @@
-use super::Function;
+//! Functions that cut, join, pad and look into strings. Each says how it maps bytes, so that the origins follow.
+//!
+//! All work on bytes as Go does: `trunc` and `substr` may cut a character in two.
 
-pub const FUNCTIONS: &[Function] = &[];
+use super::arguments::{Answer, Str, any, int, kept, string};
+use super::lists::to_strings;
+use super::print::{push_display, push_quoted, runes};
+use super::{Call, Function, Type};
+use crate::source::OriginId;
+use crate::value::{Kind, List, MapData, TextBuilder, Value};
+use memchr::memmem;
+use std::ops::Range;
+
+use Type::{Any, Int, String as Text};
+
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("abbrev", &[Int, Text], |_, a| Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))),
+    Function::new("abbrevboth", &[Int, Int, Text], |_, a| Ok(abbreviate(string(a, 2)?, int(a, 0)?, int(a, 1)?))),
+    Function::new("cat", &[], cat).and(Any),
+    Function::new("contains", &[Text, Text], |call, a| {
+        let found = memmem::find(string(a, 1)?.bytes(), string(a, 0)?.bytes()).is_some();
+        call.made(Kind::Bool(found), a)
+    }),
+    Function::new("hasPrefix", &[Text, Text], |call, a| {
+        let found = string(a, 1)?.bytes().starts_with(string(a, 0)?.bytes());
+        call.made(Kind::Bool(found), a)
+    }),
+    Function::new("hasSuffix", &[Text, Text], |call, a| {
+        let found = string(a, 1)?.bytes().ends_with(string(a, 0)?.bytes());
+        call.made(Kind::Bool(found), a)
+    }),
+    Function::new("hello", &[], |_, _| Ok(Value::str("Hello!"))),
+    Function::new("indent", &[Int, Text], |call, a| indent(call, a, TextBuilder::default())),
+    Function::new("join", &[Text, Any], join),
+    Function::new("nindent", &[Int, Text], |call, a| {
+        let mut out = TextBuilder::default();
+        out.push(b"\n", OriginId::NONE);
+        indent(call, a, out)
+    }),
+    Function::new("nospace", &[Text], nospace),
+    Function::new("quote", &[], |call, a| quote_all(call, a, true)).and(Any),
+    Function::new("repeat", &[Int, Text], repeat),
+    Function::new("replace", &[Text, Text, Text], replace),
+    Function::new("split", &[Text, Text], |_, a| Ok(numbered(string(a, 1)?, &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None)))),
+    Function::new("splitList", &[Text, Text], |_, a| {
+        let s = string(a, 1)?;
+        let parts = split(s.bytes(), string(a, 0)?.bytes(), None);
+        let items = parts.into_iter().map(|range| s.slice(range)).collect();
+        Ok(Value::new(Kind::List(List::new(items, "[]string")), s.whole))
+    }),
+    Function::new("splitn", &[Text, Int, Text], |_, a| {
+        let n = int(a, 1)?;
+        Ok(numbered(string(a, 2)?, &split(string(a, 2)?.bytes(), string(a, 0)?.bytes(), usize::try_from(n).ok())))
+    }),
+    Function::new("squote", &[], |call, a| quote_all(call, a, false)).and(Any),
+    Function::new("substr", &[Int, Int, Text], substr),
+    Function::new("toString", &[Any], |call, a| {
+        let value = any(a, 0)?;
+        call.display(value)
+    }),
+    Function::new("trim", &[Text], |_, a| {
+        let s = string(a, 0)?;
+        Ok(trim(s, |c| c.is_some_and(char::is_whitespace)))
+    }),
+    Function::new("trimAll", &[Text, Text], trim_all),
+    Function::new("trimPrefix", &[Text, Text], |_, a| {
+        let (prefix, s) = (string(a, 0)?, string(a, 1)?);
+        let start = if s.bytes().starts_with(prefix.bytes()) { prefix.len() } else { 0 };
+        Ok(s.slice(start..s.len()))
+    }),
+    Function::new("trimSuffix", &[Text, Text], |_, a| {
+        let (suffix, s) = (string(a, 0)?, string(a, 1)?);
+        let end = if s.bytes().ends_with(suffix.bytes()) { s.len() - suffix.len() } else { s.len() };
+        Ok(s.slice(0..end))
+    }),
+    Function::new("trimall", &[Text, Text], trim_all),
+    Function::new("trunc", &[Int, Text], |_, a| {
+        let (c, s) = (int(a, 0)?, string(a, 1)?);
+        let length = s.len() as i64;
+        let range = match c {
+            c if c < 0 && length.saturating_add(c) > 0 => (length + c) as usize..s.len(),
+            c if c >= 0 && length > c => 0..c as usize,
+            _ => 0..s.len(),
+        };
+        Ok(s.slice(range))
+    }),
+    Function::new("wrap", &[Int, Text], |call, a| {
+        let (width, s) = (int(a, 0)?, string(a, 1)?);
+        wrap(call, s, width, b"\n", false)
+    }),
+    Function::new("wrapWith", &[Int, Text, Text], |call, a| {
+        let (width, separator, s) = (int(a, 0)?, string(a, 1)?, string(a, 2)?);
+        wrap(call, s, width, if separator.len() == 0 { b"\n" } else { separator.bytes() }, true)
+    }),
+];
+
+/// goutils' Abbreviate: `...` where something was left out, within `width` bytes.
+fn abbreviate(s: Str, left: i64, width: i64) -> Value {
+    let length = s.len() as i64;
+    if width < 4 || left > 0 && width < 7 || length <= width {
+        return s.value();
+    }
+    let room = width - 3;
+    let mut offset = left.min(length);
+    if length - offset < room {
+        offset = length - room;
+    }
+    let mut out = TextBuilder::default();
+    if offset <= 4 {
+        out.push_slice(s.text, s.whole, 0..room as usize);
+        out.push(b"...", OriginId::NONE);
+    } else if offset + room < length {
+        out.push(b"...", OriginId::NONE);
+        let rest = s.slice(offset as usize..s.len());
+        // Goutils abbreviates the rest once more, and gives nothing where no room is left for dots.
+        if room >= 4
+            && let Kind::Str(text) = &rest.kind
+        {
+            let inner = abbreviate(Str { text, whole: rest.origin }, 0, room);
+            if let Kind::Str(text) = &inner.kind {
+                out.push_text(text, inner.origin);
+            }
+        }
+    } else {
+        out.push(b"...", OriginId::NONE);
+        out.push_slice(s.text, s.whole, (length - room) as usize..s.len());
+    }
+    out.finish()
+}
+
+fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
+    let mut out = TextBuilder::default();
+    for (i, value) in arguments.iter().filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing)).enumerate() {
+        if i > 0 {
+            out.push(b" ", OriginId::NONE);
+        }
+        push_display(&mut out, value, call.budget)?;
+    }
+    let whole = if out.is_empty() { call.joined(arguments) } else { OriginId::NONE };
+    Ok(kept(out, whole))
+}
+
+/// `quote` and `squote`: each argument but nil in quotes, joined by spaces. The quotes share the origin of a value that has one.
+fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
+    let mut out = TextBuilder::default();
+    for (i, value) in arguments.iter().filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing)).enumerate() {
+        if i > 0 {
+            out.push(b" ", OriginId::NONE);
+        }
+        let shown = call.display(value)?;
+        let Kind::Str(text) = &shown.kind else { continue };
+        call.afford(out.len() + text.bytes.len())?;
+        if double {
+            push_quoted(&mut out, text, shown.origin);
+        } else {
+            out.push(b"'", shown.origin);
+            out.push_text(text, shown.origin);
+            out.push(b"'", shown.origin);
+        }
+    }
+    let whole = if out.is_empty() { call.joined(arguments) } else { OriginId::NONE };
+    Ok(kept(out, whole))
+}
+
+fn indent(call: &mut Call, arguments: &[Value], mut out: TextBuilder) -> Answer {
+    let (spaces, s) = (int(arguments, 0)?, string(arguments, 1)?);
+    let spaces = usize::try_from(spaces).map_err(|_| "strings: negative Repeat count".to_string())?;
+    let lines = memchr::memchr_iter(b'\n', s.bytes()).count() + 1;
+    call.afford(s.len().saturating_add(spaces.saturating_mul(lines)))?;
+    let pad = vec![b' '; spaces];
+    let pad_origin = if s.text.pieces.is_none() { s.whole } else { OriginId::NONE };
+    out.push(&pad, pad_origin);
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\n', s.bytes()) {
+        out.push_slice(s.text, s.whole, from..at + 1);
+        out.push(&pad, pad_origin);
+        from = at + 1;
+    }
+    out.push_slice(s.text, s.whole, from..s.len());
+    Ok(kept(out, s.whole))
+}
+
+fn join(call: &mut Call, arguments: &[Value]) -> Answer {
+    let separator = string(arguments, 0)?;
+    let list = any(arguments, 1)?;
+    let mut out = TextBuilder::default();
+    for (i, item) in to_strings(call, list)?.iter().enumerate() {
+        if i > 0 {
+            out.push_text(separator.text, separator.whole);
+        }
+        if let Kind::Str(text) = &item.kind {
+            call.afford(out.len() + text.bytes.len())?;
+            out.push_text(text, item.origin);
+        }
+    }
+    Ok(kept(out, list.origin))
+}
+
+/// goutils.DeleteWhiteSpace, which takes bytes for characters (and so spoils what is not ASCII, once there is any space).
+fn nospace(_: &mut Call, arguments: &[Value]) -> Answer {
+    let s = string(arguments, 0)?;
+    if !s.bytes().iter().any(|&b| char::from(b).is_whitespace()) {
+        return Ok(s.value());
+    }
+    let mut out = TextBuilder::default();
+    for (i, &b) in s.bytes().iter().enumerate().filter(|&(_, &b)| !char::from(b).is_whitespace()) {
+        out.push(char::from(b).encode_utf8(&mut [0; 2]).as_bytes(), s.origin_at(i));
+    }
+    Ok(kept(out, s.whole))
+}
+
+fn repeat(call: &mut Call, arguments: &[Value]) -> Answer {
+    let (count, s) = (int(arguments, 0)?, string(arguments, 1)?);
+    let count = usize::try_from(count).map_err(|_| "strings: negative Repeat count".to_string())?;
+    let length = s.len().checked_mul(count).filter(|&l| l <= i64::MAX as usize).ok_or("strings: Repeat output length overflow")?;
+    call.afford(length)?;
+    if s.text.pieces.is_none() {
+        return Ok(Value::str_from(s.bytes().repeat(count), s.whole));
+    }
+    let mut out = TextBuilder::default();
+    if length > 0 {
+        (0..count).for_each(|_| out.push_text(s.text, s.whole));
+    }
+    Ok(kept(out, s.whole))
+}
+
+fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
+    let (old, new, s) = (string(arguments, 0)?, string(arguments, 1)?, string(arguments, 2)?);
+    let ends: Vec<Range<usize>> = if old.len() == 0 {
+        runes(s.bytes()).map(|(range, _)| range.start..range.start).chain([s.len()..s.len()]).collect()
+    } else {
+        memmem::find_iter(s.bytes(), old.bytes()).map(|at| at..at + old.len()).collect()
+    };
+    if ends.is_empty() {
+        return Ok(s.value());
+    }
+    call.afford(s.len().saturating_add(ends.len().saturating_mul(new.len())))?;
+    let mut out = TextBuilder::default();
+    let mut from = 0;
+    for found in ends {
+        out.push_slice(s.text, s.whole, from..found.start);
+        out.push_text(new.text, new.whole);
+        from = found.end;
+    }
+    out.push_slice(s.text, s.whole, from..s.len());
+    Ok(kept(out, s.whole))
+}
+
+/// strings.SplitN: ranges of the parts. No limit gives all; an empty separator splits into characters.
+pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
+    let limit = limit.unwrap_or(usize::MAX);
+    if limit == 0 {
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    if separator.is_empty() {
+        for (range, _) in runes(s) {
+            if parts.len() + 1 == limit {
+                parts.push(range.start..s.len());
+                break;
+            }
+            parts.push(range);
+        }
+        return parts;
+    }
+    let mut from = 0;
+    for at in memmem::find_iter(s, separator) {
+        if parts.len() + 1 == limit {
+            break;
+        }
+        parts.push(from..at);
+        from = at + separator.len();
+    }
+    parts.push(from..s.len());
+    parts
+}
+
+/// `map[string]string` with the keys `_0`, `_1`…
+fn numbered(s: Str, parts: &[Range<usize>]) -> Value {
+    let mut map = MapData { go_type: "map[string]string", ..MapData::default() };
+    for (i, range) in parts.iter().enumerate() {
+        map.insert(format!("_{i}").as_bytes(), OriginId::NONE, s.slice(range.clone()));
+    }
+    Value::map(map).with_origin(s.whole)
+}
+
+fn substr(_: &mut Call, arguments: &[Value]) -> Answer {
+    let (start, end, s) = (int(arguments, 0)?, int(arguments, 1)?, string(arguments, 2)?);
+    let length = s.len() as i64;
+    let out_of_range = |what: String| Err(format!("runtime error: slice bounds out of range {what}"));
+    let range = if start < 0 {
+        match end {
+            _ if end < 0 => return out_of_range(format!("[:{end}]")),
+            _ if end > length => return out_of_range(format!("[:{end}] with length {length}")),
+            _ => 0..end,
+        }
+    } else if end < 0 || end > length {
+        if start > length {
+            return out_of_range(format!("[{start}:{length}]"));
+        }
+        start..length
+    } else {
+        if start > end {
+            return out_of_range(format!("[{start}:{end}]"));
+        }
+        start..end
+    };
+    Ok(s.slice(range.start as usize..range.end as usize))
+}
+
+fn trim(s: Str, cut: impl Fn(Option<char>) -> bool) -> Value {
+    let mut kept_runes = runes(s.bytes()).filter(|(_, c)| !cut(*c)).map(|(range, _)| range);
+    match kept_runes.next() {
+        None => s.slice(0..0),
+        Some(first) => {
+            let end = kept_runes.last().map_or(first.end, |last| last.end);
+            s.slice(first.start..end)
+        }
+    }
+}
+
+/// strings.Trim; in the set, what is not UTF-8 stands for U+FFFD, as in Go.
+fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
+    let (set, s) = (string(arguments, 0)?, string(arguments, 1)?);
+    let unknown = char::REPLACEMENT_CHARACTER;
+    let set: Vec<char> = runes(set.bytes()).map(|(_, c)| c.unwrap_or(unknown)).collect();
+    Ok(trim(s, |c| set.contains(&c.unwrap_or(unknown))))
+}
+
+/// goutils.WrapCustom: breaks at spaces so that lines are at most `width` bytes long.
+fn wrap(call: &mut Call, s: Str, width: i64, separator: &[u8], cut_long_words: bool) -> Answer {
+    let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
+    let bytes = s.bytes();
+    call.afford((bytes.len() / width).saturating_mul(separator.len()).saturating_add(bytes.len()))?;
+    let mut out = TextBuilder::default();
+    let mut at = 0;
+    while bytes.len() - at > width {
+        if bytes[at] == b' ' {
+            at += 1;
+            continue;
+        }
+        let window = &bytes[at..at + width + 1];
+        let end = match memchr::memrchr(b' ', window) {
+            Some(space) => at + space,
+            None if cut_long_words => {
+                out.push_slice(s.text, s.whole, at..at + width);
+                out.push(separator, OriginId::NONE);
+                at += width;
+                continue;
+            }
+            None => match memchr::memchr(b' ', &bytes[at + width..]) {
+                Some(space) => at + width + space,
+                None => break,
+            },
+        };
+        out.push_slice(s.text, s.whole, at..end);
+        out.push(separator, OriginId::NONE);
+        at = end + 1;
+    }
+    out.push_slice(s.text, s.whole, at..bytes.len());
+    Ok(kept(out, s.whole))
+}

@@ -1,11 +1,349 @@
-//! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`, `kebabcase`, `initials`, `nospace`,
+//! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`, `kebabcase`, `initials`, `plural`,
 //! and what Go's `unicode` package says of a character.
 
-use super::Function;
+use super::arguments::{Answer, Str, int, kept, string};
+use super::print::runes;
+use super::{Call, Function, Type};
+use crate::value::{Kind, Text, TextBuilder, Value};
+use std::sync::OnceLock;
 
-pub const FUNCTIONS: &[Function] = &[];
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("camelcase", &[Type::String], |call, a| recast(call, a, camelcase)),
+    Function::new("initials", &[Type::String], initials),
+    Function::new("kebabcase", &[Type::String], |call, a| recast(call, a, |s| separate(s, '-'))),
+    Function::new("lower", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_lower))),
+    Function::new("plural", &[Type::String, Type::String, Type::Int], |_, a| {
+        let (one, many) = (string(a, 0)?, string(a, 1)?);
+        Ok(if int(a, 2)? == 1 { one } else { many }.value())
+    }),
+    Function::new("snakecase", &[Type::String], |call, a| recast(call, a, |s| separate(s, '_'))),
+    Function::new("swapcase", &[Type::String], |_, a| {
+        let mut at_start = true;
+        Ok(map_runes(string(a, 0)?, |c| {
+            let mapped = match c {
+                _ if is_upper(c) || is_title(c) => to_lower(c),
+                _ if is_lower(c) && at_start => to_title(c),
+                _ if is_lower(c) => to_upper(c),
+                _ => {
+                    at_start = c.is_whitespace();
+                    return c;
+                }
+            };
+            at_start = false;
+            mapped
+        }))
+    }),
+    Function::new("title", &[Type::String], |_, a| {
+        let mut previous = ' ';
+        Ok(map_runes(string(a, 0)?, |c| {
+            let mapped = if is_separator(previous) { to_title(c) } else { c };
+            previous = c;
+            mapped
+        }))
+    }),
+    Function::new("untitle", &[Type::String], |_, a| {
+        let mut at_start = true;
+        Ok(map_runes(string(a, 0)?, |c| {
+            let starts = at_start && !c.is_whitespace();
+            at_start = c.is_whitespace();
+            if starts { to_lower(c) } else { c }
+        }))
+    }),
+    Function::new("upper", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_upper))),
+];
 
-/// unicode.IsPrint
-pub fn is_printable(_c: char) -> bool {
-    true
+/// Go's strings.Map: every character by itself; what is not UTF-8 becomes U+FFFD.
+fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
+    let mut bytes = Vec::with_capacity(s.len());
+    let mut lengths_kept = true;
+    let mut parts = Vec::new();
+    for (range, c) in runes(s.bytes()) {
+        let start = bytes.len();
+        let mapped = f(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        bytes.extend_from_slice(mapped.encode_utf8(&mut [0; 4]).as_bytes());
+        lengths_kept &= bytes.len() - start == range.len();
+        if s.text.pieces.is_some() {
+            parts.push((start..bytes.len(), range.start));
+        }
+    }
+    if lengths_kept {
+        return Value::new(Kind::Str(Text { bytes: bytes.into(), pieces: s.text.pieces.clone() }), s.whole);
+    }
+    if s.text.pieces.is_none() {
+        return Value::str_from(bytes, s.whole);
+    }
+    let mut out = TextBuilder::default();
+    for (made, from) in parts {
+        out.push(&bytes[made], s.origin_at(from));
+    }
+    kept(out, s.whole)
+}
+
+/// A new text whose parts cannot be told apart: all of it has all origins.
+fn recast(call: &mut Call, arguments: &[Value], f: impl Fn(&str) -> String) -> Answer {
+    let s = string(arguments, 0)?;
+    let text = f(&s.lossy());
+    call.made_text(text, arguments)
+}
+
+/// goutils.Initials, which takes bytes for characters.
+fn initials(_: &mut Call, arguments: &[Value]) -> Answer {
+    let s = string(arguments, 0)?;
+    let mut out = TextBuilder::default();
+    let mut in_gap = true;
+    for (i, &b) in s.bytes().iter().enumerate() {
+        if char::from(b).is_whitespace() {
+            in_gap = true;
+        } else if in_gap {
+            out.push(char::from(b).encode_utf8(&mut [0; 2]).as_bytes(), s.origin_at(i));
+            in_gap = false;
+        }
+    }
+    Ok(kept(out, s.whole))
+}
+
+fn is_connector(c: char) -> bool {
+    matches!(c, '-' | '_') || c.is_whitespace()
+}
+
+/// xstrings.ToPascalCase: `some_words` and `SOME words` become `SomeWords`; connectors at the start stay.
+fn camelcase(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut rest = s.chars();
+    let Some(mut pending) = rest.by_ref().find(|&c| {
+        let connector = is_connector(c);
+        if connector {
+            out.push(c);
+        }
+        !connector
+    }) else {
+        // xstrings writes the last connector twice where there is nothing else.
+        out.extend(s.chars().next_back());
+        return out;
+    };
+    // Letters that follow a capital are lowered as long as they are capitals themselves.
+    let mut in_capitals = is_upper(pending);
+    pending = to_upper(pending);
+    for c in rest {
+        let previous = pending;
+        pending = c;
+        if is_connector(c) && is_connector(previous) {
+            out.push(previous);
+            continue;
+        }
+        if is_connector(previous) {
+            in_capitals = is_upper(c);
+            pending = to_upper(c);
+        } else {
+            if in_capitals {
+                if is_upper(c) {
+                    pending = to_lower(c);
+                } else {
+                    in_capitals = false;
+                }
+            }
+            out.push(previous);
+        }
+    }
+    out.push(pending);
+    out
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Word {
+    /// Nothing is left.
+    End,
+    Number,
+    Upper,
+    Letters,
+    Connector,
+    Punctuation,
+    Other,
+}
+
+/// xstrings.ToSnakeCase and ToKebabCase: a connector before each capital that starts a word and around numbers, all in lower case.
+fn separate(s: &str, connector: char) -> String {
+    let mut words = Words { out: String::with_capacity(s.len() + 8), rest: s, kind: Word::End, word: "", connector };
+    words.next();
+    while !words.rest.is_empty() {
+        if words.kind != Word::Connector {
+            words.write(words.kind, words.word);
+        }
+        let (previous, last) = (words.kind, words.word);
+        words.next();
+        match previous {
+            Word::Number => words.write_run(),
+            Word::Connector => words.write(previous, last),
+            Word::Punctuation => {}
+            _ if words.kind != Word::Number => words.connect(&[Word::Connector, Word::Punctuation]),
+            _ if words.rest.is_empty() => {}
+            _ => {
+                let number = words.word;
+                words.next();
+                if words.kind == Word::Letters {
+                    words.out.push(connector);
+                    words.write(Word::Number, number);
+                    words.write_run();
+                } else {
+                    words.write(Word::Number, number);
+                    words.connect(&[Word::Connector, Word::Punctuation]);
+                }
+            }
+        }
+    }
+    words.write(words.kind, words.word);
+    words.out
+}
+
+/// A text on its way to snake or kebab case.
+struct Words<'a> {
+    out: String,
+    rest: &'a str,
+    kind: Word,
+    word: &'a str,
+    connector: char,
+}
+
+impl Words<'_> {
+    fn next(&mut self) {
+        (self.kind, self.word) = next_word(&mut self.rest);
+    }
+    fn write(&mut self, kind: Word, word: &str) {
+        match kind {
+            Word::Connector => self.out.extend(word.chars().map(|_| self.connector)),
+            Word::Upper => self.out.extend(word.chars().map(|c| if is_upper(c) { to_lower(c) } else { c })),
+            _ => self.out.push_str(word),
+        }
+    }
+    fn connect(&mut self, unless: &[Word]) {
+        if !unless.contains(&self.kind) {
+            self.out.push(self.connector);
+        }
+    }
+    /// Letters and digits right after a number belong to it.
+    fn write_run(&mut self) {
+        while matches!(self.kind, Word::Letters | Word::Number) {
+            self.write(self.kind, self.word);
+            self.next();
+        }
+        self.connect(&[Word::End, Word::Punctuation, Word::Connector]);
+    }
+}
+
+/// Takes the next stretch of characters of one class; of `HTTPServer` first `HTTP`, then `Server`.
+fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
+    let text = *rest;
+    let Some(first) = text.chars().next() else { return (Word::End, "") };
+    let end_of =
+        |from: usize, belongs: &dyn Fn(char) -> bool| text[from..].char_indices().find(|&(_, c)| !belongs(c)).map_or(text.len(), |(i, _)| from + i);
+    let after = first.len_utf8();
+    let small_letter = |c: char| is_alphabetic(c) && !is_upper(c);
+    let (kind, end) = match first {
+        c if is_connector(c) => (Word::Connector, end_of(after, &is_connector)),
+        c if is_punctuation(c) => (Word::Punctuation, end_of(after, &is_punctuation)),
+        c if is_upper(c) => {
+            let capitals = end_of(after, &is_upper);
+            let next = text[capitals..].chars().next();
+            let end = match next {
+                _ if capitals == after => end_of(after, &small_letter),
+                Some(c) if is_alphabetic(c) => text[..capitals].char_indices().next_back().map_or(capitals, |(i, _)| i),
+                _ => capitals,
+            };
+            (Word::Upper, end)
+        }
+        c if is_alphabetic(c) => (Word::Letters, end_of(after, &small_letter)),
+        c if is_number(c) => (Word::Number, end_of(after, &is_number)),
+        _ => (Word::Other, end_of(after, &|c| !(is_connector(c) || is_alphabetic(c) || is_number(c) || is_punctuation(c)))),
+    };
+    let (word, tail) = text.split_at(end);
+    *rest = tail;
+    (kind, word)
+}
+
+/// strings.Title's idea of what stands between words.
+fn is_separator(c: char) -> bool {
+    match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => false,
+        c if c.is_ascii() => true,
+        c => !is_letter(c) && !is_in(&DIGITS, r"\p{Nd}", c) && c.is_whitespace(),
+    }
+}
+
+/// Unicode's simple mapping, one character to one, as unicode.ToUpper: `ß` stays.
+pub fn to_upper(c: char) -> char {
+    match c as u32 {
+        0x1f80..=0x1faf => char::from_u32(c as u32 | 8).unwrap_or(c),
+        0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(c as u32 + 9).unwrap_or(c),
+        _ => single(c.to_uppercase(), c),
+    }
+}
+
+/// unicode.ToLower.
+pub fn to_lower(c: char) -> char {
+    if c == '\u{130}' { 'i' } else { single(c.to_lowercase(), c) }
+}
+
+/// unicode.ToTitle: as upper case, but for the letters that are two in one.
+fn to_title(c: char) -> char {
+    match c as u32 {
+        0x1c4..=0x1cc => ['\u{1c5}', '\u{1c8}', '\u{1cb}'][(c as usize - 0x1c4) / 3],
+        0x1f1..=0x1f3 => '\u{1f2}',
+        0x10d0..=0x10ff => c,
+        _ => to_upper(c),
+    }
+}
+
+fn single(mut mapped: impl Iterator<Item = char>, c: char) -> char {
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
+}
+
+type Class = OnceLock<Vec<(char, char)>>;
+static UPPER: Class = OnceLock::new();
+static LOWER: Class = OnceLock::new();
+static TITLE: Class = OnceLock::new();
+static LETTERS: Class = OnceLock::new();
+static NUMBERS: Class = OnceLock::new();
+static DIGITS: Class = OnceLock::new();
+static PUNCTUATION: Class = OnceLock::new();
+static PRINTABLE: Class = OnceLock::new();
+
+/// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
+fn is_in(class: &'static Class, pattern: &str, c: char) -> bool {
+    let ranges = class.get_or_init(|| match regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind) {
+        Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => class.iter().map(|r| (r.start(), r.end())).collect(),
+        _ => Vec::new(),
+    });
+    let after = ranges.partition_point(|&(start, _)| start <= c);
+    after.checked_sub(1).is_some_and(|i| c <= ranges[i].1)
+}
+
+pub fn is_upper(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_uppercase() } else { is_in(&UPPER, r"\p{Lu}", c) }
+}
+fn is_lower(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_lowercase() } else { is_in(&LOWER, r"\p{Ll}", c) }
+}
+fn is_title(c: char) -> bool {
+    !c.is_ascii() && is_in(&TITLE, r"\p{Lt}", c)
+}
+fn is_letter(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { is_in(&LETTERS, r"\p{L}", c) }
+}
+/// xstrings' letters: none of the Chinese ones.
+fn is_alphabetic(c: char) -> bool {
+    let chinese = matches!(c as u32, 0x3400..=0x4d85 | 0x4e00..=0x9fcc | 0x20000..=0x2b81d);
+    is_letter(c) && !chinese
+}
+fn is_number(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_digit() } else { is_in(&NUMBERS, r"\p{N}", c) }
+}
+fn is_punctuation(c: char) -> bool {
+    is_in(&PUNCTUATION, r"\p{P}", c)
+}
+/// unicode.IsPrint: letters, marks, numbers, punctuation, symbols and the ASCII space.
+pub fn is_printable(c: char) -> bool {
+    if c.is_ascii() { matches!(c, ' '..='~') } else { is_in(&PRINTABLE, r"[\p{L}\p{M}\p{N}\p{P}\p{S}]", c) }
 }
