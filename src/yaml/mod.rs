@@ -3,11 +3,20 @@
 //! Reading gives spanned [`Node`]s with go-yaml v2's scalars; several parts of the house judge them directly. Writing
 //! (`emit`) is what is behind `toYaml`.
 
+mod decode;
+mod defect;
 pub mod json;
+pub mod number;
 pub mod path;
+mod print;
+mod scalar;
+mod scan;
+mod tree;
 
-use crate::source::{OriginId, Origins, SourceId, Sources, Span};
-use crate::value::{Text, Value};
+use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Kind, MapData, Text, Value};
+use decode::Decoder;
+use scan::{Fail, Scanner};
 use std::ops::Range;
 pub use path::{Path, Step};
 
@@ -139,8 +148,8 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
 /// # Errors
 /// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one too low for some errors and absent
 /// for the first line); the span is the true place.
-pub fn parse(_text: &[u8], _source: SourceId, _offset: u32) -> Result<Node, Error> {
-    todo!()
+pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
+    parse_with(text, source, offset, false)
 }
 
 /// As [`parse`], but keys that stand twice are errors, as in sigs.k8s.io/yaml's `UnmarshalStrict`:
@@ -148,19 +157,86 @@ pub fn parse(_text: &[u8], _source: SourceId, _offset: u32) -> Result<Node, Erro
 ///
 /// # Errors
 /// As [`parse`], and duplicate keys.
-pub fn parse_strict(_text: &[u8], _source: SourceId, _offset: u32) -> Result<Node, Error> {
-    todo!()
+pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
+    parse_with(text, source, offset, true)
+}
+
+fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool) -> Result<Node, Error> {
+    let offset = offset as usize;
+    let defect = defect::find(text);
+    let mut scanner = Scanner::new(defect.as_ref().map_or(text, |defect| &text[..defect.piece]));
+    let parsed = tree::parse(&mut scanner);
+    let parsed = match defect {
+        Some(defect) if scanner.past_end => scan::fail(0, defect.problem, defect.at, defect.at + 1),
+        _ => parsed,
+    };
+    let decoded = parsed.and_then(|tree| {
+        let Some(tree) = tree else {
+            let span = Span::new(source, offset + text.len(), offset + text.len());
+            return Ok(Node { span, data: Data::Null, anchor: None, style: Style::Plain });
+        };
+        let mut decoder = Decoder::new(&tree, &scanner, source, offset, strict);
+        let node = decoder.root()?;
+        if let Some((start, end)) = decoder.first_duplicate {
+            let message = format!("unmarshal errors:\n{}", decoder.duplicates.join("\n"));
+            return Err(Box::new(Fail { message, start, end, late: false }));
+        }
+        match decoder.late {
+            Some(late) => Err(late),
+            None => Ok(node),
+        }
+    });
+    decoded.map_err(|fail| Error {
+        message: if fail.late { fail.message } else { format!("yaml: {}", fail.message) },
+        span: Span::new(source, offset + fail.start, offset + fail.end),
+    })
 }
 
 /// The byte ranges of all comments of all documents, from `#` to the end of the line; up to the place where the text can't be scanned.
-pub fn comments(_text: &[u8]) -> Vec<Range<usize>> {
-    todo!()
+pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
+    let mut scanner = Scanner::new(text);
+    scanner.comments = Some(Vec::new());
+    while let Ok(token) = scanner.peek() {
+        if token.kind == scan::Kind::StreamEnd {
+            break;
+        }
+        scanner.take();
+    }
+    scanner.comments.unwrap_or_default()
 }
 
 /// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
 /// keys, get their place as origin.
-pub fn to_value(_node: &Node, _origins: &mut Origins) -> Value {
-    todo!()
+pub fn to_value(node: &Node, origins: &mut Origins) -> Value {
+    let mut origin = |node: &Node| {
+        let own = origins.add(Origin::Data(node.span));
+        match node.anchor {
+            Some(anchor) => {
+                let anchored = origins.add(Origin::Data(anchor));
+                origins.join(own, anchored)
+            }
+            None => own,
+        }
+    };
+    let at = origin(node);
+    let kind = match &node.data {
+        Data::Null => Kind::Nil,
+        Data::Bool(b) => Kind::Bool(*b),
+        Data::Int(i) => Kind::Float(*i as f64),
+        Data::Uint(u) => Kind::Float(*u as f64),
+        Data::Float(f) => Kind::Float(*f),
+        Data::Str(text) => return Value::str_from(&**text, at),
+        Data::Seq(items) => return Value::list(items.iter().map(|item| to_value(item, origins)).collect()).with_origin(at),
+        Data::Map(entries) => {
+            let mut map = MapData::default();
+            for entry in entries {
+                let key = origins.add(Origin::Data(entry.key_span));
+                map.insert(entry.key.as_bytes(), key, to_value(&entry.value, origins));
+            }
+            return Value::map(map).with_origin(at);
+        }
+    };
+    Value::new(kind, at)
 }
 
 /// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the
@@ -187,4 +263,49 @@ pub fn emit(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
 /// What go-yaml v3 refuses.
 pub fn emit_pretty(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
     todo!()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Node, Error> {
+        parse(text.as_bytes(), SourceId::new(0, 0), 0)
+    }
+
+    fn spans(text: &str, node: &Node) -> String {
+        text[node.span.start as usize..node.span.end as usize].to_owned()
+    }
+
+    #[test]
+    fn spans_are_the_values_own_bytes() {
+        let text = "# head\na: \"x\\ny\"   # c\nb:\n- 1\n- k: [2, 3]\n  l: |\n    text\n\nc:\nd: &x v\ne: *x\n";
+        let node = parsed(text).unwrap();
+        let at = |path: &str| spans(text, Path::parse(path).get(&node).unwrap());
+        assert_eq!(at("a"), "\"x\\ny\"");
+        assert_eq!(at("b"), "- 1\n- k: [2, 3]\n  l: |\n    text");
+        assert_eq!(at("b[1].k"), "[2, 3]");
+        assert_eq!(at("b[1].l"), "|\n    text");
+        assert_eq!(at("c"), "");
+        assert_eq!(at("d"), "v");
+        assert_eq!(at("e"), "*x");
+        let alias = node.get("e").unwrap();
+        assert_eq!(alias.as_str(), Some("v"));
+        assert_eq!(alias.anchor, Some(node.get("d").unwrap().span));
+        assert_eq!(node.get("a").unwrap().style, Style::DoubleQuoted);
+    }
+
+    #[test]
+    fn merge_keys_overwrite_what_stands_before_them() {
+        let node = parsed("x: &x {a: 1, b: 2}\nz: {b: 3, <<: *x, a: 4}\n").unwrap();
+        let y = node.get("z").unwrap();
+        assert_eq!((y.get("a").unwrap().as_i64(), y.get("b").unwrap().as_i64()), (Some(4), Some(2)));
+    }
+
+    #[test]
+    fn comments_have_spans() {
+        let text = "a: 1 # one\n# two\nb: | # three\n  # no comment\n";
+        let found: Vec<&str> = comments(text.as_bytes()).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["# one", "# two", "# three"]);
+    }
 }

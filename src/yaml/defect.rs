@@ -1,0 +1,81 @@
+//! Bytes that go-yaml's reader refuses: invalid UTF-8 and control characters.
+//!
+//! go-yaml reads its input in pieces of 512 bytes, and refuses a piece when it gets there; what it has to say of the text before comes
+//! first. So a defect counts only if the scanner asks for something of its piece.
+
+use super::scan::char_width;
+
+/// The size of go-yaml's pieces.
+const PIECE: usize = 512;
+
+/// The first byte that the reader refuses.
+#[derive(Debug, PartialEq)]
+pub(super) struct Defect {
+    pub problem: &'static str,
+    pub at: usize,
+    /// Where the piece with the defect starts: text before it can be read.
+    pub piece: usize,
+}
+
+/// Looks for the first defect of a text.
+pub(super) fn find(text: &[u8]) -> Option<Defect> {
+    let control = |&b: &u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7F;
+    if !text.iter().any(|b| control(b)) {
+        let wide = match std::str::from_utf8(text) {
+            Ok(_) if text.is_ascii() => return None,
+            Ok(text) => text.chars().any(|c| !allowed(c as u32)),
+            Err(_) => true,
+        };
+        if !wide {
+            return None;
+        }
+    }
+    let mut at = 0;
+    while at < text.len() {
+        let width = char_width(text[at]);
+        if let Some(problem) = problem_at(text, at, width) {
+            return Some(Defect { problem, at, piece: piece_of(text, at) });
+        }
+        at += width.max(1);
+    }
+    None
+}
+
+fn allowed(c: u32) -> bool {
+    matches!(c, 0x09 | 0x0A | 0x0D | 0x20..=0x7E | 0x85 | 0xA0..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF)
+}
+
+fn problem_at(text: &[u8], at: usize, width: usize) -> Option<&'static str> {
+    if width == 0 {
+        return Some("invalid leading UTF-8 octet");
+    }
+    let Some(bytes) = text.get(at..at + width) else { return Some("incomplete UTF-8 octet sequence") };
+    if bytes[1..].iter().any(|b| b & 0xC0 != 0x80) {
+        return Some("invalid trailing UTF-8 octet");
+    }
+    let lead = if width == 1 { u32::from(bytes[0]) } else { u32::from(bytes[0]) & (0x7F >> width) };
+    let value = bytes[1..].iter().fold(lead, |value, &b| value << 6 | u32::from(b & 0x3F));
+    match (width, value) {
+        (2, ..0x80) | (3, ..0x800) | (4, ..0x10000) => Some("invalid length of a UTF-8 sequence"),
+        (_, 0xD800..=0xDFFF | 0x110000..) => Some("invalid Unicode character"),
+        _ if !allowed(value) => Some("control characters are not allowed"),
+        _ => None,
+    }
+}
+
+/// Where the piece starts that the reader decodes when it meets the byte `at`.
+fn piece_of(text: &[u8], at: usize) -> usize {
+    let mut start = 0;
+    loop {
+        let end = start + PIECE;
+        if end >= text.len() {
+            return start;
+        }
+        // A character that the piece cuts is read with the next one.
+        let cut = (1..=3).find(|back| char_width(text[end - back]) > *back).unwrap_or(0);
+        if at < end - cut {
+            return start;
+        }
+        start = end - cut;
+    }
+}
