@@ -1,2 +1,63 @@
-//! Judges objects as the API server of each version would.
-pub fn parse_versions(_text: &str) -> Result<crate::diagnostic::Versions, String> { todo!() }
+//! Judges objects as the API server of each version would: a finding of severity error means that it would refuse the object.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`schema`] | every kind and field of 1.20 to 1.37, read in place from the generated table |
+//! | [`api`] | apiVersion and kind: unknown, removed, deprecated; what each version serves |
+//! | [`walk`] | one walk over an object: unknown fields, wrong types, missing fields, duplicate keys, for all versions at once |
+//! | [`scalars`] | what times, quantities and base64 look like |
+//! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
+//! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
+//! | [`versions`] | sets of versions as people write them |
+
+pub mod api;
+pub mod crd;
+pub mod locations;
+pub mod scalars;
+pub mod schema;
+pub mod versions;
+mod walk;
+
+pub use api::served;
+pub use versions::{parse_kube_version, parse_versions};
+
+use crate::diagnostic::Versions;
+use crate::manifest::{Finding, Object};
+
+/// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of users' schema locations.
+#[derive(Debug, Default)]
+pub struct Schemas {
+    pub crds: crd::Crds,
+    pub locations: locations::Locations,
+}
+
+impl Schemas {
+    /// Whether anything is known about this object's kind; where not, it counts as `without_schema`. Kinds that do not exist are known
+    /// not to exist, so they are no such case.
+    pub fn knows(&self, object: &Object) -> bool {
+        let (api_version, kind) = (&*object.identity.api_version, &*object.identity.kind);
+        api::builtin(api_version, kind) || self.crds.kind(api_version, kind).is_some() || self.locations.has(api_version, kind)
+    }
+}
+
+/// Judges the structure of one object for `versions`. In order of the text, more or less: what is wrong with apiVersion and kind, then
+/// the fields. A finding whose `kubernetes` is none holds for all of `versions`.
+pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
+    let custom = schemas.crds.kind(api_version, name);
+    let located = schemas.locations.has(api_version, name);
+    let kind = api::check(api_version, name, versions, custom.is_some() || located, &mut found);
+    if let Some(kind) = kind {
+        walk::check(&object.root, kind, versions.and(kind.versions()), versions, &mut found);
+    } else {
+        walk::duplicate_keys(&object.root, versions, &mut found);
+    }
+    if let Some(custom) = custom {
+        custom.check(&object.root, &mut found);
+    }
+    if located {
+        schemas.locations.check(object, versions, &mut found);
+    }
+    found
+}
