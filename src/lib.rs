@@ -29,6 +29,7 @@ pub mod matrix;
 pub mod manifest;
 pub mod report;
 pub mod rule;
+pub mod semver;
 pub mod source;
 pub mod template;
 pub mod unit;
