@@ -4,7 +4,7 @@
 //! thread: maps are shared by reference, as in Go, so that `set .Values "a" 1` in one template is seen by the next.
 //! Strings are bytes: Helm's `trunc`, `substr` and `b64dec` make invalid UTF-8, and so do we.
 
-use crate::source::{OriginId, Piece};
+use crate::source::{OriginId, Origins, Piece};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -121,6 +121,10 @@ pub trait Object: std::fmt::Debug {
     /// Calls a method; `None` where there is none of that name.
     fn call(&self, _method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         None
+    }
+    /// As [`Object::call`], for methods that make text with several origins (`.Files.AsConfig`). This is what the evaluator calls.
+    fn call_tracked(&self, method: &str, arguments: &[Value], _origins: &mut Origins) -> Option<Result<Value, String>> {
+        self.call(method, arguments)
     }
     /// What `{{ . }}` and `%v` print.
     fn print(&self) -> Vec<u8> {

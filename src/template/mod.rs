@@ -6,9 +6,11 @@
 //! Nested templates nest on the stack. Call [`Templates::add`] and [`Renderer::execute`] on a thread with [`STACK`] bytes of stack
 //! (`with_stack` makes one); the evaluator watches how much of it is used and gives up with an error in time.
 
+mod context;
 pub mod functions;
 pub mod print;
 pub mod record;
+pub mod render;
 
 use crate::source::{Derived, Origins, SourceId, Span};
 use crate::value::Value;

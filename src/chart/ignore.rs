@@ -1,0 +1,216 @@
+//! `.helmignore`, and Go's `filepath.Match` behind it (and behind `--show-only`).
+//!
+//! Not gitignore: the first rule that matches wins, `!p` ignores everything that does *not* match p, `**` is an error.
+
+/// The rules of one `.helmignore`, always ended by Helm's own rule against dot files in `templates/`.
+#[derive(Debug, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    pattern: String,
+    negate: bool,
+    only_folders: bool,
+    /// No slash in the pattern: only the last part of a path is looked at.
+    base_only: bool,
+}
+
+impl Rules {
+    /// Reads the text of a `.helmignore`.
+    ///
+    /// # Errors
+    /// Helm's text for a rule that it cannot read, and the rule's line, counted from 1.
+    pub fn parse(text: &[u8]) -> Result<Rules, (String, usize)> {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let mut rules = Rules::default();
+        for (i, line) in text.split(|&b| b == b'\n').enumerate() {
+            rules.add(String::from_utf8_lossy(line).trim()).map_err(|message| (message, i + 1))?;
+        }
+        rules.rules.extend(Rules::defaults().rules);
+        Ok(rules)
+    }
+
+    /// What holds without a `.helmignore`.
+    pub fn defaults() -> Rules {
+        Rules { rules: vec![Rule { pattern: "templates/.?*".into(), negate: false, only_folders: false, base_only: false }] }
+    }
+
+    fn add(&mut self, rule: &str) -> Result<(), String> {
+        if rule.is_empty() || rule.starts_with('#') {
+            return Ok(());
+        }
+        if rule.contains("**") {
+            return Err("double-star (**) syntax is not supported".into());
+        }
+        path_match(rule, "abc")?;
+        let (negate, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
+        let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
+        let base_only = !rule.contains('/');
+        let pattern = rule.strip_prefix('/').unwrap_or(rule).to_string();
+        self.rules.push(Rule { pattern, negate, only_folders, base_only });
+        Ok(())
+    }
+
+    /// Whether `path`, from the chart's folder, is left out.
+    pub fn ignores(&self, path: &str, is_folder: bool) -> bool {
+        if path.is_empty() || path == "." || path == "./" {
+            return false;
+        }
+        for rule in &self.rules {
+            let name = if rule.base_only { path.rsplit('/').next().unwrap_or(path) } else { path };
+            let matches = path_match(&rule.pattern, name).unwrap_or(false);
+            if rule.negate {
+                if (rule.only_folders && !is_folder) || !matches {
+                    return true;
+                }
+            } else if matches && (is_folder || !rule.only_folders) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Go's `filepath.Match` on Unix: `*` and `?` stop at `/`, `[a-z]` and `[^a]`, `\` takes the next character as it is.
+///
+/// # Errors
+/// `syntax error in pattern`.
+pub fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let items = compile(&pattern)?;
+    // Where the last star stands, and the character it was tried at: enough to go back to, as a star cannot pass a slash.
+    let (mut i, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        match items.get(i) {
+            Some(Item::Star) => {
+                star = Some((i, n));
+                i += 1;
+                continue;
+            }
+            Some(item) if n < name.len() && item.takes(name[n]) => {
+                (i, n) = (i + 1, n + 1);
+                continue;
+            }
+            None if n == name.len() => return Ok(true),
+            _ => {}
+        }
+        match star {
+            Some((at, tried)) if tried < name.len() && name[tried] != '/' => {
+                star = Some((at, tried + 1));
+                (i, n) = (at + 1, tried + 1);
+            }
+            _ => return Ok(false),
+        }
+    }
+}
+
+enum Item {
+    Star,
+    Any,
+    One(char),
+    Class(bool, Vec<(char, char)>),
+}
+
+impl Item {
+    fn takes(&self, c: char) -> bool {
+        match self {
+            Item::Star => false,
+            Item::Any => c != '/',
+            Item::One(own) => *own == c,
+            Item::Class(negated, ranges) => ranges.iter().any(|&(low, high)| low <= c && c <= high) != *negated,
+        }
+    }
+}
+
+fn compile(pattern: &[char]) -> Result<Vec<Item>, String> {
+    let bad = || String::from("syntax error in pattern");
+    let mut items = Vec::new();
+    let mut i = 0;
+    while let Some(&c) = pattern.get(i) {
+        i += 1;
+        items.push(match c {
+            '*' => Item::Star,
+            '?' => Item::Any,
+            '\\' => {
+                i += 1;
+                Item::One(*pattern.get(i - 1).ok_or_else(bad)?)
+            }
+            '[' => {
+                let negated = pattern.get(i) == Some(&'^');
+                i += usize::from(negated);
+                let mut ranges = Vec::new();
+                loop {
+                    if pattern.get(i) == Some(&']') && !ranges.is_empty() {
+                        i += 1;
+                        break;
+                    }
+                    let low = class_character(pattern, &mut i).ok_or_else(bad)?;
+                    let mut high = low;
+                    if pattern.get(i) == Some(&'-') {
+                        i += 1;
+                        high = class_character(pattern, &mut i).ok_or_else(bad)?;
+                    }
+                    ranges.push((low, high));
+                }
+                Item::Class(negated, ranges)
+            }
+            other => Item::One(other),
+        });
+    }
+    Ok(items)
+}
+
+fn class_character(pattern: &[char], i: &mut usize) -> Option<char> {
+    let c = *pattern.get(*i)?;
+    if c == '-' || c == ']' {
+        return None;
+    }
+    *i += 1;
+    if c != '\\' {
+        return pattern.get(*i).map(|_| c);
+    }
+    let escaped = *pattern.get(*i)?;
+    *i += 1;
+    pattern.get(*i).map(|_| escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_patterns() {
+        for (pattern, name, want) in [
+            ("*.md", "README.md", true),
+            ("*", "a/b", false),
+            ("a*/b", "axx/b", true),
+            ("a*b*c", "a1b2b3c", true),
+            ("a?c", "a/c", false),
+            ("[a-c]x", "bx", true),
+            ("[^a-c]x", "bx", false),
+            ("\\*", "*", true),
+            ("templates/.?*", "templates/.x", true),
+            ("templates/.?*", "templates/x", false),
+        ] {
+            assert_eq!(path_match(pattern, name), Ok(want), "{pattern} {name}");
+        }
+        for pattern in ["[", "[]a]", "[a", "\\", "[a-]"] {
+            assert!(path_match(pattern, "a").is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_decides() {
+        let rules = Rules::parse(b"# c\n/docs\nci/\n*.tmp\n").unwrap();
+        assert!(rules.ignores("docs", true) && rules.ignores("ci", true) && rules.ignores("a/b.tmp", false));
+        assert!(!rules.ignores("ci", false) && !rules.ignores("a/docs", true));
+        assert!(rules.ignores("templates/.x.yaml", false));
+        let negated = Rules::parse(b"!*.yaml").unwrap();
+        assert!(negated.ignores("README.md", false));
+        assert_eq!(Rules::parse(b"\na/**").unwrap_err().1, 2);
+    }
+}

@@ -1,0 +1,1 @@
+//! values.schema.json: the jsonschema crate's verdict in Helm's words.

@@ -1,0 +1,255 @@
+//! Coalescing of values as Helm 3.22 does it, with all of its rules about null.
+//!
+//! Works on [`Value`] trees, so that every leaf keeps the origin of the file or flag that won. Maps are shared by reference exactly
+//! where Helm shares them.
+
+use crate::value::{Entry, Kind, List, Map, MapData, Value};
+use std::rc::Rc;
+
+/// Maps within maps; deeper ones are left as they are. Reading YAML is limited far below it.
+const MAX_DEPTH: usize = 10_000;
+
+/// A new, empty `map[string]interface {}`.
+pub fn empty() -> Map {
+    Map(Default::default())
+}
+
+/// A copy that shares no map with the original.
+pub fn deep_copy(value: &Value) -> Value {
+    copy_value(value, 0)
+}
+
+fn copy_value(value: &Value, depth: usize) -> Value {
+    if depth > MAX_DEPTH {
+        return value.clone();
+    }
+    let kind = match &value.kind {
+        Kind::Map(map) => Kind::Map(copy_map(map, depth)),
+        Kind::List(list) if list.items.iter().any(|i| matches!(i.kind, Kind::Map(_) | Kind::List(_))) => {
+            Kind::List(List { items: Rc::new(list.items.iter().map(|i| copy_value(i, depth + 1)).collect()), ..list.clone() })
+        }
+        other => other.clone(),
+    };
+    Value { kind, origin: value.origin }
+}
+
+fn copy_map(map: &Map, depth: usize) -> Map {
+    let data = map.0.borrow();
+    let entries =
+        data.entries.iter().map(|(key, e)| (key.clone(), Entry { key: e.key, value: copy_value(&e.value, depth + 1) })).collect();
+    Map(Rc::new(std::cell::RefCell::new(MapData { entries, go_type: data.go_type })))
+}
+
+/// [`deep_copy`] of a map.
+pub fn deep_copy_map(map: &Map) -> Map {
+    copy_map(map, 0)
+}
+
+/// A copy of the outermost map only.
+pub fn shallow_copy(map: &Map) -> Map {
+    Map(Rc::new(std::cell::RefCell::new(map.0.borrow().clone())))
+}
+
+/// The entries as they are now, so that the map may change while they are gone through.
+pub(super) fn entries(map: &Map) -> Vec<(Rc<[u8]>, Entry)> {
+    map.0.borrow().entries.iter().map(|(k, e)| (k.clone(), e.clone())).collect()
+}
+
+pub(super) fn set(map: &Map, key: Rc<[u8]>, entry: Entry) {
+    map.0.borrow_mut().entries.insert(key, entry);
+}
+
+pub(super) fn remove(map: &Map, key: &[u8]) {
+    map.0.borrow_mut().entries.remove(key);
+}
+
+pub(super) fn is_nil(value: &Value) -> bool {
+    matches!(value.kind, Kind::Nil | Kind::Missing)
+}
+
+/// `a.b`, without the dot where `a` is empty.
+pub(super) fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.into() } else { format!("{prefix}.{key}") }
+}
+
+/// Of several `-f` files: `over` wins; maps are merged, null is kept.
+pub fn merge_files(base: &Map, over: &Map) {
+    merge_at(base, over, 0);
+}
+
+fn merge_at(base: &Map, over: &Map, depth: usize) {
+    for (key, entry) in entries(over) {
+        if let (Some(inner), Some(Kind::Map(own))) = (entry.value.as_map(), base.get(&key).map(|v| v.kind))
+            && depth < MAX_DEPTH
+        {
+            merge_at(&own, inner, depth + 1);
+            continue;
+        }
+        set(base, key, entry);
+    }
+}
+
+/// Merges a chart's own values under `dest`, which wins. `is_child` tells a subchart's name.
+pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, merge: bool, is_child: &dyn Fn(&[u8]) -> bool, warnings: &mut Vec<String>) {
+    for (key, entry) in entries(&deep_copy_map(own)) {
+        let Some(value) = dest.get(&key) else {
+            set(dest, key, entry);
+            continue;
+        };
+        if is_nil(&value) && !merge {
+            remove(dest, &key);
+        } else if let Some(inner) = value.as_map() {
+            let name = join(prefix, &String::from_utf8_lossy(&key));
+            match entry.value.as_map() {
+                Some(under) => tables(inner, under, &name, merge || is_child(&key), warnings),
+                None if is_nil(&entry.value) => {}
+                None => warnings.push(format!("warning: skipped value for {name}: Not a table.")),
+            }
+        }
+    }
+}
+
+/// Helm's coalesceTables: `dest` wins; without `merge` a null in it takes away what `source` has. `source` is used up: nulls of `dest` are
+/// put into it, as in Helm.
+pub(super) fn tables(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut Vec<String>) {
+    tables_at(dest, source, prefix, merge, warnings, 0);
+}
+
+fn tables_at(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut Vec<String>, depth: usize) {
+    if Rc::ptr_eq(&dest.0, &source.0) || depth > MAX_DEPTH {
+        return;
+    }
+    let original = entries(source);
+    let had_value = |key: &[u8]| original.iter().any(|(k, e)| **k == *key && !is_nil(&e.value));
+    for (key, entry) in entries(dest) {
+        if is_nil(&entry.value) {
+            set(source, key, entry);
+        }
+    }
+    for (key, entry) in entries(source) {
+        let value = &entry.value;
+        match dest.get(&key) {
+            Some(own) if !merge && is_nil(&own) && had_value(&key) => remove(dest, &key),
+            None => set(dest, key, entry),
+            Some(own) => match (value.as_map(), own.as_map()) {
+                (Some(under), Some(over)) => {
+                    let name = join(prefix, &String::from_utf8_lossy(&key));
+                    tables_at(over, under, &name, merge, warnings, depth + 1);
+                }
+                (Some(_), None) => {
+                    let name = join(prefix, &String::from_utf8_lossy(&key));
+                    warnings.push(format!("warning: cannot overwrite table with non table for {name}"));
+                }
+                (None, Some(_)) if !is_nil(value) => {
+                    let name = join(prefix, &String::from_utf8_lossy(&key));
+                    warnings.push(format!("warning: destination for {name} is a table. Ignoring non-table value"));
+                }
+                _ => {}
+            },
+        }
+    }
+}
+
+/// Brings the globals of a parent's values into those of a subchart.
+pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec<String>) {
+    let take = |map: &Map, which: &str, warnings: &mut Vec<String>| match map.get(b"global") {
+        None => Some((empty(), Value::nil())),
+        Some(value) => match &value.kind {
+            Kind::Map(globals) => Some((globals.clone(), value.clone())),
+            _ => {
+                warnings.push(format!("warning: skipping globals because {which} global is not a table."));
+                None
+            }
+        },
+    };
+    let Some((own, own_value)) = take(dest, "destination", warnings) else { return };
+    let Some((theirs, _)) = take(source, "source", warnings) else { return };
+    for (key, entry) in entries(&theirs) {
+        let Some(table) = entry.value.as_map() else {
+            if own.get(&key).is_some_and(|v| v.as_map().is_some()) {
+                warnings.push(format!("key {} is table. Skipping", String::from_utf8_lossy(&key)));
+            } else {
+                set(&own, key, entry);
+            }
+            continue;
+        };
+        let copied = shallow_copy(table);
+        match own.get(&key) {
+            None => {}
+            Some(value) => match value.as_map() {
+                None => {
+                    let name = String::from_utf8_lossy(&key);
+                    warnings.push(format!("Conflict: cannot merge map onto non-map for {name:?}. Skipping."));
+                    continue;
+                }
+                Some(under) => tables(&copied, under, &join(prefix, &String::from_utf8_lossy(&key)), true, warnings),
+            },
+        }
+        let value = Value { kind: Kind::Map(copied), origin: entry.value.origin };
+        set(&own, key, Entry { key: entry.key, value });
+    }
+    let key = dest.0.borrow().entries.get(&b"global"[..]).map(|e| e.key).unwrap_or_default();
+    set(dest, b"global"[..].into(), Entry { key, value: Value { kind: Kind::Map(own), origin: own_value.origin } });
+}
+
+/// The map at a dotted path.
+///
+/// # Errors
+/// The key that is no table, as Helm names it.
+pub(super) fn table(map: &Map, path: &str) -> Result<Map, String> {
+    let mut at = map.clone();
+    for key in path.split('.') {
+        match at.get(key.as_bytes()).map(|v| v.kind) {
+            Some(Kind::Map(inner)) => at = inner,
+            _ => return Err(format!("{key:?} is not a table")),
+        }
+    }
+    Ok(at)
+}
+
+/// What stands at a dotted path, where that is no map.
+pub(super) fn path_value(map: &Map, path: &str) -> Option<Value> {
+    let (tables, key) = path.rsplit_once('.').map_or((None, path), |(tables, key)| (Some(tables), key));
+    let holder = match tables {
+        None => map.clone(),
+        Some(tables) => table(map, tables).ok()?,
+    };
+    holder.get(key.as_bytes()).filter(|v| v.as_map().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, Value)]) -> Map {
+        let map = empty();
+        for (key, value) in entries {
+            map.insert(key.as_bytes(), value.clone());
+        }
+        map
+    }
+    fn table_of(entries: &[(&str, Value)]) -> Value {
+        Kind::Map(map(entries)).into()
+    }
+    fn keys(map: &Map) -> Vec<String> {
+        entries(map).iter().map(|(k, _)| String::from_utf8_lossy(k).into_owned()).collect()
+    }
+
+    #[test]
+    fn null_takes_a_default_away_but_stays_where_there_is_none() {
+        let dest = map(&[("a", Value::nil()), ("new", Value::nil()), ("t", table_of(&[("x", Value::nil()), ("y", Value::nil())]))]);
+        let own = map(&[("a", Value::str("1")), ("b", Value::nil()), ("t", table_of(&[("x", Value::str("1")), ("z", Value::nil())]))]);
+        under_chart(&dest, &own, "c", false, &|_| false, &mut Vec::new());
+        assert_eq!(keys(&dest), ["b", "new", "t"]);
+        assert_eq!(keys(&table(&dest, "t").unwrap()), ["y", "z"]);
+    }
+
+    #[test]
+    fn a_parent_s_globals_win() {
+        let dest = map(&[("global", table_of(&[("image", table_of(&[("tag", Value::str("1")), ("name", Value::str("n"))]))]))]);
+        let source = map(&[("global", table_of(&[("image", table_of(&[("tag", Value::str("2"))]))]))]);
+        globals(&dest, &source, "", &mut Vec::new());
+        assert_eq!(&*path_value(&dest, "global.image.tag").unwrap().as_text().unwrap().bytes, b"2");
+        assert_eq!(&*path_value(&dest, "global.image.name").unwrap().as_text().unwrap().bytes, b"n");
+    }
+}

@@ -1,0 +1,260 @@
+//! What templates see besides `.Values`: `.Chart`, `.Capabilities`, `.Release`, as Go's structs.
+
+use super::functions::print;
+use crate::chart::capabilities::Capabilities;
+use crate::chart::metadata::{Maintainer, value_span};
+use crate::chart::release::{NodeId, Release};
+use crate::chart::{Dependency, Environment};
+use crate::source::{Origin, OriginId, Origins};
+use crate::value::{Kind, List, MapData, Object, Value};
+use crate::yaml::{self, Node};
+use std::rc::Rc;
+
+/// Bytes of one printed field of a struct.
+const MAX_PRINTED: usize = 1 << 20;
+
+/// A Go struct with its fields in order, and what JSON calls them.
+#[derive(Debug)]
+pub struct Struct {
+    go_type: &'static str,
+    /// Go's name, JSON's name, whether JSON leaves it out when empty, the value.
+    fields: Vec<(&'static str, &'static str, bool, Value)>,
+    /// Prints by Go's `String` method.
+    printed: Option<String>,
+    is_pointer: bool,
+}
+
+impl Struct {
+    fn into_value(self) -> Value {
+        Kind::Object(Rc::new(self)).into()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Nil | Kind::Missing | Kind::Bool(false) => true,
+        Kind::Str(text) => text.bytes.is_empty(),
+        Kind::List(list) => list.items.is_empty(),
+        Kind::Map(map) => map.0.borrow().entries.is_empty(),
+        _ => false,
+    }
+}
+
+impl Object for Struct {
+    fn go_type(&self) -> &str {
+        self.go_type
+    }
+    fn kind(&self) -> &str {
+        if self.is_pointer { "ptr" } else { "struct" }
+    }
+    fn field(&self, name: &str) -> Option<Value> {
+        self.fields.iter().find(|f| f.0 == name).map(|f| f.3.clone())
+    }
+    fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
+        (self.printed.is_some() && matches!(method, "String" | "GitVersion")).then_some(&[])
+    }
+    fn call(&self, method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        // Methods of KubeVersion, the only struct here that has any.
+        let printed = self.printed.as_ref()?;
+        matches!(method, "String" | "GitVersion").then(|| Ok(Value::str(printed)))
+    }
+    fn print(&self) -> Vec<u8> {
+        if let Some(printed) = &self.printed {
+            return printed.clone().into_bytes();
+        }
+        let mut out = if self.is_pointer { b"&{".to_vec() } else { b"{".to_vec() };
+        for (i, field) in self.fields.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            out.extend(print::display(&field.3, MAX_PRINTED).unwrap_or_default());
+        }
+        out.push(b'}');
+        out
+    }
+    fn plain(&self) -> Option<Value> {
+        let mut map = MapData::default();
+        for (_, json, omit_empty, value) in &self.fields {
+            if !(*omit_empty && is_empty(value)) {
+                map.insert(json.as_bytes(), value.origin, value.clone());
+            }
+        }
+        Some(Value::map(map))
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// Go's `chartutil.VersionSet`.
+#[derive(Debug)]
+struct VersionSet(Rc<Vec<String>>);
+
+impl Object for VersionSet {
+    fn go_type(&self) -> &str {
+        "chartutil.VersionSet"
+    }
+    fn kind(&self) -> &str {
+        "slice"
+    }
+    fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
+        (method == "Has").then_some(&["string"])
+    }
+    fn call(&self, method: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+        if method != "Has" {
+            return None;
+        }
+        let asked = arguments.first().and_then(Value::as_text)?;
+        Some(Ok(Value::bool(self.0.iter().any(|v| v.as_bytes() == &*asked.bytes))))
+    }
+    fn print(&self) -> Vec<u8> {
+        format!("[{}]", self.0.join(" ")).into_bytes()
+    }
+    fn plain(&self) -> Option<Value> {
+        let items = self.0.iter().map(Value::str).collect();
+        Some(Kind::List(List::new(items, "chartutil.VersionSet")).into())
+    }
+    fn truth(&self) -> bool {
+        !self.0.is_empty()
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// `.Capabilities`.
+pub fn capabilities(capabilities: &Capabilities) -> Value {
+    let kube = Struct {
+        go_type: "chartutil.KubeVersion",
+        fields: vec![
+            ("Version", "Version", false, Value::str(&capabilities.version)),
+            ("Major", "Major", false, Value::str(&capabilities.major)),
+            ("Minor", "Minor", false, Value::str(&capabilities.minor)),
+        ],
+        printed: Some(capabilities.version.clone()),
+        is_pointer: false,
+    };
+    let helm = Struct {
+        go_type: "version.BuildInfo",
+        fields: vec![
+            ("Version", "version", true, Value::str(&capabilities.helm.version)),
+            ("GitCommit", "git_commit", true, Value::str(&capabilities.helm.git_commit)),
+            ("GitTreeState", "git_tree_state", true, Value::str(&capabilities.helm.git_tree_state)),
+            ("GoVersion", "go_version", true, Value::str(&capabilities.helm.go_version)),
+        ],
+        printed: None,
+        is_pointer: false,
+    };
+    let versions = VersionSet(Rc::new(capabilities.api_versions.clone()));
+    Struct {
+        go_type: "*chartutil.Capabilities",
+        fields: vec![
+            ("KubeVersion", "KubeVersion", false, kube.into_value()),
+            ("APIVersions", "APIVersions", false, Kind::Object(Rc::new(versions)).into()),
+            ("HelmVersion", "HelmVersion", false, helm.into_value()),
+        ],
+        printed: None,
+        is_pointer: true,
+    }
+    .into_value()
+}
+
+/// `.Release`.
+pub fn release(environment: &Environment) -> Value {
+    let mut map = MapData::default();
+    let mut set = |key: &str, value: Value| map.insert(key.as_bytes(), OriginId::NONE, value);
+    set("Name", Value::str(&environment.release));
+    set("Namespace", Value::str(&environment.namespace));
+    set("IsUpgrade", Value::bool(environment.is_upgrade));
+    set("IsInstall", Value::bool(!environment.is_upgrade));
+    set("Revision", Kind::Int(1).into());
+    set("Service", Value::str("Helm"));
+    Value::map(map)
+}
+
+/// `.Chart` of one chart of a release, each field with its place in Chart.yaml.
+pub fn chart(release: &Release, id: NodeId, origins: &mut Origins) -> Value {
+    let chart = release.chart(id);
+    let metadata = &chart.metadata;
+    let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
+    let mut at = |name: &str| node.and_then(|n| value_span(n, name)).map_or(OriginId::NONE, |span| origins.add(Origin::Data(span)));
+    let text = |text: &str, origin: OriginId| Value::str_from(text, origin);
+    let texts = |list: &[String], origin: OriginId| {
+        let items = list.iter().map(|s| Value::str_from(s, origin)).collect();
+        Value::new(Kind::List(List { is_nil: list.is_empty(), ..List::new(items, "[]string") }), origin)
+    };
+    let name = text(release.name(id), at("name"));
+    let mut annotations = MapData { go_type: "map[string]string", ..MapData::default() };
+    let origin = at("annotations");
+    for (key, value) in &metadata.annotations {
+        annotations.insert(key.as_bytes(), origin, Value::str_from(value, origin));
+    }
+    let origin = at("maintainers");
+    let maintainers: Vec<Value> = metadata.maintainers.iter().map(|m| maintainer(m, origin)).collect();
+    let fields_before = vec![
+        ("Name", "name", true, name),
+        ("Home", "home", true, text(&metadata.home, at("home"))),
+        ("Sources", "sources", true, texts(&metadata.sources, at("sources"))),
+        ("Version", "version", true, text(&metadata.version, at("version"))),
+        ("Description", "description", true, text(&metadata.description, at("description"))),
+        ("Keywords", "keywords", true, texts(&metadata.keywords, at("keywords"))),
+        ("Maintainers", "maintainers", true, pointers(maintainers, "[]*chart.Maintainer")),
+        ("Icon", "icon", true, text(&metadata.icon, at("icon"))),
+        ("APIVersion", "apiVersion", true, text(&metadata.api_version, at("apiVersion"))),
+        ("Condition", "condition", true, text(&metadata.condition, at("condition"))),
+        ("Tags", "tags", true, text(&metadata.tags, at("tags"))),
+        ("AppVersion", "appVersion", true, text(&metadata.app_version, at("appVersion"))),
+        ("Deprecated", "deprecated", true, Value::bool(metadata.deprecated).with_origin(at("deprecated"))),
+        ("Annotations", "annotations", true, Value::map(annotations)),
+        ("KubeVersion", "kubeVersion", true, text(&metadata.kube_version, at("kubeVersion"))),
+    ];
+    let chart_type = text(&metadata.chart_type, at("type"));
+    let mut fields = fields_before;
+    let dependencies: Vec<Value> = release.dependencies(id).into_iter().map(|d| dependency(d, origins)).collect();
+    fields.push(("Dependencies", "dependencies", true, pointers(dependencies, "[]*chart.Dependency")));
+    fields.push(("Type", "type", true, chart_type));
+    fields.push(("IsRoot", "IsRoot", false, Value::bool(release.is_root(id))));
+    Struct { go_type: "struct { chart.Metadata; IsRoot bool }", fields, printed: None, is_pointer: false }.into_value()
+}
+
+fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {
+    let is_nil = items.is_empty();
+    Kind::List(List { is_nil, ..List::new(items, go_type) }).into()
+}
+
+fn maintainer(maintainer: &Maintainer, origin: OriginId) -> Value {
+    let fields = vec![
+        ("Name", "name", true, Value::str_from(&maintainer.name, origin)),
+        ("Email", "email", true, Value::str_from(&maintainer.email, origin)),
+        ("URL", "url", true, Value::str_from(&maintainer.url, origin)),
+    ];
+    Struct { go_type: "*chart.Maintainer", fields, printed: None, is_pointer: true }.into_value()
+}
+
+fn dependency((declared, name, enabled): (&Dependency, &str, bool), origins: &mut Origins) -> Value {
+    let origin = origins.add(Origin::Data(declared.span));
+    let text = |text: &str| Value::str_from(text, origin);
+    let tags = declared.tags.iter().map(|t| text(t)).collect::<Vec<_>>();
+    let imports = declared.import_values.iter().map(|n| import(n, origins)).collect::<Vec<_>>();
+    let fields = vec![
+        ("Name", "name", false, text(name)),
+        ("Version", "version", true, text(&declared.version)),
+        ("Repository", "repository", false, text(&declared.repository)),
+        ("Condition", "condition", true, text(&declared.condition)),
+        ("Tags", "tags", true, pointers(tags, "[]string")),
+        ("Enabled", "enabled", true, Value::bool(enabled)),
+        ("ImportValues", "import-values", true, pointers(imports, "[]interface {}")),
+        ("Alias", "alias", true, text(&declared.alias)),
+    ];
+    Struct { go_type: "*chart.Dependency", fields, printed: None, is_pointer: true }.into_value()
+}
+
+/// Helm writes each import back as a pair of child and parent.
+fn import(node: &Node, origins: &mut Origins) -> Value {
+    let Some(name) = node.as_str() else { return yaml::to_value(node, origins) };
+    let mut map = MapData { go_type: "map[string]string", ..MapData::default() };
+    let origin = origins.add(Origin::Data(node.span));
+    map.insert(b"child", origin, Value::str_from(format!("exports.{name}"), origin));
+    map.insert(b"parent", origin, Value::str("."));
+    Value::map(map)
+}
