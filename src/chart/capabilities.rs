@@ -92,12 +92,7 @@ impl Default for Capabilities {
             major: "1".into(),
             minor: "37".into(),
             api_versions: API_VERSIONS.iter().map(|v| v.to_string()).collect(),
-            helm: HelmVersion {
-                version: "v3.22.0".into(),
-                git_commit: String::new(),
-                git_tree_state: "clean".into(),
-                go_version: "go1.26.8".into(),
-            },
+            helm: HelmVersion { version: "v3.22.0".into(), git_commit: String::new(), git_tree_state: "clean".into(), go_version: "go1.26.8".into() },
         }
     }
 }
@@ -145,9 +140,7 @@ fn parse(text: &str) -> Result<(u64, u64, String), String> {
     }
     let number = |component: &&str| {
         component.parse::<u64>().map_err(|_| {
-            format!(
-                "illegal non-numeric version component {component:?} in {text:?}: strconv.ParseUint: parsing {component:?}: value out of range"
-            )
+            format!("illegal non-numeric version component {component:?} in {text:?}: strconv.ParseUint: parsing {component:?}: value out of range")
         })
     };
     let numbers = components.iter().map(number).collect::<Result<Vec<u64>, String>>()?;

@@ -59,7 +59,13 @@ pub struct Misfit {
 /// The first misfit, in encoding/json's words.
 pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
     if let Some((value, span)) = not_json(node, shape, 0) {
-        let text = if value.is_nan() { "NaN" } else if value > 0.0 { "+Inf" } else { "-Inf" };
+        let text = if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "+Inf"
+        } else {
+            "-Inf"
+        };
         return Err(Misfit { message: format!("error converting YAML to JSON: json: unsupported value: {text}"), span });
     }
     match misfit(node, shape, "", &mut Vec::new()) {
@@ -135,7 +141,9 @@ fn not_json(node: &Node, shape: &Shape, depth: usize) -> Option<(f64, Span)> {
 fn inner<'s>(shape: &'s Shape, key: &str) -> &'s Shape {
     match shape {
         Shape::StrMap => &Shape::Str,
-        Shape::Struct(s) | Shape::Pointer(s) => s.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map_or(&Shape::Any, |(_, shape)| shape),
+        Shape::Struct(s) | Shape::Pointer(s) => {
+            s.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map_or(&Shape::Any, |(_, shape)| shape)
+        }
         _ => &Shape::Any,
     }
 }

@@ -92,9 +92,7 @@ fn sequence(pattern: &[char], at: &mut usize, depth: usize) -> Option<Vec<Item>>
 fn class(pattern: &[char], at: &mut usize) -> Option<Item> {
     let not = pattern.get(*at) == Some(&'!');
     *at += usize::from(not);
-    if let (Some(&low), Some('-'), Some(&high), Some(']')) =
-        (pattern.get(*at), pattern.get(*at + 1), pattern.get(*at + 2), pattern.get(*at + 3))
-    {
+    if let (Some(&low), Some('-'), Some(&high), Some(']')) = (pattern.get(*at), pattern.get(*at + 1), pattern.get(*at + 2), pattern.get(*at + 3)) {
         *at += 4;
         return (low <= high).then_some(Item::Range { not, low, high });
     }

@@ -151,9 +151,9 @@ impl Loader<'_> {
         let missing = |e: std::io::Error| Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)));
         let mut info = std::fs::symlink_metadata(&path).map_err(missing)?;
         if info.is_symlink() && !name.is_empty() {
-            let resolved = path
-                .canonicalize()
-                .map_err(|e| Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(&path).display(), io_text(&e))))?;
+            let resolved = path.canonicalize().map_err(|e| {
+                Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(&path).display(), io_text(&e)))
+            })?;
             info = std::fs::metadata(&resolved).map_err(missing)?;
             if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(&walk.real) {
                 if !self.options.follow_symlinks {
@@ -181,7 +181,8 @@ impl Loader<'_> {
                 return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
             }
             self.count(info.len())?;
-            let data = std::fs::read(&path).map_err(|e| Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))))?;
+            let data =
+                std::fs::read(&path).map_err(|e| Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))))?;
             walk.files.push(Raw { shown: format!("{}{name}", walk.location), name, data: without_bom(data) });
             return Ok(());
         }
@@ -340,7 +341,8 @@ impl Loader<'_> {
                         chart.files.push(own);
                     } else {
                         self.warnings.push(
-                            "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.".into(),
+                            "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock."
+                                .into(),
                         );
                     }
                 }

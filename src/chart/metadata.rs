@@ -219,7 +219,8 @@ impl Metadata {
         }
         let mut seen: Vec<String> = Vec::new();
         for dependency in self.dependencies.iter_mut().flatten() {
-            let object = |message: String| Err(Objection { message: format!("validation: {message}"), key: "dependencies", span: Some(dependency.span) });
+            let object =
+                |message: String| Err(Objection { message: format!("validation: {message}"), key: "dependencies", span: Some(dependency.span) });
             if dependency.is_null {
                 return object("dependencies must not contain empty or null nodes".into());
             }

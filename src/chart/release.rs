@@ -153,8 +153,7 @@ impl<'c> Release<'c> {
             let (node, requirement) = (&release.nodes[child], &release.requirements[requirement]);
             node.name == requirement.name && is_compatible(&requirement.declared.version, &node.chart.metadata.version)
         };
-        let mut kept: Vec<NodeId> =
-            children.iter().copied().filter(|&child| !requirements.iter().any(|&r| fits(self, child, r))).collect();
+        let mut kept: Vec<NodeId> = children.iter().copied().filter(|&child| !requirements.iter().any(|&r| fits(self, child, r))).collect();
         for &r in &requirements {
             if let Some(&child) = children.iter().find(|&&child| fits(self, child, r)) {
                 if self.nodes.len() >= MAX_CHARTS {
@@ -180,8 +179,7 @@ impl<'c> Release<'c> {
         let all = self.coalesced(id, user, false)?;
         self.process_tags(&requirements, &all);
         self.process_conditions(&requirements, &all, path);
-        let disabled: Vec<String> =
-            requirements.iter().map(|&r| &self.requirements[r]).filter(|r| !r.enabled).map(|r| r.name.clone()).collect();
+        let disabled: Vec<String> = requirements.iter().map(|&r| &self.requirements[r]).filter(|r| !r.enabled).map(|r| r.name.clone()).collect();
         let mut enabled = self.nodes[id].children.clone();
         enabled.retain(|&child| !disabled.contains(&self.nodes[child].name));
         let mut left = requirements;
@@ -231,9 +229,9 @@ impl<'c> Release<'c> {
                         requirement.enabled = enabled;
                         break;
                     }
-                    Some(_) => self
-                        .warnings
-                        .push(format!("Warning: Condition path '{condition}' for chart {} returned non-bool value", requirement.name)),
+                    Some(_) => {
+                        self.warnings.push(format!("Warning: Condition path '{condition}' for chart {} returned non-bool value", requirement.name))
+                    }
                 }
             }
         }
@@ -260,9 +258,7 @@ impl<'c> Release<'c> {
                 match values::table(&all, &format!("{}.{child}", requirement.name)) {
                     Ok(found) => values::tables(&imported, &below(&parent, found), "", true, &mut self.warnings),
                     Err(why) if import.as_str().is_some() => self.warnings.push(format!("Warning: ImportValues missing table: {why}")),
-                    Err(why) => self
-                        .warnings
-                        .push(format!("Warning: ImportValues missing table from chart {}: {why}", requirement.name)),
+                    Err(why) => self.warnings.push(format!("Warning: ImportValues missing table from chart {}: {why}", requirement.name)),
                 }
             }
         }
