@@ -33,6 +33,7 @@ pub fn go_kind(value: &Value) -> &str {
         Kind::Bool(_) => "bool",
         Kind::Int(_) => "int",
         Kind::Int64(_) => "int64",
+        Kind::Sized(_, "time.Month" | "time.Weekday") => "int",
         Kind::Sized(_, go_type) => go_type,
         Kind::Float(_) => "float64",
         Kind::Str(_) => "string",

@@ -2,8 +2,9 @@
 //!
 //! The evaluator has checked the number and the types before it calls; what these readers refuse is an evaluator that did not.
 
-use super::{Call, Function, Type, types};
+use super::{Call, Function, Type};
 use crate::source::{Origin, OriginId, Piece};
+use crate::template::print;
 use crate::value::{Kind, Map, Text, TextBuilder, Value};
 
 /// What a function answers.
@@ -25,7 +26,7 @@ impl Function {
 
 fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
     match arguments.get(index) {
-        Some(value) => format!("wrong type for value; expected {expected}; got {}", types::type_of(value)),
+        Some(value) => format!("wrong type for value; expected {expected}; got {}", print::go_type(value)),
         None => format!("wrong number of args: want at least {} got {}", index + 1, arguments.len()),
     }
 }
@@ -54,11 +55,7 @@ impl<'a> Str<'a> {
     }
     /// The origin of one byte.
     pub fn origin_at(self, at: usize) -> OriginId {
-        if self.text.pieces.is_none() {
-            return self.whole;
-        }
-        let at = at as u32;
-        self.text.pieces().iter().find(|p| p.start <= at && at < p.end).map_or(OriginId::NONE, |p| p.origin)
+        print::origin_at(self.text, self.whole, at)
     }
     /// For names of zones, functions, versions and the like: invalid UTF-8 becomes U+FFFD.
     pub fn lossy(self) -> std::borrow::Cow<'a, str> {
@@ -134,9 +131,9 @@ impl Call<'_> {
         Ok(Value::str_from(bytes, origin))
     }
 
-    /// `value`, taken because what would stand at the call was empty.
-    pub fn fallback(&mut self, value: &Value) -> Value {
-        let instead = self.site;
+    /// `value`, taken because argument `index` was empty.
+    pub fn fallback(&mut self, value: &Value, index: usize) -> Value {
+        let instead = self.arguments.get(index).copied().unwrap_or(self.site);
         let mut wrap = |value| self.origins.add(Origin::Fallback { value, instead });
         match &value.kind {
             Kind::Str(text) if text.pieces.is_some() => {
@@ -144,6 +141,14 @@ impl Call<'_> {
                 Value::new(Kind::Str(Text { bytes: text.bytes.clone(), pieces: Some(pieces) }), value.origin)
             }
             kind => Value::new(kind.clone(), wrap(value.origin)),
+        }
+    }
+
+    /// sprig's strval: a string as it is, anything else as `%v`.
+    pub fn display(&self, value: &Value) -> Answer {
+        match value.kind {
+            Kind::Str(_) => Ok(value.clone()),
+            _ => print::print(value, self.budget),
         }
     }
 

@@ -14,14 +14,13 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("coalesce", &[], |call, a| {
         Ok(match a.iter().position(|value| !is_empty(value)) {
             None => Value::nil().with_origin(call.joined(a)),
-            Some(0) => a[0].clone(),
-            Some(i) => call.fallback(&a[i]),
+            Some(i) => (0..i).rev().fold(a[i].clone(), |value, skipped| call.fallback(&value, skipped)),
         })
     })
     .and(Type::Any),
     Function::new("default", &[Type::Any], |call, a| match a {
         [_, given, ..] if !is_empty(given) => Ok(given.clone()),
-        [default, ..] => Ok(call.fallback(default)),
+        [default, ..] => Ok(call.fallback(default, 1)),
         [] => any(a, 0).cloned(),
     })
     .and(Type::Any),
@@ -34,5 +33,5 @@ pub const FUNCTIONS: &[Function] = &[
 
 fn ternary(call: &mut Call, arguments: &[Value]) -> super::arguments::Answer {
     let (yes, no) = (any(arguments, 0)?, any(arguments, 1)?);
-    Ok(if boolean(arguments, 2)? { yes.clone() } else { call.fallback(no) })
+    Ok(if boolean(arguments, 2)? { yes.clone() } else { call.fallback(no, 2) })
 }

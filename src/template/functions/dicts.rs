@@ -3,9 +3,9 @@
 
 use super::arguments::{Answer, any, map, string};
 use super::lists::present;
-use super::types::type_of;
 use super::{Call, Function, Type};
 use crate::source::OriginId;
+use crate::template::print::go_type;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 
@@ -92,7 +92,7 @@ fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
         return Err("dig needs at least three arguments".to_string());
     }
     let conversion = |value: &Value, wanted: &str| {
-        let found = type_of(value);
+        let found = go_type(value);
         format!("interface conversion: interface {{}} is {}, not {wanted}", if found == "<nil>" { "nil" } else { &found })
     };
     let as_map = |value: &Value| match &value.kind {

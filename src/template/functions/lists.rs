@@ -3,9 +3,10 @@
 
 use super::arguments::{Answer, any, int};
 use super::numbers::to_int;
-use super::types::{deep_equal, is_empty, kind_of};
+use super::types::{deep_equal, is_empty};
 use super::{Call, Function, Type};
 use crate::source::OriginId;
+use crate::template::print::go_kind;
 use crate::value::{Kind, List, Value};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -76,7 +77,7 @@ fn items(value: &Value, refusal: &str) -> Result<List, String> {
         }
         _ => {}
     }
-    Err(format!("{refusal} {}", kind_of(value)))
+    Err(format!("{refusal} {}", go_kind(value)))
 }
 
 fn listed(items: Vec<Value>, origin: OriginId) -> Answer {

@@ -15,7 +15,6 @@ mod engine;
 pub mod lists;
 pub mod numbers;
 pub mod paths;
-pub mod print;
 pub mod random;
 pub mod regexps;
 pub mod strings;

@@ -1,8 +1,8 @@
 //! Numbers: conversions as spf13/cast does them, arithmetic on `int64`, decimals, rounding, sequences.
 
 use super::arguments::{Answer, any, float, int, string};
-use super::print;
 use super::{Call, Function, Type};
+use crate::template::print;
 use crate::value::{Kind, List, Value};
 
 use Type::{Any, Int};
@@ -90,8 +90,8 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::new("subf", &[Any], |call, a| decimals(call, a, None, |x, y| Ok(x.add(&y.negated())))).and(Any),
     Function::new("toDecimal", &[Any], |call, a| {
-        let shown = print::display(any(a, 0)?, call.budget)?;
-        let i = std::str::from_utf8(&shown).ok().and_then(|t| parse_radix(t, 8)).unwrap_or(0);
+        let shown = call.display(any(a, 0)?)?;
+        let i = shown.as_text().and_then(|t| parse_radix(&t.to_str(), 8)).unwrap_or(0);
         call.made(Kind::Int64(i), a)
     }),
     Function::new("until", &[Int], |call, a| {
@@ -315,7 +315,7 @@ impl Decimal {
 
     fn from_f64(f: f64) -> Result<Decimal, String> {
         if !f.is_finite() {
-            return Err(format!("Cannot create a Decimal from {}", print::float(f)));
+            return Err(format!("Cannot create a Decimal from {}", print::format_float(f, 'g', None)));
         }
         let text = format!("{:e}", f.abs());
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));

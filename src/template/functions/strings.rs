@@ -4,9 +4,10 @@
 
 use super::arguments::{Answer, Str, any, int, kept, string};
 use super::lists::to_strings;
-use super::print::{push_display, push_quoted, runes};
+use super::words::runes;
 use super::{Call, Function, Type};
 use crate::source::OriginId;
+use crate::template::print;
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use memchr::memmem;
 use std::ops::Range;
@@ -134,7 +135,10 @@ fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
         if i > 0 {
             out.push(b" ", OriginId::NONE);
         }
-        push_display(&mut out, value, call.budget)?;
+        if let Kind::Str(text) = &call.display(value)?.kind {
+            call.afford(out.len() + text.bytes.len())?;
+            out.push_text(text, value.origin);
+        }
     }
     let whole = if out.is_empty() { call.joined(arguments) } else { OriginId::NONE };
     Ok(kept(out, whole))
@@ -150,8 +154,10 @@ fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
         let shown = call.display(value)?;
         let Kind::Str(text) = &shown.kind else { continue };
         call.afford(out.len() + text.bytes.len())?;
-        if double {
-            push_quoted(&mut out, text, shown.origin);
+        if double && text.pieces.is_none() {
+            out.push(print::quote(&text.bytes).as_bytes(), shown.origin);
+        } else if double {
+            print::push_quoted(&mut out, text, shown.origin, 0..text.bytes.len(), '"', false);
         } else {
             out.push(b"'", shown.origin);
             out.push_text(text, shown.origin);

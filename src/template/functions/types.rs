@@ -3,6 +3,7 @@
 
 use super::arguments::{Answer, any, string};
 use super::{Call, Function, Type};
+use crate::template::print::{go_kind, go_type};
 use crate::value::{Kind, Value};
 
 pub const FUNCTIONS: &[Function] = &[
@@ -11,55 +12,23 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(equal), a)
     }),
     Function::new("kindIs", &[Type::String, Type::Any], |call, a| {
-        let same = string(a, 0)?.bytes() == kind_of(any(a, 1)?).as_bytes();
+        let same = string(a, 0)?.bytes() == go_kind(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
     }),
-    Function::new("kindOf", &[Type::Any], |call, a| call.made_text(kind_of(any(a, 0)?), a)),
+    Function::new("kindOf", &[Type::Any], |call, a| call.made_text(go_kind(any(a, 0)?), a)),
     Function::new("typeIs", &[Type::String, Type::Any], |call, a| {
-        let same = string(a, 0)?.bytes() == type_of(any(a, 1)?).as_bytes();
+        let same = string(a, 0)?.bytes() == go_type(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
     }),
     Function::new("typeIsLike", &[Type::String, Type::Any], type_is_like),
-    Function::new("typeOf", &[Type::Any], |call, a| call.made_text(type_of(any(a, 0)?), a)),
+    Function::new("typeOf", &[Type::Any], |call, a| call.made_text(go_type(any(a, 0)?).as_bytes(), a)),
 ];
 
 fn type_is_like(call: &mut Call, arguments: &[Value]) -> Answer {
     let target = string(arguments, 0)?.bytes();
-    let found = type_of(any(arguments, 1)?);
+    let found = go_type(any(arguments, 1)?);
     let same = target == found.as_bytes() || found.strip_prefix('*').is_some_and(|pointed| pointed.as_bytes() == target);
     call.made(Kind::Bool(same), arguments)
-}
-
-/// The name of Go's reflect.Kind.
-pub fn kind_of(value: &Value) -> &str {
-    match &value.kind {
-        Kind::Nil | Kind::Missing => "invalid",
-        Kind::Bool(_) => "bool",
-        Kind::Int(_) => "int",
-        Kind::Int64(_) => "int64",
-        Kind::Sized(_, name) => match *name {
-            "time.Month" | "time.Weekday" => "int",
-            name if name.contains('.') => "int64",
-            name => name,
-        },
-        Kind::Float(_) => "float64",
-        Kind::Str(_) => "string",
-        Kind::List(_) => "slice",
-        Kind::Map(_) => "map",
-        Kind::Object(object) => object.kind(),
-    }
-}
-
-/// Go's `%T`.
-pub fn type_of(value: &Value) -> String {
-    match &value.kind {
-        Kind::Nil | Kind::Missing => "<nil>".to_string(),
-        Kind::List(list) => list.go_type.to_string(),
-        Kind::Map(map) => map.0.borrow().go_type.to_string(),
-        Kind::Object(object) => object.go_type().to_string(),
-        Kind::Sized(_, name) => name.to_string(),
-        _ => kind_of(value).to_string(),
-    }
 }
 
 /// sprig's `empty`: nil, zero, "", a list or map without entries. Structs and pointers never are.

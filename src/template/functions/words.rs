@@ -2,7 +2,6 @@
 //! and what Go's `unicode` package says of a character.
 
 use super::arguments::{Answer, Str, int, kept, string};
-use super::print::runes;
 use super::{Call, Function, Type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 use std::sync::OnceLock;
@@ -51,6 +50,19 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::new("upper", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_upper))),
 ];
+
+/// The characters of a Go string with their byte ranges; each byte that is not UTF-8 stands alone, as `None`.
+pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (std::ops::Range<usize>, Option<char>)> {
+    let mut at = 0;
+    bytes.utf8_chunks().flat_map(move |chunk| {
+        let start = at;
+        let valid = chunk.valid();
+        let bad = start + valid.len();
+        at = bad + chunk.invalid().len();
+        let good = valid.char_indices().map(move |(i, c)| (start + i..start + i + c.len_utf8(), Some(c)));
+        good.chain((bad..at).map(|i| (i..i + 1, None)))
+    })
+}
 
 /// Go's strings.Map: every character by itself; what is not UTF-8 becomes U+FFFD.
 fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
@@ -308,7 +320,6 @@ static LETTERS: Class = OnceLock::new();
 static NUMBERS: Class = OnceLock::new();
 static DIGITS: Class = OnceLock::new();
 static PUNCTUATION: Class = OnceLock::new();
-static PRINTABLE: Class = OnceLock::new();
 
 /// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
 fn is_in(class: &'static Class, pattern: &str, c: char) -> bool {
@@ -342,8 +353,4 @@ fn is_number(c: char) -> bool {
 }
 fn is_punctuation(c: char) -> bool {
     is_in(&PUNCTUATION, r"\p{P}", c)
-}
-/// unicode.IsPrint: letters, marks, numbers, punctuation, symbols and the ASCII space.
-pub fn is_printable(c: char) -> bool {
-    if c.is_ascii() { matches!(c, ' '..='~') } else { is_in(&PRINTABLE, r"[\p{L}\p{M}\p{N}\p{P}\p{S}]", c) }
 }
