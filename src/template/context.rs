@@ -1,6 +1,6 @@
 //! What templates see besides `.Values`: `.Chart`, `.Capabilities`, `.Release`, as Go's structs.
 
-use super::functions::print;
+use super::print;
 use crate::chart::capabilities::Capabilities;
 use crate::chart::metadata::{Maintainer, value_span};
 use crate::chart::release::{NodeId, Release};
@@ -67,7 +67,9 @@ impl Object for Struct {
             if i > 0 {
                 out.push(b' ');
             }
-            out.extend(print::display(&field.3, MAX_PRINTED).unwrap_or_default());
+            if let Ok(Value { kind: Kind::Str(text), .. }) = print::print(&field.3, MAX_PRINTED) {
+                out.extend_from_slice(&text.bytes);
+            }
         }
         out.push(b'}');
         out
