@@ -6,7 +6,7 @@
 //! [`release::Release`], on the thread of the render.
 
 pub mod capabilities;
-mod decode;
+pub(crate) mod decode;
 pub mod environments;
 pub mod files;
 mod glob;

@@ -1,8 +1,307 @@
-//! `thebot-lint template`: Helm's `template` command.
+//! `thebot-lint template`: Helm's `template` command, with its arguments, its bytes on stdout and its texts on stderr.
+
+mod provenance;
+
+use crate::chart::capabilities::Capabilities;
+use crate::chart::strvals::FlagKind;
+use crate::chart::{self, Chart, Environment};
+use crate::source::{Source, SourceKind, Sources};
+use crate::template::manifests::{self, Printed, Selection};
+use crate::template::render::{self, Cache, Problem};
+use crate::template::{Limits, Renderer, Templates, with_stack};
+use crate::value::Value;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 #[derive(clap::Args, Debug)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// [NAME] CHART: the release's name (default: release-name), and the chart's folder or .tgz
+    #[arg(value_name = "[NAME] CHART", required = true, num_args = 1..)]
+    positional: Vec<String>,
+    /// Namespace of the release
+    #[arg(short, long, env = "HELM_NAMESPACE", default_value = "default", hide_env_values = true)]
+    namespace: String,
+    /// Values file; may be given several times or as a list with commas
+    #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
+    values: Vec<String>,
+    /// Set a value: key1=val1,key2=val2
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Set a value to text
+    #[arg(long, value_name = "KEY=TEXT")]
+    set_string: Vec<String>,
+    /// Set a value to JSON
+    #[arg(long, value_name = "KEY=JSON")]
+    set_json: Vec<String>,
+    /// Set a value to the text of a file
+    #[arg(long, value_name = "KEY=FILE")]
+    set_file: Vec<String>,
+    /// Set a value to text without any escapes
+    #[arg(long, value_name = "KEY=TEXT")]
+    set_literal: Vec<String>,
+    /// Kubernetes version of .Capabilities.KubeVersion
+    #[arg(long, value_name = "VERSION")]
+    kube_version: Option<String>,
+    /// API version besides the built-in ones for .Capabilities.APIVersions
+    #[arg(short, long, value_name = "VERSION", value_delimiter = ',')]
+    api_versions: Vec<String>,
+    /// Print the files of crds/ too
+    #[arg(long)]
+    include_crds: bool,
+    /// Accepted as in Helm, where it has no effect on rendering
+    #[arg(long)]
+    skip_crds: bool,
+    /// Print only what is rendered from templates whose path matches
+    #[arg(short, long, value_name = "TEMPLATE")]
+    show_only: Vec<String>,
+    /// Leave out test hooks
+    #[arg(long)]
+    skip_tests: bool,
+    /// Leave out all hooks
+    #[arg(long)]
+    no_hooks: bool,
+    /// Set .Release.IsUpgrade instead of .Release.IsInstall
+    #[arg(long)]
+    is_upgrade: bool,
+    /// Template that makes the release's name
+    #[arg(long, value_name = "TEMPLATE")]
+    name_template: Option<String>,
+    /// As in Helm, where a release that is only rendered keeps the name release-name
+    #[arg(short = 'g', long)]
+    generate_name: bool,
+    /// Do not judge the values by values.schema.json
+    #[arg(long)]
+    skip_schema_validation: bool,
+    /// Print rendered text even where it is no YAML
+    #[arg(long)]
+    debug: bool,
+    /// Print where each line comes from, one JSON object a line, instead of the text
+    #[arg(long)]
+    provenance: bool,
+    /// Read what links point to outside of the chart, as Helm does
+    #[arg(long)]
+    follow_symlinks: bool,
+    #[command(flatten)]
+    refused: Refused,
+}
 
-pub(super) fn run(_arguments: Arguments) -> super::ExitCode {
-    super::fail("template is not built yet")
+/// Flags of `helm template` that we do not have, with the reason. They are known, so that none is taken for a mistyped one.
+#[derive(Debug)]
+struct Refused(Option<String>);
+
+const NETWORK: &str = "charts are read from disk only, without any network";
+const CLUSTER: &str = "nothing is asked of a cluster or installed";
+
+/// Name, whether it takes a value, why not.
+const REFUSED: [(&str, bool, &str); 43] = [
+    ("atomic", false, CLUSTER),
+    ("ca-file", true, NETWORK),
+    ("cert-file", true, NETWORK),
+    ("create-namespace", false, CLUSTER),
+    ("dependency-update", false, "run `helm dependency build` first: charts are read as they are"),
+    ("description", true, CLUSTER),
+    ("devel", false, NETWORK),
+    ("disable-openapi-validation", false, CLUSTER),
+    ("dry-run", true, CLUSTER),
+    ("enable-dns", false, "rendering uses no network"),
+    ("force", false, CLUSTER),
+    ("hide-notes", false, CLUSTER),
+    ("insecure-skip-tls-verify", false, NETWORK),
+    ("key-file", true, NETWORK),
+    ("keyring", true, NETWORK),
+    ("kube-apiserver", true, CLUSTER),
+    ("kube-as-group", true, CLUSTER),
+    ("kube-as-user", true, CLUSTER),
+    ("kube-ca-file", true, CLUSTER),
+    ("kube-context", true, CLUSTER),
+    ("kube-insecure-skip-tls-verify", false, CLUSTER),
+    ("kube-tls-server-name", true, CLUSTER),
+    ("kube-token", true, CLUSTER),
+    ("kubeconfig", true, CLUSTER),
+    ("labels", true, CLUSTER),
+    ("output-dir", true, "the text goes to stdout; redirect it"),
+    ("pass-credentials", false, NETWORK),
+    ("password", true, NETWORK),
+    ("plain-http", false, NETWORK),
+    ("post-renderer", true, "no other program is run; pipe the output into it"),
+    ("post-renderer-args", true, "no other program is run; pipe the output into it"),
+    ("release-name", false, "it belongs to --output-dir"),
+    ("render-subchart-notes", false, "notes are not printed"),
+    ("replace", false, CLUSTER),
+    ("repo", true, NETWORK),
+    ("take-ownership", false, CLUSTER),
+    ("timeout", true, CLUSTER),
+    ("username", true, NETWORK),
+    ("validate", false, "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would"),
+    ("verify", false, NETWORK),
+    ("version", true, NETWORK),
+    ("wait", false, CLUSTER),
+    ("wait-for-jobs", false, CLUSTER),
+];
+
+impl clap::FromArgMatches for Refused {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |name: &str| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
+        let found = REFUSED.iter().find(|(name, _, _)| given(name));
+        Ok(Refused(found.map(|(name, _, why)| format!("--{name} of Helm is not supported: {why}"))))
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Refused::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Refused {
+    fn augment_args(command: Command) -> Command {
+        REFUSED.iter().fold(command, |command, &(name, takes_value, _)| {
+            let arg = Arg::new(name).long(name).hide(true);
+            command.arg(if takes_value { arg.action(ArgAction::Append).num_args(0..=1) } else { arg.action(ArgAction::SetTrue) })
+        })
+    }
+    fn augment_args_for_update(command: Command) -> Command {
+        Refused::augment_args(command)
+    }
+}
+
+/// Renders and prints.
+pub(super) fn run(arguments: Arguments) -> super::ExitCode {
+    if let Some(why) = &arguments.refused.0 {
+        return super::fail(why);
+    }
+    if let Some(url) = arguments.values.iter().chain(arguments.positional.last()).find(|v| v.contains("://")) {
+        return super::fail(&format!("{url}: nothing is fetched from the network; download it first"));
+    }
+    match render(&arguments) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("Error: {message}");
+            1
+        }
+    }
+}
+
+/// # Errors
+/// Helm's text.
+fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
+    let mut capabilities = Capabilities::default();
+    if let Some(version) = &arguments.kube_version {
+        capabilities = capabilities.with_version(version)?;
+    }
+    capabilities.api_versions.extend(arguments.api_versions.iter().cloned());
+    let (release, path) = name_and_chart(arguments)?;
+    let environment = Environment {
+        values: arguments.values.clone(),
+        flags: flags(arguments),
+        release,
+        namespace: arguments.namespace.clone(),
+        is_upgrade: arguments.is_upgrade,
+        ..Environment::new("default")
+    };
+    let mut sources = Sources::default();
+    let chart = load(&path, &mut sources, arguments)?;
+    let inputs = environment.prepare(&chart, &mut sources).map_err(|e| e.message)?;
+    let options =
+        render::Options { capabilities: &capabilities, stop: true, skip_schema: arguments.skip_schema_validation, limits: Limits::default() };
+    let mut rendered = render::render(&chart, &sources, &environment, &inputs, options, &Cache::default(), 1);
+    for warning in &rendered.warnings {
+        eprintln!("{warning}");
+    }
+    sources.adopt(1, std::mem::take(&mut rendered.derived));
+    let selection = Selection {
+        include_crds: arguments.include_crds,
+        skip_tests: arguments.skip_tests,
+        no_hooks: arguments.no_hooks,
+        show_only: arguments.show_only.clone(),
+    };
+    let early = rendered.problems.first().cloned();
+    if let Some(problem) = &early
+        && !(arguments.debug && problem.has_release())
+    {
+        return Err(text_of(problem));
+    }
+    if early.is_some() {
+        rendered.outputs.clear();
+    }
+    let (printed, problem) = manifests::print(&rendered, &sources, &selection);
+    let problem = early.or(problem);
+    if let Some(problem) = &problem
+        && !(arguments.debug && problem.has_release())
+    {
+        return Err(text_of(problem));
+    }
+    let code = show(arguments, &printed, &chart, &inputs, &sources);
+    match problem {
+        Some(problem) => Err(problem.helm_message()),
+        None => Ok(code),
+    }
+}
+
+fn show(arguments: &Arguments, printed: &Printed, chart: &Chart, inputs: &chart::environments::Inputs, sources: &Sources) -> super::ExitCode {
+    if arguments.provenance { super::print(&provenance::lines(printed, chart, inputs, sources)) } else { super::print(&printed.bytes) }
+}
+
+fn text_of(problem: &Problem) -> String {
+    let message = problem.helm_message();
+    if problem.has_release() { format!("{message}\n\nUse --debug flag to render out invalid YAML") } else { message }
+}
+
+fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Chart, String> {
+    let path = path.trim();
+    if !std::path::Path::new(path).exists() {
+        return Err(if path.starts_with(['/', '.']) {
+            format!("path {path:?} not found")
+        } else if let Some((repo, _)) = path.split_once('/') {
+            format!("repo {repo} not found")
+        } else {
+            format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
+        });
+    }
+    let options = chart::Options { follow_symlinks: arguments.follow_symlinks };
+    chart::load(path, sources, options).map_err(|error| match error.help {
+        Some(help) if error.rule == "symlink-outside-chart" => format!("{}; {help}", error.message),
+        _ => error.message,
+    })
+}
+
+fn flags(arguments: &Arguments) -> Vec<(FlagKind, String)> {
+    let of = |kind, texts: &[String]| texts.iter().map(move |text| (kind, text.clone())).collect::<Vec<_>>();
+    [
+        of(FlagKind::Json, &arguments.set_json),
+        of(FlagKind::Set, &arguments.set),
+        of(FlagKind::String, &arguments.set_string),
+        of(FlagKind::File, &arguments.set_file),
+        of(FlagKind::Literal, &arguments.set_literal),
+    ]
+    .concat()
+}
+
+/// Helm's NameAndChart.
+fn name_and_chart(arguments: &Arguments) -> Result<(String, String), String> {
+    match &arguments.positional[..] {
+        [chart] => match arguments.name_template.as_deref() {
+            None | Some("") => Ok(("release-name".into(), chart.clone())),
+            Some(template) => Ok((name_from(template)?, chart.clone())),
+        },
+        [_, _] if arguments.generate_name => Err("cannot set --generate-name and also specify a name".into()),
+        [_, _] if arguments.name_template.as_deref().is_some_and(|t| !t.is_empty()) => {
+            Err("cannot set --name-template and also specify a name".into())
+        }
+        [name, chart] => Ok((name.clone(), chart.clone())),
+        [_, _, more @ ..] => Err(format!("expected at most two arguments, unexpected arguments: {}", more.join(", "))),
+        [] => Err("\"helm template\" requires at least 1 argument".into()),
+    }
+}
+
+fn name_from(template: &str) -> Result<String, String> {
+    with_stack(|| {
+        let mut sources = Sources::default();
+        let source = sources.add(Source::new("--name-template", template.as_bytes(), SourceKind::Flag));
+        let mut templates = Templates::new();
+        templates.add("name-template", source, template.as_bytes());
+        if let Some(error) = templates.errors().first() {
+            return Err(error.message.clone());
+        }
+        let mut renderer = Renderer::new(&templates, 1, "", Limits::default());
+        let name = renderer.execute("name-template", &Value::nil()).map_err(|e| e.message)?;
+        Ok(name.as_text().map(|t| t.to_str().into_owned()).unwrap_or_default())
+    })
 }

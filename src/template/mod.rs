@@ -8,6 +8,7 @@
 
 mod context;
 pub mod functions;
+pub mod manifests;
 pub mod print;
 pub mod record;
 pub mod render;

@@ -1,1 +1,424 @@
-//! Helm's pkg/engine: a chart's templates in Helm's order over the values of one environment.
+//! Helm's pkg/engine: a chart's templates, in Helm's order, over the values of one environment.
+//!
+//! Used by `template`, which stops at the first error as Helm does, and by `lint`, where a failing template costs its own output only.
+//! Everything between a loaded chart and rendered texts happens here, on one thread with a large stack.
+
+use super::context;
+use super::{Limits, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
+use crate::chart::capabilities::Capabilities;
+use crate::chart::environments::Inputs;
+use crate::chart::files::Files;
+use crate::chart::release::{self, NodeId, Release};
+use crate::chart::{self, Chart, Environment, schema, values};
+use crate::diagnostic::{Diagnostic, Role, Severity};
+use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Kind, Map, MapData, Value};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// How to render.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    pub capabilities: &'a Capabilities,
+    /// End at the first problem, as Helm does.
+    pub stop: bool,
+    pub skip_schema: bool,
+    pub limits: Limits,
+}
+
+/// Templates that were parsed for one set of enabled subcharts serve all renders with the same set.
+#[derive(Debug, Default)]
+pub struct Cache {
+    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
+}
+
+/// The names and texts of a set of templates, in the order of parsing.
+type TemplateNames = Vec<(Arc<str>, SourceId)>;
+
+/// What one render made.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt is.
+    pub outputs: Vec<Output>,
+    /// What could not be rendered, and what else Helm would end at, in Helm's order.
+    pub problems: Vec<Problem>,
+    /// What Helm writes to stderr without failing.
+    pub warnings: Vec<String>,
+    /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
+    pub crds: Vec<Output>,
+    /// The templates that [`Record::executed`] speaks of; none where the render did not come that far.
+    pub templates: Option<Arc<Templates>>,
+    /// To be adopted by the [`Sources`] under the render's number.
+    pub derived: Derived,
+    pub record: Record,
+}
+
+/// One rendered text.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Helm's name: `thebot/templates/x.yaml`.
+    pub name: Arc<str>,
+    /// The template's file.
+    pub template: SourceId,
+    /// The rendered text; of a CRD, the file itself.
+    pub text: SourceId,
+}
+
+/// What Helm would end with an error for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// Before the templates: values, dependencies, the schema, Chart.yaml.
+    Chart(chart::Error),
+    /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
+    Release(chart::Error),
+    Parse(ParseError),
+    Template(Box<TemplateError>),
+}
+
+impl Problem {
+    /// Helm's text, without `Error: `.
+    pub fn helm_message(&self) -> String {
+        match self {
+            Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
+            Problem::Parse(error) => error.helm_message(),
+            Problem::Template(error) => error.message.clone(),
+        }
+    }
+
+    /// Whether Helm has rendered anything that `--debug` could show.
+    pub fn has_release(&self) -> bool {
+        !matches!(self, Problem::Chart(_))
+    }
+
+    /// As a finding of an environment; `head` is the place for what has none.
+    pub fn diagnostic(&self, head: Span, environment: u16) -> Diagnostic {
+        let mut found = match self {
+            Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
+            Problem::Parse(error) => {
+                let cause = error.message.splitn(3, ": ").nth(2).unwrap_or(&error.message);
+                with_help(Diagnostic::new("template-syntax", Severity::Error, error.span, cause), &error.help)
+            }
+            Problem::Template(error) => {
+                let rule = match error.reason {
+                    Reason::Fail => "template-fails",
+                    Reason::Required => "required-value-missing",
+                    Reason::Limit => "template-limit",
+                    Reason::Execution => "template-error",
+                };
+                let mut found = with_help(Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()), &error.help);
+                for (i, &include) in error.includes.iter().enumerate() {
+                    let role = if i == 0 { Role::Template } else { Role::Include };
+                    found = found.label(include, role, "called from here");
+                }
+                found
+            }
+        };
+        found.environment = Some(environment);
+        found
+    }
+}
+
+fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {
+    match help {
+        Some(help) => found.help(help.clone()),
+        None => found,
+    }
+}
+
+/// Renders a chart in one environment. `render` is its number among the renders of `sources`, from 1.
+pub fn render(
+    chart: &Chart,
+    sources: &Sources,
+    environment: &Environment,
+    inputs: &Inputs,
+    options: Options,
+    cache: &Cache,
+    render: u32,
+) -> Rendered {
+    with_stack(|| {
+        let mut rendered = Rendered {
+            outputs: Vec::new(),
+            problems: Vec::new(),
+            warnings: chart.warnings.clone(),
+            crds: Vec::new(),
+            templates: None,
+            derived: Derived::default(),
+            record: Record::default(),
+        };
+        let mut run = Run { chart, sources, environment, options, cache, render, rendered: &mut rendered };
+        run.all(inputs);
+        rendered
+    })
+}
+
+struct Run<'a> {
+    chart: &'a Chart,
+    sources: &'a Sources,
+    environment: &'a Environment,
+    options: Options<'a>,
+    cache: &'a Cache,
+    render: u32,
+    rendered: &'a mut Rendered,
+}
+
+/// A template file of the release.
+struct Renderable {
+    source: SourceId,
+    data: Map,
+    base: String,
+}
+
+impl Run<'_> {
+    /// Notes a problem; true where the render ends with it.
+    fn problem(&mut self, problem: Problem) -> bool {
+        self.rendered.problems.push(problem);
+        self.options.stop
+    }
+
+    fn all(&mut self, inputs: &Inputs) {
+        let mut origins = Origins::default();
+        let user = match release::user_values(inputs, &mut origins) {
+            Ok(user) => user,
+            Err(error) => {
+                self.problem(Problem::Chart(error));
+                return;
+            }
+        };
+        let mut release = Release::new(self.chart, &mut origins);
+        let values = self.values(&mut release, &user);
+        self.rendered.warnings.append(&mut release.warnings);
+        let Some(values) = values else {
+            self.rendered.derived.origins = origins;
+            return;
+        };
+        self.rendered.crds = crds(&release, self.sources);
+        self.templates(&release, values, origins);
+    }
+
+    /// The values of the top chart, after everything that Helm checks before it renders.
+    fn values(&mut self, release: &mut Release, user: &Map) -> Option<Map> {
+        let metadata = &self.chart.metadata;
+        if !matches!(&*metadata.chart_type, "" | "application") {
+            let error = chart::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type));
+            if self.problem(Problem::Chart(error)) {
+                return None;
+            }
+        }
+        if metadata.deprecated {
+            self.rendered.warnings.push("WARNING: This chart is deprecated".into());
+        }
+        if let Err(error) = release.check_dependencies()
+            && self.problem(Problem::Chart(error))
+        {
+            return None;
+        }
+        if let Err(message) = check_release_name(&self.environment.release)
+            && self.problem(Problem::Chart(chart::Error::new("release-name", message)))
+        {
+            return None;
+        }
+        let coalesced = release.process_dependencies(user).and_then(|()| release.coalesce(user));
+        let values = match coalesced {
+            Ok(values) => values,
+            Err(error) => {
+                self.problem(Problem::Chart(error));
+                return None;
+            }
+        };
+        if !self.options.skip_schema
+            && let Some(error) = schema::validate(release, &values, self.sources)
+            && self.problem(Problem::Chart(error))
+        {
+            return None;
+        }
+        let (wanted, version) = (&metadata.kube_version, &self.options.capabilities.version);
+        if !wanted.is_empty() && !release::is_compatible(wanted, version) {
+            let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
+            let span = self.chart.chart_yaml.as_ref().and_then(|(_, node)| chart::metadata::value_span(node, "kubeVersion"));
+            let error = chart::Error { span, ..chart::Error::new("kube-version", message) };
+            if self.problem(Problem::Release(error)) {
+                return None;
+            }
+        }
+        values.0.borrow_mut().go_type = "chartutil.Values";
+        Some(values)
+    }
+
+    fn templates(&mut self, release: &Release, values: Map, mut origins: Origins) {
+        let mut all = BTreeMap::new();
+        let shared = Shared {
+            release,
+            sources: self.sources,
+            release_value: context::release(self.environment),
+            capabilities: context::capabilities(self.options.capabilities),
+        };
+        shared.collect(0, Some(values), &mut all, &mut origins);
+        // Helm's order: the deepest paths first, and within a depth the last name first.
+        let mut names: TemplateNames = all.iter().map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source)).collect();
+        names.sort_by(|(a, _), (b, _)| (slashes(b), b).cmp(&(slashes(a), a)));
+        let templates = self.parse(&names);
+        self.rendered.templates = Some(templates.clone());
+        let errors = templates.errors();
+        if let Some(first) = errors.first()
+            && self.options.stop
+        {
+            self.problem(Problem::Parse(first.clone()));
+            self.rendered.derived.origins = origins;
+            return;
+        }
+        self.rendered.problems.extend(errors.iter().cloned().map(Problem::Parse));
+        let mut renderer = Renderer::new(&templates, self.render, &self.environment.name, self.options.limits);
+        *renderer.origins() = origins;
+        for (name, source) in &names {
+            let base = name.rsplit('/').next().unwrap_or(name);
+            // What cannot be parsed has been said already; the rest of that file's output would only repeat it.
+            if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {
+                continue;
+            }
+            let Some(own) = all.get(name) else { continue };
+            let mut template = MapData { go_type: "chartutil.Values", ..MapData::default() };
+            template.insert(b"Name", OriginId::NONE, Value::str(&**name));
+            template.insert(b"BasePath", OriginId::NONE, Value::str(&own.base));
+            own.data.insert(b"Template", Value::map(template));
+            match renderer.execute(name, &Kind::Map(own.data.clone()).into()) {
+                Ok(text) => {
+                    let text = renderer.derive(name, &text);
+                    self.rendered.outputs.push(Output { name: name.clone(), template: *source, text });
+                }
+                Err(error) => {
+                    if self.problem(Problem::Template(error)) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.rendered.outputs.sort_by(|a, b| a.name.cmp(&b.name));
+        let (derived, record) = renderer.finish();
+        self.rendered.derived = derived;
+        self.rendered.record = record;
+    }
+
+    fn parse(&self, names: &TemplateNames) -> Arc<Templates> {
+        let slot = {
+            let mut sets = self.cache.sets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            sets.entry(names.clone()).or_default().clone()
+        };
+        let parsed = slot.get_or_init(|| {
+            let mut templates = Templates::new();
+            for (name, source) in names {
+                templates.add(name, *source, &self.sources.get(*source).text);
+            }
+            Arc::new(templates)
+        });
+        parsed.clone()
+    }
+}
+
+fn slashes(name: &str) -> usize {
+    name.bytes().filter(|&b| b == b'/').count()
+}
+
+/// What the templates of all charts of a release share.
+struct Shared<'a, 'c> {
+    release: &'a Release<'c>,
+    sources: &'a Sources,
+    release_value: Value,
+    capabilities: Value,
+}
+
+impl Shared<'_, '_> {
+    /// Helm's recAllTpls: the data of each chart, and its templates with that data. `values` are none where there is no table for it.
+    fn collect(&self, id: NodeId, values: Option<Map>, all: &mut BTreeMap<Arc<str>, Renderable>, origins: &mut Origins) -> Value {
+        let chart = self.release.chart(id);
+        let own = match values {
+            Some(values) => values,
+            None => Map(std::rc::Rc::new(MapData { go_type: "chartutil.Values", ..MapData::default() }.into())),
+        };
+        let subcharts = values::empty();
+        let mut data = MapData { go_type: "chartutil.Values", ..MapData::default() };
+        data.insert(b"Chart", OriginId::NONE, context::chart(self.release, id, origins));
+        data.insert(b"Files", OriginId::NONE, Files::new(chart, self.sources));
+        data.insert(b"Release", OriginId::NONE, self.release_value.clone());
+        data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());
+        data.insert(b"Values", OriginId::NONE, Kind::Map(own.clone()).into());
+        data.insert(b"Subcharts", OriginId::NONE, Kind::Map(subcharts.clone()).into());
+        let data = Map(std::rc::Rc::new(data.into()));
+        for &child in self.release.children(id) {
+            let name = self.release.name(child);
+            // The table is shared with the parent's values, but for its outermost map, whose Go type is another one here.
+            let table = own.get(name.as_bytes()).and_then(|v| v.as_map().map(values::shallow_copy));
+            if let Some(table) = &table {
+                table.0.borrow_mut().go_type = "chartutil.Values";
+            }
+            subcharts.insert(name.as_bytes(), self.collect(child, table, all, origins));
+        }
+        let path = self.release.full_path(id);
+        let library = chart.metadata.is_library();
+        for file in &chart.templates {
+            let base = file.name.rsplit('/').next().unwrap_or(&file.name);
+            if library && !base.starts_with('_') {
+                continue;
+            }
+            let name = Arc::from(format!("{path}/{}", file.name));
+            all.insert(name, Renderable { source: file.source, data: data.clone(), base: format!("{path}/templates") });
+        }
+        Kind::Map(data).into()
+    }
+}
+
+/// Helm's CRDObjects: files of crds/ with the ending of a manifest.
+fn crds(release: &Release, sources: &Sources) -> Vec<Output> {
+    let mut found = Vec::new();
+    crds_of(release, 0, sources, &mut found);
+    found
+}
+
+fn crds_of(release: &Release, id: NodeId, sources: &Sources, found: &mut Vec<Output>) {
+    let path = release.full_path(id);
+    for file in &release.chart(id).files {
+        let lower = file.name.to_ascii_lowercase();
+        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| lower.ends_with(ending));
+        if file.name.starts_with("crds/") && is_manifest {
+            found.push(Output { name: format!("{path}/{}", file.name).into(), template: file.source, text: file.source });
+        }
+    }
+    for &child in release.children(id) {
+        crds_of(release, child, sources, found);
+    }
+}
+
+/// Helm's rules for the name of a release.
+///
+/// # Errors
+/// `release name "x": invalid release name, must match regex …`
+pub fn check_release_name(name: &str) -> Result<(), String> {
+    const REGEX: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+    if name.is_empty() {
+        return Err(format!("release name {name:?}: no name provided"));
+    }
+    let alphanumeric = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        alphanumeric(bytes.first()) && alphanumeric(bytes.last()) && bytes.iter().all(|b| *b == b'-' || alphanumeric(Some(b)))
+    };
+    if name.len() > 53 || !name.split('.').all(label) {
+        return Err(format!("release name {name:?}: invalid release name, must match regex {REGEX} and the length must not be longer than 53"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_names_are_judged_as_helm_judges_them() {
+        for name in ["a", "rel", "a-b.c0", "0"] {
+            assert_eq!(check_release_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "-a", "a-", "A", "a..b", "a_b", &"a".repeat(54)] {
+            assert!(check_release_name(name).is_err(), "{name}");
+        }
+    }
+}
