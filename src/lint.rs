@@ -1,15 +1,18 @@
 //! The pipeline on one screen: load, render every environment, read manifests, judge, apply rules, settle.
 
-use crate::config::{self, Config};
-use crate::diagnostic::Diagnostic;
-use crate::manifest::{self, Object};
+use crate::config;
+use crate::diagnostic::{Diagnostic, Versions};
+use crate::kubernetes::{self, Schemas};
+use crate::manifest::{self, Finding, Object};
 use crate::report::{self, Report};
+use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources};
 use crate::unit::{self, Unit};
-use crate::{ConfigChoice, Error, Options};
+use crate::{ConfigChoice, Error, Options, rule};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Lints every unit that the paths stand for.
@@ -19,11 +22,28 @@ use std::sync::Arc;
 pub fn lint(options: &Options) -> Result<Report, Error> {
     let start = std::time::Instant::now();
     let units = unit::discover(&options.paths)?;
-    let reports: Result<Vec<Report>, Error> = units.par_iter().map(|unit| lint_unit(unit, options)).collect();
+    let files: Vec<Option<PathBuf>> = units.iter().map(|unit| configuration(unit, options)).collect();
+    let mut setups: FxHashMap<&Option<PathBuf>, Setup> = FxHashMap::default();
+    for file in &files {
+        if !setups.contains_key(file) {
+            setups.insert(file, Setup::new(file.as_deref(), options)?);
+        }
+    }
+    let lint_one = |(unit, file): (&Unit, &Option<PathBuf>)| lint_unit(unit, &setups[file], options);
+    let reports: Result<Vec<Report>, Error> = units.par_iter().zip(&files).map(lint_one).collect();
     let mut report = Report::default();
     reports?.into_iter().for_each(|r| report.merge(r));
-    if let Some(file) = &options.baseline {
-        let text = std::fs::read_to_string(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+    let mut baseline = options.baseline.clone();
+    for setup in setups.values() {
+        let mut found = setup.found.clone();
+        found.extend(setup.rules.problems());
+        report.findings.extend(settle(found, &setup.sources, &[], true));
+        report.fail_on = report.fail_on.into_iter().chain(setup.config.fail_on).min();
+        report.summary.rules = report.summary.rules.max(setup.rules.len());
+        baseline = baseline.or_else(|| setup.config.baseline.clone());
+    }
+    if let Some(file) = baseline {
+        let text = std::fs::read_to_string(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
         report::baseline::apply(&text, &mut report).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))?;
     }
     report.sort();
@@ -31,49 +51,118 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn lint_unit(unit: &Unit, options: &Options) -> Result<Report, Error> {
-    let mut sources = Sources::default();
-    let mut found = Vec::new();
-    let config = configuration(unit, options, &mut sources, &mut found)?;
-    match unit {
-        Unit::Chart(_path) => todo!(),
-        Unit::Manifests(files) => {
-            let mut objects = Vec::new();
-            for file in files {
-                let text = std::fs::read(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
-                objects.extend(read_manifest(&file.display().to_string(), text, &mut sources, &mut found));
-            }
-            lint_manifests(objects, sources, found, &config, options)
-        }
-        Unit::Stdin => {
-            let mut text = Vec::new();
-            std::io::stdin().read_to_end(&mut text).map_err(|e| Error::Unreadable("-".into(), e.to_string()))?;
-            let objects = read_manifest("<stdin>", text, &mut sources, &mut found);
-            lint_manifests(objects, sources, found, &config, options)
-        }
-    }
-}
-
-fn configuration(unit: &Unit, options: &Options, sources: &mut Sources, found: &mut Vec<Diagnostic>) -> Result<Config, Error> {
-    let file = match (&options.config, unit) {
+/// The configuration file of a unit.
+fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
+    match (&options.config, unit) {
         (ConfigChoice::None, _) => None,
         (ConfigChoice::File(file), _) => Some(file.clone()),
         (ConfigChoice::Search, Unit::Chart(path)) => config::find(path),
         (ConfigChoice::Search, Unit::Manifests(files)) => files.first().and_then(|file| config::find(file)),
         (ConfigChoice::Search, Unit::Stdin) => config::find(Path::new(".")),
-    };
-    let Some(file) = file else { return Ok(Config::default()) };
-    config::load(&file, sources, found).map_err(|e| Error::Unreadable(file, e.to_string()))
+    }
 }
 
-fn read_manifest(name: &str, text: Vec<u8>, sources: &mut Sources, found: &mut Vec<Diagnostic>) -> Vec<Object> {
-    let source = sources.add(Source::new(name, text, SourceKind::File));
-    manifest::read(sources, source, &Arc::from(name), None, found)
+fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Error> {
+    match unit {
+        Unit::Chart(_path) => todo!(),
+        Unit::Manifests(files) => {
+            let mut texts = Vec::new();
+            for file in files {
+                let text = std::fs::read(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+                texts.push((file.display().to_string(), text));
+            }
+            Ok(lint_manifests(texts, setup, options))
+        }
+        Unit::Stdin => {
+            let mut text = Vec::new();
+            std::io::stdin().read_to_end(&mut text).map_err(|e| Error::Unreadable("-".into(), e.to_string()))?;
+            Ok(lint_manifests(vec![("<stdin>".into(), text)], setup, options))
+        }
+    }
 }
 
-fn lint_manifests(objects: Vec<Object>, sources: Sources, found: Vec<Diagnostic>, config: &Config, _options: &Options) -> Result<Report, Error> {
-    let findings = report::settle(found, &sources, &[], true, &|_| Arc::from("kubernetes"));
-    let mut report = Report { findings, fail_on: config.fail_on, ..Report::default() };
+fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {
+    let mut sources = setup.sources.clone();
+    let mut found = Vec::new();
+    let mut objects = Vec::new();
+    for (name, text) in texts {
+        let name: Arc<str> = name.into();
+        let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
+        objects.extend(manifest::read(&sources, source, &name, None, &mut found));
+    }
+    let (versions, why) = setup.versions(options, None);
+    let mut judge = Judge::new(setup, &objects);
+    judge.objects(&objects, versions, &mut found);
+    judge.unit(&objects, &mut found);
+    let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
     report.summary.objects = objects.len();
-    Ok(report)
+    report.summary.without_schema = judge.without_schema(&objects);
+    report.summary.kubernetes = vec![(versions, why)];
+    report
+}
+
+fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool) -> Vec<report::Finding> {
+    report::settle(found, sources, environments, manifests, &|id| rule::documentation(id).map_or("chart".into(), |d| Arc::from(&*d.group)))
+}
+
+/// Judges objects by the schemas, the server's checks and the rules. Objects that are the same in several environments are judged once.
+struct Judge<'s> {
+    setup: &'s Setup,
+    schemas: Schemas,
+    judged: FxHashMap<(u64, Versions), Arc<[Finding]>>,
+}
+
+impl<'s> Judge<'s> {
+    /// CRDs among the objects define kinds for all of them.
+    fn new(setup: &'s Setup, objects: &[Object]) -> Judge<'s> {
+        let mut schemas = Schemas::default();
+        objects.iter().filter(|o| &*o.identity.kind == "CustomResourceDefinition").for_each(|o| schemas.crds.add(o));
+        Judge { setup, schemas, judged: FxHashMap::default() }
+    }
+
+    fn objects(&mut self, objects: &[Object], versions: Versions, found: &mut Vec<Diagnostic>) {
+        for object in objects {
+            let key = (object.root.fingerprint(), versions);
+            let findings = match self.judged.get(&key) {
+                Some(findings) => findings.clone(),
+                None => {
+                    let findings: Arc<[Finding]> = self.judge(object, versions).into();
+                    self.judged.insert(key, findings.clone());
+                    findings
+                }
+            };
+            found.extend(findings.iter().map(|f| object.place(f.clone())));
+        }
+    }
+
+    fn judge(&self, object: &Object, versions: Versions) -> Vec<Finding> {
+        let mut findings = kubernetes::check(object, versions, &self.schemas);
+        findings.extend(kubernetes::validation::check(object));
+        findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
+            Some(severity) => {
+                f.severity = severity;
+                true
+            }
+            None => false,
+        });
+        findings.extend(self.setup.rules.check_object(object));
+        findings
+    }
+
+    /// The rules across objects.
+    fn unit(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
+        found.extend(self.setup.rules.check_unit(objects).into_iter().map(|(i, finding)| objects[i].place(finding)));
+    }
+
+    fn without_schema(&self, objects: &[Object]) -> Vec<(String, usize)> {
+        let mut kinds: Vec<(String, usize)> = Vec::new();
+        for object in objects.iter().filter(|o| !self.schemas.knows(o)) {
+            let kind = format!("{} {}", object.identity.api_version, object.identity.kind);
+            match kinds.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, n)) => *n += 1,
+                None => kinds.push((kind, 1)),
+            }
+        }
+        kinds
+    }
 }
