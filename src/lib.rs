@@ -37,6 +37,7 @@ pub mod value;
 pub mod yaml;
 
 mod lint;
+mod setup;
 
 pub use lint::lint;
 

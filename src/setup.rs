@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
 use crate::rule::expectation::{Autoscaling, Expectation, Resources};
 use crate::rule::quantity::Quantity;
 use crate::rule::{self, Rules, Selection};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Sources, Span};
 use crate::yaml::{Data, Node};
 use crate::{Error, Options};
 use std::collections::BTreeMap;
@@ -43,10 +43,10 @@ impl Setup {
 
     /// Names of rules that do not exist: an error on the command line, a finding in the configuration.
     fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
-        let own = || self.rules.iter().map(|r| &*r.definition);
+        let own: Vec<rule::Definition> = self.rules.iter().map(|r| r.definition.clone().into_owned()).filter(|d| rule::documentation(&d.id).is_none()).collect();
         for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
             for name in names {
-                if let Err(near) = known(name, own()) {
+                if let Err(near) = known(name, own.iter()) {
                     return Err(Error::Usage(format!("{flag}: no rule, group or profile is named `{name}`{}", near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())));
                 }
             }
@@ -57,7 +57,7 @@ impl Setup {
         let named = named.chain(rules.parameters.iter().map(|(name, span, _)| (name, *span)));
         let faults: Vec<Diagnostic> = named
             .filter_map(|(name, span)| {
-                let near = known(name, own()).err()?;
+                let near = known(name, own.iter()).err()?;
                 let mut fault = Diagnostic::new("configuration-invalid", Severity::Error, span, format!("no rule, group or profile is named `{name}`"));
                 fault.help = near.map(|n| format!("did you mean `{n}`?"));
                 Some(fault)
@@ -170,9 +170,4 @@ fn expectation(pattern: &str, declared: Span, node: &Node) -> Expectation {
 fn quantities(node: Option<&Node>) -> BTreeMap<String, Quantity> {
     let entries = node.map(Node::entries).unwrap_or_default();
     entries.iter().filter_map(|e| Some((e.key.to_string(), Quantity::from_node(&e.value)?))).collect()
-}
-
-/// The file of the configuration, for findings about the run as a whole.
-pub fn source(setup: &Setup) -> Option<SourceId> {
-    setup.config.source
 }

@@ -130,6 +130,41 @@ impl Node {
             _ => None,
         }
     }
+    /// A hash of the content (not of the place or style): equal nodes have equal fingerprints.
+    pub fn fingerprint(&self) -> u64 {
+        use std::hash::Hasher;
+        fn feed(node: &Node, hash: &mut rustc_hash::FxHasher) {
+            match &node.data {
+                Data::Null => hash.write_u8(0),
+                Data::Bool(b) => hash.write_u8(1 + u8::from(*b)),
+                Data::Int(i) => hash.write_u128(3 << 64 | u128::from(*i as u64)),
+                Data::Uint(u) => hash.write_u128(4 << 64 | u128::from(*u)),
+                Data::Float(f) => hash.write_u128(5 << 64 | u128::from(f.to_bits())),
+                Data::Str(s) => {
+                    hash.write_u8(6);
+                    hash.write(s.as_bytes());
+                    hash.write_usize(s.len());
+                }
+                Data::Seq(items) => {
+                    hash.write_u8(7);
+                    hash.write_usize(items.len());
+                    items.iter().for_each(|item| feed(item, hash));
+                }
+                Data::Map(entries) => {
+                    hash.write_u8(8);
+                    hash.write_usize(entries.len());
+                    for entry in entries {
+                        hash.write(entry.key.as_bytes());
+                        hash.write_usize(entry.key.len());
+                        feed(&entry.value, hash);
+                    }
+                }
+            }
+        }
+        let mut hash = rustc_hash::FxHasher::default();
+        feed(self, &mut hash);
+        hash.finish()
+    }
     pub fn is_null(&self) -> bool {
         matches!(self.data, Data::Null)
     }
