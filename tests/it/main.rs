@@ -1,3 +1,4 @@
 //! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where that is missing.
 
+mod configuration;
 mod formats;
