@@ -137,7 +137,6 @@ impl<'s> Judge<'s> {
 
     fn judge(&self, object: &Object, versions: Versions) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, versions, &self.schemas);
-        findings.extend(kubernetes::validation::check(object));
         findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
             Some(severity) => {
                 f.severity = severity;
