@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Installs THE_BOT or upgrades it.
+#
+#   install.sh ENVIRONMENT [DRY_RUN] [HELM ARGUMENTS...]
+#
+# ENVIRONMENT is dev, staging or prod; DRY_RUN is true or false (default). What follows goes to helm as it is:
+#   install.sh prod false -f values-prod-secrets.yaml
+# RELEASE, NAMESPACE and TIMEOUT, from the environment, override the release (thebot), its namespace (thebot,
+# thebot-staging, thebot-prod) and the time to wait (10m).
+set -euo pipefail
+
+say() { printf '==> %s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 2; }
+
+[ $# -ge 1 ] || fail "which environment? install.sh dev|staging|prod [true|false] [helm arguments...]"
+environment=$1
+dry_run=${2:-false}
+shift $(($# > 1 ? 2 : 1))
+
+case $environment in
+  dev) namespace=thebot ;;
+  staging | prod) namespace=thebot-$environment ;;
+  *) fail "there is no environment '$environment': dev, staging or prod" ;;
+esac
+case $dry_run in
+  true | false) ;;
+  *) fail "the dry run is true or false, not '$dry_run'" ;;
+esac
+
+release=${RELEASE:-thebot}
+namespace=${NAMESPACE:-$namespace}
+chart=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+arguments=(--namespace "$namespace" --values "$chart/values-$environment.yaml" "$@")
+
+say "Prerequisites"
+for tool in helm kubectl; do
+  command -v "$tool" > /dev/null || fail "$tool is not installed"
+  echo "$tool: $(command -v "$tool")"
+done
+
+say "Chart"
+helm lint --strict "$chart" "${arguments[@]}"
+
+if [ "$dry_run" = true ]; then
+  say "Dry run of release $release in namespace $namespace"
+  helm upgrade --install "$release" "$chart" "${arguments[@]}" --create-namespace --dry-run=client
+  say "Nothing was changed"
+  exit
+fi
+
+kubectl cluster-info > /dev/null 2>&1 || fail "the cluster of context '$(kubectl config current-context 2> /dev/null)' does not answer"
+echo "cluster: $(kubectl config current-context)"
+
+say "Namespace $namespace"
+if kubectl get namespace "$namespace" > /dev/null 2>&1; then
+  echo "exists"
+else
+  kubectl create namespace "$namespace"
+  kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
+fi
+
+# An install and an upgrade differ: only an upgrade can migrate before the new pods start.
+if helm status "$release" --namespace "$namespace" > /dev/null 2>&1; then
+  say "Upgrading release $release in namespace $namespace"
+  helm upgrade "$release" "$chart" "${arguments[@]}" --wait --timeout "${TIMEOUT:-10m}"
+else
+  say "Installing release $release in namespace $namespace"
+  helm install "$release" "$chart" "${arguments[@]}" --wait --timeout "${TIMEOUT:-10m}"
+fi
+
+say "Status"
+kubectl get deployments,statefulsets,jobs,pods --namespace "$namespace" --selector "app.kubernetes.io/instance=$release"
+
+say "Access"
+kubectl get ingress --namespace "$namespace" --selector "app.kubernetes.io/instance=$release"
+services() {
+  kubectl get services --namespace "$namespace" --output jsonpath='{range .items[*]}{.metadata.name}{" "}{.spec.ports[0].port}{"\n"}{end}' \
+    --selector "app.kubernetes.io/instance=$release,app.kubernetes.io/component=$1"
+}
+echo "Without an Ingress controller:"
+for component in "frontend 8080" "backend 8000"; do
+  read -r name port <<< "$(services "${component% *}")"
+  echo "  kubectl port-forward --namespace $namespace service/$name ${component#* }:$port"
+done
