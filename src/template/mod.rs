@@ -7,15 +7,22 @@
 //! (`with_stack` makes one); the evaluator watches how much of it is used and gives up with an error in time.
 
 mod context;
+mod eval;
 pub mod functions;
+mod lexer;
+mod parser;
 pub mod manifests;
 pub mod print;
 pub mod record;
 pub mod render;
+mod tree;
 
-use crate::source::{Derived, Origins, SourceId, Span};
-use crate::value::Value;
+use crate::source::{SourceId, Span};
+use parser::Parsed;
 pub use record::{Asked, BitSet, MissingRead, Record};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use tree::Template;
 
 /// The stack that a thread needs which parses or renders. Only what is really used takes memory.
 pub const STACK: usize = 256 << 20;
@@ -30,7 +37,11 @@ pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// A set of parsed templates, as `template.Template` with its associated ones.
 #[derive(Debug, Default)]
-pub struct Templates {}
+pub struct Templates {
+    by_name: FxHashMap<Arc<str>, Arc<Template>>,
+    nodes: Vec<NodeInfo>,
+    errors: Vec<ParseError>,
+}
 
 /// What could not be parsed. The tree has an error node there and goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +58,16 @@ pub struct ParseError {
 impl ParseError {
     /// As Helm prints it: `parse error at (x/templates/a.yaml:12): unexpected "}" in operand`.
     pub fn helm_message(&self) -> String {
-        todo!()
+        helm_parse_message(&self.message)
+    }
+}
+
+/// As Helm's engine cleans a parse error up: the place and the last part.
+fn helm_parse_message(message: &str) -> String {
+    let mut parts = message.split(": ");
+    match (parts.nth(1), parts.last()) {
+        (Some(place), Some(last)) => format!("parse error at ({place}): {last}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -73,16 +93,27 @@ impl Templates {
     }
     /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and what it defines. Errors are kept, see
     /// [`Templates::errors`]; later definitions replace earlier ones, so the order of the calls is Helm's order of parsing.
-    pub fn add(&mut self, _name: &str, _source: SourceId, _text: &[u8]) {
-        todo!()
+    pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
+        let Parsed { templates, errors } = parser::parse(name, source, text.into(), Some(&mut self.nodes));
+        for template in templates {
+            // An empty definition never replaces another.
+            if !parser::is_empty(&template.body, &template.text) || !self.by_name.contains_key(&template.name) {
+                self.by_name.insert(template.name.clone(), Arc::new(template));
+            }
+        }
+        self.errors.extend(errors);
     }
     /// All parse errors, in order. Helm stops at the first.
     pub fn errors(&self) -> &[ParseError] {
-        todo!()
+        &self.errors
+    }
+    /// The names of files and definitions, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(|name| &**name)
     }
     /// The nodes of all templates; [`Record::executed`] holds places in it.
     pub fn nodes(&self) -> &[NodeInfo] {
-        todo!()
+        &self.nodes
     }
 }
 
@@ -110,6 +141,8 @@ pub enum Reason {
     Fail,
     /// A value given to `required` is missing.
     Required,
+    /// It came to what could not be parsed; that is a [`ParseError`] already.
+    Parse,
     /// A limit of ours was reached; Helm may well have rendered it.
     Limit,
     /// Anything else.
@@ -134,28 +167,5 @@ pub struct TemplateError {
 
 /// One render: all templates of one release in one environment, on one thread.
 pub struct Renderer<'t> {
-    _templates: &'t Templates,
-}
-
-impl<'t> Renderer<'t> {
-    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random functions.
-    pub fn new(_templates: &'t Templates, _render: u32, _environment: &str, _limits: Limits) -> Renderer<'t> {
-        todo!()
-    }
-    /// The origins of this render: values are made with these, before they are given to [`Renderer::execute`].
-    pub fn origins(&mut self) -> &mut Origins {
-        todo!()
-    }
-    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has pieces.
-    pub fn execute(&mut self, _name: &str, _data: &Value) -> Result<Value, Box<TemplateError>> {
-        todo!()
-    }
-    /// Makes a derived source of a string: a rendered manifest under its template's name.
-    pub fn derive(&mut self, _name: &str, _text: &Value) -> SourceId {
-        todo!()
-    }
-    /// What the render leaves behind.
-    pub fn finish(self) -> (Derived, Record) {
-        todo!()
-    }
+    engine: eval::Engine<'t>,
 }

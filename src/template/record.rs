@@ -2,7 +2,12 @@
 //!
 //! The evaluator only sets bits while it runs; [`Record`] turns them into spans once, at the end.
 
-use crate::source::Span;
+use super::tree::NodeIndex;
+use crate::source::{Origin, OriginId, Origins, Span};
+use crate::value::{Kind, Value};
+use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A set of small numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,4 +68,230 @@ pub struct Record {
     /// Calls of functions whose result is random or depends on the time in Helm.
     pub volatile: Vec<Span>,
     pub capabilities: Vec<Asked>,
+}
+
+/// What a render collects while it runs.
+#[derive(Default)]
+pub(super) struct Recorder {
+    read: BitSet,
+    executed: BitSet,
+    pub missing: Vec<MissingRead>,
+    /// Place and map of each miss, so that it is recorded once.
+    misses: FxHashSet<(Span, usize)>,
+    pub volatile: BTreeSet<Span>,
+    pub capabilities: BTreeSet<Asked>,
+}
+
+impl Recorder {
+    pub fn read(&mut self, origin: OriginId) {
+        if let Some(index) = origin.index() {
+            self.read.insert(index);
+        }
+    }
+
+    /// A value was reached; what lies inside of a map or list is not read yet.
+    pub fn read_value(&mut self, value: &Value) {
+        self.read(value.origin);
+        if let Kind::Str(text) = &value.kind {
+            text.pieces().iter().for_each(|piece| self.read(piece.origin));
+        }
+    }
+
+    /// A value was read with everything in it.
+    pub fn read_deeply(&mut self, value: &Value) {
+        // A map may hold itself.
+        let mut seen = FxHashSet::default();
+        let mut stack = vec![value.clone()];
+        while let Some(value) = stack.pop() {
+            self.read_value(&value);
+            match &value.kind {
+                Kind::List(list) => stack.extend(list.items.iter().cloned()),
+                Kind::Map(map) if seen.insert(Rc::as_ptr(&map.0) as usize) => {
+                    for entry in map.0.borrow().entries.values() {
+                        self.read(entry.key);
+                        stack.push(entry.value.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub fn executed(&mut self, node: NodeIndex) {
+        if let Some(index) = node {
+            self.executed.insert(index as usize);
+        }
+    }
+
+    pub fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
+        self.misses.insert((at, map))
+    }
+
+    pub fn finish(self, origins: &Origins) -> Record {
+        let mut read = self.read;
+        let mut spans = Vec::new();
+        // What an origin rests on lies before it.
+        for (index, origin) in origins.all().iter().enumerate().rev() {
+            if !read.contains(index) {
+                continue;
+            }
+            let mut rests_on = |id: OriginId| {
+                if let Some(index) = id.index() {
+                    read.insert(index);
+                }
+            };
+            match *origin {
+                Origin::Data(span) => spans.push(span),
+                Origin::Literal(_) => {}
+                Origin::Written { content, .. } => rests_on(content),
+                Origin::Joined(a, b) => {
+                    rests_on(a);
+                    rests_on(b);
+                }
+                Origin::Fallback { value, .. } => rests_on(value),
+            }
+        }
+        spans.sort_unstable();
+        spans.dedup();
+        Record {
+            read: spans,
+            executed: self.executed,
+            missing: self.missing,
+            volatile: self.volatile.into_iter().collect(),
+            capabilities: self.capabilities.into_iter().collect(),
+        }
+    }
+}
+
+/// Functions that turn their argument into text: a missing value given to them shows in the output. Any other function, and every
+/// `if`, is taken as a sign that the template expects it.
+pub(super) fn goes_to_text(function: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "b64enc",
+        "camelcase",
+        "cat",
+        "html",
+        "indent",
+        "int",
+        "int64",
+        "join",
+        "js",
+        "kebabcase",
+        "lower",
+        "nindent",
+        "print",
+        "printf",
+        "println",
+        "quote",
+        "replace",
+        "sha256sum",
+        "snakecase",
+        "squote",
+        "title",
+        "toJson",
+        "toPrettyJson",
+        "toString",
+        "toYaml",
+        "toYamlPretty",
+        "tpl",
+        "trim",
+        "trimAll",
+        "trimPrefix",
+        "trimSuffix",
+        "trunc",
+        "upper",
+        "urlquery",
+    ];
+    NAMES.binary_search(&function).is_ok()
+}
+
+/// What a function reads of the maps and lists that it is given.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Reading {
+    /// It hands them on, or only looks at their type or size.
+    Nothing,
+    /// Keys that it is given by name.
+    Keys,
+    /// `index` and `dig` go down a path.
+    Path,
+    /// Whatever is in them.
+    Everything,
+}
+
+pub(super) fn reading(function: &str) -> Reading {
+    const NOTHING: &[&str] = &[
+        "and",
+        "append",
+        "coalesce",
+        "compact",
+        "concat",
+        "deepCopy",
+        "default",
+        "dict",
+        "empty",
+        "fail",
+        "first",
+        "include",
+        "initial",
+        "keys",
+        "kindIs",
+        "kindOf",
+        "last",
+        "len",
+        "list",
+        "merge",
+        "mergeOverwrite",
+        "mustAppend",
+        "mustCompact",
+        "mustDeepCopy",
+        "mustFirst",
+        "mustInitial",
+        "mustLast",
+        "mustMerge",
+        "mustMergeOverwrite",
+        "mustPrepend",
+        "mustPush",
+        "mustRest",
+        "mustReverse",
+        "mustSlice",
+        "not",
+        "omit",
+        "or",
+        "pick",
+        "prepend",
+        "push",
+        "required",
+        "rest",
+        "reverse",
+        "set",
+        "slice",
+        "ternary",
+        "tpl",
+        "tuple",
+        "typeIs",
+        "typeIsLike",
+        "typeOf",
+        "values",
+    ];
+    match function {
+        "get" | "hasKey" | "pluck" | "unset" => Reading::Keys,
+        "index" | "dig" => Reading::Path,
+        _ if NOTHING.binary_search(&function).is_ok() => Reading::Nothing,
+        _ => Reading::Everything,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_numbers_grow() {
+        let mut one = BitSet::default();
+        one.insert(3);
+        let mut other = BitSet::default();
+        other.insert(200);
+        one.union(&other);
+        assert!(one.contains(3) && one.contains(200) && !one.contains(4) && !one.contains(4000));
+    }
 }

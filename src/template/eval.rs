@@ -1,0 +1,1538 @@
+//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's `include` and `tpl`.
+//!
+//! Go's evaluator works on `reflect.Value`s, which tell three kinds of nothing apart. Here [`Kind::Missing`] is its invalid value (what
+//! a pipeline makes of nil), and [`Kind::Nil`] a nil that sits in an `interface{}` (what a field of a map gives). An [`Operand`] also
+//! remembers whether a value sits in an `interface{}`, as that is the type that error texts name.
+//!
+//! The position that errors name is that of the node which was last begun, as in Go ([`Frame::at`]).
+
+use super::functions::{Call, Function, Type};
+use super::parser;
+use super::print;
+use super::record::{Reading, Recorder};
+use super::tree::*;
+use super::{Asked, Limits, MissingRead, Reason, Record, Renderer, TemplateError, Templates};
+use crate::diagnostic::did_you_mean;
+use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
+use crate::value::{Kind, Map, MapData, Object, Text, TextBuilder, Value};
+use crate::yaml;
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Helm's limit of nested `include`s of one name.
+const MAX_INCLUDES: usize = 1000;
+/// Go's limit of nested `{{template}}`s.
+const MAX_TEMPLATE_DEPTH: usize = 100_000;
+/// Marks in Helm's errors around the message of `required` and `fail`.
+pub(super) const WARN_START: &str = "HELM_ERR_START";
+pub(super) const WARN_END: &str = "HELM_ERR_END";
+/// The name of text given to `tpl`, and of the empty template that Helm begins with.
+const ROOT_NAME: &str = "gotpl";
+/// The type of parameters that take a value as it is, nil included.
+pub(super) const REFLECT: Type = Type::Named("reflect.Value");
+
+/// An error on its way out, with Go's text so far.
+#[derive(Debug)]
+struct Fault {
+    message: String,
+    cause: String,
+    reason: Reason,
+    span: Span,
+    includes: Vec<Span>,
+    help: Option<String>,
+}
+
+type Run<V> = Result<V, Box<Fault>>;
+
+/// Why a call failed: in a template that it executed, or by itself.
+enum CallError {
+    Inside(Box<Fault>, String),
+    Itself(String, Option<String>),
+}
+
+/// How a list of nodes ended.
+#[derive(Clone, Copy, PartialEq)]
+enum Flow {
+    On,
+    Break,
+    Continue,
+}
+
+#[derive(Clone, Debug)]
+struct Operand {
+    value: Value,
+    /// It sits in an `interface{}`.
+    boxed: bool,
+}
+
+impl Operand {
+    fn plain(value: Value) -> Operand {
+        Operand { boxed: matches!(value.kind, Kind::Nil), value }
+    }
+
+    fn boxed(value: Value) -> Operand {
+        Operand { value, boxed: true }
+    }
+
+    fn missing() -> Operand {
+        Operand::plain(Kind::Missing.into())
+    }
+
+    /// What a pipeline hands on: taken out of its `interface{}`.
+    fn unboxed(mut self) -> Operand {
+        if matches!(self.value.kind, Kind::Nil) {
+            self.value.kind = Kind::Missing;
+        }
+        self.boxed = false;
+        self
+    }
+
+    fn go_type(&self) -> String {
+        if self.boxed { "interface {}".into() } else { print::go_type(&self.value).into_owned() }
+    }
+}
+
+/// The node that errors name.
+#[derive(Clone, Copy)]
+enum At<'s> {
+    Expression(&'s Expression),
+    Command(&'s Command),
+    Pipe(&'s Pipe),
+    Node(&'s Node),
+    List(&'s List),
+}
+
+impl At<'_> {
+    fn offset(self) -> u32 {
+        match self {
+            At::Expression(node) => node.at,
+            At::Command(node) => node.at,
+            At::Pipe(node) => node.at,
+            At::List(node) => node.at,
+            At::Node(Node::Text { range, .. } | Node::Error { range, .. }) => range.start,
+            At::Node(Node::Action { at, .. } | Node::Break { at } | Node::Continue { at }) => *at,
+            At::Node(Node::Branch(node)) => node.at,
+            At::Node(Node::Template(node)) => node.at,
+        }
+    }
+
+    fn range(self) -> Range {
+        match self {
+            At::Expression(node) => node.range,
+            At::Command(node) => node.range,
+            At::Pipe(node) => node.range,
+            At::Node(Node::Action { range, .. } | Node::Text { range, .. } | Node::Error { range, .. }) => *range,
+            At::Node(Node::Branch(node)) => node.pipe.range,
+            At::Node(Node::Template(node)) => node.range,
+            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(), end: self.offset() },
+        }
+    }
+
+    fn describe(self, text: &[u8]) -> String {
+        let mut out = Vec::new();
+        match self {
+            At::Expression(node) => node.describe(text, &mut out),
+            At::Command(node) => node.describe(text, &mut out),
+            At::Pipe(node) => node.describe(text, &mut out),
+            At::Node(node) => node.describe(text, &mut out),
+            At::List(node) => node.describe(text, &mut out),
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+/// One template in execution.
+struct Frame<'s> {
+    template: &'s Template,
+    variables: Vec<(&'s str, Operand)>,
+    at: At<'s>,
+    template_depth: usize,
+}
+
+impl<'s> Frame<'s> {
+    fn new(template: &'s Template, dot: Operand, template_depth: usize) -> Frame<'s> {
+        Frame { template, variables: vec![("$", dot)], at: At::List(&template.body), template_depth }
+    }
+
+    fn span(&self, range: Range) -> Span {
+        self.template.span(range)
+    }
+
+    fn fault(&self, cause: impl Into<String>) -> Box<Fault> {
+        let cause = cause.into();
+        let location = self.template.location(self.at.offset());
+        let context = self.at.describe(&self.template.text);
+        let name = print::quote(self.template.name.as_bytes());
+        let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
+        Box::new(Fault { message, cause, reason: Reason::Execution, span: self.span(self.at.range()), includes: Vec::new(), help: None })
+    }
+
+    fn fail<V>(&self, cause: impl Into<String>) -> Run<V> {
+        Err(self.fault(cause))
+    }
+
+    fn limit<V>(&self, cause: impl Into<String>) -> Run<V> {
+        let mut fault = self.fault(cause);
+        fault.reason = Reason::Limit;
+        Err(fault)
+    }
+
+    fn set(&mut self, name: &str, value: Operand) {
+        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            *slot = value;
+        }
+    }
+}
+
+/// What is piped into a command, and the range of the commands before it.
+type Piped = Option<(Operand, Range)>;
+
+/// Templates that text given to `tpl` defines, on top of those around it.
+struct Scope {
+    outer: Option<Rc<Scope>>,
+    own: FxHashMap<Arc<str>, Arc<Template>>,
+}
+
+/// A text given to `tpl`, parsed; kept as the same string is often given again.
+struct ParsedText {
+    /// Keeps the string alive, whose address is the key.
+    _text: Text,
+    scope: Rc<Scope>,
+    main: Arc<Template>,
+}
+
+/// The inner state of a [`Renderer`].
+pub(super) struct Engine<'t> {
+    templates: &'t Templates,
+    render: u32,
+    seed: u64,
+    limits: Limits,
+    pub(super) origins: Origins,
+    sources: Vec<Source>,
+    recorder: Recorder,
+    condition: ConditionId,
+    scope: Option<Rc<Scope>>,
+    includes: FxHashMap<Rc<[u8]>, usize>,
+    parsed: FxHashMap<(usize, usize, usize), ParsedText>,
+    steps: u64,
+    bytes: usize,
+    stack_top: usize,
+    data: Value,
+}
+
+/// An address on the stack, to see how much of it is used.
+#[inline(never)]
+fn stack_address() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
+}
+
+impl<'t> Renderer<'t> {
+    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random functions.
+    pub fn new(templates: &'t Templates, render: u32, environment: &str, limits: Limits) -> Renderer<'t> {
+        let seed = hash(0, environment.as_bytes());
+        Renderer {
+            engine: Engine {
+                templates,
+                render,
+                seed,
+                limits,
+                origins: Origins::default(),
+                sources: Vec::new(),
+                recorder: Recorder::default(),
+                condition: ConditionId::NONE,
+                scope: None,
+                includes: FxHashMap::default(),
+                parsed: FxHashMap::default(),
+                steps: 0,
+                bytes: 0,
+                stack_top: 0,
+                data: Value::nil(),
+            },
+        }
+    }
+
+    /// The origins of this render: values are made with these, before they are given to [`Renderer::execute`].
+    pub fn origins(&mut self) -> &mut Origins {
+        &mut self.engine.origins
+    }
+
+    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has pieces.
+    ///
+    /// # Errors
+    /// What Helm prints, and where the culprit stands.
+    pub fn execute(&mut self, name: &str, data: &Value) -> Result<Value, Box<TemplateError>> {
+        let engine = &mut self.engine;
+        engine.stack_top = stack_address();
+        engine.data = data.clone();
+        engine.scope = None;
+        engine.condition = ConditionId::NONE;
+        engine.includes.clear();
+        let Some(template) = engine.templates.find(name) else {
+            return Err(Box::new(TemplateError {
+                message: no_template(name),
+                cause: no_template(name),
+                reason: Reason::Execution,
+                span: Span::new(SourceId::new(0, 0), 0, 0),
+                includes: Vec::new(),
+                help: did_you_mean(name, engine.templates.names()).map(|near| format!("did you mean `{near}`?")),
+            }));
+        };
+        let mut out = TextBuilder::default();
+        match engine.execute(&template, Operand::plain(data.clone()), &mut out) {
+            Ok(()) => Ok(without_no_value(out.finish())),
+            Err(fault) => Err(Box::new(template_error(*fault))),
+        }
+    }
+
+    /// Makes a derived source of a string: a rendered manifest under its template's name.
+    pub fn derive(&mut self, name: &str, text: &Value) -> SourceId {
+        match &text.kind {
+            Kind::Str(string) => self.engine.derive(name, string, text.origin),
+            _ => self.engine.derive(name, &Text::default(), OriginId::NONE),
+        }
+    }
+
+    /// What the render leaves behind.
+    pub fn finish(self) -> (Derived, Record) {
+        let Engine { sources, origins, recorder, .. } = self.engine;
+        let record = recorder.finish(&origins);
+        (Derived { sources, origins }, record)
+    }
+}
+
+/// FNV-1a.
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ b as u64).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn no_template(name: &str) -> String {
+    format!("template: no template {} associated with template {}", print::quote(name.as_bytes()), print::quote(ROOT_NAME.as_bytes()))
+}
+
+/// As Helm turns an error of execution into what it prints.
+fn template_error(fault: Fault) -> TemplateError {
+    let Fault { mut message, mut cause, reason, span, includes, help } = fault;
+    if let (Some(start), Some(end)) = (message.find(WARN_START), message.rfind(WARN_END))
+        && start + WARN_START.len() <= end
+    {
+        let warning = message[start + WARN_START.len()..end].to_owned();
+        let location = message.split(": ").nth(1).unwrap_or_default();
+        message = format!("execution error at ({location}): {warning}");
+    }
+    if let Some(inner) = cause.strip_prefix(WARN_START).and_then(|rest| rest.strip_suffix(WARN_END)) {
+        cause = inner.to_owned();
+    }
+    TemplateError { message, cause, reason, span, includes, help }
+}
+
+/// Without `<no value>`, which Go writes for nil.
+fn without_no_value(value: Value) -> Value {
+    const NO_VALUE: &[u8] = b"<no value>";
+    let Kind::Str(text) = &value.kind else { return value };
+    let mut found = memchr::memmem::find_iter(&text.bytes, NO_VALUE).peekable();
+    if found.peek().is_none() {
+        return value;
+    }
+    let mut out = TextBuilder::default();
+    let mut from = 0;
+    for at in found {
+        out.push_slice(text, value.origin, from..at);
+        from = at + NO_VALUE.len();
+    }
+    out.push_slice(text, value.origin, from..text.bytes.len());
+    out.finish()
+}
+
+/// text/template's truth.
+pub(super) fn truth(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Nil | Kind::Missing => false,
+        Kind::Bool(b) => *b,
+        Kind::Int(i) | Kind::Int64(i) => *i != 0,
+        Kind::Sized(i, _) => *i != 0,
+        Kind::Float(f) => *f != 0.0,
+        Kind::Str(text) => !text.bytes.is_empty(),
+        Kind::List(list) => !list.items.is_empty(),
+        Kind::Map(map) => !map.0.borrow().entries.is_empty(),
+        Kind::Object(object) => object.truth(),
+    }
+}
+
+/// Whether the values of a map or list of that Go type sit in an `interface{}`.
+fn holds_interfaces(go_type: &str) -> bool {
+    go_type.ends_with("interface {}") || go_type == "chartutil.Values"
+}
+
+/// What a map gives for an absent key: the zero value of its values' type.
+pub(super) fn zero_of_map(go_type: &str) -> Value {
+    match go_type.rsplit(']').next().unwrap_or_default() {
+        "string" => Value::str(""),
+        "bool" => Value::bool(false),
+        "int" => Kind::Int(0).into(),
+        "int64" => Kind::Int64(0).into(),
+        "float64" => Kind::Float(0.0).into(),
+        _ => Value::nil(),
+    }
+}
+
+/// The type of a parameter by Go's name of it.
+fn named_type(name: &'static str) -> Type {
+    match name {
+        "interface {}" | "any" => Type::Any,
+        "string" => Type::String,
+        "int" => Type::Int,
+        "int64" => Type::Int64,
+        "float64" => Type::Float64,
+        "bool" => Type::Bool,
+        "map[string]interface {}" => Type::Map,
+        "[]interface {}" => Type::List,
+        "[]string" => Type::Strings,
+        name => Type::Named(name),
+    }
+}
+
+fn can_be_nil(kind: Type) -> bool {
+    match kind {
+        Type::Any | Type::Map | Type::List | Type::Strings => true,
+        Type::Named(name) => {
+            name == "error" || name == "reflect.Value" || name.starts_with(['*', '[']) || name.starts_with("map[") || name.starts_with("func")
+        }
+        _ => false,
+    }
+}
+
+fn is_assignable(value: &Value, kind: Type) -> bool {
+    match (kind, &value.kind) {
+        (Type::Any, _) | (Type::String, Kind::Str(_)) | (Type::Int, Kind::Int(_)) | (Type::Int64, Kind::Int64(_)) => true,
+        (Type::Float64, Kind::Float(_)) | (Type::Bool, Kind::Bool(_)) => true,
+        (Type::Map, Kind::Map(map)) => matches!(map.0.borrow().go_type, "map[string]interface {}" | "chartutil.Values"),
+        (Type::List, Kind::List(list)) => list.go_type == "[]interface {}",
+        (Type::Strings, Kind::List(list)) => list.go_type == "[]string",
+        (Type::Named("error"), Kind::Object(object)) => object.go_type().to_ascii_lowercase().contains("error"),
+        (Type::Named(name), _) => {
+            let go_type = print::go_type(value);
+            name == go_type || go_type.strip_prefix('*') == Some(name) || (name == "[]byte" && go_type == "[]uint8")
+        }
+        _ => false,
+    }
+}
+
+impl Templates {
+    fn find(&self, name: &str) -> Option<Arc<Template>> {
+        self.by_name.get(name).cloned()
+    }
+}
+
+impl Engine<'_> {
+    fn derive(&mut self, name: &str, text: &Text, origin: OriginId) -> SourceId {
+        let pieces = match &text.pieces {
+            Some(pieces) => pieces.to_vec(),
+            None if origin.is_none() => Vec::new(),
+            None => vec![Piece { start: 0, end: text.bytes.len() as u32, origin }],
+        };
+        let mut pieces = pieces;
+        pieces.sort_by_key(|piece| piece.start);
+        self.sources.push(Source::new(name, &text.bytes[..], SourceKind::Derived(pieces)));
+        SourceId::new(self.render, self.sources.len() as u32 - 1)
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Template>> {
+        let mut scope = self.scope.as_ref();
+        while let Some(inner) = scope {
+            if let Some(template) = inner.own.get(name) {
+                return Some(template.clone());
+            }
+            scope = inner.outer.as_ref();
+        }
+        self.templates.find(name)
+    }
+
+    fn step(&mut self, frame: &Frame) -> Run<()> {
+        self.steps += 1;
+        if self.steps > self.limits.steps {
+            return frame.limit(format!("gave up after {} steps", self.limits.steps));
+        }
+        Ok(())
+    }
+
+    fn check_stack(&self, frame: &Frame) -> Run<()> {
+        if self.stack_top.saturating_sub(stack_address()) > self.limits.stack {
+            return frame.limit("gave up: templates nest too deep");
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, frame: &Frame, bytes: usize) -> Run<()> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.limits.bytes {
+            return frame.limit(format!("gave up after {} bytes of text", self.limits.bytes));
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, template: &Template, dot: Operand, out: &mut TextBuilder) -> Run<()> {
+        let mut frame = Frame::new(template, dot.clone(), 0);
+        self.check_stack(&frame)?;
+        self.list(&mut frame, out, &dot, &template.body).map(|_| ())
+    }
+
+    fn list<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, list: &'s List) -> Run<Flow> {
+        frame.at = At::List(list);
+        self.recorder.executed(list.index);
+        for node in &list.nodes {
+            match self.node(frame, out, dot, node)? {
+                Flow::On => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn node<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, node: &'s Node) -> Run<Flow> {
+        self.step(frame)?;
+        frame.at = At::Node(node);
+        match node {
+            Node::Text { range, index } => {
+                self.recorder.executed(*index);
+                self.write_text(frame, out, *range)?;
+            }
+            Node::Action { range, pipe, index, .. } => {
+                self.recorder.executed(*index);
+                let value = self.pipeline(frame, dot, pipe)?;
+                if pipe.variables.is_empty() {
+                    frame.at = At::Node(node);
+                    self.write_value(frame, out, &value.value, *range)?;
+                }
+            }
+            Node::Branch(branch) => return self.branch(frame, out, dot, branch),
+            Node::Template(call) => {
+                self.recorder.executed(call.index);
+                self.template_call(frame, out, dot, call)?;
+            }
+            Node::Break { .. } => return Ok(Flow::Break),
+            Node::Continue { .. } => return Ok(Flow::Continue),
+            Node::Error { range, message } => return Err(self.parse_fault(frame, *range, message)),
+        }
+        Ok(Flow::On)
+    }
+
+    /// Execution came to what could not be parsed: Helm would not have come here.
+    fn parse_fault(&self, frame: &Frame, range: Range, message: &str) -> Box<Fault> {
+        Box::new(Fault {
+            message: super::helm_parse_message(message),
+            cause: message.to_owned(),
+            reason: Reason::Parse,
+            span: frame.span(range),
+            includes: Vec::new(),
+            help: None,
+        })
+    }
+
+    fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
+        let text = &frame.template.text[range.start as usize..range.end as usize];
+        self.spend(frame, text.len())?;
+        let mut from = 0;
+        // A piece for each line, so that each line of the output knows its line of the template.
+        while from < text.len() {
+            let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
+            let at = frame.span(Range { start: range.start + from as u32, end: range.start + end as u32 });
+            let origin = self.origins.add(Origin::Written { at, content: OriginId::NONE, under: self.condition });
+            out.push(&text[from..end], origin);
+            from = end;
+        }
+        Ok(())
+    }
+
+    fn write_value(&mut self, frame: &Frame, out: &mut TextBuilder, value: &Value, range: Range) -> Run<()> {
+        let at = frame.span(range);
+        let printed;
+        let shown = match &value.kind {
+            Kind::Str(_) => value,
+            Kind::Missing | Kind::Nil => {
+                printed = Value::str_from("<no value>", value.origin);
+                &printed
+            }
+            _ => {
+                self.recorder.read_deeply(value);
+                printed = match print::print(value, self.limits.bytes.saturating_sub(self.bytes)) {
+                    Ok(printed) => printed,
+                    Err(message) => return frame.limit(message),
+                };
+                &printed
+            }
+        };
+        let Kind::Str(text) = &shown.kind else { return Ok(()) };
+        self.spend(frame, text.bytes.len())?;
+        let under = self.condition;
+        if text.pieces.is_none() {
+            let origin = self.origins.add(Origin::Written { at, content: shown.origin, under });
+            out.push(&text.bytes, origin);
+            return Ok(());
+        }
+        let mut pieces = Vec::with_capacity(text.pieces().len());
+        let mut bare = None;
+        let mut last = (OriginId::NONE, OriginId::NONE);
+        let mut covered = 0;
+        let length = text.bytes.len() as u32;
+        for piece in text.pieces().iter().chain([&Piece { start: length, end: length, origin: OriginId::NONE }]) {
+            if piece.start > covered {
+                let origin = *bare.get_or_insert_with(|| self.origins.add(Origin::Written { at, content: OriginId::NONE, under }));
+                pieces.push(Piece { start: covered, end: piece.start, origin });
+            }
+            covered = covered.max(piece.end);
+            if piece.origin.is_none() {
+                continue;
+            }
+            if last.0 != piece.origin {
+                last = (piece.origin, self.origins.add(Origin::Written { at, content: piece.origin, under }));
+            }
+            pieces.push(Piece { origin: last.1, ..*piece });
+        }
+        let length = text.bytes.len();
+        out.push_slice(&Text { bytes: text.bytes.clone(), pieces: Some(pieces.into()) }, OriginId::NONE, 0..length);
+        Ok(())
+    }
+
+    /// Runs a part of the template under a further condition.
+    fn under<V>(&mut self, condition: (Span, OriginId, bool), work: impl FnOnce(&mut Self) -> V) -> V {
+        let outer = self.condition;
+        let (at, decided_by, taken) = condition;
+        self.condition = self.origins.add_condition(Condition { at, decided_by, taken, outer });
+        let result = work(self);
+        self.condition = outer;
+        result
+    }
+
+    fn branch<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+        let variables = frame.variables.len();
+        let flow = match branch.kind {
+            BranchKind::Range => self.range(frame, out, dot, branch),
+            _ => self.if_or_with(frame, out, dot, branch),
+        };
+        frame.variables.truncate(variables);
+        flow
+    }
+
+    fn if_or_with<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+        let value = self.pipeline(frame, dot, &branch.pipe)?;
+        let taken = truth(&value.value);
+        let decided_by = value.value.whole_origin(&mut self.origins);
+        let condition = (frame.span(branch.pipe.range), decided_by, taken);
+        if taken {
+            let dot = if branch.kind == BranchKind::With { &value } else { dot };
+            self.under(condition, |engine| engine.list(frame, out, dot, &branch.body))
+        } else if let Some(otherwise) = &branch.otherwise {
+            self.under(condition, |engine| engine.list(frame, out, dot, otherwise))
+        } else {
+            Ok(Flow::On)
+        }
+    }
+
+    fn range<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+        let value = self.pipeline(frame, dot, &branch.pipe)?.value;
+        let decided_by = value.whole_origin(&mut self.origins);
+        let span = frame.span(branch.pipe.range);
+        let items = match self.items(frame, &value, branch)? {
+            Items::Count(count) if count > 0 => {
+                return self.under((span, decided_by, true), |engine| {
+                    let mark = frame.variables.len();
+                    for i in 0..count {
+                        let item = match value.kind {
+                            Kind::Int64(_) => Kind::Int64(i as i64),
+                            Kind::Sized(_, go_type) => Kind::Sized(i, go_type),
+                            _ => Kind::Int(i as i64),
+                        };
+                        if engine.iteration(frame, out, branch, None, Operand::plain(Value::new(item, value.origin)), mark)? == Flow::Break {
+                            break;
+                        }
+                    }
+                    Ok(Flow::On)
+                });
+            }
+            Items::Count(_) => Vec::new(),
+            Items::Each(items) => items,
+        };
+        if items.is_empty() {
+            return match &branch.otherwise {
+                Some(otherwise) => self.under((span, decided_by, false), |engine| engine.list(frame, out, dot, otherwise)),
+                None => Ok(Flow::On),
+            };
+        }
+        self.under((span, decided_by, true), |engine| {
+            let mark = frame.variables.len();
+            for (key, item) in items {
+                engine.recorder.read(key.origin);
+                engine.recorder.read_value(&item.value);
+                if engine.iteration(frame, out, branch, Some(Operand::plain(key)), item, mark)? == Flow::Break {
+                    break;
+                }
+            }
+            Ok(Flow::On)
+        })
+    }
+
+    /// What a range goes over, as it is when the range begins.
+    fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
+        let number = match value.kind {
+            Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
+            Kind::Sized(i, _) => Some(i),
+            _ => None,
+        };
+        if let Some(number) = number {
+            if branch.pipe.variables.len() > 1 {
+                return frame.fail(format!("can't use {number} to iterate over more than one variable"));
+            }
+            return Ok(Items::Count(number));
+        }
+        let plain = match &value.kind {
+            Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
+            _ => None,
+        };
+        match &plain.as_ref().unwrap_or(value).kind {
+            Kind::Nil | Kind::Missing => Ok(Items::Each(Vec::new())),
+            Kind::List(list) => {
+                let boxed = holds_interfaces(list.go_type);
+                let item = |(i, item): (usize, &Value)| (Kind::Int(i as i64).into(), Operand { value: item.clone(), boxed });
+                Ok(Items::Each(list.items.iter().enumerate().map(item).collect()))
+            }
+            Kind::Map(map) => {
+                let map = map.0.borrow();
+                let boxed = holds_interfaces(map.go_type);
+                let item = |(key, entry): (&Rc<[u8]>, &crate::value::Entry)| {
+                    let key = Value::new(Kind::Str(Text { bytes: key.clone(), pieces: None }), entry.key);
+                    (key, Operand { value: entry.value.clone(), boxed })
+                };
+                Ok(Items::Each(map.entries.iter().map(item).collect()))
+            }
+            _ => {
+                let shown = print::print(value, 10_000).ok().and_then(|text| Some(text.as_text()?.to_str().into_owned())).unwrap_or_default();
+                frame.fail(format!("range can't iterate over {shown}"))
+            }
+        }
+    }
+
+    fn iteration<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        branch: &'s Branch,
+        key: Option<Operand>,
+        item: Operand,
+        mark: usize,
+    ) -> Run<Flow> {
+        let variables = &branch.pipe.variables;
+        let key = key.unwrap_or_else(Operand::missing);
+        match (&variables[..], branch.pipe.assigns) {
+            ([], _) => {}
+            ([only], true) => frame.set(variable_name(only), item.clone()),
+            ([first, second, ..], true) => {
+                frame.set(variable_name(first), key);
+                frame.set(variable_name(second), item.clone());
+            }
+            // The pipeline has pushed its variables already.
+            ([_], false) => frame.variables[mark - 1].1 = item.clone(),
+            ([_, _, ..], false) => {
+                frame.variables[mark - 1].1 = item.clone();
+                frame.variables[mark - 2].1 = key;
+            }
+        }
+        let flow = self.list(frame, out, &item, &branch.body);
+        frame.variables.truncate(mark);
+        flow
+    }
+
+    fn template_call<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, call: &'s TemplateCall) -> Run<()> {
+        let site = frame.span(call.range);
+        let Some(template) = self.find(&call.name) else {
+            let mut fault = frame.fault(format!("template {} not defined", print::quote(call.name.as_bytes())));
+            fault.help = self.near_template(&call.name);
+            return Err(fault);
+        };
+        if frame.template_depth == MAX_TEMPLATE_DEPTH {
+            return frame.fail(format!("exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"));
+        }
+        let dot = match &call.pipe {
+            Some(pipe) => self.pipeline(frame, dot, pipe)?,
+            None => Operand::missing(),
+        };
+        let mut inner = Frame::new(&template, dot.clone(), frame.template_depth + 1);
+        self.check_stack(&inner)?;
+        // The caller's place is on the way of what the callee writes.
+        let mut written = TextBuilder::default();
+        let result = self.list(&mut inner, &mut written, &dot, &template.body);
+        self.bytes = self.bytes.saturating_sub(written.len());
+        self.write_value(frame, out, &written.finish(), call.range)?;
+        result.map(|_| ()).map_err(|mut fault| {
+            fault.includes.insert(0, site);
+            fault
+        })
+    }
+
+    fn near_template(&self, name: &str) -> Option<String> {
+        did_you_mean(name, self.templates.names()).map(|near| format!("did you mean `{near}`?"))
+    }
+
+    fn pipeline<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, pipe: &'s Pipe) -> Run<Operand> {
+        self.check_stack(frame)?;
+        frame.at = At::Pipe(pipe);
+        if let Some(message) = &pipe.error {
+            return Err(self.parse_fault(frame, pipe.range, message));
+        }
+        let mut piped: Piped = None;
+        for command in &pipe.commands {
+            let before = piped.as_ref().map(|(_, range)| *range);
+            let value = self.command(frame, dot, command, piped)?.unboxed();
+            piped = Some((value, before.map_or(command.range, |range| range.to(command.range))));
+        }
+        let value = piped.map_or_else(Operand::missing, |(value, _)| value);
+        for variable in &pipe.variables {
+            let name = variable_name(variable);
+            if pipe.assigns {
+                frame.set(name, value.clone());
+            } else {
+                frame.variables.push((name, value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    fn command<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, command: &'s Command, piped: Piped) -> Run<Operand> {
+        self.step(frame)?;
+        let [first, arguments @ ..] = &command.arguments[..] else { return frame.fail("empty command") };
+        match &first.kind {
+            ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
+            ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
+            ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
+            ExpressionKind::Function(function) => self.function(frame, dot, function, first, At::Command(command), arguments, piped),
+            ExpressionKind::Pipe(pipe) => {
+                self.not_a_function(frame, first, arguments, &piped)?;
+                self.pipeline(frame, dot, pipe)
+            }
+            _ => {
+                frame.at = At::Expression(first);
+                self.not_a_function(frame, first, arguments, &piped)?;
+                match &first.kind {
+                    ExpressionKind::Dot => Ok(dot.clone()),
+                    ExpressionKind::Nil => frame.fail("nil is not a command"),
+                    _ => self.constant(frame, first),
+                }
+            }
+        }
+    }
+
+    fn not_a_function(&self, frame: &Frame, first: &Expression, arguments: &[Expression], piped: &Piped) -> Run<()> {
+        if arguments.is_empty() && piped.is_none() {
+            return Ok(());
+        }
+        let shown = At::Expression(first).describe(&frame.template.text);
+        frame.fail(format!("can't give argument to non-function {shown}"))
+    }
+
+    /// A constant by its own type.
+    fn constant<'s>(&mut self, frame: &mut Frame<'s>, expression: &'s Expression) -> Run<Operand> {
+        frame.at = At::Expression(expression);
+        let kind = match &expression.kind {
+            ExpressionKind::Bool(b) => Kind::Bool(*b),
+            ExpressionKind::Str { text, .. } => Kind::Str(Text { bytes: text[..].into(), pieces: None }),
+            ExpressionKind::Number(number) => {
+                let text = &frame.template.text[expression.range.start as usize..expression.range.end as usize];
+                let hex = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]) && !text.iter().any(|b| matches!(b, b'p' | b'P'));
+                let fractional = !hex && text.first() != Some(&b'\'') && text.iter().any(|b| b".eEpP".contains(b));
+                match (number.complex, number.float, number.int) {
+                    (Some(complex), _, _) => Kind::Object(Rc::new(complex)),
+                    (_, Some(float), _) if fractional => Kind::Float(float),
+                    (_, _, Some(int)) => Kind::Int(int),
+                    _ => return frame.fail(format!("{} overflows int", String::from_utf8_lossy(text))),
+                }
+            }
+            _ => {
+                return frame
+                    .fail(format!("can't evaluate command {}", print::quote(At::Expression(expression).describe(&frame.template.text).as_bytes())));
+            }
+        };
+        let origin = self.origins.add(Origin::Literal(frame.span(expression.range)));
+        Ok(Operand::plain(Value::new(kind, origin)))
+    }
+
+    fn field<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+        frame.at = At::Expression(node);
+        let ExpressionKind::Field { names, guarded } = &node.kind else { return frame.fail("no field") };
+        self.fields(frame, dot, dot.clone(), node, names, *guarded, arguments, piped)
+    }
+
+    fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+        frame.at = At::Expression(node);
+        let ExpressionKind::Chain { base, names, guarded } = &node.kind else { return frame.fail("no chain") };
+        if matches!(base.kind, ExpressionKind::Nil) {
+            let shown = At::Expression(node).describe(&frame.template.text);
+            return frame.fail(format!("indirection through explicit nil in {shown}"));
+        }
+        let receiver = match &base.kind {
+            ExpressionKind::Pipe(pipe) => {
+                frame.at = At::Expression(base);
+                self.pipeline(frame, dot, pipe)?
+            }
+            ExpressionKind::Function(function) => {
+                frame.at = At::Expression(base);
+                self.function(frame, dot, function, base, At::Expression(base), &[], None)?
+            }
+            _ => self.constant(frame, base)?,
+        };
+        self.fields(frame, dot, receiver, node, names, *guarded, arguments, piped)
+    }
+
+    fn variable<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        node: &'s Expression,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
+        frame.at = At::Expression(node);
+        let ExpressionKind::Variable { names, guarded } = &node.kind else { return frame.fail("no variable") };
+        let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| **known == *names[0]) else {
+            return frame.fail(format!("undefined variable: {}", names[0]));
+        };
+        let value = value.clone();
+        if names.len() == 1 {
+            self.not_a_function(frame, node, arguments, &piped)?;
+            return Ok(value);
+        }
+        self.fields(frame, dot, value, node, &names[1..], *guarded, arguments, piped)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn fields<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        mut receiver: Operand,
+        node: &'s Expression,
+        names: &'s [Box<str>],
+        guarded: bool,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
+        let [before @ .., last] = names else { return Ok(receiver) };
+        for name in before {
+            receiver = self.one_field(frame, dot, receiver, node, name, guarded, &[], None)?;
+        }
+        self.one_field(frame, dot, receiver, node, last, guarded, arguments, piped)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn one_field<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        receiver: Operand,
+        node: &'s Expression,
+        name: &'s str,
+        guarded: bool,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
+        let has_arguments = !arguments.is_empty() || piped.is_some();
+        match &receiver.value.kind {
+            Kind::Missing => return Ok(receiver),
+            Kind::Nil => {
+                let mut fault = frame.fault(format!("nil pointer evaluating interface {{}}.{name}"));
+                fault.help = Some(format!("what stands before `.{name}` is not set here; put it in parentheses, or around it an `if` or `with`"));
+                return Err(fault);
+            }
+            Kind::Map(map) => {
+                if map.0.borrow().go_type == "chartutil.Values"
+                    && let Some(method) = values_method(name)
+                {
+                    return self.method(frame, dot, node, name, method, arguments, piped, |engine, arguments| {
+                        call_values_method(&mut engine.origins, map, name, arguments)
+                    });
+                }
+                if has_arguments {
+                    return frame.fail(format!("{name} is not a method but has arguments"));
+                }
+                return Ok(self.map_field(frame, map, node, name, guarded));
+            }
+            Kind::Object(object) => {
+                let object = object.clone();
+                return self.object_field(frame, dot, receiver, object, node, name, arguments, piped);
+            }
+            _ => {}
+        }
+        frame.fail(format!("can't evaluate field {name} in type {}", receiver.go_type()))
+    }
+
+    fn map_field(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) -> Operand {
+        let data = map.0.borrow();
+        let boxed = holds_interfaces(data.go_type);
+        match data.entries.get(name.as_bytes()) {
+            Some(entry) => {
+                self.recorder.read(entry.key);
+                self.recorder.read_value(&entry.value);
+                if matches!(entry.value.kind, Kind::Nil) {
+                    self.missed(frame, map, node, name, guarded);
+                }
+                Operand { value: entry.value.clone(), boxed }
+            }
+            None => {
+                self.missed(frame, map, node, name, guarded);
+                if boxed { Operand::boxed(Value::nil()) } else { Operand::plain(zero_of_map(data.go_type)) }
+            }
+        }
+    }
+
+    fn missed(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) {
+        let at = frame.span(node.range);
+        if !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize) {
+            return;
+        }
+        let path = path_of(&self.data, map).map(|mut path| {
+            path.push(name.into());
+            path
+        });
+        self.recorder.missing.push(MissingRead { at, path, guarded });
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn object_field<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        receiver: Operand,
+        object: Rc<dyn Object>,
+        node: &'s Expression,
+        name: &'s str,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
+        let has_arguments = !arguments.is_empty() || piped.is_some();
+        let about = capability(object.go_type());
+        if let Some(parameters) = object.parameters(name) {
+            let called = object.clone();
+            return self.method(frame, dot, node, name, parameters, arguments, piped, |engine, arguments| {
+                let answer = called.call(name, arguments).unwrap_or_else(|| Err(format!("no method {name}")))?;
+                engine.asked(about, name, &answer, arguments);
+                Ok(answer)
+            });
+        }
+        if let Some(value) = object.field(name) {
+            if has_arguments {
+                return frame.fail(format!("{name} has arguments but cannot be invoked as function"));
+            }
+            self.recorder.read_value(&value);
+            self.asked(about, name, &value, &[]);
+            return Ok(Operand::plain(value));
+        }
+        // A method that does not say what it takes.
+        let mut values = Vec::with_capacity(arguments.len() + 1);
+        for argument in arguments {
+            values.push(self.argument(frame, dot, Type::Any, argument)?);
+        }
+        values.extend(piped.map(|(value, _)| as_argument(value.value)));
+        if let Some(result) = object.call(name, &values) {
+            return match result {
+                Ok(value) => {
+                    self.recorder.read_value(&value);
+                    self.asked(about, name, &value, &values);
+                    Ok(Operand::plain(value))
+                }
+                Err(message) => {
+                    frame.at = At::Expression(node);
+                    frame.fail(format!("error calling {name}: {message}"))
+                }
+            };
+        }
+        frame.at = At::Expression(node);
+        if object.kind() == "map"
+            && let Some(Value { kind: Kind::Map(map), .. }) = object.plain()
+        {
+            if has_arguments {
+                return frame.fail(format!("{name} is not a method but has arguments"));
+            }
+            let data = map.0.borrow();
+            let value = data.entries.get(name.as_bytes()).map(|entry| entry.value.clone());
+            return Ok(Operand::plain(value.unwrap_or_else(|| zero_of_map(data.go_type))));
+        }
+        frame.fail(format!("can't evaluate field {name} in type {}", receiver.go_type()))
+    }
+
+    fn asked(&mut self, about: Option<&str>, name: &str, answer: &Value, arguments: &[Value]) {
+        let Some(about) = about else { return };
+        let text = |value: &Value| print::print(value, 1000).ok().and_then(|v| Some(v.as_text()?.to_str().into_owned())).unwrap_or_default();
+        if matches!(answer.kind, Kind::Object(_)) {
+            return;
+        }
+        let mut question = format!("{about}{name}");
+        for argument in arguments {
+            question.push(' ');
+            question.push_str(&text(argument));
+        }
+        self.recorder.capabilities.insert(Asked { question, answer: text(answer) });
+    }
+
+    /// Calls a method whose parameters are known by Go's names of their types.
+    #[allow(clippy::too_many_arguments)]
+    fn method<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        node: &'s Expression,
+        name: &str,
+        parameters: &'static [&'static str],
+        arguments: &'s [Expression],
+        piped: Piped,
+        call: impl FnOnce(&mut Self, &[Value]) -> Result<Value, String>,
+    ) -> Run<Operand> {
+        let (fixed, variadic) = match parameters.split_last() {
+            Some((last, fixed)) if last.starts_with("...") => (fixed, Some(named_type(&last[3..]))),
+            _ => (parameters, None),
+        };
+        let fixed: Vec<Type> = fixed.iter().map(|name| named_type(name)).collect();
+        let (values, _) = self.arguments(frame, dot, name, &fixed, variadic, arguments, piped)?;
+        match call(self, &values) {
+            Ok(value) => {
+                self.recorder.read_value(&value);
+                Ok(Operand::plain(value))
+            }
+            Err(message) => {
+                frame.at = At::Expression(node);
+                frame.fail(format!("error calling {name}: {message}"))
+            }
+        }
+    }
+
+    /// Evaluates the arguments of a call, checked against its parameters; also gives their places.
+    #[allow(clippy::too_many_arguments)]
+    fn arguments<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        name: &str,
+        parameters: &[Type],
+        variadic: Option<Type>,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<(Vec<Value>, Vec<Span>)> {
+        let given = arguments.len() + piped.is_some() as usize;
+        match variadic {
+            Some(_) if given < parameters.len() => {
+                return frame.fail(format!("wrong number of args for {name}: want at least {} got {}", parameters.len(), arguments.len()));
+            }
+            None if given != parameters.len() => {
+                return frame.fail(format!("wrong number of args for {name}: want {} got {given}", parameters.len()));
+            }
+            _ => {}
+        }
+        let kind_of = |i: usize| parameters.get(i).copied().or(variadic).unwrap_or(Type::Any);
+        let mut values = Vec::with_capacity(given);
+        let mut places = Vec::with_capacity(given);
+        for (i, argument) in arguments.iter().enumerate() {
+            values.push(self.argument(frame, dot, kind_of(i), argument)?);
+            places.push(frame.span(argument.range));
+        }
+        if let Some((value, range)) = piped {
+            values.push(self.validated(frame, value, kind_of(arguments.len()))?);
+            places.push(frame.span(range));
+        }
+        Ok((values, places))
+    }
+
+    fn validated(&self, frame: &Frame, operand: Operand, kind: Type) -> Run<Value> {
+        if kind == REFLECT {
+            return Ok(operand.value);
+        }
+        match operand.value.kind {
+            Kind::Missing if can_be_nil(kind) => Ok(as_argument(operand.value)),
+            Kind::Missing => frame.fail(format!("invalid value; expected {}", kind.go_name())),
+            Kind::Nil if kind == Type::Any => Ok(operand.value),
+            Kind::Nil => frame.fail(format!("wrong type for value; expected {}; got interface {{}}", kind.go_name())),
+            _ if is_assignable(&operand.value, kind) => Ok(operand.value),
+            _ => frame.fail(format!("wrong type for value; expected {}; got {}", kind.go_name(), print::go_type(&operand.value))),
+        }
+    }
+
+    fn argument<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, kind: Type, node: &'s Expression) -> Run<Value> {
+        frame.at = At::Expression(node);
+        let operand = match &node.kind {
+            ExpressionKind::Dot => dot.clone(),
+            ExpressionKind::Nil if kind == REFLECT => return Ok(Kind::Missing.into()),
+            ExpressionKind::Nil if can_be_nil(kind) => return Ok(Value::nil()),
+            ExpressionKind::Nil => return frame.fail(format!("cannot assign nil to {}", kind.go_name())),
+            ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
+            ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
+            ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
+            ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, pipe)?,
+            ExpressionKind::Function(function) => self.function(frame, dot, function, node, At::Expression(node), &[], None)?,
+            ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
+        };
+        self.validated(frame, operand, kind)
+    }
+
+    /// A constant as a parameter's type wants it.
+    fn constant_as<'s>(&mut self, frame: &mut Frame<'s>, kind: Type, node: &'s Expression) -> Run<Value> {
+        let (wanted, value) = match (kind, &node.kind) {
+            (Type::Any, _) | (REFLECT, _) => return Ok(self.constant(frame, node)?.value),
+            (Type::Bool, ExpressionKind::Bool(b)) => ("bool", Some(Kind::Bool(*b))),
+            (Type::Bool, _) => ("bool", None),
+            (Type::String, ExpressionKind::Str { .. }) => return Ok(self.constant(frame, node)?.value),
+            (Type::String, _) => ("string", None),
+            (Type::Int, ExpressionKind::Number(Number { int: Some(int), .. })) => ("integer", Some(Kind::Int(*int))),
+            (Type::Int64, ExpressionKind::Number(Number { int: Some(int), .. })) => ("integer", Some(Kind::Int64(*int))),
+            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), ExpressionKind::Number(Number { int: Some(int), .. })) => {
+                ("integer", Some(Kind::Sized(*int as i128, name)))
+            }
+            (Type::Int | Type::Int64 | Type::Named("time.Duration" | "int8" | "int16" | "int32"), _) => ("integer", None),
+            (Type::Float64, ExpressionKind::Number(Number { float: Some(float), .. })) => ("float", Some(Kind::Float(*float))),
+            (Type::Float64, _) => ("float", None),
+            _ => {
+                let shown = At::Expression(node).describe(&frame.template.text);
+                return frame.fail(format!("can't handle {shown} for arg of type {}", kind.go_name()));
+            }
+        };
+        match value {
+            Some(kind) => Ok(Value::new(kind, self.origins.add(Origin::Literal(frame.span(node.range))))),
+            None => {
+                let shown = At::Expression(node).describe(&frame.template.text);
+                frame.fail(format!("expected {wanted}; found {shown}"))
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn function<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        function: &'static Function,
+        node: &'s Expression,
+        whole: At<'s>,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
+        frame.at = At::Expression(node);
+        let name = function.name;
+        let site = frame.span(match whole {
+            At::Command(_) => piped.as_ref().map_or(whole.range(), |(_, range)| range.to(whole.range())),
+            _ => whole.range(),
+        });
+        if matches!(name, "and" | "or") {
+            return self.and_or(frame, dot, function, arguments, piped);
+        }
+        let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
+        let (values, places) = self.arguments(frame, dot, name, function.parameters, function.variadic, arguments, piped)?;
+        let result = match name {
+            "include" => self.include(&values),
+            "tpl" => self.tpl(&values),
+            "call" => Err(CallError::Itself(call_of_no_function(callee, &values), None)),
+            _ => self.call(frame, function, site, &values, &places),
+        };
+        match result {
+            Ok(value) => {
+                if let Kind::Str(text) = &value.kind {
+                    self.spend(frame, text.bytes.len())?;
+                }
+                self.recorder.read_value(&value);
+                Ok(Operand::plain(value))
+            }
+            Err(CallError::Itself(cause, help)) => {
+                frame.at = whole;
+                let mut fault = frame.fault(format!("error calling {name}: {cause}"));
+                fault.cause = cause;
+                fault.reason = match name {
+                    "fail" => Reason::Fail,
+                    "required" => Reason::Required,
+                    _ => Reason::Execution,
+                };
+                fault.help = help;
+                fault.span = frame.span(whole.range());
+                Err(fault)
+            }
+            Err(CallError::Inside(inner, between)) => {
+                frame.at = whole;
+                let mut fault = *inner;
+                if fault.reason != Reason::Parse {
+                    fault.message = frame.fault(format!("error calling {name}: {between}{}", fault.message)).message;
+                }
+                fault.includes.insert(0, site);
+                Err(Box::new(fault))
+            }
+        }
+    }
+
+    fn call(&mut self, frame: &Frame, function: &'static Function, site: Span, values: &[Value], places: &[Span]) -> Result<Value, CallError> {
+        self.note_reads(function.name, values);
+        if function.volatile {
+            self.recorder.volatile.insert(site);
+        }
+        let offset = site.start.to_le_bytes();
+        let mut call = Call {
+            origins: &mut self.origins,
+            site,
+            arguments: places,
+            seed: hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &offset),
+            budget: self.limits.bytes.saturating_sub(self.bytes),
+        };
+        (function.run)(&mut call, values).map_err(|message| CallError::Itself(message, None))
+    }
+
+    fn note_reads(&mut self, function: &str, values: &[Value]) {
+        match super::record::reading(function) {
+            Reading::Nothing => {}
+            Reading::Everything => values.iter().for_each(|value| self.recorder.read_deeply(value)),
+            Reading::Keys => {
+                for map in values.iter().filter_map(Value::as_map) {
+                    for text in values.iter().filter_map(Value::as_text) {
+                        if let Some(entry) = map.0.borrow().entries.get(&text.bytes) {
+                            self.recorder.read(entry.key);
+                        }
+                    }
+                }
+            }
+            Reading::Path => {
+                let (mut at, keys) = match (function, values) {
+                    ("index", [first, keys @ ..]) => (first.clone(), keys),
+                    (_, [keys @ .., _default, last]) => (last.clone(), keys),
+                    _ => return,
+                };
+                for key in keys {
+                    let next = match (&at.kind, &key.kind) {
+                        (Kind::Map(map), Kind::Str(text)) => map.0.borrow().entries.get(&text.bytes).map(|entry| {
+                            self.recorder.read(entry.key);
+                            entry.value.clone()
+                        }),
+                        (Kind::List(list), Kind::Int(i)) => usize::try_from(*i).ok().and_then(|i| list.items.get(i)).cloned(),
+                        _ => None,
+                    };
+                    let Some(next) = next else { return };
+                    self.recorder.read_value(&next);
+                    at = next;
+                }
+            }
+        }
+    }
+
+    /// `and` and `or` evaluate no more arguments than they need.
+    fn and_or<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, function: &Function, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+        if arguments.is_empty() && piped.is_none() {
+            return frame.fail(format!("wrong number of args for {}: want at least 1 got 0", function.name));
+        }
+        let stop_at = function.name == "or";
+        let mut decided_by = OriginId::NONE;
+        let mut last = Value::from(Kind::Missing);
+        let mut decided = false;
+        for argument in arguments {
+            last = self.argument(frame, dot, REFLECT, argument)?;
+            let origin = if matches!(last.kind, Kind::Str(_)) { last.origin } else { last.whole_origin(&mut self.origins) };
+            decided_by = self.origins.join(decided_by, origin);
+            decided = truth(&last) == stop_at;
+            if decided {
+                break;
+            }
+        }
+        if let (false, Some((value, _))) = (decided, piped) {
+            last = value.value;
+            let origin = if matches!(last.kind, Kind::Str(_)) { last.origin } else { last.whole_origin(&mut self.origins) };
+            decided_by = self.origins.join(decided_by, origin);
+        }
+        // What is printed comes from one argument; a truth comes from all that were judged.
+        if matches!(last.kind, Kind::Bool(_) | Kind::Nil | Kind::Missing) {
+            last.origin = decided_by;
+        }
+        Ok(Operand::plain(last))
+    }
+
+    fn include(&mut self, values: &[Value]) -> Result<Value, CallError> {
+        let [Value { kind: Kind::Str(name), .. }, data] = values else { return Err(CallError::Itself("include needs a name".into(), None)) };
+        let shown = name.to_str().into_owned();
+        let count = self.includes.entry(name.bytes.clone()).or_insert(0);
+        if *count > MAX_INCLUDES {
+            let message = format!("rendering template has a nested reference name: {shown}: unable to execute template");
+            return Err(CallError::Itself(message, Some(format!("`{shown}` includes itself without an end"))));
+        }
+        *count += 1;
+        let result = match self.find(&shown) {
+            None => Err(CallError::Itself(no_template(&shown), self.near_template(&shown))),
+            Some(template) => {
+                let mut out = TextBuilder::default();
+                let dot = Operand::plain(data.clone()).unboxed();
+                match self.execute(&template, dot, &mut out) {
+                    Ok(()) => Ok(out.finish()),
+                    Err(fault) => Err(CallError::Inside(fault, String::new())),
+                }
+            }
+        };
+        if let Some(count) = self.includes.get_mut(&name.bytes) {
+            *count -= 1;
+        }
+        // Its bytes are counted again where they are written.
+        if let Ok(Value { kind: Kind::Str(text), .. }) = &result {
+            self.bytes = self.bytes.saturating_sub(text.bytes.len());
+        }
+        result
+    }
+
+    fn tpl(&mut self, values: &[Value]) -> Result<Value, CallError> {
+        let [text @ Value { kind: Kind::Str(string), .. }, data] = values else { return Err(CallError::Itself("tpl needs a text".into(), None)) };
+        if memchr::memmem::find(&string.bytes, b"{{").is_none() {
+            return Ok(without_no_value(text.clone()));
+        }
+        let (scope, main) = self.parse_text(string, text.origin)?;
+        let outer = std::mem::replace(&mut self.scope, Some(scope));
+        let mut out = TextBuilder::default();
+        let dot = Operand::plain(data.clone()).unboxed();
+        let result = self.execute(&main, dot, &mut out);
+        self.scope = outer;
+        self.bytes = self.bytes.saturating_sub(out.len());
+        match result {
+            Ok(()) => Ok(without_no_value(out.finish())),
+            Err(fault) => {
+                let between = format!("error during tpl function execution for {}: ", print::quote(&string.bytes));
+                Err(CallError::Inside(fault, between))
+            }
+        }
+    }
+
+    fn parse_text(&mut self, text: &Text, origin: OriginId) -> Result<(Rc<Scope>, Arc<Template>), CallError> {
+        let outer = self.scope.as_ref().map_or(0, |scope| Rc::as_ptr(scope) as usize);
+        let key = (text.bytes.as_ptr() as usize, text.pieces().as_ptr() as usize, outer);
+        if let Some(parsed) = self.parsed.get(&key) {
+            return Ok((parsed.scope.clone(), parsed.main.clone()));
+        }
+        let source = self.derive(ROOT_NAME, text, origin);
+        let parser::Parsed { templates, errors } = parser::parse(ROOT_NAME, source, text.bytes[..].into(), None);
+        if let Some(error) = errors.first() {
+            let message = format!("cannot parse template {}: {}", print::quote(&text.bytes), error.message);
+            return Err(CallError::Itself(message, error.help.clone()));
+        }
+        let mut own: FxHashMap<Arc<str>, Arc<Template>> = FxHashMap::default();
+        let mut main = None;
+        for template in templates {
+            let template = Arc::new(template);
+            if &*template.name == ROOT_NAME {
+                main = Some(template.clone());
+            }
+            if !parser::is_empty(&template.body, &template.text) || self.find(&template.name).is_none() {
+                own.insert(template.name.clone(), template);
+            }
+        }
+        let Some(main) = main else { return Err(CallError::Itself("no template".into(), None)) };
+        let scope = Rc::new(Scope { outer: self.scope.clone(), own });
+        self.parsed.insert(key, ParsedText { _text: text.clone(), scope: scope.clone(), main: main.clone() });
+        Ok((scope, main))
+    }
+}
+
+enum Items {
+    Count(i128),
+    Each(Vec<(Value, Operand)>),
+}
+
+fn variable_name(variable: &Expression) -> &str {
+    match &variable.kind {
+        ExpressionKind::Variable { names, .. } => &names[0],
+        _ => "",
+    }
+}
+
+/// A nil as functions get it.
+fn as_argument(mut value: Value) -> Value {
+    if matches!(value.kind, Kind::Missing) {
+        value.kind = Kind::Nil;
+    }
+    value
+}
+
+/// No value that a template can reach is a Go function.
+fn call_of_no_function(callee: Option<String>, values: &[Value]) -> String {
+    match values.first() {
+        None | Some(Value { kind: Kind::Nil | Kind::Missing, .. }) => "call of nil".into(),
+        Some(value) => {
+            let go_type = print::go_type(value);
+            format!("non-function {} of type {go_type}", callee.unwrap_or_else(|| format!("<{go_type} Value>")))
+        }
+    }
+}
+
+/// How questions to a part of `.Capabilities` begin.
+fn capability(go_type: &str) -> Option<&'static str> {
+    match go_type.rsplit('.').next()? {
+        "Capabilities" => Some(""),
+        "KubeVersion" => Some("KubeVersion."),
+        "VersionSet" => Some("APIVersions."),
+        "BuildInfo" => Some("HelmVersion."),
+        _ => None,
+    }
+}
+
+/// The methods of Helm's `chartutil.Values`, with their parameters.
+fn values_method(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "AsMap" | "YAML" => Some(&[]),
+        "Table" | "PathValue" => Some(&["string"]),
+        "Encode" => Some(&["io.Writer"]),
+        _ => None,
+    }
+}
+
+fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments: &[Value]) -> Result<Value, String> {
+    let whole = Value::from(Kind::Map(map.clone()));
+    let Some(path) = arguments.first().and_then(Value::as_text).map(|text| text.to_str().into_owned()) else {
+        return if method == "YAML" { with_newline(yaml::emit(&whole, origins)?) } else { Ok(whole) };
+    };
+    let mut at = whole;
+    let mut names: Vec<&str> = path.split('.').collect();
+    let last = if method == "PathValue" { names.pop().filter(|_| !path.is_empty()) } else { None };
+    if method == "PathValue" && path.is_empty() {
+        return Err("YAML path cannot be empty".into());
+    }
+    for name in names {
+        match at.as_map().and_then(|map| map.get(name.as_bytes())) {
+            Some(table @ Value { kind: Kind::Map(_), .. }) => at = table,
+            _ if method == "PathValue" => return Err(format!("{} is not a value", print::quote(path.as_bytes()))),
+            _ => return Err(format!("{} is not a table", print::quote(name.as_bytes()))),
+        }
+    }
+    let Some(last) = last else { return Ok(at) };
+    match at.as_map().and_then(|map| map.get(last.as_bytes())) {
+        Some(value) if value.as_map().is_none() => Ok(value),
+        _ => Err(format!("{} is not a value", print::quote(path.as_bytes()))),
+    }
+}
+
+fn with_newline(value: Value) -> Result<Value, String> {
+    let mut out = TextBuilder::default();
+    if let Kind::Str(text) = &value.kind {
+        out.push_text(text, value.origin);
+    }
+    out.push(b"\n", OriginId::NONE);
+    Ok(out.finish())
+}
+
+/// Where a map lies in the tree of the data's values.
+fn path_of(data: &Value, wanted: &Map) -> Option<Vec<Box<str>>> {
+    const MAX_VISITS: usize = 50_000;
+    let values = data.as_map()?.get(b"Values")?;
+    let mut visits = 0;
+    let mut stack: Vec<(Map, Vec<Box<str>>)> = vec![(values.as_map()?.clone(), vec!["Values".into()])];
+    while let Some((map, path)) = stack.pop() {
+        if Rc::ptr_eq(&map.0, &wanted.0) {
+            return Some(path);
+        }
+        visits += 1;
+        if visits > MAX_VISITS {
+            return None;
+        }
+        let data: &MapData = &map.0.borrow();
+        for (key, entry) in &data.entries {
+            if let Kind::Map(inner) = &entry.value.kind {
+                let mut inner_path = path.clone();
+                inner_path.push(String::from_utf8_lossy(key).into());
+                stack.push((inner.clone(), inner_path));
+            }
+        }
+    }
+    None
+}

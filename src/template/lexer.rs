@@ -1,0 +1,443 @@
+//! Template text into tokens, as Go's text/template/parse: texts, and what stands between `{{` and `}}`.
+//!
+//! Tokens are made on demand, so that an error is met only where the parser gets to it.
+
+use super::print::{first_char, is_print, quote};
+
+/// What a token is. Keywords come last, as their order decides how Go prints them in errors.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TokenKind {
+    Error,
+    Bool,
+    /// Any other printable ASCII character, such as a comma.
+    Char,
+    CharConstant,
+    Complex,
+    Assign,
+    Declare,
+    Eof,
+    Field,
+    Identifier,
+    LeftDelimiter,
+    LeftParen,
+    Number,
+    Pipe,
+    RawString,
+    RightDelimiter,
+    RightParen,
+    Space,
+    Str,
+    Text,
+    Variable,
+    Block,
+    Break,
+    Continue,
+    Dot,
+    Define,
+    Else,
+    End,
+    If,
+    Nil,
+    Range,
+    Template,
+    With,
+}
+
+use TokenKind as T;
+
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub kind: TokenKind,
+    pub start: usize,
+    pub end: usize,
+    /// Counted from 1.
+    pub line: usize,
+    /// Of an error: its text.
+    pub message: String,
+}
+
+impl Token {
+    /// As Go's error texts show it.
+    pub fn describe(&self, text: &[u8]) -> String {
+        let bytes = &text[self.start..self.end];
+        match self.kind {
+            T::Eof => "EOF".into(),
+            T::Error => self.message.clone(),
+            kind if kind >= T::Block => format!("<{}>", String::from_utf8_lossy(bytes)),
+            _ if bytes.len() > 10 => {
+                let mut end = 0;
+                for _ in 0..10 {
+                    end += first_char(&bytes[end..]).1;
+                }
+                format!("{}...", quote(&bytes[..end]))
+            }
+            _ => quote(bytes),
+        }
+    }
+}
+
+/// `{{- ` and ` -}}` trim these.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn is_alphanumeric(c: char) -> bool {
+    match c {
+        '_' => true,
+        _ if c.is_ascii() => c.is_ascii_alphanumeric(),
+        _ => letters_and_digits().is_match(c.encode_utf8(&mut [0; 4])),
+    }
+}
+
+/// Unicode's letters and decimal digits, which `char::is_alphanumeric` does not draw as Go does.
+fn letters_and_digits() -> &'static regex::Regex {
+    static CLASS: std::sync::OnceLock<regex::Regex> = std::sync::OnceLock::new();
+    CLASS.get_or_init(|| regex::Regex::new(r"^[\p{L}\p{Nd}]").expect("a constant pattern"))
+}
+
+pub struct Lexer<'t> {
+    text: &'t [u8],
+    at: usize,
+    start: usize,
+    inside_action: bool,
+    parens: usize,
+    /// The line of `counted_to`.
+    line: usize,
+    counted_to: usize,
+}
+
+const LEFT: &[u8] = b"{{";
+const RIGHT: &[u8] = b"}}";
+
+impl<'t> Lexer<'t> {
+    pub fn new(text: &'t [u8]) -> Lexer<'t> {
+        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, line: 1, counted_to: 0 }
+    }
+
+    fn rest(&self) -> &'t [u8] {
+        &self.text[self.at.min(self.text.len())..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        let (c, length) = first_char(self.rest());
+        (length > 0).then_some(c)
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let (c, length) = first_char(self.rest());
+        self.at += length;
+        (length > 0).then_some(c)
+    }
+
+    fn line_of(&mut self, offset: usize) -> usize {
+        if offset < self.counted_to {
+            (self.line, self.counted_to) = (1, 0);
+        }
+        self.line += memchr::memchr_iter(b'\n', &self.text[self.counted_to..offset]).count();
+        self.counted_to = offset;
+        self.line
+    }
+
+    fn emit(&mut self, kind: TokenKind) -> Token {
+        let token = Token { kind, start: self.start, end: self.at, line: self.line_of(self.start), message: String::new() };
+        self.start = self.at;
+        token
+    }
+
+    /// An error at the token that was begun. Nothing sensible follows until [`Lexer::resume`].
+    fn error(&mut self, message: impl Into<String>) -> Token {
+        Token { message: message.into(), ..self.emit(T::Error) }
+    }
+
+    /// Goes on behind the action that lies at or before `offset`, after an error in it; gives the offset where that is.
+    pub fn resume(&mut self, offset: usize) -> usize {
+        let from = offset.min(self.text.len());
+        let rest = &self.text[from..];
+        let close = memchr::memmem::find(rest, RIGHT);
+        let open = memchr::memmem::find(rest, LEFT);
+        self.inside_action = false;
+        self.at = match (close, open) {
+            // The action is never closed, another one begins.
+            (Some(close), Some(open)) if open < close && open > 0 => from + open,
+            (Some(close), _) => {
+                let trim = close > 1 && rest[close - 1] == b'-' && is_space(rest[close - 2]);
+                from + close + 2 + if trim { leading_space(&rest[close + 2..]) } else { 0 }
+            }
+            (None, Some(open)) if open > 0 => from + open,
+            (None, _) => self.text.len(),
+        };
+        self.start = self.at;
+        self.at
+    }
+
+    pub fn token(&mut self) -> Token {
+        if self.inside_action { self.action_token() } else { self.text_token() }
+    }
+
+    fn text_token(&mut self) -> Token {
+        loop {
+            let Some(length) = memchr::memmem::find(self.rest(), LEFT) else {
+                self.at = self.text.len();
+                return self.emit(if self.start < self.at { T::Text } else { T::Eof });
+            };
+            let delimiter = self.at + length;
+            let trims = left_trim_marker(&self.text[delimiter + LEFT.len()..]);
+            let mut end = delimiter;
+            while trims && end > self.start && is_space(self.text[end - 1]) {
+                end -= 1;
+            }
+            self.at = end;
+            let text = (end > self.start).then(|| self.emit(T::Text));
+            self.at = delimiter;
+            self.start = delimiter;
+            if text.is_some() {
+                return text.unwrap_or_else(|| self.emit(T::Text));
+            }
+            let marker = if trims { 2 } else { 0 };
+            let inner = delimiter + LEFT.len() + marker;
+            if !self.text[inner..].starts_with(b"/*") {
+                self.at = delimiter + LEFT.len();
+                let token = self.emit(T::LeftDelimiter);
+                self.at = inner;
+                self.start = inner;
+                self.inside_action = true;
+                self.parens = 0;
+                return token;
+            }
+            self.at = inner;
+            self.start = inner;
+            if let Some(error) = self.comment() {
+                return error;
+            }
+        }
+    }
+
+    fn comment(&mut self) -> Option<Token> {
+        let Some(length) = memchr::memmem::find(&self.rest()[2..], b"*/") else { return Some(self.error("unclosed comment")) };
+        self.at += 2 + length + 2;
+        let rest = self.rest();
+        let (closes, trims) = at_right_delimiter(rest);
+        if !closes {
+            return Some(self.error("comment ends before closing delimiter"));
+        }
+        self.at += RIGHT.len() + if trims { 2 } else { 0 };
+        if trims {
+            self.at += leading_space(self.rest());
+        }
+        self.start = self.at;
+        None
+    }
+
+    fn right_delimiter(&mut self) -> Token {
+        let (_, trims) = at_right_delimiter(self.rest());
+        if trims {
+            self.at += 2;
+            self.start = self.at;
+        }
+        self.at += RIGHT.len();
+        let token = self.emit(T::RightDelimiter);
+        if trims {
+            self.at += leading_space(self.rest());
+            self.start = self.at;
+        }
+        self.inside_action = false;
+        token
+    }
+
+    fn action_token(&mut self) -> Token {
+        if at_right_delimiter(self.rest()).0 {
+            return if self.parens == 0 { self.right_delimiter() } else { self.error("unclosed left paren") };
+        }
+        let Some(c) = self.next() else { return self.error("unclosed action") };
+        match c {
+            ' ' | '\t' | '\r' | '\n' => self.space(),
+            '=' => self.emit(T::Assign),
+            ':' if self.rest().first() == Some(&b'=') => {
+                self.at += 1;
+                self.emit(T::Declare)
+            }
+            ':' => self.error("expected :="),
+            '|' => self.emit(T::Pipe),
+            '"' => self.quoted(T::Str, '"', "unterminated quoted string"),
+            '\'' => self.quoted(T::CharConstant, '\'', "unterminated character constant"),
+            '`' => match memchr::memchr(b'`', self.rest()) {
+                Some(length) => {
+                    self.at += length + 1;
+                    self.emit(T::RawString)
+                }
+                None => self.error("unterminated raw quoted string"),
+            },
+            '$' => self.name(T::Variable),
+            '.' if self.rest().first().is_none_or(|b| !b.is_ascii_digit()) && !self.rest().is_empty() => self.name(T::Field),
+            '.' | '+' | '-' | '0'..='9' => {
+                self.at -= 1;
+                self.number()
+            }
+            _ if is_alphanumeric(c) => self.identifier(),
+            '(' => {
+                self.parens += 1;
+                self.emit(T::LeftParen)
+            }
+            ')' if self.parens == 0 => self.error("unexpected right paren"),
+            ')' => {
+                self.parens -= 1;
+                self.emit(T::RightParen)
+            }
+            '!'..='~' => self.emit(T::Char),
+            _ => self.error(format!("unrecognized character in action: {}", code_point(c))),
+        }
+    }
+
+    fn space(&mut self) -> Token {
+        while self.rest().first().is_some_and(|&b| is_space(b)) {
+            self.at += 1;
+        }
+        // The last space may belong to ` -}}`.
+        if at_right_delimiter(&self.text[self.at - 1..]).1 {
+            self.at -= 1;
+            if self.at == self.start {
+                return self.right_delimiter();
+            }
+        }
+        self.emit(T::Space)
+    }
+
+    fn quoted(&mut self, kind: TokenKind, mark: char, unterminated: &str) -> Token {
+        loop {
+            match self.next() {
+                Some('\\') => {
+                    if matches!(self.next(), None | Some('\n')) {
+                        return self.error(unterminated);
+                    }
+                }
+                None | Some('\n') => return self.error(unterminated),
+                Some(c) if c == mark => return self.emit(kind),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A name may end here.
+    fn at_terminator(&self) -> bool {
+        match self.rest() {
+            [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..] => true,
+            rest => rest.starts_with(RIGHT),
+        }
+    }
+
+    fn skip_alphanumeric(&mut self) {
+        while self.peek().is_some_and(is_alphanumeric) {
+            self.next();
+        }
+    }
+
+    fn bad_character(&mut self) -> Token {
+        let shown = code_point(self.peek().unwrap_or(char::REPLACEMENT_CHARACTER));
+        // Go has read the character already: the error's token reaches over it.
+        self.next();
+        self.error(format!("bad character {shown}"))
+    }
+
+    fn name(&mut self, kind: TokenKind) -> Token {
+        if self.at_terminator() {
+            return self.emit(if kind == T::Field { T::Dot } else { kind });
+        }
+        self.skip_alphanumeric();
+        if self.at_terminator() { self.emit(kind) } else { self.bad_character() }
+    }
+
+    fn identifier(&mut self) -> Token {
+        self.skip_alphanumeric();
+        if !self.at_terminator() {
+            return self.bad_character();
+        }
+        let kind = match &self.text[self.start..self.at] {
+            b"block" => T::Block,
+            b"break" => T::Break,
+            b"continue" => T::Continue,
+            b"define" => T::Define,
+            b"else" => T::Else,
+            b"end" => T::End,
+            b"if" => T::If,
+            b"nil" => T::Nil,
+            b"range" => T::Range,
+            b"template" => T::Template,
+            b"with" => T::With,
+            b"true" | b"false" => T::Bool,
+            _ => T::Identifier,
+        };
+        self.emit(kind)
+    }
+
+    fn accept(&mut self, valid: &[u8]) -> bool {
+        let found = self.rest().first().is_some_and(|b| valid.contains(b));
+        self.at += found as usize;
+        found
+    }
+
+    fn accept_run(&mut self, valid: &[u8]) {
+        while self.accept(valid) {}
+    }
+
+    fn number(&mut self) -> Token {
+        let well_formed = self.scan_number();
+        if well_formed && !matches!(self.rest().first(), Some(b'+' | b'-')) {
+            return self.emit(T::Number);
+        }
+        if well_formed && self.scan_number() && self.text[self.at - 1] == b'i' {
+            return self.emit(T::Complex);
+        }
+        let text = quote(&self.text[self.start..self.at]);
+        self.error(format!("bad number syntax: {text}"))
+    }
+
+    fn scan_number(&mut self) -> bool {
+        self.accept(b"+-");
+        let mut digits: &[u8] = b"0123456789_";
+        let mut base = 10;
+        if self.accept(b"0") {
+            if self.accept(b"xX") {
+                (digits, base) = (b"0123456789abcdefABCDEF_", 16);
+            } else if self.accept(b"oO") {
+                (digits, base) = (b"01234567_", 8);
+            } else if self.accept(b"bB") {
+                (digits, base) = (b"01_", 2);
+            }
+        }
+        self.accept_run(digits);
+        if self.accept(b".") {
+            self.accept_run(digits);
+        }
+        if (base == 10 && self.accept(b"eE")) || (base == 16 && self.accept(b"pP")) {
+            self.accept(b"+-");
+            self.accept_run(b"0123456789_");
+        }
+        self.accept(b"i");
+        if self.peek().is_some_and(is_alphanumeric) {
+            self.next();
+            return false;
+        }
+        true
+    }
+}
+
+fn left_trim_marker(inner: &[u8]) -> bool {
+    matches!(inner, [b'-', space, ..] if is_space(*space))
+}
+
+/// Whether the action closes here, and whether it trims what follows.
+fn at_right_delimiter(rest: &[u8]) -> (bool, bool) {
+    match rest {
+        [space, b'-', b'}', b'}', ..] if is_space(*space) => (true, true),
+        _ => (rest.starts_with(RIGHT), false),
+    }
+}
+
+fn leading_space(text: &[u8]) -> usize {
+    text.iter().take_while(|&&b| is_space(b)).count()
+}
+
+/// Go's `%#U`.
+fn code_point(c: char) -> String {
+    if is_print(c) { format!("U+{:04X} '{c}'", c as u32) } else { format!("U+{:04X}", c as u32) }
+}

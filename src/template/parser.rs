@@ -1,0 +1,876 @@
+//! Tokens into trees, as Go's text/template/parse; after an error it goes on behind the action that holds it.
+//!
+//! The first error of a text has Go's exact message; those after it are what Go would say if the first were mended.
+
+use super::functions::{self, Function};
+use super::lexer::{Lexer, Token, TokenKind as T};
+use super::print::{self, Complex, Unquoted, quote};
+use super::record::goes_to_text;
+use super::tree::*;
+use super::{NodeInfo, NodeKind, ParseError};
+use crate::diagnostic::did_you_mean;
+use crate::source::{SourceId, Span};
+use std::sync::Arc;
+
+/// Parentheses and control structures nest no deeper than this (Go allows 10000 of the former).
+const MAX_NESTING: usize = 500;
+/// Errors kept of one text.
+const MAX_ERRORS: usize = 100;
+
+/// What a text holds.
+pub struct Parsed {
+    /// The text itself (last) and what it defines; no name twice.
+    pub templates: Vec<Template>,
+    pub errors: Vec<ParseError>,
+}
+
+/// Parses a text. Executable nodes are added to `nodes`, where given.
+pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, nodes: Option<&mut Vec<NodeInfo>>) -> Parsed {
+    let name: Arc<str> = name.into();
+    let mut parser = Parser {
+        lexer: Lexer::new(&text),
+        text: &text,
+        source,
+        parsed_as: name.clone(),
+        tree: TreeState::default(),
+        nodes,
+        templates: Vec::new(),
+        errors: Vec::new(),
+        depth: 0,
+    };
+    let body = parser.main();
+    parser.add(name, body);
+    let Parser { templates, errors, parsed_as, .. } = parser;
+    let templates = templates.into_iter().map(|(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body });
+    Parsed { templates: templates.collect(), errors }
+}
+
+/// Whether Go takes a body for empty: definitions, comments and white space.
+pub fn is_empty(body: &List, text: &[u8]) -> bool {
+    body.nodes.iter().all(|node| match node {
+        Node::Text { range, .. } => String::from_utf8_lossy(&text[range.start as usize..range.end as usize]).trim().is_empty(),
+        _ => false,
+    })
+}
+
+/// An error was recorded; the action is given up.
+struct Failed;
+
+type Parse<V> = Result<V, Failed>;
+
+/// What belongs to one tree: `define` and `block` begin their own.
+struct TreeState {
+    /// Tokens pushed back, the next one last.
+    ahead: Vec<Token>,
+    /// The line of the last token read, where Go sees its errors.
+    line: usize,
+    /// The last token read.
+    last: Option<Token>,
+    variables: Vec<Box<str>>,
+    action_line: usize,
+    ranges: usize,
+}
+
+impl Default for TreeState {
+    fn default() -> TreeState {
+        TreeState { ahead: Vec::new(), line: 0, last: None, variables: vec!["$".into()], action_line: 0, ranges: 0 }
+    }
+}
+
+/// What ends a list of nodes.
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    End,
+    Else,
+    Eof,
+}
+
+impl Stop {
+    fn describe(self) -> &'static str {
+        match self {
+            Stop::End => "{{end}}",
+            Stop::Else => "{{else}}",
+            Stop::Eof => "EOF",
+        }
+    }
+}
+
+enum Item {
+    Node(Node),
+    Stop(Stop),
+}
+
+struct Parser<'t, 'n> {
+    lexer: Lexer<'t>,
+    text: &'t [u8],
+    source: SourceId,
+    parsed_as: Arc<str>,
+    tree: TreeState,
+    nodes: Option<&'n mut Vec<NodeInfo>>,
+    templates: Vec<(Arc<str>, List)>,
+    errors: Vec<ParseError>,
+    depth: usize,
+}
+
+impl Parser<'_, '_> {
+    fn next(&mut self) -> Token {
+        let token = match self.tree.ahead.pop() {
+            Some(token) => token,
+            None => {
+                let token = self.lexer.token();
+                self.tree.line = token.line;
+                token
+            }
+        };
+        self.tree.last = Some(token.clone());
+        token
+    }
+
+    fn back(&mut self, token: Token) {
+        self.tree.ahead.push(token);
+    }
+
+    fn peek(&mut self) -> Token {
+        let token = self.next();
+        self.back(token.clone());
+        token
+    }
+
+    fn next_non_space(&mut self) -> Token {
+        loop {
+            let token = self.next();
+            if token.kind != T::Space {
+                return token;
+            }
+        }
+    }
+
+    fn peek_non_space(&mut self) -> Token {
+        let token = self.next_non_space();
+        self.back(token.clone());
+        token
+    }
+
+    fn range(&self, token: &Token) -> Range {
+        Range::new(token.start, token.end)
+    }
+
+    fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
+        let nodes = self.nodes.as_deref_mut()?;
+        nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
+        Some(nodes.len() as u32 - 1)
+    }
+
+    fn fail<V>(&mut self, at: Range, message: impl AsRef<str>) -> Parse<V> {
+        self.fail_with_help(at, message, None)
+    }
+
+    fn fail_with_help<V>(&mut self, at: Range, message: impl AsRef<str>, help: Option<String>) -> Parse<V> {
+        let message = format!("template: {}:{}: {}", self.parsed_as, self.tree.line, message.as_ref());
+        let span = Span { source: self.source, start: at.start, end: at.end };
+        self.errors.push(ParseError { message, template: self.parsed_as.to_string(), span, help });
+        Err(Failed)
+    }
+
+    fn fail_at_last<V>(&mut self, message: impl AsRef<str>) -> Parse<V> {
+        let at = self.tree.last.as_ref().map_or(Range::default(), |token| Range::new(token.start, token.end));
+        self.fail(at, message)
+    }
+
+    fn unexpected<V>(&mut self, token: &Token, context: &str) -> Parse<V> {
+        let at = self.range(token);
+        let shown = token.describe(self.text);
+        if token.kind != T::Error {
+            return self.fail(at, format!("unexpected {shown} in {context}"));
+        }
+        let mut extra = String::new();
+        if self.tree.action_line != 0 && self.tree.action_line != token.line {
+            extra = format!(" in action started at {}:{}", self.parsed_as, self.tree.action_line);
+            if shown.ends_with(" action") {
+                extra.drain(.." in action".len());
+            }
+        }
+        self.fail(at, format!("{shown}{extra}"))
+    }
+
+    fn expect(&mut self, kind: T, context: &str) -> Parse<Token> {
+        let token = self.next_non_space();
+        if token.kind == kind { Ok(token) } else { self.unexpected(&token, context) }
+    }
+
+    /// Goes on behind the action in which an error was met; gives the offset where that is.
+    fn resume(&mut self) -> usize {
+        self.tree.ahead.clear();
+        self.tree.action_line = 0;
+        if self.errors.len() >= MAX_ERRORS {
+            return self.lexer.resume(self.text.len());
+        }
+        match self.tree.last.clone() {
+            Some(token) if token.kind == T::RightDelimiter => token.end,
+            Some(token) if token.kind == T::Error => self.lexer.resume(token.start),
+            Some(token) => self.lexer.resume(token.end),
+            None => self.lexer.resume(0),
+        }
+    }
+
+    /// Helm's text of the last error.
+    fn last_message(&self) -> Box<str> {
+        self.errors.last().map_or("", |error| &error.message).into()
+    }
+
+    fn error_node(&mut self, start: usize) -> Node {
+        let message = self.last_message();
+        let end = self.resume();
+        Node::Error { range: Range::new(start, end.max(start)), message }
+    }
+
+    fn main(&mut self) -> List {
+        let mut list = List { at: self.peek().start as u32, ..List::default() };
+        loop {
+            let token = self.peek();
+            match token.kind {
+                T::Eof => return list,
+                T::LeftDelimiter => {
+                    let delimiter = self.next();
+                    let keyword = self.next_non_space();
+                    if keyword.kind == T::Define {
+                        if self.define().is_err() {
+                            list.nodes.push(self.error_node(delimiter.start));
+                        }
+                        continue;
+                    }
+                    self.back(keyword);
+                    self.back(delimiter);
+                }
+                _ => {}
+            }
+            match self.text_or_action() {
+                Item::Node(node) => list.nodes.push(node),
+                Item::Stop(stop) => {
+                    let _ = self.fail_at_last::<()>(format!("unexpected {}", stop.describe()));
+                    list.nodes.push(self.error_node(token.start));
+                }
+            }
+        }
+    }
+
+    /// Parses with a tree state of its own, as Go does for `define` and `block`.
+    fn in_own_tree<V>(&mut self, work: impl FnOnce(&mut Self) -> V) -> V {
+        let outer = std::mem::take(&mut self.tree);
+        let result = work(self);
+        let inner = std::mem::replace(&mut self.tree, outer);
+        self.tree.last = inner.last;
+        result
+    }
+
+    /// A `define`, its keyword read already. Fails where its name cannot be read.
+    fn define(&mut self) -> Parse<()> {
+        const CONTEXT: &str = "define clause";
+        self.in_own_tree(|parser| {
+            let token = parser.next_non_space();
+            if !matches!(token.kind, T::Str | T::RawString) {
+                return parser.unexpected(&token, CONTEXT);
+            }
+            let name = parser.unquoted(&token)?;
+            if parser.expect(T::RightDelimiter, CONTEXT).is_err() {
+                parser.resume();
+            }
+            let body = parser.definition_body(CONTEXT);
+            parser.add(String::from_utf8_lossy(&name).into(), body);
+            Ok(())
+        })
+    }
+
+    fn definition_body(&mut self, context: &str) -> List {
+        let mut list = List::default();
+        loop {
+            let stop = self.list(&mut list, None);
+            match stop {
+                Stop::Else => {
+                    let _ = self.fail_at_last::<()>(format!("unexpected {} in {context}", stop.describe()));
+                    self.resume();
+                }
+                Stop::End | Stop::Eof => return list,
+            }
+        }
+    }
+
+    fn add(&mut self, name: Arc<str>, body: List) {
+        match self.templates.iter().position(|(known, _)| *known == name) {
+            None => self.templates.push((name, body)),
+            Some(i) if is_empty(&self.templates[i].1, self.text) => self.templates[i].1 = body,
+            Some(_) if is_empty(&body, self.text) => {}
+            Some(_) => {
+                let _ = self.fail_at_last::<()>(format!("template: multiple definition of template {}", quote(name.as_bytes())));
+            }
+        }
+    }
+
+    /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error.
+    fn list(&mut self, list: &mut List, branch: Option<usize>) -> Stop {
+        let first = self.peek_non_space();
+        if list.nodes.is_empty() {
+            list.at = first.start as u32;
+        }
+        let stop = loop {
+            let token = self.peek_non_space();
+            if token.kind == T::Eof {
+                let _ = self.fail::<()>(self.range(&token), "unexpected EOF");
+                break Stop::Eof;
+            }
+            match self.text_or_action() {
+                Item::Node(node) => list.nodes.push(node),
+                Item::Stop(stop) => break stop,
+            }
+        };
+        if let Some(start) = branch {
+            let end = self.tree.last.as_ref().map_or(start, |token| token.start).max(start);
+            list.index = self.record(Range::new(start, end), NodeKind::Branch);
+        }
+        stop
+    }
+
+    fn text_or_action(&mut self) -> Item {
+        let token = self.next_non_space();
+        match token.kind {
+            T::Text => {
+                let range = self.range(&token);
+                Item::Node(Node::Text { range, index: self.record(range, NodeKind::Text) })
+            }
+            T::LeftDelimiter => {
+                self.tree.action_line = token.line;
+                let item = self.action(token.start);
+                self.tree.action_line = 0;
+                item.unwrap_or_else(|Failed| Item::Node(self.error_node(token.start)))
+            }
+            _ => {
+                let _ = self.unexpected::<()>(&token, "input");
+                Item::Node(self.error_node(token.start))
+            }
+        }
+    }
+
+    fn action(&mut self, start: usize) -> Parse<Item> {
+        let token = self.next_non_space();
+        let node = match token.kind {
+            T::Block => self.block(start)?,
+            T::Break | T::Continue => self.loop_control(&token)?,
+            T::Else => {
+                let next = self.peek_non_space();
+                if !matches!(next.kind, T::If | T::With) {
+                    self.expect(T::RightDelimiter, "else")?;
+                }
+                return Ok(Item::Stop(Stop::Else));
+            }
+            T::End => {
+                self.expect(T::RightDelimiter, "end")?;
+                return Ok(Item::Stop(Stop::End));
+            }
+            T::If => self.control(BranchKind::If)?,
+            T::Range => self.control(BranchKind::Range)?,
+            T::With => self.control(BranchKind::With)?,
+            T::Template => self.template_call(start)?,
+            _ => {
+                let at = token.start as u32;
+                self.back(token);
+                let mut pipe = self.pipeline("command", T::RightDelimiter)?;
+                let guarded = !pipe.variables.is_empty();
+                guard_pipe(&mut pipe, guarded);
+                let range = Range::new(start, self.last_end());
+                Node::Action { at, range, pipe, index: self.record(range, NodeKind::Action) }
+            }
+        };
+        Ok(Item::Node(node))
+    }
+
+    /// The end of the last token read.
+    fn last_end(&self) -> usize {
+        self.tree.last.as_ref().map_or(0, |token| token.end)
+    }
+
+    fn loop_control(&mut self, token: &Token) -> Parse<Node> {
+        let keyword = if token.kind == T::Break { "break" } else { "continue" };
+        self.expect(T::RightDelimiter, &format!("{{{{{keyword}}}}}"))?;
+        if self.tree.ranges == 0 {
+            return self.fail(self.range(token), format!("{{{{{keyword}}}}} outside {{{{range}}}}"));
+        }
+        let at = token.start as u32;
+        Ok(if token.kind == T::Break { Node::Break { at } } else { Node::Continue { at } })
+    }
+
+    fn control(&mut self, kind: BranchKind) -> Parse<Node> {
+        if self.depth >= MAX_NESTING {
+            return self.fail_at_last("max expression depth exceeded");
+        }
+        self.depth += 1;
+        let variables = self.tree.variables.len();
+        let node = self.control_body(kind);
+        self.tree.variables.truncate(variables);
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn control_body(&mut self, kind: BranchKind) -> Node {
+        let start = self.last_end();
+        let mut pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
+            Ok(pipe) => pipe,
+            Err(Failed) => {
+                let error = Some(self.last_message());
+                let end = self.resume();
+                Pipe { at: start as u32, range: Range::new(start, end.max(start)), error, ..Pipe::default() }
+            }
+        };
+        guard_pipe(&mut pipe, true);
+        self.tree.action_line = 0;
+        self.tree.ranges += (kind == BranchKind::Range) as usize;
+        let mut body = List::default();
+        let mut stop = self.list(&mut body, Some(self.last_end()));
+        self.tree.ranges -= (kind == BranchKind::Range) as usize;
+        let mut otherwise = None;
+        if stop == Stop::Else {
+            let mut list = List { at: self.last_end() as u32, ..List::default() };
+            let start = self.last_end();
+            // `{{else if}}` and `{{else with}}` share the `{{end}}`.
+            let chained = match (kind, self.peek().kind) {
+                (BranchKind::If, T::If) => Some(BranchKind::If),
+                (BranchKind::With, T::With) => Some(BranchKind::With),
+                _ => None,
+            };
+            if let Some(kind) = chained {
+                self.next_non_space();
+                match self.control(kind) {
+                    Ok(node) => list.nodes.push(node),
+                    Err(Failed) => list.nodes.push(self.error_node(start)),
+                }
+                list.index = self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch);
+            } else {
+                loop {
+                    stop = self.list(&mut list, Some(start));
+                    if stop != Stop::Else {
+                        break;
+                    }
+                    let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
+                    self.resume();
+                }
+            }
+            otherwise = Some(list);
+        }
+        Node::Branch(Box::new(Branch { kind, at: pipe.at, pipe, body, otherwise }))
+    }
+
+    fn block(&mut self, start: usize) -> Parse<Node> {
+        const CONTEXT: &str = "block clause";
+        let token = self.next_non_space();
+        let name = self.template_name(&token, CONTEXT)?;
+        let mut pipe = self.pipeline(CONTEXT, T::RightDelimiter)?;
+        guard_pipe(&mut pipe, true);
+        let range = Range::new(start, self.last_end());
+        self.in_own_tree(|parser| {
+            let body = parser.definition_body(CONTEXT);
+            parser.add(name.clone(), body);
+        });
+        let index = self.record(range, NodeKind::Action);
+        Ok(Node::Template(Box::new(TemplateCall { at: token.start as u32, range, name, pipe: Some(pipe), index })))
+    }
+
+    fn template_call(&mut self, start: usize) -> Parse<Node> {
+        const CONTEXT: &str = "template clause";
+        let token = self.next_non_space();
+        let name = self.template_name(&token, CONTEXT)?;
+        let next = self.next_non_space();
+        let mut pipe = None;
+        if next.kind != T::RightDelimiter {
+            self.back(next);
+            let mut data = self.pipeline(CONTEXT, T::RightDelimiter)?;
+            guard_pipe(&mut data, true);
+            pipe = Some(data);
+        }
+        let range = Range::new(start, self.last_end());
+        let index = self.record(range, NodeKind::Action);
+        Ok(Node::Template(Box::new(TemplateCall { at: token.start as u32, range, name, pipe, index })))
+    }
+
+    fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
+        match token.kind {
+            T::Str | T::RawString => Ok(String::from_utf8_lossy(&self.unquoted(token)?).into()),
+            _ => self.unexpected(token, context),
+        }
+    }
+
+    fn unquoted(&mut self, token: &Token) -> Parse<Vec<u8>> {
+        let text = self.text;
+        match print::unquote(&text[token.start..token.end]) {
+            Ok(text) => Ok(text),
+            Err(message) => self.fail(self.range(token), message),
+        }
+    }
+
+    /// Up to and with the token that ends it.
+    fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
+        let first = self.peek_non_space();
+        let mut pipe = Pipe { at: first.start as u32, range: self.range(&first), ..Pipe::default() };
+        self.declarations(&mut pipe, context)?;
+        loop {
+            let token = self.next_non_space();
+            match token.kind {
+                kind if kind == end => break,
+                T::Bool
+                | T::CharConstant
+                | T::Complex
+                | T::Dot
+                | T::Field
+                | T::Identifier
+                | T::Number
+                | T::Nil
+                | T::RawString
+                | T::Str
+                | T::Variable
+                | T::LeftParen => {
+                    self.back(token);
+                    let command = self.command()?;
+                    pipe.range = pipe.range.to(command.range);
+                    pipe.commands.push(command);
+                }
+                _ => return self.unexpected(&token, context),
+            }
+        }
+        self.check(pipe, context)
+    }
+
+    fn check(&mut self, pipe: Pipe, context: &str) -> Parse<Pipe> {
+        if pipe.commands.is_empty() {
+            return self.fail(pipe.range, format!("missing value for {context}"));
+        }
+        for (i, command) in pipe.commands.iter().enumerate().skip(1) {
+            use ExpressionKind as E;
+            if matches!(command.arguments[0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
+                return self.fail(command.range, format!("non executable command in pipeline stage {}", i + 1));
+            }
+        }
+        Ok(pipe)
+    }
+
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
+    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Parse<()> {
+        loop {
+            let variable = self.peek_non_space();
+            if variable.kind != T::Variable {
+                return Ok(());
+            }
+            self.next_non_space();
+            let after = self.next();
+            let next = if after.kind == T::Space { self.next_non_space() } else { after.clone() };
+            let comma = next.kind == T::Char && self.text[next.start..next.end] == *b",";
+            if !comma && !matches!(next.kind, T::Assign | T::Declare) {
+                self.back(next);
+                if after.kind == T::Space {
+                    self.back(after);
+                }
+                self.back(variable);
+                return Ok(());
+            }
+            let name: Box<str> = String::from_utf8_lossy(&self.text[variable.start..variable.end]).into();
+            self.tree.variables.push(name.clone());
+            let kind = ExpressionKind::Variable { names: vec![name], guarded: true };
+            pipe.variables.push(Expression { at: variable.start as u32, range: self.range(&variable), kind });
+            if !comma {
+                pipe.assigns = next.kind == T::Assign;
+                return Ok(());
+            }
+            if context != "range" || pipe.variables.len() >= 2 {
+                return self.fail(self.range(&next), format!("too many declarations in {context}"));
+            }
+            let next = self.peek_non_space();
+            if !matches!(next.kind, T::Variable | T::RightDelimiter | T::RightParen) {
+                return self.fail(self.range(&next), "range can only initialize variables");
+            }
+        }
+    }
+
+    fn command(&mut self) -> Parse<Command> {
+        let first = self.peek_non_space();
+        let mut command = Command { at: first.start as u32, range: self.range(&first), arguments: Vec::new() };
+        loop {
+            self.peek_non_space();
+            if let Some(operand) = self.operand()? {
+                command.range = command.range.to(operand.range);
+                command.arguments.push(operand);
+            }
+            let token = self.next();
+            match token.kind {
+                T::Space => continue,
+                T::RightDelimiter | T::RightParen => self.back(token),
+                T::Pipe => {}
+                _ => return self.unexpected(&token, "operand"),
+            }
+            break;
+        }
+        if command.arguments.is_empty() { self.fail(command.range, "empty command") } else { Ok(command) }
+    }
+
+    fn operand(&mut self) -> Parse<Option<Expression>> {
+        let Some(mut term) = self.term()? else { return Ok(None) };
+        let field = self.peek();
+        if field.kind != T::Field {
+            return Ok(Some(term));
+        }
+        let mut names = Vec::new();
+        let mut range = term.range;
+        while self.peek().kind == T::Field {
+            let token = self.next();
+            range = range.to(self.range(&token));
+            names.push(self.field_name(&token));
+        }
+        let at = field.start as u32;
+        match &mut term.kind {
+            ExpressionKind::Field { names: head, .. } | ExpressionKind::Variable { names: head, .. } => {
+                head.append(&mut names);
+                Ok(Some(Expression { at, range, kind: term.kind }))
+            }
+            ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
+                let mut shown = Vec::new();
+                term.describe(self.text, &mut shown);
+                self.fail(range, format!("unexpected . after term {}", quote(&shown)))
+            }
+            _ => Ok(Some(Expression { at, range, kind: ExpressionKind::Chain { base: Box::new(term), names, guarded: false } })),
+        }
+    }
+
+    /// The name of a field token, without its dot.
+    fn field_name(&self, token: &Token) -> Box<str> {
+        String::from_utf8_lossy(&self.text[token.start + 1..token.end]).into()
+    }
+
+    fn term(&mut self) -> Parse<Option<Expression>> {
+        let token = self.next_non_space();
+        let range = self.range(&token);
+        let kind = match token.kind {
+            T::Identifier => ExpressionKind::Function(self.function(&token)?),
+            T::Dot => ExpressionKind::Dot,
+            T::Nil => ExpressionKind::Nil,
+            T::Variable => {
+                let name: Box<str> = String::from_utf8_lossy(&self.text[token.start..token.end]).into();
+                if !self.tree.variables.contains(&name) {
+                    let known: Vec<&str> = self.tree.variables.iter().map(|name| &**name).collect();
+                    let help = did_you_mean(&name, known.into_iter().filter(|&name| name != "$")).map(|near| format!("did you mean `{near}`?"));
+                    return self.fail_with_help(range, format!("undefined variable {}", quote(name.as_bytes())), help);
+                }
+                ExpressionKind::Variable { names: vec![name], guarded: false }
+            }
+            T::Field => ExpressionKind::Field { names: vec![self.field_name(&token)], guarded: false },
+            T::Bool => ExpressionKind::Bool(self.text[token.start..token.end] == *b"true"),
+            T::CharConstant | T::Complex | T::Number => {
+                let text = &self.text[token.start..token.end];
+                match number(text, token.kind) {
+                    Ok(number) => ExpressionKind::Number(number),
+                    Err(message) => return self.fail(range, message),
+                }
+            }
+            T::LeftParen => {
+                if self.depth >= MAX_NESTING {
+                    return self.fail(range, "max expression depth exceeded");
+                }
+                self.depth += 1;
+                let pipe = self.pipeline("parenthesized pipeline", T::RightParen);
+                self.depth -= 1;
+                let pipe = pipe?;
+                let range = Range::new(token.start, self.last_end());
+                return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(Box::new(pipe)) }));
+            }
+            T::Str | T::RawString => ExpressionKind::Str { quoted: range, text: self.unquoted(&token)?.into() },
+            _ => {
+                self.back(token);
+                return Ok(None);
+            }
+        };
+        Ok(Some(Expression { at: token.start as u32, range, kind }))
+    }
+
+    fn function(&mut self, token: &Token) -> Parse<&'static Function> {
+        let name = String::from_utf8_lossy(&self.text[token.start..token.end]).into_owned();
+        match functions::lookup(&name) {
+            Some(function) => Ok(function),
+            None => {
+                let help = match name.as_str() {
+                    "env" | "expandenv" => {
+                        Some(format!("Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"))
+                    }
+                    _ => did_you_mean(&name, functions::names()).map(|near| format!("did you mean `{near}`?")),
+                };
+                self.fail_with_help(self.range(token), format!("function {} not defined", quote(name.as_bytes())), help)
+            }
+        }
+    }
+}
+
+/// Marks the fields of a pipeline whose absence the template takes into account.
+fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
+    let mut later = guarded;
+    for command in pipe.commands.iter_mut().rev() {
+        let [first, arguments @ ..] = &mut command.arguments[..] else { continue };
+        let function = if let ExpressionKind::Function(function) = first.kind { Some(function) } else { None };
+        let guards = function.is_some_and(|function| !goes_to_text(function.name));
+        guard_expression(first, later);
+        for argument in arguments {
+            guard_expression(argument, later || guards || function.is_none());
+        }
+        later |= guards;
+    }
+}
+
+fn guard_expression(expression: &mut Expression, by_context: bool) {
+    match &mut expression.kind {
+        ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
+        ExpressionKind::Chain { base, guarded, .. } => {
+            *guarded = by_context;
+            guard_expression(base, true);
+        }
+        ExpressionKind::Pipe(pipe) => guard_pipe(pipe, by_context),
+        _ => {}
+    }
+}
+
+/// A numeric constant as every Go type that can hold it.
+fn number(text: &[u8], kind: T) -> Result<Number, String> {
+    let shown = String::from_utf8_lossy(text);
+    if kind == T::CharConstant {
+        let inner = text.get(1..).unwrap_or_default();
+        let Some((c, length)) = print::unquote_char(inner, b'\'') else { return Err("invalid syntax".into()) };
+        if inner.get(length..) != Some(b"'") {
+            return Err(format!("malformed character constant: {shown}"));
+        }
+        let code = match c {
+            Unquoted::Char(c) => c as u32,
+            Unquoted::Byte(b) => b.into(),
+        };
+        return Ok(Number { int: Some(code.into()), uint: Some(code.into()), float: Some(code.into()), complex: None });
+    }
+    if kind == T::Complex {
+        let split = shown.rfind(['+', '-']).filter(|&i| i > 0).unwrap_or(0);
+        // The sign of an exponent belongs to its number.
+        let split = match shown[..split].ends_with(['e', 'E', 'p', 'P']) {
+            true => shown[..split - 1].rfind(['+', '-']).unwrap_or(0),
+            false => split,
+        };
+        let (real, imaginary) = shown.split_at(split);
+        return match (parse_float(real), parse_float(imaginary.trim_end_matches('i'))) {
+            (Some(real), Some(imaginary)) => Ok(simplified(Complex { real, imaginary })),
+            _ => Err("syntax error scanning complex number".into()),
+        };
+    }
+    if let Some(imaginary) = shown.strip_suffix('i').and_then(parse_float) {
+        return Ok(simplified(Complex { real: 0.0, imaginary }));
+    }
+    let mut number = Number { int: parse_integer(&shown).and_then(|i| i.try_into().ok()), ..Number::default() };
+    number.uint = match shown.starts_with(['-', '+']) {
+        false => parse_integer(&shown).and_then(|i| i.try_into().ok()),
+        true => number.int.filter(|&i| i == 0).map(|_| 0),
+    };
+    if let Some(int) = number.int {
+        number.float = Some(int as f64);
+    } else if let Some(uint) = number.uint {
+        number.float = Some(uint as f64);
+    } else if let Some(float) = parse_float(&shown) {
+        if !shown.contains(['.', 'e', 'E', 'p', 'P']) {
+            return Err(format!("integer overflow: {}", quote(text)));
+        }
+        number.float = Some(float);
+        number.int = whole(float);
+        number.uint = whole_unsigned(float);
+    }
+    if number == Number::default() {
+        return Err(format!("illegal number syntax: {}", quote(text)));
+    }
+    Ok(number)
+}
+
+fn whole(float: f64) -> Option<i64> {
+    (float.fract() == 0.0 && (-9.3e18..9.3e18).contains(&float) && (float as i64) as f64 == float).then_some(float as i64)
+}
+
+fn whole_unsigned(float: f64) -> Option<u64> {
+    (float.fract() == 0.0 && (0.0..1.85e19).contains(&float) && (float as u64) as f64 == float).then_some(float as u64)
+}
+
+fn simplified(complex: Complex) -> Number {
+    let float = (complex.imaginary == 0.0).then_some(complex.real);
+    Number { complex: Some(complex), float, int: float.and_then(whole), uint: float.and_then(whole_unsigned) }
+}
+
+/// `strconv.ParseInt(text, 0, …)`, without the limit of a type.
+fn parse_integer(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) => (text.starts_with('-'), digits),
+        None => (false, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (base, body) = match lower.get(..2) {
+        Some("0x") => (16, &lower[2..]),
+        Some("0b") => (2, &lower[2..]),
+        Some("0o") => (8, &lower[2..]),
+        _ if lower.len() > 1 && lower.starts_with('0') => (8, &lower[1..]),
+        _ => (10, &lower[..]),
+    };
+    if digits.contains('_') && !underscores_are_well_placed(&lower) {
+        return None;
+    }
+    let body = body.replace('_', "");
+    if body.is_empty() || !body.chars().all(|c| c.is_digit(base)) {
+        return None;
+    }
+    let magnitude = i128::from_str_radix(&body, base).ok()?;
+    let value = if negative { -magnitude } else { magnitude };
+    (i64::MIN as i128..=u64::MAX as i128).contains(&value).then_some(value)
+}
+
+/// Underscores stand between digits only, or behind a base prefix.
+fn underscores_are_well_placed(lower: &str) -> bool {
+    let unprefixed = lower.strip_prefix("0x").or_else(|| lower.strip_prefix("0b")).or_else(|| lower.strip_prefix("0o"));
+    let hex = lower.starts_with("0x");
+    // A base prefix counts as a digit.
+    let mut after_digit = unprefixed.is_some();
+    let mut pending = false;
+    for c in unprefixed.unwrap_or(lower).chars() {
+        let is_digit = c.is_ascii_digit() || (hex && ('a'..='f').contains(&c));
+        match c {
+            '_' if !after_digit => return false,
+            '_' => (after_digit, pending) = (false, true),
+            _ if is_digit => (after_digit, pending) = (true, false),
+            _ if pending => return false,
+            _ => after_digit = false,
+        }
+    }
+    !pending
+}
+
+/// `strconv.ParseFloat` of what the lexer takes for a number: decimal, or hexadecimal with an exponent of two. Underscores are only
+/// allowed behind a base prefix.
+fn parse_float(text: &str) -> Option<f64> {
+    let (sign, magnitude) = match text.strip_prefix('-') {
+        Some(magnitude) => (-1.0, magnitude),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = magnitude.to_ascii_lowercase();
+    if let Some(hex) = lower.strip_prefix("0x") {
+        if hex.contains('_') && !underscores_are_well_placed(&lower) {
+            return None;
+        }
+        let hex = hex.replace('_', "");
+        let (mantissa, exponent) = hex.split_once('p')?;
+        let exponent: i32 = exponent.parse().ok().filter(|e: &i32| e.abs() < 5000)?;
+        let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        if before.is_empty() && after.is_empty() {
+            return None;
+        }
+        let mut value = 0.0f64;
+        for c in before.chars().chain(after.chars()) {
+            value = value * 16.0 + c.to_digit(16)? as f64;
+        }
+        let value = value * 2f64.powi(exponent - 4 * after.len() as i32);
+        return value.is_finite().then_some(sign * value);
+    }
+    if lower.contains('_') || !lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    lower.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| sign * value)
+}

@@ -1,0 +1,309 @@
+//! The tree of a parsed template, and how Go's error texts write its nodes.
+//!
+//! Immutable and shared by all renders and threads. Positions named `at` are Go's own, which decide the line and column that its
+//! errors show (a field's is that of its second name: `.Values.a` is at `.a`); spans are what a reader would call the node.
+
+use super::functions::Function;
+use super::print::Complex;
+use crate::source::{SourceId, Span};
+use std::sync::Arc;
+
+/// One template: a file, what `define` or `block` named, or text given to `tpl`.
+#[derive(Debug)]
+pub struct Template {
+    pub name: Arc<str>,
+    /// The name of the file that it stands in, for error texts.
+    pub parsed_as: Arc<str>,
+    pub source: SourceId,
+    /// The whole text of that file.
+    pub text: Arc<[u8]>,
+    pub body: List,
+}
+
+impl Template {
+    pub fn span(&self, range: Range) -> Span {
+        Span { source: self.source, start: range.start, end: range.end }
+    }
+
+    /// `name:line:column` as Go counts: the column in bytes from 0.
+    pub fn location(&self, at: u32) -> String {
+        let before = &self.text[..(at as usize).min(self.text.len())];
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
+        format!("{}:{line}:{column}", self.parsed_as)
+    }
+}
+
+/// A range of bytes of the template's text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Range {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Range {
+    pub fn new(start: usize, end: usize) -> Range {
+        Range { start: start as u32, end: end as u32 }
+    }
+    pub fn to(self, other: Range) -> Range {
+        Range { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// The place of a node in [`super::Templates::nodes`]; none in text given to `tpl`.
+pub type NodeIndex = Option<u32>;
+
+#[derive(Debug, Default)]
+pub struct List {
+    pub at: u32,
+    pub nodes: Vec<Node>,
+    pub index: NodeIndex,
+}
+
+#[derive(Debug)]
+pub enum Node {
+    Text {
+        range: Range,
+        index: NodeIndex,
+    },
+    Action {
+        at: u32,
+        /// With its delimiters.
+        range: Range,
+        pipe: Pipe,
+        index: NodeIndex,
+    },
+    Branch(Box<Branch>),
+    Template(Box<TemplateCall>),
+    Break {
+        at: u32,
+    },
+    Continue {
+        at: u32,
+    },
+    /// What could not be parsed; `message` is Helm's text.
+    Error {
+        range: Range,
+        message: Box<str>,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BranchKind {
+    If,
+    With,
+    Range,
+}
+
+impl BranchKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            BranchKind::If => "if",
+            BranchKind::With => "with",
+            BranchKind::Range => "range",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Branch {
+    pub kind: BranchKind,
+    pub at: u32,
+    pub pipe: Pipe,
+    pub body: List,
+    pub otherwise: Option<List>,
+}
+
+/// `{{ template "name" pipe }}`, and what stands in the place of a `{{ block }}`.
+#[derive(Debug)]
+pub struct TemplateCall {
+    pub at: u32,
+    pub range: Range,
+    pub name: Arc<str>,
+    pub pipe: Option<Pipe>,
+    pub index: NodeIndex,
+}
+
+#[derive(Debug, Default)]
+pub struct Pipe {
+    pub at: u32,
+    pub range: Range,
+    pub variables: Vec<Expression>,
+    /// `=`, not `:=`.
+    pub assigns: bool,
+    pub commands: Vec<Command>,
+    /// It could not be parsed; Helm's text of the error.
+    pub error: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+pub struct Command {
+    pub at: u32,
+    pub range: Range,
+    /// The function or value, then its arguments; never empty.
+    pub arguments: Vec<Expression>,
+}
+
+#[derive(Debug)]
+pub struct Expression {
+    pub at: u32,
+    pub range: Range,
+    pub kind: ExpressionKind,
+}
+
+#[derive(Debug)]
+pub enum ExpressionKind {
+    Dot,
+    Nil,
+    Bool(bool),
+    Number(Number),
+    Str {
+        quoted: Range,
+        text: Arc<[u8]>,
+    },
+    Field {
+        names: Vec<Box<str>>,
+        guarded: bool,
+    },
+    /// `$x.a.b`: the variable with its `$` comes first.
+    Variable {
+        names: Vec<Box<str>>,
+        guarded: bool,
+    },
+    /// `(pipe).a.b`
+    Chain {
+        base: Box<Expression>,
+        names: Vec<Box<str>>,
+        guarded: bool,
+    },
+    Function(&'static Function),
+    Pipe(Box<Pipe>),
+}
+
+/// A numeric or character constant, as every type that it may take.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Number {
+    pub int: Option<i64>,
+    pub uint: Option<u64>,
+    pub float: Option<f64>,
+    pub complex: Option<Complex>,
+}
+
+/// Writes a node as Go's `Node.String()`; `text` is that of its template.
+pub trait Describe {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>);
+}
+
+fn slice(text: &[u8], range: Range) -> &[u8] {
+    text.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+impl Describe for List {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        self.nodes.iter().for_each(|node| node.describe(text, out));
+    }
+}
+
+impl Describe for Node {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Node::Text { range, .. } | Node::Error { range, .. } => out.extend_from_slice(slice(text, *range)),
+            Node::Action { pipe, .. } => {
+                out.extend_from_slice(b"{{");
+                pipe.describe(text, out);
+                out.extend_from_slice(b"}}");
+            }
+            Node::Branch(branch) => {
+                out.extend_from_slice(format!("{{{{{} ", branch.kind.name()).as_bytes());
+                branch.pipe.describe(text, out);
+                out.extend_from_slice(b"}}");
+                branch.body.describe(text, out);
+                if let Some(otherwise) = &branch.otherwise {
+                    out.extend_from_slice(b"{{else}}");
+                    otherwise.describe(text, out);
+                }
+                out.extend_from_slice(b"{{end}}");
+            }
+            Node::Template(call) => {
+                out.extend_from_slice(format!("{{{{template {}", super::print::quote(call.name.as_bytes())).as_bytes());
+                if let Some(pipe) = &call.pipe {
+                    out.push(b' ');
+                    pipe.describe(text, out);
+                }
+                out.extend_from_slice(b"}}");
+            }
+            Node::Break { .. } => out.extend_from_slice(b"{{break}}"),
+            Node::Continue { .. } => out.extend_from_slice(b"{{continue}}"),
+        }
+    }
+}
+
+impl Describe for Pipe {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        for (i, variable) in self.variables.iter().enumerate() {
+            if i > 0 {
+                out.extend_from_slice(b", ");
+            }
+            variable.describe(text, out);
+        }
+        if !self.variables.is_empty() {
+            out.extend_from_slice(if self.assigns { b" = " } else { b" := " });
+        }
+        for (i, command) in self.commands.iter().enumerate() {
+            if i > 0 {
+                out.extend_from_slice(b" | ");
+            }
+            command.describe(text, out);
+        }
+    }
+}
+
+impl Describe for Command {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        for (i, argument) in self.arguments.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            argument.describe_in_parens(text, out);
+        }
+    }
+}
+
+impl Expression {
+    fn describe_in_parens(&self, text: &[u8], out: &mut Vec<u8>) {
+        let pipe = matches!(self.kind, ExpressionKind::Pipe(_));
+        if pipe {
+            out.push(b'(');
+        }
+        self.describe(text, out);
+        if pipe {
+            out.push(b')');
+        }
+    }
+}
+
+impl Describe for Expression {
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        let fields = |names: &[Box<str>], out: &mut Vec<u8>| {
+            for name in names {
+                out.push(b'.');
+                out.extend_from_slice(name.as_bytes());
+            }
+        };
+        match &self.kind {
+            ExpressionKind::Dot => out.push(b'.'),
+            ExpressionKind::Nil => out.extend_from_slice(b"nil"),
+            ExpressionKind::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            ExpressionKind::Number(_) => out.extend_from_slice(slice(text, self.range)),
+            ExpressionKind::Str { quoted, .. } => out.extend_from_slice(slice(text, *quoted)),
+            ExpressionKind::Field { names, .. } => fields(names, out),
+            ExpressionKind::Variable { names, .. } => out.extend_from_slice(names.join(".").as_bytes()),
+            ExpressionKind::Chain { base, names, .. } => {
+                base.describe_in_parens(text, out);
+                fields(names, out);
+            }
+            ExpressionKind::Function(function) => out.extend_from_slice(function.name.as_bytes()),
+            ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
+        }
+    }
+}
