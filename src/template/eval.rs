@@ -513,18 +513,18 @@ impl Engine<'_> {
             }
             Node::Break { .. } => return Ok(Flow::Break),
             Node::Continue { .. } => return Ok(Flow::Continue),
-            Node::Error { range, message } => return Err(self.parse_fault(frame, *range, message)),
+            Node::Error { error, .. } => return Err(self.parse_fault(frame, error)),
         }
         Ok(Flow::On)
     }
 
     /// Execution came to what could not be parsed: Helm would not have come here.
-    fn parse_fault(&self, frame: &Frame, range: Range, message: &str) -> Box<Fault> {
+    fn parse_fault(&self, frame: &Frame, error: &Unparsed) -> Box<Fault> {
         Box::new(Fault {
-            message: super::helm_parse_message(message),
-            cause: message.to_owned(),
+            message: super::helm_parse_message(&error.message),
+            cause: error.message.splitn(3, ": ").nth(2).unwrap_or(&error.message).to_owned(),
             reason: Reason::Parse,
-            span: frame.span(range),
+            span: frame.span(error.range),
             includes: Vec::new(),
             help: None,
         })
@@ -777,8 +777,8 @@ impl Engine<'_> {
     fn pipeline<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, pipe: &'s Pipe) -> Run<Operand> {
         self.check_stack(frame)?;
         frame.at = At::Pipe(pipe);
-        if let Some(message) = &pipe.error {
-            return Err(self.parse_fault(frame, pipe.range, message));
+        if let Some(error) = &pipe.error {
+            return Err(self.parse_fault(frame, error));
         }
         let mut piped: Piped = None;
         for command in &pipe.commands {

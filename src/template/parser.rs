@@ -213,15 +213,16 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Helm's text of the last error.
-    fn last_message(&self) -> Box<str> {
-        self.errors.last().map_or("", |error| &error.message).into()
+    fn last_error(&self) -> Unparsed {
+        let of =
+            |error: &ParseError| Unparsed { message: error.message.as_str().into(), range: Range { start: error.span.start, end: error.span.end } };
+        self.errors.last().map_or_else(Unparsed::default, of)
     }
 
     fn error_node(&mut self, start: usize) -> Node {
-        let message = self.last_message();
+        let error = self.last_error();
         let end = self.resume();
-        Node::Error { range: Range::new(start, end.max(start)), message }
+        Node::Error { range: Range::new(start, end.max(start)), error }
     }
 
     fn main(&mut self) -> List {
@@ -415,7 +416,7 @@ impl Parser<'_, '_> {
         let mut pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
             Ok(pipe) => pipe,
             Err(Failed) => {
-                let error = Some(self.last_message());
+                let error = Some(self.last_error());
                 let end = self.resume();
                 Pipe { at: start as u32, range: Range::new(start, end.max(start)), error, ..Pipe::default() }
             }

@@ -105,6 +105,8 @@ impl Problem {
                     Reason::Required => "required-value-missing",
                     Reason::Limit => "template-limit",
                     Reason::Execution => "template-error",
+                    // The same finding as the parse error that execution came to.
+                    Reason::Parse => "template-syntax",
                 };
                 let mut found = with_help(Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()), &error.help);
                 for (i, &include) in error.includes.iter().enumerate() {

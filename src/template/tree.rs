@@ -81,10 +81,9 @@ pub enum Node {
     Continue {
         at: u32,
     },
-    /// What could not be parsed; `message` is Helm's text.
     Error {
         range: Range,
-        message: Box<str>,
+        error: Unparsed,
     },
 }
 
@@ -132,8 +131,15 @@ pub struct Pipe {
     /// `=`, not `:=`.
     pub assigns: bool,
     pub commands: Vec<Command>,
-    /// It could not be parsed; Helm's text of the error.
-    pub error: Option<Box<str>>,
+    /// It could not be parsed.
+    pub error: Option<Unparsed>,
+}
+
+/// What stands in the place of something that could not be parsed: the parse error's message and place.
+#[derive(Clone, Debug, Default)]
+pub struct Unparsed {
+    pub message: Box<str>,
+    pub range: Range,
 }
 
 #[derive(Debug)]
