@@ -5,6 +5,8 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
+//! | [`setup`] | what configuration and command line say together: rules, versions |
+//! | [`rendering`] | a chart in all its environments and versions |
 //! | [`unit`] | what a PATH stands for: charts and sets of manifests |
 //! | [`matrix`] | what each environment deploys, side by side |
 //! | [`report`] | settles findings (trace, merge environments, suppress, baseline, sort) and writes them, one file a format |
@@ -37,7 +39,8 @@ pub mod value;
 pub mod yaml;
 
 mod lint;
-mod setup;
+pub mod rendering;
+pub mod setup;
 
 pub use lint::lint;
 

@@ -4,6 +4,8 @@ use crate::config;
 use crate::diagnostic::{Diagnostic, Versions};
 use crate::kubernetes::{self, Schemas};
 use crate::manifest::{self, Finding, Object};
+use crate::matrix::Matrix;
+use crate::rendering::Rendering;
 use crate::report::{self, Report};
 use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources};
@@ -64,7 +66,7 @@ fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
 
 fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Error> {
     match unit {
-        Unit::Chart(_path) => todo!(),
+        Unit::Chart(path) => lint_chart(path, setup, options),
         Unit::Manifests(files) => {
             let mut texts = Vec::new();
             for file in files {
@@ -79,6 +81,44 @@ fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Er
             Ok(lint_manifests(vec![("<stdin>".into(), text)], setup, options))
         }
     }
+}
+
+fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, Error> {
+    let mut rendering = match Rendering::new(path, setup, options)? {
+        Ok(rendering) => rendering,
+        Err((sources, found)) => {
+            let mut report = Report { findings: settle(found, &sources, &[], false), ..Report::default() };
+            report.summary.charts = 1;
+            return Ok(report);
+        }
+    };
+    let mut found = std::mem::take(&mut rendering.found);
+    let names = rendering.environment_names();
+    let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
+    let mut judge = Judge::new(setup, &all);
+    judge.objects(&rendering.crds, rendering.versions, &mut found);
+    for render in &rendering.renders {
+        let mut of_render = Vec::new();
+        judge.objects(&render.objects, render.versions, &mut of_render);
+        judge.unit(&render.objects, &mut of_render);
+        if render.versions != rendering.versions {
+            of_render.iter_mut().for_each(|d| d.kubernetes = Some(d.kubernetes.map_or(render.versions, |v| v.and(render.versions))));
+        }
+        found.extend(of_render);
+    }
+    judge.environments(&rendering, &mut found);
+    let mut findings = settle(found, &rendering.sources, &names, false);
+    for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
+        finding.kubernetes = None;
+    }
+    let mut report = Report { findings, ..Report::default() };
+    report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
+    report.summary.charts = 1;
+    report.summary.environments = names;
+    report.summary.objects = all.len();
+    report.summary.without_schema = judge.without_schema(&all);
+    report.summary.kubernetes = vec![(rendering.versions, rendering.why)];
+    Ok(report)
 }
 
 fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {
@@ -151,6 +191,18 @@ impl<'s> Judge<'s> {
     /// The rules across objects.
     fn unit(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
         found.extend(self.setup.rules.check_unit(objects).into_iter().map(|(i, finding)| objects[i].place(finding)));
+    }
+
+    /// The rules across environments; cases of `ci/` are no environments.
+    fn environments(&self, rendering: &Rendering, found: &mut Vec<Diagnostic>) {
+        let primary: Vec<_> = rendering.renders.iter().filter(|r| r.primary).filter_map(|r| {
+            let environment = &rendering.environments[r.environment as usize];
+            (!environment.is_case).then_some((&environment.name, &r.objects, self.setup.expectations(&environment.name)))
+        }).collect();
+        let environments: Vec<rule::Environment> =
+            primary.iter().map(|(name, objects, expectations)| rule::Environment { name, objects, expectations }).collect();
+        let findings = self.setup.rules.check_environments(&environments);
+        found.extend(findings.into_iter().map(|(e, i, finding)| primary[e].1[i].place(finding)));
     }
 
     fn without_schema(&self, objects: &[Object]) -> Vec<(String, usize)> {

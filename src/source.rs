@@ -24,7 +24,8 @@ impl SourceId {
     pub fn render(self) -> u32 {
         self.0 >> INDEX_BITS
     }
-    fn index(self) -> usize {
+    /// Its place among the sources of its render.
+    pub fn index(self) -> usize {
         (self.0 & ((1 << INDEX_BITS) - 1)) as usize
     }
 }

@@ -1,0 +1,255 @@
+//! A chart rendered in all its environments, for all versions that are judged. `lint`, `environments`, `why`, `coverage` and `diff` look at it from
+//! their own sides.
+//!
+//! Environments render in parallel. Versions that answer what a render asked of `.Capabilities` in the same way share that render.
+
+use crate::chart::capabilities::Capabilities;
+use crate::chart::environments::Inputs;
+use crate::chart::{self, Chart, Environment};
+use crate::diagnostic::{Diagnostic, Versions};
+use crate::manifest::{self, Object};
+use crate::setup::Setup;
+use crate::source::{SourceId, Sources, Span};
+use crate::template::render::{self, Cache, Rendered};
+use crate::template::{Asked, Limits};
+use crate::{Error, Options, kubernetes};
+use rayon::prelude::*;
+use std::path::Path;
+use std::sync::Arc;
+
+/// See the room's comment.
+pub struct Rendering {
+    pub chart: Chart,
+    /// The chart's files, and what all renders made.
+    pub sources: Sources,
+    pub environments: Vec<Environment>,
+    /// By environment; the first of an environment is for its newest version.
+    pub renders: Vec<Render>,
+    /// Objects of `crds/`; they are not rendered.
+    pub crds: Vec<Object>,
+    pub versions: Versions,
+    /// Why these versions.
+    pub why: String,
+    /// What kept us from reading or rendering.
+    pub found: Vec<Diagnostic>,
+}
+
+/// One render of one environment.
+pub struct Render {
+    /// Index in [`Rendering::environments`].
+    pub environment: u16,
+    /// The versions that it holds for.
+    pub versions: Versions,
+    /// For the newest version that is judged.
+    pub primary: bool,
+    pub rendered: Rendered,
+    pub objects: Vec<Object>,
+}
+
+/// The names of a render's sources leave room for this many renders in a unit.
+const MOST_RENDERS: usize = 4095;
+
+impl Rendering {
+    /// Loads and renders the chart at `path`.
+    ///
+    /// # Errors
+    /// Where an environment is named on the command line that the chart does not have. A chart that cannot be loaded is a finding, and then there is
+    /// no rendering: `Ok(Err((sources, found)))`.
+    #[allow(clippy::type_complexity)]
+    pub fn new(path: &Path, setup: &Setup, options: &Options) -> Result<Result<Rendering, (Sources, Vec<Diagnostic>)>, Error> {
+        let mut sources = setup.sources.clone();
+        let mut found = Vec::new();
+        let load = chart::Options { follow_symlinks: options.follow_symlinks };
+        let chart = match chart::load(&path.display().to_string(), &mut sources, load) {
+            Ok(chart) => chart,
+            Err(error) => {
+                let head = head_of(path, &mut sources);
+                found.push(error.diagnostic(head));
+                return Ok(Err((sources, found)));
+            }
+        };
+        let environments = environments(path, &chart, &sources, setup, options)?;
+        let head = chart.head().unwrap_or_else(|| head_of(path, &mut sources));
+        let kube_version = (!chart.metadata.kube_version.is_empty()).then(|| (chart.metadata.kube_version.clone(), format!("{}Chart.yaml", chart.location)));
+        let (versions, why) = setup.versions(options, kube_version.as_ref().map(|(v, f)| (v.as_str(), f.as_str())));
+        let mut inputs: Vec<Option<Inputs>> = Vec::new();
+        for (i, environment) in environments.iter().enumerate() {
+            match environment.prepare(&chart, &mut sources) {
+                Ok(prepared) => inputs.push(Some(prepared)),
+                Err(error) => {
+                    found.push(Diagnostic { environment: Some(i as u16), ..error.diagnostic(head) });
+                    inputs.push(None);
+                }
+            }
+        }
+        let cache = Cache::default();
+        let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
+        let make = |(i, prepared): (usize, &Option<Inputs>)| {
+            let Some(inputs) = prepared else { return Vec::new() };
+            let first = 1 + i as u32 * share;
+            let one = |minor: u32, number: u32| {
+                let capabilities = capabilities(minor, &chart.metadata.kube_version);
+                let options = render::Options { capabilities: &capabilities, stop: false, skip_schema: false, limits: Limits::default() };
+                render::render(&chart, &sources, &environments[i], inputs, options, &cache, number)
+            };
+            for_versions(versions, first, share, one)
+        };
+        let mut made: Vec<Vec<(u32, Versions, Rendered)>> = inputs.par_iter().enumerate().map(make).collect();
+        for (number, _, rendered) in made.iter_mut().flatten() {
+            sources.adopt(*number, std::mem::take(&mut rendered.derived));
+        }
+        let flat: Vec<(u16, usize, Versions, Rendered)> =
+            made.into_iter().enumerate().flat_map(|(i, of)| of.into_iter().enumerate().map(move |(k, (_, v, r))| (i as u16, k, v, r))).collect();
+        let read: Vec<(Render, Vec<Diagnostic>)> = flat
+            .into_par_iter()
+            .map(|(environment, k, of, rendered)| {
+                let mut found: Vec<Diagnostic> = rendered.problems.iter().map(|p| p.diagnostic(head, environment)).collect();
+                let mut objects = Vec::new();
+                for output in rendered.outputs.iter().filter(|o| !o.name.ends_with("NOTES.txt")) {
+                    objects.extend(manifest::read(&sources, output.text, &output.name, Some(environment), &mut found));
+                }
+                if of != versions {
+                    found.iter_mut().for_each(|d| d.kubernetes = Some(of));
+                }
+                (Render { environment, versions: of, primary: k == 0, rendered, objects }, found)
+            })
+            .collect();
+        let mut renders = Vec::new();
+        for (render, problems) in read {
+            renders.push(render);
+            found.extend(problems);
+        }
+        let crds = crds(&renders, &sources, &mut found);
+        Ok(Ok(Rendering { chart, sources, environments, renders, crds, versions, why, found }))
+    }
+
+    pub fn environment_names(&self) -> Vec<Arc<str>> {
+        self.environments.iter().map(|e| Arc::from(e.name.as_str())).collect()
+    }
+
+    /// The objects of every environment, as the newest version has them.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.renders.iter().filter(|r| r.primary).flat_map(|r| &r.objects)
+    }
+}
+
+/// The start of Chart.yaml, or of whatever stands where the chart should be.
+fn head_of(path: &Path, sources: &mut Sources) -> Span {
+    let file = if path.is_dir() { path.join("Chart.yaml") } else { path.to_path_buf() };
+    let name = file.display().to_string();
+    let known = sources.files().find(|(_, s)| *s.name == *name).map(|(id, _)| id);
+    let id = known.unwrap_or_else(|| {
+        // An archive is no text.
+        let text = if path.is_dir() { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
+        sources.add(crate::source::Source::new(name, text, crate::source::SourceKind::File))
+    });
+    Span::new(id, 0, 0)
+}
+
+/// What is configured, else what the chart's files tell of.
+fn environments(path: &Path, chart: &Chart, sources: &Sources, setup: &Setup, options: &Options) -> Result<Vec<Environment>, Error> {
+    let mut all = chart::environments::discover(path, chart, sources);
+    if let Some(configured) = &setup.config.environments {
+        let cases: Vec<Environment> = all.iter().filter(|e| e.is_case && configured.ci).cloned().collect();
+        if !configured.named.is_empty() {
+            all.retain(|e| e.name == "default");
+        }
+        all.retain(|e| !e.is_case && (e.name != "default" || configured.default));
+        for named in &configured.named {
+            let mut environment = Environment::new(&named.name);
+            environment.values = named.values.iter().map(|(file, _)| values_file(file, chart, setup)).collect();
+            environment.set.clone_from(&named.set);
+            environment.release = named.release.clone().unwrap_or(environment.release);
+            environment.namespace = named.namespace.clone().unwrap_or(environment.namespace);
+            match all.iter_mut().find(|e| e.name == named.name) {
+                Some(same) => *same = environment,
+                None => all.push(environment),
+            }
+        }
+        all.extend(cases);
+    }
+    if !options.environments.is_empty() {
+        let known: Vec<&str> = all.iter().map(|e| e.name.as_str()).collect();
+        if let Some(error) = Setup::unknown_environment(&options.environments, &known) {
+            return Err(error);
+        }
+        all.retain(|e| options.environments.contains(&e.name));
+    }
+    Ok(all)
+}
+
+/// Looked up from the chart's folder, then from the configuration's.
+fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
+    let own = format!("{}{file}", chart.location);
+    let beside = setup.config.folder.join(file);
+    if !Path::new(&own).exists() && beside.exists() { beside.display().to_string() } else { own }
+}
+
+/// What templates see as `.Capabilities` in a cluster of this version: a patch version that the chart's `kubeVersion` allows.
+fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
+    let patch = if kube_version.is_empty() || chart::release::is_compatible(kube_version, &format!("v1.{minor}.0")) { 0 } else { 99 };
+    let mut capabilities = Capabilities::default().with_version(&format!("v1.{minor}.{patch}")).unwrap_or_default();
+    capabilities.api_versions = kubernetes::served(minor);
+    capabilities
+}
+
+/// Renders for every version, newest first, with as few renders as their answers allow. A render is `one(minor, number)`.
+fn for_versions(versions: Versions, first: u32, most: u32, one: impl Fn(u32, u32) -> Rendered) -> Vec<(u32, Versions, Rendered)> {
+    let Some(newest) = versions.newest() else { return Vec::new() };
+    let mut renders = vec![(first, Versions::minor(newest), one(newest, first))];
+    let mut minors: Vec<u32> = versions.iter().filter(|&m| m != newest).collect();
+    minors.reverse();
+    // A chart that reads the version itself may render otherwise for each: where the oldest and the newest give the same text, so do those between.
+    if renders[0].2.record.capabilities.iter().any(|asked| answer(asked, newest).is_none()) {
+        minors.sort_by_key(|&m| (m != versions.iter().next().unwrap_or(m), std::cmp::Reverse(m)));
+    }
+    for minor in minors {
+        let fits = |(_, of, rendered): &(u32, Versions, Rendered)| {
+            let known = rendered.record.capabilities.iter().all(|asked| answer(asked, minor).is_some_and(|a| a == asked.answer));
+            known || of.iter().min().zip(of.newest()).is_some_and(|(low, high)| low < minor && minor < high)
+        };
+        if let Some((_, of, _)) = renders.iter_mut().find(|r| fits(r)) {
+            *of = of.or(Versions::minor(minor));
+            continue;
+        }
+        if renders.len() as u32 >= most {
+            break;
+        }
+        let number = first + renders.len() as u32;
+        let rendered = one(minor, number);
+        match renders.iter_mut().find(|(_, _, other)| same_text(other, &rendered)) {
+            Some((_, of, _)) => *of = of.or(Versions::minor(minor)),
+            None => renders.push((number, Versions::minor(minor), rendered)),
+        }
+    }
+    renders
+}
+
+/// What a cluster of another version would have answered; none where only a render can tell.
+fn answer(asked: &Asked, minor: u32) -> Option<String> {
+    let api = asked.question.strip_prefix("APIVersions.Has ")?;
+    Some(kubernetes::served(minor).iter().any(|v| v == api).to_string())
+}
+
+fn same_text(a: &Rendered, b: &Rendered) -> bool {
+    let text = |rendered: &Rendered| -> Vec<(Arc<str>, Arc<[u8]>)> {
+        let of = |id: SourceId| rendered.derived.sources.get(id.index()).map(|s| s.text.clone()).unwrap_or_default();
+        rendered.outputs.iter().map(|o| (o.name.clone(), of(o.text))).collect()
+    };
+    a.problems.len() == b.problems.len() && text(a) == text(b)
+}
+
+/// The objects of `crds/`, read once: they are the same in every environment.
+fn crds(renders: &[Render], sources: &Sources, found: &mut Vec<Diagnostic>) -> Vec<Object> {
+    let mut seen: Vec<SourceId> = Vec::new();
+    let mut objects = Vec::new();
+    for output in renders.iter().flat_map(|r| &r.rendered.crds) {
+        if seen.contains(&output.text) {
+            continue;
+        }
+        seen.push(output.text);
+        let read = manifest::read(sources, output.text, &output.name, None, found);
+        objects.extend(read.into_iter().map(|o| Object { from_crds: true, ..o }));
+    }
+    objects
+}
