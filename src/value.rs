@@ -88,11 +88,13 @@ pub struct MapData {
     pub entries: BTreeMap<Rc<[u8]>, Entry>,
     /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
     pub go_type: &'static str,
+    /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses it.
+    pub is_nil: bool,
 }
 
 impl Default for MapData {
     fn default() -> Self {
-        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}" }
+        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}", is_nil: false }
     }
 }
 

@@ -1,3 +1,120 @@
-use super::Function;
+//! Dates: `now`, `date`, `dateModify`, `toDate`, `ago`, `duration`, `unixEpoch`…, over [`super::time`].
+//!
+//! `now` is the same moment in every run ([`NOW`]); what depends on it is volatile.
 
-pub const FUNCTIONS: &[Function] = &[];
+use super::arguments::{Answer, any, string};
+use super::time::{Time, Zone, parse_duration, print_duration};
+use super::{Call, Function, Type};
+use crate::value::{Kind, Value};
+
+use Type::{Any, String as Text};
+
+/// The moment that all renders take place at: 2026-01-01T00:00:00Z.
+pub const NOW: i64 = 1_767_225_600;
+const TIME: Type = Type::Named("time.Time");
+const SECOND: i64 = 1_000_000_000;
+
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("ago", &[Any], |call, a| {
+        let elapsed = Time::unix(NOW).since(&time_of(any(a, 0)?));
+        // Rounded to seconds, halves away from zero.
+        let seconds = (i128::from(elapsed.abs()) + i128::from(SECOND / 2)) / i128::from(SECOND) * i128::from(elapsed.signum());
+        let rounded = (seconds * i128::from(SECOND)).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        call.made_text(print_duration(rounded), a)
+    })
+    .volatile(),
+    Function::new("date", &[Text, Any], |call, a| in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")),
+    Function::new("dateInZone", &[Text, Any, Text], date_in_zone),
+    Function::new("dateModify", &[Text, TIME], |call, a| modified(call, a, false)),
+    Function::new("date_in_zone", &[Text, Any, Text], date_in_zone),
+    Function::new("date_modify", &[Text, TIME], |call, a| modified(call, a, false)),
+    Function::new("duration", &[Any], |call, a| {
+        let seconds = match &any(a, 0)?.kind {
+            Kind::Int64(i) => *i,
+            Kind::Str(text) => parse_seconds(&text.to_str()),
+            _ => 0,
+        };
+        call.made_text(print_duration(seconds.wrapping_mul(SECOND)), a)
+    }),
+    Function::new("durationRound", &[Any], duration_round),
+    Function::new("htmlDate", &[Any], |call, a| in_zone(call, a, b"2006-01-02", any(a, 0)?, "Local")),
+    Function::new("htmlDateInZone", &[Any, Text], |call, a| in_zone(call, a, b"2006-01-02", any(a, 0)?, &string(a, 1)?.lossy())),
+    Function::new("mustDateModify", &[Text, TIME], |call, a| modified(call, a, true)),
+    Function::new("mustToDate", &[Text, Text], |call, a| to_date(call, a, true)),
+    Function::new("must_date_modify", &[Text, TIME], |call, a| modified(call, a, true)),
+    Function::new("now", &[], |_, _| Ok(Time::unix(NOW).into_value())).volatile(),
+    Function::new("toDate", &[Text, Text], |call, a| to_date(call, a, false)),
+    Function::new("unixEpoch", &[TIME], |call, a| {
+        let seconds = time(any(a, 0)?).map_or(0, |t| t.seconds);
+        call.made_text(seconds.to_string(), a)
+    }),
+];
+
+fn time(value: &Value) -> Option<&Time> {
+    match &value.kind {
+        Kind::Object(object) => object.as_any().downcast_ref(),
+        _ => None,
+    }
+}
+
+/// A time, or seconds since 1970; anything else (a float64 as well) is now.
+fn time_of(value: &Value) -> Time {
+    match value.kind {
+        Kind::Int(i) | Kind::Int64(i) => Time::unix(i),
+        Kind::Sized(i, "int32") => Time::unix(i as i64),
+        _ => time(value).cloned().unwrap_or(Time::unix(NOW)),
+    }
+}
+
+fn in_zone(call: &mut Call, arguments: &[Value], layout: &[u8], date: &Value, zone: &str) -> Answer {
+    let zone = Zone::load(zone).unwrap_or(Zone::Utc);
+    call.afford(layout.len().saturating_mul(5))?;
+    call.made_text(time_of(date).in_zone(zone).format(layout), arguments)
+}
+
+fn date_in_zone(call: &mut Call, arguments: &[Value]) -> Answer {
+    in_zone(call, arguments, string(arguments, 0)?.bytes(), any(arguments, 1)?, &string(arguments, 2)?.lossy())
+}
+
+fn modified(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
+    let date = any(arguments, 1)?;
+    match (parse_duration(string(arguments, 0)?.bytes()), time(date)) {
+        (Ok(duration), Some(time)) => {
+            let origin = call.joined(arguments);
+            Ok(time.plus(duration).into_value().with_origin(origin))
+        }
+        (Err(message), _) if must => Err(message),
+        _ => Ok(date.clone()),
+    }
+}
+
+fn to_date(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
+    let read = Time::parse(string(arguments, 0)?.bytes(), string(arguments, 1)?.bytes());
+    let origin = call.joined(arguments);
+    let time = if must { read? } else { read.unwrap_or_else(|_| Time::zero()) };
+    Ok(time.into_value().with_origin(origin))
+}
+
+/// strconv.ParseInt, whose value sprig takes even where it is out of range.
+fn parse_seconds(text: &str) -> i64 {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return 0;
+    }
+    text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX })
+}
+
+/// The largest unit alone: `2h`, `3mo`.
+fn duration_round(call: &mut Call, arguments: &[Value]) -> Answer {
+    let value = any(arguments, 0)?;
+    let duration = match &value.kind {
+        Kind::Int64(i) => *i,
+        Kind::Str(text) => parse_duration(&text.bytes).unwrap_or(0),
+        _ => time(value).map_or(0, |t| Time::unix(NOW).since(t)),
+    };
+    let hour = 3600 * SECOND as u64;
+    let units = [(hour * 24 * 365, "y"), (hour * 24 * 30, "mo"), (hour * 24, "d"), (hour, "h"), (hour / 60, "m"), (hour / 3600, "s")];
+    let total = duration.unsigned_abs();
+    let text = units.iter().find(|(unit, _)| total > *unit).map_or("0s".to_string(), |(unit, name)| format!("{}{name}", total / unit));
+    call.made_text(text, arguments)
+}

@@ -43,7 +43,11 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("set", &[Type::Map, Text, Any], |_, a| {
         let key = string(a, 1)?;
         let value = present(any(a, 2)?);
-        map(a, 0)?.0.borrow_mut().insert(key.bytes(), key.origin_at(0), value);
+        let mut into = map(a, 0)?.0.borrow_mut();
+        if into.is_nil {
+            return Err("assignment to entry in nil map".to_string());
+        }
+        into.insert(key.bytes(), key.origin_at(0), value);
         Ok(a[0].clone())
     }),
     Function::new("unset", &[Type::Map, Text], |_, a| {
@@ -141,7 +145,9 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
             continue;
         }
         if overwrite || present.is_none_or(|value| super::types::is_empty(&value)) {
-            into.0.borrow_mut().entries.insert(key, entry);
+            let mut into = into.0.borrow_mut();
+            into.is_nil = false;
+            into.entries.insert(key, entry);
         }
     }
     Ok(())

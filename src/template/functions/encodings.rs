@@ -1,3 +1,222 @@
-use super::Function;
+//! Text encodings: base64 and base32, YAML, JSON, TOML. What hides the text (`b64enc`) gives all of its output every origin of its input;
+//! YAML and JSON keep the origin of each scalar both ways.
 
-pub const FUNCTIONS: &[Function] = &[];
+use super::arguments::{Answer, Str, any, kept, string};
+use super::{Call, Function, Type, toml};
+use crate::source::OriginId;
+use crate::value::{Kind, List, MapData, TextBuilder, Value};
+use crate::yaml;
+use crate::yaml::json::{self, Layout};
+
+use Type::{Any, String as Text};
+
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("b32dec", &[Text], |call, a| {
+        let decoded = decode_base32(string(a, 0)?.bytes());
+        call.made_text(decoded.unwrap_or_else(|at| format!("illegal base32 data at input byte {at}").into_bytes()), a)
+    }),
+    Function::new("b32enc", &[Text], |call, a| {
+        let s = string(a, 0)?;
+        call.afford(s.len() * 2)?;
+        call.made_text(data_encoding::BASE32.encode(s.bytes()), a)
+    }),
+    Function::new("b64dec", &[Text], |call, a| {
+        let decoded = decode_base64(string(a, 0)?.bytes());
+        call.made_text(decoded.unwrap_or_else(String::into_bytes), a)
+    }),
+    Function::new("b64enc", &[Text], |call, a| {
+        let s = string(a, 0)?;
+        call.afford(s.len() * 2)?;
+        call.made_text(data_encoding::BASE64.encode(s.bytes()), a)
+    }),
+    Function::new("fromJson", &[Text], |call, a| {
+        let read = read_json(call, a).and_then(|value| as_map(value, ""));
+        Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
+    }),
+    Function::new("fromJsonArray", &[Text], |call, a| {
+        let read = read_json(call, a).and_then(|value| as_list(value, ""));
+        Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
+    }),
+    Function::new("fromToml", &[Text], |call, a| {
+        let read = toml::read(&string(a, 0)?.lossy());
+        let origin = call.joined(a);
+        Ok(read.unwrap_or_else(|e| error_map(&e, origin)).with_origin(origin))
+    }),
+    Function::new("fromYaml", &[Text], |call, a| {
+        let read = read_yaml(call, a).and_then(|value| as_map(value, DECODING));
+        Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
+    }),
+    Function::new("fromYamlArray", &[Text], |call, a| {
+        let read = read_yaml(call, a).and_then(|value| as_list(value, DECODING));
+        Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
+    }),
+    Function::new("mustFromJson", &[Text], read_json),
+    Function::new("mustToJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Compact, call.origins)),
+    Function::new("mustToPrettyJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Pretty, call.origins)),
+    Function::new("mustToRawJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Raw, call.origins)),
+    Function::new("toJson", &[Any], |call, a| {
+        let written = json::write(any(a, 0)?, Layout::Compact, call.origins);
+        Ok(written.unwrap_or_else(|_| Value::str([])))
+    }),
+    Function::new("toPrettyJson", &[Any], |call, a| {
+        let written = json::write(any(a, 0)?, Layout::Pretty, call.origins);
+        Ok(written.unwrap_or_else(|_| Value::str([])))
+    }),
+    Function::new("toRawJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Raw, call.origins)),
+    Function::new("toToml", &[Any], |call, a| {
+        let mut out = TextBuilder::default();
+        match toml::write(&mut out, any(a, 0)?, call.budget) {
+            Ok(()) => Ok(kept(out, a[0].origin)),
+            Err(toml::Refusal::Told(message)) => call.made_text(message, a),
+            Err(toml::Refusal::Panic(message)) => Err(message),
+        }
+    }),
+    Function::new("toYaml", &[Any], |call, a| Ok(without_final_break(yaml::emit(any(a, 0)?, call.origins)))),
+    Function::new("toYamlPretty", &[Any], |call, a| Ok(without_final_break(yaml::emit_pretty(any(a, 0)?, call.origins)))),
+];
+
+/// What sigs.k8s.io/yaml puts before encoding/json's refusals.
+const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
+
+fn read_json(call: &mut Call, arguments: &[Value]) -> Answer {
+    let s = string(arguments, 0)?;
+    json::read(s.text, s.whole, call.origins)
+}
+
+fn read_yaml(call: &mut Call, arguments: &[Value]) -> Answer {
+    let s = string(arguments, 0)?;
+    yaml::value_from_text(s.text, s.whole, call.origins)
+}
+
+/// Helm prints nothing where `toYaml` fails.
+fn without_final_break(written: Answer) -> Value {
+    let Ok(value) = written else { return Value::str([]) };
+    match &value.kind {
+        Kind::Str(text) if text.bytes.last() == Some(&b'\n') => Str { text, whole: value.origin }.slice(0..text.bytes.len() - 1),
+        _ => value,
+    }
+}
+
+/// What was read, as the map that Helm decodes into: null makes it nil.
+fn as_map(value: Value, prefix: &str) -> Answer {
+    match value.kind {
+        Kind::Map(_) => Ok(value),
+        Kind::Nil => Ok(Value::map(MapData { is_nil: true, ..MapData::default() }).with_origin(value.origin)),
+        _ => Err(format!("{prefix}{}", json::cannot_unmarshal(&value, "map[string]interface {}"))),
+    }
+}
+
+fn as_list(value: Value, prefix: &str) -> Answer {
+    match value.kind {
+        Kind::List(_) => Ok(value),
+        Kind::Nil => Ok(Value::new(Kind::List(List::nil("[]interface {}")), value.origin)),
+        _ => Err(format!("{prefix}{}", json::cannot_unmarshal(&value, "[]interface {}"))),
+    }
+}
+
+/// Helm's answer where a text cannot be read: the error under the key `Error`.
+fn error_map(message: &str, origin: OriginId) -> Value {
+    let mut map = MapData::default();
+    map.insert(b"Error", OriginId::NONE, Value::str_from(message, origin));
+    Value::map(map).with_origin(origin)
+}
+
+fn error_list(message: &str, origin: OriginId) -> Value {
+    Value::list(vec![Value::str_from(message, origin)]).with_origin(origin)
+}
+
+/// Go's base64.StdEncoding: line breaks are skipped, padding is required. The error is Go's text.
+pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
+    let corrupt = |at: usize| format!("illegal base64 data at input byte {at}");
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let mut at = 0;
+    let skip_breaks = |at: &mut usize| {
+        while matches!(text.get(*at), Some(b'\n' | b'\r')) {
+            *at += 1;
+        }
+    };
+    loop {
+        let mut bits = 0u32;
+        let mut digits = 0;
+        while digits < 4 {
+            let Some(&b) = text.get(at) else {
+                return if digits == 0 { Ok(out) } else { Err(corrupt(at - digits)) };
+            };
+            at += 1;
+            let digit = match b {
+                b'A'..=b'Z' => b - b'A',
+                b'a'..=b'z' => b - b'a' + 26,
+                b'0'..=b'9' => b - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                b'\n' | b'\r' => continue,
+                b'=' if digits >= 2 => break,
+                _ => return Err(corrupt(at - 1)),
+            };
+            bits |= u32::from(digit) << (18 - 6 * digits);
+            digits += 1;
+        }
+        let bytes = bits.to_be_bytes();
+        if digits == 4 {
+            out.extend_from_slice(&bytes[1..]);
+            continue;
+        }
+        if digits == 2 {
+            skip_breaks(&mut at);
+            match text.get(at) {
+                None => return Err(corrupt(text.len())),
+                Some(b'=') => at += 1,
+                Some(_) => return Err(corrupt(at - 1)),
+            }
+        }
+        skip_breaks(&mut at);
+        if at < text.len() {
+            return Err(corrupt(at));
+        }
+        out.extend_from_slice(&bytes[1..digits]);
+        return Ok(out);
+    }
+}
+
+/// Go's base32.StdEncoding; the error is the byte that it names.
+fn decode_base32(text: &[u8]) -> Result<Vec<u8>, usize> {
+    let text: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
+    let mut out = Vec::with_capacity(text.len() / 8 * 5);
+    let mut start = 0;
+    while start < text.len() {
+        let mut bits = 0u64;
+        let mut digits = 0;
+        let mut ended = false;
+        while digits < 8 {
+            let at = start + digits;
+            let b = *text.get(at).ok_or(start)?;
+            if b == b'=' && digits >= 2 && text.len() - at - 1 < 8 {
+                let left = &text[at + 1..];
+                if left.len() + digits < 7 {
+                    return Err(text.len());
+                }
+                if let Some(k) = (0..7 - digits).find(|&k| left.get(k).is_some_and(|&b| b != b'=')) {
+                    return Err(at + k);
+                }
+                if matches!(digits, 3 | 6) {
+                    return Err(at);
+                }
+                ended = true;
+                break;
+            }
+            let digit = match b {
+                b'A'..=b'Z' => b - b'A',
+                b'2'..=b'7' => b - b'2' + 26,
+                _ => return Err(at),
+            };
+            bits |= u64::from(digit) << (59 - 5 * digits);
+            digits += 1;
+        }
+        out.extend_from_slice(&bits.to_be_bytes()[..digits * 5 / 8]);
+        if ended {
+            break;
+        }
+        start += 8;
+    }
+    Ok(out)
+}

@@ -77,6 +77,7 @@ fn equal(a: &Value, b: &Value, depth: usize) -> bool {
             }
             let (a, b) = (a.0.borrow(), b.0.borrow());
             a.go_type == b.go_type
+                && a.is_nil == b.is_nil
                 && a.entries.len() == b.entries.len()
                 && a.entries.iter().zip(b.entries.iter()).all(|((ak, a), (bk, b))| ak == bk && equal(&a.value, &b.value, depth + 1))
         }
