@@ -41,15 +41,20 @@ done
 say "Chart"
 helm lint --strict "$chart" "${arguments[@]}"
 
+# An install and an upgrade differ: only an upgrade can migrate before the new pods start.
+verb=install
+if helm status "$release" --namespace "$namespace" > /dev/null 2>&1; then verb=upgrade; fi
+
 if [ "$dry_run" = true ]; then
-  say "Dry run of release $release in namespace $namespace"
-  helm upgrade --install "$release" "$chart" "${arguments[@]}" --create-namespace --dry-run=client
+  say "Dry run: helm $verb $release in namespace $namespace"
+  helm "$verb" "$release" "$chart" "${arguments[@]}" --dry-run=client
   say "Nothing was changed"
   exit
 fi
 
-kubectl cluster-info > /dev/null 2>&1 || fail "the cluster of context '$(kubectl config current-context 2> /dev/null)' does not answer"
-echo "cluster: $(kubectl config current-context)"
+context=$(kubectl config current-context 2> /dev/null || true)
+kubectl get --raw /version > /dev/null 2>&1 || fail "the cluster of context '$context' does not answer"
+echo "cluster: $context"
 
 say "Namespace $namespace"
 if kubectl get namespace "$namespace" > /dev/null 2>&1; then
@@ -59,14 +64,8 @@ else
   kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
 fi
 
-# An install and an upgrade differ: only an upgrade can migrate before the new pods start.
-if helm status "$release" --namespace "$namespace" > /dev/null 2>&1; then
-  say "Upgrading release $release in namespace $namespace"
-  helm upgrade "$release" "$chart" "${arguments[@]}" --wait --timeout "${TIMEOUT:-10m}"
-else
-  say "Installing release $release in namespace $namespace"
-  helm install "$release" "$chart" "${arguments[@]}" --wait --timeout "${TIMEOUT:-10m}"
-fi
+say "helm $verb $release in namespace $namespace"
+helm "$verb" "$release" "$chart" "${arguments[@]}" --wait --timeout "${TIMEOUT:-10m}"
 
 say "Status"
 kubectl get deployments,statefulsets,jobs,pods --namespace "$namespace" --selector "app.kubernetes.io/instance=$release"
