@@ -108,6 +108,8 @@ pub struct Diagnostic {
     /// Places besides `span` and what it traces to.
     pub labels: Vec<Label>,
     pub object: Option<Arc<ObjectRef>>,
+    /// The container of the object that it is about.
+    pub container: Option<Arc<str>>,
     /// JSON pointer into the object.
     pub path: Option<String>,
     /// Index of the environment it was found in; none for what holds for the sources themselves (and for manifests).
@@ -126,6 +128,7 @@ impl Diagnostic {
             span,
             labels: Vec::new(),
             object: None,
+            container: None,
             path: None,
             environment: None,
             kubernetes: None,

@@ -5,7 +5,7 @@
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
 use crate::source::{SourceId, Sources};
-use crate::yaml::{Node, Path};
+use crate::yaml::{Node, Path, Step};
 use std::sync::Arc;
 
 /// One Kubernetes object of a unit.
@@ -45,11 +45,20 @@ impl Object {
             help: finding.help,
             object: Some(self.identity.clone()),
             path: Some(finding.path.pointer()),
+            container: container_of(&self.root, &finding.path),
             environment: self.environment,
             kubernetes: finding.kubernetes,
             ..Diagnostic::new(finding.rule, finding.severity, span, finding.message)
         }
     }
+}
+
+/// The name of the container that a path leads into.
+fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
+    let lists = ["containers", "initContainers", "ephemeralContainers"];
+    let steps = path.0.windows(2).position(|w| matches!(w, [Step::Key(key), Step::Index(_)] if lists.contains(&&**key)))?;
+    let container = Path(path.0[..steps + 2].to_vec());
+    container.get(root)?.get("name")?.as_str().map(Arc::from)
 }
 
 /// Reads every document of `source`. What cannot be read, or has no apiVersion or kind, is a diagnostic; the rest goes on.
