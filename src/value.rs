@@ -290,6 +290,13 @@ impl TextBuilder {
         }
     }
 
+    /// Appends bytes whose pieces (counted from the first of these bytes) are known.
+    pub fn push_with(&mut self, bytes: &[u8], pieces: impl IntoIterator<Item = Piece>) {
+        let shift = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.pieces.extend(pieces.into_iter().map(|p| Piece { start: p.start + shift, end: p.end + shift, origin: p.origin }));
+    }
+
     /// Appends a whole string value.
     pub fn push_text(&mut self, text: &Text, whole: OriginId) {
         self.push_slice(text, whole, 0..text.bytes.len());

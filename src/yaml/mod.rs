@@ -3,18 +3,22 @@
 //! Reading gives spanned [`Node`]s with go-yaml v2's scalars; several parts of the house judge them directly. Writing
 //! (`emit`) is what is behind `toYaml`.
 
+mod convert;
 mod decode;
 mod defect;
+mod emit;
 pub mod json;
 pub mod number;
+mod order;
 pub mod path;
+mod pieces;
 mod print;
 mod scalar;
 mod scan;
 mod tree;
 
-use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
-use crate::value::{Kind, MapData, Text, Value};
+use crate::source::{OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Text, Value};
 use decode::Decoder;
 use scan::{Fail, Scanner};
 use std::ops::Range;
@@ -243,35 +247,7 @@ pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
 /// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
 /// keys, get their place as origin.
 pub fn to_value(node: &Node, origins: &mut Origins) -> Value {
-    let mut origin = |node: &Node| {
-        let own = origins.add(Origin::Data(node.span));
-        match node.anchor {
-            Some(anchor) => {
-                let anchored = origins.add(Origin::Data(anchor));
-                origins.join(own, anchored)
-            }
-            None => own,
-        }
-    };
-    let at = origin(node);
-    let kind = match &node.data {
-        Data::Null => Kind::Nil,
-        Data::Bool(b) => Kind::Bool(*b),
-        Data::Int(i) => Kind::Float(*i as f64),
-        Data::Uint(u) => Kind::Float(*u as f64),
-        Data::Float(f) => Kind::Float(*f),
-        Data::Str(text) => return Value::str_from(&**text, at),
-        Data::Seq(items) => return Value::list(items.iter().map(|item| to_value(item, origins)).collect()).with_origin(at),
-        Data::Map(entries) => {
-            let mut map = MapData::default();
-            for entry in entries {
-                let key = origins.add(Origin::Data(entry.key_span));
-                map.insert(entry.key.as_bytes(), key, to_value(&entry.value, origins));
-            }
-            return Value::map(map).with_origin(at);
-        }
-    };
-    Value::new(kind, at)
+    convert::to_value(node, origins)
 }
 
 /// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the
@@ -279,8 +255,8 @@ pub fn to_value(node: &Node, origins: &mut Origins) -> Value {
 ///
 /// # Errors
 /// `error converting YAML to JSON: …`.
-pub fn value_from_text(_text: &Text, _whole: OriginId, _origins: &mut Origins) -> Result<Value, String> {
-    todo!()
+pub fn value_from_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
+    convert::from_text(text, whole, origins)
 }
 
 /// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and prints nothing for an error). Scalars and
@@ -288,16 +264,16 @@ pub fn value_from_text(_text: &Text, _whole: OriginId, _origins: &mut Origins) -
 ///
 /// # Errors
 /// What encoding/json or the way back through go-yaml refuses: NaN, control characters in strings, keys of over 1000 bytes.
-pub fn emit(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
-    todo!()
+pub fn emit(value: &Value, origins: &mut Origins) -> Result<Value, String> {
+    emit::marshal(value, origins)
 }
 
 /// go-yaml v3's encoder with an indent of 2, which is behind `toYamlPretty`.
 ///
 /// # Errors
 /// What go-yaml v3 refuses.
-pub fn emit_pretty(_value: &Value, _origins: &mut Origins) -> Result<Value, String> {
-    todo!()
+pub fn emit_pretty(value: &Value, _origins: &mut Origins) -> Result<Value, String> {
+    emit::emit(value, emit::Dialect::V3)
 }
 
 #[cfg(test)]

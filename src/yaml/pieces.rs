@@ -1,0 +1,85 @@
+//! A string's bytes with the origins of its ranges, for readers and writers that take it apart.
+
+use crate::source::{OriginId, Origins, Piece};
+use crate::value::{Text, TextBuilder, Value};
+use std::ops::Range;
+
+/// A view of a string value that answers quickly where a range of it comes from.
+pub(super) struct Pieces<'a> {
+    pub bytes: &'a [u8],
+    pieces: &'a [Piece],
+    /// For each piece, how far it and those before it reach: pieces are sorted by their start, but may overlap.
+    reach: Vec<u32>,
+    whole: OriginId,
+}
+
+impl<'a> Pieces<'a> {
+    pub fn new(text: &'a Text, whole: OriginId) -> Pieces<'a> {
+        let pieces = text.pieces();
+        let mut far = 0;
+        let reach = pieces.iter().map(|piece| {
+            far = far.max(piece.end);
+            far
+        });
+        Pieces { bytes: &text.bytes, pieces, reach: reach.collect(), whole }
+    }
+
+    /// Bytes of one origin.
+    pub fn of(bytes: &'a [u8], whole: OriginId) -> Pieces<'a> {
+        Pieces { bytes, pieces: &[], reach: Vec::new(), whole }
+    }
+
+    fn touching(&self, range: &Range<usize>) -> impl Iterator<Item = &'a Piece> + use<'a> {
+        let (start, end) = (range.start as u32, range.end as u32);
+        let from = self.reach.partition_point(|&reach| reach <= start);
+        let to = self.pieces.partition_point(|piece| piece.start < end).max(from);
+        self.pieces[from..to].iter().filter(move |piece| piece.end > start)
+    }
+
+    /// The origin of a range; of several pieces the join.
+    pub fn origin(&self, range: Range<usize>, origins: &mut Origins) -> OriginId {
+        if self.pieces.is_empty() {
+            return self.whole;
+        }
+        let mut last = OriginId::NONE;
+        self.touching(&range).fold(OriginId::NONE, |all, piece| {
+            if piece.origin == last {
+                return all;
+            }
+            last = piece.origin;
+            origins.join(all, piece.origin)
+        })
+    }
+
+    /// The origin at a byte, without joining: of overlapping pieces the first.
+    pub fn origin_at(&self, at: usize) -> OriginId {
+        if self.pieces.is_empty() {
+            return self.whole;
+        }
+        self.touching(&(at..at + 1)).next().map_or(OriginId::NONE, |piece| piece.origin)
+    }
+
+    /// Appends a range as it is.
+    pub fn copy(&self, range: Range<usize>, into: &mut TextBuilder) {
+        let bytes = &self.bytes[range.clone()];
+        if self.pieces.is_empty() {
+            return into.push(bytes, self.whole);
+        }
+        let (from, to) = (range.start as u32, range.end as u32);
+        let pieces = self.touching(&range).map(|piece| Piece {
+            start: piece.start.max(from) - from,
+            end: piece.end.min(to) - from,
+            origin: piece.origin,
+        });
+        into.push_with(bytes, pieces);
+    }
+
+    /// A range as a value of its own.
+    pub fn value(&self, range: Range<usize>) -> Value {
+        let mut builder = TextBuilder::default();
+        self.copy(range.clone(), &mut builder);
+        let value = builder.finish();
+        // An empty string keeps the origin of where it stands.
+        if range.is_empty() { value.with_origin(self.whole) } else { value }
+    }
+}
