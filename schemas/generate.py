@@ -86,7 +86,8 @@ CLUSTER_SCOPED = set("""
 # Where the schemas' `required` is no lie, for all versions of a group. Decoding requires nothing; a missing field is an error only where the validation code
 # refuses its zero value, so what is named here is what that code checks from what the API reference says of
 # it and from verdicts of kube-apiserver 1.37. Everything else that the schemas call required is defaulted, or may be empty: for instance
-# roleRef.apiGroup, PriorityClass.value, NetworkPolicy's podSelector, StatefulSet's serviceName, a sysctl's value, served of a CRD's version.
+# roleRef.apiGroup, PriorityClass.value, NetworkPolicy's podSelector, StatefulSet's serviceName, a sysctl's value, served of a CRD's version,
+# kind and name of a claim's dataSource (a reference that names nothing supported is dropped).
 ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in {
     "meta": """
         LabelSelectorRequirement key operator
@@ -156,8 +157,6 @@ ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in 
         Taint effect key
         TopologySelectorLabelRequirement key values
         TopologySpreadConstraint maxSkew topologyKey whenUnsatisfiable
-        TypedLocalObjectReference kind name
-        TypedObjectReference kind name
         Volume name
         VolumeDevice devicePath name
         VolumeMount mountPath name

@@ -16,6 +16,8 @@ pub mod locations;
 pub mod scalars;
 pub mod schema;
 pub mod versions;
+#[cfg(test)]
+mod verdicts;
 mod walk;
 
 pub use api::served;
