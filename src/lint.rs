@@ -38,7 +38,7 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
     let mut baseline = options.baseline.clone();
     for setup in setups.values() {
         let mut found = setup.found.clone();
-        found.extend(setup.rules.problems());
+        found.extend(setup.leftovers());
         report.findings.extend(settle(found, &setup.sources, &[], true));
         report.fail_on = report.fail_on.into_iter().chain(setup.config.fail_on).min();
         report.summary.rules = report.summary.rules.max(setup.rules.len());
@@ -112,6 +112,7 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
         finding.kubernetes = None;
     }
     let mut report = Report { findings, ..Report::default() };
+    suppress(&mut report, setup, &rendering.sources, &names, false);
     report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
     report.summary.charts = 1;
     report.summary.environments = names;
@@ -135,10 +136,19 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     judge.objects(&objects, versions, &mut found);
     judge.unit(&objects, &mut found);
     let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
+    suppress(&mut report, setup, &sources, &[], true);
     report.summary.objects = objects.len();
     report.summary.without_schema = judge.without_schema(&objects);
     report.summary.kubernetes = vec![(versions, why)];
     report
+}
+
+fn suppress(report: &mut Report, setup: &Setup, sources: &Sources, environments: &[Arc<str>], manifests: bool) {
+    let mut found = Vec::new();
+    let comments = report::suppress::comments(sources);
+    report.summary.suppressed = report::suppress::apply(&mut report.findings, &comments, &setup.config.suppress, &setup.used, &mut found);
+    found.retain(|d| setup.severity_of(&d.rule, d.severity).is_some());
+    report.findings.extend(settle(found, sources, environments, manifests));
 }
 
 fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool) -> Vec<report::Finding> {
@@ -195,10 +205,15 @@ impl<'s> Judge<'s> {
 
     /// The rules across environments; cases of `ci/` are no environments.
     fn environments(&self, rendering: &Rendering, found: &mut Vec<Diagnostic>) {
-        let primary: Vec<_> = rendering.renders.iter().filter(|r| r.primary).filter_map(|r| {
-            let environment = &rendering.environments[r.environment as usize];
-            (!environment.is_case).then_some((&environment.name, &r.objects, self.setup.expectations(&environment.name)))
-        }).collect();
+        let primary: Vec<_> = rendering
+            .renders
+            .iter()
+            .filter(|r| r.primary)
+            .filter_map(|r| {
+                let environment = &rendering.environments[r.environment as usize];
+                (!environment.is_case).then_some((&environment.name, &r.objects, self.setup.expectations(&environment.name)))
+            })
+            .collect();
         let environments: Vec<rule::Environment> =
             primary.iter().map(|(name, objects, expectations)| rule::Environment { name, objects, expectations }).collect();
         let findings = self.setup.rules.check_environments(&environments);

@@ -70,7 +70,8 @@ impl Rendering {
         };
         let environments = environments(path, &chart, &sources, setup, options)?;
         let head = chart.head().unwrap_or_else(|| head_of(path, &mut sources));
-        let kube_version = (!chart.metadata.kube_version.is_empty()).then(|| (chart.metadata.kube_version.clone(), format!("{}Chart.yaml", chart.location)));
+        let kube_version =
+            (!chart.metadata.kube_version.is_empty()).then(|| (chart.metadata.kube_version.clone(), format!("{}Chart.yaml", chart.location)));
         let (versions, why) = setup.versions(options, kube_version.as_ref().map(|(v, f)| (v.as_str(), f.as_str())));
         let mut inputs: Vec<Option<Inputs>> = Vec::new();
         for (i, environment) in environments.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::yaml::{Data, Node};
 use crate::{Error, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A configuration, ready for use.
 pub struct Setup {
@@ -20,6 +21,8 @@ pub struct Setup {
     pub sources: Sources,
     /// What is wrong with them.
     pub found: Vec<Diagnostic>,
+    /// Which of the configuration's suppressions matched in some unit.
+    pub used: Vec<AtomicBool>,
     ignored: Vec<String>,
 }
 
@@ -37,17 +40,22 @@ impl Setup {
         let paths: Vec<_> = config.rules.paths.iter().map(|(path, _)| path.clone()).collect();
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);
         found.extend(problems);
-        let setup = Setup { config, rules, sources, found, ignored: selection.ignore };
+        let used = config.suppress.iter().map(|_| AtomicBool::new(false)).collect();
+        let setup = Setup { used, config, rules, sources, found, ignored: selection.ignore };
         setup.check_names(options)
     }
 
     /// Names of rules that do not exist: an error on the command line, a finding in the configuration.
     fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
-        let own: Vec<rule::Definition> = self.rules.iter().map(|r| r.definition.clone().into_owned()).filter(|d| rule::documentation(&d.id).is_none()).collect();
+        let own: Vec<rule::Definition> =
+            self.rules.iter().map(|r| r.definition.clone().into_owned()).filter(|d| rule::documentation(&d.id).is_none()).collect();
         for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
             for name in names {
                 if let Err(near) = known(name, own.iter()) {
-                    return Err(Error::Usage(format!("{flag}: no rule, group or profile is named `{name}`{}", near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())));
+                    return Err(Error::Usage(format!(
+                        "{flag}: no rule, group or profile is named `{name}`{}",
+                        near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+                    )));
                 }
             }
         }
@@ -58,7 +66,8 @@ impl Setup {
         let faults: Vec<Diagnostic> = named
             .filter_map(|(name, span)| {
                 let near = known(name, own.iter()).err()?;
-                let mut fault = Diagnostic::new("configuration-invalid", Severity::Error, span, format!("no rule, group or profile is named `{name}`"));
+                let mut fault =
+                    Diagnostic::new("configuration-invalid", Severity::Error, span, format!("no rule, group or profile is named `{name}`"));
                 fault.help = near.map(|n| format!("did you mean `{n}`?"));
                 Some(fault)
             })
@@ -79,6 +88,16 @@ impl Setup {
             Some(definition) => definition.profiles.iter().any(|p| p == "always").then_some(severity),
             None => (!self.ignored.iter().any(|name| name == id)).then_some(severity),
         }
+    }
+
+    /// What only shows once all units were linted: suppressions that matched nothing, own rules that failed.
+    pub fn leftovers(&self) -> Vec<Diagnostic> {
+        let unused = self.config.suppress.iter().zip(&self.used).filter(|(_, used)| !used.load(Ordering::Relaxed));
+        let unused = unused.map(|(suppress, _)| {
+            let message = format!("this suppression of {} matches no finding", suppress.rule);
+            Diagnostic::new("unused-suppression", Severity::Warning, suppress.span, message).help("Remove it.")
+        });
+        unused.chain(self.rules.problems()).collect()
     }
 
     /// What each environment is expected to hold, by its name.

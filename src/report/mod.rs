@@ -10,6 +10,7 @@ mod human;
 mod json;
 mod junit;
 mod sarif;
+pub mod suppress;
 
 use crate::config::FailOn;
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};

@@ -20,9 +20,9 @@ mod tree;
 use crate::source::{OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Text, Value};
 use decode::Decoder;
+pub use path::{Path, Step};
 use scan::{Fail, Scanner};
 use std::ops::Range;
-pub use path::{Path, Step};
 
 /// A YAML value with its place. Immutable, shared by all renders and threads.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,7 +24,6 @@ pub(super) fn resolve(text: &[u8]) -> Scalar {
     }
 }
 
-
 fn word(text: &[u8]) -> Option<Scalar> {
     Some(match text {
         b"y" | b"Y" | b"yes" | b"Yes" | b"YES" | b"true" | b"True" | b"TRUE" | b"on" | b"On" | b"ON" => Scalar::Bool(true),
@@ -119,8 +118,7 @@ fn split_digits(text: &[u8]) -> (usize, &[u8]) {
 
 /// Go's `ParseFloat` for what starts with a point: underscores may stand between digits.
 fn float(text: &[u8]) -> Option<f64> {
-    let between_digits =
-        |i: usize| i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit);
+    let between_digits = |i: usize| i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit);
     if text.iter().enumerate().any(|(i, &b)| b == b'_' && !between_digits(i)) {
         return None;
     }

@@ -321,9 +321,7 @@ impl<'t> Scanner<'t> {
 
     /// `---` or `...` at the start of a line, followed by a gap.
     fn at_document_indicator(&mut self) -> bool {
-        self.pos == self.line_start
-            && (self.text[self.pos..].starts_with(b"---") || self.text[self.pos..].starts_with(b"..."))
-            && self.at_gap(3)
+        self.pos == self.line_start && (self.text[self.pos..].starts_with(b"---") || self.text[self.pos..].starts_with(b"...")) && self.at_gap(3)
     }
 
     fn too_far(&self, key: Mark) -> bool {

@@ -146,8 +146,7 @@ impl Parser<'_, '_> {
 
     fn empty_with(&mut self, line: u32, properties: Properties) {
         let at = self.last_end as u32;
-        let raw =
-            Raw { shape: Shape::Scalar, style: Style::Plain, start: at, end: at, line, next: 0, content: Content::default(), tag: 0 };
+        let raw = Raw { shape: Shape::Scalar, style: Style::Plain, start: at, end: at, line, next: 0, content: Content::default(), tag: 0 };
         self.push(raw, properties);
     }
 

@@ -1,0 +1,153 @@
+//! Takes out what the configuration or a comment says is right as it is. A suppression that matches nothing is a finding itself.
+//!
+//! In templates and values files: `# thebot-lint: ignore[rule-id, other] reason`, on the finding's line or on the line above; in templates also
+//! inside of `{{/* */}}`.
+
+use super::Finding;
+use crate::config::Suppress;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rule::expectation::glob;
+use crate::source::{Source, SourceKind, Sources, Span};
+use std::sync::Arc;
+
+/// One `ignore[…]` comment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comment {
+    pub rules: Vec<String>,
+    /// The comment, from `thebot-lint:` to the end of the reason.
+    pub span: Span,
+    /// The line that it is about, from 1.
+    pub line: usize,
+    pub file: Arc<str>,
+    pub has_reason: bool,
+}
+
+const MARK: &[u8] = b"thebot-lint: ignore[";
+
+/// All comments of the unit's files.
+pub fn comments(sources: &Sources) -> Vec<Comment> {
+    let mut all = Vec::new();
+    for (id, source) in sources.files().filter(|(_, s)| matches!(s.kind, SourceKind::File)) {
+        for start in memchr::memmem::find_iter(&source.text, MARK) {
+            all.extend(comment(source, start).map(|(rules, length, line, has_reason)| Comment {
+                rules,
+                span: Span::new(id, start, start + length),
+                line,
+                file: source.name.clone(),
+                has_reason,
+            }));
+        }
+    }
+    all
+}
+
+/// Rules, length, line it is about, whether it has a reason; none where the bracket is never closed or the mark is no comment.
+fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, bool)> {
+    let (line, _) = source.locate(start as u32);
+    let range = source.line(line);
+    let before = source.text[range.start..start].trim_ascii_end();
+    let opened = before.ends_with(b"#") || before.ends_with(b"/*");
+    let rest = std::str::from_utf8(source.text.get(start + MARK.len()..range.end)?).ok()?;
+    let (names, tail) = rest.split_once(']')?;
+    if !opened {
+        return None;
+    }
+    let reason = tail.split("*/").next().unwrap_or(tail).trim();
+    let rules: Vec<String> = names.split(',').map(|n| n.trim().to_string()).filter(|n| !n.is_empty()).collect();
+    // Alone on its line it is about the next one.
+    let code = before.strip_suffix(b"#").or(before.strip_suffix(b"/*")).unwrap_or(before);
+    let code = code.trim_ascii_end();
+    let alone = code.is_empty() || code == b"{{" || code == b"{{-";
+    let length = MARK.len() + names.len() + 1 + tail.trim_end().len();
+    Some((rules, length, line + usize::from(alone), !reason.is_empty()))
+}
+
+/// Takes suppressed findings (or some of their environments) out and gives how many were; what is wrong with the suppressions goes to `found`.
+pub fn apply(
+    findings: &mut Vec<Finding>,
+    comments: &[Comment],
+    configured: &[Suppress],
+    used: &[std::sync::atomic::AtomicBool],
+    found: &mut Vec<Diagnostic>,
+) -> usize {
+    let before = findings.len();
+    let mut used_comments = vec![false; comments.len()];
+    findings.retain_mut(|finding| {
+        for (i, comment) in comments.iter().enumerate().filter(|(_, c)| c.rules.iter().any(|r| **r == *finding.rule || **r == *finding.group)) {
+            let at = finding.locations.iter().find(|l| l.line == comment.line && l.file.as_deref() == Some(&*comment.file));
+            let Some(at) = at else { continue };
+            used_comments[i] = true;
+            let some = at.environments.clone();
+            // A comment beside a value speaks for the environments that take the value from there.
+            if at.role != crate::diagnostic::Role::Values || !leave(finding, &some) {
+                return false;
+            }
+        }
+        for (suppress, used) in configured.iter().zip(used) {
+            if !matches(suppress, finding) {
+                continue;
+            }
+            used.store(true, std::sync::atomic::Ordering::Relaxed);
+            let some: Vec<Arc<str>> = suppress.environments.iter().map(|n| Arc::from(n.as_str())).collect();
+            if some.is_empty() || !leave(finding, &some) {
+                return false;
+            }
+        }
+        true
+    });
+    for (comment, used) in comments.iter().zip(used_comments) {
+        if !used {
+            let message = format!("this suppression of {} matches no finding", comment.rules.join(", "));
+            found.push(Diagnostic::new("unused-suppression", Severity::Warning, comment.span, message).help("Remove it."));
+        } else if !comment.has_reason {
+            let message = "a suppression without a reason";
+            found.push(
+                Diagnostic::new("suppression-without-reason", Severity::Warning, comment.span, message)
+                    .help("Say after the bracket why it is right here."),
+            );
+        }
+    }
+    before - findings.len()
+}
+
+/// Takes environments out of a finding; false where none is left.
+fn leave(finding: &mut Finding, environments: &[Arc<str>]) -> bool {
+    finding.environments.retain(|e| !environments.contains(e));
+    for location in &mut finding.locations {
+        location.environments.retain(|e| !environments.contains(e));
+    }
+    !finding.environments.is_empty()
+}
+
+fn matches(suppress: &Suppress, finding: &Finding) -> bool {
+    let object = |pattern: &String| {
+        let (kind, name) = pattern.split_once('/').unwrap_or(("*", pattern));
+        finding.object.as_ref().is_some_and(|o| glob(kind, &o.kind) && glob(name, &o.name))
+    };
+    (suppress.rule == *finding.rule || suppress.rule == *finding.group)
+        && suppress.object.as_ref().is_none_or(object)
+        && suppress.container.as_ref().is_none_or(|c| finding.container.as_ref().is_some_and(|name| glob(c, name)))
+        && suppress.path.as_ref().is_none_or(|p| finding.locations.iter().any(|l| l.file.as_ref().is_some_and(|file| glob(p, file))))
+        && (suppress.environments.is_empty() || finding.environments.iter().any(|e| suppress.environments.iter().any(|n| **n == **e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(Vec<String>, usize, bool)> {
+        let mut sources = Sources::default();
+        sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
+        comments(&sources).into_iter().map(|c| (c.rules, c.line, c.has_reason)).collect()
+    }
+
+    #[test]
+    fn a_comment_is_about_its_line_or_the_next() {
+        assert_eq!(read("a: 1 # thebot-lint: ignore[x] why\n"), [(vec!["x".into()], 1, true)]);
+        assert_eq!(read("# thebot-lint: ignore[x, y]\na: 1\n"), [(vec!["x".into(), "y".into()], 2, false)]);
+        assert_eq!(read("{{- /* thebot-lint: ignore[x] why */}}\na: 1\n"), [(vec!["x".into()], 2, true)]);
+        assert_eq!(read("{{/* thebot-lint: ignore[x] */}}\n"), [(vec!["x".into()], 2, false)]);
+        assert_eq!(read("a: thebot-lint: ignore[x]\n"), []);
+        assert_eq!(read("# thebot-lint: ignore[x\n"), []);
+    }
+}
