@@ -27,7 +27,9 @@ const MARK: &[u8] = b"thebot-lint: ignore[";
 /// All comments of the unit's files.
 pub fn comments(sources: &Sources) -> Vec<Comment> {
     let mut all = Vec::new();
-    for (id, source) in sources.files().filter(|(_, s)| matches!(s.kind, SourceKind::File)) {
+    // Prose (README.md) may well show the syntax.
+    let holds = |s: &Source| matches!(s.kind, SourceKind::File) && [".yaml", ".yml", ".tpl", ".txt"].iter().any(|end| s.name.ends_with(end));
+    for (id, source) in sources.files().filter(|(_, s)| holds(s)) {
         for start in memchr::memmem::find_iter(&source.text, MARK) {
             all.extend(comment(source, start).map(|(rules, length, line, has_reason)| Comment {
                 rules,
@@ -73,7 +75,10 @@ pub fn apply(
     let before = findings.len();
     let mut used_comments = vec![false; comments.len()];
     findings.retain_mut(|finding| {
-        for (i, comment) in comments.iter().enumerate().filter(|(_, c)| c.rules.iter().any(|r| **r == *finding.rule || **r == *finding.group)) {
+        for (i, comment) in comments.iter().enumerate() {
+            if !comment.rules.iter().any(|r| **r == *finding.rule || **r == *finding.group) {
+                continue;
+            }
             let at = finding.locations.iter().find(|l| l.line == comment.line && l.file.as_deref() == Some(&*comment.file));
             let Some(at) = at else { continue };
             used_comments[i] = true;
