@@ -495,7 +495,7 @@ mod tests {
             (FlagKind::Set, &["a[0][1]=x"], r#"{a:[[nil "x"]]}"#),
             (FlagKind::Set, &[r"a\.b=c\,d", "n=null", "z=007", "e="], r#"{a.b:"c,d" e:"" n:nil z:"007"}"#),
             (FlagKind::String, &["a=1,b=true"], r#"{a:"1" b:"true"}"#),
-            (FlagKind::Json, &[r#"a={"x":1}, b=[1,"y"],c="#], r#"{a:{x:1f} b:[1f "y"] c:nil}"#),
+            (FlagKind::Json, &[r#"a={"x":1}, b=[1,"y"],c="#], r#"{ b:[1f "y"] a:{x:1f} c:nil}"#),
             (FlagKind::Literal, &["a.b=x,y={z}"], r#"{a:{b:"x,y={z}"}}"#),
         ] {
             assert_eq!(set(kind, texts).as_deref(), Ok(want), "{texts:?}");
