@@ -104,7 +104,7 @@ impl Rendering {
         let read: Vec<(Render, Vec<Diagnostic>)> = flat
             .into_par_iter()
             .map(|(environment, k, of, rendered)| {
-                let mut found: Vec<Diagnostic> = rendered.problems.iter().map(|p| p.diagnostic(head, environment)).collect();
+                let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, environment)).collect();
                 let mut objects = Vec::new();
                 for output in rendered.outputs.iter().filter(|o| !o.name.ends_with("NOTES.txt")) {
                     objects.extend(manifest::read(&sources, output.text, &output.name, Some(environment), &mut found));

@@ -72,6 +72,8 @@ pub enum Problem {
     Chart(chart::Error),
     /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
     Release(chart::Error),
+    /// Values that a values.schema.json refuses.
+    Schema(schema::Refusal),
     Parse(ParseError),
     Template(Box<TemplateError>),
 }
@@ -81,6 +83,7 @@ impl Problem {
     pub fn helm_message(&self) -> String {
         match self {
             Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
+            Problem::Schema(refusal) => refusal.message.clone(),
             Problem::Parse(error) => error.helm_message(),
             Problem::Template(error) => error.message.clone(),
         }
@@ -88,13 +91,23 @@ impl Problem {
 
     /// Whether Helm has rendered anything that `--debug` could show.
     pub fn has_release(&self) -> bool {
-        !matches!(self, Problem::Chart(_))
+        !matches!(self, Problem::Chart(_) | Problem::Schema(_))
     }
 
-    /// As a finding of an environment; `head` is the place for what has none.
-    pub fn diagnostic(&self, head: Span, environment: u16) -> Diagnostic {
+    /// As findings of an environment; `head` is the place for what has none.
+    pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
         let mut found = match self {
+            Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
+            other => vec![other.diagnostic(head)],
+        };
+        found.iter_mut().for_each(|d| d.environment = Some(environment));
+        found
+    }
+
+    fn diagnostic(&self, head: Span) -> Diagnostic {
+        match self {
             Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
+            Problem::Schema(refusal) => Diagnostic::new("values-schema", Severity::Error, head, refusal.message.clone()),
             Problem::Parse(error) => {
                 let cause = error.message.splitn(3, ": ").nth(2).unwrap_or(&error.message);
                 with_help(Diagnostic::new("template-syntax", Severity::Error, error.span, cause), &error.help)
@@ -115,9 +128,7 @@ impl Problem {
                 }
                 found
             }
-        };
-        found.environment = Some(environment);
-        found
+        }
     }
 }
 
@@ -188,7 +199,7 @@ impl Run<'_> {
             }
         };
         let mut release = Release::new(self.chart, &mut origins);
-        let values = self.values(&mut release, &user);
+        let values = self.values(&mut release, &user, &origins);
         self.rendered.warnings.append(&mut release.warnings);
         let Some(values) = values else {
             self.rendered.derived.origins = origins;
@@ -199,7 +210,7 @@ impl Run<'_> {
     }
 
     /// The values of the top chart, after everything that Helm checks before it renders.
-    fn values(&mut self, release: &mut Release, user: &Map) -> Option<Map> {
+    fn values(&mut self, release: &mut Release, user: &Map, origins: &Origins) -> Option<Map> {
         let metadata = &self.chart.metadata;
         if !matches!(&*metadata.chart_type, "" | "application") {
             let error = chart::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type));
@@ -229,8 +240,8 @@ impl Run<'_> {
             }
         };
         if !self.options.skip_schema
-            && let Some(error) = schema::validate(release, &values, self.sources)
-            && self.problem(Problem::Chart(error))
+            && let Some(refusal) = schema::validate(release, &values, self.sources, origins)
+            && self.problem(Problem::Schema(refusal))
         {
             return None;
         }
