@@ -5,7 +5,8 @@
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
 use crate::source::{SourceId, Sources};
-use crate::yaml::{Node, Path, Step};
+use crate::yaml::{self, Data, Node, Path, Step};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One Kubernetes object of a unit.
@@ -63,6 +64,171 @@ fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
 
 /// Reads every document of `source`. What cannot be read, or has no apiVersion or kind, is a diagnostic; the rest goes on.
 /// Documents that are empty or hold comments only are nothing.
-pub fn read(_sources: &Sources, _source: SourceId, _template: &Arc<str>, _environment: Option<u16>, _found: &mut Vec<Diagnostic>) -> Vec<Object> {
-    todo!()
+///
+/// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered text (with an environment) is taken apart
+/// as Helm does it, a manifest file as kubectl does it.
+pub fn read(sources: &Sources, source: SourceId, template: &Arc<str>, environment: Option<u16>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
+    let text = &sources.get(source).text;
+    let mut reader = Reader { template, environment, found, objects: Vec::new() };
+    for range in documents(text, environment.is_some()) {
+        match yaml::parse(&text[range.clone()], source, range.start as u32) {
+            Ok(node) if node.is_null() => {}
+            Ok(node) => reader.object(node, 0),
+            Err(error) => reader.broken(&error),
+        }
+    }
+    reader.objects
+}
+
+/// The byte ranges of a text's documents. kubectl cuts at lines that start with `---`, whose rest is dropped; Helm also strips
+/// whitespace around each document, even indentation, and keeps what follows `---` on its line.
+fn documents(text: &[u8], as_helm: bool) -> Vec<Range<usize>> {
+    let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1).collect();
+    if text.starts_with(b"---") {
+        starts.insert(0, 0);
+    }
+    let mut documents = Vec::with_capacity(starts.len() + 1);
+    let mut from = 0;
+    for (start, next) in starts.iter().map(|&start| (start, start + 3)).chain([(text.len(), text.len())]) {
+        documents.push(from..start.max(from));
+        let line_end = memchr::memchr(b'\n', &text[next..]).map_or(text.len(), |at| next + at);
+        from = if as_helm { next } else { line_end };
+    }
+    if as_helm {
+        for range in &mut documents {
+            let document = &text[range.clone()];
+            let trimmed = document.trim_ascii_start();
+            let start = range.end - trimmed.len();
+            *range = start..start + trimmed.trim_ascii_end().len();
+        }
+    }
+    documents.retain(|range| !text[range.clone()].trim_ascii().is_empty());
+    documents
+}
+
+/// Lists in lists are unheard of; this many are followed.
+const MAX_LISTS: usize = 8;
+
+struct Reader<'a> {
+    template: &'a Arc<str>,
+    environment: Option<u16>,
+    found: &'a mut Vec<Diagnostic>,
+    objects: Vec<Object>,
+}
+
+impl Reader<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.found.push(Diagnostic { environment: self.environment, ..diagnostic });
+    }
+
+    fn broken(&mut self, error: &yaml::Error) {
+        // go-yaml counts lines within the document, and some of them one too low: the span says it better.
+        let problem = error.message.strip_prefix("yaml: ").unwrap_or(&error.message);
+        let problem = match problem.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
+            Some((line, rest)) if line.bytes().all(|b| b.is_ascii_digit()) => rest,
+            _ => problem,
+        };
+        let message = format!("this document is not valid YAML: {problem}");
+        self.report(Diagnostic::new("yaml-syntax", Severity::Error, error.span, message).help(format!("Helm's words: {}", error.message)));
+    }
+
+    fn object(&mut self, node: Node, lists: usize) {
+        let span = Path::root().place(&node);
+        if !matches!(node.data, Data::Map(_)) {
+            let what = if matches!(node.data, Data::Seq(_)) { "a list" } else { "a single value" };
+            let message = format!("this document is {what}, not a Kubernetes object");
+            let help = "An object is a mapping with apiVersion, kind and metadata; separate several objects by lines of `---`.";
+            return self.report(Diagnostic::new("not-an-object", Severity::Error, span, message).help(help));
+        }
+        let metadata = node.get("metadata");
+        let name = metadata.and_then(|metadata| text_of(metadata, "name")).unwrap_or_default();
+        let (api_version, kind) = (text_of(&node, "apiVersion"), text_of(&node, "kind"));
+        for (rule, field, value) in [("api-version-missing", "apiVersion", &api_version), ("kind-missing", "kind", &kind)] {
+            if value.is_none() {
+                let place = node.entry(field).map_or(span, |entry| entry.key_span);
+                let of = kind.as_deref().map_or_else(|| "object".to_owned(), str::to_owned);
+                let of = if name.is_empty() { of } else { format!("{of} {name:?}") };
+                let state = if node.entry(field).is_some() { "is empty or no text" } else { "is missing" };
+                let help = "Every Kubernetes object needs `apiVersion` and `kind`.";
+                self.report(
+                    Diagnostic::new(rule, Severity::Error, place, format!("{field} of this {of} {state}")).path(format!("/{field}")).help(help),
+                );
+            }
+        }
+        let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
+        if &*kind == "List" && lists < MAX_LISTS {
+            return match node.data {
+                Data::Map(mut entries) => {
+                    let items = entries.iter().rposition(|entry| &*entry.key == "items").map(|index| entries.swap_remove(index).value.data);
+                    if let Some(Data::Seq(items)) = items {
+                        items.into_iter().for_each(|item| self.object(item, lists + 1));
+                    }
+                }
+                _ => {}
+            };
+        }
+        let hooks = metadata.and_then(|metadata| metadata.get("annotations")).and_then(|annotations| annotations.get("helm.sh/hook"));
+        let hooks = hooks.and_then(Node::as_str).map_or_else(Vec::new, |hooks| {
+            let names = hooks.split(',').map(|hook| hook.trim().to_lowercase());
+            names.filter(|hook| !hook.is_empty()).map(String::into_boxed_str).collect()
+        });
+        let namespace = metadata.and_then(|metadata| text_of(metadata, "namespace"));
+        let identity = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.map(Arc::from), name: name.into() };
+        self.objects.push(Object {
+            identity: Arc::new(identity),
+            root: Arc::new(node),
+            environment: self.environment,
+            hooks,
+            template: self.template.clone(),
+            from_crds: false,
+        });
+    }
+}
+
+/// The text of a field that is to be a string; none where it is absent, empty or something else.
+fn text_of(node: &Node, field: &str) -> Option<Box<str>> {
+    node.get(field).and_then(Node::as_str).filter(|text| !text.is_empty()).map(Box::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Source, SourceKind};
+
+    fn read_text(text: &str, environment: Option<u16>) -> (Sources, Vec<Object>, Vec<Diagnostic>) {
+        let mut sources = Sources::default();
+        let source = sources.add(Source::new("m.yaml", text.as_bytes(), SourceKind::File));
+        let mut found = Vec::new();
+        let objects = read(&sources, source, &"m.yaml".into(), environment, &mut found);
+        (sources, objects, found)
+    }
+
+    #[test]
+    fn a_broken_document_does_not_stop_the_others() {
+        let text = "# head\n---\napiVersion: v1\nkind: A\nmetadata: {name: x}\n---\na: b: c\n---\n# nothing\n---\n- 1\n---\nkind: B\n---\nkind: C\napiVersion: v1\n";
+        let (sources, objects, found) = read_text(text, None);
+        let kinds: Vec<&str> = objects.iter().map(|object| &*object.identity.kind).collect();
+        assert_eq!(kinds, ["A", "C"]);
+        let rules: Vec<(&str, usize)> = found.iter().map(|d| (&*d.rule, sources.get(d.span.source).locate(d.span.start).0)).collect();
+        assert_eq!(rules, [("yaml-syntax", 7), ("not-an-object", 11), ("api-version-missing", 13)]);
+        assert_eq!(sources.text(objects[0].root.get("kind").unwrap().span), b"A");
+    }
+
+    #[test]
+    fn lists_are_flattened_and_hooks_read() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n- apiVersion: v1\n  kind: B\n  metadata:\n    name: b\n    annotations: {helm.sh/hook: \"pre-install, test\"}\n";
+        let (_, objects, found) = read_text(text, Some(0));
+        assert!(found.is_empty());
+        assert_eq!(objects.len(), 2);
+        assert_eq!(objects[1].hooks, ["pre-install".into(), "test".into()]);
+        assert_eq!(&*objects[1].identity.name, "b");
+    }
+
+    #[test]
+    fn rendered_text_is_cut_as_by_helm() {
+        let text = "--- # first\n\n  apiVersion: v1\n--- kind: B\n";
+        let cut = |as_helm| documents(text.as_bytes(), as_helm).into_iter().map(|range| &text[range]).collect::<Vec<_>>();
+        assert_eq!(cut(true), ["# first\n\n  apiVersion: v1", "kind: B"]);
+        assert_eq!(cut(false), ["\n\n  apiVersion: v1\n"]);
+    }
 }

@@ -206,7 +206,7 @@ impl<'s, 't> Decoder<'s, 't> {
             Data::Bool(b) => if *b { "true" } else { "false" }.into(),
             Data::Null | Data::Uint(_) => "".into(),
             Data::Seq(_) | Data::Map(_) => {
-                let problem = format!("invalid map key: {}", super::print::go_syntax(&key));
+                let problem = format!("invalid map key: {}", self.go_syntax(&key));
                 return fail(0, problem, raw.start as usize, raw.end as usize);
             }
         };
@@ -214,12 +214,12 @@ impl<'s, 't> Decoder<'s, 't> {
         if matches!(key.data, Data::Null | Data::Uint(_)) && self.late.is_none() {
             // TypeOf(nil) has no text of its own.
             let go_type = if key.is_null() { "%!s(<nil>)" } else { "uint64" };
-            let (key, value) = (super::print::go_syntax(&key), super::print::go_syntax(&value));
+            let (key, value) = (self.go_syntax(&key), self.go_syntax(&value));
             let message = format!("unsupported map key of type: {go_type}, key: {key}, value: {value}");
             self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true }));
         }
         if let Some(seen) = &mut map.seen {
-            let typed = super::print::go_syntax(&key);
+            let typed = self.go_syntax(&key);
             if seen.contains(&typed) {
                 let line = self.raw(value_index).line + 1;
                 self.duplicates.push(format!("  line {line}: key {typed} already set in map"));
@@ -232,7 +232,39 @@ impl<'s, 't> Decoder<'s, 't> {
         Ok(())
     }
 
+    /// fmt's `%#v` of a node.
+    fn go_syntax(&self, node: &Node) -> String {
+        super::print::go_syntax(node, &|entry| self.typed_key(entry))
+    }
+
+    /// An entry's key as `%#v` prints it: read again from where it is written.
+    fn typed_key(&self, entry: &Entry) -> String {
+        let start = entry.key_span.start - self.offset as u32;
+        let mut index = self.tree.nodes.partition_point(|raw| raw.start < start);
+        while let Some(raw) = self.tree.nodes.get(index).filter(|raw| raw.start == start) {
+            let raw = if let Shape::Alias(target) = raw.shape { self.raw(target as usize) } else { raw };
+            if raw.shape == Shape::Scalar {
+                let data = self.resolve(raw).unwrap_or(Data::Null);
+                return self.go_syntax(&Node { span: entry.key_span, data, anchor: None, style: Style::Plain });
+            }
+            index += 1;
+        }
+        super::number::quote(&entry.key)
+    }
+
     fn scalar(&mut self, raw: &Raw) -> Outcome<Data> {
+        let data = self.resolve(raw)?;
+        if let Data::Float(f) = data
+            && !f.is_finite()
+            && self.late.is_none()
+        {
+            let message = format!("json: unsupported value: {}", super::number::format_g(f));
+            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true }));
+        }
+        Ok(data)
+    }
+
+    fn resolve(&self, raw: &Raw) -> Outcome<Data> {
         let text = self.text(raw);
         let data = match self.tag(raw) {
             None if raw.style != Style::Plain => return Ok(Data::Str(string(text))),
@@ -248,13 +280,7 @@ impl<'s, 't> Decoder<'s, 't> {
             Scalar::Bool(b) => Data::Bool(b),
             Scalar::Int(i) => Data::Int(i),
             Scalar::Uint(u) => Data::Uint(u),
-            Scalar::Float(f) => {
-                if !f.is_finite() && self.late.is_none() {
-                    let message = format!("json: unsupported value: {}", super::number::format_g(f));
-                    self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true }));
-                }
-                Data::Float(f)
-            }
+            Scalar::Float(f) => Data::Float(f),
             Scalar::Timestamp | Scalar::Text => Data::Str(string(text)),
         })
     }

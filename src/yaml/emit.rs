@@ -44,8 +44,7 @@ fn marshaling(error: String) -> String {
 
 /// Writes a value with one of the emitters.
 pub(super) fn emit(value: &Value, dialect: Dialect) -> Result<Value, String> {
-    let mut emitter =
-        Emitter { out: TextBuilder::default(), dialect, column: 0, indent: -1, after_blank: true, at_start: true };
+    let mut emitter = Emitter { out: TextBuilder::default(), dialect, column: 0, indent: -1, after_blank: true, at_start: true };
     emitter.value(value, Place::Alone, 0)?;
     emitter.indent = 0;
     emitter.new_entry();
@@ -362,9 +361,11 @@ impl Emitter {
         let mut run = 0;
         let mut at = 0;
         let mut after_space = false;
+        // A BOM in front makes go-yaml escape all that follows.
+        let escape_all = bytes.starts_with("\u{FEFF}".as_bytes());
         while at < bytes.len() {
             let byte = bytes[at];
-            if !is_printable(&bytes[at..]) || break_width(&bytes[at..]) > 0 || matches!(byte, b'"' | b'\\') {
+            if escape_all || !is_printable(&bytes[at..]) || break_width(&bytes[at..]) > 0 || matches!(byte, b'"' | b'\\') {
                 text.copy(run..at, &mut self.out);
                 let c = json::valid_char(&bytes[at..]).unwrap_or('\u{FFFD}');
                 self.put(escape(c).as_bytes(), text.origin_at(at));

@@ -66,11 +66,8 @@ impl<'a> Pieces<'a> {
             return into.push(bytes, self.whole);
         }
         let (from, to) = (range.start as u32, range.end as u32);
-        let pieces = self.touching(&range).map(|piece| Piece {
-            start: piece.start.max(from) - from,
-            end: piece.end.min(to) - from,
-            origin: piece.origin,
-        });
+        let pieces =
+            self.touching(&range).map(|piece| Piece { start: piece.start.max(from) - from, end: piece.end.min(to) - from, origin: piece.origin });
         into.push_with(bytes, pieces);
     }
 

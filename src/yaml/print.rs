@@ -1,20 +1,20 @@
 //! Values as fmt's `%#v` prints what go-yaml decoded; some of its errors quote them.
 
 use super::number::{format_g, quote};
-use super::{Data, Node};
+use super::{Data, Entry, Node};
 use std::collections::BTreeMap;
 
 /// Errors quote the value that they are about; one that is large is of no use to anybody.
 const LIMIT: usize = 4096;
 
-/// `%#v` of a decoded node. Keys of nested maps are printed as strings, whatever they were.
-pub(super) fn go_syntax(node: &Node) -> String {
+/// `%#v` of a decoded node; `key` prints an entry's key, of which the node has only the text left.
+pub(super) fn go_syntax(node: &Node, key: &dyn Fn(&Entry) -> String) -> String {
     let mut out = String::new();
-    write(node, &mut out);
+    write(node, key, &mut out);
     out
 }
 
-fn write(node: &Node, out: &mut String) {
+fn write(node: &Node, print_key: &dyn Fn(&Entry) -> String, out: &mut String) {
     if out.len() > LIMIT {
         return;
     }
@@ -29,18 +29,18 @@ fn write(node: &Node, out: &mut String) {
             out.push_str("[]interface {}{");
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
-                write(item, out);
+                write(item, print_key, out);
             }
             out.push('}');
         }
         Data::Map(entries) => {
             out.push_str("map[interface {}]interface {}{");
-            let sorted: BTreeMap<&str, &Node> = entries.iter().map(|e| (&*e.key, &e.value)).collect();
+            let sorted: BTreeMap<String, &Node> = entries.iter().map(|entry| (print_key(entry), &entry.value)).collect();
             for (i, (key, value)) in sorted.into_iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
-                out.push_str(&quote(key));
+                out.push_str(&key);
                 out.push(':');
-                write(value, out);
+                write(value, print_key, out);
             }
             out.push('}');
         }
