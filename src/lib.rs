@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
 //! | [`setup`] | what configuration and command line say together: rules, versions |
+//! | [`usage`] | values never read, template lines never rendered |
 //! | [`rendering`] | a chart in all its environments and versions |
 //! | [`unit`] | what a PATH stands for: charts and sets of manifests |
 //! | [`matrix`] | what each environment deploys, side by side |
@@ -35,6 +36,7 @@ pub mod semver;
 pub mod source;
 pub mod template;
 pub mod unit;
+pub mod usage;
 pub mod value;
 pub mod yaml;
 

@@ -10,7 +10,7 @@ use crate::report::{self, Report};
 use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources};
 use crate::unit::{self, Unit};
-use crate::{ConfigChoice, Error, Options, rule};
+use crate::{ConfigChoice, Error, Options, rule, usage};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::io::Read;
@@ -107,6 +107,7 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
         found.extend(of_render);
     }
     judge.environments(&rendering, &mut found);
+    judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
     let mut findings = settle(found, &rendering.sources, &names, false);
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;
@@ -196,6 +197,13 @@ impl<'s> Judge<'s> {
         });
         findings.extend(self.setup.rules.check_object(object));
         findings
+    }
+
+    /// Findings that a room of the house makes by itself, as far as their rules are selected.
+    fn keep_selected(&self, found: &mut Vec<Diagnostic>, make: impl FnOnce(&mut Vec<Diagnostic>)) {
+        let mut made = Vec::new();
+        make(&mut made);
+        found.extend(made.into_iter().filter_map(|d| Some(Diagnostic { severity: self.setup.severity_of(&d.rule, d.severity)?, ..d })));
     }
 
     /// The rules across objects.
