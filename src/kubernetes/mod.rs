@@ -8,6 +8,7 @@
 //! | [`scalars`] | what times, quantities and base64 look like |
 //! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
 //! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
+//! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
 //! | [`versions`] | sets of versions as people write them |
 
 pub mod api;
@@ -15,6 +16,7 @@ pub mod crd;
 pub mod locations;
 pub mod scalars;
 pub mod schema;
+pub mod validation;
 pub mod versions;
 #[cfg(test)]
 mod verdicts;
@@ -23,7 +25,7 @@ mod walk;
 pub use api::served;
 pub use versions::{parse_kube_version, parse_versions};
 
-use crate::diagnostic::Versions;
+use crate::diagnostic::{Severity, Versions};
 use crate::manifest::{Finding, Object};
 
 /// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of users' schema locations.
@@ -42,8 +44,8 @@ impl Schemas {
     }
 }
 
-/// Judges the structure of one object for `versions`. In order of the text, more or less: what is wrong with apiVersion and kind, then
-/// the fields. A finding whose `kubernetes` is none holds for all of `versions`.
+/// Judges one object for `versions`: what is wrong with apiVersion and kind, then its structure, then what the server's validation says.
+/// A finding whose `kubernetes` is none holds for all of `versions`.
 pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Finding> {
     let mut found = Vec::new();
     let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
@@ -61,5 +63,15 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Find
     if located {
         schemas.locations.check(object, versions, &mut found);
     }
+    // What cannot be decoded is not validated; a place that has its finding needs no second one.
+    let undecodable: Vec<_> = found.iter().filter(|f| f.severity == Severity::Error && f.kubernetes.is_none()).map(|f| f.path.clone()).collect();
+    found.extend(validation::check(object).into_iter().filter(|f| !undecodable.contains(&f.path)).filter_map(|mut finding| {
+        if let Some(held) = finding.kubernetes {
+            let held = held.and(versions);
+            finding.kubernetes = (held != versions).then_some(held);
+            return (!held.is_empty()).then_some(finding);
+        }
+        Some(finding)
+    }));
     found
 }

@@ -1,0 +1,574 @@
+//! CustomResourceDefinitions (v1): names, versions, and that their schemas are structural. Behaviour:
+//! apiextensions-apiserver `pkg/apis/apiextensions/validation` and `pkg/apiserver/schema`.
+
+use super::field::{Field, quoted, rules};
+use super::{admission, cel, names};
+use crate::yaml::Data;
+
+/// Deeper schemas are not judged further.
+const DEEPEST: usize = 64;
+
+pub(super) fn definition(root: Field<'_>) {
+    let (name, spec) = (root.get("metadata").get("name"), root.get("spec"));
+    let (group, own) = (spec.get("group"), spec.get("names"));
+    let wanted = format!("{}.{}", own.get("plural").text(), group.text());
+    if name.str().is_some_and(|n| !n.is_empty() && n != wanted) {
+        name.error(rules::NAME, format!("{} must be spec.names.plural and spec.group joined by a dot: {}", quoted(name.text()), quoted(&wanted)));
+    }
+    if group.required() {
+        group.format(rules::NAME, names::dns_subdomain);
+        if group.str().is_some() && !group.text().contains('.') {
+            group.error(rules::NAME, format!("{} must be a domain with at least one dot", quoted(group.text())));
+        }
+    }
+    approval(root, group.text());
+    spec.get("scope").required_one_of(&["Cluster", "Namespaced"]);
+    definition_names(own);
+    versions(spec);
+    if spec.get("preserveUnknownFields").is_true() {
+        spec.get("preserveUnknownFields").error(rules::VALUE, "it must be false: set x-kubernetes-preserve-unknown-fields in the schema");
+    }
+    conversion(spec.get("conversion"));
+}
+
+/// Groups of Kubernetes itself need an approval.
+fn approval(root: Field<'_>, group: &str) {
+    let reserved = group == "k8s.io" || group == "kubernetes.io" || group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io");
+    let annotation = root.get("metadata").get("annotations").key("api-approved.kubernetes.io");
+    if !reserved || annotation.text().starts_with("unapproved") {
+        return;
+    }
+    let url = annotation.text();
+    let approved = url.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.split('/').next().unwrap_or("").is_empty());
+    if !approved {
+        annotation.error(
+            rules::REQUIRED,
+            "groups under k8s.io and kubernetes.io are protected: the annotation \"api-approved.kubernetes.io\" must name the approval",
+        );
+    }
+}
+
+fn definition_names(own: Field<'_>) {
+    own.get("plural").required_format(rules::NAME, names::dns_1035_label);
+    own.get("singular").format(rules::NAME, names::dns_1035_label);
+    let (kind, list) = (own.get("kind"), own.get("listKind"));
+    kind.required();
+    for field in [kind, list] {
+        if let Some(text) = field.str().filter(|t| !t.is_empty())
+            && let Some(problem) = names::dns_1035_label(&text.to_lowercase())
+        {
+            field.error(rules::NAME, format!("{} {problem} (letters may be upper case)", quoted(text)));
+        }
+    }
+    if !kind.is_empty() && kind.str() == list.str() {
+        list.error(rules::CONFLICT, "`kind` and `listKind` may not be the same");
+    }
+    for key in ["shortNames", "categories"] {
+        for item in own.get(key).items() {
+            item.format_decoded(rules::NAME, names::dns_1035_label);
+        }
+    }
+}
+
+fn versions(spec: Field<'_>) {
+    let list = spec.get("versions");
+    let mut seen = Vec::new();
+    let mut stored = 0;
+    for version in list.items() {
+        let name = version.get("name");
+        name.format_decoded(rules::NAME, names::dns_1035_label);
+        if seen.contains(&name.text()) {
+            name.error(rules::DUPLICATE, format!("the version {} stands twice", quoted(name.text())));
+        }
+        seen.push(name.text());
+        stored += usize::from(version.get("storage").is_true());
+        deprecation(version);
+        let root = version.get("schema").get("openAPIV3Schema");
+        if root.required_pointer() {
+            let status = version.get("subresources").get("status").is_set();
+            root_schema(root, status);
+        }
+        scale(version.get("subresources").get("scale"));
+        version.get("additionalPrinterColumns").items().for_each(column);
+        selectable(version.get("selectableFields"), root);
+    }
+    if stored != 1 {
+        list.error(rules::REQUIRED, "exactly one version must have `storage: true`");
+    }
+}
+
+fn deprecation(version: Field<'_>) {
+    let warning = version.get("deprecationWarning");
+    let Some(text) = warning.str() else { return };
+    if !version.get("deprecated").is_true() {
+        warning.error(rules::CONFLICT, "it may only be set for deprecated versions");
+    } else if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+        warning.error(rules::VALUE, "the warning must be 1 to 256 printable characters");
+    }
+}
+
+fn scale(scale: Field<'_>) {
+    if !scale.is_set() {
+        return;
+    }
+    for (key, roots, required) in [
+        ("specReplicasPath", &[".spec."][..], true),
+        ("statusReplicasPath", &[".status."], true),
+        ("labelSelectorPath", &[".spec.", ".status."], false),
+    ] {
+        let path = scale.get(key);
+        if required {
+            path.required();
+        }
+        if !path.is_empty() && path.str().is_some() && !roots.iter().any(|r| path.text().starts_with(r)) {
+            path.error(rules::PATH, format!("{} must be a path under {}", quoted(path.text()), roots.join(" or ")));
+        }
+    }
+}
+
+fn column(column: Field<'_>) {
+    column.get("name").required();
+    column.get("type").required_one_of(&["integer", "number", "string", "boolean", "date"]);
+    column.get("format").one_of(&["int32", "int64", "float", "double", "byte", "date", "date-time", "password"]);
+    let path = column.get("jsonPath");
+    if path.required() && path.str().is_some_and(|p| !p.starts_with('.')) {
+        path.error(rules::PATH, format!("{} must be a simple JSON path that starts with '.'", quoted(path.text())));
+    }
+}
+
+fn selectable(fields: Field<'_>, schema: Field<'_>) {
+    let mut seen = Vec::new();
+    for field in fields.items() {
+        let path = field.get("jsonPath");
+        if !path.required() || path.str().is_none() {
+            continue;
+        }
+        let text = path.text();
+        if seen.contains(&text) {
+            path.error(rules::DUPLICATE, format!("{} stands twice", quoted(text)));
+        }
+        seen.push(text);
+        let Some(steps) = text.strip_prefix('.').filter(|t| !t.contains(['[', ']', '\''])) else {
+            path.error(rules::PATH, format!("{} must be a simple JSON path that starts with '.'", quoted(text)));
+            continue;
+        };
+        if steps.starts_with("metadata.") || steps == "metadata" {
+            path.error(rules::PATH, "the path must not lead into metadata");
+            continue;
+        }
+        let target = steps.split('.').try_fold(schema.node(), |node, step| Some(node.and_then(|n| n.get("properties")?.get(step)))).flatten();
+        let kind = target.and_then(|n| n.get("type")).and_then(|t| t.as_str());
+        if !matches!(kind, Some("string" | "boolean" | "integer")) {
+            path.error(rules::PATH, format!("{} must lead to a field of type string, boolean or integer", quoted(text)));
+        }
+    }
+    if seen.len() > 8 {
+        fields.error(rules::TOO_LARGE, "there may be no more than 8 selectable fields");
+    }
+}
+
+fn conversion(conversion: Field<'_>) {
+    if !conversion.is_set() {
+        return;
+    }
+    let (strategy, webhook) = (conversion.get("strategy"), conversion.get("webhook"));
+    strategy.required_one_of(&["None", "Webhook"]);
+    if strategy.text() != "Webhook" {
+        if webhook.is_set() && strategy.text() == "None" {
+            webhook.forbidden("may not be set where `strategy` is 'None'");
+        }
+        return;
+    }
+    let config = webhook.get("clientConfig");
+    if config.is_set() {
+        admission::client_config(config);
+    } else {
+        config.error(rules::REQUIRED, "`clientConfig` must be set where `strategy` is 'Webhook'");
+    }
+    let versions = webhook.get("conversionReviewVersions");
+    if !versions.required() {
+        return;
+    }
+    let mut seen = Vec::new();
+    for version in versions.items() {
+        version.format_decoded(rules::NAME, names::dns_1035_label);
+        if seen.contains(&version.text()) {
+            version.error(rules::DUPLICATE, format!("the version {} stands twice", quoted(version.text())));
+        }
+        seen.push(version.text());
+    }
+    if !seen.iter().any(|v| matches!(*v, "v1" | "v1beta1")) {
+        versions.error(rules::UNSUPPORTED, "the versions must include v1 or v1beta1");
+    }
+}
+
+/// Where a schema stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Root,
+    Field,
+    Item,
+}
+
+fn root_schema(root: Field<'_>, status: bool) {
+    const BESIDE_STATUS: [&str; 22] = [
+        "description",
+        "type",
+        "format",
+        "title",
+        "maximum",
+        "exclusiveMaximum",
+        "minimum",
+        "exclusiveMinimum",
+        "maxLength",
+        "minLength",
+        "pattern",
+        "maxItems",
+        "minItems",
+        "uniqueItems",
+        "multipleOf",
+        "required",
+        "items",
+        "properties",
+        "externalDocs",
+        "example",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-validations",
+    ];
+    if status {
+        for (key, field) in root.entries() {
+            if !BESIDE_STATUS.contains(&key) && !field.is_empty() && field.bool() != Some(false) && key != "nullable" {
+                field.key_error(rules::CRD, format!("`{key}` may not stand at the root of the schema where there is a status subresource"));
+            }
+        }
+    }
+    if root.get("nullable").is_true() {
+        root.get("nullable").error(rules::CRD, "`nullable` cannot be true at the root");
+    }
+    schema(root, Level::Root, 0, false);
+}
+
+fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
+    if depth > DEEPEST || s.node().is_none_or(|n| !matches!(n.data, Data::Map(_))) {
+        return;
+    }
+    let kind = s.get("type");
+    let (int_or_string, preserve, embedded) = (
+        s.get("x-kubernetes-int-or-string").is_true(),
+        s.get("x-kubernetes-preserve-unknown-fields").is_true(),
+        s.get("x-kubernetes-embedded-resource").is_true(),
+    );
+    if kind.is_empty() && !int_or_string && !preserve {
+        kind.error(rules::CRD, "every field of the schema must have a `type`");
+    }
+    if !kind.is_empty() {
+        kind.one_of(&["string", "number", "integer", "boolean", "array", "object"]);
+    }
+    if level == Level::Root && !kind.is_empty() && kind.text() != "object" {
+        kind.error(rules::CRD, "the root of the schema must be of type object");
+    }
+    if int_or_string {
+        for (key, set) in [("x-kubernetes-preserve-unknown-fields", preserve), ("x-kubernetes-embedded-resource", embedded)] {
+            if set {
+                s.get(key).error(rules::CRD, format!("`{key}` may not be true together with x-kubernetes-int-or-string"));
+            }
+        }
+        if !kind.is_empty() {
+            kind.error(rules::CRD, "`type` may not be set together with x-kubernetes-int-or-string");
+        }
+    }
+    if s.get("x-kubernetes-preserve-unknown-fields").bool() == Some(false) {
+        s.get("x-kubernetes-preserve-unknown-fields").error(rules::CRD, "it must be true or absent");
+    }
+    if embedded {
+        if kind.text() != "object" {
+            kind.error(rules::CRD, "the type of an embedded resource must be object");
+        }
+        if in_meta {
+            s.get("x-kubernetes-embedded-resource").error(rules::CRD, "it must not be used inside of metadata");
+        }
+        s.get("additionalProperties").forbidden_if_set("may not be set for an embedded resource");
+        if !preserve && s.get("properties").is_empty() {
+            s.get("properties").error(rules::CRD, "an embedded resource must have properties, or x-kubernetes-preserve-unknown-fields");
+        }
+    }
+    unsupported(s);
+    lists(s);
+    map_type(s);
+    logic(s, int_or_string, depth);
+    validations(s);
+    let (properties, additional) = (s.get("properties"), s.get("additionalProperties"));
+    if level == Level::Root {
+        if additional.is_set() && additional.bool() != Some(true) || (additional.is_set() && properties.is_empty()) {
+            additional.error(rules::CRD, "`additionalProperties` must not be used at the root");
+        }
+        root_properties(properties);
+    }
+    if !properties.is_empty() && additional.is_set() && additional.bool() != Some(true) {
+        additional.error(rules::CRD, "`additionalProperties` and `properties` exclude each other");
+    }
+    for (key, property) in properties.entries() {
+        let meta = (level == Level::Root || embedded) && ["metadata", "kind", "apiVersion"].contains(&key);
+        if meta && key != "metadata" && property.is_set() && property.get("type").text() != "string" {
+            property.get("type").error(rules::CRD, format!("the type of `{key}` must be string"));
+        }
+        if meta && key == "metadata" {
+            metadata_schema(property, level == Level::Root);
+            if level == Level::Root {
+                continue;
+            }
+        }
+        schema(property, Level::Field, depth + 1, in_meta || meta);
+    }
+    schema(additional, Level::Field, depth + 1, in_meta);
+    let items = s.get("items");
+    if kind.text() == "array" && !items.is_set() {
+        items.error(rules::CRD, "an array must have `items`");
+    }
+    if matches!(items.node().map(|n| &n.data), Some(Data::Seq(_))) {
+        items.error(rules::CRD, "`items` must be one schema, not a list");
+    }
+    schema(items, Level::Item, depth + 1, in_meta);
+}
+
+fn root_properties(properties: Field<'_>) {
+    for key in ["metadata", "kind", "apiVersion"] {
+        let default = properties.key(key).get("default");
+        if default.is_set() {
+            default.error(rules::CRD, format!("`{key}` may not have a default"));
+        }
+    }
+}
+
+fn metadata_schema(meta: Field<'_>, root: bool) {
+    if meta.get("type").text() != "object" {
+        meta.get("type").error(rules::CRD, "the type of `metadata` must be object");
+    }
+    if !root {
+        return;
+    }
+    let extra = meta.get("properties").entries().any(|(key, _)| !["name", "generateName"].contains(&key));
+    let other = meta.entries().any(|(key, field)| {
+        ["description", "title", "nullable", "additionalProperties", "x-kubernetes-preserve-unknown-fields"].contains(&key)
+            && !field.is_empty()
+            && field.bool() != Some(false)
+    });
+    if extra || other {
+        meta.error(rules::CRD, "the schema may say nothing of `metadata` but of `name` and `generateName`");
+    }
+}
+
+fn unsupported(s: Field<'_>) {
+    for key in [
+        "definitions",
+        "dependencies",
+        "patternProperties",
+        "additionalItems",
+        "id",
+        "$schema",
+        "$ref",
+        "deprecated",
+        "discriminator",
+        "readOnly",
+        "writeOnly",
+        "xml",
+    ] {
+        if !s.get(key).is_empty() {
+            s.get(key).key_error(rules::CRD, format!("`{key}` is not supported"));
+        }
+    }
+    if s.get("uniqueItems").is_true() {
+        s.get("uniqueItems").error(rules::CRD, "`uniqueItems` cannot be true: set x-kubernetes-list-type: set");
+    }
+    let pattern = s.get("pattern");
+    if let Some(text) = pattern.str()
+        && bad_pattern(text)
+    {
+        pattern.error(rules::CRD, format!("{} is no valid regular expression", quoted(text)));
+    }
+}
+
+/// Whether Go's regexp package refuses the pattern: only what is wrong in every syntax.
+fn bad_pattern(text: &str) -> bool {
+    if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| text.contains(look)) {
+        return true;
+    }
+    let problem = regex_syntax::ast::parse::Parser::new().parse(text);
+    use regex_syntax::ast::ErrorKind as Kind;
+    matches!(
+        problem.map_err(|e| e.kind().clone()),
+        Err(Kind::ClassUnclosed
+            | Kind::GroupUnclosed
+            | Kind::GroupUnopened
+            | Kind::RepetitionMissing
+            | Kind::EscapeUnexpectedEof
+            | Kind::UnsupportedLookAround
+            | Kind::ClassRangeInvalid
+            | Kind::RepetitionCountInvalid)
+    )
+}
+
+fn lists(s: Field<'_>) {
+    let (kind, list, keys, items) = (s.get("type"), s.get("x-kubernetes-list-type"), s.get("x-kubernetes-list-map-keys"), s.get("items"));
+    if !keys.is_empty() && list.text() != "map" {
+        list.error(rules::CRD, "it must be 'map' where there are x-kubernetes-list-map-keys");
+    }
+    if !list.is_set() {
+        return;
+    }
+    list.one_of_set(&["atomic", "set", "map"]);
+    if kind.text() != "array" {
+        kind.error(rules::CRD, "the type must be array where x-kubernetes-list-type is set");
+        return;
+    }
+    match list.text() {
+        "set" => {
+            let of = |key, default: &str| items.get(key).is_set().then(|| items.get(key).text().to_owned()).unwrap_or_else(|| default.to_owned());
+            if items.get("type").text() == "array" && of("x-kubernetes-list-type", "atomic") != "atomic" {
+                items.get("x-kubernetes-list-type").error(rules::CRD, "the items of a set must be atomic");
+            }
+            if items.get("type").text() == "object" && of("x-kubernetes-map-type", "granular") != "atomic" {
+                items.get("x-kubernetes-map-type").error(rules::CRD, "the items of a set must be atomic");
+            }
+        }
+        "map" => map_keys(keys, items),
+        _ => return,
+    }
+    if items.get("nullable").is_true() {
+        items.get("nullable").error(rules::CRD, "the items of a set or map cannot be nullable");
+    }
+}
+
+fn map_keys(keys: Field<'_>, items: Field<'_>) {
+    if keys.is_empty() {
+        keys.error(rules::CRD, "they must be set where x-kubernetes-list-type is 'map'");
+    }
+    if !items.is_set() {
+        items.error(rules::CRD, "`items` must be set where x-kubernetes-list-type is 'map'");
+        return;
+    }
+    if items.get("type").text() != "object" {
+        items.get("type").error(rules::CRD, "the items must be objects where x-kubernetes-list-type is 'map'");
+        return;
+    }
+    let mut seen = Vec::new();
+    for key in keys.items() {
+        let name = key.text();
+        if seen.contains(&name) {
+            keys.error(rules::CRD, format!("the key {} stands twice", quoted(name)));
+        }
+        seen.push(name);
+        let property = items.get("properties").key(name);
+        if !property.is_set() {
+            keys.error(rules::CRD, format!("{} is no property of the items", quoted(name)));
+            continue;
+        }
+        if matches!(property.get("type").text(), "array" | "object") {
+            property.get("type").error(rules::CRD, "a key must be of a scalar type");
+        }
+        let required = items.get("required").items().any(|r| r.text() == name);
+        if !required && !property.get("default").is_set() {
+            property.get("default").error(rules::CRD, format!("{} is a key of the list, so it must be required or have a default", quoted(name)));
+        }
+        if property.get("nullable").is_true() {
+            property.get("nullable").error(rules::CRD, "a key cannot be nullable");
+        }
+    }
+}
+
+fn map_type(s: Field<'_>) {
+    let map = s.get("x-kubernetes-map-type");
+    if !map.is_set() {
+        return;
+    }
+    map.one_of_set(&["atomic", "granular"]);
+    if s.get("type").text() != "object" {
+        s.get("type").error(rules::CRD, "the type must be object where x-kubernetes-map-type is set");
+    }
+}
+
+/// Checks what stands under `allOf`, `anyOf`, `oneOf` and `not`: it may restrict, not describe.
+fn logic(s: Field<'_>, int_or_string: bool, depth: usize) {
+    for key in ["allOf", "anyOf", "oneOf"] {
+        let list = s.get(key);
+        // The pattern that says "a number or a text".
+        let pattern =
+            |list: Field<'_>| list.len() == 2 && list.items().zip(["integer", "string"]).all(|(f, t)| f.get("type").text() == t && f.len() == 1);
+        if int_or_string && key == "anyOf" && pattern(list) {
+            continue;
+        }
+        for (i, nested) in list.items().enumerate() {
+            if int_or_string && key == "allOf" && i == 0 && pattern(nested.get("anyOf")) {
+                continue;
+            }
+            restriction(nested, depth + 1);
+        }
+    }
+    restriction(s.get("not"), depth + 1);
+}
+
+fn restriction(s: Field<'_>, depth: usize) {
+    if depth > DEEPEST || !s.is_set() {
+        return;
+    }
+    for key in ["type", "title", "description", "x-kubernetes-list-map-keys"] {
+        if !s.get(key).is_empty() {
+            s.get(key).key_error(rules::CRD, format!("`{key}` may not stand under allOf, anyOf, oneOf or not"));
+        }
+    }
+    for key in ["additionalProperties", "default", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-validations"] {
+        if s.get(key).is_set() {
+            s.get(key).key_error(rules::CRD, format!("`{key}` may not stand under allOf, anyOf, oneOf or not"));
+        }
+    }
+    for key in ["nullable", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string"] {
+        if s.get(key).is_true() {
+            s.get(key).key_error(rules::CRD, format!("`{key}` may not stand under allOf, anyOf, oneOf or not"));
+        }
+    }
+    for (key, property) in s.get("properties").entries() {
+        if key == "metadata" {
+            property.key_error(rules::CRD, "`metadata` may not stand under allOf, anyOf, oneOf or not");
+        }
+        restriction(property, depth + 1);
+    }
+    if matches!(s.get("items").node().map(|n| &n.data), Some(Data::Map(_))) {
+        restriction(s.get("items"), depth + 1);
+    }
+    logic(s, false, depth);
+}
+
+fn validations(s: Field<'_>) {
+    const REASONS: [&str; 4] = ["FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"];
+    for validation in s.get("x-kubernetes-validations").items() {
+        let (rule, message, expression) = (validation.get("rule"), validation.get("message"), validation.get("messageExpression"));
+        let text = rule.text().trim();
+        if text.is_empty() {
+            if rule.decoded().is_some() {
+                rule.error(rules::REQUIRED, "a rule must be set");
+            }
+        } else if let Some(problem) = cel::rule_problem(rule.text()) {
+            rule.error(rules::CEL, problem);
+        }
+        let words = message.text().trim();
+        if !message.is_empty() && message.str().is_some() && words.is_empty() {
+            message.error(rules::VALUE, "`message` must not be blank");
+        } else if words.contains(['\n', '\r']) {
+            message.error(rules::VALUE, "`message` must not contain line breaks");
+        } else if text.contains(['\n', '\r']) && words.is_empty() {
+            message.error(rules::REQUIRED, "`message` must be set where the rule has line breaks");
+        }
+        if !expression.is_empty() {
+            if expression.text().trim().is_empty() && expression.str().is_some() {
+                expression.error(rules::REQUIRED, "`messageExpression` must not be blank");
+            } else if let Some(problem) = expression.str().and_then(cel::rule_problem) {
+                expression.error(rules::CEL, problem);
+            }
+        }
+        validation.get("reason").one_of_set(&REASONS);
+        let path = validation.get("fieldPath");
+        if !path.is_empty() && path.text().trim().is_empty() || path.text().contains(['\n', '\r']) {
+            path.error(rules::VALUE, "`fieldPath` must be a path");
+        }
+    }
+}

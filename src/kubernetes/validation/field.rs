@@ -1,0 +1,364 @@
+//! The cursor with which every check walks an object: a node that may be absent, together with its path.
+//!
+//! The server decodes before it validates, so a check sees what Go's decoder would have made: `null` is absent, an absent string
+//! is empty. A node of the wrong type is the structure walk's business; every accessor answers `None` for it, so that
+//! checks pass it by.
+
+use crate::diagnostic::{Severity, Versions, did_you_mean};
+use crate::manifest::Finding;
+use crate::yaml::{Data, Node, Path, Step};
+use std::cell::RefCell;
+
+/// More findings than anybody reads; a bound for hostile input.
+const MOST_FINDINGS: usize = 500;
+
+/// Rule ids that this room emits, one behaviour each; each has its file in `rules/kubernetes/`.
+pub(super) mod rules {
+    pub const REQUIRED: &str = "required-value";
+    pub const NAME: &str = "invalid-name";
+    pub const LABEL: &str = "invalid-label";
+    pub const ANNOTATION: &str = "invalid-annotation";
+    pub const VALUE: &str = "invalid-value";
+    pub const UNSUPPORTED: &str = "unsupported-value";
+    pub const FORBIDDEN: &str = "forbidden-field";
+    pub const CONFLICT: &str = "conflicting-fields";
+    pub const DUPLICATE: &str = "duplicate-value";
+    pub const SELECTOR: &str = "invalid-selector";
+    pub const MISMATCH: &str = "selector-mismatch";
+    pub const QUANTITY: &str = "invalid-quantity";
+    pub const RESOURCE_NAME: &str = "invalid-resource-name";
+    pub const EXCEEDS: &str = "requests-exceed-limits";
+    pub const PORT: &str = "invalid-port";
+    pub const PROBE: &str = "invalid-probe";
+    pub const ENV: &str = "invalid-env";
+    pub const VOLUME: &str = "invalid-volume";
+    pub const UNKNOWN: &str = "unknown-reference";
+    pub const ADDRESS: &str = "invalid-ip-address";
+    pub const SCHEDULE: &str = "invalid-cron-schedule";
+    pub const KEY: &str = "invalid-config-key";
+    pub const TOO_LARGE: &str = "value-too-large";
+    pub const SECRET: &str = "invalid-secret-data";
+    pub const PATH: &str = "invalid-path";
+    pub const CRD: &str = "invalid-crd-schema";
+    pub const CEL: &str = "invalid-cel-expression";
+    pub const CERTIFICATE: &str = "invalid-certificate";
+}
+
+/// Checks a text: `None` where it is good, else the words that follow "must" or "may" in the message.
+pub(super) type Format = fn(&str) -> Option<&'static str>;
+
+/// Collects the findings of one object, and owns the paths of its fields.
+#[derive(Default)]
+pub(super) struct Report {
+    /// Parent and step of each field; field 0 is the root.
+    steps: RefCell<Vec<(u32, Name)>>,
+    found: RefCell<Vec<Finding>>,
+}
+
+enum Name {
+    Fixed(&'static str),
+    Key(Box<str>),
+    Index(usize),
+}
+
+impl Report {
+    pub fn root<'a>(&'a self, node: &'a Node) -> Field<'a> {
+        self.steps.borrow_mut().push((0, Name::Fixed("")));
+        Field { report: self, node: Some(node).filter(|n| !n.is_null()), at: 0 }
+    }
+
+    pub fn into_findings(self) -> Vec<Finding> {
+        self.found.into_inner()
+    }
+
+    fn step(&self, parent: u32, name: Name) -> u32 {
+        let mut steps = self.steps.borrow_mut();
+        steps.push((parent, name));
+        steps.len() as u32 - 1
+    }
+
+    fn path(&self, mut at: u32) -> Path {
+        let steps = self.steps.borrow();
+        let mut out = Vec::new();
+        while at != 0 {
+            let (parent, name) = &steps[at as usize];
+            out.push(match name {
+                Name::Fixed(key) => Step::Key((*key).into()),
+                Name::Key(key) => Step::Key(key.clone()),
+                Name::Index(index) => Step::Index(*index),
+            });
+            at = *parent;
+        }
+        out.reverse();
+        Path(out)
+    }
+}
+
+/// A place in the object, whether or not something stands there.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a> {
+    report: &'a Report,
+    node: Option<&'a Node>,
+    at: u32,
+}
+
+impl<'a> Field<'a> {
+    pub fn get(self, key: &'static str) -> Field<'a> {
+        let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
+        Field { report: self.report, node, at: self.report.step(self.at, Name::Fixed(key)) }
+    }
+
+    /// The value of a key that is data, as in a map of labels.
+    pub fn key(self, key: &str) -> Field<'a> {
+        let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
+        Field { report: self.report, node, at: self.report.step(self.at, Name::Key(key.into())) }
+    }
+
+    pub fn items(self) -> impl Iterator<Item = Field<'a>> {
+        let items = self.node.map_or(&[][..], Node::items);
+        items.iter().enumerate().map(move |(i, item)| Field {
+            report: self.report,
+            node: Some(item).filter(|n| !n.is_null()),
+            at: self.report.step(self.at, Name::Index(i)),
+        })
+    }
+
+    /// The entries of a map; of a key that stands twice the last one only, as decoding leaves it.
+    pub fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
+        let entries = self.node.map_or(&[][..], Node::entries);
+        entries.iter().enumerate().filter(move |(i, e)| !entries[i + 1..].iter().any(|later| later.key == e.key)).map(move |(_, e)| {
+            let at = self.report.step(self.at, Name::Key(e.key.clone()));
+            (&*e.key, Field { report: self.report, node: Some(&e.value).filter(|n| !n.is_null()), at })
+        })
+    }
+
+    pub fn len(self) -> usize {
+        self.node.map_or(0, |n| n.items().len().max(n.entries().len()))
+    }
+
+    pub fn node(self) -> Option<&'a Node> {
+        self.node
+    }
+
+    /// Something other than `null` stands here: what a Go pointer being non-nil is.
+    pub fn is_set(self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Absent, or an empty text, list or map.
+    pub fn is_empty(self) -> bool {
+        self.node.is_none_or(|n| match &n.data {
+            Data::Str(s) => s.is_empty(),
+            Data::Seq(items) => items.is_empty(),
+            Data::Map(entries) => entries.is_empty(),
+            _ => false,
+        })
+    }
+
+    pub fn str(self) -> Option<&'a str> {
+        self.node.and_then(Node::as_str)
+    }
+
+    /// The text, empty where there is none.
+    pub fn text(self) -> &'a str {
+        self.str().unwrap_or("")
+    }
+
+    /// The text as Go's decoder leaves it: empty where absent; `None` where something else than a text stands.
+    pub fn decoded(self) -> Option<&'a str> {
+        match self.node {
+            None => Some(""),
+            Some(node) => node.as_str(),
+        }
+    }
+
+    pub fn int(self) -> Option<i64> {
+        self.node.and_then(Node::as_i64)
+    }
+
+    pub fn bool(self) -> Option<bool> {
+        self.node.and_then(Node::as_bool)
+    }
+
+    pub fn is_true(self) -> bool {
+        self.bool() == Some(true)
+    }
+
+    pub fn path(self) -> Path {
+        self.report.path(self.at)
+    }
+
+    fn push(self, rule: &str, message: String, help: Option<String>, at_key: bool, kubernetes: Option<Versions>) {
+        let mut found = self.report.found.borrow_mut();
+        if found.len() < MOST_FINDINGS {
+            found.push(Finding { rule: rule.into(), severity: Severity::Error, message, help, path: self.path(), at_key, kubernetes });
+        }
+    }
+
+    pub fn error(self, rule: &str, message: impl Into<String>) {
+        self.push(rule, message.into(), None, false, None);
+    }
+
+    /// As [`Field::error`], about the key rather than its value.
+    pub fn key_error(self, rule: &str, message: impl Into<String>) {
+        self.push(rule, message.into(), None, true, None);
+    }
+
+    /// An error of some versions only.
+    pub fn error_since(self, minor: u32, rule: &str, message: impl Into<String>) {
+        let versions = (minor..=Versions::NEWEST).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
+        self.push(rule, message.into(), None, false, Some(versions));
+    }
+
+    /// As [`Field::error_since`], for what was refused before `minor`.
+    pub fn error_before(self, minor: u32, rule: &str, message: impl Into<String>) {
+        let versions = (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
+        self.push(rule, message.into(), None, false, Some(versions));
+    }
+
+    /// The last step as a reader would call it.
+    fn label(self) -> String {
+        let steps = self.report.steps.borrow();
+        match &steps[self.at as usize].1 {
+            Name::Fixed(key) => format!("`{key}`"),
+            Name::Key(key) => format!("`{key}`"),
+            Name::Index(index) => format!("item {index}"),
+        }
+    }
+
+    /// Reports an empty or absent value; answers whether there is one.
+    pub fn required(self) -> bool {
+        if self.is_empty() {
+            self.error(rules::REQUIRED, format!("{} must be set", self.label()));
+        }
+        !self.is_empty()
+    }
+
+    /// As [`Field::required`], saying why.
+    pub fn required_because(self, why: &str) -> bool {
+        if self.is_empty() {
+            self.error(rules::REQUIRED, format!("{} must be set: {why}", self.label()));
+        }
+        !self.is_empty()
+    }
+
+    /// As [`Field::required`], for a Go pointer: an empty map or text is a value.
+    pub fn required_pointer(self) -> bool {
+        if !self.is_set() {
+            self.error(rules::REQUIRED, format!("{} must be set", self.label()));
+        }
+        self.is_set()
+    }
+
+    pub fn forbidden(self, why: &str) {
+        self.key_error(rules::FORBIDDEN, format!("{} {why}", self.label()));
+    }
+
+    pub fn forbidden_if_set(self, why: &str) {
+        if self.is_set() {
+            self.forbidden(why);
+        }
+    }
+
+    /// Checks a text that is neither absent nor empty.
+    pub fn format(self, rule: &str, format: Format) {
+        if !self.is_empty() {
+            self.format_decoded(rule, format);
+        }
+    }
+
+    /// Checks the text that stands here, the empty one too.
+    pub fn format_set(self, rule: &str, format: Format) {
+        if self.is_set() {
+            self.format_decoded(rule, format);
+        }
+    }
+
+    /// Checks the text as decoded: an absent one is empty.
+    pub fn format_decoded(self, rule: &str, format: Format) {
+        if let Some(text) = self.decoded()
+            && let Some(problem) = format(text)
+        {
+            self.error(rule, format!("{} {problem}", quoted(text)));
+        }
+    }
+
+    /// [`Field::required`], then [`Field::format`].
+    pub fn required_format(self, rule: &str, format: Format) {
+        if self.required() {
+            self.format(rule, format);
+        }
+    }
+
+    /// Checks a text that is neither absent nor empty against the values that there are.
+    pub fn one_of(self, allowed: &[&str]) {
+        if !self.is_empty() {
+            self.one_of_set(allowed);
+        }
+    }
+
+    /// As [`Field::one_of`], the empty text being wrong as well.
+    pub fn one_of_set(self, allowed: &[&str]) {
+        if let Some(text) = self.str()
+            && !allowed.contains(&text)
+        {
+            self.unsupported(allowed);
+        }
+    }
+
+    pub fn required_one_of(self, allowed: &[&str]) {
+        if self.required() {
+            self.one_of(allowed);
+        }
+    }
+
+    /// Says that the text is none of those that there are.
+    pub fn unsupported(self, allowed: &[&str]) {
+        let text = self.text();
+        let list: Vec<String> = allowed.iter().take(12).map(|a| quoted(a)).collect();
+        let more = if allowed.len() > 12 { ", …" } else { "" };
+        let help = did_you_mean(text, allowed.iter().copied()).map(|near| format!("did you mean {}?", quoted(near)));
+        self.push(rules::UNSUPPORTED, format!("{} is not supported: it must be {}{more}", quoted(text), list.join(" or ")), help, false, None);
+    }
+
+    pub fn non_negative(self) {
+        if let Some(n) = self.int().filter(|&n| n < 0) {
+            self.error(rules::VALUE, format!("{n} must not be negative"));
+        }
+    }
+
+    pub fn range(self, rule: &str, least: i64, most: i64) {
+        if let Some(n) = self.int().filter(|n| !(least..=most).contains(n)) {
+            self.error(rule, format!("{n} must be between {least} and {most}"));
+        }
+    }
+
+    /// Those of the given keys that are set.
+    pub fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
+        keys.iter().filter(|key| self.node.and_then(|n| n.get(key)).is_some_and(|n| !n.is_null())).map(|key| self.get(key)).collect()
+    }
+
+    /// Go's intstr.IntOrString.
+    pub fn int_or_text(self) -> Option<IntOrText<'a>> {
+        match &self.node?.data {
+            Data::Str(s) => Some(IntOrText::Text(s)),
+            _ => self.int().map(IntOrText::Int),
+        }
+    }
+}
+
+/// What stands in a field of Go's type `intstr.IntOrString`.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum IntOrText<'a> {
+    Int(i64),
+    Text(&'a str),
+}
+
+/// A text in quotes, cut where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    const MOST: usize = 80;
+    if text.chars().count() <= MOST {
+        return format!("\"{text}\"");
+    }
+    format!("\"{}…\"", text.chars().take(MOST).collect::<String>())
+}

@@ -1,0 +1,234 @@
+//! Metadata of every object, labels, and label selectors. Behaviour: k8s.io/apimachinery `api/validation/objectmeta.go` and
+//! `apis/meta/v1/validation`.
+
+use super::field::{Field, Format, quoted, rules};
+use super::names;
+
+/// Bytes of all annotation keys and values together.
+const ANNOTATIONS_SIZE: usize = 256 * 1024;
+
+/// What a kind asks of its metadata.
+#[derive(Clone, Copy)]
+pub(super) struct MetaRule {
+    pub name: Format,
+    pub namespaced: bool,
+    /// Finalizers must be standard ones or have a domain.
+    pub qualified_finalizers: bool,
+}
+
+/// Checks `metadata` of a whole object.
+pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
+    let (name, generate) = (meta.get("name"), meta.get("generateName"));
+    if let Some(prefix) = generate.str().filter(|p| !p.is_empty())
+        && let Some(problem) = (rule.name)(&names::as_prefix(prefix))
+    {
+        generate.error(rules::NAME, format!("{} {problem}", quoted(prefix)));
+    }
+    if name.is_empty() && generate.is_empty() {
+        name.error(rules::REQUIRED, "the object must have a name");
+    }
+    name.format(rules::NAME, rule.name);
+    if let Some(problem) = name.str().and_then(names::path_segment)
+        && (rule.name)(name.text()).is_none()
+    {
+        name.error(rules::NAME, format!("{} {problem}", quoted(name.text())));
+    }
+    if rule.namespaced {
+        meta.get("namespace").format(rules::NAME, names::dns_label);
+    }
+    meta.get("generation").non_negative();
+    if !meta.get("resourceVersion").is_empty() {
+        meta.get("resourceVersion").forbidden("may not be set when an object is created");
+    }
+    labels(meta.get("labels"));
+    annotations(meta.get("annotations"));
+    owners(meta.get("ownerReferences"));
+    finalizers(meta.get("finalizers"), rule.qualified_finalizers);
+    managed_fields(meta.get("managedFields"));
+}
+
+/// Checks the metadata of a template: no name is asked for.
+pub(super) fn template(meta: Field<'_>) {
+    labels(meta.get("labels"));
+    annotations(meta.get("annotations"));
+}
+
+/// Checks a map of labels (or of node selectors).
+pub(super) fn labels(map: Field<'_>) {
+    for (key, value) in map.entries() {
+        if let Some(problem) = names::label_key(key) {
+            value.key_error(rules::LABEL, format!("the label key {} {problem}", quoted(key)));
+        }
+        if let Some(text) = value.str()
+            && let Some(problem) = names::label_value(text)
+        {
+            value.error(rules::LABEL, format!("the value {} of label {} {problem}", quoted(text), quoted(key)));
+        }
+    }
+}
+
+/// Checks a map of annotations.
+pub(super) fn annotations(map: Field<'_>) {
+    let mut size = 0;
+    for (key, value) in map.entries() {
+        size += key.len() + value.text().len();
+        if let Some(problem) = names::annotation_key(key) {
+            value.key_error(rules::ANNOTATION, format!("the annotation key {} {problem}", quoted(key)));
+        }
+    }
+    if size > ANNOTATIONS_SIZE {
+        map.error(rules::TOO_LARGE, format!("the annotations hold {size} bytes, more than {ANNOTATIONS_SIZE}"));
+    }
+}
+
+fn owners(list: Field<'_>) {
+    let mut controller = false;
+    for owner in list.items() {
+        if owner.get("apiVersion").required() {
+            let version = owner.get("apiVersion").text();
+            let parts = version.split('/').count();
+            if parts > 2 || version.ends_with('/') {
+                owner.get("apiVersion").error(rules::VALUE, format!("{} must be GROUP/VERSION or VERSION", quoted(version)));
+            } else if version == "v1" && owner.get("kind").text() == "Event" {
+                owner.error(rules::VALUE, "an Event may not be an owner");
+            }
+        }
+        for key in ["kind", "name", "uid"] {
+            owner.get(key).required();
+        }
+        if owner.get("controller").is_true() && std::mem::replace(&mut controller, true) {
+            owner.get("controller").error(rules::CONFLICT, "only one owner can be the controller");
+        }
+    }
+}
+
+fn finalizers(list: Field<'_>, qualified: bool) {
+    let (mut orphan, mut foreground) = (false, false);
+    for item in list.items() {
+        let Some(text) = item.decoded() else { continue };
+        orphan |= text == "orphan";
+        foreground |= text == "foregroundDeletion";
+        finalizer(item, text, qualified);
+    }
+    if orphan && foreground {
+        list.error(rules::CONFLICT, "the finalizers \"orphan\" and \"foregroundDeletion\" exclude each other");
+    }
+}
+
+/// Checks one finalizer's name.
+pub(super) fn finalizer(item: Field<'_>, text: &str, qualified: bool) {
+    if let Some(problem) = names::label_key(text) {
+        item.error(rules::VALUE, format!("the finalizer {} {problem}", quoted(text)));
+    } else if qualified && !text.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&text) {
+        item.error(rules::VALUE, format!("the finalizer {} is no standard one and has no domain, as in 'example.com/name'", quoted(text)));
+    }
+}
+
+fn managed_fields(list: Field<'_>) {
+    for item in list.items() {
+        item.get("operation").one_of_set(&["Apply", "Update"]);
+        if !item.get("operation").is_set() && item.is_set() {
+            item.get("operation").required();
+        }
+        item.get("fieldsType").one_of(&["FieldsV1"]);
+        if item.get("manager").text().len() > 128 {
+            item.get("manager").error(rules::TOO_LARGE, "the manager's name must be no more than 128 bytes");
+        }
+    }
+}
+
+/// Checks a label selector (`matchLabels`, `matchExpressions`).
+pub(super) fn selector(selector: Field<'_>) {
+    labels(selector.get("matchLabels"));
+    for expression in selector.get("matchExpressions").items() {
+        requirement(expression, names::label_key);
+    }
+}
+
+fn requirement(expression: Field<'_>, key: Format) {
+    let (operator, values) = (expression.get("operator"), expression.get("values"));
+    match operator.decoded() {
+        Some("In" | "NotIn") => {
+            if values.is_empty() {
+                values.error(rules::REQUIRED, "`values` must be set where `operator` is 'In' or 'NotIn'");
+            }
+        }
+        Some("Exists" | "DoesNotExist") => {
+            if !values.is_empty() {
+                values.error(rules::FORBIDDEN, "`values` may not be set where `operator` is 'Exists' or 'DoesNotExist'");
+            }
+        }
+        Some(other) => {
+            operator.error(rules::SELECTOR, format!("{} is no selector operator: it must be In, NotIn, Exists or DoesNotExist", quoted(other)))
+        }
+        None => {}
+    }
+    expression.get("key").format_decoded(rules::LABEL, key);
+    for value in values.items() {
+        value.format_decoded(rules::LABEL, names::label_value);
+    }
+}
+
+/// Whether nothing stands in the selector.
+pub(super) fn selects_all(selector: Field<'_>) -> bool {
+    selector.get("matchLabels").len() + selector.get("matchExpressions").len() == 0
+}
+
+/// Whether a good selector matches the labels; `None` where the selector cannot be read (it has its own finding then).
+pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
+    if !selector.is_set() {
+        return Some(false);
+    }
+    // Labels that are no texts are refused for their type; nothing can be said of the match.
+    let label = |key: &str| labels.key(key);
+    for (key, value) in selector.get("matchLabels").entries() {
+        let (wanted, there) = (value.decoded()?, label(key));
+        if names::label_key(key).is_some() || names::label_value(wanted).is_some() {
+            return None;
+        }
+        if there.node().is_some() && there.str().is_none() {
+            return None;
+        }
+        if !has_key(labels, key) || there.text() != wanted {
+            return Some(false);
+        }
+    }
+    for expression in selector.get("matchExpressions").items() {
+        let key = expression.get("key").decoded()?;
+        let there = has_key(labels, key);
+        let listed = expression.get("values").items().any(|v| v.text() == label(key).text());
+        if names::label_key(key).is_some() {
+            return None;
+        }
+        let good = match expression.get("operator").text() {
+            "In" => there && listed,
+            "NotIn" => !(there && listed),
+            "Exists" => there,
+            "DoesNotExist" => !there,
+            _ => return None,
+        };
+        if !good {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+fn has_key(map: Field<'_>, key: &str) -> bool {
+    map.node().is_some_and(|n| n.entry(key).is_some())
+}
+
+/// Checks a required selector of a workload against the labels of its template.
+pub(super) fn workload_selector(selector_field: Field<'_>, template: Field<'_>, kind: &str) {
+    if !selector_field.required_pointer() {
+        return;
+    }
+    selector(selector_field);
+    if selects_all(selector_field) {
+        selector_field.error(rules::SELECTOR, format!("an empty selector is invalid for a {kind}"));
+    }
+    let labels = template.get("metadata").get("labels");
+    if matches(selector_field, labels) == Some(false) {
+        labels.error(rules::MISMATCH, "the labels of the template do not match `selector`");
+    }
+}

@@ -1,0 +1,153 @@
+//! What kube-apiserver's validation code refuses, as of 1.37: names, labels, references, ranges, unions, and all else that a schema
+//! does not say. Structure (unknown fields, types) is judged elsewhere; a node of the wrong type is passed by here.
+//!
+//! One file a subject. [`field`] is the cursor that walks an object and collects findings; [`names`], [`quantity`] and `address` hold
+//! formats; the rest follow the API's kinds. The server's defaults are applied in the place where they matter.
+
+mod address;
+mod admission;
+mod autoscaling;
+mod cel;
+mod certificates;
+mod config;
+mod container;
+mod crd;
+mod cron;
+mod devices;
+mod field;
+mod flow;
+mod metadata;
+pub mod names;
+mod networking;
+mod pod;
+pub mod quantity;
+mod rbac;
+mod resources;
+mod scheduling;
+mod service;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod volume;
+mod workload;
+
+use crate::manifest::{Finding, Object};
+use field::{Field, Format, Report};
+use metadata::MetaRule;
+
+/// Judges one object as the API server's validation does. Gives findings with paths into the object, all of severity error; those
+/// that hold for some versions only say so. Objects of unknown groups are judged by their metadata alone.
+pub fn check(object: &Object) -> Vec<Finding> {
+    let report = Report::default();
+    let root = report.root(&object.root);
+    let (group, version) = object.identity.api_version.split_once('/').unwrap_or(("", &object.identity.api_version));
+    let kind = &*object.identity.kind;
+    if let Some(rule) = meta_rule(group, kind) {
+        metadata::object(root.get("metadata"), rule);
+    }
+    spec(root, group, version, kind);
+    report.into_findings()
+}
+
+fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
+    match (group, kind) {
+        ("", "Pod") => pod::pod(root),
+        ("", "PodTemplate") => workload::pod_template(root),
+        ("", "ReplicationController") => workload::replication_controller(root),
+        ("", "Service") => service::service(root),
+        ("", "Endpoints") => service::endpoints(root),
+        ("", "ConfigMap") => config::config_map(root),
+        ("", "Secret") => config::secret(root),
+        ("", "Namespace") => config::namespace(root),
+        ("", "Node") => config::node(root),
+        ("", "Event") => config::event(root, true),
+        ("", "LimitRange") => resources::limit_range(root.get("spec")),
+        ("", "ResourceQuota") => resources::quota(root.get("spec")),
+        ("", "PersistentVolume") => storage::volume(root),
+        ("", "PersistentVolumeClaim") => storage::claim(root),
+        ("apps", "Deployment") => workload::deployment(root),
+        ("apps", "ReplicaSet") => workload::replica_set(root),
+        ("apps", "DaemonSet") => workload::daemon_set(root),
+        ("apps", "StatefulSet") => workload::stateful_set(root),
+        ("apps", "ControllerRevision") => workload::controller_revision(root),
+        ("batch", "Job") => workload::job(root),
+        ("batch", "CronJob") => workload::cron_job(root),
+        ("autoscaling", "HorizontalPodAutoscaler") if matches!(version, "v1" | "v2" | "v2beta2") => autoscaling::horizontal(root, version),
+        ("policy", "PodDisruptionBudget") => autoscaling::disruption_budget(root),
+        ("networking.k8s.io", "Ingress") if version == "v1" => networking::ingress(root),
+        ("networking.k8s.io", "IngressClass") => networking::ingress_class(root),
+        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
+        ("networking.k8s.io", "IPAddress") => networking::ip_address(root),
+        ("networking.k8s.io", "ServiceCIDR") => networking::service_cidr(root),
+        ("discovery.k8s.io", "EndpointSlice") if version == "v1" => service::endpoint_slice(root),
+        ("rbac.authorization.k8s.io", "Role") => rbac::role(root),
+        ("rbac.authorization.k8s.io", "ClusterRole") => rbac::cluster_role(root),
+        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(root, true),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(root, false),
+        ("storage.k8s.io", "StorageClass") => storage::storage_class(root),
+        ("storage.k8s.io", "VolumeAttachment") => storage::volume_attachment(root),
+        ("storage.k8s.io", "VolumeAttributesClass") => storage::volume_attributes_class(root),
+        ("storage.k8s.io", "CSIDriver") => storage::csi_driver(root),
+        ("storage.k8s.io", "CSINode") => storage::csi_node(root),
+        ("storage.k8s.io", "CSIStorageCapacity") => storage::csi_storage_capacity(root),
+        ("scheduling.k8s.io", "PriorityClass") => config::priority_class(root),
+        ("node.k8s.io", "RuntimeClass") if version != "v1alpha1" => config::runtime_class(root),
+        ("coordination.k8s.io", "Lease") => config::lease(root),
+        ("events.k8s.io", "Event") => config::event(root, version != "v1"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flow::schema(root),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => flow::priority_level(root, version),
+        ("certificates.k8s.io", "CertificateSigningRequest") if version == "v1" => certificates::signing_request(root),
+        ("certificates.k8s.io", "ClusterTrustBundle") => certificates::trust_bundle(root),
+        ("resource.k8s.io", "ResourceClaim") if version != "v1alpha3" => devices::claim(root, version),
+        ("resource.k8s.io", "ResourceClaimTemplate") if version != "v1alpha3" => devices::claim_template(root, version),
+        ("resource.k8s.io", "DeviceClass") if version != "v1alpha3" => devices::class(root),
+        ("resource.k8s.io", "ResourceSlice") if version != "v1alpha3" => devices::slice(root),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") if version == "v1" => admission::webhooks(root, false),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") if version == "v1" => admission::webhooks(root, true),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admission::validating_policy(root),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => admission::mutating_policy(root),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => admission::policy_binding(root, false),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => admission::policy_binding(root, true),
+        ("apiregistration.k8s.io", "APIService") => admission::api_service(root),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") if version == "v1" => crd::definition(root),
+        _ => {}
+    }
+}
+
+/// What a kind asks of its metadata; none for what has no metadata of its own.
+fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
+    if kind.ends_with("List") || kind.ends_with("Review") || kind == "Binding" {
+        return None;
+    }
+    let name: Format = match (group, kind) {
+        ("", "Namespace") | ("apps", "StatefulSet") | ("", "Service") => names::dns_label,
+        ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => {
+            names::path_segment
+        }
+        ("networking.k8s.io", "IPAddress") => networking::ip_name,
+        ("coordination.k8s.io", "LeaseCandidate") => names::config_key,
+        ("", "Event") => names::path_segment,
+        _ => names::dns_subdomain,
+    };
+    let cluster = match group {
+        "" => matches!(kind, "Namespace" | "Node" | "PersistentVolume"),
+        "rbac.authorization.k8s.io" => kind.starts_with("Cluster"),
+        "storage.k8s.io" => kind != "CSIStorageCapacity",
+        "networking.k8s.io" => matches!(kind, "IngressClass" | "IPAddress" | "ServiceCIDR"),
+        "certificates.k8s.io" => kind != "PodCertificateRequest",
+        "resource.k8s.io" => !kind.starts_with("ResourceClaim"),
+        "scheduling.k8s.io" => kind == "PriorityClass",
+        "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "flowcontrol.apiserver.k8s.io" | "node.k8s.io" => true,
+        _ => false,
+    };
+    // These validate with the library's code, which does not ask for a domain in finalizers; so do custom resources.
+    let by_library =
+        matches!(group, "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "coordination.k8s.io" | "node.k8s.io")
+            || !is_built_in(group);
+    let events = kind == "Event" && group.is_empty();
+    Some(MetaRule { name, namespaced: !cluster, qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events })
+}
+
+fn is_built_in(group: &str) -> bool {
+    !group.contains('.') || group.ends_with(".k8s.io") && !group.ends_with(".x-k8s.io")
+}
