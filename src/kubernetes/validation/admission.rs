@@ -1,9 +1,10 @@
 //! Webhook configurations, admission policies and APIService. Behaviour: kubernetes
 //! `pkg/apis/admissionregistration/validation`, kube-aggregator `apiregistration/validation`.
 
+use super::cel::{self, Type};
 use super::container::port_number;
 use super::field::{Field, quoted, rules};
-use super::{cel, metadata, names};
+use super::{metadata, names};
 
 /// Checks a Validating- or MutatingWebhookConfiguration (v1).
 pub(super) fn webhooks(root: Field<'_>, mutating: bool) {
@@ -173,7 +174,7 @@ fn match_conditions(list: Field<'_>, params: bool) {
     }
     let mut seen = Vec::new();
     for condition in list.items() {
-        expression(condition.get("expression"), cel::Scope { params, authorizer: true, variables: None });
+        expression(condition.get("expression"), cel::Scope { params, authorizer: true, variables: None }, &[Type::Bool]);
         let name = condition.get("name");
         name.required_format(rules::LABEL, names::label_key);
         if !name.is_empty() && seen.contains(&name.text()) {
@@ -183,7 +184,7 @@ fn match_conditions(list: Field<'_>, params: bool) {
     }
 }
 
-fn expression(field: Field<'_>, scope: cel::Scope<'_>) {
+fn expression(field: Field<'_>, scope: cel::Scope<'_>, wanted: &[Type]) {
     let text = field.text();
     if text.trim().is_empty() {
         if field.decoded().is_some() {
@@ -191,7 +192,7 @@ fn expression(field: Field<'_>, scope: cel::Scope<'_>) {
         }
         return;
     }
-    if let Some(problem) = cel::policy_problem(text, scope) {
+    if let Some(problem) = cel::policy_problem(text, scope, wanted) {
         field.error(rules::CEL, problem);
     }
 }
@@ -264,7 +265,7 @@ fn variables<'a>(spec: Field<'a>, params: bool) -> Vec<&'a str> {
         } else if !cel::is_identifier(name.text()) {
             name.error(rules::NAME, format!("{} must be a CEL identifier", quoted(name.text())));
         }
-        expression(variable.get("expression"), cel::Scope { params, authorizer: true, variables: Some(&known) });
+        expression(variable.get("expression"), cel::Scope { params, authorizer: true, variables: Some(&known) }, &[]);
         known.push(name.text());
     }
     known
@@ -282,12 +283,12 @@ pub(super) fn validating_policy(root: Field<'_>) {
         return;
     }
     for validation in validations.items() {
-        expression(validation.get("expression"), scope);
+        expression(validation.get("expression"), scope, &[Type::Bool]);
         let text = validation.get("messageExpression");
         if !text.is_empty() && text.text().trim().is_empty() {
             text.error(rules::VALUE, "`messageExpression` must not be blank");
         } else if !text.is_empty() {
-            expression(text, cel::Scope { authorizer: false, ..scope });
+            expression(text, cel::Scope { authorizer: false, ..scope }, &[Type::String]);
         }
         let message = validation.get("message");
         if !message.is_empty() && message.text().trim().is_empty() {
@@ -319,7 +320,7 @@ pub(super) fn validating_policy(root: Field<'_>) {
         if value.text().len() > 5 * 1024 {
             value.error(rules::TOO_LARGE, "the expression must be no more than 5120 bytes");
         }
-        expression(value, scope);
+        expression(value, scope, &[Type::String, Type::Null]);
     }
 }
 
@@ -342,7 +343,8 @@ pub(super) fn mutating_policy(root: Field<'_>) {
         };
         mutation.get(other).forbidden_if_set("may not be set for this `patchType`");
         if mutation.get(own).required_pointer() {
-            expression(mutation.get(own).get("expression"), scope);
+            let wanted = if own == "jsonPatch" { Type::List } else { Type::Object };
+            expression(mutation.get(own).get("expression"), scope, &[wanted]);
         }
     }
 }

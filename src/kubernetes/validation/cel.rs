@@ -1,9 +1,12 @@
-//! What can be said of a CEL expression without its types: that it parses, and that its names exist.
+//! What can be said of a CEL expression without the types of its variables: that it parses, that its names exist, and what literals and
+//! operators give. Whatever is not certain is `Any`, and fits everywhere.
 
-use std::cell::RefCell;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 
-/// Longer expressions are not parsed; the server's own limits are lower for all but a few fields.
+/// Longer expressions are not parsed.
 const LONGEST: usize = 20_000;
+/// Deeper expressions are not judged.
+const DEEPEST: usize = 100;
 
 /// What an admission expression may name.
 #[derive(Clone, Copy)]
@@ -12,6 +15,22 @@ pub(super) struct Scope<'a> {
     pub authorizer: bool,
     /// The policy's variables; none where there are none at all.
     pub variables: Option<&'a [&'a str]>,
+}
+
+/// The type of an expression, as far as it is certain.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Type {
+    Any,
+    Bool,
+    Int,
+    Uint,
+    Double,
+    String,
+    Bytes,
+    Null,
+    List,
+    Map,
+    Object,
 }
 
 /// Whether the text can be a variable's name.
@@ -42,8 +61,8 @@ pub(super) fn is_identifier(text: &str) -> bool {
     super::names::c_identifier(text).is_none() && !RESERVED.contains(&text)
 }
 
-/// What is wrong with an expression of an admission policy or webhook.
-pub(super) fn policy_problem(text: &str, scope: Scope<'_>) -> Option<String> {
+/// What is wrong with an expression of an admission policy or webhook, which must give one of `wanted` (anything, where empty).
+pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Option<String> {
     let known = |name: &str| match name {
         "object" | "oldObject" | "request" | "namespaceObject" => true,
         "params" => scope.params,
@@ -51,65 +70,221 @@ pub(super) fn policy_problem(text: &str, scope: Scope<'_>) -> Option<String> {
         "variables" => scope.variables.is_some(),
         _ => false,
     };
-    problem(text, &known).or_else(|| unknown_variable(text, scope.variables?))
+    problem(text, &known, scope.variables, wanted)
 }
 
-/// What is wrong with a validation rule of a CRD.
-pub(super) fn rule_problem(text: &str) -> Option<String> {
-    // A property may be named like anything, but only `self` and `oldSelf` lead to it.
-    problem(text, &|name| matches!(name, "self" | "oldSelf"))
+/// What is wrong with a validation rule (or its message) of a CRD.
+pub(super) fn rule_problem(text: &str, wanted: Type) -> Option<String> {
+    problem(text, &|name| matches!(name, "self" | "oldSelf"), None, &[wanted])
 }
 
 /// What is wrong with a device selector.
 pub(super) fn device_problem(text: &str) -> Option<String> {
-    problem(text, &|name| name == "device")
+    problem(text, &|name| name == "device", None, &[Type::Bool])
 }
 
-thread_local! {
-    /// Charts repeat the same expressions in every environment.
-    static LAST: RefCell<Option<(String, Result<Vec<String>, String>)>> = const { RefCell::new(None) };
-}
-
-fn problem(text: &str, known: &dyn Fn(&str) -> bool) -> Option<String> {
+fn problem(text: &str, known: &dyn Fn(&str) -> bool, variables: Option<&[&str]>, wanted: &[Type]) -> Option<String> {
     // The parser that we use has no names in backticks.
     if text.len() > LONGEST || text.contains('`') {
         return None;
     }
-    match parsed(text) {
+    let program = match cel::Program::compile(text) {
+        Ok(program) => program,
+        Err(error) => return Some(format!("the expression cannot be read: {}", error.to_string().lines().next().unwrap_or("syntax error"))),
+    };
+    let mut walk = Walk { known, variables, bound: Vec::new(), depth: 0 };
+    match walk.infer(program.expression()) {
         Err(problem) => Some(problem),
-        Ok(names) => names
-            .iter()
-            .find(|name| !known(name) && !is_type_or_namespace(name))
-            .map(|name| format!("the expression names {name}, which does not exist here")),
+        Ok(Type::Any) => None,
+        Ok(given) if wanted.is_empty() || wanted.contains(&given) => None,
+        Ok(given) => Some(format!(
+            "the expression gives {}, but must give {}",
+            name_of(given),
+            wanted.iter().map(|w| name_of(*w)).collect::<Vec<_>>().join(" or ")
+        )),
     }
 }
 
-fn parsed(text: &str) -> Result<Vec<String>, String> {
-    LAST.with_borrow_mut(|last| {
-        if let Some((known, answer)) = last
-            && known == text
-        {
-            return answer.clone();
+fn name_of(of: Type) -> &'static str {
+    match of {
+        Type::Any => "anything",
+        Type::Bool => "a bool",
+        Type::Int => "an int",
+        Type::Uint => "a uint",
+        Type::Double => "a double",
+        Type::String => "a string",
+        Type::Bytes => "bytes",
+        Type::Null => "null",
+        Type::List => "a list",
+        Type::Map => "a map",
+        Type::Object => "an object",
+    }
+}
+
+struct Walk<'a> {
+    known: &'a dyn Fn(&str) -> bool,
+    variables: Option<&'a [&'a str]>,
+    bound: Vec<(String, Type)>,
+    depth: usize,
+}
+
+impl Walk<'_> {
+    fn infer(&mut self, expression: &IdedExpr) -> Result<Type, String> {
+        if self.depth > DEEPEST {
+            return Ok(Type::Any);
         }
-        let answer = parse(text);
-        *last = Some((text.to_owned(), answer.clone()));
+        self.depth += 1;
+        let answer = self.infer_inner(&expression.expr);
+        self.depth -= 1;
         answer
-    })
-}
+    }
 
-fn parse(text: &str) -> Result<Vec<String>, String> {
-    match cel::Program::compile(text) {
-        Ok(program) => Ok(program.references().variables().into_iter().map(str::to_owned).collect()),
-        Err(error) => {
-            let first = error.to_string();
-            Err(format!("the expression cannot be read: {}", first.lines().next().unwrap_or("syntax error")))
+    fn infer_inner(&mut self, expression: &Expr) -> Result<Type, String> {
+        Ok(match expression {
+            Expr::Unspecified => Type::Any,
+            Expr::Literal(literal) => match literal {
+                LiteralValue::Boolean(_) => Type::Bool,
+                LiteralValue::Bytes(_) => Type::Bytes,
+                LiteralValue::Double(_) => Type::Double,
+                LiteralValue::Int(_) => Type::Int,
+                LiteralValue::Null => Type::Null,
+                LiteralValue::String(_) => Type::String,
+                LiteralValue::UInt(_) => Type::Uint,
+            },
+            Expr::Ident(name) => self.name(name)?,
+            Expr::Select(select) => {
+                if let (Expr::Ident(root), Some(variables)) = (&select.operand.expr, self.variables)
+                    && root == "variables"
+                    && !variables.contains(&select.field.as_str())
+                {
+                    return Err(format!("the expression names variables.{}, which does not exist", select.field));
+                }
+                self.infer(&select.operand)?;
+                if select.test { Type::Bool } else { Type::Any }
+            }
+            Expr::List(list) => {
+                for element in &list.elements {
+                    self.infer(element)?;
+                }
+                Type::List
+            }
+            Expr::Map(map) => {
+                self.entries(map.entries.iter().map(|e| &e.expr))?;
+                Type::Map
+            }
+            Expr::Struct(object) => {
+                self.entries(object.entries.iter().map(|e| &e.expr))?;
+                Type::Object
+            }
+            Expr::Comprehension(loops) => {
+                self.infer(&loops.iter_range)?;
+                let start = self.infer(&loops.accu_init)?;
+                let outer = self.bound.len();
+                self.bound.push((loops.iter_var.clone(), Type::Any));
+                self.bound.extend(loops.iter_var2.iter().map(|v| (v.clone(), Type::Any)));
+                self.bound.push((loops.accu_var.clone(), start));
+                let step = self.infer(&loops.loop_step).and_then(|_| self.infer(&loops.result));
+                self.bound.truncate(outer);
+                step?
+            }
+            Expr::Call(call) => self.call(&call.func_name, call.target.as_deref(), &call.args)?,
+        })
+    }
+
+    fn entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>) -> Result<(), String> {
+        for entry in entries {
+            match entry {
+                EntryExpr::StructField(field) => self.infer(&field.value)?,
+                EntryExpr::MapEntry(entry) => {
+                    self.infer(&entry.key)?;
+                    self.infer(&entry.value)?
+                }
+            };
         }
+        Ok(())
+    }
+
+    fn name(&self, name: &str) -> Result<Type, String> {
+        if let Some((_, of)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
+            return Ok(*of);
+        }
+        if (self.known)(name) || is_type_or_library(name) {
+            return Ok(Type::Any);
+        }
+        Err(format!("the expression names {name}, which does not exist here"))
+    }
+
+    fn call(&mut self, function: &str, target: Option<&IdedExpr>, arguments: &[IdedExpr]) -> Result<Type, String> {
+        let of_target = match target {
+            Some(target) => Some(self.infer(target)?),
+            None => None,
+        };
+        // Macros that the parser leaves as calls bind the names that are their first arguments.
+        const BINDING: [&str; 12] = [
+            "optMap",
+            "optFlatMap",
+            "bind",
+            "sortBy",
+            "transformList",
+            "transformMap",
+            "transformMapEntry",
+            "existsOne",
+            "all",
+            "exists",
+            "exists_one",
+            "filter",
+        ];
+        let outer = self.bound.len();
+        let mut given = Vec::new();
+        for (i, argument) in arguments.iter().enumerate() {
+            if BINDING.contains(&function)
+                && i + 1 < arguments.len()
+                && let Expr::Ident(name) = &argument.expr
+                && self.name(name).is_err()
+            {
+                self.bound.push((name.clone(), Type::Any));
+            }
+            given.push(self.infer(argument));
+        }
+        self.bound.truncate(outer);
+        let given = given.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mismatch = || Err(format!("the expression uses {} with types that do not fit", function.trim_matches('_')));
+        Ok(match (function, &given[..]) {
+            ("_&&_" | "_||_" | "!_" | "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" | "@in" | "_in_", _) => Type::Bool,
+            ("matches" | "startsWith" | "endsWith" | "contains", [argument]) => {
+                if function != "contains" && *argument != Type::Any && *argument != Type::String {
+                    return mismatch();
+                }
+                Type::Bool
+            }
+            ("_?_:_", [_, yes, no]) => {
+                if yes == no {
+                    *yes
+                } else {
+                    Type::Any
+                }
+            }
+            ("_+_" | "_-_" | "_*_" | "_/_" | "_%_", [a, b]) => {
+                let plain = |t: &Type| matches!(t, Type::Int | Type::Uint | Type::Double | Type::String | Type::Bool);
+                if plain(a) && plain(b) && (a != b || *a == Type::Bool || (*a == Type::String && function != "_+_")) {
+                    return mismatch();
+                }
+                if a == b { *a } else { Type::Any }
+            }
+            ("size", _) if of_target.is_none() && given.len() == 1 || given.is_empty() && of_target.is_some() => Type::Int,
+            ("string", [_]) => Type::String,
+            ("int", [_]) => Type::Int,
+            ("uint", [_]) => Type::Uint,
+            ("double", [_]) => Type::Double,
+            ("bool", [_]) => Type::Bool,
+            _ => Type::Any,
+        })
     }
 }
 
-/// Names that CEL and Kubernetes' libraries bring along.
-fn is_type_or_namespace(name: &str) -> bool {
-    const TYPES: [&str; 19] = [
+/// Names of types, and those under which Kubernetes' libraries stand.
+fn is_type_or_library(name: &str) -> bool {
+    const NAMES: [&str; 29] = [
         "int",
         "uint",
         "double",
@@ -124,38 +299,69 @@ fn is_type_or_namespace(name: &str) -> bool {
         "duration",
         "google",
         "optional",
+        "optional_type",
         "format",
         "sets",
         "math",
-        "JSONPatch",
-        "Object",
+        "ip",
+        "cidr",
+        "semver",
+        "quantity",
+        "url",
+        "base64",
+        "strings",
+        "lists",
+        "cel",
+        "dyn",
+        "jsonpatch",
     ];
-    TYPES.contains(&name)
-        || name.starts_with('@')
-        || matches!(
-            name,
-            "ip" | "cidr" | "semver" | "quantity" | "url" | "base64" | "strings" | "lists" | "cel" | "dyn" | "optional_type" | "jsonpatch"
-        )
+    NAMES.contains(&name) || name.starts_with('@') || name == "JSONPatch" || name == "Object"
 }
 
-/// The first `variables.NAME` whose name is none of the known ones.
-fn unknown_variable(text: &str, known: &[&str]) -> Option<String> {
-    if text.contains(['"', '\'']) {
-        // It may stand in a text.
-        return None;
-    }
-    let mut rest = text;
-    while let Some(at) = rest.find("variables.") {
-        let before = rest[..at].chars().next_back();
-        rest = &rest[at + "variables.".len()..];
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.') {
-            continue;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_certain_is_said() {
+        let scope = Scope { params: false, authorizer: true, variables: Some(&["limit"]) };
+        let bool_problem = |text: &str| policy_problem(text, scope, &[Type::Bool]);
+        for good in [
+            "object.spec.replicas <= 5",
+            "object.metadata.namespace == 'x' && request.namespace != ''",
+            "!has(object.spec.x) || object.spec.x.all(k, k.startsWith('a'))",
+            "object.spec.containers.exists_one(c, c.name == 'a') ? true : object.y",
+            "variables.limit > 3",
+            "object.?spec.?x.orValue(1) > 0",
+            "object.spec.x.map(i, i + 1).all(j, j in [1, 2])",
+            "authorizer.group('').resource('pods').check('get').allowed()",
+            "object.a",
+            "object.x.optMap(v, v + 1).hasValue()",
+            "quantity(object.x).isGreaterThan(quantity('1'))",
+            "object.x.matches('^a$') && 'a' in object.labels && size(object.x) > 1",
+            "object.spec.`a.b` == 1",
+            "type(object.x) == string",
+            "duration('1h') > duration('1m')",
+            "'%s'.format([object.x]) == 'a'",
+        ] {
+            assert_eq!(bool_problem(good), None, "{good}");
         }
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let name = &rest[..end];
-        if !name.is_empty() && !known.contains(&name) {
-            return Some(format!("the expression names variables.{name}, which does not exist"));
+        for bad in [
+            "1 + 1",
+            "'a'",
+            "object.spec.",
+            "nosuch > 1",
+            "variables.nosuch > 1",
+            "params.x == 1",
+            "object.x.matches(5)",
+            "object.x == ",
+            "1 + 'a' == 'b'",
+            "size(object.x)",
+        ] {
+            assert!(bool_problem(bad).is_some(), "{bad}");
         }
+        assert_eq!(rule_problem("self.tags.all(t, t.size() < 5)", Type::Bool), None);
+        assert_eq!(rule_problem("'too many: ' + string(self.n)", Type::String), None);
+        assert!(rule_problem("1", Type::String).is_some());
     }
-    None
 }

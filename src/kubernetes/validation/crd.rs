@@ -273,9 +273,6 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
                 s.get(key).error(rules::CRD, format!("`{key}` may not be true together with x-kubernetes-int-or-string"));
             }
         }
-        if !kind.is_empty() {
-            kind.error(rules::CRD, "`type` may not be set together with x-kubernetes-int-or-string");
-        }
     }
     if s.get("x-kubernetes-preserve-unknown-fields").bool() == Some(false) {
         s.get("x-kubernetes-preserve-unknown-fields").error(rules::CRD, "it must be true or absent");
@@ -547,7 +544,7 @@ fn validations(s: Field<'_>) {
             if rule.decoded().is_some() {
                 rule.error(rules::REQUIRED, "a rule must be set");
             }
-        } else if let Some(problem) = cel::rule_problem(rule.text()) {
+        } else if let Some(problem) = cel::rule_problem(rule.text(), cel::Type::Bool) {
             rule.error(rules::CEL, problem);
         }
         let words = message.text().trim();
@@ -561,7 +558,7 @@ fn validations(s: Field<'_>) {
         if !expression.is_empty() {
             if expression.text().trim().is_empty() && expression.str().is_some() {
                 expression.error(rules::REQUIRED, "`messageExpression` must not be blank");
-            } else if let Some(problem) = expression.str().and_then(cel::rule_problem) {
+            } else if let Some(problem) = expression.str().and_then(|e| cel::rule_problem(e, cel::Type::String)) {
                 expression.error(rules::CEL, problem);
             }
         }

@@ -126,7 +126,8 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         }
         ("networking.k8s.io", "IPAddress") => networking::ip_name,
         ("coordination.k8s.io", "LeaseCandidate") => names::config_key,
-        ("", "Event") => names::path_segment,
+        // The registry asks for no more where the kind's own validation is silent.
+        ("", "Event") | ("policy", "PodDisruptionBudget") => names::path_segment,
         _ => names::dns_subdomain,
     };
     let cluster = match group {

@@ -39,14 +39,22 @@ pub(super) fn claim_spec(spec: Field<'_>) {
     spec.get("storageClassName").format(rules::NAME, names::dns_subdomain);
     spec.get("volumeAttributesClassName").format(rules::NAME, names::dns_subdomain);
     spec.get("volumeMode").one_of_set(&["Block", "Filesystem"]);
+    // The server drops a `dataSource` that is neither a claim nor a snapshot before it looks further.
     let (source, reference) = (spec.get("dataSource"), spec.get("dataSourceRef"));
+    let counts = matches!(
+        (source.get("apiGroup").text(), source.get("kind").text()),
+        ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+    );
     for data in [source, reference] {
-        if data.is_set() {
+        if data.is_set() && (counts || data.path() == reference.path()) {
             data_source(data);
         }
     }
-    // The server drops a namespace, as that stands behind a feature gate that is off.
-    if source.is_set() && reference.is_set() && ["apiGroup", "kind", "name"].iter().any(|key| source.get(key).text() != reference.get(key).text()) {
+    if counts
+        && source.is_set()
+        && reference.is_set()
+        && ["apiGroup", "kind", "name"].iter().any(|key| source.get(key).text() != reference.get(key).text())
+    {
         source.error(rules::CONFLICT, "`dataSource` must match `dataSourceRef`");
     }
 }
