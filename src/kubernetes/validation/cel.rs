@@ -2,6 +2,7 @@
 //! operators give. Whatever is not certain is `Any`, and fits everywhere.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use std::sync::OnceLock;
 
 /// Longer expressions are not parsed.
 const LONGEST: usize = 20_000;
@@ -88,7 +89,9 @@ fn problem(text: &str, known: &dyn Fn(&str) -> bool, variables: Option<&[&str]>,
     if text.len() > LONGEST || text.contains('`') {
         return None;
     }
-    let program = match cel::Program::compile(text) {
+    static ENVIRONMENT: OnceLock<cel::Env> = OnceLock::new();
+    let environment = ENVIRONMENT.get_or_init(|| cel::Env::stdlib().with_optional_support(true));
+    let program = match environment.compile(text) {
         Ok(program) => program,
         Err(error) => return Some(format!("the expression cannot be read: {}", error.to_string().lines().next().unwrap_or("syntax error"))),
     };

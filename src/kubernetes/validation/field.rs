@@ -24,7 +24,7 @@ pub(super) mod rules {
     pub const CONFLICT: &str = "conflicting-fields";
     pub const DUPLICATE: &str = "duplicate-value";
     pub const SELECTOR: &str = "invalid-selector";
-    pub const MISMATCH: &str = "selector-mismatch";
+    pub const MISMATCH: &str = "template-labels-mismatch";
     pub const QUANTITY: &str = "invalid-quantity";
     pub const RESOURCE_NAME: &str = "invalid-resource-name";
     pub const EXCEEDS: &str = "requests-exceed-limits";

@@ -74,16 +74,31 @@ fn fixtures_give_what_they_announce() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every rule that is emitted has its file, and every document of a rule is about a rule that some fixture shows.
+/// Every rule that is emitted has its file, whose bad examples give that rule and whose good ones give nothing.
 #[test]
-fn rules_have_their_files() {
-    let source = include_str!("field.rs");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/kubernetes");
-    let ids: Vec<&str> =
-        source.lines().filter_map(|l| l.trim().strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";")).collect();
+fn rules_have_their_files_and_keep_their_word() {
+    let ids: Vec<&str> = include_str!("field.rs")
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";"))
+        .collect();
     assert!(ids.len() > 20);
     for id in ids {
-        assert!(root.join(format!("{id}.yaml")).is_file(), "rules/kubernetes/{id}.yaml is missing");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("rules/kubernetes/{id}.yaml"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let mut sources = Sources::default();
+        let source = sources.add(Source::new("rule.yaml", text.as_bytes(), SourceKind::File));
+        let rule = yaml::parse(text.as_bytes(), source, 0).unwrap_or_else(|e| panic!("{id}: {}", e.message));
+        let examples = |key: &str| rule.get("examples").and_then(|e| e.get(key)).map_or(&[][..], |n| n.items()).iter().filter_map(|n| n.as_str());
+        let given = |text: &str| {
+            super::check(&object(text).unwrap_or_else(|e| panic!("{id}: {e}"))).into_iter().map(|f| f.rule.to_string()).collect::<Vec<_>>()
+        };
+        assert!(examples("bad").count() > 0, "{id} shows nothing bad");
+        for bad in examples("bad") {
+            assert!(given(bad).iter().any(|r| r == id), "{id}: its bad example gives {:?}", given(bad));
+        }
+        for good in examples("good") {
+            assert!(given(good).is_empty(), "{id}: its good example gives {:?}", given(good));
+        }
     }
 }
 
