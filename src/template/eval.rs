@@ -1013,7 +1013,7 @@ impl Engine<'_> {
         if let Some(parameters) = object.parameters(name) {
             let called = object.clone();
             return self.method(frame, dot, node, name, parameters, arguments, piped, |engine, arguments| {
-                let answer = called.call(name, arguments).unwrap_or_else(|| Err(format!("no method {name}")))?;
+                let answer = called.call_tracked(name, arguments, &mut engine.origins).unwrap_or_else(|| Err(format!("no method {name}")))?;
                 engine.asked(about, name, &answer, arguments);
                 Ok(answer)
             });
@@ -1032,7 +1032,7 @@ impl Engine<'_> {
             values.push(self.argument(frame, dot, Type::Any, argument)?);
         }
         values.extend(piped.map(|(value, _)| as_argument(value.value)));
-        if let Some(result) = object.call(name, &values) {
+        if let Some(result) = object.call_tracked(name, &values, &mut self.origins) {
             return match result {
                 Ok(value) => {
                     self.recorder.read_value(&value);
