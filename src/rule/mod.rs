@@ -293,8 +293,9 @@ impl Rules {
         let containers = pod.as_ref().map(pod::Pod::containers).unwrap_or_default();
         let root = value::from_node(&object.root);
         let pod_value = pod.as_ref().map(|p| value::from_node(p.spec));
+        let template = pod.as_ref().and_then(|p| p.template_path.get(&object.root)).map(value::from_node);
         let container_values: Vec<_> = containers.iter().map(|c| value::from_node(c.node)).collect();
-        let bindings = Bindings { object: Some(&*root), pod: pod_value.as_deref(), ..Bindings::default() };
+        let bindings = Bindings { object: Some(&*root), template: template.as_deref(), pod: pod_value.as_deref(), ..Bindings::default() };
         for rule in rules {
             match (rule.definition.scope, &pod) {
                 (Scope::Object, _) => match rule.native {

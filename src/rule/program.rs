@@ -11,6 +11,8 @@ use cel::{Context, ExecutionError, Program, Value};
 #[derive(Clone, Copy, Default)]
 pub struct Bindings<'v> {
     pub object: Option<&'v (dyn Val + 'v)>,
+    /// What holds the pod's `metadata` and `spec`: the pod template, or the Pod itself.
+    pub template: Option<&'v (dyn Val + 'v)>,
     pub pod: Option<&'v (dyn Val + 'v)>,
     pub container: Option<&'v (dyn Val + 'v)>,
     pub unit: Option<&'v (dyn Val + 'v)>,
@@ -22,12 +24,13 @@ pub struct Bindings<'v> {
 }
 
 /// The names that [`Bindings`] binds.
-pub const NAMES: [&str; 8] = ["object", "pod", "container", "unit", "chart", "environments", "params", "item"];
+pub const NAMES: [&str; 9] = ["object", "template", "pod", "container", "unit", "chart", "environments", "params", "item"];
 
 impl VariableResolver for Bindings<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let value = match variable {
             "object" => self.object,
+            "template" => self.template,
             "pod" => self.pod,
             "container" => self.container,
             "unit" => self.unit,

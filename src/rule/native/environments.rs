@@ -1,3 +1,450 @@
-use super::Table;
+//! One unit in several environments: declared expectations, and what differs where nobody meant it.
 
-pub(super) const TABLE: Table = &[];
+use super::super::Environment;
+use super::super::expectation::{Autoscaling, Expectation};
+use super::super::pod::{self, Class};
+use super::super::quantity::Quantity;
+use super::super::unit::{Unit, get, namespace, scalar, text};
+use super::availability::{least_of, scaler_of};
+use super::secrets::{is_harmless, is_secret_name};
+use super::{Check, EnvironmentsReport, Table};
+use crate::manifest::Object;
+use crate::yaml::{Node, Path};
+use std::collections::BTreeMap;
+
+pub(super) const TABLE: Table = &[
+    ("replicas-per-environment", Check::Environments(replicas)),
+    ("resources-per-environment", Check::Environments(resources)),
+    ("storage-per-environment", Check::Environments(storage)),
+    ("environment-drift", Check::Environments(drift)),
+    ("capacity-shrinks-towards-production", Check::Environments(capacity)),
+    ("debug-in-production", Check::Environments(debug)),
+    ("password-shared-across-environments", Check::Environments(shared_passwords)),
+];
+
+/// Calls `judge` with each expectation and the objects it is for. Where none is there although something is expected, the first
+/// object of the environment carries the finding, since an absent object has no place.
+fn each_expected(
+    report: &mut EnvironmentsReport<'_>,
+    environments: &[Environment<'_>],
+    wants: fn(&Expectation) -> bool,
+    mut judge: impl FnMut(&mut EnvironmentsReport<'_>, usize, &Unit<'_>, usize, &Expectation),
+) {
+    for (e, environment) in environments.iter().enumerate() {
+        let unit = Unit::new(environment.objects);
+        for expectation in environment.expectations.iter().filter(|x| wants(x)) {
+            let mut any = false;
+            for (i, object) in environment.objects.iter().enumerate() {
+                if expectation.is_for(&object.identity.kind, &object.identity.name) {
+                    any = true;
+                    judge(report, e, &unit, i, expectation);
+                }
+            }
+            if !any && !environment.objects.is_empty() {
+                report.add(e, 0, Path::root(), format!("{} expects {}, and nothing of that name is rendered", environment.name, expectation.pattern));
+            }
+        }
+    }
+}
+
+fn who(object: &Object) -> String {
+    format!("{} {}", object.identity.kind, object.identity.name)
+}
+
+fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    each_expected(
+        report,
+        environments,
+        |x| x.replicas.is_some() || x.autoscaling.is_some(),
+        |report, e, unit, i, expected| {
+            let object = &unit.objects[i];
+            let scaler = scaler_of(unit, object);
+            let environment = environments[e].name;
+            if let Some(wanted) = expected.replicas {
+                let (at, path, found) = match scaler {
+                    Some((s, scaler)) => (s, Path::parse("spec.minReplicas"), least_of(scaler)),
+                    None => (i, Path::parse("spec.replicas"), get(&object.root, "spec.replicas").and_then(Node::as_i64).unwrap_or(1)),
+                };
+                if found != wanted {
+                    let what = if scaler.is_some() { "replicas at least (minReplicas of its HPA)" } else { "replicas" };
+                    report.add(e, at, path, format!("{} has {found} {what} in {environment}, where {wanted} are expected", who(object)));
+                }
+            }
+            match (expected.autoscaling, scaler) {
+                (Some(Autoscaling::None), Some((s, scaler))) => {
+                    report.add(
+                        e,
+                        s,
+                        Path::root(),
+                        format!("{} scales {} in {environment}, where no autoscaling is expected", who(scaler), who(object)),
+                    );
+                }
+                (Some(Autoscaling::Between(least, most)), None) => {
+                    report.add(
+                        e,
+                        i,
+                        Path::root(),
+                        format!("nothing scales {} in {environment}, where autoscaling from {least} to {most} is expected", who(object)),
+                    );
+                }
+                (Some(Autoscaling::Between(least, most)), Some((s, scaler))) => {
+                    let max = get(&scaler.root, "spec.maxReplicas").or(get(&scaler.root, "spec.maxReplicaCount")).and_then(Node::as_i64);
+                    if least_of(scaler) != least && expected.replicas.is_none() {
+                        let message = format!("{} has minReplicas {} in {environment}, where {least} is expected", who(scaler), least_of(scaler));
+                        report.add(e, s, Path::parse("spec.minReplicas"), message);
+                    }
+                    if max != Some(most) {
+                        let found = max.map_or("none".to_owned(), |m| m.to_string());
+                        report.add(
+                            e,
+                            s,
+                            Path::parse("spec.maxReplicas"),
+                            format!("{} has maxReplicas {found} in {environment}, where {most} is expected", who(scaler)),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        },
+    );
+}
+
+fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    let wants = |x: &Expectation| !x.requests.is_empty() || !x.limits.is_empty() || !x.containers.is_empty();
+    each_expected(report, environments, wants, |report, e, unit, i, expected| {
+        let object = &unit.objects[i];
+        let Some(pod) = pod::pod(object) else { return };
+        let environment = environments[e].name;
+        let containers = pod.containers();
+        for name in expected.containers.keys().filter(|n| !containers.iter().any(|c| c.name() == **n)) {
+            report.add(e, i, pod.path.key("containers"), format!("{} has no container {name} in {environment}, where one is expected", who(object)));
+        }
+        for container in &containers {
+            let own = expected.containers.get(container.name());
+            let general = container.class == Class::Main || container.class == Class::Sidecar;
+            if own.is_none() && !general {
+                continue;
+            }
+            for (kind, all, special) in
+                [("requests", &expected.requests, own.map(|o| &o.requests)), ("limits", &expected.limits, own.map(|o| &o.limits))]
+            {
+                // What is said of the container by name wins over what is said of all.
+                let mut wanted: BTreeMap<&String, Quantity> = if general { all.iter().map(|(k, v)| (k, *v)).collect() } else { BTreeMap::new() };
+                wanted.extend(special.into_iter().flatten().map(|(k, v)| (k, *v)));
+                for (resource, wanted) in wanted {
+                    let path = container.path.key("resources").key(kind).key(resource);
+                    let found = path.get(&object.root);
+                    if found.and_then(Quantity::from_node) != Some(wanted) {
+                        let found = found.map_or("none".to_owned(), scalar);
+                        let one = &kind[..kind.len() - 1];
+                        let message = format!(
+                            "container {} of {} has the {resource} {one} {found} in {environment}, where {wanted} is expected",
+                            container.name(),
+                            who(object)
+                        );
+                        report.add(e, i, path, message);
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    each_expected(
+        report,
+        environments,
+        |x| x.storage.is_some() || x.storage_class.is_some(),
+        |report, e, unit, i, expected| {
+            let object = &unit.objects[i];
+            let environment = environments[e].name;
+            let templates = Path::parse("spec.volumeClaimTemplates");
+            let claims: Vec<Path> = match templates.get(&object.root) {
+                Some(list) => (0..list.items().len()).map(|t| templates.index(t).key("spec")).collect(),
+                None if &*object.identity.kind == "PersistentVolumeClaim" => vec![Path::parse("spec")],
+                None => Vec::new(),
+            };
+            if claims.is_empty() {
+                report.add(
+                    e,
+                    i,
+                    Path::parse("spec"),
+                    format!("{} has no volumeClaimTemplate in {environment}, where storage is expected", who(object)),
+                );
+            }
+            for claim in claims {
+                if let Some(wanted) = expected.storage {
+                    let path = claim.join(&Path::parse("resources.requests.storage"));
+                    let found = path.get(&object.root);
+                    if found.and_then(Quantity::from_node) != Some(wanted) {
+                        let found = found.map_or("no".to_owned(), scalar);
+                        report.add(e, i, path, format!("{} requests {found} storage in {environment}, where {wanted} is expected", who(object)));
+                    }
+                }
+                if let Some(wanted) = &expected.storage_class {
+                    let path = claim.key("storageClassName");
+                    let found = path.get(&object.root).map(scalar);
+                    if found.as_ref() != Some(wanted) {
+                        let found = found.unwrap_or_else(|| "the default".to_owned());
+                        report.add(e, i, path, format!("{} has {found} storage class in {environment}, where {wanted} is expected", who(object)));
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Whether an environment's name says production.
+fn is_production(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    // "preprod" and "non-prod" are not.
+    words.iter().any(|w| matches!(*w, "prod" | "prd" | "production" | "live")) && !words.iter().any(|w| matches!(*w, "pre" | "non" | "not"))
+}
+
+/// Whether an environment's name says that it is for trying things out.
+fn is_lesser(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|w| {
+        matches!(
+            w,
+            "dev"
+                | "develop"
+                | "development"
+                | "test"
+                | "testing"
+                | "qa"
+                | "local"
+                | "staging"
+                | "stage"
+                | "stg"
+                | "preview"
+                | "sandbox"
+                | "minikube"
+                | "kind"
+                | "int"
+                | "uat"
+        )
+    })
+}
+
+/// The object of another environment that is this one: the same kind and name, or the only one of its kind whose name differs by
+/// the release's name alone (release names may differ by environment).
+fn counterpart<'o>(object: &Object, environment: &Environment<'o>) -> Option<(usize, &'o Object)> {
+    let candidates = || environment.objects.iter().enumerate().filter(|(_, o)| o.identity.kind == object.identity.kind);
+    candidates()
+        .find(|(_, o)| o.identity.name == object.identity.name && namespace(o).is_empty() == namespace(object).is_empty())
+        .or_else(|| candidates().find(|(_, o)| o.identity.name == object.identity.name))
+        .or_else(|| {
+            let same_template = |o: &Object| o.template == object.template;
+            let alone = environment.objects.iter().filter(|o| same_template(o) && o.identity.kind == object.identity.kind).count() == 1;
+            alone.then(|| candidates().find(|(_, o)| same_template(o))).flatten()
+        })
+}
+
+/// Probes and security settings whose absence in one environment is looked for.
+const SETTINGS: [&str; 8] = [
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "securityContext.runAsNonRoot",
+    "securityContext.readOnlyRootFilesystem",
+    "securityContext.allowPrivilegeEscalation",
+    "securityContext.capabilities",
+    "securityContext.seccompProfile",
+];
+
+fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    if environments.len() < 2 {
+        return;
+    }
+    let others = |e: usize| environments.iter().enumerate().filter(move |(o, _)| *o != e).map(|(_, x)| x);
+    for (e, environment) in environments.iter().enumerate() {
+        for (i, object) in environment.objects.iter().enumerate() {
+            // An object that only this environment has, told once, where it is.
+            let lacking: Vec<&str> = others(e).filter(|o| counterpart(object, o).is_none()).map(|o| o.name).collect();
+            let first = others(e).all(|o| counterpart(object, o).is_none()) || (0..e).all(|b| counterpart(object, &environments[b]).is_none());
+            if !lacking.is_empty() && first {
+                report.add(e, i, Path::root(), format!("{} is in {}, but not in {}", who(object), environment.name, lacking.join(", ")));
+            }
+            let Some(pod) = pod::pod(object) else { continue };
+            for other in others(e) {
+                let Some((_, theirs)) = counterpart(object, other) else { continue };
+                let Some(their_pod) = pod::pod(theirs) else { continue };
+                let their_containers = their_pod.containers();
+                for container in pod.containers() {
+                    let Some(their) = their_containers.iter().find(|c| c.name() == container.name()) else { continue };
+                    let names = |node: &Node| -> Vec<String> {
+                        node.get("env").map_or(&[][..], |n| n.items()).iter().filter_map(|v| v.get("name")?.as_str().map(str::to_owned)).collect()
+                    };
+                    let theirs = names(their.node);
+                    for (v, name) in names(container.node).iter().enumerate() {
+                        if !theirs.contains(name) {
+                            let message = format!(
+                                "container {} of {} has {name} in {}, but not in {}",
+                                container.name(),
+                                who(object),
+                                environment.name,
+                                other.name
+                            );
+                            report.add(e, i, container.path.key("env").index(v).key("name"), message);
+                        }
+                    }
+                    for setting in SETTINGS {
+                        let path = Path::parse(setting);
+                        if path.get(container.node).is_some_and(|n| !n.is_null()) && path.get(their.node).is_none_or(Node::is_null) {
+                            let message = format!(
+                                "container {} of {} has {setting} in {}, but not in {}",
+                                container.name(),
+                                who(object),
+                                environment.name,
+                                other.name
+                            );
+                            report.add(e, i, container.path.join(&path), message);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+        let unit = Unit::new(production.objects);
+        for lesser in environments.iter().filter(|e| is_lesser(e.name)) {
+            let lesser_unit = Unit::new(lesser.objects);
+            for (i, object) in production.objects.iter().enumerate() {
+                let Some((_, other)) = counterpart(object, lesser) else { continue };
+                let count = |unit: &Unit<'_>, o: &Object| match scaler_of(unit, o) {
+                    Some((_, scaler)) => least_of(scaler),
+                    None => get(&o.root, "spec.replicas").and_then(Node::as_i64).unwrap_or(1),
+                };
+                if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") {
+                    let (here, there) = (count(&unit, object), count(&lesser_unit, other));
+                    if here < there {
+                        let message = format!("{} has {here} replicas in {}, but {there} in {}", who(object), production.name, lesser.name);
+                        report.add(p, i, Path::parse("spec.replicas"), message);
+                    }
+                }
+                let (Some(pod), Some(other_pod)) = (pod::pod(object), pod::pod(other)) else { continue };
+                let other_containers = other_pod.containers();
+                for container in pod.containers() {
+                    let Some(their) = other_containers.iter().find(|c| c.name() == container.name()) else { continue };
+                    for (kind, resource) in [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")] {
+                        let path = Path::parse("resources").key(kind).key(resource);
+                        let (here, there) = (path.get(container.node), path.get(their.node));
+                        if let (Some(a), Some(b)) = (here.and_then(Quantity::from_node), there.and_then(Quantity::from_node))
+                            && a < b
+                        {
+                            let one = &kind[..kind.len() - 1];
+                            let message = format!(
+                                "container {} of {} has the {resource} {one} {a} in {}, but {b} in {}",
+                                container.name(),
+                                who(object),
+                                production.name,
+                                lesser.name
+                            );
+                            report.add(p, i, container.path.join(&path), message);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Names of settings that switch on debugging, with the values that do.
+fn is_debug_setting(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase().replace(['-', '.'], "_");
+    let value = value.trim().to_ascii_lowercase();
+    let on = matches!(value.as_str(), "true" | "1" | "yes" | "on");
+    let words: Vec<&str> = name.split('_').collect();
+    let level = words.contains(&"LEVEL") || words.contains(&"LOGLEVEL");
+    (on && words.last() == Some(&"DEBUG"))
+        || (level && words.iter().any(|w| w.contains("LOG")) && matches!(value.as_str(), "debug" | "trace"))
+        || (matches!(name.as_str(), "NODE_ENV" | "RAILS_ENV" | "RACK_ENV" | "APP_ENV" | "FLASK_ENV" | "ASPNETCORE_ENVIRONMENT")
+            && matches!(value.as_str(), "development" | "dev" | "debug"))
+}
+
+fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+        for (i, object) in production.objects.iter().enumerate() {
+            for container in pod::pod(object).map(|p| p.containers()).unwrap_or_default() {
+                for (v, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
+                    if let (Some(name), Some(value)) = (text(variable, "name"), variable.get("value").map(scalar))
+                        && is_debug_setting(name, &value)
+                    {
+                        let message = format!("container {} of {} sets {name} to {value} in {}", container.name(), who(object), production.name);
+                        report.add(p, i, container.path.key("env").index(v).key("value"), message);
+                    }
+                }
+            }
+            if &*object.identity.kind == "ConfigMap" {
+                for entry in object.root.get("data").map_or(&[][..], |n| n.entries()) {
+                    let value = scalar(&entry.value);
+                    if is_debug_setting(&entry.key, &value) {
+                        let message = format!("{} sets {} to {value} in {}", who(object), entry.key, production.name);
+                        report.add(p, i, Path::parse("data").key(&entry.key), message);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The secret values of an object with their places.
+fn secret_values(object: &Object) -> Vec<(Path, String, String)> {
+    let mut out = Vec::new();
+    if matches!(&*object.identity.kind, "Secret" | "ConfigMap") {
+        for field in ["data", "stringData"] {
+            for entry in object.root.get(field).map_or(&[][..], |n| n.entries()) {
+                out.push((Path::root().key(field).key(&entry.key), entry.key.to_string(), scalar(&entry.value)));
+            }
+        }
+    }
+    for container in pod::pod(object).map(|p| p.containers()).unwrap_or_default() {
+        for (v, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            if let (Some(name), Some(value)) = (text(variable, "name"), variable.get("value").map(scalar)) {
+                out.push((container.path.key("env").index(v).key("value"), name.to_owned(), value));
+            }
+        }
+    }
+    out.retain(|(_, name, value)| is_secret_name(name) && !is_harmless(value));
+    out
+}
+
+fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+        for (i, object) in production.objects.iter().enumerate() {
+            for (path, name, value) in secret_values(object) {
+                let shares = |e: &&Environment<'_>| {
+                    is_lesser(e.name)
+                        && counterpart(object, e).is_some_and(|(_, o)| secret_values(o).iter().any(|(_, n, v)| *n == name && *v == value))
+                };
+                if let Some(other) = environments.iter().find(shares) {
+                    // The value itself is not shown: reports end up in logs.
+                    report.add(p, i, path, format!("{} has the same {name} in {} as in {}", who(object), production.name, other.name));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_environments() {
+        assert!(is_production("prod") && is_production("eu-production") && !is_production("preprod") && !is_production("non-prod"));
+        assert!(is_lesser("dev") && is_lesser("us-staging") && !is_lesser("prod") && !is_lesser("device"));
+    }
+
+    #[test]
+    fn debug_settings() {
+        assert!(is_debug_setting("DEBUG", "true") && is_debug_setting("LOG_LEVEL", "debug") && is_debug_setting("DJANGO_DEBUG", "1"));
+        assert!(!is_debug_setting("DEBUG", "false") && !is_debug_setting("LOG_LEVEL", "info") && !is_debug_setting("DEBUG_PORT", "1"));
+    }
+}

@@ -1,3 +1,496 @@
-use super::Table;
+//! What names something that is not there, and what is there twice.
 
-pub(super) const TABLE: Table = &[];
+use super::super::pod::Class;
+use super::super::unit::{self, get, map_selects, namespace, same_namespace, scalar, text};
+use super::super::{Unit, pod, pod::Pod};
+use super::{Check, Table, UnitReport};
+use crate::manifest::Object;
+use crate::yaml::{Node, Path};
+
+pub(super) const TABLE: Table = &[
+    ("dangling-service", Check::Unit(dangling_service)),
+    ("dangling-ingress", Check::Unit(dangling_ingress)),
+    ("dangling-hpa", Check::Unit(dangling_hpa)),
+    ("dangling-pdb", Check::Unit(dangling_pdb)),
+    ("dangling-network-policy", Check::Unit(dangling_network_policy)),
+    ("dangling-network-policy-peer", Check::Unit(dangling_network_policy_peer)),
+    ("dangling-service-monitor", Check::Unit(dangling_service_monitor)),
+    ("dangling-service-account", Check::Unit(dangling_service_account)),
+    ("dangling-env-reference", Check::Unit(dangling_env_reference)),
+    ("dangling-config-key", Check::Unit(dangling_config_key)),
+    ("dangling-pvc", Check::Unit(dangling_pvc)),
+    ("dangling-role-binding", Check::Unit(dangling_role_binding)),
+    ("statefulset-service-missing", Check::Unit(statefulset_service_missing)),
+    ("overlapping-selectors", Check::Unit(overlapping_selectors)),
+    ("duplicate-object", Check::Unit(duplicate_object)),
+    ("hook-needs-release-object", Check::Unit(hook_needs_release_object)),
+];
+
+/// Custom kinds that make no pods; all others may.
+const PASSIVE: [&str; 34] = [
+    "ServiceMonitor",
+    "PodMonitor",
+    "PrometheusRule",
+    "Probe",
+    "ScrapeConfig",
+    "Certificate",
+    "Issuer",
+    "ClusterIssuer",
+    "CertificateRequest",
+    "VirtualService",
+    "DestinationRule",
+    "Gateway",
+    "HTTPRoute",
+    "GRPCRoute",
+    "TCPRoute",
+    "TLSRoute",
+    "PeerAuthentication",
+    "AuthorizationPolicy",
+    "ServiceEntry",
+    "Sidecar",
+    "IngressRoute",
+    "IngressRouteTCP",
+    "Middleware",
+    "TLSOption",
+    "ExternalSecret",
+    "SecretStore",
+    "ClusterSecretStore",
+    "SealedSecret",
+    "VaultAuth",
+    "VaultStaticSecret",
+    "ScaledObject",
+    "TriggerAuthentication",
+    "VerticalPodAutoscaler",
+    "CiliumNetworkPolicy",
+];
+
+/// Whether the unit holds objects from which an operator may make pods: then a selector that matches nothing here proves nothing.
+fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
+    unit.objects.iter().any(|o| {
+        let group = pod::group_of(&o.identity.api_version);
+        let built_in = !group.contains('.') || group.ends_with(".k8s.io");
+        !built_in && !pod::makes_pods(&o.identity.api_version, &o.identity.kind) && !PASSIVE.contains(&&*o.identity.kind)
+    })
+}
+
+fn dangling_service(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    if may_have_unseen_pods(unit) {
+        return;
+    }
+    for (i, service) in core_services(unit) {
+        let Some(selector) = get(&service.root, "spec.selector").filter(|s| !s.entries().is_empty()) else { continue };
+        if text(&service.root, "spec.type") == Some("ExternalName") {
+            continue;
+        }
+        if !unit.pods_in(namespace(service)).any(|(_, _, pod)| map_selects(selector, pod.labels())) {
+            report.add(i, Path::parse("spec.selector"), format!("Service {} selects no pod: {}", service.identity.name, pairs(selector)));
+        }
+    }
+}
+
+/// `a=b, c=d`.
+fn pairs(selector: &Node) -> String {
+    selector.entries().iter().map(|e| format!("{}={}", e.key, scalar(&e.value))).collect::<Vec<_>>().join(", ")
+}
+
+/// Services of the core group (Knative has a kind of that name, too).
+fn core_services<'u, 'o>(unit: &'u Unit<'o>) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+    unit.of_kind("Service").filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
+}
+
+fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, ingress) in unit.of_kind("Ingress") {
+        let mut backends = Vec::new();
+        for key in ["defaultBackend", "backend"] {
+            if let Some(backend) = get(&ingress.root, "spec").and_then(|s| s.get(key)) {
+                backends.push((Path::parse("spec").key(key), backend));
+            }
+        }
+        let rules = Path::parse("spec.rules");
+        for (r, rule) in rules.get(&ingress.root).map_or(&[][..], |n| n.items()).iter().enumerate() {
+            for (p, path) in get(rule, "http.paths").map_or(&[][..], |n| n.items()).iter().enumerate() {
+                if let Some(backend) = path.get("backend") {
+                    backends.push((rules.index(r).key("http").key("paths").index(p).key("backend"), backend));
+                }
+            }
+        }
+        for (path, backend) in backends {
+            let (name_path, name, port) = match backend.get("service") {
+                Some(service) => {
+                    let port = service.get("port");
+                    (path.key("service").key("name"), service.get("name"), port.and_then(|p| p.get("number").or(p.get("name"))))
+                }
+                None => (path.key("serviceName"), backend.get("serviceName"), backend.get("servicePort")),
+            };
+            let Some(name) = name.and_then(Node::as_str) else { continue };
+            let Some((_, service)) = unit.find("Service", namespace(ingress), name) else {
+                report.add(i, name_path, format!("Ingress {} leads to Service {name}, which is not in the release", ingress.identity.name));
+                continue;
+            };
+            let Some(port) = port.map(scalar) else { continue };
+            let ports = get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
+            let offers = |key: &str| ports.iter().any(|p| p.get(key).map(scalar).as_ref() == Some(&port));
+            // `use-annotation` is a port name of the AWS controller, which is no port of the Service.
+            if !ports.is_empty() && !offers("port") && !offers("name") && port != "use-annotation" {
+                report.add(i, path, format!("Ingress {} leads to port {port} of Service {name}, which has no such port", ingress.identity.name));
+            }
+        }
+    }
+}
+
+fn dangling_hpa(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, hpa) in unit.of_kind("HorizontalPodAutoscaler") {
+        let (Some(kind), Some(name)) = (text(&hpa.root, "spec.scaleTargetRef.kind"), text(&hpa.root, "spec.scaleTargetRef.name")) else { continue };
+        if unit.find(kind, namespace(hpa), name).is_none() {
+            let message = format!("HorizontalPodAutoscaler {} scales {kind} {name}, which is not in the release", hpa.identity.name);
+            report.add(i, Path::parse("spec.scaleTargetRef.name"), message);
+        }
+    }
+}
+
+fn selects_a_pod(unit: &Unit<'_>, owner: &Object, selector: &Node) -> bool {
+    unit.pods_in(namespace(owner)).any(|(_, _, pod)| unit::selects(selector, pod.labels()))
+}
+
+fn dangling_pdb(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    if may_have_unseen_pods(unit) {
+        return;
+    }
+    for (i, pdb) in unit.of_kind("PodDisruptionBudget") {
+        if let Some(selector) = get(&pdb.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+            && !unit.workloads.is_empty()
+            && !selects_a_pod(unit, pdb, selector)
+        {
+            report.add(i, Path::parse("spec.selector"), format!("PodDisruptionBudget {} selects no pod", pdb.identity.name));
+        }
+    }
+}
+
+fn dangling_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    if may_have_unseen_pods(unit) {
+        return;
+    }
+    for (i, policy) in unit.of_kind("NetworkPolicy") {
+        if let Some(selector) = get(&policy.root, "spec.podSelector").filter(|s| !unit::is_empty_selector(s))
+            && !selects_a_pod(unit, policy, selector)
+        {
+            report.add(i, Path::parse("spec.podSelector"), format!("NetworkPolicy {} selects no pod", policy.identity.name));
+        }
+    }
+}
+
+fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, policy) in unit.of_kind("NetworkPolicy") {
+        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+            let rules = Path::parse("spec").key(direction);
+            for (r, rule) in rules.get(&policy.root).map_or(&[][..], |n| n.items()).iter().enumerate() {
+                for (p, peer) in rule.get(peers).map_or(&[][..], |n| n.items()).iter().enumerate() {
+                    // With a namespaceSelector the peer lives elsewhere.
+                    if let Some(selector) = peer.get("podSelector").filter(|s| !unit::is_empty_selector(s))
+                        && peer.get("namespaceSelector").is_none()
+                        && !selects_a_pod(unit, policy, selector)
+                    {
+                        let path = rules.index(r).key(peers).index(p).key("podSelector");
+                        report.add(i, path, format!("a peer of NetworkPolicy {} selects no pod of the release", policy.identity.name));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, monitor) in unit.of_kind("ServiceMonitor") {
+        let Some(selector) = get(&monitor.root, "spec.selector").filter(|s| !unit::is_empty_selector(s)) else { continue };
+        let elsewhere = get(&monitor.root, "spec.namespaceSelector").is_some_and(|n| !n.entries().is_empty());
+        let selected = core_services(unit).any(|(_, s)| unit::selects(selector, get(&s.root, "metadata.labels").map_or(&[], |n| n.entries())));
+        if !selected && !elsewhere {
+            report.add(i, Path::parse("spec.selector"), format!("ServiceMonitor {} selects no Service", monitor.identity.name));
+        }
+    }
+}
+
+fn dangling_service_account(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        for key in ["serviceAccountName", "serviceAccount"] {
+            let Some(name) = pod.spec.get(key).and_then(Node::as_str).filter(|n| !n.is_empty() && *n != "default") else { continue };
+            if unit.find("ServiceAccount", namespace(object), name).is_none() {
+                let message = format!("{} {} runs as ServiceAccount {name}, which is not in the release", object.identity.kind, object.identity.name);
+                report.add(*i, pod.path.key(key), message);
+            }
+            break;
+        }
+    }
+}
+
+/// A use of a ConfigMap or Secret in a pod.
+struct Use<'o> {
+    /// `ConfigMap` or `Secret`.
+    kind: &'static str,
+    name: &'o str,
+    keys: Vec<(&'o str, Path)>,
+    path: Path,
+    optional: bool,
+}
+
+/// Every use of ConfigMaps and Secrets in a pod that must exist for it to start.
+fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
+    let mut out = Vec::new();
+    let optional = |n: &Node| n.get("optional").and_then(Node::as_bool).unwrap_or(false);
+    for container in pod.containers() {
+        if container.class == Class::Ephemeral {
+            continue;
+        }
+        for (e, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
+                let Some(reference) = variable.get("valueFrom").and_then(|v| v.get(key)) else { continue };
+                let path = container.path.key("env").index(e).key("valueFrom").key(key);
+                let Some(name) = reference.get("name").and_then(Node::as_str) else { continue };
+                let keys = reference.get("key").and_then(Node::as_str).map(|k| (k, path.key("key"))).into_iter().collect();
+                out.push(Use { kind, name, keys, path: path.key("name"), optional: optional(reference) });
+            }
+        }
+        for (e, source) in container.node.get("envFrom").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            for (key, kind) in [("configMapRef", "ConfigMap"), ("secretRef", "Secret")] {
+                let Some(reference) = source.get(key) else { continue };
+                let Some(name) = reference.get("name").and_then(Node::as_str) else { continue };
+                let path = container.path.key("envFrom").index(e).key(key).key("name");
+                out.push(Use { kind, name, keys: Vec::new(), path, optional: optional(reference) });
+            }
+        }
+    }
+    let volumes = pod.path.key("volumes");
+    for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        let mut add = |source: &'o Node, path: Path, kind: &'static str, name_key: &str| {
+            let Some(name) = source.get(name_key).and_then(Node::as_str) else { return };
+            let items = source.get("items").map_or(&[][..], |n| n.items());
+            let keys =
+                items.iter().enumerate().filter_map(|(k, item)| Some((item.get("key")?.as_str()?, path.key("items").index(k).key("key")))).collect();
+            out.push(Use { kind, name, keys, path: path.key(name_key), optional: optional(source) });
+        };
+        let path = volumes.index(v);
+        if let Some(source) = volume.get("configMap") {
+            add(source, path.key("configMap"), "ConfigMap", "name");
+        }
+        if let Some(source) = volume.get("secret") {
+            add(source, path.key("secret"), "Secret", "secretName");
+        }
+        for (s, source) in get(volume, "projected.sources").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            for (key, kind) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
+                if let Some(inner) = source.get(key) {
+                    add(inner, path.key("projected").key("sources").index(s).key(key), kind, "name");
+                }
+            }
+        }
+    }
+    out
+}
+
+fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        for used in uses(pod).into_iter().filter(|u| !u.optional) {
+            if unit.find(used.kind, namespace(object), used.name).is_none() {
+                let message =
+                    format!("{} {} needs {} {}, which is not in the release", object.identity.kind, object.identity.name, used.kind, used.name);
+                report.add(*i, used.path, message);
+            }
+        }
+    }
+}
+
+fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        for used in uses(pod).into_iter().filter(|u| !u.optional) {
+            let Some((_, config)) = unit.find(used.kind, namespace(object), used.name) else { continue };
+            let has = |key: &str| ["data", "stringData", "binaryData"].iter().any(|d| config.root.get(d).is_some_and(|n| n.get(key).is_some()));
+            // A controller fills a Secret that comes without data (service account tokens, cert-manager).
+            let empty = ["data", "stringData", "binaryData"].iter().all(|d| config.root.get(d).is_none_or(|n| n.entries().is_empty()));
+            for (key, path) in used.keys {
+                if !has(key) && !(empty && used.kind == "Secret") {
+                    let message = format!(
+                        "{} {} needs the key {key} of {} {}, which has no such key",
+                        object.identity.kind, object.identity.name, used.kind, used.name
+                    );
+                    report.add(*i, path, message);
+                }
+            }
+        }
+    }
+}
+
+fn dangling_pvc(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        let templates = get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], |n| n.items());
+        for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            let Some(claim) = text(volume, "persistentVolumeClaim.claimName") else { continue };
+            let of_template = templates.iter().any(|t| text(t, "metadata.name") == Some(claim));
+            if !of_template && unit.find("PersistentVolumeClaim", namespace(object), claim).is_none() {
+                let path = pod.path.key("volumes").index(v).key("persistentVolumeClaim").key("claimName");
+                report.add(
+                    *i,
+                    path,
+                    format!("{} {} mounts the claim {claim}, which is not in the release", object.identity.kind, object.identity.name),
+                );
+            }
+        }
+    }
+}
+
+fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, binding) in unit.of_kind("RoleBinding") {
+        let Some(name) = text(&binding.root, "roleRef.name").filter(|_| text(&binding.root, "roleRef.kind") == Some("Role")) else { continue };
+        // The cluster's own roles in kube-system and kube-public.
+        if name.starts_with("system:") || name.starts_with("extension-apiserver") || name == "kubeadm:bootstrap-signer-clusterinfo" {
+            continue;
+        }
+        if unit.find("Role", namespace(binding), name).is_none() {
+            report.add(
+                i,
+                Path::parse("roleRef.name"),
+                format!("RoleBinding {} grants Role {name}, which is not in the release", binding.identity.name),
+            );
+        }
+    }
+}
+
+fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        if &*object.identity.kind != "StatefulSet" {
+            continue;
+        }
+        let who = format!("StatefulSet {}", object.identity.name);
+        let path = Path::parse("spec.serviceName");
+        let Some(name) = text(&object.root, "spec.serviceName").filter(|n| !n.is_empty()) else {
+            report.add(*i, path, format!("{who} names no Service"));
+            continue;
+        };
+        let Some((_, service)) = unit.find("Service", namespace(object), name) else {
+            report.add(*i, path, format!("{who} names the Service {name}, which is not in the release"));
+            continue;
+        };
+        let headless = get(&service.root, "spec.clusterIP").is_some_and(|n| n.as_str() == Some("None"));
+        let selects = get(&service.root, "spec.selector").is_some_and(|s| !s.entries().is_empty() && map_selects(s, pod.labels()));
+        if !headless {
+            report.add(*i, path, format!("{who} names the Service {name}, which is not headless (clusterIP is not None)"));
+        } else if !selects {
+            report.add(*i, path, format!("{who} names the Service {name}, which does not select its pods"));
+        }
+    }
+}
+
+fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    let controllers: Vec<(usize, &Object, &Pod)> = unit
+        .workloads
+        .iter()
+        .map(|(i, p)| (*i, &unit.objects[*i], p))
+        .filter(|(_, o, _)| matches!(&*o.identity.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"))
+        .collect();
+    for (n, (i, object, pod)) in controllers.iter().enumerate() {
+        let Some(selector) = get(&object.root, "spec.selector").filter(|s| !unit::is_empty_selector(s)) else { continue };
+        for (m, (_, other, other_pod)) in controllers.iter().enumerate() {
+            if n == m || !same_namespace(namespace(object), namespace(other)) || object.identity == other.identity {
+                continue;
+            }
+            let theirs = get(&other.root, "spec.selector").is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()));
+            // Where both match each other, the later one is told.
+            if unit::selects(selector, other_pod.labels()) && !(theirs && n < m) {
+                let message = format!(
+                    "the selector of {} {} also matches the pods of {} {}",
+                    object.identity.kind, object.identity.name, other.identity.kind, other.identity.name
+                );
+                report.add(*i, Path::parse("spec.selector"), message);
+                break;
+            }
+        }
+    }
+}
+
+fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    let mut seen: std::collections::HashMap<(&str, &str, &str, &str), Vec<usize>> = std::collections::HashMap::new();
+    for (i, object) in unit.objects.iter().enumerate() {
+        if object.identity.name.is_empty() {
+            continue;
+        }
+        let namespace = match namespace(object) {
+            "default" => "",
+            other => other,
+        };
+        let key = (pod::group_of(&object.identity.api_version), &*object.identity.kind, namespace, &*object.identity.name);
+        let earlier = seen.entry(key).or_default();
+        // Hooks of different events may share a name: they are not there at the same time.
+        let meets = |other: usize| {
+            let other = &unit.objects[other];
+            (object.hooks.is_empty() && other.hooks.is_empty()) || object.hooks.iter().any(|h| other.hooks.contains(h))
+        };
+        if let Some(&first) = earlier.iter().find(|&&e| meets(e)) {
+            let before = &unit.objects[first];
+            let place = if before.template == object.template { String::new() } else { format!(", first in {}", before.template) };
+            report.add(
+                i,
+                Path::parse("metadata.name"),
+                format!("{} {} stands twice in the release{place}", object.identity.kind, object.identity.name),
+            );
+        }
+        earlier.push(i);
+    }
+}
+
+fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+    let weight = |o: &Object| {
+        get(&o.root, "metadata.annotations").and_then(|a| a.get("helm.sh/hook-weight")).and_then(|w| scalar(w).parse::<i64>().ok()).unwrap_or(0)
+    };
+    let is_pre_install = |o: &Object| o.hooks.iter().any(|h| &**h == "pre-install");
+    for (i, pod) in &unit.workloads {
+        let object = &unit.objects[*i];
+        if !is_pre_install(object) {
+            continue;
+        }
+        let who = format!("{} {} is a pre-install hook", object.identity.kind, object.identity.name);
+        let mut judge = |kind: &str, name: &str, path: Path| {
+            let found: Vec<&Object> =
+                unit.of_kind(kind).map(|(_, o)| o).filter(|o| &*o.identity.name == name && same_namespace(namespace(o), namespace(object))).collect();
+            if found.is_empty() || found.iter().any(|o| is_pre_install(o) && weight(o) <= weight(object)) {
+                return;
+            }
+            let late = if found.iter().any(|o| is_pre_install(o)) {
+                format!("{who} of weight {} and needs {kind} {name}, a hook of a higher weight", weight(object))
+            } else {
+                format!("{who} and needs {kind} {name}, which the release creates only afterwards")
+            };
+            report.add(*i, path, late);
+        };
+        for used in uses(pod).into_iter().filter(|u| !u.optional) {
+            judge(used.kind, used.name, used.path);
+        }
+        if let Some(name) = pod.spec.get("serviceAccountName").and_then(Node::as_str) {
+            judge("ServiceAccount", name, pod.path.key("serviceAccountName"));
+        }
+        for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
+            if let Some(claim) = text(volume, "persistentVolumeClaim.claimName") {
+                judge("PersistentVolumeClaim", claim, pod.path.key("volumes").index(v).key("persistentVolumeClaim").key("claimName"));
+            }
+        }
+        for container in pod.containers() {
+            for (e, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
+                if let Some(host) = variable.get("value").and_then(Node::as_str).and_then(host_of) {
+                    judge("Service", host, container.path.key("env").index(e).key("value"));
+                }
+            }
+        }
+    }
+}
+
+/// The first label of the host that a value names: of `http://db:5432/x`, `db.ns.svc`, `db:5432` it is `db`.
+fn host_of(value: &str) -> Option<&str> {
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let end = rest.find(['.', ':', '/']).unwrap_or(rest.len());
+    let host = &rest[..end];
+    let is_label = !host.is_empty() && host.len() <= 63 && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    is_label.then_some(host)
+}
