@@ -1,1 +1,147 @@
-//! Suppressions.
+//! Suppressions on objects: our annotation, and those of other linters, whose rules are mapped through the aliases. Both the object's
+//! metadata and the pod template's count. (Comments in templates and values files are read where findings are settled.)
+//!
+//! | annotation | meaning |
+//! |---|---|
+//! | `thebot-lint.io/ignore: rule, group` | ours; `thebot-lint.io/ignore-reason` says why |
+//! | `ignore-check.kube-linter.io/<check>: reason`, `kube-linter.io/ignore-all` | kube-linter |
+//! | `kube-score/ignore: check,check` | kube-score |
+//! | `polaris.fairwinds.com/exempt: "true"`, `polaris.fairwinds.com/<check>-exempt: "true"` | polaris |
+//! | `checkov.io/skip<N>: CKV_K8S_20=reason` | checkov |
+
+use super::{EMBEDDED, pod, selects};
+use crate::manifest::{Finding, Object};
+use crate::yaml::{Node, Path};
+
+/// One annotation that suppresses findings about its object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppression {
+    /// What it names, in our names: rule ids or groups; empty: all that has an alias of `peer`.
+    pub rules: Vec<String>,
+    /// The linter it was written for; none for ours.
+    pub peer: Option<&'static str>,
+    pub reason: Option<String>,
+    /// The annotation, from the object's root.
+    pub path: Path,
+}
+
+impl Suppression {
+    /// Whether it is about this rule.
+    pub fn covers(&self, rule: &str) -> bool {
+        let definition = EMBEDDED.iter().find(|d| d.id == rule);
+        match (self.rules.as_slice(), self.peer) {
+            ([], Some(peer)) => definition.is_some_and(|d| d.aliases.iter().any(|(p, _)| p == peer)),
+            (names, _) => names.iter().any(|n| n == rule || definition.is_some_and(|d| selects(n, d))),
+        }
+    }
+}
+
+/// The ids of our rules behind a peer's.
+fn behind(peer: &str, name: &str) -> Vec<String> {
+    let has = |names: &super::definition::List| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    EMBEDDED.iter().filter(|d| d.aliases.iter().any(|(p, names)| p == peer && has(names))).map(|d| d.id.to_string()).collect()
+}
+
+/// The suppressions written on an object and on its pod template.
+pub fn of(object: &Object) -> Vec<Suppression> {
+    let mut places = vec![Path::parse("metadata.annotations")];
+    if let Some(pod) = pod::pod(object).filter(|p| !p.template_path.0.is_empty()) {
+        places.push(pod.template_path.key("metadata").key("annotations"));
+    }
+    let mut out = Vec::new();
+    for place in places {
+        let Some(annotations) = place.get(&object.root) else { continue };
+        for entry in annotations.entries() {
+            let value = entry.value.as_str().map(str::trim);
+            let text = value.unwrap_or("");
+            let yes = value.is_none_or(|v| v.eq_ignore_ascii_case("true")) && entry.value.as_bool() != Some(false);
+            let mut add = |rules: Vec<String>, peer: Option<&'static str>, reason: Option<&str>| {
+                let reason = reason.map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned);
+                out.push(Suppression { rules, peer, reason, path: place.key(&entry.key) });
+            };
+            match &*entry.key {
+                "thebot-lint.io/ignore" => {
+                    let reason = annotations.get("thebot-lint.io/ignore-reason").and_then(Node::as_str);
+                    add(names(text), None, reason);
+                }
+                "kube-linter.io/ignore-all" => add(Vec::new(), Some("kube-linter"), Some(text)),
+                "polaris.fairwinds.com/exempt" if yes => add(Vec::new(), Some("polaris"), None),
+                "kube-score/ignore" if text == "*" => add(Vec::new(), Some("kube-score"), None),
+                "kube-score/ignore" => match names(text).iter().flat_map(|n| behind("kube-score", n)).collect::<Vec<_>>() {
+                    rules if rules.is_empty() => {}
+                    rules => add(rules, Some("kube-score"), None),
+                },
+                key => {
+                    let (peer, name, reason) = if let Some(check) = key.strip_prefix("ignore-check.kube-linter.io/") {
+                        ("kube-linter", check, Some(text))
+                    } else if let Some(check) = key.strip_prefix("polaris.fairwinds.com/").and_then(|k| k.strip_suffix("-exempt")).filter(|_| yes) {
+                        ("polaris", check, None)
+                    } else if key.strip_prefix("checkov.io/skip").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) {
+                        let (check, reason) = text.split_once('=').map_or((text, None), |(c, r)| (c, Some(r)));
+                        ("checkov", check.trim(), reason)
+                    } else {
+                        continue;
+                    };
+                    let rules = behind(peer, name);
+                    if !rules.is_empty() {
+                        add(rules, Some(peer), reason);
+                    }
+                }
+            }
+        }
+    }
+    // Ours without a name says nothing; an empty list would otherwise mean all.
+    out.retain(|s| s.peer.is_some() || !s.rules.is_empty());
+    out
+}
+
+fn names(text: &str) -> Vec<String> {
+    text.split([',', '\n']).map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()
+}
+
+/// Takes the findings about `object` that its annotations suppress out of the list and gives how many. An annotation of ours that
+/// suppresses nothing is reported by the caller: it is in the second answer, as its index in [`of`]'s list was never used.
+pub fn apply(object: &Object, findings: &mut Vec<Finding>) -> (usize, Vec<Suppression>) {
+    let suppressions = of(object);
+    if suppressions.is_empty() {
+        return (0, Vec::new());
+    }
+    let mut used = vec![false; suppressions.len()];
+    let before = findings.len();
+    findings.retain(|finding| {
+        let by = suppressions.iter().position(|s| s.covers(&finding.rule));
+        if let Some(i) = by {
+            used[i] = true;
+        }
+        by.is_none()
+    });
+    let unused = suppressions.into_iter().zip(used).filter(|(s, used)| !used && s.peer.is_none()).map(|(s, _)| s).collect();
+    (before - findings.len(), unused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::object_of;
+
+    #[test]
+    fn annotations_of_all_linters_are_read() {
+        let object = object_of(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  annotations:\n    thebot-lint.io/ignore: image-tag-latest, probes\n    thebot-lint.io/ignore-reason: the image is ours\n    ignore-check.kube-linter.io/run-as-non-root: needs root\n    checkov.io/skip1: CKV_K8S_20=needs sudo\nspec:\n  template:\n    metadata:\n      annotations:\n        kube-score/ignore: container-image-pull-policy\n        polaris.fairwinds.com/hostNetworkSet-exempt: \"true\"\n        polaris.fairwinds.com/hostPIDSet-exempt: \"false\"\n    spec: {containers: []}\n",
+        );
+        let all = of(&object);
+        let covered = |rule: &str| all.iter().any(|s| s.covers(rule));
+        for rule in ["image-tag-latest", "liveness-probe-missing", "run-as-root", "privilege-escalation-allowed", "image-pull-policy-not-always", "host-network"] {
+            assert!(covered(rule), "{rule}: {all:?}");
+        }
+        assert!(!covered("host-pid") && !covered("host-ipc"));
+        assert_eq!(all[0].reason.as_deref(), Some("the image is ours"));
+    }
+
+    #[test]
+    fn all_of_one_linter() {
+        let object = object_of("apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n");
+        let all = of(&object);
+        assert!(all[0].covers("run-as-root") && !all[0].covers("seccomp-profile-missing"));
+    }
+}
