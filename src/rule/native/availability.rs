@@ -93,7 +93,9 @@ fn budgets<'u, 'o>(unit: &'u Unit<'o>, object: &'u Object, pod: &'u Pod<'o>) -> 
 fn pdb_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") && has_several(unit, object) && budgets(unit, object, pod).next().is_none()
+        // Where `replicas` is absent somebody else sets it: one pod by intent is written down.
+        let several = get(&object.root, "spec.replicas").is_none() || has_several(unit, object);
+        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") && several && budgets(unit, object, pod).next().is_none()
         {
             report.add(
                 *i,

@@ -111,7 +111,8 @@ fn words(name: &str) -> Vec<String> {
 
 /// Whether a name says that its value is a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
-    let words = words(name);
+    // `password1` and `password_1` are passwords, too.
+    let words = words(name.trim_end_matches(|c: char| c.is_ascii_digit()));
     let words: &[String] = match words.as_slice() {
         [rest @ .., last] if !rest.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) => rest,
         all => all,
