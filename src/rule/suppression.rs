@@ -131,7 +131,14 @@ mod tests {
         );
         let all = of(&object);
         let covered = |rule: &str| all.iter().any(|s| s.covers(rule));
-        for rule in ["image-tag-latest", "liveness-probe-missing", "run-as-root", "privilege-escalation-allowed", "image-pull-policy-not-always", "host-network"] {
+        for rule in [
+            "image-tag-latest",
+            "liveness-probe-missing",
+            "run-as-root",
+            "privilege-escalation-allowed",
+            "image-pull-policy-not-always",
+            "host-network",
+        ] {
             assert!(covered(rule), "{rule}: {all:?}");
         }
         assert!(!covered("host-pid") && !covered("host-ipc"));
@@ -140,7 +147,8 @@ mod tests {
 
     #[test]
     fn all_of_one_linter() {
-        let object = object_of("apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n");
+        let object =
+            object_of("apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n");
         let all = of(&object);
         assert!(all[0].covers("run-as-root") && !all[0].covers("seccomp-profile-missing"));
     }

@@ -95,8 +95,7 @@ fn pdb_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         let object = &unit.objects[*i];
         // Where `replicas` is absent somebody else sets it: one pod by intent is written down.
         let several = get(&object.root, "spec.replicas").is_none() || has_several(unit, object);
-        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") && several && budgets(unit, object, pod).next().is_none()
-        {
+        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") && several && budgets(unit, object, pod).next().is_none() {
             report.add(
                 *i,
                 Path::parse("spec"),

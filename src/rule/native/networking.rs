@@ -6,8 +6,7 @@ use super::{Check, Table, UnitReport};
 use crate::manifest::Object;
 use crate::yaml::Path;
 
-pub(super) const TABLE: Table =
-    &[("port-name-invalid", Check::Object(port_name_invalid)), ("pod-without-network-policy", Check::Unit(pod_without_network_policy))];
+pub(super) const TABLE: Table = &[("pod-without-network-policy", Check::Unit(pod_without_network_policy))];
 
 fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     let policies: Vec<&Object> = unit.objects.iter().filter(|o| matches!(&*o.identity.kind, "NetworkPolicy" | "CiliumNetworkPolicy")).collect();
