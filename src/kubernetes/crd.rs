@@ -1,26 +1,508 @@
-//! Kinds that CustomResourceDefinitions define.
+//! Kinds that CustomResourceDefinitions define, judged as the server's apiextensions judges them: structure with pruning told (unknown
+//! fields), defaults taken for given, then the value rules of the schema. The schema is read where it stands, in the definition's own
+//! document; nothing is compiled but its patterns, once each.
 
+use super::scalars;
+use super::walk;
+use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::{Finding, Object};
-use crate::yaml::Node;
+use crate::yaml::{Data, Node, Path, Step};
+use regex::Regex;
+use rustc_hash::FxHashMap;
+use std::sync::{Arc, Mutex};
+
+/// Deeper than any real object or schema; what is deeper goes unjudged.
+const MAX_DEPTH: usize = 100;
+/// No more findings for one object than anybody reads.
+const MAX_FINDINGS: usize = 200;
+/// `allOf`, `anyOf`, `oneOf`, `not` multiply; an object that needs more steps goes unjudged from there.
+const MAX_STEPS: usize = 1_000_000;
 
 /// The CustomResourceDefinitions of a unit.
 #[derive(Debug, Default)]
-pub struct Crds {}
+pub struct Crds {
+    kinds: FxHashMap<(Box<str>, Box<str>), CustomKind>,
+}
 
 /// One kind in one version of a CustomResourceDefinition.
 #[derive(Debug)]
-pub struct CustomKind {}
+pub struct CustomKind {
+    definition: Arc<Node>,
+    /// Where its schema stands in the definition; none where it has none.
+    schema: Option<Path>,
+    namespaced: bool,
+    /// v1beta1 keeps unknown fields unless told otherwise.
+    keeps_unknown: bool,
+    patterns: Mutex<FxHashMap<Box<str>, Option<Regex>>>,
+}
 
 impl Crds {
-    /// Takes in a CustomResourceDefinition; any other object is nothing.
-    pub fn add(&mut self, _object: &Object) {}
-    /// The definition of a kind.
-    pub fn kind(&self, _api_version: &str, _kind: &str) -> Option<&CustomKind> {
-        None
+    /// Takes in a CustomResourceDefinition (v1 or v1beta1); any other object, and what is no good definition, is nothing.
+    pub fn add(&mut self, object: &Object) {
+        let root = &object.root;
+        if &*object.identity.kind != "CustomResourceDefinition" {
+            return;
+        }
+        let Some(spec) = root.get("spec") else { return };
+        let text = |node: Option<&Node>| node.and_then(Node::as_str).filter(|s| !s.is_empty()).map(str::to_owned);
+        let (Some(group), Some(kind)) = (text(spec.get("group")), text(spec.get("names").and_then(|n| n.get("kind")))) else { return };
+        let old = &*object.identity.api_version == "apiextensions.k8s.io/v1beta1";
+        let preserve = spec.get("preserveUnknownFields").and_then(Node::as_bool);
+        let spec_path = Path::root().key("spec");
+        let shared = spec_path.key("validation").key("openAPIV3Schema");
+        let mut add = |version: String, own: Option<Path>| {
+            let present = |path: &Path| path.get(root).is_some_and(|n| !n.is_null());
+            let custom = CustomKind {
+                definition: root.clone(),
+                schema: own.filter(present).or_else(|| Some(shared.clone()).filter(present)),
+                namespaced: text(spec.get("scope")).as_deref() != Some("Cluster"),
+                keeps_unknown: preserve.unwrap_or(old),
+                patterns: Mutex::default(),
+            };
+            self.kinds.insert((format!("{group}/{version}").into(), kind.as_str().into()), custom);
+        };
+        let versions = spec.get("versions").map(Node::items).unwrap_or_default();
+        for (index, version) in versions.iter().enumerate() {
+            if let Some(name) = text(version.get("name")).filter(|_| version.get("served").and_then(Node::as_bool) != Some(false)) {
+                add(name, Some(spec_path.key("versions").index(index).key("schema").key("openAPIV3Schema")));
+            }
+        }
+        if let Some(name) = text(spec.get("version")).filter(|_| versions.is_empty()) {
+            add(name, None);
+        }
+    }
+
+    /// The kind that some definition serves under this apiVersion.
+    pub fn kind(&self, api_version: &str, kind: &str) -> Option<&CustomKind> {
+        // The map is empty for nearly every unit.
+        if self.kinds.is_empty() {
+            return None;
+        }
+        self.kinds.get(&(Box::from(api_version), Box::from(kind)))
     }
 }
 
 impl CustomKind {
-    /// Judges an object against the schema.
-    pub fn check(&self, _root: &Node, _found: &mut Vec<Finding>) {}
+    pub fn namespaced(&self) -> bool {
+        self.namespaced
+    }
+
+    /// Judges an object against the schema, and its metadata against ObjectMeta's.
+    pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Finding>) {
+        let Some(schema) = self.schema.as_ref().and_then(|path| path.get(&self.definition)) else { return };
+        let mut walk = Walk { kind: self, judged, path: Vec::new(), found: Vec::new(), steps: 0 };
+        walk.value(root, schema, Scope { embedded: true, structural: true, unknown_kept: self.keeps_unknown });
+        found.append(&mut walk.found);
+    }
+
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        let mut patterns = self.patterns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let compile = || regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().ok();
+        let regex = match patterns.get(pattern) {
+            Some(known) => known,
+            None => patterns.entry(pattern.into()).or_insert_with(compile),
+        };
+        regex.as_ref().is_none_or(|r| r.is_match(text))
+    }
+}
+
+/// How a value is judged in its place.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// The value is a whole object: apiVersion, kind and metadata are allowed without being named.
+    embedded: bool,
+    /// The schema says what may be there; inside of allOf, anyOf, oneOf and not it only judges values.
+    structural: bool,
+    unknown_kept: bool,
+}
+
+struct Walk<'a> {
+    kind: &'a CustomKind,
+    judged: Versions,
+    path: Vec<Step>,
+    found: Vec<Finding>,
+    steps: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn value(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
+        self.steps += 1;
+        if self.path.len() > MAX_DEPTH || self.found.len() > MAX_FINDINGS || self.steps > MAX_STEPS {
+            return;
+        }
+        let flag = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
+        if node.is_null() && (flag("nullable") || !scope.structural || schema.get("default").is_some()) {
+            return;
+        }
+        if !self.of_type(node, schema, flag("x-kubernetes-int-or-string")) {
+            return;
+        }
+        self.rules(node, schema);
+        let kept = scope.unknown_kept || flag("x-kubernetes-preserve-unknown-fields");
+        match &node.data {
+            Data::Map(_) => {
+                self.map(node, schema, Scope { embedded: scope.embedded || flag("x-kubernetes-embedded-resource"), unknown_kept: kept, ..scope })
+            }
+            Data::Seq(items) => {
+                if let Some(of_item) = schema.get("items") {
+                    for (index, item) in items.iter().enumerate() {
+                        self.path.push(Step::Index(index));
+                        self.value(item, of_item, Scope { embedded: false, unknown_kept: scope.unknown_kept, ..scope });
+                        self.path.pop();
+                    }
+                }
+                self.list(items, schema);
+            }
+            _ => {}
+        }
+        self.junctors(node, schema, scope);
+    }
+
+    /// Whether the value has the schema's type; says it where not.
+    fn of_type(&mut self, node: &Node, schema: &Node, int_or_string: bool) -> bool {
+        let whole = |n: &Node| match n.data {
+            Data::Int(_) | Data::Uint(_) => true,
+            Data::Float(f) => f.fract() == 0.0,
+            _ => false,
+        };
+        let number = matches!(node.data, Data::Int(_) | Data::Uint(_) | Data::Float(_));
+        let text = node.as_str().is_some();
+        let (good, wanted) = if int_or_string {
+            (text || whole(node), "an integer or a string")
+        } else {
+            match schema.get("type").and_then(Node::as_str) {
+                Some("object") => (matches!(node.data, Data::Map(_)), "a map"),
+                Some("array") => (matches!(node.data, Data::Seq(_)), "a list"),
+                Some("string") => (text, "a string"),
+                Some("integer") => (whole(node), "an integer"),
+                Some("number") => (number, "a number"),
+                Some("boolean") => (node.as_bool().is_some(), "true or false"),
+                _ => (true, ""),
+            }
+        };
+        if !good {
+            let is = match &node.data {
+                Data::Null => "null".to_owned(),
+                Data::Bool(b) => format!("the boolean {b}"),
+                Data::Int(_) | Data::Uint(_) | Data::Float(_) => "a number".to_owned(),
+                Data::Str(_) => "a string".to_owned(),
+                Data::Seq(_) => "a list".to_owned(),
+                Data::Map(_) => "a map".to_owned(),
+            };
+            let message = format!("{} must be {wanted}, not {is}", self.subject());
+            let help =
+                (wanted == "a string" && (number || node.as_bool().is_some())).then(|| "put it in quotes (`| quote` in a template)".to_owned());
+            self.report("wrong-type", Severity::Error, message, help, false);
+        }
+        good
+    }
+
+    fn map(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
+        let properties = schema.get("properties");
+        let additional = schema.get("additionalProperties");
+        for entry in node.entries() {
+            let own = properties.and_then(|p| p.get(&entry.key));
+            self.path.push(Step::Key(entry.key.clone()));
+            let inside = Scope { embedded: false, unknown_kept: scope.unknown_kept && own.is_none(), ..scope };
+            if scope.embedded && scope.structural && &*entry.key == "metadata" {
+                self.metadata(&entry.value);
+                if let Some(own) = own {
+                    self.value(&entry.value, own, Scope { structural: false, ..inside });
+                }
+            } else if let Some(own) = own {
+                self.value(&entry.value, own, Scope { unknown_kept: self.kind.keeps_unknown, ..inside });
+            } else if let Some(others) = additional.filter(|a| matches!(a.data, Data::Map(_))) {
+                self.value(&entry.value, others, inside);
+            } else if scope.structural
+                && !scope.unknown_kept
+                && additional.and_then(Node::as_bool) != Some(true)
+                && !self.embedded_name(scope, &entry.key)
+            {
+                let names: Vec<&str> = properties.map(Node::entries).unwrap_or_default().iter().map(|e| &*e.key).collect();
+                let help = match did_you_mean(&entry.key, names.iter().copied()) {
+                    Some(near) => Some(format!("did you mean `{near}`?")),
+                    None => (1..=8)
+                        .contains(&names.len())
+                        .then(|| format!("known here: {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+                };
+                self.report("unknown-field", Severity::Error, format!("unknown field `{}`", entry.key), help, true);
+            }
+            self.path.pop();
+        }
+        let given = |name: &str| node.get(name).is_some_and(|n| !n.is_null() || nullable(properties, name));
+        let defaulted = |name: &str| properties.and_then(|p| p.get(name)).is_some_and(|p| p.get("default").is_some());
+        for name in schema.get("required").map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str) {
+            // A null that is there has its own finding.
+            if !given(name) && !defaulted(name) && node.get(name).is_none() {
+                self.path.push(Step::Key(name.into()));
+                self.report("missing-field", Severity::Error, format!("`{name}` is missing"), None, false);
+                self.path.pop();
+            }
+        }
+        let count = node.entries().len() as f64;
+        self.bounds(count, schema, "minProperties", "maxProperties", "entries");
+    }
+
+    fn embedded_name(&self, scope: Scope, key: &str) -> bool {
+        scope.embedded && matches!(key, "apiVersion" | "kind" | "metadata")
+    }
+
+    /// ObjectMeta is the server's own, whatever the definition says.
+    fn metadata(&mut self, node: &Node) {
+        walk::metadata(node, &self.path, self.judged, &mut self.found);
+    }
+
+    fn list(&mut self, items: &'a [Node], schema: &Node) {
+        self.bounds(items.len() as f64, schema, "minItems", "maxItems", "items");
+        let text = |key: &str| schema.get(key).and_then(Node::as_str);
+        let keys: Vec<&str> = schema.get("x-kubernetes-list-map-keys").map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str).collect();
+        let same: &dyn Fn(&Node, &Node) -> bool = match text("x-kubernetes-list-type") {
+            Some("map") if !keys.is_empty() => &|a, b| keys.iter().all(|k| equal_or_absent(a.get(k), b.get(k))),
+            Some("set") => &equal,
+            _ if schema.get("uniqueItems").and_then(Node::as_bool) == Some(true) => &equal,
+            _ => return,
+        };
+        // Long lists are rare, and comparing each with each would not end.
+        if items.len() > 1000 {
+            return;
+        }
+        for index in 1..items.len() {
+            if items[..index].iter().any(|earlier| same(earlier, &items[index])) {
+                self.path.push(Step::Index(index));
+                let what = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
+                self.report("schema-violation", Severity::Error, format!("{} repeats an earlier item{what}", self.subject()), None, false);
+                self.path.pop();
+            }
+        }
+    }
+
+    /// The rules on a value alone.
+    fn rules(&mut self, node: &Node, schema: &Node) {
+        if let Some(allowed) = schema.get("enum").map(Node::items).filter(|allowed| !allowed.iter().any(|a| equal(a, node))) {
+            let words: Vec<String> = allowed.iter().map(|a| a.as_str().map_or_else(|| format!("{:?}", a.as_i64()), str::to_owned)).collect();
+            let help =
+                node.as_str().and_then(|text| did_you_mean(text, words.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?"));
+            self.report("schema-violation", Severity::Error, format!("{} must be one of {}", self.subject(), words.join(", ")), help, false);
+        }
+        match &node.data {
+            Data::Str(text) => {
+                self.bounds(text.chars().count() as f64, schema, "minLength", "maxLength", "characters");
+                if let Some(pattern) = schema.get("pattern").and_then(Node::as_str).filter(|p| !self.kind.matches(p, text)) {
+                    self.report("schema-violation", Severity::Error, format!("{} must match `{pattern}`", self.subject()), None, false);
+                }
+                let format = schema.get("format").and_then(Node::as_str).unwrap_or_default();
+                let good = match format {
+                    "date-time" => scalars::is_time(text, None),
+                    "byte" => scalars::base64_problem(text).is_none(),
+                    "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+                    "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+                    _ => true,
+                };
+                if !good {
+                    self.report("schema-violation", Severity::Error, format!("{} is not of the format {format}", self.subject()), None, false);
+                }
+            }
+            Data::Int(_) | Data::Uint(_) | Data::Float(_) => self.number(node, schema),
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, node: &Node, schema: &Node) {
+        let Some(value) = as_f64(node) else { return };
+        let limit = |key: &str| schema.get(key).and_then(as_f64);
+        let exclusive = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
+        let broken = match (limit("minimum"), limit("maximum"), limit("multipleOf")) {
+            (Some(least), ..) if value < least => Some(format!("at least {least}")),
+            (Some(least), ..) if value == least && exclusive("exclusiveMinimum") => Some(format!("more than {least}")),
+            (_, Some(most), _) if value > most => Some(format!("at most {most}")),
+            (_, Some(most), _) if value == most && exclusive("exclusiveMaximum") => Some(format!("less than {most}")),
+            (.., Some(step)) if step > 0.0 && (value / step).fract() != 0.0 => Some(format!("a multiple of {step}")),
+            _ => None,
+        };
+        let bits = match schema.get("format").and_then(Node::as_str) {
+            Some("int32") if value.abs() > 2_147_483_648.0 || value == 2_147_483_648.0 => Some("an integer of 32 bits".to_owned()),
+            _ => None,
+        };
+        if let Some(wanted) = broken.or(bits) {
+            self.report("schema-violation", Severity::Error, format!("{} must be {wanted}, not {value}", self.subject()), None, false);
+        }
+    }
+
+    fn bounds(&mut self, count: f64, schema: &Node, least: &str, most: &str, unit: &str) {
+        let limit = |key: &str| schema.get(key).and_then(as_f64);
+        let wanted = match (limit(least), limit(most)) {
+            (Some(least), _) if count < least => format!("at least {least} {unit}"),
+            (_, Some(most)) if count > most => format!("at most {most} {unit}"),
+            _ => return,
+        };
+        self.report("schema-violation", Severity::Error, format!("{} must have {wanted}, not {count}", self.subject()), None, false);
+    }
+
+    fn junctors(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
+        let inner = Scope { structural: false, ..scope };
+        let branches = |key: &str| schema.get(key).map(Node::items).unwrap_or_default();
+        for branch in branches("allOf") {
+            self.value(node, branch, inner);
+        }
+        let any = branches("anyOf");
+        if !any.is_empty() && !any.iter().any(|branch| self.holds(node, branch, inner)) {
+            self.report(
+                "schema-violation",
+                Severity::Error,
+                format!("{} satisfies none of the schema's alternatives (anyOf)", self.subject()),
+                None,
+                false,
+            );
+        }
+        let one = branches("oneOf");
+        if !one.is_empty() {
+            let count = one.iter().filter(|branch| self.holds(node, branch, inner)).count();
+            if count != 1 {
+                let message = format!("{} must satisfy exactly one of the schema's alternatives (oneOf), not {count}", self.subject());
+                self.report("schema-violation", Severity::Error, message, None, false);
+            }
+        }
+        if schema.get("not").is_some_and(|not| self.holds(node, not, inner)) {
+            self.report("schema-violation", Severity::Error, format!("{} is what the schema forbids (not)", self.subject()), None, false);
+        }
+    }
+
+    /// Whether a value satisfies a schema; what is wrong is not kept.
+    fn holds(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) -> bool {
+        let before = self.found.len();
+        self.value(node, schema, scope);
+        let good = self.found.len() == before;
+        self.found.truncate(before);
+        good
+    }
+
+    fn subject(&self) -> String {
+        match &self.path[..] {
+            [.., Step::Key(key)] => format!("`{key}`"),
+            [.., Step::Key(key), Step::Index(index)] => format!("`{key}[{index}]`"),
+            [.., Step::Index(index)] => format!("item {index}"),
+            [] => "the object".to_owned(),
+        }
+    }
+
+    fn report(&mut self, rule: &str, severity: Severity, message: String, help: Option<String>, at_key: bool) {
+        let path = Path(self.path.clone());
+        self.found.push(Finding { rule: rule.into(), severity, message, help, path, at_key, kubernetes: None });
+    }
+}
+
+fn nullable(properties: Option<&Node>, name: &str) -> bool {
+    properties.and_then(|p| p.get(name)).and_then(|p| p.get("nullable")).and_then(Node::as_bool) == Some(true)
+}
+
+fn as_f64(node: &Node) -> Option<f64> {
+    match node.data {
+        Data::Int(i) => Some(i as f64),
+        Data::Uint(u) => Some(u as f64),
+        Data::Float(f) => Some(f),
+        _ => None,
+    }
+}
+
+fn equal_or_absent(a: Option<&Node>, b: Option<&Node>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => equal(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Whether two values are the same in JSON.
+fn equal(a: &Node, b: &Node) -> bool {
+    fn within(a: &Node, b: &Node, depth: usize) -> bool {
+        match (&a.data, &b.data) {
+            _ if depth > MAX_DEPTH => false,
+            (Data::Seq(a), Data::Seq(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| within(a, b, depth + 1)),
+            (Data::Map(x), Data::Map(y)) => {
+                x.len() == y.len() && x.iter().all(|e| b.get(&e.key).is_some_and(|other| within(&e.value, other, depth + 1)))
+            }
+            (Data::Null, Data::Null) => true,
+            (Data::Bool(a), Data::Bool(b)) => a == b,
+            (Data::Str(a), Data::Str(b)) => a == b,
+            _ => as_f64(a).is_some() && as_f64(a) == as_f64(b),
+        }
+    }
+    within(a, b, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Schemas, check, verdicts::object};
+    use crate::diagnostic::Versions;
+
+    const CRD: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crons.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Cron, plural: crons}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          required: [spec]
+          properties:
+            spec:
+              type: object
+              required: [schedule, mode]
+              properties:
+                schedule: {type: string, pattern: '^\S+$', maxLength: 10}
+                mode: {type: string, enum: [Fast, Slow], default: Fast}
+                port: {x-kubernetes-int-or-string: true}
+                replicas: {type: integer, minimum: 1, maximum: 5}
+                nothing: {type: string, nullable: true}
+                labels: {type: object, additionalProperties: {type: string}}
+                free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+                items: {type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [name], items: {type: object, properties: {name: {type: string}}}}
+                either: {type: object, properties: {a: {type: string}, b: {type: string}}, oneOf: [{required: [a]}, {required: [b]}]}
+"#;
+
+    fn said(spec: &str) -> Vec<String> {
+        let mut schemas = Schemas::default();
+        schemas.crds.add(&object(CRD).unwrap());
+        let object = object(&format!("apiVersion: example.com/v1\nkind: Cron\nmetadata: {{name: a, labels: {{x: v}}}}\nspec: {spec}\n")).unwrap();
+        assert!(schemas.knows(&object));
+        check(&object, Versions::ALL, &schemas).into_iter().map(|f| format!("{} {}", f.path, f.rule)).collect()
+    }
+
+    #[test]
+    fn good_objects_pass() {
+        for good in [
+            "{schedule: a}",
+            "{schedule: a, port: 80, nothing: null, labels: {a: b}, free: {x: {y: 1}}, replicas: 2.0, mode: null}",
+            "{schedule: a, port: http, items: [{name: a}, {name: b}], either: {a: x}}",
+        ] {
+            assert_eq!(said(good), [] as [String; 0], "{good}");
+        }
+    }
+
+    #[test]
+    fn faults_are_found_where_they_are() {
+        for (bad, wanted) in [
+            ("{}", "spec.schedule missing-field"),
+            ("{schedule: a, shedule: b}", "spec.shedule unknown-field"),
+            ("{schedule: 'a b'}", "spec.schedule schema-violation"),
+            ("{schedule: abcdefghijk}", "spec.schedule schema-violation"),
+            ("{schedule: 5}", "spec.schedule wrong-type"),
+            ("{schedule: null}", "spec.schedule wrong-type"),
+            ("{schedule: a, mode: fast}", "spec.mode schema-violation"),
+            ("{schedule: a, port: 1.5}", "spec.port wrong-type"),
+            ("{schedule: a, replicas: 9}", "spec.replicas schema-violation"),
+            ("{schedule: a, labels: {a: 1}}", "spec.labels.a wrong-type"),
+            ("{schedule: a, items: [{name: a}, {name: a}]}", "spec.items[1] schema-violation"),
+            ("{schedule: a, either: {a: x, b: v}}", "spec.either schema-violation"),
+        ] {
+            assert_eq!(said(bad), [wanted], "{bad}");
+        }
+    }
 }

@@ -17,9 +17,9 @@ pub mod locations;
 pub mod scalars;
 pub mod schema;
 pub mod validation;
-pub mod versions;
 #[cfg(test)]
 mod verdicts;
+pub mod versions;
 mod walk;
 
 pub use api::served;
@@ -58,7 +58,7 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Find
         walk::duplicate_keys(&object.root, versions, &mut found);
     }
     if let Some(custom) = custom {
-        custom.check(&object.root, &mut found);
+        custom.check(&object.root, versions, &mut found);
     }
     if located {
         schemas.locations.check(object, versions, &mut found);

@@ -73,7 +73,9 @@ fn agrees_with_the_api_server() {
                 errors.iter().any(|f| {
                     let found = keys(&f.path);
                     let n = wanted.len().min(found.len());
-                    n > 0 && (wanted[..n] == found[..n] && wanted.len().abs_diff(found.len()) <= 2 || &*f.rule == "duplicate-key" && wanted.last() == found.last())
+                    n > 0
+                        && (wanted[..n] == found[..n] && wanted.len().abs_diff(found.len()) <= 2
+                            || &*f.rule == "duplicate-key" && wanted.last() == found.last())
                 })
             };
             if fields_named.iter().any(|f| near(f)) {

@@ -5,7 +5,7 @@
 //! refuses beyond that lies in the semantic checks; only fields whose absence is refused are judged here, as their list is data.
 
 use super::scalars;
-use super::schema::{Definition, Field, Kind, Type};
+use super::schema::{self, Definition, Field, Kind, Type};
 use super::versions::{oldest, sentence};
 use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::Finding;
@@ -24,6 +24,19 @@ pub(super) fn check(root: &Node, kind: Kind, versions: Versions, judged: Version
 pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Finding>) {
     let mut walk = Walk { kind: None, judged, path: Vec::new(), definitions: Vec::new(), lenient: false, found };
     walk.anything(root);
+}
+
+/// Judges the metadata of an object of whatever kind, which stands at `path`; keys that stand twice are [`duplicate_keys`]' to say.
+pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Finding>) {
+    let Some(field) = schema::kind("v1", "ConfigMap").and_then(|k| k.definition().field("metadata").next()) else { return };
+    let here = |step| match step {
+        &Step::Index(index) => Here::Index(index),
+        Step::Key(key) => Here::Key(key),
+    };
+    let mut own = Vec::new();
+    let path = path.iter().map(here).collect();
+    Walk { kind: None, judged, path, definitions: Vec::new(), lenient: false, found: &mut own }.value(node, field.field_type(), judged);
+    found.extend(own.into_iter().filter(|f| &*f.rule != "duplicate-key"));
 }
 
 #[derive(Clone, Copy)]
