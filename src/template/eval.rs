@@ -14,7 +14,7 @@ use super::tree::*;
 use super::{Asked, Limits, MissingRead, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
 use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
-use crate::value::{Kind, Map, MapData, Object, Text, TextBuilder, Value};
+use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
@@ -178,10 +178,13 @@ impl<'s> Frame<'s> {
         Err(fault)
     }
 
-    fn set(&mut self, name: &str, value: Operand) {
-        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
-            *slot = value;
+    /// Assigns to the innermost variable of that name. The parser lets `$x = 1` pass without one.
+    fn set(&mut self, name: &str, value: Operand) -> Run<()> {
+        match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            Some((_, slot)) => *slot = value,
+            None => return self.fail(format!("undefined variable: {name}")),
         }
+        Ok(())
     }
 }
 
@@ -726,10 +729,10 @@ impl Engine<'_> {
         let key = key.unwrap_or_else(Operand::missing);
         match (&variables[..], branch.pipe.assigns) {
             ([], _) => {}
-            ([only], true) => frame.set(variable_name(only), item.clone()),
+            ([only], true) => frame.set(variable_name(only), item.clone())?,
             ([first, second, ..], true) => {
-                frame.set(variable_name(first), key);
-                frame.set(variable_name(second), item.clone());
+                frame.set(variable_name(first), key)?;
+                frame.set(variable_name(second), item.clone())?;
             }
             // The pipeline has pushed its variables already.
             ([_], false) => frame.variables[mark - 1].1 = item.clone(),
@@ -790,7 +793,7 @@ impl Engine<'_> {
         for variable in &pipe.variables {
             let name = variable_name(variable);
             if pipe.assigns {
-                frame.set(name, value.clone());
+                frame.set(name, value.clone())?;
             } else {
                 frame.variables.push((name, value.clone()));
             }
@@ -1026,7 +1029,8 @@ impl Engine<'_> {
             self.asked(about, name, &value, &[]);
             return Ok(Operand::plain(value));
         }
-        // A method that does not say what it takes.
+        // A method that does not say what it takes, if it is one: otherwise the place of the error is that of the receiver.
+        let at = frame.at;
         let mut values = Vec::with_capacity(arguments.len() + 1);
         for argument in arguments {
             values.push(self.argument(frame, dot, Type::Any, argument)?);
@@ -1045,7 +1049,7 @@ impl Engine<'_> {
                 }
             };
         }
-        frame.at = At::Expression(node);
+        frame.at = at;
         if object.kind() == "map"
             && let Some(Value { kind: Kind::Map(map), .. }) = object.plain()
         {
@@ -1145,7 +1149,7 @@ impl Engine<'_> {
             return Ok(operand.value);
         }
         match operand.value.kind {
-            Kind::Missing if can_be_nil(kind) => Ok(as_argument(operand.value)),
+            Kind::Missing if can_be_nil(kind) => Ok(nil_of(kind, operand.value)),
             Kind::Missing => frame.fail(format!("invalid value; expected {}", kind.go_name())),
             Kind::Nil if kind == Type::Any => Ok(operand.value),
             Kind::Nil => frame.fail(format!("wrong type for value; expected {}; got interface {{}}", kind.go_name())),
@@ -1159,7 +1163,7 @@ impl Engine<'_> {
         let operand = match &node.kind {
             ExpressionKind::Dot => dot.clone(),
             ExpressionKind::Nil if kind == REFLECT => return Ok(Kind::Missing.into()),
-            ExpressionKind::Nil if can_be_nil(kind) => return Ok(Value::nil()),
+            ExpressionKind::Nil if can_be_nil(kind) => return Ok(nil_of(kind, Value::nil())),
             ExpressionKind::Nil => return frame.fail(format!("cannot assign nil to {}", kind.go_name())),
             ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
@@ -1437,6 +1441,16 @@ fn variable_name(variable: &Expression) -> &str {
     }
 }
 
+/// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.
+fn nil_of(kind: Type, value: Value) -> Value {
+    match kind {
+        Type::Map => Value::map(MapData::default()).with_origin(value.origin),
+        Type::List => Value::new(Kind::List(value::List::nil("[]interface {}")), value.origin),
+        Type::Strings => Value::new(Kind::List(value::List::nil("[]string")), value.origin),
+        _ => as_argument(value),
+    }
+}
+
 /// A nil as functions get it.
 fn as_argument(mut value: Value) -> Value {
     if matches!(value.kind, Kind::Missing) {
@@ -1451,7 +1465,8 @@ fn call_of_no_function(callee: Option<String>, values: &[Value]) -> String {
         None | Some(Value { kind: Kind::Nil | Kind::Missing, .. }) => "call of nil".into(),
         Some(value) => {
             let go_type = print::go_type(value);
-            format!("non-function {} of type {go_type}", callee.unwrap_or_else(|| format!("<{go_type} Value>")))
+            let piped = value.as_text().map_or_else(|| format!("<{go_type} Value>"), |text| text.to_str().into_owned());
+            format!("non-function {} of type {go_type}", callee.unwrap_or(piped))
         }
     }
 }
@@ -1480,35 +1495,27 @@ fn values_method(name: &str) -> Option<&'static [&'static str]> {
 fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments: &[Value]) -> Result<Value, String> {
     let whole = Value::from(Kind::Map(map.clone()));
     let Some(path) = arguments.first().and_then(Value::as_text).map(|text| text.to_str().into_owned()) else {
-        return if method == "YAML" { with_newline(yaml::emit(&whole, origins)?) } else { Ok(whole) };
+        return if method == "YAML" { yaml::emit(&whole, origins) } else { Ok(whole) };
     };
-    let mut at = whole;
-    let mut names: Vec<&str> = path.split('.').collect();
-    let last = if method == "PathValue" { names.pop().filter(|_| !path.is_empty()) } else { None };
     if method == "PathValue" && path.is_empty() {
         return Err("YAML path cannot be empty".into());
     }
-    for name in names {
-        match at.as_map().and_then(|map| map.get(name.as_bytes())) {
-            Some(table @ Value { kind: Kind::Map(_), .. }) => at = table,
-            _ if method == "PathValue" => return Err(format!("{} is not a value", print::quote(path.as_bytes()))),
-            _ => return Err(format!("{} is not a table", print::quote(name.as_bytes()))),
+    let names: Vec<&str> = path.split('.').collect();
+    let (tables, last) = match names.split_last() {
+        Some((last, tables)) if method == "PathValue" => (tables, Some(*last)),
+        _ => (&names[..], None),
+    };
+    let no_value = |name: &str| format!("{} is not a value", print::quote(name.as_bytes()));
+    let mut at = whole;
+    for name in tables {
+        match (at.as_map().and_then(|map| map.get(name.as_bytes())), last) {
+            (Some(table @ Value { kind: Kind::Map(_), .. }), _) => at = table,
+            (_, Some(last)) => return Err(no_value(last)),
+            (_, None) => return Err(format!("{} is not a table", print::quote(name.as_bytes()))),
         }
     }
     let Some(last) = last else { return Ok(at) };
-    match at.as_map().and_then(|map| map.get(last.as_bytes())) {
-        Some(value) if value.as_map().is_none() => Ok(value),
-        _ => Err(format!("{} is not a value", print::quote(path.as_bytes()))),
-    }
-}
-
-fn with_newline(value: Value) -> Result<Value, String> {
-    let mut out = TextBuilder::default();
-    if let Kind::Str(text) = &value.kind {
-        out.push_text(text, value.origin);
-    }
-    out.push(b"\n", OriginId::NONE);
-    Ok(out.finish())
+    at.as_map().and_then(|map| map.get(last.as_bytes())).filter(|value| value.as_map().is_none()).ok_or_else(|| no_value(last))
 }
 
 /// Where a map lies in the tree of the data's values.

@@ -9,6 +9,8 @@
 mod context;
 mod eval;
 pub mod functions;
+#[cfg(test)]
+mod language;
 mod lexer;
 pub mod manifests;
 mod parser;

@@ -120,12 +120,12 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
 /// Maps, lists and structs: they can be compared with nil, and structs with each other.
 fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
     let kinds = (print::go_kind(a), print::go_kind(b));
-    let shown = |value: &Value| {
-        let format = Text { bytes: b"%s"[..].into(), pieces: None };
+    let shown = |value: &Value, format: &[u8]| {
+        let format = Text { bytes: format.into(), pieces: None };
         print::sprintf(&format, OriginId::NONE, std::slice::from_ref(value), 10_000).map_or(String::new(), |text| text_of(&text))
     };
     if kinds.0 != kinds.1 && !is_nothing(a) && !is_nothing(b) {
-        return Err(format!("non-comparable types {}: {}, {}: {}", shown(a), go_type(a), go_type(b), shown(b)));
+        return Err(format!("non-comparable types {}: {}, {}: {}", shown(a, b"%s"), go_type(a), go_type(b), shown(b, b"%v")));
     }
     let is_nil = |value: &Value| match &value.kind {
         Kind::List(list) => list.is_nil,
@@ -138,7 +138,7 @@ fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
         (Kind::Object(a), Kind::Object(b)) if matches!(b.kind(), "struct" | "ptr") => {
             Ok(Rc::ptr_eq(a, b) || (a.kind() == "struct" && a.go_type() == b.go_type() && a.print() == b.print()))
         }
-        _ => Err(format!("non-comparable type {}: {}", shown(b), go_type(b))),
+        _ => Err(format!("non-comparable type {}: {}", shown(b, b"%s"), go_type(b))),
     }
 }
 
