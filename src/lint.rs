@@ -152,7 +152,8 @@ fn suppress(report: &mut Report, setup: &Setup, sources: &Sources, environments:
     report.findings.extend(settle(found, sources, environments, manifests));
 }
 
-fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool) -> Vec<report::Finding> {
+/// Settles with the groups of the built-in rules.
+pub(crate) fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool) -> Vec<report::Finding> {
     report::settle(found, sources, environments, manifests, &|id| rule::documentation(id).map_or("chart".into(), |d| Arc::from(&*d.group)))
 }
 

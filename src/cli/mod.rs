@@ -1,5 +1,6 @@
 //! The command line: clap types and what they stand for. One file a subcommand; no other room knows clap's parser.
 
+mod chart;
 mod lint;
 mod rules;
 mod template;
@@ -25,6 +26,10 @@ struct Cli {
 enum Command {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
+    /// Show what each environment deploys, side by side
+    Environments(chart::EnvironmentsArguments),
+    /// Show which template lines and branches no environment renders
+    Coverage(chart::CoverageArguments),
     /// List the rules
     Rules(rules::ListArguments),
     /// Explain a rule
@@ -51,6 +56,8 @@ pub fn main() -> ExitCode {
     match cli.command {
         None => lint::run(&cli.lint),
         Some(Command::Template(arguments)) => template::run(arguments),
+        Some(Command::Environments(arguments)) => chart::environments(&arguments),
+        Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
         Some(Command::Rules(arguments)) => rules::list(&arguments),
         Some(Command::Explain(arguments)) => rules::explain(&arguments),
         Some(Command::Completions { shell }) => {

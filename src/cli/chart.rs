@@ -1,0 +1,161 @@
+//! `thebot-lint environments` and `thebot-lint coverage`: what a chart deploys where, and what of it no environment renders.
+
+use super::{ExitCode, fail, print};
+use crate::matrix::Matrix;
+use crate::manifest::Object;
+use crate::rendering::Rendering;
+use crate::report::{Report, Style};
+use crate::setup::Setup;
+use crate::usage::{self, Coverage};
+use crate::{Options, config, lint};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct EnvironmentsArguments {
+    /// Folder or .tgz of the chart
+    chart: PathBuf,
+    /// How the matrix is written
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
+    format: MatrixFormat,
+    /// Only what is not the same in all environments
+    #[arg(long)]
+    differences: bool,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum MatrixFormat {
+    Human,
+    Json,
+    Markdown,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct CoverageArguments {
+    /// Folder or .tgz of the chart
+    chart: PathBuf,
+    /// How the coverage is written
+    #[arg(long, value_enum, default_value_t = CoverageFormat::Text)]
+    format: CoverageFormat,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum CoverageFormat {
+    Text,
+    Lcov,
+}
+
+/// Renders the chart, or says why it cannot be: a code to end with.
+fn rendering(chart: &std::path::Path, no_config: bool) -> Result<Rendering, ExitCode> {
+    let work = || {
+        let file = if no_config { None } else { config::find(chart) };
+        let options = Options::default();
+        let setup = Setup::new(file.as_deref(), &options)?;
+        Ok((Rendering::new(chart, &setup, &options)?, setup))
+    };
+    if !chart.exists() {
+        return Err(fail(&format!("no such file or folder: {}", chart.display())));
+    }
+    let (made, _) = work().map_err(|error: crate::Error| fail(&error.to_string()))?;
+    let rendering = match made {
+        Ok(rendering) => rendering,
+        Err((sources, found)) => {
+            let report = Report { findings: lint::settle(found, &sources, &[], false), ..Report::default() };
+            eprint(&report);
+            return Err(1);
+        }
+    };
+    if !rendering.found.is_empty() {
+        let findings = lint::settle(rendering.found.clone(), &rendering.sources, &rendering.environment_names(), false);
+        eprint(&Report { findings, ..Report::default() });
+    }
+    Ok(rendering)
+}
+
+/// What keeps a chart from rendering is said on stderr; what was rendered is shown all the same.
+fn eprint(report: &Report) {
+    use std::io::Write;
+    let text = report.write(crate::report::Format::Human, Style { quiet: true, ..Style::default() });
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+pub(super) fn environments(arguments: &EnvironmentsArguments) -> ExitCode {
+    let rendering = match rendering(&arguments.chart, arguments.no_config) {
+        Ok(rendering) => rendering,
+        Err(code) => return code,
+    };
+    let objects: Vec<Object> = rendering.objects().cloned().collect();
+    let matrix = Matrix::of(&objects, &rendering.environment_names(), &rendering.sources);
+    let text = match arguments.format {
+        MatrixFormat::Human => matrix.to_text(arguments.differences),
+        MatrixFormat::Markdown => matrix.to_markdown(arguments.differences),
+        MatrixFormat::Json => serde_json::to_string_pretty(&matrix.to_json(arguments.differences)).unwrap_or_default() + "\n",
+    };
+    print(text.as_bytes())
+}
+
+pub(super) fn coverage(arguments: &CoverageArguments) -> ExitCode {
+    let rendering = match rendering(&arguments.chart, arguments.no_config) {
+        Ok(rendering) => rendering,
+        Err(code) => return code,
+    };
+    let coverage = usage::coverage(&rendering);
+    let text = match arguments.format {
+        CoverageFormat::Text => text(&coverage),
+        CoverageFormat::Lcov => lcov(&coverage),
+    };
+    print(text.as_bytes())
+}
+
+fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
+    let mut out = String::new();
+    let width = coverage.keys().map(|f| f.chars().count()).max().unwrap_or(0);
+    for (file, c) in coverage {
+        let (rendered, lines) = (c.rendered_lines(), c.lines.len());
+        let percent = 100.0 * rendered as f64 / lines.max(1) as f64;
+        let _ = write!(out, "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches", c.taken_branches(), c.branches.len());
+        let missing = ranges(c.lines.iter().filter(|(_, rendered)| !**rendered).map(|(line, _)| *line));
+        if !missing.is_empty() {
+            let _ = write!(out, ", never rendered: {missing}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// `3-5, 9`
+fn ranges(lines: impl Iterator<Item = usize>) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for line in lines {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == line => *last = line,
+            _ => runs.push((line, line)),
+        }
+    }
+    runs.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect::<Vec<_>>().join(", ")
+}
+
+/// The format that genhtml and code review tools read.
+fn lcov(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
+    let mut out = String::new();
+    for (file, c) in coverage {
+        let _ = writeln!(out, "TN:\nSF:{file}");
+        for (i, (line, taken)) in c.branches.iter().enumerate() {
+            let _ = writeln!(out, "BRDA:{line},0,{i},{}", u8::from(*taken));
+        }
+        let _ = writeln!(out, "BRF:{}\nBRH:{}", c.branches.len(), c.taken_branches());
+        for (line, rendered) in &c.lines {
+            let _ = writeln!(out, "DA:{line},{}", u8::from(*rendered));
+        }
+        let _ = writeln!(out, "LF:{}\nLH:{}\nend_of_record", c.lines.len(), c.rendered_lines());
+    }
+    out
+}
