@@ -104,6 +104,8 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
         if render.versions != rendering.versions {
             of_render.iter_mut().for_each(|d| d.kubernetes = Some(d.kubernetes.map_or(render.versions, |v| v.and(render.versions))));
         }
+        // A chart that picks another apiVersion for newer clusters has done what there is to do.
+        of_render.retain(|d| render.primary || &*d.rule != "api-version-deprecated");
         found.extend(of_render);
     }
     judge.environments(&rendering, &mut found);
@@ -189,6 +191,11 @@ impl<'s> Judge<'s> {
 
     fn judge(&self, object: &Object, versions: Versions) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, versions, &self.schemas);
+        findings.extend(kubernetes::validation::check(object));
+        for finding in &mut findings {
+            finding.kubernetes = finding.kubernetes.map(|of| of.and(versions)).filter(|of| *of != versions);
+        }
+        findings.retain(|f| f.kubernetes != Some(Versions::NONE));
         findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
             Some(severity) => {
                 f.severity = severity;

@@ -1,8 +1,8 @@
 //! `thebot-lint environments` and `thebot-lint coverage`: what a chart deploys where, and what of it no environment renders.
 
 use super::{ExitCode, fail, print};
-use crate::matrix::Matrix;
 use crate::manifest::Object;
+use crate::matrix::Matrix;
 use crate::rendering::Rendering;
 use crate::report::{Report, Style};
 use crate::setup::Setup;

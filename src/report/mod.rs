@@ -170,23 +170,28 @@ pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
 pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool, group_of: GroupOf) -> Vec<Finding> {
     let mut places = Places { sources, manifests, shared: FxHashMap::default() };
     let mut findings: Vec<Finding> = Vec::new();
-    let mut known: FxHashMap<Key, usize> = FxHashMap::default();
+    let mut known: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
     for diagnostic in diagnostics {
         let environment = diagnostic.environment.and_then(|i| environments.get(i as usize)).cloned();
         let (locations, notes) = places.of(&diagnostic, environment.as_ref());
         let first = &locations[0];
         let key = Key {
             rule: diagnostic.rule.clone(),
-            object: diagnostic.object.as_ref().map(|o| (o.kind.clone(), o.name.clone(), o.namespace.clone())),
+            object: diagnostic.object.as_ref().map(|o| (o.kind.clone(), o.name.clone())),
             path: diagnostic.path.clone(),
             place: (first.file.clone(), first.bytes.start),
             // What is about the sources themselves is told apart by what it says.
             message: diagnostic.object.is_none().then(|| diagnostic.message.clone()),
         };
-        match known.get(&key) {
+        // Environments may well differ in the namespace; two namespaces of one environment are two objects.
+        let same = |&&at: &&usize| {
+            let other: &Finding = &findings[at];
+            other.object == diagnostic.object || environment.as_ref().is_some_and(|name| !other.environments.contains(name))
+        };
+        match known.get(&key).and_then(|all: &Vec<usize>| all.iter().find(same)) {
             Some(&at) => findings[at].absorb(environment, locations, notes, diagnostic.kubernetes),
             None => {
-                known.insert(key, findings.len());
+                known.entry(key).or_default().push(findings.len());
                 findings.push(Finding {
                     group: group_of(&diagnostic.rule),
                     url: format!("https://thebot-lint.github.io/rules/{}", diagnostic.rule),
@@ -211,7 +216,7 @@ pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[A
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     rule: Arc<str>,
-    object: Option<(Arc<str>, Arc<str>, Option<Arc<str>>)>,
+    object: Option<(Arc<str>, Arc<str>)>,
     path: Option<String>,
     place: (Option<Arc<str>>, usize),
     message: Option<String>,
