@@ -245,6 +245,9 @@ impl<'s, 't> Decoder<'s, 't> {
             let raw = if let Shape::Alias(target) = raw.shape { self.raw(target as usize) } else { raw };
             if raw.shape == Shape::Scalar {
                 let data = self.resolve(raw).unwrap_or(Data::Null);
+                if data == Data::Null {
+                    return super::print::NIL.into();
+                }
                 return self.go_syntax(&Node { span: entry.key_span, data, anchor: None, style: Style::Plain });
             }
             index += 1;

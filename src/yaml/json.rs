@@ -190,6 +190,13 @@ impl Reader<'_, '_> {
         Ok(byte)
     }
 
+    /// The next byte inside of a number, word or escape, where encoding/json takes the end of the text for a space.
+    fn next_or_space(&mut self) -> u8 {
+        let byte = self.peek();
+        self.pos += usize::from(byte.is_some());
+        byte.unwrap_or(b' ')
+    }
+
     fn blanks(&mut self) {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
             self.pos += 1;
@@ -213,7 +220,7 @@ impl Reader<'_, '_> {
 
     fn literal(&mut self, word: &str, start: usize, kind: Kind) -> Result<Value, String> {
         for expected in word.bytes().skip(1) {
-            let byte = self.next()?;
+            let byte = self.next_or_space();
             if byte != expected {
                 return Err(unexpected(byte, &format!("in literal {word} (expecting '{}')", expected as char)));
             }
@@ -232,7 +239,7 @@ impl Reader<'_, '_> {
     }
 
     fn digit(&mut self, context: &str) -> Result<u8, String> {
-        match self.next()? {
+        match self.next_or_space() {
             digit @ b'0'..=b'9' => Ok(digit),
             byte => Err(unexpected(byte, context)),
         }
@@ -302,7 +309,7 @@ impl Reader<'_, '_> {
     }
 
     fn escape(&mut self) -> Result<char, String> {
-        Ok(match self.next()? {
+        Ok(match self.next_or_space() {
             c @ (b'"' | b'\\' | b'/') => c as char,
             b'b' => '\x08',
             b'f' => '\x0C',
@@ -330,7 +337,7 @@ impl Reader<'_, '_> {
     fn hexadecimal(&mut self) -> Result<u32, String> {
         let mut code = 0;
         for _ in 0..4 {
-            let byte = self.next()?;
+            let byte = self.next_or_space();
             let Some(digit) = (byte as char).to_digit(16) else {
                 return Err(unexpected(byte, "in \\u hexadecimal character escape"));
             };

@@ -7,8 +7,14 @@ use std::collections::BTreeMap;
 /// Errors quote the value that they are about; one that is large is of no use to anybody.
 const LIMIT: usize = 4096;
 
+/// `%#v` of nil inside of a collection, where it has a type.
+pub(super) const NIL: &str = "interface {}(nil)";
+
 /// `%#v` of a decoded node; `key` prints an entry's key, of which the node has only the text left.
 pub(super) fn go_syntax(node: &Node, key: &dyn Fn(&Entry) -> String) -> String {
+    if node.is_null() {
+        return "<nil>".into();
+    }
     let mut out = String::new();
     write(node, key, &mut out);
     out
@@ -19,7 +25,7 @@ fn write(node: &Node, print_key: &dyn Fn(&Entry) -> String, out: &mut String) {
         return;
     }
     match &node.data {
-        Data::Null => out.push_str("interface {}(nil)"),
+        Data::Null => out.push_str(NIL),
         Data::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Data::Int(i) => out.push_str(&i.to_string()),
         Data::Uint(u) => out.push_str(&format!("{u:#x}")),
