@@ -230,6 +230,8 @@ env:
   value: /tmp
 - name: PYTHONDONTWRITEBYTECODE
   value: "1"
+- name: PYTHONUNBUFFERED
+  value: "1"
 {{- end -}}
 
 {{/* in: dict "root" $ "probe" (a probe block of the values) "path" */}}
