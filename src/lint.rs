@@ -169,7 +169,7 @@ struct Judge<'s> {
 impl<'s> Judge<'s> {
     /// CRDs among the objects define kinds for all of them.
     fn new(setup: &'s Setup, objects: &[Object]) -> Judge<'s> {
-        let mut schemas = Schemas::default();
+        let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
         objects.iter().filter(|o| &*o.identity.kind == "CustomResourceDefinition").for_each(|o| schemas.crds.add(o));
         Judge { setup, schemas, judged: FxHashMap::default() }
     }

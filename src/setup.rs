@@ -3,6 +3,7 @@
 
 use crate::config::{self, Config};
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::kubernetes::locations::Locations;
 use crate::rule::expectation::{Autoscaling, Expectation, Resources};
 use crate::rule::quantity::Quantity;
 use crate::rule::{self, Rules, Selection};
@@ -11,6 +12,7 @@ use crate::yaml::{Data, Node};
 use crate::{Error, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A configuration, ready for use.
@@ -24,6 +26,8 @@ pub struct Setup {
     /// Which of the configuration's suppressions matched in some unit.
     pub used: Vec<AtomicBool>,
     ignored: Vec<String>,
+    /// Users' own schemas, of the configuration and the command line.
+    pub locations: Arc<Locations>,
 }
 
 impl Setup {
@@ -41,7 +45,9 @@ impl Setup {
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);
         found.extend(problems);
         let used = config.suppress.iter().map(|_| AtomicBool::new(false)).collect();
-        let setup = Setup { used, config, rules, sources, found, ignored: selection.ignore };
+        let named: Vec<String> = options.schema_locations.iter().chain(&config.schema_locations).cloned().collect();
+        let locations = Arc::new(Locations::new(&named).map_err(Error::Usage)?);
+        let setup = Setup { used, config, rules, sources, found, ignored: selection.ignore, locations };
         setup.check_names(options)
     }
 

@@ -27,12 +27,13 @@ pub use versions::{parse_kube_version, parse_versions};
 
 use crate::diagnostic::{Severity, Versions};
 use crate::manifest::{Finding, Object};
+use std::sync::Arc;
 
 /// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of users' schema locations.
 #[derive(Debug, Default)]
 pub struct Schemas {
     pub crds: crd::Crds,
-    pub locations: locations::Locations,
+    pub locations: Arc<locations::Locations>,
 }
 
 impl Schemas {
@@ -40,7 +41,12 @@ impl Schemas {
     /// not to exist, so they are no such case.
     pub fn knows(&self, object: &Object) -> bool {
         let (api_version, kind) = (&*object.identity.api_version, &*object.identity.kind);
-        api::builtin(api_version, kind) || self.crds.kind(api_version, kind).is_some() || self.locations.has(api_version, kind)
+        api::builtin(api_version, kind) || self.custom(api_version, kind).is_some() || self.locations.has(api_version, kind)
+    }
+
+    /// The unit's own definition of a kind, else that of a schema location.
+    fn custom(&self, api_version: &str, kind: &str) -> Option<&crd::CustomKind> {
+        self.crds.kind(api_version, kind).or_else(|| self.locations.custom(api_version, kind))
     }
 }
 
@@ -49,8 +55,8 @@ impl Schemas {
 pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Finding> {
     let mut found = Vec::new();
     let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
-    let custom = schemas.crds.kind(api_version, name);
-    let located = schemas.locations.has(api_version, name);
+    let custom = schemas.custom(api_version, name);
+    let located = custom.is_none() && schemas.locations.has(api_version, name);
     let kind = api::check(api_version, name, versions, custom.is_some() || located, &mut found);
     if let Some(kind) = kind {
         walk::check(&object.root, kind, versions.and(kind.versions()), versions, &mut found);
