@@ -80,7 +80,11 @@ impl Files {
             map.insert(base, OriginId::NONE, text(file, origins));
         }
         let value = Kind::Map(Map(Rc::new(std::cell::RefCell::new(map)))).into();
-        yaml::emit(&value, origins).unwrap_or_else(|_| Value::str(""))
+        let text = yaml::emit(&value, origins).unwrap_or_else(|_| Value::str(""));
+        let Some(whole) = text.as_text() else { return text };
+        let mut trimmed = TextBuilder::default();
+        trimmed.push_slice(whole, text.origin, 0..whole.bytes.strip_suffix(b"\n").unwrap_or(&whole.bytes).len());
+        trimmed.finish()
     }
 
     fn lines(&self, name: &[u8], origins: &mut Origins) -> Value {
