@@ -3,3 +3,4 @@
 mod broken;
 mod configuration;
 mod formats;
+mod render;

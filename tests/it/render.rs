@@ -1,0 +1,61 @@
+//! Charts of our own, each for one behaviour of `helm template`: what we print must be what real Helm printed.
+//!
+//! A case is a folder of fixtures/render with `args`; its `golden` or `error` was made by `fixtures/render/generate`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/render");
+    let entries = std::fs::read_dir(folder).expect("fixtures/render");
+    let mut cases: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).filter(|p| p.join("args").is_file()).collect();
+    cases.sort();
+    cases
+}
+
+/// The first line that differs.
+fn difference(want: &str, got: &str) -> Option<String> {
+    let (mut want, mut got) = (want.split('\n'), got.split('\n'));
+    let mut line = 0;
+    loop {
+        line += 1;
+        match (want.next(), got.next()) {
+            (None, None) => return None,
+            (w, g) if w == g => {}
+            (w, g) => return Some(format!("line {line}\n    helm: {}\n    here: {}", w.unwrap_or("<end>"), g.unwrap_or("<end>"))),
+        }
+    }
+}
+
+fn check(case: &Path) -> Result<(), String> {
+    let arguments = std::fs::read_to_string(case.join("args")).map_err(|e| e.to_string())?;
+    let output = Command::new(env!("CARGO_BIN_EXE_thebot-lint"))
+        .arg("template")
+        .args(["--kube-version", "v1.37.0"])
+        .args(arguments.lines())
+        .current_dir(case)
+        .output()
+        .map_err(|e| e.to_string())?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    match (std::fs::read_to_string(case.join("golden")), std::fs::read_to_string(case.join("error"))) {
+        (Ok(golden), Err(_)) if output.status.success() => match difference(&golden, &String::from_utf8_lossy(&output.stdout)) {
+            None => Ok(()),
+            Some(difference) => Err(difference),
+        },
+        (Ok(_), Err(_)) => Err(format!("fails: {stderr}")),
+        (Err(_), Ok(error)) if output.status.code() == Some(1) => {
+            let got = stderr.find("Error: ").map_or("", |at| &stderr[at..]);
+            difference(error.trim_end(), got.trim_end()).map_or(Ok(()), Err)
+        }
+        (Err(_), Ok(error)) => Err(format!("exits {:?}, wanted: {error}", output.status.code())),
+        _ => Err("wants one of golden and error: run fixtures/render/generate".into()),
+    }
+}
+
+#[test]
+fn charts_render_as_real_helm_rendered_them() {
+    let cases = cases();
+    assert!(cases.len() > 30, "only {} cases found", cases.len());
+    let failed: Vec<String> = cases.iter().filter_map(|case| check(case).err().map(|why| format!("{}: {why}", case.display()))).collect();
+    assert!(failed.is_empty(), "{} of {} differ\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
