@@ -136,6 +136,10 @@ pub trait Object: std::fmt::Debug {
     fn plain(&self) -> Option<Value> {
         None
     }
+    /// A struct's fields in their order, which is how encoding/json writes them; a map's keys are sorted instead.
+    fn json_fields(&self) -> Option<Vec<(&str, Value)>> {
+        None
+    }
     /// text/template's truth.
     fn truth(&self) -> bool {
         true

@@ -76,12 +76,14 @@ impl Object for Struct {
     }
     fn plain(&self) -> Option<Value> {
         let mut map = MapData::default();
-        for (_, json, omit_empty, value) in &self.fields {
-            if !(*omit_empty && is_empty(value)) {
-                map.insert(json.as_bytes(), value.origin, value.clone());
-            }
+        for (name, value) in self.json_fields().into_iter().flatten() {
+            map.insert(name.as_bytes(), value.origin, value);
         }
         Some(Value::map(map))
+    }
+    fn json_fields(&self) -> Option<Vec<(&str, Value)>> {
+        let written = self.fields.iter().filter(|(_, _, omit_empty, value)| !(*omit_empty && is_empty(value)));
+        Some(written.map(|(_, name, _, value)| (*name, value.clone())).collect())
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self

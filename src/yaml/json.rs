@@ -75,11 +75,27 @@ impl Writer {
                 self.line(depth);
                 self.out.push(b"}", OriginId::NONE);
             }
-            Kind::Object(object) => match object.plain() {
-                Some(plain) => self.value(&Value { origin: at, ..plain }, depth + 1)?,
-                None => return Err(format!("json: unsupported type: {}", object.go_type())),
+            Kind::Object(object) => match (object.json_fields(), object.plain()) {
+                (Some(fields), _) => self.fields(&fields, depth)?,
+                (None, Some(plain)) => self.value(&Value { origin: at, ..plain }, depth + 1)?,
+                (None, None) => return Err(format!("json: unsupported type: {}", object.go_type())),
             },
         }
+        Ok(())
+    }
+
+    fn fields(&mut self, fields: &[(&str, Value)], depth: usize) -> Result<(), String> {
+        self.out.push(b"{", OriginId::NONE);
+        for (i, (name, value)) in fields.iter().enumerate() {
+            self.separate(i > 0, depth + 1);
+            self.string(&Pieces::of(name.as_bytes(), value.origin));
+            self.out.push(if self.layout == Layout::Pretty { b": " } else { b":" }, OriginId::NONE);
+            self.value(value, depth + 1)?;
+        }
+        if !fields.is_empty() {
+            self.line(depth);
+        }
+        self.out.push(b"}", OriginId::NONE);
         Ok(())
     }
 
