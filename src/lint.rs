@@ -110,6 +110,7 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     }
     judge.environments(&rendering, &mut found);
     judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
+    found.extend(setup.rules.check_chart(&rendering.chart, &rendering.sources));
     let mut findings = settle(found, &rendering.sources, &names, false);
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;

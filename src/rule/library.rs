@@ -287,6 +287,16 @@ impl Url {
     }
 }
 
+/// Whether a text is an absolute URL with a host.
+pub(super) fn is_url(text: &str) -> bool {
+    Url::parse(text).is_some_and(|url| !url.scheme.is_empty() && !url.host.is_empty())
+}
+
+/// Whether a text is a semantic version 2.0.0, without leniency.
+pub(super) fn is_semver(text: &str) -> bool {
+    Semver::parse(text, false).is_some()
+}
+
 /// Runs `use_it` with the compiled form of a regular expression in Go's syntax; each thread compiles an expression once.
 fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
     thread_local! {

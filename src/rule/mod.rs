@@ -25,6 +25,7 @@ pub mod value;
 pub use definition::{Definition, EMBEDDED, Scope};
 pub use unit::{Environment, Unit};
 
+use crate::chart::Chart;
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::manifest::{Finding, Object};
 use crate::source::{Source, SourceKind, Sources, Span};
@@ -374,6 +375,32 @@ impl Rules {
                     rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
                     found.extend(of_object.into_iter().map(|f| (e, i, f)));
                 }
+            }
+        }
+        found
+    }
+
+    /// Judges a chart's own files. In CEL, `chart` has `metadata` (Chart.yaml), `values` (values.yaml), `templates` and `files` (names).
+    pub fn check_chart(&self, chart: &Chart, sources: &Sources) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for rule in self.rules.iter().filter(|r| r.definition.scope == Scope::Chart) {
+            if let Some(native::Check::Chart(check)) = rule.native {
+                check(&mut native::ChartReport::new(rule, &mut found), chart, sources);
+                continue;
+            }
+            let Some((_, metadata)) = chart.chart_yaml.as_ref().filter(|_| !rule.definition.native) else { continue };
+            let names = |files: &[crate::chart::File]| {
+                value::list(files.iter().map(|f| Box::new(cel::common::types::CelString::from(f.name.to_string())) as Box<dyn Val>))
+            };
+            let values = chart.values.as_ref().map_or_else(|| value::map([]), |(_, node)| value::from_node(node));
+            let bound = value::map([("metadata", value::from_node(metadata)), ("values", values), ("templates", names(&chart.templates)), ("files", names(&chart.files))]);
+            let mut of_chart = Vec::new();
+            rule.evaluate(&Bindings { chart: Some(&*bound), ..Bindings::default() }, &Path::root(), &self.problems, &mut of_chart);
+            for finding in of_chart {
+                // `at` leads into Chart.yaml.
+                let mut diagnostic = Diagnostic::new(finding.rule, finding.severity, finding.path.place(metadata), finding.message);
+                diagnostic.help = finding.help;
+                found.push(diagnostic);
             }
         }
         found

@@ -11,7 +11,7 @@ mod eval;
 pub mod functions;
 #[cfg(test)]
 mod language;
-mod lexer;
+pub(crate) mod lexer;
 pub mod manifests;
 mod parser;
 pub mod print;

@@ -3,6 +3,7 @@
 //! `kubernetes` that another room finds have no entry here.
 
 mod availability;
+mod chart;
 mod environments;
 mod hygiene;
 mod networking;
@@ -12,7 +13,10 @@ mod secrets;
 
 use super::pod::{Container, Pod};
 use super::{Environment, Rule, Unit};
+use crate::chart::Chart;
+use crate::diagnostic::Diagnostic;
 use crate::manifest::{Finding, Object};
+use crate::source::{Sources, Span};
 use crate::yaml::Path;
 
 /// A rule's function, by scope.
@@ -23,12 +27,13 @@ pub enum Check {
     Container(fn(&mut Report<'_>, &Object, &Pod<'_>, &Container<'_>)),
     Unit(fn(&mut UnitReport<'_>, &Unit<'_>)),
     Environments(fn(&mut EnvironmentsReport<'_>, &[Environment<'_>])),
+    Chart(fn(&mut ChartReport<'_>, &Chart, &Sources)),
 }
 
 type Table = &'static [(&'static str, Check)];
 
-const TABLES: [Table; 7] =
-    [availability::TABLE, environments::TABLE, hygiene::TABLE, networking::TABLE, rbac::TABLE, references::TABLE, secrets::TABLE];
+const TABLES: [Table; 8] =
+    [availability::TABLE, chart::TABLE, environments::TABLE, hygiene::TABLE, networking::TABLE, rbac::TABLE, references::TABLE, secrets::TABLE];
 
 /// The function of a rule; none where another room finds what the rule is about.
 pub fn find(id: &str) -> Option<Check> {
@@ -82,6 +87,22 @@ impl<'r> EnvironmentsReport<'r> {
     }
     pub fn add(&mut self, environment: usize, object: usize, path: Path, message: impl Into<String>) {
         self.found.push((environment, object, self.rule.finding(path, message.into())));
+    }
+}
+
+/// Takes the findings about a chart's own files.
+pub struct ChartReport<'r> {
+    pub rule: &'r Rule,
+    found: &'r mut Vec<Diagnostic>,
+}
+
+impl<'r> ChartReport<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<Diagnostic>) -> ChartReport<'r> {
+        ChartReport { rule, found }
+    }
+    pub fn add(&mut self, span: Span, message: impl Into<String>) {
+        let rule = self.rule;
+        self.found.push(Diagnostic::new(rule.id.clone(), rule.severity, span, message).help(&*rule.definition.fix));
     }
 }
 
