@@ -7,6 +7,7 @@ use crate::manifest::{self, Finding, Object};
 use crate::matrix::Matrix;
 use crate::rendering::Rendering;
 use crate::report::{self, Report};
+use crate::rule::suppression::{self, Suppression};
 use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources};
 use crate::unit::{self, Unit};
@@ -111,12 +112,14 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     judge.environments(&rendering, &mut found);
     judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
     found.extend(setup.rules.check_chart(&rendering.chart, &rendering.sources));
+    judge.unused_annotations(&all, &mut found);
     let mut findings = settle(found, &rendering.sources, &names, false);
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;
     }
     let mut report = Report { findings, ..Report::default() };
     suppress(&mut report, setup, &rendering.sources, &names, false);
+    report.summary.suppressed += judge.suppressed;
     report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
     report.summary.charts = 1;
     report.summary.environments = names;
@@ -139,8 +142,10 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     let mut judge = Judge::new(setup, &objects);
     judge.objects(&objects, versions, &mut found);
     judge.unit(&objects, &mut found);
+    judge.unused_annotations(&objects, &mut found);
     let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
     suppress(&mut report, setup, &sources, &[], true);
+    report.summary.suppressed += judge.suppressed;
     report.summary.objects = objects.len();
     report.summary.without_schema = judge.without_schema(&objects);
     report.summary.kubernetes = vec![(versions, why)];
@@ -165,6 +170,9 @@ struct Judge<'s> {
     setup: &'s Setup,
     schemas: Schemas,
     judged: FxHashMap<(u64, Versions), Arc<[Finding]>>,
+    /// What annotations excuse, by the object's fingerprint, and whether there was something to excuse.
+    excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
+    suppressed: usize,
 }
 
 impl<'s> Judge<'s> {
@@ -172,7 +180,7 @@ impl<'s> Judge<'s> {
     fn new(setup: &'s Setup, objects: &[Object]) -> Judge<'s> {
         let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
         objects.iter().filter(|o| &*o.identity.kind == "CustomResourceDefinition").for_each(|o| schemas.crds.add(o));
-        Judge { setup, schemas, judged: FxHashMap::default() }
+        Judge { setup, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 }
     }
 
     fn objects(&mut self, objects: &[Object], versions: Versions, found: &mut Vec<Diagnostic>) {
@@ -186,7 +194,34 @@ impl<'s> Judge<'s> {
                     findings
                 }
             };
-            found.extend(findings.iter().map(|f| object.place(f.clone())));
+            found.extend(findings.iter().filter(|f| !self.excuses(object, f)).map(|f| object.place(f.clone())));
+        }
+    }
+
+    /// Whether an annotation of the object suppresses the finding.
+    fn excuses(&mut self, object: &Object, finding: &Finding) -> bool {
+        let fingerprint = object.root.fingerprint();
+        let excuses = self.excuses.entry(fingerprint).or_insert_with(|| suppression::of(object).into_iter().map(|s| (s, false)).collect());
+        let by = excuses.iter_mut().find(|(s, _)| s.covers(&finding.rule));
+        if let Some((_, used)) = by {
+            *used = true;
+            self.suppressed += 1;
+            return true;
+        }
+        false
+    }
+
+    /// Our annotations that had nothing to suppress; those of other linters may be for rules of theirs.
+    fn unused_annotations(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
+        for object in objects {
+            let unused = self.excuses.get(&object.root.fingerprint()).into_iter().flatten().filter(|(s, used)| !used && s.peer.is_none());
+            for (suppression, _) in unused {
+                let rule = "unused-suppression";
+                let Some(severity) = self.setup.severity_of(rule, crate::diagnostic::Severity::Warning) else { continue };
+                let message = format!("this annotation suppresses {}, of which there is no finding", suppression.rules.join(", "));
+                let diagnostic = Diagnostic::new(rule, severity, suppression.path.place_key(&object.root), message).help("Remove it.");
+                found.push(Diagnostic { object: Some(object.identity.clone()), environment: object.environment, ..diagnostic });
+            }
         }
     }
 
@@ -216,12 +251,16 @@ impl<'s> Judge<'s> {
     }
 
     /// The rules across objects.
-    fn unit(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
-        found.extend(self.setup.rules.check_unit(objects).into_iter().map(|(i, finding)| objects[i].place(finding)));
+    fn unit(&mut self, objects: &[Object], found: &mut Vec<Diagnostic>) {
+        for (i, finding) in self.setup.rules.check_unit(objects) {
+            if !self.excuses(&objects[i], &finding) {
+                found.push(objects[i].place(finding));
+            }
+        }
     }
 
     /// The rules across environments; cases of `ci/` are no environments.
-    fn environments(&self, rendering: &Rendering, found: &mut Vec<Diagnostic>) {
+    fn environments(&mut self, rendering: &Rendering, found: &mut Vec<Diagnostic>) {
         let primary: Vec<_> = rendering
             .renders
             .iter()
@@ -234,7 +273,11 @@ impl<'s> Judge<'s> {
         let environments: Vec<rule::Environment> =
             primary.iter().map(|(name, objects, expectations)| rule::Environment { name, objects, expectations }).collect();
         let findings = self.setup.rules.check_environments(&environments);
-        found.extend(findings.into_iter().map(|(e, i, finding)| primary[e].1[i].place(finding)));
+        for (e, i, finding) in findings {
+            if !self.excuses(&primary[e].1[i], &finding) {
+                found.push(primary[e].1[i].place(finding));
+            }
+        }
     }
 
     fn without_schema(&self, objects: &[Object]) -> Vec<(String, usize)> {

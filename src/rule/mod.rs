@@ -393,7 +393,12 @@ impl Rules {
                 value::list(files.iter().map(|f| Box::new(cel::common::types::CelString::from(f.name.to_string())) as Box<dyn Val>))
             };
             let values = chart.values.as_ref().map_or_else(|| value::map([]), |(_, node)| value::from_node(node));
-            let bound = value::map([("metadata", value::from_node(metadata)), ("values", values), ("templates", names(&chart.templates)), ("files", names(&chart.files))]);
+            let bound = value::map([
+                ("metadata", value::from_node(metadata)),
+                ("values", values),
+                ("templates", names(&chart.templates)),
+                ("files", names(&chart.files)),
+            ]);
             let mut of_chart = Vec::new();
             rule.evaluate(&Bindings { chart: Some(&*bound), ..Bindings::default() }, &Path::root(), &self.problems, &mut of_chart);
             for finding in of_chart {

@@ -10,7 +10,7 @@
 //! | `checkov.io/skip<N>: CKV_K8S_20=reason` | checkov |
 
 use super::{EMBEDDED, pod, selects};
-use crate::manifest::{Finding, Object};
+use crate::manifest::Object;
 use crate::yaml::{Node, Path};
 
 /// One annotation that suppresses findings about its object.
@@ -97,26 +97,6 @@ pub fn of(object: &Object) -> Vec<Suppression> {
 
 fn names(text: &str) -> Vec<String> {
     text.split([',', '\n']).map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()
-}
-
-/// Takes the findings about `object` that its annotations suppress out of the list and gives how many. An annotation of ours that
-/// suppresses nothing is reported by the caller: it is in the second answer, as its index in [`of`]'s list was never used.
-pub fn apply(object: &Object, findings: &mut Vec<Finding>) -> (usize, Vec<Suppression>) {
-    let suppressions = of(object);
-    if suppressions.is_empty() {
-        return (0, Vec::new());
-    }
-    let mut used = vec![false; suppressions.len()];
-    let before = findings.len();
-    findings.retain(|finding| {
-        let by = suppressions.iter().position(|s| s.covers(&finding.rule));
-        if let Some(i) = by {
-            used[i] = true;
-        }
-        by.is_none()
-    });
-    let unused = suppressions.into_iter().zip(used).filter(|(s, used)| !used && s.peer.is_none()).map(|(s, _)| s).collect();
-    (before - findings.len(), unused)
 }
 
 #[cfg(test)]

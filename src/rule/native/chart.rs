@@ -74,7 +74,9 @@ fn maintainers(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
             report.add(at("name"), "a maintainer has no name");
         }
         let email = &maintainer.email;
-        let is_email = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !email.contains(char::is_whitespace));
+        let is_email = email.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !email.contains(char::is_whitespace)
+        });
         if !email.is_empty() && !is_email {
             report.add(at("email"), format!("the maintainer {} has the email {email:?}, which is none", maintainer.name));
         }
@@ -102,8 +104,23 @@ fn v1_with_v2_fields(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
 }
 
 const CHART_KEYS: [&str; 17] = [
-    "apiVersion", "name", "version", "kubeVersion", "description", "type", "keywords", "home", "sources", "dependencies", "maintainers", "icon", "appVersion",
-    "deprecated", "annotations", "condition", "tags",
+    "apiVersion",
+    "name",
+    "version",
+    "kubeVersion",
+    "description",
+    "type",
+    "keywords",
+    "home",
+    "sources",
+    "dependencies",
+    "maintainers",
+    "icon",
+    "appVersion",
+    "deprecated",
+    "annotations",
+    "condition",
+    "tags",
 ];
 const DEPENDENCY_KEYS: [&str; 8] = ["name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias"];
 const MAINTAINER_KEYS: [&str; 3] = ["name", "email", "url"];
@@ -141,7 +158,11 @@ fn dependency_undeclared(report: &mut ChartReport<'_>, chart: &Chart, _: &Source
 
 fn dependency_not_vendored(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     for dependency in dependencies(chart) {
-        if !chart.subcharts.iter().any(|s| s.metadata.name == dependency.name || (!dependency.alias.is_empty() && s.metadata.name == dependency.alias)) {
+        if !chart
+            .subcharts
+            .iter()
+            .any(|s| s.metadata.name == dependency.name || (!dependency.alias.is_empty() && s.metadata.name == dependency.alias))
+        {
             report.add(dependency.span, format!("the dependency {} is not in charts/", dependency.name));
         }
     }
@@ -164,7 +185,10 @@ fn dependency_unpinned(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources)
     for dependency in dependencies(chart) {
         let local = dependency.repository.is_empty() || dependency.repository.starts_with("file://");
         if !local && !is_pinned(&dependency.version) && chart.lock.is_none() {
-            report.add(dependency.span, format!("the dependency {} has the version {:?} and there is no Chart.lock", dependency.name, dependency.version));
+            report.add(
+                dependency.span,
+                format!("the dependency {} has the version {:?} and there is no Chart.lock", dependency.name, dependency.version),
+            );
         }
     }
 }
@@ -214,7 +238,9 @@ fn value_undocumented(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sou
 fn trap(written: &str, node: &Node) -> Option<&'static str> {
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     match node.data {
-        Data::Bool(_) => matches!(written.to_ascii_lowercase().as_str(), "on" | "off" | "yes" | "no" | "y" | "n").then_some("YAML reads it as true or false"),
+        Data::Bool(_) => {
+            matches!(written.to_ascii_lowercase().as_str(), "on" | "off" | "yes" | "no" | "y" | "n").then_some("YAML reads it as true or false")
+        }
         Data::Int(_) if written.len() > 1 && written.starts_with('0') && digits(written) => Some("YAML reads it as an octal number"),
         Data::Int(_) | Data::Float(_) if written.contains(':') => Some("YAML reads it as a number of base 60"),
         Data::Int(_) | Data::Float(_) if written.contains('_') => Some("YAML leaves out the `_`"),
@@ -269,7 +295,10 @@ fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
             let is_crd = &*object.identity.kind == "CustomResourceDefinition" && object.identity.api_version.starts_with("apiextensions.k8s.io/");
             if !is_crd {
                 let path = Path::root().key(if &*object.identity.kind == "CustomResourceDefinition" { "apiVersion" } else { "kind" });
-                report.add(path.place(&object.root), format!("{} of crds/ is no CustomResourceDefinition of apiextensions.k8s.io", object.identity.kind));
+                report.add(
+                    path.place(&object.root),
+                    format!("{} of crds/ is no CustomResourceDefinition of apiextensions.k8s.io", object.identity.kind),
+                );
             }
         }
     }
@@ -304,7 +333,10 @@ fn template_tab(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) 
                 && !rest.starts_with(b"{{")
                 && !rest.starts_with(b"#")
             {
-                report.add(Span::new(file.source, start + tab, start + tab + 1), format!("{} is indented with a tab, which YAML does not allow", file.name));
+                report.add(
+                    Span::new(file.source, start + tab, start + tab + 1),
+                    format!("{} is indented with a tab, which YAML does not allow", file.name),
+                );
                 return;
             }
             let opened = memchr::memmem::find_iter(line, b"{{").count();
@@ -323,7 +355,10 @@ fn hardcoded_namespace(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
             let Some(value) = trimmed.strip_prefix(b"namespace:").map(|v| v.trim_ascii()).filter(|_| of_metadata) else { continue };
             if !value.is_empty() && !value.starts_with(b"{{") && !value.starts_with(b"#") && memchr::memmem::find(value, b"{{").is_none() {
                 let value = String::from_utf8_lossy(value);
-                report.add(Span::new(file.source, start + 2, start + line.len()), format!("{} is put into the namespace {value}, whatever the release's namespace is", file.name));
+                report.add(
+                    Span::new(file.source, start + 2, start + line.len()),
+                    format!("{} is put into the namespace {value}, whatever the release's namespace is", file.name),
+                );
             }
         }
     });
@@ -354,7 +389,8 @@ fn template_action(report: &mut ChartReport<'_>, chart: &Chart, sources: &Source
     for file in &chart.templates {
         let text = &sources.get(file.source).text;
         for token in tokens(text).iter().filter(|t| t.kind == TokenKind::Template) {
-            report.add(Span::new(file.source, token.start, token.end), "`template` writes its text as it is: it cannot be piped into nindent or quote");
+            report
+                .add(Span::new(file.source, token.start, token.end), "`template` writes its text as it is: it cannot be piped into nindent or quote");
         }
     }
 }
@@ -369,7 +405,10 @@ fn nindent_missing(report: &mut ChartReport<'_>, chart: &Chart, sources: &Source
             let inner = inner.trim_matches('-').trim();
             let has = |word: &str| inner.split(|c: char| !c.is_alphanumeric()).any(|w| w == word);
             if inner.starts_with("toYaml ") && !["indent", "nindent", "quote", "trim", "b64enc"].iter().any(|w| has(w)) && !inner.contains("}}") {
-                report.add(Span::new(file.source, start + indent, start + line.trim_ascii_end().len()), "`toYaml` without `nindent`: every line but the first starts at column 0");
+                report.add(
+                    Span::new(file.source, start + indent, start + line.trim_ascii_end().len()),
+                    "`toYaml` without `nindent`: every line but the first starts at column 0",
+                );
             }
         }
     });
