@@ -1189,6 +1189,10 @@ impl Engine<'_> {
                 ("integer", Some(Kind::Sized(*int as i128, name)))
             }
             (Type::Int | Type::Int64 | Type::Named("time.Duration" | "int8" | "int16" | "int32"), _) => ("integer", None),
+            (Type::Named(name @ "uint32"), ExpressionKind::Number(Number { int: Some(int), .. })) if *int >= 0 => {
+                ("unsigned integer", Some(Kind::Sized(i128::from(*int as u32), name)))
+            }
+            (Type::Named("uint32"), _) => ("unsigned integer", None),
             (Type::Float64, ExpressionKind::Number(Number { float: Some(float), .. })) => ("float", Some(Kind::Float(*float))),
             (Type::Float64, _) => ("float", None),
             _ => {
@@ -1495,7 +1499,12 @@ fn values_method(name: &str) -> Option<&'static [&'static str]> {
 fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments: &[Value]) -> Result<Value, String> {
     let whole = Value::from(Kind::Map(map.clone()));
     let Some(path) = arguments.first().and_then(Value::as_text).map(|text| text.to_str().into_owned()) else {
-        return if method == "YAML" { yaml::emit(&whole, origins) } else { Ok(whole) };
+        if method == "YAML" {
+            return yaml::emit(&whole, origins);
+        }
+        // The type lies with the entries, so AsMap is a map of its own; what lies below is shared.
+        let entries = map.0.borrow().entries.clone();
+        return Ok(Value::map(MapData { entries, ..MapData::default() }));
     };
     if method == "PathValue" && path.is_empty() {
         return Err("YAML path cannot be empty".into());

@@ -116,6 +116,7 @@ impl Emitter {
                 self.plain_word(&text, at);
             }
             Kind::Str(text) => self.string(&Pieces::new(text, at), place),
+            Kind::List(list) if list.is_nil && self.dialect == Dialect::V2 => self.plain_word("null", at),
             Kind::List(list) if list.items.is_empty() => self.indicator("[]", true, false, false, at),
             Kind::List(list) => {
                 let outer = self.indent;
@@ -133,6 +134,10 @@ impl Emitter {
             }
             Kind::Map(map) => {
                 let map = map.0.borrow();
+                if map.is_nil && self.dialect == Dialect::V2 {
+                    self.plain_word("null", at);
+                    return Ok(());
+                }
                 if map.entries.is_empty() {
                     self.indicator("{}", true, false, false, at);
                     return Ok(());
@@ -146,6 +151,9 @@ impl Emitter {
                 self.indent = outer;
             }
             Kind::Object(object) => match object.plain() {
+                Some(Value { kind: Kind::Str(text), .. }) if self.dialect == Dialect::V3 && object.go_type() == "time.Time" => {
+                    self.plain_word(&text.to_str(), at);
+                }
                 Some(plain) => self.value(&Value { origin: at, ..plain }, place, depth + 1)?,
                 None => return Err(marshaling(format!("json: unsupported type: {}", object.go_type()))),
             },

@@ -49,6 +49,7 @@ impl Writer {
             Kind::Float(f) if !f.is_finite() => return Err(format!("json: unsupported value: {}", format_g(*f))),
             Kind::Float(f) => self.out.push(format_json(*f).as_bytes(), at),
             Kind::Str(text) => self.string(&Pieces::new(text, at)),
+            Kind::List(list) if list.is_nil => self.out.push(b"null", at),
             Kind::List(list) if list.items.is_empty() => self.out.push(b"[]", at),
             Kind::List(list) => {
                 self.out.push(b"[", OriginId::NONE);
@@ -62,7 +63,7 @@ impl Writer {
             Kind::Map(map) => {
                 let map = map.0.borrow();
                 if map.entries.is_empty() {
-                    self.out.push(b"{}", at);
+                    self.out.push(if map.is_nil { b"null" } else { b"{}" }, at);
                     return Ok(());
                 }
                 self.out.push(b"{", OriginId::NONE);

@@ -5,7 +5,9 @@
 use super::{Call, Function, Type};
 use crate::source::{Origin, OriginId, Piece};
 use crate::template::print;
-use crate::value::{Kind, Map, Text, TextBuilder, Value};
+use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What a function answers.
 pub type Answer = Result<Value, String>;
@@ -102,8 +104,13 @@ pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
     }
 }
 
-pub fn map(arguments: &[Value], index: usize) -> Result<&Map, String> {
-    arguments.get(index).and_then(Value::as_map).ok_or_else(|| wrong(arguments, index, "map[string]interface {}"))
+/// A map; nil is Go's nil map.
+pub fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
+    match arguments.get(index).map(|value| &value.kind) {
+        Some(Kind::Map(map)) => Ok(map.clone()),
+        Some(Kind::Nil | Kind::Missing) => Ok(Map(Rc::new(RefCell::new(MapData { is_nil: true, ..MapData::default() })))),
+        _ => Err(wrong(arguments, index, "map[string]interface {}")),
+    }
 }
 
 pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {

@@ -43,16 +43,17 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("set", &[Type::Map, Text, Any], |_, a| {
         let key = string(a, 1)?;
         let value = present(any(a, 2)?);
-        let mut into = map(a, 0)?.0.borrow_mut();
-        if into.is_nil {
+        let into = map(a, 0)?;
+        if into.0.borrow().is_nil {
             return Err("assignment to entry in nil map".to_string());
         }
-        into.insert(key.bytes(), key.origin_at(0), value);
+        into.0.borrow_mut().insert(key.bytes(), key.origin_at(0), value);
         Ok(a[0].clone())
     }),
     Function::new("unset", &[Type::Map, Text], |_, a| {
-        map(a, 0)?.0.borrow_mut().entries.remove(string(a, 1)?.bytes());
-        Ok(a[0].clone())
+        let from = map(a, 0)?;
+        from.0.borrow_mut().entries.remove(string(a, 1)?.bytes());
+        Ok(Value::new(Kind::Map(from), a[0].origin))
     }),
     Function::new("values", &[Type::Map], |_, a| {
         let values = map(a, 0)?.0.borrow().entries.values().map(|entry| entry.value.clone()).collect();
@@ -85,8 +86,8 @@ fn keys(call: &mut Call, arguments: &[Value]) -> Answer {
 /// A new map of the entries whose key `wanted` takes, given the keys that the call names.
 fn select(arguments: &[Value], wanted: impl Fn(&Rc<[u8]>, &[Rc<[u8]>]) -> bool) -> Answer {
     let named = (1..arguments.len()).map(|i| Ok(string(arguments, i)?.text.bytes.clone())).collect::<Result<Vec<_>, String>>()?;
-    let from = map(arguments, 0)?.0.borrow();
-    let entries = from.entries.iter().filter(|(key, _)| wanted(key, &named)).map(|(k, e)| (k.clone(), e.clone())).collect();
+    let from = map(arguments, 0)?;
+    let entries = from.0.borrow().entries.iter().filter(|(key, _)| wanted(key, &named)).map(|(k, e)| (k.clone(), e.clone())).collect();
     Ok(Value::map(MapData { entries, ..MapData::default() }).with_origin(arguments[0].origin))
 }
 
@@ -120,9 +121,9 @@ fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
 fn merge(arguments: &[Value], overwrite: bool) -> Answer {
     let into = map(arguments, 0)?;
     for i in 1..arguments.len() {
-        merge_into(into, map(arguments, i)?, overwrite, 0)?;
+        merge_into(&into, &map(arguments, i)?, overwrite, 0)?;
     }
-    Ok(arguments[0].clone())
+    Ok(Value::new(Kind::Map(into), arguments[0].origin))
 }
 
 fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(), String> {
@@ -155,6 +156,9 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
 
 fn deep_copy(call: &mut Call, arguments: &[Value], prefix: &str) -> Answer {
     let mut room = call.budget;
+    if let Kind::Nil | Kind::Missing = any(arguments, 0)?.kind {
+        return Err("reflect: call of reflect.Value.Type on zero Value".to_string());
+    }
     copy(any(arguments, 0)?, &mut room, 0).map_err(|e| format!("{prefix}{e}"))
 }
 
@@ -176,6 +180,7 @@ fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> 
             }
             return Ok(Value::map(made).with_origin(value.origin));
         }
+        Kind::Object(object) if object.go_type() == super::versions::POINTER => super::versions::unset(),
         kind => kind.clone(),
     };
     Ok(Value::new(kind, value.origin))

@@ -97,11 +97,11 @@ fn without_final_break(written: Answer) -> Value {
     }
 }
 
-/// What was read, as the map that Helm decodes into: null makes it nil.
+/// What was read, as the map that Helm decodes into. JSON's null makes it nil; YAML's (with a `prefix`) leaves it empty.
 fn as_map(value: Value, prefix: &str) -> Answer {
     match value.kind {
         Kind::Map(_) => Ok(value),
-        Kind::Nil => Ok(Value::map(MapData { is_nil: true, ..MapData::default() }).with_origin(value.origin)),
+        Kind::Nil => Ok(Value::map(MapData { is_nil: prefix.is_empty(), ..MapData::default() }).with_origin(value.origin)),
         _ => Err(format!("{prefix}{}", json::cannot_unmarshal(&value, "map[string]interface {}"))),
     }
 }

@@ -104,12 +104,18 @@ fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
     let (size, list) = (int(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot chunk type")?;
     let length = found.items.len();
+    let out_of_range = || Err("runtime error: makeslice: len out of range".to_string());
     let chunks = if size == 0 { -1.0 } else { ((length as f64 - 1.0) / size as f64).floor() + 1.0 };
-    if chunks < 0.0 || chunks > 0.0 && size < 0 {
-        return Err("runtime error: makeslice: len out of range".to_string());
+    if chunks < 0.0 {
+        return out_of_range();
     }
     let chunks = match usize::try_from(size) {
         Ok(size) if length > 0 => found.items.chunks(size).map(|part| Value::list(part.to_vec()).with_origin(list.origin)).collect(),
+        // With a negative size there is at most one chunk, of what the division leaves.
+        Err(_) if chunks > 0.0 => match length as i64 % size {
+            0 => return out_of_range(),
+            left => vec![Value::list(found.items[..left as usize].to_vec()).with_origin(list.origin)],
+        },
         _ => Vec::new(),
     };
     Ok(Value::new(Kind::List(List::new(chunks, "[][]interface {}")), list.origin))

@@ -18,6 +18,8 @@ pub mod paths;
 pub mod random;
 pub mod regexps;
 pub mod strings;
+#[cfg(test)]
+mod tables;
 mod time;
 mod toml;
 pub mod types;

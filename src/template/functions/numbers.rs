@@ -205,6 +205,13 @@ pub fn parse_float(text: &str) -> Option<f64> {
         let f = parse_hex_float(hex)?;
         return Some(if text.starts_with('-') { -f } else { f });
     }
+    if text.contains('_') {
+        // Underscores may stand between digits.
+        let bytes = text.as_bytes();
+        let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
+        let separating = (0..bytes.len()).filter(|&i| bytes[i] == b'_').all(|i| i > 0 && digit(i - 1) && digit(i + 1));
+        return if separating { parse_float(&text.replace('_', "")) } else { None };
+    }
     let digits = lower.bytes().filter(u8::is_ascii_digit).count();
     if digits == 0 || !lower.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-')) {
         return None;

@@ -263,8 +263,7 @@ impl<'a> Translator<'a> {
                 _ => return Err(("invalid or unsupported Perl syntax", self.since(start))),
             }
         }
-        // Go calls flags without an end a missing parenthesis.
-        Err(("missing closing )", self.pattern.to_string()))
+        Err(("invalid or unsupported Perl syntax", self.since(start)))
     }
 
     /// `{2}`, `{2,}`, `{2,5}` at this place: the numbers and the length.

@@ -606,9 +606,9 @@ impl Parser<'_> {
             (_, Some(0), None) => (0, Zone::Utc),
             (_, Some(offset), name) => (offset, Zone::Fixed(offset as i32, name.unwrap_or_default())),
             (_, None, Some(name)) => {
-                // An abbreviation that the local zone does not know has no offset, but for GMT+3.
-                let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i64>().ok()).unwrap_or(0);
-                (hours * 3600, Zone::Fixed(hours as i32 * 3600, name))
+                // An abbreviation that the local zone does not know has no offset, but for GMT+3, and even that does not move the instant.
+                let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
+                (0, Zone::Fixed(hours * 3600, name))
             }
             (_, None, None) => (0, Zone::Utc),
         };

@@ -25,8 +25,8 @@ pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), 
         Kind::Map(map) => writer.table(map, 0),
         Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Told("toml: top-level values must be Go maps or structs".to_string())),
         Kind::Object(object) => match object.plain() {
-            Some(plain) => write(writer.out, &plain, budget),
-            None => writer.element(value, 0),
+            Some(plain) if !object.as_any().is::<Time>() => write(writer.out, &plain, budget),
+            _ => writer.element(value, 0),
         },
         _ => writer.element(value, 0),
     }
@@ -158,8 +158,8 @@ impl Writer<'_> {
                 return Err(Refusal::Panic("reflect: call of reflect.Value.Interface on zero Value".to_string()));
             }
             Kind::Object(object) => match (object.plain(), object.as_any().downcast_ref::<Time>()) {
-                (Some(plain), _) => self.element(&plain, depth + 1)?,
-                (None, Some(time)) => self.out.push(&time.rfc3339(), origin),
+                (_, Some(time)) => self.out.push(&time.rfc3339(), origin),
+                (Some(plain), None) => self.element(&plain, depth + 1)?,
                 (None, None) => self.string(&Text { bytes: object.print().into(), pieces: None }, origin),
             },
         }

@@ -293,15 +293,15 @@ fn entry(map: &Map, key: &str) -> Result<Vec<u8>, String> {
 fn join(call: &mut Call, arguments: &[Value]) -> Answer {
     let parts = map(arguments, 0)?;
     let mut url = Url {
-        scheme: entry(parts, "scheme")?,
-        host: entry(parts, "host")?,
-        path: entry(parts, "path")?,
-        query: entry(parts, "query")?,
-        opaque: entry(parts, "opaque")?,
-        fragment: entry(parts, "fragment")?,
+        scheme: entry(&parts, "scheme")?,
+        host: entry(&parts, "host")?,
+        path: entry(&parts, "path")?,
+        query: entry(&parts, "query")?,
+        opaque: entry(&parts, "opaque")?,
+        fragment: entry(&parts, "fragment")?,
         user: None,
     };
-    let info = entry(parts, "userinfo")?;
+    let info = entry(&parts, "userinfo")?;
     if !info.is_empty() {
         let probe = [b"proto://", &info[..], b"@host"].concat();
         url.user = Url::parse(&probe).map_err(|e| format!("unable to parse userinfo in dict: {e}"))?.user;

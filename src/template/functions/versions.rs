@@ -27,7 +27,14 @@ struct SemVer {
     is_pointer: bool,
 }
 
-const POINTER: &str = "*semver.Version";
+/// Go's type of what `semver` gives.
+pub const POINTER: &str = "*semver.Version";
+
+/// Go's zero version: `deepCopy` cannot see the fields of a version.
+pub fn unset() -> Kind {
+    let version = Version { major: 0, minor: 0, patch: 0, prerelease: String::new(), metadata: String::new(), original: String::new() };
+    Kind::Object(Rc::new(SemVer { version, is_pointer: true }))
+}
 
 impl SemVer {
     /// The next version: what follows the number that grows is 0, prerelease and metadata go. A prerelease grows into its release.
@@ -101,6 +108,9 @@ impl Object for SemVer {
     }
     fn print(&self) -> Vec<u8> {
         self.version.to_string().into_bytes()
+    }
+    fn plain(&self) -> Option<Value> {
+        Some(Value::str(self.version.to_string()))
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self

@@ -9,13 +9,13 @@ use std::sync::OnceLock;
 pub const FUNCTIONS: &[Function] = &[
     Function::new("camelcase", &[Type::String], |call, a| recast(call, a, camelcase)),
     Function::new("initials", &[Type::String], initials),
-    Function::new("kebabcase", &[Type::String], |call, a| recast(call, a, |s| separate(s, '-'))),
+    Function::new("kebabcase", &[Type::String], |call, a| separated(call, a, '-')),
     Function::new("lower", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_lower))),
     Function::new("plural", &[Type::String, Type::String, Type::Int], |_, a| {
         let (one, many) = (string(a, 0)?, string(a, 1)?);
         Ok(if int(a, 2)? == 1 { one } else { many }.value())
     }),
-    Function::new("snakecase", &[Type::String], |call, a| recast(call, a, |s| separate(s, '_'))),
+    Function::new("snakecase", &[Type::String], |call, a| separated(call, a, '_')),
     Function::new("swapcase", &[Type::String], |_, a| {
         let mut at_start = true;
         Ok(map_runes(string(a, 0)?, |c| {
@@ -242,23 +242,60 @@ impl Words<'_> {
     }
 }
 
+/// Stands for a byte that is not UTF-8 while words are taken apart: the byte is added. Go takes such bytes for part of what follows.
+const STRAY: u32 = 0x10fe00;
+
+fn is_stray(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER || (STRAY..STRAY + 256).contains(&(c as u32))
+}
+
+/// Snake or kebab case of bytes that need not be UTF-8.
+fn separated(call: &mut Call, arguments: &[Value], connector: char) -> Answer {
+    let s = string(arguments, 0)?;
+    let stray = |byte: u8| char::from_u32(STRAY + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    let text: String = runes(s.bytes()).map(|(range, c)| c.unwrap_or_else(|| stray(s.bytes()[range.start]))).collect();
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for c in separate(&text, connector).chars() {
+        match (c as u32).checked_sub(STRAY) {
+            Some(byte @ 0..256) => out.push(byte as u8),
+            _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    call.made_text(out, arguments)
+}
+
 /// Takes the next stretch of characters of one class; of `HTTPServer` first `HTTP`, then `Server`.
 fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
     let text = *rest;
-    let Some(first) = text.chars().next() else { return (Word::End, "") };
-    let end_of =
-        |from: usize, belongs: &dyn Fn(char) -> bool| text[from..].char_indices().find(|&(_, c)| !belongs(c)).map_or(text.len(), |(i, _)| from + i);
-    let after = first.len_utf8();
+    if text.is_empty() {
+        return (Word::End, "");
+    }
+    // The first character at or after a place that is no stray byte, and where it ends.
+    let at = |from: usize| text[from..].char_indices().find(|&(_, c)| !is_stray(c)).map(|(i, c)| (c, from + i + c.len_utf8()));
+    let Some((first, after)) = at(0) else {
+        *rest = "";
+        return (Word::End, text);
+    };
+    let end_of = |from: usize, belongs: &dyn Fn(char) -> bool| {
+        let mut end = from;
+        while end < text.len() {
+            match at(end) {
+                Some((c, next)) if belongs(c) => end = next,
+                Some(_) => break,
+                None => end = text.len(),
+            }
+        }
+        end
+    };
     let small_letter = |c: char| is_alphabetic(c) && !is_upper(c);
     let (kind, end) = match first {
         c if is_connector(c) => (Word::Connector, end_of(after, &is_connector)),
         c if is_punctuation(c) => (Word::Punctuation, end_of(after, &is_punctuation)),
         c if is_upper(c) => {
             let capitals = end_of(after, &is_upper);
-            let next = text[capitals..].chars().next();
-            let end = match next {
+            let end = match at(capitals) {
                 _ if capitals == after => end_of(after, &small_letter),
-                Some(c) if is_alphabetic(c) => text[..capitals].char_indices().next_back().map_or(capitals, |(i, _)| i),
+                Some((c, _)) if is_alphabetic(c) => text[..capitals].char_indices().rfind(|&(_, c)| !is_stray(c)).map_or(capitals, |(i, _)| i),
                 _ => capitals,
             };
             (Word::Upper, end)
