@@ -106,10 +106,12 @@ fn beside(name: &str) -> Option<PathBuf> {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|a| a.join(name)).find(|p| p.exists())
 }
 
-/// Agreement with verdicts of a real API server (`shared/verdicts`, not part of the repository).
+/// Agreement with verdicts of a real API server: those of the file that THEBOT_VERDICTS names, else `shared/verdicts` (not part of the
+/// repository). Only for the latter is a share asked for.
 #[test]
 fn verdicts_of_a_real_server_agree() {
-    let Some(file) = beside("shared/verdicts/verdicts.jsonl.gz") else {
+    let chosen = std::env::var_os("THEBOT_VERDICTS").map(PathBuf::from);
+    let Some(file) = chosen.clone().or_else(|| beside("shared/verdicts/verdicts.jsonl.gz")) else {
         eprintln!("skipped: no shared/verdicts/verdicts.jsonl.gz above the repository");
         return;
     };
@@ -175,6 +177,9 @@ fn verdicts_of_a_real_server_agree() {
         println!("CLASS {class} {good}/{all}");
     }
     println!("agree {agree}/{total}, false alarms {}, missed {}, out of place {} of {rejected_both}", alarms.len(), missed.len(), out_of_place.len());
+    if chosen.is_some() {
+        return;
+    }
     assert!(alarms.is_empty(), "false alarms: {alarms:?}");
     assert!(agree * 100 >= total * 98, "only {agree} of {total} agree");
 }
