@@ -113,7 +113,7 @@ fn rule_with_operations(rule: Field<'_>) {
     operations.required();
     lone_wildcard(operations, "operations");
     for operation in operations.items() {
-        operation.one_of_set(&OPERATIONS);
+        operation.one_of_decoded(&OPERATIONS);
     }
     for key in ["apiGroups", "apiVersions"] {
         let list = rule.get(key);
@@ -375,7 +375,7 @@ pub(super) fn policy_binding(root: Field<'_>, mutating: bool) {
     actions.required();
     let mut seen = Vec::new();
     for action in actions.items() {
-        action.one_of_set(&["Audit", "Deny", "Warn"]);
+        action.one_of_decoded(&["Audit", "Deny", "Warn"]);
         if seen.contains(&action.text()) {
             action.error(rules::DUPLICATE, format!("the action {} stands twice", quoted(action.text())));
         }

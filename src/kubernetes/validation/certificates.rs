@@ -41,7 +41,7 @@ pub(super) fn signing_request(root: Field<'_>) {
     usages.required();
     let mut seen = Vec::new();
     for usage in usages.items() {
-        usage.one_of_set(&USAGES);
+        usage.one_of_decoded(&USAGES);
         if seen.contains(&usage.text()) {
             usage.error(rules::DUPLICATE, format!("the usage {} stands twice", quoted(usage.text())));
         }

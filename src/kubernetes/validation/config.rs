@@ -118,17 +118,17 @@ pub(super) fn namespace(root: Field<'_>) {
         }
     }
     let labels = root.get("metadata").get("labels");
-    for mode in ["enforce", "audit", "warn"] {
-        let level = labels.key(&format!("pod-security.kubernetes.io/{mode}"));
-        if level.is_set() && !["privileged", "baseline", "restricted"].contains(&level.text()) {
-            level.unsupported(&["privileged", "baseline", "restricted"]);
-        }
-        let version = labels.key(&format!("pod-security.kubernetes.io/{mode}-version"));
-        if let Some(text) = version.str()
-            && text != "latest"
-            && !text.strip_prefix("v1.").is_some_and(|n| n.parse::<u32>().is_ok() && (n == "0" || !n.starts_with(['0', '+'])))
-        {
-            version.error(rules::VALUE, format!("{} must be \"latest\" or a version such as \"v1.25\"", quoted(text)));
+    for (key, field) in labels.entries() {
+        let Some(text) = field.decoded() else { continue };
+        match key.strip_prefix("pod-security.kubernetes.io/") {
+            Some("enforce" | "audit" | "warn") => field.one_of_decoded(&["privileged", "baseline", "restricted"]),
+            Some("enforce-version" | "audit-version" | "warn-version") => {
+                let minor = text.strip_prefix("v1.").filter(|n| n.parse::<u32>().is_ok() && (*n == "0" || !n.starts_with(['0', '+'])));
+                if text != "latest" && minor.is_none() {
+                    field.error(rules::VALUE, format!("{} must be \"latest\" or a version such as \"v1.25\"", quoted(text)));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -136,10 +136,16 @@ pub(super) fn namespace(root: Field<'_>) {
 pub(super) fn node(root: Field<'_>) {
     let spec = root.get("spec");
     scheduling::taints(spec.get("taints"));
-    let blocks: Vec<_> = spec.get("podCIDRs").items().map(|b| b.decoded().and_then(|text| address::legacy_cidr(b, text))).collect();
+    // Where `podCIDR` differs from the first of `podCIDRs`, it replaces them all.
+    let (one, list) = (spec.get("podCIDR"), spec.get("podCIDRs"));
+    if !one.is_empty() && list.items().next().is_none_or(|first| first.text() != one.text()) {
+        address::legacy_cidr(one, one.text());
+        return;
+    }
+    let blocks: Vec<_> = list.items().map(|b| b.decoded().and_then(|text| address::legacy_cidr(b, text))).collect();
     let same_family = matches!(blocks[..], [Some(a), Some(b)] if a.ip.is_ipv4() == b.ip.is_ipv4());
     if blocks.len() > 2 || same_family {
-        spec.get("podCIDRs").error(rules::CONFLICT, "there may be only one block of each family");
+        list.error(rules::CONFLICT, "there may be only one block of each family");
     }
 }
 

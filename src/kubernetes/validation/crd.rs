@@ -3,7 +3,7 @@
 
 use super::field::{Field, quoted, rules};
 use super::{admission, cel, names};
-use crate::yaml::Data;
+use crate::yaml::{Data, Node};
 
 /// Deeper schemas are not judged further.
 const DEEPEST: usize = 64;
@@ -249,7 +249,8 @@ fn root_schema(root: Field<'_>, status: bool) {
 }
 
 fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
-    if depth > DEEPEST || s.node().is_none_or(|n| !matches!(n.data, Data::Map(_))) {
+    // What is absent is a schema without a type, where a schema must stand.
+    if depth > DEEPEST || s.node().is_some_and(|n| !matches!(n.data, Data::Map(_))) {
         return;
     }
     let kind = s.get("type");
@@ -317,7 +318,9 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
         }
         schema(property, Level::Field, depth + 1, in_meta || meta);
     }
-    schema(additional, Level::Field, depth + 1, in_meta);
+    if additional.is_set() {
+        schema(additional, Level::Field, depth + 1, in_meta);
+    }
     let items = s.get("items");
     if kind.text() == "array" && !items.is_set() {
         items.error(rules::CRD, "an array must have `items`");
@@ -325,7 +328,104 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
     if matches!(items.node().map(|n| &n.data), Some(Data::Seq(_))) {
         items.error(rules::CRD, "`items` must be one schema, not a list");
     }
-    schema(items, Level::Item, depth + 1, in_meta);
+    if items.is_set() {
+        schema(items, Level::Item, depth + 1, in_meta);
+    }
+    let default = s.get("default");
+    if let Some((problem, place)) = default.node().and_then(|value| misfit(value, s, default, depth)) {
+        place.error(rules::CRD, format!("the default does not fit the schema: {problem}"));
+    }
+}
+
+/// The first thing in which a default does not fit its schema, and where.
+fn misfit<'a>(value: &Node, s: Field<'a>, at: Field<'a>, depth: usize) -> Option<(String, Field<'a>)> {
+    if depth > DEEPEST {
+        return None;
+    }
+    let no = |problem: &str| Some((problem.to_owned(), at));
+    if value.is_null() {
+        return if s.get("nullable").is_true() { None } else { no("it may not be null") };
+    }
+    let whole = value.as_i64().is_some() || matches!(value.data, Data::Uint(_));
+    let number = match value.data {
+        Data::Int(n) => Some(n as f64),
+        Data::Uint(n) => Some(n as f64),
+        Data::Float(f) => Some(f),
+        _ => None,
+    };
+    if s.get("x-kubernetes-int-or-string").is_true() {
+        return if whole || value.as_str().is_some() { None } else { no("it must be an integer or a string") };
+    }
+    let kind = s.get("type").text();
+    let fits = match kind {
+        "string" => value.as_str().is_some(),
+        "integer" => whole,
+        "number" => number.is_some(),
+        "boolean" => value.as_bool().is_some(),
+        "array" => matches!(value.data, Data::Seq(_)),
+        "object" => matches!(value.data, Data::Map(_)),
+        _ => true,
+    };
+    if !fits {
+        return no(&format!("it must be of type {kind}"));
+    }
+    let allowed = s.get("enum");
+    if !allowed.is_empty() && allowed.node().is_some_and(|list| !list.items().iter().any(|a| same(a, value, 0))) {
+        return no("it is none of `enum`");
+    }
+    let limit =
+        |key: &'static str| s.get(key).node().and_then(|n| n.as_i64().map(|i| i as f64).or(if let Data::Float(f) = n.data { Some(f) } else { None }));
+    let outside =
+        |size: f64, least: &'static str, most: &'static str| limit(least).is_some_and(|l| size < l) || limit(most).is_some_and(|m| size > m);
+    if number.is_some_and(|n| {
+        outside(n, "minimum", "maximum")
+            || (s.get("exclusiveMinimum").is_true() && limit("minimum") == Some(n))
+            || (s.get("exclusiveMaximum").is_true() && limit("maximum") == Some(n))
+    }) {
+        return no("it is out of its range");
+    }
+    if value.as_str().is_some_and(|text| outside(text.chars().count() as f64, "minLength", "maxLength")) {
+        return no("its length is out of range");
+    }
+    if matches!(value.data, Data::Seq(_)) && outside(value.items().len() as f64, "minItems", "maxItems") {
+        return no("it has too few or too many items");
+    }
+    if let Some(problem) = value.items().iter().find_map(|item| misfit(item, s.get("items"), at, depth + 1)) {
+        return Some(problem);
+    }
+    if !matches!(value.data, Data::Map(_)) {
+        return None;
+    }
+    if outside(value.entries().len() as f64, "minProperties", "maxProperties") {
+        return no("it has too few or too many properties");
+    }
+    let (properties, additional) = (s.get("properties"), s.get("additionalProperties"));
+    let open = additional.is_set() || s.get("x-kubernetes-preserve-unknown-fields").is_true() || s.get("x-kubernetes-embedded-resource").is_true();
+    for entry in value.entries() {
+        let property = properties.key(&entry.key);
+        if property.is_set() {
+            if let Some(problem) = misfit(&entry.value, property, at, depth + 1) {
+                return Some(problem);
+            }
+        } else if !open {
+            return no(&format!("the schema has no property {}", quoted(&entry.key)));
+        } else if additional.is_set()
+            && let Some(problem) = misfit(&entry.value, additional, at, depth + 1)
+        {
+            return Some(problem);
+        }
+    }
+    let missing = s.get("required").items().find(|r| value.get(r.text()).is_none() && !properties.key(r.text()).get("default").is_set());
+    missing.and_then(|r| no(&format!("it lacks {}", quoted(r.text()))))
+}
+
+fn same(a: &Node, b: &Node, depth: usize) -> bool {
+    match (&a.data, &b.data) {
+        _ if depth > DEEPEST => true,
+        (Data::Seq(x), Data::Seq(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(x, y, depth + 1)),
+        (Data::Map(x), Data::Map(y)) => x.len() == y.len() && x.iter().all(|e| b.get(&e.key).is_some_and(|other| same(&e.value, other, depth + 1))),
+        (x, y) => x == y || a.as_i64().is_some_and(|i| b.as_i64() == Some(i)),
+    }
 }
 
 fn root_properties(properties: Field<'_>) {
@@ -564,6 +664,13 @@ fn validations(s: Field<'_>) {
         }
         validation.get("reason").one_of_set(&REASONS);
         let path = validation.get("fieldPath");
+        if let Some(step) = path.text().trim().strip_prefix('.').and_then(|p| p.split(['.', '[']).next()).filter(|p| !p.is_empty())
+            && s.get("type").text() == "object"
+            && !s.get("properties").is_empty()
+            && !s.get("properties").key(step).is_set()
+        {
+            path.error(rules::PATH, format!("{} must lead to a property", quoted(path.text())));
+        }
         if !path.is_empty() && path.text().trim().is_empty() || path.text().contains(['\n', '\r']) {
             path.error(rules::VALUE, "`fieldPath` must be a path");
         }

@@ -239,5 +239,59 @@ pub(super) fn slice(root: Field<'_>) {
     for device in spec.get("devices").items() {
         device.get("name").format_decoded(rules::NAME, names::dns_label);
         unique(device.get("name"), &mut seen);
+        let (attributes, capacity) = (device.get("attributes"), device.get("capacity"));
+        if attributes.len() + capacity.len() > 32 {
+            device.error(rules::TOO_LARGE, "there may be no more than 32 attributes and capacities");
+        }
+        for (key, attribute) in attributes.entries() {
+            qualified(attribute, key);
+            let set = attribute.members(&["int", "bool", "string", "version", "ints", "bools", "strings", "versions"]);
+            if set.len() != 1 {
+                let rule = if set.is_empty() { rules::REQUIRED } else { rules::CONFLICT };
+                attribute.error(rule, "exactly one of `int`, `bool`, `string` and `version` must be set");
+            }
+            for key in ["string", "version"] {
+                if attribute.get(key).text().len() > 64 {
+                    attribute.get(key).error(rules::TOO_LARGE, "the text must be no more than 64 characters");
+                }
+            }
+            if let Some(text) = attribute.get("version").str()
+                && !is_semantic_version(text)
+            {
+                attribute.get("version").error(rules::VALUE, format!("{} must be a semantic version, such as \"1.2.3\"", quoted(text)));
+            }
+        }
+        for (key, amount) in capacity.entries() {
+            qualified(amount, key);
+        }
+        scheduling_taints(device.get("taints"));
     }
+}
+
+fn scheduling_taints(list: Field<'_>) {
+    at_most(list, 16);
+    for taint in list.items() {
+        taint.get("key").required_format(rules::LABEL, names::label_key);
+        taint.get("value").format(rules::LABEL, names::label_value);
+        taint.get("effect").required_one_of(&["NoExecute", "NoSchedule", "None"]);
+    }
+}
+
+/// A C identifier, perhaps with a domain and '/' before it.
+fn qualified(field: Field<'_>, key: &str) {
+    let (domain, name) = key.split_once('/').map_or((None, key), |(d, n)| (Some(d), n));
+    let good_domain = domain.is_none_or(|d| !d.is_empty() && d.len() <= 63 && names::dns_subdomain_caseless(d).is_none());
+    if !good_domain || !(name.contains('/') || (name.len() <= 32 && names::c_identifier(name).is_none())) {
+        field.key_error(rules::NAME, format!("{} must be letters, digits and '_', with a domain and '/' before them at most", quoted(key)));
+    }
+}
+
+/// `1.2.3`, with pre-release and build at most.
+fn is_semantic_version(text: &str) -> bool {
+    let (version, build) = text.split_once('+').map_or((text, None), |(v, b)| (v, Some(b)));
+    let (core, pre) = version.split_once('-').map_or((version, None), |(c, p)| (c, Some(p)));
+    let number = |n: &str| n.parse::<u64>().is_ok() && (n == "0" || !n.starts_with(['0', '+']));
+    let words = |part: &str| part.split('.').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+    let numbers = |part: &str| part.split('.').all(|w| !w.bytes().all(|b| b.is_ascii_digit()) || number(w));
+    core.split('.').count() == 3 && core.split('.').all(number) && pre.is_none_or(|p| words(p) && numbers(p)) && build.is_none_or(words)
 }

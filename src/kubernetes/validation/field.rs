@@ -306,6 +306,13 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// As [`Field::one_of`], for an item of a list: an absent one is the empty text, and as wrong as any other.
+    pub fn one_of_decoded(self, allowed: &[&str]) {
+        if self.decoded().is_some_and(|text| !allowed.contains(&text)) {
+            self.unsupported(allowed);
+        }
+    }
+
     pub fn required_one_of(self, allowed: &[&str]) {
         if self.required() {
             self.one_of(allowed);

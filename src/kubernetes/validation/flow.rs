@@ -67,7 +67,7 @@ fn verbs(list: Field<'_>) {
     list.required();
     lone_wildcard(list);
     for verb in list.items() {
-        verb.one_of_set(&VERBS);
+        verb.one_of_decoded(&VERBS);
     }
 }
 

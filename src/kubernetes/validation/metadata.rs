@@ -12,6 +12,8 @@ const ANNOTATIONS_SIZE: usize = 256 * 1024;
 pub(super) struct MetaRule {
     pub name: Format,
     pub namespaced: bool,
+    /// The server makes a name where there is none.
+    pub name_optional: bool,
     /// Finalizers must be standard ones or have a domain.
     pub qualified_finalizers: bool,
 }
@@ -24,7 +26,7 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     {
         generate.error(rules::NAME, format!("{} {problem}", quoted(prefix)));
     }
-    if name.is_empty() && generate.is_empty() {
+    if name.is_empty() && generate.is_empty() && !rule.name_optional {
         name.error(rules::REQUIRED, "the object must have a name");
     }
     name.format(rules::NAME, rule.name);

@@ -146,7 +146,8 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         matches!(group, "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "coordination.k8s.io" | "node.k8s.io")
             || !is_built_in(group);
     let events = kind == "Event" && group.is_empty();
-    Some(MetaRule { name, namespaced: !cluster, qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events })
+    let name_optional = kind == "LimitRange";
+    Some(MetaRule { name, namespaced: !cluster, name_optional, qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events })
 }
 
 fn is_built_in(group: &str) -> bool {

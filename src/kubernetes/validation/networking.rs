@@ -150,7 +150,7 @@ pub(super) fn network_policy(root: Field<'_>) {
         return;
     }
     for kind in types.items() {
-        kind.one_of_set(&["Ingress", "Egress"]);
+        kind.one_of_decoded(&["Ingress", "Egress"]);
     }
 }
 

@@ -209,7 +209,9 @@ pub(super) fn topology_spread(list: Field<'_>) {
 
 /// Checks the topologies that a StorageClass allows.
 pub(super) fn topology_terms(list: Field<'_>) {
+    let mut terms: Vec<Vec<(&str, Vec<&str>)>> = Vec::new();
     for term in list.items() {
+        let mut own: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut keys = Vec::new();
         for expression in term.get("matchLabelExpressions").items() {
             let (key, values) = (expression.get("key"), expression.get("values"));
@@ -226,6 +228,13 @@ pub(super) fn topology_terms(list: Field<'_>) {
                 }
                 seen.push(value.text());
             }
+            seen.sort_unstable();
+            own.push((key.text(), seen));
         }
+        own.sort();
+        if terms.contains(&own) {
+            term.get("matchLabelExpressions").error(rules::DUPLICATE, "the term stands twice");
+        }
+        terms.push(own);
     }
 }

@@ -146,7 +146,7 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     }
     let mut seen = Vec::new();
     for family in families.items() {
-        family.one_of_set(&["IPv4", "IPv6"]);
+        family.one_of_decoded(&["IPv4", "IPv6"]);
         if seen.contains(&family.text()) {
             family.error(rules::DUPLICATE, format!("the family {} stands twice", quoted(family.text())));
         }

@@ -11,7 +11,7 @@ fn access_modes(modes: Field<'_>) {
     modes.required();
     let (mut alone, mut others) = (false, false);
     for mode in modes.items() {
-        mode.one_of_set(&ACCESS_MODES);
+        mode.one_of_decoded(&ACCESS_MODES);
         alone |= mode.text() == "ReadWriteOncePod";
         others |= mode.text() != "ReadWriteOncePod" && ACCESS_MODES.contains(&mode.text());
     }
@@ -187,7 +187,7 @@ pub(super) fn csi_driver(root: Field<'_>) {
     let spec = root.get("spec");
     spec.get("fsGroupPolicy").one_of_set(&["File", "None", "ReadWriteOnceWithFSType"]);
     for mode in spec.get("volumeLifecycleModes").items() {
-        mode.one_of_set(&["Persistent", "Ephemeral"]);
+        mode.one_of_decoded(&["Persistent", "Ephemeral"]);
     }
     let requests = spec.get("tokenRequests");
     let mut audiences = Vec::new();
