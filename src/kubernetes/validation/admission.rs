@@ -174,7 +174,7 @@ fn match_conditions(list: Field<'_>, params: bool) {
     }
     let mut seen = Vec::new();
     for condition in list.items() {
-        expression(condition.get("expression"), cel::Scope { params, authorizer: true, variables: None }, &[Type::Bool]);
+        expression(condition.get("expression"), cel::Scope { params, authorizer: true, patches: false, variables: None }, &[Type::Bool]);
         let name = condition.get("name");
         name.required_format(rules::LABEL, names::label_key);
         if !name.is_empty() && seen.contains(&name.text()) {
@@ -265,7 +265,7 @@ fn variables<'a>(spec: Field<'a>, params: bool) -> Vec<&'a str> {
         } else if !cel::is_identifier(name.text()) {
             name.error(rules::NAME, format!("{} must be a CEL identifier", quoted(name.text())));
         }
-        expression(variable.get("expression"), cel::Scope { params, authorizer: true, variables: Some(&known) }, &[]);
+        expression(variable.get("expression"), cel::Scope { params, authorizer: true, patches: false, variables: Some(&known) }, &[]);
         known.push(name.text());
     }
     known
@@ -276,7 +276,7 @@ pub(super) fn validating_policy(root: Field<'_>) {
     policy(spec, false);
     let params = spec.get("paramKind").is_set();
     let known = variables(spec, params);
-    let scope = cel::Scope { params, authorizer: true, variables: (!known.is_empty()).then_some(&known[..]) };
+    let scope = cel::Scope { params, authorizer: true, patches: false, variables: (!known.is_empty()).then_some(&known[..]) };
     let (validations, audits) = (spec.get("validations"), spec.get("auditAnnotations"));
     if validations.is_empty() && audits.is_empty() {
         validations.error(rules::REQUIRED, "`validations` or `auditAnnotations` must be set");
@@ -329,7 +329,7 @@ pub(super) fn mutating_policy(root: Field<'_>) {
     policy(spec, true);
     let params = spec.get("paramKind").is_set();
     let known = variables(spec, params);
-    let scope = cel::Scope { params, authorizer: true, variables: Some(&known) };
+    let scope = cel::Scope { params, authorizer: true, patches: false, variables: Some(&known) };
     spec.get("reinvocationPolicy").required_one_of(&["IfNeeded", "Never"]);
     let mutations = spec.get("mutations");
     mutations.required();
@@ -344,7 +344,7 @@ pub(super) fn mutating_policy(root: Field<'_>) {
         mutation.get(other).forbidden_if_set("may not be set for this `patchType`");
         if mutation.get(own).required_pointer() {
             let wanted = if own == "jsonPatch" { Type::List } else { Type::Object };
-            expression(mutation.get(own).get("expression"), scope, &[wanted]);
+            expression(mutation.get(own).get("expression"), cel::Scope { patches: true, ..scope }, &[wanted]);
         }
     }
 }

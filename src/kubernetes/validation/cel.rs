@@ -14,6 +14,8 @@ const DEEPEST: usize = 100;
 pub(super) struct Scope<'a> {
     pub params: bool,
     pub authorizer: bool,
+    /// The types of mutations: Object and JSONPatch.
+    pub patches: bool,
     /// The policy's variables; none where there are none at all.
     pub variables: Option<&'a [&'a str]>,
 }
@@ -69,6 +71,7 @@ pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> O
         "params" => scope.params,
         "authorizer" => scope.authorizer,
         "variables" => scope.variables.is_some(),
+        "Object" | "JSONPatch" => scope.patches,
         _ => false,
     };
     problem(text, &known, scope.variables, wanted)
@@ -176,6 +179,7 @@ impl Walk<'_> {
                 Type::Map
             }
             Expr::Struct(object) => {
+                self.name(object.type_name.trim_start_matches('.').split('.').next().unwrap_or(""))?;
                 self.entries(object.entries.iter().map(|e| &e.expr))?;
                 Type::Object
             }
@@ -318,7 +322,7 @@ fn is_type_or_library(name: &str) -> bool {
         "dyn",
         "jsonpatch",
     ];
-    NAMES.contains(&name) || name.starts_with('@') || name == "JSONPatch" || name == "Object"
+    NAMES.contains(&name) || name.starts_with('@')
 }
 
 #[cfg(test)]
@@ -327,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_is_certain_is_said() {
-        let scope = Scope { params: false, authorizer: true, variables: Some(&["limit"]) };
+        let scope = Scope { params: false, authorizer: true, patches: false, variables: Some(&["limit"]) };
         let bool_problem = |text: &str| policy_problem(text, scope, &[Type::Bool]);
         for good in [
             "object.spec.replicas <= 5",

@@ -165,11 +165,10 @@ fn pod_resources(spec: Field<'_>) {
     resources::requirements(pod, resources::Owner::Pod);
     let of = |container: Field<'_>, list: &'static str, name: &str| {
         let own = container.get("resources");
-        let listed = own.get(list).key(name).node().and_then(Quantity::of);
         // A container without a request requests its limit.
-        listed
-            .or_else(|| (list == "requests").then(|| own.get("limits").key(name).node().and_then(Quantity::of)).flatten())
-            .map_or(Quantity::default(), Quantity::rounded)
+        let amount =
+            resources::listed(own.get(list), name).or_else(|| (list == "requests").then(|| resources::listed(own.get("limits"), name)).flatten());
+        amount.map_or(Quantity::default(), Quantity::rounded)
     };
     let total = |list: &'static str, name: &str| {
         let running = spec.get("containers").items().fold(Quantity::default(), |sum, c| sum.plus(of(c, list, name)));
@@ -186,12 +185,12 @@ fn pod_resources(spec: Field<'_>) {
         peak.max(running.plus(sidecars))
     };
     for (name, field) in pod.get("requests").entries() {
-        if field.node().and_then(Quantity::of).is_some_and(|q| total("requests", name) > q.rounded()) {
+        if resources::listed(pod.get("requests"), name).is_some_and(|q| total("requests", name) > q.rounded()) {
             field.error(rules::EXCEEDS, format!("the containers together request more {name} than the pod"));
         }
     }
     for (name, field) in pod.get("limits").entries() {
-        let Some(limit) = field.node().and_then(Quantity::of).map(Quantity::rounded) else { continue };
+        let Some(limit) = resources::listed(pod.get("limits"), name).map(Quantity::rounded) else { continue };
         if name.starts_with("hugepages-") && total("limits", name) > limit {
             field.error(rules::EXCEEDS, format!("the limits of {name} of the containers together exceed the pod's"));
         }

@@ -44,6 +44,8 @@ impl Quantity {
             Data::Str(text) => Quantity::parse(text),
             Data::Int(n) => Some(Quantity { nano: i128::from(*n) * NANO }),
             Data::Uint(_) => Some(Quantity { nano: LARGEST }),
+            // In a map of amounts null is zero.
+            Data::Null => Some(Quantity::default()),
             Data::Float(f) if f.is_finite() => Quantity::parse(&format!("{f:e}")),
             _ => None,
         }

@@ -118,6 +118,11 @@ pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
     }
 }
 
+/// The amount of a resource in a list of them, null being zero.
+pub(super) fn listed(list: Field<'_>, name: &str) -> Option<Quantity> {
+    list.node()?.get(name).and_then(Quantity::of)
+}
+
 /// Whose resources they are.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Owner {
@@ -329,7 +334,7 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let at = |key: &'static str| {
             let skipped = kind == "Pod" && key.starts_with("default");
             let field = limit.get(key).key(name);
-            let value = if skipped { None } else { field.node().and_then(Quantity::of) };
+            let value = if skipped { None } else { listed(limit.get(key), name) };
             (field, value)
         };
         let (min_field, min) = at("min");

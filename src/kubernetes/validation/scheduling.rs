@@ -232,8 +232,9 @@ pub(super) fn topology_terms(list: Field<'_>) {
             own.push((key.text(), seen));
         }
         own.sort();
-        if terms.contains(&own) {
-            term.get("matchLabelExpressions").error(rules::DUPLICATE, "the term stands twice");
+        // An empty term counts as one that is there already.
+        if own.is_empty() || terms.contains(&own) {
+            term.get("matchLabelExpressions").error(rules::DUPLICATE, "the term is empty or stands twice");
         }
         terms.push(own);
     }
