@@ -432,7 +432,7 @@ fn equal(a: &Node, b: &Node) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Schemas, check, verdicts::object};
+    use super::super::{Schemas, check, tests::object};
     use crate::diagnostic::Versions;
 
     const CRD: &str = r#"

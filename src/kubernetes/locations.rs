@@ -262,7 +262,7 @@ fn steps(pointer: &str) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Schemas, check, verdicts::object};
+    use super::super::{Schemas, check, tests::object};
     use super::*;
 
     fn said(schemas: &Schemas, text: &str) -> Vec<String> {

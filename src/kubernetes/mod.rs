@@ -16,9 +16,9 @@ pub mod crd;
 pub mod locations;
 pub mod scalars;
 pub mod schema;
-pub mod validation;
 #[cfg(test)]
-mod verdicts;
+mod tests;
+pub mod validation;
 pub mod versions;
 mod walk;
 
@@ -69,15 +69,17 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Find
     if located {
         schemas.locations.check(object, versions, &mut found);
     }
-    // What cannot be decoded is not validated; a place that has its finding needs no second one.
+    // What cannot be decoded is not validated; a place that has its finding needs no second one, nor does what is below it.
     let undecodable: Vec<_> = found.iter().filter(|f| f.severity == Severity::Error && f.kubernetes.is_none()).map(|f| f.path.clone()).collect();
-    found.extend(validation::check(object).into_iter().filter(|f| !undecodable.contains(&f.path)).filter_map(|mut finding| {
-        if let Some(held) = finding.kubernetes {
-            let held = held.and(versions);
-            finding.kubernetes = (held != versions).then_some(held);
-            return (!held.is_empty()).then_some(finding);
-        }
-        Some(finding)
-    }));
+    found.extend(validation::check(object).into_iter().filter(|f| !undecodable.iter().any(|p| f.path.0.starts_with(&p.0))).filter_map(
+        |mut finding| {
+            if let Some(held) = finding.kubernetes {
+                let held = held.and(versions);
+                finding.kubernetes = (held != versions).then_some(held);
+                return (!held.is_empty()).then_some(finding);
+            }
+            Some(finding)
+        },
+    ));
     found
 }
