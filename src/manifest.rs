@@ -157,15 +157,13 @@ impl Reader<'_> {
         }
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
         if &*kind == "List" && lists < MAX_LISTS {
-            return match node.data {
-                Data::Map(mut entries) => {
-                    let items = entries.iter().rposition(|entry| &*entry.key == "items").map(|index| entries.swap_remove(index).value.data);
-                    if let Some(Data::Seq(items)) = items {
-                        items.into_iter().for_each(|item| self.object(item, lists + 1));
-                    }
+            if let Data::Map(mut entries) = node.data {
+                let items = entries.iter().rposition(|entry| &*entry.key == "items").map(|index| entries.swap_remove(index).value.data);
+                if let Some(Data::Seq(items)) = items {
+                    items.into_iter().for_each(|item| self.object(item, lists + 1));
                 }
-                _ => {}
-            };
+            }
+            return;
         }
         let hooks = metadata.and_then(|metadata| metadata.get("annotations")).and_then(|annotations| annotations.get("helm.sh/hook"));
         let hooks = hooks.and_then(Node::as_str).map_or_else(Vec::new, |hooks| {

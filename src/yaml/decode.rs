@@ -22,9 +22,14 @@ pub(super) struct Decoder<'s, 't> {
     pub first_duplicate: Option<(usize, usize)>,
     steps: usize,
     alias_steps: usize,
+    /// Bytes of scalars copied because of aliases; go-yaml shares them.
+    alias_bytes: usize,
     /// Aliases that are being followed, outermost first.
     following: Vec<u32>,
 }
+
+/// How much text aliases may multiply.
+const MAX_ALIAS_BYTES: usize = 64 << 20;
 
 const TAG: &str = "tag:yaml.org,2002:";
 
@@ -42,6 +47,7 @@ impl<'s, 't> Decoder<'s, 't> {
             // go-yaml counts the document as one.
             steps: 1,
             alias_steps: 0,
+            alias_bytes: 0,
             following: Vec::new(),
         }
     }
@@ -72,6 +78,10 @@ impl<'s, 't> Decoder<'s, 't> {
         self.steps += 1;
         if !self.following.is_empty() {
             self.alias_steps += 1;
+            self.alias_bytes += self.text(raw).len();
+        }
+        if self.alias_bytes > MAX_ALIAS_BYTES {
+            return fail(0, "document contains excessive aliasing", raw.start as usize, raw.end as usize);
         }
         if self.alias_steps > 100 && self.steps > 1000 {
             // 99 % may come from aliases up to 400 000 steps, 10 % from 4 000 000 on.

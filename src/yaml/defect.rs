@@ -20,7 +20,7 @@ pub(super) struct Defect {
 /// Looks for the first defect of a text.
 pub(super) fn find(text: &[u8]) -> Option<Defect> {
     let control = |&b: &u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7F;
-    if !text.iter().any(|b| control(b)) {
+    if !text.iter().any(control) {
         let wide = match std::str::from_utf8(text) {
             Ok(_) if text.is_ascii() => return None,
             Ok(text) => text.chars().any(|c| !allowed(c as u32)),
@@ -34,7 +34,9 @@ pub(super) fn find(text: &[u8]) -> Option<Defect> {
     while at < text.len() {
         let width = char_width(text[at]);
         if let Some(problem) = problem_at(text, at, width) {
-            return Some(Defect { problem, at, piece: piece_of(text, at) });
+            // That a character is cut short by the end is noticed only when there is nothing more to read.
+            let piece = if at + width > text.len() { at } else { piece_of(text, at) };
+            return Some(Defect { problem, at, piece });
         }
         at += width.max(1);
     }

@@ -4,7 +4,7 @@
 //! are computed here without writing JSON, except for strings with characters that go-yaml's reader treats in a way of its own: then all
 //! of the value takes the long way.
 
-use super::json::{self, MAX_WRITTEN_DEPTH};
+use super::json::{self, MAX_WRITTEN_BYTES, MAX_WRITTEN_DEPTH, TOO_LARGE};
 use super::number::{format_g, format_json};
 use super::pieces::Pieces;
 use super::scalar::{self, Scalar};
@@ -29,7 +29,7 @@ const LONG_KEY: usize = 160;
 
 /// sigs.k8s.io/yaml's `Marshal`; see [`super::emit`].
 pub(super) fn marshal(value: &Value, origins: &mut Origins) -> Result<Value, String> {
-    if !needs_json(value, 0) {
+    if !needs_json(value, 0, &mut { MAX_WRITTEN_BYTES }) {
         return emit(value, Dialect::V2);
     }
     let text = json::write(value, json::Layout::Compact, origins).map_err(marshaling)?;
@@ -51,18 +51,23 @@ pub(super) fn emit(value: &Value, dialect: Dialect) -> Result<Value, String> {
     Ok(emitter.out.finish())
 }
 
-/// Whether the way through JSON changes any string, or refuses it.
-fn needs_json(value: &Value, depth: usize) -> bool {
+/// Whether the way through JSON changes any string, or refuses it; of what is far too large to be written no answer is needed.
+fn needs_json(value: &Value, depth: usize, left: &mut usize) -> bool {
+    if *left == 0 {
+        return false;
+    }
+    *left -= 1;
     if depth > MAX_WRITTEN_DEPTH {
         return true;
     }
     match &value.kind {
         Kind::Str(text) => is_odd(&text.bytes),
-        Kind::List(list) => list.items.iter().any(|item| needs_json(item, depth + 1)),
+        Kind::List(list) => list.items.iter().any(|item| needs_json(item, depth + 1, left)),
         Kind::Map(map) => {
-            map.0.borrow().entries.iter().any(|(key, entry)| key.len() > LONG_KEY || is_odd(key) || needs_json(&entry.value, depth + 1))
+            let map = map.0.borrow();
+            map.entries.iter().any(|(key, entry)| key.len() > LONG_KEY || is_odd(key) || needs_json(&entry.value, depth + 1, left))
         }
-        Kind::Object(object) => object.plain().is_some_and(|plain| needs_json(&plain, depth + 1)),
+        Kind::Object(object) => object.plain().is_some_and(|plain| needs_json(&plain, depth + 1, left)),
         _ => false,
     }
 }
@@ -104,6 +109,9 @@ impl Emitter {
     fn value(&mut self, value: &Value, place: Place, depth: usize) -> Result<(), String> {
         if depth > MAX_WRITTEN_DEPTH {
             return Err(marshaling("json: unsupported value: encountered a cycle via map[string]interface {}".into()));
+        }
+        if self.out.len() > MAX_WRITTEN_BYTES {
+            return Err(TOO_LARGE.into());
         }
         let at = value.origin;
         match &value.kind {
@@ -436,7 +444,7 @@ impl Emitter {
                     self.new_entry();
                 }
                 let mut end = at;
-                while end < bytes.len() && break_width(&bytes[end..]) == 0 {
+                while end < bytes.len() && !(may_break(bytes[end]) && break_width(&bytes[end..]) > 0) {
                     self.column += usize::from(bytes[end] & 0xC0 != 0x80);
                     end += 1;
                 }
@@ -460,6 +468,11 @@ fn breaks_at_end(bytes: &[u8]) -> Option<bool> {
 
 fn char_len(byte: u8) -> usize {
     super::scan::char_width(byte).max(1)
+}
+
+/// Whether a byte may start a line break.
+fn may_break(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0xC2 | 0xE2)
 }
 
 /// The width of the line break (one character) that a text starts with; 0 where it starts with none.
@@ -532,6 +545,11 @@ impl Shape {
         let mut at = 0;
         while at < bytes.len() {
             let byte = bytes[at];
+            if byte.is_ascii_alphanumeric() {
+                (after_space, after_break, after_gap) = (false, false, false);
+                at += 1;
+                continue;
+            }
             let next = at + char_len(byte);
             let gap_follows = matches!(bytes.get(next), None | Some(b' ' | b'\t'));
             let indicator = match byte {

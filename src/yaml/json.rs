@@ -20,6 +20,10 @@ pub enum Layout {
 /// Values that templates build may be nested deeper than any file, or hold themselves.
 pub(super) const MAX_WRITTEN_DEPTH: usize = MAX_DEPTH + 100;
 
+/// Values that share parts may grow beyond all bounds when written.
+pub(super) const MAX_WRITTEN_BYTES: usize = 256 << 20;
+pub(super) const TOO_LARGE: &str = "the text would be larger than 256 MiB";
+
 /// Writes a value as JSON text. Keys are in bytewise order. Scalars and keys keep their origin.
 ///
 /// # Errors
@@ -39,6 +43,9 @@ impl Writer {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
         if depth > MAX_WRITTEN_DEPTH {
             return Err("json: unsupported value: encountered a cycle via map[string]interface {}".into());
+        }
+        if self.out.len() > MAX_WRITTEN_BYTES {
+            return Err(TOO_LARGE.into());
         }
         let at = value.origin;
         match &value.kind {
@@ -130,7 +137,7 @@ impl Writer {
                 0x0C => (1, "\\f".to_owned()),
                 b'<' | b'>' | b'&' if self.layout != Layout::Raw => (1, format!("\\u{byte:04x}")),
                 0..0x20 => (1, format!("\\u{byte:04x}")),
-                0..0x80 => {
+                0x20..0x80 => {
                     at += 1;
                     continue;
                 }

@@ -202,8 +202,15 @@ pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, 
     parse_with(text, source, offset, true)
 }
 
+/// Spans count bytes in 32 bits.
+const MAX_BYTES: usize = 1 << 30;
+
 fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool) -> Result<Node, Error> {
     let offset = offset as usize;
+    if text.len() > MAX_BYTES.saturating_sub(offset) {
+        let message = "yaml: the text is larger than 1 GiB".into();
+        return Err(Error { message, span: Span::new(source, offset, offset) });
+    }
     let defect = defect::find(text);
     let mut scanner = Scanner::new(defect.as_ref().map_or(text, |defect| &text[..defect.piece]));
     let parsed = tree::parse(&mut scanner);
@@ -233,17 +240,26 @@ fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool) -> Resul
     })
 }
 
-/// The byte ranges of all comments of all documents, from `#` to the end of the line; up to the place where the text can't be scanned.
+/// The byte ranges of all comments of all documents, from `#` to the end of the line. In a document that can't be scanned, those up to
+/// there.
 pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
-    let mut scanner = Scanner::new(text);
-    scanner.comments = Some(Vec::new());
-    while let Ok(token) = scanner.peek() {
-        if token.kind == scan::Kind::StreamEnd {
-            break;
+    let mut comments = Vec::new();
+    let mut start = 0;
+    let ends = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1).chain([text.len()]);
+    for end in ends {
+        let mut scanner = Scanner::new(&text[start..end]);
+        scanner.comments = Some(Vec::new());
+        while let Ok(token) = scanner.peek() {
+            if token.kind == scan::Kind::StreamEnd {
+                break;
+            }
+            scanner.take();
         }
-        scanner.take();
+        let found = scanner.comments.into_iter().flatten();
+        comments.extend(found.map(|range| range.start + start..range.end + start));
+        start = end;
     }
-    scanner.comments.unwrap_or_default()
+    comments
 }
 
 /// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
@@ -317,9 +333,9 @@ mod tests {
 
     #[test]
     fn comments_have_spans() {
-        let text = "a: 1 # one\n# two\nb: | # three\n  # no comment\n";
+        let text = "a: 1 # one\n# two\nb: | # three\n  # no comment\n--- # four\na: b: c\n# lost\n---\n# five";
         let found: Vec<&str> = comments(text.as_bytes()).into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["# one", "# two", "# three"]);
+        assert_eq!(found, ["# one", "# two", "# three", "# four", "# five"]);
     }
 
     /// Each byte of a text with the letter of its origin (`.`: none).

@@ -140,7 +140,7 @@ fn parse_timestamp(text: &[u8]) -> Option<()> {
     let rest = text[4..].strip_prefix(b"-")?;
     let (month, rest) = one_or_two(rest)?;
     let (day, rest) = one_or_two(rest.strip_prefix(b"-")?)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,
