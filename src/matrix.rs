@@ -50,8 +50,8 @@ impl Matrix {
         for object in objects.iter().filter(|o| !o.from_crds) {
             let Some(environment) = object.environment else { continue };
             let name = format!("{}/{}", object.identity.kind, object.identity.name);
-            for (rank, (fact, text, path)) in facts(&object.root).into_iter().enumerate() {
-                let cells = rows.entry((name.clone(), rank_of(&fact, rank), fact)).or_insert_with(|| vec![None; environments.len()]);
+            for (rank, fact, text, path) in facts(&object.root) {
+                let cells = rows.entry((name.clone(), rank, fact)).or_insert_with(|| vec![None; environments.len()]);
                 if let Some(cell) = cells.get_mut(environment as usize) {
                     *cell = Some(Cell { text, place: place(&path, &object.root, sources) });
                 }
@@ -71,7 +71,7 @@ impl Matrix {
                 lines.push(vec![object.to_string()]);
             }
             let mark = if row.differs() { "*" } else { " " };
-            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| c.text.clone()));
+            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| short(&c.text)));
             lines.push(std::iter::once(format!("  {mark} {}", row.fact)).chain(cells).collect());
         }
         let width = |column: usize| lines.iter().filter(|l| l.len() > 1).filter_map(|l| l.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
@@ -119,12 +119,10 @@ impl Matrix {
     }
 }
 
-/// `replicas` before resources, the rest as it comes.
-fn rank_of(fact: &str, rank: usize) -> usize {
-    match fact {
-        "replicas" | "autoscaling" => 0,
-        _ => rank + 1,
-    }
+/// Commands of probes may be long; a column is not.
+fn short(text: &str) -> String {
+    const MOST: usize = 30;
+    if text.chars().count() <= MOST { text.to_string() } else { text.chars().take(MOST - 1).chain(['…']).collect() }
 }
 
 fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize)> {
@@ -134,34 +132,35 @@ fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize
     Some((source.name.clone(), source.locate(span.start).0))
 }
 
-/// What the matrix shows of an object: fact, text, path.
-fn facts(root: &Node) -> Vec<(String, String, Path)> {
+/// What the matrix shows of an object: rank (the same whatever else the object has), fact, text, path.
+fn facts(root: &Node) -> Vec<(usize, String, String, Path)> {
     let mut out = Vec::new();
     let at = |path: &str| Path::parse(path);
-    let mut fact = |name: String, path: Path| {
+    let mut fact = |rank: usize, name: String, path: Path| {
         if let Some(text) = path.get(root).and_then(text) {
-            out.push((name, text, path));
+            out.push((rank, name, text, path));
         }
     };
     let spec = at("spec");
     let pod = [at("spec.template.spec"), at("spec.jobTemplate.spec.template.spec")].into_iter().find(|p| p.get(root).is_some());
     let pod = pod.or_else(|| (root.get("kind").and_then(Node::as_str) == Some("Pod")).then(|| spec.clone()));
-    fact("replicas".into(), spec.key("replicas"));
-    fact("min available".into(), spec.key("minAvailable"));
-    fact("max unavailable".into(), spec.key("maxUnavailable"));
-    fact("schedule".into(), spec.key("schedule"));
+    fact(0, "replicas".into(), spec.key("replicas"));
+    fact(2, "min available".into(), spec.key("minAvailable"));
+    fact(3, "max unavailable".into(), spec.key("maxUnavailable"));
+    fact(4, "schedule".into(), spec.key("schedule"));
     if let Some(pod) = pod {
-        for list in ["initContainers", "containers"] {
+        for (first, list) in [(1_000, "initContainers"), (100_000, "containers")] {
             let containers = pod.key(list);
             for (i, container) in containers.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
                 let name = container.get("name").and_then(Node::as_str).unwrap_or("(unnamed)");
                 let here = containers.index(i);
-                fact(format!("image of {name}"), here.key("image"));
-                for what in ["requests", "limits"] {
-                    fact(format!("{what} of {name}"), here.key("resources").key(what));
+                let rank = first + 10 * i;
+                fact(rank, format!("image of {name}"), here.key("image"));
+                for (k, what) in ["requests", "limits"].into_iter().enumerate() {
+                    fact(rank + 1 + k, format!("{what} of {name}"), here.key("resources").key(what));
                 }
-                for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-                    fact(format!("{probe} of {name}"), here.key(probe));
+                for (k, probe) in ["livenessProbe", "readinessProbe", "startupProbe"].into_iter().enumerate() {
+                    fact(rank + 3 + k, format!("{probe} of {name}"), here.key(probe));
                 }
             }
         }
@@ -170,15 +169,15 @@ fn facts(root: &Node) -> Vec<(String, String, Path)> {
     for (i, claim) in claims.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
         let name = Path::parse("metadata.name").get(claim).and_then(Node::as_str).unwrap_or("(unnamed)");
         let here = claims.index(i).key("spec");
-        fact(format!("storage of {name}"), here.join(&at("resources.requests.storage")));
-        fact(format!("storage class of {name}"), here.key("storageClassName"));
+        fact(10 + 2 * i, format!("storage of {name}"), here.join(&at("resources.requests.storage")));
+        fact(11 + 2 * i, format!("storage class of {name}"), here.key("storageClassName"));
     }
-    fact("storage".into(), at("spec.resources.requests.storage"));
-    fact("storage class".into(), spec.key("storageClassName"));
+    fact(5, "storage".into(), at("spec.resources.requests.storage"));
+    fact(6, "storage class".into(), spec.key("storageClassName"));
     let (min, max) = (spec.key("minReplicas"), spec.key("maxReplicas"));
     if let Some(most) = max.get(root).and_then(text) {
         let least = min.get(root).and_then(text).unwrap_or_else(|| "1".into());
-        out.push(("autoscaling".into(), format!("{least} to {most}"), if min.get(root).is_some() { min } else { max }));
+        out.push((1, "autoscaling".into(), format!("{least} to {most}"), if min.get(root).is_some() { min } else { max }));
     }
     out
 }
@@ -214,4 +213,32 @@ fn text(node: &Node) -> Option<String> {
             parts.join(", ")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+    use crate::source::{Source, SourceKind};
+
+    fn objects(text: &str, environment: u16, sources: &mut Sources) -> Vec<Object> {
+        let source = sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
+        manifest::read(sources, source, &"t.yaml".into(), Some(environment), &mut Vec::new())
+    }
+
+    #[test]
+    fn a_fact_that_one_environment_lacks_does_not_move_the_others() {
+        let mut sources = Sources::default();
+        let deployment = |replicas: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: a}}\nspec: {{{replicas}template: {{spec: {{containers: [{{name: c, image: i}}]}}}}}}\n"
+            )
+        };
+        let mut all = objects(&deployment("replicas: 2, "), 0, &mut sources);
+        all.extend(objects(&deployment(""), 1, &mut sources));
+        let matrix = Matrix::of(&all, &["dev".into(), "prod".into()], &sources);
+        let rows: Vec<_> = matrix.rows.iter().map(|r| (r.fact.as_str(), r.differs())).collect();
+        assert_eq!(rows, [("replicas", true), ("image of c", false)]);
+        assert!(matrix.to_text(true).contains("* replicas  2    -"), "{}", matrix.to_text(true));
+    }
 }
