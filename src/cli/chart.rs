@@ -54,7 +54,7 @@ enum CoverageFormat {
 }
 
 /// Renders the chart, or says why it cannot be: a code to end with.
-fn rendering(chart: &std::path::Path, no_config: bool) -> Result<Rendering, ExitCode> {
+pub(super) fn rendering(chart: &std::path::Path, no_config: bool) -> Result<Rendering, ExitCode> {
     let work = || {
         let file = if no_config { None } else { config::find(chart) };
         let options = Options::default();

@@ -1,9 +1,11 @@
 //! The command line: clap types and what they stand for. One file a subcommand; no other room knows clap's parser.
 
 mod chart;
+mod init;
 mod lint;
 mod rules;
 mod template;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -26,6 +28,12 @@ struct Cli {
 enum Command {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
+    /// Tell where a rendered field, or what a line leads to, comes from
+    Why(why::WhyArguments),
+    /// Show what differs between two environments, field by field with the cause
+    Diff(why::DiffArguments),
+    /// Write a configuration from what the chart deploys now
+    Init(init::Arguments),
     /// Show what each environment deploys, side by side
     Environments(chart::EnvironmentsArguments),
     /// Show which template lines and branches no environment renders
@@ -56,6 +64,9 @@ pub fn main() -> ExitCode {
     match cli.command {
         None => lint::run(&cli.lint),
         Some(Command::Template(arguments)) => template::run(arguments),
+        Some(Command::Why(arguments)) => why::why(&arguments),
+        Some(Command::Diff(arguments)) => why::diff(&arguments),
+        Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Environments(arguments)) => chart::environments(&arguments),
         Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
         Some(Command::Rules(arguments)) => rules::list(&arguments),
