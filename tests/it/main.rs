@@ -1,6 +1,7 @@
 //! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where that is missing.
 
 mod broken;
+mod commands;
 mod configuration;
 mod formats;
 mod render;
