@@ -170,6 +170,8 @@ pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
 pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool, group_of: GroupOf) -> Vec<Finding> {
     let mut places = Places { sources, manifests, shared: FxHashMap::default() };
     let mut findings: Vec<Finding> = Vec::new();
+    // For each finding, which object it is about in which environment.
+    let mut objects: Vec<Vec<(Option<Arc<str>>, Option<Arc<ObjectRef>>)>> = Vec::new();
     let mut known: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
     for diagnostic in diagnostics {
         let environment = diagnostic.environment.and_then(|i| environments.get(i as usize)).cloned();
@@ -183,15 +185,19 @@ pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[A
             // What is about the sources themselves is told apart by what it says.
             message: diagnostic.object.is_none().then(|| diagnostic.message.clone()),
         };
-        // Environments may well differ in the namespace; two namespaces of one environment are two objects.
-        let same = |&&at: &&usize| {
-            let other: &Finding = &findings[at];
-            other.object == diagnostic.object || environment.as_ref().is_some_and(|name| !other.environments.contains(name))
-        };
+        // Environments may well differ in the namespace; two namespaces of one environment are two objects. An environment comes
+        // more than once where it renders differently for some Kubernetes versions.
+        let same = |&&at: &&usize| objects[at].iter().all(|(of, object)| *of != environment || *object == diagnostic.object);
         match known.get(&key).and_then(|all: &Vec<usize>| all.iter().find(same)) {
-            Some(&at) => findings[at].absorb(environment, locations, notes, diagnostic.kubernetes),
+            Some(&at) => {
+                if !objects[at].iter().any(|(of, _)| *of == environment) {
+                    objects[at].push((environment.clone(), diagnostic.object));
+                }
+                findings[at].absorb(environment, locations, notes, diagnostic.kubernetes);
+            }
             None => {
                 known.entry(key).or_default().push(findings.len());
+                objects.push(vec![(environment.clone(), diagnostic.object.clone())]);
                 findings.push(Finding {
                     group: group_of(&diagnostic.rule),
                     url: format!("https://thebot-lint.github.io/rules/{}", diagnostic.rule),
