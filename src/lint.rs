@@ -101,7 +101,7 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     for render in &rendering.renders {
         let mut of_render = Vec::new();
         judge.objects(&render.objects, render.versions, &mut of_render);
-        judge.unit(&render.objects, &mut of_render);
+        judge.unit(&render.objects, render.rendered.problems.is_empty(), &mut of_render);
         if render.versions != rendering.versions {
             of_render.iter_mut().for_each(|d| d.kubernetes = Some(d.kubernetes.map_or(render.versions, |v| v.and(render.versions))));
         }
@@ -141,7 +141,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     let (versions, why) = setup.versions(options, None);
     let mut judge = Judge::new(setup, &objects);
     judge.objects(&objects, versions, &mut found);
-    judge.unit(&objects, &mut found);
+    judge.unit(&objects, true, &mut found);
     judge.unused_annotations(&objects, &mut found);
     let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
     suppress(&mut report, setup, &sources, &[], true);
@@ -251,8 +251,8 @@ impl<'s> Judge<'s> {
     }
 
     /// The rules across objects.
-    fn unit(&mut self, objects: &[Object], found: &mut Vec<Diagnostic>) {
-        for (i, finding) in self.setup.rules.check_unit(objects) {
+    fn unit(&mut self, objects: &[Object], complete: bool, found: &mut Vec<Diagnostic>) {
+        for (i, finding) in self.setup.rules.check_unit(objects, complete) {
             if !self.excuses(&objects[i], &finding) {
                 found.push(objects[i].place(finding));
             }
@@ -264,7 +264,8 @@ impl<'s> Judge<'s> {
         let primary: Vec<_> = rendering
             .renders
             .iter()
-            .filter(|r| r.primary)
+            // Of an environment that renders in part nobody knows what it lacks.
+            .filter(|r| r.primary && r.rendered.problems.is_empty())
             .filter_map(|r| {
                 let environment = &rendering.environments[r.environment as usize];
                 (!environment.is_case).then_some((&environment.name, &r.objects, self.setup.expectations(&environment.name)))

@@ -329,11 +329,13 @@ impl Rules {
     }
 
     /// Judges the objects of one unit in one environment together; the number is the index of the object that a finding is about.
-    pub fn check_unit(&self, objects: &[Object]) -> Vec<(usize, Finding)> {
+    /// `complete` is false where a template failed, so that objects may be missing: rules that conclude from absence are silent then.
+    pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Finding)> {
         let mut found = Vec::new();
         let unit = Unit::new(objects);
         let mut values = None;
-        for rule in self.rules.iter().filter(|r| r.definition.scope == Scope::Unit) {
+        for rule in self.rules.iter().filter(|r| r.definition.scope == Scope::Unit && (complete || !native::concludes_from_absence(&r.definition.id)))
+        {
             if let Some(native::Check::Unit(check)) = rule.native {
                 check(&mut native::UnitReport::new(rule, &mut found), &unit);
                 continue;

@@ -21,7 +21,6 @@ pub(super) const TABLE: Table = &[
     ("chart-yaml-unknown-field", Check::Chart(unknown_field)),
     ("dependency-undeclared", Check::Chart(dependency_undeclared)),
     ("dependency-not-vendored", Check::Chart(dependency_not_vendored)),
-    ("dependency-duplicate", Check::Chart(dependency_duplicate)),
     ("dependency-version-unpinned", Check::Chart(dependency_unpinned)),
     ("chart-lock-outdated", Check::Chart(lock_outdated)),
     ("values-file-missing", Check::Chart(values_file_missing)),
@@ -164,15 +163,6 @@ fn dependency_not_vendored(report: &mut ChartReport<'_>, chart: &Chart, _: &Sour
             .any(|s| s.metadata.name == dependency.name || (!dependency.alias.is_empty() && s.metadata.name == dependency.alias))
         {
             report.add(dependency.span, format!("the dependency {} is not in charts/", dependency.name));
-        }
-    }
-}
-
-fn dependency_duplicate(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
-    let known_as = |d: &crate::chart::Dependency| if d.alias.is_empty() { d.name.clone() } else { d.alias.clone() };
-    for (i, dependency) in dependencies(chart).iter().enumerate() {
-        if dependencies(chart)[..i].iter().any(|d| known_as(d) == known_as(dependency)) {
-            report.add(dependency.span, format!("two dependencies are called {}", known_as(dependency)));
         }
     }
 }
@@ -414,17 +404,26 @@ fn nindent_missing(report: &mut ChartReport<'_>, chart: &Chart, sources: &Source
     });
 }
 
-/// Functions and fields with a successor.
-const DEPRECATED: [(&str, &str); 4] =
-    [("trimall", "trimAll"), ("biggest", "max"), ("GitVersion", "Capabilities.KubeVersion.Version"), ("TillerVersion", "Capabilities.HelmVersion")];
+/// Functions, and fields of `.Capabilities`, with a successor.
+const DEPRECATED: [(&str, &str); 4] = [
+    ("trimall", "trimAll"),
+    ("biggest", "max"),
+    (".GitVersion", ".Capabilities.KubeVersion.Version"),
+    (".TillerVersion", ".Capabilities.HelmVersion"),
+];
 
 fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
     for file in &chart.templates {
         let text = &sources.get(file.source).text;
-        for token in tokens(text).iter().filter(|t| matches!(t.kind, TokenKind::Identifier | TokenKind::Field)) {
-            let name = String::from_utf8_lossy(&text[token.start..token.end]);
-            let Some((_, instead)) = DEPRECATED.iter().find(|(old, _)| *old == name.trim_start_matches('.')) else { continue };
-            report.add(Span::new(file.source, token.start, token.end), format!("`{name}` is deprecated: use `{instead}`"));
+        let mut before: &[u8] = b"";
+        for token in tokens(text).iter() {
+            let name = &text[token.start..token.end];
+            let old = DEPRECATED.iter().find(|(old, _)| old.as_bytes() == name);
+            let of_capabilities = !name.starts_with(b".") || matches!(before, b".KubeVersion" | b".Capabilities");
+            if let Some((old, instead)) = old.filter(|_| of_capabilities && matches!(token.kind, TokenKind::Identifier | TokenKind::Field)) {
+                report.add(Span::new(file.source, token.start, token.end), format!("`{old}` is deprecated: use `{instead}`"));
+            }
+            before = name;
         }
     }
 }

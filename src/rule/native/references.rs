@@ -64,12 +64,22 @@ const PASSIVE: [&str; 34] = [
     "CiliumNetworkPolicy",
 ];
 
-/// Whether the unit holds objects from which an operator may make pods: then a selector that matches nothing here proves nothing.
+/// Whether pods may exist that the unit does not show: those that an operator makes from custom resources, or a program of the
+/// release by itself, for which it needs the right. Then a selector that matches nothing here proves nothing.
 fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
     unit.objects.iter().any(|o| {
         let group = pod::group_of(&o.identity.api_version);
         let built_in = !group.contains('.') || group.ends_with(".k8s.io");
-        !built_in && !pod::makes_pods(&o.identity.api_version, &o.identity.kind) && !PASSIVE.contains(&&*o.identity.kind)
+        let custom = !built_in && !pod::makes_pods(&o.identity.api_version, &o.identity.kind) && !PASSIVE.contains(&&*o.identity.kind);
+        custom || (matches!(&*o.identity.kind, "Role" | "ClusterRole") && may_create_pods(&o.root))
+    })
+}
+
+fn may_create_pods(role: &Node) -> bool {
+    let makers = ["pods", "deployments", "statefulsets", "daemonsets", "jobs", "*"];
+    role.get("rules").map_or(&[][..], |n| n.items()).iter().any(|rule| {
+        let any = |key: &str, of: &[&str]| rule.get(key).is_some_and(|n| n.items().iter().any(|i| i.as_str().is_some_and(|s| of.contains(&s))));
+        any("verbs", &["create", "*"]) && any("resources", &makers)
     })
 }
 

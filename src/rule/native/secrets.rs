@@ -40,7 +40,7 @@ const SECRET_PAIRS: [(&str, &str); 9] = [
 ];
 
 /// Last words that say that the value is about a secret, but is none.
-const HARMLESS_ENDS: [&str; 45] = [
+const HARMLESS_ENDS: [&str; 51] = [
     "file",
     "path",
     "name",
@@ -85,6 +85,12 @@ const HARMLESS_ENDS: [&str; 45] = [
     "format",
     "key",
     "required",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "age",
+    "limit",
     "username",
 ];
 
