@@ -46,7 +46,8 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
     } else {
         let data = std::fs::read(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
         if !data.starts_with(b"\x1f\x8b\x08") {
-            return Err(Error::new("chart-metadata", not_an_archive(trimmed, &data)));
+            let shown = std::path::absolute(trimmed).unwrap_or_else(|_| trimmed.into());
+            return Err(Error::new("chart-metadata", not_an_archive(&shown.to_string_lossy(), &data)));
         }
         let (files, location) = loader.archive(&data, trimmed)?;
         loader.chart(files, location, 0)?

@@ -232,7 +232,13 @@ impl Parser<'_, '_> {
         }
         let word = self.until(&['[', '.', '=']);
         if !word.text.is_empty() {
-            return (list, stop(format!("unexpected data at end of array index: {:?}", word.text)));
+            return (
+                list,
+                stop(format!(
+                    "unexpected data at end of array index: [{}]",
+                    word.text.chars().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(" ")
+                )),
+            );
         }
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         match word.last {

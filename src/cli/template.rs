@@ -6,13 +6,14 @@ use crate::chart::capabilities::Capabilities;
 use crate::chart::strvals::FlagKind;
 use crate::chart::{self, Chart, Environment};
 use crate::source::{Source, SourceKind, Sources};
-use crate::template::manifests::{self, Printed, Selection};
+use crate::template::manifests::{self, Helm, Printed, Selection};
 use crate::template::render::{self, Cache, Problem};
 use crate::template::{Limits, Renderer, Templates, with_stack};
 use crate::value::Value;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 #[derive(clap::Args, Debug)]
+#[command(args_override_self = true)]
 pub(super) struct Arguments {
     /// [NAME] CHART: the release's name (default: release-name), and the chart's folder or .tgz
     #[arg(value_name = "[NAME] CHART", required = true, num_args = 1..)]
@@ -77,6 +78,9 @@ pub(super) struct Arguments {
     /// Print where each line comes from, one JSON object a line, instead of the text
     #[arg(long)]
     provenance: bool,
+    /// Whose bytes to print: Helm 3.22's or Helm 4.3's
+    #[arg(long, value_name = "3|4", default_value = "3", value_parser = ["3", "4"])]
+    helm: String,
     /// Read what links point to outside of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
@@ -186,6 +190,9 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if let Some(version) = &arguments.kube_version {
         capabilities = capabilities.with_version(version)?;
     }
+    if arguments.helm == "4" {
+        capabilities.helm.version = "v4.3.1".into();
+    }
     capabilities.api_versions.extend(arguments.api_versions.iter().cloned());
     let (release, path) = name_and_chart(arguments)?;
     let environment = Environment {
@@ -207,6 +214,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     }
     sources.adopt(1, std::mem::take(&mut rendered.derived));
     let selection = Selection {
+        helm: if arguments.helm == "4" { Helm::Four } else { Helm::Three },
         include_crds: arguments.include_crds,
         skip_tests: arguments.skip_tests,
         no_hooks: arguments.no_hooks,

@@ -10,9 +10,20 @@ use crate::yaml::{self, Node};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Whose bytes are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Helm {
+    /// Helm 3.22.
+    #[default]
+    Three,
+    /// Helm 4.3, which leaves line breaks at the end of documents and installs webhooks last.
+    Four,
+}
+
 /// What of a release is printed.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    pub helm: Helm,
     pub include_crds: bool,
     pub skip_tests: bool,
     pub no_hooks: bool,
@@ -91,7 +102,7 @@ pub struct Document {
 pub fn print(rendered: &Rendered, sources: &Sources, selection: &Selection) -> (Printed, Option<Problem>) {
     let mut out = Printed::default();
     let outputs: Vec<&Output> = rendered.outputs.iter().filter(|o| !o.name.ends_with("NOTES.txt")).collect();
-    let (documents, problem) = sorted(&outputs, sources);
+    let (documents, problem) = sorted(&outputs, sources, selection.helm);
     let mut hooks = documents.hooks;
     if problem.is_some() {
         for output in &outputs {
@@ -128,7 +139,7 @@ pub fn print(rendered: &Rendered, sources: &Sources, selection: &Selection) -> (
     if selection.show_only.is_empty() {
         return (out, problem);
     }
-    match show_only(&out, &selection.show_only) {
+    match show_only(&out, &selection.show_only, selection.helm) {
         Ok(shown) => (shown, problem),
         Err(message) => (Printed::default(), problem.or(Some(Problem::Chart(chart::Error::new("show-only", message))))),
     }
@@ -146,7 +157,7 @@ pub struct Documents {
 }
 
 /// Helm's SortManifests, over texts in order of their names; with the first text that is no YAML, at which it ends.
-pub fn sorted(outputs: &[&Output], sources: &Sources) -> (Documents, Option<Problem>) {
+pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents, Option<Problem>) {
     let mut all = Documents::default();
     for output in outputs {
         let base = output.name.rsplit('/').next().unwrap_or(&output.name);
@@ -154,7 +165,7 @@ pub fn sorted(outputs: &[&Output], sources: &Sources) -> (Documents, Option<Prob
             continue;
         }
         let text = &sources.get(output.text).text;
-        for range in split(text) {
+        for range in split(text, helm) {
             let span = Span::new(output.text, range.start, range.end);
             match document(&text[range], span, output) {
                 Ok(None) => {}
@@ -164,8 +175,9 @@ pub fn sorted(outputs: &[&Output], sources: &Sources) -> (Documents, Option<Prob
             }
         }
     }
+    let order = if helm == Helm::Four { &INSTALL_ORDER[..] } else { &INSTALL_ORDER[..INSTALL_ORDER.len() - LAST_IN_HELM_4] };
     let rank = |d: &Document| {
-        let known = INSTALL_ORDER.iter().position(|k| *k == d.kind);
+        let known = order.iter().position(|k| *k == d.kind);
         (known.unwrap_or(INSTALL_ORDER.len()), if known.is_some() { String::new() } else { d.kind.clone() })
     };
     all.generic.sort_by_cached_key(rank);
@@ -235,7 +247,40 @@ fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 /// Helm's SplitManifests: the ranges of the documents of a text. It splits at `---` at the start of a line, whatever follows on it.
-pub fn split(text: &[u8]) -> Vec<Range<usize>> {
+pub fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
+    match helm {
+        Helm::Three => split_trimmed(text),
+        Helm::Four => split_untrimmed(text),
+    }
+}
+
+/// Helm 4's way, which trims the start of a document only.
+fn split_untrimmed(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut push = |range: Range<usize>| {
+        let trimmed = trim(text, range.clone());
+        if !trimmed.is_empty() {
+            found.push(trimmed.start..range.end);
+        }
+    };
+    let mut begin = trim(text, 0..text.len()).start;
+    let mut line = begin;
+    while line < text.len() {
+        if text[line..].starts_with(b"---") {
+            push(begin..line);
+            begin = line + 3;
+            while begin < text.len() && matches!(text[begin], b' ' | b'\t') {
+                begin += 1;
+            }
+            line = begin;
+        }
+        line = memchr::memchr(b'\n', &text[line..]).map_or(text.len(), |i| line + i + 1);
+    }
+    push(begin..text.len());
+    found
+}
+
+fn split_trimmed(text: &[u8]) -> Vec<Range<usize>> {
     let all = trim(text, 0..text.len());
     let is_space = |b: u8| matches!(b, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ');
     let mut found = Vec::new();
@@ -269,9 +314,9 @@ pub fn split(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-fn show_only(printed: &Printed, patterns: &[String]) -> Result<Printed, String> {
+fn show_only(printed: &Printed, patterns: &[String], helm: Helm) -> Result<Printed, String> {
     let mut shown = Printed::default();
-    let documents = split(&printed.bytes);
+    let documents = split(&printed.bytes, helm);
     for pattern in patterns {
         let mut missing = true;
         for range in &documents {
@@ -301,7 +346,7 @@ fn source_name(document: &[u8]) -> Option<String> {
 }
 
 /// The order in which Helm installs kinds; others follow by name.
-const INSTALL_ORDER: [&str; 36] = [
+const INSTALL_ORDER: [&str; 38] = [
     "PriorityClass",
     "Namespace",
     "NetworkPolicy",
@@ -338,14 +383,19 @@ const INSTALL_ORDER: [&str; 36] = [
     "IngressClass",
     "Ingress",
     "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
 ];
+
+/// So many kinds at the end of it Helm 3 does not know.
+const LAST_IN_HELM_4: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parts(text: &str) -> Vec<&str> {
-        split(text.as_bytes()).into_iter().map(|r| &text[r]).collect()
+        split(text.as_bytes(), Helm::Three).into_iter().map(|r| &text[r]).collect()
     }
 
     #[test]
@@ -355,6 +405,13 @@ mod tests {
         assert_eq!(parts("---"), Vec::<&str>::new());
         assert_eq!(parts("a\n---"), ["a"]);
         assert_eq!(parts("  ---x"), ["x"]);
+    }
+
+    #[test]
+    fn helm_4_keeps_the_end_of_a_document() {
+        let text = "\n--- \na: 1\n\n---\n---x\nb: 2\n";
+        let parts: Vec<&str> = split(text.as_bytes(), Helm::Four).into_iter().map(|r| &text[r]).collect();
+        assert_eq!(parts, ["a: 1\n\n", "x\nb: 2\n"]);
     }
 
     #[test]

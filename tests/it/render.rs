@@ -44,7 +44,7 @@ fn check(case: &Path) -> Result<(), String> {
         },
         (Ok(_), Err(_)) => Err(format!("fails: {stderr}")),
         (Err(_), Ok(error)) if output.status.code() == Some(1) => {
-            let got = stderr.find("Error: ").map_or("", |at| &stderr[at..]);
+            let got = stderr.find("Error: ").map_or("", |at| &stderr[at..]).replace(&*case.to_string_lossy(), "{folder}");
             difference(error.trim_end(), got.trim_end()).map_or(Ok(()), Err)
         }
         (Err(_), Ok(error)) => Err(format!("exits {:?}, wanted: {error}", output.status.code())),
