@@ -1448,7 +1448,7 @@ fn variable_name(variable: &Expression) -> &str {
 /// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.
 fn nil_of(kind: Type, value: Value) -> Value {
     match kind {
-        Type::Map => Value::map(MapData::default()).with_origin(value.origin),
+        Type::Map => Value::map(MapData { is_nil: true, ..MapData::default() }).with_origin(value.origin),
         Type::List => Value::new(Kind::List(value::List::nil("[]interface {}")), value.origin),
         Type::Strings => Value::new(Kind::List(value::List::nil("[]string")), value.origin),
         _ => as_argument(value),

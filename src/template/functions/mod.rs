@@ -12,6 +12,7 @@ pub mod defaults;
 pub mod dicts;
 pub mod encodings;
 mod engine;
+mod keys;
 pub mod lists;
 pub mod numbers;
 pub mod paths;
