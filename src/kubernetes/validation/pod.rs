@@ -8,7 +8,7 @@ use super::{address, container, metadata, names, quantity::Quantity, resources, 
 pub(super) fn pod(root: Field<'_>) {
     let spec = root.get("spec");
     pod_annotations(root.get("metadata"), spec);
-    check(spec, root.get("metadata").get("name").text(), true, &[]);
+    check(spec, root.get("metadata").get("name").text(), true, None);
     if !spec.get("ephemeralContainers").is_empty() {
         spec.get("ephemeralContainers").forbidden("may not be set when a pod is created");
     }
@@ -19,11 +19,15 @@ pub(super) fn pod(root: Field<'_>) {
 
 /// Checks a pod template.
 pub(super) fn template(template: Field<'_>) {
-    template_with(template, &[]);
+    template_of(template, None);
 }
 
-/// As [`template`], with volumes that a StatefulSet adds.
-pub(super) fn template_with<'a>(template: Field<'a>, volumes: &[Volume<'a>]) {
+/// As [`template`], for a StatefulSet: it adds volumes, and gives its pods their host names, whatever the template says.
+pub(super) fn template_of_set<'a>(template: Field<'a>, volumes: &[Volume<'a>]) {
+    template_of(template, Some(volumes));
+}
+
+fn template_of<'a>(template: Field<'a>, volumes: Option<&[Volume<'a>]>) {
     let (meta, spec) = (template.get("metadata"), template.get("spec"));
     metadata::template(meta);
     pod_annotations(meta, spec);
@@ -43,12 +47,12 @@ pub(super) fn always_restarts(template: Field<'_>, kind: &str) {
     spec.get("activeDeadlineSeconds").forbidden_if_set(&format!("may not be set in a {kind}"));
 }
 
-fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, templates: &[Volume<'a>]) {
+fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<'a>]>) {
     let claims = spec.get("resourceClaims");
     let grace = spec.get("terminationGracePeriodSeconds");
     let pod = container::Pod {
         spec,
-        volumes: volume::pod_volumes(spec.get("volumes"), name, templates),
+        volumes: volume::pod_volumes(spec.get("volumes"), name, of_set.unwrap_or_default()),
         claims: claims.items().map(|c| c.get("name").text()).filter(|n| !n.is_empty()).collect(),
         grace_period: grace.int().map_or(30, |n| if is_pod && n < 0 { 1 } else { n }),
         host_users: spec.get("hostUsers").bool() != Some(false),
@@ -71,6 +75,11 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, templates: &[Volume<'a>]
     }
     scheduling_gates(spec.get("schedulingGates"));
     names_of(spec);
+    if of_set.is_none() {
+        for key in ["hostname", "subdomain"] {
+            spec.get(key).format(rules::NAME, names::dns_label);
+        }
+    }
     if let Some(seconds) = spec.get("activeDeadlineSeconds").int()
         && !(1..=i64::from(i32::MAX)).contains(&seconds)
     {
@@ -97,9 +106,6 @@ fn names_of(spec: Field<'_>) {
     }
     if spec.get("serviceAccountName").is_empty() {
         spec.get("serviceAccount").format(rules::NAME, names::dns_subdomain);
-    }
-    for key in ["hostname", "subdomain"] {
-        spec.get(key).format(rules::NAME, names::dns_label);
     }
     spec.get("runtimeClassName").format_set(rules::NAME, names::dns_subdomain);
     let host = spec.get("hostnameOverride");

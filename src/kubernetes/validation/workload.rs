@@ -182,7 +182,7 @@ pub(super) fn stateful_set(root: Field<'_>) {
         }
     }
     // A host name in the template is replaced by the set's own.
-    pod::template_with(template, &volumes);
+    pod::template_of_set(template, &volumes);
     pod::always_restarts(template, "StatefulSet");
 }
 
