@@ -520,7 +520,7 @@ fn lists(s: Field<'_>) {
     }
     match list.text() {
         "set" => {
-            let of = |key, default: &str| items.get(key).is_set().then(|| items.get(key).text().to_owned()).unwrap_or_else(|| default.to_owned());
+            let of = |key, default: &str| if items.get(key).is_set() { items.get(key).text().to_owned() } else { default.to_owned() };
             if items.get("type").text() == "array" && of("x-kubernetes-list-type", "atomic") != "atomic" {
                 items.get("x-kubernetes-list-type").error(rules::CRD, "the items of a set must be atomic");
             }
