@@ -82,6 +82,9 @@ impl Environment {
     }
 }
 
+/// The source and bytes of a file that a flag names, or Go's text of why it cannot be read.
+type SetFile = Result<(SourceId, Vec<u8>), String>;
+
 /// What an environment gives to a render, loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
@@ -89,7 +92,7 @@ pub struct Inputs {
     pub flags: Vec<Flag>,
     /// The configuration's `set:`.
     pub typed: Vec<(String, Node)>,
-    set_files: Vec<(String, Result<(SourceId, Vec<u8>), String>)>,
+    set_files: Vec<(String, SetFile)>,
 }
 
 /// A values file of an environment.

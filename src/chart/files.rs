@@ -47,7 +47,7 @@ impl Entry {
 
 impl Files {
     /// The `.Files` of one chart.
-    pub fn new(chart: &Chart, sources: &Sources) -> Value {
+    pub fn of(chart: &Chart, sources: &Sources) -> Value {
         let mut files = BTreeMap::new();
         for File { name, source } in &chart.files {
             let text = sources.get(*source).text.clone();

@@ -297,13 +297,13 @@ impl Loader<'_> {
         }
         for file in rest {
             let keeps = |chart: &Chart| chart.metadata.api_version == "v1";
-            if let Some(inner) = file.name.strip_prefix("charts/") {
-                if !inner.ends_with(".prov") {
-                    let folder = inner.split('/').next().unwrap_or(inner).to_string();
-                    let name = inner.to_string();
-                    subcharts.entry(folder).or_default().push(Raw { name, ..file });
-                    continue;
-                }
+            if let Some(inner) = file.name.strip_prefix("charts/")
+                && !inner.ends_with(".prov")
+            {
+                let folder = inner.split('/').next().unwrap_or(inner).to_string();
+                let name = inner.to_string();
+                subcharts.entry(folder).or_default().push(Raw { name, ..file });
+                continue;
             }
             let id = self.add(&file.shown, file.data);
             let own = File { name: file.name.as_str().into(), source: id };

@@ -238,6 +238,9 @@ impl Tree {
 /// Schemas within schemas.
 const MAX_DEPTH: usize = 200;
 
+/// Errors by what tells them apart, in the order of their first.
+type Grouped<'e, K> = Vec<(K, Vec<&'e Flat>)>;
+
 struct Builder {
     /// Before draft 2019-09 nothing beside a `$ref` counts.
     old: bool,
@@ -256,7 +259,7 @@ impl Builder {
                 return Some(Tree::leaf(&at, error.text.clone()));
             }
         }
-        let mut groups: Vec<((usize, String, String), Vec<&Flat>)> = Vec::new();
+        let mut groups: Grouped<(usize, String, String)> = Vec::new();
         for error in errors {
             let keyword = error.way.get(taken).map_or("", |s| s);
             // Errors about one and the same value below stand together; those of `allOf` are told apart further down.
@@ -309,7 +312,7 @@ impl Builder {
             "dependentSchemas" | "dependencies" if first.way.len() > taken + 2 => self.each_alternative(errors, taken, deep, depth),
             _ if enters_value(keyword, first, taken) => {
                 // `properties/x` and `patternProperties/x` take two steps through the schema, so does a list of items.
-                let mut ways: Vec<((usize, Option<&str>), Vec<&Flat>)> = Vec::new();
+                let mut ways: Grouped<(usize, Option<&str>)> = Vec::new();
                 for error in errors {
                     let way = match takes_key(keyword, error, taken) {
                         true => (2, error.way.get(taken + 1).map(|s| &**s)),

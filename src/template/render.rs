@@ -205,7 +205,7 @@ impl Run<'_> {
             self.rendered.derived.origins = origins;
             return;
         };
-        self.rendered.crds = crds(&release, self.sources);
+        self.rendered.crds = crds(&release);
         self.templates(&release, values, origins);
     }
 
@@ -351,7 +351,7 @@ impl Shared<'_, '_> {
         let subcharts = values::empty();
         let mut data = MapData { go_type: "chartutil.Values", ..MapData::default() };
         data.insert(b"Chart", OriginId::NONE, context::chart(self.release, id, origins));
-        data.insert(b"Files", OriginId::NONE, Files::new(chart, self.sources));
+        data.insert(b"Files", OriginId::NONE, Files::of(chart, self.sources));
         data.insert(b"Release", OriginId::NONE, self.release_value.clone());
         data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());
         data.insert(b"Values", OriginId::NONE, Kind::Map(own.clone()).into());
@@ -381,13 +381,13 @@ impl Shared<'_, '_> {
 }
 
 /// Helm's CRDObjects: files of crds/ with the ending of a manifest.
-fn crds(release: &Release, sources: &Sources) -> Vec<Output> {
+fn crds(release: &Release) -> Vec<Output> {
     let mut found = Vec::new();
-    crds_of(release, 0, sources, &mut found);
+    crds_of(release, 0, &mut found);
     found
 }
 
-fn crds_of(release: &Release, id: NodeId, sources: &Sources, found: &mut Vec<Output>) {
+fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
     let path = release.full_path(id);
     for file in &release.chart(id).files {
         let lower = file.name.to_ascii_lowercase();
@@ -397,7 +397,7 @@ fn crds_of(release: &Release, id: NodeId, sources: &Sources, found: &mut Vec<Out
         }
     }
     for &child in release.children(id) {
-        crds_of(release, child, sources, found);
+        crds_of(release, child, found);
     }
 }
 
