@@ -90,7 +90,7 @@ impl<'o> Unit<'o> {
 
     /// An object by kind and name in a namespace.
     pub fn find(&self, kind: &str, namespace_of: &str, name: &str) -> Option<(usize, &'o Object)> {
-        self.of_kind(kind).find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of)).map(|(i, o)| (i, o))
+        self.of_kind(kind).find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
     }
 
     /// The pods in a namespace.

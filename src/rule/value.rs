@@ -165,7 +165,7 @@ impl Indexer for MapVal<'_> {
     where
         Self: 'w,
     {
-        self.find(key).map(|v| CowVal::Borrowed(v)).ok_or_else(|| ExecutionError::no_such_key(&display(key)))
+        self.find(key).map(CowVal::Borrowed).ok_or_else(|| ExecutionError::no_such_key(&display(key)))
     }
     fn steal<'w>(self: Box<Self>, key: &dyn Val) -> Result<Box<dyn Val + 'w>, ExecutionError>
     where

@@ -319,7 +319,7 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             // A controller fills a Secret that comes without data (service account tokens, cert-manager).
             let empty = ["data", "stringData", "binaryData"].iter().all(|d| config.root.get(d).is_none_or(|n| n.entries().is_empty()));
             for (key, path) in used.keys {
-                if !has(key) && !(empty && used.kind == "Secret") {
+                if !(has(key) || (empty && used.kind == "Secret")) {
                     let message = format!(
                         "{} {} needs the key {key} of {} {}, which has no such key",
                         object.identity.kind, object.identity.name, used.kind, used.name
