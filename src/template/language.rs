@@ -96,7 +96,13 @@ fn rows_of_real_helm() {
                     _ => panic!("{}: a row without an answer: {}", path.display(), row.template),
                 };
                 if ours != helm {
-                    failures.push(format!("{}: {}\n    helm {}\n    ours {}", path.file_name().unwrap().display(), row.template, show(&helm), show(&ours)));
+                    failures.push(format!(
+                        "{}: {}\n    helm {}\n    ours {}",
+                        path.file_name().unwrap().display(),
+                        row.template,
+                        show(&helm),
+                        show(&ours)
+                    ));
                 }
             }
         }
@@ -222,7 +228,23 @@ impl Author {
             }
             8 | 9 => {
                 let before = self.variables.len();
-                let over = self.random.pick(&[".list", "$.Values.list", ".nums", ".m", "$.Values.m", "$.Values.nest", "3", "0", ".empty", ".nul", "$.Values.nest.l", "(list 1 nil \"a\")", ".s", ".n", "(until 3)"]);
+                let over = self.random.pick(&[
+                    ".list",
+                    "$.Values.list",
+                    ".nums",
+                    ".m",
+                    "$.Values.m",
+                    "$.Values.nest",
+                    "3",
+                    "0",
+                    ".empty",
+                    ".nul",
+                    "$.Values.nest.l",
+                    "(list 1 nil \"a\")",
+                    ".s",
+                    ".n",
+                    "(until 3)",
+                ]);
                 let head = match self.random.below(4) {
                     0 => format!("range $i{before}, $v{before} := {over}"),
                     1 => format!("range $v{before} := {over}"),
@@ -251,14 +273,39 @@ impl Author {
                 let name = self.random.pick(&["h", "k", "deep", "h", "own"]);
                 self.action(&format!("template \"{name}\" {data}"))
             }
-            _ => self.action(self.random.0.is_multiple_of(2).then_some("/* c */").unwrap_or("print 1")).replace("{{ /*", "{{/*").replace("*/ }}", "*/}}"),
+            _ => self
+                .action(self.random.0.is_multiple_of(2).then_some("/* c */").unwrap_or("print 1"))
+                .replace("{{ /*", "{{/*")
+                .replace("*/ }}", "*/}}"),
         }
     }
 
     fn pipe(&mut self, depth: usize) -> String {
         let mut text = if self.random.chance(60) { self.call(depth) } else { self.operand(depth) };
         while self.random.chance(25) {
-            text = format!("{text} | {}", self.random.pick(&["print", "printf \"%v-%s\" 1", "upper", "quote", "not", "len", "default 5", "or 1", "and 2", "html", "eq 3.0", "toString", "index $.Values.m", "trunc 2", "squote", "int", "typeOf", "kindOf"]));
+            text = format!(
+                "{text} | {}",
+                self.random.pick(&[
+                    "print",
+                    "printf \"%v-%s\" 1",
+                    "upper",
+                    "quote",
+                    "not",
+                    "len",
+                    "default 5",
+                    "or 1",
+                    "and 2",
+                    "html",
+                    "eq 3.0",
+                    "toString",
+                    "index $.Values.m",
+                    "trunc 2",
+                    "squote",
+                    "int",
+                    "typeOf",
+                    "kindOf"
+                ])
+            );
         }
         text
     }
@@ -312,11 +359,37 @@ impl Author {
 
     fn operand(&mut self, depth: usize) -> String {
         match self.random.below(10) {
-            0 | 1 => self.random.pick(&["1", "0", "-3", "1.5", "2.0", "\"a\"", "\"\"", "`r`", "'c'", "true", "false", "nil", "1e6", "0x10", "\"b\""]).into(),
+            0 | 1 => self
+                .random
+                .pick(&["1", "0", "-3", "1.5", "2.0", "\"a\"", "\"\"", "`r`", "'c'", "true", "false", "nil", "1e6", "0x10", "\"b\""])
+                .into(),
             2..=4 => {
                 let fields = [
-                    ".s", ".e", ".n", ".f", ".z", ".t", ".nul", ".big", ".list", ".nums", ".m", ".m.a", ".m.c", ".em", ".nest", ".nest.a.b.c", ".nest.l",
-                    ".absent", ".absent.x", ".nest.a.x.y", ".s.x", ".uni", ".q", ".k", ".empty",
+                    ".s",
+                    ".e",
+                    ".n",
+                    ".f",
+                    ".z",
+                    ".t",
+                    ".nul",
+                    ".big",
+                    ".list",
+                    ".nums",
+                    ".m",
+                    ".m.a",
+                    ".m.c",
+                    ".em",
+                    ".nest",
+                    ".nest.a.b.c",
+                    ".nest.l",
+                    ".absent",
+                    ".absent.x",
+                    ".nest.a.x.y",
+                    ".s.x",
+                    ".uni",
+                    ".q",
+                    ".k",
+                    ".empty",
                 ];
                 self.random.pick(&fields).into()
             }
