@@ -1388,7 +1388,7 @@ impl Engine<'_> {
             return Ok(without_no_value(text.clone()));
         }
         let (scope, main) = self.parse_text(string, text.origin)?;
-        let outer = std::mem::replace(&mut self.scope, Some(scope));
+        let outer = self.scope.replace(scope);
         let mut out = TextBuilder::default();
         let dot = Operand::plain(data.clone()).unboxed();
         let result = self.execute(&main, dot, &mut out);

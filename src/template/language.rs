@@ -274,7 +274,7 @@ impl Author {
                 self.action(&format!("template \"{name}\" {data}"))
             }
             _ => self
-                .action(self.random.0.is_multiple_of(2).then_some("/* c */").unwrap_or("print 1"))
+                .action(if self.random.0.is_multiple_of(2) { "/* c */" } else { "print 1" })
                 .replace("{{ /*", "{{/*")
                 .replace("*/ }}", "*/}}"),
         }

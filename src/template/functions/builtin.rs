@@ -27,7 +27,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("index", &[REFLECT], Some(REFLECT), |_, arguments| index(arguments)),
     function("js", &[], Some(Type::Any), |call, arguments| escaped(call, arguments, js)),
     function("le", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less_or_equal(arguments))),
-    function("len", &[REFLECT], None, |call, arguments| length(call, arguments)),
+    function("len", &[REFLECT], None, length),
     function("lt", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less(arguments))),
     function("ne", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, equal_any(arguments).map(|equal| !equal))),
     function("not", &[REFLECT], None, |call, arguments| judged(call, arguments, Ok(!arguments.first().is_some_and(truth)))),
