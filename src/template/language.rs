@@ -273,10 +273,7 @@ impl Author {
                 let name = self.random.pick(&["h", "k", "deep", "h", "own"]);
                 self.action(&format!("template \"{name}\" {data}"))
             }
-            _ => self
-                .action(if self.random.0.is_multiple_of(2) { "/* c */" } else { "print 1" })
-                .replace("{{ /*", "{{/*")
-                .replace("*/ }}", "*/}}"),
+            _ => self.action(if self.random.0.is_multiple_of(2) { "/* c */" } else { "print 1" }).replace("{{ /*", "{{/*").replace("*/ }}", "*/}}"),
         }
     }
 

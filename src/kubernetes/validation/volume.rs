@@ -390,7 +390,7 @@ pub(super) fn field_reference(reference: Field<'_>, allowed: &[&str]) {
         if let Some(problem) = problem {
             path.error(rules::VALUE, format!("{} {problem}", quoted(text)));
         }
-    } else if !allowed.contains(&text) && !(text == "spec.host" && allowed.contains(&"spec.nodeName")) {
+    } else if !(allowed.contains(&text) || text == "spec.host" && allowed.contains(&"spec.nodeName")) {
         path.unsupported(allowed);
     }
 }
