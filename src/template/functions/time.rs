@@ -659,7 +659,9 @@ impl Object for Time {
             "Format" => &["string"],
             "AddDate" => &["int", "int", "int"],
             "Before" | "After" | "Equal" | "Compare" => &["time.Time"],
-            _ => &[],
+            "Day" | "Hour" | "IsZero" | "Local" | "Minute" | "Month" | "Nanosecond" | "Second" | "String" | "UTC" | "Unix" | "UnixMicro"
+            | "UnixMilli" | "UnixNano" | "Weekday" | "Year" | "YearDay" => &[],
+            _ => return None,
         })
     }
     fn call(&self, method: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
