@@ -151,3 +151,21 @@ fn manifests_are_read_from_stdin() {
     assert!(text.contains("<stdin>:4:8: error[unknown-field]"), "{text}");
     assert!(text.contains("<stdin>:6:1: error["), "{text}");
 }
+
+#[test]
+fn a_fault_in_all_environments_is_one_finding_whatever_their_namespaces_and_versions() {
+    // The environments have three namespaces, and staging and prod render differently for some Kubernetes versions.
+    let report = out(&["charts/thebot", "--select", "image-digest-missing", "--fail-on", "never", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let findings = report["diagnostics"].as_array().expect("diagnostics");
+    assert!(!findings.is_empty());
+    let mut places: Vec<String> = findings.iter().map(|f| format!("{} {} {}", f["object"]["kind"], f["object"]["name"], f["path"])).collect();
+    places.sort();
+    let all = places.len();
+    places.dedup();
+    assert_eq!(places.len(), all, "an object's path comes twice");
+    for finding in findings {
+        assert_eq!(finding["environments"].as_array().map(Vec::len), Some(4), "{finding:#}");
+        assert!(finding["kubernetes"].is_null(), "{finding:#}");
+    }
+}
