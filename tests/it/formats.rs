@@ -38,12 +38,12 @@ fn report() -> Report {
             object: Some(Arc::new(object.clone())),
             environment: Some(i as u16),
             kubernetes: Some(Versions::minor(24 + i as u32)),
-            ..Diagnostic::new("image-tag-latest", Severity::Warning, span, "container web uses the tag latest").help("Pin the tag.").path("/image")
+            ..Diagnostic::new("example-finding", Severity::Warning, span, "container web uses the tag latest").help("Pin the tag.").path("/image")
         });
     }
     let hostile = "name is \"web\" ::error:: \u{1b}[31m <script>alert(1)</script> 100% & more";
     let span = Span::new(chart, 0, 9);
-    found.push(Diagnostic::new("chart-metadata", Severity::Error, span, hostile).label(Span::new(template, 0, 4), Role::Template, "used here"));
+    found.push(Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(Span::new(template, 0, 4), Role::Template, "used here"));
     let environments = ["dev".into(), "prod".into()];
     let mut report = Report { findings: settle(found, &sources, &environments, false, &|_| "images".into()), ..Report::default() };
     report.summary.environments = environments.to_vec();
@@ -60,7 +60,7 @@ fn report() -> Report {
 #[test]
 fn the_same_finding_in_two_environments_is_one() {
     let report = report();
-    let finding = report.findings.iter().find(|f| &*f.rule == "image-tag-latest").expect("the finding");
+    let finding = report.findings.iter().find(|f| &*f.rule == "example-finding").expect("the finding");
     assert_eq!(report.findings.len(), 2);
     assert_eq!(finding.environments.iter().map(|e| &**e).collect::<Vec<_>>(), ["dev", "prod"]);
     let places: Vec<_> = finding.locations.iter().map(|l| (l.role, l.file.as_deref().unwrap_or(""), l.line, l.column)).collect();
