@@ -43,7 +43,11 @@ fn report() -> Report {
     }
     let hostile = "name is \"web\" ::error:: \u{1b}[31m <script>alert(1)</script> 100% & more";
     let span = Span::new(chart, 0, 9);
-    found.push(Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(Span::new(template, 0, 4), Role::Template, "used here"));
+    found.push(Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(
+        Span::new(template, 0, 4),
+        Role::Template,
+        "used here",
+    ));
     let environments = ["dev".into(), "prod".into()];
     let mut report = Report { findings: settle(found, &sources, &environments, false, &|_| "images".into()), ..Report::default() };
     report.summary.environments = environments.to_vec();
