@@ -725,6 +725,8 @@ impl Engine<'_> {
         item: Operand,
         mark: usize,
     ) -> Run<Flow> {
+        // An empty body takes time as well.
+        self.step(frame)?;
         let variables = &branch.pipe.variables;
         let key = key.unwrap_or_else(Operand::missing);
         match (&variables[..], branch.pipe.assigns) {
@@ -950,9 +952,9 @@ impl Engine<'_> {
                 if map.0.borrow().go_type == "chartutil.Values"
                     && let Some(method) = values_method(name)
                 {
-                    return self.method(frame, dot, node, name, method, arguments, piped, |engine, arguments| {
-                        call_values_method(&mut engine.origins, map, name, arguments)
-                    });
+                    let values = self.method_arguments(frame, dot, name, method, arguments, piped)?;
+                    let result = call_values_method(&mut self.origins, map, name, &values);
+                    return self.method_result(frame, node, name, result);
                 }
                 if has_arguments {
                     return frame.fail(format!("{name} is not a method but has arguments"));
@@ -1013,15 +1015,10 @@ impl Engine<'_> {
     ) -> Run<Operand> {
         let has_arguments = !arguments.is_empty() || piped.is_some();
         let about = capability(object.go_type());
-        if let Some(parameters) = object.parameters(name) {
-            let called = object.clone();
-            return self.method(frame, dot, node, name, parameters, arguments, piped, |engine, arguments| {
-                let answer = called.call_tracked(name, arguments, &mut engine.origins).unwrap_or_else(|| Err(format!("no method {name}")))?;
-                engine.asked(about, name, &answer, arguments);
-                Ok(answer)
-            });
-        }
-        if let Some(value) = object.field(name) {
+        let parameters = object.parameters(name);
+        if parameters.is_none()
+            && let Some(value) = object.field(name)
+        {
             if has_arguments {
                 return frame.fail(format!("{name} has arguments but cannot be invoked as function"));
             }
@@ -1029,25 +1026,24 @@ impl Engine<'_> {
             self.asked(about, name, &value, &[]);
             return Ok(Operand::plain(value));
         }
-        // A method that does not say what it takes, if it is one: otherwise the place of the error is that of the receiver.
+        // Where it turns out to be no method, the place of the error is still that of the receiver.
         let at = frame.at;
-        let mut values = Vec::with_capacity(arguments.len() + 1);
-        for argument in arguments {
-            values.push(self.argument(frame, dot, Type::Any, argument)?);
-        }
-        values.extend(piped.map(|(value, _)| as_argument(value.value)));
+        let values = match parameters {
+            Some(parameters) => self.method_arguments(frame, dot, name, parameters, arguments, piped)?,
+            None => {
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for argument in arguments {
+                    values.push(self.argument(frame, dot, Type::Any, argument)?);
+                }
+                values.extend(piped.map(|(value, _)| as_argument(value.value)));
+                values
+            }
+        };
         if let Some(result) = object.call_tracked(name, &values, &mut self.origins) {
-            return match result {
-                Ok(value) => {
-                    self.recorder.read_value(&value);
-                    self.asked(about, name, &value, &values);
-                    Ok(Operand::plain(value))
-                }
-                Err(message) => {
-                    frame.at = At::Expression(node);
-                    frame.fail(format!("error calling {name}: {message}"))
-                }
-            };
+            if let Ok(answer) = &result {
+                self.asked(about, name, answer, &values);
+            }
+            return self.method_result(frame, node, name, result);
         }
         frame.at = at;
         if object.kind() == "map"
@@ -1077,26 +1073,26 @@ impl Engine<'_> {
         self.recorder.capabilities.insert(Asked { question, answer: text(answer) });
     }
 
-    /// Calls a method whose parameters are known by Go's names of their types.
-    #[allow(clippy::too_many_arguments)]
-    fn method<'s>(
+    /// The arguments of a method whose parameters are known by Go's names of their types.
+    fn method_arguments<'s>(
         &mut self,
         frame: &mut Frame<'s>,
         dot: &Operand,
-        node: &'s Expression,
         name: &str,
         parameters: &'static [&'static str],
         arguments: &'s [Expression],
         piped: Piped,
-        call: impl FnOnce(&mut Self, &[Value]) -> Result<Value, String>,
-    ) -> Run<Operand> {
+    ) -> Run<Vec<Value>> {
         let (fixed, variadic) = match parameters.split_last() {
             Some((last, fixed)) if last.starts_with("...") => (fixed, Some(named_type(&last[3..]))),
             _ => (parameters, None),
         };
         let fixed: Vec<Type> = fixed.iter().map(|name| named_type(name)).collect();
-        let (values, _) = self.arguments(frame, dot, name, &fixed, variadic, arguments, piped)?;
-        match call(self, &values) {
+        Ok(self.arguments(frame, dot, name, &fixed, variadic, arguments, piped)?.0)
+    }
+
+    fn method_result<'s>(&mut self, frame: &mut Frame<'s>, node: &'s Expression, name: &str, result: Result<Value, String>) -> Run<Operand> {
+        match result {
             Ok(value) => {
                 self.recorder.read_value(&value);
                 Ok(Operand::plain(value))

@@ -313,20 +313,19 @@ impl Parser<'_, '_> {
         if list.nodes.is_empty() {
             list.at = first.start as u32;
         }
-        let stop = loop {
+        let (stop, end) = loop {
             let token = self.peek_non_space();
             if token.kind == T::Eof {
                 let _ = self.fail::<()>(self.range(&token), "unexpected EOF");
-                break Stop::Eof;
+                break (Stop::Eof, token.start);
             }
             match self.text_or_action() {
                 Item::Node(node) => list.nodes.push(node),
-                Item::Stop(stop) => break stop,
+                Item::Stop(stop) => break (stop, token.start),
             }
         };
         if let Some(start) = branch {
-            let end = self.tree.last.as_ref().map_or(start, |token| token.start).max(start);
-            list.index = self.record(Range::new(start, end), NodeKind::Branch);
+            list.index = self.record(Range::new(start, end.max(start)), NodeKind::Branch);
         }
         stop
     }
