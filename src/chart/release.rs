@@ -362,5 +362,8 @@ pub fn user_values(inputs: &super::environments::Inputs, origins: &mut Origins) 
         strvals::apply(flag.kind, &flag.text, flag.source, &base, origins, &mut read)
             .map_err(|message| Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len())))?;
     }
+    for (path, node) in &inputs.typed {
+        strvals::apply_node(path, node, &base, origins).map_err(|message| Error::new("values-flag", message).at(node.span))?;
+    }
     Ok(base)
 }

@@ -4,6 +4,7 @@
 
 use crate::source::{Origin, OriginId, Origins, SourceId, Span};
 use crate::value::{Kind, Map, MapData, Value};
+use crate::yaml::{self, Data, Node};
 
 /// Which of Helm's flags it is, in the order in which Helm applies them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -41,7 +42,7 @@ const MAX_LISTS: usize = 200;
 /// # Errors
 /// Helm's: `failed parsing --set data: key "a" has no value`.
 pub fn apply(kind: FlagKind, text: &str, source: SourceId, into: &Map, origins: &mut Origins, read: &mut ReadFile) -> Result<(), String> {
-    let mut parser = Parser { kind, text, at: 0, source, origins, read };
+    let mut parser = Parser { kind, text, at: 0, source, origins, read, given: None };
     loop {
         match parser.key(into, 0) {
             Ok(()) => {}
@@ -49,6 +50,32 @@ pub fn apply(kind: FlagKind, text: &str, source: SourceId, into: &Map, origins: 
             Err(Stop::Message(_)) if kind == FlagKind::Json => return Err(format!("failed parsing --set-json data {text}")),
             Err(Stop::Message(message)) => return Err(format!("failed parsing {} data: {message}", kind.flag())),
         }
+    }
+}
+
+/// Sets the value at a path, written as the key of a `--set`, to a node of a configuration: the type that it has there, and its place.
+///
+/// # Errors
+/// Helm's, for the path.
+pub fn apply_node(path: &str, node: &Node, into: &Map, origins: &mut Origins) -> Result<(), String> {
+    let mut value = yaml::to_value(node, origins);
+    if let Data::Int(number) = node.data {
+        value.kind = Kind::Int64(number);
+    }
+    let text = format!("{path}=");
+    let mut read = |_: &str| Err(String::new());
+    let parser = &mut Parser {
+        kind: FlagKind::Literal,
+        text: &text,
+        at: 0,
+        source: node.span.source,
+        origins,
+        read: &mut read,
+        given: Some((value, node.span)),
+    };
+    match parser.key(into, 0) {
+        Ok(()) | Err(Stop::End) => Ok(()),
+        Err(Stop::Message(message)) => Err(message),
     }
 }
 
@@ -72,6 +99,8 @@ struct Parser<'a, 'r> {
     source: SourceId,
     origins: &'a mut Origins,
     read: &'a mut ReadFile<'r>,
+    /// The value that stands in a configuration, and where.
+    given: Option<(Value, Span)>,
 }
 
 /// Characters up to a stop character, without escapes.
@@ -103,7 +132,7 @@ impl Parser<'_, '_> {
             if stops.contains(&c) {
                 return Word { text, start, end, last: Some(c) };
             }
-            if c == '\\' && self.kind != FlagKind::Literal {
+            if c == '\\' && (self.kind != FlagKind::Literal || self.given.is_some()) {
                 match self.next() {
                     Some(escaped) => text.push(escaped),
                     None => return Word { text, start, end: self.at, last: None },
@@ -115,7 +144,8 @@ impl Parser<'_, '_> {
     }
 
     fn origin(&mut self, start: usize, end: usize) -> OriginId {
-        self.origins.add(Origin::Data(Span::new(self.source, start, end)))
+        let span = self.given.as_ref().map_or_else(|| Span::new(self.source, start, end), |(_, span)| *span);
+        self.origins.add(Origin::Data(span))
     }
 
     fn key(&mut self, data: &Map, level: usize) -> Outcome<()> {
@@ -307,6 +337,9 @@ impl Parser<'_, '_> {
     }
 
     fn rest_literally(&mut self) -> Value {
+        if let Some((value, _)) = &self.given {
+            return value.clone();
+        }
         let start = self.at;
         self.at = self.text.len();
         let origin = self.origin(start, self.at);
