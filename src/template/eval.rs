@@ -24,6 +24,10 @@ use std::sync::Arc;
 const MAX_INCLUDES: usize = 1000;
 /// Go's limit of nested `{{template}}`s.
 const MAX_TEMPLATE_DEPTH: usize = 100_000;
+/// Templates nested deeper than this no longer add their own place to what they write (each would once more for every piece below).
+const MAX_TRACED_DEPTH: usize = 128;
+/// Places kept of the way to an error.
+const MAX_INCLUDES_SHOWN: usize = 64;
 /// Marks in Helm's errors around the message of `required` and `fail`.
 pub(super) const WARN_START: &str = "HELM_ERR_START";
 pub(super) const WARN_END: &str = "HELM_ERR_END";
@@ -39,6 +43,7 @@ struct Fault {
     cause: String,
     reason: Reason,
     span: Span,
+    /// The calls that led there, innermost first.
     includes: Vec<Span>,
     help: Option<String>,
 }
@@ -215,6 +220,8 @@ pub(super) struct Engine<'t> {
     sources: Vec<Source>,
     recorder: Recorder,
     condition: ConditionId,
+    /// How many templates are in execution.
+    nesting: usize,
     scope: Option<Rc<Scope>>,
     includes: FxHashMap<Rc<[u8]>, usize>,
     parsed: FxHashMap<(usize, usize, usize), ParsedText>,
@@ -245,6 +252,7 @@ impl<'t> Renderer<'t> {
                 sources: Vec::new(),
                 recorder: Recorder::default(),
                 condition: ConditionId::NONE,
+                nesting: 0,
                 scope: None,
                 includes: FxHashMap::default(),
                 parsed: FxHashMap::default(),
@@ -271,6 +279,7 @@ impl<'t> Renderer<'t> {
         engine.data = data.clone();
         engine.scope = None;
         engine.condition = ConditionId::NONE;
+        engine.nesting = 0;
         engine.includes.clear();
         let Some(template) = engine.templates.find(name) else {
             return Err(Box::new(TemplateError {
@@ -316,7 +325,9 @@ fn no_template(name: &str) -> String {
 
 /// As Helm turns an error of execution into what it prints.
 fn template_error(fault: Fault) -> TemplateError {
-    let Fault { mut message, mut cause, reason, span, includes, help } = fault;
+    let Fault { mut message, mut cause, reason, span, mut includes, help } = fault;
+    includes.reverse();
+    includes.truncate(MAX_INCLUDES_SHOWN);
     if let (Some(start), Some(end)) = (message.find(WARN_START), message.rfind(WARN_END))
         && start + WARN_START.len() <= end
     {
@@ -477,8 +488,16 @@ impl Engine<'_> {
 
     fn execute(&mut self, template: &Template, dot: Operand, out: &mut TextBuilder) -> Run<()> {
         let mut frame = Frame::new(template, dot.clone(), 0);
-        self.check_stack(&frame)?;
-        self.list(&mut frame, out, &dot, &template.body).map(|_| ())
+        self.body(&mut frame, out, &dot)
+    }
+
+    fn body(&mut self, frame: &mut Frame, out: &mut TextBuilder, dot: &Operand) -> Run<()> {
+        self.check_stack(frame)?;
+        let template = frame.template;
+        self.nesting += 1;
+        let result = self.list(frame, out, dot, &template.body);
+        self.nesting -= 1;
+        result.map(|_| ())
     }
 
     fn list<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, list: &'s List) -> Run<Flow> {
@@ -569,6 +588,10 @@ impl Engine<'_> {
         let Kind::Str(text) = &shown.kind else { return Ok(()) };
         self.spend(frame, text.bytes.len())?;
         let under = self.condition;
+        if self.nesting > MAX_TRACED_DEPTH {
+            out.push_text(text, shown.origin);
+            return Ok(());
+        }
         if text.pieces.is_none() {
             let origin = self.origins.add(Origin::Written { at, content: shown.origin, under });
             out.push(&text.bytes, origin);
@@ -763,16 +786,17 @@ impl Engine<'_> {
             None => Operand::missing(),
         };
         let mut inner = Frame::new(&template, dot.clone(), frame.template_depth + 1);
-        self.check_stack(&inner)?;
-        // The caller's place is on the way of what the callee writes.
-        let mut written = TextBuilder::default();
-        let result = self.list(&mut inner, &mut written, &dot, &template.body);
-        self.bytes = self.bytes.saturating_sub(written.len());
-        self.write_value(frame, out, &written.finish(), call.range)?;
-        result.map(|_| ()).map_err(|mut fault| {
-            fault.includes.insert(0, site);
-            fault
-        })
+        let result = if self.nesting > MAX_TRACED_DEPTH {
+            self.body(&mut inner, out, &dot)
+        } else {
+            // The caller's place is on the way of what the callee writes.
+            let mut written = TextBuilder::default();
+            self.body(&mut inner, &mut written, &dot).and_then(|()| {
+                self.bytes = self.bytes.saturating_sub(written.len());
+                self.write_value(frame, out, &written.finish(), call.range)
+            })
+        };
+        result.map_err(|fault| called_from(fault, site))
     }
 
     fn near_template(&self, name: &str) -> Option<String> {
@@ -1260,8 +1284,7 @@ impl Engine<'_> {
                 if fault.reason != Reason::Parse {
                     fault.message = frame.fault(format!("error calling {name}: {between}{}", fault.message)).message;
                 }
-                fault.includes.insert(0, site);
-                Err(Box::new(fault))
+                Err(called_from(Box::new(fault), site))
             }
         }
     }
@@ -1427,6 +1450,14 @@ impl Engine<'_> {
         self.parsed.insert(key, ParsedText { _text: text.clone(), scope: scope.clone(), main: main.clone() });
         Ok((scope, main))
     }
+}
+
+/// Adds a call to the way of an error, innermost first; of a template that calls itself once.
+fn called_from(mut fault: Box<Fault>, site: Span) -> Box<Fault> {
+    if fault.includes.last() != Some(&site) {
+        fault.includes.push(site);
+    }
+    fault
 }
 
 enum Items {

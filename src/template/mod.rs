@@ -299,9 +299,11 @@ mod tests {
         assert_eq!(render(&[("a.yaml", text)], "").text().len(), 1000);
         let error = render(&[("a.yaml", "{{ include \"l\" . }}{{ define \"l\" }}{{ include \"l\" . }}{{ end }}")], "");
         assert_eq!(error.error().cause, "rendering template has a nested reference name: l: unable to execute template");
-        let error = render(&[("a.yaml", "{{ template \"l\" . }}{{ define \"l\" }}{{ template \"l\" . }}{{ end }}")], "");
+        let error = render(&[("a.yaml", "{{ template \"l\" . }}{{ define \"l\" }}x{{ template \"l\" . }}{{ end }}")], "");
         // Go's own limit, or ours of the stack, whichever comes first.
         assert!(error.error().reason == Reason::Limit || error.error().cause == "exceeded maximum template depth (100000)");
+        let counted = "{{ template \"c\" 5000 }}{{ define \"c\" }}{{ if . }}x\n{{ template \"c\" (sub . 1 | int) }}{{ end }}{{ end }}";
+        assert_eq!(render(&[("a.yaml", counted)], "").text().len(), 10_000);
     }
 
     #[test]
