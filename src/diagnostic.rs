@@ -30,6 +30,8 @@ impl Versions {
     /// The oldest and the newest minor version that we know.
     pub const OLDEST: u32 = 20;
     pub const NEWEST: u32 = 37;
+    /// How many there are.
+    pub const COUNT: usize = (Self::NEWEST - Self::OLDEST + 1) as usize;
     pub const NONE: Versions = Versions(0);
     pub const ALL: Versions = Versions((1 << (Self::NEWEST - Self::OLDEST + 1)) - 1);
 

@@ -63,6 +63,8 @@ pub struct Options {
     pub schema_locations: Vec<String>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
+    /// Make the environment matrix of each chart, for the formats that show it.
+    pub matrices: bool,
 }
 
 /// Which configuration file is used.

@@ -96,13 +96,14 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     let mut found = std::mem::take(&mut rendering.found);
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
-    let mut judge = Judge::new(setup, &all);
+    let mut judge = Judge::new(setup, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
     judge.objects(&rendering.crds, rendering.versions, &mut found);
     for render in &rendering.renders {
         let mut of_render = Vec::new();
         judge.objects(&render.objects, render.versions, &mut of_render);
         judge.unit(&render.objects, render.rendered.problems.is_empty(), &mut of_render);
         if render.versions != rendering.versions {
+            // The rules across objects know no versions.
             of_render.iter_mut().for_each(|d| d.kubernetes = Some(d.kubernetes.map_or(render.versions, |v| v.and(render.versions))));
         }
         // A chart that picks another apiVersion for newer clusters has done what there is to do.
@@ -120,7 +121,9 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     let mut report = Report { findings, ..Report::default() };
     suppress(&mut report, setup, &rendering.sources, &names, false);
     report.summary.suppressed += judge.suppressed;
-    report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
+    if options.matrices {
+        report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
+    }
     report.summary.charts = 1;
     report.summary.environments = names;
     report.summary.objects = all.len();
@@ -139,7 +142,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
         objects.extend(manifest::read(&sources, source, &name, None, &mut found));
     }
     let (versions, why) = setup.versions(options, None);
-    let mut judge = Judge::new(setup, &objects);
+    let mut judge = Judge::new(setup, versions, objects.iter());
     judge.objects(&objects, versions, &mut found);
     judge.unit(&objects, true, &mut found);
     judge.unused_annotations(&objects, &mut found);
@@ -168,33 +171,44 @@ pub(crate) fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[
 /// Judges objects by the schemas, the server's checks and the rules. Objects that are the same in several environments are judged once.
 struct Judge<'s> {
     setup: &'s Setup,
+    /// All versions of the unit: one walk judges them all.
+    versions: Versions,
     schemas: Schemas,
-    judged: FxHashMap<(u64, Versions), Arc<[Finding]>>,
+    /// By fingerprint.
+    judged: FxHashMap<u64, Vec<Finding>>,
     /// What annotations excuse, by the object's fingerprint, and whether there was something to excuse.
     excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
     suppressed: usize,
 }
 
 impl<'s> Judge<'s> {
-    /// CRDs among the objects define kinds for all of them.
-    fn new(setup: &'s Setup, objects: &[Object]) -> Judge<'s> {
+    /// Judges each distinct object. CRDs among the objects define kinds for all of them.
+    fn new<'o>(setup: &'s Setup, versions: Versions, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
         let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
-        objects.iter().filter(|o| &*o.identity.kind == "CustomResourceDefinition").for_each(|o| schemas.crds.add(o));
-        Judge { setup, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 }
+        let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
+        for object in objects {
+            if &*object.identity.kind == "CustomResourceDefinition" {
+                schemas.crds.add(object);
+            }
+            distinct.entry(object.root.fingerprint()).or_insert(object);
+        }
+        let mut judge = Judge { setup, versions, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 };
+        let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
+        judge.judged = distinct.into_par_iter().map(|(fingerprint, object)| (fingerprint, judge.judge(object))).collect();
+        judge
     }
 
+    /// What holds for `versions` of the objects that were given to [`Judge::new`], or some of them.
     fn objects(&mut self, objects: &[Object], versions: Versions, found: &mut Vec<Diagnostic>) {
         for object in objects {
-            let key = (object.root.fingerprint(), versions);
-            let findings = match self.judged.get(&key) {
-                Some(findings) => findings.clone(),
-                None => {
-                    let findings: Arc<[Finding]> = self.judge(object, versions).into();
-                    self.judged.insert(key, findings.clone());
-                    findings
+            let findings = self.judged.get(&object.root.fingerprint()).cloned().unwrap_or_default();
+            for mut finding in findings {
+                let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
+                finding.kubernetes = (holds != self.versions).then_some(holds);
+                if !holds.is_empty() && !self.excuses(object, &finding) {
+                    found.push(object.place(finding));
                 }
-            };
-            found.extend(findings.iter().filter(|f| !self.excuses(object, f)).map(|f| object.place(f.clone())));
+            }
         }
     }
 
@@ -225,13 +239,8 @@ impl<'s> Judge<'s> {
         }
     }
 
-    fn judge(&self, object: &Object, versions: Versions) -> Vec<Finding> {
-        let mut findings = kubernetes::check(object, versions, &self.schemas);
-        findings.extend(kubernetes::validation::check(object));
-        for finding in &mut findings {
-            finding.kubernetes = finding.kubernetes.map(|of| of.and(versions)).filter(|of| *of != versions);
-        }
-        findings.retain(|f| f.kubernetes != Some(Versions::NONE));
+    fn judge(&self, object: &Object) -> Vec<Finding> {
+        let mut findings = kubernetes::check(object, self.versions, &self.schemas);
         findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
             Some(severity) => {
                 f.severity = severity;

@@ -190,7 +190,7 @@ fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
 fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     let patch = if kube_version.is_empty() || chart::release::is_compatible(kube_version, &format!("v1.{minor}.0")) { 0 } else { 99 };
     let mut capabilities = Capabilities::default().with_version(&format!("v1.{minor}.{patch}")).unwrap_or_default();
-    capabilities.api_versions = kubernetes::served(minor);
+    capabilities.api_versions = kubernetes::served(minor).to_vec();
     capabilities
 }
 
@@ -229,7 +229,7 @@ fn for_versions(versions: Versions, first: u32, most: u32, one: impl Fn(u32, u32
 /// What a cluster of another version would have answered; none where only a render can tell.
 fn answer(asked: &Asked, minor: u32) -> Option<String> {
     let api = asked.question.strip_prefix("APIVersions.Has ")?;
-    Some(kubernetes::served(minor).iter().any(|v| v == api).to_string())
+    Some(kubernetes::served(minor).binary_search_by(|v| v.as_str().cmp(api)).is_ok().to_string())
 }
 
 fn same_text(a: &Rendered, b: &Rendered) -> bool {

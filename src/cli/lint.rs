@@ -97,6 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         schema_locations: arguments.schema_location.clone(),
         require_schema: arguments.require_schema,
         follow_symlinks: arguments.follow_symlinks,
+        matrices: arguments.output.iter().map(|(format, _)| format).chain([&arguments.format]).any(|f| *f == Format::Html),
     };
     let report = match lint(&options) {
         Ok(done) => done,

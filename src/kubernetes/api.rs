@@ -5,6 +5,7 @@ use super::versions::{oldest, sentence};
 use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::Finding;
 use crate::yaml::Path;
+use std::sync::OnceLock;
 
 /// Groups ending in .k8s.io which the Kubernetes project serves through CRDs or aggregated servers: real, but not built in.
 const COMMUNITY: [&str; 7] = [
@@ -217,7 +218,13 @@ fn near_group(group: &str) -> Option<&'static str> {
 
 /// What `.Capabilities.APIVersions` of a cluster of version 1.`minor` holds by default: `apps/v1` and `apps/v1/Deployment`, sorted.
 /// CustomResourceDefinitions and what a cluster turns on by hand are not in it.
-pub fn served(minor: u32) -> Vec<String> {
+pub fn served(minor: u32) -> &'static [String] {
+    static SERVED: [OnceLock<Vec<String>>; Versions::COUNT] = [const { OnceLock::new() }; Versions::COUNT];
+    let index = minor.checked_sub(Versions::OLDEST).map_or(Versions::COUNT, |i| i as usize);
+    SERVED.get(index).map_or(&[], |cell| cell.get_or_init(|| list_served(minor)))
+}
+
+fn list_served(minor: u32) -> Vec<String> {
     let mut all = Vec::new();
     for kind in schema::kinds().filter(|k| k.served().contains(minor)) {
         let api_version = kind.api_version();
