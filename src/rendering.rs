@@ -194,22 +194,15 @@ fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     capabilities
 }
 
-/// Renders for every version, newest first, with as few renders as their answers allow. A render is `one(minor, number)`.
+/// Renders for every version, newest first: versions that would answer all that a render asked in the same way share it, and so do those that
+/// turn out to give the same text. A render is `one(minor, number)`.
 fn for_versions(versions: Versions, first: u32, most: u32, one: impl Fn(u32, u32) -> Rendered) -> Vec<(u32, Versions, Rendered)> {
-    let Some(newest) = versions.newest() else { return Vec::new() };
-    let mut renders = vec![(first, Versions::minor(newest), one(newest, first))];
-    let mut minors: Vec<u32> = versions.iter().filter(|&m| m != newest).collect();
+    let mut renders: Vec<(u32, Versions, Rendered)> = Vec::new();
+    let mut minors: Vec<u32> = versions.iter().collect();
     minors.reverse();
-    // A chart that reads the version itself may render otherwise for each: where the oldest and the newest give the same text, so do those between.
-    if renders[0].2.record.capabilities.iter().any(|asked| answer(asked, newest).is_none()) {
-        minors.sort_by_key(|&m| (m != versions.iter().next().unwrap_or(m), std::cmp::Reverse(m)));
-    }
     for minor in minors {
-        let fits = |(_, of, rendered): &(u32, Versions, Rendered)| {
-            let known = rendered.record.capabilities.iter().all(|asked| answer(asked, minor).is_some_and(|a| a == asked.answer));
-            known || of.iter().min().zip(of.newest()).is_some_and(|(low, high)| low < minor && minor < high)
-        };
-        if let Some((_, of, _)) = renders.iter_mut().find(|r| fits(r)) {
+        let fits = |rendered: &Rendered| rendered.record.capabilities.iter().all(|asked| answers_alike(asked, minor));
+        if let Some((_, of, _)) = renders.iter_mut().find(|(_, _, rendered)| fits(rendered)) {
             *of = of.or(Versions::minor(minor));
             continue;
         }
@@ -226,10 +219,17 @@ fn for_versions(versions: Versions, first: u32, most: u32, one: impl Fn(u32, u32
     renders
 }
 
-/// What a cluster of another version would have answered; none where only a render can tell.
-fn answer(asked: &Asked, minor: u32) -> Option<String> {
-    let api = asked.question.strip_prefix("APIVersions.Has ")?;
-    Some(kubernetes::served(minor).binary_search_by(|v| v.as_str().cmp(api)).is_ok().to_string())
+/// Whether a cluster of this version would have answered the same; false where only a render can tell.
+fn answers_alike(asked: &Asked, minor: u32) -> bool {
+    let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
+        kubernetes::served(minor).binary_search_by(|v| v.as_str().cmp(api)).is_ok()
+    } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
+        chart::release::is_compatible(constraint, &format!("v1.{minor}.0"))
+    } else {
+        // Every known version is a 1.x.
+        return asked.question == "KubeVersion.Major";
+    };
+    asked.answer == answer.to_string()
 }
 
 fn same_text(a: &Rendered, b: &Rendered) -> bool {

@@ -1094,7 +1094,11 @@ impl Engine<'_> {
             question.push(' ');
             question.push_str(&text(argument));
         }
-        self.recorder.capabilities.insert(Asked { question, answer: text(answer) });
+        let answer = text(answer);
+        if about == "KubeVersion." && matches!(name, "Version" | "GitVersion" | "String") {
+            self.recorder.kube_version_read(&answer);
+        }
+        self.recorder.capabilities.insert(Asked { question, answer });
     }
 
     /// The arguments of a method whose parameters are known by Go's names of their types.
@@ -1249,14 +1253,19 @@ impl Engine<'_> {
         if matches!(name, "and" | "or") {
             return self.and_or(frame, dot, function, arguments, piped);
         }
-        let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
         let (values, places) = self.arguments(frame, dot, name, function.parameters, function.variadic, arguments, piped)?;
         let result = match name {
             "include" => self.include(&values),
             "tpl" => self.tpl(&values),
-            "call" => Err(CallError::Itself(call_of_no_function(callee, &values), None)),
+            "call" => {
+                let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
+                Err(CallError::Itself(call_of_no_function(callee, &values), None))
+            }
             _ => self.call(frame, function, site, &values, &places),
         };
+        if name == "semverCompare" {
+            self.recorder.compared(&values, &result);
+        }
         match result {
             Ok(value) => {
                 if let Kind::Str(text) = &value.kind {

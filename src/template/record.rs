@@ -49,10 +49,10 @@ pub struct MissingRead {
     pub guarded: bool,
 }
 
-/// A question to `.Capabilities`, and its answer.
+/// A question to `.Capabilities`, and its answer. Of a version that only went to `semverCompare`, the constraints are the questions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Asked {
-    /// `APIVersions.Has policy/v1`, `KubeVersion.Version`…
+    /// `APIVersions.Has policy/v1`, `semverCompare >=1.21-0`, `KubeVersion.Version`…
     pub question: String,
     pub answer: String,
 }
@@ -80,6 +80,10 @@ pub(super) struct Recorder {
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
     pub capabilities: BTreeSet<Asked>,
+    /// The cluster's version as templates read it, how often they did, and how often such a text went to `semverCompare`.
+    kube_version: Option<String>,
+    version_reads: usize,
+    version_compared: usize,
 }
 
 impl Recorder {
@@ -117,6 +121,24 @@ impl Recorder {
         }
     }
 
+    pub fn kube_version_read(&mut self, version: &str) {
+        self.version_reads += 1;
+        if self.kube_version.is_none() {
+            self.kube_version = Some(version.to_string());
+        }
+    }
+
+    /// `semverCompare` was called: of the cluster's version it asks this constraint only.
+    pub fn compared<E>(&mut self, arguments: &[Value], result: &Result<Value, E>) {
+        let text = |i: usize| arguments.get(i).and_then(Value::as_text).map(|t| t.to_str());
+        let (Some(constraint), Some(version), Ok(answer)) = (text(0), text(1), result) else { return };
+        if self.kube_version.as_ref().is_some_and(|v| v.trim_start_matches('v') == version.trim_start_matches('v')) {
+            self.version_compared += 1;
+            let answer = matches!(answer.kind, Kind::Bool(true)).to_string();
+            self.capabilities.insert(Asked { question: format!("semverCompare {constraint}"), answer });
+        }
+    }
+
     pub fn executed(&mut self, node: NodeIndex) {
         if let Some(index) = node {
             self.executed.insert(index as usize);
@@ -127,7 +149,11 @@ impl Recorder {
         self.misses.insert((at, map))
     }
 
-    pub fn finish(self, origins: &Origins) -> Record {
+    pub fn finish(mut self, origins: &Origins) -> Record {
+        // Every reading of the version ended in a comparison: the constraints say all that was asked.
+        if self.version_reads <= self.version_compared {
+            self.capabilities.retain(|asked| !matches!(&*asked.question, "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"));
+        }
         let mut read = self.read;
         let mut spans = Vec::new();
         // What an origin rests on lies before it.
