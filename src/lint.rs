@@ -97,18 +97,11 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
     let mut judge = Judge::new(setup, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
-    judge.objects(&rendering.crds, rendering.versions, &mut found);
+    judge.objects(&rendering.crds, &mut found);
     for render in &rendering.renders {
-        let mut of_render = Vec::new();
-        judge.objects(&render.objects, render.versions, &mut of_render);
-        judge.unit(&render.objects, render.rendered.problems.is_empty(), &mut of_render);
-        if render.versions != rendering.versions {
-            // The rules across objects know no versions.
-            of_render.iter_mut().for_each(|d| d.kubernetes = Some(d.kubernetes.map_or(render.versions, |v| v.and(render.versions))));
-        }
-        // A chart that picks another apiVersion for newer clusters has done what there is to do.
-        of_render.retain(|d| render.primary || &*d.rule != "api-version-deprecated");
-        found.extend(of_render);
+        judge.objects(&render.objects, &mut found);
+        let newest: Vec<Object> = rendering.newest(render).cloned().collect();
+        judge.unit(&newest, render.rendered.problems.is_empty(), &mut found);
     }
     judge.environments(&rendering, &mut found);
     judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
@@ -143,7 +136,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     }
     let (versions, why) = setup.versions(options, None);
     let mut judge = Judge::new(setup, versions, objects.iter());
-    judge.objects(&objects, versions, &mut found);
+    judge.objects(&objects, &mut found);
     judge.unit(&objects, true, &mut found);
     judge.unused_annotations(&objects, &mut found);
     let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
@@ -198,13 +191,18 @@ impl<'s> Judge<'s> {
         judge
     }
 
-    /// What holds for `versions` of the objects that were given to [`Judge::new`], or some of them.
-    fn objects(&mut self, objects: &[Object], versions: Versions, found: &mut Vec<Diagnostic>) {
+    /// What is wrong with objects that were given to [`Judge::new`], in the versions that they are rendered for.
+    fn objects(&mut self, objects: &[Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
+            let versions = object.kubernetes.unwrap_or(self.versions);
             let findings = self.judged.get(&object.root.fingerprint()).cloned().unwrap_or_default();
             for mut finding in findings {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
+                // A chart that picks another apiVersion for newer clusters has done what there is to do.
+                if &*finding.rule == "api-version-deprecated" && versions.newest() != self.versions.newest() {
+                    continue;
+                }
                 if !holds.is_empty() && !self.excuses(object, &finding) {
                     found.push(object.place(finding));
                 }
@@ -277,7 +275,8 @@ impl<'s> Judge<'s> {
             .filter(|r| r.primary && r.rendered.problems.is_empty())
             .filter_map(|r| {
                 let environment = &rendering.environments[r.environment as usize];
-                (!environment.is_case).then_some((&environment.name, &r.objects, self.setup.expectations(&environment.name)))
+                let newest: Vec<Object> = rendering.newest(r).cloned().collect();
+                (!environment.is_case).then(|| (&environment.name, newest, self.setup.expectations(&environment.name)))
             })
             .collect();
         let environments: Vec<rule::Environment> =

@@ -23,6 +23,8 @@ pub struct Object {
     pub template: Arc<str>,
     /// From a chart's `crds/`.
     pub from_crds: bool,
+    /// The Kubernetes versions that it is rendered for; none: all that are judged.
+    pub kubernetes: Option<Versions>,
 }
 
 /// A finding of a rule about one object, before it has a place.
@@ -179,6 +181,7 @@ impl Reader<'_> {
             hooks,
             template: self.template.clone(),
             from_crds: false,
+            kubernetes: None,
         });
     }
 }

@@ -1,7 +1,8 @@
 //! A chart rendered in all its environments, for all versions that are judged. `lint`, `environments`, `why`, `coverage` and `diff` look at it from
 //! their own sides.
 //!
-//! Environments render in parallel. Versions that answer what a render asked of `.Capabilities` in the same way share that render.
+//! Environments render in parallel. One render serves all versions: templates that asked `.Capabilities` what others would answer otherwise are
+//! executed again for those.
 
 use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
@@ -10,8 +11,8 @@ use crate::diagnostic::{Diagnostic, Versions};
 use crate::manifest::{self, Object};
 use crate::setup::Setup;
 use crate::source::{SourceId, Sources, Span};
+use crate::template::Limits;
 use crate::template::render::{self, Cache, Rendered};
-use crate::template::{Asked, Limits};
 use crate::{Error, Options, kubernetes};
 use rayon::prelude::*;
 use std::path::Path;
@@ -38,7 +39,7 @@ pub struct Rendering {
 pub struct Render {
     /// Index in [`Rendering::environments`].
     pub environment: u16,
-    /// The versions that it holds for.
+    /// The versions that it was made for.
     pub versions: Versions,
     /// For the newest version that is judged.
     pub primary: bool,
@@ -85,15 +86,17 @@ impl Rendering {
         }
         let cache = Cache::default();
         let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
+        let clusters: Vec<(u32, Capabilities)> =
+            newest_first(versions).map(|minor| (minor, capabilities(minor, &chart.metadata.kube_version))).collect();
         let make = |(i, prepared): (usize, &Option<Inputs>)| {
             let Some(inputs) = prepared else { return Vec::new() };
             let first = 1 + i as u32 * share;
-            let one = |minor: u32, number: u32| {
-                let capabilities = capabilities(minor, &chart.metadata.kube_version);
-                let options = render::Options { capabilities: &capabilities, stop: false, skip_schema: false, limits: Limits::default() };
-                render::render(&chart, &sources, &environments[i], inputs, options, &cache, number)
+            let one = |clusters: &[(u32, Capabilities)], number: u32| {
+                let Some(((_, capabilities), others)) = clusters.split_first() else { return None };
+                let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: Limits::default() };
+                Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
-            for_versions(versions, first, share, one)
+            for_clusters(&clusters, first, share, one)
         };
         let mut made: Vec<Vec<(u32, Versions, Rendered)>> = inputs.par_iter().enumerate().map(make).collect();
         for (number, _, rendered) in made.iter_mut().flatten() {
@@ -106,11 +109,17 @@ impl Rendering {
             .map(|(environment, k, of, rendered)| {
                 let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, environment)).collect();
                 let mut objects = Vec::new();
-                for output in rendered.outputs.iter().filter(|o| !o.name.ends_with("NOTES.txt")) {
-                    objects.extend(manifest::read(&sources, output.text, &output.name, Some(environment), &mut found));
-                }
-                if of != versions {
-                    found.iter_mut().for_each(|d| d.kubernetes = Some(of));
+                found.iter_mut().for_each(|d| d.kubernetes = (of != versions).then_some(of));
+                let newest = rendered.outputs.iter().map(|o| (o, of.without(o.others)));
+                for (output, holds) in newest.chain(rendered.variants.iter().map(|o| (o, o.others.and(of)))) {
+                    if output.name.ends_with("NOTES.txt") {
+                        continue;
+                    }
+                    let holds = (holds != versions).then_some(holds);
+                    let mut problems = Vec::new();
+                    let read = manifest::read(&sources, output.text, &output.name, Some(environment), &mut problems);
+                    found.extend(problems.into_iter().map(|d| Diagnostic { kubernetes: holds, ..d }));
+                    objects.extend(read.into_iter().map(|o| Object { kubernetes: holds, ..o }));
                 }
                 (Render { environment, versions: of, primary: k == 0, rendered, objects }, found)
             })
@@ -130,7 +139,13 @@ impl Rendering {
 
     /// The objects of every environment, as the newest version has them.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.renders.iter().filter(|r| r.primary).flat_map(|r| &r.objects)
+        self.renders.iter().flat_map(|r| self.newest(r))
+    }
+
+    /// The objects of one environment, as the newest version has them; none of a render that is not for it.
+    pub fn newest<'r>(&'r self, render: &'r Render) -> impl Iterator<Item = &'r Object> {
+        let newest = self.versions.newest().map_or(Versions::NONE, Versions::minor);
+        render.objects.iter().filter(move |o| render.primary && !o.kubernetes.unwrap_or(newest).and(newest).is_empty())
     }
 }
 
@@ -194,50 +209,31 @@ fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     capabilities
 }
 
-/// Renders for every version, newest first: versions that would answer all that a render asked in the same way share it, and so do those that
-/// turn out to give the same text. A render is `one(minor, number)`.
-fn for_versions(versions: Versions, first: u32, most: u32, one: impl Fn(u32, u32) -> Rendered) -> Vec<(u32, Versions, Rendered)> {
-    let mut renders: Vec<(u32, Versions, Rendered)> = Vec::new();
+fn newest_first(versions: Versions) -> impl Iterator<Item = u32> {
     let mut minors: Vec<u32> = versions.iter().collect();
     minors.reverse();
-    for minor in minors {
-        let fits = |rendered: &Rendered| rendered.record.capabilities.iter().all(|asked| answers_alike(asked, minor));
-        if let Some((_, of, _)) = renders.iter_mut().find(|(_, _, rendered)| fits(rendered)) {
-            *of = of.or(Versions::minor(minor));
-            continue;
-        }
-        if renders.len() as u32 >= most {
-            break;
-        }
+    minors.into_iter()
+}
+
+/// Renders for all clusters, the newest version first. One render serves all of them, as far as templates can be executed again for those that answer
+/// otherwise; for the rest there are more renders. A render is `one(clusters, number)`.
+fn for_clusters(
+    clusters: &[(u32, Capabilities)],
+    first: u32,
+    most: u32,
+    one: impl Fn(&[(u32, Capabilities)], u32) -> Option<Rendered>,
+) -> Vec<(u32, Versions, Rendered)> {
+    let mut renders: Vec<(u32, Versions, Rendered)> = Vec::new();
+    let mut left: Vec<(u32, Capabilities)> = clusters.to_vec();
+    while !left.is_empty() && (renders.len() as u32) < most {
         let number = first + renders.len() as u32;
-        let rendered = one(minor, number);
-        match renders.iter_mut().find(|(_, _, other)| same_text(other, &rendered)) {
-            Some((_, of, _)) => *of = of.or(Versions::minor(minor)),
-            None => renders.push((number, Versions::minor(minor), rendered)),
-        }
+        let Some(rendered) = one(&left, number) else { break };
+        let of =
+            left.iter().filter(|(minor, _)| !rendered.apart.contains(*minor)).fold(Versions::NONE, |all, (minor, _)| all.or(Versions::minor(*minor)));
+        left.retain(|(minor, _)| !of.contains(*minor));
+        renders.push((number, of, rendered));
     }
     renders
-}
-
-/// Whether a cluster of this version would have answered the same; false where only a render can tell.
-fn answers_alike(asked: &Asked, minor: u32) -> bool {
-    let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
-        kubernetes::served(minor).binary_search_by(|v| v.as_str().cmp(api)).is_ok()
-    } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
-        chart::release::is_compatible(constraint, &format!("v1.{minor}.0"))
-    } else {
-        // Every known version is a 1.x.
-        return asked.question == "KubeVersion.Major";
-    };
-    asked.answer == answer.to_string()
-}
-
-fn same_text(a: &Rendered, b: &Rendered) -> bool {
-    let text = |rendered: &Rendered| -> Vec<(Arc<str>, Arc<[u8]>)> {
-        let of = |id: SourceId| rendered.derived.sources.get(id.index()).map(|s| s.text.clone()).unwrap_or_default();
-        rendered.outputs.iter().map(|o| (o.name.clone(), of(o.text))).collect()
-    };
-    a.problems.len() == b.problems.len() && text(a) == text(b)
 }
 
 /// The objects of `crds/`, read once: they are the same in every environment.

@@ -90,11 +90,13 @@ pub struct MapData {
     pub go_type: &'static str,
     /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses it.
     pub is_nil: bool,
+    /// Part of the data that all templates of a render see: changing it changes what later templates get.
+    pub is_shared: bool,
 }
 
 impl Default for MapData {
     fn default() -> Self {
-        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}", is_nil: false }
+        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}", is_nil: false, is_shared: false }
     }
 }
 
@@ -239,6 +241,24 @@ impl Map {
     }
     pub fn insert(&self, key: &[u8], value: Value) {
         self.0.borrow_mut().insert(key, OriginId::NONE, value);
+    }
+}
+
+impl Value {
+    /// Marks every map in this value as part of the data that templates share.
+    pub fn share(&self) {
+        let mut stack = vec![self.clone()];
+        while let Some(value) = stack.pop() {
+            match &value.kind {
+                Kind::List(list) => stack.extend(list.items.iter().cloned()),
+                // A map may stand in several places.
+                Kind::Map(map) if !map.0.borrow().is_shared => {
+                    map.0.borrow_mut().is_shared = true;
+                    stack.extend(map.0.borrow().entries.values().map(|e| e.value.clone()));
+                }
+                _ => {}
+            }
+        }
     }
 }
 

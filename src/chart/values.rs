@@ -36,7 +36,7 @@ fn copy_value(value: &Value, depth: usize) -> Value {
 fn copy_map(map: &Map, depth: usize) -> Map {
     let data = map.0.borrow();
     let entries = data.entries.iter().map(|(key, e)| (key.clone(), Entry { key: e.key, value: copy_value(&e.value, depth + 1) })).collect();
-    Map(Rc::new(std::cell::RefCell::new(MapData { entries, go_type: data.go_type, is_nil: data.is_nil })))
+    Map(Rc::new(std::cell::RefCell::new(MapData { entries, go_type: data.go_type, is_nil: data.is_nil, is_shared: false })))
 }
 
 /// [`deep_copy`] of a map.

@@ -206,8 +206,13 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     let mut sources = Sources::default();
     let chart = load(&path, &mut sources, arguments)?;
     let inputs = environment.prepare(&chart, &mut sources).map_err(|e| e.message)?;
-    let options =
-        render::Options { capabilities: &capabilities, stop: true, skip_schema: arguments.skip_schema_validation, limits: Limits::default() };
+    let options = render::Options {
+        capabilities: &capabilities,
+        others: &[],
+        stop: true,
+        skip_schema: arguments.skip_schema_validation,
+        limits: Limits::default(),
+    };
     let mut rendered = render::render(&chart, &sources, &environment, &inputs, options, &Cache::default(), 1);
     for warning in &rendered.warnings {
         eprintln!("{warning}");

@@ -17,7 +17,15 @@ pub(super) fn object(text: &str) -> Option<Object> {
     let of = |key: &str| root.get(key).and_then(|n| n.as_str()).filter(|s| !s.is_empty()).map(Arc::<str>::from);
     let name = root.get("metadata").and_then(|m| m.get("name")).and_then(|n| n.as_str()).unwrap_or_default();
     let identity = ObjectRef { api_version: of("apiVersion")?, kind: of("kind")?, namespace: None, name: name.into() };
-    Some(Object { identity: identity.into(), root: root.into(), environment: None, hooks: vec![], template: "".into(), from_crds: false })
+    Some(Object {
+        identity: identity.into(),
+        root: root.into(),
+        environment: None,
+        hooks: vec![],
+        template: "".into(),
+        from_crds: false,
+        kubernetes: None,
+    })
 }
 
 fn yaml_files(folder: PathBuf, found: &mut Vec<PathBuf>) {

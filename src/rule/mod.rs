@@ -30,7 +30,7 @@ use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::manifest::{Finding, Object};
 use crate::source::{Source, SourceKind, Sources, Span};
 use crate::yaml::Path;
-use cel::Program;
+use cel::IdedExpr;
 use cel::common::value::Val;
 use program::{Bindings, Template, Verdict};
 use std::borrow::Cow;
@@ -66,10 +66,11 @@ pub struct Rule {
     complained: AtomicBool,
 }
 
+/// The expressions of a rule. Those of message and place are parsed with the first finding.
 struct Compiled {
-    deny: Program,
-    message: Template,
-    at: At,
+    deny: IdedExpr,
+    message: OnceLock<Template>,
+    at: OnceLock<At>,
 }
 
 enum At {
@@ -78,14 +79,28 @@ enum At {
 }
 
 impl Compiled {
-    fn new(definition: &Definition) -> Result<Compiled, (&'static str, program::CompileError)> {
-        let deny = program::compile(&definition.deny).map_err(|e| ("deny", e))?;
-        let message = Template::compile(&definition.message).map_err(|e| ("message", e))?;
-        let at = match definition.at.contains("{{") {
-            true => At::Computed(Template::compile(&definition.at).map_err(|e| ("at", e))?),
+    /// Of a rule that is known to compile.
+    fn new(definition: &Definition) -> Option<Compiled> {
+        Some(Compiled { deny: program::parse(&definition.deny).ok()?, message: OnceLock::new(), at: OnceLock::new() })
+    }
+
+    /// What does not compile, and in which field.
+    fn check(definition: &Definition) -> Result<(), (&'static str, program::CompileError)> {
+        program::compile(&definition.deny).map_err(|e| ("deny", e))?;
+        Template::compile(&definition.message).map_err(|e| ("message", e))?;
+        Template::compile(&definition.at).map_err(|e| ("at", e))?;
+        Ok(())
+    }
+
+    fn message(&self, definition: &Definition) -> &Template {
+        self.message.get_or_init(|| Template::parse(&definition.message))
+    }
+
+    fn at(&self, definition: &Definition) -> &At {
+        self.at.get_or_init(|| match definition.at.contains("{{") {
+            true => At::Computed(Template::parse(&definition.at)),
             false => At::Fixed(Path::parse(&definition.at)),
-        };
-        Ok(Compiled { deny, message, at })
+        })
     }
 }
 
@@ -132,7 +147,7 @@ impl Rule {
     }
 
     fn compiled(&self) -> Option<&Compiled> {
-        self.compiled.get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition).ok() }).as_ref()
+        self.compiled.get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition) }).as_ref()
     }
 
     fn finding(&self, path: Path, message: String) -> Finding {
@@ -152,11 +167,11 @@ impl Rule {
         let Some(compiled) = self.compiled() else { return };
         let bindings = Bindings { params: Some(&*self.params), ..*bindings };
         let mut add = |bindings: &Bindings<'_>| {
-            let path = match &compiled.at {
+            let path = match compiled.at(&self.definition) {
                 At::Fixed(path) => base.join(path),
                 At::Computed(template) => base.join(&Path::parse(&template.render(bindings))),
             };
-            found.push(self.finding(path, compiled.message.render(bindings)));
+            found.push(self.finding(path, compiled.message(&self.definition).render(bindings)));
         };
         match program::judge(&compiled.deny, &bindings) {
             Ok(Verdict::Fine) => {}
@@ -243,7 +258,7 @@ impl Rules {
                     found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, format!("there is a rule `{twin}` already")));
                     continue;
                 }
-                if let Err((field, error)) = Compiled::new(&written.definition).map_err(|(f, e)| (f, e.clone()))
+                if let Err((field, error)) = Compiled::check(&written.definition)
                     && !written.definition.native
                 {
                     let span = node.get(field).map_or(written.deny, |n| inside(sources, n.span, error.offset));

@@ -298,6 +298,11 @@ impl<'t> Renderer<'t> {
         }
     }
 
+    /// What was asked of `.Capabilities` since the last call, and whether data that templates share was changed since then.
+    pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
+        self.engine.recorder.take_asked()
+    }
+
     /// Makes a derived source of a string: a rendered manifest under its template's name.
     pub fn derive(&mut self, name: &str, text: &Value) -> SourceId {
         match &text.kind {
@@ -1300,6 +1305,9 @@ impl Engine<'_> {
 
     fn call(&mut self, frame: &Frame, function: &'static Function, site: Span, values: &[Value], places: &[Span]) -> Result<Value, CallError> {
         self.note_reads(function.name, values);
+        if matches!(function.name, "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite") {
+            self.recorder.changes(values);
+        }
         if function.volatile {
             self.recorder.volatile.insert(site);
         }

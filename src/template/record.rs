@@ -82,6 +82,10 @@ pub(super) struct Recorder {
     pub capabilities: BTreeSet<Asked>,
     /// The cluster's version as templates read it, how often they did, and how often such a text went to `semverCompare`.
     kube_version: Option<String>,
+    /// A template changed data that later ones see.
+    changed_data: bool,
+    /// What earlier templates asked.
+    asked_before: BTreeSet<Asked>,
     version_reads: usize,
     version_compared: usize,
 }
@@ -121,6 +125,22 @@ impl Recorder {
         }
     }
 
+    /// A function is called that changes its first argument.
+    pub fn changes(&mut self, arguments: &[Value]) {
+        self.changed_data |= arguments.first().and_then(Value::as_map).is_some_and(|map| map.0.borrow().is_shared);
+    }
+
+    /// What was asked since the last call, and whether shared data was changed since then.
+    pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
+        let mut asked = std::mem::take(&mut self.capabilities);
+        // Every reading of the version ended in a comparison: the constraints say all that was asked.
+        if std::mem::take(&mut self.version_reads) <= std::mem::take(&mut self.version_compared) {
+            asked.retain(|a| !matches!(&*a.question, "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"));
+        }
+        self.asked_before.extend(asked.iter().cloned());
+        (asked.into_iter().collect(), std::mem::take(&mut self.changed_data))
+    }
+
     pub fn kube_version_read(&mut self, version: &str) {
         self.version_reads += 1;
         if self.kube_version.is_none() {
@@ -150,10 +170,7 @@ impl Recorder {
     }
 
     pub fn finish(mut self, origins: &Origins) -> Record {
-        // Every reading of the version ended in a comparison: the constraints say all that was asked.
-        if self.version_reads <= self.version_compared {
-            self.capabilities.retain(|asked| !matches!(&*asked.question, "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"));
-        }
+        self.take_asked();
         let mut read = self.read;
         let mut spans = Vec::new();
         // What an origin rests on lies before it.
@@ -184,7 +201,7 @@ impl Recorder {
             executed: self.executed,
             missing: self.missing,
             volatile: self.volatile.into_iter().collect(),
-            capabilities: self.capabilities.into_iter().collect(),
+            capabilities: self.asked_before.into_iter().collect(),
         }
     }
 }

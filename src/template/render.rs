@@ -4,13 +4,13 @@
 //! Everything between a loaded chart and rendered texts happens here, on one thread with a large stack.
 
 use super::context;
-use super::{Limits, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
+use super::{Asked, Limits, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
 use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
 use crate::chart::files::Files;
 use crate::chart::release::{self, NodeId, Release};
 use crate::chart::{self, Chart, Environment, schema, values};
-use crate::diagnostic::{Diagnostic, Role, Severity};
+use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub capabilities: &'a Capabilities,
+    /// Further Kubernetes versions to render for, newest first, by minor version. Templates that would answer them otherwise are executed again.
+    pub others: &'a [(u32, Capabilities)],
     /// End at the first problem, as Helm does.
     pub stop: bool,
     pub skip_schema: bool,
@@ -41,6 +43,10 @@ type TemplateNames = Vec<(Arc<str>, SourceId)>;
 pub struct Rendered {
     /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt is.
     pub outputs: Vec<Output>,
+    /// What some templates give for others of the versions.
+    pub variants: Vec<Output>,
+    /// Others of the versions that need a render of their own: a template failed, or changed data that later ones see.
+    pub apart: Versions,
     /// What could not be rendered, and what else Helm would end at, in Helm's order.
     pub problems: Vec<Problem>,
     /// What Helm writes to stderr without failing.
@@ -63,6 +69,8 @@ pub struct Output {
     pub template: SourceId,
     /// The rendered text; of a CRD, the file itself.
     pub text: SourceId,
+    /// Of a variant: the versions that it is for; else those of [`Options::others`] that have a variant of it.
+    pub others: Versions,
 }
 
 /// What Helm would end with an error for.
@@ -152,6 +160,8 @@ pub fn render(
     with_stack(|| {
         let mut rendered = Rendered {
             outputs: Vec::new(),
+            variants: Vec::new(),
+            apart: Versions::NONE,
             problems: Vec::new(),
             warnings: chart.warnings.clone(),
             crds: Vec::new(),
@@ -283,6 +293,10 @@ impl Run<'_> {
         self.rendered.problems.extend(errors.iter().cloned().map(Problem::Parse));
         let mut renderer = Renderer::new(&templates, self.render, &self.environment.name, self.options.limits);
         *renderer.origins() = origins;
+        let data = || all.values().map(|r| &r.data);
+        if !self.options.others.is_empty() {
+            data().for_each(|map| Value::from(Kind::Map(map.clone())).share());
+        }
         for (name, source) in &names {
             let base = name.rsplit('/').next().unwrap_or(name);
             // What cannot be parsed has been said already; the rest of that file's output would only repeat it.
@@ -294,17 +308,46 @@ impl Run<'_> {
             template.insert(b"Name", OriginId::NONE, Value::str(&**name));
             template.insert(b"BasePath", OriginId::NONE, Value::str(&own.base));
             own.data.insert(b"Template", Value::map(template));
-            match renderer.execute(name, &Kind::Map(own.data.clone()).into()) {
-                Ok(text) => {
-                    let text = renderer.derive(name, &text);
-                    self.rendered.outputs.push(Output { name: name.clone(), template: *source, text });
-                }
+            let dot = Kind::Map(own.data.clone()).into();
+            let made = renderer.execute(name, &dot);
+            let (asked, changed) = renderer.take_asked();
+            let mut left: Vec<&(u32, Capabilities)> =
+                self.options.others.iter().filter(|(_, c)| !asked.iter().all(|a| is_answered_by(a, c))).collect();
+            let text = match made {
+                Ok(text) => text,
                 Err(error) => {
+                    self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| all.or(Versions::minor(*minor)));
                     if self.problem(Problem::Template(error)) {
                         break;
                     }
+                    continue;
+                }
+            };
+            let mut others = Versions::NONE;
+            while let Some((_, capabilities)) = left.first().filter(|_| !changed) {
+                let set = |capabilities: &Value| data().for_each(|map| map.insert(b"Capabilities", capabilities.clone()));
+                set(&context::capabilities(capabilities));
+                let variant = renderer.execute(name, &dot);
+                set(&shared.capabilities);
+                let (asked, changed) = renderer.take_asked();
+                let (alike, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(|(_, c)| asked.iter().all(|a| is_answered_by(a, c)));
+                // Each round must get further, whatever a template asks.
+                let (alike, rest) = if alike.is_empty() { (vec![left[0]], left[1..].to_vec()) } else { (alike, rest) };
+                left = rest;
+                let versions = alike.iter().fold(Versions::NONE, |all, (minor, _)| all.or(Versions::minor(*minor)));
+                match variant {
+                    Ok(variant) if !changed && same_bytes(&variant, &text) => {}
+                    Ok(variant) if !changed => {
+                        let text = renderer.derive(name, &variant);
+                        self.rendered.variants.push(Output { name: name.clone(), template: *source, text, others: versions });
+                        others = others.or(versions);
+                    }
+                    _ => self.rendered.apart = self.rendered.apart.or(versions),
                 }
             }
+            self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| all.or(Versions::minor(*minor)));
+            let text = renderer.derive(name, &text);
+            self.rendered.outputs.push(Output { name: name.clone(), template: *source, text, others });
         }
         self.rendered.outputs.sort_by(|a, b| a.name.cmp(&b.name));
         let (derived, record) = renderer.finish();
@@ -326,6 +369,26 @@ impl Run<'_> {
         });
         parsed.clone()
     }
+}
+
+/// Whether a cluster with these capabilities gives the same answer; false where only a render can tell.
+pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
+    let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
+        capabilities.api_versions.iter().any(|v| v == api)
+    } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
+        release::is_compatible(constraint, &capabilities.version)
+    } else if asked.question == "KubeVersion.Major" {
+        return asked.answer == capabilities.major;
+    } else if asked.question == "KubeVersion.Minor" {
+        return asked.answer == capabilities.minor;
+    } else {
+        return asked.question.starts_with("HelmVersion.") || asked.answer == capabilities.version;
+    };
+    asked.answer == answer.to_string()
+}
+
+fn same_bytes(a: &Value, b: &Value) -> bool {
+    a.as_text().map(|t| &t.bytes) == b.as_text().map(|t| &t.bytes)
 }
 
 fn slashes(name: &str) -> usize {
@@ -393,7 +456,7 @@ fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
         let lower = file.name.to_ascii_lowercase();
         let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| lower.ends_with(ending));
         if file.name.starts_with("crds/") && is_manifest {
-            found.push(Output { name: format!("{path}/{}", file.name).into(), template: file.source, text: file.source });
+            found.push(Output { name: format!("{path}/{}", file.name).into(), template: file.source, text: file.source, others: Versions::NONE });
         }
     }
     for &child in release.children(id) {

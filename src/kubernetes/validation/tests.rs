@@ -19,7 +19,15 @@ fn object(text: &str) -> Result<Object, String> {
     let (Some(api_version), Some(kind)) = (text_of("apiVersion"), text_of("kind")) else { return Err("no apiVersion or kind".to_owned()) };
     let name = root.get("metadata").and_then(|m| m.get("name")).and_then(|n| n.as_str()).unwrap_or("");
     let identity = Arc::new(ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: None, name: name.into() });
-    Ok(Object { identity, root: Arc::new(root), environment: None, hooks: Vec::new(), template: "manifest.yaml".into(), from_crds: false })
+    Ok(Object {
+        identity,
+        root: Arc::new(root),
+        environment: None,
+        hooks: Vec::new(),
+        template: "manifest.yaml".into(),
+        from_crds: false,
+        kubernetes: None,
+    })
 }
 
 fn line_of(text: &str, object: &Object, finding: &Finding) -> usize {
