@@ -92,7 +92,7 @@ impl Rendering {
             let Some(inputs) = prepared else { return Vec::new() };
             let first = 1 + i as u32 * share;
             let one = |clusters: &[(u32, Capabilities)], number: u32| {
-                let Some(((_, capabilities), others)) = clusters.split_first() else { return None };
+                let ((_, capabilities), others) = clusters.split_first()?;
                 let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: Limits::default() };
                 Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
