@@ -262,7 +262,6 @@ ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in 
     "discovery": """
         Endpoint addresses
         EndpointSlice addressType
-        ForZone name
     """,
     "flowcontrol": """
         FlowSchema spec

@@ -96,7 +96,7 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     let mut found = std::mem::take(&mut rendering.found);
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
-    let mut judge = Judge::new(setup, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
+    let mut judge = Judge::new(setup, options, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
     judge.objects(&rendering.crds, &mut found);
     for render in &rendering.renders {
         judge.objects(&render.objects, &mut found);
@@ -135,7 +135,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
         objects.extend(manifest::read(&sources, source, &name, None, &mut found));
     }
     let (versions, why) = setup.versions(options, None);
-    let mut judge = Judge::new(setup, versions, objects.iter());
+    let mut judge = Judge::new(setup, options, versions, objects.iter());
     judge.objects(&objects, &mut found);
     judge.unit(&objects, true, &mut found);
     judge.unused_annotations(&objects, &mut found);
@@ -164,6 +164,8 @@ pub(crate) fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[
 /// Judges objects by the schemas, the server's checks and the rules. Objects that are the same in several environments are judged once.
 struct Judge<'s> {
     setup: &'s Setup,
+    /// An object of a kind without a schema is a finding, not only counted.
+    require_schema: bool,
     /// All versions of the unit: one walk judges them all.
     versions: Versions,
     schemas: Schemas,
@@ -176,7 +178,7 @@ struct Judge<'s> {
 
 impl<'s> Judge<'s> {
     /// Judges each distinct object. CRDs among the objects define kinds for all of them.
-    fn new<'o>(setup: &'s Setup, versions: Versions, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
+    fn new<'o>(setup: &'s Setup, options: &Options, versions: Versions, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
         let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
         let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
         for object in objects {
@@ -185,7 +187,9 @@ impl<'s> Judge<'s> {
             }
             distinct.entry(object.root.fingerprint()).or_insert(object);
         }
-        let mut judge = Judge { setup, versions, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 };
+        let require_schema = options.require_schema;
+        let mut judge =
+            Judge { setup, require_schema, versions, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 };
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
         judge.judged = distinct.into_par_iter().map(|(fingerprint, object)| (fingerprint, judge.judge(object))).collect();
         judge
@@ -239,6 +243,18 @@ impl<'s> Judge<'s> {
 
     fn judge(&self, object: &Object) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
+        if self.require_schema && !self.schemas.knows(object) {
+            let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
+            findings.push(Finding {
+                rule: "schema-missing".into(),
+                severity: crate::diagnostic::Severity::Error,
+                message: format!("no schema is known for {api_version} {kind}, so nothing was checked"),
+                help: Some("Give its CRD in crds/, or its JSON Schema with --schema-location.".into()),
+                path: crate::yaml::Path::root().key("kind"),
+                at_key: false,
+                kubernetes: None,
+            });
+        }
         findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
             Some(severity) => {
                 f.severity = severity;

@@ -169,3 +169,17 @@ fn a_fault_in_all_environments_is_one_finding_whatever_their_namespaces_and_vers
         assert!(finding["kubernetes"].is_null(), "{finding:#}");
     }
 }
+
+#[test]
+fn a_kind_without_schema_is_counted_or_with_require_schema_a_finding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("thing.yaml");
+    std::fs::write(&file, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {}\n").expect("a file");
+    let path = file.to_str().expect("UTF-8");
+    let (code, out, _) = run(&[path, "--no-config", "--select", "kubernetes"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("no schema is known: example.com/v1 Thing (1)"), "{out}");
+    let (code, out, _) = run(&[path, "--no-config", "--select", "kubernetes", "--require-schema", "--format", "concise"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("thing.yaml:2:7: error[schema-missing]"), "{out}");
+}
