@@ -243,6 +243,9 @@ impl<'s> Judge<'s> {
 
     fn judge(&self, object: &Object) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
+        if let Some(custom) = self.schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
+            findings.extend(rule::custom::check(custom.validations(&object.root)));
+        }
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
             findings.push(Finding {

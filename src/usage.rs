@@ -24,6 +24,7 @@ pub fn check(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
     unused(rendering, &files, found);
     undefined(rendering, &files, found);
     redundant(&files, found);
+    type_changes(&files, found);
 }
 
 /// values.yaml first, then the environments' files, each once.
@@ -189,6 +190,40 @@ fn redundant(files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
             }
             true
         });
+    }
+}
+
+/// Values of an environment's file that have another type than in values.yaml. An empty default promises no type.
+fn type_changes(files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+    let Some(((_, defaults), others)) = files.split_first() else { return };
+    for (_, node) in others {
+        keys(node, &mut Keys::new(), &mut |path, entry| {
+            let Some(default) = path.iter().try_fold(defaults, |n, key| n.get(key)) else { return false };
+            if let (Some(was), Some(is)) = (type_of(default), type_of(&entry.value))
+                && was != is
+            {
+                let message = format!("`{}` is {is} here, and {was} in values.yaml", path.join("."));
+                let found_here = Diagnostic::new("values-type-mismatch", Severity::Warning, entry.value.span, message);
+                found.push(found_here.label(default.span, crate::diagnostic::Role::Values, "the default"));
+                return false;
+            }
+            true
+        });
+    }
+}
+
+/// The type that a person sees; none where nothing is there.
+fn type_of(node: &Node) -> Option<&'static str> {
+    match &node.data {
+        Data::Null => None,
+        Data::Str(s) if s.is_empty() => None,
+        Data::Seq(items) if items.is_empty() => None,
+        Data::Map(entries) if entries.is_empty() => None,
+        Data::Bool(_) => Some("a boolean"),
+        Data::Int(_) | Data::Uint(_) | Data::Float(_) => Some("a number"),
+        Data::Str(_) => Some("a string"),
+        Data::Seq(_) => Some("a list"),
+        Data::Map(_) => Some("a map"),
     }
 }
 

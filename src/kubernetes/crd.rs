@@ -87,9 +87,14 @@ impl CustomKind {
         self.namespaced
     }
 
+    /// The version's openAPIV3Schema; none where the definition gives none.
+    pub(super) fn openapi_schema(&self) -> Option<&Node> {
+        self.schema.as_ref()?.get(&self.definition)
+    }
+
     /// Judges an object against the schema, and its metadata against ObjectMeta's.
     pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Finding>) {
-        let Some(schema) = self.schema.as_ref().and_then(|path| path.get(&self.definition)) else { return };
+        let Some(schema) = self.openapi_schema() else { return };
         let mut walk = Walk { kind: self, judged, path: Vec::new(), found: Vec::new(), steps: 0 };
         walk.value(root, schema, Scope { embedded: true, structural: true, unknown_kept: self.keeps_unknown });
         found.append(&mut walk.found);

@@ -6,6 +6,7 @@
 //! | [`api`] | apiVersion and kind: unknown, removed, deprecated; what each version serves |
 //! | [`walk`] | one walk over an object: unknown fields, wrong types, missing fields, duplicate keys, for all versions at once |
 //! | [`scalars`] | what times, quantities and base64 look like |
+//! | [`crd_rules`] | their validation rules (CEL), gathered for the rule room |
 //! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
 //! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
@@ -13,6 +14,7 @@
 
 pub mod api;
 pub mod crd;
+pub mod crd_rules;
 pub mod locations;
 pub mod scalars;
 pub mod schema;

@@ -11,6 +11,7 @@
 //! A built-in rule whose evaluation fails on an object says nothing: the object does not have its kind's shape, which the
 //! `kubernetes` rules report. The failure of a user's rule is a diagnostic on the rule file ([`Rules::problems`]).
 
+pub mod custom;
 pub mod definition;
 pub mod expectation;
 pub mod library;

@@ -183,3 +183,25 @@ fn a_kind_without_schema_is_counted_or_with_require_schema_a_finding() {
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("thing.yaml:2:7: error[schema-missing]"), "{out}");
 }
+
+#[test]
+fn an_override_of_another_type_is_found_with_the_default() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("templates")).expect("a folder");
+    for (name, text) in [
+        ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n"),
+        ("values.yaml", "app: {debug: false}\nport: \"\"\n"),
+        ("values-prod.yaml", "app: {debug: \"false\"}\nport: 80\n"),
+        ("templates/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {{ toJson .Values | quote }}}\n"),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let path = folder.path().to_str().expect("UTF-8");
+    let (code, out, _) = run(&[path, "--no-config", "--select", "values-type-mismatch", "--format", "concise"]);
+    assert_eq!(code, 1, "{out}");
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(
+        out.contains("values-prod.yaml:1:14: warning[values-type-mismatch] `app.debug` is a string here, and a boolean in values.yaml"),
+        "{out}"
+    );
+}

@@ -1,0 +1,98 @@
+//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our CEL does not know says nothing.
+
+use super::{library, value};
+use crate::diagnostic::Severity;
+use crate::kubernetes::crd_rules::Validation;
+use crate::manifest::Finding;
+use cel::common::types::CelBool;
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
+use cel::{Context, ExecutionError, Value};
+
+struct Itself(Box<dyn Val>);
+
+impl VariableResolver for Itself {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        (variable == "self").then(|| CowVal::Borrowed(&*self.0))
+    }
+}
+
+/// The rules that an object breaks.
+pub fn check(validations: Vec<Validation>) -> Vec<Finding> {
+    validations.into_iter().filter_map(|v| broken(&v).then(|| finding(v))).collect()
+}
+
+fn broken(validation: &Validation) -> bool {
+    let Ok(program) = library::environment().compile(&validation.rule) else { return false };
+    let itself = Itself(value::from_json(&validation.value));
+    let mut context = Context::with_env(library::environment());
+    context.set_variable_resolver(&itself);
+    match Value::resolve_val(program.expression(), &context) {
+        Ok(value) => value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner()),
+        // The server refuses what it cannot evaluate. Names that it writes with escapes (`__dash__`) are not resolved here.
+        Err(ExecutionError::NoSuchKey(_)) => !validation.rule.contains("__"),
+        Err(_) => false,
+    }
+}
+
+fn finding(validation: Validation) -> Finding {
+    let message = validation.message.unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
+    Finding {
+        rule: "schema-violation".into(),
+        severity: Severity::Error,
+        message,
+        help: Some(format!("The definition asks for `{}`.", validation.rule)),
+        path: validation.path,
+        at_key: false,
+        kubernetes: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::crd::Crds;
+    use crate::rule::tests::object_of;
+
+    const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              x-kubernetes-validations:
+                - {rule: self.min <= self.max, message: min must not exceed max}
+                - {rule: self.min == oldSelf.min}
+              properties:
+                min: {type: integer, default: 1}
+                max: {type: integer}
+                names: {type: array, items: {type: string, x-kubernetes-validations: [{rule: self.startsWith('w-')}]}}
+";
+
+    fn said(spec: &str) -> Vec<String> {
+        let mut crds = Crds::default();
+        crds.add(&object_of(DEFINITION));
+        let object = object_of(&format!("apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"));
+        let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
+        super::check(kind.validations(&object.root)).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
+    }
+
+    #[test]
+    fn rules_of_a_definition_are_evaluated_with_its_defaults() {
+        assert_eq!(said("{max: 2}"), [""; 0]);
+        assert_eq!(said("{max: 0}"), ["spec: min must not exceed max"]);
+        assert_eq!(said("{min: 3, max: 5, names: [w-a, b]}"), ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]);
+        // `max` is missing, so the server cannot evaluate the rule, and refuses.
+        assert_eq!(said("{min: 1}"), ["spec: min must not exceed max"]);
+    }
+}
