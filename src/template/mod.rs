@@ -132,7 +132,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { steps: 50_000_000, bytes: 1 << 30, stack: STACK - (8 << 20) }
+        Limits { steps: 20_000_000, bytes: 1 << 30, stack: STACK - (8 << 20) }
     }
 }
 

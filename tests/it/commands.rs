@@ -200,8 +200,5 @@ fn an_override_of_another_type_is_found_with_the_default() {
     let (code, out, _) = run(&[path, "--no-config", "--select", "values-type-mismatch", "--format", "concise"]);
     assert_eq!(code, 1, "{out}");
     assert_eq!(out.lines().count(), 1, "{out}");
-    assert!(
-        out.contains("values-prod.yaml:1:14: warning[values-type-mismatch] `app.debug` is a string here, and a boolean in values.yaml"),
-        "{out}"
-    );
+    assert!(out.contains("values-prod.yaml:1:14: warning[values-type-mismatch] `app.debug` is a string here, and a boolean in values.yaml"), "{out}");
 }

@@ -4,4 +4,5 @@ mod broken;
 mod commands;
 mod configuration;
 mod formats;
+mod hostile;
 mod render;
