@@ -222,6 +222,8 @@ pub(super) struct Engine<'t> {
     condition: ConditionId,
     /// How many templates are in execution.
     nesting: usize,
+    /// Calls of `tpl` inside of each other.
+    tpl_depth: usize,
     scope: Option<Rc<Scope>>,
     includes: FxHashMap<Rc<[u8]>, usize>,
     parsed: FxHashMap<(usize, usize, usize), ParsedText>,
@@ -253,6 +255,7 @@ impl<'t> Renderer<'t> {
                 recorder: Recorder::default(),
                 condition: ConditionId::NONE,
                 nesting: 0,
+                tpl_depth: 0,
                 scope: None,
                 includes: FxHashMap::default(),
                 parsed: FxHashMap::default(),
@@ -280,6 +283,7 @@ impl<'t> Renderer<'t> {
         engine.scope = None;
         engine.condition = ConditionId::NONE;
         engine.nesting = 0;
+        engine.tpl_depth = 0;
         engine.includes.clear();
         let Some(template) = engine.templates.find(name) else {
             return Err(Box::new(TemplateError {
@@ -1423,6 +1427,17 @@ impl Engine<'_> {
         if memchr::memmem::find(&string.bytes, b"{{").is_none() {
             return Ok(without_no_value(text.clone()));
         }
+        if self.tpl_depth >= MAX_INCLUDES {
+            let help = "a text that calls `tpl` on itself never ends; Helm would run out of memory here";
+            return Err(CallError::Itself(format!("gave up after {MAX_INCLUDES} texts inside of each other"), Some(help.into())));
+        }
+        self.tpl_depth += 1;
+        let result = self.tpl_text(text, string, data);
+        self.tpl_depth -= 1;
+        result
+    }
+
+    fn tpl_text(&mut self, text: &Value, string: &Text, data: &Value) -> Result<Value, CallError> {
         let (scope, main) = self.parse_text(string, text.origin)?;
         let outer = self.scope.replace(scope);
         let mut out = TextBuilder::default();
