@@ -10,6 +10,26 @@ use std::path::{Path, PathBuf};
 /// The names a configuration file may have, in the order they are looked for.
 pub const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
 
+const TOP: &[&str] = &["kubernetes", "fail-on", "environments", "rules", "suppress", "baseline", "schema-locations"];
+const ENVIRONMENT: &[&str] = &["values", "set", "release", "namespace", "expect"];
+const EXPECTATION: &[&str] = &["replicas", "autoscaling", "requests", "limits", "containers", "storage", "storage-class"];
+const RESOURCES: &[&str] = &["requests", "limits"];
+const RULES: &[&str] = &["select", "ignore", "severity", "paths", "parameters"];
+const SUPPRESSION: &[&str] = &["rule", "object", "container", "path", "environments", "reason"];
+
+/// The keys that are known below a path of keys; none where keys are names, or there is no such path.
+pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
+    match path {
+        [] => TOP,
+        ["environments", _] => ENVIRONMENT,
+        ["environments", _, "expect", _] => EXPECTATION,
+        ["environments", _, "expect", _, "containers", _] => RESOURCES,
+        ["rules"] => RULES,
+        ["suppress"] => SUPPRESSION,
+        _ => &[],
+    }
+}
+
 /// A valid configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -109,7 +129,7 @@ pub fn find(start: &Path) -> Option<PathBuf> {
 
 /// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it cannot be read at all.
 pub fn load(file: &Path, sources: &mut Sources, found: &mut Vec<Diagnostic>) -> std::io::Result<Config> {
-    let text = std::fs::read(file)?;
+    let text = sources.read_file(file)?;
     let source = sources.add(Source::new(file.display().to_string(), text, SourceKind::File));
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut config = Config { source: Some(source), folder, ..Config::default() };
@@ -172,8 +192,7 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, node: &Node, config: &mut Config) {
-        let known = ["kubernetes", "fail-on", "environments", "rules", "suppress", "baseline", "schema-locations"];
-        self.keys(node, "the configuration", &known);
+        self.keys(node, "the configuration", TOP);
         if let Some(kubernetes) = node.get("kubernetes")
             && let Some(text) = self.string(kubernetes, "`kubernetes`")
         {
@@ -230,7 +249,7 @@ impl Reader<'_> {
 
     fn environment(&mut self, name: &str, name_span: Span, node: &Node) -> Environment {
         let what = format!("the environment `{name}`");
-        self.keys(node, &what, &["values", "set", "release", "namespace", "expect"]);
+        self.keys(node, &what, ENVIRONMENT);
         let values = self.strings(node.get("values"), "`values`");
         let set = node.get("set").map(Node::entries).unwrap_or_default();
         let expect = node.get("expect").map(Node::entries).unwrap_or_default();
@@ -252,7 +271,7 @@ impl Reader<'_> {
     }
 
     fn expectation(&mut self, node: &Node) {
-        self.keys(node, "an expectation", &["replicas", "autoscaling", "requests", "limits", "containers", "storage", "storage-class"]);
+        self.keys(node, "an expectation", EXPECTATION);
         if let Some(range) = node.get("autoscaling") {
             let is_range = range.items().len() == 2 && range.items().iter().all(|n| n.as_i64().is_some());
             if !is_range && range.as_bool() != Some(false) {
@@ -260,12 +279,12 @@ impl Reader<'_> {
             }
         }
         for container in node.get("containers").map(Node::entries).unwrap_or_default() {
-            self.keys(&container.value, "a container's expectation", &["requests", "limits"]);
+            self.keys(&container.value, "a container's expectation", RESOURCES);
         }
     }
 
     fn rules(&mut self, node: &Node, folder: &Path) -> RuleSelection {
-        self.keys(node, "`rules`", &["select", "ignore", "severity", "paths", "parameters"]);
+        self.keys(node, "`rules`", RULES);
         let mut severity = Vec::new();
         for entry in node.get("severity").map(Node::entries).unwrap_or_default() {
             match entry.value.as_str() {
@@ -287,7 +306,7 @@ impl Reader<'_> {
     }
 
     fn suppress(&mut self, node: &Node) -> Option<Suppress> {
-        self.keys(node, "a suppression", &["rule", "object", "container", "path", "environments", "reason"]);
+        self.keys(node, "a suppression", SUPPRESSION);
         let Some(rule) = node.get("rule") else {
             self.fault(node.span, "a suppression must name its `rule`", None);
             return None;

@@ -5,6 +5,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
+//! | [`lsp`] | the language server: a chart in an editor, judged while it is written |
 //! | [`setup`] | what configuration and command line say together: rules, versions |
 //! | [`usage`] | values never read, template lines never rendered |
 //! | [`rendering`] | a chart in all its environments and versions |
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod kubernetes;
+pub mod lsp;
 pub mod manifest;
 pub mod matrix;
 pub mod report;
@@ -40,13 +42,15 @@ pub mod usage;
 pub mod value;
 pub mod yaml;
 
-mod lint;
+pub(crate) mod lint;
 pub mod rendering;
 pub mod setup;
 
 pub use lint::lint;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What to lint, and how.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +67,20 @@ pub struct Options {
     pub schema_locations: Vec<String>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
+    /// Texts of an editor that stand in for files.
+    pub unsaved: source::Unsaved,
+    /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.
+    pub cancel: Arc<AtomicBool>,
     /// Make the environment matrix of each chart, for the formats that show it.
     pub matrices: bool,
+}
+
+impl Options {
+    /// # Errors
+    /// [`Error::Cancelled`], where [`Options::cancel`] is set.
+    pub fn cancelled(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
 }
 
 /// Which configuration file is used.
@@ -89,4 +105,6 @@ pub enum Error {
     /// A bad flag that only shows once files are read (an unknown rule, environment or format of a file).
     #[error("{0}")]
     Usage(String),
+    #[error("cancelled")]
+    Cancelled,
 }

@@ -38,20 +38,29 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
     reports?.into_iter().for_each(|r| report.merge(r));
     let mut baseline = options.baseline.clone();
     for setup in setups.values() {
-        let mut found = setup.found.clone();
-        found.extend(setup.leftovers());
-        report.findings.extend(settle(found, &setup.sources, &[], true));
+        report.findings.extend(of_setup(setup));
         report.fail_on = report.fail_on.into_iter().chain(setup.config.fail_on).min();
         report.summary.rules = report.summary.rules.max(setup.rules.len());
         baseline = baseline.or_else(|| setup.config.baseline.clone());
     }
     if let Some(file) = baseline {
-        let text = std::fs::read_to_string(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
-        report::baseline::apply(&text, &mut report).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))?;
+        apply_baseline(&file, &mut report)?;
     }
     report.sort();
     report.summary.elapsed = start.elapsed();
     Ok(report)
+}
+
+/// What is wrong with a configuration and with what it names; after its units were linted.
+pub(crate) fn of_setup(setup: &Setup) -> Vec<report::Finding> {
+    let mut found = setup.found.clone();
+    found.extend(setup.leftovers());
+    settle(found, &setup.sources, &[], true)
+}
+
+pub(crate) fn apply_baseline(file: &Path, report: &mut Report) -> Result<(), Error> {
+    let text = std::fs::read_to_string(file).map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?;
+    report::baseline::apply(&text, report).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))
 }
 
 /// The configuration file of a unit.
@@ -67,7 +76,7 @@ fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
 
 fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Error> {
     match unit {
-        Unit::Chart(path) => lint_chart(path, setup, options),
+        Unit::Chart(path) => lint_chart(path, setup, options).map(|(report, _)| report),
         Unit::Manifests(files) => {
             let mut texts = Vec::new();
             for file in files {
@@ -84,20 +93,26 @@ fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Er
     }
 }
 
-fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, Error> {
+/// Lints one chart, and gives what it was rendered to; no rendering where the chart cannot be loaded.
+///
+/// # Errors
+/// As [`Rendering::new`], and where the work is cancelled.
+pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<(Report, Option<Rendering>), Error> {
     let mut rendering = match Rendering::new(path, setup, options)? {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
             let mut report = Report { findings: settle(found, &sources, &[], false), ..Report::default() };
             report.summary.charts = 1;
-            return Ok(report);
+            return Ok((report, None));
         }
     };
     let mut found = std::mem::take(&mut rendering.found);
+    options.cancelled()?;
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
     let mut judge = Judge::new(setup, options, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
     judge.objects(&rendering.crds, &mut found);
+    options.cancelled()?;
     for render in &rendering.renders {
         judge.objects(&render.objects, &mut found);
         let newest: Vec<Object> = rendering.newest(render).cloned().collect();
@@ -121,8 +136,8 @@ fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Result<Report, E
     report.summary.environments = names;
     report.summary.objects = all.len();
     report.summary.without_schema = judge.without_schema(&all);
-    report.summary.kubernetes = vec![(rendering.versions, rendering.why)];
-    Ok(report)
+    report.summary.kubernetes = vec![(rendering.versions, rendering.why.clone())];
+    Ok((report, Some(rendering)))
 }
 
 fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {

@@ -84,6 +84,7 @@ impl Rendering {
                 }
             }
         }
+        options.cancelled()?;
         let cache = Cache::default();
         let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
         let clusters: Vec<(u32, Capabilities)> =
@@ -93,12 +94,14 @@ impl Rendering {
             let first = 1 + i as u32 * share;
             let one = |clusters: &[(u32, Capabilities)], number: u32| {
                 let ((_, capabilities), others) = clusters.split_first()?;
+                options.cancelled().ok()?;
                 let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: Limits::default() };
                 Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
             for_clusters(&clusters, first, share, one)
         };
         let mut made: Vec<Vec<(u32, Versions, Rendered)>> = inputs.par_iter().enumerate().map(make).collect();
+        options.cancelled()?;
         for (number, _, rendered) in made.iter_mut().flatten() {
             sources.adopt(*number, std::mem::take(&mut rendered.derived));
         }
@@ -156,7 +159,7 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
     let known = sources.files().find(|(_, s)| *s.name == *name).map(|(id, _)| id);
     let id = known.unwrap_or_else(|| {
         // An archive is no text.
-        let text = if path.is_dir() { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
+        let text = if path.is_dir() { sources.read_file(&file).unwrap_or_default() } else { Vec::new() };
         sources.add(crate::source::Source::new(name, text, crate::source::SourceKind::File))
     });
     Span::new(id, 0, 0)

@@ -34,7 +34,7 @@ impl Setup {
     /// # Errors
     /// Where the file cannot be read, or a name given on the command line is not known.
     pub fn new(file: Option<&Path>, options: &Options) -> Result<Setup, Error> {
-        let mut sources = Sources::default();
+        let mut sources = Sources::with(options.unsaved.clone());
         let mut found = Vec::new();
         let config = match file {
             Some(file) => config::load(file, &mut sources, &mut found).map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?,

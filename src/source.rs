@@ -7,6 +7,8 @@
 //! given to `tpl`, rendered manifests) under its own render number, so renders need no lock; [`Sources::adopt`] takes them in
 //! when the report is settled.
 
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Names one text: the upper 12 bits are the render that made it (0: a loaded file), the lower 20 its index there.
@@ -216,11 +218,43 @@ pub struct Derived {
     pub origins: Origins,
 }
 
+/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
+
+impl Unsaved {
+    /// Of absolute paths without `.` and `..`, see [`Unsaved::key`].
+    pub fn new(texts: BTreeMap<PathBuf, Arc<[u8]>>) -> Unsaved {
+        Unsaved(Arc::new(texts))
+    }
+
+    /// A path as the texts are named: absolute, without `.` and `..` (links are not followed).
+    pub fn key(path: &Path) -> PathBuf {
+        let mut key = PathBuf::new();
+        for component in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
+            match component {
+                Component::ParentDir => {
+                    key.pop();
+                }
+                Component::CurDir => {}
+                other => key.push(other),
+            }
+        }
+        key
+    }
+
+    /// The text of a file that is not saved.
+    pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
+        if self.0.is_empty() { None } else { self.0.get(&Unsaved::key(path)) }
+    }
+}
+
 /// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of each render.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
     renders: Vec<Derived>,
+    unsaved: Unsaved,
 }
 
 /// The story of a span, see [`Sources::trace`].
@@ -237,6 +271,22 @@ pub struct Trace {
 }
 
 impl Sources {
+    /// No texts yet; files are read as [`Sources::read_file`] does.
+    pub fn with(unsaved: Unsaved) -> Sources {
+        Sources { unsaved, ..Sources::default() }
+    }
+
+    /// The bytes of a file, as the editor has them where it is not saved.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::read`].
+    pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
+        match self.unsaved.get(path.as_ref()) {
+            Some(text) => Ok(text.to_vec()),
+            None => std::fs::read(path),
+        }
+    }
+
     pub fn add(&mut self, source: Source) -> SourceId {
         self.files.push(source);
         SourceId::new(0, self.files.len() as u32 - 1)
@@ -350,6 +400,14 @@ fn push_new(list: &mut Vec<Span>, span: Span) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unsaved_text_stands_in_for_the_file() {
+        let path = std::env::temp_dir().join("no/such/../file.yaml");
+        let unsaved = Unsaved::new([(Unsaved::key(&path), Arc::from(&b"a: 1"[..]))].into());
+        assert_eq!(Sources::with(unsaved).read_file(&path).expect("the text"), b"a: 1");
+        assert!(Sources::default().read_file(&path).is_err());
+    }
 
     #[test]
     fn locate_counts_characters_from_one() {

@@ -100,7 +100,7 @@ fn is_archive(path: &Path) -> bool {
 }
 
 /// The chart that a file belongs to; a vendored subchart's file stands for the chart that vendors it.
-fn chart_of(file: &Path) -> Option<PathBuf> {
+pub fn chart_of(file: &Path) -> Option<PathBuf> {
     let is_chart = |folder: &Path| shown(folder).join("Chart.yaml").is_file();
     let mut chart = file.ancestors().skip(1).find(|folder| is_chart(folder))?;
     while let Some(charts) = chart.parent().filter(|p| p.file_name().is_some_and(|n| n == "charts"))

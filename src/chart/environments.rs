@@ -132,7 +132,7 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     if path.trim() == "-" {
         std::io::Read::read_to_end(&mut std::io::stdin(), &mut text).map_err(|e| format!("read /dev/stdin: {e}"))?;
     } else {
-        text = std::fs::read(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?;
+        text = sources.read_file(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?;
     }
     Ok(sources.add(Source::new(path, text, SourceKind::File)))
 }
@@ -198,7 +198,7 @@ fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
     let own = chart.files.iter().map(|f| sources.get(f.source)).find(|s| *s.name == *path);
     let text = match own {
         Some(source) => source.text.to_vec(),
-        None => std::fs::read(path).unwrap_or_default(),
+        None => sources.read_file(path).unwrap_or_default(),
     };
     if memchr::memmem::find(&text, b"sops").is_none() {
         return false;

@@ -126,7 +126,7 @@ impl Loader<'_> {
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
         let ignore_file = top.join(".helmignore");
-        let rules = match std::fs::read(&ignore_file) {
+        let rules = match self.sources.read_file(&ignore_file) {
             Err(_) => Rules::defaults(),
             Ok(text) => match Rules::parse(&text) {
                 Ok(rules) => rules,
@@ -182,8 +182,10 @@ impl Loader<'_> {
                 return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
             }
             self.count(info.len())?;
-            let data =
-                std::fs::read(&path).map_err(|e| Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))))?;
+            let data = self
+                .sources
+                .read_file(&path)
+                .map_err(|e| Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))))?;
             walk.files.push(Raw { shown: format!("{}{name}", walk.location), name, data: without_bom(data) });
             return Ok(());
         }

@@ -98,6 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         require_schema: arguments.require_schema,
         follow_symlinks: arguments.follow_symlinks,
         matrices: arguments.output.iter().map(|(format, _)| format).chain([&arguments.format]).any(|f| *f == Format::Html),
+        ..Options::default()
     };
     let report = match lint(&options) {
         Ok(done) => done,

@@ -42,6 +42,8 @@ enum Command {
     Rules(rules::ListArguments),
     /// Explain a rule
     Explain(rules::ExplainArguments),
+    /// Serve an editor: the language server, over stdin and stdout
+    Lsp,
     /// Print a shell completion script
     Completions {
         /// The shell to print for
@@ -71,6 +73,10 @@ pub fn main() -> ExitCode {
         Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
         Some(Command::Rules(arguments)) => rules::list(&arguments),
         Some(Command::Explain(arguments)) => rules::explain(&arguments),
+        Some(Command::Lsp) => match crate::lsp::serve() {
+            Ok(()) => 0,
+            Err(error) => fail(&error.to_string()),
+        },
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "thebot-lint", &mut script);

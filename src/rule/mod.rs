@@ -233,7 +233,7 @@ impl Rules {
             EMBEDDED.iter().filter(|d| is_selected(selection, d, false)).map(|d| Rule::new(Cow::Borrowed(d), selection, None)).collect();
         for path in paths {
             for file in rule_files(path) {
-                let text = match std::fs::read(&file) {
+                let text = match sources.read_file(&file) {
                     Ok(text) => text,
                     Err(error) => {
                         let source = sources.add(Source::new(path_name(&file), &b""[..], SourceKind::File));

@@ -5,4 +5,5 @@ mod commands;
 mod configuration;
 mod formats;
 mod hostile;
+mod lsp;
 mod render;

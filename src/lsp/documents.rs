@@ -1,0 +1,195 @@
+//! What the editor has open: texts with their versions, positions in UTF-16, and URIs.
+
+use crate::source::Unsaved;
+use lsp_types::{Position, Range, TextDocumentContentChangeEvent, Uri};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// One open document.
+pub(super) struct Document {
+    /// As the editor writes it, which may be another way than ours.
+    pub uri: Uri,
+    pub version: i32,
+    pub text: Arc<[u8]>,
+}
+
+/// All open documents, by [`Unsaved::key`] of their paths.
+#[derive(Default)]
+pub(super) struct Documents {
+    open: BTreeMap<PathBuf, Document>,
+    /// Counts every change.
+    pub revision: u64,
+}
+
+impl Documents {
+    pub fn get(&self, path: &Path) -> Option<&Document> {
+        self.open.get(path)
+    }
+
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.open.keys().map(PathBuf::as_path)
+    }
+
+    pub fn open(&mut self, path: PathBuf, uri: Uri, version: i32, text: &str) {
+        self.revision += 1;
+        self.open.insert(path, Document { uri, version, text: text.as_bytes().into() });
+    }
+
+    pub fn close(&mut self, path: &Path) {
+        self.revision += 1;
+        self.open.remove(path);
+    }
+
+    /// Applies changes in their order. Ranges outside of the text are cut to it, so that an editor and a server that disagree do no harm.
+    pub fn change(&mut self, path: &Path, version: i32, changes: &[TextDocumentContentChangeEvent]) {
+        let Some(document) = self.open.get_mut(path) else { return };
+        self.revision += 1;
+        document.version = version;
+        let mut text = document.text.to_vec();
+        for change in changes {
+            match change.range {
+                None => text = change.text.clone().into_bytes(),
+                Some(range) => {
+                    let start = offset(&text, range.start);
+                    let end = offset(&text, range.end).max(start);
+                    text.splice(start..end, change.text.bytes());
+                }
+            }
+        }
+        document.text = text.into();
+    }
+
+    /// As the loader reads them: without a BOM.
+    pub fn unsaved(&self) -> Unsaved {
+        Unsaved::new(self.open.iter().map(|(path, d)| (path.clone(), d.text.clone())).collect())
+    }
+
+    /// The URI of a file, as the editor knows it.
+    pub fn uri(&self, path: &Path) -> Option<Uri> {
+        self.open.get(path).map(|d| d.uri.clone()).or_else(|| uri_of(path))
+    }
+}
+
+/// The byte offset of a position; the end of the line (of the text) where it lies past it.
+pub(super) fn offset(text: &[u8], position: Position) -> usize {
+    let start = match position.line {
+        0 => 0,
+        line => match memchr::memchr_iter(b'\n', text).nth(line as usize - 1) {
+            Some(at) => at + 1,
+            None => return text.len(),
+        },
+    };
+    let line = &text[start..memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n)];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut units = 0;
+    for (at, length, wide) in characters(line) {
+        // A position inside of a surrogate pair stands for its start.
+        if units + wide > position.character as usize {
+            return start + at;
+        }
+        units += wide;
+        if at + length == line.len() {
+            break;
+        }
+    }
+    start + line.len()
+}
+
+/// The position of a byte offset.
+pub(super) fn position(text: &[u8], offset: usize) -> Position {
+    let offset = offset.min(text.len());
+    let start = memchr::memrchr(b'\n', &text[..offset]).map_or(0, |at| at + 1);
+    let line = memchr::memchr_iter(b'\n', &text[..start]).count();
+    let units: usize = characters(&text[start..offset]).map(|(_, _, wide)| wide).sum();
+    Position::new(line as u32, units as u32)
+}
+
+pub(super) fn range(text: &[u8], bytes: std::ops::Range<usize>) -> Range {
+    Range::new(position(text, bytes.start), position(text, bytes.end.max(bytes.start)))
+}
+
+/// Start, length and UTF-16 units of each character; a run of bytes that is no UTF-8 is one character.
+fn characters(text: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut at = 0;
+    text.utf8_chunks().flat_map(move |chunk| {
+        let start = at;
+        at += chunk.valid().len() + chunk.invalid().len();
+        let broken = (!chunk.invalid().is_empty()).then_some((start + chunk.valid().len(), chunk.invalid().len(), 1));
+        chunk.valid().char_indices().map(move |(i, c)| (start + i, c.len_utf8(), c.len_utf16())).chain(broken)
+    })
+}
+
+/// The path of a `file:` URI, as [`Unsaved::key`] writes it.
+pub(super) fn path_of(uri: &Uri) -> Option<PathBuf> {
+    let rest = uri.as_str().strip_prefix("file://")?;
+    let encoded = &rest[rest.find('/')?..];
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut left = encoded.as_bytes();
+    while let Some((&byte, rest)) = left.split_first() {
+        let digits = rest.get(..2).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 16).ok());
+        match digits.filter(|_| byte == b'%') {
+            Some(decoded) => {
+                bytes.push(decoded);
+                left = &rest[2..];
+            }
+            None => {
+                bytes.push(byte);
+                left = rest;
+            }
+        }
+    }
+    let path = String::from_utf8(bytes).ok()?;
+    // `/c:/x` of Windows.
+    let drive = path.as_bytes().get(2) == Some(&b':') && path.as_bytes()[1].is_ascii_alphabetic();
+    Some(Unsaved::key(Path::new(if drive { &path[1..] } else { &path })))
+}
+
+pub(super) fn uri_of(path: &Path) -> Option<Uri> {
+    let path = Unsaved::key(path);
+    let text = path.to_str()?.replace('\\', "/");
+    let mut uri = String::from(if text.starts_with('/') { "file://" } else { "file:///" });
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(byte as char),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Uri::from_str(&uri).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_utf_16() {
+        let text = "é😀x\r\nb".as_bytes();
+        for (line, character, at) in [(0, 0, 0), (0, 1, 2), (0, 3, 6), (0, 4, 7), (0, 99, 7), (1, 0, 9), (1, 1, 10), (7, 0, 10)] {
+            assert_eq!(offset(text, Position::new(line, character)), at, "{line}:{character}");
+        }
+        // Inside of the pair.
+        assert_eq!(offset(text, Position::new(0, 2)), 2);
+        assert_eq!(position(text, 6), Position::new(0, 3));
+        assert_eq!(position(text, 10), Position::new(1, 1));
+    }
+
+    #[test]
+    fn changes_apply_in_order_and_never_panic() {
+        let uri = Uri::from_str("file:///a%20b/c.yaml").expect("a URI");
+        let path = path_of(&uri).expect("a path");
+        assert_eq!(path, Path::new("/a b/c.yaml"));
+        assert_eq!(uri_of(&path).expect("a URI").as_str(), uri.as_str());
+        let mut documents = Documents::default();
+        documents.open(path.clone(), uri, 1, "a: 😀\nb: 1\n");
+        let change = |start: (u32, u32), end: (u32, u32), text: &str| TextDocumentContentChangeEvent {
+            range: Some(Range::new(Position::new(start.0, start.1), Position::new(end.0, end.1))),
+            range_length: None,
+            text: text.into(),
+        };
+        documents.change(&path, 2, &[change((0, 3), (0, 5), "x"), change((1, 3), (1, 4), "2"), change((9, 9), (2, 0), "c: 3")]);
+        let document = documents.get(&path).expect("the document");
+        assert_eq!((document.version, std::str::from_utf8(&document.text).expect("UTF-8")), (2, "a: x\nb: 2\nc: 3"));
+    }
+}

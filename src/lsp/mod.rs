@@ -1,0 +1,374 @@
+//! `thebot-lint lsp`: the language server. A chart is judged while it is written, as it is in the editor.
+//!
+//! One loop answers everything in the order in which it comes. Only judging a chart has a thread of its own, one at a time: it begins when
+//! the editor has said all that it had to say, and is cancelled when a text moves on. What is asked about a chart before it was judged for
+//! the first time waits for that. The other rooms do the work; this one knows the protocol.
+
+mod documents;
+mod judge;
+
+use crate::Error;
+use crate::config;
+use crate::source::Unsaved;
+use crate::unit::{self, Unit};
+use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
+use documents::{Documents, path_of};
+use judge::{Job, Judged, Outcome};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
+use lsp_types::notification::Notification as _;
+use lsp_types::*;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A configuration far above the charts may stand for a whole disk: so many of them are judged with it at most.
+const MOST_CHARTS: usize = 16;
+
+/// Serves an editor on stdin and stdout until it says `exit`.
+///
+/// # Errors
+/// Where the streams break, or the other side does not speak the protocol.
+pub fn serve() -> Result<(), Error> {
+    let (connection, threads) = Connection::stdio();
+    let broken = |error: &dyn std::fmt::Display| Error::Usage(format!("language server: {error}"));
+    let (id, parameters) = connection.initialize_start().map_err(|e| broken(&e))?;
+    let parameters: InitializeParams = serde_json::from_value(parameters).map_err(|e| broken(&e))?;
+    let result = serde_json::json!({
+        "capabilities": capabilities(),
+        "serverInfo": {"name": "thebot-lint", "version": env!("CARGO_PKG_VERSION")},
+    });
+    connection.initialize_finish(id, result).map_err(|e| broken(&e))?;
+    let mut server = Server::new(connection.sender.clone());
+    server.watch_files(&parameters.capabilities);
+    server.run(&connection);
+    drop(server);
+    drop(connection);
+    threads.join().map_err(|e| broken(&e))
+}
+
+fn capabilities() -> ServerCapabilities {
+    ServerCapabilities {
+        position_encoding: Some(PositionEncodingKind::UTF16),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::INCREMENTAL),
+            save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+            ..TextDocumentSyncOptions::default()
+        })),
+        ..ServerCapabilities::default()
+    }
+}
+
+/// What is known of one chart.
+#[derive(Default)]
+struct ChartState {
+    /// Counts what may change how it is judged.
+    revision: u64,
+    /// The revision that was judged last, or given up.
+    done: Option<u64>,
+    /// The newest judgement that has a rendering: what is asked about the chart rests on it.
+    judged: Option<Arc<Judged>>,
+    /// What the editor was told, by file.
+    published: BTreeMap<PathBuf, Vec<Diagnostic>>,
+}
+
+struct Server {
+    sender: Sender<Message>,
+    documents: Documents,
+    charts: BTreeMap<PathBuf, ChartState>,
+    running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
+    /// Requests about charts that were never judged yet.
+    waiting: Vec<Request>,
+}
+
+impl Server {
+    fn new(sender: Sender<Message>) -> Server {
+        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), running: None, waiting: Vec::new() }
+    }
+
+    fn run(&mut self, connection: &Connection) {
+        loop {
+            let none = never();
+            let outcomes = self.running.as_ref().map_or(&none, |(_, _, outcomes)| outcomes);
+            let (message, outcome) = select! {
+                recv(connection.receiver) -> message => (message.ok(), None),
+                recv(outcomes) -> outcome => (None, Some(outcome.ok())),
+            };
+            match (message, outcome) {
+                (_, Some(outcome)) => self.judged(outcome),
+                (Some(message), None) => {
+                    // All that the editor has said already comes before any work.
+                    let all: Vec<Message> = std::iter::once(message).chain(connection.receiver.try_iter()).collect();
+                    for message in all {
+                        if !self.take(message) {
+                            self.cancel();
+                            return;
+                        }
+                    }
+                }
+                // The editor is gone.
+                (None, None) => {
+                    self.cancel();
+                    return;
+                }
+            }
+            self.start();
+        }
+    }
+
+    /// Takes one message; false where it is `exit`.
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Request(request) => self.request(request),
+            Message::Notification(notification) => {
+                if notification.method == notification::Exit::METHOD {
+                    return false;
+                }
+                let method = notification.method.clone();
+                if catch_unwind(AssertUnwindSafe(|| self.notification(notification))).is_err() {
+                    self.log(&format!("{method} made thebot-lint panic; please report it"));
+                }
+            }
+            Message::Response(_) => {}
+        }
+        true
+    }
+
+    fn notification(&mut self, notification: Notification) {
+        use notification::*;
+        fn read<T: serde::de::DeserializeOwned>(notification: Notification) -> Option<T> {
+            serde_json::from_value(notification.params).ok()
+        }
+        type Notification = lsp_server::Notification;
+        match notification.method.as_str() {
+            DidOpenTextDocument::METHOD => {
+                let Some(DidOpenTextDocumentParams { text_document: opened }) = read(notification) else { return };
+                let Some(path) = path_of(&opened.uri) else { return };
+                self.documents.open(path.clone(), opened.uri, opened.version, &opened.text);
+                self.touch(&path);
+            }
+            DidChangeTextDocument::METHOD => {
+                let Some(DidChangeTextDocumentParams { text_document: changed, content_changes }) = read(notification) else { return };
+                let Some(path) = path_of(&changed.uri) else { return };
+                self.documents.change(&path, changed.version, &content_changes);
+                self.touch(&path);
+            }
+            DidCloseTextDocument::METHOD => {
+                let Some(DidCloseTextDocumentParams { text_document: closed }) = read(notification) else { return };
+                let Some(path) = path_of(&closed.uri) else { return };
+                self.documents.close(&path);
+                self.touch(&path);
+                self.forget();
+            }
+            DidSaveTextDocument::METHOD => {
+                let Some(DidSaveTextDocumentParams { text_document: saved, .. }) = read(notification) else { return };
+                path_of(&saved.uri).iter().for_each(|path| self.touch(path));
+            }
+            DidChangeWatchedFiles::METHOD => {
+                let Some(DidChangeWatchedFilesParams { changes }) = read(notification) else { return };
+                for path in changes.iter().filter_map(|change| path_of(&change.uri)) {
+                    // Of an open file the editor has told already.
+                    if self.documents.get(&path).is_none() {
+                        self.touch(&path);
+                    }
+                }
+            }
+            Cancel::METHOD => {
+                let Some(CancelParams { id }) = read(notification) else { return };
+                let id = match id {
+                    NumberOrString::Number(number) => RequestId::from(number),
+                    NumberOrString::String(text) => RequestId::from(text),
+                };
+                if let Some(at) = self.waiting.iter().position(|request| request.id == id) {
+                    self.waiting.remove(at);
+                    self.respond(Response::new_err(id, ErrorCode::RequestCanceled as i32, "cancelled".into()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        if request.method == "shutdown" {
+            return self.respond(Response::new_ok(request.id, ()));
+        }
+        let id = request.id.clone();
+        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
+        let response = match answer {
+            Ok(Ok(Some(value))) => Response { id, response_result: Ok(value) },
+            Ok(Ok(None)) => return self.waiting.push(request),
+            Ok(Err((code, message))) => Response::new_err(id, code as i32, message),
+            Err(_) => Response::new_err(id, ErrorCode::InternalError as i32, format!("{} made thebot-lint panic; please report it", request.method)),
+        };
+        self.respond(response);
+    }
+
+    /// The answer to a request; none where the chart must be judged first.
+    fn answer(&mut self, request: &Request) -> Result<Option<serde_json::Value>, (ErrorCode, String)> {
+        Err((ErrorCode::MethodNotFound, format!("thebot-lint does not know {}", request.method)))
+    }
+
+    fn respond(&self, response: Response) {
+        // Where the editor is gone, the loop ends by itself.
+        let _ = self.sender.send(response.into());
+    }
+
+    fn notify<N: notification::Notification>(&self, parameters: N::Params) {
+        let parameters = serde_json::to_value(parameters).unwrap_or_default();
+        let _ = self.sender.send(Message::Notification(Notification { method: N::METHOD.into(), params: parameters }));
+    }
+
+    fn log(&self, message: &str) {
+        self.notify::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.into() });
+    }
+
+    /// Asks the editor to tell of files that change on disk, where it can.
+    fn watch_files(&self, client: &ClientCapabilities) {
+        let watched = client.workspace.as_ref().and_then(|w| w.did_change_watched_files.as_ref());
+        if watched.and_then(|w| w.dynamic_registration) != Some(true) {
+            return;
+        }
+        let globs = ["**/*.{yaml,yml,tpl,tgz,json,txt}", "**/.helmignore"];
+        let watchers: Vec<serde_json::Value> = globs.iter().map(|glob| serde_json::json!({"globPattern": glob})).collect();
+        let parameters = serde_json::json!({"registrations": [
+            {"id": "files", "method": notification::DidChangeWatchedFiles::METHOD, "registerOptions": {"watchers": watchers}}
+        ]});
+        let request = Request { id: RequestId::from("watch".to_string()), method: "client/registerCapability".into(), params: parameters };
+        let _ = self.sender.send(request.into());
+    }
+
+    /// A file changed: the charts that it belongs to are to be judged again.
+    fn touch(&mut self, path: &Path) {
+        for chart in self.charts_of(path) {
+            let state = self.charts.entry(chart.clone()).or_default();
+            state.revision += 1;
+            if let Some((running, cancel, _)) = &self.running
+                && *running == chart
+            {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The chart that a file lies in, the charts that are known to use it, and of a configuration those below it.
+    fn charts_of(&self, path: &Path) -> Vec<PathBuf> {
+        let mut charts: Vec<PathBuf> = unit::chart_of(path).map(|c| Unsaved::key(&c)).into_iter().collect();
+        for (chart, state) in &self.charts {
+            let uses = |judged: &Arc<Judged>| {
+                let configured = judged.configuration.as_deref() == Some(path);
+                let files = judged.rendering.iter().flat_map(|r| r.sources.files());
+                configured || files.into_iter().any(|(_, s)| Path::new(&*s.name) == path)
+            };
+            if !charts.contains(chart) && state.judged.as_ref().is_some_and(uses) {
+                charts.push(chart.clone());
+            }
+        }
+        let is_configuration = path.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known));
+        if charts.is_empty()
+            && is_configuration
+            && let Some(folder) = path.parent()
+        {
+            let units = unit::discover(&[folder.to_path_buf()]).unwrap_or_default();
+            let below = units.into_iter().filter_map(|unit| match unit {
+                Unit::Chart(chart) if chart.is_dir() => Some(Unsaved::key(&chart)),
+                _ => None,
+            });
+            charts.extend(below.take(MOST_CHARTS));
+        }
+        charts
+    }
+
+    /// Begins to judge a chart that is not judged as it is now, where nothing is being judged.
+    fn start(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let Some((chart, state)) = self.charts.iter().find(|(_, state)| state.done != Some(state.revision)) else { return };
+        let cancel = Arc::new(AtomicBool::new(false));
+        let job = Job { chart: chart.clone(), revision: state.revision, unsaved: self.documents.unsaved(), cancel: cancel.clone() };
+        let (sender, outcomes) = unbounded();
+        self.running = Some((chart.clone(), cancel, outcomes));
+        std::thread::spawn(move || {
+            // Where nobody waits any more, nobody needs to know.
+            let _ = sender.send(judge::run(job));
+        });
+    }
+
+    fn cancel(&self) {
+        if let Some((_, cancel, _)) = &self.running {
+            cancel.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes what came of a judgement, and tells the editor where it is of the newest text.
+    fn judged(&mut self, outcome: Option<Outcome>) {
+        let Some((chart, _, _)) = self.running.take() else { return };
+        // A thread that could not even send has nothing to say for this revision.
+        let outcome = outcome.unwrap_or_else(|| Outcome {
+            revision: self.charts.get(&chart).map_or(0, |state| state.revision),
+            result: Err(Some("judging the chart ended early".into())),
+            chart: chart.clone(),
+        });
+        let Some(state) = self.charts.get_mut(&outcome.chart) else { return };
+        if outcome.revision != state.revision {
+            return;
+        }
+        state.done = Some(outcome.revision);
+        match outcome.result {
+            Ok(judged) => {
+                let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
+                if judged.rendering.is_some() || state.judged.is_none() {
+                    state.judged = Some(Arc::new(judged));
+                }
+                let before = std::mem::replace(&mut state.published, found);
+                let files: Vec<PathBuf> = before.keys().chain(state.published.keys()).cloned().collect();
+                self.publish(files, &chart);
+            }
+            Err(Some(why)) => self.log(&why),
+            Err(None) => {}
+        }
+        for request in std::mem::take(&mut self.waiting) {
+            self.request(request);
+        }
+    }
+
+    /// Publishes what all charts found in the files, and for the chart's open files that there is nothing.
+    fn publish(&self, mut files: Vec<PathBuf>, chart: &Path) {
+        files.extend(self.documents.paths().filter(|path| path.starts_with(chart)).map(Path::to_path_buf));
+        files.sort();
+        files.dedup();
+        for file in files {
+            let mut diagnostics: Vec<Diagnostic> = Vec::new();
+            for found in self.charts.values().filter_map(|state| state.published.get(&file)).flatten() {
+                // A configuration's own faults are found with every chart below it.
+                if !diagnostics.contains(found) {
+                    diagnostics.push(found.clone());
+                }
+            }
+            let Some(uri) = self.documents.uri(&file) else { continue };
+            let version = self.documents.get(&file).map(|d| d.version);
+            self.notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams { uri, diagnostics, version });
+        }
+    }
+
+    /// Drops charts of which no file is open any more, with what was said of them.
+    fn forget(&mut self) {
+        let mut used: Vec<PathBuf> = Vec::new();
+        for path in self.documents.paths() {
+            used.extend(self.charts_of(path));
+        }
+        let gone: Vec<PathBuf> = self.charts.keys().filter(|chart| !used.contains(chart)).cloned().collect();
+        for chart in gone {
+            if let Some(state) = self.charts.remove(&chart) {
+                self.publish(state.published.into_keys().collect(), &chart);
+            }
+            if let Some((running, cancel, _)) = &self.running
+                && *running == chart
+            {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The language server, driven over stdin and stdout as an editor does it.
+
+use crate::broken::thebot_lint;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// An editor: a running server, a copy of a chart, and the texts that are open.
+struct Editor {
+    server: Child,
+    input: ChildStdin,
+    messages: Receiver<Value>,
+    folder: tempfile::TempDir,
+    open: HashMap<String, (i64, String)>,
+    published: HashMap<String, Value>,
+    next: i64,
+}
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+impl Editor {
+    /// With a copy of the chart that ships here.
+    fn with_the_chart() -> Editor {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(Path::new("charts/thebot"), folder.path());
+        Editor::at(folder)
+    }
+
+    /// With a chart of these files.
+    fn with(files: &[(&str, &str)]) -> Editor {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        }
+        Editor::at(folder)
+    }
+
+    fn at(folder: tempfile::TempDir) -> Editor {
+        let mut server = thebot_lint().arg("lsp").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server");
+        let input = server.stdin.take().expect("stdin");
+        let mut output = BufReader::new(server.stdout.take().expect("stdout"));
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            while let Some(message) = read(&mut output) {
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut editor = Editor { server, input, messages, folder, open: HashMap::new(), published: HashMap::new(), next: 0 };
+        let answer = editor.request("initialize", json!({"processId": null, "rootUri": null, "capabilities": {}}));
+        assert_eq!(answer["capabilities"]["textDocumentSync"]["change"], 2, "{answer}");
+        editor.notify("initialized", json!({}));
+        editor
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn uri(&self, file: &str) -> String {
+        format!("file://{}", self.path(file).display())
+    }
+
+    fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).expect("the server listens");
+        self.input.flush().expect("the server listens");
+    }
+
+    fn notify(&mut self, method: &str, params: Value) {
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    fn take(&mut self) -> Value {
+        let message = self.messages.recv_timeout(PATIENCE).expect("the server says something");
+        if message["method"] == "textDocument/publishDiagnostics" {
+            let uri = message["params"]["uri"].as_str().expect("a URI").to_string();
+            // Never of another version than the newest.
+            if let (Some(version), Some((newest, _))) = (message["params"]["version"].as_i64(), self.open.get(&uri)) {
+                assert!(version <= *newest, "{message}");
+            }
+            self.published.insert(uri, message["params"].clone());
+        }
+        assert_ne!(message["method"], "window/logMessage", "{message}");
+        message
+    }
+
+    fn answer(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let id = self.next;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        loop {
+            let message = self.take();
+            if message["id"] == id && message.get("method").is_none() {
+                return message;
+            }
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.answer(method, params);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    fn open(&mut self, file: &str) {
+        let text = std::fs::read_to_string(self.path(file)).expect("a file");
+        let uri = self.uri(file);
+        self.open.insert(uri.clone(), (1, text.clone()));
+        self.notify("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "helm", "version": 1, "text": text}}));
+    }
+
+    fn text(&self, file: &str) -> &str {
+        &self.open[&self.uri(file)].1
+    }
+
+    /// Replaces the first `old` by `new`, as one keystroke would.
+    fn edit(&mut self, file: &str, old: &str, new: &str) {
+        let start = self.text(file).find(old).unwrap_or_else(|| panic!("{file} has no {old}"));
+        self.splice(file, start, start + old.len(), new);
+    }
+
+    fn splice(&mut self, file: &str, start: usize, end: usize, new: &str) {
+        let uri = self.uri(file);
+        let (version, text) = self.open.get_mut(&uri).expect("an open file");
+        let range = json!({"start": position(text, start), "end": position(text, end)});
+        text.replace_range(start..end, new);
+        *version += 1;
+        let params = json!({"textDocument": {"uri": uri, "version": *version}, "contentChanges": [{"range": range, "text": new}]});
+        self.notify("textDocument/didChange", params);
+    }
+
+    /// The diagnostics of the newest text of a file.
+    fn diagnostics(&mut self, file: &str) -> Vec<Value> {
+        let uri = self.uri(file);
+        let newest = self.open.get(&uri).map(|(version, _)| *version);
+        loop {
+            if let Some(published) = self.published.get(&uri)
+                && published["version"].as_i64() == newest
+            {
+                return published["diagnostics"].as_array().expect("a list").clone();
+            }
+            self.take();
+        }
+    }
+
+    /// Where `text` begins in a file.
+    fn at_text(&self, file: &str, text: &str) -> Value {
+        let all = self.text(file);
+        position(all, all.find(text).unwrap_or_else(|| panic!("{file} has no {text}")))
+    }
+
+    fn close(mut self) {
+        self.request("shutdown", Value::Null);
+        self.notify("exit", Value::Null);
+        assert!(self.server.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn read(output: &mut impl BufRead) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok()?,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    output.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
+}
+
+fn position(text: &str, offset: usize) -> Value {
+    let line_start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
+    json!({"line": text[..offset].matches('\n').count(), "character": text[line_start..offset].encode_utf16().count()})
+}
+
+fn of_rule<'d>(diagnostics: &'d [Value], rule: &str) -> Vec<&'d Value> {
+    diagnostics.iter().filter(|d| d["code"] == rule).collect()
+}
+
+#[test]
+fn the_chart_that_ships_here_has_nothing_to_say_until_it_is_broken_and_is_mended() {
+    let mut editor = Editor::with_the_chart();
+    let file = "templates/backend-deployment.yaml";
+    editor.open(file);
+    assert_eq!(editor.diagnostics(file), Vec::<Value>::new());
+    editor.edit(file, "kind: Deployment", "kind: Deployment\nsmiley: \"😀\" {{ .Values.");
+    let found = editor.diagnostics(file);
+    assert!(!found.is_empty() && found.iter().all(|d| d["source"] == "thebot-lint"), "{found:?}");
+    editor.edit(file, "\nsmiley: \"😀\" {{ .Values.", "");
+    assert_eq!(editor.diagnostics(file), Vec::<Value>::new());
+    editor.close();
+}
+
+const CHART: &str = "apiVersion: v2\nname: demo\nversion: 1.0.0\ndescription: A demo\nicon: https://example.org/x.svg\n";
+
+fn demo() -> Editor {
+    Editor::with(&[
+        ("Chart.yaml", CHART),
+        ("values.yaml", "port: 80\nname: café 😀\nimage:\n  repository: ghcr.io/x/y\n  tag: \"1.0\"\n"),
+        ("values-prod.yaml", "port: 8080\nimage:\n  tag: \"2.0\"\n"),
+        ("templates/_helpers.tpl", "{{- define \"demo.name\" -}}\n{{ .Values.name }}-{{ .Release.Name }}\n{{- end }}\n"),
+        (
+            "templates/service.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: x\n  annotations:\n    n: {{ include \"demo.name\" . | quote }}\n    i: {{ .Values.image.tag | quote }}\nspec:\n  selector: {a: b}\n  ports:\n    - port: {{ .Values.port }}\n      name: http\n",
+        ),
+    ])
+}
+
+#[test]
+fn a_values_line_and_the_template_line_name_each_other() {
+    let mut editor = demo();
+    editor.open("templates/service.yaml");
+    editor.open("values-prod.yaml");
+    assert_eq!(of_rule(&editor.diagnostics("templates/service.yaml"), "field-type-mismatch").len(), 0);
+    // Nothing is saved.
+    editor.edit("values-prod.yaml", "8080", "99999999");
+    let values = editor.diagnostics("values-prod.yaml");
+    let template = editor.diagnostics("templates/service.yaml");
+    let broken: Vec<&Value> =
+        template.iter().filter(|d| d["message"].as_str().is_some_and(|m| m.contains("99999999") || m.contains("port"))).collect();
+    assert!(!broken.is_empty(), "{template:?}");
+    let related = &broken[0]["relatedInformation"][0];
+    assert_eq!(related["location"]["uri"], editor.uri("values-prod.yaml"), "{template:?}");
+    assert_eq!(related["location"]["range"]["start"], editor.at_text("values-prod.yaml", "99999999"));
+    let there: Vec<&Value> = values.iter().filter(|d| d["code"] == broken[0]["code"]).collect();
+    assert_eq!(there[0]["relatedInformation"][0]["location"]["uri"], editor.uri("templates/service.yaml"), "{values:?}");
+    assert!(broken[0]["message"].as_str().is_some_and(|m| m.contains("in prod")), "{broken:?}");
+    editor.edit("values-prod.yaml", "99999999", "8080");
+    assert_eq!(editor.diagnostics("values-prod.yaml"), Vec::<Value>::new());
+    editor.close();
+}
+
+#[test]
+fn chart_yaml_and_the_configuration_are_judged_as_they_are_typed() {
+    let mut editor = Editor::with_the_chart();
+    editor.open("Chart.yaml");
+    editor.open(".thebot-lint.yaml");
+    assert_eq!(editor.diagnostics("Chart.yaml"), Vec::<Value>::new());
+    assert_eq!(editor.diagnostics(".thebot-lint.yaml"), Vec::<Value>::new());
+    editor.edit("Chart.yaml", "version:", "versio:");
+    let found = editor.diagnostics("Chart.yaml");
+    assert!(!of_rule(&found, "chart-metadata").is_empty(), "{found:?}");
+    editor.edit("Chart.yaml", "versio:", "version:");
+    editor.edit(".thebot-lint.yaml", "fail-on: warning", "fail-onn: warning");
+    let found = editor.diagnostics(".thebot-lint.yaml");
+    let fault = of_rule(&found, "configuration-invalid");
+    assert!(fault[0]["message"].as_str().is_some_and(|m| m.contains("did you mean `fail-on`?")), "{found:?}");
+    assert_eq!(editor.diagnostics("Chart.yaml"), Vec::<Value>::new());
+    editor.edit(".thebot-lint.yaml", "fail-onn", "fail-on");
+    assert_eq!(editor.diagnostics(".thebot-lint.yaml"), Vec::<Value>::new());
+    editor.close();
+}
+
+/// A burst of edits ends with the diagnostics of the last one; the server lives on after nonsense.
+#[test]
+fn only_the_newest_text_counts() {
+    let mut editor = demo();
+    editor.open("templates/service.yaml");
+    editor.diagnostics("templates/service.yaml");
+    for i in 0..40 {
+        editor.edit("templates/service.yaml", "name: http", &format!("name: http\n# {i} {{{{ if"));
+        editor.edit("templates/service.yaml", &format!("\n# {i} {{{{ if"), "");
+    }
+    let found = editor.diagnostics("templates/service.yaml");
+    assert!(of_rule(&found, "template-syntax").is_empty(), "{found:?}");
+    editor.notify("textDocument/didChange", json!({"nonsense": 1}));
+    editor.notify("no/such", json!(null));
+    assert!(editor.answer("no/such/request", json!({}))["error"]["message"].is_string());
+    editor.close();
+}
