@@ -298,7 +298,7 @@ pub(super) fn is_semver(text: &str) -> bool {
 }
 
 /// Runs `use_it` with the compiled form of a regular expression in Go's syntax; each thread compiles an expression once.
-fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
+pub(super) fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
     thread_local! {
         static CACHE: RefCell<HashMap<String, Result<regex::Regex, String>>> = RefCell::default();
     }

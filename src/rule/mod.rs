@@ -19,6 +19,7 @@ pub mod native;
 pub mod pod;
 pub mod program;
 pub mod quantity;
+mod quick;
 pub mod suppression;
 pub mod unit;
 pub mod value;
@@ -35,6 +36,7 @@ use cel::IdedExpr;
 use cel::common::value::Val;
 use program::{Bindings, Template, Verdict};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +72,7 @@ pub struct Rule {
 /// The expressions of a rule. Those of message and place are parsed with the first finding.
 struct Compiled {
     deny: IdedExpr,
+    quick: quick::Quick,
     message: OnceLock<Template>,
     at: OnceLock<At>,
 }
@@ -82,7 +85,8 @@ enum At {
 impl Compiled {
     /// Of a rule that is known to compile.
     fn new(definition: &Definition) -> Option<Compiled> {
-        Some(Compiled { deny: program::parse(&definition.deny).ok()?, message: OnceLock::new(), at: OnceLock::new() })
+        let deny = program::parse(&definition.deny).ok()?;
+        Some(Compiled { quick: quick::Quick::compile(&deny), deny, message: OnceLock::new(), at: OnceLock::new() })
     }
 
     /// What does not compile, and in which field.
@@ -147,6 +151,12 @@ impl Rule {
         })
     }
 
+    /// Whether it is certain without CEL that the rule has nothing to say.
+    fn passes(&self, nodes: &quick::Nodes<'_>) -> bool {
+        let nodes = quick::Nodes { params: Some(&self.parameters), ..*nodes };
+        self.compiled().is_none_or(|compiled| compiled.quick.denies(&nodes) == Some(false))
+    }
+
     fn compiled(&self) -> Option<&Compiled> {
         self.compiled.get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition) }).as_ref()
     }
@@ -193,6 +203,20 @@ impl Rule {
                 }
             }
         }
+    }
+}
+
+/// An object and its parts as CEL sees them.
+struct Values<'o> {
+    object: Box<dyn Val + 'o>,
+    template: Option<Box<dyn Val + 'o>>,
+    pod: Option<Box<dyn Val + 'o>>,
+    containers: Vec<Box<dyn Val + 'o>>,
+}
+
+impl Values<'_> {
+    fn bindings(&self) -> Bindings<'_> {
+        Bindings { object: Some(&*self.object), template: self.template.as_deref(), pod: self.pod.as_deref(), ..Bindings::default() }
     }
 }
 
@@ -308,31 +332,41 @@ impl Rules {
         }
         let pod = pod::pod(object);
         let containers = pod.as_ref().map(pod::Pod::containers).unwrap_or_default();
-        let root = value::from_node(&object.root);
-        let pod_value = pod.as_ref().map(|p| value::from_node(p.spec));
-        let template = pod.as_ref().and_then(|p| p.template_path.get(&object.root)).map(value::from_node);
-        let container_values: Vec<_> = containers.iter().map(|c| value::from_node(c.node)).collect();
-        let bindings = Bindings { object: Some(&*root), template: template.as_deref(), pod: pod_value.as_deref(), ..Bindings::default() };
+        let template = pod.as_ref().and_then(|p| p.template_path.get(&object.root));
+        let nodes = quick::Nodes { object: Some(&object.root), template, pod: pod.as_ref().map(|p| p.spec), ..quick::Nodes::default() };
+        // CEL values are made with the first rule that needs them.
+        let values = OnceCell::new();
+        let values = || {
+            values.get_or_init(|| Values {
+                object: value::from_node(&object.root),
+                template: template.map(value::from_node),
+                pod: pod.as_ref().map(|p| value::from_node(p.spec)),
+                containers: containers.iter().map(|c| value::from_node(c.node)).collect(),
+            })
+        };
         for rule in rules {
             match (rule.definition.scope, &pod) {
                 (Scope::Object, _) => match rule.native {
                     Some(native::Check::Object(check)) => check(&mut native::Report::new(rule, &mut found), object),
-                    _ => rule.evaluate(&bindings, &Path::root(), &self.problems, &mut found),
+                    _ if rule.passes(&nodes) => {}
+                    _ => rule.evaluate(&values().bindings(), &Path::root(), &self.problems, &mut found),
                 },
                 (Scope::Pod, Some(pod)) => match rule.native {
                     Some(native::Check::Pod(check)) => check(&mut native::Report::new(rule, &mut found), object, pod),
-                    _ => rule.evaluate(&bindings, &pod.path, &self.problems, &mut found),
+                    _ if rule.passes(&nodes) => {}
+                    _ => rule.evaluate(&values().bindings(), &pod.path, &self.problems, &mut found),
                 },
                 (Scope::Container, Some(pod)) => {
-                    for (container, value) in containers.iter().zip(&container_values) {
+                    for (i, container) in containers.iter().enumerate() {
                         let classes = &rule.definition.containers;
                         if !classes.is_empty() && !classes.iter().any(|c| c == container.class.as_str()) {
                             continue;
                         }
                         match rule.native {
                             Some(native::Check::Container(check)) => check(&mut native::Report::new(rule, &mut found), object, pod, container),
+                            _ if rule.passes(&quick::Nodes { container: Some(container.node), ..nodes }) => {}
                             _ => {
-                                let bindings = Bindings { container: Some(&**value), ..bindings };
+                                let bindings = Bindings { container: Some(&*values().containers[i]), ..values().bindings() };
                                 rule.evaluate(&bindings, &container.path, &self.problems, &mut found);
                             }
                         }
