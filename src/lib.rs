@@ -11,7 +11,9 @@
 //! | [`rendering`] | a chart in all its environments and versions |
 //! | [`unit`] | what a PATH stands for: charts and sets of manifests |
 //! | [`matrix`] | what each environment deploys, side by side |
+//! | [`difference`] | what changes between two environments or two versions, field by field with the cause |
 //! | [`report`] | settles findings (trace, merge environments, suppress, baseline, sort) and writes them, one file a format |
+//! | [`secret`] | which places hold the values of Secrets, and texts without them |
 //! | [`rule`] | loads `rules/**/*.yaml`, evaluates CEL over charts, objects, pods, containers, environments |
 //! | [`kubernetes`] | schemas by kind and version, CRDs, the API server's semantic checks |
 //! | [`manifest`] | rendered text into documents and objects with identity |
@@ -28,12 +30,14 @@ pub mod chart;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;
+pub mod difference;
 pub mod kubernetes;
 pub mod lsp;
 pub mod manifest;
 pub mod matrix;
 pub mod report;
 pub mod rule;
+pub mod secret;
 pub mod semver;
 pub mod source;
 pub mod template;

@@ -8,6 +8,7 @@ use crate::matrix::Matrix;
 use crate::rendering::Rendering;
 use crate::report::{self, Report};
 use crate::rule::suppression::{self, Suppression};
+use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources};
 use crate::unit::{self, Unit};
@@ -55,7 +56,7 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
 pub(crate) fn of_setup(setup: &Setup) -> Vec<report::Finding> {
     let mut found = setup.found.clone();
     found.extend(setup.leftovers());
-    settle(found, &setup.sources, &[], true)
+    settle(found, &setup.sources, &Secrets::default(), &[], true)
 }
 
 pub(crate) fn apply_baseline(file: &Path, report: &mut Report) -> Result<(), Error> {
@@ -101,7 +102,7 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     let mut rendering = match Rendering::new(path, setup, options)? {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
-            let mut report = Report { findings: settle(found, &sources, &[], false), ..Report::default() };
+            let mut report = Report { findings: settle(found, &sources, &Secrets::default(), &[], false), ..Report::default() };
             report.summary.charts = 1;
             return Ok((report, None));
         }
@@ -122,15 +123,18 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
     found.extend(setup.rules.check_chart(&rendering.chart, &rendering.sources));
     judge.unused_annotations(&all, &mut found);
-    let mut findings = settle(found, &rendering.sources, &names, false);
+    let secrets = Secrets::of_chart(&rendering);
+    let mut findings = settle(found, &rendering.sources, &secrets, &names, false);
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;
     }
     let mut report = Report { findings, ..Report::default() };
-    suppress(&mut report, setup, &rendering.sources, &names, false);
+    suppress(&mut report, setup, &rendering.sources, &secrets, &names, false);
     report.summary.suppressed += judge.suppressed;
     if options.matrices {
-        report.matrices = vec![(rendering.chart.metadata.name.clone(), Matrix::of(&all, &names, &rendering.sources))];
+        let chart = rendering.chart.location.trim_end_matches('/');
+        report.coverage = vec![(chart.to_string(), covered(&rendering))];
+        report.matrices = vec![(chart.to_string(), Matrix::of(&all, &names, &rendering.sources, &secrets))];
     }
     report.summary.charts = 1;
     report.summary.environments = names;
@@ -140,13 +144,27 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     Ok((report, Some(rendering)))
 }
 
+fn covered(rendering: &Rendering) -> Vec<report::Covered> {
+    usage::coverage(rendering)
+        .into_iter()
+        .map(|(file, c)| report::Covered {
+            file,
+            lines: (c.rendered_lines(), c.lines.len()),
+            branches: (c.taken_branches(), c.branches.len()),
+            never: c.never_rendered(),
+        })
+        .collect()
+}
+
 fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {
     let mut sources = setup.sources.clone();
     let mut found = Vec::new();
     let mut objects = Vec::new();
+    let mut read = Vec::new();
     for (name, text) in texts {
         let name: Arc<str> = name.into();
         let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
+        read.push(source);
         objects.extend(manifest::read(&sources, source, &name, None, &mut found));
     }
     let (versions, why) = setup.versions(options, None);
@@ -154,8 +172,9 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     judge.objects(&objects, &mut found);
     judge.unit(&objects, true, &mut found);
     judge.unused_annotations(&objects, &mut found);
-    let mut report = Report { findings: settle(found, &sources, &[], true), ..Report::default() };
-    suppress(&mut report, setup, &sources, &[], true);
+    let secrets = Secrets::of_manifests(&objects, &read, &sources);
+    let mut report = Report { findings: settle(found, &sources, &secrets, &[], true), ..Report::default() };
+    suppress(&mut report, setup, &sources, &secrets, &[], true);
     report.summary.suppressed += judge.suppressed;
     report.summary.objects = objects.len();
     report.summary.without_schema = judge.without_schema(&objects);
@@ -163,17 +182,23 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     report
 }
 
-fn suppress(report: &mut Report, setup: &Setup, sources: &Sources, environments: &[Arc<str>], manifests: bool) {
+fn suppress(report: &mut Report, setup: &Setup, sources: &Sources, secrets: &Secrets, environments: &[Arc<str>], manifests: bool) {
     let mut found = Vec::new();
     let comments = report::suppress::comments(sources);
     report.summary.suppressed = report::suppress::apply(&mut report.findings, &comments, &setup.config.suppress, &setup.used, &mut found);
     found.retain(|d| setup.severity_of(&d.rule, d.severity).is_some());
-    report.findings.extend(settle(found, sources, environments, manifests));
+    report.findings.extend(settle(found, sources, secrets, environments, manifests));
 }
 
 /// Settles with the groups of the built-in rules.
-pub(crate) fn settle(found: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool) -> Vec<report::Finding> {
-    report::settle(found, sources, environments, manifests, &|id| rule::documentation(id).map_or("chart".into(), |d| Arc::from(&*d.group)))
+pub(crate) fn settle(
+    found: Vec<Diagnostic>,
+    sources: &Sources,
+    secrets: &Secrets,
+    environments: &[Arc<str>],
+    manifests: bool,
+) -> Vec<report::Finding> {
+    report::settle(found, sources, secrets, environments, manifests, &|id| rule::documentation(id).map_or("chart".into(), |d| Arc::from(&*d.group)))
 }
 
 /// Judges objects by the schemas, the server's checks and the rules. Objects that are the same in several environments are judged once.

@@ -2,8 +2,11 @@
 //! place that set it. Behind `thebot-lint environments` and the matrix of the HTML page.
 
 use crate::manifest::Object;
+use crate::report::{Paint, escape_controls, escape_markdown, visible};
+use crate::secret::{HIDDEN, Secrets};
 use crate::source::Sources;
 use crate::yaml::{Node, Path};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,15 +45,27 @@ impl Row {
     }
 }
 
+/// How the matrix is written to a terminal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    pub only_differences: bool,
+    /// Columns; none: as many as it takes.
+    pub width: Option<usize>,
+    pub color: bool,
+    /// Tell of each value the line that set it.
+    pub places: bool,
+}
+
 impl Matrix {
-    /// The matrix of all objects that were rendered in some environment; hooks and tests included, CRDs left out.
-    pub fn of(objects: &[Object], environments: &[Arc<str>], sources: &Sources) -> Matrix {
+    /// The matrix of all objects that were rendered in some environment; hooks and tests included, CRDs left out. What is secret is hidden.
+    pub fn of(objects: &[Object], environments: &[Arc<str>], sources: &Sources, secrets: &Secrets) -> Matrix {
         // Facts keep their own order inside of an object, whatever environment had them first.
         let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
+        let hidden = |node: &Node| matches!(secrets.show(node.span, sources), Cow::Owned(text) if text.contains(HIDDEN));
         for object in objects.iter().filter(|o| !o.from_crds) {
             let Some(environment) = object.environment else { continue };
-            let name = format!("{}/{}", object.identity.kind, object.identity.name);
-            for (rank, fact, text, path) in facts(&object.root) {
+            let name = scaled(object).unwrap_or_else(|| format!("{}/{}", object.identity.kind, object.identity.name));
+            for (rank, fact, text, path) in facts(&object.root, &hidden) {
                 let cells = rows.entry((name.clone(), rank, fact)).or_insert_with(|| vec![None; environments.len()]);
                 if let Some(cell) = cells.get_mut(environment as usize) {
                     *cell = Some(Cell { text, place: place(&path, &object.root, sources) });
@@ -61,38 +76,115 @@ impl Matrix {
         Matrix { environments: environments.to_vec(), rows }
     }
 
-    /// Aligned columns for a terminal; what differs between environments is marked with `*`.
-    pub fn to_text(&self, only_differences: bool) -> String {
-        let mut lines: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(self.environments.iter().map(|e| e.to_string())).collect()];
+    /// The folder that all files of the cells have in common, with its slash.
+    pub fn folder(&self) -> &str {
+        let mut folder: Option<&str> = None;
+        for (file, _) in self.rows.iter().flat_map(|r| &r.cells).flatten().filter_map(|c| c.place.as_ref()) {
+            let mut common = folder.unwrap_or(file);
+            while !common.is_empty() && !(common.ends_with('/') && file.starts_with(common)) {
+                common = common.trim_end_matches('/').rfind('/').map_or("", |slash| &common[..=slash]);
+            }
+            folder = Some(common);
+        }
+        folder.unwrap_or("")
+    }
+
+    /// A table for a terminal, where it fits; else each fact with its values below each other. What differs between environments is
+    /// marked with `*`.
+    pub fn to_text(&self, layout: Layout) -> String {
+        let table = self.table(layout);
+        let fits = |width: usize| table.lines().all(|line| visible(line) <= width);
+        if !layout.places && layout.width.is_none_or(fits) { table } else { self.list(layout) }
+    }
+
+    fn rows(&self, only_differences: bool) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |r| !only_differences || r.differs())
+    }
+
+    fn table(&self, layout: Layout) -> String {
+        let paint = Paint(layout.color);
+        let head: Vec<String> = std::iter::once(String::new()).chain(self.environments.iter().map(|e| plain(e))).collect();
+        let mut lines: Vec<(Option<&Row>, Vec<String>)> = vec![(None, head)];
         let mut object = "";
-        for row in self.rows.iter().filter(|r| !only_differences || r.differs()) {
+        for row in self.rows(layout.only_differences) {
             if row.object != object {
                 object = &row.object;
-                lines.push(vec![object.to_string()]);
+                lines.push((None, vec![plain(object)]));
             }
-            let mark = if row.differs() { "*" } else { " " };
-            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| short(&c.text)));
-            lines.push(std::iter::once(format!("  {mark} {}", row.fact)).chain(cells).collect());
+            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| short(&plain(&c.text), 30)));
+            lines.push((Some(row), std::iter::once(format!("  {} {}", mark(row), plain(&row.fact))).chain(cells).collect()));
         }
-        let width = |column: usize| lines.iter().filter(|l| l.len() > 1).filter_map(|l| l.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..=self.environments.len()).map(width).collect();
+        let width = |column: usize| lines.iter().filter(|(_, l)| l.len() > 1).filter_map(|(_, l)| l.get(column)).map(|c| c.chars().count()).max();
+        let widths: Vec<usize> = (0..=self.environments.len()).map(|column| width(column).unwrap_or(0)).collect();
         let mut out = String::new();
-        for line in &lines {
-            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
-            let text = if line.len() == 1 { line[0].clone() } else { cells.join("  ") };
-            out.push_str(text.trim_end());
+        for (row, line) in &lines {
+            let cell = |(column, (text, width)): (usize, (&String, &usize))| {
+                let padded = if line.len() == 1 || column + 1 == line.len() { text.clone() } else { format!("{text:<width$}") };
+                match row {
+                    None => paint.bold(&padded),
+                    Some(row) if column > 0 && other(row, column - 1) => paint.yellow(&padded),
+                    Some(_) => padded,
+                }
+            };
+            let cells: Vec<String> = line.iter().zip(&widths).enumerate().map(cell).collect();
+            out.push_str(cells.join("  ").trim_end());
             out.push('\n');
         }
         out
     }
 
+    /// Each fact with its values; environments that agree share a line.
+    fn list(&self, layout: Layout) -> String {
+        let paint = Paint(layout.color);
+        let (folder, width) = (self.folder(), layout.width.unwrap_or(usize::MAX));
+        let mut out = String::new();
+        let mut object = "";
+        for row in self.rows(layout.only_differences) {
+            if row.object != object {
+                object = &row.object;
+                out.push_str(&format!("{}\n", paint.bold(&plain(object))));
+            }
+            let place = |cell: &Cell| match &cell.place {
+                Some((file, line)) if layout.places => format!(" ({}:{line})", plain(file.strip_prefix(folder).unwrap_or(file))),
+                _ => String::new(),
+            };
+            let mut values: Vec<(String, String, Vec<String>)> = Vec::new();
+            for (name, cell) in self.environments.iter().zip(&row.cells) {
+                let (text, place) = cell.as_ref().map_or(("-".into(), String::new()), |c| (plain(&c.text), place(c)));
+                match values.iter_mut().find(|(t, p, _)| *t == text && *p == place) {
+                    Some((_, _, names)) => names.push(plain(name)),
+                    None => values.push((text, place, vec![plain(name)])),
+                }
+            }
+            let fact = format!("  {} {}", mark(row), plain(&row.fact));
+            if let [(text, place, _)] = values.as_slice() {
+                let room = width.saturating_sub(visible(&fact) + 2 + visible(place)).max(20);
+                out.push_str(&format!("{fact}: {}{}\n", short(text, room), paint.dim(place)));
+                continue;
+            }
+            out.push_str(&format!("{fact}\n"));
+            let names: Vec<String> = values.iter().map(|(.., names)| names.join(", ")).collect();
+            let column = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
+            for ((text, place, _), names) in values.iter().zip(names) {
+                let room = width.saturating_sub(8 + column + visible(place)).max(20);
+                out.push_str(&format!("      {names:<column$}  {}{}\n", paint.yellow(&short(text, room)), paint.dim(place)));
+            }
+        }
+        if layout.places && !folder.is_empty() {
+            out.push_str(&format!("{}\n", paint.dim(&format!("Lines are those of files in {}", plain(folder)))));
+        }
+        out
+    }
+
     pub fn to_markdown(&self, only_differences: bool) -> String {
-        let escape = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-        let mut out = format!("| object | fact | {} |\n", self.environments.iter().map(|e| escape(e)).collect::<Vec<_>>().join(" | "));
+        let names: Vec<String> = self.environments.iter().map(|e| escape_markdown(e)).collect();
+        let mut out = format!("| object | fact | {} |\n", names.join(" | "));
         out.push_str(&format!("|---|---|{}\n", "---|".repeat(self.environments.len())));
-        for row in self.rows.iter().filter(|r| !only_differences || r.differs()) {
-            let cells: Vec<String> = row.cells.iter().map(|c| c.as_ref().map_or("-".into(), |c| escape(&c.text))).collect();
-            out.push_str(&format!("| {} | {} | {} |\n", escape(&row.object), escape(&row.fact), cells.join(" | ")));
+        for row in self.rows(only_differences) {
+            let strong = |i: usize, text: String| if other(row, i) { format!("**{text}**") } else { text };
+            let cells = row.cells.iter().enumerate().map(|(i, c)| c.as_ref().map_or("-".into(), |c| strong(i, escape_markdown(&c.text))));
+            let cells: Vec<String> = cells.collect();
+            out.push_str(&format!("| {} | {} | {} |\n", escape_markdown(&row.object), escape_markdown(&row.fact), cells.join(" | ")));
         }
         out
     }
@@ -107,7 +199,7 @@ impl Matrix {
                 })
             })
         };
-        let rows = self.rows.iter().filter(|r| !only_differences || r.differs());
+        let rows = self.rows(only_differences);
         serde_json::json!(
             rows.map(|row| {
                 let cells: serde_json::Map<String, serde_json::Value> =
@@ -119,10 +211,33 @@ impl Matrix {
     }
 }
 
+fn mark(row: &Row) -> &'static str {
+    if row.differs() { "*" } else { " " }
+}
+
+/// Whether an environment has something else than the first one.
+fn other(row: &Row, environment: usize) -> bool {
+    let text = |i: usize| row.cells.get(i).and_then(Option::as_ref).map(|c| &c.text);
+    text(environment) != text(0)
+}
+
+/// One line that is safe for a terminal.
+fn plain(text: &str) -> String {
+    escape_controls(&text.replace('\n', " ")).replace('\t', " ")
+}
+
 /// Commands of probes may be long; a column is not.
-fn short(text: &str) -> String {
-    const MOST: usize = 30;
-    if text.chars().count() <= MOST { text.to_string() } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_string() } else { text.chars().take(most.saturating_sub(1)).chain(['…']).collect() }
+}
+
+/// What an autoscaler scales: that is where its range belongs.
+fn scaled(object: &Object) -> Option<String> {
+    if &*object.identity.kind != "HorizontalPodAutoscaler" {
+        return None;
+    }
+    let target = Path::parse("spec.scaleTargetRef").get(&object.root)?;
+    Some(format!("{}/{}", target.get("kind")?.as_str()?, target.get("name")?.as_str()?))
 }
 
 fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize)> {
@@ -133,11 +248,11 @@ fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize
 }
 
 /// What the matrix shows of an object: rank (the same whatever else the object has), fact, text, path.
-fn facts(root: &Node) -> Vec<(usize, String, String, Path)> {
+fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, String, Path)> {
     let mut out = Vec::new();
     let at = |path: &str| Path::parse(path);
     let mut fact = |rank: usize, name: String, path: Path| {
-        if let Some(text) = path.get(root).and_then(text) {
+        if let Some(text) = path.get(root).and_then(|node| text(node, secret)) {
             out.push((rank, name, text, path));
         }
     };
@@ -175,30 +290,31 @@ fn facts(root: &Node) -> Vec<(usize, String, String, Path)> {
     fact(5, "storage".into(), at("spec.resources.requests.storage"));
     fact(6, "storage class".into(), spec.key("storageClassName"));
     let (min, max) = (spec.key("minReplicas"), spec.key("maxReplicas"));
-    if let Some(most) = max.get(root).and_then(text) {
-        let least = min.get(root).and_then(text).unwrap_or_else(|| "1".into());
+    if let Some(most) = max.get(root).and_then(|node| text(node, secret)) {
+        let least = min.get(root).and_then(|node| text(node, secret)).unwrap_or_else(|| "1".into());
         out.push((1, "autoscaling".into(), format!("{least} to {most}"), if min.get(root).is_some() { min } else { max }));
     }
     out
 }
 
 /// A scalar as it stands; a probe by its handler; a map as `cpu 1, memory 2Gi`.
-fn text(node: &Node) -> Option<String> {
+fn text(node: &Node, secret: &dyn Fn(&Node) -> bool) -> Option<String> {
     use crate::yaml::Data;
     Some(match &node.data {
         Data::Null => return None,
+        Data::Str(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_) if secret(node) => HIDDEN.into(),
         Data::Bool(b) => b.to_string(),
         Data::Int(i) => i.to_string(),
         Data::Uint(u) => u.to_string(),
         Data::Float(f) => f.to_string(),
         Data::Str(s) => s.to_string(),
-        Data::Seq(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(" "),
+        Data::Seq(items) => items.iter().filter_map(|node| text(node, secret)).collect::<Vec<_>>().join(" "),
         Data::Map(entries) => {
             if let Some(http) = node.get("httpGet") {
-                return Some(format!("http {}", http.get("path").and_then(text).unwrap_or_default()));
+                return Some(format!("http {}", http.get("path").and_then(|node| text(node, secret)).unwrap_or_default()));
             }
             if let Some(command) = node.get("exec").and_then(|e| e.get("command")) {
-                return Some(format!("exec {}", text(command)?));
+                return Some(format!("exec {}", text(command, secret)?));
             }
             if node.get("tcpSocket").is_some() {
                 return Some("tcp".into());
@@ -206,7 +322,7 @@ fn text(node: &Node) -> Option<String> {
             if node.get("grpc").is_some() {
                 return Some("grpc".into());
             }
-            let parts: Vec<String> = entries.iter().filter_map(|e| Some(format!("{} {}", e.key, text(&e.value)?))).collect();
+            let parts: Vec<String> = entries.iter().filter_map(|e| Some(format!("{} {}", e.key, text(&e.value, secret)?))).collect();
             if parts.is_empty() {
                 return None;
             }
@@ -236,9 +352,12 @@ mod tests {
         };
         let mut all = objects(&deployment("replicas: 2, "), 0, &mut sources);
         all.extend(objects(&deployment(""), 1, &mut sources));
-        let matrix = Matrix::of(&all, &["dev".into(), "prod".into()], &sources);
+        let matrix = Matrix::of(&all, &["dev".into(), "prod".into()], &sources, &Secrets::default());
         let rows: Vec<_> = matrix.rows.iter().map(|r| (r.fact.as_str(), r.differs())).collect();
         assert_eq!(rows, [("replicas", true), ("image of c", false)]);
-        assert!(matrix.to_text(true).contains("* replicas  2    -"), "{}", matrix.to_text(true));
+        let text = matrix.to_text(Layout { only_differences: true, ..Layout::default() });
+        assert!(text.contains("* replicas  2    -"), "{text}");
+        let text = matrix.to_text(Layout { width: Some(20), places: true, ..Layout::default() });
+        assert!(text.contains("  * replicas\n      dev   2 (t.yaml:4)\n      prod  -\n    image of c: i (t.yaml:4)\n"), "{text}");
     }
 }

@@ -74,11 +74,13 @@ pub struct Source {
     pub text: Arc<[u8]>,
     pub kind: SourceKind,
     line_starts: OnceLock<Vec<u32>>,
+    /// For each piece, how far it or one before it reaches.
+    reach: OnceLock<Vec<u32>>,
 }
 
 impl Source {
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<[u8]>>, kind: SourceKind) -> Source {
-        Source { name: name.into(), text: text.into(), kind, line_starts: OnceLock::new() }
+        Source { name: name.into(), text: text.into(), kind, line_starts: OnceLock::new(), reach: OnceLock::new() }
     }
 
     fn line_starts(&self) -> &[u32] {
@@ -107,6 +109,25 @@ impl Source {
 
     pub fn lines(&self) -> usize {
         self.line_starts().len()
+    }
+
+    /// The pieces that overlap a range of rendered text, and the empty ones at its start; none for the text of a file.
+    fn pieces(&self, start: u32, end: u32) -> impl Iterator<Item = &Piece> {
+        let pieces = match &self.kind {
+            SourceKind::Derived(pieces) => pieces.as_slice(),
+            _ => &[],
+        };
+        // Pieces are sorted by start, but may overlap: a piece that starts far before may still reach the range.
+        let reach = self.reach.get_or_init(|| {
+            let longest = |most: &mut u32, piece: &Piece| {
+                *most = piece.end.max(*most);
+                Some(*most)
+            };
+            pieces.iter().scan(0, longest).collect()
+        });
+        let from = reach.partition_point(|&end| end < start);
+        let until = pieces.partition_point(|p| p.start < end.max(start + 1));
+        pieces[from.min(until)..until].iter().filter(move |p| p.end > start || (p.start == p.end && p.start == start))
     }
 }
 
@@ -325,6 +346,11 @@ impl Sources {
         &text[(span.start as usize).min(end)..end]
     }
 
+    /// The pieces of rendered text that a span overlaps, and empty ones at its start; none for the text of a file.
+    pub fn pieces(&self, span: Span) -> impl Iterator<Item = &Piece> {
+        self.get(span.source).pieces(span.start, span.end)
+    }
+
     /// Follows a span back to files. A span of a file answers with itself only; of derived text, with everything that the pieces it
     /// touches rest on.
     pub fn trace(&self, span: Span) -> Trace {
@@ -334,7 +360,7 @@ impl Sources {
     }
 
     fn trace_into(&self, span: Span, trace: &mut Trace, depth: usize) {
-        let SourceKind::Derived(pieces) = &self.get(span.source).kind else {
+        let SourceKind::Derived(_) = self.get(span.source).kind else {
             push_new(&mut trace.templates, span);
             return;
         };
@@ -342,10 +368,8 @@ impl Sources {
             return;
         }
         let Some(origins) = self.origins(span.source.render()) else { return };
-        // Pieces are sorted by start, but may overlap: a piece that starts far before may still reach the span.
-        let until = pieces.partition_point(|p| p.start < span.end.max(span.start + 1));
         let mut innermost = ConditionId::NONE;
-        for piece in pieces[..until].iter().filter(|p| p.end > span.start || (p.start == p.end && p.start == span.start)) {
+        for piece in self.pieces(span) {
             self.follow(piece.origin, origins, trace, &mut innermost, depth);
         }
         let mut next = origins.condition(innermost);

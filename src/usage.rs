@@ -240,6 +240,17 @@ impl Coverage {
     pub fn rendered_lines(&self) -> usize {
         self.lines.values().filter(|&&r| r).count()
     }
+    /// Lines that no environment renders: `3-5, 9`.
+    pub fn never_rendered(&self) -> String {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (&line, _) in self.lines.iter().filter(|(_, rendered)| !**rendered) {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == line => *last = line,
+                _ => runs.push((line, line)),
+            }
+        }
+        runs.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect::<Vec<_>>().join(", ")
+    }
     pub fn taken_branches(&self) -> usize {
         self.branches.iter().filter(|(_, taken)| *taken).count()
     }

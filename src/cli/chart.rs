@@ -1,16 +1,17 @@
 //! `thebot-lint environments` and `thebot-lint coverage`: what a chart deploys where, and what of it no environment renders.
 
-use super::{ExitCode, fail, print};
+use super::{ColorArguments, ExitCode, columns, fail, print};
 use crate::manifest::Object;
-use crate::matrix::Matrix;
+use crate::matrix::{Layout, Matrix};
 use crate::rendering::Rendering;
 use crate::report::{Report, Style};
+use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::usage::{self, Coverage};
 use crate::{Options, config, lint};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
@@ -23,9 +24,14 @@ pub(super) struct EnvironmentsArguments {
     /// Only what is not the same in all environments
     #[arg(long)]
     differences: bool,
+    /// Tell of each value the line that set it
+    #[arg(long)]
+    places: bool,
     /// Use no configuration file
     #[arg(long)]
     no_config: bool,
+    #[command(flatten)]
+    color: ColorArguments,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -54,9 +60,13 @@ enum CoverageFormat {
 }
 
 /// Renders the chart, or says why it cannot be: a code to end with.
-pub(super) fn rendering(chart: &std::path::Path, no_config: bool) -> Result<Rendering, ExitCode> {
+pub(super) fn rendering(chart: &Path, no_config: bool) -> Result<Rendering, ExitCode> {
+    rendering_with(chart, if no_config { None } else { config::find(chart) })
+}
+
+/// The same with a given configuration file, or with none.
+pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rendering, ExitCode> {
     let work = || {
-        let file = if no_config { None } else { config::find(chart) };
         let options = Options::default();
         let setup = Setup::new(file.as_deref(), &options)?;
         Ok((Rendering::new(chart, &setup, &options)?, setup))
@@ -68,13 +78,14 @@ pub(super) fn rendering(chart: &std::path::Path, no_config: bool) -> Result<Rend
     let rendering = match made {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
-            let report = Report { findings: lint::settle(found, &sources, &[], false), ..Report::default() };
+            let report = Report { findings: lint::settle(found, &sources, &Secrets::default(), &[], false), ..Report::default() };
             eprint(&report);
             return Err(1);
         }
     };
     if !rendering.found.is_empty() {
-        let findings = lint::settle(rendering.found.clone(), &rendering.sources, &rendering.environment_names(), false);
+        let secrets = Secrets::of_chart(&rendering);
+        let findings = lint::settle(rendering.found.clone(), &rendering.sources, &secrets, &rendering.environment_names(), false);
         eprint(&Report { findings, ..Report::default() });
     }
     Ok(rendering)
@@ -93,9 +104,12 @@ pub(super) fn environments(arguments: &EnvironmentsArguments) -> ExitCode {
         Err(code) => return code,
     };
     let objects: Vec<Object> = rendering.objects().cloned().collect();
-    let matrix = Matrix::of(&objects, &rendering.environment_names(), &rendering.sources);
+    let matrix = Matrix::of(&objects, &rendering.environment_names(), &rendering.sources, &Secrets::of_chart(&rendering));
     let text = match arguments.format {
-        MatrixFormat::Human => matrix.to_text(arguments.differences),
+        MatrixFormat::Human => {
+            let color = arguments.color.style().color;
+            matrix.to_text(Layout { only_differences: arguments.differences, width: columns(), color, places: arguments.places })
+        }
         MatrixFormat::Markdown => matrix.to_markdown(arguments.differences),
         MatrixFormat::Json => serde_json::to_string_pretty(&matrix.to_json(arguments.differences)).unwrap_or_default() + "\n",
     };
@@ -122,25 +136,13 @@ fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
         let (rendered, lines) = (c.rendered_lines(), c.lines.len());
         let percent = 100.0 * rendered as f64 / lines.max(1) as f64;
         let _ = write!(out, "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches", c.taken_branches(), c.branches.len());
-        let missing = ranges(c.lines.iter().filter(|(_, rendered)| !**rendered).map(|(line, _)| *line));
+        let missing = c.never_rendered();
         if !missing.is_empty() {
             let _ = write!(out, ", never rendered: {missing}");
         }
         out.push('\n');
     }
     out
-}
-
-/// `3-5, 9`
-fn ranges(lines: impl Iterator<Item = usize>) -> String {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for line in lines {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == line => *last = line,
-            _ => runs.push((line, line)),
-        }
-    }
-    runs.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect::<Vec<_>>().join(", ")
 }
 
 /// The format that genhtml and code review tools read.

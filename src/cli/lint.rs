@@ -1,10 +1,9 @@
 //! `thebot-lint [PATH]...`: the arguments of a lint, and its output.
 
-use super::{ExitCode, fail, print};
+use super::{ColorArguments, ExitCode, fail, print};
 use crate::config::FailOn;
 use crate::report::{Format, Report, Style};
 use crate::{ConfigChoice, Options, lint};
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -54,19 +53,11 @@ pub(super) struct Arguments {
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
-    /// When to use colours
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    color: Color,
+    #[command(flatten)]
+    color: ColorArguments,
     /// Print findings only, no summary
     #[arg(short, long)]
     quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 fn output(text: &str) -> Result<(Format, PathBuf), String> {
@@ -120,28 +111,7 @@ fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
     {
         return Some(fail(&format!("cannot write {}: {error}", file.display())));
     }
-    let code = print(report.write(arguments.format, style(arguments)).as_bytes());
+    let style = Style { quiet: arguments.quiet, ..arguments.color.style() };
+    let code = print(report.write(arguments.format, style).as_bytes());
     (code != 0).then_some(code)
-}
-
-fn style(arguments: &Arguments) -> Style {
-    let terminal = std::io::stdout().is_terminal();
-    let _ = std::io::stderr().flush();
-    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    Style {
-        color: match arguments.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => !set("NO_COLOR") && (terminal || set("CLICOLOR_FORCE")),
-        },
-        unicode: true,
-        hyperlinks: terminal,
-        width: std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).or_else(terminal_width).unwrap_or(80),
-        quiet: arguments.quiet,
-    }
-}
-
-/// The terminal's columns; none where stdout is no terminal.
-fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size().map(|(width, _)| width.0 as usize)
 }

@@ -1,14 +1,16 @@
 //! The command line: clap types and what they stand for. One file a subcommand; no other room knows clap's parser.
 
 mod chart;
+mod diff;
 mod init;
 mod lint;
 mod rules;
 mod template;
 mod why;
 
+use crate::report::Style;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// What the process ends with: 0 nothing to say, 1 findings, 2 could not work.
 pub type ExitCode = u8;
@@ -30,8 +32,8 @@ enum Command {
     Template(template::Arguments),
     /// Tell where a rendered field, or what a line leads to, comes from
     Why(why::WhyArguments),
-    /// Show what differs between two environments, field by field with the cause
-    Diff(why::DiffArguments),
+    /// Show what changes between two environments, or since a commit, field by field with the cause
+    Diff(diff::Arguments),
     /// Write a configuration from what the chart deploys now
     Init(init::Arguments),
     /// Show what each environment deploys, side by side
@@ -67,7 +69,7 @@ pub fn main() -> ExitCode {
         None => lint::run(&cli.lint),
         Some(Command::Template(arguments)) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
-        Some(Command::Diff(arguments)) => why::diff(&arguments),
+        Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Environments(arguments)) => chart::environments(&arguments),
         Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
@@ -90,6 +92,49 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Whether colours are wanted.
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct ColorArguments {
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorArguments {
+    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` are heard where `--color` says nothing, links are written only to terminals
+    /// that make them links, and `COLUMNS` goes before the terminal's own width.
+    fn style(self) -> Style {
+        let terminal = std::io::stdout().is_terminal();
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let zero = |name: &str| std::env::var_os(name).is_some_and(|value| value == "0");
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let forced = set("CLICOLOR_FORCE") && !zero("CLICOLOR_FORCE");
+        Style {
+            color: match self.color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => !set("NO_COLOR") && (forced || (terminal && !dumb && !zero("CLICOLOR"))),
+            },
+            hyperlinks: terminal && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
+            width: columns().unwrap_or(80),
+            ..Style::default()
+        }
+    }
+}
+
+/// The columns that the reader has, where that is known.
+fn columns() -> Option<usize> {
+    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
 }
 
 /// Writes to stdout; a reader that has gone away is no fault of ours.

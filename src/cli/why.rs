@@ -1,5 +1,4 @@
-//! `thebot-lint why` and `thebot-lint diff`: the story of one rendered field, and what differs between two environments, field by field with
-//! the cause.
+//! `thebot-lint why`: the story of one rendered field.
 
 use super::chart::rendering;
 use super::{ExitCode, fail, print};
@@ -7,9 +6,10 @@ use crate::diagnostic::did_you_mean;
 use crate::manifest::Object;
 use crate::rendering::Rendering;
 use crate::rule::expectation::glob;
+use crate::secret::Secrets;
 use crate::source::{Sources, Span};
-use crate::yaml::{self, Data, Node, Path, Step};
-use std::collections::BTreeMap;
+use crate::yaml::path::scalars;
+use crate::yaml::{self, Path};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -27,32 +27,18 @@ pub(super) struct WhyArguments {
     no_config: bool,
 }
 
-#[derive(clap::Args, Debug)]
-pub(super) struct DiffArguments {
-    /// Folder or .tgz of the chart
-    chart: PathBuf,
-    /// Environment to start from
-    #[arg(long, value_name = "ENVIRONMENT")]
-    from: String,
-    /// Environment to end at
-    #[arg(long, value_name = "ENVIRONMENT")]
-    to: String,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
-}
-
 pub(super) fn why(arguments: &WhyArguments) -> ExitCode {
     let rendering = match rendering(&arguments.chart, arguments.no_config) {
         Ok(rendering) => rendering,
         Err(code) => return code,
     };
+    let story = Story { rendering: &rendering, secrets: Secrets::of_chart(&rendering) };
     let told = match (&arguments.path, arguments.what.rsplit_once(':')) {
-        (None, Some((file, line))) if line.parse::<usize>().is_ok() => of_line(&rendering, file, line.parse().unwrap_or(0)),
-        (path, _) => of_field(&rendering, &arguments.what, path.as_deref().unwrap_or("")),
+        (None, Some((file, line))) if line.parse::<usize>().is_ok() => story.of_line(file, line.parse().unwrap_or(0)),
+        (path, _) => story.of_field(&arguments.what, path.as_deref().unwrap_or("")),
     };
     match told {
-        Ok(text) => print(text.as_bytes()),
+        Ok(text) => print(crate::report::escape_controls(&text).as_bytes()),
         Err(why) => fail(&why),
     }
 }
@@ -69,73 +55,89 @@ fn objects<'r>(rendering: &'r Rendering, what: &str) -> Result<Vec<&'r Object>, 
     Ok(found)
 }
 
-fn of_field(rendering: &Rendering, what: &str, path: &str) -> Result<String, String> {
-    let path = Path::parse(path);
-    let mut out = String::new();
-    for object in objects(rendering, what)? {
-        let environment = environment_of(rendering, object);
-        let _ = writeln!(out, "{environment}: {}/{} {path}", object.identity.kind, object.identity.name);
-        match path.get(&object.root) {
-            Some(node) => {
-                let _ = writeln!(out, "  is {}", one_line(rendering.sources.text(node.span)));
-            }
-            None => out.push_str("  is not set; the nearest that is:\n"),
-        }
-        tell(&mut out, rendering, path.place(&object.root), environment);
-    }
-    Ok(out)
+/// A chart whose fields are asked after.
+struct Story<'r> {
+    rendering: &'r Rendering,
+    secrets: Secrets,
 }
 
-/// Every rendered line that passes through a line of a template, or takes text from a line of a values file.
-fn of_line(rendering: &Rendering, file: &str, line: usize) -> Result<String, String> {
-    let sources = &rendering.sources;
-    let ends = |name: &str| name == file || name.ends_with(&format!("/{file}"));
-    if !sources.files().any(|(_, s)| ends(&s.name)) {
-        let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-        return Err(format!("the chart has no file {file}{near}"));
+impl Story<'_> {
+    fn of_field(&self, what: &str, path: &str) -> Result<String, String> {
+        let rendering = self.rendering;
+        let path = Path::parse(path);
+        let mut out = String::new();
+        for object in objects(rendering, what)? {
+            let environment = environment_of(rendering, object);
+            let _ = writeln!(out, "{environment}: {}/{} {path}", object.identity.kind, object.identity.name);
+            match path.get(&object.root) {
+                Some(node) => {
+                    let _ = writeln!(out, "  is {}", self.show(node.span));
+                }
+                None => out.push_str("  is not set; the nearest that is:\n"),
+            }
+            self.tell(&mut out, path.place(&object.root), environment);
+        }
+        Ok(out)
     }
-    let here = |span: &Span| ends(&sources.get(span.source).name) && sources.get(span.source).locate(span.start).0 == line;
-    let mut out = String::new();
-    for object in rendering.objects() {
-        for (path, node) in scalars(&object.root) {
-            let trace = sources.trace(node.span);
-            if trace.templates.iter().chain(&trace.values).any(here) {
-                let environment = environment_of(rendering, object);
-                let text = one_line(sources.text(node.span));
-                let _ = writeln!(out, "{environment}: {}/{} {path} is {text}", object.identity.kind, object.identity.name);
+
+    /// Every rendered line that passes through a line of a template, or takes text from a line of a values file.
+    fn of_line(&self, file: &str, line: usize) -> Result<String, String> {
+        let rendering = self.rendering;
+        let sources = &rendering.sources;
+        let ends = |name: &str| name == file || name.ends_with(&format!("/{file}"));
+        if !sources.files().any(|(_, s)| ends(&s.name)) {
+            let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            return Err(format!("the chart has no file {file}{near}"));
+        }
+        let here = |span: &Span| ends(&sources.get(span.source).name) && sources.get(span.source).locate(span.start).0 == line;
+        let mut out = String::new();
+        for object in rendering.objects() {
+            for (path, node) in scalars(&object.root) {
+                let trace = sources.trace(node.span);
+                if trace.templates.iter().chain(&trace.values).any(here) {
+                    let environment = environment_of(rendering, object);
+                    let text = self.show(node.span);
+                    let _ = writeln!(out, "{environment}: {}/{} {path} is {text}", object.identity.kind, object.identity.name);
+                }
             }
         }
+        if out.is_empty() {
+            out = format!("No field of any environment comes from {file}:{line}.\n");
+        }
+        Ok(out)
     }
-    if out.is_empty() {
-        out = format!("No field of any environment comes from {file}:{line}.\n");
+
+    fn tell(&self, out: &mut String, span: Span, environment: &str) {
+        let rendering = self.rendering;
+        let sources = &rendering.sources;
+        let trace = sources.trace(span);
+        for (i, at) in trace.templates.iter().enumerate() {
+            let _ = writeln!(out, "  {} {}", if i == 0 { "written at" } else { "through" }, place(sources, *at));
+        }
+        for at in &trace.values {
+            let _ = writeln!(out, "  set at {}: {}", place(sources, *at), self.show(*at));
+            for over in overridden(rendering, *at, environment) {
+                let _ = writeln!(out, "    instead of {}: {}", place(sources, over), self.show(over));
+            }
+        }
+        for at in &trace.instead {
+            let _ = writeln!(out, "  a fallback: what {} asks for is not set", place(sources, *at));
+        }
+        for (at, taken, decided) in &trace.conditions {
+            let by: Vec<String> = decided.iter().map(|d| place(sources, *d)).collect();
+            let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+            let _ = writeln!(out, "  because `{}` is {}{by}", self.show(*at), if *taken { "true" } else { "false" });
+        }
     }
-    Ok(out)
+
+    /// One line of the text at a span, without secrets.
+    fn show(&self, span: Span) -> String {
+        one_line(&self.secrets.show(span, &self.rendering.sources))
+    }
 }
 
 fn environment_of<'r>(rendering: &'r Rendering, object: &Object) -> &'r str {
     object.environment.and_then(|i| rendering.environments.get(i as usize)).map_or("", |e| &e.name)
-}
-
-fn tell(out: &mut String, rendering: &Rendering, span: Span, environment: &str) {
-    let sources = &rendering.sources;
-    let trace = sources.trace(span);
-    for (i, at) in trace.templates.iter().enumerate() {
-        let _ = writeln!(out, "  {} {}", if i == 0 { "written at" } else { "through" }, place(sources, *at));
-    }
-    for at in &trace.values {
-        let _ = writeln!(out, "  set at {}: {}", place(sources, *at), one_line(sources.text(*at)));
-        for over in overridden(rendering, *at, environment) {
-            let _ = writeln!(out, "    instead of {}: {}", place(sources, over), one_line(sources.text(over)));
-        }
-    }
-    for at in &trace.instead {
-        let _ = writeln!(out, "  a fallback: what {} asks for is not set", place(sources, *at));
-    }
-    for (at, taken, decided) in &trace.conditions {
-        let by: Vec<String> = decided.iter().map(|d| place(sources, *d)).collect();
-        let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
-        let _ = writeln!(out, "  because `{}` is {}{by}", one_line(sources.text(*at)), if *taken { "true" } else { "false" });
-    }
 }
 
 /// The same path in the files below: values.yaml and the environment's earlier files, the one that was overridden last first.
@@ -157,91 +159,12 @@ fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Spa
 
 fn place(sources: &Sources, span: Span) -> String {
     let source = sources.get(span.source);
-    format!("{}:{}", source.name, source.locate(span.start).0)
+    format!("{}:{}", crate::report::escape_controls(&source.name), source.locate(span.start).0)
 }
 
-fn one_line(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
+fn one_line(text: &str) -> String {
     let mut lines = text.trim().lines();
     let first: String = lines.next().unwrap_or("").chars().take(80).collect();
     let more = if lines.next().is_some() { " …" } else { "" };
     crate::report::escape_controls(&first).into_owned() + more
-}
-
-/// Every scalar (and empty collection) below a node, with its path.
-fn scalars(root: &Node) -> Vec<(Path, &Node)> {
-    let mut out = Vec::new();
-    let mut stack = vec![(Path::root(), root)];
-    while let Some((path, node)) = stack.pop() {
-        match &node.data {
-            Data::Map(entries) if !entries.is_empty() => stack.extend(entries.iter().rev().map(|e| (path.key(&e.key), &e.value))),
-            Data::Seq(items) if !items.is_empty() => stack.extend(items.iter().enumerate().rev().map(|(i, n)| (path.index(i), n))),
-            _ => out.push((path, node)),
-        }
-    }
-    out
-}
-
-pub(super) fn diff(arguments: &DiffArguments) -> ExitCode {
-    let rendering = match rendering(&arguments.chart, arguments.no_config) {
-        Ok(rendering) => rendering,
-        Err(code) => return code,
-    };
-    let names: Vec<&str> = rendering.environments.iter().map(|e| e.name.as_str()).collect();
-    let wanted = [arguments.from.clone(), arguments.to.clone()];
-    if let Some(error) = crate::setup::Setup::unknown_environment(&wanted, &names) {
-        return fail(&error.to_string());
-    }
-    print(differences(&rendering, &arguments.from, &arguments.to).as_bytes())
-}
-
-/// One line a field: `- ` what only `from` has, `+ ` what only `to` has, `~ ` what changed, each with its place.
-fn differences(rendering: &Rendering, from: &str, to: &str) -> String {
-    let of = |name: &str| -> BTreeMap<String, &Object> {
-        let objects = rendering.objects().filter(|o| environment_of(rendering, o) == name);
-        objects.map(|o| (format!("{}/{}", o.identity.kind, o.identity.name), o)).collect()
-    };
-    let (old, new) = (of(from), of(to));
-    let sources = &rendering.sources;
-    let cause = |node: &Node| {
-        let trace = sources.trace(node.span);
-        trace.values.first().or(trace.templates.first()).map(|s| place(sources, *s)).unwrap_or_default()
-    };
-    let mut out = String::new();
-    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
-    names.sort();
-    names.dedup();
-    for name in names {
-        match (old.get(name), new.get(name)) {
-            (Some(_), None) => {
-                let _ = writeln!(out, "- {name}");
-            }
-            (None, Some(_)) => {
-                let _ = writeln!(out, "+ {name}");
-            }
-            (Some(a), Some(b)) => {
-                let mut fields: BTreeMap<Vec<Step>, (Option<&Node>, Option<&Node>)> = BTreeMap::new();
-                scalars(&a.root).into_iter().for_each(|(path, node)| fields.entry(path.0).or_default().0 = Some(node));
-                scalars(&b.root).into_iter().for_each(|(path, node)| fields.entry(path.0).or_default().1 = Some(node));
-                let lines: Vec<String> = fields
-                    .into_iter()
-                    .filter_map(|(path, pair)| {
-                        let path = Path(path);
-                        let show = |n: &Node| format!("{} ({})", one_line(sources.text(n.span)), cause(n));
-                        match pair {
-                            (Some(a), Some(b)) if a.data != b.data => Some(format!("  ~ {path}: {} -> {}", show(a), show(b))),
-                            (Some(a), None) => Some(format!("  - {path}: {}", show(a))),
-                            (None, Some(b)) => Some(format!("  + {path}: {}", show(b))),
-                            _ => None,
-                        }
-                    })
-                    .collect();
-                if !lines.is_empty() {
-                    let _ = writeln!(out, "~ {name}\n{}", lines.join("\n"));
-                }
-            }
-            (None, None) => {}
-        }
-    }
-    if out.is_empty() { format!("{from} and {to} deploy the same.\n") } else { out }
 }

@@ -6,16 +6,16 @@ use std::fmt::Write;
 pub(super) fn write(report: &Report) -> String {
     let mut out = String::new();
     for f in &report.findings {
+        let mut line = String::new();
         if let Some(place) = f.locations.first() {
             let file = place.file.as_deref().unwrap_or("--set");
-            let _ = write!(out, "{}:{}:{}: ", escape_controls(file), place.line, place.column);
+            let _ = write!(line, "{file}:{}:{}: ", place.line, place.column);
         }
-        let message = f.message.replace(['\n', '\r'], " ");
-        let _ = write!(out, "{}[{}] {}", f.severity.as_str(), f.rule, escape_controls(&message));
+        let _ = write!(line, "{}[{}] {}", f.severity.as_str(), f.rule, f.message);
         if !f.environments.is_empty() {
-            let _ = write!(out, " ({})", f.environments.join(", "));
+            let _ = write!(line, " ({})", f.environments.join(", "));
         }
-        out.push('\n');
+        let _ = writeln!(out, "{}", escape_controls(&line.replace(['\n', '\r', '\t'], " ")));
     }
     out
 }

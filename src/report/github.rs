@@ -1,6 +1,6 @@
 //! GitHub's workflow commands: annotations on the changed lines of a pull request.
 
-use super::Report;
+use super::{Report, escape_controls};
 use crate::diagnostic::Severity;
 use std::fmt::Write;
 
@@ -18,6 +18,10 @@ pub(super) fn write(report: &Report) -> String {
                 let _ = write!(out, ",file={}", property(file));
             }
             let _ = write!(out, ",line={},endLine={},col={}", place.line, place.end_line, place.column);
+            // GitHub refuses columns of more than one line.
+            if place.line == place.end_line {
+                let _ = write!(out, ",endColumn={}", place.end_column);
+            }
         }
         let mut message = f.message.clone();
         if !f.environments.is_empty() {
@@ -28,9 +32,11 @@ pub(super) fn write(report: &Report) -> String {
     out
 }
 
-/// GitHub's escape of a command's message, so that a chart cannot start a command of its own.
+/// GitHub's escape of a command's message, so that a chart cannot start a command of its own; its log shows colours, which a chart has no
+/// business with.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text: Vec<_> = text.split('\r').map(escape_controls).collect();
+    text.join("\r").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -1,35 +1,50 @@
 //! GitLab's code quality report (a subset of Code Climate's format).
 
-use super::Report;
+use super::{Finding, Report};
 use crate::diagnostic::Severity;
+use rustc_hash::FxHashMap;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 pub(super) fn write(report: &Report) -> String {
-    let issues: Vec<_> = report
-        .findings
-        .iter()
-        .map(|f| {
-            let place = f.locations.first();
-            json!({
-                "description": f.message,
-                "check_name": &*f.rule,
-                "fingerprint": fingerprint(f),
-                "severity": match f.severity { Severity::Error => "critical", Severity::Warning => "major", Severity::Info => "info" },
-                "location": {
-                    "path": place.and_then(|l| l.file.as_deref()).unwrap_or(""),
-                    "lines": {"begin": place.map_or(1, |l| l.line)},
-                },
-            })
+    let fingerprints = fingerprints(report);
+    let issue = |(f, fingerprint): (&Finding, &String)| {
+        // What a flag sets has no file; what it reaches has.
+        let place = f.locations.iter().find(|l| l.file.is_some());
+        let mut description = f.message.clone();
+        if !f.environments.is_empty() {
+            description.push_str(&format!(" ({})", f.environments.join(", ")));
+        }
+        json!({
+            "description": description,
+            "check_name": &*f.rule,
+            "fingerprint": fingerprint,
+            "severity": match f.severity { Severity::Error => "critical", Severity::Warning => "major", Severity::Info => "info" },
+            "location": {
+                "path": place.and_then(|l| l.file.as_deref()).map_or(".", |path| path.trim_start_matches("./")),
+                "lines": {"begin": place.map_or(1, |l| l.line)},
+            },
         })
-        .collect();
+    };
+    let issues: Vec<_> = report.findings.iter().zip(&fingerprints).map(issue).collect();
     let mut text = serde_json::to_string_pretty(&issues).unwrap_or_default();
     text.push('\n');
     text
 }
 
+/// The fingerprint of each finding; a further finding with the same one gets its number behind it, since readers drop what they have seen.
+pub(super) fn fingerprints(report: &Report) -> Vec<String> {
+    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    let mut one = |f: &Finding| {
+        let fingerprint = fingerprint(f);
+        let count = seen.entry(fingerprint.clone()).and_modify(|n| *n += 1).or_insert(1);
+        if *count == 1 { fingerprint } else { format!("{fingerprint}-{count}") }
+    };
+    report.findings.iter().map(&mut one).collect()
+}
+
 /// The same for the same finding, wherever its lines move: rule, file, object, path, and for what has no object the message.
-pub(crate) fn fingerprint(f: &super::Finding) -> String {
+pub(crate) fn fingerprint(f: &Finding) -> String {
     let mut hash = Sha256::new();
     let file = f.locations.first().and_then(|l| l.file.as_deref()).unwrap_or("");
     let object = f.object.as_ref().map(|o| format!("{}/{}", o.kind, o.name)).unwrap_or_else(|| f.message.clone());

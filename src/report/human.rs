@@ -1,5 +1,6 @@
 //! For people: code frames by miette, the values line under the template line, a summary.
 
+use super::escape::mask_controls;
 use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
@@ -46,7 +47,7 @@ pub(super) fn write(report: &Report, style: Style) -> String {
         out.push('\n');
     }
     if !style.quiet {
-        out.push_str(&summary(report));
+        out.push_str(&wrapped(&summary(report), style.width.max(40)));
     }
     out
 }
@@ -75,8 +76,8 @@ fn summary(report: &Report) -> String {
         out.push_str(&format!("{} ({}), ", plural(s.environments.len(), "environment", "environments"), s.environments.join(", ")));
     }
     out.push_str(&format!("{}, {}, ", plural(s.objects, "object", "objects"), plural(s.rules, "rule", "rules")));
-    for (judged, why) in &s.kubernetes {
-        out.push_str(&format!("Kubernetes {} ({why}), ", range(*judged)));
+    for judged in s.judged() {
+        out.push_str(&format!("{judged}, "));
     }
     out.push_str(&format!("{:.1} ms\n", s.elapsed.as_secs_f64() * 1000.0));
     if !s.without_schema.is_empty() {
@@ -86,8 +87,30 @@ fn summary(report: &Report) -> String {
     escape_controls(&out).into_owned()
 }
 
+/// Lines broken at blanks; a word longer than a line stays whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                out.push('\n');
+                column = 0;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += length;
+        }
+        out.push('\n');
+    }
+    out
+}
+
 /// `1.20 to 1.24, 1.30`
-fn range(versions: Versions) -> String {
+pub(super) fn range(versions: Versions) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for minor in versions.iter() {
         match runs.last_mut() {
@@ -111,26 +134,10 @@ impl Texts {
             .or_insert_with(|| {
                 let text = std::str::from_utf8(&source.text).ok()?;
                 let name = location.file.as_deref().unwrap_or("command line");
-                Some(Arc::new(NamedSource::new(escape_controls(name), same_length(text))))
+                Some(Arc::new(NamedSource::new(escape_controls(name), mask_controls(text))))
             })
             .clone()
     }
-}
-
-/// Control characters become question marks, byte for byte, so that offsets stay.
-fn same_length(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\r' => out.push(' '),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                out.extend(std::iter::repeat_n('?', c.len_utf8()))
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// A finding, or one of its further places, as miette wants it.
@@ -160,7 +167,7 @@ impl Shown {
         let mut help: Vec<String> = f.help.iter().cloned().collect();
         help.extend(f.notes.iter().cloned());
         let mut shown = Shown::place(&f.locations[0], "", texts);
-        shown.code = Some(f.rule.to_string());
+        shown.code = Some(escape_controls(&f.rule).into_owned());
         // Without links miette prints the address in full, beside every finding.
         shown.url = style.hyperlinks.then(|| f.url.clone());
         shown.message = escape_controls(&message).into_owned();

@@ -12,7 +12,12 @@ pub(super) fn write(report: &Report) -> String {
     }
     let total = report.findings.len().max(1);
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(out, "<testsuites name=\"thebot-lint\" tests=\"{total}\" failures=\"{}\" errors=\"0\">", report.findings.len());
+    let _ = writeln!(
+        out,
+        "<testsuites name=\"thebot-lint\" tests=\"{total}\" failures=\"{}\" errors=\"0\" time=\"{:.3}\">",
+        report.findings.len(),
+        report.summary.elapsed.as_secs_f64()
+    );
     if suites.is_empty() {
         out.push_str("  <testsuite name=\"thebot-lint\" tests=\"1\" failures=\"0\" errors=\"0\">\n    <testcase name=\"no findings\" classname=\"thebot-lint\"/>\n  </testsuite>\n");
     }
@@ -49,7 +54,8 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' => out.push_str("&#10;"),
-            '\t' => out.push('\t'),
+            '\t' => out.push_str("&#9;"),
+            '\r' => out.push_str("&#13;"),
             c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }

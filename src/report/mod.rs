@@ -3,6 +3,7 @@
 
 pub mod baseline;
 mod concise;
+mod escape;
 mod github;
 mod gitlab;
 mod html;
@@ -15,11 +16,13 @@ pub mod suppress;
 use crate::config::FailOn;
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
 use crate::matrix::Matrix;
+use crate::secret::Secrets;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+pub(crate) use escape::{Paint, escape_controls, escape_markdown, visible};
 pub use human::Style;
 
 /// What a run found and what it looked at.
@@ -29,9 +32,23 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What each chart deploys where; the chart's path, and its matrix.
     pub matrices: Vec<(String, Matrix)>,
+    /// What of each chart's templates some environment renders; the chart's name, and its templates.
+    pub coverage: Vec<(String, Vec<Covered>)>,
     /// `fail-on` of a configuration, the strictest where units have several.
     pub fail_on: Option<FailOn>,
     pub summary: Summary,
+}
+
+/// A template file, and how much of it some environment renders.
+#[derive(Clone, Debug)]
+pub struct Covered {
+    pub file: Arc<str>,
+    /// Rendered, and all.
+    pub lines: (usize, usize),
+    /// Taken, and all.
+    pub branches: (usize, usize),
+    /// Lines that no environment renders: `3-5, 9`.
+    pub never: String,
 }
 
 /// What was looked at, so that a clean report says what it rests on.
@@ -49,6 +66,24 @@ pub struct Summary {
     /// The versions that were judged, and why these.
     pub kubernetes: Vec<(Versions, String)>,
     pub elapsed: std::time::Duration,
+}
+
+impl Summary {
+    /// `Kubernetes 1.20 to 1.37 (the configuration)`; charts that are judged for the same versions share it, and of many reasons one is said.
+    fn judged(&self) -> Vec<String> {
+        let mut sets: Vec<(Versions, Vec<&str>)> = Vec::new();
+        for (versions, why) in &self.kubernetes {
+            match sets.iter_mut().find(|(v, _)| v == versions) {
+                Some((_, reasons)) => reasons.push(why),
+                None => sets.push((*versions, vec![why])),
+            }
+        }
+        let reasons = |reasons: &[&str]| match reasons {
+            [one, _, _, ..] => format!("{one} and {} more", reasons.len() - 1),
+            few => few.join(", "),
+        };
+        sets.iter().map(|(versions, why)| format!("Kubernetes {} ({})", human::range(*versions), reasons(why))).collect()
+    }
 }
 
 /// One finding as a reader sees it: lines and columns, environments merged.
@@ -125,6 +160,7 @@ impl Report {
     pub fn merge(&mut self, other: Report) {
         self.findings.extend(other.findings);
         self.matrices.extend(other.matrices);
+        self.coverage.extend(other.coverage);
         self.fail_on = self.fail_on.into_iter().chain(other.fail_on).min();
         let (ours, theirs) = (&mut self.summary, other.summary);
         ours.suppressed += theirs.suppressed;
@@ -166,9 +202,17 @@ pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
 /// Settles the diagnostics of one unit: traces each to template, values and include places, and makes one finding of those that have rule,
 /// object, path and template place in common.
 ///
-/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that the unit is no chart.
-pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[Arc<str>], manifests: bool, group_of: GroupOf) -> Vec<Finding> {
-    let mut places = Places { sources, manifests, shared: FxHashMap::default() };
+/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that the unit is no chart. What is secret is
+/// in no text of the findings, nor in the sources that code frames are cut from.
+pub fn settle(
+    diagnostics: Vec<Diagnostic>,
+    sources: &Sources,
+    secrets: &Secrets,
+    environments: &[Arc<str>],
+    manifests: bool,
+    group_of: GroupOf,
+) -> Vec<Finding> {
+    let mut places = Places { sources, secrets, manifests, shared: FxHashMap::default() };
     let mut findings: Vec<Finding> = Vec::new();
     // For each finding, which object it is about in which environment.
     let mut objects: Vec<Vec<(Option<Arc<str>>, Option<Arc<ObjectRef>>)>> = Vec::new();
@@ -176,6 +220,7 @@ pub fn settle(diagnostics: Vec<Diagnostic>, sources: &Sources, environments: &[A
     for diagnostic in diagnostics {
         let environment = diagnostic.environment.and_then(|i| environments.get(i as usize)).cloned();
         let (locations, notes) = places.of(&diagnostic, environment.as_ref());
+        let diagnostic = places.without_secrets(diagnostic);
         let first = &locations[0];
         let key = Key {
             rule: diagnostic.rule.clone(),
@@ -263,6 +308,7 @@ impl Finding {
 
 struct Places<'s> {
     sources: &'s Sources,
+    secrets: &'s Secrets,
     manifests: bool,
     shared: FxHashMap<SourceId, Arc<Source>>,
 }
@@ -273,7 +319,10 @@ impl Places<'_> {
         let mut locations = Vec::new();
         let mut places = trace.templates.iter();
         match places.next().or(trace.values.first()) {
-            Some(&span) => locations.push(self.location(span, self.role_of(span.source), "", environment)),
+            Some(&span) => {
+                let span = self.narrow(span, diagnostic.span);
+                locations.push(self.location(span, self.role_of(span.source), "", environment));
+            }
             // Rendered text without a piece: all that is known is the template's name.
             None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
         }
@@ -299,20 +348,51 @@ impl Places<'_> {
         (locations, notes)
     }
 
+    /// A diagnostic about something secret says nothing of it.
+    fn without_secrets(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let trace = self.sources.trace(diagnostic.span);
+        let of_secret = diagnostic.object.as_ref().is_some_and(|o| &*o.kind == "Secret");
+        let own = std::iter::once(diagnostic.span).chain(diagnostic.labels.iter().map(|l| l.span));
+        let touches = trace.templates.iter().chain(&trace.values).copied().chain(own).any(|at| self.secrets.touches(at));
+        if !of_secret && !touches {
+            return diagnostic;
+        }
+        let without = |text: &str| self.secrets.without_texts(text).into_owned();
+        Diagnostic { message: without(&diagnostic.message), help: diagnostic.help.as_deref().map(without), ..diagnostic }
+    }
+
+    /// Of a stretch of template text, the part that was rendered as `rendered`; the stretch without its indentation where it is not
+    /// found there, or found twice.
+    fn narrow(&self, span: Span, rendered: Span) -> Span {
+        let text = self.sources.text(span);
+        if span == rendered || text.starts_with(b"{{") {
+            return span;
+        }
+        let wanted = self.sources.text(rendered);
+        let first = wanted.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
+        let mut found = memchr::memmem::find_iter(text, first);
+        let (at, length) = match (found.next(), found.next()) {
+            (Some(at), None) if !first.is_empty() => (at, first.len()),
+            _ => (text.len() - text.trim_ascii_start().len(), text.trim_ascii().len()),
+        };
+        if length == 0 { span } else { Span::new(span.source, span.start as usize + at, span.start as usize + at + length) }
+    }
+
     fn because(&mut self, at: Span, taken: bool, decided: &[Span]) -> Option<String> {
         let &by = decided.first()?;
         let mut note = String::new();
-        let pipeline = String::from_utf8_lossy(self.sources.text(at)).trim().to_string();
+        let pipeline = self.secrets.show(at, self.sources).trim().to_string();
         let source = self.sources.get(by.source);
         let (line, _) = source.locate(by.start);
-        let value = String::from_utf8_lossy(self.sources.text(by)).lines().next().unwrap_or("").chars().take(40).collect::<String>();
+        let value = self.secrets.show(by, self.sources).lines().next().unwrap_or("").chars().take(40).collect::<String>();
         let _ = write!(note, "rendered because `{pipeline}` is {} ({}:{line}: {value})", if taken { "true" } else { "false" }, source.name);
         Some(note)
     }
 
     fn location(&mut self, span: Span, role: Role, label: &str, environment: Option<&Arc<str>>) -> Location {
         let sources = self.sources;
-        let source = self.shared.entry(span.source).or_insert_with(|| Arc::new(sources.get(span.source).clone())).clone();
+        let secrets = self.secrets;
+        let source = self.shared.entry(span.source).or_insert_with(|| Arc::new(secrets.without(span.source, sources))).clone();
         let (line, column) = source.locate(span.start);
         let (end_line, end_column) = source.locate(span.end.max(span.start));
         Location {
@@ -356,13 +436,4 @@ pub(crate) fn object_name(object: &ObjectRef) -> String {
         Some(namespace) => format!("{}/{} in {namespace}", object.kind, object.name),
         None => format!("{}/{}", object.kind, object.name),
     }
-}
-
-/// Text that a chart may have written, safe for a terminal: control characters become visible escapes.
-pub(crate) fn escape_controls(text: &str) -> std::borrow::Cow<'_, str> {
-    let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.chars().any(hostile) {
-        return text.into();
-    }
-    text.chars().map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect::<String>().into()
 }

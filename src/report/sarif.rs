@@ -1,6 +1,6 @@
 //! SARIF 2.1.0: regions, related locations, fingerprints, rules with their help.
 
-use super::{Location, Report, gitlab::fingerprint, names};
+use super::{Location, Report, gitlab::fingerprints, names};
 use crate::diagnostic::Severity;
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ pub(super) fn write(report: &Report) -> String {
     let results: Vec<Value> = report
         .findings
         .iter()
-        .map(|f| {
+        .zip(fingerprints(report))
+        .map(|(f, fingerprint)| {
             let mut message = f.message.clone();
             if !f.environments.is_empty() {
                 message.push_str(&format!(" ({})", f.environments.join(", ")));
@@ -24,7 +25,7 @@ pub(super) fn write(report: &Report) -> String {
                 "message": {"text": message},
                 "locations": f.locations.iter().filter(|l| l.file.is_some()).take(1).map(|l| location(l, None)).collect::<Vec<_>>(),
                 "relatedLocations": f.locations.iter().filter(|l| l.file.is_some()).skip(1).enumerate().map(|(i, l)| location(l, Some(i + 1))).collect::<Vec<_>>(),
-                "partialFingerprints": {"thebotLint/v1": fingerprint(f)},
+                "partialFingerprints": {"thebotLint/v1": fingerprint},
                 "properties": {"environments": names(&f.environments), "path": f.path, "group": &*f.group},
             })
         })

@@ -132,6 +132,20 @@ impl std::fmt::Display for Path {
     }
 }
 
+/// Every scalar (and empty collection) below a node, with its path.
+pub fn scalars(root: &Node) -> Vec<(Path, &Node)> {
+    let mut out = Vec::new();
+    let mut stack = vec![(Path::root(), root)];
+    while let Some((path, node)) = stack.pop() {
+        match &node.data {
+            Data::Map(entries) if !entries.is_empty() => stack.extend(entries.iter().rev().map(|e| (path.key(&e.key), &e.value))),
+            Data::Seq(items) if !items.is_empty() => stack.extend(items.iter().enumerate().rev().map(|(i, n)| (path.index(i), n))),
+            _ => out.push((path, node)),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,11 +65,10 @@ fn why_of_a_line_names_the_fields_that_it_reaches() {
 #[test]
 fn diff_tells_changes_with_their_cause() {
     let told = out(&["diff", "charts/thebot", "--from", "staging", "--to", "prod"]);
-    let changed = told.lines().find(|l| l.contains("data.ENVIRONMENT")).expect("the change");
-    assert!(
-        changed.contains("\"staging\" (charts/thebot/values-staging.yaml:") && changed.contains("-> \"production\" (charts/thebot/values-prod.yaml:"),
-        "{changed}"
-    );
+    let changed = told.split("    data.ENVIRONMENT\n").nth(1).expect("the change");
+    let mut lines = changed.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+    assert!(lines.next().is_some_and(|l| l[..2] == ["-", "\"staging\""] && l[2].starts_with("values-staging.yaml:")), "{changed}");
+    assert!(lines.next().is_some_and(|l| l[..2] == ["+", "\"production\""] && l[2].starts_with("values-prod.yaml:")), "{changed}");
     assert_eq!(out(&["diff", "charts/thebot", "--from", "prod", "--to", "prod"]), "prod and prod deploy the same.\n");
 }
 

@@ -7,3 +7,4 @@ mod formats;
 mod hostile;
 mod lsp;
 mod render;
+mod secrets;

@@ -9,7 +9,7 @@ mod hygiene;
 mod networking;
 mod rbac;
 mod references;
-mod secrets;
+pub(crate) mod secrets;
 
 use super::pod::{Container, Pod};
 use super::{Environment, Rule, Unit};

@@ -116,7 +116,7 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// Whether a name says that its value is a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     // `password1` and `password_1` are passwords, too.
     let words = words(name.trim_end_matches(|c: char| c.is_ascii_digit()));
     let words: &[String] = match words.as_slice() {
@@ -139,7 +139,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 }
 
 /// Whether a value cannot be a secret: empty, a flag, a path, a reference, a placeholder.
-pub(super) fn is_harmless(value: &str) -> bool {
+pub(crate) fn is_harmless(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']).trim();
     let lower = value.to_ascii_lowercase();
     value.is_empty()
@@ -153,7 +153,7 @@ pub(super) fn is_harmless(value: &str) -> bool {
 }
 
 /// Whether text holds a private key, or a well-known kind of token.
-fn is_secret_text(text: &str) -> bool {
+pub(crate) fn is_secret_text(text: &str) -> bool {
     (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----"))
         || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
             let of_length = |prefix: &str, length: usize| word.starts_with(prefix) && word.len() >= length;

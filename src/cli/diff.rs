@@ -1,0 +1,227 @@
+//! `thebot-lint diff`: what changes between two environments of a chart, or between a version of it in git and the one at hand.
+
+use super::chart::{rendering, rendering_with};
+use super::{ColorArguments, ExitCode, fail, print};
+use crate::difference::{self, Change, Deployment, Layout};
+use crate::secret::Secrets;
+use crate::setup::Setup;
+use crate::source::Sources;
+use crate::{config, rendering::Rendering};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// Folder or .tgz of the chart
+    chart: PathBuf,
+    /// Environment to start from
+    #[arg(long, value_name = "ENVIRONMENT", requires = "to", required_unless_present = "base")]
+    from: Option<String>,
+    /// Environment to end at
+    #[arg(long, value_name = "ENVIRONMENT", requires = "from")]
+    to: Option<String>,
+    /// Compare with the chart of this commit, branch or tag
+    #[arg(long, value_name = "GIT_REF", conflicts_with_all = ["from", "to"])]
+    base: Option<String>,
+    /// With --base, compare these environments only (repeatable)
+    #[arg(long, value_delimiter = ',', value_name = "NAME", conflicts_with_all = ["from", "to"])]
+    environment: Vec<String>,
+    /// How the differences are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+    #[command(flatten)]
+    color: ColorArguments,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Markdown,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let new = match rendering(&arguments.chart, arguments.no_config) {
+        Ok(rendering) => rendering,
+        Err(code) => return code,
+    };
+    let done = match (&arguments.base, &arguments.from, &arguments.to) {
+        (Some(base), ..) => since(base, &new, arguments),
+        (None, Some(from), Some(to)) => environments(&new, from, to),
+        _ => return fail("say what to compare: --from and --to, or --base"),
+    };
+    let (from, to, changes) = match done {
+        Ok(done) => done,
+        Err(code) => return code,
+    };
+    let text = match arguments.format {
+        Format::Human => {
+            let style = arguments.color.style();
+            difference::to_text(&from, &to, &changes, Layout { color: style.color, width: style.width })
+        }
+        Format::Markdown => difference::to_markdown(&from, &to, &changes),
+        Format::Json => serde_json::to_string_pretty(&difference::to_json(&from, &to, &changes)).unwrap_or_default() + "\n",
+    };
+    print(text.as_bytes())
+}
+
+type Compared = Result<(String, String, Vec<Change>), ExitCode>;
+
+fn environments(rendering: &Rendering, from: &str, to: &str) -> Compared {
+    known(&[from.to_string(), to.to_string()], rendering.environments.iter().map(|e| e.name.as_str()).collect())?;
+    let secrets = Secrets::of_chart(rendering);
+    let of = |name: &str| Deployment {
+        rendering,
+        secrets: &secrets,
+        environment: rendering.environments.iter().position(|e| e.name == name),
+        called: ("", ""),
+    };
+    Ok((from.to_string(), to.to_string(), difference::between(of(from), of(to))))
+}
+
+fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
+    Setup::unknown_environment(wanted, &names).map_or(Ok(()), |error| Err(fail(&error.to_string())))
+}
+
+/// Every environment, as it was at `base` and as it is now.
+fn since(base: &str, new: &Rendering, arguments: &Arguments) -> Compared {
+    let copy = Copy::of(base, &arguments.chart, !arguments.no_config).map_err(|why| fail(&why))?;
+    let old = rendering_with(&copy.chart, copy.configuration.clone())?;
+    let mut names: Vec<Arc<str>> = new.environment_names();
+    for name in old.environment_names() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    known(&arguments.environment, names.iter().map(|n| &**n).collect())?;
+    names.retain(|name| arguments.environment.is_empty() || arguments.environment.iter().any(|wanted| **wanted == **name));
+    let (of_old, of_new) = (Secrets::of_chart(&old), Secrets::of_chart(new));
+    let start = format!("{}/", copy.folder.display());
+    let called = format!("{base}:");
+    let changes = names.into_iter().map(|name| {
+        let at = |rendering: &Rendering| rendering.environments.iter().position(|e| *e.name == *name);
+        let from = Deployment { rendering: &old, secrets: &of_old, environment: at(&old), called: (&start, &called) };
+        let to = Deployment { rendering: new, secrets: &of_new, environment: at(new), called: ("", "") };
+        (name.clone(), difference::between(from, to))
+    });
+    Ok((base.to_string(), "the working tree".to_string(), difference::merged(changes.collect())))
+}
+
+/// The chart of a commit in a folder of its own, which goes with the value.
+struct Copy {
+    folder: PathBuf,
+    chart: PathBuf,
+    configuration: Option<PathBuf>,
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Copy {
+    /// Takes the chart, the configuration that it had then, and the files which that names, out of git. `Err` says why it cannot be done.
+    fn of(base: &str, chart: &Path, configured: bool) -> Result<Copy, String> {
+        let chart = std::fs::canonicalize(chart).map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
+        if !chart.is_dir() {
+            return Err(format!("--base needs the folder of a chart in a git repository, and {} is a file", chart.display()));
+        }
+        let top = git(&chart, &["rev-parse", "--show-toplevel"])?;
+        let top =
+            std::fs::canonicalize(String::from_utf8_lossy(&top).trim_end_matches('\n')).map_err(|e| format!("cannot find the repository: {e}"))?;
+        let own = chart.strip_prefix(&top).map_err(|_| format!("{} is not in the repository {}", chart.display(), top.display()))?.to_path_buf();
+        let commit = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{base}^{{commit}}")])
+            .map_err(|_| format!("--base {base}: no commit, branch or tag has this name"))?;
+        let commit = String::from_utf8_lossy(&commit).trim().to_string();
+        let list = git(&top, &["ls-tree", "-r", "-z", "--name-only", "--full-tree", &commit])?;
+        let files: Vec<PathBuf> =
+            list.split(|b| *b == 0).filter(|name| !name.is_empty()).map(|n| String::from_utf8_lossy(n).into_owned().into()).collect();
+        if !files.contains(&own.join("Chart.yaml")) {
+            return Err(format!("{base} has no chart in {}", own.display()));
+        }
+        let folder = own_folder()?;
+        let configuration =
+            own.ancestors().flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name))).find(|file| configured && files.contains(file));
+        let copy = Copy { chart: folder.join(&own), configuration: configuration.as_ref().map(|file| folder.join(file)), folder };
+        let wanted: Vec<&Path> = std::iter::once(own.as_path()).chain(configuration.as_deref()).collect();
+        copy.take(&top, &commit, &wanted)?;
+        if let (Some(file), Some(configuration)) = (&copy.configuration, &configuration) {
+            let named = named_files(file, &own, configuration.parent().unwrap_or(Path::new("")));
+            let there: Vec<&Path> = named.iter().map(PathBuf::as_path).filter(|path| files.iter().any(|file| file.starts_with(path))).collect();
+            copy.take(&top, &commit, &there)?;
+        }
+        Ok(copy)
+    }
+
+    /// Unpacks files and folders of a commit.
+    fn take(&self, top: &Path, commit: &str, paths: &[&Path]) -> Result<(), String> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let specs: Vec<String> = paths.iter().map(|path| format!(":(top,literal){}", path.display())).collect();
+        let mut arguments = vec!["archive", "--format=tar", commit, "--"];
+        // The top folder is named by no path at all.
+        arguments.extend(specs.iter().map(String::as_str).filter(|_| !paths.contains(&Path::new(""))));
+        let tar = git(top, &arguments)?;
+        tar::Archive::new(&*tar).unpack(&self.folder).map_err(|e| format!("cannot unpack {commit}: {e}"))
+    }
+}
+
+/// A new folder for temporary files that only its owner can read: values may be secret.
+fn own_folder() -> Result<PathBuf, String> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let process = std::process::id();
+    let mut last = String::new();
+    for number in 0..100 {
+        let folder = std::env::temp_dir().join(format!("thebot-lint-{process}-{number}"));
+        match builder.create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) => last = format!("cannot make the folder {}: {error}", folder.display()),
+        }
+    }
+    Err(last)
+}
+
+/// The values files, rules and schemas that a configuration names, from the top of the repository.
+fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf> {
+    let Ok(config) = config::load(configuration, &mut Sources::default(), &mut Vec::new()) else { return Vec::new() };
+    let values = config.environments.iter().flat_map(|e| &e.named).flat_map(|e| &e.values).map(|(file, _)| file.as_str());
+    let of_values = values.flat_map(|file| [chart.join(file), beside.join(file)]);
+    let paths = |path: &Path| path.strip_prefix(&config.folder).map_or_else(|_| beside.join(path), |rest| beside.join(rest));
+    let of_rules = config.rules.paths.iter().map(|(path, _)| paths(path));
+    let of_schemas = config.schema_locations.iter().map(|location| paths(Path::new(location)));
+    of_values.chain(of_rules).chain(of_schemas).map(|path| normal(&path)).collect()
+}
+
+/// Without `.` and `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::Normal(name) => out.push(name),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// What git prints; `Err` with its words where it fails.
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|e| format!("--base needs git, which cannot be run: {e}"))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(format!("git {}: {}", arguments.first().unwrap_or(&""), crate::report::escape_controls(words.trim())))
+}

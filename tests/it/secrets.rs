@@ -1,0 +1,128 @@
+//! No report and no command shows the value of a Secret, whatever way it took there.
+
+use crate::broken::thebot_lint;
+use std::path::Path;
+
+/// What must not be seen, as it is and in base64.
+const SECRETS: [&str; 9] = [
+    "hunter2-default",
+    "hunter2-of-prod",
+    "literal-s3cret",
+    "joined-s3cret",
+    "constant-s3cret",
+    "helper-s3cret",
+    "token-by-its-name",
+    "variable-in-the-open",
+    "ZGF0YS1zM2NyZXQ",
+];
+
+const FILES: [(&str, &str); 7] = [
+    ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+    ("values.yaml", "auth:\n  password: hunter2-default\n  apiToken: token-by-its-name\nunused: 1\nimage: nginx:latest\n"),
+    ("values-prod.yaml", "auth:\n  password: hunter2-of-prod\n  unknown: {deep: 1}\nimage: nginx:1\n"),
+    // Its own image is like the Secret of nobody's business.
+    ("values-dev.yaml", "image: nginx:2\n"),
+    ("templates/_helpers.tpl", "{{- define \"body\" -}}\nheld: helper-s3cret\n{{- end }}\n"),
+    (
+        "templates/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: 5\ndata:\n  encoded: ZGF0YS1zM2NyZXQ=\n  password: {{ .Values.auth.password | b64enc }}\n  broken: hunter2-default!\n\
+         stringData:\n  plain: literal-s3cret\n  dsn: \"postgres://admin:joined-s3cret:{{ .Values.auth.password }}@db/{{ .Values.image }}\"\n  \
+         constant: {{ \"constant-s3cret\" | quote }}\n  {{- include \"body\" . | nindent 2 }}\n  number: 5\n",
+    ),
+    (
+        "templates/pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {checksum: {{ .Values.auth.password | sha256sum }}}}\nspec:\n  containers:\n    - name: a\n      image: {{ .Values.image }}\n      \
+         args: [--password, {{ .Values.auth.password }}, 7]\n      env:\n        - {name: DB_PASSWORD, value: variable-in-the-open}\n        - {name: T, value: {{ .Values.auth.apiToken }}, x: 1}\n      livenessProbe: {exec: {command: [ping, -a, {{ .Values.auth.password | quote }}]}}\n",
+    ),
+];
+
+fn chart(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> String {
+    let output = thebot_lint().current_dir(folder).args(arguments).output().expect("runs");
+    assert!(output.status.code().is_some_and(|code| code <= 1), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn hides(what: &str, told: &str) {
+    for secret in SECRETS {
+        let encoded = data_encoding::BASE64.encode(secret.as_bytes());
+        for text in [secret, encoded.trim_end_matches('=')] {
+            assert!(!told.contains(text), "{what} shows {text}:\n{told}");
+        }
+    }
+}
+
+#[test]
+fn every_format_hides_them() {
+    let folder = chart(&FILES);
+    for format in ["human", "concise", "json", "sarif", "junit", "github", "gitlab", "html"] {
+        let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--format", format]);
+        hides(format, &told);
+        assert!(told.contains("secret-in-env-value"), "{format} says nothing of the variable:\n{told}");
+    }
+    let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--color", "always"]);
+    assert!(told.contains("*****"), "no frame shows a secret's line, so nothing was tested:\n{told}");
+}
+
+#[test]
+fn every_command_hides_them() {
+    let folder = chart(&FILES);
+    let at = folder.path();
+    for format in ["human", "json", "markdown"] {
+        let told = run(at, &["environments", ".", "--no-config", "--format", format]);
+        hides(format, &told);
+        let hidden = if format == "markdown" { "exec ping -a \\*\\*\\*" } else { "exec ping -a ***" };
+        assert!(told.contains(hidden), "{told}");
+        let told = run(at, &["diff", ".", "--no-config", "--from", "dev", "--to", "prod", "--format", format]);
+        hides(format, &told);
+        assert!(told.contains("data.password"), "the change itself is told:\n{told}");
+        assert!(told.contains("nginx:1") || format != "human", "what is no secret is shown:\n{told}");
+    }
+    for what in [
+        &["Secret/a"][..],
+        &["Secret/a", "data.password"],
+        &["Secret/a", "stringData.dsn"],
+        &["Secret/a", "stringData.constant"],
+        &["Pod/a", "spec.containers[0].args[1]"],
+        &["values.yaml:2"],
+        &["values-prod.yaml:2"],
+        &["templates/secret.yaml:7"],
+        &["templates/pod.yaml:8"],
+    ] {
+        let told = run(at, &[&["why", ".", "--no-config"], what].concat());
+        hides("why", &told);
+        assert!(told.contains("Secret") || told.contains("Pod"), "{told}");
+    }
+    hides("coverage", &run(at, &["coverage", ".", "--no-config"]));
+    // What the chart is for is not hidden from who deploys it.
+    assert!(run(at, &["template", "."]).contains("literal-s3cret"));
+    assert!(!run(at, &["template", ".", "--provenance"]).contains("literal-s3cret"));
+}
+
+#[test]
+fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
+    let broken = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  password: literal-s3cret: joined-s3cret\n  multi: |\n    hunter2-default\nfoo: {\n";
+    let whole =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  plain: [literal-s3cret]\n  a: literal-s3cret\n  a: joined-s3cret\n";
+    let folder = chart(&[("broken.yaml", broken), ("whole.yaml", whole)]);
+    for file in ["broken.yaml", "whole.yaml"] {
+        for format in ["human", "json", "html"] {
+            let told = run(folder.path(), &[file, "--no-config", "--select", "all", "--fail-on", "never", "--format", format]);
+            hides(file, &told);
+            assert!(told.contains("error"), "{told}");
+        }
+    }
+    let folder = chart(&[FILES[0], FILES[1], ("templates/secret.yaml", &broken.replace("literal-s3cret", "{{ .Values.auth.password }}"))]);
+    let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never"]);
+    assert!(told.contains("yaml-syntax"), "{told}");
+    hides("a template", &told);
+}
