@@ -322,7 +322,6 @@ impl Function {
                 }
                 _ => None,
             },
-            (Function::Size, Value::Text(_)) => None,
             (Function::Size, _) => Some(Value::Int(of.size()? as i64)),
             (Function::Range, _) => match of.scalar()? {
                 Scalar::Int(n @ 0..=64) => Some(Value::List((0..n).map(Value::Int).collect())),
@@ -348,6 +347,42 @@ enum Scalar<'v> {
     Bool(bool),
     Int(i64),
     Text(&'v str),
+}
+
+/// Whether two nodes are one value to CEL.
+fn equal_nodes(a: &Node, b: &Node, depth: usize) -> Option<bool> {
+    Some(match (&a.data, &b.data) {
+        (Data::Bool(a), Data::Bool(b)) => a == b,
+        (Data::Int(a), Data::Int(b)) => a == b,
+        (Data::Str(a), Data::Str(b)) => a == b,
+        (Data::Seq(a), Data::Seq(b)) if depth < MOST => {
+            if a.len() != b.len() {
+                return Some(false);
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !equal_nodes(a, b, depth + 1)? {
+                    return Some(false);
+                }
+            }
+            true
+        }
+        (Data::Map(_), Data::Map(_)) if depth < MOST => {
+            let (a, b) = (Value::Node(a), Value::Node(b));
+            let keys = a.keys()?;
+            if keys.len() != b.keys()?.len() {
+                return Some(false);
+            }
+            for key in keys {
+                let (Some(Value::Node(a)), Some(other)) = (a.key(key)?, b.key(key)?) else { return Some(false) };
+                let Value::Node(b) = other else { return None };
+                if !equal_nodes(a, b, depth + 1)? {
+                    return Some(false);
+                }
+            }
+            true
+        }
+        _ => return None,
+    })
 }
 
 /// A node as a value; null is none.
@@ -382,13 +417,21 @@ impl<'n> Value<'n> {
         })
     }
 
-    /// Scalars of one type; how CEL compares anything else is its own business.
+    /// Scalars of one type, and maps and lists of them; how CEL compares anything else is its own business.
     fn equals(&self, other: &Value<'_>) -> Option<bool> {
-        Some(match (self.scalar()?, other.scalar()?) {
-            (Scalar::Bool(a), Scalar::Bool(b)) => a == b,
-            (Scalar::Int(a), Scalar::Int(b)) => a == b,
-            (Scalar::Text(a), Scalar::Text(b)) => a == b,
-            _ => return None,
+        Some(match (self, other) {
+            (Value::Node(a), Value::Node(b)) => equal_nodes(a, b, 0)?,
+            (Value::EmptyMap, map) | (map, Value::EmptyMap) => match map {
+                Value::EmptyMap => true,
+                Value::Node(_) => map.keys()?.is_empty(),
+                _ => return None,
+            },
+            _ => match (self.scalar()?, other.scalar()?) {
+                (Scalar::Bool(a), Scalar::Bool(b)) => a == b,
+                (Scalar::Int(a), Scalar::Int(b)) => a == b,
+                (Scalar::Text(a), Scalar::Text(b)) => a == b,
+                _ => return None,
+            },
         })
     }
 
@@ -469,7 +512,11 @@ impl<'n> Value<'n> {
             Value::Node(Node { data: Data::Seq(items), .. }) => Some(items.len()),
             Value::Node(Node { data: Data::Map(_), .. }) => Some(self.keys()?.len()),
             Value::Json(serde_json::Value::Array(items)) => Some(items.len()),
-            _ => None,
+            _ => match self.scalar()? {
+                // CEL counts characters.
+                Scalar::Text(text) if text.is_ascii() => Some(text.len()),
+                _ => None,
+            },
         }
     }
 }
@@ -496,7 +543,7 @@ mod tests {
 
     #[test]
     fn says_what_cel_says_or_nothing() {
-        let text = "a: 1\nb: {c: [x, w], d: yes, nil: null, t: hello}\nl: [{k: p, v: 1}, {k: q}]\nf: 1.5\nz: [null]\ne: {}\nu: 18446744073709551615\ntwin: 1\ntwin: 2\n";
+        let text = "a: 1\nb: {c: [x, w], d: yes, nil: null, t: hello}\nl: [{k: p, v: 1}, {k: q}]\nf: 1.5\nz: [null]\ne: {}\numlaut: größ\nu: 18446744073709551615\ntwin: 1\ntwin: 2\n";
         let mut sources = Sources::default();
         let source = sources.add(Source::new("o.yaml", text.as_bytes(), SourceKind::File));
         let object = crate::yaml::read(&sources, source).expect("it is YAML");
@@ -531,7 +578,8 @@ mod tests {
             ("1 in object.b.c", None),
             ("'k' in object.?gone.orValue({})", Some(false)),
             ("size(object.b.c) == 2 && object.b.c.size() == 2 && size(object.e) == 0 && size(object.b) == 3", Some(true)),
-            ("size(object.b.t) == 5", None),
+            ("size(object.b.t) == 5", Some(true)),
+            ("object.b.t.size() > 4 && size(object.umlaut) == 4", None),
             ("object.l.exists(x, x.?v.orValue(0) == 1)", Some(true)),
             ("object.l.all(x, x.?v.orValue(0) == 1)", Some(false)),
             ("object.l.exists(x, x.v == 2)", None),
@@ -550,7 +598,13 @@ mod tests {
             ("object.a == 1 ? [] : [1]", Some(false)),
             ("['p', 'q'].map(x, 'l' + x).filter(x, x == 'none')", Some(false)),
             ("quantity('1') == quantity('1')", None),
-            ("object.b.c == object.b.c", None),
+            ("object.b.c == object.b.c", Some(true)),
+            ("object.l[0] == object.l[1]", Some(false)),
+            ("object.b == object.b && object.l == object.l && object.l[1] == {}", Some(false)),
+            ("object.e == {} && {} == object.?gone.orValue({})", Some(true)),
+            ("object.z == object.z", None),
+            ("object == object", None),
+            ("object.b == object.l", None),
             ("object.a + 1 == 2", None),
             ("object", None),
         ];
