@@ -33,7 +33,8 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
             setups.insert(file, Setup::new(file.as_deref(), options)?);
         }
     }
-    let lint_one = |(unit, file): (&Unit, &Option<PathBuf>)| lint_unit(unit, &setups[file], options);
+    let alone = units.len() == 1;
+    let lint_one = |(unit, file): (&Unit, &Option<PathBuf>)| lint_unit(unit, &setups[file], options, alone);
     let reports: Result<Vec<Report>, Error> = units.par_iter().zip(&files).map(lint_one).collect();
     let mut report = Report::default();
     reports?.into_iter().for_each(|r| report.merge(r));
@@ -75,9 +76,16 @@ fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
     }
 }
 
-fn lint_unit(unit: &Unit, setup: &Setup, options: &Options) -> Result<Report, Error> {
+fn lint_unit(unit: &Unit, setup: &Setup, options: &Options, alone: bool) -> Result<Report, Error> {
     match unit {
-        Unit::Chart(path) => lint_chart(path, setup, options).map(|(report, _)| report),
+        Unit::Chart(path) => {
+            let (report, rendering) = lint_chart(path, setup, options)?;
+            if alone {
+                // Nobody waits until the memory of the only chart is free.
+                rayon::spawn(move || drop(rendering));
+            }
+            Ok(report)
+        }
         Unit::Manifests(files) => {
             let mut texts = Vec::new();
             for file in files {
@@ -111,19 +119,22 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     options.cancelled()?;
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
-    let mut judge = Judge::new(setup, options, rendering.versions, rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects)));
-    judge.objects(&rendering.crds, &mut found);
+    let every = || rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects));
+    let ((mut judge, of_usage), ((across, secrets), of_chart)) = rayon::join(
+        || rayon::join(|| Judge::new(setup, options, rendering.versions, every()), || usage::check(&rendering)),
+        || {
+            rayon::join(
+                || (across(&rendering, setup), Secrets::of_chart(&rendering)),
+                || setup.rules.check_chart(&rendering.chart, &rendering.sources),
+            )
+        },
+    );
     options.cancelled()?;
-    for render in &rendering.renders {
-        judge.objects(&render.objects, &mut found);
-        let newest: Vec<Object> = rendering.newest(render).cloned().collect();
-        judge.unit(&newest, render.rendered.problems.is_empty(), &mut found);
-    }
-    judge.environments(&rendering, &mut found);
-    judge.keep_selected(&mut found, |found| usage::check(&rendering, found));
-    found.extend(setup.rules.check_chart(&rendering.chart, &rendering.sources));
+    judge.objects(every(), &mut found);
+    judge.keep_unexcused(across, &mut found);
+    found.extend(of_usage.into_iter().filter_map(|d| Some(Diagnostic { severity: setup.severity_of(&d.rule, d.severity)?, ..d })));
+    found.extend(of_chart);
     judge.unused_annotations(&all, &mut found);
-    let secrets = Secrets::of_chart(&rendering);
     let mut findings = settle(found, &rendering.sources, &secrets, &names, false);
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;
@@ -156,6 +167,28 @@ fn covered(rendering: &Rendering) -> Vec<report::Covered> {
         .collect()
 }
 
+/// What the rules across objects, and those across environments, say of a chart's renders, each with the object that it points at.
+fn across(rendering: &Rendering, setup: &Setup) -> Vec<(Object, Finding)> {
+    let mut found = Vec::new();
+    let mut names = Vec::new();
+    let mut primary = Vec::new();
+    for render in &rendering.renders {
+        let objects: Vec<Object> = rendering.newest(render).cloned().collect();
+        let complete = render.rendered.problems.is_empty();
+        found.extend(setup.rules.check_unit(&objects, complete).into_iter().map(|(i, finding)| (objects[i].clone(), finding)));
+        let environment = &rendering.environments[render.environment as usize];
+        // Of an environment that renders in part nobody knows what it lacks; cases of `ci/` are no environments.
+        if render.primary && complete && !environment.is_case {
+            names.push((&environment.name, setup.expectations(&environment.name)));
+            primary.push(objects);
+        }
+    }
+    let environments: Vec<rule::Environment> =
+        names.iter().zip(&primary).map(|((name, expectations), objects)| rule::Environment { name, objects, expectations }).collect();
+    found.extend(setup.rules.check_environments(&environments).into_iter().map(|(e, i, finding)| (primary[e][i].clone(), finding)));
+    found
+}
+
 fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {
     let mut sources = setup.sources.clone();
     let mut found = Vec::new();
@@ -165,12 +198,12 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
         let name: Arc<str> = name.into();
         let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
         read.push(source);
-        objects.extend(manifest::read(&sources, source, &name, None, &mut found));
+        objects.extend(manifest::read(&sources.get(source).text, source, &name, None, &mut found));
     }
     let (versions, why) = setup.versions(options, None);
     let mut judge = Judge::new(setup, options, versions, objects.iter());
     judge.objects(&objects, &mut found);
-    judge.unit(&objects, true, &mut found);
+    judge.keep_unexcused(setup.rules.check_unit(&objects, true).into_iter().map(|(i, finding)| (objects[i].clone(), finding)), &mut found);
     judge.unused_annotations(&objects, &mut found);
     let secrets = Secrets::of_manifests(&objects, &read, &sources);
     let mut report = Report { findings: settle(found, &sources, &secrets, &[], true), ..Report::default() };
@@ -225,7 +258,7 @@ impl<'s> Judge<'s> {
             if &*object.identity.kind == "CustomResourceDefinition" {
                 schemas.crds.add(object);
             }
-            distinct.entry(object.root.fingerprint()).or_insert(object);
+            distinct.entry(object.fingerprint).or_insert(object);
         }
         let require_schema = options.require_schema;
         let mut judge =
@@ -236,10 +269,10 @@ impl<'s> Judge<'s> {
     }
 
     /// What is wrong with objects that were given to [`Judge::new`], in the versions that they are rendered for.
-    fn objects(&mut self, objects: &[Object], found: &mut Vec<Diagnostic>) {
+    fn objects<'o>(&mut self, objects: impl IntoIterator<Item = &'o Object>, found: &mut Vec<Diagnostic>) {
         for object in objects {
             let versions = object.kubernetes.unwrap_or(self.versions);
-            let findings = self.judged.get(&object.root.fingerprint()).cloned().unwrap_or_default();
+            let findings = self.judged.get(&object.fingerprint).cloned().unwrap_or_default();
             for mut finding in findings {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
@@ -256,7 +289,7 @@ impl<'s> Judge<'s> {
 
     /// Whether an annotation of the object suppresses the finding.
     fn excuses(&mut self, object: &Object, finding: &Finding) -> bool {
-        let fingerprint = object.root.fingerprint();
+        let fingerprint = object.fingerprint;
         let excuses = self.excuses.entry(fingerprint).or_insert_with(|| suppression::of(object).into_iter().map(|s| (s, false)).collect());
         let by = excuses.iter_mut().find(|(s, _)| s.covers(&finding.rule));
         if let Some((_, used)) = by {
@@ -270,7 +303,7 @@ impl<'s> Judge<'s> {
     /// Our annotations that had nothing to suppress; those of other linters may be for rules of theirs.
     fn unused_annotations(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
-            let unused = self.excuses.get(&object.root.fingerprint()).into_iter().flatten().filter(|(s, used)| !used && s.peer.is_none());
+            let unused = self.excuses.get(&object.fingerprint).into_iter().flatten().filter(|(s, used)| !used && s.peer.is_none());
             for (suppression, _) in unused {
                 let rule = "unused-suppression";
                 let Some(severity) = self.setup.severity_of(rule, crate::diagnostic::Severity::Warning) else { continue };
@@ -309,41 +342,11 @@ impl<'s> Judge<'s> {
         findings
     }
 
-    /// Findings that a room of the house makes by itself, as far as their rules are selected.
-    fn keep_selected(&self, found: &mut Vec<Diagnostic>, make: impl FnOnce(&mut Vec<Diagnostic>)) {
-        let mut made = Vec::new();
-        make(&mut made);
-        found.extend(made.into_iter().filter_map(|d| Some(Diagnostic { severity: self.setup.severity_of(&d.rule, d.severity)?, ..d })));
-    }
-
-    /// The rules across objects.
-    fn unit(&mut self, objects: &[Object], complete: bool, found: &mut Vec<Diagnostic>) {
-        for (i, finding) in self.setup.rules.check_unit(objects, complete) {
-            if !self.excuses(&objects[i], &finding) {
-                found.push(objects[i].place(finding));
-            }
-        }
-    }
-
-    /// The rules across environments; cases of `ci/` are no environments.
-    fn environments(&mut self, rendering: &Rendering, found: &mut Vec<Diagnostic>) {
-        let primary: Vec<_> = rendering
-            .renders
-            .iter()
-            // Of an environment that renders in part nobody knows what it lacks.
-            .filter(|r| r.primary && r.rendered.problems.is_empty())
-            .filter_map(|r| {
-                let environment = &rendering.environments[r.environment as usize];
-                let newest: Vec<Object> = rendering.newest(r).cloned().collect();
-                (!environment.is_case).then(|| (&environment.name, newest, self.setup.expectations(&environment.name)))
-            })
-            .collect();
-        let environments: Vec<rule::Environment> =
-            primary.iter().map(|(name, objects, expectations)| rule::Environment { name, objects, expectations }).collect();
-        let findings = self.setup.rules.check_environments(&environments);
-        for (e, i, finding) in findings {
-            if !self.excuses(&primary[e].1[i], &finding) {
-                found.push(primary[e].1[i].place(finding));
+    /// Findings of rules across objects, but for those that an annotation suppresses.
+    fn keep_unexcused(&mut self, findings: impl IntoIterator<Item = (Object, Finding)>, found: &mut Vec<Diagnostic>) {
+        for (object, finding) in findings {
+            if !self.excuses(&object, &finding) {
+                found.push(object.place(finding));
             }
         }
     }

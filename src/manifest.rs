@@ -4,7 +4,7 @@
 //! [`Diagnostic`] whose span lies in the object's own text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
-use crate::source::{SourceId, Sources};
+use crate::source::SourceId;
 use crate::yaml::{self, Data, Node, Path, Step};
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Object {
     pub from_crds: bool,
     /// The Kubernetes versions that it is rendered for; none: all that are judged.
     pub kubernetes: Option<Versions>,
+    /// [`Node::fingerprint`] of the root.
+    pub fingerprint: u64,
 }
 
 /// A finding of a rule about one object, before it has a place.
@@ -64,13 +66,12 @@ fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
     container.get(root)?.get("name")?.as_str().map(Arc::from)
 }
 
-/// Reads every document of `source`. What cannot be read, or has no apiVersion or kind, is a diagnostic; the rest goes on.
+/// Reads every document of a text, which is that of `source`. What cannot be read, or has no apiVersion or kind, is a diagnostic; the rest goes on.
 /// Documents that are empty or hold comments only are nothing.
 ///
 /// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered text (with an environment) is taken apart
 /// as Helm does it, a manifest file as kubectl does it.
-pub fn read(sources: &Sources, source: SourceId, template: &Arc<str>, environment: Option<u16>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
-    let text = &sources.get(source).text;
+pub fn read(text: &[u8], source: SourceId, template: &Arc<str>, environment: Option<u16>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
     let mut reader = Reader { template, environment, found, objects: Vec::new() };
     for range in documents(text, environment.is_some()) {
         match yaml::parse(&text[range.clone()], source, range.start as u32) {
@@ -176,6 +177,7 @@ impl Reader<'_> {
         let identity = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.map(Arc::from), name: name.into() };
         self.objects.push(Object {
             identity: Arc::new(identity),
+            fingerprint: node.fingerprint(),
             root: Arc::new(node),
             environment: self.environment,
             hooks,
@@ -194,13 +196,13 @@ fn text_of(node: &Node, field: &str) -> Option<Box<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Source, SourceKind};
+    use crate::source::{Source, SourceKind, Sources};
 
     fn read_text(text: &str, environment: Option<u16>) -> (Sources, Vec<Object>, Vec<Diagnostic>) {
         let mut sources = Sources::default();
         let source = sources.add(Source::new("m.yaml", text.as_bytes(), SourceKind::File));
         let mut found = Vec::new();
-        let objects = read(&sources, source, &"m.yaml".into(), environment, &mut found);
+        let objects = read(text.as_bytes(), source, &"m.yaml".into(), environment, &mut found);
         (sources, objects, found)
     }
 

@@ -339,7 +339,7 @@ mod tests {
 
     fn objects(text: &str, environment: u16, sources: &mut Sources) -> Vec<Object> {
         let source = sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
-        manifest::read(sources, source, &"t.yaml".into(), Some(environment), &mut Vec::new())
+        manifest::read(&sources.get(source).text, source, &"t.yaml".into(), Some(environment), &mut Vec::new())
     }
 
     #[test]

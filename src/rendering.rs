@@ -12,7 +12,7 @@ use crate::manifest::{self, Object};
 use crate::setup::Setup;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::Limits;
-use crate::template::render::{self, Cache, Rendered};
+use crate::template::render::{self, Cache, Output, Rendered};
 use crate::{Error, Options, kubernetes};
 use rayon::prelude::*;
 use std::path::Path;
@@ -45,6 +45,29 @@ pub struct Render {
     pub primary: bool,
     pub rendered: Rendered,
     pub objects: Vec<Object>,
+}
+
+impl Render {
+    /// Reads the objects, before the texts are given to the [`Sources`]. `judged` are all versions that are judged.
+    fn read(&mut self, judged: Versions, found: &mut Vec<Diagnostic>) {
+        let newest = self.rendered.outputs.iter().map(|o| (o, self.versions.without(o.others)));
+        let variants = self.rendered.variants.iter().map(|o| (o, o.others.and(self.versions)));
+        let manifests: Vec<(&Output, Versions)> = newest.chain(variants).filter(|(o, _)| !o.name.ends_with("NOTES.txt")).collect();
+        let read = |(output, holds): (&Output, Versions)| {
+            let holds = (holds != judged).then_some(holds);
+            let text = &self.rendered.derived.sources[output.text.index()].text;
+            let mut problems = Vec::new();
+            let mut objects = manifest::read(text, output.text, &output.name, Some(self.environment), &mut problems);
+            problems.iter_mut().for_each(|d| d.kubernetes = holds);
+            objects.iter_mut().for_each(|o| o.kubernetes = holds);
+            (objects, problems)
+        };
+        let all: Vec<_> = manifests.into_par_iter().map(read).collect();
+        for (objects, problems) in all {
+            self.objects.extend(objects);
+            found.extend(problems);
+        }
+    }
 }
 
 /// The names of a render's sources leave room for this many renders in a unit.
@@ -98,37 +121,20 @@ impl Rendering {
                 let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: Limits::default() };
                 Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
-            for_clusters(&clusters, first, share, one)
-        };
-        let mut made: Vec<Vec<(u32, Versions, Rendered)>> = inputs.par_iter().enumerate().map(make).collect();
-        options.cancelled()?;
-        for (number, _, rendered) in made.iter_mut().flatten() {
-            sources.adopt(*number, std::mem::take(&mut rendered.derived));
-        }
-        let flat: Vec<(u16, usize, Versions, Rendered)> =
-            made.into_iter().enumerate().flat_map(|(i, of)| of.into_iter().enumerate().map(move |(k, (_, v, r))| (i as u16, k, v, r))).collect();
-        let read: Vec<(Render, Vec<Diagnostic>)> = flat
-            .into_par_iter()
-            .map(|(environment, k, of, rendered)| {
-                let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, environment)).collect();
-                let mut objects = Vec::new();
+            let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {
+                let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, i as u16)).collect();
                 found.iter_mut().for_each(|d| d.kubernetes = (of != versions).then_some(of));
-                let newest = rendered.outputs.iter().map(|o| (o, of.without(o.others)));
-                for (output, holds) in newest.chain(rendered.variants.iter().map(|o| (o, o.others.and(of)))) {
-                    if output.name.ends_with("NOTES.txt") {
-                        continue;
-                    }
-                    let holds = (holds != versions).then_some(holds);
-                    let mut problems = Vec::new();
-                    let read = manifest::read(&sources, output.text, &output.name, Some(environment), &mut problems);
-                    found.extend(problems.into_iter().map(|d| Diagnostic { kubernetes: holds, ..d }));
-                    objects.extend(read.into_iter().map(|o| Object { kubernetes: holds, ..o }));
-                }
-                (Render { environment, versions: of, primary: k == 0, rendered, objects }, found)
-            })
-            .collect();
+                let mut render = Render { environment: i as u16, versions: of, primary: k == 0, rendered, objects: Vec::new() };
+                render.read(versions, &mut found);
+                (number, render, found)
+            };
+            for_clusters(&clusters, first, share, one).into_iter().enumerate().map(read).collect()
+        };
+        let made: Vec<Vec<(u32, Render, Vec<Diagnostic>)>> = inputs.par_iter().enumerate().map(make).collect();
+        options.cancelled()?;
         let mut renders = Vec::new();
-        for (render, problems) in read {
+        for (number, mut render, problems) in made.into_iter().flatten() {
+            sources.adopt(number, std::mem::take(&mut render.rendered.derived));
             renders.push(render);
             found.extend(problems);
         }
@@ -208,7 +214,7 @@ fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
 fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     let patch = if kube_version.is_empty() || chart::release::is_compatible(kube_version, &format!("v1.{minor}.0")) { 0 } else { 99 };
     let mut capabilities = Capabilities::default().with_version(&format!("v1.{minor}.{patch}")).unwrap_or_default();
-    capabilities.api_versions = kubernetes::served(minor).to_vec();
+    capabilities.api_versions = kubernetes::served(minor).into_iter().map(Into::into).collect();
     capabilities
 }
 
@@ -248,7 +254,7 @@ fn crds(renders: &[Render], sources: &Sources, found: &mut Vec<Diagnostic>) -> V
             continue;
         }
         seen.push(output.text);
-        let read = manifest::read(sources, output.text, &output.name, None, found);
+        let read = manifest::read(&sources.get(output.text).text, output.text, &output.name, None, found);
         objects.extend(read.into_iter().map(|o| Object { from_crds: true, ..o }));
     }
     objects

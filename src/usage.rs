@@ -16,15 +16,17 @@ use std::sync::Arc;
 type Keys = Vec<Box<str>>;
 
 /// The findings about values of a chart; none where some environment did not render, for then nothing is known.
-pub fn check(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
+pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
     if rendering.renders.is_empty() || rendering.renders.iter().any(|r| !r.rendered.problems.is_empty()) {
-        return;
+        return found;
     }
     let files = values_files(rendering);
-    unused(rendering, &files, found);
-    undefined(rendering, &files, found);
-    redundant(&files, found);
-    type_changes(&files, found);
+    unused(rendering, &files, &mut found);
+    undefined(rendering, &files, &mut found);
+    redundant(&files, &mut found);
+    type_changes(&files, &mut found);
+    found
 }
 
 /// values.yaml first, then the environments' files, each once.

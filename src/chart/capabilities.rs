@@ -2,6 +2,8 @@
 //!
 //! Helm knows its API versions from the scheme of its client library, whatever `--kube-version` says.
 
+use std::borrow::Cow;
+
 /// Helm 3.22's API versions: those that client-go v0.37's scheme registers, and apiextensions', in its order.
 pub const API_VERSIONS: [&str; 57] = [
     "v1",
@@ -70,7 +72,7 @@ pub struct Capabilities {
     pub version: String,
     pub major: String,
     pub minor: String,
-    pub api_versions: Vec<String>,
+    pub api_versions: Vec<Cow<'static, str>>,
     /// Which Helm we say that we are.
     pub helm: HelmVersion,
 }
@@ -91,7 +93,7 @@ impl Default for Capabilities {
             version: "v1.37.0".into(),
             major: "1".into(),
             minor: "37".into(),
-            api_versions: API_VERSIONS.iter().map(|v| v.to_string()).collect(),
+            api_versions: API_VERSIONS.map(Cow::Borrowed).into(),
             helm: HelmVersion { version: "v3.22.0".into(), git_commit: String::new(), git_tree_state: "clean".into(), go_version: "go1.26.8".into() },
         }
     }

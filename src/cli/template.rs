@@ -193,7 +193,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if arguments.helm == "4" {
         capabilities.helm.version = "v4.3.1".into();
     }
-    capabilities.api_versions.extend(arguments.api_versions.iter().cloned());
+    capabilities.api_versions.extend(arguments.api_versions.iter().cloned().map(Into::into));
     let (release, path) = name_and_chart(arguments)?;
     let environment = Environment {
         values: arguments.values.clone(),

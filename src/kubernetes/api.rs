@@ -218,21 +218,28 @@ fn near_group(group: &str) -> Option<&'static str> {
 
 /// What `.Capabilities.APIVersions` of a cluster of version 1.`minor` holds by default: `apps/v1` and `apps/v1/Deployment`, sorted.
 /// CustomResourceDefinitions and what a cluster turns on by hand are not in it.
-pub fn served(minor: u32) -> &'static [String] {
-    static SERVED: [OnceLock<Vec<String>>; Versions::COUNT] = [const { OnceLock::new() }; Versions::COUNT];
-    let index = minor.checked_sub(Versions::OLDEST).map_or(Versions::COUNT, |i| i as usize);
-    SERVED.get(index).map_or(&[], |cell| cell.get_or_init(|| list_served(minor)))
+pub fn served(minor: u32) -> Vec<&'static str> {
+    static ALL: OnceLock<Vec<(String, Versions)>> = OnceLock::new();
+    let all = ALL.get_or_init(list_served);
+    all.iter().filter(|(_, versions)| versions.contains(minor)).map(|(name, _)| &**name).collect()
 }
 
-fn list_served(minor: u32) -> Vec<String> {
-    let mut all = Vec::new();
-    for kind in schema::kinds().filter(|k| k.served().contains(minor)) {
+/// What is served in any version, sorted.
+fn list_served() -> Vec<(String, Versions)> {
+    let mut all: Vec<(String, Versions)> = Vec::new();
+    for kind in schema::kinds() {
         let api_version = kind.api_version();
-        all.push(format!("{api_version}/{}", kind.name()));
-        all.push(api_version);
+        all.push((format!("{api_version}/{}", kind.name()), kind.served()));
+        all.push((api_version, kind.served()));
     }
-    all.sort_unstable();
-    all.dedup();
+    all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    all.dedup_by(|(name, versions), (first, of_first)| {
+        let same = name == first;
+        if same {
+            *of_first = of_first.or(*versions);
+        }
+        same
+    });
     all
 }
 
@@ -285,7 +292,7 @@ mod tests {
 
     #[test]
     fn served_by_default() {
-        let has = |minor, what: &str| served(minor).iter().any(|s| s == what);
+        let has = |minor, what: &str| served(minor).contains(&what);
         assert!(
             has(37, "apps/v1/Deployment")
                 && has(37, "v1")

@@ -83,7 +83,8 @@ impl Locations {
             let (Some(api_version), Some(kind)) = (of("apiVersion"), of("kind")) else { continue };
             let identity = Arc::new(ObjectRef { api_version, kind, namespace: None, name: "".into() });
             let template = path.display().to_string().into();
-            self.crds.add(&Object { identity, root: Arc::new(root), environment: None, hooks: vec![], template, from_crds: true, kubernetes: None });
+            let (fingerprint, root) = (root.fingerprint(), Arc::new(root));
+            self.crds.add(&Object { identity, root, environment: None, hooks: vec![], template, from_crds: true, kubernetes: None, fingerprint });
         }
         Ok(())
     }

@@ -35,6 +35,12 @@ const KINDS: Table = table(7);
 // A table of another format stops the build, not the user.
 const _: () = assert!(DATA[0] == b'K' && DATA[1] == b'8' && DATA[2] == b'S' && DATA[3] == b'T' && u32_at(4) == 1);
 
+/// All strings, one behind the other.
+const ALL: &str = match std::str::from_utf8(DATA.split_at(TEXT.at).1.split_at(TEXT.count).0) {
+    Ok(text) => text,
+    Err(_) => panic!("the text of schemas/kubernetes.bin is no UTF-8"),
+};
+
 const fn u16_at(at: usize) -> u16 {
     u16::from_le_bytes([DATA[at], DATA[at + 1]])
 }
@@ -45,8 +51,7 @@ const fn u32_at(at: usize) -> u32 {
 
 fn string(index: u16) -> &'static str {
     let at = STRINGS.at + 4 * index as usize;
-    let bytes = &DATA[TEXT.at + u32_at(at) as usize..TEXT.at + u32_at(at + 4) as usize];
-    std::str::from_utf8(bytes).unwrap_or_default()
+    ALL.get(u32_at(at) as usize..u32_at(at + 4) as usize).unwrap_or_default()
 }
 
 fn mask(index: u16) -> Versions {

@@ -25,6 +25,7 @@ pub(super) fn object(text: &str) -> Option<Object> {
         template: "".into(),
         from_crds: false,
         kubernetes: None,
+        fingerprint: 0,
     })
 }
 

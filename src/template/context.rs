@@ -8,6 +8,7 @@ use crate::chart::{Dependency, Environment};
 use crate::source::{Origin, OriginId, Origins};
 use crate::value::{Kind, List, MapData, Object, Value};
 use crate::yaml::{self, Node};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// Bytes of one printed field of a struct.
@@ -92,7 +93,7 @@ impl Object for Struct {
 
 /// Go's `chartutil.VersionSet`.
 #[derive(Debug)]
-struct VersionSet(Rc<Vec<String>>);
+struct VersionSet(Rc<[Cow<'static, str>]>);
 
 impl Object for VersionSet {
     fn go_type(&self) -> &str {
@@ -115,7 +116,7 @@ impl Object for VersionSet {
         format!("[{}]", self.0.join(" ")).into_bytes()
     }
     fn plain(&self) -> Option<Value> {
-        let items = self.0.iter().map(Value::str).collect();
+        let items = self.0.iter().map(|v| Value::str(&**v)).collect();
         Some(Kind::List(List::new(items, "chartutil.VersionSet")).into())
     }
     fn truth(&self) -> bool {
@@ -149,7 +150,7 @@ pub fn capabilities(capabilities: &Capabilities) -> Value {
         printed: None,
         is_pointer: false,
     };
-    let versions = VersionSet(Rc::new(capabilities.api_versions.clone()));
+    let versions = VersionSet(capabilities.api_versions.as_slice().into());
     Struct {
         go_type: "*chartutil.Capabilities",
         fields: vec![

@@ -17,6 +17,7 @@ use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, 
 use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -49,6 +50,9 @@ struct Fault {
 }
 
 type Run<V> = Result<V, Box<Fault>>;
+
+/// The arguments of a call: seldom more than three.
+type Values = SmallVec<[Value; 3]>;
 
 /// Why a call failed: in a template that it executed, or by itself.
 enum CallError {
@@ -150,14 +154,14 @@ impl At<'_> {
 /// One template in execution.
 struct Frame<'s> {
     template: &'s Template,
-    variables: Vec<(&'s str, Operand)>,
+    variables: SmallVec<[(&'s str, Operand); 2]>,
     at: At<'s>,
     template_depth: usize,
 }
 
 impl<'s> Frame<'s> {
     fn new(template: &'s Template, dot: Operand, template_depth: usize) -> Frame<'s> {
-        Frame { template, variables: vec![("$", dot)], at: At::List(&template.body), template_depth }
+        Frame { template, variables: smallvec![("$", dot)], at: At::List(&template.body), template_depth }
     }
 
     fn span(&self, range: Range) -> Span {
@@ -511,7 +515,7 @@ impl Engine<'_> {
 
     fn list<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, list: &'s List) -> Run<Flow> {
         frame.at = At::List(list);
-        self.recorder.executed(list.index);
+        self.recorder.executed(frame.template, list.index);
         for node in &list.nodes {
             match self.node(frame, out, dot, node)? {
                 Flow::On => {}
@@ -526,11 +530,11 @@ impl Engine<'_> {
         frame.at = At::Node(node);
         match node {
             Node::Text { range, index } => {
-                self.recorder.executed(*index);
+                self.recorder.executed(frame.template, *index);
                 self.write_text(frame, out, *range)?;
             }
             Node::Action { range, pipe, index, .. } => {
-                self.recorder.executed(*index);
+                self.recorder.executed(frame.template, *index);
                 let value = self.pipeline(frame, dot, pipe)?;
                 if pipe.variables.is_empty() {
                     frame.at = At::Node(node);
@@ -539,7 +543,7 @@ impl Engine<'_> {
             }
             Node::Branch(branch) => return self.branch(frame, out, dot, branch),
             Node::Template(call) => {
-                self.recorder.executed(call.index);
+                self.recorder.executed(frame.template, call.index);
                 self.template_call(frame, out, dot, call)?;
             }
             Node::Break { .. } => return Ok(Flow::Break),
@@ -606,7 +610,7 @@ impl Engine<'_> {
             out.push(&text.bytes, origin);
             return Ok(());
         }
-        let mut pieces = Vec::with_capacity(text.pieces().len());
+        let mut pieces = Vec::with_capacity(text.pieces().len() + 1);
         let mut bare = None;
         let mut last = (OriginId::NONE, OriginId::NONE);
         let mut covered = 0;
@@ -625,8 +629,7 @@ impl Engine<'_> {
             }
             pieces.push(Piece { origin: last.1, ..*piece });
         }
-        let length = text.bytes.len();
-        out.push_slice(&Text { bytes: text.bytes.clone(), pieces: Some(pieces.into()) }, OriginId::NONE, 0..length);
+        out.push_with(&text.bytes, pieces);
         Ok(())
     }
 
@@ -843,7 +846,7 @@ impl Engine<'_> {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
             ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
-            ExpressionKind::Function(function) => self.function(frame, dot, function, first, At::Command(command), arguments, piped),
+            ExpressionKind::Function(callee) => self.function(frame, dot, *callee, first, At::Command(command), arguments, piped),
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
                 self.pipeline(frame, dot, pipe)
@@ -912,9 +915,9 @@ impl Engine<'_> {
                 frame.at = At::Expression(base);
                 self.pipeline(frame, dot, pipe)?
             }
-            ExpressionKind::Function(function) => {
+            ExpressionKind::Function(callee) => {
                 frame.at = At::Expression(base);
-                self.function(frame, dot, function, base, At::Expression(base), &[], None)?
+                self.function(frame, dot, *callee, base, At::Expression(base), &[], None)?
             }
             _ => self.constant(frame, base)?,
         };
@@ -1064,7 +1067,7 @@ impl Engine<'_> {
         let values = match parameters {
             Some(parameters) => self.method_arguments(frame, dot, name, parameters, arguments, piped)?,
             None => {
-                let mut values = Vec::with_capacity(arguments.len() + 1);
+                let mut values = Values::with_capacity(arguments.len() + 1);
                 for argument in arguments {
                     values.push(self.argument(frame, dot, Type::Any, argument)?);
                 }
@@ -1119,7 +1122,7 @@ impl Engine<'_> {
         parameters: &'static [&'static str],
         arguments: &'s [Expression],
         piped: Piped,
-    ) -> Run<Vec<Value>> {
+    ) -> Run<Values> {
         let (fixed, variadic) = match parameters.split_last() {
             Some((last, fixed)) if last.starts_with("...") => (fixed, Some(named_type(&last[3..]))),
             _ => (parameters, None),
@@ -1152,7 +1155,7 @@ impl Engine<'_> {
         variadic: Option<Type>,
         arguments: &'s [Expression],
         piped: Piped,
-    ) -> Run<(Vec<Value>, Vec<Span>)> {
+    ) -> Run<(Values, SmallVec<[Span; 4]>)> {
         let given = arguments.len() + piped.is_some() as usize;
         match variadic {
             Some(_) if given < parameters.len() => {
@@ -1164,8 +1167,8 @@ impl Engine<'_> {
             _ => {}
         }
         let kind_of = |i: usize| parameters.get(i).copied().or(variadic).unwrap_or(Type::Any);
-        let mut values = Vec::with_capacity(given);
-        let mut places = Vec::with_capacity(given);
+        let mut values = Values::with_capacity(given);
+        let mut places = SmallVec::with_capacity(given);
         for (i, argument) in arguments.iter().enumerate() {
             values.push(self.argument(frame, dot, kind_of(i), argument)?);
             places.push(frame.span(argument.range));
@@ -1202,7 +1205,7 @@ impl Engine<'_> {
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
             ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
             ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, pipe)?,
-            ExpressionKind::Function(function) => self.function(frame, dot, function, node, At::Expression(node), &[], None)?,
+            ExpressionKind::Function(callee) => self.function(frame, dot, *callee, node, At::Expression(node), &[], None)?,
             ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
         };
         self.validated(frame, operand, kind)
@@ -1247,32 +1250,39 @@ impl Engine<'_> {
         &mut self,
         frame: &mut Frame<'s>,
         dot: &Operand,
-        function: &'static Function,
+        callee: Callee,
         node: &'s Expression,
         whole: At<'s>,
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
+        let Callee { function, role, reading } = callee;
         let name = function.name;
         let site = frame.span(match whole {
             At::Command(_) => piped.as_ref().map_or(whole.range(), |(_, range)| range.to(whole.range())),
             _ => whole.range(),
         });
-        if matches!(name, "and" | "or") {
+        if role == Role::AndOr {
             return self.and_or(frame, dot, function, arguments, piped);
         }
         let (values, places) = self.arguments(frame, dot, name, function.parameters, function.variadic, arguments, piped)?;
-        let result = match name {
-            "include" => self.include(&values),
-            "tpl" => self.tpl(&values),
-            "call" => {
+        let result = match role {
+            Role::Include => self.include(&values),
+            Role::Tpl => self.tpl(&values),
+            Role::Call => {
                 let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
                 Err(CallError::Itself(call_of_no_function(callee, &values), None))
             }
-            _ => self.call(frame, function, site, &values, &places),
+            _ => {
+                self.note_reads(name, reading, &values);
+                if role == Role::Changes {
+                    self.recorder.changes(&values);
+                }
+                self.call(frame, function, site, &values, &places)
+            }
         };
-        if name == "semverCompare" {
+        if role == Role::SemverCompare {
             self.recorder.compared(&values, &result);
         }
         match result {
@@ -1308,26 +1318,17 @@ impl Engine<'_> {
     }
 
     fn call(&mut self, frame: &Frame, function: &'static Function, site: Span, values: &[Value], places: &[Span]) -> Result<Value, CallError> {
-        self.note_reads(function.name, values);
-        if matches!(function.name, "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite") {
-            self.recorder.changes(values);
-        }
+        let mut seed = 0;
         if function.volatile {
             self.recorder.volatile.insert(site);
+            seed = hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &site.start.to_le_bytes());
         }
-        let offset = site.start.to_le_bytes();
-        let mut call = Call {
-            origins: &mut self.origins,
-            site,
-            arguments: places,
-            seed: hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &offset),
-            budget: self.limits.bytes.saturating_sub(self.bytes),
-        };
+        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: self.limits.bytes.saturating_sub(self.bytes) };
         (function.run)(&mut call, values).map_err(|message| CallError::Itself(message, None))
     }
 
-    fn note_reads(&mut self, function: &str, values: &[Value]) {
-        match super::record::reading(function) {
+    fn note_reads(&mut self, function: &str, reading: Reading, values: &[Value]) {
+        match reading {
             Reading::Nothing => {}
             Reading::Everything => values.iter().for_each(|value| self.recorder.read_deeply(value)),
             Reading::Keys => {
@@ -1394,7 +1395,7 @@ impl Engine<'_> {
 
     fn include(&mut self, values: &[Value]) -> Result<Value, CallError> {
         let [Value { kind: Kind::Str(name), .. }, data] = values else { return Err(CallError::Itself("include needs a name".into(), None)) };
-        let shown = name.to_str().into_owned();
+        let shown = name.to_str();
         let count = self.includes.entry(name.bytes.clone()).or_insert(0);
         if *count > MAX_INCLUDES {
             let message = format!("rendering template has a nested reference name: {shown}: unable to execute template");
@@ -1461,7 +1462,7 @@ impl Engine<'_> {
             return Ok((parsed.scope.clone(), parsed.main.clone()));
         }
         let source = self.derive(ROOT_NAME, text, origin);
-        let parser::Parsed { templates, errors } = parser::parse(ROOT_NAME, source, text.bytes[..].into(), None);
+        let parser::Parsed { templates, errors, .. } = parser::parse(ROOT_NAME, source, text.bytes[..].into());
         if let Some(error) = errors.first() {
             let message = format!("cannot parse template {}: {}", print::quote(&text.bytes), error.message);
             return Err(CallError::Itself(message, error.help.clone()));

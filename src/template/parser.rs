@@ -18,14 +18,17 @@ const MAX_NESTING: usize = 500;
 const MAX_ERRORS: usize = 100;
 
 /// What a text holds.
+#[derive(Debug)]
 pub struct Parsed {
     /// The text itself (last) and what it defines; no name twice.
     pub templates: Vec<Template>,
     pub errors: Vec<ParseError>,
+    /// What can be executed, as [`NodeIndex`] counts it.
+    pub nodes: Vec<NodeInfo>,
 }
 
-/// Parses a text. Executable nodes are added to `nodes`, where given.
-pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, nodes: Option<&mut Vec<NodeInfo>>) -> Parsed {
+/// Parses a text.
+pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     let name: Arc<str> = name.into();
     let mut parser = Parser {
         lexer: Lexer::new(&text),
@@ -33,16 +36,16 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, nodes: Option<&mut V
         source,
         parsed_as: name.clone(),
         tree: TreeState::default(),
-        nodes,
+        nodes: Vec::new(),
         templates: Vec::new(),
         errors: Vec::new(),
         depth: 0,
     };
     let body = parser.main();
     parser.add(name, body);
-    let Parser { templates, errors, parsed_as, .. } = parser;
-    let templates = templates.into_iter().map(|(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body });
-    Parsed { templates: templates.collect(), errors }
+    let Parser { templates, errors, parsed_as, nodes, .. } = parser;
+    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body, first_node: None };
+    Parsed { templates: templates.into_iter().map(of).collect(), errors, nodes }
 }
 
 /// Whether Go takes a body for empty: definitions, comments and white space.
@@ -100,19 +103,19 @@ enum Item {
     Stop(Stop),
 }
 
-struct Parser<'t, 'n> {
+struct Parser<'t> {
     lexer: Lexer<'t>,
     text: &'t [u8],
     source: SourceId,
     parsed_as: Arc<str>,
     tree: TreeState,
-    nodes: Option<&'n mut Vec<NodeInfo>>,
+    nodes: Vec<NodeInfo>,
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
     depth: usize,
 }
 
-impl Parser<'_, '_> {
+impl Parser<'_> {
     fn next(&mut self) -> Token {
         let token = match self.tree.ahead.pop() {
             Some(token) => token,
@@ -156,9 +159,8 @@ impl Parser<'_, '_> {
     }
 
     fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
-        let nodes = self.nodes.as_deref_mut()?;
-        nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
-        Some(nodes.len() as u32 - 1)
+        self.nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
+        self.nodes.len() as u32 - 1
     }
 
     fn fail<V>(&mut self, at: Range, message: impl AsRef<str>) -> Parse<V> {
@@ -645,7 +647,7 @@ impl Parser<'_, '_> {
         let token = self.next_non_space();
         let range = self.range(&token);
         let kind = match token.kind {
-            T::Identifier => ExpressionKind::Function(self.function(&token)?),
+            T::Identifier => ExpressionKind::Function(Callee::new(self.function(&token)?)),
             T::Dot => ExpressionKind::Dot,
             T::Nil => ExpressionKind::Nil,
             T::Variable => {
@@ -708,7 +710,7 @@ fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
     let mut later = guarded;
     for command in pipe.commands.iter_mut().rev() {
         let [first, arguments @ ..] = &mut command.arguments[..] else { continue };
-        let function = if let ExpressionKind::Function(function) = first.kind { Some(function) } else { None };
+        let function = if let ExpressionKind::Function(callee) = first.kind { Some(callee.function) } else { None };
         let guards = function.is_some_and(|function| !goes_to_text(function.name));
         guard_expression(first, later);
         for argument in arguments {

@@ -2,7 +2,7 @@
 //!
 //! The evaluator only sets bits while it runs; [`Record`] turns them into spans once, at the end.
 
-use super::tree::NodeIndex;
+use super::tree::{NodeIndex, Template};
 use crate::source::{Origin, OriginId, Origins, Span};
 use crate::value::{Kind, Value};
 use rustc_hash::FxHashSet;
@@ -107,6 +107,9 @@ impl Recorder {
 
     /// A value was read with everything in it.
     pub fn read_deeply(&mut self, value: &Value) {
+        if !matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
+            return self.read_value(value);
+        }
         // A map may hold itself.
         let mut seen = FxHashSet::default();
         let mut stack = vec![value.clone()];
@@ -159,9 +162,9 @@ impl Recorder {
         }
     }
 
-    pub fn executed(&mut self, node: NodeIndex) {
-        if let Some(index) = node {
-            self.executed.insert(index as usize);
+    pub fn executed(&mut self, template: &Template, node: NodeIndex) {
+        if let Some(first) = template.first_node {
+            self.executed.insert((first + node) as usize);
         }
     }
 
@@ -250,7 +253,7 @@ pub(super) fn goes_to_text(function: &str) -> bool {
 
 /// What a function reads of the maps and lists that it is given.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Reading {
+pub enum Reading {
     /// It hands them on, or only looks at their type or size.
     Nothing,
     /// Keys that it is given by name.

@@ -4,6 +4,7 @@
 //! Everything between a loaded chart and rendered texts happens here, on one thread with a large stack.
 
 use super::context;
+use super::parser::{self, Parsed};
 use super::{Asked, Limits, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
 use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
@@ -15,7 +16,7 @@ use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How to render.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,23 @@ pub struct Options<'a> {
 /// Templates that were parsed for one set of enabled subcharts serve all renders with the same set.
 #[derive(Debug, Default)]
 pub struct Cache {
-    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
+    sets: Mutex<FxHashMap<TemplateNames, Arc<TemplateSet>>>,
+}
+
+/// Templates in the making: all renders that need them share the work.
+#[derive(Debug, Default)]
+struct TemplateSet {
+    /// A slot for each file; locked while it is parsed.
+    files: Vec<Mutex<Slot>>,
+    all: OnceLock<Arc<Templates>>,
+}
+
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Open,
+    Parsed(Parsed),
+    Taken,
 }
 
 /// The names and texts of a set of templates, in the order of parsing.
@@ -356,25 +373,38 @@ impl Run<'_> {
     }
 
     fn parse(&self, names: &TemplateNames) -> Arc<Templates> {
-        let slot = {
-            let mut sets = self.cache.sets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            sets.entry(names.clone()).or_default().clone()
+        let set = {
+            let mut sets = self.cache.sets.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(TemplateSet { files: names.iter().map(|_| Mutex::default()).collect(), all: OnceLock::new() });
+            sets.entry(names.clone()).or_insert_with(new).clone()
         };
-        let parsed = slot.get_or_init(|| {
+        let parse = |(name, source): &(Arc<str>, SourceId)| parser::parse(name, *source, (&*self.sources.get(*source).text).into());
+        // What another render is parsing just now is left to it.
+        for (file, slot) in names.iter().zip(&set.files) {
+            if let Ok(mut slot) = slot.try_lock()
+                && matches!(*slot, Slot::Open)
+            {
+                *slot = Slot::Parsed(parse(file));
+            }
+        }
+        let all = set.all.get_or_init(|| {
             let mut templates = Templates::new();
-            for (name, source) in names {
-                templates.add(name, *source, &self.sources.get(*source).text);
+            for (file, slot) in names.iter().zip(&set.files) {
+                match std::mem::replace(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner), Slot::Taken) {
+                    Slot::Parsed(parsed) => templates.append(parsed),
+                    _ => templates.append(parse(file)),
+                }
             }
             Arc::new(templates)
         });
-        parsed.clone()
+        all.clone()
     }
 }
 
 /// Whether a cluster with these capabilities gives the same answer; false where only a render can tell.
 pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
     let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
-        capabilities.api_versions.iter().any(|v| v == api)
+        capabilities.api_versions.iter().any(|v| *v == api)
     } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
         release::is_compatible(constraint, &capabilities.version)
     } else if asked.question == "KubeVersion.Major" {

@@ -5,6 +5,7 @@
 
 use super::functions::Function;
 use super::print::Complex;
+use super::record::Reading;
 use crate::source::{SourceId, Span};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Template {
     /// The whole text of that file.
     pub text: Arc<[u8]>,
     pub body: List,
+    /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose nodes are not counted.
+    pub first_node: Option<u32>,
 }
 
 impl Template {
@@ -50,8 +53,8 @@ impl Range {
     }
 }
 
-/// The place of a node in [`super::Templates::nodes`]; none in text given to `tpl`.
-pub type NodeIndex = Option<u32>;
+/// The place of a node among those of its file; see [`Template::first_node`].
+pub type NodeIndex = u32;
 
 #[derive(Debug, Default)]
 pub struct List {
@@ -150,6 +153,42 @@ pub struct Command {
     pub arguments: Vec<Expression>,
 }
 
+/// A function as a template calls it, with what the evaluator has to know of it at every call.
+#[derive(Clone, Copy, Debug)]
+pub struct Callee {
+    pub function: &'static Function,
+    pub role: Role,
+    pub reading: Reading,
+}
+
+/// What the evaluator does itself, or takes note of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Role {
+    AndOr,
+    Include,
+    Tpl,
+    Call,
+    SemverCompare,
+    /// It changes its first argument.
+    Changes,
+    Plain,
+}
+
+impl Callee {
+    pub fn new(function: &'static Function) -> Callee {
+        let role = match function.name {
+            "and" | "or" => Role::AndOr,
+            "include" => Role::Include,
+            "tpl" => Role::Tpl,
+            "call" => Role::Call,
+            "semverCompare" => Role::SemverCompare,
+            "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => Role::Changes,
+            _ => Role::Plain,
+        };
+        Callee { function, role, reading: super::record::reading(function.name) }
+    }
+}
+
 #[derive(Debug)]
 pub struct Expression {
     pub at: u32,
@@ -182,7 +221,7 @@ pub enum ExpressionKind {
         names: Vec<Box<str>>,
         guarded: bool,
     },
-    Function(&'static Function),
+    Function(Callee),
     Pipe(Box<Pipe>),
 }
 
@@ -308,7 +347,7 @@ impl Describe for Expression {
                 base.describe_in_parens(text, out);
                 fields(names, out);
             }
-            ExpressionKind::Function(function) => out.extend_from_slice(function.name.as_bytes()),
+            ExpressionKind::Function(callee) => out.extend_from_slice(callee.function.name.as_bytes()),
             ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
         }
     }

@@ -208,8 +208,10 @@ impl<'s, 't> Decoder<'s, 't> {
 
     fn entry(&mut self, key_index: usize, value_index: usize, map: &mut Mapping, depth: usize) -> Outcome<()> {
         let raw = self.raw(key_index);
-        let key = self.node(key_index, depth + 1)?;
-        let text: Box<str> = match &key.data {
+        let mut key = self.node(key_index, depth + 1)?;
+        let text: Box<str> = match &mut key.data {
+            // Nobody looks at the key again.
+            Data::Str(text) if map.seen.is_none() => std::mem::take(text),
             Data::Str(text) => text.clone(),
             Data::Int(i) => i.to_string().into(),
             Data::Float(f) => super::number::format_float32(*f).into(),

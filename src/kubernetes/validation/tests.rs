@@ -27,6 +27,7 @@ fn object(text: &str) -> Result<Object, String> {
         template: "manifest.yaml".into(),
         from_crds: false,
         kubernetes: None,
+        fingerprint: 0,
     })
 }
 

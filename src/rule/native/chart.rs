@@ -281,7 +281,7 @@ fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
             continue;
         }
         let mut found = Vec::new();
-        for object in crate::manifest::read(sources, file.source, &file.name, None, &mut found) {
+        for object in crate::manifest::read(&sources.get(file.source).text, file.source, &file.name, None, &mut found) {
             let is_crd = &*object.identity.kind == "CustomResourceDefinition" && object.identity.api_version.starts_with("apiextensions.k8s.io/");
             if !is_crd {
                 let path = Path::root().key(if &*object.identity.kind == "CustomResourceDefinition" { "apiVersion" } else { "kind" });
