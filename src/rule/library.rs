@@ -12,9 +12,7 @@ use cel::common::types::{BOOL_TYPE, CelBool, CelDouble, CelInt, CelList, CelStri
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 use std::any::Any;
-use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -297,50 +295,12 @@ pub(super) fn is_semver(text: &str) -> bool {
     Semver::parse(text, false).is_some()
 }
 
-/// Runs `use_it` with the compiled form of a regular expression in Go's syntax; each thread compiles an expression once.
+/// Runs `use_it` with the compiled form of a regular expression in Go's syntax.
 pub(super) fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
-    thread_local! {
-        static CACHE: RefCell<HashMap<String, Result<regex::Regex, String>>> = RefCell::default();
+    match crate::template::functions::regexps::compile(pattern.as_bytes()) {
+        Ok(expression) => Ok(use_it(expression.regex())),
+        Err(message) => Err(ExecutionError::function_error(function, message)),
     }
-    CACHE.with_borrow_mut(|cache| {
-        if cache.len() > 1000 {
-            cache.clear();
-        }
-        if !cache.contains_key(pattern) {
-            let compiled = regex::RegexBuilder::new(&ascii_classes(pattern)).size_limit(1 << 20).build().map_err(|e| e.to_string());
-            cache.insert(pattern.to_owned(), compiled);
-        }
-        match cache.get(pattern) {
-            Some(Ok(regex)) => Ok(use_it(regex)),
-            Some(Err(message)) => Err(ExecutionError::function_error(function, message)),
-            None => Err(ExecutionError::function_error(function, "no such expression")),
-        }
-    })
-}
-
-/// In Go's regular expressions `\d`, `\w`, `\s` and `\b` are ASCII.
-fn ascii_classes(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('d') => out.push_str("[0-9]"),
-            Some('D') => out.push_str("[^0-9]"),
-            Some('w') => out.push_str("[0-9A-Za-z_]"),
-            Some('W') => out.push_str("[^0-9A-Za-z_]"),
-            Some('s') => out.push_str("[\\t\\n\\f\\r ]"),
-            Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
-            Some('b') => out.push_str("(?-u:\\b)"),
-            Some('B') => out.push_str("(?-u:\\B)"),
-            Some(other) => out.extend(['\\', other]),
-            None => out.push('\\'),
-        }
-    }
-    out
 }
 
 fn as_quantity(value: &dyn Val) -> Option<Quantity> {

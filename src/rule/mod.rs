@@ -17,6 +17,7 @@ pub mod expectation;
 pub mod library;
 pub mod native;
 pub mod pod;
+pub mod policy;
 pub mod program;
 pub mod quantity;
 mod quick;
@@ -67,6 +68,8 @@ pub struct Rule {
     /// Where `deny` stands in a user's file.
     own: Option<Span>,
     complained: AtomicBool,
+    /// Of a rule that is a ValidatingAdmissionPolicy.
+    policy: Option<policy::Policy>,
 }
 
 /// The expressions of a rule. Those of message and place are parsed with the first finding.
@@ -133,11 +136,15 @@ impl Rule {
             compiled: OnceLock::new(),
             own,
             complained: AtomicBool::new(false),
+            policy: None,
         }
     }
 
     /// Whether the rule is for objects of this kind.
     fn is_for(&self, object: &Object) -> bool {
+        if let Some(policy) = &self.policy {
+            return policy.is_for(object);
+        }
         let kinds = &self.definition.kinds;
         let api_version = &object.identity.api_version;
         let makes_pods = || pod::makes_pods(api_version, &object.identity.kind);
@@ -153,6 +160,9 @@ impl Rule {
 
     /// Whether it is certain without CEL that the rule has nothing to say.
     fn passes(&self, nodes: &quick::Nodes<'_>) -> bool {
+        if self.policy.is_some() {
+            return false;
+        }
         let nodes = quick::Nodes { params: Some(&self.parameters), ..*nodes };
         self.compiled().is_none_or(|compiled| compiled.quick.denies(&nodes) == Some(false))
     }
@@ -175,8 +185,12 @@ impl Rule {
 
     /// Evaluates a CEL rule and gives its findings; `base` is the place of what the scope looks at.
     fn evaluate(&self, bindings: &Bindings<'_>, base: &Path, problems: &Mutex<Vec<Diagnostic>>, found: &mut Vec<Finding>) {
-        let Some(compiled) = self.compiled() else { return };
         let bindings = Bindings { params: Some(&*self.params), ..*bindings };
+        if let Some(policy) = &self.policy {
+            found.extend(policy.broken(&bindings).into_iter().map(|(path, message)| self.finding(path, message)));
+            return;
+        }
+        let Some(compiled) = self.compiled() else { return };
         let mut add = |bindings: &Bindings<'_>| {
             let path = match compiled.at(&self.definition) {
                 At::Fixed(path) => base.join(path),
@@ -255,45 +269,21 @@ impl Rules {
         let mut found = Vec::new();
         let mut rules: Vec<Rule> =
             EMBEDDED.iter().filter(|d| is_selected(selection, d, false)).map(|d| Rule::new(Cow::Borrowed(d), selection, None)).collect();
-        for path in paths {
-            for file in rule_files(path) {
-                let text = match sources.read_file(&file) {
-                    Ok(text) => text,
-                    Err(error) => {
-                        let source = sources.add(Source::new(path_name(&file), &b""[..], SourceKind::File));
-                        let message = format!("the rule file cannot be read: {error}");
-                        found.push(Diagnostic::new(definition::INVALID, Severity::Error, Span::new(source, 0, 0), message));
-                        continue;
-                    }
-                };
-                let source = sources.add(Source::new(path_name(&file), text, SourceKind::File));
-                let node = match crate::yaml::read(sources, source) {
-                    Ok(node) => node,
-                    Err(error) => {
-                        found.push(Diagnostic::new(definition::INVALID, Severity::Error, error.span, error.message));
-                        continue;
-                    }
-                };
-                let group = file.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()).filter(|g| definition::GROUPS.contains(g));
-                let Some(written) = definition::from_node(&node, group.unwrap_or("own"), &mut found) else { continue };
-                if let Some(twin) =
-                    EMBEDDED.iter().map(|d| &d.id).chain(rules.iter().map(|r| &r.definition.id)).find(|id| **id == written.definition.id)
-                {
-                    let span = node.get("id").map_or(node.span, |n| n.span);
-                    found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, format!("there is a rule `{twin}` already")));
-                    continue;
-                }
-                if let Err((field, error)) = Compiled::check(&written.definition)
-                    && !written.definition.native
-                {
-                    let span = node.get(field).map_or(written.deny, |n| inside(sources, n.span, error.offset));
-                    let message = format!("`{field}` does not compile: {}", error.message);
-                    found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, message));
-                    continue;
-                }
-                if is_selected(selection, &written.definition, true) {
-                    rules.push(Rule::new(Cow::Owned(written.definition), selection, Some(written.deny)));
-                }
+        for own in read(sources, paths, &mut found) {
+            if let Some(twin) = EMBEDDED.iter().map(|d| &d.id).chain(rules.iter().map(|r| &r.definition.id)).find(|id| **id == own.definition.id) {
+                found.push(Diagnostic::new(definition::INVALID, Severity::Error, own.id, format!("there is a rule `{twin}` already")));
+                continue;
+            }
+            let id = own.id;
+            let rule = own.rule(selection);
+            if rule.policy.as_ref().is_some_and(|p| p.takes_params) && rule.parameters.is_empty() {
+                let name = &rule.definition.id;
+                let message = format!("the policy takes parameters: give them as `rules.parameters.{name}`, or with the binding in the same file");
+                found.push(Diagnostic::new(definition::INVALID, Severity::Error, id, message));
+                continue;
+            }
+            if is_selected(selection, &rule.definition, true) {
+                rules.push(rule);
             }
         }
         (Rules { rules, problems: Mutex::default() }, found)
@@ -469,6 +459,87 @@ impl Rules {
     }
 }
 
+/// A user's rule as its file gives it.
+pub struct Own {
+    pub definition: Definition,
+    pub file: PathBuf,
+    /// Where the id and the `deny` stand.
+    id: Span,
+    deny: Span,
+    /// Of a ValidatingAdmissionPolicy, which has no `deny`.
+    policy: Option<policy::Policy>,
+}
+
+impl Own {
+    fn rule(self, selection: &Selection) -> Rule {
+        let policy = self.policy;
+        Rule { policy, ..Rule::new(Cow::Owned(self.definition), selection, Some(self.deny)) }
+    }
+
+    /// The rule alone. Evaluation errors are in [`Rules::problems`].
+    pub fn alone(self) -> Rules {
+        Rules { rules: vec![self.rule(&Selection::default())], problems: Mutex::default() }
+    }
+}
+
+/// One built-in rule alone, whose evaluation errors are kept.
+pub fn alone(definition: &'static Definition) -> Rules {
+    let source = Sources::default().add(Source::new("rule", &b""[..], SourceKind::File));
+    let rule = Rule::new(Cow::Borrowed(definition), &Selection::default(), Some(Span::new(source, 0, 0)));
+    Rules { rules: vec![rule], problems: Mutex::default() }
+}
+
+/// Whether another room finds what the rule is about, so that there is no function and no expression to run here.
+pub fn found_elsewhere(definition: &Definition) -> bool {
+    definition.native && native::find(&definition.id).is_none()
+}
+
+/// Reads the rules of files and folders: rule files, and ValidatingAdmissionPolicies with their bindings. What is wrong with one goes to
+/// `found`, and it is left out.
+pub fn read(sources: &mut Sources, paths: &[PathBuf], found: &mut Vec<Diagnostic>) -> Vec<Own> {
+    let mut rules = Vec::new();
+    let mut policies = Vec::new();
+    for file in paths.iter().flat_map(|path| rule_files(path)) {
+        let text = match sources.read_file(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                let source = sources.add(Source::new(path_name(&file), &b""[..], SourceKind::File));
+                let message = format!("the rule file cannot be read: {error}");
+                found.push(Diagnostic::new(definition::INVALID, Severity::Error, Span::new(source, 0, 0), message));
+                continue;
+            }
+        };
+        let is_policy = policy::is_one(&text);
+        let source = sources.add(Source::new(path_name(&file), text, SourceKind::File));
+        if is_policy {
+            let name = sources.get(source).name.clone();
+            policies.extend(crate::manifest::read(sources, source, &name, None, found).into_iter().map(|o| (file.clone(), o)));
+            continue;
+        }
+        let node = match crate::yaml::read(sources, source) {
+            Ok(node) => node,
+            Err(error) => {
+                found.push(Diagnostic::new(definition::INVALID, Severity::Error, error.span, error.message));
+                continue;
+            }
+        };
+        let group = file.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()).filter(|g| definition::GROUPS.contains(g));
+        let Some(written) = definition::from_node(&node, group.unwrap_or("own"), found) else { continue };
+        if let Err((field, error)) = Compiled::check(&written.definition)
+            && !written.definition.native
+        {
+            let span = node.get(field).map_or(written.deny, |n| inside(sources, n.span, error.offset));
+            let message = format!("`{field}` does not compile: {}", error.message);
+            found.push(Diagnostic::new(definition::INVALID, Severity::Error, span, message));
+            continue;
+        }
+        let id = node.get("id").map_or(node.span, |n| n.span);
+        rules.push(Own { definition: written.definition, file, id, deny: written.deny, policy: None });
+    }
+    rules.extend(policy::rules(&policies, sources, found));
+    rules
+}
+
 /// Users' own rules without a profile count as recommended: who writes a rule wants it to run.
 fn is_selected(selection: &Selection, definition: &Definition, own: bool) -> bool {
     let by_default = definition.is_recommended() || (own && definition.profiles.is_empty());
@@ -479,13 +550,15 @@ fn is_selected(selection: &Selection, definition: &Definition, own: bool) -> boo
     wanted && !selection.ignore.iter().any(|n| selects(n, definition))
 }
 
-/// The rule files behind a path: itself, or all YAML files below the folder, sorted.
-fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
+/// The rule files behind a path: itself, or all YAML files below the folder, sorted. What lies in a folder `fixtures` is what rules are
+/// tested with.
+pub fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
     let mut files: Vec<PathBuf> = ignore::WalkBuilder::new(path)
         .max_depth(Some(16))
+        .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != "fixtures")
         .build()
         .flatten()
         .map(ignore::DirEntry::into_path)

@@ -2,7 +2,7 @@
 
 use super::library;
 use super::value::display;
-use cel::common::types::CelBool;
+use cel::common::types::{CelBool, CelNull};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::parser::PrattParser;
@@ -22,6 +22,9 @@ pub struct Bindings<'v> {
     pub params: Option<&'v (dyn Val + 'v)>,
     /// Where `deny` gives a list: the item that the finding is about.
     pub item: Option<&'v (dyn Val + 'v)>,
+    /// What a ValidatingAdmissionPolicy knows besides the object.
+    pub request: Option<&'v (dyn Val + 'v)>,
+    pub namespace_object: Option<&'v (dyn Val + 'v)>,
 }
 
 /// The names that [`Bindings`] binds.
@@ -39,6 +42,10 @@ impl VariableResolver for Bindings<'_> {
             "environments" => self.environments,
             "params" => self.params,
             "item" => self.item,
+            "request" => self.request,
+            "namespaceObject" => self.namespace_object,
+            // Nothing stood there before.
+            "oldObject" if self.request.is_some() => Some(&NULL as &dyn Val),
             _ => None,
         };
         value.map(CowVal::Borrowed)
@@ -52,8 +59,15 @@ pub struct CompileError {
     pub offset: usize,
 }
 
+static NULL: CelNull = CelNull;
+
 /// Compiles an expression. What it names must exist: CEL itself would only notice when the rule runs.
 pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
+    compile_with(text, &NAMES)
+}
+
+/// As [`compile`], where other names are bound.
+pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError> {
     let environment = library::environment();
     let program = environment.compile(text).map_err(|errors| {
         let first = errors.errors.into_iter().next();
@@ -64,10 +78,10 @@ pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
     let local = locals(program.expression());
     for name in references.variables() {
         let known =
-            NAMES.contains(&name) || local.iter().any(|l| l == name) || ["math", "sets", "lists", "strings", "ip", "optional"].contains(&name);
+            names.contains(&name) || local.iter().any(|l| l == name) || ["math", "sets", "lists", "strings", "ip", "optional"].contains(&name);
         let a_type = ["int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type"].contains(&name);
         if !known && !a_type && !name.starts_with(['@', '#']) {
-            let hint = crate::diagnostic::did_you_mean(name, NAMES).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+            let hint = crate::diagnostic::did_you_mean(name, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
             return Err(CompileError { message: format!("nothing is called `{name}`{hint}"), offset: text.find(name).unwrap_or(0) });
         }
     }
@@ -142,6 +156,13 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
         return Ok(Verdict::Items(items));
     }
     Err(ExecutionError::UnexpectedType { got: value.get_type().name().to_owned(), want: "bool or list".to_owned() })
+}
+
+/// What an expression says, as a person reads it; none where it cannot be evaluated.
+pub fn said(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
+    let mut context = Context::with_env(library::environment());
+    context.set_variable_resolver(bindings);
+    Value::resolve_val(expression, &context).ok().map(|value| display(value.as_ref()))
 }
 
 /// A text with `{{ expression }}` in it.

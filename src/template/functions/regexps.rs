@@ -62,6 +62,13 @@ pub struct Expression {
     names: Vec<String>,
 }
 
+impl Expression {
+    /// The expression in the syntax of the `regex` crate, for text that is UTF-8.
+    pub fn regex(&self) -> &regex::Regex {
+        &self.regex
+    }
+}
+
 thread_local! {
     static COMPILED: RefCell<HashMap<Box<[u8]>, Result<Rc<Expression>, String>>> = RefCell::new(HashMap::new());
 }
