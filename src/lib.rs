@@ -5,6 +5,8 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`cli`] | clap types, one file a subcommand |
+//! | [`fix`] | fixes that are sure, proven by rendering again |
+//! | [`trial`] | rules tried on their examples and fixtures |
 //! | [`lsp`] | the language server: a chart in an editor, judged while it is written |
 //! | [`setup`] | what configuration and command line say together: rules, versions |
 //! | [`usage`] | values never read, template lines never rendered |
@@ -31,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod difference;
+pub mod fix;
 pub mod kubernetes;
 pub mod lsp;
 pub mod manifest;
@@ -41,6 +44,7 @@ pub mod secret;
 pub mod semver;
 pub mod source;
 pub mod template;
+pub mod trial;
 pub mod unit;
 pub mod usage;
 pub mod value;
@@ -69,6 +73,8 @@ pub struct Options {
     pub kubernetes: Option<diagnostic::Versions>,
     pub baseline: Option<PathBuf>,
     pub schema_locations: Vec<String>,
+    /// Users' own rules besides those of the configuration: files and folders.
+    pub rule_paths: Vec<PathBuf>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
     /// Texts of an editor that stand in for files.

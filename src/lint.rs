@@ -66,7 +66,7 @@ pub(crate) fn apply_baseline(file: &Path, report: &mut Report) -> Result<(), Err
 }
 
 /// The configuration file of a unit.
-fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
+pub(crate) fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
     match (&options.config, unit) {
         (ConfigChoice::None, _) => None,
         (ConfigChoice::File(file), _) => Some(file.clone()),
@@ -76,7 +76,7 @@ fn configuration(unit: &Unit, options: &Options) -> Option<PathBuf> {
     }
 }
 
-fn lint_unit(unit: &Unit, setup: &Setup, options: &Options, alone: bool) -> Result<Report, Error> {
+pub(crate) fn lint_unit(unit: &Unit, setup: &Setup, options: &Options, alone: bool) -> Result<Report, Error> {
     match unit {
         Unit::Chart(path) => {
             let (report, rendering) = lint_chart(path, setup, options)?;
@@ -89,7 +89,7 @@ fn lint_unit(unit: &Unit, setup: &Setup, options: &Options, alone: bool) -> Resu
         Unit::Manifests(files) => {
             let mut texts = Vec::new();
             for file in files {
-                let text = std::fs::read(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+                let text = setup.sources.read_file(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
                 texts.push((file.display().to_string(), text));
             }
             Ok(lint_manifests(texts, setup, options))

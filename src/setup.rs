@@ -41,7 +41,7 @@ impl Setup {
             None => Config::default(),
         };
         let selection = selection(&config, options);
-        let paths: Vec<_> = config.rules.paths.iter().map(|(path, _)| path.clone()).collect();
+        let paths: Vec<_> = config.rules.paths.iter().map(|(path, _)| path).chain(&options.rule_paths).cloned().collect();
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);
         found.extend(problems);
         let used = config.suppress.iter().map(|_| AtomicBool::new(false)).collect();

@@ -3,8 +3,9 @@
 use super::{ColorArguments, ExitCode, fail, print};
 use crate::config::FailOn;
 use crate::report::{Format, Report, Style};
-use crate::{ConfigChoice, Options, lint};
-use std::path::PathBuf;
+use crate::{ConfigChoice, Options, fix, lint};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -55,6 +56,12 @@ pub(super) struct Arguments {
     follow_symlinks: bool,
     #[command(flatten)]
     color: ColorArguments,
+    /// Fix what can be fixed for sure: each fix is proven by rendering again
+    #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
+    fix: bool,
+    /// Show what --fix would change as a unified diff, and change nothing
+    #[arg(long, conflicts_with_all = ["baseline", "write_baseline", "output"])]
+    diff: bool,
     /// Print findings only, no summary
     #[arg(short, long)]
     quiet: bool,
@@ -91,12 +98,50 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         matrices: arguments.output.iter().map(|(format, _)| format).chain([&arguments.format]).any(|f| *f == Format::Html),
         ..Options::default()
     };
+    if arguments.fix || arguments.diff {
+        match fix(&options, arguments) {
+            Ok(None) => {}
+            Ok(Some(code)) => return code,
+            Err(error) => return fail(&error.to_string()),
+        }
+    }
     let report = match lint(&options) {
         Ok(done) => done,
         Err(error) => return fail(&error.to_string()),
     };
     let fail_on = arguments.fail_on.or(report.fail_on).unwrap_or_default();
     write(&report, arguments).unwrap_or_else(|| u8::from(report.findings.iter().any(|f| fail_on.reached_by(f.severity))))
+}
+
+/// Shows the fixes, which ends the run, or applies them, and says on stderr what was done.
+fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, crate::Error> {
+    let fixes = fix::fix(options)?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let name = |file: &Path| file.strip_prefix(&here).unwrap_or(file).display().to_string();
+    let mut err = std::io::stderr();
+    for (finding, why) in &fixes.refused {
+        let place = finding.locations.first().map(|l| format!("{}:{}: ", l.file.as_deref().unwrap_or_default(), l.line)).unwrap_or_default();
+        let _ = writeln!(err, "{place}not fixed, since {why}: {} ({})", finding.message, finding.rule);
+    }
+    if arguments.diff {
+        let diffs: String = fixes.files.iter().map(|(file, (before, after))| fix::diff(&name(file), before, after)).collect();
+        let code = print(diffs.as_bytes());
+        return Ok(Some(if code == 0 { u8::from(!diffs.is_empty()) } else { code }));
+    }
+    for (file, (_, after)) in &fixes.files {
+        if let Err(error) = std::fs::write(file, after) {
+            return Ok(Some(fail(&format!("cannot write {}: {error}", file.display()))));
+        }
+    }
+    if !arguments.quiet {
+        let findings = fixes.fixed.len();
+        let _ = writeln!(err, "Fixed {findings} finding{} in {} file{}.", plural(findings), fixes.files.len(), plural(fixes.files.len()));
+    }
+    Ok(None)
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 /// Writes every report; a code where one could not be written.

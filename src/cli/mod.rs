@@ -4,6 +4,7 @@ mod chart;
 mod diff;
 mod init;
 mod lint;
+mod own_rules;
 mod rules;
 mod template;
 mod why;
@@ -44,6 +45,10 @@ enum Command {
     Rules(rules::ListArguments),
     /// Explain a rule
     Explain(rules::ExplainArguments),
+    /// Write a rule of your own to start from, with fixtures
+    NewRule(own_rules::NewArguments),
+    /// Try rules of your own on their examples and fixtures
+    TestRules(own_rules::TestArguments),
     /// Serve an editor: the language server, over stdin and stdout
     Lsp,
     /// Print a shell completion script
@@ -75,6 +80,8 @@ pub fn main() -> ExitCode {
         Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
         Some(Command::Rules(arguments)) => rules::list(&arguments),
         Some(Command::Explain(arguments)) => rules::explain(&arguments),
+        Some(Command::NewRule(arguments)) => own_rules::new(&arguments),
+        Some(Command::TestRules(arguments)) => own_rules::test(&arguments),
         Some(Command::Lsp) => match crate::lsp::serve() {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),

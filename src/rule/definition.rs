@@ -252,7 +252,7 @@ fn list(node: Option<&Node>) -> List {
 }
 
 /// A node as JSON, for parameters. Deeper than 64 levels becomes null.
-pub(super) fn to_json(node: &Node, depth: usize) -> serde_json::Value {
+pub(crate) fn to_json(node: &Node, depth: usize) -> serde_json::Value {
     use serde_json::Value;
     if depth > 64 {
         return Value::Null;

@@ -513,7 +513,7 @@ pub fn read(sources: &mut Sources, paths: &[PathBuf], found: &mut Vec<Diagnostic
         let source = sources.add(Source::new(path_name(&file), text, SourceKind::File));
         if is_policy {
             let name = sources.get(source).name.clone();
-            policies.extend(crate::manifest::read(sources, source, &name, None, found).into_iter().map(|o| (file.clone(), o)));
+            policies.extend(crate::manifest::read(&sources.get(source).text, source, &name, None, found).into_iter().map(|o| (file.clone(), o)));
             continue;
         }
         let node = match crate::yaml::read(sources, source) {

@@ -3,8 +3,10 @@
 mod broken;
 mod commands;
 mod configuration;
+mod fix;
 mod formats;
 mod hostile;
 mod lsp;
+mod own_rules;
 mod render;
 mod secrets;

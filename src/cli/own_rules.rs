@@ -1,0 +1,258 @@
+//! `thebot-lint new-rule` and `thebot-lint test-rules`: for people who write rules of their own.
+
+use super::{ExitCode, fail, print};
+use crate::config;
+use crate::rule::{self, Scope};
+use crate::source::Sources;
+use crate::trial::{self, Trial};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct NewArguments {
+    /// The rule's id: lower-case words joined by dashes
+    id: String,
+    /// What the rule looks at
+    #[arg(long, value_parser = ["container", "pod", "object", "unit", "chart", "environments"], default_value = "container")]
+    scope: String,
+    /// Folder of the rules (default: the first of the configuration's `rules.paths`, else policies/)
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct TestArguments {
+    /// Rule files or folders of them (default: the configuration's `rules.paths`)
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// `rules.paths` of the configuration that holds here.
+fn configured() -> Vec<PathBuf> {
+    let Some(file) = config::find(Path::new(".")) else { return Vec::new() };
+    let loaded = config::load(&file, &mut Sources::default(), &mut Vec::new());
+    loaded.map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect()).unwrap_or_default()
+}
+
+pub(super) fn new(arguments: &NewArguments) -> ExitCode {
+    let id = &arguments.id;
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if !id.split('-').all(is_word) {
+        return fail(&format!("`{id}` is no rule id: write lower-case words joined by dashes, as in `team-label-missing`"));
+    }
+    if rule::documentation(id).is_some() {
+        return fail(&format!("there is a rule `{id}` already (`thebot-lint explain {id}`)"));
+    }
+    let configured = configured();
+    let folder = arguments.path.clone().or_else(|| configured.iter().find(|p| !p.is_file()).cloned()).unwrap_or_else(|| "policies".into());
+    let scaffold = Scaffold::of(&arguments.scope);
+    let mut files = vec![(folder.join(format!("{id}.yaml")), scaffold.rule.replace("ID", id))];
+    for (kind, texts) in [("fail", scaffold.fail), ("pass", scaffold.pass)] {
+        let case = folder.join("fixtures").join(id).join(kind);
+        files.extend(texts.iter().map(|(name, text)| (case.join(name), text.replace("ID", id))));
+    }
+    // What is there is somebody's work.
+    if let Some((file, _)) = files.iter().find(|(file, _)| file.exists()) {
+        return fail(&format!("{} exists already", file.display()));
+    }
+    let mut told = String::new();
+    for (file, text) in &files {
+        let written = std::fs::create_dir_all(file.parent().unwrap_or(&folder)).and_then(|()| std::fs::write(file, text));
+        if let Err(error) = written {
+            return fail(&format!("cannot write {}: {error}", file.display()));
+        }
+        let _ = writeln!(told, "Wrote {}", file.display());
+    }
+    let _ = writeln!(told, "Try it with `thebot-lint test-rules {}`.", folder.display());
+    if !configured.contains(&folder) {
+        let _ = writeln!(told, "It runs where the configuration says `rules: {{paths: [{}]}}`.", folder.display());
+    }
+    print(told.as_bytes())
+}
+
+/// A rule of each scope to start from, which does something, with fixtures (paths below `fail` and `pass`, and texts).
+struct Scaffold {
+    rule: String,
+    fail: Vec<(&'static str, String)>,
+    pass: Vec<(&'static str, String)>,
+}
+
+impl Scaffold {
+    fn of(scope: &str) -> Scaffold {
+        let rule = |title: &str, kinds: &str, deny: &str, at: &str, message: &str, fix: &str, examples: &str| {
+            format!(
+                "id: ID\ntitle: {title}\nseverity: warning                     # error, warning, info\nscope: {scope}\n{kinds}\
+                 # CEL: true (or a list with one item for each finding) where the rule is broken.\n\
+                 deny: {deny}\n{at}message: {message}\nwhy: Say here what goes wrong for whom.\nfix: {fix}\n{examples}"
+            )
+        };
+        let deployment = |metadata: &str, image: &str, replicas: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata:{metadata}\nspec:{replicas}\n  selector: {{matchLabels: {{app: app}}}}\n  template:\n    \
+                 metadata: {{labels: {{app: app}}}}\n    spec:\n      serviceAccountName: app\n      containers:\n        - name: app\n          image: {image}\n"
+            )
+        };
+        let named = "\n  name: app";
+        let labelled = "\n  name: app\n  labels: {team: payments}";
+        match scope {
+            "container" => Scaffold {
+                rule: rule(
+                    "Image without a tag",
+                    "kinds: [PodSpec]                      # PodSpec: whatever makes pods; or Kind, group/Kind\n",
+                    "'!container.?image.orValue(\"\").contains(\":\")'",
+                    "at: image                             # where a finding points\n",
+                    "container {{container.name}} has the image {{container.image}}, which names no tag",
+                    "Name the tag that is meant.",
+                    "examples: {bad: [\"image: app\"], good: [\"image: app:1.0\"]}\n",
+                ),
+                fail: vec![("deployment.yaml", deployment(named, "app # expect: ID", ""))],
+                pass: vec![("deployment.yaml", deployment(named, "app:1.0", ""))],
+            },
+            "pod" => Scaffold {
+                rule: rule(
+                    "Default service account",
+                    "kinds: [PodSpec]                      # PodSpec: whatever makes pods; or Kind, group/Kind\n",
+                    "pod.?serviceAccountName.orValue(\"default\") == \"default\"",
+                    "at: serviceAccountName                # where a finding points; the nearest field that is there\n",
+                    "\"{{object.kind}} {{object.metadata.name}} runs as the default service account\"",
+                    "Name a service account of its own.",
+                    "examples: {bad: [\"serviceAccountName: default\"], good: [\"serviceAccountName: app\"]}\n",
+                ),
+                fail: vec![(
+                    "deployment.yaml",
+                    deployment(named, "app:1.0", "").replace("serviceAccountName: app\n", "serviceAccountName: default # expect: ID\n"),
+                )],
+                pass: vec![("deployment.yaml", deployment(named, "app:1.0", ""))],
+            },
+            "unit" => Scaffold {
+                rule: rule(
+                    "Deployment without a PodDisruptionBudget beside it",
+                    "kinds: [Deployment]                   # asked once for each of them, as `object`; `unit` are all objects\n",
+                    "'!unit.exists(o, o.kind == \"PodDisruptionBudget\")'",
+                    "at: metadata.name                     # where a finding points\n",
+                    "\"there is no PodDisruptionBudget for {{object.metadata.name}}\"",
+                    "Add one.",
+                    "",
+                ),
+                fail: vec![("deployment.yaml", deployment("\n  name: app # expect: ID", "app:1.0", ""))],
+                pass: vec![(
+                    "deployment.yaml",
+                    deployment(named, "app:1.0", "")
+                        + "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: app}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: app}}}\n",
+                )],
+            },
+            "chart" => Scaffold {
+                rule: rule(
+                    "Chart without a description",
+                    "",
+                    "chart.metadata.?description.orValue(\"\") == \"\"",
+                    "at: name                              # where a finding points in Chart.yaml\n",
+                    "the chart {{chart.metadata.name}} has no description",
+                    "Say in `description` what the chart is for.",
+                    "",
+                ),
+                fail: vec![("app/Chart.yaml", "apiVersion: v2\nname: app # expect: ID\nversion: 1.0.0\n".into())],
+                pass: vec![("app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\ndescription: The app.\n".into())],
+            },
+            "environments" => Scaffold {
+                rule: rule(
+                    "Fewer than three replicas in prod",
+                    "kinds: [Deployment]                   # asked once for each of them in each environment; `environments`: name, objects\n",
+                    "'environments.exists(e, e.name == \"prod\" && e.objects.exists(o, o == object)) && object.?spec.?replicas.orValue(1) < 3'",
+                    "at: spec.replicas                     # where a finding points\n",
+                    "\"{{object.metadata.name}} has {{object.spec.replicas}} replicas\"",
+                    "Set the replicas of prod.",
+                    "",
+                ),
+                fail: Scaffold::chart(deployment(named, "app:1.0", "\n  replicas: {{ .Values.replicas }} # expect: ID"), "replicas: 2\n"),
+                pass: Scaffold::chart(deployment(named, "app:1.0", "\n  replicas: {{ .Values.replicas }}"), "replicas: 3\n"),
+            },
+            _ => Scaffold {
+                rule: rule(
+                    "No team label",
+                    "kinds: [Deployment, StatefulSet]      # Kind, group/Kind; or PodSpec: whatever makes pods\n",
+                    "'object.?metadata.?labels.?team.orValue(\"\") == \"\"'",
+                    "at: metadata.labels                   # where a finding points; the nearest field that is there\n",
+                    "\"{{object.kind}} {{object.metadata.name}} has no label `team`\"",
+                    "Add the label `team`.",
+                    "",
+                ),
+                fail: vec![("deployment.yaml", deployment(" # expect: ID\n  name: app", "app:1.0", ""))],
+                pass: vec![("deployment.yaml", deployment(labelled, "app:1.0", ""))],
+            },
+        }
+    }
+
+    /// A chart with an environment `prod`.
+    fn chart(template: String, prod: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n".into()),
+            ("app/values.yaml", "replicas: 1\n".into()),
+            ("app/values-prod.yaml", prod.into()),
+            ("app/templates/deployment.yaml", template),
+        ]
+    }
+}
+
+pub(super) fn test(arguments: &TestArguments) -> ExitCode {
+    let paths = if arguments.paths.is_empty() { configured() } else { arguments.paths.clone() };
+    if paths.is_empty() {
+        return fail("there are no rules to test: give a PATH, or `rules: {paths: [...]}` in .thebot-lint.yaml");
+    }
+    if let Some(path) = paths.iter().find(|p| !p.exists()) {
+        return fail(&format!("no such file or folder: {}", path.display()));
+    }
+    let mut sources = Sources::default();
+    let mut found = Vec::new();
+    let rules = rule::read(&mut sources, &paths, &mut found);
+    found.retain(|d| d.severity > crate::diagnostic::Severity::Info);
+    let mut told = String::new();
+    let mut broken = found.len();
+    for diagnostic in &found {
+        let source = sources.get(diagnostic.span.source);
+        let (line, column) = source.locate(diagnostic.span.start);
+        let help = diagnostic.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+        let _ = writeln!(told, "FAIL {}:{line}:{column}: {}{help}", source.name, diagnostic.message);
+    }
+    let count = rules.len();
+    for own in rules {
+        let (definition, file) = (own.definition.clone(), own.file.clone());
+        let mut trials = trial::examples(&definition, &own.alone());
+        trials.extend(fixtures_of(&file, &definition.id, &paths).iter().flat_map(|f| trial::fixtures(&definition.id, f, &paths)));
+        if rule::documentation(&definition.id).is_some() {
+            trials.push(Trial { what: file.display().to_string(), failure: Some(format!("there is a built-in rule `{}`", definition.id)) });
+        }
+        if trials.is_empty() {
+            let lacks = if matches!(definition.scope, Scope::Chart | Scope::Environments) { "no fixtures" } else { "no examples and no fixtures" };
+            let _ = writeln!(told, "none {}: {lacks}, so nothing was tried", definition.id);
+            continue;
+        }
+        let failures: Vec<&Trial> = trials.iter().filter(|t| t.failure.is_some()).collect();
+        broken += usize::from(!failures.is_empty());
+        if failures.is_empty() {
+            let _ = writeln!(told, "ok   {}: {}", definition.id, counted(trials.len(), "trial"));
+        }
+        for trial in failures {
+            let _ = writeln!(told, "FAIL {}: {}: {}", definition.id, trial.what, trial.failure.as_deref().unwrap_or_default());
+        }
+    }
+    let _ = writeln!(told, "{}, {}.", counted(count, "rule"), if broken == 0 { "all fine".into() } else { format!("{broken} failed") });
+    match print(told.as_bytes()) {
+        0 => u8::from(broken > 0),
+        code => code,
+    }
+}
+
+/// `fixtures/<id>` beside the rule's file, or above it up to the path that was given.
+fn fixtures_of(file: &Path, id: &str, paths: &[PathBuf]) -> Option<PathBuf> {
+    let folders = file.ancestors().skip(1);
+    let top = paths.iter().find(|path| file.starts_with(path));
+    folders.take_while(|folder| top.is_none_or(|top| top.is_file() || folder.starts_with(top))).find_map(|folder| {
+        let fixtures = folder.join("fixtures").join(id);
+        fixtures.is_dir().then_some(fixtures)
+    })
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
