@@ -349,5 +349,5 @@ impl Mapping {
 
 /// A string on its way through JSON: invalid UTF-8 (of `!!binary`) becomes U+FFFD.
 fn string(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).into()
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into(), Box::from)
 }

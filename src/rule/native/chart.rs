@@ -312,6 +312,9 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 
 fn template_tab(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
     each_manifest_template(chart, sources, |file, text| {
+        if memchr::memchr(b'\t', text).is_none() {
+            return;
+        }
         let mut in_action = 0usize;
         for (start, line) in lines(text) {
             let indent = line.len() - line.trim_ascii_start().len();
@@ -416,6 +419,9 @@ fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
     for file in &chart.templates {
         let text = &sources.get(file.source).text;
         let mut before: &[u8] = b"";
+        if DEPRECATED.iter().all(|(old, _)| memchr::memmem::find(text, old.as_bytes()).is_none()) {
+            continue;
+        }
         for token in tokens(text).iter() {
             let name = &text[token.start..token.end];
             let old = DEPRECATED.iter().find(|(old, _)| old.as_bytes() == name);
