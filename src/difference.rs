@@ -72,13 +72,16 @@ pub struct Side {
     pub because: Option<Because>,
 }
 
+/// Kind, name and namespace, as far as two deployments have them in common.
+type Key = (String, String, Option<String>);
+
 /// A text of several lines is shown with as many that differ.
 const MOST_LINES: usize = 12;
 
 /// What changes from one deployment to the other, by object. Objects are the same by kind and name, names without their release.
 pub fn between(from: Deployment, to: Deployment) -> Vec<Change> {
     let (old, new) = (from.objects(), to.objects());
-    let mut names: Vec<&(String, String)> = old.keys().chain(new.keys()).collect();
+    let mut names: Vec<&Key> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
     let one_sided = |side: &Deployment, object: &Object, kind| Change {
@@ -123,15 +126,17 @@ fn name(object: &Object) -> String {
 }
 
 impl<'r> Deployment<'r> {
-    /// By kind, and by name without the release.
-    fn objects(&self) -> BTreeMap<(String, String), &'r Object> {
-        let Some(environment) = self.environment else { return BTreeMap::new() };
-        let release = self.rendering.environments.get(environment).map_or("", |e| &e.release);
+    /// By kind, by name without the release, and by namespace where it is not the release's.
+    fn objects(&self) -> BTreeMap<Key, &'r Object> {
+        let Some(environment) = self.environment.and_then(|i| self.rendering.environments.get(i)) else { return BTreeMap::new() };
+        let release = &*environment.release;
         let key = |o: &Object| {
             let rest = o.identity.name.strip_prefix(release).filter(|rest| !release.is_empty() && (rest.is_empty() || rest.starts_with('-')));
-            (o.identity.kind.to_string(), rest.map_or_else(|| o.identity.name.to_string(), |rest| format!("\0{rest}")))
+            let namespace = o.identity.namespace.as_deref().filter(|namespace| *namespace != environment.namespace);
+            let name = rest.map_or_else(|| o.identity.name.to_string(), |rest| format!("\0{rest}"));
+            (o.identity.kind.to_string(), name, namespace.map(String::from))
         };
-        let of = |o: &&Object| o.environment.is_some_and(|e| usize::from(e) == environment);
+        let of = |o: &&Object| o.environment.map(usize::from) == self.environment;
         self.rendering.objects().filter(of).map(|o| (key(o), o)).collect()
     }
 
@@ -264,9 +269,18 @@ const MANY: usize = 4;
 fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
     let text = |side: &Option<Side>| side.as_ref().map(|s| s.text.clone());
     let key = |c: &Change, f: &Field| (f.path.clone(), text(&f.from), text(&f.to), c.environments.clone());
-    let mut counted: BTreeMap<_, (&Field, usize)> = BTreeMap::new();
+    let mut counted: BTreeMap<_, (Field, usize)> = BTreeMap::new();
     for (change, field) in changes.iter().flat_map(|c| c.fields.iter().map(move |f| (c, f))) {
-        counted.entry(key(change, field)).or_insert((field, 0)).1 += 1;
+        let (known, count) = counted.entry(key(change, field)).or_insert_with(|| (field.clone(), 0));
+        *count += 1;
+        // A line is told where it is the line of all of them.
+        for (known, side) in [(&mut known.from, &field.from), (&mut known.to, &field.to)] {
+            if let (Some(known), Some(side)) = (known, side)
+                && known.place != side.place
+            {
+                known.place = None;
+            }
+        }
     }
     counted.retain(|_, (_, count)| *count >= MANY);
     let mut left: Vec<Change> = changes.to_vec();
@@ -275,7 +289,7 @@ fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
         change.fields.retain(|field| !counted.contains_key(&key(&of, field)));
     }
     left.retain(|c| c.kind != Kind::Changed || !c.fields.is_empty());
-    (counted.into_values().map(|(field, count)| (field.clone(), count)).collect(), left)
+    (counted.into_values().collect(), left)
 }
 
 /// The folder that most places lie in, with its slash.
@@ -326,7 +340,7 @@ pub fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> Stri
             // The place stands beside the text, where there is room.
             let beside = 8 + column + 2 + visible(&at) <= layout.width;
             for (i, line) in text.split('\n').enumerate() {
-                let rest = if beside && i == 0 { format!("{}  {}", " ".repeat(column - visible(line)), paint.dim(&at)) } else { String::new() };
+                let rest = if beside && i == 0 { format!("{}  {}", " ".repeat(column.saturating_sub(visible(line))), paint.dim(&at)) } else { String::new() };
                 out.push_str(&format!("      {}{rest}\n", colour(&format!("{sign} {line}"))));
             }
             let below = (!beside).then_some(at).into_iter().chain(side.because.as_ref().map(because));

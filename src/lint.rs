@@ -110,7 +110,7 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     let mut rendering = match Rendering::new(path, setup, options)? {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
-            let mut report = Report { findings: settle(found, &sources, &Secrets::default(), &[], false), ..Report::default() };
+            let mut report = Report { findings: settle(found, &sources, &Secrets::of_files(&sources), &[], false), ..Report::default() };
             report.summary.charts = 1;
             return Ok((report, None));
         }

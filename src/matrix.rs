@@ -158,7 +158,7 @@ impl Matrix {
             }
             let fact = format!("  {} {}", mark(row), plain(&row.fact));
             if let [(text, place, _)] = values.as_slice() {
-                let room = width.saturating_sub(visible(&fact) + 2 + visible(place)).max(20);
+                let room = width.saturating_sub(visible(&fact) + 2 + visible(place)).max(6);
                 out.push_str(&format!("{fact}: {}{}\n", short(text, room), paint.dim(place)));
                 continue;
             }
@@ -166,7 +166,7 @@ impl Matrix {
             let names: Vec<String> = values.iter().map(|(.., names)| names.join(", ")).collect();
             let column = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
             for ((text, place, _), names) in values.iter().zip(names) {
-                let room = width.saturating_sub(8 + column + visible(place)).max(20);
+                let room = width.saturating_sub(8 + column + visible(place)).max(6);
                 out.push_str(&format!("      {names:<column$}  {}{}\n", paint.yellow(&short(text, room)), paint.dim(place)));
             }
         }

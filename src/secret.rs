@@ -29,6 +29,9 @@ pub struct Secrets {
 /// Shorter texts are words of everybody's (`db`); a message is not made unreadable for them.
 const SHORTEST: usize = 4;
 
+/// A text that stands in a message by chance is seldom this long.
+const LONG: usize = 8;
+
 /// A message may give no more than the start of a long value; this much of it is enough to know it by.
 const START: usize = 16;
 
@@ -52,9 +55,39 @@ impl Secrets {
         let named: FxHashSet<&str> = rendering.environments.iter().flat_map(|e| &e.values).map(String::as_str).collect();
         let own = rendering.chart.values.iter().map(|(id, _)| *id);
         let files = own.chain(sources.files().filter(|(_, s)| named.contains(&*s.name)).map(|(id, _)| id));
-        let trees: Vec<Node> = files.filter_map(|id| yaml::read(sources, id).ok()).collect();
-        secrets.add_values(&trees, sources);
+        secrets.add_files(files, sources);
         secrets
+    }
+
+    /// What sounds like a secret in the files of a chart that could not be loaded.
+    pub fn of_files(sources: &Sources) -> Secrets {
+        let mut secrets = Secrets::default();
+        let is_values = |name: &str| (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.contains("/templates/");
+        secrets.add_files(sources.files().filter(|(_, s)| is_values(&s.name)).map(|(id, _)| id), sources);
+        secrets
+    }
+
+    fn add_files(&mut self, files: impl Iterator<Item = SourceId>, sources: &Sources) {
+        let mut trees = Vec::new();
+        for id in files {
+            match yaml::read(sources, id) {
+                Ok(tree) => trees.push(tree),
+                Err(_) => self.add_lines(id, sources),
+            }
+        }
+        self.add_values(&trees, sources);
+    }
+
+    /// Of a file that is no YAML: what stands behind a name that sounds like a secret.
+    fn add_lines(&mut self, id: SourceId, sources: &Sources) {
+        let text = &sources.get(id).text;
+        for (start, line) in lines(text, &(0..text.len())) {
+            let Some((key, value)) = line.split_once(':') else { continue };
+            if is_secret_key(key.trim_matches([' ', '-', '"', '\''])) && !is_harmless(value) {
+                let from = start + line.len() - value.trim_start().len();
+                self.add_span(Span::new(id, from, start + line.len()), sources);
+            }
+        }
     }
 
     /// The secrets of manifests.
@@ -140,9 +173,7 @@ impl Secrets {
     fn add_values(&mut self, trees: &[Node], sources: &Sources) {
         let mut paths: BTreeSet<Path> = BTreeSet::new();
         for (path, node) in trees.iter().flat_map(yaml::path::scalars) {
-            // `existingSecret` names one.
-            let named = |name: &str| is_secret_name(name) && !name.to_lowercase().ends_with("secret");
-            let named = matches!(path.0.last(), Some(Step::Key(name)) if named(name));
+            let named = matches!(path.0.last(), Some(Step::Key(name)) if is_secret_key(name));
             if self.touches(node.span) || (named && node.as_str().is_some_and(|text| !is_harmless(text))) {
                 paths.insert(path);
             }
@@ -300,12 +331,13 @@ impl Secrets {
         Source::new(source.name.clone(), text, source.kind.clone())
     }
 
-    /// A message about something secret without the secrets' texts. Only then a text in a message can be the secret, and not a word that
-    /// happens to be the same.
-    pub fn without_texts<'t>(&self, message: &'t str) -> Cow<'t, str> {
+    /// A message without the texts of secrets. Where it is `about` something secret, a short word in it can be the secret; else only a
+    /// long one is more than a word that happens to be the same.
+    pub fn without_texts<'t>(&self, message: &'t str, about: bool) -> Cow<'t, str> {
         let mut message = Cow::Borrowed(message);
+        let shortest = if about { SHORTEST } else { LONG };
         // Longer texts sort behind their own beginnings.
-        for secret in self.texts.iter().rev() {
+        for secret in self.texts.iter().rev().filter(|secret| secret.len() >= shortest) {
             let start = secret.char_indices().map(|(at, _)| at).take_while(|at| *at <= START).last().unwrap_or(0);
             let start = if secret.len() <= START { secret.as_str() } else { &secret[..start] };
             while let Some(at) = message.find(start) {
@@ -326,6 +358,11 @@ pub fn is_secret(object: &Object) -> bool {
 /// `true`, `""` and nothing at all tell nobody anything.
 fn worth_hiding(text: &[u8]) -> bool {
     !matches!(text.trim_ascii(), b"" | b"\"\"" | b"''" | b"true" | b"false" | b"null" | b"~" | b"{}" | b"[]" | b"|" | b"|-" | b">")
+}
+
+/// Whether the key of a value says that it is a secret; `existingSecret` names one.
+fn is_secret_key(key: &str) -> bool {
+    is_secret_name(key) && !key.to_lowercase().ends_with("secret")
 }
 
 /// Whether a value in the open is a secret, by its name or by itself.

@@ -78,7 +78,7 @@ pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rend
     let rendering = match made {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
-            let report = Report { findings: lint::settle(found, &sources, &Secrets::default(), &[], false), ..Report::default() };
+            let report = Report { findings: lint::settle(found, &sources, &Secrets::of_files(&sources), &[], false), ..Report::default() };
             eprint(&report);
             return Err(1);
         }

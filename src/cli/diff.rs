@@ -7,6 +7,7 @@ use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::source::Sources;
 use crate::{config, rendering::Rendering};
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -138,37 +139,76 @@ impl Copy {
         let commit = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{base}^{{commit}}")])
             .map_err(|_| format!("--base {base}: no commit, branch or tag has this name"))?;
         let commit = String::from_utf8_lossy(&commit).trim().to_string();
-        let list = git(&top, &["ls-tree", "-r", "-z", "--name-only", "--full-tree", &commit])?;
-        let files: Vec<PathBuf> =
-            list.split(|b| *b == 0).filter(|name| !name.is_empty()).map(|n| String::from_utf8_lossy(n).into_owned().into()).collect();
-        if !files.contains(&own.join("Chart.yaml")) {
+        let list = git(&top, &["ls-tree", "-r", "-z", "--full-tree", &commit])?;
+        let files: Vec<Entry> = list.split(|b| *b == 0).filter_map(Entry::read).collect();
+        let has = |path: &Path| files.iter().any(|file| file.path == path);
+        if !has(&own.join("Chart.yaml")) {
             return Err(format!("{base} has no chart in {}", own.display()));
         }
+        let configuration = own.ancestors().flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name))).find(|file| configured && has(file));
         let folder = own_folder()?;
-        let configuration =
-            own.ancestors().flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name))).find(|file| configured && files.contains(file));
         let copy = Copy { chart: folder.join(&own), configuration: configuration.as_ref().map(|file| folder.join(file)), folder };
-        let wanted: Vec<&Path> = std::iter::once(own.as_path()).chain(configuration.as_deref()).collect();
-        copy.take(&top, &commit, &wanted)?;
+        copy.take(&top, &files, |path| path.starts_with(&own) || Some(path) == configuration.as_deref())?;
         if let (Some(file), Some(configuration)) = (&copy.configuration, &configuration) {
             let named = named_files(file, &own, configuration.parent().unwrap_or(Path::new("")));
-            let there: Vec<&Path> = named.iter().map(PathBuf::as_path).filter(|path| files.iter().any(|file| file.starts_with(path))).collect();
-            copy.take(&top, &commit, &there)?;
+            copy.take(&top, &files, |path| !path.starts_with(&own) && path != configuration && named.iter().any(|named| path.starts_with(named)))?;
         }
         Ok(copy)
     }
 
-    /// Unpacks files and folders of a commit.
-    fn take(&self, top: &Path, commit: &str, paths: &[&Path]) -> Result<(), String> {
-        if paths.is_empty() {
-            return Ok(());
+    /// Writes those files of a commit that are wanted. Not by `git archive`, which leaves out what attributes tell it to.
+    fn take(&self, top: &Path, files: &[Entry], wanted: impl Fn(&Path) -> bool) -> Result<(), String> {
+        let wanted: Vec<&Entry> = files.iter().filter(|file| wanted(&file.path)).collect();
+        let names: String = wanted.iter().map(|file| format!("{}\n", file.blob)).collect();
+        let told = git_with(top, &["cat-file", "--batch"], names)?;
+        let mut rest = &*told;
+        let mut links = Vec::new();
+        for file in wanted {
+            // `BLOB blob SIZE`, the bytes, a line break.
+            let cut = memchr::memchr(b'\n', rest).and_then(|end| {
+                let size: usize = std::str::from_utf8(&rest[..end]).ok()?.rsplit(' ').next()?.parse().ok()?;
+                Some((rest.get(end + 1..end + 1 + size)?, rest.get(end + 2 + size..)?))
+            });
+            let (bytes, after) = cut.ok_or_else(|| format!("git does not give {}", file.path.display()))?;
+            rest = after;
+            let path = self.folder.join(&file.path);
+            if file.is_link {
+                links.push((path, bytes));
+                continue;
+            }
+            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, bytes));
+            written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         }
-        let specs: Vec<String> = paths.iter().map(|path| format!(":(top,literal){}", path.display())).collect();
-        let mut arguments = vec!["archive", "--format=tar", commit, "--"];
-        // The top folder is named by no path at all.
-        arguments.extend(specs.iter().map(String::as_str).filter(|_| !paths.contains(&Path::new(""))));
-        let tar = git(top, &arguments)?;
-        tar::Archive::new(&*tar).unpack(&self.folder).map_err(|e| format!("cannot unpack {commit}: {e}"))
+        // Last of all, so that nothing is written through them.
+        #[cfg(unix)]
+        for (path, target) in links {
+            use std::os::unix::ffi::OsStrExt;
+            let target = std::ffi::OsStr::from_bytes(target);
+            let made = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::os::unix::fs::symlink(target, &path));
+            made.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of a commit.
+struct Entry {
+    is_link: bool,
+    blob: String,
+    /// From the top of the repository.
+    path: PathBuf,
+}
+
+impl Entry {
+    /// Of `MODE blob HASH<tab>PATH`; none for submodules, and for paths that lead out of the repository.
+    fn read(line: &[u8]) -> Option<Entry> {
+        let line = std::str::from_utf8(line).ok()?;
+        let (about, path) = line.split_once('\t')?;
+        let mut about = about.split(' ');
+        let (mode, kind, blob) = (about.next()?, about.next()?, about.next()?);
+        let path = PathBuf::from(path);
+        let inside = path.components().all(|c| matches!(c, Component::Normal(_)));
+        (kind == "blob" && inside).then(|| Entry { is_link: mode == "120000", blob: blob.into(), path })
     }
 }
 
@@ -217,8 +257,24 @@ fn normal(path: &Path) -> PathBuf {
 
 /// What git prints; `Err` with its words where it fails.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|e| format!("--base needs git, which cannot be run: {e}"))?;
+    git_with(folder, arguments, String::new())
+}
+
+/// The same, given some input.
+fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>, String> {
+    let failed = |e: std::io::Error| format!("--base needs git, which cannot be run: {e}");
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // In a hook these name the repository from another folder.
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(variable);
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    let stdin = child.stdin.take();
+    // Written beside the reading, lest both wait for each other.
+    let writer = std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().map_err(failed)?;
+    let _ = writer.join();
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -3,7 +3,7 @@
 //! opens it filtered.
 
 use super::human::range;
-use super::{Finding, Location, Report, object_name};
+use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity};
 use crate::matrix::Matrix;
 use askama::Template;
@@ -82,6 +82,13 @@ struct Covered<'r> {
     files: Vec<&'r super::Covered>,
 }
 
+impl Covered<'_> {
+    /// A file's path from the chart's folder.
+    fn within<'f>(&self, file: &'f str) -> &'f str {
+        file.strip_prefix(self.chart).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file)
+    }
+}
+
 struct Shown<'r> {
     finding: &'r Finding,
     id: String,
@@ -136,7 +143,7 @@ pub(super) fn write(report: &Report) -> String {
             group.findings.push(shown(i, finding));
         }
     }
-    Page {
+    let page = Page {
         report,
         version: env!("CARGO_PKG_VERSION"),
         verdict: verdict(report, &counts),
@@ -146,9 +153,9 @@ pub(super) fn write(report: &Report) -> String {
         groups,
         matrices: report.matrices.iter().map(|(chart, matrix)| table(chart, matrix)).collect(),
         coverage: report.coverage.iter().map(|(chart, files)| covered(chart, files)).collect(),
-    }
-    .render()
-    .unwrap_or_default()
+    };
+    // Direction marks would turn the page's own words around, too.
+    escape_controls(&page.render().unwrap_or_default()).into_owned()
 }
 
 /// `charts/thebot: 2 errors, 1 warning`
@@ -212,7 +219,7 @@ fn shown(number: usize, finding: &Finding) -> Shown<'_> {
         object,
         path: finding.path.as_deref().unwrap_or(""),
         kubernetes: finding.kubernetes.map(range).unwrap_or_default(),
-        environments: serde_json::to_string(&super::names(&finding.environments)).unwrap_or_default(),
+        environments: serde_json::to_string(&finding.environments.iter().map(|e| escape_controls(e)).collect::<Vec<_>>()).unwrap_or_default(),
         text: text.to_lowercase(),
         frames: first.into_iter().map(frame).collect(),
         more: more.into_iter().map(frame).collect(),
@@ -250,7 +257,10 @@ fn frame(l: &Location) -> Frame {
 }
 
 fn line(l: &Location, number: usize) -> Line {
-    let range = l.source.line(number);
+    let mut range = l.source.line(number);
+    if l.source.text[range.clone()].ends_with(b"\r") {
+        range.end -= 1;
+    }
     let cut = |from: usize, to: usize| String::from_utf8_lossy(&l.source.text[from.min(to)..to]).into_owned();
     if number != l.line {
         return Line { number, before: start_of(cut(range.start, range.end)), marked: String::new(), after: String::new() };

@@ -354,10 +354,12 @@ impl Places<'_> {
         let of_secret = diagnostic.object.as_ref().is_some_and(|o| &*o.kind == "Secret");
         let own = std::iter::once(diagnostic.span).chain(diagnostic.labels.iter().map(|l| l.span));
         let touches = trace.templates.iter().chain(&trace.values).copied().chain(own).any(|at| self.secrets.touches(at));
-        if !of_secret && !touches {
+        let about = of_secret || touches;
+        // What keeps a template from rendering is about no object yet, and may quote what it was given.
+        if !about && diagnostic.object.is_some() {
             return diagnostic;
         }
-        let without = |text: &str| self.secrets.without_texts(text).into_owned();
+        let without = |text: &str| self.secrets.without_texts(text, about).into_owned();
         Diagnostic { message: without(&diagnostic.message), help: diagnostic.help.as_deref().map(without), ..diagnostic }
     }
 

@@ -83,6 +83,230 @@ fn environments_puts_facts_side_by_side() {
     }));
 }
 
+/// Runs with a terminal's width, and gives the lines.
+fn lines_in(columns: &str, arguments: &[&str]) -> Vec<String> {
+    let output = thebot_lint().env("COLUMNS", columns).args(arguments).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8").lines().map(String::from).collect()
+}
+
+#[test]
+fn environments_fits_into_the_terminal() {
+    for arguments in [&["environments", "charts/thebot"][..], &["environments", "charts/thebot", "--places", "--differences"]] {
+        for columns in [60, 80] {
+            let lines = lines_in(&columns.to_string(), arguments);
+            let widest = lines.iter().max_by_key(|l| l.chars().count()).expect("lines");
+            assert!(widest.chars().count() <= columns, "{columns}: {widest}");
+        }
+    }
+    let told = lines_in("80", &["environments", "charts/thebot", "--places"]).join("\n");
+    let autoscaling = told.split("* autoscaling\n").nth(1).expect("the backend's").lines().take(3).collect::<Vec<_>>();
+    assert!(autoscaling[0].contains("default, dev  -"), "{autoscaling:?}");
+    assert!(autoscaling[1].contains("staging       2 to 4 (values-staging.yaml:"), "{autoscaling:?}");
+    assert!(autoscaling[2].contains("prod          3 to 10 (values-prod.yaml:"), "{autoscaling:?}");
+    let same = lines_in("80", &["environments", "charts/thebot", "--differences"]).join("\n");
+    assert!(!same.contains("image of backend") && same.contains("limits of backend"), "{same}");
+}
+
+/// Each cell of the matrix names a line that holds its value.
+#[test]
+fn cells_of_the_matrix_name_their_lines() {
+    let rows: serde_json::Value = serde_json::from_str(&out(&["environments", "charts/thebot", "--format", "json"])).expect("JSON");
+    let of = |fact: &str| {
+        let row = rows.as_array().expect("rows").iter().find(|r| r["object"] == "Deployment/thebot-backend" && r["fact"] == fact);
+        row.unwrap_or_else(|| panic!("{fact} is missing")).clone()
+    };
+    let row = of("limits of backend");
+    assert_eq!(row["differs"], true);
+    for (environment, memory) in [("default", "512Mi"), ("staging", "1Gi"), ("prod", "1Gi")] {
+        let cell = &row["environments"][environment];
+        assert!(cell["value"].as_str().is_some_and(|v| v.contains(memory)), "{cell}");
+        let text = std::fs::read_to_string(cell["file"].as_str().expect("a file")).expect("the file");
+        let line = text.lines().nth(cell["line"].as_u64().expect("a line") as usize - 1).expect("the line");
+        assert!(line.contains("limits") || line.contains("cpu"), "{line}");
+    }
+    assert!(of("replicas")["environments"]["prod"].is_null(), "the autoscaler decides");
+    assert_eq!(of("autoscaling")["environments"]["prod"]["value"], "3 to 10");
+    let markdown = out(&["environments", "charts/thebot", "--format", "markdown"]);
+    let bars: Vec<usize> = markdown.lines().map(|l| l.matches('|').count()).collect();
+    assert!(bars.len() > 10 && bars.iter().all(|n| *n == 7), "{markdown}");
+    assert!(markdown.contains("**3 to 10**"), "{markdown}");
+}
+
+fn git(folder: &std::path::Path, arguments: &[&str]) {
+    let output = std::process::Command::new("git")
+        .current_dir(folder)
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn diff_tells_what_changed_since_a_commit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let write = |name: &str, text: &str| {
+        let file = at.join(name);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    };
+    let template =
+        |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}-a}}\ndata: {{a: {{{{ .Values.a }}}}}}\n");
+    // The values lie beside the configuration, outside of the chart's folder.
+    write(
+        ".thebot-lint.yaml",
+        "environments:\n  default: false\n  dev: {values: [deploy/dev.yaml]}\n  prod: {values: [deploy/prod.yaml], release: r}\n",
+    );
+    write("deploy/dev.yaml", "a: dev\n");
+    write("deploy/prod.yaml", "# none\n");
+    write("charts/web x/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n");
+    write("charts/web x/values.yaml", "a: one\n");
+    // Attributes are for archives of releases.
+    write(".gitattributes", "*.yaml export-ignore\n");
+    write("charts/web x/templates/a.yaml", &template("ConfigMap"));
+    write("charts/web x/templates/old.yaml", &template("Old"));
+    git(at, &["init", "-q"]);
+    git(at, &["add", "-A"]);
+    git(at, &["commit", "-q", "-m", "one"]);
+    git(at, &["tag", "v1"]);
+    write("charts/web x/values.yaml", "\na: two\n");
+    write("deploy/dev.yaml", "\n\na: devel\n");
+    std::fs::remove_file(at.join("charts/web x/templates/old.yaml")).expect("removed");
+    write("charts/web x/templates/new.yaml", &format!("{{{{ if eq .Values.a \"two\" }}}}\n{}{{{{ end }}}}\n", template("New")));
+    let run = |arguments: &[&str]| {
+        let output = thebot_lint().current_dir(at).args(arguments).output().expect("runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, json, err) = run(&["diff", "charts/web x", "--base", "v1", "--format", "json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let told: Vec<String> = report["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|c| {
+            let fields = c["fields"].as_array().expect("fields").iter().map(|f| {
+                let side = |side: &serde_json::Value| {
+                    format!("{}@{}:{}", side["value"].as_str().unwrap_or("-"), side["file"].as_str().unwrap_or("-"), side["line"])
+                };
+                format!(" {}: {} {}", f["path"].as_str().unwrap_or(""), side(&f["from"]), side(&f["to"]))
+            });
+            format!("{} {} {}{}", c["change"], c["object"], c["environments"], fields.collect::<String>())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "\"changed\" \"ConfigMap/r-a\" [\"prod\"] data.a: one@v1:charts/web x/values.yaml:1 two@charts/web x/values.yaml:2",
+            "\"changed\" \"ConfigMap/release-name-a\" [\"dev\"] data.a: dev@v1:deploy/dev.yaml:1 devel@deploy/dev.yaml:3",
+            "\"added\" \"New/r-a\" [\"prod\"]",
+            "\"removed\" \"Old/r-a\" [\"prod\"]",
+            "\"removed\" \"Old/release-name-a\" [\"dev\"]",
+        ]
+    );
+    let (_, human, _) = run(&["diff", "charts/web x", "--base", "v1", "--environment", "prod"]);
+    assert!(human.contains("because `eq .Values.a \"two\"` is true (charts/web x/values.yaml:2)"), "{human}");
+    assert!(!human.contains("devel"), "{human}");
+    for (base, wanted) in
+        [("nonsense", "no commit, branch or tag"), ("--help", "no commit, branch or tag"), ("v1:charts", "no commit, branch or tag")]
+    {
+        let (code, _, err) = run(&["diff", "charts/web x", &format!("--base={base}")]);
+        assert!(code == Some(2) && err.contains(wanted), "{base}: {code:?} {err}");
+    }
+    let (_, same, _) = run(&["diff", "charts/web x", "--base", "HEAD", "--environment", "prod", "--format", "markdown"]);
+    assert!(same.contains("### ConfigMap/r-a in prod\n\n| field | HEAD | the working tree |\n|---|---|---|\n| data.a | one (HEAD:charts/web x/values.yaml:1) | two (charts/web x/values.yaml:2) |"), "{same}");
+}
+
+#[test]
+fn diff_tells_once_what_changes_everywhere_and_by_name_what_is_inserted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("templates")).expect("a folder");
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME, labels: {stage: {{ .Values.stage }}}}\ndata:\n  text: |\n    one\n    {{ .Values.stage }}\n    three\n---\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n    - name: a\n      image: b\n      env:\n        {{- if .Values.extra }}\n        - {name: EXTRA, value: x}\n        {{- end }}\n        - {name: LAST, value: y}\n";
+    let objects: String = ["a", "b", "c", "d"].iter().map(|name| object.replace("NAME", name)).collect();
+    for (name, text) in [
+        ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n"),
+        ("values.yaml", "stage: none\nextra: false\n"),
+        ("values-prod.yaml", "stage: prod\nextra: true\n"),
+        ("templates/c.yaml", &format!("{objects}{pod}")),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let path = folder.path().to_str().expect("UTF-8");
+    let text = out(&["diff", path, "--from", "default", "--to", "prod", "--no-config"]);
+    assert!(text.contains("metadata.labels.stage (in 4 objects)\n      - none  values.yaml:1\n      + prod  values-prod.yaml:1\n"), "{text}");
+    assert!(text.contains("data.text (in 4 objects)\n      - none  values.yaml:1\n      + prod  values-prod.yaml:1\n"), "{text}");
+    assert!(text.contains("~ Pod/p\n    spec.containers[a].env[EXTRA].value\n      + x  templates/c.yaml:"), "{text}");
+    assert!(text.contains("because `.Values.extra` is true (values-prod.yaml:2)"), "{text}");
+    assert!(!text.contains("LAST") && !text.contains("ConfigMap/"), "{text}");
+    let colour = out(&["diff", path, "--from", "default", "--to", "prod", "--no-config", "--color", "always"]);
+    assert!(colour.contains("\u{1b}[31m- none\u{1b}[0m") && colour.contains("\u{1b}[32m+ prod\u{1b}[0m"), "{colour:?}");
+}
+
+#[test]
+fn colours_are_as_the_environment_wants_them() {
+    let coloured = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = thebot_lint();
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").args(["fixtures/broken/wrong-replicas", "--fail-on", "never"]).args(arguments);
+        command.envs(variables.iter().copied());
+        let text = String::from_utf8(command.output().expect("runs").stdout).expect("UTF-8");
+        assert!(!text.contains("\u{1b}]8"), "a link where there is no terminal");
+        text.contains("\u{1b}[")
+    };
+    assert!(!coloured(&[], &[]));
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&[], &[("CLICOLOR_FORCE", "0")]));
+    assert!(!coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "")]));
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+}
+
+#[test]
+fn the_human_report_keeps_to_its_columns() {
+    for columns in [40, 60, 80] {
+        let lines = {
+            let output = thebot_lint().env("COLUMNS", columns.to_string()).args(["fixtures/broken/wrong-replicas", "--fail-on", "never"]).output();
+            String::from_utf8(output.expect("runs").stdout).expect("UTF-8")
+        };
+        // A file's name and a line of a chart are as long as they are.
+        let ours = lines.lines().filter(|l| !l.contains("fixtures/") && !l.contains(" │ ") && !l.contains(" · "));
+        for line in ours {
+            assert!(line.chars().count() <= columns, "{columns}: {line}");
+        }
+    }
+    let quiet = out(&["fixtures/broken/wrong-replicas", "--fail-on", "never", "--quiet"]);
+    assert!(quiet.contains("replicas-per-environment") && !quiet.contains(" ms"), "{quiet}");
+    let (_, told, _) = run(&["fixtures/broken/wrong-replicas"]);
+    assert!(told.lines().last().is_some_and(|l| l.ends_with(" ms")), "{told}");
+}
+
+#[test]
+fn several_reports_at_once_are_all_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let outputs: Vec<String> =
+        ["sarif", "html", "json", "junit", "gitlab", "github", "concise", "human"].iter().map(|f| format!("{f}={}", file(f))).collect();
+    let mut arguments = vec!["fixtures/broken/wrong-replicas", "--format", "concise"];
+    outputs.iter().for_each(|o| arguments.extend(["--output", o]));
+    let (code, told, err) = run(&arguments);
+    assert_eq!(code, 1, "{err}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for format in ["sarif", "html", "json", "junit", "gitlab", "github", "concise", "human"] {
+        let text = std::fs::read_to_string(file(format)).expect("the report");
+        assert!(text.contains("replicas-per-environment"), "{format}: {text}");
+    }
+    assert!(std::fs::read_to_string(file("html")).expect("the page").contains("<h2 id=\"environments\">"));
+    let (code, _, err) = run(&["fixtures/broken/wrong-replicas", "--output", "sarif"]);
+    assert!(code == 2 && err.contains("FORMAT=FILE"), "{err}");
+    let (code, _, err) = run(&["fixtures/broken/wrong-replicas", "--output", "html=no/such/folder/x.html"]);
+    assert!(code == 2 && err.contains("cannot write no/such/folder/x.html"), "{err}");
+}
+
 #[test]
 fn coverage_counts_lines_and_branches() {
     let lcov = out(&["coverage", "charts/thebot", "--format", "lcov"]);

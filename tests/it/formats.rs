@@ -274,7 +274,7 @@ const HOSTILE: &str = "\u{1b}[31m\u{1b}]8;;http://evil\u{7}\u{9b}31m ::error::x 
                        [x](javascript:alert(1)) \u{202e}\u{0}\u{fffe}\t\r\n::warning::y\n</failure>\n| a | b |\n##[error]z\n";
 
 /// A report whose every text is hostile.
-fn hostile() -> Report {
+pub fn hostile() -> Report {
     let mut report = report();
     let text: Arc<str> = HOSTILE.into();
     for finding in &mut report.findings {
@@ -306,7 +306,7 @@ fn is_control(c: char) -> bool {
 #[test]
 fn a_hostile_chart_writes_no_control_sequences() {
     let report = hostile();
-    for format in [Format::Human, Format::Concise, Format::Github] {
+    for format in [Format::Human, Format::Concise, Format::Github, Format::Html] {
         let text = report.write(format, Style::default());
         // A tab moves the cursor nowhere that a blank would not.
         assert_eq!(text.chars().find(|c| is_control(*c) && *c != '\t'), None, "{format:?}: {text:?}");

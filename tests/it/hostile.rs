@@ -190,7 +190,16 @@ fn a_reader_that_goes_away_is_no_fault() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said() {
-    let output = thebot_lint().args(["charts/thebot", "--output", "json=/dev/full"]).output().expect("runs");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /dev/full"));
+    for format in ["json", "html", "human", "sarif"] {
+        let output = thebot_lint().args(["charts/thebot", "--output", &format!("{format}=/dev/full")]).output().expect("runs");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /dev/full: No space left"));
+    }
+    for arguments in [&["charts/thebot"][..], &["environments", "charts/thebot"], &["diff", "charts/thebot", "--from", "dev", "--to", "prod"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+        let output = thebot_lint().args(arguments).stdout(full).output().expect("runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("cannot write to stdout: No space left") && told.lines().count() == 1, "{told}");
+    }
 }

@@ -8,5 +8,6 @@ mod formats;
 mod hostile;
 mod lsp;
 mod own_rules;
+mod page;
 mod render;
 mod secrets;

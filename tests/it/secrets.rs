@@ -126,3 +126,21 @@ fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
     assert!(told.contains("yaml-syntax"), "{told}");
     hides("a template", &told);
 }
+
+#[test]
+fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
+    let values = "auth:\n  password: hunter2-default\n  broken: [\nx: }\n";
+    let folder = chart(&[FILES[0], ("values.yaml", values), FILES[5]]);
+    let told = run(folder.path(), &[".", "--no-config", "--fail-on", "never"]);
+    hides("a values file that is no YAML", &told);
+    assert!(told.contains("password: *****"), "{told}");
+    let folder = chart(&[FILES[0], FILES[1], ("values-prod.yaml", values), FILES[5]]);
+    hides("an environment that is no YAML", &run(folder.path(), &[".", "--no-config", "--fail-on", "never"]));
+    let fails = "{{ fail (printf \"%s is too weak\" .Values.auth.password) }}\n";
+    let folder = chart(&[FILES[0], FILES[1], ("templates/secret.yaml", fails)]);
+    for format in ["human", "sarif", "github"] {
+        let told = run(folder.path(), &[".", "--no-config", "--fail-on", "never", "--format", format]);
+        hides("a template that fails", &told);
+        assert!(told.contains("*** is too weak"), "{told}");
+    }
+}
