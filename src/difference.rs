@@ -340,7 +340,11 @@ pub fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> Stri
             // The place stands beside the text, where there is room.
             let beside = 8 + column + 2 + visible(&at) <= layout.width;
             for (i, line) in text.split('\n').enumerate() {
-                let rest = if beside && i == 0 { format!("{}  {}", " ".repeat(column.saturating_sub(visible(line))), paint.dim(&at)) } else { String::new() };
+                let rest = if beside && i == 0 {
+                    format!("{}  {}", " ".repeat(column.saturating_sub(visible(line))), paint.dim(&at))
+                } else {
+                    String::new()
+                };
                 out.push_str(&format!("      {}{rest}\n", colour(&format!("{sign} {line}"))));
             }
             let below = (!beside).then_some(at).into_iter().chain(side.because.as_ref().map(because));

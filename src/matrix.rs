@@ -157,17 +157,26 @@ impl Matrix {
                 }
             }
             let fact = format!("  {} {}", mark(row), plain(&row.fact));
+            // A place that leaves no room for its value stands below it.
+            let write = |out: &mut String, before: &str, text: &str, differs: bool, place: &str| {
+                let room = width.saturating_sub(visible(before) + visible(place));
+                let (room, place) = if room < 12.min(visible(text)) {
+                    (width.saturating_sub(visible(before)).max(6), format!("\n       {place}"))
+                } else {
+                    (room, place.to_string())
+                };
+                let text = short(text, room);
+                out.push_str(&format!("{before}{}{}\n", if differs { paint.yellow(&text) } else { text }, paint.dim(&place)));
+            };
             if let [(text, place, _)] = values.as_slice() {
-                let room = width.saturating_sub(visible(&fact) + 2 + visible(place)).max(6);
-                out.push_str(&format!("{fact}: {}{}\n", short(text, room), paint.dim(place)));
+                write(&mut out, &format!("{fact}: "), text, false, place);
                 continue;
             }
             out.push_str(&format!("{fact}\n"));
             let names: Vec<String> = values.iter().map(|(.., names)| names.join(", ")).collect();
             let column = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
             for ((text, place, _), names) in values.iter().zip(names) {
-                let room = width.saturating_sub(8 + column + visible(place)).max(6);
-                out.push_str(&format!("      {names:<column$}  {}{}\n", paint.yellow(&short(text, room)), paint.dim(place)));
+                write(&mut out, &format!("      {names:<column$}  "), text, true, place);
             }
         }
         if layout.places && !folder.is_empty() {
@@ -357,7 +366,7 @@ mod tests {
         assert_eq!(rows, [("replicas", true), ("image of c", false)]);
         let text = matrix.to_text(Layout { only_differences: true, ..Layout::default() });
         assert!(text.contains("* replicas  2    -"), "{text}");
-        let text = matrix.to_text(Layout { width: Some(20), places: true, ..Layout::default() });
+        let text = matrix.to_text(Layout { width: Some(40), places: true, ..Layout::default() });
         assert!(text.contains("  * replicas\n      dev   2 (t.yaml:4)\n      prod  -\n    image of c: i (t.yaml:4)\n"), "{text}");
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn write(report: &Report, style: Style) -> String {
         out.push('\n');
     }
     if !style.quiet {
-        out.push_str(&wrapped(&summary(report), style.width.max(40)));
+        out.push_str(&wrapped(&summary(report), style.width.max(40)).replace('\u{a0}', " "));
     }
     out
 }
@@ -79,7 +79,8 @@ fn summary(report: &Report) -> String {
     for judged in s.judged() {
         out.push_str(&format!("{judged}, "));
     }
-    out.push_str(&format!("{:.1} ms\n", s.elapsed.as_secs_f64() * 1000.0));
+    // No line ends between a number and its unit.
+    out.push_str(&format!("{:.1}\u{a0}ms\n", s.elapsed.as_secs_f64() * 1000.0));
     if !s.without_schema.is_empty() {
         let kinds: Vec<String> = s.without_schema.iter().map(|(kind, n)| format!("{kind} ({n})")).collect();
         out.push_str(&format!("Not judged, no schema is known: {}\n", kinds.join(", ")));

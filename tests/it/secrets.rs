@@ -129,7 +129,7 @@ fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
 
 #[test]
 fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
-    let values = "auth:\n  password: hunter2-default\n  broken: [\nx: }\n";
+    let values = "auth:\n  broken: [\n  password: hunter2-default,\nx: }\n";
     let folder = chart(&[FILES[0], ("values.yaml", values), FILES[5]]);
     let told = run(folder.path(), &[".", "--no-config", "--fail-on", "never"]);
     hides("a values file that is no YAML", &told);
