@@ -179,7 +179,7 @@ pub struct Fixes {
 /// As [`crate::lint`].
 pub fn fix(options: &Options) -> Result<Fixes, Error> {
     let mut all = Fixes::default();
-    for unit in unit::discover(&options.paths)? {
+    for unit in unit::of(options)? {
         if unit != Unit::Stdin {
             fix_unit(&unit, options, &mut all)?;
         }

@@ -58,12 +58,14 @@ pub use lint::lint;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What to lint, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub paths: Vec<PathBuf>,
+    /// The paths are changed files: their charts are linted, and what belongs to no chart is left out.
+    pub changed: bool,
     pub config: ConfigChoice,
     /// Names; empty: all.
     pub environments: Vec<String>,
@@ -81,8 +83,17 @@ pub struct Options {
     pub unsaved: source::Unsaved,
     /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.
     pub cancel: Arc<AtomicBool>,
+    /// Counted up while the work goes on, for who waits.
+    pub progress: Arc<Progress>,
     /// Make the environment matrix of each chart, for the formats that show it.
     pub matrices: bool,
+}
+
+/// How many units there are, and how many are linted.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub units: AtomicUsize,
+    pub done: AtomicUsize,
 }
 
 impl Options {

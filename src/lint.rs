@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Lints every unit that the paths stand for.
 ///
@@ -25,7 +26,8 @@ use std::sync::Arc;
 /// Where a path, a configuration or a baseline cannot be read, or a name given on the command line is not known.
 pub fn lint(options: &Options) -> Result<Report, Error> {
     let start = std::time::Instant::now();
-    let units = unit::discover(&options.paths)?;
+    let units = unit::of(options)?;
+    options.progress.units.store(units.len(), Ordering::Relaxed);
     let files: Vec<Option<PathBuf>> = units.iter().map(|unit| configuration(unit, options)).collect();
     let mut setups: FxHashMap<&Option<PathBuf>, Setup> = FxHashMap::default();
     for file in &files {
@@ -34,7 +36,11 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
         }
     }
     let alone = units.len() == 1;
-    let lint_one = |(unit, file): (&Unit, &Option<PathBuf>)| lint_unit(unit, &setups[file], options, alone);
+    let lint_one = |(unit, file): (&Unit, &Option<PathBuf>)| {
+        let report = lint_unit(unit, &setups[file], options, alone);
+        options.progress.done.fetch_add(1, Ordering::Relaxed);
+        report
+    };
     let reports: Result<Vec<Report>, Error> = units.par_iter().zip(&files).map(lint_one).collect();
     let mut report = Report::default();
     reports?.into_iter().for_each(|r| report.merge(r));

@@ -1,6 +1,6 @@
 //! What a PATH stands for: charts and sets of manifests. Each unit is linted on its own.
 
-use crate::Error;
+use crate::{Error, Options, config};
 use std::path::{Path, PathBuf};
 
 /// One chart, or manifests that belong together.
@@ -14,8 +14,16 @@ pub enum Unit {
     Stdin,
 }
 
+/// The units that the options name.
+///
+/// # Errors
+/// As [`discover`].
+pub fn of(options: &Options) -> Result<Vec<Unit>, Error> {
+    if options.changed { of_changed(&options.paths) } else { discover(&options.paths) }
+}
+
 /// The units of the given paths, in their order; a chart that is named more than once is one unit. Patterns (`charts/*`) that no
-/// file has as its name are expanded.
+/// file has as its name are expanded: what git ignores, hidden files and files of other programs are not meant by them.
 pub fn discover(paths: &[PathBuf]) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for path in paths {
@@ -24,13 +32,28 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<Unit>, Error> {
         } else if path.exists() {
             of_path(path, &mut units)?;
         } else {
-            let matches: Vec<PathBuf> = glob::glob(&path.to_string_lossy()).ok().into_iter().flatten().flatten().collect();
-            if matches.is_empty() {
-                return Err(Error::NoSuchPath(path.clone()));
-            }
-            for path in matches {
-                of_path(&path, &mut units)?;
-            }
+            of_pattern(path, &mut units)?;
+        }
+    }
+    Ok(units)
+}
+
+/// The charts that changed files belong to, each once, in the order of the files. What belongs to none is left out, so that a hook may name
+/// whatever a commit touches; the files need not exist any more. A configuration stands for all charts below its folder.
+///
+/// # Errors
+/// Where the folder of a configuration cannot be read.
+fn of_changed(files: &[PathBuf]) -> Result<Vec<Unit>, Error> {
+    let mut units = Vec::new();
+    for file in files {
+        let is_configuration = file.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| name == *known));
+        if let Some(chart) = chart_of(file) {
+            push(&mut units, Unit::Chart(chart));
+        } else if is_configuration {
+            let below = content(shown(file.parent().unwrap_or(file)))?;
+            below.charts.into_iter().for_each(|chart| push(&mut units, Unit::Chart(chart)));
+        } else if is_archive(file) && file.is_file() {
+            push(&mut units, Unit::Chart(file.clone()));
         }
     }
     Ok(units)
@@ -61,10 +84,62 @@ fn of_path(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
     Ok(())
 }
 
+fn of_pattern(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
+    let missing = || Error::NoSuchPath(path.to_path_buf());
+    let pattern = glob::Pattern::new(&path.to_string_lossy()).map_err(|_| missing())?;
+    let fixed: PathBuf = path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
+    let folder = shown(&fixed);
+    let options = glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let is_meant = |found: &PathBuf| {
+        // A walk of the working directory names what it finds with `./`.
+        let name = if fixed.as_os_str().is_empty() { found.strip_prefix(".").unwrap_or(found) } else { found };
+        name.ancestors().any(|above| pattern.matches_path_with(above, options))
+    };
+    let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() { content(folder)? } else { Content::default() };
+    below.charts.retain(is_meant);
+    below.manifests.retain(is_meant);
+    if below.charts.is_empty() && below.manifests.is_empty() {
+        // Files inside of charts.
+        let matches: Vec<PathBuf> = glob::glob_with(&path.to_string_lossy(), options).ok().into_iter().flatten().flatten().collect();
+        if matches.is_empty() {
+            return Err(missing());
+        }
+        return matches.iter().try_for_each(|path| of_path(path, units));
+    }
+    push_content(below, units);
+    Ok(())
+}
+
 /// Charts below a folder are units of their own; what is left of its manifests is one.
 fn of_folder(folder: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
-    let mut manifests = Vec::new();
-    let mut charts = Vec::new();
+    let below = content(folder)?;
+    if below.charts.is_empty() && below.manifests.is_empty() {
+        return Err(Error::NothingToLint(folder.to_path_buf()));
+    }
+    push_content(below, units);
+    Ok(())
+}
+
+fn push_content(Content { charts, mut manifests }: Content, units: &mut Vec<Unit>) {
+    // A repository of charts has files of other programs; a folder without charts was named for its manifests.
+    if !charts.is_empty() {
+        manifests.retain(|file| looks_like_manifest(file));
+    }
+    charts.into_iter().for_each(|chart| push(units, Unit::Chart(chart)));
+    if !manifests.is_empty() {
+        push(units, Unit::Manifests(manifests));
+    }
+}
+
+/// What lies below a folder, in the order of names; what git ignores, hidden files and the inside of charts left out.
+#[derive(Default)]
+struct Content {
+    charts: Vec<PathBuf>,
+    manifests: Vec<PathBuf>,
+}
+
+fn content(folder: &Path) -> Result<Content, Error> {
+    let mut content = Content::default();
     let mut walk = ignore::WalkBuilder::new(folder);
     walk.sort_by_file_name(|a, b| a.cmp(b)).require_git(false).filter_entry(|entry| {
         let above = entry.path().parent();
@@ -77,21 +152,26 @@ fn of_folder(folder: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
             continue;
         }
         if path.file_name().is_some_and(|name| name == "Chart.yaml") {
-            charts.push(path.parent().unwrap_or(folder).to_path_buf());
+            content.charts.push(path.parent().unwrap_or(folder).to_path_buf());
         } else if is_archive(path) {
-            charts.push(path.to_path_buf());
+            content.charts.push(path.to_path_buf());
         } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
-            manifests.push(path.to_path_buf());
+            content.manifests.push(path.to_path_buf());
         }
     }
-    if charts.is_empty() && manifests.is_empty() {
-        return Err(Error::NothingToLint(folder.to_path_buf()));
-    }
-    charts.into_iter().for_each(|chart| push(units, Unit::Chart(chart)));
-    if !manifests.is_empty() {
-        push(units, Unit::Manifests(manifests));
-    }
-    Ok(())
+    Ok(content)
+}
+
+/// Whether a document may say `apiVersion` or `kind`; whatever cannot be read is told when it is.
+fn looks_like_manifest(file: &Path) -> bool {
+    let Ok(text) = std::fs::read(file) else { return true };
+    let text = String::from_utf8_lossy(&text);
+    text.lines().any(|line| {
+        let key = line.trim_start_matches(['-', ' ', '\t', '{', '[', ',', '"', '\'']);
+        ["apiVersion", "kind"]
+            .iter()
+            .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':')))
+    })
 }
 
 fn is_archive(path: &Path) -> bool {
@@ -150,6 +230,52 @@ mod tests {
         let at = |p: &str| folder.path().join(p);
         let units = discover(&[folder.path().to_path_buf()]).expect("units");
         assert_eq!(units, [Unit::Chart(at("a")), Unit::Chart(at("b.tgz")), Unit::Manifests(vec![at("m/1.yaml"), at("m/2.json")])]);
+    }
+
+    #[test]
+    fn files_of_other_programs_beside_charts_are_no_manifests() {
+        let folder = tree(&["a/Chart.yaml", "compose.yaml", "package.json", "m/one.yaml", "m/two.json"]);
+        let at = |p: &str| folder.path().join(p);
+        std::fs::write(at("compose.yaml"), "services: {}\n").expect("a file");
+        std::fs::write(at("m/one.yaml"), "# a comment\napiVersion: v1\n").expect("a file");
+        std::fs::write(at("m/two.json"), "{\"kind\": \"Pod\"}").expect("a file");
+        let units = discover(&[folder.path().to_path_buf()]).expect("units");
+        assert_eq!(units, [Unit::Chart(at("a")), Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]);
+        // Without a chart, the folder was named for its manifests: the fault is told.
+        assert_eq!(discover(&[at("m")]).expect("units"), [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]);
+    }
+
+    #[test]
+    fn changed_files_stand_for_their_charts_however_deep() {
+        let files = [
+            "x/a/Chart.yaml",
+            "x/a/values-prod.yaml",
+            "x/a/values/eu/prod.yaml",
+            "x/a/ci/full-values.yaml",
+            "x/a/templates/deep/er/x.yaml",
+            "x/a/charts/b/Chart.yaml",
+            "x/a/charts/b/charts/c/Chart.yaml",
+            "x/a/charts/b/charts/c/templates/x.yaml",
+            "x/a/charts/d.tgz",
+            "x/z/Chart.yaml",
+            "y/Chart.yaml",
+        ];
+        let folder = tree(&[&files[..], &["templates/x.yaml", "README.md", "x/.thebot-lint.yaml"]].concat());
+        let at = |p: &str| folder.path().join(p);
+        let charts = |files: &[&str]| {
+            let units = of_changed(&files.iter().map(|f| at(f)).collect::<Vec<_>>()).expect("units");
+            let charts = units.into_iter().map(|unit| match unit {
+                Unit::Chart(chart) => chart.strip_prefix(folder.path()).expect("below").display().to_string(),
+                other => panic!("{other:?}"),
+            });
+            charts.collect::<Vec<_>>()
+        };
+        for file in files.iter().filter(|f| f.starts_with("x/a/")) {
+            assert_eq!(charts(&[file]), ["x/a"], "{file}");
+        }
+        assert_eq!(charts(&["y/Chart.yaml", "x/a/Chart.yaml", "y/gone/since.yaml"]), ["y", "x/a"]);
+        assert_eq!(charts(&["README.md", "templates/x.yaml", "gone.yaml"]), [""; 0]);
+        assert_eq!(charts(&["x/.thebot-lint.yaml"]), ["x/a", "x/z"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{ExitCode, fail, print};
 use crate::config::FILE_NAMES;
 use crate::manifest::Object;
 use crate::rendering::Rendering;
-use crate::yaml::{Node, Path};
+use crate::yaml::{Data, Node, Path};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ fn configuration(rendering: &Rendering) -> String {
         let files: Vec<String> = environment.values.iter().map(|f| quoted(f.strip_prefix(&*rendering.chart.location).unwrap_or(f))).collect();
         let _ = writeln!(out, "    values: [{}]", files.join(", "));
         let objects: Vec<&Object> = rendering.objects().filter(|o| o.environment == Some(i as u16) && o.hooks.is_empty()).collect();
-        let expectations: Vec<String> = objects.iter().filter_map(|o| expectation(o, &objects)).collect();
+        let expectations: Vec<String> = objects.iter().filter_map(|o| expectation(o, &objects, &environment.release)).collect();
         if !expectations.is_empty() {
             let _ = writeln!(out, "    expect:\n{}", expectations.join("\n"));
         }
@@ -53,7 +53,7 @@ fn configuration(rendering: &Rendering) -> String {
     out
 }
 
-fn expectation(object: &Object, all: &[&Object]) -> Option<String> {
+fn expectation(object: &Object, all: &[&Object], release: &str) -> Option<String> {
     let at = |path: &str| Path::parse(path).get(&object.root);
     let (kind, name) = (&*object.identity.kind, &*object.identity.name);
     let mut parts = Vec::new();
@@ -77,11 +77,63 @@ fn expectation(object: &Object, all: &[&Object]) -> Option<String> {
         "PersistentVolumeClaim" => storage(at("spec.resources.requests.storage"), at("spec.storageClassName"), &mut parts),
         _ => {}
     }
-    (!parts.is_empty()).then(|| format!("      {}: {{{}}}", quoted(&format!("{kind}/{name}")), parts.join(", ")))
+    if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
+        resources(at("spec.template.spec.containers").map(Node::items).unwrap_or_default(), &mut parts);
+    }
+    (!parts.is_empty()).then(|| format!("      {}: {{{}}}", quoted(&format!("{kind}/{}", pattern(object, all, release))), parts.join(", ")))
+}
+
+/// The name without the release's, where that still names this object alone: so the expectation holds for whatever the release is called.
+fn pattern(object: &Object, all: &[&Object], release: &str) -> String {
+    let name = &*object.identity.name;
+    let Some(rest) = name.strip_prefix(release).filter(|rest| rest.starts_with('-') && rest.len() > 1) else { return name.to_string() };
+    let namesakes = all.iter().filter(|other| other.identity.kind == object.identity.kind && other.identity.name.ends_with(rest)).count();
+    if namesakes == 1 { format!("*{rest}") } else { name.to_string() }
+}
+
+/// Requests and limits: of the one container, else by the containers' names.
+fn resources(containers: &[Node], parts: &mut Vec<String>) {
+    let of = |container: &Node| -> Vec<String> {
+        let quantities = |key: &str| {
+            let entries = container.get("resources").and_then(|r| r.get(key)).map(Node::entries).unwrap_or_default();
+            let list: Vec<String> = entries.iter().filter_map(|e| Some(format!("{}: {}", quoted(&e.key), scalar(&e.value)?))).collect();
+            (!list.is_empty()).then(|| format!("{key}: {{{}}}", list.join(", ")))
+        };
+        quantities("requests").into_iter().chain(quantities("limits")).collect()
+    };
+    if let [one] = containers {
+        return parts.extend(of(one));
+    }
+    let named = containers.iter().filter_map(|c| {
+        let (name, all) = (c.get("name").and_then(Node::as_str)?, of(c));
+        (!all.is_empty()).then(|| format!("{}: {{{}}}", quoted(name), all.join(", ")))
+    });
+    let named: Vec<String> = named.collect();
+    if !named.is_empty() {
+        parts.push(format!("containers: {{{}}}", named.join(", ")));
+    }
+}
+
+/// A quantity as it stands: a string or a number.
+fn scalar(node: &Node) -> Option<String> {
+    match &node.data {
+        Data::Str(text) => Some(quantity(text)),
+        Data::Int(n) => Some(n.to_string()),
+        Data::Float(n) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+/// Plain where a person would write it so: `250m`, `1Gi`.
+fn quantity(text: &str) -> String {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = &text[number.len()..];
+    let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) && !matches!(unit, "" | "e" | "E");
+    if plain { text.to_string() } else { quoted(text) }
 }
 
 fn storage(size: Option<&Node>, class: Option<&Node>, parts: &mut Vec<String>) {
-    parts.extend(size.and_then(Node::as_str).map(|s| format!("storage: {}", quoted(s))));
+    parts.extend(size.and_then(scalar).map(|s| format!("storage: {s}")));
     parts.extend(class.and_then(Node::as_str).filter(|c| !c.is_empty()).map(|c| format!("storage-class: {}", quoted(c))));
 }
 

@@ -3,15 +3,21 @@
 use super::{ColorArguments, ExitCode, fail, print};
 use crate::config::FailOn;
 use crate::report::{Format, Report, Style};
-use crate::{ConfigChoice, Options, fix, lint};
-use std::io::Write;
+use crate::{ConfigChoice, Options, Progress, fix, lint};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
     /// Chart folders, .tgz archives, manifest files, folders of charts or manifests, or `-` for manifests on stdin
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// The PATHs are changed files: lint the charts that they belong to, and leave out what belongs to none
+    #[arg(long)]
+    changed: bool,
     /// How the report is written to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -43,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Write the findings of this run to a baseline file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     write_baseline: Option<PathBuf>,
     /// JSON Schemas of further kinds: files, folders, or a template as kubeconform takes it (repeatable)
     #[arg(long, value_name = "LOCATION")]
@@ -62,6 +68,9 @@ pub(super) struct Arguments {
     /// Show what --fix would change as a unified diff, and change nothing
     #[arg(long, conflicts_with_all = ["baseline", "write_baseline", "output"])]
     diff: bool,
+    /// Lint again whenever a file changes
+    #[arg(long, conflicts_with_all = ["fix", "diff"])]
+    watch: bool,
     /// Print findings only, no summary
     #[arg(short, long)]
     quiet: bool,
@@ -73,7 +82,8 @@ fn output(text: &str) -> Result<(Format, PathBuf), String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    if arguments.paths.is_empty() {
+    // A hook may well find that nothing was changed.
+    if arguments.paths.is_empty() && !arguments.changed {
         return fail("no PATH given; try `thebot-lint charts/thebot`, or `thebot-lint --help`");
     }
     let kubernetes = match arguments.kubernetes_version.as_deref().map(crate::kubernetes::parse_versions).transpose() {
@@ -82,6 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let options = Options {
         paths: arguments.paths.clone(),
+        changed: arguments.changed,
         config: match (&arguments.config, arguments.no_config) {
             (Some(file), _) => ConfigChoice::File(file.clone()),
             (None, true) => ConfigChoice::None,
@@ -105,7 +116,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             Err(error) => return fail(&error.to_string()),
         }
     }
-    let report = match lint(&options) {
+    if arguments.watch {
+        let written: Vec<&Path> = arguments.output.iter().map(|(_, file)| file.as_path()).collect();
+        return super::watch::run(&options, &written, || {
+            once(&options, arguments);
+        });
+    }
+    once(&options, arguments)
+}
+
+fn once(options: &Options, arguments: &Arguments) -> ExitCode {
+    let report = match telling_progress(&options.progress, arguments.quiet, || lint(options)) {
         Ok(done) => done,
         Err(error) => return fail(&error.to_string()),
     };
@@ -142,6 +163,32 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
 
 fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
+}
+
+/// Says on stderr how far the work is, once it takes more than a second, and only to a person.
+fn telling_progress<T>(progress: &Progress, quiet: bool, work: impl FnOnce() -> T) -> T {
+    progress.done.store(0, Ordering::Relaxed);
+    if quiet || !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let (working, ended) = mpsc::channel::<()>();
+    std::thread::scope(move |scope| {
+        scope.spawn(move || {
+            let (mut pause, mut width) = (Duration::from_secs(1), 0);
+            while ended.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let text = format!("linted {} of {}", progress.done.load(Ordering::Relaxed), progress.units.load(Ordering::Relaxed));
+                width = text.len();
+                let _ = write!(std::io::stderr(), "\r{text}");
+                pause = Duration::from_millis(100);
+            }
+            if width > 0 {
+                let _ = write!(std::io::stderr(), "\r{:width$}\r", "");
+            }
+        });
+        // Dropped when the work has ended, even by a panic.
+        let _working = working;
+        work()
+    })
 }
 
 /// Writes every report; a code where one could not be written.

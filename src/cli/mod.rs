@@ -7,8 +7,10 @@ mod lint;
 mod own_rules;
 mod rules;
 mod template;
+mod watch;
 mod why;
 
+use crate::diagnostic::did_you_mean;
 use crate::report::Style;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
@@ -56,8 +58,11 @@ enum Command {
         /// The shell to print for
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page
+    Man {
+        /// The subcommand to print the page of (default: the page of the whole)
+        command: Option<String>,
+    },
 }
 
 /// Runs the program with the process's arguments and streams.
@@ -91,13 +96,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "thebot-lint", &mut script);
             print(&script)
         }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
-                Ok(()) => print(&page),
-                Err(error) => fail(&error.to_string()),
-            }
-        }
+        Some(Command::Man { command }) => man(command.as_deref()),
     }
 }
 
@@ -144,13 +143,37 @@ fn columns() -> Option<usize> {
     told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
 }
 
+fn man(subcommand: Option<&str>) -> ExitCode {
+    let mut cli = Cli::command();
+    // Gives the subcommands their full names.
+    cli.build();
+    let page = match subcommand {
+        None => Some(&cli),
+        Some(name) => cli.find_subcommand(name),
+    };
+    let Some(page) = page.cloned() else {
+        let names = cli.get_subcommands().map(clap::Command::get_name);
+        let near = did_you_mean(subcommand.unwrap_or_default(), names).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        return fail(&format!("there is no subcommand `{}`{near}", subcommand.unwrap_or_default()));
+    };
+    let mut text = Vec::new();
+    match clap_mangen::Man::new(page).render(&mut text) {
+        Ok(()) => print(&text),
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
 /// Writes to stdout; a reader that has gone away is no fault of ours.
 fn print(bytes: &[u8]) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    match try_print(bytes) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&format!("cannot write to stdout: {error}")),
         _ => 0,
     }
+}
+
+fn try_print(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 /// Says why we could not work.

@@ -4,6 +4,7 @@ use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::rule::{Definition, EMBEDDED};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 #[derive(clap::Args, Debug)]
@@ -11,6 +12,9 @@ pub(super) struct ListArguments {
     /// How the list is written
     #[arg(long, value_enum, default_value_t = ListFormat::Human)]
     format: ListFormat,
+    /// List the names that another linter has for its rules, and which of ours check the same
+    #[arg(long, value_name = "LINTER", value_parser = clap::builder::PossibleValuesParser::new(PEERS))]
+    of: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -32,6 +36,9 @@ const PEERS: [&str; 6] = ["kube-linter", "kube-score", "polaris", "trivy", "chec
 pub(super) fn list(arguments: &ListArguments) -> ExitCode {
     let mut rules: Vec<&Definition> = EMBEDDED.iter().collect();
     rules.sort_by_key(|d| (&d.group, &d.id));
+    if let Some(peer) = &arguments.of {
+        return print(names_of(peer, &rules, arguments.format).as_bytes());
+    }
     let text = match arguments.format {
         ListFormat::Human => human(&rules),
         ListFormat::Json => serde_json::to_string_pretty(&rules.iter().map(|d| as_json(d)).collect::<Vec<_>>()).unwrap_or_default() + "\n",
@@ -75,11 +82,61 @@ fn human(rules: &[&Definition]) -> String {
     out
 }
 
+/// A heading for each rule, so that a link can lead to it.
 fn markdown(rules: &[&Definition]) -> String {
-    let mut out = String::from("| rule | group | severity | default | title |\n|---|---|---|---|---|\n");
+    let mut out = String::new();
+    let mut group = "";
     for d in rules {
-        let default = if d.is_recommended() { "yes" } else { "" };
-        let _ = writeln!(out, "| `{}` | {} | {} | {default} | {} |", d.id, d.group, d.severity.as_str(), d.title.replace('|', "\\|"));
+        if d.group != group {
+            group = &d.group;
+            let _ = writeln!(out, "\n## {group}");
+        }
+        let default = if d.is_recommended() { ", on by default" } else { "" };
+        let _ = writeln!(out, "\n### {}\n\n**{}** ({}{default}). {}\n", d.id, d.title.trim_end_matches('.'), d.severity.as_str(), d.why.trim());
+        let _ = writeln!(out, "*Fix*: {}", d.fix.trim());
+        let known: Vec<String> = d.aliases.iter().map(|(peer, names)| format!("{peer} {}", code(names))).collect();
+        if !known.is_empty() {
+            let _ = writeln!(out, "\nKnown elsewhere as: {}.", known.join("; "));
+        }
+    }
+    out
+}
+
+fn code<S: AsRef<str>>(names: &[S]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+/// The names of another linter in their order, each with our rules and whether these are on by default.
+fn names_of(peer: &str, rules: &[&Definition], format: ListFormat) -> String {
+    let mut names: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
+    for d in rules {
+        for name in d.aliases.iter().filter(|(p, _)| p == peer).flat_map(|(_, names)| names.iter()) {
+            names.entry(name).or_default().push(d);
+        }
+    }
+    let mut out = String::new();
+    match format {
+        ListFormat::Human => {
+            let width = names.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+            for (name, rules) in &names {
+                let ours: Vec<String> = rules.iter().map(|d| format!("{}{}", if d.is_recommended() { "*" } else { "" }, d.id)).collect();
+                let _ = writeln!(out, "{name:width$}  {}", ours.join(", "));
+            }
+            let _ = writeln!(out, "\n{} names of {peer}; rules with * are on by default.", names.len());
+        }
+        ListFormat::Markdown => {
+            let _ = writeln!(out, "| {peer} | thebot-lint | on by default |\n|---|---|---|");
+            for (name, rules) in &names {
+                let ids: Vec<&str> = rules.iter().map(|d| &*d.id).collect();
+                let default = if rules.iter().any(|d| d.is_recommended()) { "yes" } else { "" };
+                let _ = writeln!(out, "| `{name}` | {} | {default} |", code(&ids));
+            }
+        }
+        ListFormat::Json => {
+            let ids = |rules: &[&Definition]| rules.iter().map(|d| d.id.to_string()).collect::<Vec<_>>();
+            let map: BTreeMap<&str, Vec<String>> = names.iter().map(|(name, rules)| (*name, ids(rules))).collect();
+            out = serde_json::to_string_pretty(&map).unwrap_or_default() + "\n";
+        }
     }
     out
 }

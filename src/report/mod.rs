@@ -245,7 +245,7 @@ pub fn settle(
                 objects.push(vec![(environment.clone(), diagnostic.object.clone())]);
                 findings.push(Finding {
                     group: group_of(&diagnostic.rule),
-                    url: format!("https://thebot-lint.github.io/rules/{}", diagnostic.rule),
+                    url: format!("https://thebot-lint.github.io/rules.html#{}", diagnostic.rule),
                     rule: diagnostic.rule,
                     severity: diagnostic.severity,
                     message: diagnostic.message,

@@ -3,6 +3,8 @@
 mod broken;
 mod commands;
 mod configuration;
+mod delivery;
+mod docs;
 mod fix;
 mod formats;
 mod hostile;

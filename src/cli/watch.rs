@@ -1,0 +1,119 @@
+//! `--watch`: lints again whenever a file changes on which the verdict may rest. The files are looked at a few times a second: that works on
+//! every file system, mounted and remote ones included, and a chart has few files.
+
+use super::{ExitCode, fail, try_print};
+use crate::unit::{self, Unit};
+use crate::{ConfigChoice, Options, config, source::Sources};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Lints, and again after each change, until somebody stops the process or nobody reads any more. `written` are the files that a lint
+/// writes itself.
+pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) -> ExitCode {
+    if options.paths.iter().any(|path| path.as_os_str() == "-") {
+        return fail("--watch needs files: stdin (`-`) is read once");
+    }
+    let terminal = std::io::stdout().is_terminal();
+    let mut seen = Snapshot::take(options, written);
+    loop {
+        if terminal && try_print(b"\x1b[2J\x1b[3J\x1b[H").is_err() {
+            return 0;
+        }
+        lint();
+        let _ = writeln!(std::io::stderr(), "Watching {}; Ctrl-C ends.", count(seen.0.len()));
+        let now = loop {
+            std::thread::sleep(PAUSE);
+            let now = Snapshot::take(options, written);
+            if now != seen {
+                break now;
+            }
+        };
+        let _ = writeln!(std::io::stderr(), "Changed: {}", seen.changes(&now));
+        seen = now;
+        // An empty line parts the reports, and tells whether somebody still reads them.
+        if !terminal && try_print(b"\n").is_err() {
+            return 0;
+        }
+    }
+}
+
+fn count(files: usize) -> String {
+    if files == 1 { "1 file".into() } else { format!("{files} files") }
+}
+
+/// What can be seen of the files without reading them.
+#[derive(PartialEq)]
+struct Snapshot(BTreeMap<PathBuf, (Option<SystemTime>, u64)>);
+
+impl Snapshot {
+    fn take(options: &Options, written: &[&Path]) -> Snapshot {
+        let mut files = BTreeMap::new();
+        let mut look = |root: &Path, is_chart: bool| {
+            // In a chart, also what git ignores is rendered.
+            let mut walk = ignore::WalkBuilder::new(root);
+            walk.standard_filters(!is_chart).require_git(false).filter_entry(|entry| entry.file_name() != ".git");
+            for entry in walk.build().flatten() {
+                let path = entry.path();
+                if let Ok(data) = std::fs::metadata(path)
+                    && data.is_file()
+                    && !written.contains(&path)
+                {
+                    files.insert(path.to_path_buf(), (data.modified().ok(), data.len()));
+                }
+            }
+        };
+        options.paths.iter().for_each(|path| look(path, false));
+        let found = unit::of(options);
+        let mut configurations = Vec::new();
+        for unit in found.iter().flatten() {
+            let first = match unit {
+                Unit::Chart(chart) => {
+                    look(chart, true);
+                    Some(chart)
+                }
+                Unit::Manifests(files) => files.first(),
+                Unit::Stdin => None,
+            };
+            configurations.extend(match &options.config {
+                ConfigChoice::Search => first.and_then(|path| config::find(path)),
+                ConfigChoice::File(file) => Some(file.clone()),
+                ConfigChoice::None => None,
+            });
+        }
+        configurations.sort();
+        configurations.dedup();
+        for file in configurations {
+            look(&file, false);
+            let Ok(config) = config::load(&file, &mut Sources::default(), &mut Vec::new()) else { continue };
+            let environments = config.environments.iter().flat_map(|e| &e.named);
+            let values = environments.flat_map(|e| &e.values).map(|(file, _)| config.folder.join(file));
+            let rules = config.rules.paths.iter().map(|(path, _)| path.clone());
+            let schemas = config.schema_locations.iter().map(PathBuf::from);
+            values.chain(rules).chain(schemas).chain(config.baseline.clone()).for_each(|path| look(&path, false));
+        }
+        options.baseline.iter().for_each(|path| look(path, false));
+        Snapshot(files)
+    }
+
+    /// The first few files that differ.
+    fn changes(&self, now: &Snapshot) -> String {
+        const SHOWN: usize = 3;
+        let gone = self.0.keys().filter(|file| !now.0.contains_key(*file));
+        let files: Vec<String> = now
+            .0
+            .iter()
+            .filter(|(file, state)| self.0.get(*file) != Some(state))
+            .map(|(file, _)| file)
+            .chain(gone)
+            .map(|f| f.display().to_string())
+            .collect();
+        match files.len() {
+            0..=SHOWN => files.join(", "),
+            n => format!("{} and {} more", files[..SHOWN].join(", "), n - SHOWN),
+        }
+    }
+}
