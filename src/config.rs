@@ -3,6 +3,7 @@
 //! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did you mean"), and the rest of it is used.
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::limits::Limit;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{Data, Node};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,17 @@ use std::path::{Path, PathBuf};
 /// The names a configuration file may have, in the order they are looked for.
 pub const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
 
-const TOP: &[&str] = &["kubernetes", "fail-on", "environments", "rules", "suppress", "baseline", "schema-locations"];
+const TOP: &[&str] = &["kubernetes", "fail-on", "environments", "rules", "suppress", "baseline", "schema-locations", "limits"];
+/// The names of all limits.
+const LIMITS: [&str; Limit::ALL.len()] = {
+    let mut names = [""; Limit::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Limit::ALL[i].name();
+        i += 1;
+    }
+    names
+};
 const ENVIRONMENT: &[&str] = &["values", "set", "release", "namespace", "expect"];
 const EXPECTATION: &[&str] = &["replicas", "autoscaling", "requests", "limits", "containers", "storage", "storage-class"];
 const RESOURCES: &[&str] = &["requests", "limits"];
@@ -26,6 +37,7 @@ pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
         ["environments", _, "expect", _, "containers", _] => RESOURCES,
         ["rules"] => RULES,
         ["suppress"] => SUPPRESSION,
+        ["limits"] => &LIMITS,
         _ => &[],
     }
 }
@@ -45,6 +57,8 @@ pub struct Config {
     pub suppress: Vec<Suppress>,
     pub baseline: Option<PathBuf>,
     pub schema_locations: Vec<String>,
+    /// Those that the file moves, in its order.
+    pub limits: Vec<(Limit, u64)>,
 }
 
 /// At which severity the exit code is 1.
@@ -224,6 +238,17 @@ impl Reader<'_> {
         }
         if let Some(baseline) = node.get("baseline") {
             config.baseline = self.string(baseline, "`baseline`").map(|file| config.folder.join(file));
+        }
+        if let Some(limits) = node.get("limits") {
+            self.keys(limits, "`limits`", &LIMITS);
+            for entry in limits.entries() {
+                let Some(limit) = Limit::ALL.into_iter().find(|l| l.name() == &*entry.key) else { continue };
+                match self.string(&entry.value, &format!("`{}`", limit.name())).map(|text| limit.read(&text)) {
+                    Some(Ok(value)) => config.limits.push((limit, value)),
+                    Some(Err(why)) => self.fault(entry.value.span, why, None),
+                    None => {}
+                }
+            }
         }
         let locations = self.strings(node.get("schema-locations"), "`schema-locations`");
         config.schema_locations = locations.into_iter().map(|(location, _)| config.folder.join(location).display().to_string()).collect();

@@ -23,7 +23,9 @@
 //! | [`chart`] | loads folders and archives, coalesces values keeping their origin, environments |
 //! | [`config`] | `.thebot-lint.yaml` with spans |
 //! | [`yaml`] | spanned nodes with go-yaml v2's scalars, and the emitter behind `toYaml` |
+//! | [`threads`] | threads with a deep stack, where all work is done |
 //! | [`semver`] | versions and constraints as Helm judges them |
+//! | [`limits`] | how much a chart may ask for |
 //! | [`value`] | Go values with their origin |
 //! | [`diagnostic`] | findings as data |
 //! | [`source`] | texts, spans, provenance |
@@ -35,6 +37,7 @@ pub mod diagnostic;
 pub mod difference;
 pub mod fix;
 pub mod kubernetes;
+pub mod limits;
 pub mod lsp;
 pub mod manifest;
 pub mod matrix;
@@ -44,6 +47,7 @@ pub mod secret;
 pub mod semver;
 pub mod source;
 pub mod template;
+pub mod threads;
 pub mod trial;
 pub mod unit;
 pub mod usage;
@@ -79,6 +83,8 @@ pub struct Options {
     pub rule_paths: Vec<PathBuf>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
+    /// Seconds for each unit; wins over the configuration. 0: no end.
+    pub timeout: Option<u64>,
     /// Texts of an editor that stand in for files.
     pub unsaved: source::Unsaved,
     /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.

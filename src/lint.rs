@@ -1,8 +1,9 @@
 //! The pipeline on one screen: load, render every environment, read manifests, judge, apply rules, settle.
 
 use crate::config;
-use crate::diagnostic::{Diagnostic, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions};
 use crate::kubernetes::{self, Schemas};
+use crate::limits::{Limit, Limits, exceeded};
 use crate::manifest::{self, Finding, Object};
 use crate::matrix::Matrix;
 use crate::rendering::Rendering;
@@ -10,12 +11,11 @@ use crate::report::{self, Report};
 use crate::rule::suppression::{self, Suppression};
 use crate::secret::Secrets;
 use crate::setup::Setup;
-use crate::source::{Source, SourceKind, Sources};
+use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::unit::{self, Unit};
-use crate::{ConfigChoice, Error, Options, rule, usage};
+use crate::{ConfigChoice, Error, Options, rule, threads, usage};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,6 +25,10 @@ use std::sync::atomic::Ordering;
 /// # Errors
 /// Where a path, a configuration or a baseline cannot be read, or a name given on the command line is not known.
 pub fn lint(options: &Options) -> Result<Report, Error> {
+    threads::deep(|| lint_units(options))
+}
+
+fn lint_units(options: &Options) -> Result<Report, Error> {
     let start = std::time::Instant::now();
     let units = unit::of(options)?;
     options.progress.units.store(units.len(), Ordering::Relaxed);
@@ -67,7 +71,8 @@ pub(crate) fn of_setup(setup: &Setup) -> Vec<report::Finding> {
 }
 
 pub(crate) fn apply_baseline(file: &Path, report: &mut Report) -> Result<(), Error> {
-    let text = std::fs::read_to_string(file).map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?;
+    let text = Sources::default().read_file(file).map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?;
+    let text = String::from_utf8_lossy(&text);
     report::baseline::apply(&text, report).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))
 }
 
@@ -101,8 +106,7 @@ pub(crate) fn lint_unit(unit: &Unit, setup: &Setup, options: &Options, alone: bo
             Ok(lint_manifests(texts, setup, options))
         }
         Unit::Stdin => {
-            let mut text = Vec::new();
-            std::io::stdin().read_to_end(&mut text).map_err(|e| Error::Unreadable("-".into(), e.to_string()))?;
+            let text = setup.sources.read_all(std::io::stdin()).map_err(|e| Error::Unreadable("-".into(), e.to_string()))?;
             Ok(lint_manifests(vec![("<stdin>".into(), text)], setup, options))
         }
     }
@@ -125,9 +129,10 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     options.cancelled()?;
     let names = rendering.environment_names();
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
+    let limits = rendering.sources.limits;
     let every = || rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects));
     let ((mut judge, of_usage), ((across, secrets), of_chart)) = rayon::join(
-        || rayon::join(|| Judge::new(setup, options, rendering.versions, every()), || usage::check(&rendering)),
+        || rayon::join(|| Judge::new(setup, options, rendering.versions, limits, every()), || usage::check(&rendering)),
         || {
             rayon::join(
                 || (across(&rendering, setup), Secrets::of_chart(&rendering)),
@@ -135,6 +140,7 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
             )
         },
     );
+    judge.unjudged(rendering.chart.head(), &mut found);
     options.cancelled()?;
     judge.objects(every(), &mut found);
     judge.keep_unexcused(across, &mut found);
@@ -197,6 +203,7 @@ fn across(rendering: &Rendering, setup: &Setup) -> Vec<(Object, Finding)> {
 
 fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Options) -> Report {
     let mut sources = setup.sources.clone();
+    sources.limits.begin();
     let mut found = Vec::new();
     let mut objects = Vec::new();
     let mut read = Vec::new();
@@ -204,10 +211,11 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
         let name: Arc<str> = name.into();
         let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
         read.push(source);
-        objects.extend(manifest::read(&sources.get(source).text, source, &name, None, &mut found));
+        objects.extend(manifest::read_within(&sources.get(source).text, source, &name, None, &sources.limits, &mut found));
     }
     let (versions, why) = setup.versions(options, None);
-    let mut judge = Judge::new(setup, options, versions, objects.iter());
+    let mut judge = Judge::new(setup, options, versions, sources.limits, objects.iter());
+    judge.unjudged(objects.first().map(|o| o.root.span), &mut found);
     judge.objects(&objects, &mut found);
     judge.keep_unexcused(setup.rules.check_unit(&objects, true).into_iter().map(|(i, finding)| (objects[i].clone(), finding)), &mut found);
     judge.unused_annotations(&objects, &mut found);
@@ -247,7 +255,10 @@ struct Judge<'s> {
     require_schema: bool,
     /// All versions of the unit: one walk judges them all.
     versions: Versions,
+    limits: Limits,
     schemas: Schemas,
+    /// How many objects there are to judge.
+    distinct: usize,
     /// By fingerprint.
     judged: FxHashMap<u64, Vec<Finding>>,
     /// What annotations excuse, by the object's fingerprint, and whether there was something to excuse.
@@ -257,7 +268,7 @@ struct Judge<'s> {
 
 impl<'s> Judge<'s> {
     /// Judges each distinct object. CRDs among the objects define kinds for all of them.
-    fn new<'o>(setup: &'s Setup, options: &Options, versions: Versions, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
+    fn new<'o>(setup: &'s Setup, options: &Options, versions: Versions, limits: Limits, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
         let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
         let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
         for object in objects {
@@ -267,11 +278,22 @@ impl<'s> Judge<'s> {
             distinct.entry(object.fingerprint).or_insert(object);
         }
         let require_schema = options.require_schema;
-        let mut judge =
-            Judge { setup, require_schema, versions, schemas, judged: FxHashMap::default(), excuses: FxHashMap::default(), suppressed: 0 };
+        let (judged, excuses) = (FxHashMap::default(), FxHashMap::default());
+        let mut judge = Judge { setup, require_schema, versions, limits, schemas, distinct: distinct.len(), judged, excuses, suppressed: 0 };
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
-        judge.judged = distinct.into_par_iter().map(|(fingerprint, object)| (fingerprint, judge.judge(object))).collect();
+        let in_time = |(fingerprint, object)| (!limits.is_late()).then(|| (fingerprint, judge.judge(object)));
+        judge.judged = distinct.into_par_iter().filter_map(in_time).collect();
         judge
+    }
+
+    /// Says how many objects were not judged, where the time was over before.
+    fn unjudged(&self, head: Option<Span>, found: &mut Vec<Diagnostic>) {
+        let (left, limit) = (self.distinct - self.judged.len(), Limit::Timeout);
+        if left > 0 {
+            let message = format!("{left} of {} objects were not checked: {}", self.distinct, exceeded(limit, &self.limits));
+            let head = head.unwrap_or(Span::new(SourceId::new(0, 0), 0, 0));
+            found.push(Diagnostic::new("limit-exceeded", Severity::Error, head, message).help(limit.how_to_raise()));
+        }
     }
 
     /// What is wrong with objects that were given to [`Judge::new`], in the versions that they are rendered for.
@@ -312,7 +334,7 @@ impl<'s> Judge<'s> {
             let unused = self.excuses.get(&object.fingerprint).into_iter().flatten().filter(|(s, used)| !used && s.peer.is_none());
             for (suppression, _) in unused {
                 let rule = "unused-suppression";
-                let Some(severity) = self.setup.severity_of(rule, crate::diagnostic::Severity::Warning) else { continue };
+                let Some(severity) = self.setup.severity_of(rule, Severity::Warning) else { continue };
                 let message = format!("this annotation suppresses {}, of which there is no finding", suppression.rules.join(", "));
                 let diagnostic = Diagnostic::new(rule, severity, suppression.path.place_key(&object.root), message).help("Remove it.");
                 found.push(Diagnostic { object: Some(object.identity.clone()), environment: object.environment, ..diagnostic });
@@ -323,13 +345,13 @@ impl<'s> Judge<'s> {
     fn judge(&self, object: &Object) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
         if let Some(custom) = self.schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
-            findings.extend(rule::custom::check(custom.validations(&object.root)));
+            findings.extend(rule::custom::check(custom.validations(&object.root), self.limits.get(Limit::RuleSteps)));
         }
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
             findings.push(Finding {
                 rule: "schema-missing".into(),
-                severity: crate::diagnostic::Severity::Error,
+                severity: Severity::Error,
                 message: format!("no schema is known for {api_version} {kind}, so nothing was checked"),
                 help: Some("Give its CRD in crds/, or its JSON Schema with --schema-location.".into()),
                 path: crate::yaml::Path::root().key("kind"),

@@ -4,7 +4,8 @@
 //! [`Diagnostic`] whose span lies in the object's own text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
-use crate::source::SourceId;
+use crate::limits::{Limit, Limits, exceeded};
+use crate::source::{SourceId, Span};
 use crate::yaml::{self, Data, Node, Path, Step};
 use std::ops::Range;
 use std::sync::Arc;
@@ -72,8 +73,28 @@ fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
 /// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered text (with an environment) is taken apart
 /// as Helm does it, a manifest file as kubectl does it.
 pub fn read(text: &[u8], source: SourceId, template: &Arc<str>, environment: Option<u16>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
+    read_within(text, source, template, environment, &Limits::default(), found)
+}
+
+/// As [`read`], with the limits of a unit: documents beyond them are counted in a diagnostic (`limit-exceeded`).
+pub fn read_within(
+    text: &[u8],
+    source: SourceId,
+    template: &Arc<str>,
+    environment: Option<u16>,
+    limits: &Limits,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Object> {
     let mut reader = Reader { template, environment, found, objects: Vec::new() };
-    for range in documents(text, environment.is_some()) {
+    let documents = documents(text, environment.is_some());
+    let most = limits.size(Limit::Documents);
+    if documents.len() > most {
+        let left = documents.len() - most;
+        let message = format!("the last {left} of {} documents were not checked: {}", documents.len(), exceeded(Limit::Documents, limits));
+        let place = Span::new(source, documents[most].start, documents[most].start);
+        reader.report(Diagnostic::new("limit-exceeded", Severity::Error, place, message).help(Limit::Documents.how_to_raise()));
+    }
+    for range in documents.into_iter().take(most) {
         match yaml::parse(&text[range.clone()], source, range.start as u32) {
             Ok(node) if node.is_null() => {}
             Ok(node) => reader.object(node, 0),

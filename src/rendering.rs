@@ -7,16 +7,17 @@
 use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
 use crate::chart::{self, Chart, Environment};
-use crate::diagnostic::{Diagnostic, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions};
+use crate::limits::{Limit, Limits, exceeded};
 use crate::manifest::{self, Object};
 use crate::setup::Setup;
 use crate::source::{SourceId, Sources, Span};
-use crate::template::Limits;
 use crate::template::render::{self, Cache, Output, Rendered};
 use crate::{Error, Options, kubernetes};
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// See the room's comment.
 pub struct Rendering {
@@ -49,7 +50,7 @@ pub struct Render {
 
 impl Render {
     /// Reads the objects, before the texts are given to the [`Sources`]. `judged` are all versions that are judged.
-    fn read(&mut self, judged: Versions, found: &mut Vec<Diagnostic>) {
+    fn read(&mut self, judged: Versions, limits: &Limits, found: &mut Vec<Diagnostic>) {
         let newest = self.rendered.outputs.iter().map(|o| (o, self.versions.without(o.others)));
         let variants = self.rendered.variants.iter().map(|o| (o, o.others.and(self.versions)));
         let manifests: Vec<(&Output, Versions)> = newest.chain(variants).filter(|(o, _)| !o.name.ends_with("NOTES.txt")).collect();
@@ -57,7 +58,7 @@ impl Render {
             let holds = (holds != judged).then_some(holds);
             let text = &self.rendered.derived.sources[output.text.index()].text;
             let mut problems = Vec::new();
-            let mut objects = manifest::read(text, output.text, &output.name, Some(self.environment), &mut problems);
+            let mut objects = manifest::read_within(text, output.text, &output.name, Some(self.environment), limits, &mut problems);
             problems.iter_mut().for_each(|d| d.kubernetes = holds);
             objects.iter_mut().for_each(|o| o.kubernetes = holds);
             (objects, problems)
@@ -82,6 +83,7 @@ impl Rendering {
     #[allow(clippy::type_complexity)]
     pub fn new(path: &Path, setup: &Setup, options: &Options) -> Result<Result<Rendering, (Sources, Vec<Diagnostic>)>, Error> {
         let mut sources = setup.sources.clone();
+        sources.limits.begin();
         let mut found = Vec::new();
         let load = chart::Options { follow_symlinks: options.follow_symlinks };
         let chart = match chart::load(&path.display().to_string(), &mut sources, load) {
@@ -112,26 +114,36 @@ impl Rendering {
         let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
         let clusters: Vec<(u32, Capabilities)> =
             newest_first(versions).map(|minor| (minor, capabilities(minor, &chart.metadata.kube_version))).collect();
+        let unrendered = AtomicUsize::new(0);
         let make = |(i, prepared): (usize, &Option<Inputs>)| {
             let Some(inputs) = prepared else { return Vec::new() };
             let first = 1 + i as u32 * share;
             let one = |clusters: &[(u32, Capabilities)], number: u32| {
                 let ((_, capabilities), others) = clusters.split_first()?;
                 options.cancelled().ok()?;
-                let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: Limits::default() };
+                if sources.limits.is_late() {
+                    unrendered.fetch_add(1, Ordering::Relaxed);
+                    return None;
+                }
+                let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: sources.limits };
                 Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
             let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {
                 let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, i as u16)).collect();
                 found.iter_mut().for_each(|d| d.kubernetes = (of != versions).then_some(of));
                 let mut render = Render { environment: i as u16, versions: of, primary: k == 0, rendered, objects: Vec::new() };
-                render.read(versions, &mut found);
+                render.read(versions, &sources.limits, &mut found);
                 (number, render, found)
             };
             for_clusters(&clusters, first, share, one).into_iter().enumerate().map(read).collect()
         };
         let made: Vec<Vec<(u32, Render, Vec<Diagnostic>)>> = inputs.par_iter().enumerate().map(make).collect();
         options.cancelled()?;
+        let (unrendered, count) = (unrendered.into_inner(), environments.len());
+        if unrendered > 0 {
+            let message = format!("{unrendered} of {count} environments were not rendered in full: {}", exceeded(Limit::Timeout, &sources.limits));
+            found.push(Diagnostic::new("limit-exceeded", Severity::Error, head, message).help(Limit::Timeout.how_to_raise()));
+        }
         let mut renders = Vec::new();
         for (number, mut render, problems) in made.into_iter().flatten() {
             sources.adopt(number, std::mem::take(&mut render.rendered.derived));
@@ -254,7 +266,7 @@ fn crds(renders: &[Render], sources: &Sources, found: &mut Vec<Diagnostic>) -> V
             continue;
         }
         seen.push(output.text);
-        let read = manifest::read(&sources.get(output.text).text, output.text, &output.name, None, found);
+        let read = manifest::read_within(&sources.get(output.text).text, output.text, &output.name, None, &sources.limits, found);
         objects.extend(read.into_iter().map(|o| Object { from_crds: true, ..o }));
     }
     objects

@@ -4,6 +4,7 @@
 use crate::config::{self, Config};
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
 use crate::kubernetes::locations::Locations;
+use crate::limits::Limit;
 use crate::rule::expectation::{Autoscaling, Expectation, Resources};
 use crate::rule::quantity::Quantity;
 use crate::rule::{self, Rules, Selection};
@@ -40,6 +41,8 @@ impl Setup {
             Some(file) => config::load(file, &mut sources, &mut found).map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?,
             None => Config::default(),
         };
+        config.limits.iter().for_each(|&(limit, value)| sources.limits.set(limit, value));
+        options.timeout.iter().for_each(|&seconds| sources.limits.set(Limit::Timeout, seconds));
         let selection = selection(&config, options);
         let paths: Vec<_> = config.rules.paths.iter().map(|(path, _)| path).chain(&options.rule_paths).cloned().collect();
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);

@@ -1,13 +1,15 @@
 //! Texts, places in them, and where rendered text comes from.
 //!
-//! The lowest room of the house: everybody uses it, it uses nobody. It is the only room that knows lines and columns; all others
+//! The lowest room of the house but for the limits: everybody uses it, it uses nobody. It is the only room that knows lines and columns; all others
 //! speak of bytes ([`Span`]).
 //!
 //! Files are loaded as sources before any render and are read-only from then on. Each render makes its own derived sources (text
 //! given to `tpl`, rendered manifests) under its own render number, so renders need no lock; [`Sources::adopt`] takes them in
 //! when the report is settled.
 
+use crate::limits::{Limit, Limits};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -276,6 +278,8 @@ pub struct Sources {
     files: Vec<Source>,
     renders: Vec<Derived>,
     unsaved: Unsaved,
+    /// How much may be read and made of them.
+    pub limits: Limits,
 }
 
 /// The story of a span, see [`Sources::trace`].
@@ -300,12 +304,33 @@ impl Sources {
     /// The bytes of a file, as the editor has them where it is not saved.
     ///
     /// # Errors
-    /// Those of [`std::fs::read`].
+    /// Those of [`std::fs::read`]; and a file that is none (a pipe or a device would never end) or is larger than [`Limit::FileSize`].
     pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
-        match self.unsaved.get(path.as_ref()) {
-            Some(text) => Ok(text.to_vec()),
-            None => std::fs::read(path),
+        let path = path.as_ref();
+        if let Some(text) = self.unsaved.get(path) {
+            return Ok(text.to_vec());
         }
+        // What the shell hands over (`<(helm template …)`) is the person's own pipe.
+        let is_handed_over = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == Path::new("/dev/stdin");
+        let kind = std::fs::metadata(path)?;
+        if !kind.is_file() && !kind.is_dir() && !is_handed_over {
+            return Err(std::io::Error::other("is no regular file"));
+        }
+        self.read_all(std::fs::File::open(path)?)
+    }
+
+    /// Everything that can be read from `from`.
+    ///
+    /// # Errors
+    /// Where reading fails, or there is more than [`Limit::FileSize`].
+    pub fn read_all(&self, from: impl Read) -> std::io::Result<Vec<u8>> {
+        let most = self.limits.get(Limit::FileSize);
+        let mut text = Vec::new();
+        from.take(most + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > most {
+            return Err(std::io::Error::other(format!("is larger than {most} bytes; {}", Limit::FileSize.how_to_raise())));
+        }
+        Ok(text)
     }
 
     pub fn add(&mut self, source: Source) -> SourceId {

@@ -128,12 +128,11 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     if let Some(id) = own.into_iter().find(|&id| same(id, sources)) {
         return Ok(id);
     }
-    let mut text = Vec::new();
-    if path.trim() == "-" {
-        std::io::Read::read_to_end(&mut std::io::stdin(), &mut text).map_err(|e| format!("read /dev/stdin: {e}"))?;
+    let text = if path.trim() == "-" {
+        sources.read_all(std::io::stdin()).map_err(|e| format!("read /dev/stdin: {e}"))?
     } else {
-        text = sources.read_file(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?;
-    }
+        sources.read_file(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?
+    };
     Ok(sources.add(Source::new(path, text, SourceKind::File)))
 }
 
@@ -166,11 +165,16 @@ fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
         return own.collect();
     }
     let mut names = Vec::new();
+    let real = path.canonicalize().unwrap_or_default();
     for folder in ["", "values/", "ci/"] {
         let Ok(entries) = std::fs::read_dir(path.join(folder)) else { continue };
         for entry in entries.flatten() {
-            if entry.path().is_file() {
-                names.push(format!("{folder}{}", entry.file_name().to_string_lossy()));
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+            // A link that leads out of the chart was refused when the chart was loaded, or followed, or hidden by `.helmignore`: hidden ones
+            // are not read.
+            let is_inside = || entry.path().canonicalize().is_ok_and(|file| file.starts_with(&real));
+            if entry.path().is_file() && (is_inside() || chart.files.iter().any(|f| *f.name == *name)) {
+                names.push(name);
             }
         }
     }

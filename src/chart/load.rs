@@ -6,6 +6,7 @@
 use super::ignore::Rules;
 use super::metadata::{self, Metadata};
 use super::{Chart, Error, File, decode};
+use crate::limits::{Limit, exceeded};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{self, Node};
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ const MAX_CHART: u64 = 100 << 20;
 const MAX_FILE: u64 = 5 << 20;
 /// Archives within archives, and folders within folders: deeper ones are refused.
 const MAX_DEPTH: usize = 64;
-/// All files of a chart with all archives in it; far more than Helm itself can work with.
-const MAX_TOTAL: u64 = 1 << 30;
+/// An archive that unpacks to less than this is harmless, however small it is.
+const SMALL: u64 = 10 << 20;
 
 /// How to load.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,13 +39,13 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
         other => other,
     };
     let found = std::fs::metadata(trimmed).map_err(|e| Error::new("chart-metadata", format!("stat {trimmed}: {}", io_text(&e))))?;
-    let mut loader = Loader { sources, options, total: 0, warnings: Vec::new() };
+    let mut loader = Loader { sources, options, files: 0, total: 0, warnings: Vec::new() };
     let mut chart = if found.is_dir() {
         let location = if trimmed == "." { String::new() } else { format!("{}/", trimmed.trim_end_matches('/')) };
         let files = loader.folder(Path::new(trimmed), &location)?;
         loader.chart(files, location, 0)?
     } else {
-        let data = std::fs::read(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
+        let data = loader.sources.read_file(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
         if !data.starts_with(b"\x1f\x8b\x08") {
             let shown = std::path::absolute(trimmed).unwrap_or_else(|_| trimmed.into());
             return Err(Error::new("chart-metadata", not_an_archive(&shown.to_string_lossy(), &data)));
@@ -59,6 +60,7 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
 struct Loader<'s> {
     sources: &'s mut Sources,
     options: Options,
+    files: u64,
     total: u64,
     warnings: Vec<String>,
 }
@@ -116,12 +118,24 @@ impl Loader<'_> {
         self.sources.add(Source::new(shown, data, SourceKind::File))
     }
 
+    /// Counts a file of so many bytes.
     fn count(&mut self, bytes: u64) -> Result<(), Error> {
-        self.total += bytes;
-        if self.total > MAX_TOTAL {
-            return Err(Error::new("chart-metadata", format!("the chart holds more than {MAX_TOTAL} bytes with all archives in it")));
+        self.total = self.total.saturating_add(bytes);
+        self.files += 1;
+        for (limit, now) in [(Limit::ChartFiles, self.files), (Limit::ChartSize, self.total)] {
+            if now > self.sources.limits.get(limit) {
+                return Err(self.exceeded(limit));
+            }
+        }
+        if self.sources.limits.is_late() {
+            return Err(self.exceeded(Limit::Timeout));
         }
         Ok(())
+    }
+
+    fn exceeded(&self, limit: Limit) -> Error {
+        let message = format!("nothing of the chart was checked: {}", exceeded(limit, &self.sources.limits));
+        Error::new("limit-exceeded", message).help(limit.how_to_raise())
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
@@ -216,6 +230,7 @@ impl Loader<'_> {
         let mut files = Vec::new();
         let mut base = String::new();
         let mut left = MAX_CHART;
+        let packed = data.len() as u64;
         let broken = |e: std::io::Error| refuse(archive_text(&e));
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
@@ -256,6 +271,10 @@ impl Loader<'_> {
             let mut data = Vec::new();
             (&mut entry).take(MAX_FILE).read_to_end(&mut data).map_err(broken)?;
             left -= data.len() as u64;
+            let ratio = self.sources.limits.get(Limit::ArchiveRatio);
+            if MAX_CHART - left > SMALL.max(packed.saturating_mul(ratio)) {
+                return Err(self.exceeded(Limit::ArchiveRatio));
+            }
             if (data.len() as u64) < size || left == 0 {
                 return Err(refuse(format!("decompressed chart is larger than the maximum file size {MAX_CHART}")));
             }

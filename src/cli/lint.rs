@@ -60,6 +60,9 @@ pub(super) struct Arguments {
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
+    /// Give up on a chart after so many seconds, and say what was not checked; 0: never (default: 300)
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
     #[command(flatten)]
     color: ColorArguments,
     /// Fix what can be fixed for sure: each fix is proven by rendering again
@@ -106,6 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         schema_locations: arguments.schema_location.clone(),
         require_schema: arguments.require_schema,
         follow_symlinks: arguments.follow_symlinks,
+        timeout: arguments.timeout,
         matrices: arguments.output.iter().map(|(format, _)| format).chain([&arguments.format]).any(|f| *f == Format::Html),
         ..Options::default()
     };

@@ -76,7 +76,17 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
-        None => lint::run(&cli.lint),
+        Some(Command::Lsp) => match crate::lsp::serve() {
+            Ok(()) => 0,
+            Err(error) => fail(&error.to_string()),
+        },
+        command => crate::threads::deep(|| run(command, cli.lint)),
+    }
+}
+
+fn run(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
+    match command {
+        None | Some(Command::Lsp) => lint::run(&lint),
         Some(Command::Template(arguments)) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
@@ -87,10 +97,6 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => rules::explain(&arguments),
         Some(Command::NewRule(arguments)) => own_rules::new(&arguments),
         Some(Command::TestRules(arguments)) => own_rules::test(&arguments),
-        Some(Command::Lsp) => match crate::lsp::serve() {
-            Ok(()) => 0,
-            Err(error) => fail(&error.to_string()),
-        },
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "thebot-lint", &mut script);

@@ -5,10 +5,11 @@ mod provenance;
 use crate::chart::capabilities::Capabilities;
 use crate::chart::strvals::FlagKind;
 use crate::chart::{self, Chart, Environment};
+use crate::limits::Limits;
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::manifests::{self, Helm, Printed, Selection};
 use crate::template::render::{self, Cache, Problem};
-use crate::template::{Limits, Renderer, Templates, with_stack};
+use crate::template::{Renderer, Templates, with_stack};
 use crate::value::Value;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 

@@ -5,7 +5,7 @@ use super::crd::{Crds, CustomKind};
 use super::schema::split_api_version;
 use crate::diagnostic::{ObjectRef, Severity, Versions};
 use crate::manifest::{Finding, Object};
-use crate::source::SourceId;
+use crate::source::{SourceId, Sources};
 use crate::yaml::{self, Data, Node, Path as YamlPath, Step};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Uri, Validator};
@@ -75,7 +75,7 @@ impl Locations {
 
     /// Takes in the CustomResourceDefinitions of a YAML file; whatever else stands in it is nothing.
     fn add_definitions(&mut self, path: &Path) -> Result<(), String> {
-        let text = std::fs::read(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
+        let text = Sources::default().read_file(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
         let text = String::from_utf8_lossy(&text);
         for document in format!("\n{text}").split("\n---") {
             let Ok(root) = yaml::parse(document.as_bytes(), SourceId::new(0, 0), 0) else { continue };
@@ -179,7 +179,7 @@ impl jsonschema::Retrieve for Neighbours {
 }
 
 fn read_json(path: &Path) -> Result<Json, String> {
-    let text = std::fs::read(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
+    let text = Sources::default().read_file(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
     serde_json::from_slice(&text).map_err(|e| format!("schema location {}: {e}", path.display()))
 }
 

@@ -32,20 +32,30 @@ const MOST_CHARTS: usize = 16;
 /// Where the streams break, or the other side does not speak the protocol.
 pub fn serve() -> Result<(), Error> {
     let (connection, threads) = Connection::stdio();
-    let broken = |error: &dyn std::fmt::Display| Error::Usage(format!("language server: {error}"));
-    let (id, parameters) = connection.initialize_start().map_err(|e| broken(&e))?;
-    let parameters: InitializeParams = serde_json::from_value(parameters).map_err(|e| broken(&e))?;
+    speak(connection)?;
+    threads.join().map_err(broken)
+}
+
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::Usage(format!("language server: {error}"))
+}
+
+/// Serves the editor at the other end of a connection until it says `exit`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn speak(connection: Connection) -> Result<(), Error> {
+    let (id, parameters) = connection.initialize_start().map_err(broken)?;
+    let parameters: InitializeParams = serde_json::from_value(parameters).map_err(broken)?;
     let result = serde_json::json!({
         "capabilities": capabilities(),
         "serverInfo": {"name": "thebot-lint", "version": env!("CARGO_PKG_VERSION")},
     });
-    connection.initialize_finish(id, result).map_err(|e| broken(&e))?;
+    connection.initialize_finish(id, result).map_err(broken)?;
     let mut server = Server::new(connection.sender.clone());
     server.watch_files(&parameters.capabilities);
     server.run(&connection);
-    drop(server);
-    drop(connection);
-    threads.join().map_err(|e| broken(&e))
+    Ok(())
 }
 
 fn capabilities() -> ServerCapabilities {
@@ -292,7 +302,7 @@ impl Server {
         self.running = Some((chart.clone(), cancel, outcomes));
         std::thread::spawn(move || {
             // Where nobody waits any more, nobody needs to know.
-            let _ = sender.send(judge::run(job));
+            let _ = sender.send(crate::threads::deep(|| judge::run(job)));
         });
     }
 

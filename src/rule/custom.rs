@@ -1,13 +1,15 @@
 //! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our CEL does not know says nothing.
 
-use super::{library, value};
+use super::{library, meter, value};
 use crate::diagnostic::Severity;
 use crate::kubernetes::crd_rules::Validation;
+use crate::limits::Limit;
 use crate::manifest::Finding;
 use cel::common::types::CelBool;
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-use cel::{Context, ExecutionError, Value};
+use cel::{Context, ExecutionError, IdedExpr, Value};
+use std::collections::{HashMap, HashSet};
 
 struct Itself(Box<dyn Val>);
 
@@ -17,21 +19,57 @@ impl VariableResolver for Itself {
     }
 }
 
-/// The rules that an object breaks.
-pub fn check(validations: Vec<Validation>) -> Vec<Finding> {
-    validations.into_iter().filter_map(|v| broken(&v).then(|| finding(v))).collect()
+/// The rules that an object breaks; each may take so many steps.
+pub fn check(validations: Vec<Validation>, steps: u64) -> Vec<Finding> {
+    let mut compiled = HashMap::new();
+    for validation in &validations {
+        compiled.entry(validation.rule.clone()).or_insert_with(|| program(&validation.rule));
+    }
+    let mut found = Vec::new();
+    let mut over = HashSet::new();
+    for validation in validations {
+        let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else { continue };
+        match meter::within(steps, || broken(&validation, program)) {
+            Ok(false) => {}
+            Ok(true) => found.push(finding(validation)),
+            Err(()) if over.insert(validation.rule.clone()) => found.push(unfinished(validation, steps)),
+            Err(()) => {}
+        }
+    }
+    found
 }
 
-fn broken(validation: &Validation) -> bool {
-    let Ok(program) = library::environment().compile(&validation.rule) else { return false };
+fn program(rule: &str) -> Option<IdedExpr> {
+    if meter::is_too_long(rule).is_some() {
+        return None;
+    }
+    let program = library::environment().compile(rule).ok()?;
+    Some(meter::measured(program.expression().clone()))
+}
+
+/// Whether the value breaks the rule; an error where that takes too many steps.
+fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     let itself = Itself(value::from_json(&validation.value));
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(&itself);
-    match Value::resolve_val(program.expression(), &context) {
-        Ok(value) => value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner()),
+    match Value::resolve_val(program, &context) {
+        Ok(value) => Ok(value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner())),
         // The server refuses what it cannot evaluate. Names that it writes with escapes (`__dash__`) are not resolved here.
-        Err(ExecutionError::NoSuchKey(_)) => !validation.rule.contains("__"),
-        Err(_) => false,
+        Err(ExecutionError::NoSuchKey(_)) => Ok(!validation.rule.contains("__")),
+        Err(error) if meter::is_over(&error) => Err(()),
+        Err(_) => Ok(false),
+    }
+}
+
+fn unfinished(validation: Validation, steps: u64) -> Finding {
+    Finding {
+        rule: "limit-exceeded".into(),
+        severity: Severity::Error,
+        message: format!("the definition's rule `{}` was not checked: it takes more than {steps} steps (limit `rule-steps`)", validation.rule),
+        help: Some(Limit::RuleSteps.how_to_raise()),
+        path: validation.path,
+        at_key: false,
+        kubernetes: None,
     }
 }
 
@@ -84,7 +122,7 @@ spec:
         crds.add(&object_of(DEFINITION));
         let object = object_of(&format!("apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"));
         let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
-        super::check(kind.validations(&object.root)).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
+        super::check(kind.validations(&object.root), 1000).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
     }
 
     #[test]

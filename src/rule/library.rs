@@ -23,7 +23,7 @@ pub fn environment() -> Arc<Env> {
         // Declared here and in cel's own extensions only: a clash is a programming error that every test would show.
         env.add_extension(cel::extensions::strings).and_then(|()| env.add_extension(cel::extensions::lists)).expect("extensions do not clash");
         env.add_extension(cel::extensions::math).expect("extensions do not clash");
-        declare(&mut env).expect("our functions do not clash");
+        declare(&mut env).and_then(|()| super::meter::declare(&mut env)).expect("our functions do not clash");
         Arc::new(env)
     });
     ENVIRONMENT.clone()

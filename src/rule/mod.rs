@@ -15,6 +15,7 @@ pub mod custom;
 pub mod definition;
 pub mod expectation;
 pub mod library;
+mod meter;
 pub mod native;
 pub mod pod;
 pub mod policy;
@@ -30,6 +31,7 @@ pub use unit::{Environment, Unit};
 
 use crate::chart::Chart;
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::limits::Limit;
 use crate::manifest::{Finding, Object};
 use crate::source::{Source, SourceKind, Sources, Span};
 use crate::yaml::Path;
@@ -67,6 +69,8 @@ pub struct Rule {
     native: Option<native::Check>,
     /// Where `deny` stands in a user's file.
     own: Option<Span>,
+    /// What a user's rule may cost.
+    steps: u64,
     complained: AtomicBool,
     /// Of a rule that is a ValidatingAdmissionPolicy.
     policy: Option<policy::Policy>,
@@ -86,10 +90,12 @@ enum At {
 }
 
 impl Compiled {
-    /// Of a rule that is known to compile.
-    fn new(definition: &Definition) -> Option<Compiled> {
+    /// Of a rule that is known to compile. What a user's own may cost is counted.
+    fn new(definition: &Definition, own: bool) -> Option<Compiled> {
         let deny = program::parse(&definition.deny).ok()?;
-        Some(Compiled { quick: quick::Quick::compile(&deny), deny, message: OnceLock::new(), at: OnceLock::new() })
+        let quick = quick::Quick::compile(&deny);
+        let deny = if own { meter::measured(deny) } else { deny };
+        Some(Compiled { quick, deny, message: OnceLock::new(), at: OnceLock::new() })
     }
 
     /// What does not compile, and in which field.
@@ -135,6 +141,7 @@ impl Rule {
             params,
             compiled: OnceLock::new(),
             own,
+            steps: Limit::RuleSteps.default(),
             complained: AtomicBool::new(false),
             policy: None,
         }
@@ -160,7 +167,8 @@ impl Rule {
 
     /// Whether it is certain without CEL that the rule has nothing to say.
     fn passes(&self, nodes: &quick::Nodes<'_>) -> bool {
-        if self.policy.is_some() {
+        // What a user's rule costs is not counted there.
+        if self.own.is_some() || self.policy.is_some() {
             return false;
         }
         let nodes = quick::Nodes { params: Some(&self.parameters), ..*nodes };
@@ -168,7 +176,9 @@ impl Rule {
     }
 
     fn compiled(&self) -> Option<&Compiled> {
-        self.compiled.get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition) }).as_ref()
+        self.compiled
+            .get_or_init(|| if self.definition.deny.is_empty() { None } else { Compiled::new(&self.definition, self.own.is_some()) })
+            .as_ref()
     }
 
     fn finding(&self, path: Path, message: String) -> Finding {
@@ -187,7 +197,8 @@ impl Rule {
     fn evaluate(&self, bindings: &Bindings<'_>, base: &Path, problems: &Mutex<Vec<Diagnostic>>, found: &mut Vec<Finding>) {
         let bindings = Bindings { params: Some(&*self.params), ..*bindings };
         if let Some(policy) = &self.policy {
-            found.extend(policy.broken(&bindings).into_iter().map(|(path, message)| self.finding(path, message)));
+            let broken = meter::within(self.steps, || policy.broken(&bindings));
+            found.extend(broken.into_iter().map(|(path, message)| self.finding(path, message)));
             return;
         }
         let Some(compiled) = self.compiled() else { return };
@@ -198,7 +209,7 @@ impl Rule {
             };
             found.push(self.finding(path, compiled.message(&self.definition).render(bindings)));
         };
-        match program::judge(&compiled.deny, &bindings) {
+        match meter::within(self.steps, || program::judge(&compiled.deny, &bindings)) {
             Ok(Verdict::Fine) => {}
             Ok(Verdict::Denied) => add(&bindings),
             Ok(Verdict::Items(items)) => {
@@ -210,8 +221,11 @@ impl Rule {
                 if let Some(span) = self.own
                     && !self.complained.swap(true, Ordering::Relaxed)
                 {
-                    let message = format!("the rule `{}` cannot be evaluated: {error}", self.definition.id);
-                    let help = "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`";
+                    let (why, help) = match meter::is_over(&error) {
+                        true => (format!("it takes more than {} steps (limit `rule-steps`)", self.steps), Limit::RuleSteps.how_to_raise()),
+                        false => (error.to_string(), "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`".to_owned()),
+                    };
+                    let message = format!("the rule `{}` cannot be evaluated: {why}", self.definition.id);
                     let diagnostic = Diagnostic::new(definition::INVALID, Severity::Error, span, message).help(help);
                     problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(diagnostic);
                 }
@@ -286,6 +300,8 @@ impl Rules {
                 rules.push(rule);
             }
         }
+        let steps = sources.limits.get(Limit::RuleSteps);
+        rules.iter_mut().for_each(|rule| rule.steps = steps);
         (Rules { rules, problems: Mutex::default() }, found)
     }
 

@@ -8,6 +8,7 @@
 //! A binding's `validationActions` give the severity: Deny an error, Warn a warning, Audit an info.
 
 use super::definition::{Definition, INVALID, Scope, to_json};
+use super::meter;
 use super::program::{self, Bindings, CompileError, Verdict};
 use super::{Own, inside, pod, unit, value};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -301,7 +302,7 @@ fn compile(item: &Node, key: &str, variables: &[(String, IdedExpr)]) -> Result<O
     })?;
     let mut left = NODES;
     match place(&mut expression, variables, &mut left, 0) {
-        Ok(()) => Ok(Some(expression)),
+        Ok(()) => Ok(Some(meter::measured(expression))),
         Err(message) => Err((node.span, CompileError { message, offset: 0 })),
     }
 }

@@ -1,6 +1,7 @@
 //! Compiled rules: the one place that evaluates CEL.
 
 use super::library;
+use super::meter;
 use super::value::display;
 use cel::common::types::{CelBool, CelNull};
 use cel::common::value::{CowVal, Val};
@@ -68,6 +69,9 @@ pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
 
 /// As [`compile`], where other names are bound.
 pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError> {
+    if let Some(message) = meter::is_too_long(text) {
+        return Err(CompileError { message, offset: 0 });
+    }
     let environment = library::environment();
     let program = environment.compile(text).map_err(|errors| {
         let first = errors.errors.into_iter().next();

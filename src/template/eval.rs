@@ -6,13 +6,14 @@
 //!
 //! The position that errors name is that of the node which was last begun, as in Go ([`Frame::at`]).
 
-use super::functions::{Call, Function, Type};
+use super::functions::{self, Call, Function, Type};
 use super::parser;
 use super::print;
 use super::record::{Reading, Recorder};
 use super::tree::*;
-use super::{Asked, Limits, MissingRead, Reason, Record, Renderer, TemplateError, Templates};
+use super::{Asked, MOST_STACK, MissingRead, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
+use crate::limits::{Limit, Limits, exceeded};
 use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
 use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
@@ -58,6 +59,8 @@ type Values = SmallVec<[Value; 3]>;
 enum CallError {
     Inside(Box<Fault>, String),
     Itself(String, Option<String>),
+    /// It was never made, or not to its end.
+    Limit(Limit),
 }
 
 /// How a list of nodes ended.
@@ -181,9 +184,11 @@ impl<'s> Frame<'s> {
         Err(self.fault(cause))
     }
 
-    fn limit<V>(&self, cause: impl Into<String>) -> Run<V> {
+    /// Gives up; what is deeper than the program can go cannot be raised.
+    fn limit<V>(&self, cause: impl Into<String>, limit: Option<Limit>) -> Run<V> {
         let mut fault = self.fault(cause);
         fault.reason = Reason::Limit;
+        fault.help = limit.map(Limit::how_to_raise);
         Err(fault)
     }
 
@@ -289,6 +294,7 @@ impl<'t> Renderer<'t> {
         engine.nesting = 0;
         engine.tpl_depth = 0;
         engine.includes.clear();
+        engine.steps = 0;
         let Some(template) = engine.templates.find(name) else {
             return Err(Box::new(TemplateError {
                 message: no_template(name),
@@ -304,6 +310,13 @@ impl<'t> Renderer<'t> {
             Ok(()) => Ok(without_no_value(out.finish())),
             Err(fault) => Err(Box::new(template_error(*fault))),
         }
+    }
+
+    /// What has run out, so that no further template can be executed.
+    pub fn is_spent(&self) -> Option<Limit> {
+        let engine = &self.engine;
+        let is_spent = engine.bytes > engine.limits.size(Limit::RenderText);
+        if engine.limits.is_late() { Some(Limit::Timeout) } else { is_spent.then_some(Limit::RenderText) }
     }
 
     /// What was asked of `.Capabilities` since the last call, and whether data that templates share was changed since then.
@@ -478,23 +491,38 @@ impl Engine<'_> {
 
     fn step(&mut self, frame: &Frame) -> Run<()> {
         self.steps += 1;
-        if self.steps > self.limits.steps {
-            return frame.limit(format!("gave up after {} steps", self.limits.steps));
+        if self.steps & 0xfff == 0 && self.limits.is_late() {
+            return frame.limit(exceeded(Limit::Timeout, &self.limits), Some(Limit::Timeout));
+        }
+        if self.steps > self.limits.get(Limit::TemplateSteps) {
+            return frame.limit(exceeded(Limit::TemplateSteps, &self.limits), Some(Limit::TemplateSteps));
         }
         Ok(())
     }
 
+    /// Bytes that may still be made.
+    fn room(&self) -> usize {
+        self.limits.size(Limit::RenderText).saturating_sub(self.bytes)
+    }
+
     fn check_stack(&self, frame: &Frame) -> Run<()> {
-        if self.stack_top.saturating_sub(stack_address()) > self.limits.stack {
-            return frame.limit("gave up: templates nest too deep");
+        if self.stack_top.saturating_sub(stack_address()) > MOST_STACK {
+            return frame.limit("gave up: templates nest too deep", None);
         }
         Ok(())
     }
 
     fn spend(&mut self, frame: &Frame, bytes: usize) -> Run<()> {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > self.limits.bytes {
-            return frame.limit(format!("gave up after {} bytes of text", self.limits.bytes));
+        if self.bytes > self.limits.size(Limit::RenderText) {
+            return frame.limit(exceeded(Limit::RenderText, &self.limits), Some(Limit::RenderText));
+        }
+        Ok(())
+    }
+
+    fn check_output(&self, frame: &Frame, out: &TextBuilder, more: usize) -> Run<()> {
+        if out.len() + more > self.limits.size(Limit::TemplateOutput) {
+            return frame.limit(exceeded(Limit::TemplateOutput, &self.limits), Some(Limit::TemplateOutput));
         }
         Ok(())
     }
@@ -568,6 +596,7 @@ impl Engine<'_> {
     fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
         let text = &frame.template.text[range.start as usize..range.end as usize];
         self.spend(frame, text.len())?;
+        self.check_output(frame, out, text.len())?;
         let mut from = 0;
         // A piece for each line, so that each line of the output knows its line of the template.
         while from < text.len() {
@@ -591,15 +620,16 @@ impl Engine<'_> {
             }
             _ => {
                 self.recorder.read_deeply(value);
-                printed = match print::print(value, self.limits.bytes.saturating_sub(self.bytes)) {
+                printed = match print::print(value, self.room()) {
                     Ok(printed) => printed,
-                    Err(message) => return frame.limit(message),
+                    Err(message) => return frame.limit(message, Some(Limit::RenderText)),
                 };
                 &printed
             }
         };
         let Kind::Str(text) = &shown.kind else { return Ok(()) };
         self.spend(frame, text.bytes.len())?;
+        self.check_output(frame, out, text.bytes.len())?;
         let under = self.condition;
         if self.nesting > MAX_TRACED_DEPTH {
             out.push_text(text, shown.origin);
@@ -1306,6 +1336,10 @@ impl Engine<'_> {
                 fault.span = frame.span(whole.range());
                 Err(fault)
             }
+            Err(CallError::Limit(limit)) => {
+                frame.at = whole;
+                frame.limit(format!("error calling {name}: {}", exceeded(limit, &self.limits)), Some(limit))
+            }
             Err(CallError::Inside(inner, between)) => {
                 frame.at = whole;
                 let mut fault = *inner;
@@ -1323,8 +1357,24 @@ impl Engine<'_> {
             self.recorder.volatile.insert(site);
             seed = hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &site.start.to_le_bytes());
         }
-        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: self.limits.bytes.saturating_sub(self.bytes) };
-        (function.run)(&mut call, values).map_err(|message| CallError::Itself(message, None))
+        let room = self.room();
+        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: room };
+        let result = (function.run)(&mut call, values);
+        // Long texts take long: they count as more than one step.
+        let read: usize = values.iter().filter_map(Value::as_text).map(|text| text.bytes.len()).sum();
+        self.steps += read as u64 / 1024;
+        let mut made = room.saturating_sub(call.budget);
+        match &result {
+            // What is kept of them takes memory, as text does; lists that were there before cost nothing.
+            Ok(Value { kind: Kind::List(list), .. }) if Rc::strong_count(&list.items) == 1 => made += list.items.len() * size_of::<Value>(),
+            Ok(Value { kind: Kind::Map(map), .. }) if Rc::strong_count(&map.0) == 1 => {
+                made += read.max(map.0.borrow().entries.len() * size_of::<Value>())
+            }
+            Err(message) if message.ends_with(functions::NO_ROOM) => return Err(CallError::Limit(Limit::RenderText)),
+            _ => {}
+        }
+        self.bytes = self.bytes.saturating_add(made);
+        result.map_err(|message| CallError::Itself(message, None))
     }
 
     fn note_reads(&mut self, function: &str, reading: Reading, values: &[Value]) {
@@ -1428,9 +1478,8 @@ impl Engine<'_> {
         if memchr::memmem::find(&string.bytes, b"{{").is_none() {
             return Ok(without_no_value(text.clone()));
         }
-        if self.tpl_depth >= MAX_INCLUDES {
-            let help = "a text that calls `tpl` on itself never ends; Helm would run out of memory here";
-            return Err(CallError::Itself(format!("gave up after {MAX_INCLUDES} texts inside of each other"), Some(help.into())));
+        if self.tpl_depth >= self.limits.size(Limit::TplDepth) {
+            return Err(CallError::Limit(Limit::TplDepth));
         }
         self.tpl_depth += 1;
         let result = self.tpl_text(text, string, data);

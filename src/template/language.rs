@@ -1,6 +1,7 @@
 //! The rows of `fixtures/language`, which real Helm made, and a random comparison with real Helm where its oracle is built.
 
-use super::{Limits, Renderer, Templates};
+use super::{Renderer, Templates};
+use crate::limits::Limits;
 use crate::source::{Source, SourceKind, Sources};
 use crate::value::{Kind, MapData, Value};
 use crate::yaml;

@@ -20,14 +20,12 @@ pub mod render;
 mod tree;
 
 use crate::source::{SourceId, Span};
+pub use crate::threads::STACK;
 use parser::Parsed;
 pub use record::{Asked, BitSet, MissingRead, Record};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tree::Template;
-
-/// The stack that a thread needs which parses or renders. Only what is really used takes memory.
-pub const STACK: usize = 256 << 20;
 
 /// Runs `work` on a thread of its own with [`STACK`] bytes of stack.
 pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -125,22 +123,8 @@ impl Templates {
     }
 }
 
-/// Where a render gives up.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Nodes executed and calls made.
-    pub steps: u64,
-    /// Bytes of all strings that were made.
-    pub bytes: usize,
-    /// Bytes of stack used.
-    pub stack: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { steps: 20_000_000, bytes: 1 << 30, stack: STACK - (8 << 20) }
-    }
-}
+/// How much of the stack a render may use.
+const MOST_STACK: usize = STACK - (8 << 20);
 
 /// Why a template could not be executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -181,6 +165,7 @@ pub struct Renderer<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{Limit, Limits};
     use crate::source::{Source, SourceKind, Sources, Trace};
     use crate::value::{MapData, Value};
     use crate::yaml;
@@ -315,10 +300,12 @@ mod tests {
     #[test]
     fn a_render_gives_up_in_time() {
         let endless = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}";
-        let limits = Limits { steps: 10_000, ..Limits::default() };
+        let mut limits = Limits::default();
+        limits.set(Limit::TemplateSteps, 10_000);
         assert_eq!(render_within(&[("a.yaml", endless)], "", limits).error().reason, Reason::Limit);
         let growing = "{{ $x := \"0123456789\" }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}";
-        let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+        let mut limits = Limits::default();
+        limits.set(Limit::RenderText, 1 << 20);
         assert!(render_within(&[("a.yaml", growing)], "", limits).result.is_err());
         let itself = "{{ $m := dict }}{{ $_ := set $m \"m\" $m }}{{ $m }}";
         assert_eq!(render(&[("a.yaml", itself)], "").error().reason, Reason::Limit);

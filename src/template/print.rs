@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 /// Values nest no deeper than this when they are printed (a map may hold itself).
 const MAX_DEPTH: usize = 1000;
+/// Ends as [`super::functions::NO_ROOM`] does.
+const TOO_LONG: &str = "the text grows longer than this render may still make";
 
 /// Go's type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
 pub fn go_type(value: &Value) -> Cow<'_, str> {
@@ -444,7 +446,7 @@ impl Printer {
 
     fn push(&mut self, bytes: &[u8], origin: OriginId) {
         if self.out.len() + bytes.len() > self.budget {
-            self.failure.get_or_insert("the text grows too long to be printed");
+            self.failure.get_or_insert(TOO_LONG);
         } else {
             self.out.push(bytes, origin);
         }
@@ -456,7 +458,7 @@ impl Printer {
 
     fn push_slice(&mut self, text: &Text, origin: OriginId, range: std::ops::Range<usize>) {
         if self.out.len() + range.len() > self.budget {
-            self.failure.get_or_insert("the text grows too long to be printed");
+            self.failure.get_or_insert(TOO_LONG);
         } else {
             self.out.push_slice(text, origin, range);
         }
@@ -679,7 +681,7 @@ impl Printer {
     fn hex_string(&mut self, text: &Text, origin: OriginId, upper: bool) {
         let length = self.flags.precision.unwrap_or(usize::MAX).min(text.bytes.len());
         if length.saturating_mul(2) > self.budget {
-            self.failure.get_or_insert("the text grows too long to be printed");
+            self.failure.get_or_insert(TOO_LONG);
             return;
         }
         let prefix = if upper { "0X" } else { "0x" };

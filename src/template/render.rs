@@ -5,13 +5,14 @@
 
 use super::context;
 use super::parser::{self, Parsed};
-use super::{Asked, Limits, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
+use super::{Asked, ParseError, Reason, Record, Renderer, TemplateError, Templates, with_stack};
 use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
 use crate::chart::files::Files;
 use crate::chart::release::{self, NodeId, Release};
 use crate::chart::{self, Chart, Environment, schema, values};
 use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
+use crate::limits::{Limits, exceeded};
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
@@ -314,7 +315,13 @@ impl Run<'_> {
         if !self.options.others.is_empty() {
             data().for_each(|map| Value::from(Kind::Map(map.clone())).share());
         }
-        for (name, source) in &names {
+        for (done, (name, source)) in names.iter().enumerate() {
+            if let Some(limit) = renderer.is_spent() {
+                let left = names.len() - done;
+                let message = format!("{left} of {} templates were not rendered: {}", names.len(), exceeded(limit, &self.options.limits));
+                self.problem(Problem::Chart(chart::Error::new("limit-exceeded", message).help(limit.how_to_raise())));
+                break;
+            }
             let base = name.rsplit('/').next().unwrap_or(name);
             // What cannot be parsed has been said already; the rest of that file's output would only repeat it.
             if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {

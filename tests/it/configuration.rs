@@ -40,6 +40,8 @@ suppress:
   - {rule: a, object: Deployment/x, container: c, path: "*.yaml", environments: [prod], reason: because}
 baseline: known.json
 schema-locations: [schemas]
+limits:
+  {template-steps: 1000, template-output: 1Mi, render-text: 64Mi, tpl-depth: 10, documents: 5, file-size: 1Mi, chart-files: 10, chart-size: 1Gi, archive-ratio: 9, rule-steps: 9, timeout: 0}
 "#;
 
 #[test]
@@ -70,6 +72,8 @@ fn collect(schema: &serde_json::Value, keys: &mut Vec<String>) {
 #[test]
 fn an_unknown_key_is_a_fault_with_the_near_one() {
     assert_eq!(faults("rule: {}\n"), ["unknown key `rule` in the configuration (did you mean `rules`?)"]);
+    assert_eq!(faults("limits: {timeouts: 1}\n"), ["unknown key `timeouts` in `limits` (did you mean `timeout`?)"]);
+    assert_eq!(faults("limits: {file-size: 9Gi}\n"), ["`file-size` is a number of bytes up to 1Gi, as in 64Mi"]);
     assert_eq!(faults("environments: {dev: {value: []}}\n"), ["unknown key `value` in the environment `dev` (did you mean `values`?)"]);
 }
 

@@ -203,3 +203,381 @@ fn a_full_disk_is_said() {
         assert!(told.contains("cannot write to stdout: No space left") && told.lines().count() == 1, "{told}");
     }
 }
+
+/// The report of a chart with this configuration, and further arguments.
+fn report(files: &[(&str, &[u8])], arguments: &[&str]) -> serde_json::Value {
+    let folder = chart(files);
+    let output = thebot_lint().arg(folder.path()).args(["--format", "json", "--select", "all"]).args(arguments).output().expect("runs");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn found<'r>(report: &'r serde_json::Value, rule: &str) -> Vec<(&'r str, &'r str)> {
+    let all = report["diagnostics"].as_array().expect("diagnostics").iter().filter(|d| d["rule"] == rule);
+    all.map(|d| (d["message"].as_str().expect("a message"), d["help"].as_str().unwrap_or_default())).collect()
+}
+
+/// A chart reaches a limit: the finding names it, says how to raise it, and the rest is checked all the same (a Pod without limits).
+fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
+    let config = format!("limits: {{{limit}: {value}}}\n");
+    let pod: (&str, &[u8]) = ("templates/z-pod.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n");
+    let files: Vec<_> = files.iter().copied().chain([(".thebot-lint.yaml", config.as_bytes()), pod]).collect();
+    let seen = report(&files, &[]);
+    let said = found(&seen, rule);
+    let named = said.iter().find(|(message, _)| message.contains(&format!("`{limit}`")));
+    let (_, help) = named.unwrap_or_else(|| panic!("{limit}: {said:?} of {}", seen["diagnostics"]));
+    assert!(help.contains(&format!("`limits: {{{limit}: …}}`")), "{help}");
+    assert!(!found(&seen, "memory-limits-missing").is_empty(), "{limit}: the rest is not checked");
+    // Without the configuration the same chart is well within.
+    let seen = report(&files.iter().copied().filter(|(name, _)| *name != ".thebot-lint.yaml").collect::<Vec<_>>(), &[]);
+    assert!(!seen["diagnostics"].to_string().contains(&format!("`{limit}`")), "{limit}: {}", seen["diagnostics"]);
+}
+
+#[test]
+fn limits_of_templates_are_named_and_can_be_raised() {
+    reaches("template-steps", "1000", "template-limit", &template("#{{ range until 2000 }}a{{ end }}"));
+    reaches("template-output", "1Ki", "template-limit", &template("#{{ range until 200 }}0123456789{{ end }}"));
+    reaches("render-text", "20Ki", "template-limit", &template("#{{ repeat 30000 \"a\" | len }}"));
+    reaches("render-text", "20Ki", "template-limit", &template("#{{ $l := list }}{{ range until 100 }}{{ $l = append $l (until 50) }}{{ end }}"));
+    let nested = template(
+        "{{ define \"n\" }}{{ if gt (int .n) 0 }}{{ tpl \"{{ include \\\"n\\\" . }}\" (dict \"n\" (sub .n 1) \"Template\" .Template) }}{{ end }}{{ end }}#{{ include \"n\" (dict \"n\" 20 \"Template\" .Template) }}",
+    );
+    reaches("tpl-depth", "10", "template-limit", &nested);
+}
+
+#[test]
+fn limits_of_what_is_read_are_named_and_can_be_raised() {
+    let many = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n".repeat(20);
+    let config: &[u8] = b"limits: {documents: 5}\n";
+    let seen = report(&[("templates/t.yaml", many.as_bytes()), (".thebot-lint.yaml", config)], &[]);
+    let said = found(&seen, "limit-exceeded");
+    assert!(said.len() == 1 && said[0].0.starts_with("the last 15 of 20 documents were not checked"), "{said:?}");
+    assert_eq!(seen["summary"]["objects"], 5);
+    for limits in ["chart-files: 2", "chart-size: 1Ki"] {
+        let config = format!("limits: {{{limits}}}\n");
+        let long = vec![b'#'; 2000];
+        let seen = report(&[("values.yaml", &long), ("a.txt", b"a"), (".thebot-lint.yaml", config.as_bytes())], &[]);
+        let said = found(&seen, "limit-exceeded");
+        assert!(said.len() == 1 && said[0].0.starts_with("nothing of the chart was checked"), "{limits}: {said:?}");
+    }
+    // A manifest, which belongs to no chart.
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.yaml"), "a: 1\n".repeat(1000)).expect("a file");
+    std::fs::write(folder.path().join(".thebot-lint.yaml"), "limits: {file-size: 2Ki}\n").expect("a file");
+    let output = thebot_lint().arg(folder.path().join("a.yaml")).output().expect("runs");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && stderr.contains("is larger than 2048 bytes") && stderr.contains("file-size"), "{stderr}");
+}
+
+#[test]
+fn rules_that_cost_too_much_are_named() {
+    let ten = "[0,1,2,3,4,5,6,7,8,9]";
+    let costly = (0..9).fold("1 == 1".to_string(), |inner, i| format!("{ten}.all(x{i}, {inner})"));
+    let rule = format!("id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{costly}\"\nmessage: m\nwhy: w\nfix: f\n");
+    let config: &[u8] = b"rules: {paths: [policies]}\n";
+    let pod: &[u8] = b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n";
+    let seen = report(
+        &[("templates/t.yaml", pod), ("policies/a.yaml", rule.as_bytes()), (".thebot-lint.yaml", config), (".helmignore", b"policies\n")],
+        &[],
+    );
+    let said = found(&seen, "rule-invalid");
+    assert!(said.iter().any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")), "{said:?}");
+    let crd = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: widgets.example.com}}\nspec:\n  group: example.com\n  scope: Namespaced\n  names: {{kind: Widget, plural: widgets}}\n  versions:\n    - name: v1\n      served: true\n      storage: true\n      schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, x-kubernetes-validations: [{{rule: \"{costly}\"}}]}}}}}}}}\n"
+    );
+    let widget: &[u8] = b"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: {}\n";
+    let seen = report(&[("templates/t.yaml", widget), ("crds/c.yaml", crd.as_bytes())], &[]);
+    let said = found(&seen, "limit-exceeded");
+    assert!(said.iter().any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")), "{said:?}");
+}
+
+#[test]
+fn a_chart_that_takes_too_long_is_given_up_and_what_is_missing_is_counted() {
+    // Slow, but within the limit of steps: 40 templates of a second or so each.
+    let slow = "{{ range until 1000 }}{{ range until 9000 }}{{ $_ := 1 }}{{ end }}{{ end }}";
+    let names: Vec<String> = (0..40).map(|i| format!("templates/t{i}.yaml")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), slow.as_bytes())).collect();
+    let start = Instant::now();
+    let seen = report(&files, &["--timeout", "1"]);
+    assert!(start.elapsed() < Duration::from_secs(60));
+    let said = found(&seen, "limit-exceeded");
+    assert!(said.iter().any(|(m, h)| m.contains("templates were not rendered") && h.contains("--timeout")), "{said:?}");
+}
+
+#[test]
+fn what_nests_too_deep_is_a_finding() {
+    let deep = |open: &str, close: &str, n: usize| format!("{}{}", open.repeat(n), close.repeat(n));
+    for (n, is_refused) in [(300, false), (10_000, true), (100_000, true)] {
+        let yaml = format!("a: {}\n", deep("[", "]", n));
+        let (code, ids) = lint(chart(&[("values.yaml", yaml.as_bytes())]).path());
+        assert!(!is_refused || code == 1 && ids.iter().any(|id| id == "values-syntax"), "{n}: {ids:?}");
+        let template_of = |text: &str| lint(chart(&template(text)).path());
+        assert!(!is_refused || template_of(&format!("{}1{}", "{{ if 1 }}".repeat(n), "{{ end }}".repeat(n))).0 == 1, "{n}");
+        assert!(!is_refused || template_of(&format!("#{{{{ {}1{} }}}}", "(".repeat(n), ")".repeat(n))).0 == 1, "{n}");
+        let json = deep("[", "]", n);
+        template_of(&format!("#{{{{ fromJsonArray `{json}` | toJson | len }}}}{{{{ fromYamlArray `{json}` | toYaml | len }}}}"));
+        template_of(&format!("#{{{{ regexMatch `{}a{}` \"a\" }}}}", "(".repeat(n), ")".repeat(n)));
+        template_of(&format!("a: {json}\n"));
+        let schema = format!("{}true{}", "{\"not\": ".repeat(n), "}".repeat(n));
+        lint(chart(&[("values.schema.json", schema.as_bytes()), ("values.yaml", b"a: 1\n")]).path());
+        lint(chart(&[("Chart.lock", json.as_bytes())]).path());
+        let crd = format!(
+            "{{\"apiVersion\": \"apiextensions.k8s.io/v1\", \"kind\": \"CustomResourceDefinition\", \"metadata\": {{\"name\": \"ws.e.com\"}}, \"spec\": {{\"group\": \"e.com\", \"names\": {{\"kind\": \"W\", \"plural\": \"ws\"}}, \"scope\": \"Namespaced\", \"versions\": [{{\"name\": \"v1\", \"served\": true, \"storage\": true, \"schema\": {{\"openAPIV3Schema\": {}{{\"type\": \"object\"}}{}}}}}]}}}}",
+            "{\"type\": \"array\", \"items\": ".repeat(n),
+            "}".repeat(n)
+        );
+        let object = format!("apiVersion: e.com/v1\nkind: W\nmetadata: {{name: a}}\nspec: {json}\n");
+        lint(chart(&[("crds/c.yaml", crd.as_bytes()), ("templates/t.yaml", object.as_bytes())]).path());
+    }
+}
+
+#[test]
+fn deep_and_long_expressions_of_rules_are_findings() {
+    let pod: &[u8] = b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n";
+    let config: &[u8] = b"rules: {paths: [policies]}\n";
+    for deny in [
+        format!("{}1{} == 1", "(".repeat(10_000), ")".repeat(10_000)),
+        format!("{}true", "!".repeat(19_000)),
+        format!("1{} == 1", " + 1".repeat(4_900)),
+        format!("{}[]{} == []", "[".repeat(200), "]".repeat(200)),
+        format!("object{} == 1", ".a".repeat(9_000)),
+        format!("true{}", " ? true : true".repeat(1_400)),
+    ] {
+        let rule = format!("id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{deny}\"\nmessage: m\nwhy: w\nfix: f\n");
+        let seen = report(
+            &[("templates/t.yaml", pod), ("policies/a.yaml", rule.as_bytes()), (".thebot-lint.yaml", config), (".helmignore", b"policies\n")],
+            &[],
+        );
+        assert!(!found(&seen, "memory-limits-missing").is_empty());
+    }
+}
+
+/// A packed chart of these entries: type, name, text.
+fn packed(entries: &[(u8, &[u8], &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best()));
+    for (kind, name, text) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_size(text.len() as u64);
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        if *kind == b'1' || *kind == b'2' {
+            header.set_link_name("/etc/passwd").expect("a name");
+        }
+        header.set_cksum();
+        tar.append(&header, *text).expect("memory");
+    }
+    tar.into_inner().and_then(|gz| gz.finish()).expect("memory")
+}
+
+fn lint_archive(entries: &[(u8, &[u8], &[u8])]) -> (i32, Vec<String>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own: [(u8, &[u8], &[u8]); 1] = [(b'0', b"a/Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n")];
+    let all: Vec<_> = own.iter().chain(entries).copied().collect();
+    std::fs::write(folder.path().join("a.tgz"), packed(&all)).expect("a file");
+    lint(&folder.path().join("a.tgz"))
+}
+
+#[test]
+fn archives_that_lead_out_are_refused() {
+    assert!(lint_archive(&[(b'0', b"a/templates/t.yaml", b"a: 1\n")]).1.iter().any(|id| id == "api-version-missing"));
+    for name in [&b"a/../../etc/passwd"[..], b"../evil", b"a//etc/passwd", b"a/C:/x", b"a/templates/../../../x", b"/etc/passwd", b"a\\..\\..\\x"] {
+        let (code, ids) = lint_archive(&[(b'0', name, b"x")]);
+        // The first folder, whatever its name, is that of the chart: these files lie inside.
+        let lies_inside = name == b"/etc/passwd" || name == b"../evil";
+        assert!(code == 1 && ids.iter().any(|id| id == "chart-metadata") != lies_inside, "{}: {ids:?}", String::from_utf8_lossy(name));
+    }
+    // Links and devices are files without a text, as in Helm; nothing is followed.
+    for kind in [b'1', b'2', b'3', b'4', b'6', b'7', b'x', b'g', b'L', b'K', b'S', 0, 255] {
+        lint_archive(&[(kind, b"a/templates/link.yaml", b""), (b'0', b"a/values.yaml", b"b: {{ .Files.Get \"templates/link.yaml\" }}\n")]);
+    }
+    lint_archive(&[(b'0', b"a/\xff\xfe.txt", b"\xff\xfe"), (b'0', b"a/templates/\xc3\x28.yaml", b"a: \xff\n")]);
+    // Two files of one name, and names that differ in their case only.
+    lint_archive(&[
+        (b'0', b"a/values.yaml", b"a: 1\n"),
+        (b'0', b"a/values.yaml", b"a: 2\n"),
+        (b'0', b"a/VALUES.yaml", b"a: 3\n"),
+        (b'0', b"a/chart.yaml", b"x"),
+    ]);
+}
+
+#[test]
+fn archives_that_burst_are_refused() {
+    let zeros = vec![0u8; 5 << 20];
+    let entries: Vec<(u8, Vec<u8>)> = (0..15).map(|i| (b'0', format!("a/{i}.bin").into_bytes())).collect();
+    let entries: Vec<(u8, &[u8], &[u8])> = entries.iter().map(|(kind, name)| (*kind, &name[..], &zeros[..])).collect();
+    let (code, ids) = lint_archive(&entries);
+    assert!(code == 1 && ids == ["limit-exceeded"], "{ids:?}");
+    // Cut off in the middle.
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = packed(&[(b'0', b"a/Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n"), (b'0', b"a/values.yaml", b"a: 1\n")]);
+    for end in 0..whole.len() {
+        std::fs::write(folder.path().join("a.tgz"), &whole[..end]).expect("a file");
+        if end % 16 == 0 || end > whole.len() - 4 {
+            lint(&folder.path().join("a.tgz"));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_dead_links_do_not_hang() {
+    for name in [
+        "templates/t.yaml",
+        "values.yaml",
+        ".helmignore",
+        "values-dev.yaml",
+        "values/dev.yaml",
+        "ci/a-values.yaml",
+        "crds/c.yaml",
+        "Chart.lock",
+        "README.md",
+    ] {
+        for hide in [false, true] {
+            let folder = chart(&[("templates/a.yaml", b"a: 1\n"), ("values/x", b""), ("ci/x", b""), ("crds/x", b"")]);
+            pipe(&folder.path().join(name));
+            if hide && name != ".helmignore" {
+                std::fs::write(folder.path().join(".helmignore"), format!("{name}\n")).expect("a file");
+            }
+            lint(folder.path());
+        }
+        let folder = chart(&[("values/x", b""), ("ci/x", b""), ("crds/x", b""), ("templates/x", b"")]);
+        std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join(name)).expect("a link");
+        lint(folder.path());
+        let folder = chart(&[("values/x", b""), ("ci/x", b""), ("crds/x", b""), ("templates/x", b"")]);
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("a link");
+        lint(folder.path());
+    }
+    // Named on the command line or in the configuration.
+    let folder = chart(&[]);
+    pipe(&folder.path().join("pipe.yaml"));
+    let output = thebot_lint().arg("/dev/zero").output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    for config in
+        ["environments: {dev: {values: [pipe.yaml]}}\n", "rules: {paths: [pipe.yaml]}\n", "schema-locations: [pipe.yaml]\n", "baseline: pipe.yaml\n"]
+    {
+        std::fs::write(folder.path().join(".thebot-lint.yaml"), config).expect("a file");
+        std::fs::write(folder.path().join(".helmignore"), "pipe.yaml\n").expect("a file");
+        let mut child =
+            thebot_lint().arg(folder.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("runs");
+        let start = Instant::now();
+        while child.try_wait().expect("waits").is_none() {
+            if start.elapsed() > Duration::from_secs(60) {
+                let _ = child.kill();
+                panic!("{config} hangs");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hidden_link_to_a_values_file_outside_is_not_read() {
+    let outside = tempfile::tempdir().expect("a folder");
+    std::fs::write(outside.path().join("secret.yaml"), "password: hunter2\n  bad\n").expect("a file");
+    let folder = chart(&[(".helmignore", b"values-dev.yaml\nci/\n"), ("ci/x", b"")]);
+    for name in ["values-dev.yaml", "ci/a-values.yaml"] {
+        std::os::unix::fs::symlink(outside.path().join("secret.yaml"), folder.path().join(name)).expect("a link");
+    }
+    let output = thebot_lint().arg(folder.path()).args(["--no-config", "--select", "all", "--format", "json"]).output().expect("runs");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
+}
+
+/// Root may read everything: as somebody else, where this runs as root.
+#[cfg(unix)]
+#[test]
+fn what_must_not_be_read_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = chart(&[("templates/t.yaml", b"a: 1\n"), ("values.yaml", b"a: 1\n"), ("crds/c.yaml", b"a: 1\n")]);
+    let set = |name: &str, mode: u32| std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(mode)).expect("a mode");
+    set(".", 0o755);
+    for (name, is_folder) in [("values.yaml", false), ("templates", true), ("templates/t.yaml", false), ("Chart.yaml", false), ("crds", true)] {
+        set(name, 0);
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_thebot-lint")]).arg(folder.path()).args([
+            "--no-config",
+            "--format",
+            "concise",
+        ]);
+        let output = match command.output() {
+            Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("setpriv:") => output,
+            _ => return eprintln!("skipped: setpriv cannot run thebot-lint as nobody here"),
+        };
+        set(name, if is_folder { 0o755 } else { 0o644 });
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.code().is_some_and(|code| code == 1 || code == 2) && text.contains("ermission denied"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_chart_that_changes_while_it_is_read_is_read_somehow() {
+    let folder = chart(&[("templates/t.yaml", b"a: 1\n"), ("values.yaml", b"a: 1\n")]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = folder.path().join("templates/t.yaml");
+            let mut i = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                i += 1;
+                let _ = std::fs::remove_file(&file);
+                let _ = std::fs::write(&file, "{{ .Values.a }}\n".repeat(i % 1000));
+                let _ = std::fs::rename(folder.path().join("values.yaml"), folder.path().join("values2.yaml"));
+                let _ = std::fs::rename(folder.path().join("values2.yaml"), folder.path().join("values.yaml"));
+            }
+        });
+        (0..10).for_each(|_| drop(lint(folder.path())));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn streams_that_are_closed_or_full() {
+    let run = |script: &str| {
+        let script = script.replace("LINT", env!("CARGO_BIN_EXE_thebot-lint"));
+        std::process::Command::new("sh").args(["-c", &script]).output().expect("sh")
+    };
+    // stdin is closed; is closed after half a document; stdout and stderr are closed.
+    assert!(run("LINT - <&-").status.code().is_some_and(|code| code <= 2));
+    assert_eq!(run("printf 'apiVersion: v1\\nkind: Pod\\nmeta' | LINT - --no-config").status.code(), Some(1));
+    assert!(run("LINT charts/thebot >&- 2>&-").status.code().is_some_and(|code| code <= 2));
+    let output = run("LINT charts/thebot > /dev/full");
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("cannot write to stdout"));
+    let output = run("LINT template charts/thebot > /dev/full");
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("cannot write"), "{output:?}");
+    for command in ["LINT charts/thebot --format json", "LINT template charts/thebot", "LINT explain privileged-container"] {
+        assert!(!String::from_utf8_lossy(&run(&format!("{command} | head -c 1")).stderr).contains("panic"), "{command}");
+    }
+}
+
+/// No network is asked and nothing is run, whatever the chart says.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_run_and_nobody_is_asked() {
+    let text = "a: {{ getHostByName \"example.com\" }}{{ lookup \"v1\" \"Pod\" \"\" \"\" }}{{ genCA \"a\" 1 | toYaml | len }}{{ now }}\n";
+    let schema: &[u8] = b"{\"$ref\": \"http://example.com/schema.json\"}";
+    let chart_yaml: &[u8] = b"apiVersion: v2\nname: a\nversion: 1.0.0\nicon: https://example.com/a.png\ndependencies: [{name: b, version: 1.0.0, repository: 'https://example.com'}]\n";
+    let folder = chart(&[("templates/t.yaml", text.as_bytes()), ("values.schema.json", schema), ("Chart.yaml", chart_yaml)]);
+    std::fs::write(folder.path().join("Chart.yaml"), chart_yaml).expect("a file");
+    let log = folder.path().join("strace.log");
+    for arguments in [&["--no-config", "--select", "all"][..], &[]] {
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-f", "-qq", "-e", "trace=network,execve,execveat", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_thebot-lint"));
+        if arguments.is_empty() {
+            strace.arg("template");
+        }
+        let Ok(output) = strace.arg(folder.path()).args(arguments).output() else { return eprintln!("skipped: strace is not installed") };
+        if String::from_utf8_lossy(&output.stderr).contains("ptrace") {
+            return eprintln!("skipped: strace may not trace here");
+        }
+        let calls = std::fs::read_to_string(&log).expect("a log");
+        let calls: Vec<&str> = calls.lines().filter(|line| line.contains('(')).collect();
+        assert!(calls.len() == 1 && calls[0].contains("execve("), "{calls:#?}");
+    }
+}

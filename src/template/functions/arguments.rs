@@ -2,7 +2,7 @@
 //!
 //! The evaluator has checked the number and the types before it calls; what these readers refuse is an evaluator that did not.
 
-use super::{Call, Function, Type};
+use super::{Call, Function, NO_ROOM, Type};
 use crate::source::{Origin, OriginId, Piece};
 use crate::template::print;
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
@@ -162,7 +162,7 @@ impl Call<'_> {
     /// Refuses to make more bytes than the render may still make.
     pub fn afford(&self, bytes: usize) -> Result<(), String> {
         if bytes > self.budget {
-            return Err(format!("the result would be {bytes} bytes long: more than the {} that this render may still make", self.budget));
+            return Err(format!("the result would be {bytes} bytes long: more {NO_ROOM}"));
         }
         Ok(())
     }

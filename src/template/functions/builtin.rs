@@ -3,7 +3,7 @@
 //! `and`, `or` and `call` are here by name and parameters only; the evaluator runs them, as the first two do not evaluate all of their
 //! arguments.
 
-use super::{Call, Function, Type};
+use super::{Call, Function, NO_ROOM, Type};
 use crate::source::OriginId;
 use crate::template::eval::{REFLECT, truth, zero_of_map};
 use crate::template::print::{self, go_type};
@@ -288,7 +288,7 @@ fn escaped(call: &mut Call, arguments: &[Value], escape: fn(char, bool, u8) -> O
         let valid = length > 1 || c != char::REPLACEMENT_CHARACTER;
         if let Some(escape) = escape(c, valid, text.bytes[at]) {
             if out.len() + escape.len() > call.budget {
-                return Err("the text grows too long to be escaped".into());
+                return Err(format!("the text grows longer {NO_ROOM}"));
             }
             out.push_slice(text, whole, plain_from..at);
             out.push(escape.as_bytes(), print::origin_at(text, whole, at));

@@ -159,7 +159,9 @@ fn deep_copy(call: &mut Call, arguments: &[Value], prefix: &str) -> Answer {
     if let Kind::Nil | Kind::Missing = any(arguments, 0)?.kind {
         return Err("reflect: call of reflect.Value.Type on zero Value".to_string());
     }
-    copy(any(arguments, 0)?, &mut room, 0).map_err(|e| format!("{prefix}{e}"))
+    let made = copy(any(arguments, 0)?, &mut room, 0).map_err(|e| format!("{prefix}{e}"));
+    call.budget = room;
+    made
 }
 
 fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> {

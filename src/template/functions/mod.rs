@@ -122,6 +122,9 @@ pub struct Function {
     pub volatile: bool,
 }
 
+/// How the error of a function ends which would make more than [`Call::budget`]: a limit of ours, no error of Helm's.
+pub const NO_ROOM: &str = "than this render may still make";
+
 /// What a function may use of the render that calls it.
 pub struct Call<'a> {
     pub origins: &'a mut Origins,
@@ -131,6 +134,7 @@ pub struct Call<'a> {
     pub arguments: &'a [Span],
     /// Differs between call sites and environments, the same in every run: the seed of the random functions.
     pub seed: u64,
-    /// Bytes that the render may still make; a function that would make more gives up with an error.
+    /// Bytes that the render may still make; a function that would make more gives up with an error that ends in [`NO_ROOM`]. What a
+    /// function takes away from it is spent, besides the text or list that it gives.
     pub budget: usize,
 }

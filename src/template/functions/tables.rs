@@ -1,7 +1,8 @@
 //! Every row of `fixtures/functions/*.yaml`: what Helm answered, rendered here.
 
+use crate::limits::Limits;
 use crate::source::SourceId;
-use crate::template::{Limits, Renderer, Templates, with_stack};
+use crate::template::{Renderer, Templates, with_stack};
 use crate::value::{Kind, MapData, Value};
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! TOML as BurntSushi/toml v1.6.0 writes it, behind `toToml`; reading (`fromToml`) is the `toml` crate's, whose error texts are its own.
 
+use super::NO_ROOM;
 use super::time::Time;
 use crate::source::OriginId;
 use crate::template::print;
@@ -45,7 +46,7 @@ impl Writer<'_> {
             return Err(Refusal::Panic("the value nests too deeply for TOML (does a map hold itself?)".to_string()));
         }
         if self.out.len() > self.budget {
-            return Err(Refusal::Panic(format!("the TOML would be longer than the {} bytes that this render may still make", self.budget)));
+            return Err(Refusal::Panic(format!("the TOML would be longer {NO_ROOM}")));
         }
         Ok(())
     }

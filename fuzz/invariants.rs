@@ -1,0 +1,407 @@
+//! What holds for any bytes whatsoever, one function for each room that reads what strangers wrote. Each is a fuzz target of its name
+//! (`fuzz_targets/`), and `cargo test` gives it the inputs that were found before (`fixtures/hostile/<name>/`) and random ones.
+//!
+//! A function returns where the invariant holds and panics where it does not. Input that needs several texts has them with [`BETWEEN`]
+//! between them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thebot_lint::chart::strvals::{self, FlagKind};
+use thebot_lint::chart::{self, values as merging};
+use thebot_lint::diagnostic::Versions;
+use thebot_lint::kubernetes::{self, Schemas, crd_rules::Validation};
+use thebot_lint::limits::{Limit, Limits};
+use thebot_lint::report::{Format, Style};
+use thebot_lint::rule::{self, Rules};
+use thebot_lint::setup::Setup;
+use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
+use thebot_lint::template::{Renderer, Templates, with_stack};
+use thebot_lint::threads::deep;
+use thebot_lint::value::{Kind, Map, MapData, Value};
+use thebot_lint::yaml::{self, Data, Node};
+use thebot_lint::{ConfigChoice, Options, manifest};
+
+/// All of them, by name.
+pub const ALL: &[(&str, fn(&[u8]))] = &[
+    ("yaml", yaml),
+    ("to_yaml", to_yaml),
+    ("template", template),
+    ("values", values),
+    ("archive", archive),
+    ("crd", crd),
+    ("rule", rule),
+    ("config", config),
+    ("lsp", lsp),
+    ("chart", chart),
+];
+
+/// Stands between the texts of one input: ASCII's record separator, which no YAML holds.
+pub const BETWEEN: u8 = 0x1e;
+
+fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    data.split(|&b| b == BETWEEN)
+}
+
+fn lies_in(span: Span, length: usize) {
+    assert!(span.start <= span.end && span.end as usize <= length, "{span:?} of {length} bytes");
+}
+
+fn spans_lie_in(node: &Node, length: usize) {
+    lies_in(node.span, length);
+    node.items().iter().for_each(|item| spans_lie_in(item, length));
+    for entry in node.entries() {
+        lies_in(entry.key_span, length);
+        spans_lie_in(&entry.value, length);
+    }
+}
+
+/// The YAML reader: every span lies in the text, strict reading refuses nothing but keys that stand twice, manifests are read.
+pub fn yaml(data: &[u8]) {
+    let source = SourceId::new(0, 0);
+    let lenient = yaml::parse(data, source, 0);
+    let strict = yaml::parse_strict(data, source, 0);
+    for read in [&lenient, &strict] {
+        match read {
+            Ok(node) => spans_lie_in(node, data.len()),
+            Err(error) => lies_in(error.span, data.len()),
+        }
+    }
+    if let (Ok(a), Ok(b)) = (&lenient, &strict) {
+        assert_eq!(a.fingerprint(), b.fingerprint());
+    }
+    assert!(lenient.is_ok() || strict.is_err());
+    for comment in yaml::comments(data) {
+        assert_eq!(data.get(comment).and_then(<[u8]>::first), Some(&b'#'));
+    }
+    let (sources, source) = one(data);
+    let mut found = Vec::new();
+    for object in manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found) {
+        spans_lie_in(&object.root, data.len());
+    }
+    manifest::read(&sources.get(source).text, source, &"a.yaml".into(), Some(0), &mut found);
+    found.iter().for_each(|d| lies_in(d.span, data.len()));
+}
+
+fn one(data: &[u8]) -> (Sources, SourceId) {
+    let mut sources = Sources::default();
+    let source = sources.add(Source::new("a.yaml", data, SourceKind::File));
+    (sources, source)
+}
+
+/// `toYaml` and `toJson`: what was written is read as what it was.
+pub fn to_yaml(data: &[u8]) {
+    let Ok(node) = yaml::parse(data, SourceId::new(0, 0), 0) else { return };
+    let mut origins = Origins::default();
+    let value = yaml::to_value(&node, &mut origins);
+    if let Ok(written) = yaml::emit(&value, &mut origins) {
+        let text = written.as_text().expect("text");
+        let read =
+            yaml::value_from_text(text, written.origin, &mut origins).unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&text.bytes)));
+        let again = yaml::emit(&read, &mut origins).expect("it could be written before");
+        let again = again.as_text().expect("text");
+        assert_eq!(String::from_utf8_lossy(&text.bytes), String::from_utf8_lossy(&again.bytes));
+    }
+    let _ = yaml::emit_pretty(&value, &mut origins);
+}
+
+/// A value of a document that is a map; empty otherwise.
+fn map_of(text: &[u8], origins: &mut Origins) -> Map {
+    let node = yaml::parse(text, SourceId::new(0, 0), 0).ok();
+    match node.map(|node| yaml::to_value(&node, origins).kind) {
+        Some(Kind::Map(map)) => map,
+        _ => merging::empty(),
+    }
+}
+
+/// Lexer, parser, evaluator and functions: template, helpers, values. Every place of an error and of the record lies in its text.
+pub fn template(data: &[u8]) {
+    let mut texts = parts(data);
+    let mut next = || texts.next().unwrap_or_default();
+    let (main, helpers, values) = (next(), next(), next());
+    with_stack(|| {
+        let mut sources = Sources::default();
+        let mut templates = Templates::new();
+        for (name, text) in [("a.yaml", main), ("_h.tpl", helpers)] {
+            let id = sources.add(Source::new(name, text, SourceKind::File));
+            templates.add(name, id, text);
+        }
+        templates.errors().iter().for_each(|e| lies_in(e.span, sources.get(e.span.source).text.len()));
+        templates.nodes().iter().for_each(|n| lies_in(n.span, sources.get(n.span.source).text.len()));
+        let mut limits = Limits::default();
+        limits.set(Limit::TemplateSteps, 20_000);
+        limits.set(Limit::RenderText, 4 << 20);
+        let mut renderer = Renderer::new(&templates, 1, "default", limits);
+        let values = map_of(values, renderer.origins());
+        let mut root = MapData::default();
+        root.insert(b"Values", Default::default(), Value::new(Kind::Map(values), Default::default()));
+        let failed = match renderer.execute("a.yaml", &Value::map(root)) {
+            Ok(text) => {
+                renderer.derive("a.yaml", &text);
+                None
+            }
+            Err(failed) => Some(failed),
+        };
+        let (derived, record) = renderer.finish();
+        sources.adopt(1, derived);
+        if let Some(error) = failed {
+            error.includes.iter().chain([&error.span]).for_each(|&s| lies_in(s, sources.get(s.source).text.len()));
+        }
+        record.read.iter().for_each(|&span| lies_in(span, sources.get(span.source).text.len().max(span.end as usize)));
+    });
+}
+
+/// Values merge as they should, and every `--set` ends with values or a message.
+pub fn values(data: &[u8]) {
+    let mut texts = parts(data);
+    let mut next = || texts.next().unwrap_or_default();
+    let (a, b, flag) = (next(), next(), String::from_utf8_lossy(next()));
+    let mut origins = Origins::default();
+    let written = |map: &Map, origins: &mut Origins| {
+        let text = yaml::emit(&Value::new(Kind::Map(map.clone()), Default::default()), origins);
+        text.map(|t| t.as_text().map(|t| t.bytes.to_vec()))
+    };
+    let (a, b) = (map_of(a, &mut origins), map_of(b, &mut origins));
+    let alone = written(&a, &mut origins);
+    // Nothing over a is a, a over nothing is a, a over a is a.
+    for (base, over) in [(&a, &merging::empty()), (&merging::empty(), &a), (&a, &a)] {
+        let merged = merging::deep_copy_map(base);
+        merging::merge_files(&merged, over);
+        assert_eq!(written(&merged, &mut origins), alone);
+    }
+    // What was merged in once changes nothing when it is merged in again; nobody's own map is changed.
+    let other = written(&b, &mut origins);
+    let merged = merging::deep_copy_map(&a);
+    merging::merge_files(&merged, &b);
+    let once = written(&merged, &mut origins);
+    merging::merge_files(&merged, &b);
+    assert_eq!(written(&merged, &mut origins), once);
+    assert_eq!((written(&a, &mut origins), written(&b, &mut origins)), (alone, other));
+    for kind in [FlagKind::Json, FlagKind::Set, FlagKind::String, FlagKind::File, FlagKind::Literal] {
+        let into = merging::deep_copy_map(&merged);
+        let mut read = |path: &str| Ok((SourceId::new(0, 0), path.as_bytes().to_vec()));
+        let _ = strvals::apply(kind, &flag, SourceId::new(0, 0), &into, &mut origins, &mut read);
+        let _ = written(&into, &mut origins);
+    }
+    let into = merging::deep_copy_map(&merged);
+    let node = Node { span: Span::new(SourceId::new(0, 0), 0, 0), data: Data::Int(1), anchor: None, style: yaml::Style::Plain };
+    let _ = strvals::apply_node(&flag, &node, &into, &mut origins);
+}
+
+/// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads out of the chart.
+pub fn archive(data: &[u8]) {
+    let Some((mode, data)) = data.split_first() else { return };
+    let packed = |tar: &[u8]| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        packer.write_all(tar).expect("memory");
+        packer.finish().expect("memory")
+    };
+    let bytes = match mode % 3 {
+        0 => data.to_vec(),
+        1 => packed(data),
+        _ => packed(&tar_of(data)),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.tgz");
+    std::fs::write(&file, bytes).expect("a file");
+    let mut sources = Sources::default();
+    let name = file.display().to_string();
+    if let Ok(chart) = chart::load(&name, &mut sources, chart::Options::default()) {
+        for chart in chart.walk() {
+            for file in chart.templates.iter().chain(&chart.files) {
+                let leads_out = file.name.starts_with('/') || file.name.split('/').any(|part| part == "..");
+                assert!(!leads_out, "{}", file.name);
+            }
+        }
+    }
+    sources.files().for_each(|(_, source)| assert!(source.name.starts_with(&*name), "{}", source.name));
+}
+
+/// A tar of entries: a type, a name up to a line break, and a text.
+fn tar_of(data: &[u8]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for entry in parts(data) {
+        let Some((kind, rest)) = entry.split_first() else { continue };
+        let (name, text) = rest.split_at(rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len()));
+        let text = text.strip_prefix(b"\n").unwrap_or_default();
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_size(text.len() as u64);
+        let field = &mut header.as_old_mut().name;
+        let length = name.len().min(field.len());
+        field[..length].copy_from_slice(&name[..length]);
+        header.set_cksum();
+        tar.append(&header, text).expect("memory");
+    }
+    tar.into_inner().expect("memory")
+}
+
+/// Definitions and objects: schemas of CRDs, their CEL rules, the server's own validation. Every finding has its place in its document.
+pub fn crd(data: &[u8]) {
+    deep(|| judge_manifests(data));
+}
+
+fn judge_manifests(data: &[u8]) {
+    let (sources, source) = one(&data.iter().map(|&b| if b == BETWEEN { b'\n' } else { b }).collect::<Vec<_>>());
+    let mut found = Vec::new();
+    let objects = manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found);
+    let mut schemas = Schemas::default();
+    objects.iter().for_each(|object| schemas.crds.add(object));
+    for object in &objects {
+        for finding in kubernetes::check(object, Versions::ALL, &schemas) {
+            lies_in(object.place(finding).span, data.len());
+        }
+        if let Some(kind) = schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
+            rule::custom::check(kind.validations(&object.root), 10_000);
+        }
+    }
+}
+
+/// A user's rule and a manifest, and an expression as the server takes it.
+pub fn rule(data: &[u8]) {
+    deep(|| run_rule(data));
+}
+
+fn run_rule(data: &[u8]) {
+    let mut texts = parts(data);
+    let mut next = || texts.next().unwrap_or_default();
+    let (text, manifests, expression) = (next(), next(), String::from_utf8_lossy(next()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rule.yaml");
+    std::fs::write(&file, text).expect("a file");
+    let mut sources = Sources::default();
+    let source = sources.add(Source::new("a.yaml", manifests, SourceKind::File));
+    let mut found = Vec::new();
+    let objects = manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found);
+    let selection = rule::Selection { select: vec!["own".into()], ..rule::Selection::default() };
+    let (rules, found) = Rules::load(&selection, &mut sources, &[file]);
+    found.iter().for_each(|d| lies_in(d.span, sources.get(d.span.source).text.len()));
+    objects.iter().for_each(|object| drop(rules.check_object(object)));
+    rules.check_unit(&objects, true);
+    for diagnostic in rules.problems() {
+        lies_in(diagnostic.span, sources.get(diagnostic.span.source).text.len());
+    }
+    let value = objects.first().map_or(serde_json::Value::Null, |o| serde_json::json!({"a": 1, "name": &*o.identity.name, "list": [1, "x"]}));
+    let validation = Validation { path: yaml::Path::root(), rule: expression.to_string(), message: None, value };
+    rule::custom::check(vec![validation], 10_000);
+    let policy = serde_json::json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "a"},
+        "spec": {"matchConstraints": {"resourceRules": []}, "validations": [{"expression": expression}], "variables": [{"name": "v", "expression": expression}]},
+    });
+    let (sources, source) = one(policy.to_string().as_bytes());
+    for object in manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut Vec::new()) {
+        kubernetes::check(&object, Versions::ALL, &Schemas::default());
+    }
+}
+
+/// A configuration: what is wrong with it has its place in it. Rules and schemas that it names elsewhere are left alone.
+pub fn config(data: &[u8]) {
+    let named = ["paths", "schema-locations"];
+    if named.iter().any(|key| data.windows(key.len()).any(|w| w == key.as_bytes())) {
+        return;
+    }
+    let file = Path::new("/nowhere/.thebot-lint.yaml");
+    let unsaved = Unsaved::new([(Unsaved::key(file), Arc::from(data))].into());
+    let options = Options { unsaved, ..Options::default() };
+    if let Ok(setup) = Setup::new(Some(file), &options) {
+        setup.found.iter().chain(&setup.leftovers()).for_each(|d| lies_in(d.span, data.len()));
+    }
+}
+
+/// Files of a chart on disk: the first line of each text is its name. Names that lead elsewhere are left out.
+fn write_chart(folder: &Path, data: &[u8]) {
+    let plain = |name: &str| {
+        let part = |p: &str| !p.is_empty() && p != ".." && p != "." && p.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        name.len() < 100 && name.split('/').all(part)
+    };
+    for text in parts(data) {
+        let (name, text) = text.split_at(text.iter().position(|&b| b == b'\n').unwrap_or(text.len()));
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| plain(name)) else { continue };
+        let file = folder.join(name);
+        if file.parent().is_some_and(|parent| std::fs::create_dir_all(parent).is_ok()) {
+            let _ = std::fs::write(file, text.strip_prefix(b"\n").unwrap_or_default());
+        }
+    }
+}
+
+/// A whole chart, with its configuration: it is judged, and the report is written in every format.
+pub fn chart(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _ = std::fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    write_chart(folder.path(), data);
+    let file = folder.path().join(".thebot-lint.yaml");
+    let mut own = std::fs::read(&file).unwrap_or_default();
+    own.extend_from_slice(b"\nlimits: {template-steps: 100000, render-text: 16Mi, timeout: 5}\n");
+    let _ = std::fs::write(file, &own);
+    // What it names may lie anywhere on the machine that fuzzes.
+    let config = if own.contains(&b'/') { ConfigChoice::None } else { ConfigChoice::Search };
+    let options = Options { paths: vec![folder.path().to_path_buf()], select: vec!["all".into()], config, matrices: true, ..Options::default() };
+    let Ok(report) = thebot_lint::lint(&options) else { return };
+    for format in [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Junit, Format::Github, Format::Gitlab, Format::Html] {
+        let text = report.write(format, Style::default());
+        let controls = text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t');
+        assert!(controls.is_none(), "{format:?} writes {controls:?}");
+    }
+}
+
+/// Messages of an editor, one a text: `open`, `change`, `close`, `save` of a file, any method with parameters. The server answers to the
+/// last.
+pub fn lsp(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_chart(
+        folder.path(),
+        b"Chart.yaml\napiVersion: v2\nname: a\nversion: 1.0.0\n\x1evalues.yaml\na: 1\n\x1etemplates/a.yaml\na: {{ .Values.a }}\n",
+    );
+    let (ours, editor) = lsp_server::Connection::memory();
+    let server = std::thread::spawn(move || thebot_lint::lsp::speak(ours));
+    let send = |message: serde_json::Value| {
+        if let Ok(message) = serde_json::from_value::<lsp_server::Message>(message) {
+            let _ = editor.sender.send(message);
+        }
+    };
+    send(serde_json::json!({"id": 1, "method": "initialize", "params": {"capabilities": {}}}));
+    send(serde_json::json!({"method": "initialized", "params": {}}));
+    let file = |name: &str| -> PathBuf { folder.path().join(name) };
+    let names = ["values.yaml", "templates/a.yaml", "Chart.yaml", ".thebot-lint.yaml", "values.schema.json", "templates/_h.tpl"];
+    for (id, message) in parts(data).take(32).enumerate() {
+        let [which, what, rest @ ..] = message else { continue };
+        let uri = format!("file://{}", file(names[*which as usize % names.len()]).display());
+        let text = String::from_utf8_lossy(rest);
+        let number = |at: usize| rest.get(at).copied().unwrap_or(0);
+        let position = |at: usize| serde_json::json!({"line": number(at), "character": number(at + 1)});
+        send(match what % 6 {
+            0 => serde_json::json!({"method": "textDocument/didOpen",
+                "params": {"textDocument": {"uri": uri, "languageId": "yaml", "version": id, "text": text}}}),
+            1 => serde_json::json!({"method": "textDocument/didChange", "params": {"textDocument": {"uri": uri, "version": id},
+                "contentChanges": [{"range": {"start": position(0), "end": position(2)}, "text": String::from_utf8_lossy(rest.get(4..).unwrap_or_default())}]}}),
+            2 => serde_json::json!({"method": "textDocument/didClose", "params": {"textDocument": {"uri": uri}}}),
+            3 => serde_json::json!({"method": "textDocument/didSave", "params": {"textDocument": {"uri": uri}}}),
+            _ => {
+                let methods =
+                    ["hover", "completion", "definition", "references", "documentSymbol", "codeAction", "inlayHint", "documentLink", "rename"];
+                let method = methods[number(0) as usize % methods.len()];
+                let range = serde_json::json!({"start": position(1), "end": position(3)});
+                serde_json::json!({"id": id + 2, "method": format!("textDocument/{method}"), "params": {"textDocument": {"uri": uri},
+                    "position": position(1), "range": range, "context": {"diagnostics": [], "includeDeclaration": true}, "newName": text}})
+            }
+        });
+    }
+    // What the chart's judgement says comes soon, where there is any.
+    let mut told = Vec::new();
+    while let Ok(message) = editor.receiver.recv_timeout(std::time::Duration::from_millis(50)) {
+        told.push(message);
+    }
+    send(serde_json::json!({"id": 1000, "method": "shutdown"}));
+    send(serde_json::json!({"method": "exit"}));
+    let ended = server.join();
+    assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+    told.extend(editor.receiver.try_iter());
+    let told = told.into_iter().filter_map(|message| match message {
+        lsp_server::Message::Notification(n) => Some(n.params.to_string()),
+        lsp_server::Message::Response(r) => serde_json::to_string(&r).ok(),
+        lsp_server::Message::Request(_) => None,
+    });
+    told.for_each(|text| assert!(!text.contains("please report it"), "{text}"));
+}

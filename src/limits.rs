@@ -1,0 +1,204 @@
+//! How much of everything a chart may ask for before thebot-lint gives it up: charts come from strangers.
+//!
+//! These are the limits that a configuration may move (`limits:`); each has one name, for the configuration and for the finding that
+//! tells of it. What guards the program itself (its stack, above all) is fixed, and stands beside the code that it guards.
+
+use std::time::{Duration, Instant};
+
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    TemplateSteps,
+    TemplateOutput,
+    RenderText,
+    TplDepth,
+    Documents,
+    FileSize,
+    ChartFiles,
+    ChartSize,
+    ArchiveRatio,
+    RuleSteps,
+    Timeout,
+}
+
+/// What a limit counts, which decides how it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    Count,
+    Bytes,
+    Seconds,
+}
+
+use Limit::*;
+
+impl Limit {
+    pub const ALL: [Limit; 11] =
+        [TemplateSteps, TemplateOutput, RenderText, TplDepth, Documents, FileSize, ChartFiles, ChartSize, ArchiveRatio, RuleSteps, Timeout];
+
+    /// As the configuration calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TemplateSteps => "template-steps",
+            TemplateOutput => "template-output",
+            RenderText => "render-text",
+            TplDepth => "tpl-depth",
+            Documents => "documents",
+            FileSize => "file-size",
+            ChartFiles => "chart-files",
+            ChartSize => "chart-size",
+            ArchiveRatio => "archive-ratio",
+            RuleSteps => "rule-steps",
+            Timeout => "timeout",
+        }
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            TemplateOutput | RenderText | FileSize | ChartSize => Unit::Bytes,
+            Timeout => Unit::Seconds,
+            _ => Unit::Count,
+        }
+    }
+
+    /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB at most), and soon reached by one that
+    /// means no good.
+    pub fn default(self) -> u64 {
+        match self {
+            TemplateSteps => 20_000_000,
+            TemplateOutput => 64 << 20,
+            RenderText | ChartSize => 1 << 30,
+            TplDepth => 1000,
+            Documents => 20_000,
+            FileSize => 128 << 20,
+            ChartFiles => 20_000,
+            ArchiveRatio => 500,
+            RuleSteps => 2_000_000,
+            Timeout => 300,
+        }
+    }
+
+    /// What a configuration may ask for at most: what the rest of the program is made for.
+    pub fn most(self) -> u64 {
+        match self.unit() {
+            Unit::Bytes => 1 << 30,
+            Unit::Count => 1_000_000_000_000,
+            Unit::Seconds => 86_400,
+        }
+    }
+
+    /// How to get further, for the help of a finding.
+    pub fn how_to_raise(self) -> String {
+        let flag = if self == Timeout { "--timeout SECONDS, or " } else { "" };
+        format!("if the chart is meant to need more, raise it: {flag}`limits: {{{}: …}}` in .thebot-lint.yaml", self.name())
+    }
+
+    /// A value as a configuration writes it: a number, or for bytes one with Ki, Mi or Gi.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn read(self, text: &str) -> Result<u64, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let shift = match (&text[digits.len()..], self.unit()) {
+            ("", _) => 0,
+            ("Ki", Unit::Bytes) => 10,
+            ("Mi", Unit::Bytes) => 20,
+            ("Gi", Unit::Bytes) => 30,
+            _ => 64,
+        };
+        let value = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1u64.checked_shl(shift)?));
+        match (value, self.unit()) {
+            (Some(value @ 1..), _) if value <= self.most() => Ok(value),
+            (Some(0), Unit::Seconds) => Ok(0),
+            (_, Unit::Bytes) => Err(format!("`{}` is a number of bytes up to 1Gi, as in 64Mi", self.name())),
+            (_, Unit::Seconds) => Err(format!("`{}` is a number of seconds up to {}; 0: no end", self.name(), self.most())),
+            (_, Unit::Count) => Err(format!("`{}` is a number from 1 to {}", self.name(), self.most())),
+        }
+    }
+}
+
+/// What a finding says of a limit that was reached.
+pub fn exceeded(limit: Limit, limits: &Limits) -> String {
+    let most = limits.get(limit);
+    match limit {
+        TemplateSteps => format!("the template takes more than {most} steps (limit `template-steps`)"),
+        TemplateOutput => format!("the template writes more than {most} bytes (limit `template-output`)"),
+        RenderText => format!("the templates make more than {most} bytes of text and lists (limit `render-text`)"),
+        TplDepth => format!("texts given to `tpl` nest deeper than {most} (limit `tpl-depth`)"),
+        Documents => format!("there are more than {most} documents (limit `documents`)"),
+        FileSize => format!("it is larger than {most} bytes (limit `file-size`)"),
+        ChartFiles => format!("the chart has more than {most} files (limit `chart-files`)"),
+        ChartSize => format!("the chart holds more than {most} bytes with all archives in it (limit `chart-size`)"),
+        ArchiveRatio => format!("the archive unpacks to more than {most} times its size (limit `archive-ratio`)"),
+        RuleSteps => format!("the rule takes more than {most} steps (limit `rule-steps`)"),
+        Timeout => format!("it takes longer than {most} seconds (limit `timeout`)"),
+    }
+}
+
+/// All limits, and when the time of a unit is over.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Limits {
+    values: [u64; Limit::ALL.len()],
+    deadline: Option<Instant>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { values: Limit::ALL.map(Limit::default), deadline: None }
+    }
+}
+
+impl Limits {
+    pub fn get(&self, limit: Limit) -> u64 {
+        self.values[limit as usize]
+    }
+
+    /// As [`Limits::get`], for sizes of what lies in memory.
+    pub fn size(&self, limit: Limit) -> usize {
+        usize::try_from(self.get(limit)).unwrap_or(usize::MAX)
+    }
+
+    pub fn set(&mut self, limit: Limit, value: u64) {
+        self.values[limit as usize] = value;
+    }
+
+    /// From now on the time counts.
+    pub fn begin(&mut self) {
+        let seconds = self.get(Limit::Timeout);
+        self.deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds));
+    }
+
+    /// Whether the time is over.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_in_its_unit() {
+        assert_eq!(TemplateSteps.read("500"), Ok(500));
+        assert_eq!(TemplateOutput.read("64Mi"), Ok(64 << 20));
+        assert_eq!(Timeout.read("0"), Ok(0));
+        for (limit, text) in [
+            (TemplateSteps, "0"),
+            (TemplateSteps, "1Mi"),
+            (TemplateOutput, "9Gi"),
+            (FileSize, "-1"),
+            (FileSize, "99999999999999999999Gi"),
+            (Timeout, "1h"),
+        ] {
+            assert!(limit.read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_limit_has_its_place() {
+        for (i, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, i);
+            assert!(limit.default() <= limit.most());
+        }
+    }
+}
