@@ -4,22 +4,30 @@
 //! the editor has said all that it had to say, and is cancelled when a text moves on. What is asked about a chart before it was judged for
 //! the first time waits for that. The other rooms do the work; this one knows the protocol.
 
+mod act;
+mod complete;
 mod documents;
+mod hover;
 mod judge;
+mod model;
+mod navigate;
+mod outline;
 
 use crate::Error;
 use crate::config;
 use crate::source::Unsaved;
 use crate::unit::{self, Unit};
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
-use documents::{Documents, path_of};
+use documents::{Documents, offset, path_of, range};
 use judge::{Job, Judged, Outcome};
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::Notification as _;
 use lsp_types::*;
+use model::Model;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,6 +75,27 @@ fn capabilities() -> ServerCapabilities {
             save: Some(TextDocumentSyncSaveOptions::Supported(true)),
             ..TextDocumentSyncOptions::default()
         })),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        definition_provider: Some(OneOf::Left(true)),
+        references_provider: Some(OneOf::Left(true)),
+        document_symbol_provider: Some(OneOf::Left(true)),
+        rename_provider: Some(OneOf::Right(RenameOptions {
+            prepare_provider: Some(true),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        })),
+        completion_provider: Some(CompletionOptions {
+            trigger_characters: Some([".", "\"", "$", "["].map(String::from).to_vec()),
+            ..CompletionOptions::default()
+        }),
+        code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+            ..CodeActionOptions::default()
+        })),
+        inlay_hint_provider: Some(OneOf::Left(true)),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: vec![act::RENDERED.into(), act::ENVIRONMENTS.into()],
+            ..ExecuteCommandOptions::default()
+        }),
         ..ServerCapabilities::default()
     }
 }
@@ -91,11 +120,30 @@ struct Server {
     running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
     /// Requests about charts that were never judged yet.
     waiting: Vec<Request>,
+    /// The model that was asked last: of which chart, which judgement and which texts.
+    model: Option<(Arc<Judged>, u64, Rc<Model>)>,
+}
+
+/// Why a request is refused.
+type Refusal = (ErrorCode, String);
+
+/// What is known of a file that something is asked about.
+struct Asked {
+    path: PathBuf,
+    text: Arc<[u8]>,
+    judged: Option<Arc<Judged>>,
+    model: Option<Rc<Model>>,
+}
+
+impl Asked {
+    fn offset(&self, at: Position) -> usize {
+        offset(&self.text, at)
+    }
 }
 
 impl Server {
     fn new(sender: Sender<Message>) -> Server {
-        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), running: None, waiting: Vec::new() }
+        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), running: None, waiting: Vec::new(), model: None }
     }
 
     fn run(&mut self, connection: &Connection) {
@@ -216,8 +264,145 @@ impl Server {
     }
 
     /// The answer to a request; none where the chart must be judged first.
-    fn answer(&mut self, request: &Request) -> Result<Option<serde_json::Value>, (ErrorCode, String)> {
-        Err((ErrorCode::MethodNotFound, format!("thebot-lint does not know {}", request.method)))
+    fn answer(&mut self, request: &Request) -> Result<Option<serde_json::Value>, Refusal> {
+        use request::{Request as _, *};
+        type Request = lsp_server::Request;
+        fn read<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+            serde_json::from_value(request.params.clone()).map_err(|e| (ErrorCode::InvalidParams, e.to_string()))
+        }
+        fn write(value: impl serde::Serialize) -> Result<Option<serde_json::Value>, Refusal> {
+            serde_json::to_value(value).map(Some).map_err(|e| (ErrorCode::InternalError, e.to_string()))
+        }
+        let refused = |why: String| (ErrorCode::RequestFailed, why);
+        /// The file that is asked about, or the end of this function where there is nothing to say, or not yet.
+        macro_rules! asked {
+            ($uri:expr) => {
+                match self.asked($uri) {
+                    Some(Some(asked)) => asked,
+                    Some(None) => return Ok(None),
+                    None => return Ok(Some(serde_json::Value::Null)),
+                }
+            };
+        }
+        match request.method.as_str() {
+            HoverRequest::METHOD => {
+                let HoverParams { text_document_position_params: at, .. } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let found = self.found(&asked.path);
+                write(hover::hover(asked.model.as_deref(), &asked.path, &asked.text, asked.offset(at.position), at.position, &found))
+            }
+            GotoDefinition::METHOD => {
+                let GotoDefinitionParams { text_document_position_params: at, .. } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let model = asked.model.as_deref();
+                let places = model.map(|m| navigate::definition(m, &asked.path, &asked.text, asked.offset(at.position))).unwrap_or_default();
+                write(navigate::locations(places, &self.documents))
+            }
+            References::METHOD => {
+                let ReferenceParams { text_document_position: at, context, .. } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let model = asked.model.as_deref();
+                let offset = asked.offset(at.position);
+                let places = model.map(|m| navigate::references(m, &asked.path, offset, context.include_declaration)).unwrap_or_default();
+                write(navigate::locations(places, &self.documents))
+            }
+            DocumentSymbolRequest::METHOD => {
+                let DocumentSymbolParams { text_document, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                write(navigate::symbols(asked.model.as_deref(), &asked.path, &asked.text))
+            }
+            PrepareRenameRequest::METHOD => {
+                let at: TextDocumentPositionParams = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let Some(model) = &asked.model else { return Ok(Some(serde_json::Value::Null)) };
+                let (place, name) = navigate::renameable(model, &asked.path, asked.offset(at.position)).map_err(refused)?;
+                write(PrepareRenameResponse::RangeWithPlaceholder { range: range(&asked.text, place), placeholder: name })
+            }
+            Rename::METHOD => {
+                let RenameParams { text_document_position: at, new_name, .. } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let Some(model) = &asked.model else { return Ok(Some(serde_json::Value::Null)) };
+                let places = navigate::rename(model, &asked.path, asked.offset(at.position), &new_name).map_err(refused)?;
+                write(navigate::edit(places, &new_name, &self.documents))
+            }
+            Completion::METHOD => {
+                let CompletionParams { text_document_position: at, .. } = read(request)?;
+                let asked = asked!(&at.text_document.uri);
+                let model = asked.model.as_deref();
+                write(model.map(|m| complete::complete(m, &asked.path, &asked.text, asked.offset(at.position))).unwrap_or_default())
+            }
+            CodeActionRequest::METHOD => {
+                let CodeActionParams { text_document, context, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                let is_template = asked.model.as_ref().is_some_and(|m| m.template(&asked.path).is_some());
+                write(act::actions(&asked.path, &asked.text, is_template, &context.diagnostics, &self.documents))
+            }
+            InlayHintRequest::METHOD => {
+                let InlayHintParams { text_document, range, .. } = read(request)?;
+                let asked = asked!(&text_document.uri);
+                write(asked.model.as_deref().map(|m| act::hints(m, &asked.path, range)).unwrap_or_default())
+            }
+            ExecuteCommand::METHOD => self.command(read(request)?),
+            _ => Err((ErrorCode::MethodNotFound, format!("thebot-lint does not know {}", request.method))),
+        }
+    }
+
+    /// `thebot-lint.rendered` {uri, environment, template}, `thebot-lint.environments` {uri}; `template: true` gives only what the file at `uri`
+    /// renders to.
+    fn command(&mut self, command: ExecuteCommandParams) -> Result<Option<serde_json::Value>, Refusal> {
+        let wanted = command.arguments.first().cloned().unwrap_or_default();
+        let uri = serde_json::from_value(wanted["uri"].clone());
+        let uri: Uri = uri.map_err(|_| (ErrorCode::InvalidParams, format!("{} needs an argument {{\"uri\": …}}", command.command)))?;
+        let asked = match self.asked(&uri) {
+            Some(Some(asked)) => asked,
+            Some(None) => return Ok(None),
+            None => return Err((ErrorCode::RequestFailed, "the file belongs to no chart".into())),
+        };
+        let Some((judged, model)) = asked.judged.as_deref().zip(asked.model.as_deref()) else {
+            return Err((ErrorCode::RequestFailed, "the chart cannot be loaded".into()));
+        };
+        match command.command.as_str() {
+            act::RENDERED => {
+                let environment = wanted["environment"].as_str().unwrap_or("default");
+                let file = asked.path.strip_prefix(&model.chart).ok().and_then(Path::to_str);
+                let only = file.filter(|_| wanted["template"].as_bool() == Some(true));
+                act::rendered(judged, environment, only).map(Some).map_err(|why| (ErrorCode::RequestFailed, why))
+            }
+            act::ENVIRONMENTS => Ok(Some(model.environments.iter().map(|e| e.name.clone()).collect())),
+            other => Err((ErrorCode::InvalidParams, format!("thebot-lint has no command {other}"))),
+        }
+    }
+
+    /// What is known of a file: nothing where it belongs to no chart, `Some(None)` where its chart is still to be judged for the first time.
+    fn asked(&mut self, uri: &Uri) -> Option<Option<Asked>> {
+        let path = path_of(uri)?;
+        let charts = self.charts_of(&path);
+        let chart = charts.iter().find(|c| self.charts.contains_key(*c))?;
+        let state = &self.charts[chart];
+        let judged = state.judged.clone();
+        if judged.is_none() && state.done != Some(state.revision) {
+            return Some(None);
+        }
+        let text = match self.documents.get(&path) {
+            Some(document) => document.text.clone(),
+            None => std::fs::read(&path).ok()?.into(),
+        };
+        let revision = self.documents.revision;
+        let model = match (&judged, &self.model) {
+            (Some(judged), Some((of, at, model))) if Arc::ptr_eq(judged, of) && *at == revision => Some(model.clone()),
+            (Some(judged), _) => judged.rendering.as_ref().map(|rendering| {
+                let model = Rc::new(Model::new(chart, rendering, judged.configuration.as_deref(), &self.documents));
+                self.model = Some((judged.clone(), revision, model.clone()));
+                model
+            }),
+            (None, _) => None,
+        };
+        Some(Some(Asked { path, text, judged, model }))
+    }
+
+    /// What the editor was told about a file.
+    fn found(&self, path: &Path) -> Vec<Diagnostic> {
+        self.charts.values().filter_map(|state| state.published.get(path)).flatten().cloned().collect()
     }
 
     fn respond(&self, response: Response) {
@@ -321,10 +506,19 @@ impl Server {
             result: Err(Some("judging the chart ended early".into())),
             chart: chart.clone(),
         });
-        let Some(state) = self.charts.get_mut(&outcome.chart) else { return };
-        if outcome.revision != state.revision {
+        if let Some(state) = self.charts.get(&chart)
+            && outcome.revision != state.revision
+        {
             return;
         }
+        self.take_in(outcome);
+        for request in std::mem::take(&mut self.waiting) {
+            self.request(request);
+        }
+    }
+
+    fn take_in(&mut self, outcome: Outcome) {
+        let Some(state) = self.charts.get_mut(&outcome.chart) else { return };
         state.done = Some(outcome.revision);
         match outcome.result {
             Ok(judged) => {
@@ -334,13 +528,10 @@ impl Server {
                 }
                 let before = std::mem::replace(&mut state.published, found);
                 let files: Vec<PathBuf> = before.keys().chain(state.published.keys()).cloned().collect();
-                self.publish(files, &chart);
+                self.publish(files, &outcome.chart);
             }
             Err(Some(why)) => self.log(&why),
             Err(None) => {}
-        }
-        for request in std::mem::take(&mut self.waiting) {
-            self.request(request);
         }
     }
 
@@ -371,6 +562,7 @@ impl Server {
         }
         let gone: Vec<PathBuf> = self.charts.keys().filter(|chart| !used.contains(chart)).cloned().collect();
         for chart in gone {
+            self.model = None;
             if let Some(state) = self.charts.remove(&chart) {
                 self.publish(state.published.into_keys().collect(), &chart);
             }

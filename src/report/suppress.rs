@@ -58,7 +58,7 @@ fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, 
     let rules: Vec<String> = names.split(',').map(|n| n.trim().to_string()).filter(|n| !n.is_empty()).collect();
     // Alone on its line it is about the next one.
     let code = before.strip_suffix(b"#").or(before.strip_suffix(b"/*")).unwrap_or(before);
-    let code = code.trim_ascii_end();
+    let code = code.trim_ascii();
     let alone = code.is_empty() || code == b"{{" || code == b"{{-";
     let length = MARK.len() + names.len() + 1 + tail.trim_end().len();
     Some((rules, length, line + usize::from(alone), !reason.is_empty()))
@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(read("a: 1 # thebot-lint: ignore[x] why\n"), [(vec!["x".into()], 1, true)]);
         assert_eq!(read("# thebot-lint: ignore[x, y]\na: 1\n"), [(vec!["x".into(), "y".into()], 2, false)]);
         assert_eq!(read("{{- /* thebot-lint: ignore[x] why */}}\na: 1\n"), [(vec!["x".into()], 2, true)]);
+        assert_eq!(read("  {{- /* thebot-lint: ignore[x] why */}}\n  a: 1\n"), [(vec!["x".into()], 2, true)]);
         assert_eq!(read("{{/* thebot-lint: ignore[x] */}}\n"), [(vec!["x".into()], 2, false)]);
         assert_eq!(read("a: thebot-lint: ignore[x]\n"), []);
         assert_eq!(read("# thebot-lint: ignore[x\n"), []);

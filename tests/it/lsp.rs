@@ -301,3 +301,257 @@ fn only_the_newest_text_counts() {
     assert!(editor.answer("no/such/request", json!({}))["error"]["message"].is_string());
     editor.close();
 }
+
+/// What is asked at a text of a file, `further` bytes into it.
+fn at(editor: &mut Editor, method: &str, file: &str, text: &str, further: usize) -> Value {
+    let all = editor.text(file);
+    let place = position(all, all.find(text).unwrap_or_else(|| panic!("{file} has no {text}")) + further);
+    let context = json!({"includeDeclaration": true});
+    editor.request(method, json!({"textDocument": {"uri": editor.uri(file)}, "position": place, "context": context}))
+}
+
+/// `file:line`, lines from 1.
+fn shown(editor: &Editor, locations: &Value) -> Vec<String> {
+    let front = editor.uri("");
+    let show = |l: &Value| {
+        let uri = l["uri"].as_str().or(l["targetUri"].as_str()).expect("a URI");
+        format!("{}:{}", uri.trim_start_matches(&front), l["range"]["start"]["line"].as_i64().expect("a line") + 1)
+    };
+    let mut all: Vec<String> = locations.as_array().expect("a list").iter().map(show).collect();
+    all.sort();
+    all
+}
+
+const SERVICE: &str = "templates/service.yaml";
+
+#[test]
+fn hovering_tells_values_functions_helpers_and_rules() {
+    let mut editor = demo();
+    editor.open(SERVICE);
+    editor.open("values-prod.yaml");
+    let told = at(&mut editor, "textDocument/hover", SERVICE, ".Values.image.tag", 16);
+    let told = told["contents"]["value"].as_str().expect("text");
+    assert!(told.contains("| default | `\"1.0\"` | [values.yaml:5]("), "{told}");
+    assert!(told.contains("| prod | `\"2.0\"` | [values-prod.yaml:3](") && told.contains("`\"1.0\"` ([values.yaml:5]("), "{told}");
+    // What is not saved counts.
+    editor.edit("values-prod.yaml", "2.0", "2.1");
+    let told = at(&mut editor, "textDocument/hover", SERVICE, ".Values.image.tag", 16);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("`\"2.1\"`")), "{told}");
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("quote(...interface {})")), "{told}");
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("{{ .Values.name }}-{{ .Release.Name }}")), "{told}");
+    editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
+    editor.diagnostics(SERVICE);
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "99999999", 2);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("**Fix:**")), "{told}");
+    editor.close();
+}
+
+#[test]
+fn going_to_definitions_and_finding_references() {
+    let mut editor = demo();
+    editor.open(SERVICE);
+    editor.open("values.yaml");
+    let found = at(&mut editor, "textDocument/definition", SERVICE, ".Values.image.tag", 15);
+    assert_eq!(shown(&editor, &found), ["values-prod.yaml:3", "values.yaml:5"]);
+    let found = at(&mut editor, "textDocument/definition", SERVICE, "demo.name", 3);
+    assert_eq!(shown(&editor, &found), ["templates/_helpers.tpl:1"]);
+    let found = at(&mut editor, "textDocument/references", "values.yaml", "image:", 2);
+    assert_eq!(shown(&editor, &found), ["templates/service.yaml:7", "values-prod.yaml:2", "values.yaml:3"]);
+    let found = at(&mut editor, "textDocument/references", SERVICE, "demo.name", 3);
+    assert_eq!(shown(&editor, &found), ["templates/_helpers.tpl:1", "templates/service.yaml:6"]);
+    // Half-written, and not judged yet.
+    editor.edit(SERVICE, "spec:", "x: {{ if .Values.port\nspec:");
+    let found = at(&mut editor, "textDocument/references", "values.yaml", "port:", 2);
+    assert_eq!(shown(&editor, &found), ["templates/service.yaml:12", "templates/service.yaml:8", "values-prod.yaml:1", "values.yaml:1"]);
+    editor.close();
+}
+
+#[test]
+fn symbols_are_helpers_objects_and_keys() {
+    let mut editor = demo();
+    for (file, want) in [("templates/_helpers.tpl", "demo.name"), (SERVICE, "Service"), ("values.yaml", "image")] {
+        editor.open(file);
+        let symbols = editor.request("textDocument/documentSymbol", json!({"textDocument": {"uri": editor.uri(file)}}));
+        let symbol = symbols.as_array().expect("a list").iter().find(|s| s["name"] == want).unwrap_or_else(|| panic!("{file}: {symbols}"));
+        assert_eq!(file == "values.yaml", symbol["children"][1]["name"] == "tag", "{symbol}");
+    }
+    editor.close();
+}
+
+/// The edits of a renaming, applied to the files on disk.
+fn apply(editor: &Editor, edit: &Value) -> usize {
+    let changes = edit["documentChanges"].as_array().expect("changes");
+    for change in changes {
+        let uri = change["textDocument"]["uri"].as_str().expect("a URI");
+        let path = uri.strip_prefix("file://").expect("a file");
+        let mut text = std::fs::read_to_string(path).expect("a file");
+        let offset = |text: &str, place: &Value| {
+            let line = place["line"].as_u64().expect("a line") as usize;
+            let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+            let mut units = place["character"].as_u64().expect("a character") as usize;
+            let mut at = start;
+            for c in text[start..].chars() {
+                if units == 0 {
+                    break;
+                }
+                units -= c.len_utf16();
+                at += c.len_utf8();
+            }
+            at
+        };
+        let mut edits: Vec<(usize, usize, String)> = change["edits"]
+            .as_array()
+            .expect("edits")
+            .iter()
+            .map(|e| (offset(&text, &e["range"]["start"]), offset(&text, &e["range"]["end"]), e["newText"].as_str().expect("text").to_string()))
+            .collect();
+        edits.sort();
+        for (start, end, new) in edits.into_iter().rev() {
+            text.replace_range(start..end, &new);
+        }
+        std::fs::write(path, text).expect("a file");
+    }
+    assert!(editor.folder.path().exists());
+    changes.len()
+}
+
+fn rendered(editor: &Editor, environment: &str) -> String {
+    let values = editor.path(&format!("values-{environment}.yaml"));
+    let mut command = thebot_lint();
+    command.arg("template").arg("x").arg(editor.folder.path()).arg("-f").arg(values);
+    let output = command.output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn renaming_a_value_and_a_helper_changes_nothing_that_is_rendered() {
+    let mut editor = Editor::with_the_chart();
+    let before = rendered(&editor, "prod");
+    editor.open("values.yaml");
+    let place = editor.at_text("values.yaml", "repository");
+    let uri = editor.uri("values.yaml");
+    let rename = |new: &str, place: &Value| json!({"textDocument": {"uri": uri}, "position": place, "newName": new});
+    let edit = editor.request("textDocument/rename", rename("repo", &place));
+    assert!(apply(&editor, &edit) >= 2, "{edit}");
+    assert_eq!(rendered(&editor, "prod"), before);
+    // Refused with a reason.
+    for new in ["a-b", "yes", "tag"] {
+        let answer = editor.answer("textDocument/rename", rename(new, &place));
+        assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains(new)), "{answer}");
+    }
+    let taken_whole = editor.at_text("values.yaml", "cpu:");
+    let answer = editor.answer("textDocument/rename", rename("cpus", &taken_whole));
+    assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains("as a whole at templates/")), "{answer}");
+    editor.close();
+
+    let mut editor = demo();
+    let before = rendered(&editor, "prod");
+    editor.open("templates/_helpers.tpl");
+    let place = editor.at_text("templates/_helpers.tpl", "demo.name");
+    let params = json!({"textDocument": {"uri": editor.uri("templates/_helpers.tpl")}, "position": place, "newName": "demo.fullname"});
+    let edit = editor.request("textDocument/rename", params);
+    assert_eq!(apply(&editor, &edit), 2);
+    assert!(std::fs::read_to_string(editor.path(SERVICE)).expect("a file").contains("include \"demo.fullname\""));
+    assert_eq!(rendered(&editor, "prod"), before);
+    editor.close();
+}
+
+fn labels(items: &Value) -> Vec<String> {
+    items.as_array().expect("a list").iter().map(|i| i["label"].as_str().expect("a label").to_string()).collect()
+}
+
+#[test]
+fn completion_knows_values_functions_helpers_keys_and_rules() {
+    let mut editor = Editor::with_the_chart();
+    let file = "templates/backend-deployment.yaml";
+    for file in [file, "values-prod.yaml", ".thebot-lint.yaml"] {
+        editor.open(file);
+    }
+    // Everything is half-written while it is completed.
+    for (typed, want) in [
+        ("{{ .Values.", "backend"),
+        ("{{ .Values.backend.ima", "image"),
+        ("{{ $.Values.backend.image.", "repository"),
+        ("{{ with .Values.backend }}{{ .", "image"),
+        ("{{ $b := .Values.backend }}{{ $b.", "image"),
+        ("{{ .Release.", "Namespace"),
+        ("{{ toY", "toYaml"),
+        ("{{ .Values.x | ", "default"),
+        ("{{ include \"", "thebot.fullname"),
+        ("# thebot-lint: ignore[", "image-tag-latest"),
+    ] {
+        editor.edit(file, "kind:", &format!("{typed}\nkind:"));
+        let items = at(&mut editor, "textDocument/completion", file, &format!("{typed}\nkind:"), typed.len());
+        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
+        editor.edit(file, &format!("{typed}\nkind:"), "kind:");
+    }
+    let end = editor.text("values-prod.yaml").len();
+    editor.splice("values-prod.yaml", end, end, "\nnetw");
+    let items = at(&mut editor, "textDocument/completion", "values-prod.yaml", "\nnetw", 5);
+    let known = std::fs::read_to_string(editor.path("values.yaml")).expect("values");
+    let missing: Vec<String> = labels(&items);
+    assert!(!missing.is_empty() && missing.iter().all(|l| known.contains(&format!("\n{l}:"))), "{missing:?}");
+    let configuration = ".thebot-lint.yaml";
+    for (typed, want) in [
+        ("rules:\n  ign", "ignore"),
+        ("rules:\n  select: [recommended, ", "image-tag-latest"),
+        ("suppress:\n  - rule: ", "image-tag-latest"),
+        ("suppress:\n  - rule: x\n    rea", "reason"),
+    ] {
+        let end = editor.text(configuration).len();
+        editor.splice(configuration, end, end, &format!("\n{typed}"));
+        let items = at(&mut editor, "textDocument/completion", configuration, &format!("\n{typed}"), typed.len() + 1);
+        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
+        editor.edit(configuration, &format!("\n{typed}"), "");
+    }
+    editor.close();
+}
+
+#[test]
+fn ignoring_a_finding_takes_it_away_once_there_is_a_reason() {
+    let mut editor = demo();
+    editor.open(SERVICE);
+    editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
+    let found = editor.diagnostics(SERVICE);
+    let diagnostic =
+        found.iter().find(|d| d["message"].as_str().is_some_and(|m| m.contains("99999999"))).unwrap_or_else(|| panic!("{found:?}")).clone();
+    let rule = diagnostic["code"].as_str().expect("a rule").to_string();
+    let params = json!({"textDocument": {"uri": editor.uri(SERVICE)}, "range": diagnostic["range"], "context": {"diagnostics": [diagnostic]}});
+    let actions = editor.request("textDocument/codeAction", params);
+    let action = actions.as_array().expect("a list").iter().find(|a| a["title"] == format!("Ignore `{rule}` here, with a reason"));
+    let edit = &action.unwrap_or_else(|| panic!("{actions}"))["edit"]["documentChanges"][0];
+    assert_eq!(edit["textDocument"]["version"], 2);
+    let new = edit["edits"][0]["newText"].as_str().expect("text").to_string();
+    let start = editor.text(SERVICE).find("    - port").expect("the port");
+    assert_eq!(edit["edits"][0]["range"]["start"], position(editor.text(SERVICE), start));
+    editor.splice(SERVICE, start, start, &new);
+    let found = editor.diagnostics(SERVICE);
+    assert!(of_rule(&found, &rule).is_empty() && !of_rule(&found, "suppression-without-reason").is_empty(), "{found:?}");
+    editor.edit(SERVICE, "]  */", "] a test of the port */");
+    assert_eq!(editor.diagnostics(SERVICE), Vec::<Value>::new());
+    editor.close();
+}
+
+#[test]
+fn hints_and_rendered_manifests_tell_environments_apart() {
+    let mut editor = demo();
+    editor.open(SERVICE);
+    let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}});
+    let hints = editor.request("textDocument/inlayHint", json!({"textDocument": {"uri": editor.uri(SERVICE)}, "range": range}));
+    let all: Vec<&str> = hints.as_array().expect("a list").iter().filter_map(|h| h["label"].as_str()).collect();
+    assert_eq!(all, ["default: \"1.0\", prod: \"2.0\"", "default: 80, prod: 8080"]);
+    let command = |command: &str, argument: Value| json!({"command": command, "arguments": [argument]});
+    let names = editor.request("workspace/executeCommand", command("thebot-lint.environments", json!({"uri": editor.uri(SERVICE)})));
+    assert_eq!(names, json!(["default", "prod"]));
+    let wanted = json!({"uri": editor.uri(SERVICE), "environment": "prod", "template": true});
+    let answer = editor.request("workspace/executeCommand", command("thebot-lint.rendered", wanted));
+    let text = answer["text"].as_str().expect("text");
+    assert!(text.contains("# Source: demo/templates/service.yaml") && text.contains("n: \"café 😀-release-name\""), "{text}");
+    let line = text.lines().position(|l| l.contains("port: 8080")).expect("the port");
+    assert_eq!(answer["lines"][line]["template"], json!({"uri": editor.uri(SERVICE), "line": 10}));
+    assert_eq!(answer["lines"][line]["values"], json!({"uri": editor.uri("values-prod.yaml"), "line": 0}));
+    editor.close();
+}

@@ -1,0 +1,306 @@
+//! Completion: values, functions and helpers in templates, keys in values files, keys and rules in the configuration.
+
+use super::documents::range;
+use super::hover::signature;
+use super::model::{Model, shown};
+use super::outline::{self, Meaning, Outline};
+use crate::config;
+use crate::rule::definition::{EMBEDDED, GROUPS};
+use crate::template::functions;
+use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
+use std::ops::Range;
+use std::path::Path;
+
+/// The objects that Helm gives to templates, and their fields.
+const OBJECTS: &[(&str, &[&str])] = &[
+    ("Values", &[]),
+    ("Release", &["IsInstall", "IsUpgrade", "Name", "Namespace", "Revision", "Service"]),
+    (
+        "Chart",
+        &[
+            "APIVersion",
+            "Annotations",
+            "AppVersion",
+            "Condition",
+            "Dependencies",
+            "Deprecated",
+            "Description",
+            "Home",
+            "Icon",
+            "Keywords",
+            "KubeVersion",
+            "Maintainers",
+            "Name",
+            "Sources",
+            "Tags",
+            "Type",
+            "Version",
+        ],
+    ),
+    ("Capabilities", &["APIVersions", "HelmVersion", "KubeVersion"]),
+    ("Files", &["AsConfig", "AsSecrets", "Get", "GetBytes", "Glob", "Lines"]),
+    ("Subcharts", &[]),
+    ("Template", &["BasePath", "Name"]),
+];
+
+const KEYWORDS: &[&str] = &["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
+
+/// One proposal: label, kind, detail.
+type Proposal = (String, CompletionItemKind, Option<String>);
+
+pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -> Vec<CompletionItem> {
+    let offset = offset.min(text.len());
+    let before = &text[..offset];
+    let line = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
+    let (word, proposals) = if let Some(at) = memchr::memmem::rfind(line, b"thebot-lint: ignore[").filter(|at| !line[*at..].contains(&b']')) {
+        let from = line[at..].iter().rposition(|b| matches!(b, b'[' | b',' | b' ')).map_or(0, |n| at + n + 1);
+        (offset - (line.len() - from)..offset, rules())
+    } else if let Some(template) = model.template(path) {
+        let open = memchr::memmem::rfind(before, b"{{").filter(|at| memchr::memmem::find(&before[*at..], b"}}").is_none());
+        let Some(open) = open else { return Vec::new() };
+        in_action(model, &template.under, before, open)
+    } else if model.configuration.as_ref().is_some_and(|(file, _)| file == path)
+        || path.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known))
+    {
+        in_configuration(model, before)
+    } else if let Some(layer) = model.layer(path) {
+        let written = written(before);
+        if written.value.is_some() {
+            return Vec::new();
+        }
+        let keys: Vec<String> = layer.under.iter().cloned().chain(written.parents.clone()).collect();
+        let here: Vec<String> = written
+            .parents
+            .iter()
+            .try_fold(&layer.root, |n, k| n.get(k))
+            .map(crate::yaml::Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .map(|e| e.key.to_string())
+            .collect();
+        let all = model.below(&keys).into_iter().filter(|(name, _, _)| !here.iter().any(|h| h == name));
+        (written.word, all.map(|(name, layer, node)| (name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node)))).collect())
+    } else {
+        return Vec::new();
+    };
+    let replaced = range(text, word);
+    let item = |(label, kind, detail): Proposal| CompletionItem {
+        text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(replaced, label.clone()))),
+        label,
+        kind: Some(kind),
+        detail,
+        ..CompletionItem::default()
+    };
+    proposals.into_iter().map(item).collect()
+}
+
+/// `"1.0" (values.yaml)`
+fn of(model: &Model, layer: &super::model::Layer, node: &crate::yaml::Node) -> String {
+    format!("{} ({})", shown(node), layer.path.strip_prefix(&model.chart).unwrap_or(&layer.path).display())
+}
+
+fn rules() -> Vec<Proposal> {
+    EMBEDDED.iter().map(|d| (d.id.to_string(), CompletionItemKind::ENUM_MEMBER, Some(d.title.to_string()))).collect()
+}
+
+fn in_action(model: &Model, under: &[String], before: &[u8], open: usize) -> (Range<usize>, Vec<Proposal>) {
+    let action = &before[open..];
+    let end = before.len();
+    // Inside of a string that is not closed yet: a helper's name, if it is the name of one.
+    let quotes = action.iter().enumerate().filter(|(i, b)| **b == b'"' && (*i == 0 || action[i - 1] != b'\\'));
+    let quotes: Vec<usize> = quotes.map(|(i, _)| i).collect();
+    if quotes.len() % 2 == 1 {
+        let quote = quotes[quotes.len() - 1];
+        let called = action[..quote].trim_ascii_end();
+        if ["include", "template", "block", "define"].iter().any(|word| called.ends_with(word.as_bytes())) {
+            let mut names: Vec<&str> = model.templates.iter().flat_map(|t| &t.outline.definitions).map(|d| &*d.name.text).collect();
+            names.sort_unstable();
+            names.dedup();
+            return (open + quote + 1..end, names.into_iter().map(|n| (n.to_string(), CompletionItemKind::FUNCTION, None)).collect());
+        }
+        return (end..end, Vec::new());
+    }
+    let of_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$') || *b >= 0x80;
+    let start = action.iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
+    let word = String::from_utf8_lossy(&action[start..]).into_owned();
+    let outline = outline::read(&before[..open + start]);
+    match word.rsplit_once('.') {
+        Some((base, partial)) => (end - partial.len()..end, fields(model, under, base, &outline)),
+        None if word.starts_with('$') => {
+            let names = outline.variables.keys().cloned().chain(["$".to_string()]);
+            (end - word.len()..end, names.map(|n| (n, CompletionItemKind::VARIABLE, None)).collect())
+        }
+        None => {
+            let mut all: Vec<Proposal> = functions::names()
+                .filter_map(functions::lookup)
+                .map(|f| (f.name.to_string(), CompletionItemKind::FUNCTION, Some(signature(f))))
+                .collect();
+            all.extend(KEYWORDS.iter().map(|k| (k.to_string(), CompletionItemKind::KEYWORD, None)));
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            (end - word.len()..end, all)
+        }
+    }
+}
+
+/// What may follow `base.`
+fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec<Proposal> {
+    let mut names = base.split('.');
+    let first = names.next().unwrap_or("");
+    let mut names: Vec<&str> = names.collect();
+    let meaning = match first {
+        "" => outline.dot.clone(),
+        "$" => Meaning::Root,
+        variable if variable.starts_with('$') => outline.variables.get(variable).cloned().unwrap_or(Meaning::Unknown),
+        _ => Meaning::Unknown,
+    };
+    let object = |name: &str| OBJECTS.iter().find(|(known, _)| *known == name);
+    let keys: Vec<String> = match meaning {
+        Meaning::Values(keys) if names.first() != Some(&"Values") => keys.into_iter().chain(names.iter().map(|n| n.to_string())).collect(),
+        Meaning::Unknown if names.first() != Some(&"Values") => return Vec::new(),
+        _ if names.is_empty() => {
+            return OBJECTS.iter().map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None)).collect();
+        }
+        _ if names[0] == "Values" => names.drain(1..).map(String::from).collect(),
+        _ => {
+            let fields = object(names[0]).filter(|_| names.len() == 1).map_or(&[][..], |(_, fields)| fields);
+            return fields.iter().map(|f| (f.to_string(), CompletionItemKind::FIELD, None)).collect();
+        }
+    };
+    let shared = keys.first().is_some_and(|k| k == "global");
+    let full: Vec<String> = if shared { keys } else { under.iter().cloned().chain(keys).collect() };
+    let all = model.below(&full).into_iter();
+    // What is no identifier can only be read by `index`.
+    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+    all.filter(|(name, _, _)| plain(name))
+        .map(|(name, layer, node)| (name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node))))
+        .collect()
+}
+
+/// Where in a YAML text that is being written one is: found by indentation, so that it need not be readable.
+#[derive(Debug, PartialEq)]
+struct Written {
+    /// Keys around, the outermost first.
+    parents: Vec<String>,
+    /// The key whose value is being written on this line; none where a key is.
+    value: Option<String>,
+    /// What is written of the word.
+    word: Range<usize>,
+}
+
+fn written(before: &[u8]) -> Written {
+    let end = before.len();
+    let lines: Vec<&[u8]> = before.split(|b| *b == b'\n').collect();
+    let indentation = |line: &[u8]| line.iter().take_while(|b| **b == b' ').count();
+    // Of `- key: …`, the column of the key.
+    let content = |line: &[u8]| {
+        let mut at = indentation(line);
+        while line[at..].starts_with(b"- ") {
+            at += 2 + indentation(&line[at + 2..]);
+        }
+        at
+    };
+    let key_of = |line: &[u8], at: usize| {
+        let text = String::from_utf8_lossy(&line[at..]).into_owned();
+        let (key, value) = text.split_once(':')?;
+        let key = key.trim().trim_matches(['"', '\'']).to_string();
+        (!key.is_empty() && !key.starts_with('#')).then(|| (key, value.trim().to_string()))
+    };
+    let (line, above) = lines.split_last().map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
+    let column = content(line);
+    let mut limit = indentation(line);
+    // The items of a list may stand as deep as its key.
+    let mut list = line[limit..].starts_with(b"-");
+    let mut parents = Vec::new();
+    for line in above.iter().rev() {
+        let at = indentation(line);
+        if line.trim_ascii().is_empty() || line.trim_ascii_start().starts_with(b"#") {
+            continue;
+        }
+        let inner = content(line);
+        // `- a: 1` holds what stands at the column of `a`.
+        if inner > at && inner <= limit && !list {
+            if inner < limit
+                && let Some((key, _)) = key_of(line, inner)
+            {
+                parents.push(key);
+            }
+            limit = at;
+            list = true;
+            continue;
+        }
+        if (at < limit || (list && at == limit && inner == at))
+            && let Some((key, value)) = key_of(line, at)
+            && inner == at
+        {
+            if value.is_empty() || value.starts_with(['#', '&', '!']) {
+                parents.push(key);
+            }
+            limit = at;
+            list = false;
+        }
+    }
+    parents.reverse();
+    let value = key_of(line, column).map(|(key, _)| key);
+    let of_word = |b: &u8| !matches!(b, b' ' | b',' | b'[' | b'{' | b':' | b'"' | b'\'');
+    let start = line.iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
+    Written { parents, value, word: end - (line.len() - start)..end }
+}
+
+fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal>) {
+    let written = written(before);
+    let mut path: Vec<&str> = written.parents.iter().map(String::as_str).collect();
+    let words = |all: &[&str], kind| all.iter().map(|w| (w.to_string(), kind, None)).collect::<Vec<Proposal>>();
+    let value = written.value.as_deref().or(match path.as_slice() {
+        ["rules", "select" | "ignore"] | ["suppress", "environments"] | ["environments", _, "values"] => path.pop(),
+        _ => None,
+    });
+    let proposals = match (path.as_slice(), value) {
+        ([], Some("fail-on")) => words(&["error", "warning", "info", "never"], CompletionItemKind::ENUM_MEMBER),
+        (["rules", "severity"], Some(_)) => words(&["error", "warning", "info"], CompletionItemKind::ENUM_MEMBER),
+        (["rules"], Some("select" | "ignore")) => {
+            let mut profiles: Vec<&str> = EMBEDDED.iter().flat_map(|d| d.profiles.iter()).map(|p| &**p).collect();
+            profiles.sort_unstable();
+            profiles.dedup();
+            let groups = words(&GROUPS, CompletionItemKind::ENUM);
+            rules()
+                .into_iter()
+                .chain(groups)
+                .chain(words(&profiles, CompletionItemKind::ENUM))
+                .chain(words(&["all"], CompletionItemKind::ENUM))
+                .collect()
+        }
+        (["suppress"], Some("rule")) => rules(),
+        (["rules", "severity" | "parameters"], None) => rules(),
+        (["suppress"], Some("environments")) | (["environments"], None) => {
+            model.environments.iter().map(|e| (e.name.clone(), CompletionItemKind::CONSTANT, None)).collect()
+        }
+        (["environments", _], Some("values")) => {
+            let files = model.layers.iter().filter(|l| l.under.is_empty()).filter_map(|l| l.path.strip_prefix(&model.chart).ok());
+            files.map(|f| (f.display().to_string(), CompletionItemKind::FILE, None)).collect()
+        }
+        (path, None) => words(config::known_keys(path), CompletionItemKind::PROPERTY),
+        _ => Vec::new(),
+    };
+    (written.word, proposals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indentation_tells_where_one_is() {
+        let at = |text: &str| {
+            let written = written(text.as_bytes());
+            (written.parents.join("/"), written.value, text[written.word].to_string())
+        };
+        assert_eq!(at("a:\n  b: 1\n  c"), ("a".into(), None, "c".into()));
+        assert_eq!(at("a:\n  b:\n    - x: 1\n      y: z"), ("a/b".into(), Some("y".into()), "z".into()));
+        assert_eq!(at("suppress:\n- rule: q"), ("suppress".into(), Some("rule".into()), "q".into()));
+        assert_eq!(at("rules:\n  select: [a, b"), ("rules".into(), Some("select".into()), "b".into()));
+        assert_eq!(at("rules:\n  select:\n    - im"), ("rules/select".into(), None, "im".into()));
+        assert_eq!(at("a: 1\n# c:\nb"), ("".into(), None, "b".into()));
+        assert_eq!(at(""), ("".into(), None, "".into()));
+        assert_eq!(at("- "), ("".into(), None, "".into()));
+    }
+}

@@ -1,0 +1,421 @@
+//! A chart as its texts in the editor have it: templates by what they name, values by environment. Made anew when a text changes; what
+//! cannot be known from texts alone (which environments there are, what is a subchart) is from the newest judgement.
+
+use super::documents::Documents;
+use super::outline::{self, Outline, Reference};
+use crate::rendering::Rendering;
+use crate::source::{SourceId, Unsaved};
+use crate::yaml::{self, Data, Entry, Node};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A template with what it names.
+pub(super) struct Template {
+    pub path: PathBuf,
+    pub text: Arc<[u8]>,
+    pub outline: Outline,
+    /// Where the values of its chart lie among those of the top chart.
+    pub under: Vec<String>,
+}
+
+/// A values file.
+pub(super) struct Layer {
+    pub path: PathBuf,
+    pub text: Arc<[u8]>,
+    pub root: Node,
+    /// Of a subchart's values.yaml: where they lie.
+    pub under: Vec<String>,
+}
+
+/// One environment: its layers, the lowest first, and what the configuration sets over them.
+pub(super) struct Environment {
+    pub name: String,
+    pub layers: Vec<usize>,
+    pub set: Vec<(Vec<String>, Node)>,
+}
+
+pub(super) struct Model {
+    pub chart: PathBuf,
+    pub templates: Vec<Template>,
+    pub layers: Vec<Layer>,
+    pub environments: Vec<Environment>,
+    pub configuration: Option<(PathBuf, Arc<[u8]>)>,
+    pub conditions: Vec<Condition>,
+}
+
+/// A `condition` of a dependency in a Chart.yaml.
+pub(super) struct Condition {
+    /// From the top chart's values.
+    pub keys: Vec<String>,
+    /// How many of them are not written there.
+    pub above: usize,
+    pub path: PathBuf,
+    pub text: Arc<[u8]>,
+    pub place: Range<usize>,
+}
+
+/// Where a value is set, and what it is there.
+pub(super) struct Setting<'m> {
+    pub path: &'m Path,
+    /// The text that `key` and the node's span lie in.
+    pub text: &'m Arc<[u8]>,
+    pub key: Option<Range<usize>>,
+    pub node: &'m Node,
+}
+
+/// What a position in a text means.
+#[derive(Debug, PartialEq)]
+pub(super) enum Meant {
+    /// A key of the values, by its full path, at its place.
+    Value(Vec<String>, Range<usize>),
+    Helper(String, Range<usize>),
+    Function(String, Range<usize>),
+}
+
+impl Model {
+    pub fn new(chart: &Path, rendering: &Rendering, configuration: Option<&Path>, documents: &Documents) -> Model {
+        let text_of = |path: &Path, loaded: &Arc<[u8]>| documents.get(path).map_or(loaded.clone(), |d| d.text.clone());
+        let file = |id: SourceId| {
+            let source = rendering.sources.get(id);
+            let path = Unsaved::key(Path::new(&*source.name));
+            let text = text_of(&path, &source.text);
+            (path, text)
+        };
+        let mut model = Model {
+            chart: chart.to_path_buf(),
+            templates: Vec::new(),
+            layers: Vec::new(),
+            environments: Vec::new(),
+            configuration: None,
+            conditions: Vec::new(),
+        };
+        let mut charts: Vec<(&crate::chart::Chart, Vec<String>)> = vec![(&rendering.chart, Vec::new())];
+        while let Some((chart, under)) = charts.pop() {
+            for template in &chart.templates {
+                let (path, text) = file(template.source);
+                model.templates.push(Template { path, outline: outline::read(&text), text, under: under.clone() });
+            }
+            if let Some((id, _)) = &chart.values {
+                let (path, text) = file(*id);
+                model.layers.push(Layer { path, root: recovered(&text), text, under: under.clone() });
+            }
+            if let Some((id, _)) = &chart.chart_yaml {
+                let (path, text) = file(*id);
+                model.conditions.extend(conditions(&path, &text, &under));
+            }
+            for subchart in &chart.subcharts {
+                let name = &subchart.metadata.name;
+                let dependency = chart.metadata.dependencies.iter().flatten().find(|d| d.name == *name && !d.alias.is_empty());
+                let key = dependency.map_or(name, |d| &d.alias);
+                charts.push((subchart, under.iter().cloned().chain([key.clone()]).collect()));
+            }
+        }
+        // The top chart's values lie over those of its subcharts.
+        model.layers.sort_by_key(|layer| std::cmp::Reverse(layer.under.len()));
+        let own = model.layers.len();
+        for environment in &rendering.environments {
+            let mut layers: Vec<usize> = (0..own).collect();
+            for name in &environment.values {
+                let path = Unsaved::key(Path::new(name));
+                let known = model.layers.iter().position(|layer| layer.path == path).or_else(|| {
+                    let (_, source) = rendering.sources.files().find(|(_, s)| *s.name == **name)?;
+                    let text = text_of(&path, &source.text);
+                    model.layers.push(Layer { path: path.clone(), root: recovered(&text), text, under: Vec::new() });
+                    Some(model.layers.len() - 1)
+                });
+                layers.extend(known);
+            }
+            model.environments.push(Environment { name: environment.name.clone(), layers, set: Vec::new() });
+        }
+        model.configuration = configuration.and_then(|path| {
+            let (_, source) = rendering.sources.files().find(|(_, s)| Unsaved::key(Path::new(&*s.name)) == path)?;
+            Some((path.to_path_buf(), text_of(path, &source.text)))
+        });
+        if let Some((_, text)) = &model.configuration {
+            let root = recovered(text);
+            for environment in &mut model.environments {
+                let set = root.get("environments").and_then(|all| all.get(&environment.name)?.get("set"));
+                environment.set = set.map(Node::entries).unwrap_or_default().iter().map(|e| (split(&e.key), e.value.clone())).collect();
+            }
+        }
+        model
+    }
+
+    pub fn template(&self, path: &Path) -> Option<&Template> {
+        self.templates.iter().find(|t| t.path == path)
+    }
+
+    pub fn layer(&self, path: &Path) -> Option<&Layer> {
+        self.layers.iter().find(|l| l.path == path)
+    }
+
+    /// What sets a value in an environment: the one that wins first, then what it overrides.
+    pub fn settings<'m>(&'m self, environment: &'m Environment, keys: &[String]) -> Vec<Setting<'m>> {
+        let configured = self.configuration.as_ref();
+        let set = environment.set.iter().rev().filter(|(path, _)| path == keys).filter_map(|(_, node)| {
+            let (path, text) = configured?;
+            Some(Setting { path, text, key: None, node })
+        });
+        let layers = environment.layers.iter().rev().filter_map(|&i| self.layers[i].setting(keys));
+        set.chain(layers).collect()
+    }
+
+    /// Every place that sets a value, in values files only, values.yaml first.
+    pub fn all_settings(&self, keys: &[String]) -> Vec<Setting<'_>> {
+        let mut all: Vec<Setting> = self.layers.iter().filter_map(|layer| layer.setting(keys)).collect();
+        let last = self.layers.iter().position(|l| l.under.is_empty()).unwrap_or(0);
+        let own = self.layers.get(last).map(|l| l.path.as_path());
+        all.sort_by_key(|s| Some(s.path) != own);
+        all
+    }
+
+    /// All references to values, with the path from the top chart's values.
+    pub fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
+        self.templates.iter().flat_map(|t| t.outline.references.iter().map(move |r| (t, r, t.full(&r.keys))))
+    }
+
+    /// Every key that some values file has directly below a path, with what it is there; values.yaml first.
+    pub fn below(&self, keys: &[String]) -> Vec<(&str, &Layer, &Node)> {
+        let mut all: Vec<(&str, &Layer, &Node)> = Vec::new();
+        let mut layers: Vec<&Layer> = self.layers.iter().collect();
+        layers.sort_by_key(|l| (!l.under.is_empty(), l.path.file_name() != Some("values.yaml".as_ref())));
+        for layer in layers {
+            if layer.under.len() > keys.len() && layer.under.starts_with(keys) {
+                let name = layer.under[keys.len()].as_str();
+                if !all.iter().any(|(n, _, _)| *n == name) {
+                    all.push((name, layer, &layer.root));
+                }
+            }
+            for entry in layer.node(keys).map(Node::entries).unwrap_or_default() {
+                if !all.iter().any(|(n, _, _)| *n == &*entry.key) {
+                    all.push((&entry.key, layer, &entry.value));
+                }
+            }
+        }
+        all
+    }
+
+    /// What is meant at an offset of a file of the chart.
+    pub fn meant(&self, path: &Path, offset: usize) -> Option<Meant> {
+        let on = |place: &Range<usize>| place.start <= offset && offset <= place.end;
+        if let Some(template) = self.template(path) {
+            let outline = &template.outline;
+            for reference in &outline.references {
+                if let Some(i) = reference.places.iter().position(on) {
+                    let keys = &reference.keys[..reference.keys.len() - reference.places.len() + i + 1];
+                    return Some(Meant::Value(template.full(keys), reference.places[i].clone()));
+                }
+            }
+            let helpers = outline.calls.iter().chain(outline.definitions.iter().map(|d| &d.name));
+            if let Some(name) = helpers.into_iter().find(|n| on(&n.place)) {
+                return Some(Meant::Helper(name.text.clone(), name.place.clone()));
+            }
+            let function = outline.functions.iter().find(|f| on(&f.place))?;
+            return Some(Meant::Function(function.text.clone(), function.place.clone()));
+        }
+        if let Some(condition) = self.conditions.iter().find(|c| c.path == path && on(&c.place)) {
+            return Some(Meant::Value(condition.keys.clone(), condition.place.clone()));
+        }
+        let layer = self.layer(path)?;
+        let (keys, entry) = entry_at(&layer.root, offset)?;
+        let place = entry.key_span.start as usize..entry.key_span.end as usize;
+        Some(Meant::Value(layer.under.iter().cloned().chain(keys).collect(), place))
+    }
+
+    /// The definitions of a helper.
+    pub fn definitions(&self, name: &str) -> impl Iterator<Item = (&Template, &outline::Definition)> {
+        self.templates.iter().flat_map(|t| t.outline.definitions.iter().map(move |d| (t, d))).filter(move |(_, d)| d.name.text == name)
+    }
+}
+
+impl Template {
+    /// Keys of its own `.Values` as a path from the top chart's values; globals are everybody's.
+    pub fn full(&self, keys: &[String]) -> Vec<String> {
+        let shared = keys.first().is_some_and(|k| k == "global");
+        let under = if shared { &[][..] } else { &self.under[..] };
+        under.iter().chain(keys).cloned().collect()
+    }
+}
+
+impl Layer {
+    fn own<'k>(&self, keys: &'k [String]) -> Option<&'k [String]> {
+        let shared = keys.first().is_some_and(|k| k == "global");
+        if shared { Some(keys) } else { keys.strip_prefix(&self.under[..]) }
+    }
+
+    fn node(&self, keys: &[String]) -> Option<&Node> {
+        self.own(keys)?.iter().try_fold(&self.root, |node, key| node.get(key))
+    }
+
+    fn setting(&self, keys: &[String]) -> Option<Setting<'_>> {
+        let (last, above) = self.own(keys)?.split_last()?;
+        let entry = above.iter().try_fold(&self.root, |node, key| node.get(key))?.entry(last)?;
+        let key = entry.key_span.start as usize..entry.key_span.end as usize;
+        Some(Setting { path: &self.path, text: &self.text, key: Some(key), node: &entry.value })
+    }
+}
+
+impl Setting<'_> {
+    /// Where the value stands; the key, where the value is nothing or a collection.
+    pub fn place(&self) -> Range<usize> {
+        match (&self.key, &self.node.data) {
+            (Some(key), Data::Map(_) | Data::Seq(_) | Data::Null) => key.clone(),
+            _ => self.node.span.start as usize..self.node.span.end as usize,
+        }
+    }
+
+    /// The value on one line, not too long.
+    pub fn shown(&self) -> String {
+        shown(self.node)
+    }
+}
+
+/// A value on one line, not too long.
+pub(super) fn shown(node: &Node) -> String {
+    const MOST: usize = 60;
+    fn write(node: &Node, out: &mut String) {
+        if out.chars().count() > MOST {
+            return;
+        }
+        match &node.data {
+            Data::Null => out.push_str("null"),
+            Data::Bool(b) => out.push_str(&b.to_string()),
+            Data::Int(i) => out.push_str(&i.to_string()),
+            Data::Uint(u) => out.push_str(&u.to_string()),
+            Data::Float(f) => out.push_str(&f.to_string()),
+            Data::Str(s) => out.push_str(&format!("{s:?}")),
+            Data::Seq(items) => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    out.push_str(if i > 0 { ", " } else { "" });
+                    write(item, out);
+                }
+                out.push(']');
+            }
+            Data::Map(entries) => {
+                out.push('{');
+                for (i, entry) in entries.iter().enumerate() {
+                    out.push_str(if i > 0 { ", " } else { "" });
+                    out.push_str(&entry.key);
+                    out.push_str(": ");
+                    write(&entry.value, out);
+                }
+                out.push('}');
+            }
+        }
+    }
+    let mut out = String::new();
+    write(node, &mut out);
+    if out.chars().count() > MOST { out.chars().take(MOST).chain(['…']).collect() } else { out }
+}
+
+/// The innermost key at an offset: one whose own text it is on, with the path that leads there.
+pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entry)> {
+    let mut stack: Vec<(Vec<String>, &Node)> = vec![(Vec::new(), root)];
+    let mut found = None;
+    while let Some((keys, node)) = stack.pop() {
+        for entry in node.entries() {
+            let keys: Vec<String> = keys.iter().cloned().chain([entry.key.to_string()]).collect();
+            let span = |s: crate::source::Span| s.start as usize <= offset && offset <= s.end as usize;
+            let scalar = !matches!(entry.value.data, Data::Map(_) | Data::Seq(_));
+            if span(entry.key_span) || (scalar && span(entry.value.span)) {
+                found = Some((keys.clone(), entry));
+            }
+            stack.push((keys, &entry.value));
+        }
+    }
+    found
+}
+
+fn conditions(path: &Path, text: &Arc<[u8]>, under: &[String]) -> Vec<Condition> {
+    let mut all = Vec::new();
+    let root = recovered(text);
+    for condition in root.get("dependencies").map(Node::items).unwrap_or_default().iter().filter_map(|d| d.get("condition")) {
+        let mut at = condition.span.start as usize + usize::from(condition.style != yaml::Style::Plain);
+        for one in condition.as_str().unwrap_or_default().split(',').map(|one| (one, one.trim())) {
+            let keys = under.iter().cloned().chain(one.1.split('.').map(String::from)).collect();
+            let start = at + one.0.len() - one.0.trim_start().len();
+            let place = start..start + one.1.len();
+            all.push(Condition { keys, above: under.len(), path: path.to_path_buf(), text: text.clone(), place });
+            at += one.0.len() + 1;
+        }
+    }
+    all
+}
+
+/// The path of a `set:` entry, as `--set` reads it.
+fn split(path: &str) -> Vec<String> {
+    let mut keys = vec![String::new()];
+    let mut characters = path.chars();
+    while let Some(c) = characters.next() {
+        let last = keys.len() - 1;
+        match c {
+            '\\' => keys[last].extend(characters.next()),
+            '.' => keys.push(String::new()),
+            _ => keys[last].push(c),
+        }
+    }
+    keys
+}
+
+/// A YAML text that is being written: lines that cannot be read are left out, all others keep their places.
+pub(super) fn recovered(text: &[u8]) -> Node {
+    const MOST: usize = 24;
+    let source = SourceId::new(0, 0);
+    let mut text = text.to_vec();
+    for _ in 0..MOST {
+        let error = match yaml::parse(&text, source, 0) {
+            Ok(node) => return node,
+            Err(error) => error,
+        };
+        // The line of the error, or the last one before it that has anything on it.
+        let mut end = (error.span.start as usize).min(text.len());
+        end = memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |n| end + n);
+        loop {
+            let start = memchr::memrchr(b'\n', &text[..end]).map_or(0, |n| n + 1);
+            if !text[start..end].trim_ascii().is_empty() {
+                text[start..end].fill(b' ');
+                break;
+            }
+            if start == 0 {
+                break;
+            }
+            end = start - 1;
+        }
+    }
+    yaml::parse(&text, source, 0).unwrap_or_else(|_| Node {
+        span: crate::source::Span::new(source, 0, 0),
+        data: Data::Null,
+        anchor: None,
+        style: yaml::Style::Plain,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_yaml_keeps_the_rest_at_its_place() {
+        let text = "a: 1\nb\nc:\n  d: [1, 2\n  e: 3\nf: x\n";
+        let node = recovered(text.as_bytes());
+        assert_eq!(node.get("a").and_then(Node::as_i64), Some(1));
+        let f = node.get("f").expect("f");
+        assert_eq!(&text[f.span.start as usize..f.span.end as usize], "x");
+    }
+
+    #[test]
+    fn a_key_is_found_under_the_cursor() {
+        let text = b"a:\n  b: 1\nc: [x]\n";
+        let root = yaml::parse(text, SourceId::new(0, 0), 0).expect("YAML");
+        assert_eq!(entry_at(&root, 5).expect("a key").0, ["a", "b"]);
+        assert_eq!(entry_at(&root, 8).expect("its value").0, ["a", "b"]);
+        assert_eq!(entry_at(&root, 11).expect("a key").0, ["c"]);
+    }
+
+    #[test]
+    fn set_paths_are_split_at_dots() {
+        assert_eq!(split("a.b\\.c.d"), ["a", "b.c", "d"]);
+    }
+}
