@@ -146,34 +146,41 @@ fn in_action(model: &Model, under: &[String], before: &[u8], open: usize) -> (Ra
 fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec<Proposal> {
     let mut names = base.split('.');
     let first = names.next().unwrap_or("");
-    let mut names: Vec<&str> = names.collect();
+    let names: Vec<&str> = names.collect();
     let meaning = match first {
         "" => outline.dot.clone(),
         "$" => Meaning::Root,
         variable if variable.starts_with('$') => outline.variables.get(variable).cloned().unwrap_or(Meaning::Unknown),
         _ => Meaning::Unknown,
     };
-    let object = |name: &str| OBJECTS.iter().find(|(known, _)| *known == name);
-    let keys: Vec<String> = match meaning {
-        Meaning::Values(keys) if names.first() != Some(&"Values") => keys.into_iter().chain(names.iter().map(|n| n.to_string())).collect(),
-        Meaning::Unknown if names.first() != Some(&"Values") => return Vec::new(),
-        _ if names.is_empty() => {
-            return OBJECTS.iter().map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None)).collect();
-        }
-        _ if names[0] == "Values" => names.drain(1..).map(String::from).collect(),
-        _ => {
-            let fields = object(names[0]).filter(|_| names.len() == 1).map_or(&[][..], |(_, fields)| fields);
-            return fields.iter().map(|f| (f.to_string(), CompletionItemKind::FIELD, None)).collect();
-        }
+    let root = names.iter().position(|n| *n == "Values");
+    let below = |keys: &[&str]| keys.iter().map(|n| n.to_string()).collect::<Vec<String>>();
+    let all: Vec<Vec<String>> = match (root, meaning) {
+        (_, Meaning::Values(all)) if root != Some(0) => all.into_iter().map(|keys| [keys, below(&names)].concat()).collect(),
+        (Some(root), _) => vec![below(&names[root + 1..])],
+        (None, Meaning::Root) => match names.as_slice() {
+            [] => return OBJECTS.iter().map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None)).collect(),
+            [name] => {
+                let fields = OBJECTS.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, fields)| fields);
+                return fields.iter().map(|f| (f.to_string(), CompletionItemKind::FIELD, None)).collect();
+            }
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
     };
-    let shared = keys.first().is_some_and(|k| k == "global");
-    let full: Vec<String> = if shared { keys } else { under.iter().cloned().chain(keys).collect() };
-    let all = model.below(&full).into_iter();
     // What is no identifier can only be read by `index`.
     let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
-    all.filter(|(name, _, _)| plain(name))
-        .map(|(name, layer, node)| (name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node))))
-        .collect()
+    let mut found: Vec<Proposal> = Vec::new();
+    for keys in all {
+        let shared = keys.first().is_some_and(|k| k == "global");
+        let full: Vec<String> = if shared { keys } else { under.iter().cloned().chain(keys).collect() };
+        for (name, layer, node) in model.below(&full).into_iter().filter(|(name, _, _)| plain(name)) {
+            if !found.iter().any(|(known, _, _)| known == name) {
+                found.push((name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node))));
+            }
+        }
+    }
+    found
 }
 
 /// Where in a YAML text that is being written one is: found by indentation, so that it need not be readable.

@@ -19,7 +19,7 @@ pub(super) fn hover(model: Option<&Model>, path: &Path, text: &[u8], offset: usi
         && let Some(meant) = model.meant(path, offset)
     {
         let (told, on) = match meant {
-            Meant::Value(keys, on) => (value(model, &keys), on),
+            Meant::Value(all, on) => (Some(all.iter().map(|keys| value(model, keys)).collect::<Vec<_>>().join("\n\n")), on),
             Meant::Helper(name, on) => (helper(model, &name), on),
             Meant::Function(name, on) => (function(&name), on),
         };
@@ -65,7 +65,7 @@ fn place(model: &Model, path: &Path, text: &[u8], start: usize) -> String {
     }
 }
 
-fn value(model: &Model, keys: &[String]) -> Option<String> {
+fn value(model: &Model, keys: &[String]) -> String {
     let mut rows: Vec<(Vec<&str>, String)> = Vec::new();
     for environment in &model.environments {
         let settings = model.settings(environment, keys);
@@ -88,7 +88,7 @@ fn value(model: &Model, keys: &[String]) -> Option<String> {
     }
     let readers = model.references().filter(|(_, _, full)| full.starts_with(keys)).count();
     let _ = write!(out, "\nNamed at {readers} place{} of the templates.", if readers == 1 { "" } else { "s" });
-    Some(out)
+    out
 }
 
 /// As code in a table's cell.

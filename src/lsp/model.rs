@@ -67,8 +67,8 @@ pub(super) struct Setting<'m> {
 /// What a position in a text means.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meant {
-    /// A key of the values, by its full path, at its place.
-    Value(Vec<String>, Range<usize>),
+    /// A key of the values, by its full path, at its place; several paths, where a loop runs over values.
+    Value(Vec<Vec<String>>, Range<usize>),
     Helper(String, Range<usize>),
     Function(String, Range<usize>),
 }
@@ -201,11 +201,17 @@ impl Model {
         let on = |place: &Range<usize>| place.start <= offset && offset <= place.end;
         if let Some(template) = self.template(path) {
             let outline = &template.outline;
+            let mut all = Vec::new();
+            let mut place = None;
             for reference in &outline.references {
                 if let Some(i) = reference.places.iter().position(on) {
                     let keys = &reference.keys[..reference.keys.len() - reference.places.len() + i + 1];
-                    return Some(Meant::Value(template.full(keys), reference.places[i].clone()));
+                    place.get_or_insert_with(|| reference.places[i].clone());
+                    all.push(template.full(keys));
                 }
+            }
+            if let Some(place) = place {
+                return Some(Meant::Value(all, place));
             }
             let helpers = outline.calls.iter().chain(outline.definitions.iter().map(|d| &d.name));
             if let Some(name) = helpers.into_iter().find(|n| on(&n.place)) {
@@ -215,12 +221,12 @@ impl Model {
             return Some(Meant::Function(function.text.clone(), function.place.clone()));
         }
         if let Some(condition) = self.conditions.iter().find(|c| c.path == path && on(&c.place)) {
-            return Some(Meant::Value(condition.keys.clone(), condition.place.clone()));
+            return Some(Meant::Value(vec![condition.keys.clone()], condition.place.clone()));
         }
         let layer = self.layer(path)?;
         let (keys, entry) = entry_at(&layer.root, offset)?;
         let place = entry.key_span.start as usize..entry.key_span.end as usize;
-        Some(Meant::Value(layer.under.iter().cloned().chain(keys).collect(), place))
+        Some(Meant::Value(vec![layer.under.iter().cloned().chain(keys).collect()], place))
     }
 
     /// The definitions of a helper.

@@ -33,15 +33,20 @@ pub(super) fn locations(places: Vec<At>, documents: &Documents) -> Vec<Location>
 /// Where a value is set, a helper is defined, or the file is that a configuration names.
 pub(super) fn definition(model: &Model, path: &Path, text: &[u8], offset: usize) -> Vec<At> {
     match model.meant(path, offset) {
-        Some(Meant::Value(keys, _)) => {
+        Some(Meant::Value(all, _)) => {
             let own = |at: &At| at.path == path && at.range.start <= offset && offset <= at.range.end;
-            let all = model.all_settings(&keys).into_iter().filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?)));
+            let all = all.iter().flat_map(|keys| settings(model, keys));
             all.filter(|at| !own(at)).collect()
         }
         Some(Meant::Helper(name, _)) => model.definitions(&name).map(|(t, d)| At::new(&t.path, &t.text, d.name.place.clone())).collect(),
         Some(Meant::Function(..)) => Vec::new(),
         None => named_file(model, text, offset).into_iter().collect(),
     }
+}
+
+/// Where values files set a value.
+fn settings(model: &Model, keys: &[String]) -> Vec<At> {
+    model.all_settings(keys).into_iter().filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?))).collect()
 }
 
 /// `values: [values-prod.yaml]` of the configuration.
@@ -57,16 +62,21 @@ fn named_file(model: &Model, text: &[u8], offset: usize) -> Option<At> {
 /// Who reads a value (or all of what it lies in), who calls a helper; with where it is set or defined, if wanted.
 pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations: bool) -> Vec<At> {
     match model.meant(path, offset) {
-        Some(Meant::Value(keys, _)) => {
-            let mut all = named(model, &keys);
-            for (template, reference, full) in model.references() {
-                if keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing {
-                    all.push(At::new(&template.path, &template.text, reference.range.clone()));
+        Some(Meant::Value(paths, _)) => {
+            let mut all: Vec<At> = Vec::new();
+            for keys in &paths {
+                all.extend(named(model, keys));
+                for (template, reference, full) in model.references() {
+                    let by_word = full == *keys && reference.places.is_empty() && !reference.by_word.is_empty();
+                    let whole = keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing;
+                    if by_word || whole {
+                        all.push(At::new(&template.path, &template.text, reference.range.clone()));
+                    }
                 }
+                all.extend(declarations.then(|| settings(model, keys)).into_iter().flatten());
             }
-            if declarations {
-                all.extend(model.all_settings(&keys).into_iter().filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?))));
-            }
+            all.sort_by(|a, b| (&a.path, a.range.start, a.range.end).cmp(&(&b.path, b.range.start, b.range.end)));
+            all.dedup_by(|a, b| a.path == b.path && a.range == b.range);
             all
         }
         Some(Meant::Helper(name, _)) => {
@@ -105,26 +115,53 @@ fn in_dotted(full: &[String], keys: &[String], start: usize, above: usize) -> Op
 /// What may be renamed at an offset: its place and its name.
 pub(super) fn renameable(model: &Model, path: &Path, offset: usize) -> Result<(Range<usize>, String), String> {
     match model.meant(path, offset) {
-        Some(Meant::Value(keys, place)) => {
-            let name = keys.last().cloned().unwrap_or_default();
-            if model.templates.iter().any(|t| t.under.starts_with(&keys)) || name == "global" {
-                return Err(format!("`{name}` is no value of this chart alone: it is the name of a subchart, or its globals"));
+        Some(Meant::Value(all, place)) => {
+            let name = all[0].last().cloned().unwrap_or_default();
+            if let [keys] = &all[..] {
+                harmless(model, keys, &name)?;
+                return Ok((place, name));
             }
-            if let Some((template, reference, full)) =
-                model.references().find(|(_, r, full)| keys.starts_with(full) && full.len() < keys.len() && !r.in_passing)
-            {
-                let line = memchr::memchr_iter(b'\n', &template.text[..reference.range.start]).count() + 1;
-                let file = template.path.strip_prefix(&model.chart).unwrap_or(&template.path).display();
-                return Err(format!(
-                    "`{}` is also used as a whole at {file}:{line}, so `{name}` may be read there by that name, or be part of the output: rename it by hand",
-                    full.join(".")
-                ));
-            }
-            Ok((place, name))
+            let all: Vec<String> = all.iter().map(|keys| format!("`{}`", keys.join("."))).collect();
+            Err(format!("`{name}` stands for {} here: rename it by hand", all.join(" and ")))
         }
         Some(Meant::Helper(name, place)) => Ok((place, name)),
         _ => Err("only values and helpers can be renamed".into()),
     }
+}
+
+/// # Errors
+/// Why a value cannot be renamed without a person.
+fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
+    if model.templates.iter().any(|t| t.under.starts_with(keys)) || name == "global" {
+        return Err(format!("`{name}` is no value of this chart alone: it is the name of a subchart, or its globals"));
+    }
+    for (template, reference, full) in model.references() {
+        let here = || {
+            let line = memchr::memchr_iter(b'\n', &template.text[..reference.range.start]).count() + 1;
+            format!("{}:{line}", template.path.strip_prefix(&model.chart).unwrap_or(&template.path).display())
+        };
+        if keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing {
+            let what = if full.is_empty() { ".Values".to_string() } else { full.join(".") };
+            let why = format!("`{what}` is also used as a whole at {}", here());
+            return Err(format!("{why}, so `{name}` may be read there by that name, or be part of the output: rename it by hand"));
+        }
+        if !full.starts_with(keys) {
+            continue;
+        }
+        let index = (keys.len() + reference.keys.len()).checked_sub(full.len() + 1);
+        if index.is_some_and(|index| reference.by_word.contains(&index)) {
+            return Err(format!("`{name}` is named in a list of words at {}: rename it by hand", here()));
+        }
+        let Some(place) = index.and_then(|index| reference.place(index)) else { continue };
+        let other = template.outline.references.iter().find(|other| {
+            let at = other.places.iter().position(|p| p == place).map(|i| other.keys.len() - other.places.len() + i + 1);
+            at.is_some_and(|length| template.full(&other.keys[..length]) != keys)
+        });
+        if let Some(other) = other {
+            return Err(format!("`{name}` at {} is of `{}`, too: rename it by hand", here(), template.full(&other.keys).join(".")));
+        }
+    }
+    Ok(())
 }
 
 /// All edits of a renaming, by file.
@@ -134,7 +171,8 @@ pub(super) fn renameable(model: &Model, path: &Path, offset: usize) -> Result<(R
 pub(super) fn rename(model: &Model, path: &Path, offset: usize, new: &str) -> Result<Vec<At>, String> {
     renameable(model, path, offset)?;
     match model.meant(path, offset) {
-        Some(Meant::Value(keys, _)) => {
+        Some(Meant::Value(paths, _)) => {
+            let keys = &paths[0];
             let mut letters = new.chars();
             let plain = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
             // YAML 1.1 reads these as something else.
@@ -146,20 +184,20 @@ pub(super) fn rename(model: &Model, path: &Path, offset: usize, new: &str) -> Re
             if model.below(above).iter().any(|(name, _, _)| *name == new) {
                 return Err(format!("there is a value `{new}` beside it already"));
             }
-            let mut all = named(model, &keys);
-            all.extend(model.all_settings(&keys).into_iter().filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?))));
+            let mut all = named(model, keys);
+            all.extend(settings(model, keys));
             if let Some((file, text)) = &model.configuration {
                 let root = recovered(text);
                 let environments = root.get("environments").map(Node::entries).unwrap_or_default();
                 for entry in environments.iter().filter_map(|e| e.value.get("set")).flat_map(Node::entries) {
                     let full: Vec<String> = entry.key.split('.').map(String::from).collect();
                     let quote = usize::from(text.get(entry.key_span.start as usize).is_some_and(|b| b"\"'".contains(b)));
-                    let place = in_dotted(&full, &keys, entry.key_span.start as usize + quote, 0);
+                    let place = in_dotted(&full, keys, entry.key_span.start as usize + quote, 0);
                     all.extend(place.map(|place| At::new(file, text, place)));
                 }
             }
             for condition in &model.conditions {
-                let place = in_dotted(&condition.keys, &keys, condition.place.start, condition.above);
+                let place = in_dotted(&condition.keys, keys, condition.place.start, condition.above);
                 all.extend(place.map(|place| At::new(&condition.path, &condition.text, place)));
             }
             Ok(all)

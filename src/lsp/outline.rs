@@ -17,9 +17,18 @@ pub(super) struct Reference {
     pub range: Range<usize>,
     /// It is only looked at, or given a name: what lies below is named by others.
     pub in_passing: bool,
+    /// Which of the keys come from a word elsewhere: `index .Values $x` where `$x` is of `list "a" "b"`.
+    pub by_word: Vec<usize>,
 }
 
 impl Reference {
+    /// The value below this one that a word names.
+    fn by_word(&self, word: &str, range: Range<usize>) -> Reference {
+        let keys: Vec<String> = self.keys.iter().cloned().chain([word.to_string()]).collect();
+        let by_word = self.by_word.iter().copied().chain([self.keys.len()]).collect();
+        Reference { keys, places: Vec::new(), range, in_passing: false, by_word }
+    }
+
     /// Where the key number `index` of the path is written, if it is here.
     pub fn place(&self, index: usize) -> Option<&Range<usize>> {
         self.places.get(index.checked_sub(self.keys.len() - self.places.len())?)
@@ -46,8 +55,10 @@ pub(super) enum Meaning {
     /// The root: `.Values`, `.Release`…
     #[default]
     Root,
-    /// A value of the chart, by its keys.
-    Values(Vec<String>),
+    /// A value of the chart, by its keys; one of several, where a loop runs over their names.
+    Values(Vec<Vec<String>>),
+    /// One of these texts.
+    Words(Vec<String>),
     Unknown,
 }
 
@@ -64,6 +75,9 @@ pub(super) struct Outline {
     pub dot: Meaning,
     pub variables: FxHashMap<String, Meaning>,
 }
+
+/// Loops in loops over names would name more values than anybody reads.
+const MOST_ALTERNATIVES: usize = 64;
 
 struct Frame {
     kind: T,
@@ -154,8 +168,7 @@ impl Reader<'_> {
                 let dot = self.pipeline(&rest[1..], keyword);
                 self.frames.push(Frame { kind: keyword, outer, definition: None });
                 match keyword {
-                    T::With => self.outline.dot = dot,
-                    T::Range => self.outline.dot = Meaning::Unknown,
+                    T::With | T::Range => self.outline.dot = dot,
                     _ => {}
                 }
             }
@@ -207,27 +220,45 @@ impl Reader<'_> {
         while at < rest.len() {
             at += self.operand(rest, at);
         }
+        let listed = rest.first().is_some_and(|t| keyword == T::Range && self.text.get(t.start..t.end) == Some(b"list"));
+        let words = self.words(if listed { &rest[1..] } else { rest });
         let found = &mut self.outline.references[alone..];
-        let whole = |reference: &Reference| {
-            let from = rest.first().map_or(0, |t| t.start);
-            let to = rest.last().map_or(0, |t| t.end);
-            reference.range == (from..to)
-        };
-        let meaning = match found {
-            [one] if whole(one) => Meaning::Values(one.keys.clone()),
-            _ if rest.len() == 1 && self.text.get(rest[0].start..rest[0].end) == Some(b"$") => Meaning::Root,
-            _ if rest.len() == 1 && rest[0].kind == T::Dot => self.outline.dot.clone(),
-            _ => Meaning::Unknown,
+        let whole = rest.first().map_or(0, |t| t.start)..rest.last().map_or(0, |t| t.end);
+        let values: Vec<Vec<String>> = found.iter().filter(|r| r.range == whole).map(|r| r.keys.clone()).collect();
+        let meaning = match rest {
+            _ if !values.is_empty() => Meaning::Values(values),
+            [one] if self.text.get(one.start..one.end) == Some(b"$") => Meaning::Root,
+            [one] if one.kind == T::Dot => self.outline.dot.clone(),
+            _ => words.map_or(Meaning::Unknown, Meaning::Words),
         };
         let named = !variables.is_empty() && meaning != Meaning::Unknown;
         for reference in found.iter_mut() {
-            reference.in_passing = keyword == T::If || keyword == T::With || (named && keyword != T::Range);
+            reference.in_passing |= keyword == T::If || keyword == T::With || (named && keyword != T::Range);
         }
-        for variable in variables {
-            let meaning = if keyword == T::Range { Meaning::Unknown } else { meaning.clone() };
-            self.outline.variables.insert(variable, meaning);
+        // What a loop runs over, its variables are not; but of words, each is one.
+        let item = if keyword != T::Range || listed { meaning } else { Meaning::Unknown };
+        let last = variables.len().saturating_sub(1);
+        for (i, variable) in variables.into_iter().enumerate() {
+            self.outline.variables.insert(variable, if i == last { item.clone() } else { Meaning::Unknown });
         }
-        meaning
+        item
+    }
+
+    /// String constants; none where there is anything else.
+    fn words(&self, tokens: &[&Token]) -> Option<Vec<String>> {
+        let all: Option<Vec<String>> = tokens.iter().map(|t| self.name(Some(t)).map(|n| n.text)).collect();
+        all.filter(|words| !words.is_empty())
+    }
+
+    /// What an argument of `index` may be as a key.
+    fn key(&self, token: Option<&&Token>) -> Option<Vec<String>> {
+        let token = token?;
+        let meaning = match token.kind {
+            T::Variable => self.outline.variables.get(&self.string(token.start..token.end))?,
+            T::Dot => &self.outline.dot,
+            _ => return None,
+        };
+        if let Meaning::Words(words) = meaning { Some(words.clone()) } else { None }
     }
 
     /// What begins at a token; gives how many tokens it takes.
@@ -243,19 +274,29 @@ impl Reader<'_> {
                         self.outline.calls.extend(self.name(tokens.get(at + 1).copied()));
                         1
                     }
-                    // The strings behind the value are further keys.
-                    "index" | "get" | "hasKey" if tokens.len() > at + 1 => {
+                    // What is behind the value are further keys.
+                    "index" | "get" | "hasKey" | "dig" if tokens.len() > at + 1 => {
                         let before = self.outline.references.len();
                         let mut taken = 1 + self.operand(tokens, at + 1);
-                        if self.outline.references.len() == before + 1 {
-                            while let Some(name) = self.name(tokens.get(at + taken).copied())
-                                && let Some(reference) = self.outline.references.last_mut()
-                            {
-                                reference.keys.push(name.text);
-                                reference.range.end = name.place.end + 1;
-                                reference.places.push(name.place);
-                                taken += 1;
+                        let mut begin = before;
+                        while begin < self.outline.references.len() {
+                            let next = tokens.get(at + taken);
+                            if let Some(name) = self.name(next.copied()) {
+                                for reference in &mut self.outline.references[begin..] {
+                                    reference.keys.push(name.text.clone());
+                                    reference.range = token.start..name.place.end + 1;
+                                    reference.places.push(name.place.clone());
+                                }
+                            } else if let (Some(words), Some(next)) = (self.key(next), next) {
+                                let bases = self.outline.references[begin..].to_vec();
+                                self.outline.references[begin..].iter_mut().for_each(|base| base.in_passing = true);
+                                begin = self.outline.references.len();
+                                let all = bases.iter().flat_map(|base| words.iter().map(move |word| base.by_word(word, token.start..next.end)));
+                                self.outline.references.extend(all.take(MOST_ALTERNATIVES));
+                            } else {
+                                break;
                             }
+                            taken += 1;
                         }
                         taken
                     }
@@ -295,14 +336,19 @@ impl Reader<'_> {
             return taken;
         }
         let names: Vec<String> = fields.iter().map(|f| self.string(f.clone())).collect();
-        // Whatever `.` stands for, `.Values` is what the chart calls its values.
-        let of_chart = names.first().is_some_and(|n| n == "Values") && (base == Meaning::Root || first.kind == T::Field);
-        let (keys, places) = match base {
-            _ if of_chart => (names[1..].to_vec(), fields[1..].to_vec()),
-            Meaning::Values(keys) => (keys.into_iter().chain(names).collect(), fields),
+        // Whatever `.` stands for, `.Values` is what the chart calls its values: also of a root that was handed on (`.root.Values`, `$.context.Values`).
+        let root = (!matches!(base, Meaning::Values(_))).then(|| names.iter().position(|n| n == "Values")).flatten();
+        let root = root.filter(|i| !names[..*i].iter().any(|n| n == "Subcharts"));
+        let (all, places) = match (root, base) {
+            (Some(root), _) => (vec![names[root + 1..].to_vec()], fields.split_off(root + 1)),
+            (None, _) if first.kind == T::Field && names[0] == "Values" => (vec![names[1..].to_vec()], fields.split_off(1)),
+            (None, Meaning::Values(all)) => (all.into_iter().map(|keys| keys.into_iter().chain(names.iter().cloned()).collect()).collect(), fields),
             _ => return taken,
         };
-        self.outline.references.push(Reference { keys, places, range: first.start..end, in_passing: false });
+        let range = first.start..end;
+        let new =
+            all.into_iter().map(|keys| Reference { keys, places: places.clone(), range: range.clone(), in_passing: false, by_word: Vec::new() });
+        self.outline.references.extend(new);
         taken
     }
 }
@@ -328,10 +374,18 @@ mod tests {
     }
 
     #[test]
+    fn loops_over_names_read_one_of_several() {
+        let text = "{{ range $c := list \"a\" \"b\" }}{{ $x := index $.Values $c }}{{ $x.d }}{{ end }}{{ .ctx.Values.e }}{{ index .Values $y }}";
+        let want = [("", true), ("a", true), ("b", true), ("a.d", false), ("b.d", false), ("e", false), ("", false)];
+        assert_eq!(references(text), want.map(|(keys, passing)| (keys.to_string(), passing)));
+        assert_eq!(read(text.as_bytes()).references[1].by_word, [0]);
+    }
+
+    #[test]
     fn what_is_half_written_counts() {
         assert_eq!(references("{{ .Values.a. }}\n{{ if .Values.b \n{{ include \"x }}\n{{ .Values.c }}").len(), 3);
         let outline = read(b"{{ define \"n\" }}{{ with .Values.a }}x: {{ .");
-        assert_eq!(outline.dot, Meaning::Values(vec!["a".into()]));
+        assert_eq!(outline.dot, Meaning::Values(vec![vec!["a".into()]]));
         assert_eq!(outline.definitions[0].name.text, "n");
         for text in ["{{", "{{ \"", "{{ (", "{{ end }}{{ else }}", "}} {{- ", "{{/*", "{{ define }}{{ index }}{{ $ := }}"] {
             read(text.as_bytes());
