@@ -1,15 +1,23 @@
-//! What can be done with a click: ignoring a finding, taking a "did you mean"; and what is shown beside the text or on demand: the values of
+//! What can be done with a click: a sure fix, ignoring a finding, setting a value for one environment; and what is shown beside the text or on demand: the values of
 //! each environment, the rendered manifest.
 
+use super::Asked;
 use super::documents::{Documents, offset, position, range, uri_of};
 use super::judge::Judged;
-use super::model::Model;
+use super::model::{Environment, Layer, Meant, Model};
+use crate::fix;
+use crate::report::Location;
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::lexer::{Lexer, TokenKind};
 use crate::template::manifests::{self, Selection};
-use lsp_types::*;
+use crate::yaml::{Data, Entry, Style};
+use lsp_types::{
+    AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation, DocumentChanges, InlayHint, InlayHintLabel, NumberOrString,
+    OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit, TextEdit, WorkspaceEdit,
+};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Longer hints push the text away.
 const MOST_CHARACTERS: usize = 80;
@@ -17,35 +25,158 @@ const MOST_CHARACTERS: usize = 80;
 pub(super) const RENDERED: &str = "thebot-lint.rendered";
 pub(super) const ENVIRONMENTS: &str = "thebot-lint.environments";
 
-/// The actions for the findings that the editor shows.
-pub(super) fn actions(path: &Path, text: &[u8], is_template: bool, found: &[Diagnostic], documents: &Documents) -> Vec<CodeAction> {
+/// The actions for the findings that the editor shows, and for the value at the cursor.
+pub(super) fn actions(asked: &Asked, at: Range, found: &[Diagnostic], documents: &Documents) -> Vec<CodeAction> {
     let mut all = Vec::new();
-    let edit = |edit: TextEdit| {
-        let version = documents.get(path).map(|d| d.version);
-        let text_document = OptionalVersionedTextDocumentIdentifier { uri: documents.uri(path)?, version };
-        let change = DocumentChangeOperation::Edit(TextDocumentEdit { text_document, edits: vec![OneOf::Left(edit)] });
-        Some(WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(vec![change])), ..WorkspaceEdit::default() })
-    };
+    let (path, text) = (asked.path.as_path(), &asked.text[..]);
+    let model = asked.model.as_deref();
+    let is_template = model.is_some_and(|m| m.template(path).is_some());
     for diagnostic in found.iter().filter(|d| d.source.as_deref() == Some("thebot-lint")) {
         let Some(NumberOrString::String(rule)) = &diagnostic.code else { continue };
-        let mut action = |title: String, change: TextEdit, preferred: bool| {
+        let mut action = |title: String, edit: Option<WorkspaceEdit>, preferred: bool| {
             all.push(CodeAction {
                 title,
                 kind: Some(CodeActionKind::QUICKFIX),
                 diagnostics: Some(vec![diagnostic.clone()]),
-                edit: edit(change),
+                edit,
                 is_preferred: preferred.then_some(true),
                 ..CodeAction::default()
             });
         };
         if let Some(change) = meant(text, diagnostic) {
-            action(format!("Change to `{}`", change.new_text), change, true);
+            action(format!("Change to `{}`", change.new_text), edit([(path, change)], documents), true);
+        } else if let Some(fixes) = asked.judged.as_deref().and_then(|judged| fixes(judged, asked, rule, diagnostic, documents)) {
+            action(format!("Fix `{rule}`"), edit(fixes.iter().map(|(path, edit)| (path.as_path(), edit.clone())), documents), true);
         }
         if let Some(change) = ignore(text, is_template, diagnostic.range.start.line, rule) {
-            action(format!("Ignore `{rule}` here, with a reason"), change, false);
+            action(format!("Ignore `{rule}` here, with a reason"), edit([(path, change)], documents), false);
+        }
+    }
+    if let Some(model) = model
+        && let Some(Meant::Value(paths, _)) = model.meant(path, asked.offset(at.start))
+        && let [keys] = &paths[..]
+    {
+        for environment in &model.environments {
+            let Some((layer, change)) = set(model, environment, keys) else { continue };
+            let title = format!("Set `{}` in {}", keys.join("."), layer.path.strip_prefix(&model.chart).unwrap_or(&layer.path).display());
+            if all.iter().any(|a| a.title == title) {
+                continue;
+            }
+            let edit = edit([(layer.path.as_path(), change)], documents);
+            all.push(CodeAction { title, kind: Some(CodeActionKind::REFACTOR), edit, ..CodeAction::default() });
         }
     }
     all
+}
+
+/// Changes of files, for the versions that the editor has of them.
+fn edit<'p>(changes: impl IntoIterator<Item = (&'p Path, TextEdit)>, documents: &Documents) -> Option<WorkspaceEdit> {
+    let mut files: BTreeMap<&Path, Vec<OneOf<TextEdit, AnnotatedTextEdit>>> = BTreeMap::new();
+    for (path, edit) in changes {
+        files.entry(path).or_default().push(OneOf::Left(edit));
+    }
+    let change = |(path, edits): (&Path, _)| {
+        let version = documents.get(path).map(|d| d.version);
+        let text_document = OptionalVersionedTextDocumentIdentifier { uri: documents.uri(path)?, version };
+        Some(DocumentChangeOperation::Edit(TextDocumentEdit { text_document, edits }))
+    };
+    let changes: Option<Vec<_>> = files.into_iter().map(change).collect();
+    Some(WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(changes?)), ..WorkspaceEdit::default() })
+}
+
+/// What `--fix` would do about a finding; nothing where a text has moved on since it was found.
+fn fixes(judged: &Judged, asked: &Asked, rule: &str, diagnostic: &Diagnostic, documents: &Documents) -> Option<Vec<(PathBuf, TextEdit)>> {
+    let path_of = |file: &str| Unsaved::key(Path::new(file));
+    let here = |location: &Location| {
+        let in_file = location.file.as_deref().is_some_and(|file| path_of(file) == asked.path) && location.source.text == asked.text;
+        in_file && position(&asked.text, location.bytes.start) == diagnostic.range.start
+    };
+    let finding = judged.report.findings.iter().find(|f| *f.rule == *rule && f.locations.iter().any(here))?;
+    let mut all = Vec::new();
+    for edit in fix::edits(finding) {
+        let path = path_of(&edit.file);
+        let location = finding.locations.iter().find(|l| l.file.as_ref() == Some(&edit.file))?;
+        let text = &location.source.text;
+        if documents.get(&path).is_some_and(|d| d.text != *text) {
+            return None;
+        }
+        all.push((path, TextEdit::new(range(text, edit.bytes), edit.text)));
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// Writes a value, as the environment has it now, into the environment's own values file; nothing where it stands there already, or the file's
+/// form leaves no sure place for it.
+fn set<'m>(model: &'m Model, environment: &Environment, keys: &[String]) -> Option<(&'m Layer, TextEdit)> {
+    let layer = &model.layers[*environment.layers.last()?];
+    let shared = layer.path.file_name().is_some_and(|name| name == "values.yaml");
+    if shared || !layer.under.is_empty() || keys.is_empty() {
+        return None;
+    }
+    let text = &layer.text[..];
+    let newline = newline(text);
+    let value = model.settings(environment, keys).first().map_or(Some(String::new()), |setting| {
+        let written = setting.text.get(setting.node.span.start as usize..setting.node.span.end as usize)?;
+        let written = std::str::from_utf8(written).ok()?;
+        let scalar = !matches!(setting.node.data, Data::Map(_) | Data::Seq(_)) && setting.node.anchor.is_none();
+        (scalar && !written.contains('\n') && !written.starts_with('*')).then(|| format!(" {written}"))
+    })?;
+    // The innermost map that is there.
+    let (mut node, mut depth) = (&layer.root, 0);
+    while let Some(inner) = keys.get(depth).and_then(|key| node.get(key)) {
+        node = inner;
+        depth += 1;
+    }
+    let entries = node.entries();
+    let empty_file = depth == 0 && matches!(node.data, Data::Null);
+    if depth == keys.len() || node.style == Style::Flow || (entries.is_empty() && !empty_file) {
+        return None;
+    }
+    let (at, indentation) = match entries.last() {
+        None => (text.len(), 0),
+        Some(last) => {
+            let first = entries[0].key_span.start as usize;
+            let column = first - memchr::memrchr(b'\n', &text[..first]).map_or(0, |n| n + 1);
+            let end = end_of(last);
+            // A block scalar ends behind its line break.
+            let end = if end > 0 && text.get(end - 1) == Some(&b'\n') {
+                end
+            } else {
+                memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |n| end + n + 1)
+            };
+            (end, column)
+        }
+    };
+    let mut new = String::new();
+    if at == text.len() && !text.is_empty() && !text.ends_with(b"\n") {
+        new.push_str(newline);
+    }
+    for (i, key) in keys[depth..].iter().enumerate() {
+        let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) && key.starts_with(|c: char| c.is_ascii_alphabetic());
+        let key = if plain { key.clone() } else { format!("{key:?}") };
+        let value = if depth + i + 1 == keys.len() { &value[..] } else { "" };
+        new.push_str(&format!("{}{key}:{value}{newline}", " ".repeat(indentation + 2 * i)));
+    }
+    let at = position(text, at);
+    Some((layer, TextEdit::new(Range::new(at, at), new)))
+}
+
+/// Where the last of what an entry holds ends.
+fn end_of(entry: &Entry) -> usize {
+    let mut end = entry.key_span.end;
+    let mut stack = vec![&entry.value];
+    while let Some(node) = stack.pop() {
+        // What an alias stands for is written elsewhere.
+        end = end.max(node.span.end);
+        stack.extend(node.items().iter().chain(node.entries().iter().map(|e| &e.value)).filter(|n| n.span.start >= entry.key_span.start));
+    }
+    end as usize
+}
+
+/// The line break that a text uses.
+fn newline(text: &[u8]) -> &'static str {
+    let first = memchr::memchr(b'\n', text);
+    if first.is_some_and(|at| at > 0 && text[at - 1] == b'\r') { "\r\n" } else { "\n" }
 }
 
 /// "did you mean `x`?", where what stands there is one word.
@@ -66,12 +197,13 @@ fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextE
     let start = offset(text, Position::new(line, 0));
     let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
     let indentation: String = text[start..end].iter().take_while(|b| **b == b' ').map(|_| ' ').collect();
+    let newline = newline(text);
     let comment = match is_template {
         _ if is_template && inside_action(text, start) => return None,
         // Nothing stands before the first line that could be trimmed.
-        true if start == 0 => format!("{{{{/* thebot-lint: ignore[{rule}]  */ -}}}}\n"),
-        true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}\n"),
-        false => format!("{indentation}# thebot-lint: ignore[{rule}] \n"),
+        true if start == 0 => format!("{{{{/* thebot-lint: ignore[{rule}]  */ -}}}}{newline}"),
+        true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}{newline}"),
+        false => format!("{indentation}# thebot-lint: ignore[{rule}] {newline}"),
     };
     Some(TextEdit::new(Range::new(position(text, start), position(text, start)), comment))
 }
@@ -107,7 +239,9 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
     let (from, to) = (offset(&template.text, wanted.start), offset(&template.text, wanted.end));
     let mut all = Vec::new();
     for reference in &template.outline.references {
-        if reference.range.end < from || reference.range.end > to || reference.places.is_empty() {
+        // Where a loop runs over values, there is no one value to show.
+        let several = template.outline.references.iter().filter(|r| r.range == reference.range).count() > 1;
+        if several || reference.range.end < from || reference.range.end > to || reference.places.is_empty() {
             continue;
         }
         let keys = template.full(&reference.keys);

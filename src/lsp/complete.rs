@@ -4,7 +4,10 @@ use super::documents::range;
 use super::hover::signature;
 use super::model::{Model, shown};
 use super::outline::{self, Meaning, Outline};
+use super::written::{in_object, in_words, structure, written};
 use crate::config;
+use crate::diagnostic::Versions;
+use crate::kubernetes::schema::{self, Type};
 use crate::rule::definition::{EMBEDDED, GROUPS};
 use crate::template::functions;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
@@ -57,8 +60,10 @@ pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -
         (offset - (line.len() - from)..offset, rules())
     } else if let Some(template) = model.template(path) {
         let open = memchr::memmem::rfind(before, b"{{").filter(|at| memchr::memmem::find(&before[*at..], b"}}").is_none());
-        let Some(open) = open else { return Vec::new() };
-        in_action(model, &template.under, before, open)
+        match open {
+            Some(open) => in_action(model, &template.under, before, open),
+            None => in_manifest(before, &text[offset..], model.versions),
+        }
     } else if model.configuration.as_ref().is_some_and(|(file, _)| file == path)
         || path.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known))
     {
@@ -142,6 +147,43 @@ fn in_action(model: &Model, under: &[String], before: &[u8], open: usize) -> (Ra
     }
 }
 
+/// Kinds, apiVersions and fields of the object that is written at the cursor, as far as one of the judged versions has them.
+fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>, Vec<Proposal>) {
+    let found = in_object(before, after);
+    let parents = &found.written.parents;
+    let mut all: Vec<Proposal> = Vec::new();
+    match (parents.as_slice(), found.written.value.as_deref(), found.kind) {
+        ([], Some("kind"), _) => {
+            let kinds = schema::kinds().filter(|k| !k.versions().and(versions).is_empty());
+            all.extend(kinds.map(|k| (k.name().to_string(), CompletionItemKind::CLASS, Some(k.api_version()))));
+        }
+        ([], Some("apiVersion"), kind) => {
+            let kinds = schema::kinds().filter(|k| !k.versions().and(versions).is_empty() && kind.is_none_or(|kind| kind.name() == k.name()));
+            let detail = |k: schema::Kind| kind.map(|_| format!("Kubernetes {}", crate::kubernetes::versions::sentence(k.versions())));
+            all.extend(kinds.map(|k| (k.api_version(), CompletionItemKind::MODULE, detail(k))));
+        }
+        ([], None, None) => {
+            let keys = ["apiVersion", "kind", "metadata", "spec"];
+            all.extend(keys.map(|k| (k.to_string(), CompletionItemKind::FIELD, None)));
+        }
+        (keys, None, Some(kind)) => {
+            let fields = structure(kind, keys, versions).into_iter().flat_map(schema::Definition::fields);
+            let fields = fields.filter(|f| !f.versions().and(versions).is_empty());
+            all.extend(fields.map(|f| (f.name().to_string(), CompletionItemKind::FIELD, Some(in_words(f.field_type())))));
+        }
+        (keys, Some(key), Some(kind)) => {
+            let field = structure(kind, keys, versions).and_then(|d| d.field(key).next());
+            if field.is_some_and(|f| f.field_type() == Type::Bool) {
+                all.extend(["false", "true"].map(|v| (v.to_string(), CompletionItemKind::VALUE, None)));
+            }
+        }
+        _ => {}
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    all.retain(|(label, _, _)| seen.insert(label.clone()));
+    (found.written.word, all)
+}
+
 /// What may follow `base.`
 fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec<Proposal> {
     let mut names = base.split('.');
@@ -183,76 +225,6 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
     found
 }
 
-/// Where in a YAML text that is being written one is: found by indentation, so that it need not be readable.
-#[derive(Debug, PartialEq)]
-struct Written {
-    /// Keys around, the outermost first.
-    parents: Vec<String>,
-    /// The key whose value is being written on this line; none where a key is.
-    value: Option<String>,
-    /// What is written of the word.
-    word: Range<usize>,
-}
-
-fn written(before: &[u8]) -> Written {
-    let end = before.len();
-    let lines: Vec<&[u8]> = before.split(|b| *b == b'\n').collect();
-    let indentation = |line: &[u8]| line.iter().take_while(|b| **b == b' ').count();
-    // Of `- key: …`, the column of the key.
-    let content = |line: &[u8]| {
-        let mut at = indentation(line);
-        while line[at..].starts_with(b"- ") {
-            at += 2 + indentation(&line[at + 2..]);
-        }
-        at
-    };
-    let key_of = |line: &[u8], at: usize| {
-        let text = String::from_utf8_lossy(&line[at..]).into_owned();
-        let (key, value) = text.split_once(':')?;
-        let key = key.trim().trim_matches(['"', '\'']).to_string();
-        (!key.is_empty() && !key.starts_with('#')).then(|| (key, value.trim().to_string()))
-    };
-    let (line, above) = lines.split_last().map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
-    let column = content(line);
-    let mut limit = indentation(line);
-    // The items of a list may stand as deep as its key.
-    let mut list = line[limit..].starts_with(b"-");
-    let mut parents = Vec::new();
-    for line in above.iter().rev() {
-        let at = indentation(line);
-        if line.trim_ascii().is_empty() || line.trim_ascii_start().starts_with(b"#") {
-            continue;
-        }
-        let inner = content(line);
-        // `- a: 1` holds what stands at the column of `a`.
-        if inner > at && inner <= limit && !list {
-            if inner < limit
-                && let Some((key, _)) = key_of(line, inner)
-            {
-                parents.push(key);
-            }
-            limit = at;
-            list = true;
-            continue;
-        }
-        if (at < limit || (list && at == limit && inner == at))
-            && let Some((key, value)) = key_of(line, at)
-            && inner == at
-        {
-            if value.is_empty() || value.starts_with(['#', '&', '!']) {
-                parents.push(key);
-            }
-            limit = at;
-            list = false;
-        }
-    }
-    parents.reverse();
-    let value = key_of(line, column).map(|(key, _)| key);
-    let of_word = |b: &u8| !matches!(b, b' ' | b',' | b'[' | b'{' | b':' | b'"' | b'\'');
-    let start = line.iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
-    Written { parents, value, word: end - (line.len() - start)..end }
-}
-
 fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal>) {
     let written = written(before);
     let mut path: Vec<&str> = written.parents.iter().map(String::as_str).collect();
@@ -289,25 +261,4 @@ fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal
         _ => Vec::new(),
     };
     (written.word, proposals)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn indentation_tells_where_one_is() {
-        let at = |text: &str| {
-            let written = written(text.as_bytes());
-            (written.parents.join("/"), written.value, text[written.word].to_string())
-        };
-        assert_eq!(at("a:\n  b: 1\n  c"), ("a".into(), None, "c".into()));
-        assert_eq!(at("a:\n  b:\n    - x: 1\n      y: z"), ("a/b".into(), Some("y".into()), "z".into()));
-        assert_eq!(at("suppress:\n- rule: q"), ("suppress".into(), Some("rule".into()), "q".into()));
-        assert_eq!(at("rules:\n  select: [a, b"), ("rules".into(), Some("select".into()), "b".into()));
-        assert_eq!(at("rules:\n  select:\n    - im"), ("rules/select".into(), None, "im".into()));
-        assert_eq!(at("a: 1\n# c:\nb"), ("".into(), None, "b".into()));
-        assert_eq!(at(""), ("".into(), None, "".into()));
-        assert_eq!(at("- "), ("".into(), None, "".into()));
-    }
 }

@@ -1,8 +1,15 @@
 //! What hovering tells: a value in every environment, a function's signature, a helper's definition, a rule's reasons.
 
+use super::Asked;
 use super::documents::{range, uri_of};
 use super::model::{Meant, Model};
+use super::written::{in_object, in_words, structure};
+use crate::diagnostic::Versions;
+use crate::kubernetes::schema::ListKind;
+use crate::kubernetes::versions::sentence;
+use crate::rendering::Rendering;
 use crate::rule;
+use crate::source::{Span, Unsaved};
 use crate::template::functions;
 use lsp_types::{Diagnostic, Hover, HoverContents, MarkupContent, MarkupKind, NumberOrString, Position};
 use std::fmt::Write;
@@ -12,19 +19,37 @@ use std::path::Path;
 /// Longer helpers are cut.
 const MOST_LINES: usize = 30;
 
-pub(super) fn hover(model: Option<&Model>, path: &Path, text: &[u8], offset: usize, at: Position, found: &[Diagnostic]) -> Option<Hover> {
+/// What is looked through for what a helper renders to.
+const MOST_PIECES: usize = 50_000;
+
+pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option<Hover> {
+    let (text, offset) = (&asked.text[..], asked.offset(at));
     let mut parts: Vec<String> = Vec::new();
     let mut place = None;
-    if let Some(model) = model
-        && let Some(meant) = model.meant(path, offset)
-    {
-        let (told, on) = match meant {
-            Meant::Value(all, on) => (Some(all.iter().map(|keys| value(model, keys)).collect::<Vec<_>>().join("\n\n")), on),
-            Meant::Helper(name, on) => (helper(model, &name), on),
-            Meant::Function(name, on) => (function(&name), on),
-        };
-        parts.extend(told);
-        place = Some(on);
+    if let Some(model) = asked.model.as_deref() {
+        match model.meant(&asked.path, offset) {
+            Some(Meant::Value(all, on)) => {
+                parts.extend(all.iter().map(|keys| value(model, keys)));
+                place = Some(on);
+            }
+            Some(Meant::Helper(name, on)) => {
+                parts.push(helper(model, &name));
+                let rendering = asked.judged.as_deref().and_then(|j| j.rendering.as_ref());
+                parts.extend(rendering.and_then(|rendering| rendered(model, rendering, &name)));
+                place = Some(on);
+            }
+            Some(Meant::Function(name, on)) => {
+                parts.extend(function(&name));
+                place = Some(on);
+            }
+            None if model.template(&asked.path).is_some() => {
+                if let Some((told, on)) = field(text, offset, model.versions) {
+                    parts.push(told);
+                    place = Some(on);
+                }
+            }
+            None => {}
+        }
     }
     let here = found.iter().filter(|d| d.range.start <= at && at <= d.range.end);
     let mut rules: Vec<&str> = here
@@ -96,17 +121,93 @@ fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
 }
 
-fn helper(model: &Model, name: &str) -> Option<String> {
+fn helper(model: &Model, name: &str) -> String {
     let mut out = String::new();
     for (template, definition) in model.definitions(name) {
         let text = String::from_utf8_lossy(&template.text[definition.range.clone()]).into_owned();
-        let mut lines: Vec<&str> = text.lines().take(MOST_LINES).collect();
-        if text.lines().count() > MOST_LINES {
-            lines.push("…");
-        }
-        let _ = write!(out, "```helm\n{}\n```\n{}\n", lines.join("\n"), place(model, &template.path, &template.text, definition.range.start));
+        let place = place(model, &template.path, &template.text, definition.range.start);
+        let _ = write!(out, "```helm\n{}\n```\n{place}\n", cut(&text, MOST_LINES));
     }
-    if out.is_empty() { Some(format!("No template defines `{name}`.")) } else { Some(out) }
+    if out.is_empty() { format!("No template defines `{name}`.") } else { out }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut lines: Vec<&str> = text.lines().take(most).collect();
+    if text.lines().count() > most {
+        lines.push("…");
+    }
+    lines.join("\n")
+}
+
+/// What a helper was rendered to where it is called first, by environment. Nothing where its file was changed since.
+fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> {
+    let (template, definition) = model.definitions(name).next()?;
+    let (id, _) = rendering.sources.files().find(|(_, s)| s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path)?;
+    let inside = |span: &Span| span.source == id && definition.range.start <= span.start as usize && span.end as usize <= definition.range.end;
+    let mut all: Vec<(Vec<&str>, String)> = Vec::new();
+    let mut pieces = 0;
+    for render in rendering.renders.iter().filter(|r| r.primary) {
+        let environment = rendering.environments[render.environment as usize].name.as_str();
+        let first = render.rendered.outputs.iter().find_map(|output| {
+            let text = &rendering.sources.get(output.text).text;
+            let mut run: Option<(usize, usize)> = None;
+            for piece in rendering.sources.pieces(Span::new(output.text, 0, text.len())) {
+                pieces += 1;
+                if pieces > MOST_PIECES || (run.is_some_and(|(_, end)| end < piece.start as usize)) {
+                    break;
+                }
+                let span = Span { source: output.text, start: piece.start, end: piece.end };
+                if rendering.sources.trace(span).templates.iter().any(inside) {
+                    let (start, end) = run.unwrap_or((piece.start as usize, 0));
+                    run = Some((start, end.max(piece.end as usize)));
+                } else if run.is_some_and(|(start, end)| end > start) {
+                    break;
+                }
+            }
+            let (start, end) = run.filter(|(start, end)| end > start)?;
+            Some(String::from_utf8_lossy(&text[start..end.min(text.len())]).trim().to_string())
+        });
+        let Some(text) = first else { continue };
+        match all.iter_mut().find(|(_, same)| *same == text) {
+            Some((names, _)) => names.push(environment),
+            None => all.push((vec![environment], text)),
+        }
+    }
+    let show = |(names, text): &(Vec<&str>, String)| format!("Rendered in {}:\n```yaml\n{}\n```", names.join(", "), cut(text, MOST_LINES / 2));
+    (!all.is_empty()).then(|| all.iter().map(show).collect::<Vec<_>>().join("\n"))
+}
+
+/// The Kubernetes field whose name an offset is on.
+fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<usize>)> {
+    let word = word_at(text, offset);
+    if word.is_empty() || text.get(word.end) != Some(&b':') {
+        return None;
+    }
+    let found = in_object(&text[..word.end], &text[word.end..]);
+    let kind = found.kind.filter(|_| found.written.value.is_none())?;
+    let name = std::str::from_utf8(&text[word.clone()]).ok()?;
+    let definition = structure(kind, &found.written.parents, judged)?;
+    let fields: Vec<_> = definition.field(name).collect();
+    let mut out = format!("**{name}** of {} ({} {})\n", definition.name(), kind.api_version(), kind.name());
+    for field in &fields {
+        let versions = field.versions();
+        let since = match (versions.iter().next(), versions.newest()) {
+            _ if versions == Versions::ALL => "in all known versions".to_string(),
+            (Some(first), Some(Versions::NEWEST)) => format!("since Kubernetes 1.{first}"),
+            _ => format!("in Kubernetes {}", sentence(versions)),
+        };
+        let required = if field.required().and(judged).is_empty() { "" } else { ", required" };
+        let _ = write!(out, "\n{}{required}, {since}", in_words(field.field_type()));
+        match field.list() {
+            Some(list) if list.kind == Some(ListKind::Map) => {
+                let _ = write!(out, "; each `{}` once", list.keys.join("`, `"));
+            }
+            Some(list) if list.kind == Some(ListKind::Set) => out.push_str("; each item once"),
+            _ => {}
+        }
+        out.push('\n');
+    }
+    (!fields.is_empty()).then_some((out, word))
 }
 
 /// `name(string, ...interface {})`
@@ -119,7 +220,20 @@ pub(super) fn signature(function: &functions::Function) -> String {
 fn function(name: &str) -> Option<String> {
     let function = functions::lookup(name)?;
     let volatile = if function.volatile { "\n\nIts result differs from one Helm run to the next." } else { "" };
-    Some(format!("```go\n{}\n```{volatile}", signature(function)))
+    let example = examples().find(|(of, _, _)| *of == name).and_then(|(_, call, output)| {
+        let output: String = serde_json::from_str(output).ok()?;
+        Some(format!("\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```"))
+    });
+    Some(format!("```go\n{}\n```{volatile}{}", signature(function), example.unwrap_or_default()))
+}
+
+/// Name, call and answer (as JSON) of an example of each function.
+fn examples() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    include_str!("examples.tsv").lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (name, rest) = line.split_once('\t')?;
+        let (call, output) = rest.split_once('\t')?;
+        Some((name, call, output))
+    })
 }
 
 fn rule_page(id: &str) -> Option<String> {
@@ -131,4 +245,39 @@ fn rule_page(id: &str) -> Option<String> {
         }
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Helm made the answers of the fixtures; an example is one of them.
+    #[test]
+    fn examples_are_what_helm_answers() {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            call: String,
+            output: Option<String>,
+        }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/functions");
+        let mut known = 0;
+        for (name, call, output) in examples() {
+            let rows = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let rows: Vec<Row> = serde_yaml::from_str(&rows).expect("rows");
+            let output: String = serde_json::from_str(output).expect("a JSON string");
+            assert!(rows.iter().any(|r| r.call == call && r.output.as_deref() == Some(&output)), "{name}: {call}");
+            known += usize::from(functions::lookup(name).is_some());
+        }
+        assert!(known > 200, "{known}");
+    }
+
+    #[test]
+    fn a_field_has_a_type_and_versions() {
+        let text = "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: {{ .Values.replicas }}\n  template:\n    spec:\n      containers:\n        - name: x\n          resizePolicy: []\n";
+        let told = |word: &str| field(text.as_bytes(), text.find(word).expect("the word") + 1, Versions::ALL).map(|(told, _)| told);
+        assert!(told("replicas:").is_some_and(|t| t.contains("integer, in all known versions")), "{:?}", told("replicas:"));
+        let policy = told("resizePolicy").expect("a field");
+        assert!(policy.contains("list of ContainerResizePolicy, since Kubernetes 1.2"), "{policy}");
+        assert!(told("Deployment").is_none());
+    }
 }

@@ -12,6 +12,7 @@ mod judge;
 mod model;
 mod navigate;
 mod outline;
+mod written;
 
 use crate::Error;
 use crate::config;
@@ -84,11 +85,11 @@ fn capabilities() -> ServerCapabilities {
             work_done_progress_options: WorkDoneProgressOptions::default(),
         })),
         completion_provider: Some(CompletionOptions {
-            trigger_characters: Some([".", "\"", "$", "["].map(String::from).to_vec()),
+            trigger_characters: Some([".", "\"", "$", "[", " "].map(String::from).to_vec()),
             ..CompletionOptions::default()
         }),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
-            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, CodeActionKind::REFACTOR]),
             ..CodeActionOptions::default()
         })),
         inlay_hint_provider: Some(OneOf::Left(true)),
@@ -289,7 +290,7 @@ impl Server {
                 let HoverParams { text_document_position_params: at, .. } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
                 let found = self.found(&asked.path);
-                write(hover::hover(asked.model.as_deref(), &asked.path, &asked.text, asked.offset(at.position), at.position, &found))
+                write(hover::hover(&asked, at.position, &found))
             }
             GotoDefinition::METHOD => {
                 let GotoDefinitionParams { text_document_position_params: at, .. } = read(request)?;
@@ -332,10 +333,9 @@ impl Server {
                 write(model.map(|m| complete::complete(m, &asked.path, &asked.text, asked.offset(at.position))).unwrap_or_default())
             }
             CodeActionRequest::METHOD => {
-                let CodeActionParams { text_document, context, .. } = read(request)?;
+                let CodeActionParams { text_document, context, range, .. } = read(request)?;
                 let asked = asked!(&text_document.uri);
-                let is_template = asked.model.as_ref().is_some_and(|m| m.template(&asked.path).is_some());
-                write(act::actions(&asked.path, &asked.text, is_template, &context.diagnostics, &self.documents))
+                write(act::actions(&asked, range, &context.diagnostics, &self.documents))
             }
             InlayHintRequest::METHOD => {
                 let InlayHintParams { text_document, range, .. } = read(request)?;

@@ -3,6 +3,7 @@
 
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
+use crate::diagnostic::Versions;
 use crate::rendering::Rendering;
 use crate::source::{SourceId, Unsaved};
 use crate::yaml::{self, Data, Entry, Node};
@@ -42,6 +43,8 @@ pub(super) struct Model {
     pub environments: Vec<Environment>,
     pub configuration: Option<(PathBuf, Arc<[u8]>)>,
     pub conditions: Vec<Condition>,
+    /// The Kubernetes versions that are judged.
+    pub versions: Versions,
 }
 
 /// A `condition` of a dependency in a Chart.yaml.
@@ -89,6 +92,7 @@ impl Model {
             environments: Vec::new(),
             configuration: None,
             conditions: Vec::new(),
+            versions: rendering.versions,
         };
         let mut charts: Vec<(&crate::chart::Chart, Vec<String>)> = vec![(&rendering.chart, Vec::new())];
         while let Some((chart, under)) = charts.pop() {
@@ -367,14 +371,32 @@ fn split(path: &str) -> Vec<String> {
 
 /// A YAML text that is being written: lines that cannot be read are left out, all others keep their places.
 pub(super) fn recovered(text: &[u8]) -> Node {
-    const MOST: usize = 24;
     let source = SourceId::new(0, 0);
+    if let Ok(node) = yaml::parse(text, source, 0) {
+        return node;
+    }
     let mut text = text.to_vec();
+    // What is broken below one key of the top leaves the others alone: each is mended by itself.
+    let begins = |at: usize, text: &[u8]| (at == 0 || text[at - 1] == b'\n') && !matches!(text[at], b' ' | b'\r' | b'\n' | b'#' | b'-' | b']' | b'}');
+    let mut starts: Vec<usize> = (0..text.len()).filter(|&at| begins(at, &text)).collect();
+    starts.push(text.len());
+    for part in starts.windows(2) {
+        mend(&mut text[part[0]..part[1]]);
+    }
+    mend(&mut text);
+    yaml::parse(&text, source, 0).unwrap_or_else(|_| Node {
+        span: crate::source::Span::new(source, 0, 0),
+        data: Data::Null,
+        anchor: None,
+        style: yaml::Style::Plain,
+    })
+}
+
+/// Blanks lines, until the text can be read.
+fn mend(text: &mut [u8]) {
+    const MOST: usize = 24;
     for _ in 0..MOST {
-        let error = match yaml::parse(&text, source, 0) {
-            Ok(node) => return node,
-            Err(error) => error,
-        };
+        let Err(error) = yaml::parse(text, SourceId::new(0, 0), 0) else { return };
         // The line of the error, or the last one before it that has anything on it.
         let mut end = (error.span.start as usize).min(text.len());
         end = memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |n| end + n);
@@ -385,17 +407,11 @@ pub(super) fn recovered(text: &[u8]) -> Node {
                 break;
             }
             if start == 0 {
-                break;
+                return;
             }
             end = start - 1;
         }
     }
-    yaml::parse(&text, source, 0).unwrap_or_else(|_| Node {
-        span: crate::source::Span::new(source, 0, 0),
-        data: Data::Null,
-        anchor: None,
-        style: yaml::Style::Plain,
-    })
 }
 
 #[cfg(test)]

@@ -341,6 +341,14 @@ fn hovering_tells_values_functions_helpers_and_rules() {
     assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("quote(...interface {})")), "{told}");
     let told = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
     assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("{{ .Values.name }}-{{ .Release.Name }}")), "{told}");
+    assert!(
+        told["contents"]["value"].as_str().is_some_and(|t| t.contains("Rendered in default, prod:\n```yaml\ncafé 😀-release-name\n```")),
+        "{told}"
+    );
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("gives")), "{told}");
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "selector", 2);
+    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("map of string, in all known versions")), "{told}");
     editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
     editor.diagnostics(SERVICE);
     let told = at(&mut editor, "textDocument/hover", SERVICE, "99999999", 2);
@@ -482,11 +490,22 @@ fn completion_knows_values_functions_helpers_keys_and_rules() {
         ("{{ .Values.x | ", "default"),
         ("{{ include \"", "thebot.fullname"),
         ("# thebot-lint: ignore[", "image-tag-latest"),
+        ("{{ range $c := list \"backend\" }}{{ $b := index $.Values $c }}{{ $b.", "image"),
+        ("{{ $.ctx.Values.backend.image.", "repository"),
+        ("kind: Horiz", "HorizontalPodAutoscaler"),
     ] {
         editor.edit(file, "kind:", &format!("{typed}\nkind:"));
         let items = at(&mut editor, "textDocument/completion", file, &format!("{typed}\nkind:"), typed.len());
         assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
         editor.edit(file, &format!("{typed}\nkind:"), "kind:");
+    }
+    for (typed, want) in [("spec:\n  repl", "replicas"), ("spec:\n  template:\n    spec:\n      containers:\n        - na", "name")] {
+        let end = editor.text(file).len();
+        editor.splice(file, end, end, &format!("\n---\napiVersion: apps/v1\nkind: Deployment\n{typed}"));
+        let end = editor.text(file).len();
+        let place = position(editor.text(file), end);
+        let items = editor.request("textDocument/completion", json!({"textDocument": {"uri": editor.uri(file)}, "position": place}));
+        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
     }
     let end = editor.text("values-prod.yaml").len();
     editor.splice("values-prod.yaml", end, end, "\nnetw");
@@ -554,5 +573,121 @@ fn hints_and_rendered_manifests_tell_environments_apart() {
     let line = text.lines().position(|l| l.contains("port: 8080")).expect("the port");
     assert_eq!(answer["lines"][line]["template"], json!({"uri": editor.uri(SERVICE), "line": 10}));
     assert_eq!(answer["lines"][line]["values"], json!({"uri": editor.uri("values-prod.yaml"), "line": 0}));
+    editor.close();
+}
+
+/// The titles of the actions at a text of a file, with their edits.
+fn actions(editor: &mut Editor, file: &str, text: &str, found: &[Value]) -> Vec<(String, Value)> {
+    let place = editor.at_text(file, text);
+    let context = json!({"diagnostics": found});
+    let params = json!({"textDocument": {"uri": editor.uri(file)}, "range": {"start": place, "end": place}, "context": context});
+    let actions = editor.request("textDocument/codeAction", params);
+    let title = |a: &Value| (a["title"].as_str().expect("a title").to_string(), a["edit"].clone());
+    actions.as_array().expect("a list").iter().map(title).collect()
+}
+
+#[test]
+fn a_value_is_set_for_one_environment() {
+    let mut editor = demo();
+    let before = rendered(&editor, "prod");
+    editor.open(SERVICE);
+    editor.open("values.yaml");
+    let all = actions(&mut editor, "values.yaml", "repository", &[]);
+    let (_, edit) = all.iter().find(|(title, _)| title == "Set `image.repository` in values-prod.yaml").unwrap_or_else(|| panic!("{all:?}"));
+    assert_eq!(apply(&editor, edit), 1);
+    let text = std::fs::read_to_string(editor.path("values-prod.yaml")).expect("a file");
+    assert_eq!(text, "port: 8080\nimage:\n  tag: \"2.0\"\n  repository: ghcr.io/x/y\n");
+    assert_eq!(rendered(&editor, "prod"), before);
+    // What is set already is not offered.
+    let all = actions(&mut editor, "values.yaml", "tag", &[]);
+    assert!(all.iter().all(|(title, _)| !title.starts_with("Set ")), "{all:?}");
+    editor.close();
+}
+
+#[test]
+fn a_sure_fix_is_offered_and_takes_the_finding_away() {
+    let mut editor = demo();
+    editor.open(SERVICE);
+    editor.edit(SERVICE, "    i: {{ .Values.image.tag | quote }}", "    i: {{ 8080 }}");
+    let found = editor.diagnostics(SERVICE);
+    let broken: Vec<Value> = of_rule(&found, "wrong-type").into_iter().cloned().collect();
+    assert!(!broken.is_empty(), "{found:?}");
+    let all = actions(&mut editor, SERVICE, "i: {{ 8080 }}", &broken);
+    let (_, edit) = all.iter().find(|(title, _)| title == "Fix `wrong-type`").unwrap_or_else(|| panic!("{all:?}"));
+    let change = &edit["documentChanges"][0];
+    assert_eq!((change["textDocument"]["version"].as_i64(), change["edits"][0]["newText"].as_str()), (Some(2), Some(" | quote")), "{edit}");
+    editor.edit(SERVICE, "8080 }}", "8080 | quote }}");
+    let found = editor.diagnostics(SERVICE);
+    assert!(of_rule(&found, "wrong-type").is_empty(), "{found:?}");
+    editor.close();
+}
+
+/// Windows' line breaks, characters beyond the BMP before the place, on both sides of a finding.
+#[test]
+fn positions_hold_with_crlf_and_emoji() {
+    let mut editor = Editor::with(&[
+        ("Chart.yaml", CHART),
+        ("values.yaml", "a: 😀\r\nb: {x: 😀, port: 80}\r\n"),
+        (
+            "templates/service.yaml",
+            "apiVersion: v1\r\nkind: Service\r\nmetadata: {name: x}\r\nspec:\r\n  ports: [{name: \"😀\", port: {{ .Values.b.port }}}]\r\n",
+        ),
+    ]);
+    editor.open(SERVICE);
+    editor.open("values.yaml");
+    let found = at(&mut editor, "textDocument/definition", SERVICE, "b.port", 4);
+    assert_eq!(found[0]["range"]["start"], editor.at_text("values.yaml", "port: 80"), "{found}");
+    editor.edit("values.yaml", "port: 80", "port: 99999999");
+    let found = editor.diagnostics("values.yaml");
+    let start = editor.at_text("values.yaml", "99999999");
+    assert!(found.iter().any(|d| d["range"]["start"] == start), "{found:?}");
+    editor.edit("values.yaml", "99999999", "80");
+    assert!(editor.diagnostics("values.yaml").iter().all(|d| d["range"]["start"] != start));
+    editor.close();
+}
+
+#[test]
+fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
+    let mut editor = Editor::with(&[
+        ("notes.txt", "x"),
+        ("loose.yaml", "a: [1\n"),
+        ("one/Chart.yaml", CHART),
+        ("one/values.yaml", "a: 1\n"),
+        ("one/templates/a.yaml", "a: {{ .Values.a }}\n"),
+        ("two/Chart.yaml", CHART),
+        ("two/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n"),
+    ]);
+    editor.open("loose.yaml");
+    assert_eq!(at(&mut editor, "textDocument/hover", "loose.yaml", "a", 0), Value::Null);
+    assert_eq!(at(&mut editor, "textDocument/definition", "loose.yaml", "a", 0), Value::Null);
+    // Two charts at once, each with its own.
+    for file in ["one/templates/a.yaml", "two/templates/a.yaml"] {
+        editor.open(file);
+    }
+    assert!(!editor.diagnostics("one/templates/a.yaml").is_empty());
+    let quiet = editor.diagnostics("two/templates/a.yaml");
+    editor.edit("two/templates/a.yaml", "kind: ConfigMap", "kind: ConfigMapp");
+    assert!(editor.diagnostics("two/templates/a.yaml").len() > quiet.len());
+    // Closed without saving: what was said of the text goes with it.
+    let uri = editor.uri("two/templates/a.yaml");
+    editor.published.remove(&uri);
+    editor.open.remove(&uri);
+    editor.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
+    while editor.published.get(&uri).is_none_or(|p| !p["diagnostics"].as_array().expect("a list").is_empty()) {
+        editor.take();
+    }
+    // Deleted on disk while it is open elsewhere: the chart is judged without it.
+    let uri = editor.uri("one/templates/a.yaml");
+    editor.open.remove(&uri);
+    editor.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
+    editor.open("one/values.yaml");
+    std::fs::remove_file(editor.path("one/templates/a.yaml")).expect("it is there");
+    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri, "type": 3}]}));
+    loop {
+        let found = editor.take();
+        if found["params"]["uri"] == uri && found["params"]["diagnostics"] == json!([]) {
+            break;
+        }
+    }
     editor.close();
 }
