@@ -85,7 +85,7 @@ fn capabilities() -> ServerCapabilities {
             work_done_progress_options: WorkDoneProgressOptions::default(),
         })),
         completion_provider: Some(CompletionOptions {
-            trigger_characters: Some([".", "\"", "$", "[", " "].map(String::from).to_vec()),
+            trigger_characters: Some([".", "\"", "$", "["].map(String::from).to_vec()),
             ..CompletionOptions::default()
         }),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {

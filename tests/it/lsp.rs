@@ -439,14 +439,14 @@ fn renaming_a_value_and_a_helper_changes_nothing_that_is_rendered() {
     let mut editor = Editor::with_the_chart();
     let before = rendered(&editor, "prod");
     editor.open("values.yaml");
-    let place = editor.at_text("values.yaml", "repository");
+    let place = editor.at_text("values.yaml", "cacheTimeout");
     let uri = editor.uri("values.yaml");
     let rename = |new: &str, place: &Value| json!({"textDocument": {"uri": uri}, "position": place, "newName": new});
-    let edit = editor.request("textDocument/rename", rename("repo", &place));
-    assert!(apply(&editor, &edit) >= 2, "{edit}");
+    let edit = editor.request("textDocument/rename", rename("cacheSeconds", &place));
+    assert!(apply(&editor, &edit) >= 4, "{edit}");
     assert_eq!(rendered(&editor, "prod"), before);
     // Refused with a reason.
-    for new in ["a-b", "yes", "tag"] {
+    for new in ["a-b", "yes", "logLevel"] {
         let answer = editor.answer("textDocument/rename", rename(new, &place));
         assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains(new)), "{answer}");
     }
@@ -702,6 +702,7 @@ fn a_real_client_is_served() {
         return;
     }
     let program = env!("CARGO_BIN_EXE_thebot-lint");
-    let run = std::process::Command::new(&python).args(["-m", "pytest", "-q", "tests/client"]).env("THEBOT_LINT", program).output().expect("pytest runs");
+    let run =
+        std::process::Command::new(&python).args(["-m", "pytest", "-q", "tests/client"]).env("THEBOT_LINT", program).output().expect("pytest runs");
     assert!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
 }
