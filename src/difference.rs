@@ -2,6 +2,7 @@
 //! field, each with the line that caused it. Behind `thebot-lint diff`.
 
 use crate::manifest::Object;
+use crate::matrix::folder_of;
 use crate::rendering::Rendering;
 use crate::report::{Paint, escape_controls, escape_markdown, visible};
 use crate::secret::Secrets;
@@ -296,15 +297,7 @@ fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
 fn folder(changes: &[Change]) -> &str {
     let sides = changes.iter().flat_map(|c| &c.fields).flat_map(|f| f.from.iter().chain(&f.to)).filter_map(|s| s.place.as_ref());
     let because = changes.iter().filter_map(|c| c.because.as_ref()?.place.as_ref());
-    let mut folder: Option<&str> = None;
-    for (file, _) in sides.chain(because) {
-        let mut common = folder.unwrap_or(file);
-        while !common.is_empty() && !(common.ends_with('/') && file.starts_with(common)) {
-            common = common.trim_end_matches('/').rfind('/').map_or("", |slash| &common[..=slash]);
-        }
-        folder = Some(common);
-    }
-    folder.unwrap_or("")
+    folder_of(sides.chain(because).map(|(file, _)| file.as_str()))
 }
 
 /// For people: what only the old side has in red, what only the new one has in green, each with its line.

@@ -78,15 +78,7 @@ impl Matrix {
 
     /// The folder that all files of the cells have in common, with its slash.
     pub fn folder(&self) -> &str {
-        let mut folder: Option<&str> = None;
-        for (file, _) in self.rows.iter().flat_map(|r| &r.cells).flatten().filter_map(|c| c.place.as_ref()) {
-            let mut common = folder.unwrap_or(file);
-            while !common.is_empty() && !(common.ends_with('/') && file.starts_with(common)) {
-                common = common.trim_end_matches('/').rfind('/').map_or("", |slash| &common[..=slash]);
-            }
-            folder = Some(common);
-        }
-        folder.unwrap_or("")
+        folder_of(self.rows.iter().flat_map(|r| &r.cells).flatten().filter_map(|c| c.place.as_ref()).map(|(file, _)| &**file))
     }
 
     /// A table for a terminal, where it fits; else each fact with its values below each other. What differs between environments is
@@ -218,6 +210,22 @@ impl Matrix {
             .collect::<Vec<_>>()
         )
     }
+}
+
+/// The folder that all files have in common, with its slash; empty where there is none.
+pub(crate) fn folder_of<'f>(files: impl Iterator<Item = &'f str>) -> &'f str {
+    let mut folder: Option<&str> = None;
+    for file in files {
+        let mut common = folder.unwrap_or(file);
+        while !common.is_empty() {
+            if common.ends_with('/') && file.starts_with(common) {
+                break;
+            }
+            common = common.trim_end_matches('/').rfind('/').map_or("", |slash| &common[..=slash]);
+        }
+        folder = Some(common);
+    }
+    folder.unwrap_or("")
 }
 
 fn mark(row: &Row) -> &'static str {
