@@ -52,8 +52,12 @@ struct Fault {
 
 type Run<V> = Result<V, Box<Fault>>;
 
-/// The arguments of a call: seldom more than three.
-type Values = SmallVec<[Value; 3]>;
+/// The arguments of a call, seldom more than three, and their places.
+#[derive(Default)]
+struct Arguments {
+    values: SmallVec<[Value; 3]>,
+    places: SmallVec<[Span; 4]>,
+}
 
 /// Why a call failed: in a template that it executed, or by itself.
 enum CallError {
@@ -1015,11 +1019,11 @@ impl Engine<'_> {
                 return Err(fault);
             }
             Kind::Map(map) => {
-                if map.0.borrow().go_type == "chartutil.Values"
-                    && let Some(method) = values_method(name)
+                if let Some(method) = values_method(name)
+                    && map.0.borrow().go_type == "chartutil.Values"
                 {
-                    let values = self.method_arguments(frame, dot, name, method, arguments, piped)?;
-                    let result = call_values_method(&mut self.origins, map, name, &values);
+                    let given = self.method_arguments(frame, dot, name, method, arguments, piped)?;
+                    let result = call_values_method(&mut self.origins, map, name, &given.values);
                     return self.method_result(frame, node, name, result);
                 }
                 if has_arguments {
@@ -1095,9 +1099,9 @@ impl Engine<'_> {
         // Where it turns out to be no method, the place of the error is still that of the receiver.
         let at = frame.at;
         let values = match parameters {
-            Some(parameters) => self.method_arguments(frame, dot, name, parameters, arguments, piped)?,
+            Some(parameters) => self.method_arguments(frame, dot, name, parameters, arguments, piped)?.values,
             None => {
-                let mut values = Values::with_capacity(arguments.len() + 1);
+                let mut values = SmallVec::with_capacity(arguments.len() + 1);
                 for argument in arguments {
                     values.push(self.argument(frame, dot, Type::Any, argument)?);
                 }
@@ -1152,13 +1156,15 @@ impl Engine<'_> {
         parameters: &'static [&'static str],
         arguments: &'s [Expression],
         piped: Piped,
-    ) -> Run<Values> {
+    ) -> Run<Arguments> {
         let (fixed, variadic) = match parameters.split_last() {
             Some((last, fixed)) if last.starts_with("...") => (fixed, Some(named_type(&last[3..]))),
             _ => (parameters, None),
         };
         let fixed: Vec<Type> = fixed.iter().map(|name| named_type(name)).collect();
-        Ok(self.arguments(frame, dot, name, &fixed, variadic, arguments, piped)?.0)
+        let mut given = Arguments::default();
+        self.arguments(frame, dot, name, (&fixed, variadic), arguments, piped, &mut given)?;
+        Ok(given)
     }
 
     fn method_result<'s>(&mut self, frame: &mut Frame<'s>, node: &'s Expression, name: &str, result: Result<Value, String>) -> Run<Operand> {
@@ -1174,40 +1180,38 @@ impl Engine<'_> {
         }
     }
 
-    /// Evaluates the arguments of a call, checked against its parameters; also gives their places.
+    /// Evaluates the arguments of a call, checked against its parameters, into `given`.
     #[allow(clippy::too_many_arguments)]
     fn arguments<'s>(
         &mut self,
         frame: &mut Frame<'s>,
         dot: &Operand,
         name: &str,
-        parameters: &[Type],
-        variadic: Option<Type>,
+        (parameters, variadic): (&[Type], Option<Type>),
         arguments: &'s [Expression],
         piped: Piped,
-    ) -> Run<(Values, SmallVec<[Span; 4]>)> {
-        let given = arguments.len() + piped.is_some() as usize;
+        given: &mut Arguments,
+    ) -> Run<()> {
+        let count = arguments.len() + piped.is_some() as usize;
         match variadic {
-            Some(_) if given < parameters.len() => {
+            Some(_) if count < parameters.len() => {
                 return frame.fail(format!("wrong number of args for {name}: want at least {} got {}", parameters.len(), arguments.len()));
             }
-            None if given != parameters.len() => {
-                return frame.fail(format!("wrong number of args for {name}: want {} got {given}", parameters.len()));
+            None if count != parameters.len() => {
+                return frame.fail(format!("wrong number of args for {name}: want {} got {count}", parameters.len()));
             }
             _ => {}
         }
         let kind_of = |i: usize| parameters.get(i).copied().or(variadic).unwrap_or(Type::Any);
-        let mut values = Values::with_capacity(given);
-        let mut places = SmallVec::with_capacity(given);
         for (i, argument) in arguments.iter().enumerate() {
-            values.push(self.argument(frame, dot, kind_of(i), argument)?);
-            places.push(frame.span(argument.range));
+            given.values.push(self.argument(frame, dot, kind_of(i), argument)?);
+            given.places.push(frame.span(argument.range));
         }
         if let Some((value, range)) = piped {
-            values.push(self.validated(frame, value, kind_of(arguments.len()))?);
-            places.push(frame.span(range));
+            given.values.push(self.validated(frame, value, kind_of(arguments.len()))?);
+            given.places.push(frame.span(range));
         }
-        Ok((values, places))
+        Ok(())
     }
 
     fn validated(&self, frame: &Frame, operand: Operand, kind: Type) -> Run<Value> {
@@ -1296,24 +1300,26 @@ impl Engine<'_> {
         if role == Role::AndOr {
             return self.and_or(frame, dot, function, arguments, piped);
         }
-        let (values, places) = self.arguments(frame, dot, name, function.parameters, function.variadic, arguments, piped)?;
+        let mut given = Arguments::default();
+        self.arguments(frame, dot, name, (function.parameters, function.variadic), arguments, piped, &mut given)?;
+        let Arguments { values, places } = &given;
         let result = match role {
-            Role::Include => self.include(&values),
-            Role::Tpl => self.tpl(&values),
+            Role::Include => self.include(values),
+            Role::Tpl => self.tpl(values),
             Role::Call => {
                 let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
-                Err(CallError::Itself(call_of_no_function(callee, &values), None))
+                Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
-                self.note_reads(name, reading, &values);
+                self.note_reads(name, reading, values);
                 if role == Role::Changes {
-                    self.recorder.changes(&values);
+                    self.recorder.changes(values);
                 }
-                self.call(frame, function, site, &values, &places)
+                self.call(frame, function, site, values, places)
             }
         };
         if role == Role::SemverCompare {
-            self.recorder.compared(&values, &result);
+            self.recorder.compared(values, &result);
         }
         match result {
             Ok(value) => {
