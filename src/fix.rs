@@ -383,102 +383,10 @@ fn scalar(data: &Data) -> Option<String> {
     }
 }
 
-/// A unified diff of two texts, with three lines around each change; the texts are compared line by line.
+/// A unified diff of two texts, with three lines around each change.
 pub fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
-    const AROUND: usize = 3;
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
-    let (a, b): (Vec<&str>, Vec<&str>) = (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
-    let steps = compared(&a, &b);
-    let mut out = format!("--- {name}\n+++ {name}\n");
-    let mut at = 0;
-    while let Some(first) = (at..steps.len()).find(|&i| !matches!(steps[i], Step::Both(..))) {
-        let start = first.saturating_sub(AROUND).max(at);
-        let mut end = first;
-        let mut quiet = 0;
-        while end < steps.len() && quiet <= 2 * AROUND {
-            quiet = if matches!(steps[end], Step::Both(..)) { quiet + 1 } else { 0 };
-            end += 1;
-        }
-        end -= quiet.saturating_sub(AROUND);
-        let hunk = &steps[start..end];
-        let old = hunk.iter().filter(|s| !matches!(s, Step::Added(_))).count();
-        let new = hunk.iter().filter(|s| !matches!(s, Step::Removed(_))).count();
-        let ahead = |counted: fn(&Step) -> bool| steps[..start].iter().filter(|s| counted(s)).count();
-        let (old_at, new_at) = (ahead(|s| !matches!(s, Step::Added(_))), ahead(|s| !matches!(s, Step::Removed(_))));
-        // An empty side is named by the line before it.
-        out += &format!("@@ -{},{old} +{},{new} @@\n", old_at + usize::from(old > 0), new_at + usize::from(new > 0));
-        for step in hunk {
-            let (sign, line) = match step {
-                Step::Both(line) => (' ', line),
-                Step::Removed(line) => ('-', line),
-                Step::Added(line) => ('+', line),
-            };
-            out.push(sign);
-            out.push_str(line);
-            if !line.ends_with('\n') {
-                out.push_str("\n\\ No newline at end of file\n");
-            }
-        }
-        at = end;
-    }
-    out
-}
-
-enum Step<'t> {
-    Both(&'t str),
-    Removed(&'t str),
-    Added(&'t str),
-}
-
-/// The shortest way from one list of lines to the other (Myers, "An O(ND) Difference Algorithm and Its Variations", 1986).
-fn compared<'t>(a: &[&'t str], b: &[&'t str]) -> Vec<Step<'t>> {
-    let most = a.len() + b.len();
-    // How far each diagonal reaches with so many changes; of diagonal k at index k + most + 1.
-    let mut reach = vec![0usize; 2 * most + 3];
-    let mut history = Vec::new();
-    let index = |k: isize| (k + most as isize + 1) as usize;
-    'search: for d in 0..=most as isize {
-        // What round d can look at.
-        history.push(reach[index(-d - 1)..=index(d + 1)].to_vec());
-        for k in (-d..=d).step_by(2) {
-            let down = k == -d || (k != d && reach[index(k - 1)] < reach[index(k + 1)]);
-            let mut x = if down { reach[index(k + 1)] } else { reach[index(k - 1)] + 1 };
-            let mut y = (x as isize - k) as usize;
-            while x < a.len() && y < b.len() && a[x] == b[y] {
-                x += 1;
-                y += 1;
-            }
-            reach[index(k)] = x;
-            if x >= a.len() && y >= b.len() {
-                break 'search;
-            }
-        }
-    }
-    let (mut x, mut y) = (a.len(), b.len());
-    let mut steps = Vec::new();
-    for (d, reach) in history.iter().enumerate().rev() {
-        let (d, k) = (d as isize, x as isize - y as isize);
-        let index = |k: isize| (k + d + 1) as usize;
-        let down = k == -d || (k != d && reach[index(k - 1)] < reach[index(k + 1)]);
-        let from = if down { k + 1 } else { k - 1 };
-        let (from_x, from_y) = if d == 0 { (0, 0) } else { (reach[index(from)], (reach[index(from)] as isize - from) as usize) };
-        while x > from_x && y > from_y && (d == 0 || x > from_x + usize::from(!down) || y > from_y + usize::from(down)) {
-            x -= 1;
-            y -= 1;
-            steps.push(Step::Both(a[x]));
-        }
-        if d > 0 {
-            if down {
-                y -= 1;
-                steps.push(Step::Added(b[y]));
-            } else {
-                x -= 1;
-                steps.push(Step::Removed(a[x]));
-            }
-        }
-    }
-    steps.reverse();
-    steps
+    similar::TextDiff::from_lines(&*before, &*after).unified_diff().header(name, name).to_string()
 }
 
 #[cfg(test)]
@@ -492,8 +400,8 @@ mod tests {
         let told = diff("f", before.as_bytes(), after.as_bytes());
         let wanted = "--- f\n+++ f\n@@ -3,7 +3,7 @@\n 3\n 4\n 5\n-6\n+six\n 7\n 8\n 9\n@@ -16,5 +16,4 @@\n 16\n 17\n 18\n-19\n 20\n";
         assert_eq!(told, wanted);
-        assert_eq!(diff("f", b"a", b"b\n"), "--- f\n+++ f\n@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+b\n");
-        assert_eq!(diff("f", b"", b"b\n"), "--- f\n+++ f\n@@ -0,0 +1,1 @@\n+b\n");
-        assert_eq!(diff("f", b"a\n", b"a\n"), "--- f\n+++ f\n");
+        assert_eq!(diff("f", b"a", b"b\n"), "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n");
+        assert_eq!(diff("f", b"", b"b\n"), "--- f\n+++ f\n@@ -0,0 +1 @@\n+b\n");
+        assert_eq!(diff("f", b"a\n", b"a\n"), "");
     }
 }
