@@ -130,6 +130,11 @@ impl Rendering {
             };
             let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {
                 let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, i as u16)).collect();
+                found.extend(rendered.unfetched.iter().map(|e| Diagnostic {
+                    severity: Severity::Info,
+                    environment: Some(i as u16),
+                    ..e.diagnostic(head)
+                }));
                 found.iter_mut().for_each(|d| d.kubernetes = (of != versions).then_some(of));
                 let mut render = Render { environment: i as u16, versions: of, primary: k == 0, rendered, objects: Vec::new() };
                 render.read(versions, &sources.limits, &mut found);

@@ -86,6 +86,13 @@ pub struct HelmVersion {
     pub go_version: String,
 }
 
+impl HelmVersion {
+    /// Whether values are coalesced as Helm 4 does it.
+    pub fn is_four(&self) -> bool {
+        self.version.starts_with("v4.")
+    }
+}
+
 impl Default for Capabilities {
     /// Those of the released binary of Helm 3.22.
     fn default() -> Capabilities {

@@ -307,7 +307,7 @@ impl Loader<'_> {
         let (first, rest): (Vec<Raw>, Vec<Raw>) = files.into_iter().partition(|f| f.name == "Chart.yaml");
         let mut has_metadata = false;
         for file in first {
-            let id = self.add(&file.shown, file.data);
+            let id = self.add(&file.shown, yaml::utf8(file.data));
             let node = self.read(id, "Chart.yaml", "chart-metadata")?;
             chart.metadata.read(&node).map_err(|m| misfit(m, "Chart.yaml", "chart-metadata"))?;
             if chart.metadata.api_version.is_empty() {
@@ -326,7 +326,8 @@ impl Loader<'_> {
                 subcharts.entry(folder).or_default().push(Raw { name, ..file });
                 continue;
             }
-            let id = self.add(&file.shown, file.data);
+            let is_yaml = matches!(&*file.name, "values.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock");
+            let id = self.add(&file.shown, if is_yaml { yaml::utf8(file.data) } else { file.data });
             let own = File { name: file.name.as_str().into(), source: id };
             match &*file.name {
                 "Chart.lock" => {

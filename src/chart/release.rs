@@ -24,6 +24,8 @@ pub struct Release<'c> {
     pub warnings: Vec<String>,
     /// Declared dependencies that are not in charts/: name and place.
     pub missing: Vec<(String, Span)>,
+    /// As Helm 4 has it: nulls among a chart's own values count as absent. False at first.
+    pub drop_nulls: bool,
 }
 
 /// Names a chart in a [`Release`]; 0 is the top one.
@@ -51,7 +53,7 @@ struct Requirement {
 impl<'c> Release<'c> {
     /// The charts as loaded, each with its own values.
     pub fn new(chart: &'c Chart, origins: &mut Origins) -> Release<'c> {
-        let mut release = Release { nodes: Vec::new(), requirements: Vec::new(), warnings: Vec::new(), missing: Vec::new() };
+        let mut release = Release { nodes: Vec::new(), requirements: Vec::new(), warnings: Vec::new(), missing: Vec::new(), drop_nulls: false };
         release.add(chart, None, origins);
         release.find_missing();
         release
@@ -126,7 +128,8 @@ impl<'c> Release<'c> {
         let node = &self.nodes[id];
         let below = join(prefix, &node.name);
         let is_child = |key: &[u8]| node.children.iter().any(|&c| self.nodes[c].name.as_bytes() == key);
-        values::under_chart(dest, &node.values, &below, merge, &is_child, &mut self.warnings);
+        let how = values::Under { merge, drop_nulls: self.drop_nulls, is_child: &is_child };
+        values::under_chart(dest, &node.values, &below, &how, &mut self.warnings);
         for child in self.nodes[id].children.clone() {
             let name = self.nodes[child].name.clone();
             let table = match dest.get(name.as_bytes()) {

@@ -6,10 +6,13 @@
 use super::Error;
 use super::release::{NodeId, Release};
 use crate::source::{Origin, OriginId, Origins, Sources, Span};
-use crate::value::{Kind, Map, Value};
+use crate::value::{Kind, Map, Text, Value};
+use crate::yaml::json;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, Uri, ValidationError};
+use jsonschema::{Draft, ReferencingError, Uri, ValidationError};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// Values that a schema refuses.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,19 +23,31 @@ pub struct Refusal {
     pub faults: Vec<Error>,
 }
 
-/// Judges the values of a release by the schemas of its charts; none where they fit.
-pub fn validate(release: &Release, values: &Map, sources: &Sources, origins: &Origins) -> Option<Refusal> {
-    let mut found = Found { text: String::new(), faults: Vec::new() };
-    chart(release, 0, values, sources, origins, &mut found);
-    (!found.text.is_empty()).then(|| Refusal {
-        message: format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{}", found.text),
-        faults: found.faults,
-    })
+/// What the schemas of a release say of its values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// None where the values fit.
+    pub refusal: Option<Refusal>,
+    /// Schemas elsewhere that were not fetched, so that what they would say is not known.
+    pub unfetched: Vec<Error>,
 }
 
+/// Judges the values of a release by the schemas of its charts.
+pub fn validate(release: &Release, values: &Map, sources: &Sources, origins: &Origins) -> Judgement {
+    let mut found = Found::default();
+    chart(release, 0, values, sources, origins, &mut found);
+    let refusal = (!found.text.is_empty()).then(|| Refusal {
+        message: format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{}", found.text),
+        faults: found.faults,
+    });
+    Judgement { refusal, unfetched: found.unfetched }
+}
+
+#[derive(Default)]
 struct Found {
     text: String,
     faults: Vec<Error>,
+    unfetched: Vec<Error>,
 }
 
 fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins: &Origins, found: &mut Found) {
@@ -40,7 +55,17 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
     if let Some(schema) = release.chart(id).schema {
         let json = to_json(&Kind::Map(values.clone()).into(), 0);
         let at_schema = Span::new(schema, 0, 0);
-        match judge(&sources.get(schema).text, &json) {
+        let text = &sources.get(schema).text;
+        let (verdict, unfetched) = judge(text, &json);
+        for uri in unfetched {
+            let message = format!("values.schema.json of chart {name} refers to {uri}, which is not fetched: values are not checked by it");
+            // A reference to it is there as it stands, unless it is relative to an `$id`.
+            let start = memchr::memmem::find(text, uri.as_bytes());
+            let place = start.map_or(at_schema, |start| Span::new(schema, start, start + uri.len()));
+            let help = "Put what it says into the file itself, for example below `$defs`; Helm fetches it for each render";
+            found.unfetched.push(Error::new("values-schema-unfetched", message).at(place).help(help));
+        }
+        match verdict {
             Ok(tree) => {
                 if let Some((front, tree)) = tree {
                     found.text.push_str(&format!("{name}:\n{front}"));
@@ -77,32 +102,140 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
 /// The errors as a tree below the words in front of it (for a schema with an `$id`: which one it is).
 type Verdict = Option<(String, Vec<Tree>)>;
 
+/// The verdict, and the addresses of schemas that it had to do without.
+fn judge(schema: &[u8], values: &Json) -> (Result<Verdict, String>, BTreeSet<String>) {
+    let schema: Json = match serde_json::from_slice(schema) {
+        Ok(schema) => schema,
+        Err(e) => return (Err(syntax(schema).unwrap_or_else(|| e.to_string())), BTreeSet::new()),
+    };
+    let elsewhere = Elsewhere { stand_in: stand_in(&schema), asked: Arc::default() };
+    let asked = elsewhere.asked.clone();
+    let verdict = judge_by(&schema, values, elsewhere);
+    let asked = asked.lock().map(|asked| asked.clone()).unwrap_or_default();
+    (verdict, asked)
+}
+
 /// # Errors
-/// A schema that is no JSON or no schema.
-fn judge(schema: &[u8], values: &Json) -> Result<Verdict, String> {
-    let schema: Json = serde_json::from_slice(schema).map_err(|e| format!("{e}"))?;
-    // References that lead out of the file are not followed: there is no network. They allow everything.
-    let options = jsonschema::options().with_retriever(Elsewhere).with_base_uri(BASE);
-    let validator = options.build(&schema).map_err(|e| format!("\"{BASE}#\" is not valid against metaschema: {e}"))?;
+/// A schema that is no schema.
+fn judge_by(schema: &Json, values: &Json, elsewhere: Elsewhere) -> Result<Verdict, String> {
+    let options = jsonschema::options().with_retriever(elsewhere).with_base_uri(BASE);
+    let validator = options.build(schema).map_err(|e| no_schema(schema, &e))?;
     let errors: Vec<Flat> = validator.iter_errors(values).map(|e| Flat::new(&e)).collect();
     if errors.is_empty() {
         return Ok(None);
     }
-    let builder = Builder { old: matches!(validator.draft(), Draft::Draft4 | Draft::Draft6 | Draft::Draft7) };
-    let tree = builder.schema(errors.iter().collect(), 0, 0, 0).into_iter().flat_map(Tree::ungrouped).collect();
     let id = schema.get("$id").or_else(|| schema.get("id")).and_then(Json::as_str).filter(|id| id.contains(':'));
     let front = id.map(|id| format!("jsonschema validation failed with '{}#'", id.trim_end_matches('#'))).unwrap_or_default();
-    Ok(Some((front, tree)))
+    Ok(Some((front, trees(&errors, validator.draft()))))
+}
+
+fn trees(errors: &[Flat], draft: Draft) -> Vec<Tree> {
+    let builder = Builder { old: matches!(draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7) };
+    builder.schema(errors.iter().collect(), 0, 0, 0).into_iter().flat_map(Tree::ungrouped).collect()
 }
 
 const BASE: &str = "file:///values.schema.json";
 
-struct Elsewhere;
+/// What encoding/json's decoder says of a text that is no JSON.
+fn syntax(text: &[u8]) -> Option<String> {
+    let message = json::read(&Text { bytes: text.into(), pieces: None }, OriginId::default(), &mut Origins::default()).err()?;
+    Some(match &*message {
+        "unexpected end of JSON input" if text.trim_ascii().is_empty() => "EOF".into(),
+        "unexpected end of JSON input" => "unexpected EOF".into(),
+        other if other.ends_with("after top-level value") => "invalid character after top-level value".into(),
+        _ => message,
+    })
+}
+
+/// What Helm says of JSON that is no schema.
+fn no_schema(schema: &Json, error: &ValidationError) -> String {
+    match error.kind() {
+        ValidationErrorKind::Referencing(ReferencingError::PointerToNowhere { pointer }) => {
+            return format!("json-pointer in \"{BASE}#{pointer}\" not found");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::NoSuchAnchor { anchor }) => {
+            return format!("anchor in \"{BASE}#{anchor}\" not found in schema \"{BASE}\"");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, source }) => {
+            return format!("failing loading \"{uri}\": {source}");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::UnknownSpecification { specification }) if !specification.contains(':') => {
+            return format!("failing loading {specification:?}: {}", no_loader(specification));
+        }
+        _ => {}
+    }
+    let front = format!("\"{BASE}#\" is not valid against metaschema: ");
+    let draft = Draft::default().detect(schema);
+    let (uri, meta) = match draft {
+        Draft::Draft4 => ("http://json-schema.org/draft-04/schema", jsonschema::draft4::meta::validator()),
+        Draft::Draft6 => ("http://json-schema.org/draft-06/schema", jsonschema::draft6::meta::validator()),
+        Draft::Draft7 => ("http://json-schema.org/draft-07/schema", jsonschema::draft7::meta::validator()),
+        Draft::Draft201909 => ("https://json-schema.org/draft/2019-09/schema", jsonschema::draft201909::meta::validator()),
+        _ => ("https://json-schema.org/draft/2020-12/schema", jsonschema::draft202012::meta::validator()),
+    };
+    let errors: Vec<Flat> = meta.iter_errors(schema).map(|e| Flat::new(&e)).collect();
+    if errors.is_empty() {
+        return format!("{front}{error}");
+    }
+    let mut text = format!("{front}jsonschema validation failed with '{uri}#'");
+    trees(&errors, draft).iter().for_each(|tree| tree.show(1, &mut text));
+    text
+}
+
+fn no_loader(uri: &str) -> String {
+    format!("no URLLoader registered for {uri:?}")
+}
+
+/// Stands for all schemas that lie elsewhere. There is no network, and no file but the chart's own is read.
+struct Elsewhere {
+    stand_in: Json,
+    /// The addresses that Helm would have fetched.
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
 
 impl jsonschema::Retrieve for Elsewhere {
-    fn retrieve(&self, _uri: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Json::Bool(true))
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+        match uri.scheme().as_str() {
+            "http" | "https" => {
+                if let Ok(mut asked) = self.asked.lock() {
+                    asked.insert(uri.to_string());
+                }
+                Ok(self.stand_in.clone())
+            }
+            // Helm takes these for granted.
+            "urn" => Ok(Json::Bool(true)),
+            // Helm resolves references to files from the root of the file system, where no chart has any.
+            "file" => Err(format!("open {}: no such file or directory", uri.path().as_str()).into()),
+            _ => Err(no_loader(uri.as_str()).into()),
+        }
     }
+}
+
+/// A schema that allows everything, and has all places that the references of `schema` point to in other files.
+fn stand_in(schema: &Json) -> Json {
+    let mut made = serde_json::Map::new();
+    let mut left = vec![schema];
+    while let Some(json) = left.pop() {
+        match json {
+            Json::Array(items) => left.extend(items),
+            Json::Object(entries) => {
+                left.extend(entries.values());
+                let reference = entries.get("$ref").and_then(Json::as_str).and_then(|r| r.split_once('#'));
+                let Some((file, pointer)) = reference else { continue };
+                if file.is_empty() || !pointer.starts_with('/') {
+                    continue;
+                }
+                let mut at = &mut made;
+                for step in steps(pointer).into_iter().take(MAX_DEPTH) {
+                    let next = at.entry(step).or_insert_with(|| Json::Object(Default::default()));
+                    let Json::Object(next) = next else { break };
+                    at = next;
+                }
+            }
+            _ => {}
+        }
+    }
+    Json::Object(made)
 }
 
 /// A value as JSON; whole floats are integers, as JSON Schema has it.

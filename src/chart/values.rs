@@ -88,10 +88,27 @@ fn merge_at(base: &Map, over: &Map, depth: usize) {
     }
 }
 
-/// Merges a chart's own values under `dest`, which wins. `is_child` tells a subchart's name.
-pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, merge: bool, is_child: &dyn Fn(&[u8]) -> bool, warnings: &mut Vec<String>) {
+/// How a chart's own values come under those that were given.
+pub(super) struct Under<'a> {
+    /// Keep the nulls that were given: the values will be coalesced once more.
+    pub merge: bool,
+    /// Helm 4: nulls among the chart's own values count as absent.
+    pub drop_nulls: bool,
+    /// Tells a subchart's name.
+    pub is_child: &'a dyn Fn(&[u8]) -> bool,
+}
+
+/// Merges a chart's own values under `dest`, which wins.
+pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, how: &Under, warnings: &mut Vec<String>) {
+    let merge = how.merge;
     for (key, entry) in entries(&deep_copy_map(own)) {
         let Some(value) = dest.get(&key) else {
+            if how.drop_nulls && !merge {
+                if is_nil(&entry.value) {
+                    continue;
+                }
+                entry.value.as_map().inspect(|own| without_nulls(own, 0));
+            }
             set(dest, key, entry);
             continue;
         };
@@ -100,10 +117,28 @@ pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, merge: bool, is_c
         } else if let Some(inner) = value.as_map() {
             let name = join(prefix, &String::from_utf8_lossy(&key));
             match entry.value.as_map() {
-                Some(under) => tables(inner, under, &name, merge || is_child(&key), warnings),
+                Some(under) => {
+                    let merge = merge || (how.is_child)(&key);
+                    if how.drop_nulls && !merge {
+                        without_nulls(under, 0);
+                    }
+                    tables(inner, under, &name, merge, warnings);
+                }
                 None if is_nil(&entry.value) => {}
                 None => warnings.push(format!("warning: skipped value for {name}: Not a table.")),
             }
+        }
+    }
+}
+
+fn without_nulls(map: &Map, depth: usize) {
+    for (key, entry) in entries(map) {
+        if is_nil(&entry.value) {
+            remove(map, &key);
+        } else if let Some(inner) = entry.value.as_map()
+            && depth < MAX_DEPTH
+        {
+            without_nulls(inner, depth + 1);
         }
     }
 }
@@ -238,7 +273,7 @@ mod tests {
     fn null_takes_a_default_away_but_stays_where_there_is_none() {
         let dest = map(&[("a", Value::nil()), ("new", Value::nil()), ("t", table_of(&[("x", Value::nil()), ("y", Value::nil())]))]);
         let own = map(&[("a", Value::str("1")), ("b", Value::nil()), ("t", table_of(&[("x", Value::str("1")), ("z", Value::nil())]))]);
-        under_chart(&dest, &own, "c", false, &|_| false, &mut Vec::new());
+        under_chart(&dest, &own, "c", &Under { merge: false, drop_nulls: false, is_child: &|_| false }, &mut Vec::new());
         assert_eq!(keys(&dest), ["b", "new", "t"]);
         assert_eq!(keys(&table(&dest, "t").unwrap()), ["y", "z"]);
     }

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::manifests::{self, Helm, Printed, Selection};
 use crate::template::render::{self, Cache, Problem};
-use crate::template::{Renderer, Templates, with_stack};
+use crate::template::{Renderer, Templates, helm4, with_stack};
 use crate::value::Value;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -218,6 +218,9 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     for warning in &rendered.warnings {
         eprintln!("{warning}");
     }
+    for schema in &rendered.unfetched {
+        eprintln!("Warning: {}", schema.message);
+    }
     sources.adopt(1, std::mem::take(&mut rendered.derived));
     let selection = Selection {
         helm: if arguments.helm == "4" { Helm::Four } else { Helm::Three },
@@ -230,7 +233,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if let Some(problem) = &early
         && !(arguments.debug && problem.has_release())
     {
-        return Err(text_of(problem));
+        return Err(text_of(problem, selection.helm));
     }
     if early.is_some() {
         rendered.outputs.clear();
@@ -240,11 +243,11 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if let Some(problem) = &problem
         && !(arguments.debug && problem.has_release())
     {
-        return Err(text_of(problem));
+        return Err(text_of(problem, selection.helm));
     }
     let code = show(arguments, &printed, &chart, &inputs, &sources);
     match problem {
-        Some(problem) => Err(problem.helm_message()),
+        Some(problem) => Err(message_of(problem, selection.helm)),
         None => Ok(code),
     }
 }
@@ -253,8 +256,15 @@ fn show(arguments: &Arguments, printed: &Printed, chart: &Chart, inputs: &chart:
     if arguments.provenance { super::print(&provenance::lines(printed, chart, inputs, sources)) } else { super::print(&printed.bytes) }
 }
 
-fn text_of(problem: &Problem) -> String {
-    let message = problem.helm_message();
+fn message_of(problem: &Problem, helm: Helm) -> String {
+    match (problem, helm) {
+        (Problem::Template(error), Helm::Four) => helm4::layout(&error.message),
+        _ => problem.helm_message(),
+    }
+}
+
+fn text_of(problem: &Problem, helm: Helm) -> String {
+    let message = message_of(problem, helm);
     if problem.has_release() { format!("{message}\n\nUse --debug flag to render out invalid YAML") } else { message }
 }
 

@@ -9,6 +9,7 @@
 mod context;
 mod eval;
 pub mod functions;
+pub mod helm4;
 #[cfg(test)]
 mod language;
 pub(crate) mod lexer;

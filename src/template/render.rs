@@ -69,6 +69,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// What Helm writes to stderr without failing.
     pub warnings: Vec<String>,
+    /// Schemas that lie elsewhere, by which Helm would check the values, and we do not.
+    pub unfetched: Vec<chart::Error>,
     /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
     pub crds: Vec<Output>,
     /// The templates that [`Record::executed`] speaks of; none where the render did not come that far.
@@ -182,6 +184,7 @@ pub fn render(
             apart: Versions::NONE,
             problems: Vec::new(),
             warnings: chart.warnings.clone(),
+            unfetched: Vec::new(),
             crds: Vec::new(),
             templates: None,
             derived: Derived::default(),
@@ -227,6 +230,7 @@ impl Run<'_> {
             }
         };
         let mut release = Release::new(self.chart, &mut origins);
+        release.drop_nulls = self.options.capabilities.helm.is_four();
         let values = self.values(&mut release, &user, &origins);
         self.rendered.warnings.append(&mut release.warnings);
         let Some(values) = values else {
@@ -267,11 +271,14 @@ impl Run<'_> {
                 return None;
             }
         };
-        if !self.options.skip_schema
-            && let Some(refusal) = schema::validate(release, &values, self.sources, origins)
-            && self.problem(Problem::Schema(refusal))
-        {
-            return None;
+        if !self.options.skip_schema {
+            let judgement = schema::validate(release, &values, self.sources, origins);
+            self.rendered.unfetched = judgement.unfetched;
+            if let Some(refusal) = judgement.refusal
+                && self.problem(Problem::Schema(refusal))
+            {
+                return None;
+            }
         }
         let (wanted, version) = (&metadata.kube_version, &self.options.capabilities.version);
         if !wanted.is_empty() && !release::is_compatible(wanted, version) {

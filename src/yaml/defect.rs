@@ -69,15 +69,20 @@ fn problem_at(text: &[u8], at: usize, width: usize) -> Option<&'static str> {
 fn piece_of(text: &[u8], at: usize) -> usize {
     let mut start = 0;
     loop {
-        let end = start + PIECE;
-        if end >= text.len() {
+        let end = piece_end(text, start);
+        if end == text.len() || at < end {
             return start;
         }
-        // A character that the piece cuts is read with the next one.
-        let cut = (1..=3).find(|back| char_width(text[end - back]) > *back).unwrap_or(0);
-        if at < end - cut {
-            return start;
-        }
-        start = end - cut;
+        start = end;
     }
+}
+
+/// Where the piece that starts at `start` ends.
+pub(super) fn piece_end(text: &[u8], start: usize) -> usize {
+    let end = start + PIECE;
+    if end >= text.len() {
+        return text.len();
+    }
+    // A character that the piece cuts is read with the next one.
+    end - (1..=3).find(|back| char_width(text[end - back]) > *back).unwrap_or(0)
 }

@@ -184,6 +184,22 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
     parse(&sources.get(source).text, source, 0)
 }
 
+/// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark tells. Anything else, and broken UTF-16, stays as it is.
+pub fn utf8(text: Vec<u8>) -> Vec<u8> {
+    let unit: fn([u8; 2]) -> u16 = match text {
+        _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
+        _ if text.starts_with(b"\xFE\xFF") => u16::from_be_bytes,
+        _ => return text,
+    };
+    let (pairs, rest) = text.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
+    match String::from_utf16(&units) {
+        // The mark itself, now UTF-8's, is left for the reader to skip.
+        Ok(read) if rest.is_empty() => read.into_bytes(),
+        _ => text,
+    }
+}
+
 /// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole source.
 ///
 /// # Errors

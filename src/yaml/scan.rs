@@ -158,6 +158,8 @@ pub(super) struct Scanner<'t> {
     indent: isize,
     indents: Vec<isize>,
     ended: bool,
+    /// Text of go-yaml's first piece that starts with a second BOM; 0 where there is none.
+    bom_piece: usize,
     /// Where wanted: the ranges of all comments.
     pub comments: Option<Vec<std::ops::Range<usize>>>,
 }
@@ -183,6 +185,7 @@ impl<'t> Scanner<'t> {
             indent: -1,
             indents: Vec::new(),
             ended: false,
+            bom_piece: if text[pos..].starts_with(b"\xEF\xBB\xBF") { super::defect::piece_end(text, 0) } else { 0 },
             comments: None,
         }
     }
@@ -427,6 +430,11 @@ impl<'t> Scanner<'t> {
 
     fn skip_to_token(&mut self) {
         loop {
+            // go-yaml means to skip a BOM at the start of a line, but looks for it at the start of what it has read: where one is there,
+            // each line loses its first character.
+            if self.pos == self.line_start && self.pos < self.bom_piece {
+                self.pos += char_width(self.text[self.pos]).max(1);
+            }
             loop {
                 match self.byte(0) {
                     b' ' => self.pos += 1,
