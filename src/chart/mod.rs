@@ -66,11 +66,17 @@ pub struct Error {
     /// The culprit, where it stands in a file.
     pub span: Option<Span>,
     pub help: Option<String>,
+    /// What `lint` says instead of Helm's text.
+    pub finding: Option<String>,
 }
 
 impl Error {
     pub fn new(rule: &'static str, message: impl Into<String>) -> Error {
-        Error { message: message.into(), rule, span: None, help: None }
+        Error { message: message.into(), rule, span: None, help: None, finding: None }
+    }
+    pub fn finding(mut self, finding: impl Into<String>) -> Error {
+        self.finding = Some(finding.into());
+        self
     }
     pub fn at(mut self, span: Span) -> Error {
         self.span = Some(span);
@@ -87,7 +93,8 @@ impl Error {
     }
     /// As a finding; at `otherwise` where it has no place of its own.
     pub fn diagnostic(&self, otherwise: Span) -> Diagnostic {
-        let found = Diagnostic::new(self.rule, Severity::Error, self.span.unwrap_or(otherwise), self.message.clone());
+        let text = self.finding.as_ref().unwrap_or(&self.message);
+        let found = Diagnostic::new(self.rule, Severity::Error, self.span.unwrap_or(otherwise), text.clone());
         match &self.help {
             Some(help) => found.help(help.clone()),
             None => found,

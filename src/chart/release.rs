@@ -89,8 +89,9 @@ impl<'c> Release<'c> {
     pub fn check_dependencies(&self) -> Result<(), Error> {
         let Some((_, span)) = self.missing.first() else { return Ok(()) };
         let names: Vec<&str> = self.missing.iter().map(|(name, _)| &**name).collect();
+        let (nouns, verb) = if names.len() == 1 { ("dependency", "is") } else { ("dependencies", "are") };
         Err(Error::new(
-            "dependency-missing",
+            "dependency-not-vendored",
             format!(
                 "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing \
                  dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
@@ -98,7 +99,8 @@ impl<'c> Release<'c> {
             ),
         )
         .at(*span)
-        .help("run `helm dependency build` to fetch it into charts/"))
+        .finding(format!("the {nouns} {} {verb} declared, but not in charts/; what they would render is not checked", names.join(", ")))
+        .help("run `helm dependency build` to fetch what is missing into charts/"))
     }
 
     /// Decides what is enabled and imports values: Helm's ProcessDependenciesWithMerge. `user` is what the person gave.

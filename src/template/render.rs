@@ -125,6 +125,8 @@ impl Problem {
     /// As findings of an environment; `head` is the place for what has none.
     pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
         let mut found = match self {
+            // That a library cannot be installed is no fault of its; that nothing is checked must be said.
+            Problem::Chart(error) if error.rule == "chart-library" => vec![Diagnostic { severity: Severity::Info, ..error.diagnostic(head) }],
             Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
             other => vec![other.diagnostic(head)],
         };
@@ -245,7 +247,8 @@ impl Run<'_> {
     fn values(&mut self, release: &mut Release, user: &Map, origins: &Origins) -> Option<Map> {
         let metadata = &self.chart.metadata;
         if !matches!(&*metadata.chart_type, "" | "application") {
-            let error = chart::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type));
+            let error = chart::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type))
+                .finding("a library chart renders nothing by itself: its templates are judged where a chart that uses them is");
             if self.problem(Problem::Chart(error)) {
                 return None;
             }

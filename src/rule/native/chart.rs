@@ -20,7 +20,6 @@ pub(super) const TABLE: Table = &[
     ("chart-v1-with-v2-fields", Check::Chart(v1_with_v2_fields)),
     ("chart-yaml-unknown-field", Check::Chart(unknown_field)),
     ("dependency-undeclared", Check::Chart(dependency_undeclared)),
-    ("dependency-not-vendored", Check::Chart(dependency_not_vendored)),
     ("dependency-version-unpinned", Check::Chart(dependency_unpinned)),
     ("chart-lock-outdated", Check::Chart(lock_outdated)),
     ("values-file-missing", Check::Chart(values_file_missing)),
@@ -151,18 +150,6 @@ fn dependency_undeclared(report: &mut ChartReport<'_>, chart: &Chart, _: &Source
         // Processing renames a subchart to its alias.
         if !dependencies(chart).iter().any(|d| d.name == *name || d.alias == *name) {
             report.add(place(chart, "dependencies"), format!("charts/ holds {name}, which Chart.yaml does not declare"));
-        }
-    }
-}
-
-fn dependency_not_vendored(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
-    for dependency in dependencies(chart) {
-        if !chart
-            .subcharts
-            .iter()
-            .any(|s| s.metadata.name == dependency.name || (!dependency.alias.is_empty() && s.metadata.name == dependency.alias))
-        {
-            report.add(dependency.span, format!("the dependency {} is not in charts/", dependency.name));
         }
     }
 }
