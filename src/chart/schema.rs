@@ -67,11 +67,11 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
         }
         match verdict {
             Ok(tree) => {
-                if let Some((front, tree)) = tree {
-                    found.text.push_str(&format!("{name}:\n{front}"));
+                if let Some(tree) = tree {
+                    found.text.push_str(&format!("{name}:\n"));
                     let mut text = String::new();
                     tree.iter().for_each(|node| node.show(1, &mut text));
-                    found.text.push_str(text.strip_prefix('\n').filter(|_| front.is_empty()).unwrap_or(&text));
+                    found.text.push_str(text.strip_prefix('\n').unwrap_or(&text));
                     found.text.push('\n');
                     for leaf in tree.iter().flat_map(Tree::leaves) {
                         let place = place(values, &leaf.at, origins).unwrap_or(at_schema);
@@ -99,8 +99,8 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
     }
 }
 
-/// The errors as a tree below the words in front of it (for a schema with an `$id`: which one it is).
-type Verdict = Option<(String, Vec<Tree>)>;
+/// The errors as a tree; none where the values fit.
+type Verdict = Option<Vec<Tree>>;
 
 /// The verdict, and the addresses of schemas that it had to do without.
 fn judge(schema: &[u8], values: &Json) -> (Result<Verdict, String>, BTreeSet<String>) {
@@ -124,9 +124,7 @@ fn judge_by(schema: &Json, values: &Json, elsewhere: Elsewhere) -> Result<Verdic
     if errors.is_empty() {
         return Ok(None);
     }
-    let id = schema.get("$id").or_else(|| schema.get("id")).and_then(Json::as_str).filter(|id| id.contains(':'));
-    let front = id.map(|id| format!("jsonschema validation failed with '{}#'", id.trim_end_matches('#'))).unwrap_or_default();
-    Ok(Some((front, trees(&errors, validator.draft()))))
+    Ok(Some(trees(&errors, validator.draft())))
 }
 
 fn trees(errors: &[Flat], draft: Draft) -> Vec<Tree> {

@@ -247,7 +247,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     }
     let code = show(arguments, &printed, &chart, &inputs, &sources);
     match problem {
-        Some(problem) => Err(message_of(problem, selection.helm)),
+        Some(problem) => Err(message_of(&problem, selection.helm)),
         None => Ok(code),
     }
 }
