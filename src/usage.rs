@@ -1,12 +1,13 @@
 //! What was never used: values that no template reads, template lines that no environment renders, overrides that change nothing; and what
 //! templates read that no values file defines. All from the records of the renders.
 //!
-//! Everything here errs on the side of silence: what a branch might read that no environment takes counts as read.
+//! Everything here errs on the side of silence: what a branch might read that no environment takes counts as read ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::rendering::Rendering;
-use crate::source::{Source, SourceId, Span};
-use crate::template::NodeKind;
+use crate::source::{SourceId, Span};
+use crate::template::mentions::Mentions;
+use crate::template::{NodeKind, Templates};
 use crate::yaml::{self, Data, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -55,98 +56,239 @@ fn keys<'n>(node: &'n Node, path: &mut Keys, visit: &mut dyn FnMut(&Keys, &'n ya
     }
 }
 
-fn unused(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
-    let read: FxHashSet<Span> = rendering.renders.iter().flat_map(|r| r.rendered.record.read.iter().copied()).collect();
-    let mut used: Vec<Keys> = mentioned(rendering);
-    for (_, node) in files {
-        keys(node, &mut Keys::new(), &mut |path, entry| {
-            if read.contains(&entry.value.span) || read.contains(&entry.key_span) || reads_below(&entry.value, &read) {
-                used.push(path.clone());
+/// What may read the values, over all that the renders did.
+struct Readers {
+    /// Spans of keys and values that some render read.
+    read: FxHashSet<Span>,
+    /// Paths that were read where no file has a value, or another file has it.
+    missed: FxHashSet<Keys>,
+    mentions: Vec<Mentions>,
+    /// Where the values of subcharts stand, as far as their templates are rendered.
+    subcharts: Vec<Keys>,
+    /// Paths of which nothing is known: values of dependencies that are off or not there, and what Helm reads itself.
+    silent: Vec<Keys>,
+    /// What a values.schema.json requires, and Helm reads: conditions of dependencies.
+    required: FxHashSet<Keys>,
+    /// Anchored values that an alias repeats.
+    anchors: FxHashSet<Span>,
+}
+
+impl Readers {
+    fn of(rendering: &Rendering, files: &[(SourceId, Node)]) -> Readers {
+        let sources = &rendering.sources;
+        let renders = || rendering.renders.iter().map(|r| &r.rendered);
+        let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
+        let mut distinct: Vec<&Arc<Templates>> = Vec::new();
+        for rendered in renders() {
+            let Some(templates) = &rendered.templates else { continue };
+            if !distinct.iter().any(|known| Arc::ptr_eq(known, templates)) {
+                distinct.push(templates);
             }
-            true
-        });
+            for (i, node) in templates.nodes().iter().enumerate() {
+                *settled.entry((node.span, node.kind == NodeKind::Branch)).or_insert(true) &= rendered.record.executed.contains(i);
+            }
+        }
+        let mut mentions: Vec<Mentions> = distinct
+            .iter()
+            .map(|templates| {
+                let is_settled = |i: usize| templates.nodes().get(i).is_some_and(|n| settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true));
+                Mentions::of(templates, &is_settled)
+            })
+            .collect();
+        if let Some(first) = mentions.first_mut() {
+            for chart in rendering.chart.walk() {
+                let texts = chart.files.iter().map(|f| (f.source, &*sources.get(f.source).text));
+                texts.filter(|(_, text)| is_template(text)).for_each(|(id, text)| first.add_text(id, text));
+                chart.values.iter().for_each(|(id, node)| add_texts(node, *id, first));
+            }
+            files.iter().for_each(|(id, node)| add_texts(node, *id, first));
+        }
+        let subcharts = subcharts(&distinct);
+        let mut anchors = FxHashSet::default();
+        files.iter().for_each(|(_, node)| add_anchors(node, &mut anchors));
+        let missed = renders().flat_map(|r| &r.record.missing).filter_map(|m| m.path.as_ref());
+        Readers {
+            read: renders().flat_map(|r| r.record.read.iter().copied()).collect(),
+            missed: missed.filter(|path| path.first().is_some_and(|f| &**f == "Values")).map(|path| path[1..].to_vec()).collect(),
+            mentions,
+            silent: silent(rendering, &subcharts),
+            required: required(rendering),
+            subcharts,
+            anchors,
+        }
     }
-    let known: FxHashSet<&[Box<str>]> = used.iter().flat_map(|path| (1..=path.len()).map(move |n| &path[..n])).collect();
-    let whole: FxHashSet<&[Box<str>]> = mentioned_whole(&used, rendering);
-    let is_used = |path: &Keys| known.contains(&path[..]) || (1..path.len()).any(|n| whole.contains(&path[..n]));
-    for (_, node) in files {
-        keys(node, &mut Keys::new(), &mut |path, entry| {
-            if is_used(path) {
-                return true;
-            }
-            let name = path.join(".");
-            let siblings: Vec<&str> =
-                known.iter().filter(|k| k.len() == path.len() && k[..k.len() - 1] == path[..path.len() - 1]).map(|k| &*k[k.len() - 1]).collect();
-            let near = did_you_mean(&entry.key, siblings.iter().copied());
-            let help = near.map_or("Remove it, or use it in a template.".to_string(), |n| format!("did you mean `{n}`, which is read?"));
-            found.push(Diagnostic::new("unused-value", Severity::Warning, entry.key_span, format!("no template reads `{name}`")).help(help));
-            false
-        });
+
+    fn is_silent(&self, path: &[Box<str>]) -> bool {
+        self.silent.iter().any(|front| path.starts_with(front))
+    }
+
+    /// Whether anything reads this value itself, or may.
+    fn may_read(&self, path: &Keys, entry: &yaml::Entry) -> bool {
+        self.read.contains(&entry.value.span)
+            || self.read.contains(&entry.key_span)
+            || self.anchors.contains(&entry.value.span)
+            || self.required.contains(path)
+            || self.missed.contains(path)
+            || self.mentions.iter().any(|m| m.may_read(path) || self.subcharts.iter().any(|s| path.starts_with(s) && m.may_read(&path[s.len()..])))
+    }
+
+    /// The same of the value and all in it.
+    fn may_read_any(&self, path: &mut Keys, entry: &yaml::Entry) -> bool {
+        self.may_read(path, entry) || self.may_read_below(path, &entry.value)
+    }
+
+    fn may_read_below(&self, path: &mut Keys, node: &Node) -> bool {
+        match &node.data {
+            Data::Seq(items) => items.iter().any(|item| self.read.contains(&item.span) || self.may_read_below(path, item)),
+            Data::Map(entries) => entries.iter().any(|entry| {
+                path.push(entry.key.clone());
+                let may = self.may_read_any(path, entry);
+                path.pop();
+                may
+            }),
+            _ => false,
+        }
     }
 }
 
-/// Items of lists have no keys of their own.
-fn reads_below(node: &Node, read: &FxHashSet<Span>) -> bool {
+fn is_template(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"{{").is_some()
+}
+
+/// Texts in values that may be given to `tpl`.
+fn add_texts(node: &Node, source: SourceId, mentions: &mut Mentions) {
     match &node.data {
-        Data::Seq(items) => items.iter().any(|item| read.contains(&item.span) || reads_below(item, read)),
-        Data::Map(entries) => entries.iter().any(|e| read.contains(&e.value.span) || read.contains(&e.key_span) || reads_below(&e.value, read)),
-        _ => false,
+        Data::Str(text) if is_template(text.as_bytes()) => mentions.add_text(source, text.as_bytes()),
+        Data::Seq(items) => items.iter().for_each(|item| add_texts(item, source, mentions)),
+        Data::Map(entries) => entries.iter().for_each(|entry| add_texts(&entry.value, source, mentions)),
+        _ => {}
     }
 }
 
-/// Paths that Helm itself reads: conditions and tags of dependencies, and everything below dependencies that are off or not vendored.
-fn of_helm(rendering: &Rendering) -> Vec<Keys> {
-    let mut all: Vec<Keys> = vec![vec!["tags".into()], vec!["global".into()]];
-    let split = |text: &str| text.split('.').map(Box::from).collect::<Keys>();
-    for dependency in rendering.chart.metadata.dependencies.iter().flatten() {
-        all.extend(dependency.condition.split(',').map(|c| split(c.trim())));
-        all.push(vec![if dependency.alias.is_empty() { dependency.name.as_str().into() } else { dependency.alias.as_str().into() }]);
-    }
-    all.extend(rendering.chart.subcharts.iter().map(|c| vec![c.metadata.name.as_str().into()]));
-    all
+fn add_anchors(node: &Node, anchors: &mut FxHashSet<Span>) {
+    anchors.extend(node.anchor);
+    node.items().iter().for_each(|item| add_anchors(item, anchors));
+    node.entries().iter().for_each(|entry| add_anchors(&entry.value, anchors));
 }
 
-/// `.Values.a.b` as templates write it, whether it was executed or not.
-fn mentioned(rendering: &Rendering) -> Vec<Keys> {
-    let mut all = of_helm(rendering);
-    for chart in rendering.chart.walk() {
-        for source in chart.templates.iter().chain(&chart.files).map(|f| rendering.sources.get(f.source)) {
-            all.extend(mentions(source));
-        }
-    }
-    all
-}
-
-fn mentions(source: &Source) -> Vec<Keys> {
-    let mut all = Vec::new();
-    let text = &source.text;
-    for at in memchr::memmem::find_iter(text, b".Values") {
-        let mut keys = Keys::new();
-        let mut rest = &text[at + 7..];
-        while let Some(after) = rest.strip_prefix(b".") {
-            let length = after.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-            if length == 0 {
-                break;
+/// Where values of subcharts stand, by the names of their templates: `x/charts/a/charts/b/templates/t.yaml` reads below `a.b`.
+fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
+    let mut all: Vec<Keys> = Vec::new();
+    for name in templates.iter().flat_map(|t| t.names()) {
+        let mut parts = name.split('/').skip(1);
+        let mut path = Keys::new();
+        while let (Some("charts"), Some(chart)) = (parts.next(), parts.next()) {
+            path.push(chart.into());
+            if !all.contains(&path) {
+                all.push(path.clone());
             }
-            keys.push(String::from_utf8_lossy(&after[..length]).into());
-            rest = &after[length..];
         }
-        // `index .Values "a" "b"`
-        while let Some(after) = rest.strip_prefix(b" \"")
-            && let Some(end) = memchr::memchr(b'"', after)
-        {
-            keys.push(String::from_utf8_lossy(&after[..end]).into());
-            rest = &after[end + 1..];
-        }
-        all.push(keys);
     }
     all
 }
 
-/// Paths whose whole value a template takes by name: what lies below may be read through a variable or in a branch that was not taken.
-fn mentioned_whole<'u>(used: &'u [Keys], rendering: &Rendering) -> FxHashSet<&'u [Box<str>]> {
-    let named: FxHashSet<Keys> = mentioned(rendering).into_iter().collect();
-    used.iter().filter(|path| named.contains(*path)).map(|path| &path[..]).collect()
+fn silent(rendering: &Rendering, subcharts: &[Keys]) -> Vec<Keys> {
+    let mut all: Vec<Keys> = vec![vec!["tags".into()]];
+    let mut is_whole = true;
+    for dependency in rendering.chart.metadata.dependencies.iter().flatten() {
+        let key: Keys = vec![if dependency.alias.is_empty() { dependency.name.as_str().into() } else { dependency.alias.as_str().into() }];
+        let is_rendered = subcharts.contains(&key);
+        is_whole &= is_rendered;
+        // Imported values are read under another path.
+        if !is_rendered || !dependency.import_values.is_empty() {
+            all.push(key);
+        }
+    }
+    for chart in &rendering.chart.subcharts {
+        let key: Keys = vec![chart.metadata.name.as_str().into()];
+        if chart.metadata.is_library() || !subcharts.contains(&key) {
+            all.push(key);
+        }
+    }
+    if !is_whole {
+        all.push(vec!["global".into()]);
+    }
+    all
+}
+
+/// Conditions of dependencies, which Helm reads, and what values.schema.json requires.
+fn required(rendering: &Rendering) -> FxHashSet<Keys> {
+    let mut all = FxHashSet::default();
+    for chart in rendering.chart.walk() {
+        for condition in chart.metadata.dependencies.iter().flatten().flat_map(|d| d.condition.split(',')) {
+            all.insert(condition.trim().split('.').map(Box::from).collect());
+        }
+    }
+    let schema = rendering.chart.schema.map(|id| serde_json::from_slice(&rendering.sources.get(id).text));
+    if let Some(Ok(schema)) = schema {
+        add_required(&schema, &mut Keys::new(), &mut all);
+    }
+    all
+}
+
+fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet<Keys>) {
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(|key| key.as_str()) {
+        all.insert(path.iter().cloned().chain([key.into()]).collect());
+    }
+    for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+        path.push(key.as_str().into());
+        add_required(below, path, all);
+        path.pop();
+    }
+}
+
+/// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
+fn unused(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+    if rendering.chart.metadata.is_library() || rendering.chart.templates.is_empty() {
+        return;
+    }
+    let readers = Readers::of(rendering, files);
+    let mut used: FxHashSet<Keys> = readers.missed.clone();
+    let mut unread: Vec<(Keys, Span)> = Vec::new();
+    for (_, node) in files {
+        keys(node, &mut Keys::new(), &mut |path, entry| {
+            if readers.is_silent(path) {
+                return false;
+            }
+            let mut path = path.clone();
+            let is_used = readers.may_read_any(&mut path, entry);
+            if is_used {
+                used.insert(path);
+            } else if !is_value_of_subchart(rendering, &path) {
+                unread.push((path, entry.key_span));
+            }
+            is_used
+        });
+    }
+    for (path, at) in unread {
+        // Another file may hold something below it that is read.
+        if used.contains(&path) {
+            continue;
+        }
+        let Some((key, parent)) = path.split_last() else { continue };
+        let siblings: Vec<&str> =
+            used.iter().filter(|k| k.len() == path.len() && k.starts_with(parent)).filter_map(|k| k.last()).map(|k| &**k).collect();
+        let near = did_you_mean(key, siblings.iter().copied());
+        let help = near.map_or("Remove it, or use it in a template.".to_string(), |n| format!("did you mean `{n}`, which is read?"));
+        let message = format!("no template reads `{}`", path.join("."));
+        found.push(Diagnostic::new("unused-value", Severity::Warning, at, message).help(help));
+    }
+}
+
+/// Whether a subchart's own values.yaml has it: that nothing reads it is the subchart's affair.
+fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
+    let mut chart = &rendering.chart;
+    for (i, key) in path.iter().enumerate() {
+        let dependencies = chart.metadata.dependencies.iter().flatten();
+        let name = dependencies.clone().find(|d| *d.alias == **key).map_or(&**key, |d| &d.name);
+        let Some(subchart) = chart.subcharts.iter().find(|c| c.metadata.name == name) else { return false };
+        let rest = &path[i + 1..];
+        if subchart.values.as_ref().is_some_and(|(_, node)| !rest.is_empty() && rest.iter().try_fold(node, |n, key| n.get(key)).is_some()) {
+            return true;
+        }
+        chart = subchart;
+    }
+    false
 }
 
 fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {

@@ -14,6 +14,7 @@ pub mod helm4;
 mod language;
 pub(crate) mod lexer;
 pub mod manifests;
+pub mod mentions;
 mod parser;
 pub mod print;
 pub mod record;

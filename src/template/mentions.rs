@@ -1,0 +1,468 @@
+//! What template texts name, whether it was executed or not: the ground on which a value is called unused.
+//!
+//! What executed code read is known from [`super::Record`]; this is about the rest: branches that no environment takes, arguments that `and`
+//! did not evaluate, texts given to `tpl`, definitions that nobody includes. It errs on the side of too many: where a value's way is lost
+//! (a variable that is assigned twice, the argument of a definition), each field name that follows counts for every value of that name.
+
+use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template};
+use super::{Templates, parser};
+use crate::source::SourceId;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+
+/// Keys from `.Values` on, of the chart whose template it is.
+pub type Keys = Vec<Box<str>>;
+
+/// See the module's comment.
+#[derive(Debug, Default)]
+pub struct Mentions {
+    /// Paths below `.Values`, and all that lead to them.
+    pub paths: FxHashSet<Keys>,
+    /// Paths whose whole value is taken: all that lies below may be read.
+    pub whole: FxHashSet<Keys>,
+    /// Field names and constants whose receiver is not known.
+    pub names: FxHashSet<Box<str>>,
+    /// Of those: taken whole.
+    pub whole_names: FxHashSet<Box<str>>,
+    /// `.Values` itself went to a template by name: all field names of executed code count, too.
+    values_handed_on: bool,
+    /// Field names of executed code.
+    executed_names: FxHashSet<Box<str>>,
+    calls: Vec<Call>,
+    /// Definitions that take whatever they are given.
+    takes_all: FxHashSet<Arc<str>>,
+}
+
+/// A call of `include` or `template`, executed or not.
+#[derive(Debug)]
+struct Call {
+    caller: Arc<str>,
+    /// None where it is computed.
+    callee: Option<Arc<str>>,
+    given: Vec<Place>,
+}
+
+/// Where a value stands, as far as the text tells.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    /// At this path of the values.
+    Values(Keys),
+    /// Somewhere below this path.
+    Below(Keys),
+    /// What a definition is called with, or the root.
+    Dot,
+    /// A field of this name of something unknown.
+    Named(Box<str>),
+    Unknown,
+}
+
+/// How an expression's value is used.
+#[derive(Clone, Copy, PartialEq)]
+enum Use {
+    /// Only whether it is there, its type or size; or it is followed further.
+    Looked,
+    Whole,
+    /// It goes on under a name that is not followed, or may be dropped: nothing of it need be read here, though the code is executed.
+    Kept,
+}
+
+impl Mentions {
+    /// Of all templates; `settled` tells of a node whether every render executed it, so that the records have all that it reads.
+    pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
+        let mut mentions = Mentions::default();
+        for template in templates.by_name.values() {
+            mentions.template(template, settled);
+        }
+        mentions.follow_calls();
+        mentions
+    }
+
+    /// Adds what a text says that may be given to `tpl`.
+    pub fn add_text(&mut self, source: SourceId, text: &[u8]) {
+        for template in parser::parse("", source, text.into(), None).templates {
+            self.template(&template, &|_| false);
+        }
+        self.follow_calls();
+    }
+
+    /// Whether a text may read the value at `path` of the chart's values, though no render did.
+    pub fn may_read(&self, path: &[Box<str>]) -> bool {
+        let Some(last) = path.last() else { return true };
+        self.paths.contains(path)
+            || (0..=path.len()).any(|n| self.whole.contains(&path[..n]))
+            || self.names.contains(last)
+            || (self.values_handed_on && self.executed_names.contains(last))
+            || path.iter().any(|key| self.whole_names.contains(key))
+    }
+
+    fn template(&mut self, template: &Template, settled: &dyn Fn(usize) -> bool) {
+        let mut reader = Reader { mentions: self, template, settled, variables: FxHashMap::default(), dot: Place::Dot, is_settled: true };
+        reader.list(&template.body);
+    }
+
+    /// Who hands its own argument to somebody that takes all takes all.
+    fn follow_calls(&mut self) {
+        loop {
+            let before = self.takes_all.len();
+            for call in &self.calls {
+                if call.callee.as_ref().is_none_or(|name| self.takes_all.contains(name)) {
+                    for place in &call.given {
+                        match place {
+                            Place::Values(path) | Place::Below(path) => {
+                                self.whole.insert(path.clone());
+                            }
+                            Place::Named(name) => {
+                                self.whole_names.insert(name.clone());
+                            }
+                            Place::Dot => {
+                                self.takes_all.insert(call.caller.clone());
+                            }
+                            Place::Unknown => {}
+                        }
+                    }
+                }
+            }
+            if self.takes_all.len() == before {
+                return;
+            }
+        }
+    }
+}
+
+struct Reader<'m> {
+    mentions: &'m mut Mentions,
+    template: &'m Template,
+    settled: &'m dyn Fn(usize) -> bool,
+    variables: FxHashMap<Box<str>, Place>,
+    dot: Place,
+    /// The code at hand was executed in every render.
+    is_settled: bool,
+}
+
+impl Reader<'_> {
+    fn knows(&self, index: NodeIndex) -> bool {
+        index.is_some_and(|i| (self.settled)(i as usize))
+    }
+
+    fn within<V>(&mut self, settled: bool, dot: Place, work: impl FnOnce(&mut Self) -> V) -> V {
+        let (was_settled, was) = (std::mem::replace(&mut self.is_settled, settled), std::mem::replace(&mut self.dot, dot));
+        let result = work(self);
+        (self.is_settled, self.dot) = (was_settled, was);
+        result
+    }
+
+    fn list(&mut self, list: &List) {
+        // The list of a definition is no node; it was executed where anything in it was.
+        let settled = match list.index {
+            Some(_) => self.knows(list.index),
+            None => list.nodes.iter().any(|node| match node {
+                Node::Text { index, .. } | Node::Action { index, .. } => self.knows(*index),
+                Node::Template(call) => self.knows(call.index),
+                _ => false,
+            }),
+        };
+        let dot = self.dot.clone();
+        self.within(settled, dot, |reader| list.nodes.iter().for_each(|node| reader.node(node)));
+    }
+
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Action { pipe, index, .. } => {
+                let (settled, dot) = (self.knows(*index), self.dot.clone());
+                self.within(settled, dot, |reader| reader.action(pipe));
+            }
+            Node::Template(call) => {
+                let (settled, dot) = (self.knows(call.index), self.dot.clone());
+                self.within(settled, dot, |reader| {
+                    let given = call.pipe.as_ref().map(|pipe| reader.given_by_pipe(pipe)).unwrap_or_default();
+                    reader.mentions.calls.push(Call { caller: reader.template.name.clone(), callee: Some(call.name.clone()), given });
+                });
+            }
+            Node::Branch(branch) => self.branch(branch),
+            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {}
+        }
+    }
+
+    fn action(&mut self, pipe: &Pipe) {
+        let place = self.pipe(pipe, if pipe.variables.is_empty() { Use::Whole } else { use_of_named(pipe) });
+        self.bind(pipe, place);
+    }
+
+    /// The variables of a pipe now stand for a place; a variable that had another before stands for any.
+    fn bind(&mut self, pipe: &Pipe, place: Place) {
+        for variable in &pipe.variables {
+            let ExpressionKind::Variable { names, .. } = &variable.kind else { continue };
+            let Some(name) = names.first() else { continue };
+            let known = self.variables.get(name).is_none_or(|known| *known == place);
+            if known && !pipe.assigns {
+                self.variables.insert(name.clone(), place.clone());
+            } else {
+                // Its value may be used whole under the variable's name, which is no longer followed.
+                self.take_whole(&place);
+                if let Some(former) = self.variables.insert(name.clone(), Place::Unknown) {
+                    self.take_whole(&former);
+                }
+            }
+        }
+    }
+
+    fn branch(&mut self, branch: &Branch) {
+        let used = match branch.kind {
+            BranchKind::If => Use::Looked,
+            BranchKind::Range if !self.is_settled => Use::Whole,
+            BranchKind::With | BranchKind::Range => use_of_named(&branch.pipe),
+        };
+        let place = self.pipe(&branch.pipe, used);
+        let inner = match (branch.kind, place) {
+            (BranchKind::If, place) => {
+                self.bind(&branch.pipe, place);
+                self.dot.clone()
+            }
+            (BranchKind::With, place) => {
+                self.bind(&branch.pipe, place.clone());
+                place
+            }
+            (BranchKind::Range, place) => {
+                let item = match place {
+                    Place::Values(path) | Place::Below(path) => Place::Below(path),
+                    Place::Named(name) => Place::Named(name),
+                    Place::Dot | Place::Unknown => Place::Unknown,
+                };
+                self.bind(&branch.pipe, item.clone());
+                item
+            }
+        };
+        let settled = self.is_settled;
+        self.within(settled, inner, |reader| reader.list(&branch.body));
+        if let Some(otherwise) = &branch.otherwise {
+            self.list(otherwise);
+        }
+    }
+
+    /// The place of a pipe's value, where it is no more than a place.
+    fn pipe(&mut self, pipe: &Pipe, used: Use) -> Place {
+        match &pipe.commands[..] {
+            [] => Place::Unknown,
+            [only] => self.command(only, used),
+            [first, rest @ ..] => {
+                // What is piped is the last argument of what follows.
+                let next = |i: usize| rest.get(i).map_or(used, |command| function(command).map_or(Use::Whole, |name| use_of_argument(name, used)));
+                self.command(first, next(0));
+                for (i, command) in rest.iter().enumerate() {
+                    self.command(command, next(i + 1));
+                }
+                Place::Unknown
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Command, used: Use) -> Place {
+        let [first, arguments @ ..] = &command.arguments[..] else { return Place::Unknown };
+        let Some(name) = function(command) else {
+            arguments.iter().for_each(|a| {
+                self.expression(a, Use::Whole);
+            });
+            return self.expression(first, used);
+        };
+        match name {
+            "include" | "template" => {
+                let callee = arguments.first().and_then(constant).map(Arc::from);
+                let given = arguments.iter().skip(1).flat_map(|a| self.given(a)).collect();
+                self.mentions.calls.push(Call { caller: self.template.name.clone(), callee, given });
+                Place::Unknown
+            }
+            "index" | "get" | "hasKey" => {
+                let Some((receiver, keys)) = arguments.split_first() else { return Place::Unknown };
+                let names: Option<Vec<Box<str>>> = keys.iter().map(|k| constant(k).map(Box::from)).collect();
+                match names.filter(|names| !names.is_empty()) {
+                    Some(names) => {
+                        let place = self.expression(receiver, Use::Looked);
+                        self.fields(place, &names, if name == "hasKey" { Use::Looked } else { used })
+                    }
+                    None => {
+                        keys.iter().for_each(|key| {
+                            self.expression(key, Use::Looked);
+                        });
+                        let place = self.expression(receiver, Use::Whole);
+                        match place {
+                            Place::Values(path) | Place::Below(path) => Place::Below(path),
+                            other => other,
+                        }
+                    }
+                }
+            }
+            "tpl" => {
+                // The second argument is what the text may read, which is judged by the text.
+                for (i, argument) in arguments.iter().enumerate() {
+                    self.expression(argument, if i == 0 { use_of_argument(name, used) } else { Use::Looked });
+                }
+                Place::Unknown
+            }
+            _ => {
+                let used = use_of_argument(name, used);
+                let short = matches!(name, "and" | "or");
+                for (i, argument) in arguments.iter().enumerate() {
+                    let settled = self.is_settled && !(short && i > 0);
+                    let dot = self.dot.clone();
+                    self.within(settled, dot, |reader| reader.expression(argument, used));
+                }
+                Place::Unknown
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression, used: Use) -> Place {
+        let place = match &expression.kind {
+            ExpressionKind::Dot => self.dot.clone(),
+            ExpressionKind::Field { names, .. } => {
+                let dot = self.dot.clone();
+                return self.fields(dot, names, used);
+            }
+            ExpressionKind::Variable { names, .. } => {
+                let [name, fields @ ..] = &names[..] else { return Place::Unknown };
+                // `$` is what the template was called with, as the dot at its start.
+                let place = if &**name == "$" { Place::Dot } else { self.variables.get(name).cloned().unwrap_or(Place::Unknown) };
+                if !fields.is_empty() {
+                    return self.fields(place, fields, used);
+                }
+                place
+            }
+            ExpressionKind::Chain { base, names, .. } => {
+                let place = self.expression(base, Use::Looked);
+                return self.fields(place, names, used);
+            }
+            ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
+            ExpressionKind::Str { text, .. } => {
+                // Keys that are handed on, as in `dict "key" "auth.password"`.
+                let text = String::from_utf8_lossy(text);
+                if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+                    let names: Vec<Box<str>> = text.split('.').map(Box::from).collect();
+                    self.fields(Place::Unknown, &names, Use::Looked);
+                }
+                return Place::Unknown;
+            }
+            _ => return Place::Unknown,
+        };
+        self.take(&place, used);
+        place
+    }
+
+    /// Fields of a value that stands at `place`.
+    fn fields(&mut self, place: Place, names: &[Box<str>], used: Use) -> Place {
+        let below_values = names.iter().position(|name| &**name == "Values").map(|i| &names[i + 1..]);
+        let place = match (place, below_values) {
+            (_, Some(names)) => Place::Values(names.to_vec()),
+            (Place::Values(mut path), None) => {
+                path.extend(names.iter().cloned());
+                Place::Values(path)
+            }
+            (_, None) => names.last().map_or(Place::Unknown, |name| Place::Named(name.clone())),
+        };
+        if !self.is_settled {
+            match &place {
+                Place::Values(path) => {
+                    for n in 1..=path.len() {
+                        if !self.mentions.paths.contains(&path[..n]) {
+                            self.mentions.paths.insert(path[..n].to_vec());
+                        }
+                    }
+                }
+                _ => self.mentions.names.extend(names.iter().cloned()),
+            }
+        } else if !matches!(place, Place::Values(_)) {
+            self.mentions.executed_names.extend(names.iter().cloned());
+        }
+        self.take(&place, used);
+        place
+    }
+
+    fn take(&mut self, place: &Place, used: Use) {
+        if used == Use::Kept || (used == Use::Whole && !self.is_settled) {
+            self.take_whole(place);
+        }
+    }
+
+    fn take_whole(&mut self, place: &Place) {
+        match place {
+            Place::Values(path) | Place::Below(path) => {
+                self.mentions.whole.insert(path.clone());
+            }
+            Place::Named(name) => {
+                self.mentions.whole_names.insert(name.clone());
+            }
+            Place::Dot => {
+                self.mentions.takes_all.insert(self.template.name.clone());
+            }
+            Place::Unknown => {}
+        }
+    }
+
+    /// The places that an argument of `include` hands on, by themselves or in a `dict` or `list`.
+    fn given(&mut self, argument: &Expression) -> Vec<Place> {
+        if let ExpressionKind::Pipe(pipe) = &argument.kind {
+            return self.given_by_pipe(pipe);
+        }
+        let place = self.expression(argument, Use::Looked);
+        if let Place::Values(path) = &place
+            && path.is_empty()
+        {
+            // As `dict "values" .Values`: its fields are followed by their names.
+            self.mentions.values_handed_on = true;
+            return Vec::new();
+        }
+        // What an executed call hands on is followed by the records, except where the callee takes it in a branch not taken.
+        if !self.is_settled && place != Place::Dot {
+            self.take_whole(&place);
+        }
+        vec![place]
+    }
+
+    fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
+        match &pipe.commands[..] {
+            [only] if matches!(function(only), Some("dict" | "list" | "tuple")) => {
+                only.arguments.iter().skip(1).flat_map(|a| self.given(a)).collect()
+            }
+            [only] if only.arguments.len() == 1 => self.given(&only.arguments[0]),
+            _ => vec![self.pipe(pipe, Use::Whole)],
+        }
+    }
+}
+
+fn function(command: &Command) -> Option<&'static str> {
+    match command.arguments.first().map(|first| &first.kind) {
+        Some(ExpressionKind::Function(function)) => Some(function.name),
+        _ => None,
+    }
+}
+
+fn constant(expression: &Expression) -> Option<&str> {
+    match &expression.kind {
+        ExpressionKind::Str { text, .. } => std::str::from_utf8(text).ok(),
+        _ => None,
+    }
+}
+
+/// How a function uses the maps that it is given, where its own result is used so.
+fn use_of_argument(function: &str, result: Use) -> Use {
+    const LOOKS: &[&str] = &["empty", "eq", "ge", "gt", "kindIs", "kindOf", "le", "len", "lt", "ne", "not", "typeIs", "typeIsLike", "typeOf"];
+    /// They hand an argument on, or drop it, so that executed code need not read what is in it.
+    const HANDS_ON: &[&str] =
+        &["and", "coalesce", "default", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite", "omit", "or", "pick", "required", "ternary"];
+    if LOOKS.binary_search(&function).is_ok() {
+        Use::Looked
+    } else if HANDS_ON.binary_search(&function).is_ok() {
+        if result == Use::Looked { Use::Looked } else { Use::Kept }
+    } else if result == Use::Kept {
+        Use::Kept
+    } else {
+        Use::Whole
+    }
+}
+
+/// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed, anything else is not.
+fn use_of_named(pipe: &Pipe) -> Use {
+    match &pipe.commands[..] {
+        [only] if matches!(function(only), None | Some("index" | "get")) => Use::Looked,
+        _ => Use::Kept,
+    }
+}
