@@ -5,7 +5,7 @@
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::rendering::Rendering;
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, Sources, Span};
 use crate::template::mentions::Mentions;
 use crate::template::{NodeKind, Templates};
 use crate::yaml::{self, Data, Node};
@@ -27,6 +27,7 @@ pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
     undefined(rendering, &files, &mut found);
     redundant(&files, &mut found);
     type_changes(&files, &mut found);
+    never_rendered(rendering, &mut found);
     found
 }
 
@@ -91,7 +92,8 @@ impl Readers {
         let mut mentions: Vec<Mentions> = distinct
             .iter()
             .map(|templates| {
-                let is_settled = |i: usize| templates.nodes().get(i).is_some_and(|n| settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true));
+                let is_settled =
+                    |i: usize| templates.nodes().get(i).is_some_and(|n| settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true));
                 Mentions::of(templates, &is_settled)
             })
             .collect();
@@ -188,7 +190,8 @@ fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
 }
 
 fn silent(rendering: &Rendering, subcharts: &[Keys]) -> Vec<Keys> {
-    let mut all: Vec<Keys> = vec![vec!["tags".into()]];
+    // Helm reads the tags; a chart that depends on this one may have `enabled` as its condition.
+    let mut all: Vec<Keys> = vec![vec!["tags".into()], vec!["enabled".into()]];
     let mut is_whole = true;
     for dependency in rendering.chart.metadata.dependencies.iter().flatten() {
         let key: Keys = vec![if dependency.alias.is_empty() { dependency.name.as_str().into() } else { dependency.alias.as_str().into() }];
@@ -239,7 +242,7 @@ fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet
 
 /// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
 fn unused(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
-    if rendering.chart.metadata.is_library() || rendering.chart.templates.is_empty() {
+    if rendering.chart.walk().iter().all(|chart| chart.templates.is_empty()) {
         return;
     }
     let readers = Readers::of(rendering, files);
@@ -268,8 +271,13 @@ fn unused(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Dia
         let Some((key, parent)) = path.split_last() else { continue };
         let siblings: Vec<&str> =
             used.iter().filter(|k| k.len() == path.len() && k.starts_with(parent)).filter_map(|k| k.last()).map(|k| &**k).collect();
-        let near = did_you_mean(key, siblings.iter().copied());
-        let help = near.map_or("Remove it, or use it in a template.".to_string(), |n| format!("did you mean `{n}`, which is read?"));
+        let nested: Keys = parent.iter().cloned().chain(key.split('.').map(Box::from)).collect();
+        let help = if key.contains('.') && used.contains(&nested) {
+            format!("a dot in a key of a values file is part of its name: write `{}` as maps within maps", path.join("."))
+        } else {
+            let near = did_you_mean(key, siblings.iter().copied());
+            near.map_or("Remove it, or use it in a template.".to_string(), |n| format!("did you mean `{n}`, which is read?"))
+        };
         let message = format!("no template reads `{}`", path.join("."));
         found.push(Diagnostic::new("unused-value", Severity::Warning, at, message).help(help));
     }
@@ -293,12 +301,17 @@ fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
 
 fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
     let mut seen = FxHashSet::default();
+    // Templates of subcharts are judged with the subchart; their paths are in its terms.
+    let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
+    let documented: Vec<Vec<Box<str>>> = files.iter().map(|(id, _)| commented_keys(&rendering.sources.get(*id).text)).collect();
     for render in rendering.renders.iter().filter(|r| r.primary) {
         for missing in render.rendered.record.missing.iter().filter(|m| !m.guarded) {
             let Some(path) = missing.path.as_ref().filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1) else { continue };
             let keys = &path[1..];
             let defined = files.iter().any(|(_, node)| keys.iter().try_fold(node, |n, key| n.get(key)).is_some());
-            if defined || missing.at.source.render() != 0 || !seen.insert((missing.at, render.environment)) {
+            let is_documented = keys.last().is_some_and(|key| documented.iter().any(|d| d.contains(key)));
+            let hidden = is_commented_out(&rendering.sources, missing.at);
+            if defined || is_documented || hidden || !own.contains(&missing.at.source) || !seen.insert((missing.at, render.environment)) {
                 continue;
             }
             let siblings: Vec<&str> = files
@@ -316,6 +329,24 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<
             });
         }
     }
+}
+
+/// Whether a place of a template stands in a comment of the YAML that it renders.
+fn is_commented_out(sources: &Sources, at: Span) -> bool {
+    let text = &sources.get(at.source).text;
+    let before = &text[..(at.start as usize).min(text.len())];
+    let line = &before[memchr::memrchr(b'\n', before).map_or(0, |i| i + 1)..];
+    line.trim_ascii_start().starts_with(b"#")
+}
+
+/// Keys that stand in comments, as values files show what may be set: `# resources:`, `##   username: admin`.
+fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
+    let comments = yaml::comments(text).into_iter().map(|range| String::from_utf8_lossy(&text[range]).into_owned());
+    let keys = comments.filter_map(|comment| {
+        let (key, _) = comment.trim_start_matches(['#', ' ', '\t', '-']).split_once(':')?;
+        (!key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))).then(|| Box::from(key))
+    });
+    keys.collect()
 }
 
 /// Scalars of an environment's file that say what values.yaml says.
@@ -371,6 +402,30 @@ fn type_of(node: &Node) -> Option<&'static str> {
     }
 }
 
+/// Runs of lines of the chart's own templates that no environment renders.
+fn never_rendered(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
+    let coverage = coverage(rendering);
+    for file in &rendering.chart.templates {
+        let source = rendering.sources.get(file.source);
+        let Some(of_file) = coverage.get(&source.name) else { continue };
+        let mut lines = of_file.lines.iter().peekable();
+        while let Some((&first, &rendered)) = lines.next() {
+            if rendered {
+                continue;
+            }
+            let mut last = first;
+            while let Some((&line, _)) = lines.next_if(|(_, rendered)| !**rendered) {
+                last = line;
+            }
+            let text = source.line(first);
+            let indent = source.text[text.clone()].iter().take_while(|b| b.is_ascii_whitespace()).count();
+            let span = Span::new(file.source, text.start + indent, source.line(last).end);
+            let which = if first == last { "this line".to_string() } else { format!("lines {first} to {last}") };
+            found.push(Diagnostic::new("never-rendered", Severity::Info, span, format!("no environment renders {which}")));
+        }
+    }
+}
+
 /// What a template file has, and what some environment rendered of it.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
@@ -423,7 +478,10 @@ pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
         }
         let (last, _) = source.locate(span.end.saturating_sub(1).max(span.start));
         for line in first..=last {
-            if !source.text[source.line(line)].trim_ascii().is_empty() {
+            // Of text that begins behind an action, or ends before one, only what the line has of it.
+            let of_line = source.line(line);
+            let (start, end) = (of_line.start.max(span.start as usize), of_line.end.min(span.end as usize));
+            if source.text.get(start..end).is_some_and(|text| !text.trim_ascii().is_empty()) {
                 *coverage.lines.entry(line).or_default() |= done;
             }
         }

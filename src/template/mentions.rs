@@ -402,7 +402,9 @@ impl Reader<'_> {
         if let ExpressionKind::Pipe(pipe) = &argument.kind {
             return self.given_by_pipe(pipe);
         }
-        let place = self.expression(argument, Use::Looked);
+        // A constant may be a key that the callee looks up.
+        let (settled, dot) = (self.is_settled && constant(argument).is_none(), self.dot.clone());
+        let place = self.within(settled, dot, |reader| reader.expression(argument, Use::Looked));
         if let Place::Values(path) = &place
             && path.is_empty()
         {

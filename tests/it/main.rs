@@ -15,3 +15,4 @@ mod page;
 mod properties;
 mod render;
 mod secrets;
+mod usage;
