@@ -547,7 +547,9 @@ impl Engine<'_> {
 
     fn list<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, list: &'s List) -> Run<Flow> {
         frame.at = At::List(list);
-        self.recorder.executed(frame.template, list.index);
+        if let Some(index) = list.index {
+            self.recorder.executed(frame.template, index);
+        }
         for node in &list.nodes {
             match self.node(frame, out, dot, node)? {
                 Flow::On => {}

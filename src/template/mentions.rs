@@ -79,7 +79,7 @@ impl Mentions {
 
     /// Adds what a text says that may be given to `tpl`.
     pub fn add_text(&mut self, source: SourceId, text: &[u8]) {
-        for template in parser::parse("", source, text.into(), None).templates {
+        for template in parser::parse("", source, text.into()).templates {
             self.template(&template, &|_| false);
         }
         self.follow_calls();
@@ -141,7 +141,7 @@ struct Reader<'m> {
 
 impl Reader<'_> {
     fn knows(&self, index: NodeIndex) -> bool {
-        index.is_some_and(|i| (self.settled)(i as usize))
+        self.template.first_node.is_some_and(|first| (self.settled)((first + index) as usize))
     }
 
     fn within<V>(&mut self, settled: bool, dot: Place, work: impl FnOnce(&mut Self) -> V) -> V {
@@ -154,7 +154,7 @@ impl Reader<'_> {
     fn list(&mut self, list: &List) {
         // The list of a definition is no node; it was executed where anything in it was.
         let settled = match list.index {
-            Some(_) => self.knows(list.index),
+            Some(index) => self.knows(index),
             None => list.nodes.iter().any(|node| match node {
                 Node::Text { index, .. } | Node::Action { index, .. } => self.knows(*index),
                 Node::Template(call) => self.knows(call.index),
@@ -432,7 +432,7 @@ impl Reader<'_> {
 
 fn function(command: &Command) -> Option<&'static str> {
     match command.arguments.first().map(|first| &first.kind) {
-        Some(ExpressionKind::Function(function)) => Some(function.name),
+        Some(ExpressionKind::Function(callee)) => Some(callee.function.name),
         _ => None,
     }
 }

@@ -327,7 +327,7 @@ impl Parser<'_> {
             }
         };
         if let Some(start) = branch {
-            list.index = self.record(Range::new(start, end.max(start)), NodeKind::Branch);
+            list.index = Some(self.record(Range::new(start, end.max(start)), NodeKind::Branch));
         }
         stop
     }
@@ -444,7 +444,7 @@ impl Parser<'_> {
                     Ok(node) => list.nodes.push(node),
                     Err(Failed) => list.nodes.push(self.error_node(start)),
                 }
-                list.index = self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch);
+                list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
             } else {
                 loop {
                     stop = self.list(&mut list, Some(start));

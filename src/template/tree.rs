@@ -60,7 +60,8 @@ pub type NodeIndex = u32;
 pub struct List {
     pub at: u32,
     pub nodes: Vec<Node>,
-    pub index: NodeIndex,
+    /// Of the body of a branch; that of a template is no node.
+    pub index: Option<NodeIndex>,
 }
 
 #[derive(Debug)]
