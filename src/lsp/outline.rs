@@ -147,7 +147,7 @@ impl Reader<'_> {
         let mut rest = &tokens[..];
         let mut keyword = rest.first().map_or(T::Text, |t| t.kind);
         match keyword {
-            T::End => return self.end(end),
+            T::End => self.end(end),
             T::Else => {
                 rest = &rest[1..];
                 keyword = rest.first().map_or(T::Else, |t| t.kind);
@@ -161,7 +161,6 @@ impl Reader<'_> {
                         self.outline.dot = dot;
                     }
                 }
-                return;
             }
             T::If | T::With | T::Range => {
                 let outer = self.outline.dot.clone();
