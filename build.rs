@@ -34,6 +34,8 @@ struct Rule {
     #[serde(default)]
     aliases: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    implies: Vec<String>,
+    #[serde(default)]
     references: Vec<String>,
     #[serde(default)]
     examples: Examples,
@@ -94,7 +96,7 @@ fn write(out: &mut String, rule: &Rule, group: &str) {
     writeln!(
         out,
         "Definition {{ id: {}, group: {}, title: {}, severity: Severity::{severity}, profiles: {}, scope: Scope::{scope}, kinds: {}, containers: {}, parameters: {}, \
-         native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, aliases: Cow::Borrowed(&[{}]), references: {}, bad: {}, good: {} }},",
+         native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, bad: {}, good: {} }},",
         text(&rule.id),
         text(group),
         text(&rule.title),
@@ -109,6 +111,7 @@ fn write(out: &mut String, rule: &Rule, group: &str) {
         text(rule.why.trim()),
         text(rule.fix.trim()),
         aliases.join(", "),
+        list(&rule.implies),
         list(&rule.references),
         list(&rule.examples.bad),
         list(&rule.examples.good),

@@ -31,7 +31,7 @@ pub(super) struct ExplainArguments {
 }
 
 /// The linters whose ids stand in `aliases`.
-const PEERS: [&str; 6] = ["kube-linter", "kube-score", "polaris", "trivy", "checkov", "kubesec"];
+const PEERS: [&str; 7] = ["kube-linter", "kube-score", "polaris", "trivy", "checkov", "kubesec", "helm lint"];
 
 pub(super) fn list(arguments: &ListArguments) -> ExitCode {
     let mut rules: Vec<&Definition> = EMBEDDED.iter().collect();
@@ -97,6 +97,9 @@ fn markdown(rules: &[&Definition]) -> String {
         let known: Vec<String> = d.aliases.iter().map(|(peer, names)| format!("{peer} {}", code(names))).collect();
         if !known.is_empty() {
             let _ = writeln!(out, "\nKnown elsewhere as: {}.", known.join("; "));
+        }
+        if !d.implies.is_empty() {
+            let _ = writeln!(out, "\nSays more than: {}.", code(&d.implies));
         }
     }
     out
@@ -179,6 +182,9 @@ fn page(d: &Definition) -> String {
     if !d.aliases.is_empty() {
         let all: Vec<String> = d.aliases.iter().map(|(peer, names)| format!("{peer} {}", names.join(", "))).collect();
         let _ = writeln!(out, "\nKnown elsewhere as: {}.", all.join("; "));
+    }
+    if !d.implies.is_empty() {
+        let _ = writeln!(out, "\nSays more than, and stands in for: {}.", d.implies.join(", "));
     }
     if !d.references.is_empty() {
         let _ = writeln!(out, "See: {}.", d.references.join("; "));

@@ -86,6 +86,8 @@ pub struct Definition {
     pub why: Text,
     pub fix: Text,
     pub aliases: Cow<'static, [(Text, List)]>,
+    /// Rules whose finding at the same place says less of the same; it is left out.
+    pub implies: List,
     pub references: List,
     pub bad: List,
     pub good: List,
@@ -99,7 +101,7 @@ impl Definition {
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "id",
     "group",
     "title",
@@ -116,6 +118,7 @@ const KEYS: [&str; 19] = [
     "why",
     "fix",
     "aliases",
+    "implies",
     "references",
     "examples",
     "url",
@@ -239,6 +242,7 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
         why,
         fix,
         aliases: Cow::Owned(aliases),
+        implies: list(node.get("implies")),
         references: list(node.get("references")),
         bad: list(examples.and_then(|e| e.get("bad"))),
         good: list(examples.and_then(|e| e.get("good"))),

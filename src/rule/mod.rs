@@ -381,7 +381,20 @@ impl Rules {
                 _ => {}
             }
         }
+        self.without_implied(&mut found);
         found
+    }
+
+    /// Takes out what another finding at the same place, or right below or above, says better.
+    fn without_implied(&self, found: &mut Vec<Finding>) {
+        if found.len() < 2 {
+            return;
+        }
+        let implying = self.rules.iter().filter(|r| !r.definition.implies.is_empty());
+        let implied: Vec<(&definition::List, Path)> =
+            implying.flat_map(|rule| found.iter().filter(|f| f.rule == rule.id).map(|f| (&rule.definition.implies, f.path.clone()))).collect();
+        let is_same = |a: &Path, b: &Path| a.0.starts_with(&b.0) || b.0.starts_with(&a.0);
+        found.retain(|f| !implied.iter().any(|(ids, path)| ids.iter().any(|id| **id == *f.rule) && is_same(path, &f.path)));
     }
 
     /// Judges the objects of one unit in one environment together; the number is the index of the object that a finding is about.

@@ -136,6 +136,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         why: "The cluster's admission policy refuses the object.".into(),
         fix: format!("Make it so that the policy's expressions are true: {}", texts.join("; ")).into(),
         aliases: Cow::Borrowed(&[]),
+        implies: Cow::Borrowed(&[]),
         references: Cow::Borrowed(&[]),
         bad: Cow::Borrowed(&[]),
         good: Cow::Borrowed(&[]),

@@ -18,6 +18,8 @@ pub(super) const TABLE: Table = &[
     ("chart-maintainers", Check::Chart(maintainers)),
     ("chart-version-strict-semver", Check::Chart(version_strict)),
     ("chart-v1-with-v2-fields", Check::Chart(v1_with_v2_fields)),
+    ("chart-api-version-missing", Check::Chart(api_version_missing)),
+    ("chart-yaml-wrong-type", Check::Chart(wrong_type)),
     ("chart-yaml-unknown-field", Check::Chart(unknown_field)),
     ("dependency-undeclared", Check::Chart(dependency_undeclared)),
     ("dependency-version-unpinned", Check::Chart(dependency_unpinned)),
@@ -89,6 +91,23 @@ fn version_strict(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     let version = &chart.metadata.version;
     if !version.is_empty() && !is_semver(version) {
         report.add(place(chart, "version"), format!("the version {version:?} is SemVer only in the loose reading"));
+    }
+}
+
+fn api_version_missing(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
+    if chart.chart_yaml.as_ref().is_some_and(|(_, node)| node.get("apiVersion").is_none_or(Node::is_null)) {
+        report.add(place(chart, "name"), format!("Chart.yaml of {} has no apiVersion", chart.metadata.name));
+    }
+}
+
+fn wrong_type(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    let Some((_, node)) = &chart.chart_yaml else { return };
+    for field in ["version", "appVersion"] {
+        let Some(value) = node.get(field) else { continue };
+        if matches!(value.data, Data::Bool(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_)) {
+            let written = String::from_utf8_lossy(sources.text(value.span)).into_owned();
+            report.add(value.span, format!("the {field} {written} is a number, not text"));
+        }
     }
 }
 
@@ -175,19 +194,21 @@ fn lock_outdated(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
     let Ok(node) = yaml::read(sources, lock) else { return };
     let locked = node.get("dependencies").map_or(&[][..], |n| n.items());
     let start = Span::new(lock, 0, 0);
+    let name = sources.get(lock).name.rsplit('/').next().unwrap_or_default().to_owned();
+    let declares = if name == "requirements.lock" { "requirements.yaml" } else { "Chart.yaml" };
     for dependency in dependencies(chart) {
         let Some(entry) = locked.iter().find(|l| text(l, "name") == Some(&dependency.name)) else {
-            report.add(start, format!("Chart.lock does not know the dependency {}", dependency.name));
+            report.add(start, format!("{name} does not know the dependency {}", dependency.name));
             continue;
         };
         let version = text(entry, "version").unwrap_or("");
         if is_pinned(&dependency.version) && version.trim_start_matches('v') != dependency.version.trim().trim_start_matches(['=', 'v']) {
-            report.add(entry.span, format!("Chart.lock has {} {version}, Chart.yaml {}", dependency.name, dependency.version));
+            report.add(entry.span, format!("{name} has {} {version}, {declares} {}", dependency.name, dependency.version));
         }
     }
     for entry in locked {
-        if let Some(name) = text(entry, "name").filter(|n| !dependencies(chart).iter().any(|d| d.name == *n)) {
-            report.add(entry.span, format!("Chart.lock has {name}, which Chart.yaml does not declare"));
+        if let Some(unknown) = text(entry, "name").filter(|n| !dependencies(chart).iter().any(|d| d.name == *n)) {
+            report.add(entry.span, format!("{name} has {unknown}, which {declares} does not declare"));
         }
     }
 }
