@@ -331,7 +331,7 @@ fn rules_are_listed_as_promised_and_explained() {
     let list: serde_json::Value = serde_json::from_str(&out(&["rules", "--format", "json"])).expect("JSON");
     let rule = list.as_array().expect("a list").iter().find(|r| r["id"] == "privileged-container").expect("the rule");
     assert_eq!(rule["default"], true);
-    assert_eq!(rule["aliases"]["kube-linter"], serde_json::json!(["privileged-container"]));
+    assert_eq!(rule["aliases"]["kube-linter"], serde_json::json!(["privileged-container", "privilege-escalation-container"]));
     assert!(out(&["explain", "CKV_K8S_16"]).starts_with("privileged-container: "));
     let (code, _, err) = run(&["explain", "privileged-containr"]);
     assert_eq!(code, 2);
