@@ -10,6 +10,7 @@ use crate::rendering::Rendering;
 use crate::rule::native::secrets::{is_harmless, is_secret_name, is_secret_text};
 use crate::rule::pod;
 use crate::source::{Origin, OriginId, Source, SourceId, Sources, Span};
+use crate::template::render::Problem;
 use crate::yaml::{self, Data, Node, Path, Step};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
@@ -49,6 +50,15 @@ impl Secrets {
             if !texts.contains(&output.text) {
                 texts.push(output.text);
                 secrets.add_unread(output.text, objects(), sources);
+            }
+        }
+        // Of a template that fails there is no rendered text; its own is shown.
+        for problem in rendering.renders.iter().flat_map(|r| &r.rendered.problems) {
+            for template in places_of(problem).map(|span| span.source) {
+                if !texts.contains(&template) {
+                    texts.push(template);
+                    secrets.add_unread(template, std::iter::empty(), sources);
+                }
             }
         }
         secrets.settle_beside(objects(), sources);
@@ -163,9 +173,23 @@ impl Secrets {
                 }
                 let value = if line.starts_with(' ') { line.find(": ").map_or(0, |at| at + 2) } else { line.find(':').map_or(0, |at| at + 1) };
                 if inside && !line[value..].trim().is_empty() {
-                    self.add_span(Span::new(text, start + value, start + line.len()), sources);
+                    self.add_written(Span::new(text, start + value, start + line.len()), sources);
                 }
             }
+        }
+    }
+
+    /// Of an action only its constants are secret: the rest tells where the value comes from.
+    fn add_written(&mut self, span: Span, sources: &Sources) {
+        let text = sources.text(span);
+        if memchr::memmem::find(text, b"{{").is_none() {
+            return self.add_span(span, sources);
+        }
+        let mut from = 0;
+        while let Some(open) = memchr::memchr2(b'"', b'`', &text[from..]).map(|at| from + at) {
+            let Some(length) = memchr::memchr(text[open], &text[open + 1..]) else { return };
+            from = open + length + 2;
+            self.add_span(Span::new(span.source, span.start as usize + open, span.start as usize + from), sources);
         }
     }
 
@@ -348,6 +372,16 @@ impl Secrets {
         }
         message
     }
+}
+
+/// The templates that a problem shows.
+fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
+    let (span, includes) = match problem {
+        Problem::Parse(error) => (Some(error.span), &[][..]),
+        Problem::Template(error) => (Some(error.span), &error.includes[..]),
+        Problem::Chart(_) | Problem::Release(_) | Problem::Schema(_) => (None, &[][..]),
+    };
+    span.into_iter().chain(includes.iter().copied())
 }
 
 /// Whether an object is a Secret of Kubernetes.

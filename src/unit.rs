@@ -228,6 +228,8 @@ mod tests {
     fn a_folder_holds_charts_and_one_set_of_manifests() {
         let folder = tree(&["a/Chart.yaml", "a/templates/x.yaml", "b.tgz", "m/1.yaml", "m/2.json", "m/notes.txt"]);
         let at = |p: &str| folder.path().join(p);
+        std::fs::write(at("m/1.yaml"), "apiVersion: v1\n").expect("a file");
+        std::fs::write(at("m/2.json"), "{\"apiVersion\": \"v1\"}\n").expect("a file");
         let units = discover(&[folder.path().to_path_buf()]).expect("units");
         assert_eq!(units, [Unit::Chart(at("a")), Unit::Chart(at("b.tgz")), Unit::Manifests(vec![at("m/1.yaml"), at("m/2.json")])]);
     }
