@@ -4,12 +4,15 @@ use super::expectation::Expectation;
 use super::pod::{self, Pod};
 use crate::manifest::Object;
 use crate::yaml::{Entry, Node};
+use rustc_hash::FxHashMap;
 
 /// All objects of a chart in one environment, or of the manifests that belong together.
 pub struct Unit<'o> {
     pub objects: &'o [Object],
     /// The pod-making objects: index and pod.
     pub workloads: Vec<(usize, Pod<'o>)>,
+    /// Indices of objects by their kind.
+    by_kind: FxHashMap<&'o str, Vec<usize>>,
 }
 
 /// One environment of a unit, for the rules across environments.
@@ -80,12 +83,14 @@ pub fn namespace(object: &Object) -> &str {
 impl<'o> Unit<'o> {
     pub fn new(objects: &'o [Object]) -> Unit<'o> {
         let workloads = objects.iter().enumerate().filter_map(|(i, o)| pod::pod(o).map(|p| (i, p))).collect();
-        Unit { objects, workloads }
+        let mut by_kind: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+        objects.iter().enumerate().for_each(|(i, o)| by_kind.entry(&o.identity.kind).or_default().push(i));
+        Unit { objects, workloads, by_kind }
     }
 
     /// Objects of a kind with their index, whatever their apiVersion.
     pub fn of_kind<'u>(&'u self, kind: &'u str) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
-        self.objects.iter().enumerate().filter(move |(_, o)| &*o.identity.kind == kind)
+        self.by_kind.get(kind).into_iter().flatten().map(|&i| (i, &self.objects[i]))
     }
 
     /// An object by kind and name in a namespace.

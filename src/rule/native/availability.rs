@@ -17,12 +17,10 @@ pub(super) const TABLE: Table = &[
 
 /// The HPA (or KEDA ScaledObject) that scales an object.
 pub(super) fn scaler_of<'o>(unit: &Unit<'o>, object: &Object) -> Option<(usize, &'o Object)> {
-    let kinds = ["HorizontalPodAutoscaler", "ScaledObject"];
-    unit.objects.iter().enumerate().find(|(_, hpa)| {
+    unit.of_kind("HorizontalPodAutoscaler").chain(unit.of_kind("ScaledObject")).find(|(_, hpa)| {
         // KEDA's scaleTargetRef has Deployment as its default kind.
         let kind = text(&hpa.root, "spec.scaleTargetRef.kind").unwrap_or("Deployment");
-        kinds.contains(&&*hpa.identity.kind)
-            && kind == &*object.identity.kind
+        kind == &*object.identity.kind
             && text(&hpa.root, "spec.scaleTargetRef.name") == Some(&*object.identity.name)
             && same_namespace(namespace(hpa), namespace(object))
     })

@@ -6,6 +6,7 @@ use super::super::{Unit, pod, pod::Pod};
 use super::{Check, Table, UnitReport};
 use crate::manifest::Object;
 use crate::yaml::{Node, Path};
+use rustc_hash::FxHashMap;
 
 pub(super) const TABLE: Table = &[
     ("dangling-service", Check::Unit(dangling_service)),
@@ -400,9 +401,18 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         .map(|(i, p)| (*i, &unit.objects[*i], p))
         .filter(|(_, o, _)| matches!(&*o.identity.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"))
         .collect();
+    // Who has a label: a selector matches few of many.
+    let mut labelled: FxHashMap<(&str, String), Vec<usize>> = FxHashMap::default();
+    for (n, (.., pod)) in controllers.iter().enumerate() {
+        pod.labels().iter().for_each(|label| labelled.entry((&label.key, unit::scalar(&label.value))).or_default().push(n));
+    }
+    let all: Vec<usize> = (0..controllers.len()).collect();
     for (n, (i, object, pod)) in controllers.iter().enumerate() {
         let Some(selector) = get(&object.root, "spec.selector").filter(|s| !unit::is_empty_selector(s)) else { continue };
-        for (m, (_, other, other_pod)) in controllers.iter().enumerate() {
+        let wanted = selector.get("matchLabels").map_or(&[][..], |labels| labels.entries());
+        let holders = wanted.iter().map(|label| labelled.get(&(&*label.key, unit::scalar(&label.value))).map_or(&[][..], Vec::as_slice));
+        for &m in holders.min_by_key(|holders| holders.len()).unwrap_or(&all) {
+            let (_, other, other_pod) = &controllers[m];
             if n == m || !same_namespace(namespace(object), namespace(other)) || object.identity == other.identity {
                 continue;
             }
