@@ -79,7 +79,8 @@ pub struct Rule {
 /// The expressions of a rule. Those of message and place are parsed with the first finding.
 struct Compiled {
     deny: IdedExpr,
-    quick: quick::Quick,
+    /// None of a user's own rule: what that costs is not counted there.
+    quick: Option<quick::Quick>,
     message: OnceLock<Template>,
     at: OnceLock<At>,
 }
@@ -93,7 +94,7 @@ impl Compiled {
     /// Of a rule that is known to compile. What a user's own may cost is counted.
     fn new(definition: &Definition, own: bool) -> Option<Compiled> {
         let deny = program::parse(&definition.deny).ok()?;
-        let quick = quick::Quick::compile(&deny);
+        let quick = (!own).then(|| quick::Quick::compile(&deny));
         let deny = if own { meter::measured(deny) } else { deny };
         Some(Compiled { quick, deny, message: OnceLock::new(), at: OnceLock::new() })
     }
@@ -167,12 +168,9 @@ impl Rule {
 
     /// Whether it is certain without CEL that the rule has nothing to say.
     fn passes(&self, nodes: &quick::Nodes<'_>) -> bool {
-        // What a user's rule costs is not counted there.
-        if self.own.is_some() || self.policy.is_some() {
-            return false;
-        }
         let nodes = quick::Nodes { params: Some(&self.parameters), ..*nodes };
-        self.compiled().is_none_or(|compiled| compiled.quick.denies(&nodes) == Some(false))
+        let passes = |compiled: &Compiled| compiled.quick.as_ref().is_some_and(|quick| quick.denies(&nodes) == Some(false));
+        self.policy.is_none() && self.compiled().is_none_or(passes)
     }
 
     fn compiled(&self) -> Option<&Compiled> {

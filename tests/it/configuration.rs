@@ -53,18 +53,19 @@ fn every_key_of_the_schema_is_read() {
     assert_eq!(found, [""; 0]);
     // FULL names every key, so a key that is added to the schema has to be added there, and is then read or refused.
     let mut keys = Vec::new();
-    collect(&schema, &mut keys);
+    collect_keys(&schema, &mut keys);
     let missing: Vec<&String> = keys.iter().filter(|k| !FULL.contains(&format!("{k}:"))).collect();
     assert_eq!(missing, [""; 0]);
 }
 
-fn collect(schema: &serde_json::Value, keys: &mut Vec<String>) {
+/// The names of all properties of a JSON Schema.
+pub fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
     if let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) {
         keys.extend(properties.keys().cloned());
     }
     match schema {
-        serde_json::Value::Object(map) => map.values().for_each(|v| collect(v, keys)),
-        serde_json::Value::Array(items) => items.iter().for_each(|v| collect(v, keys)),
+        serde_json::Value::Object(map) => map.values().for_each(|v| collect_keys(v, keys)),
+        serde_json::Value::Array(items) => items.iter().for_each(|v| collect_keys(v, keys)),
         _ => {}
     }
 }

@@ -63,7 +63,7 @@ impl Copy {
         std::fs::create_dir(folder.path().join(".bin")).expect("a folder");
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_thebot-lint"), folder.path().join(".bin/thebot-lint")).expect("a link");
         for part in ["charts", "fixtures/broken", "schemas", "rules", "docs/examples"].map(Path::new).into_iter().filter(|part| part.exists()) {
-            copy(part, &folder.path().join(part));
+            crate::copy(part, &folder.path().join(part));
         }
         Copy { folder }
     }
@@ -79,18 +79,6 @@ impl Copy {
         // Both streams in the order in which they were written.
         let output = shell.args(["--noprofile", "--norc", "-c", &format!("exec 2>&1\n{command}")]).output().expect("bash runs");
         String::from_utf8(output.stdout).expect("UTF-8")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).expect("a copy");
-        }
     }
 }
 
@@ -294,19 +282,9 @@ fn the_summary_names_every_page_once() {
 /// Every key of the configuration's schema is told of, and every option of the command line.
 #[test]
 fn the_reference_names_every_key_and_option() {
-    fn collect(schema: &serde_json::Value, keys: &mut Vec<String>) {
-        if let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) {
-            keys.extend(properties.keys().cloned());
-        }
-        match schema {
-            serde_json::Value::Object(map) => map.values().for_each(|v| collect(v, keys)),
-            serde_json::Value::Array(items) => items.iter().for_each(|v| collect(v, keys)),
-            _ => {}
-        }
-    }
     let schema = serde_json::from_str(&read(Path::new("schemas/config.schema.json"))).expect("JSON");
     let mut keys = Vec::new();
-    collect(&schema, &mut keys);
+    crate::configuration::collect_keys(&schema, &mut keys);
     let reference = read(Path::new("docs/src/configuration.md"));
     let missing: Vec<&String> =
         keys.iter().filter(|key| !reference.contains(&format!("{key}`")) && !reference.contains(&format!("`{key}"))).collect();

@@ -22,23 +22,11 @@ struct Editor {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
-}
-
 impl Editor {
     /// With a copy of the chart that ships here.
     fn with_the_chart() -> Editor {
         let folder = tempfile::tempdir().expect("a folder");
-        copy(Path::new("charts/thebot"), folder.path());
+        crate::copy(Path::new("charts/thebot"), folder.path());
         Editor::at(folder)
     }
 
