@@ -91,9 +91,10 @@ fn one(data: &[u8]) -> (Sources, SourceId) {
 
 /// `toYaml` and `toJson`: what was written is read as what it was.
 pub fn to_yaml(data: &[u8]) {
-    let Ok(node) = yaml::parse(data, SourceId::new(0, 0), 0) else { return };
+    let (sources, source) = one(data);
+    let Ok(node) = yaml::read(&sources, source) else { return };
     let mut origins = Origins::default();
-    let value = yaml::to_value(&node, &mut origins);
+    let value = yaml::to_value(&node, &sources, &mut origins);
     if let Ok(written) = yaml::emit(&value, &mut origins) {
         let text = written.as_text().expect("text");
         let read =
@@ -107,8 +108,9 @@ pub fn to_yaml(data: &[u8]) {
 
 /// A value of a document that is a map; empty otherwise.
 fn map_of(text: &[u8], origins: &mut Origins) -> Map {
-    let node = yaml::parse(text, SourceId::new(0, 0), 0).ok();
-    match node.map(|node| yaml::to_value(&node, origins).kind) {
+    let (sources, source) = one(text);
+    let node = yaml::read(&sources, source).ok();
+    match node.map(|node| yaml::to_value(&node, &sources, origins).kind) {
         Some(Kind::Map(map)) => map,
         _ => merging::empty(),
     }
@@ -184,8 +186,9 @@ pub fn values(data: &[u8]) {
         let _ = written(&into, &mut origins);
     }
     let into = merging::deep_copy_map(&merged);
-    let node = Node { span: Span::new(SourceId::new(0, 0), 0, 0), data: Data::Int(1), anchor: None, style: yaml::Style::Plain };
-    let _ = strvals::apply_node(&flag, &node, &into, &mut origins);
+    let (sources, source) = one(b"1");
+    let node = Node { span: Span::new(source, 0, 1), data: Data::Int(1), anchor: None, style: yaml::Style::Plain };
+    let _ = strvals::apply_node(&flag, &node, &into, &sources, &mut origins);
 }
 
 /// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads out of the chart.

@@ -46,6 +46,10 @@ impl Span {
     pub fn new(source: SourceId, start: usize, end: usize) -> Span {
         Span { source, start: start as u32, end: end as u32 }
     }
+    /// Whether all of `other` lies in it.
+    pub fn holds(self, other: Span) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
     /// The smallest span that holds both; `self` where they lie in different sources.
     pub fn to(self, other: Span) -> Span {
         if self.source != other.source {
@@ -172,6 +176,8 @@ impl ConditionId {
 pub enum Origin {
     /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files` file.
     Data(Span),
+    /// One line of data that stands on several: `of` is the [`Origin::Data`] of all of it, `start` and `end` are the line's own bytes.
+    Line { of: OriginId, start: u32, end: u32 },
     /// A constant in a template.
     Literal(Span),
     /// Went through a template place (a stretch of text, or an action) on its way: `content` is what the action wrote there, which
@@ -216,6 +222,34 @@ impl Origins {
             (_, true) => a,
             _ if a == b => a,
             _ => self.add(Origin::Joined(a, b)),
+        }
+    }
+    /// The origin of something made of all of these, in their order; of several lines of one value it is the value's.
+    pub fn join_all(&mut self, all: impl IntoIterator<Item = OriginId>) -> OriginId {
+        let (mut joined, mut last) = (OriginId::NONE, OriginId::NONE);
+        for id in all {
+            let value = self.value_of(id);
+            if value.is_some() && (value == Some(last) || value == self.value_of(last)) {
+                last = value.unwrap_or(id);
+            } else if id != last {
+                joined = self.join(joined, last);
+                last = id;
+            }
+        }
+        self.join(joined, last)
+    }
+    /// Of a line, the origin of all of its value.
+    fn value_of(&self, id: OriginId) -> Option<OriginId> {
+        match self.get(id) {
+            Some(Origin::Line { of, .. }) => Some(of),
+            _ => None,
+        }
+    }
+    /// Where data stands; of a line of it, all of it. None for what is no data itself.
+    pub fn data(&self, id: OriginId) -> Option<Span> {
+        match self.get(self.value_of(id).unwrap_or(id)) {
+            Some(Origin::Data(span)) => Some(span),
+            _ => None,
         }
     }
     /// All origins, in the order of [`OriginId::index`].
@@ -287,7 +321,8 @@ pub struct Sources {
 pub struct Trace {
     /// Template places that the text went through, the outermost first: the line of the template that was rendered, then the include chain.
     pub templates: Vec<Span>,
-    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the order of the text.
+    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the order of the text. Of a text on
+    /// several lines, from the first line that reaches it to the last.
     pub values: Vec<Span>,
     /// Expressions whose value, were it set, would be taken instead of a fallback.
     pub instead: Vec<Span>,
@@ -412,6 +447,14 @@ impl Sources {
             match origins.get(id) {
                 None => {}
                 Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
+                Some(Origin::Line { of, start, end }) => {
+                    let Some(all) = origins.data(of) else { continue };
+                    let line = Span { start, end, ..all };
+                    match trace.values.last_mut() {
+                        Some(last) if all.holds(*last) => *last = last.to(line),
+                        _ => push_new(&mut trace.values, line),
+                    }
+                }
                 Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
                 Some(Origin::Written { at, content, under }) => {
                     self.reach(at, trace, depth, |t| &mut t.templates);

@@ -345,7 +345,7 @@ impl Value {
     /// All origins of a value in one: of a string with pieces their join, of anything else its own.
     pub fn whole_origin(&self, origins: &mut crate::source::Origins) -> OriginId {
         match &self.kind {
-            Kind::Str(text) if text.pieces.is_some() => text.pieces().iter().fold(self.origin, |all, piece| origins.join(all, piece.origin)),
+            Kind::Str(text) if text.pieces.is_some() => origins.join_all([self.origin].into_iter().chain(text.pieces().iter().map(|p| p.origin))),
             _ => self.origin,
         }
     }

@@ -30,10 +30,11 @@ impl Entry {
     /// The text with an origin for each line.
     fn tracked(&self, origins: &mut Origins) -> Value {
         let mut text = TextBuilder::default();
+        let of = self.whole(origins);
         let mut start = 0;
         for line in self.text.split_inclusive(|&b| b == b'\n') {
             let end = start + line.len();
-            let origin = origins.add(Origin::Data(Span::new(self.source, start, end - usize::from(line.ends_with(b"\n")))));
+            let origin = origins.add(Origin::Line { of, start: start as u32, end: (end - usize::from(line.ends_with(b"\n"))) as u32 });
             text.push(line, origin);
             start = end;
         }

@@ -8,7 +8,7 @@ use super::strvals::{self, conversion};
 use super::values::{self, empty, join};
 use super::{Chart, Error};
 use crate::semver::{Constraint, Version};
-use crate::source::{OriginId, Origins, Span};
+use crate::source::{OriginId, Origins, Sources, Span};
 use crate::value::{Entry, Kind, Map, Value};
 use crate::yaml::{self, Data};
 
@@ -52,16 +52,16 @@ struct Requirement {
 
 impl<'c> Release<'c> {
     /// The charts as loaded, each with its own values.
-    pub fn new(chart: &'c Chart, origins: &mut Origins) -> Release<'c> {
+    pub fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
         let mut release = Release { nodes: Vec::new(), requirements: Vec::new(), warnings: Vec::new(), missing: Vec::new(), drop_nulls: false };
-        release.add(chart, None, origins);
+        release.add(chart, None, sources, origins);
         release.find_missing();
         release
     }
 
-    fn add(&mut self, chart: &'c Chart, parent: Option<NodeId>, origins: &mut Origins) -> NodeId {
+    fn add(&mut self, chart: &'c Chart, parent: Option<NodeId>, sources: &Sources, origins: &mut Origins) -> NodeId {
         let id = self.nodes.len();
-        let values = chart.values.as_ref().and_then(|(_, node)| as_map(yaml::to_value(node, origins))).unwrap_or_else(empty);
+        let values = chart.values.as_ref().and_then(|(_, node)| as_map(yaml::to_value(node, sources, origins))).unwrap_or_else(empty);
         let requirements = chart.metadata.dependencies.as_ref().map(|list| {
             let from = self.requirements.len();
             self.requirements.extend(list.iter().map(|d| Requirement { declared: d.clone(), name: d.name.clone(), enabled: d.enabled }));
@@ -69,7 +69,7 @@ impl<'c> Release<'c> {
         });
         self.nodes.push(Node { chart, name: chart.metadata.name.clone(), parent, children: Vec::new(), requirements, values });
         for subchart in &chart.subcharts {
-            let child = self.add(subchart, Some(id), origins);
+            let child = self.add(subchart, Some(id), sources, origins);
             self.nodes[id].children.push(child);
         }
         id
@@ -355,10 +355,10 @@ fn yaml_number(value: f64) -> String {
 ///
 /// # Errors
 /// What is wrong with a flag, in Helm's words.
-pub fn user_values(inputs: &super::environments::Inputs, origins: &mut Origins) -> Result<Map, Error> {
+pub fn user_values(inputs: &super::environments::Inputs, sources: &Sources, origins: &mut Origins) -> Result<Map, Error> {
     let base = empty();
     for file in &inputs.files {
-        if let Some(map) = as_map(yaml::to_value(&file.node, origins)) {
+        if let Some(map) = as_map(yaml::to_value(&file.node, sources, origins)) {
             values::merge_files(&base, &map);
         }
     }
@@ -368,7 +368,7 @@ pub fn user_values(inputs: &super::environments::Inputs, origins: &mut Origins) 
             .map_err(|message| Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len())))?;
     }
     for (path, node) in &inputs.typed {
-        strvals::apply_node(path, node, &base, origins).map_err(|message| Error::new("values-flag", message).at(node.span))?;
+        strvals::apply_node(path, node, &base, sources, origins).map_err(|message| Error::new("values-flag", message).at(node.span))?;
     }
     Ok(base)
 }

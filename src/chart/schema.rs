@@ -5,7 +5,7 @@
 
 use super::Error;
 use super::release::{NodeId, Release};
-use crate::source::{Origin, OriginId, Origins, Sources, Span};
+use crate::source::{OriginId, Origins, Sources, Span};
 use crate::value::{Kind, Map, Text, Value};
 use crate::yaml::json;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -258,9 +258,9 @@ fn to_json(value: &Value, depth: usize) -> Json {
 
 /// Where the value at a path was written; its nearest ancestor where it is missing.
 fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
-    let span = |origin: OriginId| match origins.get(origin) {
-        Some(Origin::Data(span)) => Some(span),
-        _ => None,
+    let of_value = |value: &Value| {
+        let first = value.as_text().and_then(|text| text.pieces().first());
+        origins.data(first.map_or(value.origin, |piece| piece.origin))
     };
     let mut best = None;
     let mut at: Value = Kind::Map(values.clone()).into();
@@ -270,12 +270,12 @@ fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
                 let map = map.0.borrow();
                 map.entries.get(step.as_bytes()).map(|e| (e.key, e.value.clone()))
             }
-            Kind::List(list) => step.parse::<usize>().ok().and_then(|i| list.items.get(i)).map(|v| (v.origin, v.clone())),
+            Kind::List(list) => step.parse::<usize>().ok().and_then(|i| list.items.get(i)).map(|v| (OriginId::NONE, v.clone())),
             _ => None,
         };
         let Some((key, value)) = next else { break };
         let scalar = !matches!(value.kind, Kind::Map(_) | Kind::List(_));
-        best = scalar.then(|| span(value.origin)).flatten().or_else(|| span(key)).or_else(|| span(value.origin)).or(best);
+        best = scalar.then(|| of_value(&value)).flatten().or_else(|| origins.data(key)).or_else(|| of_value(&value)).or(best);
         at = value;
     }
     best

@@ -2,7 +2,7 @@
 //!
 //! Every value that is set keeps the place in the flag's text (or, of `--set-file`, the file) that it was written at.
 
-use crate::source::{Origin, OriginId, Origins, SourceId, Span};
+use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use crate::yaml::{self, Data, Node};
 
@@ -57,8 +57,8 @@ pub fn apply(kind: FlagKind, text: &str, source: SourceId, into: &Map, origins: 
 ///
 /// # Errors
 /// Helm's, for the path.
-pub fn apply_node(path: &str, node: &Node, into: &Map, origins: &mut Origins) -> Result<(), String> {
-    let mut value = yaml::to_value(node, origins);
+pub fn apply_node(path: &str, node: &Node, into: &Map, sources: &Sources, origins: &mut Origins) -> Result<(), String> {
+    let mut value = yaml::to_value(node, sources, origins);
     if let Data::Int(number) = node.data {
         value.kind = Kind::Int64(number);
     }

@@ -151,7 +151,7 @@ fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Spa
     let order: Vec<_> = own.chain(files).collect();
     let read = |id| yaml::read(&rendering.sources, id).ok();
     let Some(at) = order.iter().position(|id| *id == winner.source) else { return Vec::new() };
-    let Some(path) = read(winner.source).and_then(|root| scalars(&root).into_iter().find(|(_, n)| n.span == winner).map(|(path, _)| path)) else {
+    let Some(path) = read(winner.source).and_then(|root| scalars(&root).into_iter().find(|(_, n)| n.span.holds(winner)).map(|(path, _)| path)) else {
         return Vec::new();
     };
     order[..at].iter().rev().filter_map(|id| Some(path.get(&read(*id)?)?.span)).collect()

@@ -5,7 +5,7 @@ use crate::chart::capabilities::Capabilities;
 use crate::chart::metadata::{Maintainer, value_span};
 use crate::chart::release::{NodeId, Release};
 use crate::chart::{Dependency, Environment};
-use crate::source::{Origin, OriginId, Origins};
+use crate::source::{Origin, OriginId, Origins, Sources};
 use crate::value::{Kind, List, MapData, Object, Value};
 use crate::yaml::{self, Node};
 use std::borrow::Cow;
@@ -178,7 +178,7 @@ pub fn release(environment: &Environment) -> Value {
 }
 
 /// `.Chart` of one chart of a release, each field with its place in Chart.yaml.
-pub fn chart(release: &Release, id: NodeId, origins: &mut Origins) -> Value {
+pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Origins) -> Value {
     let chart = release.chart(id);
     let metadata = &chart.metadata;
     let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
@@ -215,7 +215,7 @@ pub fn chart(release: &Release, id: NodeId, origins: &mut Origins) -> Value {
     ];
     let chart_type = text(&metadata.chart_type, at("type"));
     let mut fields = fields_before;
-    let dependencies: Vec<Value> = release.dependencies(id).into_iter().map(|d| dependency(d, origins)).collect();
+    let dependencies: Vec<Value> = release.dependencies(id).into_iter().map(|d| dependency(d, sources, origins)).collect();
     fields.push(("Dependencies", "dependencies", true, pointers(dependencies, "[]*chart.Dependency")));
     fields.push(("Type", "type", true, chart_type));
     fields.push(("IsRoot", "IsRoot", false, Value::bool(release.is_root(id))));
@@ -236,11 +236,11 @@ fn maintainer(maintainer: &Maintainer, origin: OriginId) -> Value {
     Struct { go_type: "*chart.Maintainer", fields, printed: None, is_pointer: true }.into_value()
 }
 
-fn dependency((declared, name, enabled): (&Dependency, &str, bool), origins: &mut Origins) -> Value {
+fn dependency((declared, name, enabled): (&Dependency, &str, bool), sources: &Sources, origins: &mut Origins) -> Value {
     let origin = origins.add(Origin::Data(declared.span));
     let text = |text: &str| Value::str_from(text, origin);
     let tags = declared.tags.iter().map(|t| text(t)).collect::<Vec<_>>();
-    let imports = declared.import_values.iter().map(|n| import(n, origins)).collect::<Vec<_>>();
+    let imports = declared.import_values.iter().map(|n| import(n, sources, origins)).collect::<Vec<_>>();
     let fields = vec![
         ("Name", "name", false, text(name)),
         ("Version", "version", true, text(&declared.version)),
@@ -255,8 +255,8 @@ fn dependency((declared, name, enabled): (&Dependency, &str, bool), origins: &mu
 }
 
 /// Helm writes each import back as a pair of child and parent.
-fn import(node: &Node, origins: &mut Origins) -> Value {
-    let Some(name) = node.as_str() else { return yaml::to_value(node, origins) };
+fn import(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
+    let Some(name) = node.as_str() else { return yaml::to_value(node, sources, origins) };
     let mut map = MapData { go_type: "map[string]string", ..MapData::default() };
     let origin = origins.add(Origin::Data(node.span));
     map.insert(b"child", origin, Value::str_from(format!("exports.{name}"), origin));

@@ -45,7 +45,7 @@ fn render(template: &str, also: &BTreeMap<String, String>, values: &str) -> Resu
     let id = sources.add(Source::new("values.yaml", values.as_bytes(), SourceKind::File));
     let node = yaml::parse(values.as_bytes(), id, 0).expect("the values are YAML");
     let mut renderer = Renderer::new(&templates, 1, "default", Limits::default());
-    let values = yaml::to_value(&node, renderer.origins());
+    let values = yaml::to_value(&node, &sources, renderer.origins());
     if let Kind::Map(map) = &values.kind {
         map.0.borrow_mut().go_type = "chartutil.Values";
     }

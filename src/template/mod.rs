@@ -190,7 +190,7 @@ mod tests {
             }
             let id = sources.add(Source::new("values.yaml", values.as_bytes(), SourceKind::File));
             let mut renderer = Renderer::new(&templates, 1, "default", limits);
-            let values = yaml::to_value(&yaml::parse(values.as_bytes(), id, 0).unwrap(), renderer.origins());
+            let values = yaml::to_value(&yaml::parse(values.as_bytes(), id, 0).unwrap(), &sources, renderer.origins());
             let mut data = MapData::default();
             data.insert(b"Values", Default::default(), values);
             let result = renderer.execute(files[0].0, &Value::map(data)).map(|text| renderer.derive(files[0].0, &text));

@@ -188,6 +188,7 @@ impl Recorder {
             };
             match *origin {
                 Origin::Data(span) => spans.push(span),
+                Origin::Line { of, .. } => rests_on(of),
                 Origin::Literal(_) => {}
                 Origin::Written { content, .. } => rests_on(content),
                 Origin::Joined(a, b) => {

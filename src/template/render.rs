@@ -224,14 +224,14 @@ impl Run<'_> {
 
     fn all(&mut self, inputs: &Inputs) {
         let mut origins = Origins::default();
-        let user = match release::user_values(inputs, &mut origins) {
+        let user = match release::user_values(inputs, self.sources, &mut origins) {
             Ok(user) => user,
             Err(error) => {
                 self.problem(Problem::Chart(error));
                 return;
             }
         };
-        let mut release = Release::new(self.chart, &mut origins);
+        let mut release = Release::new(self.chart, self.sources, &mut origins);
         release.drop_nulls = self.options.capabilities.helm.is_four();
         let values = self.values(&mut release, &user, &origins);
         self.rendered.warnings.append(&mut release.warnings);
@@ -460,7 +460,7 @@ impl Shared<'_, '_> {
         };
         let subcharts = values::empty();
         let mut data = MapData { go_type: "chartutil.Values", ..MapData::default() };
-        data.insert(b"Chart", OriginId::NONE, context::chart(self.release, id, origins));
+        data.insert(b"Chart", OriginId::NONE, context::chart(self.release, id, self.sources, origins));
         data.insert(b"Files", OriginId::NONE, Files::of(chart, self.sources));
         data.insert(b"Release", OriginId::NONE, self.release_value.clone());
         data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());

@@ -2,30 +2,36 @@
 
 use super::pieces::Pieces;
 use super::{Data, Node, Style};
-use crate::source::{Origin, OriginId, Origins, SourceId, Span};
-use crate::value::{Kind, MapData, Text, Value};
+use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Kind, MapData, Text, TextBuilder, Value};
+use std::ops::Range;
 
 /// See [`super::to_value`].
-pub(super) fn to_value(node: &Node, origins: &mut Origins) -> Value {
-    let mut convert = Converter { pieces: None, exact: false, origins };
-    convert.value(node)
+pub(super) fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
+    Converter { text: Written::In(sources), exact: false, origins }.value(node)
 }
 
 /// See [`super::value_from_text`].
 pub(super) fn from_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
     let node = super::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.converting())?;
-    Ok(Converter { pieces: Some(Pieces::new(text, whole)), exact: false, origins }.value(&node))
+    Ok(Converter { text: Written::Made(Pieces::new(text, whole)), exact: false, origins }.value(&node))
 }
 
 /// JSON text read as YAML on its way to the emitter: integers stay integers.
 pub(super) fn from_json_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
     let node = super::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.message)?;
-    Ok(Converter { pieces: Some(Pieces::new(text, whole)), exact: true, origins }.value(&node))
+    Ok(Converter { text: Written::Made(Pieces::new(text, whole)), exact: true, origins }.value(&node))
+}
+
+/// The text that the nodes' spans lie in.
+enum Written<'a> {
+    In(&'a Sources),
+    /// A template made it.
+    Made(Pieces<'a>),
 }
 
 struct Converter<'a, 'o> {
-    /// The text that the nodes' spans lie in, where that is no source.
-    pieces: Option<Pieces<'a>>,
+    text: Written<'a>,
     /// Keep integers; otherwise every number is a float64, as in JSON.
     exact: bool,
     origins: &'o mut Origins,
@@ -33,9 +39,9 @@ struct Converter<'a, 'o> {
 
 impl Converter<'_, '_> {
     fn origin(&mut self, span: Span) -> OriginId {
-        match &self.pieces {
-            Some(pieces) => pieces.origin(span.start as usize..span.end as usize, self.origins),
-            None => self.origins.add(Origin::Data(span)),
+        match &self.text {
+            Written::Made(pieces) => pieces.origin(span.start as usize..span.end as usize, self.origins),
+            Written::In(_) => self.origins.add(Origin::Data(span)),
         }
     }
 
@@ -43,7 +49,9 @@ impl Converter<'_, '_> {
     fn node_origin(&mut self, node: &Node) -> OriginId {
         let own = match node.data {
             // Not all of a collection's text: its first byte tells where it stands.
-            Data::Seq(_) | Data::Map(_) if self.pieces.is_some() => self.origin(Span { end: node.span.end.min(node.span.start + 1), ..node.span }),
+            Data::Seq(_) | Data::Map(_) if matches!(self.text, Written::Made(_)) => {
+                self.origin(Span { end: node.span.end.min(node.span.start + 1), ..node.span })
+            }
             _ => self.origin(node.span),
         };
         match node.anchor {
@@ -82,19 +90,127 @@ impl Converter<'_, '_> {
         Value::new(kind, at)
     }
 
-    /// A string; where it stands in the text as it is, with the text's own pieces.
+    /// A string; where it stands in the text as it is, with the text's own pieces, and line by line where only the blanks between the
+    /// lines differ.
     fn string(&mut self, node: &Node, value: &str) -> Value {
-        if let Some(pieces) = &self.pieces
-            && node.anchor.is_none()
-            && !value.is_empty()
-        {
-            let quotes = u32::from(matches!(node.style, Style::SingleQuoted | Style::DoubleQuoted));
-            let range = (node.span.start + quotes) as usize..(node.span.end.saturating_sub(quotes)) as usize;
-            if pieces.bytes.get(range.clone()) == Some(value.as_bytes()) {
-                return pieces.value(range);
+        if node.anchor.is_some() || value.is_empty() {
+            let at = self.node_origin(node);
+            return Value::str_from(value, at);
+        }
+        let quotes = usize::from(matches!(node.style, Style::SingleQuoted | Style::DoubleQuoted));
+        let (start, end) = (node.span.start as usize + quotes, (node.span.end as usize).saturating_sub(quotes));
+        let written = match &self.text {
+            Written::In(sources) => sources.get(node.span.source).text.get(start..end),
+            Written::Made(pieces) => match pieces.bytes.get(start..end) {
+                Some(written) if written == value.as_bytes() => return pieces.value(start..end),
+                written => written,
+            },
+        };
+        let lines = written.and_then(|written| lines(value.as_bytes(), written, node.style)).unwrap_or_default();
+        let at = match &self.text {
+            Written::Made(_) if !lines.is_empty() => OriginId::NONE,
+            _ => self.node_origin(node),
+        };
+        if lines.is_empty() {
+            return Value::str_from(value, at);
+        }
+        let mut text = TextBuilder::default();
+        for line in lines {
+            let (from, to) = (start + line.written.start, start + line.written.end);
+            text.push(&value.as_bytes()[text.len()..line.value.start], OriginId::NONE);
+            match &self.text {
+                Written::Made(pieces) => pieces.copy(from..to, &mut text),
+                Written::In(_) => {
+                    let origin = self.origins.add(Origin::Line { of: at, start: from as u32, end: to as u32 });
+                    text.push(&value.as_bytes()[line.value], origin);
+                }
             }
         }
-        let at = self.node_origin(node);
-        Value::str_from(value, at)
+        text.push(&value.as_bytes()[text.len()..], OriginId::NONE);
+        text.finish()
+    }
+}
+
+/// A longer text has one origin only: it would cost more than anybody reads.
+const MAX_LINES: usize = 10_000;
+
+/// The same bytes in a value and in the text that it is written with.
+#[derive(Debug, PartialEq)]
+struct Line {
+    value: Range<usize>,
+    written: Range<usize>,
+}
+
+/// Lines up a string with the several lines that it is written on. None where it is written on one, or they differ in more than the blanks
+/// between the lines (escapes do).
+fn lines(value: &[u8], written: &[u8], style: Style) -> Option<Vec<Line>> {
+    memchr::memchr(b'\n', written)?;
+    let header = usize::from(matches!(style, Style::Literal | Style::Folded));
+    let mut lines = Vec::new();
+    let (mut at, mut start) = (0, 0);
+    for (i, line) in written.split(|&b| b == b'\n').enumerate() {
+        let end = start + line.trim_ascii_end().len();
+        start += line.len() + 1;
+        let text = line.trim_ascii();
+        if i < header || text.is_empty() {
+            continue;
+        }
+        let blanks = value[at..].iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n')).count();
+        // Indentation beyond that of the scalar belongs to the line; what joins two folded lines to neither.
+        let indented = memchr::memrchr(b'\n', &value[..at + blanks]).map_or(0, |at| at + 1);
+        let from = if indented >= at { indented } else { at + blanks };
+        let to = at + blanks + text.len();
+        let first = end.checked_sub(to - from)?;
+        if lines.len() == MAX_LINES || value.get(from..to)? != written.get(first..end)? {
+            return None;
+        }
+        lines.push(Line { value: from..to, written: first..end });
+        at = to;
+    }
+    value[at..].trim_ascii().is_empty().then_some(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Piece, Source, SourceKind};
+
+    /// The line (from 0) that each line of the first string of a document comes from.
+    fn origins_of(text: &str) -> Vec<String> {
+        let mut sources = Sources::default();
+        let id = sources.add(Source::new("values.yaml", text.as_bytes(), SourceKind::File));
+        let node = crate::yaml::read(&sources, id).expect("YAML");
+        let mut origins = Origins::default();
+        let value = to_value(node.get("a").expect("a value"), &sources, &mut origins);
+        let text = value.as_text().expect("a string");
+        let whole = [Piece { start: 0, end: text.bytes.len() as u32, origin: value.origin }];
+        let pieces = if text.pieces.is_some() { text.pieces() } else { &whole };
+        let show = |piece: &Piece| {
+            let line = match origins.get(piece.origin) {
+                Some(Origin::Line { start, .. }) => sources.get(id).locate(start).0,
+                Some(Origin::Data(span)) => sources.get(id).locate(span.start).0,
+                other => panic!("{other:?}"),
+            };
+            format!("{line}: {}", String::from_utf8_lossy(&text.bytes[piece.start as usize..piece.end as usize]))
+        };
+        pieces.iter().map(show).collect()
+    }
+
+    #[test]
+    fn each_line_of_a_string_has_its_own_place() {
+        assert_eq!(origins_of("a: | # c\n  one\n\n    two  \n  three\nb: 1\n"), ["2: one", "4:   two", "5: three"]);
+        assert_eq!(origins_of("a: |2-\n    one\n   two\n"), ["2:   one", "3:  two"]);
+        assert_eq!(origins_of("a: >\n  one\n  two\n\n  three\n    four\n"), ["2: one", "3: two", "5: three", "6:   four"]);
+        assert_eq!(origins_of("a: |\r\n  one\r\n  two\r\n"), ["2: one", "3: two"]);
+        assert_eq!(origins_of("a: one\n  two\n"), ["1: one", "2: two"]);
+        assert_eq!(origins_of("a: 'one\n\n  two'\n"), ["1: one", "3: two"]);
+    }
+
+    #[test]
+    fn what_does_not_line_up_has_one_place() {
+        assert_eq!(origins_of("a: \"one\n  t\\u0077o\"\n"), ["1: one two"]);
+        assert_eq!(origins_of("a: 'it''s\n  one'\n"), ["1: it's one"]);
+        let long = format!("a: |\n{}", "  x\n".repeat(MAX_LINES + 1));
+        assert_eq!(origins_of(&long).len(), 1);
     }
 }

@@ -279,9 +279,9 @@ pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
-/// keys, get their place as origin.
-pub fn to_value(node: &Node, origins: &mut Origins) -> Value {
-    convert::to_value(node, origins)
+/// keys, get their place as origin; of a string on several lines, each line gets its own. `sources` has the text of the node.
+pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
+    convert::to_value(node, sources, origins)
 }
 
 /// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the

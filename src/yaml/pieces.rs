@@ -41,14 +41,7 @@ impl<'a> Pieces<'a> {
         if self.pieces.is_empty() {
             return self.whole;
         }
-        let mut last = OriginId::NONE;
-        self.touching(&range).fold(OriginId::NONE, |all, piece| {
-            if piece.origin == last {
-                return all;
-            }
-            last = piece.origin;
-            origins.join(all, piece.origin)
-        })
+        origins.join_all(self.touching(&range).map(|piece| piece.origin))
     }
 
     /// The origin at a byte, without joining: of overlapping pieces the first.

@@ -4,8 +4,8 @@ use crate::chart::{Chart, environments::Inputs};
 use crate::source::{Sources, Span, Trace};
 use crate::template::manifests::Printed;
 use crate::yaml::{Data, Node};
-use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 /// The lines, each ended by a line break.
 pub(super) fn lines(printed: &Printed, chart: &Chart, inputs: &Inputs, sources: &Sources) -> Vec<u8> {
@@ -47,18 +47,18 @@ fn place(span: Span, chart: &Chart, sources: &Sources) -> Json {
 
 fn value(span: Span, chart: &Chart, sources: &Sources, paths: &Paths) -> Json {
     let mut object = place(span, chart, sources);
-    object["path"] = paths.spans.get(&span).map_or(Json::Null, |path| Json::Array(path.clone()));
+    object["path"] = paths.get(span).map_or(Json::Null, |path| Json::Array(path.clone()));
     object
 }
 
 /// The path of each key and value in its own file.
 struct Paths {
-    spans: FxHashMap<Span, Vec<Json>>,
+    spans: BTreeMap<Span, Vec<Json>>,
 }
 
 impl Paths {
     fn of(chart: &Chart, inputs: &Inputs) -> Paths {
-        let mut paths = Paths { spans: FxHashMap::default() };
+        let mut paths = Paths { spans: BTreeMap::new() };
         for chart in chart.walk() {
             for (_, node) in chart.values.iter().chain(&chart.chart_yaml) {
                 paths.add(node, &mut Vec::new());
@@ -68,6 +68,12 @@ impl Paths {
             paths.add(&file.node, &mut Vec::new());
         }
         paths
+    }
+
+    /// The path of what stands there, or of the text that it is a line of.
+    fn get(&self, span: Span) -> Option<&Vec<Json>> {
+        let before = || self.spans.range(..span).next_back().filter(|(text, _)| text.holds(span));
+        self.spans.get(&span).or_else(|| before().map(|(_, path)| path))
     }
 
     fn add(&mut self, node: &Node, path: &mut Vec<Json>) {

@@ -1,7 +1,7 @@
 //! Every row of `fixtures/functions/*.yaml`: what Helm answered, rendered here.
 
 use crate::limits::Limits;
-use crate::source::SourceId;
+use crate::source::{Source, SourceId, SourceKind, Sources};
 use crate::template::{Renderer, Templates, with_stack};
 use crate::value::{Kind, MapData, Value};
 use std::path::Path;
@@ -24,8 +24,10 @@ fn render(text: &str, values: &[u8]) -> Result<Vec<u8>, String> {
         return Err(error.helm_message());
     }
     let mut renderer = Renderer::new(&templates, 1, "default", Limits::default());
-    let node = crate::yaml::parse(values, SourceId::new(0, 1), 0).map_err(|e| e.message)?;
-    let values = crate::yaml::to_value(&node, renderer.origins());
+    let mut sources = Sources::default();
+    let id = sources.add(Source::new("values.yaml", values, SourceKind::File));
+    let node = crate::yaml::read(&sources, id).map_err(|e| e.message)?;
+    let values = crate::yaml::to_value(&node, &sources, renderer.origins());
     if let Kind::Map(map) = &values.kind {
         map.0.borrow_mut().go_type = "chartutil.Values";
     }
