@@ -145,7 +145,7 @@ impl<'r> Deployment<'r> {
         let source = self.rendering.sources.get(span.source);
         let (start, instead) = self.called;
         let name = source.name.strip_prefix(start).map_or_else(|| source.name.to_string(), |rest| format!("{instead}{rest}"));
-        (name, source.locate(span.start).0)
+        (name, source.line_of(span.start))
     }
 
     fn show(&self, span: Span) -> Cow<'r, str> {

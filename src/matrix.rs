@@ -261,7 +261,7 @@ fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize
     let trace = sources.trace(path.place(root));
     let span = trace.values.first().or(trace.templates.first())?;
     let source = sources.get(span.source);
-    Some((source.name.clone(), source.locate(span.start).0))
+    Some((source.name.clone(), source.line_of(span.start)))
 }
 
 /// What the matrix shows of an object: rank (the same whatever else the object has), fact, text, path.

@@ -98,11 +98,15 @@ impl Source {
 
     /// Line and column of a byte offset; both count from 1, the column in characters.
     pub fn locate(&self, offset: u32) -> (usize, usize) {
-        let starts = self.line_starts();
-        let line = starts.partition_point(|&s| s <= offset) - 1;
+        let line = self.line_of(offset);
         let end = (offset as usize).min(self.text.len());
-        let before = &self.text[(starts[line] as usize).min(end)..end];
-        (line + 1, String::from_utf8_lossy(before).chars().count() + 1)
+        let before = &self.text[(self.line_starts()[line - 1] as usize).min(end)..end];
+        (line, String::from_utf8_lossy(before).chars().count() + 1)
+    }
+
+    /// The line of a byte offset, counted from 1.
+    pub fn line_of(&self, offset: u32) -> usize {
+        self.line_starts().partition_point(|&s| s <= offset)
     }
 
     /// The byte range of a line (counted from 1), without its line break; empty past the end.

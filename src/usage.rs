@@ -471,12 +471,12 @@ pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
     for ((span, branch), done) in nodes {
         let source = rendering.sources.get(span.source);
         let coverage = all.entry(source.name.clone()).or_default();
-        let (first, _) = source.locate(span.start);
+        let first = source.line_of(span.start);
         if branch {
             coverage.branches.push((first, done));
             continue;
         }
-        let (last, _) = source.locate(span.end.saturating_sub(1).max(span.start));
+        let last = source.line_of(span.end.saturating_sub(1).max(span.start));
         for line in first..=last {
             // Of text that begins behind an action, or ends before one, only what the line has of it.
             let of_line = source.line(line);

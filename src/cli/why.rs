@@ -89,7 +89,7 @@ impl Story<'_> {
             let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
             return Err(format!("the chart has no file {file}{near}"));
         }
-        let here = |span: &Span| ends(&sources.get(span.source).name) && sources.get(span.source).locate(span.start).0 == line;
+        let here = |span: &Span| ends(&sources.get(span.source).name) && sources.get(span.source).line_of(span.start) == line;
         let mut out = String::new();
         for object in rendering.objects() {
             for (path, node) in scalars(&object.root) {
@@ -159,7 +159,7 @@ fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Spa
 
 fn place(sources: &Sources, span: Span) -> String {
     let source = sources.get(span.source);
-    format!("{}:{}", crate::report::escape_controls(&source.name), source.locate(span.start).0)
+    format!("{}:{}", crate::report::escape_controls(&source.name), source.line_of(span.start))
 }
 
 fn one_line(text: &str) -> String {

@@ -304,7 +304,7 @@ pub(super) fn rendered(judged: &Judged, environment: &str, only: Option<&str>) -
 fn place(sources: &Sources, span: Span) -> Value {
     let source = sources.get(span.source);
     let uri = uri_of(&Unsaved::key(Path::new(&*source.name)));
-    json!({"uri": uri.map(|u| u.as_str().to_string()), "line": source.locate(span.start).0 - 1})
+    json!({"uri": uri.map(|u| u.as_str().to_string()), "line": source.line_of(span.start) - 1})
 }
 
 #[cfg(test)]

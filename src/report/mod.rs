@@ -385,7 +385,7 @@ impl Places<'_> {
         let mut note = String::new();
         let pipeline = self.secrets.show(at, self.sources).trim().to_string();
         let source = self.sources.get(by.source);
-        let (line, _) = source.locate(by.start);
+        let line = source.line_of(by.start);
         let value = self.secrets.show(by, self.sources).lines().next().unwrap_or("").chars().take(40).collect::<String>();
         let _ = write!(note, "rendered because `{pipeline}` is {} ({}:{line}: {value})", if taken { "true" } else { "false" }, source.name);
         Some(note)

@@ -45,7 +45,7 @@ pub fn comments(sources: &Sources) -> Vec<Comment> {
 
 /// Rules, length, line it is about, whether it has a reason; none where the bracket is never closed or the mark is no comment.
 fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, bool)> {
-    let (line, _) = source.locate(start as u32);
+    let line = source.line_of(start as u32);
     let range = source.line(line);
     let before = source.text[range.start..start].trim_ascii_end();
     let opened = before.ends_with(b"#") || before.ends_with(b"/*");

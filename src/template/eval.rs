@@ -1648,24 +1648,31 @@ fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments:
 fn path_of(data: &Value, wanted: &Map) -> Option<Vec<Box<str>>> {
     const MAX_VISITS: usize = 50_000;
     let values = data.as_map()?.get(b"Values")?;
-    let mut visits = 0;
-    let mut stack: Vec<(Map, Vec<Box<str>>)> = vec![(values.as_map()?.clone(), vec!["Values".into()])];
-    while let Some((map, path)) = stack.pop() {
+    // Maps with the visited one that holds them: only of the wanted one the path is written.
+    let mut visited: Vec<(Map, Option<usize>)> = Vec::new();
+    let mut stack: Vec<(Map, Option<usize>)> = vec![(values.as_map()?.clone(), None)];
+    while let Some((map, holder)) = stack.pop() {
         if Rc::ptr_eq(&map.0, &wanted.0) {
+            let mut path: Vec<Box<str>> = Vec::new();
+            let (mut inner, mut holder) = (&map, holder);
+            while let Some((outer, next)) = holder.map(|index| &visited[index]) {
+                let entries = &outer.0.borrow().entries;
+                let is_it = |value: &Value| value.as_map().is_some_and(|map| Rc::ptr_eq(&map.0, &inner.0));
+                let key = entries.iter().find(|(_, entry)| is_it(&entry.value)).map(|(key, _)| String::from_utf8_lossy(key));
+                path.push(key?.into());
+                (inner, holder) = (outer, *next);
+            }
+            path.push("Values".into());
+            path.reverse();
             return Some(path);
         }
-        visits += 1;
-        if visits > MAX_VISITS {
+        if visited.len() >= MAX_VISITS {
             return None;
         }
-        let data: &MapData = &map.0.borrow();
-        for (key, entry) in &data.entries {
-            if let Kind::Map(inner) = &entry.value.kind {
-                let mut inner_path = path.clone();
-                inner_path.push(String::from_utf8_lossy(key).into());
-                stack.push((inner.clone(), inner_path));
-            }
-        }
+        let inner = map.0.borrow();
+        stack.extend(inner.entries.values().filter_map(|entry| Some((entry.value.as_map()?.clone(), Some(visited.len())))));
+        drop(inner);
+        visited.push((map, holder));
     }
     None
 }

@@ -223,7 +223,7 @@ fn value_undocumented(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sou
     let Some((id, node)) = &chart.values else { return };
     let source = sources.get(*id);
     for entry in node.entries() {
-        let (line, _) = source.locate(entry.key_span.start);
+        let line = source.line_of(entry.key_span.start);
         let holds_comment = |line: usize| source.text[source.line(line)].trim_ascii_start().starts_with(b"#");
         let beside = memchr::memmem::find(&source.text[source.line(line)], b" #").is_some();
         if !(beside || (line > 1 && holds_comment(line - 1))) {
