@@ -11,6 +11,7 @@
 //! | [`setup`] | what configuration and command line say together: rules, versions |
 //! | [`usage`] | values never read, template lines never rendered |
 //! | [`rendering`] | a chart in all its environments and versions |
+//! | [`reuse`] | what one run of a chart leaves to the next, for the editor |
 //! | [`unit`] | what a PATH stands for: charts and sets of manifests |
 //! | [`matrix`] | what each environment deploys, side by side |
 //! | [`difference`] | what changes between two environments or two versions, field by field with the cause |
@@ -25,6 +26,7 @@
 //! | [`yaml`] | spanned nodes with go-yaml v2's scalars, and the emitter behind `toYaml` |
 //! | [`threads`] | threads with a deep stack, where all work is done |
 //! | [`semver`] | versions and constraints as Helm judges them |
+//! | [`memo`] | results that are kept from one run to the next |
 //! | [`limits`] | how much a chart may ask for |
 //! | [`value`] | Go values with their origin |
 //! | [`diagnostic`] | findings as data |
@@ -41,7 +43,9 @@ pub mod limits;
 pub mod lsp;
 pub mod manifest;
 pub mod matrix;
+pub mod memo;
 pub mod report;
+pub mod reuse;
 pub mod rule;
 pub mod secret;
 pub mod semver;
@@ -89,6 +93,8 @@ pub struct Options {
     pub unsaved: source::Unsaved,
     /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.
     pub cancel: Arc<AtomicBool>,
+    /// What an earlier run of the same chart under the same configuration left.
+    pub reuse: Arc<reuse::Reuse>,
     /// Counted up while the work goes on, for who waits.
     pub progress: Arc<Progress>,
     /// Make the environment matrix of each chart, for the formats that show it.

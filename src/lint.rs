@@ -8,6 +8,7 @@ use crate::manifest::{self, Finding, Object};
 use crate::matrix::Matrix;
 use crate::rendering::Rendering;
 use crate::report::{self, Report};
+use crate::rule::Rule;
 use crate::rule::suppression::{self, Suppression};
 use crate::secret::Secrets;
 use crate::setup::Setup;
@@ -16,6 +17,7 @@ use crate::unit::{self, Unit};
 use crate::{ConfigChoice, Error, Options, rule, threads, usage};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -260,7 +262,7 @@ struct Judge<'s> {
     /// How many objects there are to judge.
     distinct: usize,
     /// By fingerprint.
-    judged: FxHashMap<u64, Vec<Finding>>,
+    judged: FxHashMap<u64, Arc<[Finding]>>,
     /// What annotations excuse, by the object's fingerprint, and whether there was something to excuse.
     excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
     suppressed: usize,
@@ -271,9 +273,11 @@ impl<'s> Judge<'s> {
     fn new<'o>(setup: &'s Setup, options: &Options, versions: Versions, limits: Limits, objects: impl Iterator<Item = &'o Object>) -> Judge<'s> {
         let mut schemas = Schemas { locations: setup.locations.clone(), ..Schemas::default() };
         let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
+        let mut crds = Vec::new();
         for object in objects {
             if &*object.identity.kind == "CustomResourceDefinition" {
                 schemas.crds.add(object);
+                crds.push(object.fingerprint);
             }
             distinct.entry(object.fingerprint).or_insert(object);
         }
@@ -281,9 +285,23 @@ impl<'s> Judge<'s> {
         let (judged, excuses) = (FxHashMap::default(), FxHashMap::default());
         let mut judge = Judge { setup, require_schema, versions, limits, schemas, distinct: distinct.len(), judged, excuses, suppressed: 0 };
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
-        let in_time = |(fingerprint, object)| (!limits.is_late()).then(|| (fingerprint, judge.judge(object)));
+        let context = judge.context(&crds);
+        let judge_once = |fingerprint: u64, object: &Object| match context {
+            Some(context) => options.reuse.judged.get((context, fingerprint), |_| true, || judge.judge(object).into()),
+            None => judge.judge(object).into(),
+        };
+        let in_time = |(fingerprint, object)| (!limits.is_late()).then(|| (fingerprint, judge_once(fingerprint, object)));
         judge.judged = distinct.into_par_iter().filter_map(in_time).collect();
         judge
+    }
+
+    /// What the verdict on an object rests on besides the object and the configuration, as a number; none where it may rest on more, or leaves
+    /// more behind than its findings: users' own schemas are files of theirs, and failures of their rules are noted once.
+    fn context(&self, crds: &[u64]) -> Option<u64> {
+        if !self.setup.config.schema_locations.is_empty() || self.setup.rules.iter().any(Rule::is_own) {
+            return None;
+        }
+        Some(rustc_hash::FxBuildHasher.hash_one((self.versions, crds)))
     }
 
     /// Says how many objects were not judged, where the time was over before.
@@ -301,7 +319,7 @@ impl<'s> Judge<'s> {
         for object in objects {
             let versions = object.kubernetes.unwrap_or(self.versions);
             let findings = self.judged.get(&object.fingerprint).cloned().unwrap_or_default();
-            for mut finding in findings {
+            for mut finding in findings.iter().cloned() {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
                 // A chart that picks another apiVersion for newer clusters has done what there is to do.

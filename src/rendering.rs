@@ -9,7 +9,8 @@ use crate::chart::environments::Inputs;
 use crate::chart::{self, Chart, Environment};
 use crate::diagnostic::{Diagnostic, Severity, Versions};
 use crate::limits::{Limit, Limits, exceeded};
-use crate::manifest::{self, Object};
+use crate::manifest::Object;
+use crate::reuse::{Manifests, Reuse};
 use crate::setup::Setup;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::render::{self, Cache, Output, Rendered};
@@ -50,21 +51,23 @@ pub struct Render {
 
 impl Render {
     /// Reads the objects, before the texts are given to the [`Sources`]. `judged` are all versions that are judged.
-    fn read(&mut self, judged: Versions, limits: &Limits, found: &mut Vec<Diagnostic>) {
+    fn read(&mut self, judged: Versions, limits: &Limits, reuse: &Reuse, found: &mut Vec<Diagnostic>) {
         let newest = self.rendered.outputs.iter().map(|o| (o, self.versions.without(o.others)));
         let variants = self.rendered.variants.iter().map(|o| (o, o.others.and(self.versions)));
         let manifests: Vec<(&Output, Versions)> = newest.chain(variants).filter(|(o, _)| !o.name.ends_with("NOTES.txt")).collect();
         let read = |(output, holds): (&Output, Versions)| {
             let holds = (holds != judged).then_some(holds);
             let text = &self.rendered.derived.sources[output.text.index()].text;
-            let mut problems = Vec::new();
-            let mut objects = manifest::read_within(text, output.text, &output.name, Some(self.environment), limits, &mut problems);
-            problems.iter_mut().for_each(|d| d.kubernetes = holds);
-            objects.iter_mut().for_each(|o| o.kubernetes = holds);
-            (objects, problems)
+            let read = || {
+                let mut manifests = Manifests::read(text, output, Some(self.environment), limits);
+                manifests.problems.iter_mut().for_each(|d| d.kubernetes = holds);
+                manifests.objects.iter_mut().for_each(|o| o.kubernetes = holds);
+                manifests
+            };
+            reuse.manifests(text, output, Some(self.environment), holds, read)
         };
-        let all: Vec<_> = manifests.into_par_iter().map(read).collect();
-        for (objects, problems) in all {
+        let all: Vec<Manifests> = manifests.into_par_iter().map(read).collect();
+        for Manifests { objects, problems, .. } in all {
             self.objects.extend(objects);
             found.extend(problems);
         }
@@ -110,7 +113,7 @@ impl Rendering {
             }
         }
         options.cancelled()?;
-        let cache = Cache::default();
+        let cache = Cache::with(options.reuse.parsed.clone());
         let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
         let clusters: Vec<(u32, Capabilities)> =
             newest_first(versions).map(|minor| (minor, capabilities(minor, &chart.metadata.kube_version))).collect();
@@ -137,7 +140,7 @@ impl Rendering {
                 }));
                 found.iter_mut().for_each(|d| d.kubernetes = (of != versions).then_some(of));
                 let mut render = Render { environment: i as u16, versions: of, primary: k == 0, rendered, objects: Vec::new() };
-                render.read(versions, &sources.limits, &mut found);
+                render.read(versions, &sources.limits, &options.reuse, &mut found);
                 (number, render, found)
             };
             for_clusters(&clusters, first, share, one).into_iter().enumerate().map(read).collect()
@@ -155,7 +158,7 @@ impl Rendering {
             renders.push(render);
             found.extend(problems);
         }
-        let crds = crds(&renders, &sources, &mut found);
+        let crds = crds(&renders, &sources, &options.reuse, &mut found);
         Ok(Ok(Rendering { chart, sources, environments, renders, crds, versions, why, found }))
     }
 
@@ -263,16 +266,22 @@ fn for_clusters(
 }
 
 /// The objects of `crds/`, read once: they are the same in every environment.
-fn crds(renders: &[Render], sources: &Sources, found: &mut Vec<Diagnostic>) -> Vec<Object> {
+fn crds(renders: &[Render], sources: &Sources, reuse: &Reuse, found: &mut Vec<Diagnostic>) -> Vec<Object> {
     let mut seen: Vec<SourceId> = Vec::new();
-    let mut objects = Vec::new();
+    let mut all = Vec::new();
     for output in renders.iter().flat_map(|r| &r.rendered.crds) {
         if seen.contains(&output.text) {
             continue;
         }
         seen.push(output.text);
-        let read = manifest::read_within(&sources.get(output.text).text, output.text, &output.name, None, &sources.limits, found);
-        objects.extend(read.into_iter().map(|o| Object { from_crds: true, ..o }));
+        let read = || {
+            let mut manifests = Manifests::read(&sources.get(output.text).text, output, None, &sources.limits);
+            manifests.objects.iter_mut().for_each(|o| o.from_crds = true);
+            manifests
+        };
+        let Manifests { objects, problems, .. } = reuse.manifests(&sources.get(output.text).text, output, None, None, read);
+        all.extend(objects);
+        found.extend(problems);
     }
-    objects
+    all
 }

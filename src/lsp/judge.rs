@@ -7,6 +7,7 @@ use crate::diagnostic::{Role, Severity};
 use crate::lint;
 use crate::rendering::Rendering;
 use crate::report::{Finding, Location, Report};
+use crate::reuse::Reuse;
 use crate::setup::Setup;
 use crate::source::Unsaved;
 use crate::{Error, Options, config};
@@ -25,6 +26,8 @@ pub(super) struct Job {
     pub revision: u64,
     pub unsaved: Unsaved,
     pub cancel: Arc<AtomicBool>,
+    /// The judgement before.
+    pub before: Option<Arc<Judged>>,
 }
 
 /// What came of a job.
@@ -42,21 +45,31 @@ pub(super) struct Judged {
     pub rendering: Option<Rendering>,
     /// The configuration in force.
     pub configuration: Option<PathBuf>,
+    /// The names and texts of all that configures.
+    configured: Configured,
+    /// For the next judgement.
+    reuse: Arc<Reuse>,
 }
+
+type Configured = Vec<(Arc<str>, Arc<[u8]>)>;
 
 /// Does the job; a panic in it is an answer too.
 pub(super) fn run(job: Job) -> Outcome {
     let work = || {
-        let options = Options { unsaved: job.unsaved.clone(), cancel: job.cancel.clone(), ..Options::default() };
+        let mut options = Options { unsaved: job.unsaved.clone(), cancel: job.cancel.clone(), ..Options::default() };
         let configuration = config::find(&job.chart);
         let setup = Setup::new(configuration.as_deref(), &options)?;
+        let configured: Configured = setup.sources.files().map(|(_, source)| (source.name.clone(), source.text.clone())).collect();
+        let before = job.before.as_ref().filter(|before| before.configured == configured);
+        options.reuse = before.map_or_else(|| Arc::new(Reuse::default().next()), |before| before.reuse.clone());
         let (mut report, rendering) = lint::lint_chart(&job.chart, &setup, &options)?;
         report.findings.extend(lint::of_setup(&setup));
         if let Some(baseline) = &setup.config.baseline {
             lint::apply_baseline(baseline, &mut report)?;
         }
         report.sort();
-        Ok(Judged { report, rendering, configuration: configuration.map(|c| Unsaved::key(&c)) })
+        let reuse = Arc::new(options.reuse.next());
+        Ok(Judged { report, rendering, configuration: configuration.map(|c| Unsaved::key(&c)), configured, reuse })
     };
     let result = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(judged)) => Ok(judged),
@@ -155,5 +168,145 @@ fn diagnostic(finding: &Finding, range: Range, message: String, related: Vec<Dia
         message,
         related_information: (!related.is_empty()).then_some(related),
         ..Diagnostic::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILES: [(&str, &str); 9] = [
+        ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\ndependencies:\n- {name: s, version: 0.1.0, condition: s.on}\n"),
+        ("values.yaml", "name: a\nn: 1\nlist: [x, y]\nunused: 1\ns: {on: true, port: 80}\npassword: hunter22\n"),
+        ("values-prod.yaml", "n: 0\nlist: []\n"),
+        ("ci/off-values.yaml", "s: {on: false}\n"),
+        (
+            "templates/_h.tpl",
+            "{{ define \"c.name\" }}{{ .Values.name }}-{{ .Release.Name }}{{ end }}\n{{ define \"c.labels\" }}app: {{ .Values.name }}{{ end }}\n",
+        ),
+        (
+            "templates/d.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ include \"c.name\" . }}\nspec:\n  replicas: {{ .Values.n }}\n  selector:\n    matchLabels: {{- include \"c.labels\" . | nindent 6 }}\n  template:\n    metadata:\n      labels: {{- include \"c.labels\" . | nindent 8 }}\n    spec:\n      containers:\n      {{- range .Values.list }}\n      - name: {{ . }}\n        image: app:latest\n        prots: []\n      {{- end }}\n",
+        ),
+        (
+            "templates/s.yaml",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: {{ .Values.password | quote }}}\n---\napiVersion: c.io/v1\nkind: Own\nmetadata: {name: o}\nspec: {size: \"{{ .Values.n }}\"}\n",
+        ),
+        (
+            "crds/own.yaml",
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.c.io}\nspec:\n  group: c.io\n  scope: Namespaced\n  names: {kind: Own, plural: owns, singular: own, listKind: OwnList}\n  versions:\n  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}\n",
+        ),
+        ("charts/s/templates/svc.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {ports: [{port: {{ .Values.port }}}]}\n"),
+    ];
+
+    const CONFIGURATION: &str =
+        "environments:\n  prod: {values: [values-prod.yaml]}\nsuppress:\n- {rule: image-tag-latest, object: Deployment/*, reason: x}\n";
+
+    /// Text that a hand may type, or that moves what other templates see.
+    const PIECES: [&str; 18] = [
+        "#",
+        "{{",
+        "}}",
+        "{{ end }}",
+        "{{ include \"c.name\" . }}",
+        "{{ define \"c.labels\" }}b: c{{ end }}",
+        "{{ $_ := set .Values \"n\" 7 }}",
+        "{{ tpl \"{{ .Values.n }}\" . }}",
+        "\n",
+        "  ",
+        "a: 1\n",
+        "---\n",
+        "0",
+        "x",
+        ": ",
+        "{{ if .Capabilities.APIVersions.Has \"apps/v1\" }}",
+        "integer",
+        "é",
+    ];
+
+    /// A chart in a folder, with what the editor shows of it.
+    struct Session {
+        folder: tempfile::TempDir,
+        texts: Vec<(PathBuf, String)>,
+        judged: Option<Arc<Judged>>,
+    }
+
+    impl Session {
+        fn new() -> Session {
+            let folder = tempfile::tempdir().expect("a folder");
+            let subchart = ("charts/s/Chart.yaml", "apiVersion: v2\nname: s\nversion: 0.1.0\n");
+            let mut texts = Vec::new();
+            for (name, text) in FILES.iter().chain([&subchart, &(".thebot-lint.yaml", CONFIGURATION)]) {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+                std::fs::write(&path, text).expect("a file");
+                texts.push((Unsaved::key(&path), text.to_string()));
+            }
+            Session { folder, texts, judged: None }
+        }
+
+        /// The diagnostics of the texts as they are now, judged after `before`.
+        fn judge(&self, before: Option<Arc<Judged>>) -> (Arc<Judged>, BTreeMap<PathBuf, Vec<Diagnostic>>) {
+            let unsaved = Unsaved::new(self.texts.iter().map(|(path, text)| (path.clone(), text.as_bytes().into())).collect());
+            let chart = Unsaved::key(self.folder.path());
+            let job = Job { chart: chart.clone(), revision: 0, unsaved, cancel: Arc::default(), before };
+            let judged = crate::threads::deep(|| run(job)).result.expect("it is judged");
+            let found = diagnostics(&judged, &chart, &Documents::default());
+            (Arc::new(judged), found)
+        }
+
+        fn edit(&mut self, file: usize, at: usize, length: usize, piece: &str) {
+            let count = self.texts.len();
+            let text = &mut self.texts[file % count].1;
+            let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let start = boundary(at % (text.len() + 1));
+            let end = boundary(start + length).max(start);
+            text.replace_range(start..end, piece);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
+
+        /// Whatever a judgement takes over from the one before, it says what one says that knows nothing of earlier texts.
+        #[test]
+        fn what_is_reused_changes_no_diagnostic(
+            edits in prop::collection::vec((any::<usize>(), any::<usize>(), prop::sample::select(vec![0_usize, 0, 0, 1, 3, 30]), prop::sample::select(&PIECES[..]), any::<bool>()), 1..12),
+        ) {
+            let mut session = Session::new();
+            for (file, at, length, piece, undo) in edits {
+                let earlier = session.texts.clone();
+                session.edit(file, at, length, piece);
+                let (judged, found) = session.judge(session.judged.clone());
+                prop_assert_eq!(&found, &session.judge(None).1);
+                session.judged = Some(judged);
+                if undo {
+                    session.texts = earlier;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_is_judged_again_where_its_definition_changed() {
+        let mut session = Session::new();
+        let (judged, found) = session.judge(None);
+        let size = |found: &BTreeMap<PathBuf, Vec<Diagnostic>>| found.values().flatten().filter(|d| d.message.contains("`size`")).count();
+        assert_eq!(size(&found), 1, "{found:?}");
+        let (_, text) = session.texts.iter_mut().find(|(path, _)| path.ends_with("crds/own.yaml")).expect("the definition");
+        *text = text.replace("integer", "string");
+        assert_eq!(size(&session.judge(Some(judged)).1), 0);
+    }
+
+    #[test]
+    fn the_chart_of_the_edits_has_findings_of_all_kinds() {
+        let session = Session::new();
+        let (judged, found) = session.judge(None);
+        let rules: Vec<&str> = judged.report.findings.iter().map(|f| &*f.rule).collect();
+        for rule in ["unknown-field", "unused-value", "undefined-value", "wrong-type"] {
+            assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
+        }
+        assert!(found.len() > 2, "{found:?}");
     }
 }

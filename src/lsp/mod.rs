@@ -482,7 +482,13 @@ impl Server {
         }
         let Some((chart, state)) = self.charts.iter().find(|(_, state)| state.done != Some(state.revision)) else { return };
         let cancel = Arc::new(AtomicBool::new(false));
-        let job = Job { chart: chart.clone(), revision: state.revision, unsaved: self.documents.unsaved(), cancel: cancel.clone() };
+        let job = Job {
+            chart: chart.clone(),
+            revision: state.revision,
+            unsaved: self.documents.unsaved(),
+            cancel: cancel.clone(),
+            before: state.judged.clone(),
+        };
         let (sender, outcomes) = unbounded();
         self.running = Some((chart.clone(), cancel, outcomes));
         std::thread::spawn(move || {
@@ -523,9 +529,8 @@ impl Server {
         match outcome.result {
             Ok(judged) => {
                 let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
-                if judged.rendering.is_some() || state.judged.is_none() {
-                    state.judged = Some(Arc::new(judged));
-                }
+                // The old one is let go of once the editor knows.
+                let _before = (judged.rendering.is_some() || state.judged.is_none()).then(|| state.judged.replace(Arc::new(judged)));
                 let before = std::mem::replace(&mut state.published, found);
                 let files: Vec<PathBuf> = before.keys().chain(state.published.keys()).cloned().collect();
                 self.publish(files, &outcome.chart);

@@ -120,6 +120,11 @@ impl Compiled {
 }
 
 impl Rule {
+    /// Whether it is a user's.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     fn new(definition: Cow<'static, Definition>, selection: &Selection, own: Option<Span>) -> Rule {
         let mut parameters: serde_json::Map<String, serde_json::Value> = match &*definition.parameters {
             "" => serde_json::Map::new(),

@@ -96,15 +96,15 @@ impl Templates {
     /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and what it defines. Errors are kept, see
     /// [`Templates::errors`]; later definitions replace earlier ones, so the order of the calls is Helm's order of parsing.
     pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
-        self.append(parser::parse(name, source, text.into()));
+        self.append(&parser::parse(name, source, text.into()));
     }
     /// As [`Templates::add`], of a text that is parsed already.
-    fn append(&mut self, parsed: Parsed) {
+    fn append(&mut self, parsed: &Parsed) {
         let first = self.nodes.len() as u32;
-        self.nodes.extend(parsed.nodes);
-        self.errors.extend(parsed.errors);
-        for mut template in parsed.templates {
-            template.first_node = Some(first);
+        self.nodes.extend(&parsed.nodes);
+        self.errors.extend(parsed.errors.iter().cloned());
+        for template in &parsed.templates {
+            let template = Template { first_node: Some(first), ..template.clone() };
             // An empty definition never replaces another.
             if !parser::is_empty(&template.body, &template.text) || !self.by_name.contains_key(&template.name) {
                 self.by_name.insert(template.name.clone(), Arc::new(template));

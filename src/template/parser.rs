@@ -44,7 +44,7 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     let body = parser.main();
     parser.add(name, body);
     let Parser { templates, errors, parsed_as, nodes, .. } = parser;
-    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body, first_node: None };
+    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body: Arc::new(body), first_node: None };
     Parsed { templates: templates.into_iter().map(of).collect(), errors, nodes }
 }
 

@@ -13,11 +13,12 @@ use crate::chart::release::{self, NodeId, Release};
 use crate::chart::{self, Chart, Environment, schema, values};
 use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
 use crate::limits::{Limits, exceeded};
+use crate::memo::Memo;
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How to render.
 #[derive(Clone, Copy, Debug)]
@@ -31,26 +32,30 @@ pub struct Options<'a> {
     pub limits: Limits,
 }
 
-/// Templates that were parsed for one set of enabled subcharts serve all renders with the same set.
+/// Templates that were parsed serve all renders: files each for itself, and together for each set of enabled subcharts.
 #[derive(Debug, Default)]
 pub struct Cache {
-    sets: Mutex<FxHashMap<TemplateNames, Arc<TemplateSet>>>,
+    /// Locked while a file is parsed.
+    files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
+    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
+    before: Arc<ParsedFiles>,
 }
 
-/// Templates in the making: all renders that need them share the work.
-#[derive(Debug, Default)]
-struct TemplateSet {
-    /// A slot for each file; locked while it is parsed.
-    files: Vec<Mutex<Slot>>,
-    all: OnceLock<Arc<Templates>>,
+impl Cache {
+    /// Files that were parsed before, and did not change since, are not parsed again.
+    pub fn with(before: Arc<ParsedFiles>) -> Cache {
+        Cache { before, ..Cache::default() }
+    }
 }
 
-#[derive(Debug, Default)]
-enum Slot {
-    #[default]
-    Open,
-    Parsed(Parsed),
-    Taken,
+/// Parsed files by Helm's name and their source.
+pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
+
+/// A file with all that it defines.
+#[derive(Clone, Debug)]
+pub struct ParsedFile {
+    text: Arc<[u8]>,
+    parsed: Arc<Parsed>,
 }
 
 /// The names and texts of a set of templates, in the order of parsing.
@@ -390,28 +395,34 @@ impl Run<'_> {
     }
 
     fn parse(&self, names: &TemplateNames) -> Arc<Templates> {
-        let set = {
-            let mut sets = self.cache.sets.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(TemplateSet { files: names.iter().map(|_| Mutex::default()).collect(), all: OnceLock::new() });
-            sets.entry(names.clone()).or_insert_with(new).clone()
+        fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+            mutex.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+        let set = locked(&self.cache.sets).entry(names.clone()).or_default().clone();
+        if let Some(templates) = set.get() {
+            return templates.clone();
+        }
+        let parsed = |(name, source): &(Arc<str>, SourceId), slot: &mut Option<ParsedFile>| {
+            let parse = || {
+                let text = &self.sources.get(*source).text;
+                let parse = || ParsedFile { text: text.clone(), parsed: Arc::new(parser::parse(name, *source, text.clone())) };
+                self.cache.before.get((name.clone(), *source), |kept| kept.text == *text, parse)
+            };
+            slot.get_or_insert_with(parse).parsed.clone()
         };
-        let parse = |(name, source): &(Arc<str>, SourceId)| parser::parse(name, *source, (&*self.sources.get(*source).text).into());
+        let slots: Vec<_> = {
+            let mut files = locked(&self.cache.files);
+            names.iter().map(|file| files.entry(file.clone()).or_default().clone()).collect()
+        };
         // What another render is parsing just now is left to it.
-        for (file, slot) in names.iter().zip(&set.files) {
-            if let Ok(mut slot) = slot.try_lock()
-                && matches!(*slot, Slot::Open)
-            {
-                *slot = Slot::Parsed(parse(file));
+        for (file, slot) in names.iter().zip(&slots) {
+            if let Ok(mut slot) = slot.try_lock() {
+                parsed(file, &mut slot);
             }
         }
-        let all = set.all.get_or_init(|| {
+        let all = set.get_or_init(|| {
             let mut templates = Templates::new();
-            for (file, slot) in names.iter().zip(&set.files) {
-                match std::mem::replace(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner), Slot::Taken) {
-                    Slot::Parsed(parsed) => templates.append(parsed),
-                    _ => templates.append(parse(file)),
-                }
-            }
+            names.iter().zip(&slots).for_each(|(file, slot)| templates.append(&parsed(file, &mut locked(slot))));
             Arc::new(templates)
         });
         all.clone()

@@ -10,7 +10,7 @@ use crate::source::{SourceId, Span};
 use std::sync::Arc;
 
 /// One template: a file, what `define` or `block` named, or text given to `tpl`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Template {
     pub name: Arc<str>,
     /// The name of the file that it stands in, for error texts.
@@ -18,7 +18,7 @@ pub struct Template {
     pub source: SourceId,
     /// The whole text of that file.
     pub text: Arc<[u8]>,
-    pub body: List,
+    pub body: Arc<List>,
     /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose nodes are not counted.
     pub first_node: Option<u32>,
 }
