@@ -4,7 +4,6 @@
 //! A function returns where the invariant holds and panics where it does not. Input that needs several texts has them with [`BETWEEN`]
 //! between them.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thebot_lint::chart::strvals::{self, FlagKind};
@@ -97,8 +96,8 @@ pub fn to_yaml(data: &[u8]) {
     let value = yaml::to_value(&node, &sources, &mut origins);
     if let Ok(written) = yaml::emit(&value, &mut origins) {
         let text = written.as_text().expect("text");
-        let read =
-            yaml::value_from_text(text, written.origin, &mut origins).unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&text.bytes)));
+        let read = yaml::value_from_text(text, written.origin, &mut origins, &Limits::default(), &mut usize::MAX.clone())
+            .unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&text.bytes)));
         let again = yaml::emit(&read, &mut origins).expect("it could be written before");
         let again = again.as_text().expect("text");
         assert_eq!(String::from_utf8_lossy(&text.bytes), String::from_utf8_lossy(&again.bytes));
@@ -194,22 +193,14 @@ pub fn values(data: &[u8]) {
 /// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads out of the chart.
 pub fn archive(data: &[u8]) {
     let Some((mode, data)) = data.split_first() else { return };
-    let packed = |tar: &[u8]| {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-        packer.write_all(tar).expect("memory");
-        packer.finish().expect("memory")
-    };
     let bytes = match mode % 3 {
         0 => data.to_vec(),
         1 => packed(data),
         _ => packed(&tar_of(data)),
     };
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.tgz");
-    std::fs::write(&file, bytes).expect("a file");
+    let name = "a.tgz";
     let mut sources = Sources::default();
-    let name = file.display().to_string();
-    if let Ok(chart) = chart::load(&name, &mut sources, chart::Options::default()) {
+    if let Ok(chart) = chart::load_archive(&bytes, name, &mut sources, chart::Options::default()) {
         for chart in chart.walk() {
             for file in chart.templates.iter().chain(&chart.files) {
                 let leads_out = file.name.starts_with('/') || file.name.split('/').any(|part| part == "..");
@@ -217,7 +208,24 @@ pub fn archive(data: &[u8]) {
             }
         }
     }
-    sources.files().for_each(|(_, source)| assert!(source.name.starts_with(&*name), "{}", source.name));
+    sources.files().for_each(|(_, source)| assert!(source.name.starts_with(name), "{}", source.name));
+}
+
+/// As gzip writes what it does not compress: a mutated input is quick to pack.
+fn packed(tar: &[u8]) -> Vec<u8> {
+    let mut out = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
+    let blocks = tar.chunks(0xffff);
+    let last = blocks.len().saturating_sub(1);
+    for (i, block) in blocks.enumerate() {
+        let length = block.len() as u16;
+        out.push(u8::from(i == last));
+        out.extend(length.to_le_bytes().into_iter().chain((!length).to_le_bytes()));
+        out.extend(block);
+    }
+    let mut sum = flate2::Crc::new();
+    sum.update(tar);
+    out.extend(sum.sum().to_le_bytes().into_iter().chain(sum.amount().to_le_bytes()));
+    out
 }
 
 /// A tar of entries: a type, a name up to a line break, and a text.
@@ -255,9 +263,16 @@ fn judge_manifests(data: &[u8]) {
             lies_in(object.place(finding).span, data.len());
         }
         if let Some(kind) = schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
-            rule::custom::check(kind.validations(&object.root), 10_000);
+            rule::custom::check(kind.validations(&object.root), &few_steps());
         }
     }
+}
+
+/// Of rules, so that none takes long.
+fn few_steps() -> Limits {
+    let mut limits = Limits::default();
+    limits.set(Limit::RuleSteps, 10_000);
+    limits
 }
 
 /// A user's rule and a manifest, and an expression as the server takes it.
@@ -269,15 +284,14 @@ fn run_rule(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
     let (text, manifests, expression) = (next(), next(), String::from_utf8_lossy(next()));
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("rule.yaml");
-    std::fs::write(&file, text).expect("a file");
-    let mut sources = Sources::default();
+    // In memory: the disk is slower than all that is under test.
+    let file = Path::new("/nowhere/rule.yaml");
+    let mut sources = Sources::with(Unsaved::new([(Unsaved::key(file), Arc::from(text))].into()));
     let source = sources.add(Source::new("a.yaml", manifests, SourceKind::File));
     let mut found = Vec::new();
     let objects = manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found);
     let selection = rule::Selection { select: vec!["own".into()], ..rule::Selection::default() };
-    let (rules, found) = Rules::load(&selection, &mut sources, &[file]);
+    let (rules, found) = Rules::load(&selection, &mut sources, &[file.to_path_buf()]);
     found.iter().for_each(|d| lies_in(d.span, sources.get(d.span.source).text.len()));
     objects.iter().for_each(|object| drop(rules.check_object(object)));
     rules.check_unit(&objects, true);
@@ -286,7 +300,7 @@ fn run_rule(data: &[u8]) {
     }
     let value = objects.first().map_or(serde_json::Value::Null, |o| serde_json::json!({"a": 1, "name": &*o.identity.name, "list": [1, "x"]}));
     let validation = Validation { path: yaml::Path::root(), rule: expression.to_string(), message: None, value };
-    rule::custom::check(vec![validation], 10_000);
+    rule::custom::check(vec![validation], &few_steps());
     let policy = serde_json::json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",

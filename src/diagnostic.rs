@@ -1,5 +1,6 @@
 //! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see [`crate::source`]).
 
+use crate::limits::{self, Limit, Limits};
 use crate::source::Span;
 use std::sync::Arc;
 
@@ -135,6 +136,11 @@ impl Diagnostic {
             environment: None,
             kubernetes: None,
         }
+    }
+    /// A limit was reached: what was not checked for it, which limit, and how to move it.
+    pub fn limit(limit: Limit, limits: &Limits, span: Span, unchecked: impl std::fmt::Display) -> Diagnostic {
+        let message = format!("{unchecked}: {}", limits::exceeded(limit, limits));
+        Diagnostic::new(limits::RULE, Severity::Error, span, message).help(limit.how_to_raise())
     }
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());

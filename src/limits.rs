@@ -5,18 +5,28 @@
 
 use std::time::{Duration, Instant};
 
+/// The rule that tells of a limit which was reached; `template-limit` does so of a template.
+pub const RULE: &str = "limit-exceeded";
+
 /// One of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
     TemplateSteps,
     TemplateOutput,
     RenderText,
+    IncludeDepth,
+    TemplateDepth,
     TplDepth,
+    RegexSize,
+    YamlDepth,
+    YamlAliases,
     Documents,
     FileSize,
     ChartFiles,
     ChartSize,
     ArchiveRatio,
+    SchemaDepth,
+    SchemaSteps,
     RuleSteps,
     Timeout,
 }
@@ -32,8 +42,26 @@ pub enum Unit {
 use Limit::*;
 
 impl Limit {
-    pub const ALL: [Limit; 11] =
-        [TemplateSteps, TemplateOutput, RenderText, TplDepth, Documents, FileSize, ChartFiles, ChartSize, ArchiveRatio, RuleSteps, Timeout];
+    pub const ALL: [Limit; 18] = [
+        TemplateSteps,
+        TemplateOutput,
+        RenderText,
+        IncludeDepth,
+        TemplateDepth,
+        TplDepth,
+        RegexSize,
+        YamlDepth,
+        YamlAliases,
+        Documents,
+        FileSize,
+        ChartFiles,
+        ChartSize,
+        ArchiveRatio,
+        SchemaDepth,
+        SchemaSteps,
+        RuleSteps,
+        Timeout,
+    ];
 
     /// As the configuration calls it.
     pub const fn name(self) -> &'static str {
@@ -41,20 +69,27 @@ impl Limit {
             TemplateSteps => "template-steps",
             TemplateOutput => "template-output",
             RenderText => "render-text",
+            IncludeDepth => "include-depth",
+            TemplateDepth => "template-depth",
             TplDepth => "tpl-depth",
+            RegexSize => "regex-size",
+            YamlDepth => "yaml-depth",
+            YamlAliases => "yaml-aliases",
             Documents => "documents",
             FileSize => "file-size",
             ChartFiles => "chart-files",
             ChartSize => "chart-size",
             ArchiveRatio => "archive-ratio",
+            SchemaDepth => "schema-depth",
+            SchemaSteps => "schema-steps",
             RuleSteps => "rule-steps",
             Timeout => "timeout",
         }
     }
 
-    pub fn unit(self) -> Unit {
+    pub const fn unit(self) -> Unit {
         match self {
-            TemplateOutput | RenderText | FileSize | ChartSize => Unit::Bytes,
+            TemplateOutput | RenderText | RegexSize | YamlAliases | FileSize | ChartSize => Unit::Bytes,
             Timeout => Unit::Seconds,
             _ => Unit::Count,
         }
@@ -62,27 +97,36 @@ impl Limit {
 
     /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB at most), and soon reached by one that
     /// means no good.
-    pub fn default(self) -> u64 {
+    pub const fn default(self) -> u64 {
         match self {
             TemplateSteps => 20_000_000,
-            TemplateOutput => 64 << 20,
+            TemplateOutput | YamlAliases => 64 << 20,
             RenderText | ChartSize => 1 << 30,
-            TplDepth => 1000,
+            // Helm's own.
+            IncludeDepth => 1000,
+            TemplateDepth => 100_000,
+            TplDepth | SchemaDepth => 1000,
+            RegexSize => 10 << 20,
+            YamlDepth => 400,
             Documents => 20_000,
             FileSize => 128 << 20,
             ChartFiles => 20_000,
             ArchiveRatio => 500,
+            SchemaSteps => 1_000_000,
             RuleSteps => 2_000_000,
             Timeout => 300,
         }
     }
 
     /// What a configuration may ask for at most: what the rest of the program is made for.
-    pub fn most(self) -> u64 {
-        match self.unit() {
-            Unit::Bytes => 1 << 30,
-            Unit::Count => 1_000_000_000_000,
-            Unit::Seconds => 86_400,
+    pub const fn most(self) -> u64 {
+        match (self, self.unit()) {
+            (IncludeDepth | TemplateDepth, _) => self.default(),
+            (YamlDepth, _) => 1000,
+            (SchemaDepth, _) => 10_000,
+            (_, Unit::Bytes) => 1 << 30,
+            (_, Unit::Count) => 1_000_000_000_000,
+            (_, Unit::Seconds) => 86_400,
         }
     }
 
@@ -123,6 +167,13 @@ pub fn exceeded(limit: Limit, limits: &Limits) -> String {
         TemplateSteps => format!("the template takes more than {most} steps (limit `template-steps`)"),
         TemplateOutput => format!("the template writes more than {most} bytes (limit `template-output`)"),
         RenderText => format!("the templates make more than {most} bytes of text and lists (limit `render-text`)"),
+        IncludeDepth => format!("`include`s of one template nest deeper than {most} (limit `include-depth`)"),
+        TemplateDepth => format!("`template`s nest deeper than {most} (limit `template-depth`)"),
+        RegexSize => format!("the regular expression takes more than {most} bytes when compiled (limit `regex-size`)"),
+        YamlDepth => format!("lists and maps nest deeper than {most} (limit `yaml-depth`)"),
+        YamlAliases => format!("aliases repeat more than {most} bytes of text (limit `yaml-aliases`)"),
+        SchemaDepth => format!("schemas and references nest deeper than {most} (limit `schema-depth`)"),
+        SchemaSteps => format!("the schema takes more than {most} steps (limit `schema-steps`)"),
         TplDepth => format!("texts given to `tpl` nest deeper than {most} (limit `tpl-depth`)"),
         Documents => format!("there are more than {most} documents (limit `documents`)"),
         FileSize => format!("it is larger than {most} bytes (limit `file-size`)"),

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::diagnostic::{Diagnostic, Severity, Versions};
 use crate::kubernetes::{self, Schemas};
-use crate::limits::{Limit, Limits, exceeded};
+use crate::limits::{Limit, Limits};
 use crate::manifest::{self, Finding, Object};
 use crate::matrix::Matrix;
 use crate::rendering::Rendering;
@@ -308,9 +308,8 @@ impl<'s> Judge<'s> {
     fn unjudged(&self, head: Option<Span>, found: &mut Vec<Diagnostic>) {
         let (left, limit) = (self.distinct - self.judged.len(), Limit::Timeout);
         if left > 0 {
-            let message = format!("{left} of {} objects were not checked: {}", self.distinct, exceeded(limit, &self.limits));
             let head = head.unwrap_or(Span::new(SourceId::new(0, 0), 0, 0));
-            found.push(Diagnostic::new("limit-exceeded", Severity::Error, head, message).help(limit.how_to_raise()));
+            found.push(Diagnostic::limit(limit, &self.limits, head, format_args!("{left} of {} objects were not checked", self.distinct)));
         }
     }
 
@@ -363,7 +362,7 @@ impl<'s> Judge<'s> {
     fn judge(&self, object: &Object) -> Vec<Finding> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
         if let Some(custom) = self.schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
-            findings.extend(rule::custom::check(custom.validations(&object.root), self.limits.get(Limit::RuleSteps)));
+            findings.extend(rule::custom::check(custom.validations(&object.root), &self.limits));
         }
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);

@@ -4,7 +4,7 @@
 //! [`Diagnostic`] whose span lies in the object's own text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
-use crate::limits::{Limit, Limits, exceeded};
+use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use crate::yaml::{self, Data, Node, Path, Step};
 use std::ops::Range;
@@ -90,14 +90,17 @@ pub fn read_within(
     let most = limits.size(Limit::Documents);
     if documents.len() > most {
         let left = documents.len() - most;
-        let message = format!("the last {left} of {} documents were not checked: {}", documents.len(), exceeded(Limit::Documents, limits));
         let place = Span::new(source, documents[most].start, documents[most].start);
-        reader.report(Diagnostic::new("limit-exceeded", Severity::Error, place, message).help(Limit::Documents.how_to_raise()));
+        let unchecked = format!("the last {left} of {} documents were not checked", documents.len());
+        reader.report(Diagnostic::limit(Limit::Documents, limits, place, unchecked));
     }
     for range in documents.into_iter().take(most) {
-        match yaml::parse(&text[range.clone()], source, range.start as u32) {
+        match yaml::parse_within(&text[range.clone()], source, range.start as u32, limits) {
             Ok(node) if node.is_null() => {}
             Ok(node) => reader.object(node, 0),
+            Err(yaml::Error { limit: Some(limit), span, .. }) => {
+                reader.report(Diagnostic::limit(limit, limits, span, "this document was not checked"));
+            }
             Err(error) => reader.broken(&error),
         }
     }

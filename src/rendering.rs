@@ -8,7 +8,7 @@ use crate::chart::capabilities::Capabilities;
 use crate::chart::environments::Inputs;
 use crate::chart::{self, Chart, Environment};
 use crate::diagnostic::{Diagnostic, Severity, Versions};
-use crate::limits::{Limit, Limits, exceeded};
+use crate::limits::{self, Limit, Limits};
 use crate::manifest::Object;
 use crate::reuse::{Manifests, Reuse};
 use crate::setup::Setup;
@@ -133,8 +133,8 @@ impl Rendering {
             };
             let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {
                 let mut found: Vec<Diagnostic> = rendered.problems.iter().flat_map(|p| p.diagnostics(head, i as u16)).collect();
-                found.extend(rendered.unfetched.iter().map(|e| Diagnostic {
-                    severity: Severity::Info,
+                found.extend(rendered.unjudged.iter().map(|e| Diagnostic {
+                    severity: if e.rule == limits::RULE { Severity::Error } else { Severity::Info },
                     environment: Some(i as u16),
                     ..e.diagnostic(head)
                 }));
@@ -149,8 +149,8 @@ impl Rendering {
         options.cancelled()?;
         let (unrendered, count) = (unrendered.into_inner(), environments.len());
         if unrendered > 0 {
-            let message = format!("{unrendered} of {count} environments were not rendered in full: {}", exceeded(Limit::Timeout, &sources.limits));
-            found.push(Diagnostic::new("limit-exceeded", Severity::Error, head, message).help(Limit::Timeout.how_to_raise()));
+            let unrendered = format!("{unrendered} of {count} environments were not rendered in full");
+            found.push(Diagnostic::limit(Limit::Timeout, &sources.limits, head, unrendered));
         }
         let mut renders = Vec::new();
         for (number, mut render, problems) in made.into_iter().flatten() {

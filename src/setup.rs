@@ -56,11 +56,10 @@ impl Setup {
 
     /// Names of rules that do not exist: an error on the command line, a finding in the configuration.
     fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
-        let own: Vec<rule::Definition> =
-            self.rules.iter().map(|r| r.definition.clone().into_owned()).filter(|d| rule::documentation(&d.id).is_none()).collect();
+        let own: Vec<&rule::Definition> = self.rules.iter().map(|r| &*r.definition).filter(|d| rule::documentation(&d.id).is_none()).collect();
         for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
             for name in names {
-                if let Err(near) = known(name, own.iter()) {
+                if let Err(near) = known(name, own.iter().copied()) {
                     return Err(Error::Usage(format!(
                         "{flag}: no rule, group or profile is named `{name}`{}",
                         near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
@@ -74,7 +73,7 @@ impl Setup {
         let named = named.chain(rules.parameters.iter().map(|(name, span, _)| (name, *span)));
         let faults: Vec<Diagnostic> = named
             .filter_map(|(name, span)| {
-                let near = known(name, own.iter()).err()?;
+                let near = known(name, own.iter().copied()).err()?;
                 let mut fault =
                     Diagnostic::new("configuration-invalid", Severity::Error, span, format!("no rule, group or profile is named `{name}`"));
                 fault.help = near.map(|n| format!("did you mean `{n}`?"));

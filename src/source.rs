@@ -367,7 +367,8 @@ impl Sources {
         let mut text = Vec::new();
         from.take(most + 1).read_to_end(&mut text)?;
         if text.len() as u64 > most {
-            return Err(std::io::Error::other(format!("is larger than {most} bytes; {}", Limit::FileSize.how_to_raise())));
+            let told = format!("is larger than {most} bytes (limit `file-size`); {}", Limit::FileSize.how_to_raise());
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, told));
         }
         Ok(text)
     }

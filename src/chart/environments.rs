@@ -53,7 +53,7 @@ impl Environment {
         for path in &self.values {
             let source = source_of(chart, path, sources).map_err(|message| Error::new("values-missing", message))?;
             let node = yaml::read(sources, source)
-                .map_err(|e| Error::new("values-syntax", format!("failed to parse {path}: {}", e.converting())).at(e.span))?;
+                .map_err(|e| Error::yaml("values-syntax", &e, &sources.limits, format!("failed to parse {path}: {}", e.converting())))?;
             decode::check(&node, &decode::Shape::Table)
                 .map_err(|m| Error::new("values-syntax", m.message).at(m.span).within(format!("failed to parse {path}")))?;
             inputs.files.push(ValuesFile { source, node });

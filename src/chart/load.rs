@@ -6,21 +6,26 @@
 use super::ignore::Rules;
 use super::metadata::{self, Metadata};
 use super::{Chart, Error, File, decode};
-use crate::limits::{Limit, exceeded};
+use crate::limits::Limit;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{self, Node};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Helm's limit for an unpacked archive.
 const MAX_CHART: u64 = 100 << 20;
+/// The same with what an archive holds besides files, which are all that Helm counts.
+const MAX_ARCHIVE: u64 = 2 * MAX_CHART;
 /// Helm's limit for one file.
 const MAX_FILE: u64 = 5 << 20;
 /// Archives within archives, and folders within folders: deeper ones are refused.
 const MAX_DEPTH: usize = 64;
 /// An archive that unpacks to less than this is harmless, however small it is.
 const SMALL: u64 = 10 << 20;
+
+const UNCHECKED: &str = "nothing of the chart was checked";
 
 /// How to load.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,22 +44,28 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
         other => other,
     };
     let found = std::fs::metadata(trimmed).map_err(|e| Error::new("chart-metadata", format!("stat {trimmed}: {}", io_text(&e))))?;
-    let mut loader = Loader { sources, options, files: 0, total: 0, warnings: Vec::new() };
-    let mut chart = if found.is_dir() {
-        let location = if trimmed == "." { String::new() } else { format!("{}/", trimmed.trim_end_matches('/')) };
-        let files = loader.folder(Path::new(trimmed), &location)?;
-        loader.chart(files, location, 0)?
-    } else {
-        let data = loader.sources.read_file(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
-        if !data.starts_with(b"\x1f\x8b\x08") {
-            let shown = std::path::absolute(trimmed).unwrap_or_else(|_| trimmed.into());
-            return Err(Error::new("chart-metadata", not_an_archive(&shown.to_string_lossy(), &data)));
-        }
-        let (files, location) = loader.archive(&data, trimmed)?;
-        loader.chart(files, location, 0)?
-    };
-    chart.warnings = loader.warnings;
-    Ok(chart)
+    if !found.is_dir() {
+        let data = sources.read_file(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
+        return load_archive(&data, trimmed, sources, options);
+    }
+    let mut loader = Loader::new(sources, options);
+    let location = if trimmed == "." { String::new() } else { format!("{}/", trimmed.trim_end_matches('/')) };
+    let files = loader.folder(Path::new(trimmed), &location)?;
+    loader.finish(files, location)
+}
+
+/// Loads the chart that a .tgz of these bytes holds; its files are named as below `shown`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_archive(data: &[u8], shown: &str, sources: &mut Sources, options: Options) -> Result<Chart, Error> {
+    if !data.starts_with(b"\x1f\x8b\x08") {
+        let shown = std::path::absolute(shown).unwrap_or_else(|_| shown.into());
+        return Err(Error::new("chart-metadata", not_an_archive(&shown.to_string_lossy(), data)));
+    }
+    let mut loader = Loader::new(sources, options);
+    let (files, location) = loader.archive(data, shown)?;
+    loader.finish(files, location)
 }
 
 struct Loader<'s> {
@@ -113,19 +124,26 @@ fn without_bom(mut data: Vec<u8>) -> Vec<u8> {
     data
 }
 
-impl Loader<'_> {
+impl<'s> Loader<'s> {
+    fn new(sources: &'s mut Sources, options: Options) -> Loader<'s> {
+        Loader { sources, options, files: 0, total: 0, warnings: Vec::new() }
+    }
+
+    fn finish(mut self, files: Vec<Raw>, location: String) -> Result<Chart, Error> {
+        let mut chart = self.chart(files, location, 0)?;
+        chart.warnings = self.warnings;
+        Ok(chart)
+    }
+
     fn add(&mut self, shown: &str, data: Vec<u8>) -> SourceId {
         self.sources.add(Source::new(shown, data, SourceKind::File))
     }
 
-    /// Counts a file of so many bytes.
-    fn count(&mut self, bytes: u64) -> Result<(), Error> {
-        self.total = self.total.saturating_add(bytes);
+    /// Counts a file, or whatever an archive holds.
+    fn count(&mut self) -> Result<(), Error> {
         self.files += 1;
-        for (limit, now) in [(Limit::ChartFiles, self.files), (Limit::ChartSize, self.total)] {
-            if now > self.sources.limits.get(limit) {
-                return Err(self.exceeded(limit));
-            }
+        if self.files > self.sources.limits.get(Limit::ChartFiles) {
+            return Err(self.exceeded(Limit::ChartFiles));
         }
         if self.sources.limits.is_late() {
             return Err(self.exceeded(Limit::Timeout));
@@ -133,9 +151,13 @@ impl Loader<'_> {
         Ok(())
     }
 
+    fn weigh(&mut self, bytes: u64) -> Result<(), Error> {
+        self.total = self.total.saturating_add(bytes);
+        if self.total > self.sources.limits.get(Limit::ChartSize) { Err(self.exceeded(Limit::ChartSize)) } else { Ok(()) }
+    }
+
     fn exceeded(&self, limit: Limit) -> Error {
-        let message = format!("nothing of the chart was checked: {}", exceeded(limit, &self.sources.limits));
-        Error::new("limit-exceeded", message).help(limit.how_to_raise())
+        Error::limit(limit, &self.sources.limits, UNCHECKED)
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
@@ -195,11 +217,12 @@ impl Loader<'_> {
                 let base = name.rsplit('/').next().unwrap_or(&name);
                 return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
             }
-            self.count(info.len())?;
-            let data = self
-                .sources
-                .read_file(&path)
-                .map_err(|e| Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))))?;
+            self.count()?;
+            self.weigh(info.len())?;
+            let data = self.sources.read_file(&path).map_err(|e| match e.kind() {
+                std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
+                _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
+            })?;
             walk.files.push(Raw { shown: format!("{}{name}", walk.location), name, data: without_bom(data) });
             return Ok(());
         }
@@ -220,22 +243,30 @@ impl Loader<'_> {
     /// The files of an archive, and the name of what holds them: `x.tgz!x/`.
     fn archive(&mut self, data: &[u8], shown: &str) -> Result<(Vec<Raw>, String), Error> {
         let refuse = |message: String| Error::new("chart-metadata", message);
+        let limits = self.sources.limits;
         if data.len() < 10 {
             return Err(refuse("EOF".into()));
         }
         if !data.starts_with(b"\x1f\x8b") {
             return Err(refuse("gzip: invalid header".into()));
         }
-        let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(data));
+        let swollen = SMALL.max((data.len() as u64).saturating_mul(limits.get(Limit::ArchiveRatio)));
+        let within = Cell::new(true);
+        let unpacked = Bounded { from: flate2::read::MultiGzDecoder::new(data), left: swollen.min(MAX_ARCHIVE), within: &within };
+        let mut archive = tar::Archive::new(unpacked);
         let mut files = Vec::new();
         let mut base = String::new();
         let mut left = MAX_CHART;
-        let packed = data.len() as u64;
-        let broken = |e: std::io::Error| refuse(archive_text(&e));
+        let broken = |e: std::io::Error| match within.get() {
+            true => refuse(archive_text(&e)),
+            false if swollen > MAX_ARCHIVE => refuse(too_large()),
+            false => Error::limit(Limit::ArchiveRatio, &limits, UNCHECKED),
+        };
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             let full = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let kind = entry.header().entry_type();
+            self.count()?;
             if kind.is_dir() || full.ends_with('/') || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
                 continue;
             }
@@ -262,21 +293,17 @@ impl Loader<'_> {
             }
             let size = entry.size();
             if size > left {
-                return Err(refuse(format!("decompressed chart is larger than the maximum file size {MAX_CHART}")));
+                return Err(refuse(too_large()));
             }
             if size > MAX_FILE {
                 return Err(refuse(format!("decompressed chart file {full:?} is larger than the maximum file size {MAX_FILE}")));
             }
-            self.count(size)?;
+            self.weigh(size)?;
             let mut data = Vec::new();
             (&mut entry).take(MAX_FILE).read_to_end(&mut data).map_err(broken)?;
             left -= data.len() as u64;
-            let ratio = self.sources.limits.get(Limit::ArchiveRatio);
-            if MAX_CHART - left > SMALL.max(packed.saturating_mul(ratio)) {
-                return Err(self.exceeded(Limit::ArchiveRatio));
-            }
             if (data.len() as u64) < size || left == 0 {
-                return Err(refuse(format!("decompressed chart is larger than the maximum file size {MAX_CHART}")));
+                return Err(refuse(too_large()));
             }
             if base.is_empty() {
                 base = format!("{shown}!{first}/");
@@ -415,8 +442,7 @@ impl Loader<'_> {
     }
 
     fn read(&self, id: SourceId, name: &str, rule: &'static str) -> Result<Node, Error> {
-        yaml::read(self.sources, id)
-            .map_err(|e| Error::new(rule, format!("cannot load {name}: error converting YAML to JSON: {}", e.message)).at(e.span))
+        yaml::read(self.sources, id).map_err(|e| Error::yaml(rule, &e, &self.sources.limits, format!("cannot load {name}: {}", e.converting())))
     }
 }
 
@@ -436,11 +462,32 @@ fn target(link: &Path) -> PathBuf {
     if to.is_absolute() { to } else { link.parent().unwrap_or(Path::new("")).join(to) }
 }
 
+fn too_large() -> String {
+    format!("decompressed chart is larger than the maximum file size {MAX_CHART}")
+}
+
 fn archive_text(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
         std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => "gzip: invalid header".into(),
         _ => error.to_string(),
+    }
+}
+
+/// What an archive unpacks to, up to so many bytes: even what is skipped has to be unpacked.
+struct Bounded<'a, R> {
+    from: R,
+    left: u64,
+    /// Whether it ended, or failed, of itself.
+    within: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(into)?;
+        self.within.set(read as u64 <= self.left);
+        self.left = self.left.saturating_sub(read as u64);
+        if self.within.get() { Ok(read) } else { Err(std::io::Error::other("unpacks to too much")) }
     }
 }
 

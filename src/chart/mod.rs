@@ -19,10 +19,11 @@ pub mod strvals;
 pub mod values;
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::limits::{self, Limit, Limits};
 use crate::source::{SourceId, Sources, Span};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 pub use environments::Environment;
-pub use load::{Options, load};
+pub use load::{Options, load, load_archive};
 pub use metadata::{Dependency, Metadata};
 use std::sync::Arc;
 
@@ -73,6 +74,15 @@ pub struct Error {
 impl Error {
     pub fn new(rule: &'static str, message: impl Into<String>) -> Error {
         Error { message: message.into(), rule, span: None, help: None, finding: None }
+    }
+    /// A limit of ours was reached, which Helm knows nothing of: what was not done for it, which limit, and how to move it.
+    pub fn limit(limit: Limit, limits: &Limits, undone: impl std::fmt::Display) -> Error {
+        Error::new(limits::RULE, format!("{undone}: {}", limits::exceeded(limit, limits))).help(limit.how_to_raise())
+    }
+    /// A text that is no YAML, in Helm's words; or too much of it, in ours.
+    pub fn yaml(rule: &'static str, error: &yaml::Error, limits: &Limits, helm: impl Into<String>) -> Error {
+        let error_of = |limit| Error::limit(limit, limits, "this text was not read");
+        error.limit.map_or_else(|| Error::new(rule, helm), error_of).at(error.span)
     }
     pub fn finding(mut self, finding: impl Into<String>) -> Error {
         self.finding = Some(finding.into());

@@ -3,8 +3,11 @@
 //! The crate gives a flat list of errors; Helm prints them as a tree in which several errors of one schema stand below a
 //! "validation failed". The tree is put together again from the path that the evaluation took through the schema.
 
+mod cost;
+
 use super::Error;
 use super::release::{NodeId, Release};
+use crate::limits::{Limit, Limits};
 use crate::source::{OriginId, Origins, Sources, Span};
 use crate::value::{Kind, Map, Text, Value};
 use crate::yaml::json;
@@ -28,8 +31,8 @@ pub struct Refusal {
 pub struct Judgement {
     /// None where the values fit.
     pub refusal: Option<Refusal>,
-    /// Schemas elsewhere that were not fetched, so that what they would say is not known.
-    pub unfetched: Vec<Error>,
+    /// What the schemas would say is not known: they lie elsewhere and were not fetched, or would take too long.
+    pub unjudged: Vec<Error>,
 }
 
 /// Judges the values of a release by the schemas of its charts.
@@ -40,14 +43,14 @@ pub fn validate(release: &Release, values: &Map, sources: &Sources, origins: &Or
         message: format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{}", found.text),
         faults: found.faults,
     });
-    Judgement { refusal, unfetched: found.unfetched }
+    Judgement { refusal, unjudged: found.unjudged }
 }
 
 #[derive(Default)]
 struct Found {
     text: String,
     faults: Vec<Error>,
-    unfetched: Vec<Error>,
+    unjudged: Vec<Error>,
 }
 
 fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins: &Origins, found: &mut Found) {
@@ -56,14 +59,14 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
         let json = to_json(&Kind::Map(values.clone()).into(), 0);
         let at_schema = Span::new(schema, 0, 0);
         let text = &sources.get(schema).text;
-        let (verdict, unfetched) = judge(text, &json);
-        for uri in unfetched {
+        let (verdict, asked) = judge(text, &json, &sources.limits);
+        for uri in asked {
             let message = format!("values.schema.json of chart {name} refers to {uri}, which is not fetched: values are not checked by it");
             // A reference to it is there as it stands, unless it is relative to an `$id`.
             let start = memchr::memmem::find(text, uri.as_bytes());
             let place = start.map_or(at_schema, |start| Span::new(schema, start, start + uri.len()));
             let help = "Put what it says into the file itself, for example below `$defs`; Helm fetches it for each render";
-            found.unfetched.push(Error::new("values-schema-unfetched", message).at(place).help(help));
+            found.unjudged.push(Error::new("values-schema-unfetched", message).at(place).help(help));
         }
         match verdict {
             Ok(tree) => {
@@ -80,7 +83,11 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
                     }
                 }
             }
-            Err(message) => {
+            Err(Unusable::Limit(limit)) => {
+                let unchecked = format!("the values of chart {name} were not checked by its values.schema.json");
+                found.unjudged.push(Error::limit(limit, &sources.limits, unchecked).at(at_schema));
+            }
+            Err(Unusable::Schema(message)) => {
                 found.text.push_str(&format!("{name}:\n{message}"));
                 found.faults.push(Error::new("values-schema", format!("values.schema.json of chart {name}: {message}")).at(at_schema));
             }
@@ -102,25 +109,36 @@ fn chart(release: &Release, id: NodeId, values: &Map, sources: &Sources, origins
 /// The errors as a tree; none where the values fit.
 type Verdict = Option<Vec<Tree>>;
 
+/// Why nothing was judged.
+enum Unusable {
+    /// It is no schema, in Helm's words.
+    Schema(String),
+    Limit(Limit),
+}
+
 /// The verdict, and the addresses of schemas that it had to do without.
-fn judge(schema: &[u8], values: &Json) -> (Result<Verdict, String>, BTreeSet<String>) {
+fn judge(schema: &[u8], values: &Json, limits: &Limits) -> (Result<Verdict, Unusable>, BTreeSet<String>) {
     let schema: Json = match serde_json::from_slice(schema) {
         Ok(schema) => schema,
-        Err(e) => return (Err(syntax(schema).unwrap_or_else(|| e.to_string())), BTreeSet::new()),
+        Err(e) => return (Err(Unusable::Schema(syntax(schema).unwrap_or_else(|| e.to_string()))), BTreeSet::new()),
     };
     let elsewhere = Elsewhere { stand_in: stand_in(&schema), asked: Arc::default() };
     let asked = elsewhere.asked.clone();
-    let verdict = judge_by(&schema, values, elsewhere);
+    let verdict = match cost::check(&schema, values, elsewhere.clone(), limits) {
+        Ok(()) => judge_by(&schema, values, elsewhere, limits).map_err(Unusable::Schema),
+        Err(limit) => Err(Unusable::Limit(limit)),
+    };
     let asked = asked.lock().map(|asked| asked.clone()).unwrap_or_default();
     (verdict, asked)
 }
 
 /// # Errors
 /// A schema that is no schema.
-fn judge_by(schema: &Json, values: &Json, elsewhere: Elsewhere) -> Result<Verdict, String> {
-    let options = jsonschema::options().with_retriever(elsewhere).with_base_uri(BASE);
+fn judge_by(schema: &Json, values: &Json, elsewhere: Elsewhere, limits: &Limits) -> Result<Verdict, String> {
+    let patterns = jsonschema::PatternOptions::fancy_regex().size_limit(limits.size(Limit::RegexSize));
+    let options = jsonschema::options().with_retriever(elsewhere).with_base_uri(BASE).with_pattern_options(patterns);
     let validator = options.build(schema).map_err(|e| no_schema(schema, &e))?;
-    let errors: Vec<Flat> = validator.iter_errors(values).map(|e| Flat::new(&e)).collect();
+    let errors: Vec<Flat> = validator.iter_errors(values).take(MAX_ERRORS).map(|e| Flat::new(&e)).collect();
     if errors.is_empty() {
         return Ok(None);
     }
@@ -184,7 +202,11 @@ fn no_loader(uri: &str) -> String {
     format!("no URLLoader registered for {uri:?}")
 }
 
+/// No more than anybody reads.
+const MAX_ERRORS: usize = 10_000;
+
 /// Stands for all schemas that lie elsewhere. There is no network, and no file but the chart's own is read.
+#[derive(Clone)]
 struct Elsewhere {
     stand_in: Json,
     /// The addresses that Helm would have fetched.
@@ -246,7 +268,7 @@ fn to_json(value: &Value, depth: usize) -> Json {
         Kind::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Json::from(*f as i64),
         Kind::Float(f) => Json::from(*f),
         Kind::Str(text) => Json::String(text.to_str().into_owned()),
-        _ if depth > 500 => Json::Null,
+        _ if depth as u64 > Limit::YamlDepth.most() => Json::Null,
         Kind::List(list) => Json::Array(list.items.iter().map(|v| to_json(v, depth + 1)).collect()),
         Kind::Map(map) => {
             let entries = map.0.borrow();

@@ -218,7 +218,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     for warning in &rendered.warnings {
         eprintln!("{warning}");
     }
-    for schema in &rendered.unfetched {
+    for schema in &rendered.unjudged {
         eprintln!("Warning: {}", schema.message);
     }
     sources.adopt(1, std::mem::take(&mut rendered.derived));

@@ -3,7 +3,7 @@
 use super::{library, meter, value};
 use crate::diagnostic::Severity;
 use crate::kubernetes::crd_rules::Validation;
-use crate::limits::Limit;
+use crate::limits::{self, Limit, Limits};
 use crate::manifest::Finding;
 use cel::common::types::CelBool;
 use cel::common::value::{CowVal, Val};
@@ -19,8 +19,9 @@ impl VariableResolver for Itself {
     }
 }
 
-/// The rules that an object breaks; each may take so many steps.
-pub fn check(validations: Vec<Validation>, steps: u64) -> Vec<Finding> {
+/// The rules that an object breaks; each may take so many steps ([`Limit::RuleSteps`]).
+pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Finding> {
+    let steps = limits.get(Limit::RuleSteps);
     let mut compiled = HashMap::new();
     for validation in &validations {
         compiled.entry(validation.rule.clone()).or_insert_with(|| program(&validation.rule));
@@ -32,7 +33,7 @@ pub fn check(validations: Vec<Validation>, steps: u64) -> Vec<Finding> {
         match meter::within(steps, || broken(&validation, program)) {
             Ok(false) => {}
             Ok(true) => found.push(finding(validation)),
-            Err(()) if over.insert(validation.rule.clone()) => found.push(unfinished(validation, steps)),
+            Err(()) if over.insert(validation.rule.clone()) => found.push(unfinished(validation, limits)),
             Err(()) => {}
         }
     }
@@ -61,11 +62,11 @@ fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     }
 }
 
-fn unfinished(validation: Validation, steps: u64) -> Finding {
+fn unfinished(validation: Validation, limits: &Limits) -> Finding {
     Finding {
-        rule: "limit-exceeded".into(),
+        rule: limits::RULE.into(),
         severity: Severity::Error,
-        message: format!("the definition's rule `{}` was not checked: it takes more than {steps} steps (limit `rule-steps`)", validation.rule),
+        message: format!("the definition's rule `{}` was not checked: {}", validation.rule, limits::exceeded(Limit::RuleSteps, limits)),
         help: Some(Limit::RuleSteps.how_to_raise()),
         path: validation.path,
         at_key: false,
@@ -89,6 +90,7 @@ fn finding(validation: Validation) -> Finding {
 #[cfg(test)]
 mod tests {
     use crate::kubernetes::crd::Crds;
+    use crate::limits::Limits;
     use crate::rule::tests::object_of;
 
     const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
@@ -122,7 +124,7 @@ spec:
         crds.add(&object_of(DEFINITION));
         let object = object_of(&format!("apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"));
         let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
-        super::check(kind.validations(&object.root), 1000).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
+        super::check(kind.validations(&object.root), &Limits::default()).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
     }
 
     #[test]

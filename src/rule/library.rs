@@ -7,6 +7,7 @@
 
 use super::quantity::Quantity;
 use super::value::display;
+use crate::limits::Limit;
 use cel::common::traits::{Comparer, Iterable};
 use cel::common::types::{BOOL_TYPE, CelBool, CelDouble, CelInt, CelList, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
@@ -297,7 +298,7 @@ pub(super) fn is_semver(text: &str) -> bool {
 
 /// Runs `use_it` with the compiled form of a regular expression in Go's syntax.
 pub(super) fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
-    match crate::template::functions::regexps::compile(pattern.as_bytes()) {
+    match crate::template::functions::regexps::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize) {
         Ok(expression) => Ok(use_it(expression.regex())),
         Err(message) => Err(ExecutionError::function_error(function, message)),
     }

@@ -38,12 +38,13 @@ use crate::yaml::Path;
 use cel::IdedExpr;
 use cel::common::value::Val;
 use program::{Bindings, Template, Verdict};
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// Which rules run, and how: what the configuration's `rules:` and the command line say together.
 #[derive(Clone, Debug, Default)]
@@ -259,7 +260,8 @@ pub struct Rules {
 
 /// What the documentation of a built-in rule says; none for ids that are no built-in rule.
 pub fn documentation(id: &str) -> Option<&'static Definition> {
-    EMBEDDED.iter().find(|d| d.id == id)
+    static BY_ID: LazyLock<FxHashMap<&str, &Definition>> = LazyLock::new(|| EMBEDDED.iter().map(|d| (&*d.id, d)).collect());
+    BY_ID.get(id).copied()
 }
 
 /// A rule's file is its documentation.

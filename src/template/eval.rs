@@ -829,6 +829,9 @@ impl Engine<'_> {
         if frame.template_depth == MAX_TEMPLATE_DEPTH {
             return frame.fail(format!("exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"));
         }
+        if frame.template_depth >= self.limits.size(Limit::TemplateDepth) {
+            return frame.limit(exceeded(Limit::TemplateDepth, &self.limits), Some(Limit::TemplateDepth));
+        }
         let dot = match &call.pipe {
             Some(pipe) => self.pipeline(frame, dot, pipe)?,
             None => Operand::missing(),
@@ -1366,7 +1369,7 @@ impl Engine<'_> {
             seed = hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &site.start.to_le_bytes());
         }
         let room = self.room();
-        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: room };
+        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: room, limits: &self.limits };
         let result = (function.run)(&mut call, values);
         // Long texts take long: they count as more than one step.
         let read: usize = values.iter().filter_map(Value::as_text).map(|text| text.bytes.len()).sum();
@@ -1379,6 +1382,7 @@ impl Engine<'_> {
                 made += read.max(map.0.borrow().entries.len() * size_of::<Value>())
             }
             Err(message) if message.ends_with(functions::NO_ROOM) => return Err(CallError::Limit(Limit::RenderText)),
+            Err(message) if message.ends_with(functions::TOO_LARGE) => return Err(CallError::Limit(Limit::RegexSize)),
             _ => {}
         }
         self.bytes = self.bytes.saturating_add(made);
@@ -1455,6 +1459,10 @@ impl Engine<'_> {
         let [Value { kind: Kind::Str(name), .. }, data] = values else { return Err(CallError::Itself("include needs a name".into(), None)) };
         let shown = name.to_str();
         let count = self.includes.entry(name.bytes.clone()).or_insert(0);
+        let most = self.limits.size(Limit::IncludeDepth);
+        if *count > most && most < MAX_INCLUDES {
+            return Err(CallError::Limit(Limit::IncludeDepth));
+        }
         if *count > MAX_INCLUDES {
             let message = format!("rendering template has a nested reference name: {shown}: unable to execute template");
             return Err(CallError::Itself(message, Some(format!("`{shown}` includes itself without an end"))));

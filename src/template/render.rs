@@ -12,7 +12,7 @@ use crate::chart::files::Files;
 use crate::chart::release::{self, NodeId, Release};
 use crate::chart::{self, Chart, Environment, schema, values};
 use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
-use crate::limits::{Limits, exceeded};
+use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
@@ -74,8 +74,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// What Helm writes to stderr without failing.
     pub warnings: Vec<String>,
-    /// Schemas that lie elsewhere, by which Helm would check the values, and we do not.
-    pub unfetched: Vec<chart::Error>,
+    /// Schemas by which Helm would check the values, and we do not: they lie elsewhere, or would take too long.
+    pub unjudged: Vec<chart::Error>,
     /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
     pub crds: Vec<Output>,
     /// The templates that [`Record::executed`] speaks of; none where the render did not come that far.
@@ -191,7 +191,7 @@ pub fn render(
             apart: Versions::NONE,
             problems: Vec::new(),
             warnings: chart.warnings.clone(),
-            unfetched: Vec::new(),
+            unjudged: Vec::new(),
             crds: Vec::new(),
             templates: None,
             derived: Derived::default(),
@@ -281,7 +281,7 @@ impl Run<'_> {
         };
         if !self.options.skip_schema {
             let judgement = schema::validate(release, &values, self.sources, origins);
-            self.rendered.unfetched = judgement.unfetched;
+            self.rendered.unjudged = judgement.unjudged;
             if let Some(refusal) = judgement.refusal
                 && self.problem(Problem::Schema(refusal))
             {
@@ -333,8 +333,8 @@ impl Run<'_> {
         for (done, (name, source)) in names.iter().enumerate() {
             if let Some(limit) = renderer.is_spent() {
                 let left = names.len() - done;
-                let message = format!("{left} of {} templates were not rendered: {}", names.len(), exceeded(limit, &self.options.limits));
-                self.problem(Problem::Chart(chart::Error::new("limit-exceeded", message).help(limit.how_to_raise())));
+                let unrendered = format!("{left} of {} templates were not rendered", names.len());
+                self.problem(Problem::Chart(chart::Error::limit(limit, &self.options.limits, unrendered)));
                 break;
             }
             let base = name.rsplit('/').next().unwrap_or(name);

@@ -2,6 +2,7 @@
 
 use super::pieces::Pieces;
 use super::{Data, Node, Style};
+use crate::limits::{Limit, Limits};
 use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, MapData, Text, TextBuilder, Value};
 use std::ops::Range;
@@ -12,8 +13,15 @@ pub(super) fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) ->
 }
 
 /// See [`super::value_from_text`].
-pub(super) fn from_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
-    let node = super::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.converting())?;
+pub(super) fn from_text(text: &Text, whole: OriginId, origins: &mut Origins, limits: &Limits, room: &mut usize) -> Result<Value, String> {
+    let mut limits = *limits;
+    limits.set(Limit::YamlAliases, limits.get(Limit::YamlAliases).min(*room as u64));
+    let read = super::parse_with(&text.bytes, SourceId::new(0, 0), 0, false, &limits);
+    if matches!(read, Err(super::Error { limit: Some(Limit::YamlAliases), .. })) {
+        *room = 0;
+    }
+    let (node, repeated) = read.map_err(|error| error.converting())?;
+    *room = room.saturating_sub(repeated);
     Ok(Converter { text: Written::Made(Pieces::new(text, whole)), exact: false, origins }.value(&node))
 }
 

@@ -1,9 +1,10 @@
 //! The flat tree into [`Node`]s: scalars read, aliases and merge keys followed, keys made text as sigs.k8s.io/yaml does.
 
 use super::scalar::{self, Scalar};
-use super::scan::{Fail, Outcome, Scanner, fail};
-use super::tree::{MAX_DEPTH, Raw, Shape, Tree};
+use super::scan::{Fail, Outcome, Scanner, fail, fail_at};
+use super::tree::{Raw, Shape, Tree};
 use super::{Data, Entry, Node, Style};
+use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use rustc_hash::FxHashSet;
 
@@ -24,17 +25,16 @@ pub(super) struct Decoder<'s, 't> {
     alias_steps: usize,
     /// Bytes of scalars copied because of aliases; go-yaml shares them.
     alias_bytes: usize,
+    most_alias_bytes: usize,
+    most_depth: usize,
     /// Aliases that are being followed, outermost first.
     following: Vec<u32>,
 }
 
-/// How much text aliases may multiply.
-const MAX_ALIAS_BYTES: usize = 64 << 20;
-
 const TAG: &str = "tag:yaml.org,2002:";
 
 impl<'s, 't> Decoder<'s, 't> {
-    pub fn new(tree: &'s Tree, scanner: &'s Scanner<'t>, source: SourceId, offset: usize, strict: bool) -> Self {
+    pub fn new(tree: &'s Tree, scanner: &'s Scanner<'t>, source: SourceId, offset: usize, strict: bool, limits: &Limits) -> Self {
         Decoder {
             tree,
             scanner,
@@ -48,8 +48,15 @@ impl<'s, 't> Decoder<'s, 't> {
             steps: 1,
             alias_steps: 0,
             alias_bytes: 0,
+            most_alias_bytes: limits.size(Limit::YamlAliases),
+            most_depth: limits.size(Limit::YamlDepth),
             following: Vec::new(),
         }
+    }
+
+    /// Bytes of text that aliases repeat.
+    pub fn alias_bytes(&self) -> usize {
+        self.alias_bytes
     }
 
     pub fn root(&mut self) -> Outcome<Node> {
@@ -80,8 +87,8 @@ impl<'s, 't> Decoder<'s, 't> {
             self.alias_steps += 1;
             self.alias_bytes += self.text(raw).len();
         }
-        if self.alias_bytes > MAX_ALIAS_BYTES {
-            return fail(0, "document contains excessive aliasing", raw.start as usize, raw.end as usize);
+        if self.alias_bytes > self.most_alias_bytes {
+            return fail_at(Limit::YamlAliases, 0, "document contains excessive aliasing", raw.start as usize, raw.end as usize);
         }
         if self.alias_steps > 100 && self.steps > 1000 {
             // 99 % may come from aliases up to 400 000 steps, 10 % from 4 000 000 on.
@@ -94,8 +101,9 @@ impl<'s, 't> Decoder<'s, 't> {
     }
 
     fn check_depth(&self, depth: usize, raw: &Raw) -> Outcome<()> {
-        if depth > MAX_DEPTH {
-            return fail(raw.line + 1, format_args!("exceeded max depth of {MAX_DEPTH}"), raw.start as usize, raw.end as usize);
+        if depth > self.most_depth {
+            let problem = format_args!("exceeded max depth of {}", self.most_depth);
+            return fail_at(Limit::YamlDepth, raw.line + 1, problem, raw.start as usize, raw.end as usize);
         }
         Ok(())
     }
@@ -228,7 +236,7 @@ impl<'s, 't> Decoder<'s, 't> {
             let go_type = if key.is_null() { "%!s(<nil>)" } else { "uint64" };
             let (key, value) = (self.go_syntax(&key), self.go_syntax(&value));
             let message = format!("unsupported map key of type: {go_type}, key: {key}, value: {value}");
-            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true }));
+            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true, limit: None }));
         }
         if let Some(seen) = &mut map.seen {
             let typed = self.go_syntax(&key);
@@ -274,7 +282,7 @@ impl<'s, 't> Decoder<'s, 't> {
             && self.late.is_none()
         {
             let message = format!("json: unsupported value: {}", super::number::format_g(f));
-            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true }));
+            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true, limit: None }));
         }
         Ok(data)
     }

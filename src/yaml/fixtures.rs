@@ -49,7 +49,7 @@ fn answer(ask: &str, input: &[u8]) -> Result<Vec<u8>, String> {
         "stringPretty" => emit_pretty(&single(b"k", Value::str(input)), origins),
         "fromJson" => json(&json::read(Value::str(input).as_text().unwrap(), OriginId::NONE, origins)?, json::Layout::Compact),
         _ => {
-            let value = value_from_text(Value::str(input).as_text().unwrap(), OriginId::NONE, origins)?;
+            let value = value_from_text(Value::str(input).as_text().unwrap(), OriginId::NONE, origins, &Default::default(), &mut usize::MAX.clone())?;
             match ask {
                 "values" => json(&value, json::Layout::Compact),
                 "toYaml" => emit(&value, origins),

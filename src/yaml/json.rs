@@ -2,7 +2,7 @@
 
 use super::number::{format_g, format_json, quote};
 use super::pieces::Pieces;
-use super::tree::MAX_DEPTH;
+use crate::limits::Limit;
 use crate::source::{OriginId, Origins};
 use crate::value::{Kind, MapData, Text, TextBuilder, Value};
 
@@ -18,7 +18,9 @@ pub enum Layout {
 }
 
 /// Values that templates build may be nested deeper than any file, or hold themselves.
-pub(super) const MAX_WRITTEN_DEPTH: usize = MAX_DEPTH + 100;
+pub(super) const MAX_WRITTEN_DEPTH: usize = Limit::YamlDepth.most() as usize + 100;
+/// How deep JSON that a template reads may nest.
+const MAX_DEPTH: usize = Limit::YamlDepth.default() as usize;
 
 /// Values that share parts may grow beyond all bounds when written.
 pub(super) const MAX_WRITTEN_BYTES: usize = 256 << 20;

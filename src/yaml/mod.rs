@@ -19,6 +19,7 @@ mod scalar;
 mod scan;
 mod tree;
 
+use crate::limits::{Limit, Limits};
 use crate::source::{OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Text, Value};
 use decode::Decoder;
@@ -86,6 +87,8 @@ pub struct Error {
     pub message: String,
     /// Where it really is.
     pub span: Span,
+    /// A limit of ours that was reached; go-yaml may well have read it.
+    pub limit: Option<Limit>,
 }
 
 impl Error {
@@ -181,7 +184,7 @@ impl Node {
 /// # Errors
 /// As [`parse`].
 pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
-    parse(&sources.get(source).text, source, 0)
+    parse_within(&sources.get(source).text, source, 0, &sources.limits)
 }
 
 /// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark tells. Anything else, and broken UTF-16, stays as it is.
@@ -206,7 +209,15 @@ pub fn utf8(text: Vec<u8>) -> Vec<u8> {
 /// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one too low for some errors and absent
 /// for the first line); the span is the true place.
 pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
-    parse_with(text, source, offset, false)
+    parse_within(text, source, offset, &Limits::default())
+}
+
+/// As [`parse`], with the limits of a unit.
+///
+/// # Errors
+/// As [`parse`], and where a limit is reached.
+pub fn parse_within(text: &[u8], source: SourceId, offset: u32, limits: &Limits) -> Result<Node, Error> {
+    parse_with(text, source, offset, false, limits).map(|(node, _)| node)
 }
 
 /// As [`parse`], but keys that stand twice are errors, as in sigs.k8s.io/yaml's `UnmarshalStrict`:
@@ -215,21 +226,22 @@ pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> 
 /// # Errors
 /// As [`parse`], and duplicate keys.
 pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
-    parse_with(text, source, offset, true)
+    parse_with(text, source, offset, true, &Limits::default()).map(|(node, _)| node)
 }
 
 /// Spans count bytes in 32 bits.
 const MAX_BYTES: usize = 1 << 30;
 
-fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool) -> Result<Node, Error> {
+/// The document, and how many bytes its aliases repeat.
+fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool, limits: &Limits) -> Result<(Node, usize), Error> {
     let offset = offset as usize;
     if text.len() > MAX_BYTES.saturating_sub(offset) {
         let message = "yaml: the text is larger than 1 GiB".into();
-        return Err(Error { message, span: Span::new(source, offset, offset) });
+        return Err(Error { message, span: Span::new(source, offset, offset), limit: None });
     }
     let defect = defect::find(text);
     let mut scanner = Scanner::new(defect.as_ref().map_or(text, |defect| &text[..defect.piece]));
-    let parsed = tree::parse(&mut scanner);
+    let parsed = tree::parse(&mut scanner, limits.size(Limit::YamlDepth));
     let parsed = match defect {
         Some(defect) if scanner.past_end => scan::fail(0, defect.problem, defect.at, defect.at + 1),
         _ => parsed,
@@ -237,22 +249,23 @@ fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool) -> Resul
     let decoded = parsed.and_then(|tree| {
         let Some(tree) = tree else {
             let span = Span::new(source, offset + text.len(), offset + text.len());
-            return Ok(Node { span, data: Data::Null, anchor: None, style: Style::Plain });
+            return Ok((Node { span, data: Data::Null, anchor: None, style: Style::Plain }, 0));
         };
-        let mut decoder = Decoder::new(&tree, &scanner, source, offset, strict);
+        let mut decoder = Decoder::new(&tree, &scanner, source, offset, strict, limits);
         let node = decoder.root()?;
         if let Some((start, end)) = decoder.first_duplicate {
             let message = format!("unmarshal errors:\n{}", decoder.duplicates.join("\n"));
-            return Err(Box::new(Fail { message, start, end, late: false }));
+            return Err(Box::new(Fail { message, start, end, late: false, limit: None }));
         }
         match decoder.late {
             Some(late) => Err(late),
-            None => Ok(node),
+            None => Ok((node, decoder.alias_bytes())),
         }
     });
     decoded.map_err(|fail| Error {
         message: if fail.late { fail.message } else { format!("yaml: {}", fail.message) },
         span: Span::new(source, offset + fail.start, offset + fail.end),
+        limit: fail.limit,
     })
 }
 
@@ -285,12 +298,12 @@ pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value 
 }
 
 /// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the
-/// origin of the bytes that they are written with; `whole` is the string value's own origin.
+/// origin of the bytes that they are written with; `whole` is the string value's own origin. What aliases repeat is taken from `room`.
 ///
 /// # Errors
 /// `error converting YAML to JSON: …`.
-pub fn value_from_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
-    convert::from_text(text, whole, origins)
+pub fn value_from_text(text: &Text, whole: OriginId, origins: &mut Origins, limits: &Limits, room: &mut usize) -> Result<Value, String> {
+    convert::from_text(text, whole, origins, limits, room)
 }
 
 /// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and prints nothing for an error). Scalars and
@@ -381,7 +394,7 @@ mod tests {
         text.push(b"12", v);
         text.push(b"]", OriginId::NONE);
         let text = text.finish();
-        let read = value_from_text(text.as_text().unwrap(), text.origin, &mut origins).unwrap();
+        let read = value_from_text(text.as_text().unwrap(), text.origin, &mut origins, &Limits::default(), &mut usize::MAX.clone()).unwrap();
         let out = emit(&read, &mut origins).unwrap();
         assert_eq!(out.as_text().unwrap().to_str(), "key: one-two\nlist:\n- \"a\\tb\"\n- 12\n");
         assert_eq!(letters(&out, &known).get(..13), Some("kkk..vvvwwww."));
@@ -409,12 +422,14 @@ mod tests {
 
     #[test]
     fn values_that_hold_themselves_are_refused() {
-        let map = Value::map(crate::value::MapData::default());
-        map.as_map().unwrap().insert(b"self", map.clone());
-        let mut origins = Origins::default();
-        assert!(emit(&map, &mut origins).is_err() && emit_pretty(&map, &mut origins).is_err());
-        assert!(json::write(&map, json::Layout::Compact, &mut origins).is_err());
-        // Let it go: the loop would keep it alive.
-        map.as_map().unwrap().0.borrow_mut().entries.clear();
+        crate::template::with_stack(|| {
+            let map = Value::map(crate::value::MapData::default());
+            map.as_map().unwrap().insert(b"self", map.clone());
+            let mut origins = Origins::default();
+            assert!(emit(&map, &mut origins).is_err() && emit_pretty(&map, &mut origins).is_err());
+            assert!(json::write(&map, json::Layout::Compact, &mut origins).is_err());
+            // Let it go: the loop would keep it alive.
+            map.as_map().unwrap().0.borrow_mut().entries.clear();
+        });
     }
 }

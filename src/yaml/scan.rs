@@ -5,6 +5,7 @@
 //! order in which go-yaml notices errors follows from that queue, therefore it is kept here.
 
 use super::Style;
+use crate::limits::Limit;
 use std::collections::VecDeque;
 
 /// Why scanning, parsing or decoding stopped: go-yaml's text after `yaml: `, and the true place in the text.
@@ -15,6 +16,8 @@ pub(super) struct Fail {
     pub end: usize,
     /// Not go-yaml's, but sigs.k8s.io/yaml's or encoding/json's: without `yaml: `.
     pub late: bool,
+    /// A limit of ours.
+    pub limit: Option<Limit>,
 }
 
 pub(super) type Outcome<T> = Result<T, Box<Fail>>;
@@ -22,7 +25,12 @@ pub(super) type Outcome<T> = Result<T, Box<Fail>>;
 /// A failure at `start..end`; `line` is what go-yaml calls the line, 0 where it names none.
 pub(super) fn fail<T>(line: u32, problem: impl std::fmt::Display, start: usize, end: usize) -> Outcome<T> {
     let message = if line == 0 { problem.to_string() } else { format!("line {line}: {problem}") };
-    Err(Box::new(Fail { message, start, end, late: false }))
+    Err(Box::new(Fail { message, start, end, late: false, limit: None }))
+}
+
+/// As [`fail`], where a limit of ours is reached.
+pub(super) fn fail_at<T>(limit: Limit, line: u32, problem: impl std::fmt::Display, start: usize, end: usize) -> Outcome<T> {
+    fail(line, problem, start, end).map_err(|fail| Box::new(Fail { limit: Some(limit), ..*fail }))
 }
 
 /// A place in the text; line and column (in characters) count from 0.

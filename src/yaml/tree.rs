@@ -4,11 +4,9 @@
 //! unread here; [`super::decode`] does that, since go-yaml also notices all errors of syntax before it reads the first scalar.
 
 use super::Style;
-use super::scan::{Content, Kind, Mark, Outcome, Scanner, Token, fail};
+use super::scan::{Content, Kind, Mark, Outcome, Scanner, Token, fail, fail_at};
+use crate::limits::Limit;
 use rustc_hash::FxHashMap;
-
-/// How deep collections may be nested, aliases followed. go-yaml stops at 10 000 levels; every room that walks a tree relies on fewer.
-pub(super) const MAX_DEPTH: usize = 400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -49,6 +47,8 @@ struct Parser<'s, 't> {
     handles: Vec<(Vec<u8>, Vec<u8>)>,
     anchors: FxHashMap<Vec<u8>, u32>,
     depth: usize,
+    /// go-yaml stops at 10 000 levels; every room that walks a tree relies on fewer.
+    most: usize,
     /// Where the last token that is part of a node ended.
     last_end: usize,
 }
@@ -60,10 +60,10 @@ struct Properties {
     tag: u32,
 }
 
-/// Reads the first document; `None` where there is none at all.
-pub(super) fn parse(scanner: &mut Scanner) -> Outcome<Option<Tree>> {
+/// Reads the first document, whose collections may nest `most` deep; `None` where there is none at all.
+pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>> {
     let mut parser =
-        Parser { scanner, nodes: Vec::new(), tags: Vec::new(), handles: Vec::new(), anchors: FxHashMap::default(), depth: 0, last_end: 0 };
+        Parser { scanner, nodes: Vec::new(), tags: Vec::new(), handles: Vec::new(), anchors: FxHashMap::default(), depth: 0, most, last_end: 0 };
     let first = parser.scanner.peek()?;
     match first.kind {
         Kind::StreamEnd => return Ok(None),
@@ -198,8 +198,9 @@ impl Parser<'_, '_> {
     }
 
     fn nested(&mut self, read: impl FnOnce(&mut Self) -> Outcome<()>, at: Token) -> Outcome<()> {
-        if self.depth >= MAX_DEPTH {
-            return fail(at.start.line + 1, format_args!("exceeded max depth of {MAX_DEPTH}"), at.start.pos, at.end);
+        if self.depth >= self.most {
+            let problem = format_args!("exceeded max depth of {}", self.most);
+            return fail_at(Limit::YamlDepth, at.start.line + 1, problem, at.start.pos, at.end);
         }
         self.depth += 1;
         let done = read(self);

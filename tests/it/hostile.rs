@@ -150,6 +150,33 @@ fn bytes_that_are_no_text() {
     }
 }
 
+/// References that double at each level, in the ways in which they can.
+#[test]
+fn schemas_that_multiply_are_not_applied() {
+    let doubled = |part: &str, levels: usize| {
+        let levels: String =
+            (0..levels).map(|i| format!("\"a{i}\": {}, ", part.replace("NEXT", &format!("{{\"$ref\": \"#/$defs/a{}\"}}", i + 1)))).collect();
+        format!("{{\"$defs\": {{{levels}\"a40\": {{\"type\": \"string\"}}}}, \"$ref\": \"#/$defs/a0\"}}")
+    };
+    let deep = format!("{}1{}\n", "{\"a\": ".repeat(41), "}".repeat(41));
+    for part in [
+        "{\"allOf\": [NEXT, NEXT]}",
+        "{\"anyOf\": [NEXT, NEXT]}",
+        "{\"oneOf\": [NEXT, NEXT]}",
+        "{\"if\": NEXT, \"then\": NEXT, \"else\": NEXT}",
+        "{\"allOf\": [NEXT], \"unevaluatedProperties\": false}",
+        "{\"properties\": {\"a\": {\"allOf\": [NEXT, NEXT]}}}",
+        "{\"additionalProperties\": {\"allOf\": [NEXT, NEXT]}}",
+        "{\"patternProperties\": {\"a\": NEXT, \".\": NEXT}}",
+        "{\"dependentSchemas\": {\"a\": NEXT}, \"not\": NEXT}",
+    ] {
+        let schema = doubled(part, 40);
+        let seen = report(&[("values.schema.json", schema.as_bytes()), ("values.yaml", deep.as_bytes())], &[]);
+        let said = found(&seen, "limit-exceeded");
+        assert!(said.len() == 1 && said[0].0.contains("`schema-steps`"), "{part}: {}", seen["diagnostics"]);
+    }
+}
+
 #[test]
 fn schemas_and_definitions_that_refer_to_themselves() {
     lint(chart(&[("values.schema.json", b"{\"$ref\": \"#\"}"), ("values.yaml", b"a: 1\n")]).path());
@@ -233,6 +260,55 @@ fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
     assert!(!seen["diagnostics"].to_string().contains(&format!("`{limit}`")), "{limit}: {}", seen["diagnostics"]);
 }
 
+/// What lies at a limit passes, one more does not: a finding names the limit and says how to move it.
+fn ends_at(limit: &str, most: usize, rule: &str, files: impl Fn(usize) -> Vec<(String, String)>) {
+    for (size, is_over) in [(most, false), (most + 1, true)] {
+        let mut files = files(size);
+        files.push((".thebot-lint.yaml".into(), format!("limits: {{{limit}: {most}}}\n")));
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (&**name, text.as_bytes())).collect();
+        let seen = report(&files, &[]);
+        let said = found(&seen, rule);
+        let named = said.iter().find(|(message, _)| message.contains(&format!("`{limit}`")));
+        assert_eq!(named.is_some(), is_over, "{limit} {most}, {size}: {}", seen["diagnostics"]);
+        assert!(named.is_none_or(|(_, help)| help.contains(&format!("`limits: {{{limit}: …}}`"))), "{named:?}");
+    }
+}
+
+#[test]
+fn what_lies_at_a_limit_passes_and_one_more_does_not() {
+    let one = |name: &str, text: String| vec![(name.to_string(), text)];
+    let values = |text: String| one("values.yaml", text);
+    let template = |text: String| one("templates/t.yaml", text);
+    let nested = |n: usize| format!("a: {}{}\n", "[".repeat(n - 1), "]".repeat(n - 1));
+    ends_at("yaml-depth", 20, "limit-exceeded", |n| values(nested(n)));
+    ends_at("yaml-depth", 20, "limit-exceeded", |n| template(nested(n)));
+    ends_at("yaml-depth", 1000, "limit-exceeded", |n| values(nested(n)));
+    ends_at("yaml-aliases", 50, "limit-exceeded", |n| values(format!("a: &a {}\nb: *a\n", "x".repeat(n))));
+    ends_at("documents", 5, "limit-exceeded", |n| template("a: 1\n---\n".repeat(n)));
+    ends_at("file-size", 100, "limit-exceeded", |n| values(format!("{}\n", "#".repeat(n - 1))));
+    // Chart.yaml and the configuration are files as well.
+    ends_at("chart-files", 6, "limit-exceeded", |n| (2..n).map(|i| (format!("{i}.txt"), String::new())).collect());
+    ends_at("chart-size", 1000, "limit-exceeded", |n| {
+        let rest = "apiVersion: v2\nname: a\nversion: 1.0.0\n".len() + "limits: {chart-size: 1000}\n".len();
+        one("a.txt", "a".repeat(n - rest))
+    });
+    ends_at("schema-depth", 20, "limit-exceeded", |n| {
+        let chain: String = (2..n).map(|i| format!("\"a{i}\": {{\"$ref\": \"#/$defs/a{}\"}}, ", i + 1)).collect();
+        let schema = format!("{{\"$defs\": {{{chain}\"a{n}\": {{}}}}, \"properties\": {{\"a\": {{\"$ref\": \"#/$defs/a2\"}}}}}}");
+        vec![("values.schema.json".into(), schema), ("values.yaml".into(), "a: 1\n".into())]
+    });
+    let recursion = |call: &str, n: usize| {
+        let called = call.replace("DATA", "(sub . 1)");
+        template(format!(
+            "{{{{ define \"x\" }}}}{{{{ if gt (int .) 0 }}}}{{{{ {called} }}}}{{{{ end }}}}{{{{ end }}}}#{{{{ {} }}}}",
+            call.replace("DATA", &n.to_string())
+        ))
+    };
+    ends_at("include-depth", 7, "template-limit", |n| recursion("include \"x\" DATA", n));
+    ends_at("template-depth", 7, "template-limit", |n| recursion("template \"x\" DATA", n - 1));
+    ends_at("template-output", 100, "template-limit", |n| template(format!("#{{{{ repeat {} \"a\" }}}}", n - 1)));
+}
+
 #[test]
 fn limits_of_templates_are_named_and_can_be_raised() {
     reaches("template-steps", "1000", "template-limit", &template("#{{ range until 2000 }}a{{ end }}"));
@@ -243,6 +319,10 @@ fn limits_of_templates_are_named_and_can_be_raised() {
         "{{ define \"n\" }}{{ if gt (int .n) 0 }}{{ tpl \"{{ include \\\"n\\\" . }}\" (dict \"n\" (sub .n 1) \"Template\" .Template) }}{{ end }}{{ end }}#{{ include \"n\" (dict \"n\" 20 \"Template\" .Template) }}",
     );
     reaches("tpl-depth", "10", "template-limit", &nested);
+    for call in ["regexMatch", "mustRegexMatch", "regexFind", "regexReplaceAllLiteral"] {
+        let rest = if call.contains("Replace") { " \"\"" } else { "" };
+        reaches("regex-size", "1Ki", "template-limit", &template(&format!("#{{{{ {call} \"(a{{1,100}}){{1,9}}\" \"aaaa\"{rest} }}}}")));
+    }
 }
 
 #[test]
@@ -310,7 +390,7 @@ fn what_nests_too_deep_is_a_finding() {
     for (n, is_refused) in [(300, false), (10_000, true), (100_000, true)] {
         let yaml = format!("a: {}\n", deep("[", "]", n));
         let (code, ids) = lint(chart(&[("values.yaml", yaml.as_bytes())]).path());
-        assert!(!is_refused || code == 1 && ids.iter().any(|id| id == "values-syntax"), "{n}: {ids:?}");
+        assert!(!is_refused || code == 1 && ids.iter().any(|id| id == "limit-exceeded"), "{n}: {ids:?}");
         let template_of = |text: &str| lint(chart(&template(text)).path());
         assert!(!is_refused || template_of(&format!("{}1{}", "{{ if 1 }}".repeat(n), "{{ end }}".repeat(n))).0 == 1, "{n}");
         assert!(!is_refused || template_of(&format!("#{{{{ {}1{} }}}}", "(".repeat(n), ")".repeat(n))).0 == 1, "{n}");

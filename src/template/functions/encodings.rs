@@ -85,7 +85,7 @@ fn read_json(call: &mut Call, arguments: &[Value]) -> Answer {
 
 fn read_yaml(call: &mut Call, arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
-    yaml::value_from_text(s.text, s.whole, call.origins)
+    yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget)
 }
 
 /// Helm prints nothing where `toYaml` fails.

@@ -28,6 +28,7 @@ pub mod urls;
 pub mod versions;
 pub mod words;
 
+use crate::limits::Limits;
 use crate::source::{Origins, Span};
 use crate::value::Value;
 use rustc_hash::FxHashMap;
@@ -125,6 +126,9 @@ pub struct Function {
 /// How the error of a function ends which would make more than [`Call::budget`]: a limit of ours, no error of Helm's.
 pub const NO_ROOM: &str = "than this render may still make";
 
+/// How the error of a function ends which came to an expression larger than [`crate::limits::Limit::RegexSize`].
+pub const TOO_LARGE: &str = "is too large when compiled";
+
 /// What a function may use of the render that calls it.
 pub struct Call<'a> {
     pub origins: &'a mut Origins,
@@ -137,4 +141,5 @@ pub struct Call<'a> {
     /// Bytes that the render may still make; a function that would make more gives up with an error that ends in [`NO_ROOM`]. What a
     /// function takes away from it is spent, besides the text or list that it gives.
     pub budget: usize,
+    pub limits: &'a Limits,
 }

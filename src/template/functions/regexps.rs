@@ -5,7 +5,8 @@
 
 use super::arguments::{Answer, Str, int, kept, string};
 use super::words::runes;
-use super::{Call, Function, Type};
+use super::{Call, Function, TOO_LARGE, Type};
+use crate::limits::Limit;
 use crate::source::OriginId;
 use crate::template::print::quote;
 use crate::value::{Kind, List, TextBuilder, Value};
@@ -16,29 +17,32 @@ use std::rc::Rc;
 
 use Type::{Int, String as Text};
 
-/// The largest compiled expression, and the most memory for the states of one search, in bytes.
-const SIZE_LIMIT: usize = 10 << 20;
 /// How many expressions a thread keeps.
 const CACHE: usize = 256;
 /// How deep groups may nest, as in Go.
 const MAX_NESTING: u32 = 1000;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("mustRegexFind", &[Text, Text], |_, a| find(a, false)),
-    Function::new("mustRegexFindAll", &[Text, Text, Int], |_, a| find_all(a, false)),
+    Function::new("mustRegexFind", &[Text, Text], |call, a| find(call, a, false)),
+    Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, false)),
     Function::new("mustRegexMatch", &[Text, Text], |call, a| {
-        let matched = compile(string(a, 0)?.bytes())?.regex.is_match(&Haystack::new(string(a, 1)?.bytes()).text);
+        let matched = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize))?.regex.is_match(&Haystack::new(string(a, 1)?.bytes()).text);
         call.made(Kind::Bool(matched), a)
     }),
     Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| replace_all(call, a, false, true)),
     Function::new("mustRegexReplaceAllLiteral", &[Text, Text, Text], |call, a| replace_all(call, a, false, false)),
-    Function::new("mustRegexSplit", &[Text, Text, Int], |_, a| split(a, false)),
-    Function::new("regexFind", &[Text, Text], |_, a| find(a, true)),
-    Function::new("regexFindAll", &[Text, Text, Int], |_, a| find_all(a, true)),
+    Function::new("mustRegexSplit", &[Text, Text, Int], |call, a| split(call, a, false)),
+    Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true)),
+    Function::new("regexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, true)),
     Function::new("regexMatch", &[Text, Text], |call, a| {
-        let expression = compile(string(a, 0)?.bytes());
+        let expression = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize));
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        call.made(Kind::Bool(expression.is_ok_and(|e| e.regex.is_match(&haystack.text))), a)
+        let matched = match expression {
+            Ok(expression) => expression.regex.is_match(&haystack.text),
+            Err(limit) if limit.ends_with(TOO_LARGE) => return Err(limit),
+            Err(_) => false,
+        };
+        call.made(Kind::Bool(matched), a)
     }),
     Function::new("regexQuoteMeta", &[Text], |_, a| {
         let s = string(a, 0)?;
@@ -53,7 +57,7 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::new("regexReplaceAll", &[Text, Text, Text], |call, a| replace_all(call, a, true, true)),
     Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |call, a| replace_all(call, a, true, false)),
-    Function::new("regexSplit", &[Text, Text, Int], |_, a| split(a, true)),
+    Function::new("regexSplit", &[Text, Text, Int], |call, a| split(call, a, true)),
 ];
 
 /// A compiled expression and the names of its groups, in which Go allows a name to stand twice.
@@ -69,50 +73,52 @@ impl Expression {
     }
 }
 
+pub type Compiled = Result<Rc<Expression>, String>;
+
 thread_local! {
-    static COMPILED: RefCell<HashMap<Box<[u8]>, Result<Rc<Expression>, String>>> = RefCell::new(HashMap::new());
+    /// By the expression, and the size that it may have.
+    static COMPILED: RefCell<HashMap<Box<[u8]>, (usize, Compiled)>> = RefCell::new(HashMap::new());
 }
 
-/// Compiles an expression in Go's syntax, or finds it among those that this thread compiled before.
+/// Compiles an expression in Go's syntax, or finds it among those that this thread compiled before. It may take `most` bytes, and as many
+/// for the states of one search.
 ///
 /// # Errors
-/// Go's text: ``error parsing regexp: missing closing ): `(` ``.
-pub fn compile(pattern: &[u8]) -> Result<Rc<Expression>, String> {
+/// Go's text: ``error parsing regexp: missing closing ): `(` ``; [`TOO_LARGE`].
+pub fn compile(pattern: &[u8], most: usize) -> Compiled {
     COMPILED.with_borrow_mut(|compiled| {
-        if let Some(known) = compiled.get(pattern) {
-            return known.clone();
+        match compiled.get(pattern) {
+            Some((size, known)) if *size == most => return known.clone(),
+            _ if compiled.len() >= CACHE => compiled.clear(),
+            _ => {}
         }
-        if compiled.len() >= CACHE {
-            compiled.clear();
-        }
-        let made = translate_and_compile(pattern).map(Rc::new);
-        compiled.insert(pattern.into(), made.clone());
+        let made = translate_and_compile(pattern, most).map(Rc::new);
+        compiled.insert(pattern.into(), (most, made.clone()));
         made
     })
 }
 
-fn translate_and_compile(pattern: &[u8]) -> Result<Expression, String> {
+fn translate_and_compile(pattern: &[u8], most: usize) -> Result<Expression, String> {
     let error = |code: &str, part: &str| format!("error parsing regexp: {code}: `{part}`");
     let text = std::str::from_utf8(pattern).map_err(|_| error("invalid UTF-8", &String::from_utf8_lossy(pattern)))?;
     let mut translator = Translator { pattern: text, at: 0, out: String::with_capacity(text.len() * 2), names: vec![String::new()] };
     translator.run().map_err(|(code, part)| error(code, &part))?;
-    let built =
-        regex::RegexBuilder::new(&translator.out).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).nest_limit(MAX_NESTING + 16).build().map_err(
-            |e| match e {
-                regex::Error::CompiledTooBig(_) => error("expression too large", text),
-                _ => error("invalid character class range", text),
-            },
-        )?;
+    let built = regex::RegexBuilder::new(&translator.out).size_limit(most).dfa_size_limit(most).nest_limit(MAX_NESTING + 16).build().map_err(
+        |e| match e {
+            regex::Error::CompiledTooBig(_) => format!("the expression {TOO_LARGE}"),
+            _ => error("invalid character class range", text),
+        },
+    )?;
     Ok(Expression { regex: built, names: translator.names })
 }
 
 /// regexp.MustCompile: its panic is the error of the call.
-fn must_compile(pattern: &[u8], panics: bool) -> Result<Rc<Expression>, String> {
-    compile(pattern).map_err(|e| {
+fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Compiled {
+    compile(pattern, call.limits.size(Limit::RegexSize)).map_err(|e| {
         let backquoted =
             std::str::from_utf8(pattern).ok().filter(|t| t.chars().all(|c| c == '\t' || c >= ' ' && !matches!(c, '`' | '\x7f' | '\u{feff}')));
         let shown = backquoted.map_or_else(|| quote(pattern), |t| format!("`{t}`"));
-        if panics { format!("regexp: Compile({shown}): {e}") } else { e }
+        if panics && !e.ends_with(TOO_LARGE) { format!("regexp: Compile({shown}): {e}") } else { e }
     })
 }
 
@@ -563,9 +569,9 @@ impl<'a> Haystack<'a> {
     }
 }
 
-fn find(arguments: &[Value], panics: bool) -> Answer {
+fn find(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let s = string(arguments, 1)?;
-    let expression = must_compile(string(arguments, 0)?.bytes(), panics)?;
+    let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
     let found = Haystack::new(s.bytes()).matches(&expression, Some(1)).pop();
     Ok(s.slice(found.unwrap_or(0..0)))
 }
@@ -578,15 +584,15 @@ fn strings(s: Str, ranges: Vec<Range<usize>>, nil_if_empty: bool) -> Value {
     Value::new(Kind::List(List::new(items, "[]string")), s.whole)
 }
 
-fn find_all(arguments: &[Value], panics: bool) -> Answer {
+fn find_all(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let (s, n) = (string(arguments, 1)?, int(arguments, 2)?);
-    let expression = must_compile(string(arguments, 0)?.bytes(), panics)?;
+    let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
     Ok(strings(s, Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok()), true))
 }
 
-fn split(arguments: &[Value], panics: bool) -> Answer {
+fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let (pattern, s, n) = (string(arguments, 0)?, string(arguments, 1)?, int(arguments, 2)?);
-    let expression = must_compile(pattern.bytes(), panics)?;
+    let expression = must_compile(call, pattern.bytes(), panics)?;
     if n == 0 {
         return Ok(strings(s, Vec::new(), true));
     }
@@ -653,7 +659,7 @@ fn template_parts(replacement: &str) -> Vec<Part> {
 
 fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool) -> Answer {
     let (s, replacement) = (string(arguments, 1)?, string(arguments, 2)?);
-    let expression = must_compile(string(arguments, 0)?.bytes(), panics)?;
+    let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
     let haystack = Haystack::new(s.bytes());
     let template = if expands { std::str::from_utf8(replacement.bytes()).ok() } else { None };
     let parts = template.map_or_else(|| vec![Part::Literal(0..replacement.len())], template_parts);
@@ -690,13 +696,15 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
 mod tests {
     use super::*;
 
+    const MOST: usize = Limit::RegexSize.default() as usize;
+
     #[test]
     fn syntax_is_gos() {
-        let matches = |pattern: &str, text: &str| compile(pattern.as_bytes()).unwrap().regex.is_match(text);
+        let matches = |pattern: &str, text: &str| translate_and_compile(pattern.as_bytes(), MOST).unwrap().regex.is_match(text);
         assert!(matches(r"^a{,5}$", "a{,5}") && matches(r"^[[a]b]$", "[b]") && matches(r"\Qa.b\E+", "a.bb"));
         assert!(!matches(r"^\d$", "٣") && !matches(r"^\w$", "é") && matches(r"^[^a]$", "\n"));
         assert!(matches(r"\Bb", "ab") && !matches(r"\Bb", "b"));
-        let refusal = |pattern: &str| compile(pattern.as_bytes()).err().unwrap();
+        let refusal = |pattern: &str| translate_and_compile(pattern.as_bytes(), MOST).err().unwrap();
         assert_eq!(refusal("(a"), "error parsing regexp: missing closing ): `(a`");
         assert_eq!(refusal("a**"), "error parsing regexp: invalid nested repetition operator: `**`");
         assert_eq!(refusal("(?=a)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?=`");
