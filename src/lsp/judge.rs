@@ -12,6 +12,7 @@ use crate::setup::Setup;
 use crate::source::Unsaved;
 use crate::{Error, Options, config};
 use lsp_types::{CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ pub(super) struct Judged {
     pub rendering: Option<Rendering>,
     /// The configuration in force.
     pub configuration: Option<PathBuf>,
+    /// All that was read, wherever it lies.
+    pub files: FxHashSet<PathBuf>,
     /// The names and texts of all that configures.
     configured: Configured,
     /// For the next judgement.
@@ -68,8 +71,10 @@ pub(super) fn run(job: Job) -> Outcome {
             lint::apply_baseline(baseline, &mut report)?;
         }
         report.sort();
-        let reuse = Arc::new(options.reuse.next());
-        Ok(Judged { report, rendering, configuration: configuration.map(|c| Unsaved::key(&c)), configured, reuse })
+        let sources = rendering.as_ref().map_or(&setup.sources, |rendering| &rendering.sources);
+        let configuration = configuration.map(|c| Unsaved::key(&c));
+        let files = sources.files().map(|(_, source)| Unsaved::key(Path::new(&*source.name))).chain(configuration.clone()).collect();
+        Ok(Judged { report, rendering, configuration, files, configured, reuse: Arc::new(options.reuse.next()) })
     };
     let result = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(judged)) => Ok(judged),

@@ -68,6 +68,12 @@ pub fn speak(connection: Connection) -> Result<(), Error> {
 }
 
 fn capabilities() -> ServerCapabilities {
+    let files = FileOperationRegistrationOptions {
+        filters: vec![FileOperationFilter {
+            scheme: Some("file".into()),
+            pattern: FileOperationPattern { glob: "**/*".into(), matches: None, options: None },
+        }],
+    };
     ServerCapabilities {
         position_encoding: Some(PositionEncodingKind::UTF16),
         text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
@@ -96,6 +102,16 @@ fn capabilities() -> ServerCapabilities {
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: vec![act::RENDERED.into(), act::ENVIRONMENTS.into()],
             ..ExecuteCommandOptions::default()
+        }),
+        workspace: Some(WorkspaceServerCapabilities {
+            // Charts are found by the files that are open, so any number of folders is served, and what folders there are need not be told.
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities { supported: Some(true), change_notifications: None }),
+            file_operations: Some(WorkspaceFileOperationsServerCapabilities {
+                did_create: Some(files.clone()),
+                did_rename: Some(files.clone()),
+                did_delete: Some(files),
+                ..WorkspaceFileOperationsServerCapabilities::default()
+            }),
         }),
         ..ServerCapabilities::default()
     }
@@ -162,16 +178,12 @@ impl Server {
                     let all: Vec<Message> = std::iter::once(message).chain(connection.receiver.try_iter()).collect();
                     for message in all {
                         if !self.take(message) {
-                            self.cancel();
                             return;
                         }
                     }
                 }
                 // The editor is gone.
-                (None, None) => {
-                    self.cancel();
-                    return;
-                }
+                (None, None) => return,
             }
             self.start();
         }
@@ -227,12 +239,22 @@ impl Server {
             }
             DidChangeWatchedFiles::METHOD => {
                 let Some(DidChangeWatchedFilesParams { changes }) = read(notification) else { return };
-                for path in changes.iter().filter_map(|change| path_of(&change.uri)) {
-                    // Of an open file the editor has told already.
-                    if self.documents.get(&path).is_none() {
-                        self.touch(&path);
-                    }
-                }
+                let paths = changes.iter().filter_map(|change| path_of(&change.uri));
+                // Of an open file the editor has told already.
+                let paths: Vec<PathBuf> = paths.filter(|path| self.documents.get(path).is_none()).collect();
+                self.changed_on_disk(&paths);
+            }
+            DidCreateFiles::METHOD => {
+                let Some(CreateFilesParams { files }) = read(notification) else { return };
+                self.changed_on_disk(&paths_of(files.iter().map(|file| &file.uri)));
+            }
+            DidRenameFiles::METHOD => {
+                let Some(RenameFilesParams { files }) = read(notification) else { return };
+                self.changed_on_disk(&paths_of(files.iter().flat_map(|file| [&file.old_uri, &file.new_uri])));
+            }
+            DidDeleteFiles::METHOD => {
+                let Some(DeleteFilesParams { files }) = read(notification) else { return };
+                self.changed_on_disk(&paths_of(files.iter().map(|file| &file.uri)));
             }
             Cancel::METHOD => {
                 let Some(CancelParams { id }) = read(notification) else { return };
@@ -425,38 +447,44 @@ impl Server {
         if watched.and_then(|w| w.dynamic_registration) != Some(true) {
             return;
         }
-        let globs = ["**/*.{yaml,yml,tpl,tgz,json,txt}", "**/.helmignore"];
-        let watchers: Vec<serde_json::Value> = globs.iter().map(|glob| serde_json::json!({"globPattern": glob})).collect();
+        // Any file of a chart can be read by its templates.
+        let options = serde_json::json!({"watchers": [{"globPattern": "**/*"}]});
         let parameters = serde_json::json!({"registrations": [
-            {"id": "files", "method": notification::DidChangeWatchedFiles::METHOD, "registerOptions": {"watchers": watchers}}
+            {"id": "files", "method": notification::DidChangeWatchedFiles::METHOD, "registerOptions": options}
         ]});
         let request = Request { id: RequestId::from("watch".to_string()), method: "client/registerCapability".into(), params: parameters };
         let _ = self.sender.send(request.into());
     }
 
-    /// A file changed: the charts that it belongs to are to be judged again.
+    /// An open file changed: the charts that it belongs to are to be judged again.
     fn touch(&mut self, path: &Path) {
-        for chart in self.charts_of(path) {
-            let state = self.charts.entry(chart.clone()).or_default();
-            state.revision += 1;
-            if let Some((running, cancel, _)) = &self.running
-                && *running == chart
-            {
-                cancel.store(true, Ordering::Relaxed);
-            }
+        self.charts_of(path).into_iter().for_each(|chart| self.outdate(chart));
+    }
+
+    /// Files or folders came, went or changed: the charts that they belong to, or that lie below them, are to be judged again, as far as some file
+    /// of theirs is open.
+    fn changed_on_disk(&mut self, paths: &[PathBuf]) {
+        let mut charts: Vec<PathBuf> = Vec::new();
+        for path in paths {
+            charts.extend(self.charts_of(path));
+            charts.extend(self.charts.keys().filter(|chart| chart.starts_with(path)).cloned());
         }
+        charts.sort();
+        charts.dedup();
+        charts.retain(|chart| self.charts.contains_key(chart) || self.documents.paths().any(|open| open.starts_with(chart)));
+        charts.into_iter().for_each(|chart| self.outdate(chart));
+    }
+
+    fn outdate(&mut self, chart: PathBuf) {
+        self.cancel(&chart);
+        self.charts.entry(chart).or_default().revision += 1;
     }
 
     /// The chart that a file lies in, the charts that are known to use it, and of a configuration those below it.
     fn charts_of(&self, path: &Path) -> Vec<PathBuf> {
         let mut charts: Vec<PathBuf> = unit::chart_of(path).map(|c| Unsaved::key(&c)).into_iter().collect();
         for (chart, state) in &self.charts {
-            let uses = |judged: &Arc<Judged>| {
-                let configured = judged.configuration.as_deref() == Some(path);
-                let files = judged.rendering.iter().flat_map(|r| r.sources.files());
-                configured || files.into_iter().any(|(_, s)| Path::new(&*s.name) == path)
-            };
-            if !charts.contains(chart) && state.judged.as_ref().is_some_and(uses) {
+            if !charts.contains(chart) && state.judged.as_ref().is_some_and(|judged| judged.files.contains(path)) {
                 charts.push(chart.clone());
             }
         }
@@ -497,8 +525,11 @@ impl Server {
         });
     }
 
-    fn cancel(&self) {
-        if let Some((_, cancel, _)) = &self.running {
+    /// Gives up judging a chart, where it is being judged.
+    fn cancel(&self, chart: &Path) {
+        if let Some((running, cancel, _)) = &self.running
+            && running == chart
+        {
             cancel.store(true, Ordering::Relaxed);
         }
     }
@@ -571,11 +602,19 @@ impl Server {
             if let Some(state) = self.charts.remove(&chart) {
                 self.publish(state.published.into_keys().collect(), &chart);
             }
-            if let Some((running, cancel, _)) = &self.running
-                && *running == chart
-            {
-                cancel.store(true, Ordering::Relaxed);
-            }
+            self.cancel(&chart);
         }
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((_, cancel, _)) = &self.running {
+            cancel.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn paths_of<'u>(uris: impl Iterator<Item = &'u String>) -> Vec<PathBuf> {
+    uris.filter_map(|uri| path_of(&uri.parse().ok()?)).collect()
 }

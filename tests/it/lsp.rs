@@ -694,3 +694,107 @@ fn a_real_client_is_served() {
         std::process::Command::new(&python).args(["-m", "pytest", "-q", "tests/client"]).env("THEBOT_LINT", program).output().expect("pytest runs");
     assert!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
 }
+
+/// Waits until the diagnostics of a file are as wanted, whatever is published before.
+fn until(editor: &mut Editor, file: &str, wanted: impl Fn(&[Value]) -> bool) {
+    let uri = editor.uri(file);
+    while !editor.published.get(&uri).is_some_and(|p| wanted(p["diagnostics"].as_array().expect("a list"))) {
+        editor.take();
+    }
+}
+
+#[test]
+fn files_that_come_go_and_move_on_disk_are_heeded() {
+    let helper = "{{ define \"x.name\" }}x{{ end }}\n";
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include \"x.name\" . }}}\ndata: {a: b}\n";
+    let mut editor = Editor::with(&[
+        ("one/Chart.yaml", CHART),
+        ("one/templates/a.yaml", template),
+        ("two/Chart.yaml", CHART),
+        ("two/templates/a.yaml", "kind: {{\n"),
+    ]);
+    let file = "one/templates/a.yaml";
+    let is_missing = |found: &[Value]| found.iter().any(|d| d["message"].as_str().is_some_and(|m| m.contains("x.name")));
+    let is_there = |found: &[Value]| !is_missing(found);
+    editor.open(file);
+    until(&mut editor, file, is_missing);
+    let path = |name: &str| editor.path(name);
+    let (helpers, elsewhere) = (path("one/templates/h"), path("one/h"));
+    let uri = |path: &Path| format!("file://{}", path.display());
+    std::fs::create_dir(&helpers).expect("a folder");
+    std::fs::write(helpers.join("_h.tpl"), helper).expect("a file");
+    editor.notify("workspace/didCreateFiles", json!({"files": [{"uri": uri(&helpers.join("_h.tpl"))}]}));
+    until(&mut editor, file, is_there);
+    // Of a folder that moves, only the folder is told.
+    std::fs::rename(&helpers, &elsewhere).expect("it moves");
+    editor.notify("workspace/didRenameFiles", json!({"files": [{"oldUri": uri(&helpers), "newUri": uri(&elsewhere)}]}));
+    until(&mut editor, file, is_missing);
+    std::fs::rename(&elsewhere, &helpers).expect("it moves");
+    editor.notify("workspace/didRenameFiles", json!({"files": [{"oldUri": uri(&elsewhere), "newUri": uri(&helpers)}]}));
+    until(&mut editor, file, is_there);
+    std::fs::remove_dir_all(&helpers).expect("it goes");
+    editor.notify("workspace/didDeleteFiles", json!({"files": [{"uri": uri(&helpers)}]}));
+    until(&mut editor, file, is_missing);
+    // Of a chart that nobody opened nothing is said, whatever happens to it.
+    for name in ["two/templates/a.yaml", "two/templates/b.yaml", "two", "elsewhere", "one/templates/_h.tpl"] {
+        let event = json!({"uri": editor.uri(name), "type": 2});
+        editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [event, {"uri": "untitled:x", "type": 1}]}));
+    }
+    std::fs::write(editor.path("one/templates/_h.tpl"), helper).expect("a file");
+    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": editor.uri("one/templates/_h.tpl"), "type": 1}]}));
+    until(&mut editor, file, is_there);
+    let of_two = editor.uri("two");
+    assert!(editor.published.keys().all(|uri| !uri.starts_with(&of_two)), "{:?}", editor.published);
+    // Whose Chart.yaml comes later.
+    editor.open("two/templates/a.yaml");
+    until(&mut editor, "two/templates/a.yaml", |found| !found.is_empty());
+    editor.close();
+}
+
+#[test]
+fn an_open_file_whose_chart_comes_later_is_judged() {
+    let mut editor = Editor::with(&[("values.yaml", "a: 1\n"), ("templates/a.yaml", "kind: {{\n")]);
+    editor.open("templates/a.yaml");
+    assert_eq!(at(&mut editor, "textDocument/hover", "templates/a.yaml", "kind", 0), Value::Null);
+    std::fs::write(editor.path("Chart.yaml"), CHART).expect("a file");
+    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": editor.uri("Chart.yaml"), "type": 1}]}));
+    until(&mut editor, "templates/a.yaml", |found| !of_rule(found, "template-syntax").is_empty());
+    editor.close();
+}
+
+#[test]
+fn several_roots_are_served_each_with_its_configuration() {
+    let template = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: {{ .Values.port }}}]}\n";
+    let mut editor = Editor::with(&[
+        ("shared/values-prod.yaml", "port: 99999999\n"),
+        ("one/.thebot-lint.yaml", "environments:\n  prod: {values: [../shared/values-prod.yaml]}\n"),
+        ("one/Chart.yaml", CHART),
+        ("one/values.yaml", "port: 80\n"),
+        ("one/templates/a.yaml", template),
+        ("two/.thebot-lint.yaml", "environments:\n  stage: {values: [../../shared/values-prod.yaml]}\n"),
+        ("two/chart/Chart.yaml", CHART),
+        ("two/chart/values.yaml", "port: 80\n"),
+        ("two/chart/templates/a.yaml", template),
+    ]);
+    let files = ["one/templates/a.yaml", "two/chart/templates/a.yaml", "shared/values-prod.yaml"];
+    files.iter().for_each(|file| editor.open(file));
+    let in_environment =
+        |name: &'static str| move |found: &[Value]| found.iter().any(|d| d["message"].as_str().is_some_and(|m| m.contains(&format!("(in {name})"))));
+    until(&mut editor, files[0], in_environment("prod"));
+    until(&mut editor, files[1], in_environment("stage"));
+    // The file that both read shows what it breaks in both, as it is written.
+    editor.edit(files[2], "99999999", "99999998");
+    let wanted = |found: &[Value]| {
+        let of = |root: &str| found.iter().any(|d| d["relatedInformation"][0]["location"]["uri"].as_str().is_some_and(|uri| uri.contains(root)));
+        found.iter().all(|d| d["message"].as_str().is_some_and(|m| m.contains("99999998"))) && of("/one/") && of("/two/")
+    };
+    until(&mut editor, files[2], wanted);
+    // A folder that leaves the editor takes nothing away that is still open there.
+    let folder = json!({"uri": editor.uri("one"), "name": "one"});
+    editor.notify("workspace/didChangeWorkspaceFolders", json!({"event": {"added": [], "removed": [folder]}}));
+    editor.edit(files[2], "99999998", "8080");
+    for file in files {
+        until(&mut editor, file, |found| found.iter().all(|d| !d["message"].as_str().is_some_and(|m| m.contains("9999999"))));
+    }
+    editor.close();
+}
