@@ -4,7 +4,7 @@
 //! thread: maps are shared by reference, as in Go, so that `set .Values "a" 1` in one template is seen by the next.
 //! Strings are bytes: Helm's `trunc`, `substr` and `b64dec` make invalid UTF-8, and so do we.
 
-use crate::source::{OriginId, Origins, Piece};
+use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -198,6 +198,18 @@ impl Value {
     pub fn str_from(bytes: impl AsRef<[u8]>, origin: OriginId) -> Value {
         Value { origin, ..Value::str(bytes) }
     }
+    /// The text of a whole file, each line with its place.
+    pub fn file(text: &[u8], source: SourceId, origins: &mut Origins) -> Value {
+        let of = origins.add(Origin::Data(Span::new(source, 0, text.len())));
+        let mut lines = TextBuilder::default();
+        for line in text.split_inclusive(|&b| b == b'\n') {
+            let start = lines.len() as u32;
+            let end = start + line.strip_suffix(b"\n").unwrap_or(line).len() as u32;
+            let origin = origins.add(Origin::Line { of, start, end });
+            lines.push(line, origin);
+        }
+        lines.finish()
+    }
     /// A `[]interface {}`.
     pub fn list(items: Vec<Value>) -> Value {
         Kind::List(List::new(items, "[]interface {}")).into()
@@ -354,7 +366,6 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Origin, Origins, SourceId, Span};
 
     #[test]
     fn slices_keep_the_origin_of_what_is_left() {

@@ -27,20 +27,6 @@ impl Entry {
         origins.add(Origin::Data(Span::new(self.source, 0, self.text.len())))
     }
 
-    /// The text with an origin for each line.
-    fn tracked(&self, origins: &mut Origins) -> Value {
-        let mut text = TextBuilder::default();
-        let of = self.whole(origins);
-        let mut start = 0;
-        for line in self.text.split_inclusive(|&b| b == b'\n') {
-            let end = start + line.len();
-            let origin = origins.add(Origin::Line { of, start: start as u32, end: (end - usize::from(line.ends_with(b"\n"))) as u32 });
-            text.push(line, origin);
-            start = end;
-        }
-        text.finish()
-    }
-
     fn bytes(&self) -> Value {
         Value::bytes(Text { bytes: self.text[..].into(), pieces: None }, OriginId::NONE)
     }
@@ -62,7 +48,7 @@ impl Files {
     }
 
     fn text(&self, name: &[u8], origins: &mut Origins) -> Value {
-        self.files.get(name).map_or_else(|| Value::str(""), |file| file.tracked(origins))
+        self.files.get(name).map_or_else(|| Value::str(""), |file| Value::file(&file.text, file.source, origins))
     }
 
     fn glob(&self, pattern: &[u8]) -> Value {
@@ -131,7 +117,7 @@ impl Object for Files {
             },
             "Glob" => self.glob(&name()),
             "Lines" => self.lines(&name(), origins),
-            "AsConfig" => self.as_map(origins, |file, origins| file.tracked(origins)),
+            "AsConfig" => self.as_map(origins, |file, origins| Value::file(&file.text, file.source, origins)),
             "AsSecrets" => self.as_map(origins, |file, origins| Value::str_from(data_encoding::BASE64.encode(&file.text), file.whole(origins))),
             _ => return None,
         }))

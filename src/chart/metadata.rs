@@ -284,7 +284,12 @@ fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}')
 }
 
+/// The value of a key of Chart.yaml, or of an object in it.
+pub fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    decode::field(node, key)
+}
+
 /// Where the value of a key of Chart.yaml stands.
 pub fn value_span(node: &Node, key: &str) -> Option<Span> {
-    decode::field(node, key).map(|n| n.span)
+    value(node, key).map(|n| n.span)
 }

@@ -378,8 +378,7 @@ impl Parser<'_, '_> {
     fn typed(&mut self, word: &Word) -> Outcome<Value> {
         if self.kind == FlagKind::File {
             let (source, bytes) = (self.read)(&word.text).map_err(Stop::Message)?;
-            let origin = self.origins.add(Origin::Data(Span::new(source, 0, bytes.len())));
-            return Ok(Value::str_from(bytes, origin));
+            return Ok(Value::file(&bytes, source, self.origins));
         }
         let origin = self.origin(word.start, word.end);
         let text = &*word.text;

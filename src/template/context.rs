@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::chart::capabilities::Capabilities;
-use crate::chart::metadata::{Maintainer, value_span};
+use crate::chart::metadata::{self, Maintainer};
 use crate::chart::release::{NodeId, Release};
 use crate::chart::{Dependency, Environment};
 use crate::source::{Origin, OriginId, Origins, Sources};
@@ -182,27 +182,27 @@ pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Ori
     let chart = release.chart(id);
     let metadata = &chart.metadata;
     let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
-    let mut at = |name: &str| node.and_then(|n| value_span(n, name)).map_or(OriginId::NONE, |span| origins.add(Origin::Data(span)));
+    let field = |name: &str| node.and_then(|n| metadata::value(n, name));
     let text = |text: &str, origin: OriginId| Value::str_from(text, origin);
-    let texts = |list: &[String], origin: OriginId| {
-        let items = list.iter().map(|s| Value::str_from(s, origin)).collect();
-        Value::new(Kind::List(List { is_nil: list.is_empty(), ..List::new(items, "[]string") }), origin)
-    };
-    let name = text(release.name(id), at("name"));
     let mut annotations = MapData { go_type: "map[string]string", ..MapData::default() };
-    let origin = at("annotations");
     for (key, value) in &metadata.annotations {
-        annotations.insert(key.as_bytes(), origin, Value::str_from(value, origin));
+        let entry = field("annotations").and_then(|n| n.entry(key));
+        let of_key = entry.map_or(OriginId::NONE, |e| origins.add(Origin::Data(e.key_span)));
+        annotations.insert(key.as_bytes(), of_key, text(value, place(entry.map(|e| &e.value), origins)));
     }
-    let origin = at("maintainers");
-    let maintainers: Vec<Value> = metadata.maintainers.iter().map(|m| maintainer(m, origin)).collect();
+    let listed = |i: usize| field("maintainers").and_then(|n| n.items().get(i));
+    let maintainers = metadata.maintainers.iter().enumerate().map(|(i, m)| maintainer(m, listed(i), origins)).collect();
+    let sources_field = texts(&metadata.sources, field("sources"), origins);
+    let keywords = texts(&metadata.keywords, field("keywords"), origins);
+    let mut at = |name: &str| place(field(name), origins);
+    let name = text(release.name(id), at("name"));
     let fields_before = vec![
         ("Name", "name", true, name),
         ("Home", "home", true, text(&metadata.home, at("home"))),
-        ("Sources", "sources", true, texts(&metadata.sources, at("sources"))),
+        ("Sources", "sources", true, sources_field),
         ("Version", "version", true, text(&metadata.version, at("version"))),
         ("Description", "description", true, text(&metadata.description, at("description"))),
-        ("Keywords", "keywords", true, texts(&metadata.keywords, at("keywords"))),
+        ("Keywords", "keywords", true, keywords),
         ("Maintainers", "maintainers", true, pointers(maintainers, "[]*chart.Maintainer")),
         ("Icon", "icon", true, text(&metadata.icon, at("icon"))),
         ("APIVersion", "apiVersion", true, text(&metadata.api_version, at("apiVersion"))),
@@ -227,11 +227,22 @@ fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {
     Kind::List(List { is_nil, ..List::new(items, go_type) }).into()
 }
 
-fn maintainer(maintainer: &Maintainer, origin: OriginId) -> Value {
+fn place(node: Option<&Node>, origins: &mut Origins) -> OriginId {
+    node.map_or(OriginId::NONE, |n| origins.add(Origin::Data(n.span)))
+}
+
+fn texts(list: &[String], node: Option<&Node>, origins: &mut Origins) -> Value {
+    let item = |(i, text): (usize, &String)| Value::str_from(text, place(node.and_then(|n| n.items().get(i)), origins));
+    let items = list.iter().enumerate().map(item).collect();
+    Value::new(Kind::List(List { is_nil: list.is_empty(), ..List::new(items, "[]string") }), place(node, origins))
+}
+
+fn maintainer(maintainer: &Maintainer, node: Option<&Node>, origins: &mut Origins) -> Value {
+    let mut text = |text: &str, name| Value::str_from(text, place(node.and_then(|n| metadata::value(n, name)), origins));
     let fields = vec![
-        ("Name", "name", true, Value::str_from(&maintainer.name, origin)),
-        ("Email", "email", true, Value::str_from(&maintainer.email, origin)),
-        ("URL", "url", true, Value::str_from(&maintainer.url, origin)),
+        ("Name", "name", true, text(&maintainer.name, "name")),
+        ("Email", "email", true, text(&maintainer.email, "email")),
+        ("URL", "url", true, text(&maintainer.url, "url")),
     ];
     Struct { go_type: "*chart.Maintainer", fields, printed: None, is_pointer: true }.into_value()
 }

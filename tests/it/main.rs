@@ -13,6 +13,7 @@ mod lsp;
 mod own_rules;
 mod page;
 mod properties;
+mod provenance;
 mod render;
 mod secrets;
 mod usage;

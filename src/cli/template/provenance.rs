@@ -1,8 +1,10 @@
 //! `template --provenance`: one JSON object for each line of the output, saying where the line comes from.
 
-use crate::chart::{Chart, environments::Inputs};
-use crate::source::{Sources, Span, Trace};
+use crate::chart::environments::Inputs;
+use crate::chart::{Chart, strvals, values};
+use crate::source::{Origins, Sources, Span, Trace};
 use crate::template::manifests::Printed;
+use crate::value::{Kind, Value};
 use crate::yaml::{Data, Node};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -27,7 +29,7 @@ pub(super) fn lines(printed: &Printed, chart: &Chart, inputs: &Inputs, sources: 
             object["template"] = template;
             object["via"] = places.collect();
         }
-        object["values"] = trace.values.iter().map(|&span| value(span, chart, sources, &paths)).collect();
+        object["values"] = trace.values.iter().flat_map(|&span| values_at(span, chart, sources, &paths)).collect();
         out.extend_from_slice(object.to_string().as_bytes());
         out.push(b'\n');
         start = end + 1;
@@ -45,20 +47,42 @@ fn place(span: Span, chart: &Chart, sources: &Sources) -> Json {
     json!({"file": file, "line": line, "column": column})
 }
 
-fn value(span: Span, chart: &Chart, sources: &Sources, paths: &Paths) -> Json {
-    let mut object = place(span, chart, sources);
-    object["path"] = paths.get(span).map_or(Json::Null, |path| Json::Array(path.clone()));
-    object
+/// A value; of a text on several lines, each of its lines.
+fn values_at(span: Span, chart: &Chart, sources: &Sources, paths: &Paths) -> Vec<Json> {
+    let path = paths.get(span);
+    let (mut parts, mut start) = (Vec::new(), span.start as usize);
+    for line in sources.text(span).split_inclusive(|&b| b == b'\n') {
+        let text = start + line.len() - line.trim_ascii_start().len();
+        if !line.trim_ascii().is_empty() {
+            parts.push(Span::new(span.source, text, text + line.trim_ascii().len()));
+        }
+        start += line.len();
+    }
+    if parts.len() < 2 || path.is_some_and(|path| path.is_collection) {
+        parts = vec![span];
+    }
+    let told = parts.into_iter().map(|part| {
+        let mut object = place(part, chart, sources);
+        object["path"] = path.map_or(Json::Null, |path| Json::Array(path.steps.clone()));
+        object
+    });
+    told.collect()
 }
 
-/// The path of each key and value in its own file.
+struct ValuePath {
+    steps: Vec<Json>,
+    is_collection: bool,
+}
+
+/// The path of each key and value in its own file, or of what a flag sets.
+#[derive(Default)]
 struct Paths {
-    spans: BTreeMap<Span, Vec<Json>>,
+    spans: BTreeMap<Span, ValuePath>,
 }
 
 impl Paths {
     fn of(chart: &Chart, inputs: &Inputs) -> Paths {
-        let mut paths = Paths { spans: BTreeMap::new() };
+        let mut paths = Paths::default();
         for chart in chart.walk() {
             for (_, node) in chart.values.iter().chain(&chart.chart_yaml) {
                 paths.add(node, &mut Vec::new());
@@ -67,22 +91,62 @@ impl Paths {
         for file in &inputs.files {
             paths.add(&file.node, &mut Vec::new());
         }
+        for flag in &inputs.flags {
+            let (mut origins, set) = (Origins::default(), values::empty());
+            let mut read = |path: &str| inputs.read_set_file(path);
+            // One that can't be read has kept the chart from rendering.
+            if strvals::apply(flag.kind, &flag.text, flag.source, &set, &mut origins, &mut read).is_ok() {
+                paths.add_set(&Kind::Map(set).into(), &origins, &mut Vec::new());
+            }
+        }
         paths
     }
 
     /// The path of what stands there, or of the text that it is a line of.
-    fn get(&self, span: Span) -> Option<&Vec<Json>> {
+    fn get(&self, span: Span) -> Option<&ValuePath> {
         let before = || self.spans.range(..span).next_back().filter(|(text, _)| text.holds(span));
         self.spans.get(&span).or_else(|| before().map(|(_, path)| path))
     }
 
+    fn note(&mut self, span: Span, steps: &[Json], is_collection: bool) {
+        self.spans.entry(span).or_insert_with(|| ValuePath { steps: steps.to_vec(), is_collection });
+    }
+
+    fn add_set(&mut self, value: &Value, origins: &Origins, path: &mut Vec<Json>) {
+        match &value.kind {
+            Kind::Map(map) => {
+                for (key, entry) in &map.0.borrow().entries {
+                    path.push(String::from_utf8_lossy(key).into());
+                    if let Some(span) = origins.data(entry.key) {
+                        self.note(span, path, false);
+                    }
+                    self.add_set(&entry.value, origins, path);
+                    path.pop();
+                }
+            }
+            Kind::List(list) => {
+                for (i, item) in list.items.iter().enumerate() {
+                    path.push(i.into());
+                    self.add_set(item, origins, path);
+                    path.pop();
+                }
+            }
+            _ => {
+                let first = value.as_text().and_then(|text| text.pieces().first());
+                if let Some(span) = origins.data(first.map_or(value.origin, |piece| piece.origin)) {
+                    self.note(span, path, false);
+                }
+            }
+        }
+    }
+
     fn add(&mut self, node: &Node, path: &mut Vec<Json>) {
-        self.spans.entry(node.span).or_insert_with(|| path.clone());
+        self.note(node.span, path, matches!(node.data, Data::Map(_) | Data::Seq(_)));
         match &node.data {
             Data::Map(entries) => {
                 for entry in entries {
                     path.push(Json::from(&*entry.key));
-                    self.spans.entry(entry.key_span).or_insert_with(|| path.clone());
+                    self.note(entry.key_span, path, false);
                     self.add(&entry.value, path);
                     path.pop();
                 }
