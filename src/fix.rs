@@ -221,7 +221,7 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
     }
     for (file, text) in texts {
-        let before = std::fs::read(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+        let before = Sources::default().read_file(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
         if *before != *text {
             all.files.insert(file, (before, text.to_vec()));
         }
@@ -262,7 +262,7 @@ fn apply<'f>(findings: &[&'f Finding], texts: &BTreeMap<PathBuf, Arc<[u8]>>) -> 
         // Not the text that locations show: secrets are hidden there.
         let mut text = match texts.get(&path) {
             Some(text) => text.to_vec(),
-            None => std::fs::read(&path).unwrap_or_default(),
+            None => Sources::default().read_file(&path).unwrap_or_default(),
         };
         for (bytes, new) in edits.into_iter().rev() {
             if bytes.end <= text.len() {

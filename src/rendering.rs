@@ -184,8 +184,9 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
     let name = file.display().to_string();
     let known = sources.files().find(|(_, s)| *s.name == *name).map(|(id, _)| id);
     let id = known.unwrap_or_else(|| {
-        // An archive is no text.
-        let text = if path.is_dir() { sources.read_file(&file).unwrap_or_default() } else { Vec::new() };
+        // An archive is no text, and what a link leads to outside is not shown.
+        let is_own = || matches!((file.canonicalize(), path.canonicalize()), (Ok(file), Ok(folder)) if file.starts_with(&folder));
+        let text = if path.is_dir() && is_own() { sources.read_file(&file).unwrap_or_default() } else { Vec::new() };
         sources.add(crate::source::Source::new(name, text, crate::source::SourceKind::File))
     });
     Span::new(id, 0, 0)

@@ -146,7 +146,7 @@ fn marks(id: &str, case: &Path) -> Vec<(PathBuf, usize)> {
     let mark = format!("# expect: {id}");
     let mut marks = Vec::new();
     for entry in ignore::WalkBuilder::new(case).hidden(false).ignore(false).git_ignore(false).build().flatten().filter(|e| e.path().is_file()) {
-        let text = std::fs::read(entry.path()).unwrap_or_default();
+        let text = Sources::default().read_file(entry.path()).unwrap_or_default();
         for (i, line) in String::from_utf8_lossy(&text).lines().enumerate() {
             let line = line.trim_end().trim_end_matches("}}").trim_end_matches('-').trim_end().trim_end_matches("*/").trim_end();
             if line.ends_with(&mark) {

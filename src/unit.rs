@@ -1,5 +1,6 @@
 //! What a PATH stands for: charts and sets of manifests. Each unit is linted on its own.
 
+use crate::source::Sources;
 use crate::{Error, Options, config};
 use std::path::{Path, PathBuf};
 
@@ -19,20 +20,25 @@ pub enum Unit {
 /// # Errors
 /// As [`discover`].
 pub fn of(options: &Options) -> Result<Vec<Unit>, Error> {
-    if options.changed { of_changed(&options.paths) } else { discover(&options.paths) }
+    let follow = options.follow_symlinks;
+    if options.changed { of_changed(&options.paths, follow) } else { discover(&options.paths, follow) }
 }
 
 /// The units of the given paths, in their order; a chart that is named more than once is one unit. Patterns (`charts/*`) that no
-/// file has as its name are expanded: what git ignores, hidden files and files of other programs are not meant by them.
-pub fn discover(paths: &[PathBuf]) -> Result<Vec<Unit>, Error> {
+/// file has as its name are expanded: what git ignores, hidden files and files of other programs are not meant by them. Links that lead out of
+/// a folder are read only to `follow` them: a repository of charts may hold some, a folder of manifests is refused.
+///
+/// # Errors
+/// A path that does not exist, a folder that cannot be read or holds nothing to lint.
+pub fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
             push(&mut units, Unit::Stdin);
         } else if path.exists() {
-            of_path(path, &mut units)?;
+            of_path(path, follow, &mut units)?;
         } else {
-            of_pattern(path, &mut units)?;
+            of_pattern(path, follow, &mut units)?;
         }
     }
     Ok(units)
@@ -43,14 +49,14 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<Unit>, Error> {
 ///
 /// # Errors
 /// Where the folder of a configuration cannot be read.
-fn of_changed(files: &[PathBuf]) -> Result<Vec<Unit>, Error> {
+fn of_changed(files: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for file in files {
         let is_configuration = file.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| name == *known));
         if let Some(chart) = chart_of(file) {
             push(&mut units, Unit::Chart(chart));
         } else if is_configuration {
-            let below = content(shown(file.parent().unwrap_or(file)))?;
+            let below = content(shown(file.parent().unwrap_or(file)), follow)?;
             below.charts.into_iter().for_each(|chart| push(&mut units, Unit::Chart(chart)));
         } else if is_archive(file) && file.is_file() {
             push(&mut units, Unit::Chart(file.clone()));
@@ -65,14 +71,14 @@ fn push(units: &mut Vec<Unit>, unit: Unit) {
     }
 }
 
-fn of_path(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
+fn of_path(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
     if path.is_dir() {
         if path.join("Chart.yaml").is_file() {
             push(units, Unit::Chart(path.to_path_buf()));
         } else if let Some(chart) = chart_of_template_folder(path) {
             push(units, Unit::Chart(chart));
         } else {
-            of_folder(path, units)?;
+            of_folder(path, follow, units)?;
         }
     } else if is_archive(path) {
         push(units, Unit::Chart(path.to_path_buf()));
@@ -84,7 +90,7 @@ fn of_path(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
     Ok(())
 }
 
-fn of_pattern(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
+fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
     let missing = || Error::NoSuchPath(path.to_path_buf());
     let pattern = glob::Pattern::new(&path.to_string_lossy()).map_err(|_| missing())?;
     let fixed: PathBuf = path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
@@ -95,7 +101,7 @@ fn of_pattern(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
         let name = if fixed.as_os_str().is_empty() { found.strip_prefix(".").unwrap_or(found) } else { found };
         name.ancestors().any(|above| pattern.matches_path_with(above, options))
     };
-    let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() { content(folder)? } else { Content::default() };
+    let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() { content(folder, follow)? } else { Content::default() };
     below.charts.retain(is_meant);
     below.manifests.retain(is_meant);
     if below.charts.is_empty() && below.manifests.is_empty() {
@@ -104,15 +110,19 @@ fn of_pattern(path: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
         if matches.is_empty() {
             return Err(missing());
         }
-        return matches.iter().try_for_each(|path| of_path(path, units));
+        return matches.iter().try_for_each(|path| of_path(path, follow, units));
     }
     push_content(below, units);
     Ok(())
 }
 
 /// Charts below a folder are units of their own; what is left of its manifests is one.
-fn of_folder(folder: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
-    let below = content(folder)?;
+fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
+    let below = content(folder, follow)?;
+    if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
+        let why = format!("it is a link that leads out of {}: name it itself, or pass --follow-symlinks", folder.display());
+        return Err(Error::Unreadable(link.clone(), why));
+    }
     if below.charts.is_empty() && below.manifests.is_empty() {
         return Err(Error::NothingToLint(folder.to_path_buf()));
     }
@@ -120,7 +130,7 @@ fn of_folder(folder: &Path, units: &mut Vec<Unit>) -> Result<(), Error> {
     Ok(())
 }
 
-fn push_content(Content { charts, mut manifests }: Content, units: &mut Vec<Unit>) {
+fn push_content(Content { charts, mut manifests, .. }: Content, units: &mut Vec<Unit>) {
     // A repository of charts has files of other programs; a folder without charts was named for its manifests.
     if !charts.is_empty() {
         manifests.retain(|file| looks_like_manifest(file));
@@ -136,10 +146,13 @@ fn push_content(Content { charts, mut manifests }: Content, units: &mut Vec<Unit
 struct Content {
     charts: Vec<PathBuf>,
     manifests: Vec<PathBuf>,
+    /// Those that would be one of the two, but lead out of the folder.
+    links: Vec<PathBuf>,
 }
 
-fn content(folder: &Path) -> Result<Content, Error> {
+fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
     let mut content = Content::default();
+    let real = folder.canonicalize().unwrap_or_default();
     let mut walk = ignore::WalkBuilder::new(folder);
     walk.sort_by_file_name(|a, b| a.cmp(b)).require_git(false).filter_entry(|entry| {
         let above = entry.path().parent();
@@ -151,12 +164,13 @@ fn content(folder: &Path) -> Result<Content, Error> {
         if !path.is_file() {
             continue;
         }
+        let leads_out = || !follow && entry.path_is_symlink() && !path.canonicalize().is_ok_and(|file| file.starts_with(&real));
         if path.file_name().is_some_and(|name| name == "Chart.yaml") {
             content.charts.push(path.parent().unwrap_or(folder).to_path_buf());
         } else if is_archive(path) {
-            content.charts.push(path.to_path_buf());
+            if leads_out() { &mut content.links } else { &mut content.charts }.push(path.to_path_buf());
         } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
-            content.manifests.push(path.to_path_buf());
+            if leads_out() { &mut content.links } else { &mut content.manifests }.push(path.to_path_buf());
         }
     }
     Ok(content)
@@ -164,7 +178,7 @@ fn content(folder: &Path) -> Result<Content, Error> {
 
 /// Whether a document may say `apiVersion` or `kind`; whatever cannot be read is told when it is.
 fn looks_like_manifest(file: &Path) -> bool {
-    let Ok(text) = std::fs::read(file) else { return true };
+    let Ok(text) = Sources::default().read_file(file) else { return true };
     let text = String::from_utf8_lossy(&text);
     text.lines().any(|line| {
         let key = line.trim_start_matches(['-', ' ', '\t', '{', '[', ',', '"', '\'']);
@@ -220,7 +234,7 @@ mod tests {
     fn a_file_of_a_vendored_subchart_stands_for_the_chart_that_vendors_it_once() {
         let folder = tree(&["a/Chart.yaml", "a/values.yaml", "a/charts/b/Chart.yaml", "a/charts/b/templates/x.yaml"]);
         let at = |p: &str| folder.path().join(p);
-        let units = discover(&[at("a/charts/b/templates/x.yaml"), at("a/values.yaml"), at("a")]);
+        let units = discover(&[at("a/charts/b/templates/x.yaml"), at("a/values.yaml"), at("a")], false);
         assert_eq!(units.expect("units"), [Unit::Chart(at("a"))]);
     }
 
@@ -230,7 +244,7 @@ mod tests {
         let at = |p: &str| folder.path().join(p);
         std::fs::write(at("m/1.yaml"), "apiVersion: v1\n").expect("a file");
         std::fs::write(at("m/2.json"), "{\"apiVersion\": \"v1\"}\n").expect("a file");
-        let units = discover(&[folder.path().to_path_buf()]).expect("units");
+        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
         assert_eq!(units, [Unit::Chart(at("a")), Unit::Chart(at("b.tgz")), Unit::Manifests(vec![at("m/1.yaml"), at("m/2.json")])]);
     }
 
@@ -241,10 +255,10 @@ mod tests {
         std::fs::write(at("compose.yaml"), "services: {}\n").expect("a file");
         std::fs::write(at("m/one.yaml"), "# a comment\napiVersion: v1\n").expect("a file");
         std::fs::write(at("m/two.json"), "{\"kind\": \"Pod\"}").expect("a file");
-        let units = discover(&[folder.path().to_path_buf()]).expect("units");
+        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
         assert_eq!(units, [Unit::Chart(at("a")), Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]);
         // Without a chart, the folder was named for its manifests: the fault is told.
-        assert_eq!(discover(&[at("m")]).expect("units"), [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]);
+        assert_eq!(discover(&[at("m")], false).expect("units"), [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]);
     }
 
     #[test]
@@ -265,7 +279,7 @@ mod tests {
         let folder = tree(&[&files[..], &["templates/x.yaml", "README.md", "x/.thebot-lint.yaml"]].concat());
         let at = |p: &str| folder.path().join(p);
         let charts = |files: &[&str]| {
-            let units = of_changed(&files.iter().map(|f| at(f)).collect::<Vec<_>>()).expect("units");
+            let units = of_changed(&files.iter().map(|f| at(f)).collect::<Vec<_>>(), false).expect("units");
             let charts = units.into_iter().map(|unit| match unit {
                 Unit::Chart(chart) => chart.strip_prefix(folder.path()).expect("below").display().to_string(),
                 other => panic!("{other:?}"),
@@ -282,6 +296,6 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_there_is_an_error() {
-        assert!(matches!(discover(&["/no/such".into()]), Err(Error::NoSuchPath(_))));
+        assert!(matches!(discover(&["/no/such".into()], false), Err(Error::NoSuchPath(_))));
     }
 }

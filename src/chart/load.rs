@@ -161,7 +161,14 @@ impl<'s> Loader<'s> {
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
+        let real = top.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", top.display(), io_text(&e))))?;
         let ignore_file = top.join(".helmignore");
+        if !self.options.follow_symlinks
+            && let Ok(to) = ignore_file.canonicalize()
+            && !to.starts_with(&real)
+        {
+            return Err(leads_out(&ignore_file, &to));
+        }
         let rules = match self.sources.read_file(&ignore_file) {
             Err(_) => Rules::defaults(),
             Ok(text) => match Rules::parse(&text) {
@@ -173,7 +180,6 @@ impl<'s> Loader<'s> {
                 }
             },
         };
-        let real = top.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", top.display(), io_text(&e))))?;
         let mut walk = Walk { rules, location, real, files: Vec::new() };
         self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
         Ok(walk.files)
@@ -194,9 +200,7 @@ impl<'s> Loader<'s> {
             info = std::fs::metadata(&resolved).map_err(missing)?;
             if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(&walk.real) {
                 if !self.options.follow_symlinks {
-                    let message = format!("{shown} is a link that leads out of the chart, to {}", resolved.display());
-                    return Err(Error::new("symlink-outside-chart", message)
-                        .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does"));
+                    return Err(leads_out(&path, &resolved));
                 }
                 self.warnings.push(format!(
                     "found symbolic link in path: {shown} resolves to {}. Contents of linked file included and used",
@@ -455,6 +459,11 @@ struct Walk<'a> {
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {
     Error::new(rule, misfit.message).at(misfit.span).within(format!("cannot load {name}"))
+}
+
+fn leads_out(link: &Path, to: &Path) -> Error {
+    Error::new("symlink-outside-chart", format!("{} is a link that leads out of the chart, to {}", link.display(), to.display()))
+        .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
 }
 
 fn target(link: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 use super::chart::{rendering, rendering_with};
 use super::{ColorArguments, ExitCode, fail, print};
 use crate::difference::{self, Change, Deployment, Layout};
+use crate::limits::{Limit, Limits, exceeded};
 use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::source::Sources;
@@ -160,6 +161,12 @@ impl Copy {
     fn take(&self, top: &Path, files: &[Entry], wanted: impl Fn(&Path) -> bool) -> Result<(), String> {
         let wanted: Vec<&Entry> = files.iter().filter(|file| wanted(&file.path)).collect();
         let names: String = wanted.iter().map(|file| format!("{}\n", file.blob)).collect();
+        let sizes = git_with(top, &["cat-file", "--batch-check=%(objectsize)"], names.clone())?;
+        let sizes = String::from_utf8_lossy(&sizes).lines().filter_map(|size| size.parse().ok()).fold(0, u64::saturating_add);
+        let limits = Limits::default();
+        if sizes > limits.get(Limit::ChartSize) {
+            return Err(format!("--base: the chart of this commit is too large: {}", exceeded(Limit::ChartSize, &limits)));
+        }
         let told = git_with(top, &["cat-file", "--batch"], names)?;
         let mut rest = &*told;
         let mut links = Vec::new();
@@ -169,7 +176,8 @@ impl Copy {
                 let size: usize = std::str::from_utf8(&rest[..end]).ok()?.rsplit(' ').next()?.parse().ok()?;
                 Some((rest.get(end + 1..end + 1 + size)?, rest.get(end + 2 + size..)?))
             });
-            let (bytes, after) = cut.ok_or_else(|| format!("git does not give {}", file.path.display()))?;
+            let (bytes, after) =
+                cut.ok_or_else(|| format!("git does not have {}; nothing is fetched: run `git fetch` yourself", file.path.display()))?;
             rest = after;
             let path = self.folder.join(&file.path);
             if file.is_link {
@@ -264,6 +272,18 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
 fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>, String> {
     let failed = |e: std::io::Error| format!("--base needs git, which cannot be run: {e}");
     let mut command = Command::new("git");
+    // The repository may be a stranger's, whose configuration can name programs. These commands run no filter, no pager and no hook; what could
+    // still be run for them is the monitor of the file system, and the fetch of objects that a partial clone lacks.
+    command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.sshCommand=false"]);
+    for (variable, value) in [
+        ("GIT_ALLOW_PROTOCOL", "none"),
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_OPTIONAL_LOCKS", "0"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+    ] {
+        command.env(variable, value);
+    }
     command.arg("-C").arg(folder).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // In a hook these name the repository from another folder.
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {

@@ -407,7 +407,7 @@ impl Server {
         }
         let text = match self.documents.get(&path) {
             Some(document) => document.text.clone(),
-            None => std::fs::read(&path).ok()?.into(),
+            None => crate::source::Sources::default().read_file(&path).ok()?.into(),
         };
         let revision = self.documents.revision;
         let model = match (&judged, &self.model) {
@@ -493,7 +493,7 @@ impl Server {
             && is_configuration
             && let Some(folder) = path.parent()
         {
-            let units = unit::discover(&[folder.to_path_buf()]).unwrap_or_default();
+            let units = unit::discover(&[folder.to_path_buf()], false).unwrap_or_default();
             let below = units.into_iter().filter_map(|unit| match unit {
                 Unit::Chart(chart) if chart.is_dir() => Some(Unsaved::key(&chart)),
                 _ => None,

@@ -207,6 +207,116 @@ fn links_that_lead_out_of_the_chart_are_refused() {
     lint(folder.path());
 }
 
+/// Whatever is made of a link, the text that it leads to is shown nowhere.
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_outside_is_not_shown() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let secret = outside.path().join("secret");
+    // A line that neither YAML nor `.helmignore` takes.
+    std::fs::write(&secret, "**hunter2: [a: b: {\n").expect("a file");
+    for name in ["Chart.yaml", ".helmignore", "values.yaml", "values-dev.yaml", "values.schema.json", "templates/t.yaml", "crds/c.yaml", "Chart.lock"]
+    {
+        let folder = chart(&[("templates/a.yaml", b"a: 1\n"), ("crds/x", b"")]);
+        let _ = std::fs::remove_file(folder.path().join(name));
+        std::os::unix::fs::symlink(&secret, folder.path().join(name)).expect("a link");
+        not_shown(folder.path(), name);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.yaml"), "apiVersion: v1\nkind: Pod\n").expect("a file");
+    std::os::unix::fs::symlink(&secret, folder.path().join("b.yaml")).expect("a link");
+    not_shown(folder.path(), "a manifest");
+    // In a repository of charts it is none of them; named itself, it is what was asked for.
+    let said = |paths: &[&Path]| {
+        let output = thebot_lint().args(paths).args(["--no-config", "--format", "concise"]).output().expect("runs");
+        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    };
+    let (code, text) = said(&[folder.path()]);
+    assert!(code == Some(2) && text.contains("b.yaml: it is a link that leads out of"), "{text}");
+    std::fs::create_dir_all(folder.path().join("c/templates")).expect("a folder");
+    std::fs::write(folder.path().join("c/Chart.yaml"), "apiVersion: v2\nname: c\nversion: 1.0.0\n").expect("a file");
+    let (code, text) = said(&[folder.path()]);
+    assert!(code == Some(1) && text.contains("a.yaml") && !text.contains("b.yaml"), "{text}");
+    assert!(said(&[&folder.path().join("b.yaml")]).1.contains("yaml-syntax"));
+}
+
+#[cfg(unix)]
+fn not_shown(path: &Path, what: &str) {
+    for command in [&[][..], &["why"], &["coverage"], &["environments"], &["--fix", "--diff"], &["template"]] {
+        for format in ["human", "json", "sarif", "html"] {
+            let own = command.first().is_none_or(|first| first.starts_with('-'));
+            let mut arguments: Vec<&str> = command.to_vec();
+            arguments.push(path.to_str().expect("UTF-8"));
+            if own {
+                arguments.extend(["--select", "all", "--no-config", "--format", format]);
+            }
+            if command == ["why"] {
+                arguments.push("templates/a.yaml:1");
+            }
+            let output = thebot_lint().args(&arguments).output().expect("runs");
+            let text = [output.stdout, output.stderr].concat();
+            assert!(memchr::memmem::find(&text, b"hunter2").is_none(), "{what}: {arguments:?}: {}", String::from_utf8_lossy(&text));
+        }
+    }
+}
+
+/// A repository can name programs for git to run; `diff --base` runs none of them, and fetches nothing.
+#[cfg(unix)]
+#[test]
+fn a_hostile_repository_runs_nothing() {
+    let folder = chart(&[("templates/a.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"), ("values.yaml", b"a: 1\n")]);
+    let at = folder.path();
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.current_dir(at).args(["-c", "user.name=a", "-c", "user.email=a@e.com", "-c", "commit.gpgsign=false"]).args(arguments);
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("git runs")
+    };
+    git(&["init", "-q"]);
+    std::fs::write(at.join(".gitattributes"), "* filter=evil diff=evil merge=evil\n").expect("a file");
+    git(&["add", "-A"]);
+    assert!(git(&["commit", "-qm", "one"]).status.success());
+    let program = at.join(".git/evil");
+    let ran = at.join(".git/ran");
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", ran.display())).expect("a file");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("is ours");
+    std::fs::create_dir_all(at.join(".git/evil.d")).expect("a folder");
+    for hook in ["post-index-change", "reference-transaction", "post-checkout", "pre-auto-gc"] {
+        std::fs::copy(&program, at.join(".git/evil.d").join(hook)).expect("copied");
+        std::fs::copy(&program, at.join(".git/hooks").join(hook)).expect("copied");
+    }
+    let evil = program.display();
+    let hostile = format!(
+        "[core]\n fsmonitor = {evil}\n hooksPath = {0}\n pager = {evil}\n sshCommand = {evil}\n askPass = {evil}\n editor = {evil}\n gitProxy = {evil}\n[pager]\n rev-parse = {evil}\n ls-tree = {evil}\n cat-file = {evil}\n[filter \"evil\"]\n clean = {evil}\n smudge = {evil}\n process = {evil}\n required = true\n[diff]\n external = {evil}\n[diff \"evil\"]\n textconv = {evil}\n command = {evil}\n[alias]\n rev-parse = !{evil}\n ls-tree = !{evil}\n[gpg]\n program = {evil}\n[credential]\n helper = {evil}\n[uploadpack]\n packObjectsHook = {evil}\n[protocol]\n allow = always\n[protocol \"ext\"]\n allow = always\n",
+        at.join(".git/evil.d").display()
+    );
+    let config = std::fs::read_to_string(at.join(".git/config")).expect("the configuration");
+    // A partial clone that lacks a file, so that git would fetch it: over a program, ssh, another repository.
+    let blob = String::from_utf8(git(&["rev-parse", "HEAD:values.yaml"]).stdout).expect("a hash");
+    let (start, rest) = blob.trim().split_at(2);
+    for url in
+        [None, Some(format!("ext::{evil} fetch")), Some("ssh://host/x".to_string()), Some("/nowhere".to_string()), Some("git://host/x".to_string())]
+    {
+        let fetches = url.is_some();
+        let remote = url.map_or(String::new(), |url| {
+            format!("[extensions]\n partialClone = origin\n[remote \"origin\"]\n url = {url}\n promisor = true\n uploadpack = {evil}\n partialclonefilter = blob:none\n")
+        });
+        std::fs::write(at.join(".git/config"), format!("{config}{hostile}{remote}")).expect("a file");
+        let object = at.join(".git/objects").join(start).join(rest);
+        if fetches {
+            let _ = std::fs::remove_file(object);
+        }
+        let output = thebot_lint().args(["diff", "--base", "HEAD"]).arg(at).env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!ran.exists(), "{remote}: {:?}", std::fs::read_to_string(&ran));
+        assert_eq!(output.status.code(), Some(if fetches { 2 } else { 0 }), "{told}");
+        assert!(!fetches || told.contains("nothing is fetched") || told.contains("promisor") || told.contains("not allowed"), "{told}");
+        // The trap works: git itself steps into it.
+        git(if fetches { &["cat-file", "blob", "HEAD:values.yaml"] } else { &["status"] });
+        assert!(ran.exists() || remote.contains("git://"), "{remote}");
+        let _ = std::fs::remove_file(&ran);
+    }
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_fault() {
     let mut child = thebot_lint().args(["rules"]).stdout(std::process::Stdio::piped()).spawn().expect("runs");
