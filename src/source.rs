@@ -203,7 +203,7 @@ pub struct Condition {
     pub decided_by: OriginId,
     /// Whether the place lies in the main branch (not in `else`).
     pub taken: bool,
-    /// The next condition outward.
+    /// The next condition outward in the same template; those around an `include` belong to the action that calls it.
     pub outer: ConditionId,
 }
 
@@ -433,22 +433,26 @@ impl Sources {
             return;
         }
         let Some(origins) = self.origins(span.source.render()) else { return };
-        let mut innermost = ConditionId::NONE;
+        let mut passed = Passed::default();
         for piece in self.pieces(span) {
-            self.follow(piece.origin, origins, trace, &mut innermost, depth);
+            self.follow(piece.origin, origins, trace, &mut passed, depth);
         }
-        let mut next = origins.condition(innermost);
-        while let Some(condition) = next {
-            let mut deciding = Trace::default();
-            self.follow(condition.decided_by, origins, &mut deciding, &mut ConditionId::default(), depth + 1);
-            trace.conditions.push((condition.at, condition.taken, deciding.values));
-            next = origins.condition(condition.outer);
+        let mut place = passed.last;
+        while let Some(&(under, within)) = place.and_then(|place| passed.places.get(place)) {
+            let mut next = origins.condition(under);
+            while let Some(condition) = next {
+                let mut deciding = Trace::default();
+                self.follow(condition.decided_by, origins, &mut deciding, &mut Passed::default(), depth + 1);
+                trace.conditions.push((condition.at, condition.taken, deciding.values));
+                next = origins.condition(condition.outer);
+            }
+            place = within;
         }
     }
 
-    fn follow(&self, id: OriginId, origins: &Origins, trace: &mut Trace, innermost: &mut ConditionId, depth: usize) {
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
+    fn follow(&self, id: OriginId, origins: &Origins, trace: &mut Trace, passed: &mut Passed, depth: usize) {
+        let mut stack = vec![(id, None)];
+        while let Some((id, within)) = stack.pop() {
             match origins.get(id) {
                 None => {}
                 Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
@@ -463,18 +467,16 @@ impl Sources {
                 Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
                 Some(Origin::Written { at, content, under }) => {
                     self.reach(at, trace, depth, |t| &mut t.templates);
-                    if under != ConditionId::NONE {
-                        *innermost = under;
-                    }
-                    stack.push(content);
+                    let here = if under == ConditionId::NONE { within } else { passed.add(under, within) };
+                    stack.push((content, here));
                 }
                 Some(Origin::Joined(a, b)) => {
-                    stack.push(b);
-                    stack.push(a);
+                    stack.push((b, within));
+                    stack.push((a, within));
                 }
                 Some(Origin::Fallback { value, instead }) => {
                     push_new(&mut trace.instead, instead);
-                    stack.push(value);
+                    stack.push((value, within));
                 }
             }
         }
@@ -485,6 +487,23 @@ impl Sources {
             SourceKind::Derived(_) => self.trace_into(span, trace, depth + 1),
             _ => push_new(list(trace), span),
         }
+    }
+}
+
+/// Places under conditions that a trace came through.
+#[derive(Default)]
+struct Passed {
+    /// The conditions of each place, and the place around it: an action whose `include` wrote there.
+    places: Vec<(ConditionId, Option<usize>)>,
+    /// The one that was come to last.
+    last: Option<usize>,
+}
+
+impl Passed {
+    fn add(&mut self, under: ConditionId, within: Option<usize>) -> Option<usize> {
+        self.places.push((under, within));
+        self.last = Some(self.places.len() - 1);
+        self.last
     }
 }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::rendering::Rendering;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::mentions::Mentions;
-use crate::template::{NodeKind, Templates};
+use crate::template::{BitSet, NodeKind, Templates};
 use crate::yaml::{self, Data, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -457,12 +457,19 @@ impl Coverage {
 
 /// The coverage of every template of the chart, by file.
 pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
-    let mut executed: FxHashMap<(Span, bool), bool> = FxHashMap::default();
+    // Renders with the same subcharts share their templates.
+    let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
     for render in &rendering.renders {
         let Some(templates) = &render.rendered.templates else { continue };
+        match sets.iter_mut().find(|(set, _)| Arc::ptr_eq(set, templates)) {
+            Some((_, executed)) => executed.union(&render.rendered.record.executed),
+            None => sets.push((templates, render.rendered.record.executed.clone())),
+        }
+    }
+    let mut executed: FxHashMap<(Span, bool), bool> = FxHashMap::default();
+    for (templates, done) in &sets {
         for (i, node) in templates.nodes().iter().enumerate() {
-            let branch = node.kind == NodeKind::Branch;
-            *executed.entry((node.span, branch)).or_default() |= render.rendered.record.executed.contains(i);
+            *executed.entry((node.span, node.kind == NodeKind::Branch)).or_default() |= done.contains(i);
         }
     }
     let mut all: BTreeMap<Arc<str>, Coverage> = BTreeMap::new();

@@ -288,6 +288,10 @@ pub struct TextBuilder {
 }
 
 impl TextBuilder {
+    /// With room for a text of that many bytes, of usual lines.
+    pub fn with_capacity(bytes: usize) -> TextBuilder {
+        TextBuilder { bytes: Vec::with_capacity(bytes), pieces: Vec::with_capacity(bytes / 16) }
+    }
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -326,11 +330,15 @@ impl TextBuilder {
         }
     }
 
-    /// Appends bytes whose pieces (counted from the first of these bytes) are known.
-    pub fn push_with(&mut self, bytes: &[u8], pieces: impl IntoIterator<Item = Piece>) {
-        let shift = self.bytes.len() as u32;
+    /// Appends bytes whose pieces follow, each by [`TextBuilder::push_piece`]; gives where they begin.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
+        let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
-        self.pieces.extend(pieces.into_iter().map(|p| Piece { start: p.start + shift, end: p.end + shift, origin: p.origin }));
+        start
+    }
+
+    pub fn push_piece(&mut self, piece: Piece) {
+        self.pieces.push(piece);
     }
 
     /// Appends a whole string value.

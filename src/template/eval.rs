@@ -244,6 +244,10 @@ pub(super) struct Engine<'t> {
     bytes: usize,
     stack_top: usize,
     data: Value,
+    /// By template and data (which is kept, so that its address stays its own): see [`Engine::written_once`].
+    once: FxHashMap<(usize, usize), (Value, Value)>,
+    /// Counts what templates read of their data that another template, or another version of Kubernetes, would find changed.
+    passing: u64,
 }
 
 /// An address on the stack, to see how much of it is used.
@@ -276,6 +280,8 @@ impl<'t> Renderer<'t> {
                 bytes: 0,
                 stack_top: 0,
                 data: Value::nil(),
+                once: FxHashMap::default(),
+                passing: 0,
             },
         }
     }
@@ -309,9 +315,8 @@ impl<'t> Renderer<'t> {
                 help: did_you_mean(name, engine.templates.names()).map(|near| format!("did you mean `{near}`?")),
             }));
         };
-        let mut out = TextBuilder::default();
-        match engine.execute(&template, Operand::plain(data.clone()), &mut out) {
-            Ok(()) => Ok(without_no_value(out.finish())),
+        match engine.written(&template, Operand::plain(data.clone()), 0) {
+            Ok(text) => Ok(without_no_value(text)),
             Err(fault) => Err(Box::new(template_error(*fault))),
         }
     }
@@ -531,9 +536,38 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn execute(&mut self, template: &Template, dot: Operand, out: &mut TextBuilder) -> Run<()> {
-        let mut frame = Frame::new(template, dot.clone(), 0);
-        self.body(&mut frame, out, &dot)
+    /// What a template writes, `depth` calls of `{{ template }}` deep.
+    fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
+        let is_file = template.name == template.parsed_as;
+        let mut out = TextBuilder::with_capacity(if is_file { template.text.len() } else { 64 });
+        let mut frame = Frame::new(template, dot.clone(), depth);
+        let outer = std::mem::take(&mut self.condition);
+        let result = self.body(&mut frame, &mut out, &dot);
+        self.condition = outer;
+        result.map(|()| out.finish())
+    }
+
+    /// As [`Engine::written`]. What a template made of nothing but the data that all of a chart's templates share, it would make again.
+    fn written_once(&mut self, template: &Arc<Template>, dot: Operand, depth: usize) -> Run<Value> {
+        let is_pure = |engine: &Self| engine.scope.is_none() && engine.nesting <= MAX_TRACED_DEPTH && !engine.recorder.has_changed_data();
+        if !self.is_root(&dot.value) || !is_pure(self) {
+            return self.written(template, dot, depth);
+        }
+        let key = (Arc::as_ptr(template) as usize, dot.value.as_map().map_or(0, |map| Rc::as_ptr(&map.0) as usize));
+        if let Some((_, text)) = self.once.get(&key) {
+            return Ok(text.clone());
+        }
+        let (before, root) = (self.passing, dot.value.clone());
+        let text = self.written(template, dot, depth)?;
+        if self.passing == before && is_pure(self) {
+            self.once.insert(key, (root, text.clone()));
+        }
+        Ok(text)
+    }
+
+    /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the like.
+    fn is_root(&self, value: &Value) -> bool {
+        matches!((&value.kind, &self.data.kind), (Kind::Map(map), Kind::Map(root)) if Rc::ptr_eq(&map.0, &root.0))
     }
 
     fn body(&mut self, frame: &mut Frame, out: &mut TextBuilder, dot: &Operand) -> Run<()> {
@@ -626,6 +660,7 @@ impl Engine<'_> {
             }
             _ => {
                 self.recorder.read_deeply(value);
+                self.passing += u64::from(self.is_root(value));
                 printed = match print::print(value, self.room()) {
                     Ok(printed) => printed,
                     Err(message) => return frame.limit(message, Some(Limit::RenderText)),
@@ -646,7 +681,7 @@ impl Engine<'_> {
             out.push(&text.bytes, origin);
             return Ok(());
         }
-        let mut pieces = Vec::with_capacity(text.pieces().len() + 1);
+        let shift = out.push_bytes(&text.bytes);
         let mut bare = None;
         let mut last = (OriginId::NONE, OriginId::NONE);
         let mut covered = 0;
@@ -654,7 +689,7 @@ impl Engine<'_> {
         for piece in text.pieces().iter().chain([&Piece { start: length, end: length, origin: OriginId::NONE }]) {
             if piece.start > covered {
                 let origin = *bare.get_or_insert_with(|| self.origins.add(Origin::Written { at, content: OriginId::NONE, under }));
-                pieces.push(Piece { start: covered, end: piece.start, origin });
+                out.push_piece(Piece { start: covered + shift, end: piece.start + shift, origin });
             }
             covered = covered.max(piece.end);
             if piece.origin.is_none() {
@@ -663,9 +698,8 @@ impl Engine<'_> {
             if last.0 != piece.origin {
                 last = (piece.origin, self.origins.add(Origin::Written { at, content: piece.origin, under }));
             }
-            pieces.push(Piece { origin: last.1, ..*piece });
+            out.push_piece(Piece { start: piece.start + shift, end: piece.end + shift, origin: last.1 });
         }
-        out.push_with(&text.bytes, pieces);
         Ok(())
     }
 
@@ -707,6 +741,7 @@ impl Engine<'_> {
     fn range<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
         let value = self.pipeline(frame, dot, &branch.pipe)?.value;
         let decided_by = value.whole_origin(&mut self.origins);
+        self.passing += u64::from(self.is_root(&value));
         let span = frame.span(branch.pipe.range);
         let items = match self.items(frame, &value, branch)? {
             Items::Count(count) if count > 0 => {
@@ -836,15 +871,14 @@ impl Engine<'_> {
             Some(pipe) => self.pipeline(frame, dot, pipe)?,
             None => Operand::missing(),
         };
-        let mut inner = Frame::new(&template, dot.clone(), frame.template_depth + 1);
+        let depth = frame.template_depth + 1;
         let result = if self.nesting > MAX_TRACED_DEPTH {
-            self.body(&mut inner, out, &dot)
+            self.body(&mut Frame::new(&template, dot.clone(), depth), out, &dot)
         } else {
             // The caller's place is on the way of what the callee writes.
-            let mut written = TextBuilder::default();
-            self.body(&mut inner, &mut written, &dot).and_then(|()| {
-                self.bytes = self.bytes.saturating_sub(written.len());
-                self.write_value(frame, out, &written.finish(), call.range)
+            self.written_once(&template, dot, depth).and_then(|written| {
+                self.bytes = self.bytes.saturating_sub(written.as_text().map_or(0, |text| text.bytes.len()));
+                self.write_value(frame, out, &written, call.range)
             })
         };
         result.map_err(|fault| called_from(fault, site))
@@ -1028,6 +1062,7 @@ impl Engine<'_> {
                     && map.0.borrow().go_type == "chartutil.Values"
                 {
                     let given = self.method_arguments(frame, dot, name, method, arguments, piped)?;
+                    self.passing += u64::from(self.is_root(&receiver.value));
                     let result = call_values_method(&mut self.origins, map, name, &given.values);
                     return self.method_result(frame, node, name, result);
                 }
@@ -1046,6 +1081,10 @@ impl Engine<'_> {
     }
 
     fn map_field(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) -> Operand {
+        // `.Template` is another for each file, that of a subchart (in `.Subcharts`) too.
+        if matches!(name, "Template" | "Subcharts") {
+            self.passing += 1;
+        }
         let data = map.0.borrow();
         let boxed = holds_interfaces(data.go_type);
         match data.entries.get(name.as_bytes()) {
@@ -1136,6 +1175,7 @@ impl Engine<'_> {
 
     fn asked(&mut self, about: Option<&str>, name: &str, answer: &Value, arguments: &[Value]) {
         let Some(about) = about else { return };
+        self.passing += 1;
         let text = |value: &Value| print::print(value, 1000).ok().and_then(|v| Some(v.as_text()?.to_str().into_owned())).unwrap_or_default();
         if matches!(answer.kind, Kind::Object(_)) {
             return;
@@ -1317,6 +1357,7 @@ impl Engine<'_> {
             }
             _ => {
                 self.note_reads(name, reading, values);
+                self.passing += u64::from(values.iter().any(|value| self.is_root(value)));
                 if role == Role::Changes {
                     self.recorder.changes(values);
                 }
@@ -1471,12 +1512,8 @@ impl Engine<'_> {
         let result = match self.find(&shown) {
             None => Err(CallError::Itself(no_template(&shown), self.near_template(&shown))),
             Some(template) => {
-                let mut out = TextBuilder::default();
                 let dot = Operand::plain(data.clone()).unboxed();
-                match self.execute(&template, dot, &mut out) {
-                    Ok(()) => Ok(out.finish()),
-                    Err(fault) => Err(CallError::Inside(fault, String::new())),
-                }
+                self.written_once(&template, dot, 0).map_err(|fault| CallError::Inside(fault, String::new()))
             }
         };
         if let Some(count) = self.includes.get_mut(&name.bytes) {
@@ -1506,13 +1543,14 @@ impl Engine<'_> {
     fn tpl_text(&mut self, text: &Value, string: &Text, data: &Value) -> Result<Value, CallError> {
         let (scope, main) = self.parse_text(string, text.origin)?;
         let outer = self.scope.replace(scope);
-        let mut out = TextBuilder::default();
         let dot = Operand::plain(data.clone()).unboxed();
-        let result = self.execute(&main, dot, &mut out);
+        let result = self.written(&main, dot, 0);
         self.scope = outer;
-        self.bytes = self.bytes.saturating_sub(out.len());
         match result {
-            Ok(()) => Ok(without_no_value(out.finish())),
+            Ok(text) => {
+                self.bytes = self.bytes.saturating_sub(text.as_text().map_or(0, |text| text.bytes.len()));
+                Ok(without_no_value(text))
+            }
             Err(fault) => {
                 let between = format!("error during tpl function execution for {}: ", print::quote(&string.bytes));
                 Err(CallError::Inside(fault, between))

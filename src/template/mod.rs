@@ -221,7 +221,7 @@ mod tests {
         fn shown(&self, spans: &[Span]) -> Vec<String> {
             let show = |span: &Span| {
                 let source = self.sources.get(span.source);
-                format!("{}:{} {}", source.name, source.locate(span.start).0, String::from_utf8_lossy(self.sources.text(*span)).trim())
+                format!("{}:{} {}", source.name, source.line_at(span.start), String::from_utf8_lossy(self.sources.text(*span)).trim())
             };
             spans.iter().map(show).collect()
         }
@@ -260,6 +260,21 @@ mod tests {
         assert_eq!(conditions[1].0, ["a.yaml:1 and .Values.open (eq .Values.mode \"x\")"]);
         assert_eq!(conditions[1].2, ["values.yaml:1 true", "values.yaml:2 x"]);
         assert!(conditions.iter().all(|(_, taken, _)| *taken));
+    }
+
+    #[test]
+    fn conditions_around_an_include_follow_those_inside_of_it() {
+        let helper = "{{ define \"h\" }}{{ if .Values.inner }}x{{ .Values.name }}{{ end }}{{ end }}";
+        let top = "{{ if .Values.one }}{{ include \"h\" . }}{{ end }}\n{{ if .Values.two }}{{ template \"h\" . }}y{{ end }}";
+        let rendered = render(&[("a.yaml", top), ("_h.tpl", helper)], "inner: 1\none: 2\ntwo: 3\nname: 4\n");
+        assert_eq!(rendered.text(), "x4\nx4y");
+        let conditions = |text| {
+            let trace = rendered.trace(text);
+            trace.conditions.iter().flat_map(|(at, _, _)| rendered.shown(&[*at])).collect::<Vec<_>>()
+        };
+        assert_eq!(conditions("x4\n"), ["_h.tpl:1 .Values.inner", "a.yaml:1 .Values.one"]);
+        assert_eq!(conditions("4y"), ["a.yaml:2 .Values.two"]);
+        assert_eq!(conditions("x4y"), ["a.yaml:2 .Values.two"]);
     }
 
     #[test]

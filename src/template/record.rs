@@ -82,8 +82,9 @@ pub(super) struct Recorder {
     pub capabilities: BTreeSet<Asked>,
     /// The cluster's version as templates read it, how often they did, and how often such a text went to `semverCompare`.
     kube_version: Option<String>,
-    /// A template changed data that later ones see.
+    /// A template changed data that later ones see: since it was last asked for, and before.
     changed_data: bool,
+    changed_before: bool,
     /// What earlier templates asked.
     asked_before: BTreeSet<Asked>,
     version_reads: usize,
@@ -133,6 +134,11 @@ impl Recorder {
         self.changed_data |= arguments.first().and_then(Value::as_map).is_some_and(|map| map.0.borrow().is_shared);
     }
 
+    /// Whether data that templates share is no longer what it was at first.
+    pub fn has_changed_data(&self) -> bool {
+        self.changed_data || self.changed_before
+    }
+
     /// What was asked since the last call, and whether shared data was changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         let mut asked = std::mem::take(&mut self.capabilities);
@@ -141,6 +147,7 @@ impl Recorder {
             asked.retain(|a| !matches!(&*a.question, "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"));
         }
         self.asked_before.extend(asked.iter().cloned());
+        self.changed_before |= self.changed_data;
         (asked.into_iter().collect(), std::mem::take(&mut self.changed_data))
     }
 

@@ -327,9 +327,7 @@ impl Run<'_> {
         let mut renderer = Renderer::new(&templates, self.render, &self.environment.name, self.options.limits);
         *renderer.origins() = origins;
         let data = || all.values().map(|r| &r.data);
-        if !self.options.others.is_empty() {
-            data().for_each(|map| Value::from(Kind::Map(map.clone())).share());
-        }
+        data().for_each(|map| Value::from(Kind::Map(map.clone())).share());
         for (done, (name, source)) in names.iter().enumerate() {
             if let Some(limit) = renderer.is_spent() {
                 let left = names.len() - done;

@@ -115,7 +115,7 @@ impl<'s, 't> Decoder<'s, 't> {
             Shape::Scalar => self.scalar(raw)?,
             Shape::Sequence => {
                 self.check_depth(depth, raw)?;
-                let mut items = Vec::new();
+                let mut items = Vec::with_capacity(self.children(index));
                 let mut at = index + 1;
                 while at < raw.next as usize {
                     items.push(self.node(at, depth + 1)?);
@@ -125,7 +125,7 @@ impl<'s, 't> Decoder<'s, 't> {
             }
             Shape::Mapping => {
                 self.check_depth(depth, raw)?;
-                let mut map = Mapping::new(self.strict);
+                let mut map = Mapping::new(self.strict, self.children(index) / 2);
                 self.mapping(index, &mut map, depth)?;
                 Data::Map(map.entries)
             }
@@ -139,6 +139,12 @@ impl<'s, 't> Decoder<'s, 't> {
             }
         };
         Ok(Node { span: self.span(raw), data, anchor: None, style: raw.style })
+    }
+
+    /// How many nodes stand directly below one.
+    fn children(&self, index: usize) -> usize {
+        let end = self.raw(index).next as usize;
+        std::iter::successors(Some(index + 1), |&at| Some(self.raw(at).next as usize)).take_while(|&at| at < end).count()
     }
 
     fn follow(&mut self, index: usize) -> Outcome<()> {
@@ -350,8 +356,8 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(strict: bool) -> Mapping {
-        Mapping { entries: Vec::new(), seen: strict.then(FxHashSet::default) }
+    fn new(strict: bool, entries: usize) -> Mapping {
+        Mapping { entries: Vec::with_capacity(entries), seen: strict.then(FxHashSet::default) }
     }
 }
 

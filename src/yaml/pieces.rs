@@ -59,9 +59,11 @@ impl<'a> Pieces<'a> {
             return into.push(bytes, self.whole);
         }
         let (from, to) = (range.start as u32, range.end as u32);
-        let pieces =
-            self.touching(&range).map(|piece| Piece { start: piece.start.max(from) - from, end: piece.end.min(to) - from, origin: piece.origin });
-        into.push_with(bytes, pieces);
+        let shift = into.push_bytes(bytes);
+        for piece in self.touching(&range) {
+            let (start, end) = (piece.start.max(from) - from + shift, piece.end.min(to) - from + shift);
+            into.push_piece(Piece { start, end, origin: piece.origin });
+        }
     }
 
     /// A range as a value of its own.

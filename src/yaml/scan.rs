@@ -6,6 +6,7 @@
 
 use super::Style;
 use crate::limits::Limit;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Why scanning, parsing or decoding stopped: go-yaml's text after `yaml: `, and the true place in the text.
@@ -99,6 +100,9 @@ struct Candidate {
     token: usize,
     mark: Mark,
 }
+
+/// Line breaks between the lines of a scalar: most often one.
+type Breaks = SmallVec<[u8; 16]>;
 
 /// go-yaml's limit for brackets and for indentation.
 const MAX_LEVELS: usize = 10_000;
@@ -294,7 +298,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Goes over a line break, and appends it as it is to be read.
-    fn copy_break(&mut self, into: &mut Vec<u8>) {
+    fn copy_break(&mut self, into: &mut Breaks) {
         match self.break_at(0) {
             0 => return,
             3 => into.extend_from_slice(&self.text[self.pos..self.pos + 3]),
@@ -814,7 +818,7 @@ impl<'t> Scanner<'t> {
         // Once lines are folded: where the copy starts.
         let mut copy = None;
         let mut blanks = self.pos;
-        let (mut first_break, mut more_breaks) = (Vec::new(), Vec::new());
+        let (mut first_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         let mut folding = false;
         loop {
             if self.at_document_indicator() || self.byte(0) == b'#' {
@@ -904,7 +908,7 @@ impl<'t> Scanner<'t> {
             return Ok(Token { style, content, ..self.token(Kind::Scalar, start) });
         }
         let copy = self.copies.len();
-        let (mut first_break, mut more_breaks) = (Vec::new(), Vec::new());
+        let (mut first_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         loop {
             if self.at_document_indicator() {
                 return self.error("found unexpected document indicator", start.pos, self.pos);
@@ -1044,7 +1048,7 @@ impl<'t> Scanner<'t> {
         }
         let mut indent = if increment == 0 { 0 } else { self.indent.max(0) as usize + increment };
         let copy = self.copies.len();
-        let (mut last_break, mut more_breaks) = (Vec::new(), Vec::new());
+        let (mut last_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         self.block_breaks(&mut indent, &mut more_breaks)?;
         let mut after_blank = false;
         while self.column() == indent && self.byte(0) != 0 {
@@ -1079,7 +1083,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Goes over indentation and empty lines of a block scalar; finds out its indentation where it is not known (0).
-    fn block_breaks(&mut self, indent: &mut usize, breaks: &mut Vec<u8>) -> Outcome<()> {
+    fn block_breaks(&mut self, indent: &mut usize, breaks: &mut Breaks) -> Outcome<()> {
         let mut widest = 0;
         loop {
             let mut column = self.column();
