@@ -236,7 +236,7 @@ mod tests {
         let (sources, objects, found) = read_text(text, None);
         let kinds: Vec<&str> = objects.iter().map(|object| &*object.identity.kind).collect();
         assert_eq!(kinds, ["A", "C"]);
-        let rules: Vec<(&str, usize)> = found.iter().map(|d| (&*d.rule, sources.get(d.span.source).line_at(d.span.start))).collect();
+        let rules: Vec<(&str, usize)> = found.iter().map(|d| (&*d.rule, sources.get(d.span.source).line_of(d.span.start))).collect();
         assert_eq!(rules, [("yaml-syntax", 7), ("not-an-object", 11), ("api-version-missing", 13)]);
         assert_eq!(sources.text(objects[0].root.get("kind").unwrap().span), b"A");
     }

@@ -14,6 +14,7 @@ use crate::reuse::{Manifests, Reuse};
 use crate::setup::Setup;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::render::{self, Cache, Output, Rendered};
+use crate::yaml::Node;
 use crate::{Error, Options, kubernetes};
 use rayon::prelude::*;
 use std::path::Path;
@@ -26,6 +27,8 @@ pub struct Rendering {
     /// The chart's files, and what all renders made.
     pub sources: Sources,
     pub environments: Vec<Environment>,
+    /// The values files that could be read: the chart's own first, then those of the environments, each once.
+    pub values: Vec<(SourceId, Arc<Node>)>,
     /// By environment; the first of an environment is for its newest version.
     pub renders: Vec<Render>,
     /// Objects of `crds/`; they are not rendered.
@@ -159,7 +162,13 @@ impl Rendering {
             found.extend(problems);
         }
         let crds = crds(&renders, &sources, &options.reuse, &mut found);
-        Ok(Ok(Rendering { chart, sources, environments, renders, crds, versions, why, found }))
+        let mut values: Vec<(SourceId, Arc<Node>)> = chart.values.iter().cloned().collect();
+        for file in inputs.into_iter().flatten().flat_map(|inputs| inputs.files) {
+            if values.iter().all(|(known, _)| *known != file.source) {
+                values.push((file.source, Arc::new(file.node)));
+            }
+        }
+        Ok(Ok(Rendering { chart, sources, environments, values, renders, crds, versions, why, found }))
     }
 
     pub fn environment_names(&self) -> Vec<Arc<str>> {

@@ -63,9 +63,9 @@ impl Secrets {
         }
         secrets.settle_beside(objects(), sources);
         let named: FxHashSet<&str> = rendering.environments.iter().flat_map(|e| &e.values).map(String::as_str).collect();
-        let own = rendering.chart.values.iter().map(|(id, _)| *id);
-        let files = own.chain(sources.files().filter(|(_, s)| named.contains(&*s.name)).map(|(id, _)| id));
-        secrets.add_files(files, sources);
+        let unread = sources.files().filter(|(id, s)| named.contains(&*s.name) && rendering.values.iter().all(|(read, _)| read != id));
+        secrets.add_files(unread.map(|(id, _)| id), sources);
+        secrets.add_values(rendering.values.iter().map(|(_, tree)| &**tree), sources);
         secrets
     }
 
@@ -85,7 +85,7 @@ impl Secrets {
                 Err(_) => self.add_lines(id, sources),
             }
         }
-        self.add_values(&trees, sources);
+        self.add_values(trees.iter(), sources);
     }
 
     /// Of a file that is no YAML: what stands behind a name that sounds like a secret.
@@ -195,15 +195,15 @@ impl Secrets {
     }
 
     /// Values that sound like secrets, and what stands at the path of a secret in another file.
-    fn add_values(&mut self, trees: &[Node], sources: &Sources) {
+    fn add_values<'t>(&mut self, trees: impl Iterator<Item = &'t Node> + Clone, sources: &Sources) {
         let mut paths: BTreeSet<Path> = BTreeSet::new();
-        for (path, node) in trees.iter().flat_map(yaml::path::scalars) {
+        for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
             let named = matches!(path.0.last(), Some(Step::Key(name)) if is_secret_key(name));
             if self.touches(node.span) || (named && node.as_str().is_some_and(|text| !is_harmless(text))) {
                 paths.insert(path);
             }
         }
-        for (tree, path) in trees.iter().flat_map(|tree| paths.iter().map(move |path| (tree, path))) {
+        for (tree, path) in trees.flat_map(|tree| paths.iter().map(move |path| (tree, path))) {
             if let Some(node) = path.get(tree)
                 && !matches!(node.data, Data::Map(_) | Data::Seq(_))
             {

@@ -22,28 +22,13 @@ pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
     if rendering.renders.is_empty() || rendering.renders.iter().any(|r| !r.rendered.problems.is_empty()) {
         return found;
     }
-    let files = values_files(rendering);
-    unused(rendering, &files, &mut found);
-    undefined(rendering, &files, &mut found);
-    redundant(&files, &mut found);
-    type_changes(&files, &mut found);
+    let files = &rendering.values;
+    unused(rendering, files, &mut found);
+    undefined(rendering, files, &mut found);
+    redundant(files, &mut found);
+    type_changes(files, &mut found);
     never_rendered(rendering, &mut found);
     found
-}
-
-/// values.yaml first, then the environments' files, each once.
-fn values_files(rendering: &Rendering) -> Vec<(SourceId, Node)> {
-    let mut files: Vec<(SourceId, Node)> = rendering.chart.values.iter().cloned().collect();
-    for path in rendering.environments.iter().flat_map(|e| &e.values) {
-        let known = rendering.sources.files().find(|(_, s)| *s.name == **path).map(|(id, _)| id);
-        if let Some(id) = known
-            && files.iter().all(|(other, _)| *other != id)
-            && let Ok(node) = yaml::read(&rendering.sources, id)
-        {
-            files.push((id, node));
-        }
-    }
-    files
 }
 
 /// Every key of a node with its path, parents before children.
@@ -75,7 +60,7 @@ struct Readers {
 }
 
 impl Readers {
-    fn of(rendering: &Rendering, files: &[(SourceId, Node)]) -> Readers {
+    fn of(rendering: &Rendering, files: &[(SourceId, Arc<Node>)]) -> Readers {
         let sources = &rendering.sources;
         let renders = || rendering.renders.iter().map(|r| &r.rendered);
         let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
@@ -241,7 +226,7 @@ fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet
 }
 
 /// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
-fn unused(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     if rendering.chart.walk().iter().all(|chart| chart.templates.is_empty()) {
         return;
     }
@@ -291,7 +276,7 @@ fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
         let name = dependencies.clone().find(|d| *d.alias == **key).map_or(&**key, |d| &d.name);
         let Some(subchart) = chart.subcharts.iter().find(|c| c.metadata.name == name) else { return false };
         let rest = &path[i + 1..];
-        if subchart.values.as_ref().is_some_and(|(_, node)| !rest.is_empty() && rest.iter().try_fold(node, |n, key| n.get(key)).is_some()) {
+        if subchart.values.as_ref().is_some_and(|(_, node)| !rest.is_empty() && rest.iter().try_fold(&**node, |n, key| n.get(key)).is_some()) {
             return true;
         }
         chart = subchart;
@@ -299,7 +284,7 @@ fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
     false
 }
 
-fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let mut seen = FxHashSet::default();
     // Templates of subcharts are judged with the subchart; their paths are in its terms.
     let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
@@ -308,7 +293,7 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<
         for missing in render.rendered.record.missing.iter().filter(|m| !m.guarded) {
             let Some(path) = missing.path.as_ref().filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1) else { continue };
             let keys = &path[1..];
-            let defined = files.iter().any(|(_, node)| keys.iter().try_fold(node, |n, key| n.get(key)).is_some());
+            let defined = files.iter().any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
             let is_documented = keys.last().is_some_and(|key| documented.iter().any(|d| d.contains(key)));
             let hidden = is_commented_out(&rendering.sources, missing.at);
             if defined || is_documented || hidden || !own.contains(&missing.at.source) || !seen.insert((missing.at, render.environment)) {
@@ -316,7 +301,7 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Node)], found: &mut Vec<
             }
             let siblings: Vec<&str> = files
                 .iter()
-                .filter_map(|(_, node)| keys[..keys.len() - 1].iter().try_fold(node, |n, key| n.get(key)))
+                .filter_map(|(_, node)| keys[..keys.len() - 1].iter().try_fold(&**node, |n, key| n.get(key)))
                 .flat_map(|n| n.entries().iter().map(|e| &*e.key))
                 .collect();
             let near = did_you_mean(&keys[keys.len() - 1], siblings);
@@ -350,11 +335,11 @@ fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
 }
 
 /// Scalars of an environment's file that say what values.yaml says.
-fn redundant(files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else { return };
     for (_, node) in others {
         keys(node, &mut Keys::new(), &mut |path, entry| {
-            let same = path.iter().try_fold(defaults, |n, key| n.get(key));
+            let same = path.iter().try_fold(&**defaults, |n, key| n.get(key));
             if let Some(same) = same
                 && !matches!(entry.value.data, Data::Map(_) | Data::Seq(_))
                 && same.data == entry.value.data
@@ -369,11 +354,11 @@ fn redundant(files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
 }
 
 /// Values of an environment's file that have another type than in values.yaml. An empty default promises no type.
-fn type_changes(files: &[(SourceId, Node)], found: &mut Vec<Diagnostic>) {
+fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else { return };
     for (_, node) in others {
         keys(node, &mut Keys::new(), &mut |path, entry| {
-            let Some(default) = path.iter().try_fold(defaults, |n, key| n.get(key)) else { return false };
+            let Some(default) = path.iter().try_fold(&**defaults, |n, key| n.get(key)) else { return false };
             if let (Some(was), Some(is)) = (type_of(default), type_of(&entry.value))
                 && was != is
             {

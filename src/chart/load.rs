@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Helm's limit for an unpacked archive.
 const MAX_CHART: u64 = 100 << 20;
@@ -369,7 +370,7 @@ impl<'s> Loader<'s> {
                 "values.yaml" => {
                     let node = self.read(id, "values.yaml", "values-syntax")?;
                     decode::check(&node, &decode::Shape::Table).map_err(|m| misfit(m, "values.yaml", "values-syntax"))?;
-                    chart.values = Some((id, node));
+                    chart.values = Some((id, Arc::new(node)));
                 }
                 "values.schema.json" => chart.schema = Some(id),
                 "requirements.yaml" => {

@@ -39,7 +39,7 @@ pub struct Chart {
     pub templates: Vec<File>,
     /// What `.Files` has: all but templates, values, metadata and subcharts.
     pub files: Vec<File>,
-    pub values: Option<(SourceId, Node)>,
+    pub values: Option<(SourceId, Arc<Node>)>,
     pub schema: Option<SourceId>,
     pub lock: Option<SourceId>,
     /// Of `charts/`, by the name of the folder or archive.

@@ -8,8 +8,8 @@ use crate::rendering::Rendering;
 use crate::rule::expectation::glob;
 use crate::secret::Secrets;
 use crate::source::{Sources, Span};
+use crate::yaml::Path;
 use crate::yaml::path::scalars;
-use crate::yaml::{self, Path};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -149,12 +149,12 @@ fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Spa
         .flat_map(|e| &e.values)
         .filter_map(|path| rendering.sources.files().find(|(_, s)| *s.name == **path).map(|(id, _)| id));
     let order: Vec<_> = own.chain(files).collect();
-    let read = |id| yaml::read(&rendering.sources, id).ok();
+    let read = |id| rendering.values.iter().find(|(known, _)| *known == id).map(|(_, node)| node);
     let Some(at) = order.iter().position(|id| *id == winner.source) else { return Vec::new() };
-    let Some(path) = read(winner.source).and_then(|root| scalars(&root).into_iter().find(|(_, n)| n.span.holds(winner)).map(|(path, _)| path)) else {
+    let Some(path) = read(winner.source).and_then(|root| scalars(root).into_iter().find(|(_, n)| n.span.holds(winner)).map(|(path, _)| path)) else {
         return Vec::new();
     };
-    order[..at].iter().rev().filter_map(|id| Some(path.get(&read(*id)?)?.span)).collect()
+    order[..at].iter().rev().filter_map(|id| Some(path.get(read(*id)?)?.span)).collect()
 }
 
 fn place(sources: &Sources, span: Span) -> String {

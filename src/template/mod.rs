@@ -221,7 +221,7 @@ mod tests {
         fn shown(&self, spans: &[Span]) -> Vec<String> {
             let show = |span: &Span| {
                 let source = self.sources.get(span.source);
-                format!("{}:{} {}", source.name, source.line_at(span.start), String::from_utf8_lossy(self.sources.text(*span)).trim())
+                format!("{}:{} {}", source.name, source.line_of(span.start), String::from_utf8_lossy(self.sources.text(*span)).trim())
             };
             spans.iter().map(show).collect()
         }

@@ -62,8 +62,16 @@ struct Properties {
 
 /// Reads the first document, whose collections may nest `most` deep; `None` where there is none at all.
 pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>> {
-    let mut parser =
-        Parser { scanner, nodes: Vec::with_capacity(64), tags: Vec::new(), handles: Vec::new(), anchors: FxHashMap::default(), depth: 0, most, last_end: 0 };
+    let mut parser = Parser {
+        scanner,
+        nodes: Vec::with_capacity(64),
+        tags: Vec::new(),
+        handles: Vec::new(),
+        anchors: FxHashMap::default(),
+        depth: 0,
+        most,
+        last_end: 0,
+    };
     let first = parser.scanner.peek()?;
     match first.kind {
         Kind::StreamEnd => return Ok(None),

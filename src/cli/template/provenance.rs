@@ -84,7 +84,8 @@ impl Paths {
     fn of(chart: &Chart, inputs: &Inputs) -> Paths {
         let mut paths = Paths::default();
         for chart in chart.walk() {
-            for (_, node) in chart.values.iter().chain(&chart.chart_yaml) {
+            let values = chart.values.iter().map(|(_, node)| &**node);
+            for node in values.chain(chart.chart_yaml.iter().map(|(_, node)| node)) {
                 paths.add(node, &mut Vec::new());
             }
         }

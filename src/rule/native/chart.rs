@@ -250,7 +250,7 @@ fn trap(written: &str, node: &Node) -> Option<&'static str> {
 fn value_type_trap(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
     let Some((id, node)) = &chart.values else { return };
     let text = &sources.get(*id).text;
-    let mut stack = vec![(node, 0)];
+    let mut stack = vec![(&**node, 0)];
     while let Some((node, depth)) = stack.pop() {
         if depth > 64 {
             continue;
