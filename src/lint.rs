@@ -17,7 +17,9 @@ use crate::unit::{self, Unit};
 use crate::{ConfigChoice, Error, Options, rule, threads, usage};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::cell::LazyCell;
 use std::hash::BuildHasher;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -133,14 +135,9 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
     let limits = rendering.sources.limits;
     let every = || rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects));
-    let ((mut judge, of_usage), ((across, secrets), of_chart)) = rayon::join(
+    let ((mut judge, of_usage), (across, of_chart)) = rayon::join(
         || rayon::join(|| Judge::new(setup, options, rendering.versions, limits, every()), || usage::check(&rendering)),
-        || {
-            rayon::join(
-                || (across(&rendering, setup), Secrets::of_chart(&rendering)),
-                || setup.rules.check_chart(&rendering.chart, &rendering.sources),
-            )
-        },
+        || rayon::join(|| across(&rendering, setup), || setup.rules.check_chart(&rendering.chart, &rendering.sources)),
     );
     judge.unjudged(rendering.chart.head(), &mut found);
     options.cancelled()?;
@@ -149,7 +146,9 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     found.extend(of_usage.into_iter().filter_map(|d| Some(Diagnostic { severity: setup.severity_of(&d.rule, d.severity)?, ..d })));
     found.extend(of_chart);
     judge.unused_annotations(&all, &mut found);
-    let mut findings = settle(found, &rendering.sources, &secrets, &names, false);
+    // Where nothing is found, nothing has to be hidden.
+    let secrets = LazyCell::new(|| Secrets::of_chart(&rendering));
+    let mut findings = if found.is_empty() { Vec::new() } else { settle(found, &rendering.sources, &secrets, &names, false) };
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;
     }
@@ -223,7 +222,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     judge.unused_annotations(&objects, &mut found);
     let secrets = Secrets::of_manifests(&objects, &read, &sources);
     let mut report = Report { findings: settle(found, &sources, &secrets, &[], true), ..Report::default() };
-    suppress(&mut report, setup, &sources, &secrets, &[], true);
+    suppress(&mut report, setup, &sources, &&secrets, &[], true);
     report.summary.suppressed += judge.suppressed;
     report.summary.objects = objects.len();
     report.summary.without_schema = judge.without_schema(&objects);
@@ -231,12 +230,21 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     report
 }
 
-fn suppress(report: &mut Report, setup: &Setup, sources: &Sources, secrets: &Secrets, environments: &[Arc<str>], manifests: bool) {
+fn suppress(
+    report: &mut Report,
+    setup: &Setup,
+    sources: &Sources,
+    secrets: &impl Deref<Target = Secrets>,
+    environments: &[Arc<str>],
+    manifests: bool,
+) {
     let mut found = Vec::new();
     let comments = report::suppress::comments(sources);
     report.summary.suppressed = report::suppress::apply(&mut report.findings, &comments, &setup.config.suppress, &setup.used, &mut found);
     found.retain(|d| setup.severity_of(&d.rule, d.severity).is_some());
-    report.findings.extend(settle(found, sources, secrets, environments, manifests));
+    if !found.is_empty() {
+        report.findings.extend(settle(found, sources, secrets, environments, manifests));
+    }
 }
 
 /// Settles with the groups of the built-in rules.

@@ -143,8 +143,12 @@ impl<'s, 't> Decoder<'s, 't> {
 
     /// How many nodes stand directly below one.
     fn children(&self, index: usize) -> usize {
-        let end = self.raw(index).next as usize;
-        std::iter::successors(Some(index + 1), |&at| Some(self.raw(at).next as usize)).take_while(|&at| at < end).count()
+        let (mut at, mut count) = (index + 1, 0);
+        while at < self.raw(index).next as usize {
+            at = self.raw(at).next as usize;
+            count += 1;
+        }
+        count
     }
 
     fn follow(&mut self, index: usize) -> Outcome<()> {
