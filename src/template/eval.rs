@@ -48,6 +48,8 @@ struct Fault {
     /// The calls that led there, innermost first.
     includes: Vec<Span>,
     help: Option<String>,
+    /// Of a value that is not set: the key of what should hold it, and what is to be said of it.
+    holder: Option<(Span, String)>,
 }
 
 type Run<V> = Result<V, Box<Fault>>;
@@ -181,7 +183,15 @@ impl<'s> Frame<'s> {
         let context = self.at.describe(&self.template.text);
         let name = print::quote(self.template.name.as_bytes());
         let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
-        Box::new(Fault { message, cause, reason: Reason::Execution, span: self.span(self.at.range()), includes: Vec::new(), help: None })
+        Box::new(Fault {
+            message,
+            cause,
+            reason: Reason::Execution,
+            span: self.span(self.at.range()),
+            includes: Vec::new(),
+            help: None,
+            holder: None,
+        })
     }
 
     fn fail<V>(&self, cause: impl Into<String>) -> Run<V> {
@@ -313,6 +323,7 @@ impl<'t> Renderer<'t> {
                 span: Span::new(SourceId::new(0, 0), 0, 0),
                 includes: Vec::new(),
                 help: did_you_mean(name, engine.templates.names()).map(|near| format!("did you mean `{near}`?")),
+                holder: None,
             }));
         };
         match engine.written(&template, Operand::plain(data.clone()), 0) {
@@ -360,7 +371,7 @@ fn no_template(name: &str) -> String {
 
 /// As Helm turns an error of execution into what it prints.
 fn template_error(fault: Fault) -> TemplateError {
-    let Fault { mut message, mut cause, reason, span, mut includes, help } = fault;
+    let Fault { mut message, mut cause, reason, span, mut includes, help, holder } = fault;
     includes.reverse();
     includes.truncate(MAX_INCLUDES_SHOWN);
     if let (Some(start), Some(end)) = (message.find(WARN_START), message.rfind(WARN_END))
@@ -373,7 +384,7 @@ fn template_error(fault: Fault) -> TemplateError {
     if let Some(inner) = cause.strip_prefix(WARN_START).and_then(|rest| rest.strip_suffix(WARN_END)) {
         cause = inner.to_owned();
     }
-    TemplateError { message, cause, reason, span, includes, help }
+    TemplateError { message, cause, reason, span, includes, help, holder }
 }
 
 /// Without `<no value>`, which Go writes for nil.
@@ -630,6 +641,7 @@ impl Engine<'_> {
             span: frame.span(error.range),
             includes: Vec::new(),
             help: None,
+            holder: None,
         })
     }
 
@@ -1054,7 +1066,14 @@ impl Engine<'_> {
             Kind::Missing => return Ok(receiver),
             Kind::Nil => {
                 let mut fault = frame.fault(format!("nil pointer evaluating interface {{}}.{name}"));
-                fault.help = Some(format!("what stands before `.{name}` is not set here; put it in parentheses, or around it an `if` or `with`"));
+                let at = frame.span(node.range);
+                let path = self.recorder.missing.iter().rev().find(|miss| miss.at == at).and_then(|miss| miss.path.as_deref());
+                let missing = path.map_or_else(|| format!("what stands before `.{name}`"), |path| format!("`.{}`", path.join(".")));
+                fault.help = Some(format!("{missing} is not set here; put it in parentheses, or around it an `if` or `with`"));
+                fault.holder = path.and_then(|path| {
+                    let (name, before) = path.split_last()?;
+                    Some((self.key_of(before)?, format!("has no `{name}`")))
+                });
                 return Err(fault);
             }
             Kind::Map(map) => {
@@ -1078,6 +1097,16 @@ impl Engine<'_> {
             _ => {}
         }
         frame.fail(format!("can't evaluate field {name} in type {}", receiver.go_type()))
+    }
+
+    /// Where the key at a path of the data was written.
+    fn key_of(&self, path: &[Box<str>]) -> Option<Span> {
+        let (mut at, mut key) = (self.data.clone(), OriginId::NONE);
+        for step in path {
+            let next = at.as_map()?.0.borrow().entries.get(step.as_bytes()).cloned()?;
+            (at, key) = (next.value, next.key);
+        }
+        self.origins.data(key)
     }
 
     fn map_field(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) -> Operand {

@@ -157,6 +157,8 @@ pub struct TemplateError {
     /// The calls of `include`, `template` and `tpl` that led there, outermost first.
     pub includes: Vec<Span>,
     pub help: Option<String>,
+    /// Of a value that is not set: the key of what should hold it, and what is to be said of it.
+    pub holder: Option<(Span, String)>,
 }
 
 /// One render: all templates of one release in one environment, on one thread.
@@ -340,7 +342,7 @@ mod tests {
                 ("template: a.yaml:1: function \"nope\" not defined", Some("did you mean `not`?")),
                 ("template: a.yaml:2: unexpected <.> in operand", None),
                 ("template: a.yaml:5: function \"includ\" not defined", Some("did you mean `include`?")),
-                ("template: a.yaml:6: unexpected \"}\" in template clause", None),
+                ("template: a.yaml:6: unexpected \"}\" in template clause", Some("an action ends with `}}`")),
             ]
         );
         assert_eq!(templates.errors()[0].helm_message(), "parse error at (a.yaml:1): function \"nope\" not defined");

@@ -183,7 +183,8 @@ impl Parser<'_> {
         let at = self.range(token);
         let shown = token.describe(self.text);
         if token.kind != T::Error {
-            return self.fail(at, format!("unexpected {shown} in {context}"));
+            let help = (shown == "\"}\"").then(|| "an action ends with `}}`".to_string());
+            return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
         }
         let mut extra = String::new();
         if self.tree.action_line != 0 && self.tree.action_line != token.line {

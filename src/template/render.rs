@@ -161,6 +161,9 @@ impl Problem {
                     let role = if i == 0 { Role::Template } else { Role::Include };
                     found = found.label(include, role, "called from here");
                 }
+                if let Some((key, said)) = &error.holder {
+                    found = found.label(*key, Role::Values, said.clone());
+                }
                 found
             }
         }
