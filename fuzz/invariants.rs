@@ -4,7 +4,10 @@
 //! A function returns where the invariant holds and panics where it does not. Input that needs several texts has them with [`BETWEEN`]
 //! between them.
 
-use std::path::{Path, PathBuf};
+mod editor;
+
+use editor::lsp;
+use std::path::Path;
 use std::sync::Arc;
 use thebot_lint::chart::strvals::{self, FlagKind};
 use thebot_lint::chart::{self, values as merging};
@@ -361,64 +364,4 @@ pub fn chart(data: &[u8]) {
         let controls = text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t');
         assert!(controls.is_none(), "{format:?} writes {controls:?}");
     }
-}
-
-/// Messages of an editor, one a text: `open`, `change`, `close`, `save` of a file, any method with parameters. The server answers to the
-/// last.
-pub fn lsp(data: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder");
-    write_chart(
-        folder.path(),
-        b"Chart.yaml\napiVersion: v2\nname: a\nversion: 1.0.0\n\x1evalues.yaml\na: 1\n\x1etemplates/a.yaml\na: {{ .Values.a }}\n",
-    );
-    let (ours, editor) = lsp_server::Connection::memory();
-    let server = std::thread::spawn(move || thebot_lint::lsp::speak(ours));
-    let send = |message: serde_json::Value| {
-        if let Ok(message) = serde_json::from_value::<lsp_server::Message>(message) {
-            let _ = editor.sender.send(message);
-        }
-    };
-    send(serde_json::json!({"id": 1, "method": "initialize", "params": {"capabilities": {}}}));
-    send(serde_json::json!({"method": "initialized", "params": {}}));
-    let file = |name: &str| -> PathBuf { folder.path().join(name) };
-    let names = ["values.yaml", "templates/a.yaml", "Chart.yaml", ".thebot-lint.yaml", "values.schema.json", "templates/_h.tpl"];
-    for (id, message) in parts(data).take(32).enumerate() {
-        let [which, what, rest @ ..] = message else { continue };
-        let uri = format!("file://{}", file(names[*which as usize % names.len()]).display());
-        let text = String::from_utf8_lossy(rest);
-        let number = |at: usize| rest.get(at).copied().unwrap_or(0);
-        let position = |at: usize| serde_json::json!({"line": number(at), "character": number(at + 1)});
-        send(match what % 6 {
-            0 => serde_json::json!({"method": "textDocument/didOpen",
-                "params": {"textDocument": {"uri": uri, "languageId": "yaml", "version": id, "text": text}}}),
-            1 => serde_json::json!({"method": "textDocument/didChange", "params": {"textDocument": {"uri": uri, "version": id},
-                "contentChanges": [{"range": {"start": position(0), "end": position(2)}, "text": String::from_utf8_lossy(rest.get(4..).unwrap_or_default())}]}}),
-            2 => serde_json::json!({"method": "textDocument/didClose", "params": {"textDocument": {"uri": uri}}}),
-            3 => serde_json::json!({"method": "textDocument/didSave", "params": {"textDocument": {"uri": uri}}}),
-            _ => {
-                let methods =
-                    ["hover", "completion", "definition", "references", "documentSymbol", "codeAction", "inlayHint", "documentLink", "rename"];
-                let method = methods[number(0) as usize % methods.len()];
-                let range = serde_json::json!({"start": position(1), "end": position(3)});
-                serde_json::json!({"id": id + 2, "method": format!("textDocument/{method}"), "params": {"textDocument": {"uri": uri},
-                    "position": position(1), "range": range, "context": {"diagnostics": [], "includeDeclaration": true}, "newName": text}})
-            }
-        });
-    }
-    // What the chart's judgement says comes soon, where there is any.
-    let mut told = Vec::new();
-    while let Ok(message) = editor.receiver.recv_timeout(std::time::Duration::from_millis(50)) {
-        told.push(message);
-    }
-    send(serde_json::json!({"id": 1000, "method": "shutdown"}));
-    send(serde_json::json!({"method": "exit"}));
-    let ended = server.join();
-    assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
-    told.extend(editor.receiver.try_iter());
-    let told = told.into_iter().filter_map(|message| match message {
-        lsp_server::Message::Notification(n) => Some(n.params.to_string()),
-        lsp_server::Message::Response(r) => serde_json::to_string(&r).ok(),
-        lsp_server::Message::Request(_) => None,
-    });
-    told.for_each(|text| assert!(!text.contains("please report it"), "{text}"));
 }

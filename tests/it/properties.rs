@@ -348,3 +348,24 @@ fn rules_and_expressions_end() {
 fn configurations_are_read_and_faults_lie_in_them() {
     holds("config", 150, made_of(CONFIG, 20));
 }
+
+#[test]
+fn every_request_of_an_editor_is_answered_and_no_diagnostic_is_of_another_text() {
+    let text = || {
+        made_of(&["{{ .Values.a }}", "{{ range .Values.l }}{{ .", "{{ include \"", "h", "}}", "a: 1\n", "kind: Pod\n", "é", "😀", "\r\n", "\n"], 6)
+    };
+    let request = (0u8..9, prop::collection::vec(prop_oneof![4 => 0u8..12, 1 => any::<u8>()], 4)).prop_map(|(what, at)| [&[what], &at[..]].concat());
+    let json = made_of(&["{", "}", "\"uri\":", "\"x\"", ",", "[", "]", "1", "\"textDocument\":", "\"files\":", "\"arguments\":"], 8);
+    let anything = (any::<u8>(), json).prop_map(|(method, json)| [&[method], &json[..]].concat());
+    let place = prop::collection::vec(prop_oneof![4 => 0u8..12, 1 => any::<u8>()], 4);
+    let message = prop_oneof![
+        3 => text().prop_map(|text| (0, text)),
+        3 => (place, text()).prop_map(|(place, text)| (1, [place, text].concat())),
+        1 => text().prop_map(|text| (2, text)),
+        4 => request.prop_map(|request| (11, request)),
+        1 => anything.prop_map(|anything| (9, anything)),
+        2 => (3u8..9, prop::collection::vec(any::<u8>(), 0..4)),
+    ];
+    let message = (message, 0u8..12).prop_map(|((what, rest), which)| [&[what, which], &rest[..]].concat());
+    holds("lsp", 60, prop::collection::vec(message, 0..16).prop_map(|messages| messages.join(&invariants::BETWEEN)));
+}
