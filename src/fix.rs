@@ -14,7 +14,7 @@ use crate::{Error, Options, manifest};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A change of one file's text.
@@ -185,6 +185,18 @@ pub fn fix(options: &Options) -> Result<Fixes, Error> {
         }
     }
     Ok(all)
+}
+
+/// Whether the fix of one finding of a chart is proven, over the texts of the options that are not saved.
+///
+/// # Errors
+/// As [`crate::lint`].
+pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> Result<bool, Error> {
+    let unit = Unit::Chart(chart.to_path_buf());
+    let texts = options.unsaved.texts();
+    let (chosen, edited) = apply(&[finding], texts);
+    let (before, after) = (Judged::new(&unit, options, texts)?, Judged::new(&unit, options, &edited)?);
+    Ok(!chosen.is_empty() && after.proves(&before, &chosen).is_ok())
 }
 
 /// Charts take a moment to lint; nobody has this many different fixes to try.

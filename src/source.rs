@@ -310,6 +310,11 @@ impl Unsaved {
         key
     }
 
+    /// All of them.
+    pub fn texts(&self) -> &BTreeMap<PathBuf, Arc<[u8]>> {
+        &self.0
+    }
+
     /// The text of a file that is not saved.
     pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
         if self.0.is_empty() { None } else { self.0.get(&Unsaved::key(path)) }

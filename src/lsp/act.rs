@@ -5,12 +5,12 @@ use super::Asked;
 use super::documents::{Documents, offset, position, range, uri_of};
 use super::judge::Judged;
 use super::model::{Environment, Layer, Meant, Model};
-use crate::fix;
 use crate::report::Location;
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::lexer::{Lexer, TokenKind};
 use crate::template::manifests::{self, Selection};
 use crate::yaml::{Data, Entry, Style};
+use crate::{Options, fix};
 use lsp_types::{
     AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation, DocumentChanges, InlayHint, InlayHintLabel, NumberOrString,
     OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit, TextEdit, WorkspaceEdit,
@@ -44,7 +44,7 @@ pub(super) fn actions(asked: &Asked, at: Range, found: &[Diagnostic], documents:
             });
         };
         if let Some(change) = meant(text, diagnostic) {
-            action(format!("Change to `{}`", change.new_text), edit([(path, change)], documents), true);
+            action(format!("Change to `{}`", change.new_text), edit([(path, change)], documents), false);
         } else if let Some(fixes) = asked.judged.as_deref().and_then(|judged| fixes(judged, asked, rule, diagnostic, documents)) {
             action(format!("Fix `{rule}`"), edit(fixes.iter().map(|(path, edit)| (path.as_path(), edit.clone())), documents), true);
         }
@@ -84,7 +84,7 @@ fn edit<'p>(changes: impl IntoIterator<Item = (&'p Path, TextEdit)>, documents: 
     Some(WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(changes?)), ..WorkspaceEdit::default() })
 }
 
-/// What `--fix` would do about a finding; nothing where a text has moved on since it was found.
+/// What `--fix` does about a finding: nothing that is not proven, and nothing where a text has moved on since it was found.
 fn fixes(judged: &Judged, asked: &Asked, rule: &str, diagnostic: &Diagnostic, documents: &Documents) -> Option<Vec<(PathBuf, TextEdit)>> {
     let path_of = |file: &str| Unsaved::key(Path::new(file));
     let here = |location: &Location| {
@@ -102,7 +102,10 @@ fn fixes(judged: &Judged, asked: &Asked, rule: &str, diagnostic: &Diagnostic, do
         }
         all.push((path, TextEdit::new(range(text, edit.bytes), edit.text)));
     }
-    (!all.is_empty()).then_some(all)
+    let options = Options { unsaved: documents.unsaved(), reuse: judged.reuse.clone(), ..Options::default() };
+    let chart = &asked.model.as_ref()?.chart;
+    let is_proven = || crate::threads::deep(|| fix::is_proven(chart, &options, finding));
+    (!all.is_empty() && is_proven().unwrap_or(false)).then_some(all)
 }
 
 /// Writes a value, as the environment has it now, into the environment's own values file; nothing where it stands there already, or the file's

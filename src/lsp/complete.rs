@@ -3,7 +3,7 @@
 use super::documents::range;
 use super::hover::signature;
 use super::model::{Model, shown};
-use super::outline::{self, Meaning, Outline};
+use super::outline::{self, Meaning, Outline, Steps};
 use super::written::{in_object, in_words, structure, written};
 use crate::config;
 use crate::diagnostic::Versions;
@@ -73,7 +73,7 @@ pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -
         if written.value.is_some() {
             return Vec::new();
         }
-        let keys: Vec<String> = layer.under.iter().cloned().chain(written.parents.clone()).collect();
+        let keys: Steps = layer.under.iter().cloned().chain(written.parents.clone()).map(Some).collect();
         let here: Vec<String> = written
             .parents
             .iter()
@@ -196,9 +196,12 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
         _ => Meaning::Unknown,
     };
     let root = names.iter().position(|n| *n == "Values");
-    let below = |keys: &[&str]| keys.iter().map(|n| n.to_string()).collect::<Vec<String>>();
-    let all: Vec<Vec<String>> = match (root, meaning) {
-        (_, Meaning::Values(all)) if root != Some(0) => all.into_iter().map(|keys| [keys, below(&names)].concat()).collect(),
+    let below = |keys: &[&str]| keys.iter().map(|n| Some(n.to_string())).collect::<Steps>();
+    let all: Vec<Steps> = match (root, meaning) {
+        (_, Meaning::Values(all)) if root != Some(0) => {
+            all.into_iter().map(|keys| keys.into_iter().map(Some).chain(below(&names)).collect()).collect()
+        }
+        (_, Meaning::Within(all)) if root != Some(0) => all.into_iter().map(|steps| [steps, below(&names)].concat()).collect(),
         (Some(root), _) => vec![below(&names[root + 1..])],
         (None, Meaning::Root) => match names.as_slice() {
             [] => return OBJECTS.iter().map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None)).collect(),
@@ -214,8 +217,8 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
     let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
     let mut found: Vec<Proposal> = Vec::new();
     for keys in all {
-        let shared = keys.first().is_some_and(|k| k == "global");
-        let full: Vec<String> = if shared { keys } else { under.iter().cloned().chain(keys).collect() };
+        let shared = keys.first().is_some_and(|k| k.as_deref() == Some("global"));
+        let full: Steps = if shared { keys } else { under.iter().cloned().map(Some).chain(keys).collect() };
         for (name, layer, node) in model.below(&full).into_iter().filter(|(name, _, _)| plain(name)) {
             if !found.iter().any(|(known, _, _)| known == name) {
                 found.push((name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node))));

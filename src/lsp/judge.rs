@@ -51,7 +51,7 @@ pub(super) struct Judged {
     /// The names and texts of all that configures.
     configured: Configured,
     /// For the next judgement.
-    reuse: Arc<Reuse>,
+    pub reuse: Arc<Reuse>,
 }
 
 type Configured = Vec<(Arc<str>, Arc<[u8]>)>;

@@ -180,18 +180,18 @@ impl Model {
     }
 
     /// Every key that some values file has directly below a path, with what it is there; values.yaml first.
-    pub fn below(&self, keys: &[String]) -> Vec<(&str, &Layer, &Node)> {
+    pub fn below(&self, steps: &[Option<String>]) -> Vec<(&str, &Layer, &Node)> {
         let mut all: Vec<(&str, &Layer, &Node)> = Vec::new();
         let mut layers: Vec<&Layer> = self.layers.iter().collect();
         layers.sort_by_key(|l| (!l.under.is_empty(), l.path.file_name() != Some("values.yaml".as_ref())));
         for layer in layers {
-            if layer.under.len() > keys.len() && layer.under.starts_with(keys) {
-                let name = layer.under[keys.len()].as_str();
-                if !all.iter().any(|(n, _, _)| *n == name) {
-                    all.push((name, layer, &layer.root));
-                }
+            if let Some(name) = layer.under.get(steps.len())
+                && layer.under.iter().zip(steps).all(|(key, step)| step.as_ref() == Some(key))
+                && !all.iter().any(|(n, _, _)| n == name)
+            {
+                all.push((name, layer, &layer.root));
             }
-            for entry in layer.node(keys).map(Node::entries).unwrap_or_default() {
+            for entry in layer.nodes(steps).into_iter().flat_map(Node::entries) {
                 if !all.iter().any(|(n, _, _)| *n == &*entry.key) {
                     all.push((&entry.key, layer, &entry.value));
                 }
@@ -254,8 +254,18 @@ impl Layer {
         if shared { Some(keys) } else { keys.strip_prefix(&self.under[..]) }
     }
 
-    fn node(&self, keys: &[String]) -> Option<&Node> {
-        self.own(keys)?.iter().try_fold(&self.root, |node, key| node.get(key))
+    /// What a way of keys and items leads to.
+    fn nodes(&self, steps: &[Option<String>]) -> Vec<&Node> {
+        let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
+        let Some(own) = self.own(&keys) else { return Vec::new() };
+        let mut nodes = vec![&self.root];
+        for step in &steps[keys.len() - own.len()..] {
+            nodes = match step {
+                Some(key) => nodes.into_iter().filter_map(|node| node.get(key)).collect(),
+                None => nodes.into_iter().flat_map(|node| node.items().iter().chain(node.entries().iter().map(|e| &e.value))).collect(),
+            };
+        }
+        nodes
     }
 
     fn setting(&self, keys: &[String]) -> Option<Setting<'_>> {

@@ -181,7 +181,7 @@ pub(super) fn rename(model: &Model, path: &Path, offset: usize, new: &str) -> Re
                 return Err(format!("`{new}` cannot be read as `.{new}` in a template: use letters, digits and _"));
             }
             let (_, above) = keys.split_last().ok_or("nothing to rename")?;
-            if model.below(above).iter().any(|(name, _, _)| *name == new) {
+            if model.below(&above.iter().cloned().map(Some).collect::<Vec<_>>()).iter().any(|(name, _, _)| *name == new) {
                 return Err(format!("there is a value `{new}` beside it already"));
             }
             let mut all = named(model, keys);

@@ -49,6 +49,9 @@ pub(super) struct Definition {
     pub range: Range<usize>,
 }
 
+/// A way into the values: keys, and for any item of a list or map none.
+pub(super) type Steps = Vec<Option<String>>;
+
 /// What `.` or a variable stands for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) enum Meaning {
@@ -57,6 +60,8 @@ pub(super) enum Meaning {
     Root,
     /// A value of the chart, by its keys; one of several, where a loop runs over their names.
     Values(Vec<Vec<String>>),
+    /// What lies in items of lists or maps of the values.
+    Within(Vec<Steps>),
     /// One of these texts.
     Words(Vec<String>),
     Unknown,
@@ -220,6 +225,7 @@ impl Reader<'_> {
             at += self.operand(rest, at);
         }
         let listed = rest.first().is_some_and(|t| keyword == T::Range && self.text.get(t.start..t.end) == Some(b"list"));
+        let within = self.within(rest);
         let words = self.words(if listed { &rest[1..] } else { rest });
         let found = &mut self.outline.references[alone..];
         let whole = rest.first().map_or(0, |t| t.start)..rest.last().map_or(0, |t| t.end);
@@ -228,19 +234,39 @@ impl Reader<'_> {
             _ if !values.is_empty() => Meaning::Values(values),
             [one] if self.text.get(one.start..one.end) == Some(b"$") => Meaning::Root,
             [one] if one.kind == T::Dot => self.outline.dot.clone(),
-            _ => words.map_or(Meaning::Unknown, Meaning::Words),
+            _ => within.map(Meaning::Within).or(words.map(Meaning::Words)).unwrap_or(Meaning::Unknown),
         };
         let named = !variables.is_empty() && meaning != Meaning::Unknown;
         for reference in found.iter_mut() {
             reference.in_passing |= keyword == T::If || keyword == T::With || (named && keyword != T::Range);
         }
-        // What a loop runs over, its variables are not; but of words, each is one.
-        let item = if keyword != T::Range || listed { meaning } else { Meaning::Unknown };
+        let item_of = |all: Vec<Steps>| all.into_iter().map(|steps| steps.into_iter().chain([None]).collect()).collect();
+        let item = match meaning {
+            // Of words, each is one.
+            meaning if keyword != T::Range || listed => meaning,
+            Meaning::Values(all) => Meaning::Within(item_of(all.into_iter().map(|keys| keys.into_iter().map(Some).collect()).collect())),
+            Meaning::Within(all) => Meaning::Within(item_of(all)),
+            _ => Meaning::Unknown,
+        };
         let last = variables.len().saturating_sub(1);
         for (i, variable) in variables.into_iter().enumerate() {
             self.outline.variables.insert(variable, if i == last { item.clone() } else { Meaning::Unknown });
         }
         item
+    }
+
+    /// Where a path leads that begins in an item; none of any other expression.
+    fn within(&self, tokens: &[&Token]) -> Option<Vec<Steps>> {
+        let (first, fields) = tokens.split_first()?;
+        let base = match first.kind {
+            T::Variable => self.outline.variables.get(&self.string(first.start..first.end))?,
+            T::Dot | T::Field => &self.outline.dot,
+            _ => return None,
+        };
+        let Meaning::Within(all) = base else { return None };
+        let is_path = tokens.windows(2).all(|pair| pair[1].kind == T::Field && pair[0].end == pair[1].start);
+        let names = Some(first).filter(|t| t.kind == T::Field).into_iter().chain(fields).map(|t| Some(self.string(t.start + 1..t.end)));
+        is_path.then(|| all.iter().map(|steps| steps.iter().cloned().chain(names.clone()).collect()).collect())
     }
 
     /// String constants; none where there is anything else.
@@ -389,6 +415,21 @@ mod tests {
         for text in ["{{", "{{ \"", "{{ (", "{{ end }}{{ else }}", "}} {{- ", "{{/*", "{{ define }}{{ index }}{{ $ := }}"] {
             read(text.as_bytes());
         }
+    }
+
+    #[test]
+    fn loops_over_values_stand_for_their_items() {
+        let dot = |text: &str| match read(text.as_bytes()).dot {
+            Meaning::Within(all) => {
+                all.into_iter().map(|steps| steps.into_iter().map(|s| s.unwrap_or("*".into())).collect::<Vec<_>>().join(".")).collect()
+            }
+            other => vec![format!("{other:?}")],
+        };
+        assert_eq!(dot("{{ range .Values.a }}{{ ."), ["a.*"]);
+        assert_eq!(dot("{{ range $k, $v := .Values.a }}{{ with $v.b }}{{ range .c }}{{ ."), ["a.*.b.c.*"]);
+        assert_eq!(dot("{{ range .Values.a }}{{ range . }}"), ["a.*.*"]);
+        assert_eq!(dot("{{ range .Values.a }}{{ range keys .b }}"), ["Unknown"]);
+        assert_eq!(dot("{{ range .Values.a }}{{ end }}"), ["Root"]);
     }
 
     #[test]

@@ -610,6 +610,66 @@ fn a_sure_fix_is_offered_and_takes_the_finding_away() {
     editor.close();
 }
 
+#[test]
+fn a_fix_that_would_change_something_else_is_not_offered() {
+    let mut editor = Editor::with(&[
+        ("Chart.yaml", CHART),
+        ("values.yaml", "alone: {n: 1}\nshared: {n: 2}\n"),
+        ("templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {{- toYaml .Values.alone | nindent 2 }}\n"),
+        ("templates/b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {{- toYaml .Values.shared | nindent 2 }}\n"),
+        ("templates/c.yaml", "apiVersion: x.io/v1\nkind: C\nmetadata: {name: c}\nspec: {{- toYaml .Values.shared | nindent 2 }}\n"),
+    ]);
+    editor.open("values.yaml");
+    let found = editor.diagnostics("values.yaml");
+    let mut titles = |text: &str| -> Vec<String> {
+        let start = editor.at_text("values.yaml", text);
+        let here: Vec<Value> = of_rule(&found, "wrong-type").into_iter().filter(|d| d["range"]["start"]["line"] == start["line"]).cloned().collect();
+        assert_eq!(here.len(), 1, "{found:?}");
+        actions(&mut editor, "values.yaml", text, &here).into_iter().map(|(title, _)| title).collect()
+    };
+    let is_fix = |title: &String| title == "Fix `wrong-type`";
+    assert!(titles("alone").iter().any(is_fix));
+    assert!(!titles("shared").iter().any(is_fix));
+    editor.close();
+}
+
+#[test]
+fn completion_knows_the_items_of_lists_and_maps() {
+    let mut editor = Editor::with(&[
+        ("Chart.yaml", CHART),
+        ("values.yaml", "hosts:\n- {host: a, paths: [{path: /}]}\n- {name: b}\nworkers:\n  fast: {queue: q}\n  slow: {size: 1}\n"),
+        ("values-prod.yaml", "hosts: [{tls: true}]\n"),
+        ("charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 0.1.0\n"),
+        ("charts/sub/values.yaml", "list: [{inner: 1}]\n"),
+        ("charts/sub/templates/a.yaml", "# x\n"),
+        ("templates/a.yaml", "# x\n"),
+    ]);
+    editor.open("templates/a.yaml");
+    for (typed, want) in [
+        ("{{ range .Values.hosts }}{{ .", &["host", "paths", "name", "tls"][..]),
+        ("{{ range $i, $h := .Values.hosts }}{{ $h.", &["host", "paths", "name", "tls"]),
+        ("{{ range .Values.hosts }}{{ range .paths }}{{ .", &["path"]),
+        ("{{ range $name, $w := .Values.workers }}{{ $w.", &["queue", "size"]),
+        ("{{ range .Values.workers }}{{ with . }}{{ .", &["queue", "size"]),
+        ("{{ range .Values.sub.list }}{{ .", &["inner"]),
+        ("{{ range .Values.hosts }}{{ $.Values.", &["hosts", "sub", "workers"]),
+    ] {
+        editor.edit("templates/a.yaml", "# x", &format!("{typed}# x"));
+        let items = at(&mut editor, "textDocument/completion", "templates/a.yaml", typed, typed.len());
+        let (mut said, mut want) = (labels(&items), want.to_vec());
+        said.sort();
+        want.sort_unstable();
+        assert_eq!(said, want, "{typed}");
+        editor.edit("templates/a.yaml", typed, "");
+    }
+    editor.open("charts/sub/templates/a.yaml");
+    let typed = "{{ range .Values.list }}{{ .";
+    editor.edit("charts/sub/templates/a.yaml", "# x", typed);
+    let items = at(&mut editor, "textDocument/completion", "charts/sub/templates/a.yaml", typed, typed.len());
+    assert_eq!(labels(&items), ["inner"]);
+    editor.close();
+}
+
 /// Windows' line breaks, characters beyond the BMP before the place, on both sides of a finding.
 #[test]
 fn positions_hold_with_crlf_and_emoji() {
