@@ -3,6 +3,7 @@
 //! Works on [`Value`] trees, so that every leaf keeps the origin of the file or flag that won. Maps are shared by reference exactly
 //! where Helm shares them.
 
+use crate::source::OriginId;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 
@@ -62,6 +63,16 @@ pub(super) fn remove(map: &Map, key: &[u8]) {
     map.0.borrow_mut().entries.remove(key);
 }
 
+/// A map that was empty, and no longer is, comes from what filled it: that decides an `if`.
+fn filled(holder: &Map, key: &[u8], was_empty: bool, from: OriginId) {
+    if was_empty
+        && let Some(held) = holder.0.borrow_mut().entries.get_mut(key)
+        && held.value.as_map().is_some_and(|map| !map.0.borrow().entries.is_empty())
+    {
+        held.value.origin = from;
+    }
+}
+
 pub(super) fn is_nil(value: &Value) -> bool {
     matches!(value.kind, Kind::Nil | Kind::Missing)
 }
@@ -81,7 +92,9 @@ fn merge_at(base: &Map, over: &Map, depth: usize) {
         if let (Some(inner), Some(Kind::Map(own))) = (entry.value.as_map(), base.get(&key).map(|v| v.kind))
             && depth < MAX_DEPTH
         {
+            let was_empty = own.0.borrow().entries.is_empty();
             merge_at(&own, inner, depth + 1);
+            filled(base, &key, was_empty, entry.value.origin);
             continue;
         }
         set(base, key, entry);
@@ -122,7 +135,9 @@ pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, how: &Under, warn
                     if how.drop_nulls && !merge {
                         without_nulls(under, 0);
                     }
+                    let was_empty = inner.0.borrow().entries.is_empty();
                     tables(inner, under, &name, merge, warnings);
+                    filled(dest, &key, was_empty, entry.value.origin);
                 }
                 None if is_nil(&entry.value) => {}
                 None => warnings.push(format!("warning: skipped value for {name}: Not a table.")),
@@ -168,7 +183,9 @@ fn tables_at(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut
             Some(own) => match (value.as_map(), own.as_map()) {
                 (Some(under), Some(over)) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
+                    let was_empty = over.0.borrow().entries.is_empty();
                     tables_at(over, under, &name, merge, warnings, depth + 1);
+                    filled(dest, &key, was_empty, entry.value.origin);
                 }
                 (Some(_), None) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));

@@ -131,13 +131,18 @@ pub(super) fn coverage(arguments: &CoverageArguments) -> ExitCode {
 
 fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     let mut out = String::new();
-    let width = coverage.keys().map(|f| f.chars().count()).max().unwrap_or(0);
-    for (file, c) in coverage {
+    let all = Coverage {
+        lines: coverage.values().flat_map(|c| c.lines.values()).enumerate().map(|(i, rendered)| (i, *rendered)).collect(),
+        branches: coverage.values().flat_map(|c| c.branches.iter().copied()).collect(),
+    };
+    let total = format!("{} templates", coverage.len());
+    let width = coverage.keys().map(|f| f.chars().count()).chain([total.len()]).max().unwrap_or(0);
+    for (i, (file, c)) in coverage.iter().map(|(file, c)| (&**file, c)).chain([(&*total, &all)]).enumerate() {
         let (rendered, lines) = (c.rendered_lines(), c.lines.len());
         let percent = 100.0 * rendered as f64 / lines.max(1) as f64;
         let _ = write!(out, "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches", c.taken_branches(), c.branches.len());
         let missing = c.never_rendered();
-        if !missing.is_empty() {
+        if !missing.is_empty() && i < coverage.len() {
             let _ = write!(out, ", never rendered: {missing}");
         }
         out.push('\n');

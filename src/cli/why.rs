@@ -73,7 +73,12 @@ impl Story<'_> {
                 Some(node) => {
                     let _ = writeln!(out, "  is {}", self.show(node.span));
                 }
-                None => out.push_str("  is not set; the nearest that is:\n"),
+                None => {
+                    let nearest =
+                        (0..path.0.len()).rev().map(|n| Path(path.0[..n].to_vec())).find(|p| !p.0.is_empty() && p.get(&object.root).is_some());
+                    let nearest = nearest.map_or("the object".to_string(), |p| p.to_string());
+                    let _ = writeln!(out, "  is not set; the nearest that is, {nearest}:");
+                }
             }
             self.tell(&mut out, path.place(&object.root), environment);
         }
@@ -84,17 +89,25 @@ impl Story<'_> {
     fn of_line(&self, file: &str, line: usize) -> Result<String, String> {
         let rendering = self.rendering;
         let sources = &rendering.sources;
-        let ends = |name: &str| name == file || name.ends_with(&format!("/{file}"));
-        if !sources.files().any(|(_, s)| ends(&s.name)) {
+        // A path from the chart's folder names one file, whatever others end like it.
+        let named = |id, name: &str| name == file || rendering.chart.relative(sources, id) == Some(file);
+        let is_exact = sources.files().any(|(id, s)| named(id, &s.name));
+        let is_meant = |id, name: &str| if is_exact { named(id, name) } else { name.ends_with(&format!("/{file}")) };
+        if !sources.files().any(|(id, s)| is_meant(id, &s.name)) {
             let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
             return Err(format!("the chart has no file {file}{near}"));
         }
-        let here = |span: &Span| ends(&sources.get(span.source).name) && sources.get(span.source).line_of(span.start) == line;
+        let lines = |first: Span, last: u32| {
+            let source = sources.get(first.source);
+            is_meant(first.source, &source.name) && (source.line_of(first.start)..=source.line_of(last)).contains(&line)
+        };
         let mut out = String::new();
         for object in rendering.objects() {
             for (path, node) in scalars(&object.root) {
                 let trace = sources.trace(node.span);
-                if trace.templates.iter().chain(&trace.values).any(here) {
+                let written = || trace.templates.iter().any(|at| lines(*at, at.start));
+                // Of a text on several lines, any of them.
+                if written() || trace.values.iter().any(|at| lines(*at, at.end)) {
                     let environment = environment_of(rendering, object);
                     let text = self.show(node.span);
                     let _ = writeln!(out, "{environment}: {}/{} {path} is {text}", object.identity.kind, object.identity.name);
@@ -111,8 +124,12 @@ impl Story<'_> {
         let rendering = self.rendering;
         let sources = &rendering.sources;
         let trace = sources.trace(span);
-        for (i, at) in trace.templates.iter().enumerate() {
-            let _ = writeln!(out, "  {} {}", if i == 0 { "written at" } else { "through" }, place(sources, *at));
+        let mut lines = Vec::new();
+        for at in trace.templates.iter().map(|at| place(sources, *at)) {
+            if !lines.contains(&at) {
+                let _ = writeln!(out, "  {} {at}", if lines.is_empty() { "written at" } else { "through" });
+                lines.push(at);
+            }
         }
         for at in &trace.values {
             let _ = writeln!(out, "  set at {}: {}", place(sources, *at), self.show(*at));
@@ -121,10 +138,10 @@ impl Story<'_> {
             }
         }
         for at in &trace.instead {
-            let _ = writeln!(out, "  a fallback: what {} asks for is not set", place(sources, *at));
+            let _ = writeln!(out, "  a fallback: `{}` is not set ({})", self.show(*at), place(sources, *at));
         }
         for (at, taken, decided) in &trace.conditions {
-            let by: Vec<String> = decided.iter().map(|d| place(sources, *d)).collect();
+            let by: Vec<String> = decided.iter().map(|d| format!("{}: {}", place(sources, *d), self.show(*d))).collect();
             let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
             let _ = writeln!(out, "  because `{}` is {}{by}", self.show(*at), if *taken { "true" } else { "false" });
         }

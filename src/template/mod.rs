@@ -265,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn what_filled_an_empty_map_decides() {
+        let top = "{{ $all := mergeOverwrite (deepCopy .Values.defaults) .Values.own }}{{ range $all.env }}[{{ . }}]{{ end }}";
+        let rendered = render(&[("a.yaml", top)], "defaults:\n  env: {}\nown:\n  env: {p: q}\n");
+        let (_, taken, values) = &rendered.trace("q").conditions[0];
+        assert!(taken);
+        assert_eq!(rendered.shown(values), ["values.yaml:4 {p: q}"]);
+    }
+
+    #[test]
     fn conditions_around_an_include_follow_those_inside_of_it() {
         let helper = "{{ define \"h\" }}{{ if .Values.inner }}x{{ .Values.name }}{{ end }}{{ end }}";
         let top = "{{ if .Values.one }}{{ include \"h\" . }}{{ end }}\n{{ if .Values.two }}{{ template \"h\" . }}y{{ end }}";

@@ -313,6 +313,33 @@ fn coverage_counts_lines_and_branches() {
     let backend = lcov.split("SF:charts/thebot/templates/backend-deployment.yaml\n").nth(1).expect("the template");
     assert!(backend.lines().any(|l| l.starts_with("DA:1,1")), "{backend}");
     assert!(backend.contains("end_of_record"), "{backend}");
+    let sum = |key: &str| lcov.lines().filter_map(|l| l.strip_prefix(key)?.parse::<usize>().ok()).sum::<usize>();
+    let text = out(&["coverage", "charts/thebot"]);
+    let total = format!("{}/{} lines, {}/{} branches", sum("LH:"), sum("LF:"), sum("BRH:"), sum("BRF:"));
+    assert!(text.lines().last().is_some_and(|l| l.ends_with(&total)), "{total}: {text}");
+}
+
+#[test]
+fn why_says_what_is_not_set_and_names_each_place_once() {
+    let chart = "fixtures/provenance/functions/chart";
+    let told = out(&["why", chart, "ConfigMap/functions", "data.nothing"]);
+    assert!(told.contains("is not set; the nearest that is, data:"), "{told}");
+    let told = out(&["why", chart, "ConfigMap/functions", "data.defaultFallback"]);
+    assert!(told.contains("a fallback: `.Values.empty` is not set (fixtures/provenance/functions/chart/templates/functions.yaml:20)"), "{told}");
+    assert_eq!(told.lines().filter(|l| l.ends_with("/functions.yaml:20")).count(), 2, "{told}");
+    let told = out(&["why", chart, "ConfigMap/functions", "data.with"]);
+    assert!(told.contains("because `.Values.chosen` is true (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{told}");
+}
+
+#[test]
+fn why_of_a_line_takes_the_chart_s_own_file_and_each_line_of_a_text() {
+    let chart = "fixtures/provenance/functions/chart";
+    let told = out(&["why", chart, "values.yaml:13"]);
+    assert!(told.contains("default: ConfigMap/functions data.script is "), "{told}");
+    // charts/part/Chart.yaml has its name on the same line.
+    let told = out(&["why", chart, "Chart.yaml:2"]);
+    assert!(told.contains("data.chart is functions-1.2.3"), "{told}");
+    assert!(!told.contains("data.plain"), "{told}");
 }
 
 /// What init writes is read without a fault, and holds.

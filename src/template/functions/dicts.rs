@@ -137,8 +137,13 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
     for (key, entry) in entries {
         let present = into.get(&key);
         if let (Some(Kind::Map(below)), Kind::Map(other)) = (present.as_ref().map(|v| &v.kind), &entry.value.kind) {
+            let was_empty = below.0.borrow().entries.is_empty();
             merge_into(below, other, overwrite, depth + 1)?;
             if !below.0.borrow().entries.is_empty() {
+                // Whether there is anything in it, the other decided.
+                if was_empty && let Some(held) = into.0.borrow_mut().entries.get_mut(&key) {
+                    held.value.origin = entry.value.origin;
+                }
                 continue;
             }
         }
