@@ -10,6 +10,7 @@ use crate::template::mentions::Mentions;
 use crate::template::{BitSet, NodeKind, Templates};
 use crate::yaml::{self, Data, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -288,15 +289,16 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut
     let mut seen = FxHashSet::default();
     // Templates of subcharts are judged with the subchart; their paths are in its terms.
     let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
-    let documented: Vec<Vec<Box<str>>> = files.iter().map(|(id, _)| commented_keys(&rendering.sources.get(*id).text)).collect();
+    let commented = |(id, _): &(SourceId, _)| commented_keys(&rendering.sources.get(*id).text);
+    let documented: LazyCell<Vec<Vec<Box<str>>>, _> = LazyCell::new(|| files.iter().map(commented).collect());
     for render in rendering.renders.iter().filter(|r| r.primary) {
         for missing in render.rendered.record.missing.iter().filter(|m| !m.guarded) {
             let Some(path) = missing.path.as_ref().filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1) else { continue };
             let keys = &path[1..];
             let defined = files.iter().any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
-            let is_documented = keys.last().is_some_and(|key| documented.iter().any(|d| d.contains(key)));
+            let is_documented = || keys.last().is_some_and(|key| documented.iter().any(|d| d.contains(key)));
             let hidden = is_commented_out(&rendering.sources, missing.at);
-            if defined || is_documented || hidden || !own.contains(&missing.at.source) || !seen.insert((missing.at, render.environment)) {
+            if defined || hidden || is_documented() || !own.contains(&missing.at.source) || !seen.insert((missing.at, render.environment)) {
                 continue;
             }
             let siblings: Vec<&str> = files

@@ -318,13 +318,22 @@ impl TextBuilder {
 
     /// Appends a range of a string value, with the origins that it has there.
     pub fn push_slice(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>) {
+        self.push_next(text, whole, range, &mut text.pieces());
+    }
+
+    /// As [`TextBuilder::push_slice`] for one range after the other: `pieces` are those that the next one may still touch.
+    pub fn push_next(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>, pieces: &mut &[Piece]) {
         if text.pieces.is_none() {
             return self.push(&text.bytes[range], whole);
         }
-        let shift = self.bytes.len() as u32;
         let (from, to) = (range.start as u32, range.end as u32);
-        self.bytes.extend_from_slice(&text.bytes[range]);
-        for piece in text.pieces().iter().filter(|p| p.end > from && p.start < to) {
+        let shift = self.push_bytes(&text.bytes[range]);
+        while let [first, rest @ ..] = *pieces
+            && first.end <= from
+        {
+            *pieces = rest;
+        }
+        for piece in pieces.iter().take_while(|p| p.start < to).filter(|p| p.end > from) {
             let (start, end) = (piece.start.max(from) - from + shift, piece.end.min(to) - from + shift);
             self.pieces.push(Piece { start, end, origin: piece.origin });
         }

@@ -155,20 +155,18 @@ impl Rule {
     }
 
     /// Whether the rule is for objects of this kind.
-    fn is_for(&self, object: &Object) -> bool {
+    fn is_for(&self, object: &Object, makes_pods: bool) -> bool {
         if let Some(policy) = &self.policy {
             return policy.is_for(object);
         }
         let kinds = &self.definition.kinds;
-        let api_version = &object.identity.api_version;
-        let makes_pods = || pod::makes_pods(api_version, &object.identity.kind);
         if kinds.is_empty() {
-            return matches!(self.definition.scope, Scope::Object) || makes_pods();
+            return matches!(self.definition.scope, Scope::Object) || makes_pods;
         }
-        kinds.iter().any(|kind| match kind.rsplit_once('/') {
-            None if kind == "PodSpec" => makes_pods(),
-            None => kind == &*object.identity.kind,
-            Some((group, kind)) => kind == &*object.identity.kind && group == pod::group_of(api_version),
+        kinds.iter().any(|kind| match kind.strip_suffix(&*object.identity.kind) {
+            Some("") => true,
+            Some(group) => group.strip_suffix('/').is_some_and(|group| group == pod::group_of(&object.identity.api_version)),
+            None => makes_pods && kind == "PodSpec",
         })
     }
 
@@ -336,8 +334,9 @@ impl Rules {
     /// Judges one object by the rules of the scopes container, pod and object.
     pub fn check_object(&self, object: &Object) -> Vec<Finding> {
         let mut found = Vec::new();
-        let mut rules =
-            self.rules.iter().filter(|r| matches!(r.definition.scope, Scope::Container | Scope::Pod | Scope::Object) && r.is_for(object)).peekable();
+        let makes_pods = pod::makes_pods(object);
+        let is_asked = |r: &&Rule| matches!(r.definition.scope, Scope::Container | Scope::Pod | Scope::Object) && r.is_for(object, makes_pods);
+        let mut rules = self.rules.iter().filter(is_asked).peekable();
         if rules.peek().is_none() {
             return found;
         }
@@ -419,7 +418,7 @@ impl Rules {
                 let roots: Vec<_> = objects.iter().map(|o| value::from_node(&o.root)).collect();
                 (value::list(roots.iter().cloned()), roots)
             });
-            for (i, _) in objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o)) {
+            for (i, _) in objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))) {
                 let mut of_object = Vec::new();
                 let bindings = Bindings { object: Some(&*roots[i]), unit: Some(&**list), ..Bindings::default() };
                 rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
@@ -445,7 +444,7 @@ impl Rules {
                 value::map([("name", name), ("objects", value::list(roots.iter().cloned()))])
             }));
             for (e, environment) in environments.iter().enumerate() {
-                for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o)) {
+                for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))) {
                     let mut of_object = Vec::new();
                     let bindings = Bindings { object: Some(&*roots[e][i]), environments: Some(&*list), ..Bindings::default() };
                     rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);

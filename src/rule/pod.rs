@@ -77,9 +77,9 @@ fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str
     }
 }
 
-/// Whether an object of this kind makes pods.
-pub fn makes_pods(api_version: &str, kind: &str) -> bool {
-    template_keys(api_version, kind).is_some()
+/// Whether an object is of a kind that makes pods.
+pub fn makes_pods(object: &Object) -> bool {
+    template_keys(&object.identity.api_version, &object.identity.kind).is_some()
 }
 
 /// The pod of an object; none where the kind makes none, or the object has no pod spec.

@@ -49,6 +49,8 @@ enum Step {
     Equal(Box<Step>, Box<Step>, bool),
     Compare(Box<Step>, Box<Step>, fn(&i64, &i64) -> bool),
     In(Box<Step>, Box<Step>),
+    /// `type(a) == string`.
+    IsText(Box<Step>),
     Add(Box<Step>, Box<Step>),
     Call(Function, Box<Step>, Option<Box<Step>>),
     /// Range, start, condition, step, result.
@@ -91,6 +93,8 @@ enum Value<'n> {
     List(Vec<Value<'n>>),
     EmptyMap,
     Optional(Option<Box<Value<'n>>>),
+    /// An optional that holds a node, as most do.
+    Present(&'n Node),
 }
 
 /// A map with more keys, or a longer loop, is left to CEL.
@@ -115,6 +119,7 @@ impl Quick {
 
 /// None: unknown.
 fn step<'e>(expression: &'e IdedExpr, locals: &mut Vec<&'e str>) -> Option<Step> {
+    let is_local = locals.contains(&"string");
     let mut boxed = |e: &'e IdedExpr| Box::new(step(e, locals).unwrap_or(Step::Unknown));
     Some(match &expression.expr {
         Expr::Literal(LiteralValue::Boolean(b)) => Step::Bool(*b.inner()),
@@ -157,6 +162,11 @@ fn step<'e>(expression: &'e IdedExpr, locals: &mut Vec<&'e str>) -> Option<Step>
                 (operators::LOGICAL_AND, [a, b]) => Step::And(boxed(a), boxed(b)),
                 (operators::LOGICAL_OR, [a, b]) => Step::Or(boxed(a), boxed(b)),
                 (operators::CONDITIONAL, [a, b, c]) => Step::Choice(Box::new([*boxed(a), *boxed(b), *boxed(c)])),
+                (operators::EQUALS, [IdedExpr { expr: Expr::Call(of), .. }, IdedExpr { expr: Expr::Ident(string), .. }])
+                    if of.func_name == "type" && of.target.is_none() && of.args.len() == 1 && string == "string" && !is_local =>
+                {
+                    Step::IsText(boxed(&of.args[0]))
+                }
                 (operators::EQUALS, [a, b]) => Step::Equal(boxed(a), boxed(b), true),
                 (operators::NOT_EQUALS, [a, b]) => Step::Equal(boxed(a), boxed(b), false),
                 (operators::LESS, [a, b]) => Step::Compare(boxed(a), boxed(b), i64::lt),
@@ -236,6 +246,7 @@ impl Step {
                 (Scalar::Int(a), Scalar::Int(b)) => Value::Bool(compare(&a, &b)),
                 _ => return None,
             },
+            Step::IsText(a) => Value::Bool(matches!(a.run(nodes, locals)?.scalar()?, Scalar::Text(_))),
             Step::In(a, b) => {
                 let (a, b) = (a.run(nodes, locals)?, b.run(nodes, locals)?);
                 match &b {
@@ -327,10 +338,15 @@ impl Function {
                 Scalar::Int(n @ 0..=64) => Some(Value::List((0..n).map(Value::Int).collect())),
                 _ => None,
             },
+            (Function::HasValue | Function::Or | Function::OrValue | Function::Value, Value::Present(node)) => Some(match self {
+                Function::HasValue => Value::Bool(true),
+                Function::Or => Value::Present(node),
+                _ => Value::Node(node),
+            }),
             (Function::HasValue, Value::Optional(value)) => Some(Value::Bool(value.is_some())),
             (Function::OrValue, Value::Optional(None)) => argument,
             (Function::Or, Value::Optional(None)) => match argument? {
-                other @ Value::Optional(_) => Some(other),
+                other @ (Value::Optional(_) | Value::Present(_)) => Some(other),
                 _ => None,
             },
             (Function::Or, Value::Optional(Some(_))) => Some(of),
@@ -393,7 +409,7 @@ fn node(node: &Node) -> Option<Value<'_>> {
 impl<'n> Value<'n> {
     /// No optional.
     fn plain(self) -> Option<Value<'n>> {
-        (!matches!(self, Value::Optional(_))).then_some(self)
+        (!matches!(self, Value::Optional(_) | Value::Present(_))).then_some(self)
     }
 
     fn scalar(&self) -> Option<Scalar<'_>> {
@@ -470,9 +486,13 @@ impl<'n> Value<'n> {
         let of = match self {
             Value::Optional(None) => return Some(self),
             Value::Optional(Some(value)) => *value,
+            Value::Present(node) => Value::Node(node),
             plain => plain,
         };
-        Some(Value::Optional(get(&of)?.map(Box::new)))
+        Some(match get(&of)? {
+            Some(Value::Node(node)) => Value::Present(node),
+            other => Value::Optional(other.map(Box::new)),
+        })
     }
 
     /// The items of a list.

@@ -300,7 +300,7 @@ impl<'s, 't> Decoder<'s, 't> {
     fn resolve(&self, raw: &Raw) -> Outcome<Data> {
         let text = self.text(raw);
         let data = match self.tag(raw) {
-            None if raw.style != Style::Plain => return Ok(Data::Str(string(text))),
+            None if raw.style != Style::Plain => return Ok(Data::Str(self.scanner.string(raw.content))),
             None => scalar::resolve(text),
             Some(tag) => match tag.strip_prefix(TAG.as_bytes()) {
                 Some(b"binary") => return self.binary(raw, text),
@@ -314,7 +314,7 @@ impl<'s, 't> Decoder<'s, 't> {
             Scalar::Int(i) => Data::Int(i),
             Scalar::Uint(u) => Data::Uint(u),
             Scalar::Float(f) => Data::Float(f),
-            Scalar::Timestamp | Scalar::Text => Data::Str(string(text)),
+            Scalar::Timestamp | Scalar::Text => Data::Str(self.scanner.string(raw.content)),
         })
     }
 
@@ -346,7 +346,8 @@ impl<'s, 't> Decoder<'s, 't> {
     fn binary(&self, raw: &Raw, text: &[u8]) -> Outcome<Data> {
         let digits: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
         match data_encoding::BASE64.decode(&digits) {
-            Ok(bytes) => Ok(Data::Str(string(&bytes))),
+            // On its way through JSON.
+            Ok(bytes) => Ok(Data::Str(String::from_utf8_lossy(&bytes).into())),
             Err(_) => fail(0, "!!binary value contains invalid base64 data", raw.start as usize, raw.end as usize),
         }
     }
@@ -363,9 +364,4 @@ impl Mapping {
     fn new(strict: bool, entries: usize) -> Mapping {
         Mapping { entries: Vec::with_capacity(entries), seen: strict.then(FxHashSet::default) }
     }
-}
-
-/// A string on its way through JSON: invalid UTF-8 (of `!!binary`) becomes U+FFFD.
-fn string(bytes: &[u8]) -> Box<str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into(), Box::from)
 }

@@ -37,9 +37,9 @@ pub(super) fn fail_at<T>(limit: Limit, line: u32, problem: impl std::fmt::Displa
 /// A place in the text; line and column (in characters) count from 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mark {
-    pub pos: usize,
+    pub pos: u32,
     pub line: u32,
-    pub column: usize,
+    pub column: u32,
 }
 
 /// The content of a scalar, an anchor's name…: a range of the text, or of the scanner's buffer.
@@ -83,7 +83,7 @@ pub(super) struct Token {
     pub style: Style,
     pub start: Mark,
     /// Where the token's own text ends.
-    pub end: usize,
+    pub end: u32,
     /// The line on which it ends.
     pub end_line: u32,
     pub content: Content,
@@ -147,6 +147,8 @@ fn is(byte: u8, class: u8) -> bool {
 /// The scanner's state. [`Scanner::peek`] and [`Scanner::take`] are what the parser uses.
 pub(super) struct Scanner<'t> {
     text: &'t [u8],
+    /// The text, where all of it is UTF-8.
+    utf8: Option<&'t str>,
     pos: usize,
     line: u32,
     line_start: usize,
@@ -170,6 +172,8 @@ pub(super) struct Scanner<'t> {
     indent: isize,
     indents: Vec<isize>,
     ended: bool,
+    /// The first token of the queue is the next one, whatever follows.
+    settled: bool,
     /// Text of go-yaml's first piece that starts with a second BOM; 0 where there is none.
     bom_piece: usize,
     /// Where wanted: the ranges of all comments.
@@ -181,6 +185,7 @@ impl<'t> Scanner<'t> {
         let pos = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         Scanner {
             text,
+            utf8: std::str::from_utf8(text).ok(),
             pos,
             line: 0,
             line_start: pos,
@@ -197,6 +202,7 @@ impl<'t> Scanner<'t> {
             indent: -1,
             indents: Vec::new(),
             ended: false,
+            settled: false,
             bom_piece: if text[pos..].starts_with(b"\xEF\xBB\xBF") { super::defect::piece_end(text, 0) } else { 0 },
             comments: None,
         }
@@ -207,12 +213,33 @@ impl<'t> Scanner<'t> {
         if content.copied { &self.copies[range] } else { &self.text[range] }
     }
 
+    /// As [`Scanner::bytes`], as a string; invalid UTF-8 becomes U+FFFD.
+    pub fn string(&self, content: Content) -> Box<str> {
+        match self.utf8 {
+            Some(text) if !content.copied => text.get(content.start as usize..content.end as usize).map(Box::from),
+            _ => None,
+        }
+        .unwrap_or_else(|| String::from_utf8_lossy(self.bytes(content)).into())
+    }
+
     /// The next token, left where it is.
     pub fn peek(&mut self) -> Outcome<Token> {
+        match self.queue.front() {
+            Some(&front) if self.settled => Ok(front),
+            _ => self.settle(),
+        }
+    }
+
+    /// Scans until the next token can no longer become a key, or is known to be one.
+    fn settle(&mut self) -> Outcome<Token> {
         loop {
             if let Some(&front) = self.queue.front() {
-                let Some(at_head) = self.candidate_at_head() else { return Ok(front) };
-                if !self.still_possible(at_head)? {
+                let is_open = match self.candidate_at_head() {
+                    Some(at_head) => self.still_possible(at_head)?,
+                    None => false,
+                };
+                if !is_open {
+                    self.settled = true;
                     return Ok(front);
                 }
             } else if self.ended {
@@ -225,6 +252,7 @@ impl<'t> Scanner<'t> {
 
     /// Removes the token that [`Scanner::peek`] gave.
     pub fn take(&mut self) {
+        self.settled = false;
         if self.queue.pop_front().is_some() {
             self.taken += 1;
         }
@@ -252,11 +280,11 @@ impl<'t> Scanner<'t> {
     }
 
     fn mark(&mut self) -> Mark {
-        Mark { pos: self.pos, line: self.line, column: self.column() }
+        Mark { pos: self.pos as u32, line: self.line, column: self.column() as u32 }
     }
 
     fn token(&self, kind: Kind, start: Mark) -> Token {
-        Token { kind, style: Style::Plain, start, end: self.pos, end_line: self.line, content: Content::default(), extra: 0 }
+        Token { kind, style: Style::Plain, start, end: self.pos as u32, end_line: self.line, content: Content::default(), extra: 0 }
     }
 
     /// A scanner's error: go-yaml names the line where the scanner is, counted from 1, but none for the first.
@@ -340,7 +368,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn too_far(&self, key: Mark) -> bool {
-        let between = &self.text[key.pos.min(self.pos)..self.pos];
+        let between = &self.text[(key.pos as usize).min(self.pos)..self.pos];
         between.len() > MAX_KEY && between.iter().filter(|&&b| b & 0xC0 != 0x80).take(MAX_KEY + 1).count() > MAX_KEY
     }
 
@@ -366,9 +394,10 @@ impl<'t> Scanner<'t> {
     }
 
     fn missing_colon<T>(&self, key: Mark) -> Outcome<T> {
-        let rest = &self.text[key.pos..];
+        let start = key.pos as usize;
+        let rest = &self.text[start..];
         let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        self.error("could not find expected ':'", key.pos, key.pos + end)
+        self.error("could not find expected ':'", start, start + end)
     }
 
     fn top(&mut self) -> &mut Candidate {
@@ -559,7 +588,7 @@ impl<'t> Scanner<'t> {
             return self.error_here(otherwise);
         }
         let mark = self.mark();
-        self.roll_indent(mark.column, None, kind, mark)
+        self.roll_indent(mark.column as usize, None, kind, mark)
     }
 
     fn fetch_end(&mut self) -> Outcome<()> {
@@ -615,7 +644,7 @@ impl<'t> Scanner<'t> {
             let at = token.checked_sub(self.taken);
             let key = Token { end: mark.pos, end_line: mark.line, ..self.token(Kind::Key, mark) };
             self.insert(at, key);
-            self.roll_indent(mark.column, at, Kind::BlockMappingStart, mark)?;
+            self.roll_indent(mark.column as usize, at, Kind::BlockMappingStart, mark)?;
             let candidate = self.top();
             candidate.possible = false;
             candidate.listed = false;
@@ -644,7 +673,7 @@ impl<'t> Scanner<'t> {
         self.pos += 1;
         let content = self.skip_word();
         if content.start == content.end || !(self.at_gap(0) || matches!(self.byte(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`')) {
-            return self.error("did not find expected alphabetic or numeric character", start.pos, self.pos + 1);
+            return self.error("did not find expected alphabetic or numeric character", start.pos as usize, self.pos + 1);
         }
         let token = Token { content, ..self.token(kind, start) };
         self.queue.push_back(token);
@@ -661,7 +690,7 @@ impl<'t> Scanner<'t> {
             handle = Vec::new();
             suffix = self.uri(Vec::new(), false)?;
             if self.byte(0) != b'>' {
-                return self.error("did not find the expected '>'", start.pos, self.pos + 1);
+                return self.error("did not find the expected '>'", start.pos as usize, self.pos + 1);
             }
             self.pos += 1;
         } else {
@@ -676,7 +705,7 @@ impl<'t> Scanner<'t> {
             }
         }
         if !self.at_gap(0) {
-            return self.error("did not find expected whitespace or line break", start.pos, self.pos + 1);
+            return self.error("did not find expected whitespace or line break", start.pos as usize, self.pos + 1);
         }
         self.tags.push((handle, suffix));
         let token = Token { extra: self.tags.len() as u32 - 1, ..self.token(Kind::Tag, start) };
@@ -777,9 +806,9 @@ impl<'t> Scanner<'t> {
                 self.tags.push((handle, prefix));
                 Token { extra: self.tags.len() as u32 - 1, ..self.token(Kind::TagDirective, start) }
             }
-            _ => return self.error("found unknown directive name", start.pos, self.pos),
+            _ => return self.error("found unknown directive name", start.pos as usize, self.pos),
         };
-        self.finish_line(start.pos)?;
+        self.finish_line(start.pos as usize)?;
         self.queue.push_back(token);
         Ok(())
     }
@@ -847,7 +876,7 @@ impl<'t> Scanner<'t> {
                 if folding {
                     if copy.is_none() {
                         copy = Some(self.copies.len());
-                        self.copies.extend_from_slice(&self.text[start.pos..end]);
+                        self.copies.extend_from_slice(&self.text[start.pos as usize..end]);
                     }
                     fold(&mut self.copies, &first_break, &more_breaks);
                     first_break.clear();
@@ -889,9 +918,9 @@ impl<'t> Scanner<'t> {
         }
         let content = match copy {
             Some(from) => Content { start: from as u32, end: self.copies.len() as u32, copied: true },
-            None => Content { start: start.pos as u32, end: end as u32, copied: false },
+            None => Content { start: start.pos, end: end as u32, copied: false },
         };
-        Ok(Token { end, end_line, content, ..self.token(Kind::Scalar, start) })
+        Ok(Token { end: end as u32, end_line, content, ..self.token(Kind::Scalar, start) })
     }
 
     fn quoted(&mut self, quote: u8) -> Outcome<Token> {
@@ -911,10 +940,10 @@ impl<'t> Scanner<'t> {
         let (mut first_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         loop {
             if self.at_document_indicator() {
-                return self.error("found unexpected document indicator", start.pos, self.pos);
+                return self.error("found unexpected document indicator", start.pos as usize, self.pos);
             }
             if self.byte(0) == 0 {
-                return self.error("found unexpected end of stream", start.pos, self.pos);
+                return self.error("found unexpected end of stream", start.pos as usize, self.pos);
             }
             let mut folding = false;
             while !self.at_gap(0) {
@@ -1039,7 +1068,7 @@ impl<'t> Scanner<'t> {
                 _ => break,
             }
         }
-        self.finish_line(start.pos)?;
+        self.finish_line(start.pos as usize)?;
         let (mut end, mut end_line) = (self.pos, self.line);
         if self.text[..end].ends_with(b"\n") {
             // An empty one ends with its indicators' line.
@@ -1079,7 +1108,7 @@ impl<'t> Scanner<'t> {
         }
         let content = Content { start: copy as u32, end: self.copies.len() as u32, copied: true };
         let style = if literal { Style::Literal } else { Style::Folded };
-        Ok(Token { style, end, end_line, content, ..self.token(Kind::Scalar, start) })
+        Ok(Token { style, end: end as u32, end_line, content, ..self.token(Kind::Scalar, start) })
     }
 
     /// Goes over indentation and empty lines of a block scalar; finds out its indentation where it is not known (0).

@@ -50,7 +50,7 @@ struct Parser<'s, 't> {
     /// go-yaml stops at 10 000 levels; every room that walks a tree relies on fewer.
     most: usize,
     /// Where the last token that is part of a node ended.
-    last_end: usize,
+    last_end: u32,
 }
 
 /// Tag and anchor of the node to come.
@@ -100,7 +100,7 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
 
 /// A parser's error: go-yaml names the token's line counted from 0, and none for the first.
 fn parse_error<T>(problem: &str, token: Token) -> Outcome<T> {
-    fail(token.start.line, problem, token.start.pos, token.end.max(token.start.pos))
+    fail(token.start.line, problem, token.start.pos as usize, token.end.max(token.start.pos) as usize)
 }
 
 impl Parser<'_, '_> {
@@ -153,7 +153,7 @@ impl Parser<'_, '_> {
     }
 
     fn empty_with(&mut self, line: u32, properties: Properties) {
-        let at = self.last_end as u32;
+        let at = self.last_end;
         let raw = Raw { shape: Shape::Scalar, style: Style::Plain, start: at, end: at, line, next: 0, content: Content::default(), tag: 0 };
         self.push(raw, properties);
     }
@@ -166,7 +166,7 @@ impl Parser<'_, '_> {
             let name = self.scanner.bytes(token.content);
             let Some(&target) = self.anchors.get(name) else {
                 let problem = format!("unknown anchor '{}' referenced", String::from_utf8_lossy(name));
-                return fail(0, problem, first.pos, token.end);
+                return fail(0, problem, first.pos as usize, token.end as usize);
             };
             self.take(token);
             self.push(leaf(token, Shape::Alias(target), first.line), Properties::default());
@@ -208,7 +208,7 @@ impl Parser<'_, '_> {
     fn nested(&mut self, read: impl FnOnce(&mut Self) -> Outcome<()>, at: Token) -> Outcome<()> {
         if self.depth >= self.most {
             let problem = format_args!("exceeded max depth of {}", self.most);
-            return fail_at(Limit::YamlDepth, at.start.line + 1, problem, at.start.pos, at.end);
+            return fail_at(Limit::YamlDepth, at.start.line + 1, problem, at.start.pos as usize, at.end as usize);
         }
         self.depth += 1;
         let done = read(self);
@@ -226,7 +226,7 @@ impl Parser<'_, '_> {
             let full = [prefix.unwrap_or_default(), if prefix.is_some() { suffix } else { b"" }].concat();
             if full.is_empty() {
                 let line = if token.start.line > 0 { token.start.line } else { first.line };
-                return fail(line, "found undefined tag handle", token.start.pos, token.end);
+                return fail(line, "found undefined tag handle", token.start.pos as usize, token.end as usize);
             }
             full
         };
@@ -237,13 +237,12 @@ impl Parser<'_, '_> {
         Ok(self.tags.len() as u32)
     }
 
-    fn open(&mut self, shape: Shape, style: Style, start: usize, line: u32, properties: Properties) -> usize {
-        let start = start as u32;
+    fn open(&mut self, shape: Shape, style: Style, start: u32, line: u32, properties: Properties) -> usize {
         self.push(Raw { shape, style, start, end: start, line, next: 0, content: Content::default(), tag: 0 }, properties)
     }
 
     fn close(&mut self, index: usize) {
-        let (end, next) = (self.last_end as u32, self.nodes.len() as u32);
+        let (end, next) = (self.last_end, self.nodes.len() as u32);
         let raw = &mut self.nodes[index];
         raw.end = end.max(raw.start);
         raw.next = next;
@@ -434,6 +433,6 @@ impl Parser<'_, '_> {
 }
 
 fn leaf(token: Token, shape: Shape, line: u32) -> Raw {
-    let (start, end) = (token.start.pos as u32, token.end as u32);
+    let (start, end) = (token.start.pos, token.end);
     Raw { shape, style: token.style, start, end, line, next: 0, content: token.content, tag: 0 }
 }

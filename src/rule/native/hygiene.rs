@@ -43,7 +43,7 @@ const CLUSTER_KINDS: [&str; 24] = [
 fn default_namespace(report: &mut Report<'_>, object: &Object) {
     let kind = &*object.identity.kind;
     let group = pod::group_of(&object.identity.api_version);
-    let built_in = !group.contains('.') || group.ends_with(".k8s.io") || pod::makes_pods(&object.identity.api_version, kind);
+    let built_in = !group.contains('.') || group.ends_with(".k8s.io") || pod::makes_pods(object);
     if CLUSTER_KINDS.contains(&kind) || !built_in {
         return;
     }

@@ -71,7 +71,7 @@ fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
     unit.objects.iter().any(|o| {
         let group = pod::group_of(&o.identity.api_version);
         let built_in = !group.contains('.') || group.ends_with(".k8s.io");
-        let custom = !built_in && !pod::makes_pods(&o.identity.api_version, &o.identity.kind) && !PASSIVE.contains(&&*o.identity.kind);
+        let custom = !built_in && !pod::makes_pods(o) && !PASSIVE.contains(&&*o.identity.kind);
         custom || (matches!(&*o.identity.kind, "Role" | "ClusterRole") && may_create_pods(&o.root))
     })
 }

@@ -176,13 +176,13 @@ fn indent(call: &mut Call, arguments: &[Value], mut out: TextBuilder) -> Answer 
     let pad = vec![b' '; spaces];
     let pad_origin = if s.text.pieces.is_none() { s.whole } else { OriginId::NONE };
     out.push(&pad, pad_origin);
-    let mut from = 0;
+    let (mut from, mut pieces) = (0, s.text.pieces());
     for at in memchr::memchr_iter(b'\n', s.bytes()) {
-        out.push_slice(s.text, s.whole, from..at + 1);
+        out.push_next(s.text, s.whole, from..at + 1, &mut pieces);
         out.push(&pad, pad_origin);
         from = at + 1;
     }
-    out.push_slice(s.text, s.whole, from..s.len());
+    out.push_next(s.text, s.whole, from..s.len(), &mut pieces);
     Ok(kept(out, s.whole))
 }
 
