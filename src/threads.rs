@@ -1,15 +1,45 @@
 //! Where the work is done: on threads with a deep stack, since what strangers wrote may nest (within the limits of each room).
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 /// The stack that a thread needs which parses or renders. Only what is really used takes memory.
 pub const STACK: usize = 256 << 20;
 
+/// How much of it the way to the work may have used.
+const USED: usize = 4 << 20;
+
+thread_local! {
+    /// Where the stack of a thread of the pool begins.
+    static TOP: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
 /// As many as there are processors.
-static POOL: LazyLock<rayon::ThreadPool> =
-    LazyLock::new(|| rayon::ThreadPoolBuilder::new().stack_size(STACK).build().expect("the system has no thread left"));
+static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| TOP.set(Some(stack_address())));
+    pool.build().expect("the system has no thread left")
+});
 
 /// Runs `work`, and what it does in parallel, on threads with [`STACK`] bytes of stack.
 pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     POOL.install(work)
+}
+
+/// Runs `work` with (nearly) [`STACK`] bytes of stack: here where the thread has them left, else on a thread of its own. A worker that waits for
+/// others takes up their work on top of its own.
+pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    if TOP.get().is_some_and(|top| top.saturating_sub(stack_address()) < USED) {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("the system has no thread left");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// An address on the stack, to see how much of it is used.
+#[inline(never)]
+pub fn stack_address() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
 }

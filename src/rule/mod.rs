@@ -444,7 +444,9 @@ impl Rules {
                 value::map([("name", name), ("objects", value::list(roots.iter().cloned()))])
             }));
             for (e, environment) in environments.iter().enumerate() {
-                for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))) {
+                for (i, _) in
+                    environment.objects.iter().enumerate().filter(|(_, o)| rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o)))
+                {
                     let mut of_object = Vec::new();
                     let bindings = Bindings { object: Some(&*roots[e][i]), environments: Some(&*list), ..Bindings::default() };
                     rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);

@@ -15,6 +15,7 @@ use super::{Asked, MOST_STACK, MissingRead, Reason, Record, Renderer, TemplateEr
 use crate::diagnostic::did_you_mean;
 use crate::limits::{Limit, Limits, exceeded};
 use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
+use crate::threads::stack_address;
 use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
 use rustc_hash::FxHashMap;
@@ -258,13 +259,6 @@ pub(super) struct Engine<'t> {
     once: FxHashMap<(usize, usize), (Value, Value)>,
     /// Counts what templates read of their data that another template, or another version of Kubernetes, would find changed.
     passing: u64,
-}
-
-/// An address on the stack, to see how much of it is used.
-#[inline(never)]
-fn stack_address() -> usize {
-    let here = 0u8;
-    std::hint::black_box(&raw const here) as usize
 }
 
 impl<'t> Renderer<'t> {

@@ -22,20 +22,12 @@ pub mod render;
 mod tree;
 
 use crate::source::{SourceId, Span};
-pub use crate::threads::STACK;
+pub use crate::threads::{STACK, with_stack};
 use parser::Parsed;
 pub use record::{Asked, BitSet, MissingRead, Record};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tree::Template;
-
-/// Runs `work` on a thread of its own with [`STACK`] bytes of stack.
-pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("the system has no thread left");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
 
 /// A set of parsed templates, as `template.Template` with its associated ones.
 #[derive(Debug, Default)]
