@@ -78,6 +78,9 @@ impl Rules {
 /// # Errors
 /// `syntax error in pattern`.
 pub fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
+    if !pattern.contains(['*', '?', '[', '\\']) {
+        return Ok(pattern == name);
+    }
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let items = compile(&pattern)?;

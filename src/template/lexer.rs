@@ -45,24 +45,22 @@ pub enum TokenKind {
 
 use TokenKind as T;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
     /// Counted from 1.
     pub line: usize,
-    /// Of an error: its text.
-    pub message: String,
 }
 
 impl Token {
-    /// As Go's error texts show it.
-    pub fn describe(&self, text: &[u8]) -> String {
+    /// As Go's error texts show it; `message` is the lexer's, which an error shows.
+    pub fn describe(&self, text: &[u8], message: &str) -> String {
         let bytes = &text[self.start..self.end];
         match self.kind {
             T::Eof => "EOF".into(),
-            T::Error => self.message.clone(),
+            T::Error => message.into(),
             kind if kind >= T::Block => format!("<{}>", String::from_utf8_lossy(bytes)),
             _ if bytes.len() > 10 => {
                 let mut end = 0;
@@ -104,6 +102,8 @@ pub struct Lexer<'t> {
     /// The line of `counted_to`.
     line: usize,
     counted_to: usize,
+    /// The text of the last error.
+    pub message: String,
 }
 
 const LEFT: &[u8] = b"{{";
@@ -111,7 +111,7 @@ const RIGHT: &[u8] = b"}}";
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t [u8]) -> Lexer<'t> {
-        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, line: 1, counted_to: 0 }
+        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, line: 1, counted_to: 0, message: String::new() }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -139,14 +139,15 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, start: self.start, end: self.at, line: self.line_of(self.start), message: String::new() };
+        let token = Token { kind, start: self.start, end: self.at, line: self.line_of(self.start) };
         self.start = self.at;
         token
     }
 
     /// An error at the token that was begun. Nothing sensible follows until [`Lexer::resume`].
     fn error(&mut self, message: impl Into<String>) -> Token {
-        Token { message: message.into(), ..self.emit(T::Error) }
+        self.message = message.into();
+        self.emit(T::Error)
     }
 
     /// Goes on behind the action that lies at or before `offset`, after an error in it; gives the offset where that is.

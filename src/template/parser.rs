@@ -125,7 +125,7 @@ impl Parser<'_> {
                 token
             }
         };
-        self.tree.last = Some(token.clone());
+        self.tree.last = Some(token);
         token
     }
 
@@ -135,7 +135,7 @@ impl Parser<'_> {
 
     fn peek(&mut self) -> Token {
         let token = self.next();
-        self.back(token.clone());
+        self.back(token);
         token
     }
 
@@ -150,7 +150,7 @@ impl Parser<'_> {
 
     fn peek_non_space(&mut self) -> Token {
         let token = self.next_non_space();
-        self.back(token.clone());
+        self.back(token);
         token
     }
 
@@ -181,7 +181,7 @@ impl Parser<'_> {
 
     fn unexpected<V>(&mut self, token: &Token, context: &str) -> Parse<V> {
         let at = self.range(token);
-        let shown = token.describe(self.text);
+        let shown = token.describe(self.text, &self.lexer.message);
         if token.kind != T::Error {
             let help = (shown == "\"}\"").then(|| "an action ends with `}}`".to_string());
             return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
@@ -208,7 +208,7 @@ impl Parser<'_> {
         if self.errors.len() >= MAX_ERRORS {
             return self.lexer.resume(self.text.len());
         }
-        match self.tree.last.clone() {
+        match self.tree.last {
             Some(token) if token.kind == T::RightDelimiter => token.end,
             Some(token) if token.kind == T::Error => self.lexer.resume(token.start),
             Some(token) => self.lexer.resume(token.end),
@@ -562,7 +562,7 @@ impl Parser<'_> {
             }
             self.next_non_space();
             let after = self.next();
-            let next = if after.kind == T::Space { self.next_non_space() } else { after.clone() };
+            let next = if after.kind == T::Space { self.next_non_space() } else { after };
             let comma = next.kind == T::Char && self.text[next.start..next.end] == *b",";
             if !comma && !matches!(next.kind, T::Assign | T::Declare) {
                 self.back(next);

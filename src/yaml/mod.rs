@@ -353,6 +353,57 @@ mod tests {
         assert_eq!(node.get("a").unwrap().style, Style::DoubleQuoted);
     }
 
+    /// Plain entries of ASCII texts are scanned on a short way; one character that is none makes the scanner take the long one.
+    #[test]
+    fn the_short_way_finds_what_the_long_way_finds() {
+        const PARTS: [&str; 30] = [
+            "key",
+            "a.b/c-d",
+            ": ",
+            ":",
+            "\n",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "- ",
+            "\n- ",
+            "value",
+            "two words",
+            "v ",
+            " #c",
+            "# c",
+            "? ",
+            "\t",
+            "\r\n",
+            "\"q\"",
+            "'s",
+            "|\n",
+            ">-\n",
+            "[x, y: z]",
+            "{",
+            "&a ",
+            "*a",
+            "!!str ",
+            "\n---\n",
+            "\n...\n",
+            "<<: ",
+        ];
+        let mut seed = 1_u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let mut read = 0;
+        for _ in 0..30_000 {
+            let text: String = (0..1 + next(12)).map(|_| PARTS[next(PARTS.len())]).collect();
+            let short = parsed(&format!("{text}\n# ee"));
+            let long = parsed(&format!("{text}\n# \u{e9}"));
+            read += usize::from(short.is_ok());
+            assert_eq!(short, long, "{text:?}");
+        }
+        assert!(read > 3_000, "only {read} of the texts are YAML");
+    }
+
     #[test]
     fn merge_keys_overwrite_what_stands_before_them() {
         let node = parsed("x: &x {a: 1, b: 2}\nz: {b: 3, <<: *x, a: 4}\n").unwrap();

@@ -563,6 +563,9 @@ impl<'t> Scanner<'t> {
                 if !starts_plain {
                     return self.error_here("found character that cannot start any token");
                 }
+                if let Some(colon) = self.plain_key() {
+                    return self.fetch_entry(colon);
+                }
                 self.save_candidate()?;
                 self.key_allowed = false;
                 let token = self.plain()?;
@@ -570,6 +573,60 @@ impl<'t> Scanner<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Where the `:` stands of a key without anything special, which most are: what is to be scanned next is known to be a key at once.
+    fn plain_key(&self) -> Option<usize> {
+        if !self.key_allowed || self.flow_level > 0 || !self.ascii || self.bom_piece > 0 {
+            return None;
+        }
+        let rest = &self.text[self.pos..];
+        let length = rest.iter().take(MAX_KEY).position(|&b| !is(b, WORD) && !matches!(b, b'.' | b'/'))?;
+        let is_key = rest[0].is_ascii_alphanumeric() && rest[length] == b':' && matches!(rest.get(length + 1), Some(b' ' | b'\n'));
+        // Next to the end it matters what is asked for behind it.
+        (is_key && rest.len() > length + 4).then_some(self.pos + length)
+    }
+
+    /// Such a key, its `:`, and its value where that is as plain: the tokens that the long way would have made of them.
+    fn fetch_entry(&mut self, colon: usize) -> Outcome<()> {
+        let start = self.mark();
+        self.drop_candidate()?;
+        self.roll_indent(start.column as usize, None, Kind::BlockMappingStart, start)?;
+        let key = self.token(Kind::Key, start);
+        self.queue.push_back(key);
+        self.push_plain(start, colon);
+        self.push_indicator(Kind::Value, 1);
+        self.key_allowed = false;
+        let rest = &self.text[self.pos..];
+        let blanks = rest.iter().take_while(|&&b| b == b' ').count();
+        let length = rest[blanks..].iter().position(|&b| is(b, BREAK | COLON) || matches!(b, b'#' | b'\t'));
+        let Some(value) = length.map(|length| &rest[blanks..blanks + length]) else { return Ok(()) };
+        if value.first().is_none_or(|&b| is(b, INDICATOR)) || value.ends_with(b" ") {
+            return Ok(());
+        }
+        // It ends with its line where the next one is not indented more than the key.
+        let (from, end) = (self.pos + blanks, self.pos + blanks + value.len());
+        let Some([b'\n', next @ ..]) = self.text.get(end..) else { return Ok(()) };
+        let indent = next.iter().take_while(|&&b| b == b' ').count();
+        if indent as isize > self.indent || next.len() < indent + 3 || is(next[indent], BLANK | BREAK) {
+            return Ok(());
+        }
+        self.pos = from;
+        let start = self.mark();
+        self.push_plain(start, end);
+        self.line += 1;
+        self.line_start = end + 1;
+        self.pos = end + 1 + indent;
+        self.key_allowed = true;
+        Ok(())
+    }
+
+    /// A plain scalar on one line.
+    fn push_plain(&mut self, start: Mark, end: usize) {
+        self.pos = end;
+        let content = Content { start: start.pos, end: end as u32, copied: false };
+        let token = Token { content, ..self.token(Kind::Scalar, start) };
+        self.queue.push_back(token);
     }
 
     fn push_indicator(&mut self, kind: Kind, width: usize) {
