@@ -18,6 +18,10 @@ pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
 
 /// Safe for a terminal with every byte in its place: what is hostile becomes question marks.
 pub(super) fn mask_controls(text: &str) -> String {
+    let plain = |b: u8| matches!(b, b' '..=b'~' | b'\t' | b'\n');
+    if text.bytes().fold(true, |all, b| all & plain(b)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -4,7 +4,9 @@ use super::escape::mask_controls;
 use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
 use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -124,20 +126,41 @@ pub(super) fn range(versions: Versions) -> String {
 
 /// Texts made safe for a terminal, one copy a file.
 #[derive(Default)]
-struct Texts(FxHashMap<*const Source, Option<Arc<NamedSource<String>>>>);
+struct Texts(FxHashMap<*const Source, Option<Arc<Listing>>>);
 
 impl Texts {
     /// None where the text is not UTF-8: no frame can be drawn.
-    fn of(&mut self, location: &Location) -> Option<Arc<NamedSource<String>>> {
+    fn of(&mut self, location: &Location) -> Option<Arc<Listing>> {
         let source = &location.source;
         let entry = self.0.entry(Arc::as_ptr(source));
         entry
             .or_insert_with(|| {
                 let text = std::str::from_utf8(&source.text).ok()?;
                 let name = location.file.as_deref().unwrap_or("command line");
-                Some(Arc::new(NamedSource::new(escape_controls(name), mask_controls(text))))
+                Some(Arc::new(Listing { name: escape_controls(name).into_owned(), text: mask_controls(text), source: source.clone() }))
             })
             .clone()
+    }
+}
+
+/// A file's text, of which miette gets the lines that it shows: by itself it counts them from the start of the file for each of them.
+#[derive(Debug)]
+struct Listing {
+    name: String,
+    /// As long as the source's, line by line.
+    text: String,
+    source: Arc<Source>,
+}
+
+impl SourceCode for Listing {
+    fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let above = self.source.line_of(span.offset() as u32).saturating_sub(before + 1);
+        let start = self.source.line(above + 1).start;
+        let from_there = SourceSpan::from((span.offset() - start, span.len()));
+        let shown = self.text[start..].read_span(&from_there, before, after)?;
+        let place = SourceSpan::from((start + shown.span().offset(), shown.span().len()));
+        let (line, lines) = (above + shown.line(), above + shown.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), shown.data(), place, line, shown.column(), lines)))
     }
 }
 
@@ -149,7 +172,7 @@ struct Shown {
     message: String,
     severity: miette::Severity,
     help: Option<String>,
-    source: Option<Arc<NamedSource<String>>>,
+    source: Option<Arc<Listing>>,
     label: Option<LabeledSpan>,
 }
 

@@ -9,9 +9,9 @@
 use super::functions::{self, Call, Function, Type};
 use super::parser;
 use super::print;
-use super::record::{Reading, Recorder};
+use super::record::{Miss, Reading, Recorder};
 use super::tree::*;
-use super::{Asked, MOST_STACK, MissingRead, Reason, Record, Renderer, TemplateError, Templates};
+use super::{Asked, MOST_STACK, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
 use crate::limits::{Limit, Limits, exceeded};
 use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
@@ -1061,8 +1061,8 @@ impl Engine<'_> {
             Kind::Nil => {
                 let mut fault = frame.fault(format!("nil pointer evaluating interface {{}}.{name}"));
                 let at = frame.span(node.range);
-                let path = self.recorder.missing.iter().rev().find(|miss| miss.at == at).and_then(|miss| miss.path.as_deref());
-                let missing = path.map_or_else(|| format!("what stands before `.{name}`"), |path| format!("`.{}`", path.join(".")));
+                let path = self.recorder.path_of_miss(at);
+                let missing = path.as_ref().map_or_else(|| format!("what stands before `.{name}`"), |path| format!("`.{}`", path.join(".")));
                 fault.help = Some(format!("{missing} is not set here; put it in parentheses, or around it an `if` or `with`"));
                 fault.holder = path.and_then(|path| {
                     let (name, before) = path.split_last()?;
@@ -1131,11 +1131,7 @@ impl Engine<'_> {
         if !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize) {
             return;
         }
-        let path = path_of(&self.data, map).map(|mut path| {
-            path.push(name.into());
-            path
-        });
-        self.recorder.missing.push(MissingRead { at, path, guarded });
+        self.recorder.missed(Miss { at, root: self.data.clone(), map: map.clone(), name: name.into(), guarded });
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1711,37 +1707,4 @@ fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments:
     }
     let Some(last) = last else { return Ok(at) };
     at.as_map().and_then(|map| map.get(last.as_bytes())).filter(|value| value.as_map().is_none()).ok_or_else(|| no_value(last))
-}
-
-/// Where a map lies in the tree of the data's values.
-fn path_of(data: &Value, wanted: &Map) -> Option<Vec<Box<str>>> {
-    const MAX_VISITS: usize = 50_000;
-    let values = data.as_map()?.get(b"Values")?;
-    // Maps with the visited one that holds them: only of the wanted one the path is written.
-    let mut visited: Vec<(Map, Option<usize>)> = Vec::new();
-    let mut stack: Vec<(Map, Option<usize>)> = vec![(values.as_map()?.clone(), None)];
-    while let Some((map, holder)) = stack.pop() {
-        if Rc::ptr_eq(&map.0, &wanted.0) {
-            let mut path: Vec<Box<str>> = Vec::new();
-            let (mut inner, mut holder) = (&map, holder);
-            while let Some((outer, next)) = holder.map(|index| &visited[index]) {
-                let entries = &outer.0.borrow().entries;
-                let is_it = |value: &Value| value.as_map().is_some_and(|map| Rc::ptr_eq(&map.0, &inner.0));
-                let key = entries.iter().find(|(_, entry)| is_it(&entry.value)).map(|(key, _)| String::from_utf8_lossy(key));
-                path.push(key?.into());
-                (inner, holder) = (outer, *next);
-            }
-            path.push("Values".into());
-            path.reverse();
-            return Some(path);
-        }
-        if visited.len() >= MAX_VISITS {
-            return None;
-        }
-        let inner = map.0.borrow();
-        stack.extend(inner.entries.values().filter_map(|entry| Some((entry.value.as_map()?.clone(), Some(visited.len())))));
-        drop(inner);
-        visited.push((map, holder));
-    }
-    None
 }

@@ -4,8 +4,9 @@
 
 use super::tree::{NodeIndex, Template};
 use crate::source::{Origin, OriginId, Origins, Span};
-use crate::value::{Kind, Value};
-use rustc_hash::FxHashSet;
+use crate::value::{Kind, Map, MapData, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -70,12 +71,63 @@ pub struct Record {
     pub capabilities: Vec<Asked>,
 }
 
+/// A field that is not there, as it is noticed.
+pub(super) struct Miss {
+    pub at: Span,
+    /// The data of the template, and the map in which nothing was found.
+    pub root: Value,
+    pub map: Map,
+    pub name: Box<str>,
+    pub guarded: bool,
+}
+
+/// Where the maps lie in the tree of a template's values.
+struct Places {
+    /// The maps, and for each the one that holds it.
+    maps: Vec<(Map, Option<usize>)>,
+    by_address: FxHashMap<*const RefCell<MapData>, usize>,
+}
+
+impl Places {
+    fn of(root: &Value) -> Places {
+        const MOST: usize = 50_000;
+        let mut places = Places { maps: Vec::new(), by_address: FxHashMap::default() };
+        let values = root.as_map().and_then(|map| map.get(b"Values"));
+        let mut stack: Vec<(Map, Option<usize>)> = values.iter().filter_map(Value::as_map).map(|map| (map.clone(), None)).collect();
+        while let Some((map, holder)) = stack.pop() {
+            let index = places.maps.len();
+            if index >= MOST || places.by_address.contains_key(&Rc::as_ptr(&map.0)) {
+                continue;
+            }
+            places.by_address.insert(Rc::as_ptr(&map.0), index);
+            stack.extend(map.0.borrow().entries.values().filter_map(|entry| Some((entry.value.as_map()?.clone(), Some(index)))));
+            places.maps.push((map, holder));
+        }
+        places
+    }
+
+    fn path(&self, miss: &Miss) -> Option<Vec<Box<str>>> {
+        let (mut inner, mut holder) = (&miss.map, self.maps[*self.by_address.get(&Rc::as_ptr(&miss.map.0))?].1);
+        let mut path = vec![miss.name.clone()];
+        while let Some((outer, next)) = holder.map(|index| &self.maps[index]) {
+            let entries = &outer.0.borrow().entries;
+            let is_it = |value: &Value| value.as_map().is_some_and(|map| Rc::ptr_eq(&map.0, &inner.0));
+            let key = entries.iter().find(|(_, entry)| is_it(&entry.value)).map(|(key, _)| String::from_utf8_lossy(key));
+            path.push(key?.into());
+            (inner, holder) = (outer, *next);
+        }
+        path.push("Values".into());
+        path.reverse();
+        Some(path)
+    }
+}
+
 /// What a render collects while it runs.
 #[derive(Default)]
 pub(super) struct Recorder {
     read: BitSet,
     executed: BitSet,
-    pub missing: Vec<MissingRead>,
+    missed: Vec<Miss>,
     /// Place and map of each miss, so that it is recorded once.
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
@@ -175,6 +227,15 @@ impl Recorder {
         }
     }
 
+    pub fn missed(&mut self, miss: Miss) {
+        self.missed.push(miss);
+    }
+
+    /// Where the last miss at a place would lie.
+    pub fn path_of_miss(&self, at: Span) -> Option<Vec<Box<str>>> {
+        self.missed.iter().rev().find(|miss| miss.at == at).and_then(|miss| Places::of(&miss.root).path(miss))
+    }
+
     pub fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
         self.misses.insert((at, map))
     }
@@ -207,10 +268,20 @@ impl Recorder {
         }
         spans.sort_unstable();
         spans.dedup();
+        let mut places: Vec<(&Value, Places)> = Vec::new();
+        let mut missing = Vec::with_capacity(self.missed.len());
+        for miss in &self.missed {
+            let is_same = |root: &Value| matches!((root.as_map(), miss.root.as_map()), (Some(a), Some(b)) if Rc::ptr_eq(&a.0, &b.0));
+            let known = places.iter().position(|(root, _)| is_same(root)).unwrap_or_else(|| {
+                places.push((&miss.root, Places::of(&miss.root)));
+                places.len() - 1
+            });
+            missing.push(MissingRead { at: miss.at, path: places[known].1.path(miss), guarded: miss.guarded });
+        }
         Record {
             read: spans,
             executed: self.executed,
-            missing: self.missing,
+            missing,
             volatile: self.volatile.into_iter().collect(),
             capabilities: self.asked_before.into_iter().collect(),
         }

@@ -18,6 +18,7 @@ use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How to render.
@@ -329,8 +330,14 @@ impl Run<'_> {
         self.rendered.problems.extend(errors.iter().cloned().map(Problem::Parse));
         let mut renderer = Renderer::new(&templates, self.render, &self.environment.name, self.options.limits);
         *renderer.origins() = origins;
-        let data = || all.values().map(|r| &r.data);
-        data().for_each(|map| Value::from(Kind::Map(map.clone())).share());
+        // The data of the chart and of each subchart.
+        let mut data: Vec<&Map> = Vec::new();
+        for renderable in all.values() {
+            if !data.iter().any(|map| Rc::ptr_eq(&map.0, &renderable.data.0)) {
+                data.push(&renderable.data);
+            }
+        }
+        data.iter().for_each(|&map| Value::from(Kind::Map(map.clone())).share());
         for (done, (name, source)) in names.iter().enumerate() {
             if let Some(limit) = renderer.is_spent() {
                 let left = names.len() - done;
@@ -365,7 +372,7 @@ impl Run<'_> {
             };
             let mut others = Versions::NONE;
             while let Some((_, capabilities)) = left.first().filter(|_| !changed) {
-                let set = |capabilities: &Value| data().for_each(|map| map.insert(b"Capabilities", capabilities.clone()));
+                let set = |capabilities: &Value| data.iter().for_each(|map| map.insert(b"Capabilities", capabilities.clone()));
                 set(&context::capabilities(capabilities));
                 let variant = renderer.execute(name, &dot);
                 set(&shared.capabilities);

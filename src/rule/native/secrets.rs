@@ -154,8 +154,12 @@ pub(crate) fn is_harmless(value: &str) -> bool {
 
 /// Whether text holds a private key, or a well-known kind of token.
 pub(crate) fn is_secret_text(text: &str) -> bool {
-    (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----"))
-        || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
+    let has = |part: &str| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some();
+    if has("-----BEGIN ") && has("PRIVATE KEY-----") {
+        return true;
+    }
+    ["AKIA", "ASIA", "ghp_", "github_pat_"].into_iter().any(has)
+        && text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
             let of_length = |prefix: &str, length: usize| word.starts_with(prefix) && word.len() >= length;
             // AWS access keys, GitHub tokens, Slack tokens: their issuers made them recognizable for this purpose.
             (word.len() == 20
