@@ -92,10 +92,10 @@ impl Secrets {
     fn add_lines(&mut self, id: SourceId, sources: &Sources) {
         let text = &sources.get(id).text;
         for (start, line) in lines(text, &(0..text.len())) {
-            let Some((key, value)) = line.split_once(':') else { continue };
-            if is_secret_key(key.trim_matches([' ', '-', '"', '\''])) && !is_harmless(value) {
-                let from = start + line.len() - value.trim_start().len();
-                self.add_span(Span::new(id, from, start + line.len()), sources);
+            for (key, value) in pairs(line) {
+                if is_secret_key(key) && !is_harmless(&line[value.clone()]) {
+                    self.add_span(Span::new(id, start + value.start, start + value.end), sources);
+                }
             }
         }
     }
@@ -173,6 +173,10 @@ impl Secrets {
                     inside = line.starts_with("data:") || line.starts_with("stringData:");
                 }
                 let value = if line.starts_with(' ') { line.find(": ").map_or(0, |at| at + 2) } else { line.find(':').map_or(0, |at| at + 1) };
+                if inside && line[value..].trim_start().starts_with('{') {
+                    // One by one, for they are looked for elsewhere as well.
+                    pairs(line).for_each(|(_, value)| self.add_written(Span::new(text, start + value.start, start + value.end), sources));
+                }
                 if inside && !line[value..].trim().is_empty() {
                     self.add_written(Span::new(text, start + value, start + line.len()), sources);
                 }
@@ -183,15 +187,20 @@ impl Secrets {
     /// Of an action only its constants are secret: the rest tells where the value comes from.
     fn add_written(&mut self, span: Span, sources: &Sources) {
         let text = sources.text(span);
-        if memchr::memmem::find(text, b"{{").is_none() {
-            return self.add_span(span, sources);
-        }
+        let mut add = |from: usize, to: usize| self.add_span(Span::new(span.source, span.start as usize + from, span.start as usize + to), sources);
         let mut from = 0;
-        while let Some(open) = memchr::memchr2(b'"', b'`', &text[from..]).map(|at| from + at) {
-            let Some(length) = memchr::memchr(text[open], &text[open + 1..]) else { return };
-            from = open + length + 2;
-            self.add_span(Span::new(span.source, span.start as usize + open, span.start as usize + from), sources);
+        while let Some(open) = memchr::memmem::find(&text[from..], b"{{").map(|at| from + at) {
+            add(from, open);
+            let close = memchr::memmem::find(&text[open..], b"}}").map_or(text.len(), |at| open + at + 2);
+            let mut at = open;
+            while let Some(start) = memchr::memchr2(b'"', b'`', &text[at..close]).map(|i| at + i) {
+                let Some(length) = memchr::memchr(text[start], &text[start + 1..close]) else { break };
+                at = start + length + 2;
+                add(start, at);
+            }
+            from = close;
         }
+        add(from, text.len());
     }
 
     /// Values that sound like secrets, and what stands at the path of a secret in another file.
@@ -339,7 +348,11 @@ impl Secrets {
     pub fn without(&self, id: SourceId, sources: &Sources) -> Source {
         let source = sources.get(id);
         let whole = Span::new(id, 0, source.text.len());
-        let hidden = self.hidden_in(whole, sources);
+        let mut hidden = self.hidden_in(whole, sources);
+        // What is a secret in one place is one in all.
+        for secret in self.texts.iter().filter(|secret| secret.len() >= LONG) {
+            hidden.extend(memchr::memmem::find_iter(&source.text, secret).map(|at| at as u32..(at + secret.len()) as u32));
+        }
         if hidden.is_empty() {
             return source.clone();
         }
@@ -373,6 +386,22 @@ impl Secrets {
         }
         message
     }
+}
+
+/// The keys of a line of a text that is no YAML, and where their values stand in it.
+fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    line.match_indices(':').filter(|(at, _)| line[at + 1..].starts_with([' ', '\t'])).map(move |(at, _)| {
+        let before = &line[..at];
+        let key = before.rsplit([',', '{', '[', ' ']).next().unwrap_or(before).trim_matches(['-', '"', '\'']);
+        let value = line[at + 1..].trim_start();
+        let length = match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => value[1..].find(quote).map(|end| end + 2),
+            _ if before.contains('{') => value.find([',', '}', ']']),
+            _ => None,
+        };
+        let start = line.len() - value.len();
+        (key, start..start + length.unwrap_or(value.len()))
+    })
 }
 
 /// The templates that a problem shows.

@@ -4,7 +4,7 @@ use super::{ColorArguments, ExitCode, columns, fail, print};
 use crate::manifest::Object;
 use crate::matrix::{Layout, Matrix};
 use crate::rendering::Rendering;
-use crate::report::{Report, Style};
+use crate::report::{Report, Style, escape_controls};
 use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::usage::{self, Coverage};
@@ -111,7 +111,7 @@ pub(super) fn environments(arguments: &EnvironmentsArguments) -> ExitCode {
             matrix.to_text(Layout { only_differences: arguments.differences, width: columns(), color, places: arguments.places })
         }
         MatrixFormat::Markdown => matrix.to_markdown(arguments.differences),
-        MatrixFormat::Json => serde_json::to_string_pretty(&matrix.to_json(arguments.differences)).unwrap_or_default() + "\n",
+        MatrixFormat::Json => crate::report::json_text(&matrix.to_json(arguments.differences)),
     };
     print(text.as_bytes())
 }
@@ -126,7 +126,7 @@ pub(super) fn coverage(arguments: &CoverageArguments) -> ExitCode {
         CoverageFormat::Text => text(&coverage),
         CoverageFormat::Lcov => lcov(&coverage),
     };
-    print(text.as_bytes())
+    print(escape_controls(&text).as_bytes())
 }
 
 fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
@@ -140,6 +140,7 @@ fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     for (i, (file, c)) in coverage.iter().map(|(file, c)| (&**file, c)).chain([(&*total, &all)]).enumerate() {
         let (rendered, lines) = (c.rendered_lines(), c.lines.len());
         let percent = 100.0 * rendered as f64 / lines.max(1) as f64;
+        let file = file.replace('\n', " ");
         let _ = write!(out, "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches", c.taken_branches(), c.branches.len());
         let missing = c.never_rendered();
         if !missing.is_empty() && i < coverage.len() {
@@ -154,7 +155,7 @@ fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
 fn lcov(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     let mut out = String::new();
     for (file, c) in coverage {
-        let _ = writeln!(out, "TN:\nSF:{file}");
+        let _ = writeln!(out, "TN:\nSF:{}", file.replace('\n', " "));
         for (i, (line, taken)) in c.branches.iter().enumerate() {
             let _ = writeln!(out, "BRDA:{line},0,{i},{}", u8::from(*taken));
         }

@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             difference::to_text(&from, &to, &changes, Layout { color: style.color, width: style.width })
         }
         Format::Markdown => difference::to_markdown(&from, &to, &changes),
-        Format::Json => serde_json::to_string_pretty(&difference::to_json(&from, &to, &changes)).unwrap_or_default() + "\n",
+        Format::Json => crate::report::json_text(&difference::to_json(&from, &to, &changes)),
     };
     print(text.as_bytes())
 }

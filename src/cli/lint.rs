@@ -2,7 +2,7 @@
 
 use super::{ColorArguments, ExitCode, fail, print};
 use crate::config::FailOn;
-use crate::report::{Format, Report, Style};
+use crate::report::{Format, Report, Style, escape_controls};
 use crate::{ConfigChoice, Options, Progress, fix, lint};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -146,11 +146,14 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
     let mut err = std::io::stderr();
     for (finding, why) in &fixes.refused {
         let place = finding.locations.first().map(|l| format!("{}:{}: ", l.file.as_deref().unwrap_or_default(), l.line)).unwrap_or_default();
-        let _ = writeln!(err, "{place}not fixed, since {why}: {} ({})", finding.message, finding.rule);
+        let told = format!("{place}not fixed, since {why}: {} ({})", finding.message, finding.rule);
+        let _ = writeln!(err, "{}", escape_controls(&told));
     }
     if arguments.diff {
         let diffs: String = fixes.files.iter().map(|(file, (before, after))| fix::diff(&name(file), before, after)).collect();
-        let code = print(diffs.as_bytes());
+        // Lines of files from Windows end as they do there.
+        let safe: Vec<_> = diffs.split("\r\n").map(escape_controls).collect();
+        let code = print(safe.join("\r\n").as_bytes());
         return Ok(Some(if code == 0 { u8::from(!diffs.is_empty()) } else { code }));
     }
     for (file, (_, after)) in &fixes.files {

@@ -184,6 +184,6 @@ fn try_print(bytes: &[u8]) -> std::io::Result<()> {
 
 /// Says why we could not work.
 fn fail(message: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "thebot-lint: {message}");
+    let _ = writeln!(std::io::stderr(), "thebot-lint: {}", crate::report::escape_controls(message));
     2
 }

@@ -237,7 +237,7 @@ pub(super) fn test(arguments: &TestArguments) -> ExitCode {
         }
     }
     let _ = writeln!(told, "{}, {}.", counted(count, "rule"), if broken == 0 { "all fine".into() } else { format!("{broken} failed") });
-    match print(told.as_bytes()) {
+    match print(crate::report::escape_controls(&told).as_bytes()) {
         0 => u8::from(broken > 0),
         code => code,
     }

@@ -41,7 +41,7 @@ pub(super) fn list(arguments: &ListArguments) -> ExitCode {
     }
     let text = match arguments.format {
         ListFormat::Human => human(&rules),
-        ListFormat::Json => serde_json::to_string_pretty(&rules.iter().map(|d| as_json(d)).collect::<Vec<_>>()).unwrap_or_default() + "\n",
+        ListFormat::Json => crate::report::json_text(&rules.iter().map(|d| as_json(d)).collect::<Vec<_>>()),
         ListFormat::Markdown => markdown(&rules),
     };
     print(text.as_bytes())
@@ -138,7 +138,7 @@ fn names_of(peer: &str, rules: &[&Definition], format: ListFormat) -> String {
         ListFormat::Json => {
             let ids = |rules: &[&Definition]| rules.iter().map(|d| d.id.to_string()).collect::<Vec<_>>();
             let map: BTreeMap<&str, Vec<String>> = names.iter().map(|(name, rules)| (*name, ids(rules))).collect();
-            out = serde_json::to_string_pretty(&map).unwrap_or_default() + "\n";
+            out = crate::report::json_text(&map);
         }
     }
     out

@@ -6,6 +6,7 @@ use crate::chart::capabilities::Capabilities;
 use crate::chart::strvals::FlagKind;
 use crate::chart::{self, Chart, Environment};
 use crate::limits::Limits;
+use crate::report::escape_controls;
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::manifests::{self, Helm, Printed, Selection};
 use crate::template::render::{self, Cache, Problem};
@@ -178,7 +179,7 @@ pub(super) fn run(arguments: Arguments) -> super::ExitCode {
     match render(&arguments) {
         Ok(code) => code,
         Err(message) => {
-            eprintln!("Error: {message}");
+            eprintln!("Error: {}", escape_controls(&message));
             1
         }
     }
@@ -216,10 +217,10 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     };
     let mut rendered = render::render(&chart, &sources, &environment, &inputs, options, &Cache::default(), 1);
     for warning in &rendered.warnings {
-        eprintln!("{warning}");
+        eprintln!("{}", escape_controls(warning));
     }
     for schema in &rendered.unjudged {
-        eprintln!("Warning: {}", schema.message);
+        eprintln!("Warning: {}", escape_controls(&schema.message));
     }
     sources.adopt(1, std::mem::take(&mut rendered.derived));
     let selection = Selection {

@@ -32,7 +32,7 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
                 break now;
             }
         };
-        let _ = writeln!(std::io::stderr(), "Changed: {}", seen.changes(&now));
+        let _ = writeln!(std::io::stderr(), "Changed: {}", crate::report::escape_controls(&seen.changes(&now)));
         seen = now;
         // An empty line parts the reports, and tells whether somebody still reads them.
         if !terminal && try_print(b"\n").is_err() {

@@ -3,17 +3,65 @@
 use std::borrow::Cow;
 
 /// Characters that move the cursor, colour, ring, or turn the direction of writing.
-fn is_hostile(c: char) -> bool {
+pub(super) fn is_hostile(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Where a text would give GitHub's log a command, if it were printed there: the character without which it is none. `::name …::` is one at
+/// the start of a line, the older `##[name]` anywhere.
+fn commands(text: &str) -> impl Iterator<Item = usize> {
+    let older = memchr::memmem::find_iter(text.as_bytes(), b"##[").map(|at| at + 2);
+    let mut start = 0;
+    let lines = text.split_inclusive('\n').map(move |line| {
+        start += line.len();
+        (start - line.len(), line)
+    });
+    let newer = lines.filter_map(|(start, line)| {
+        let command = line.trim_start();
+        let rest = command.strip_prefix("::")?.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
+        let is_one = rest.len() + 2 < command.len() && (rest.starts_with("::") || (rest.starts_with(' ') && rest.contains("::")));
+        is_one.then_some(start + line.len() - command.len())
+    });
+    older.chain(newer)
 }
 
 /// Safe for a terminal: control characters become visible escapes.
-pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hostile) {
-        return text.into();
+pub(super) fn visible_controls(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_hostile) { escaped(text, &[]).into() } else { text.into() }
+}
+
+fn escaped(text: &str, commands: &[usize]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if is_hostile(c) || commands.contains(&at) { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
-    text.chars().map(|c| if is_hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect::<String>().into()
+    out
+}
+
+/// Safe for a terminal and for a log: control characters, and what would be a command, become visible escapes.
+pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
+    let commands: Vec<usize> = commands(text).collect();
+    if commands.is_empty() { visible_controls(text) } else { escaped(text, &commands).into() }
+}
+
+/// JSON for people's terminals and logs as well: the same text, but for what they take for more than text.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    if text.chars().any(is_hostile) {
+        text = text.chars().fold(String::new(), |mut out, c| {
+            // All of them lie in the plane that four digits reach.
+            if is_hostile(c) {
+                out.push_str(&format!("\\u{:04x}", c as u32))
+            } else {
+                out.push(c)
+            }
+            out
+        });
+    }
+    // Brackets of JSON itself never follow such signs.
+    text.replace("##[", "##\\u005b")
 }
 
 /// Safe for a terminal with every byte in its place: what is hostile becomes question marks.
@@ -26,6 +74,7 @@ pub(super) fn mask_controls(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\r' => out.push(' '),
+            '[' if out.ends_with("##") => out.push('?'),
             c if is_hostile(c) => out.extend(std::iter::repeat_n('?', c.len_utf8())),
             c => out.push(c),
         }

@@ -1,6 +1,7 @@
 //! GitHub's workflow commands: annotations on the changed lines of a pull request.
 
-use super::{Report, escape_controls};
+use super::Report;
+use super::escape::visible_controls;
 use crate::diagnostic::Severity;
 use std::fmt::Write;
 
@@ -35,7 +36,7 @@ pub(super) fn write(report: &Report) -> String {
 /// GitHub's escape of a command's message, so that a chart cannot start a command of its own; its log shows colours, which a chart has no
 /// business with.
 fn data(text: &str) -> String {
-    let text: Vec<_> = text.split('\r').map(escape_controls).collect();
+    let text: Vec<_> = text.split('\r').map(visible_controls).collect();
     text.join("\r").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

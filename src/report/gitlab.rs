@@ -27,9 +27,7 @@ pub(super) fn write(report: &Report) -> String {
         })
     };
     let issues: Vec<_> = report.findings.iter().zip(&fingerprints).map(issue).collect();
-    let mut text = serde_json::to_string_pretty(&issues).unwrap_or_default();
-    text.push('\n');
-    text
+    super::json_text(&issues)
 }
 
 /// The fingerprint of each finding; a further finding with the same one gets its number behind it, since readers drop what they have seen.

@@ -26,9 +26,7 @@ pub(super) fn write(report: &Report) -> String {
             },
         },
     });
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    text.push('\n');
-    text
+    super::json_text(&value)
 }
 
 fn finding(f: &Finding) -> Value {

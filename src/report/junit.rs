@@ -1,6 +1,7 @@
 //! JUnit XML: one test suite a file, one failed test case a finding.
 
 use super::Report;
+use super::escape::is_hostile;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -53,9 +54,11 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '[' if out.ends_with("##") => out.push_str("&#91;"),
             '\n' => out.push_str("&#10;"),
             '\t' => out.push_str("&#9;"),
             '\r' => out.push_str("&#13;"),
+            c if (c as u32) >= 0x7f && is_hostile(c) => out.push_str(&format!("&#{};", c as u32)),
             c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub(crate) use escape::{Paint, escape_controls, escape_markdown, visible};
+pub(crate) use escape::{Paint, escape_controls, escape_markdown, json as json_text, visible};
 pub use human::Style;
 
 /// What a run found and what it looked at.

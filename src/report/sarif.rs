@@ -44,9 +44,7 @@ pub(super) fn write(report: &Report) -> String {
             "results": results,
         }],
     });
-    let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
-    text.push('\n');
-    text
+    super::json_text(&log)
 }
 
 fn rule(id: &str, report: &Report) -> Value {

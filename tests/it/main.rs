@@ -16,6 +16,8 @@ mod properties;
 mod provenance;
 mod render;
 mod secrets;
+#[cfg(unix)]
+mod strangers;
 mod usage;
 
 /// Copies a folder with everything in it.
