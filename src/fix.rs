@@ -6,6 +6,7 @@
 use crate::diagnostic::Role;
 use crate::lint;
 use crate::report::{Finding, Location, Report};
+use crate::secret::Secrets;
 use crate::setup::Setup;
 use crate::source::{Source, SourceKind, Sources, Unsaved};
 use crate::unit::{self, Unit};
@@ -171,6 +172,8 @@ pub struct Fixes {
     pub fixed: Vec<Finding>,
     /// Fixes that were not proven, and why.
     pub refused: Vec<(Finding, String)>,
+    /// What is not to be shown of the files.
+    pub secrets: Secrets,
 }
 
 /// Works out the fixes of all that the options name; nothing is written. Manifests from stdin have no file to change.
@@ -232,6 +235,7 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
             Err(_) => size = chosen.len() / 2,
         }
     }
+    all.secrets.take_in(now.secrets);
     for (file, text) in texts {
         let before = Sources::default().read_file(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
         if *before != *text {
@@ -305,6 +309,7 @@ struct Judged {
     report: Report,
     objects: Vec<manifest::Object>,
     notes: Vec<Vec<u8>>,
+    secrets: Secrets,
 }
 
 impl Judged {
@@ -314,24 +319,28 @@ impl Judged {
         match unit {
             Unit::Chart(path) => {
                 let (report, rendering) = lint::lint_chart(path, &setup, &options)?;
-                let Some(rendering) = rendering else { return Ok(Judged { report, objects: Vec::new(), notes: Vec::new() }) };
+                let Some(rendering) = rendering else {
+                    return Ok(Judged { report, objects: Vec::new(), notes: Vec::new(), secrets: Secrets::default() });
+                };
                 let outputs = rendering.renders.iter().flat_map(|r| &r.rendered.outputs).filter(|o| o.name.ends_with("NOTES.txt"));
                 let notes = outputs.map(|o| rendering.sources.get(o.text).text.to_vec()).collect();
                 let objects = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
-                Ok(Judged { report, objects, notes })
+                Ok(Judged { report, objects, notes, secrets: Secrets::of_chart(&rendering) })
             }
             Unit::Manifests(_) | Unit::Stdin => {
                 let report = lint::lint_unit(unit, &setup, &options, false)?;
                 let mut sources = Sources::with(options.unsaved.clone());
-                let mut objects = Vec::new();
+                let (mut objects, mut read) = (Vec::new(), Vec::new());
                 let files = if let Unit::Manifests(files) = unit { &files[..] } else { &[] };
                 for file in files {
                     let text = sources.read_file(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
                     let name: Arc<str> = file.display().to_string().into();
                     let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
                     objects.extend(manifest::read(&sources.get(source).text, source, &name, None, &mut Vec::new()));
+                    read.push(source);
                 }
-                Ok(Judged { report, objects, notes: Vec::new() })
+                let secrets = Secrets::of_manifests(&objects, &read, &sources);
+                Ok(Judged { report, objects, notes: Vec::new(), secrets })
             }
         }
     }

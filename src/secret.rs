@@ -100,6 +100,11 @@ impl Secrets {
         }
     }
 
+    /// Takes in the texts that another unit hides.
+    pub fn take_in(&mut self, other: Secrets) {
+        self.texts.extend(other.texts);
+    }
+
     /// The secrets of manifests.
     pub fn of_manifests(objects: &[Object], texts: &[SourceId], sources: &Sources) -> Secrets {
         let mut secrets = Secrets::of_objects(objects.iter(), sources);

@@ -151,6 +151,7 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
     }
     if arguments.diff {
         let diffs: String = fixes.files.iter().map(|(file, (before, after))| fix::diff(&name(file), before, after)).collect();
+        let diffs = fixes.secrets.without_texts(&diffs, true);
         // Lines of files from Windows end as they do there.
         let safe: Vec<_> = diffs.split("\r\n").map(escape_controls).collect();
         let code = print(safe.join("\r\n").as_bytes());
