@@ -364,9 +364,12 @@ impl Secrets {
         let mut text = source.text.to_vec();
         for part in hidden {
             let end = (part.end as usize).min(text.len());
+            let mut is_indentation = true;
             for byte in &mut text[(part.start as usize).min(end)..end] {
-                // The shape of the file stays.
-                if !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'') {
+                // The shape of the file stays, that of a line does not.
+                let is_break = matches!(byte, b'\n' | b'\r');
+                is_indentation = is_break || (is_indentation && byte.is_ascii_whitespace());
+                if !is_indentation && !matches!(byte, b'"' | b'\'') {
                     *byte = b'*';
                 }
             }

@@ -154,6 +154,13 @@ pub trait Object: std::fmt::Debug {
 #[derive(Clone, Debug)]
 pub struct Bytes(pub Text);
 
+impl Bytes {
+    /// As encoding/json writes it.
+    pub fn base64(&self) -> String {
+        data_encoding::BASE64.encode(&self.0.bytes)
+    }
+}
+
 impl Object for Bytes {
     fn go_type(&self) -> &str {
         "[]uint8"

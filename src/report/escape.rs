@@ -82,6 +82,19 @@ pub(super) fn mask_controls(text: &str) -> String {
     out
 }
 
+/// A line whose masked end does not tell how long it was. What stands before it keeps its column.
+pub(super) fn even(line: &str) -> Cow<'_, str> {
+    let masked = line.trim_end_matches([' ', '\t', '\r', '"', '\'', ',', ']', '}']);
+    let shown = masked.trim_end_matches('*');
+    if masked.len() - shown.len() < SHORTEST_MASK {
+        return line.into();
+    }
+    format!("{shown}********{}", &line[masked.len()..]).into()
+}
+
+/// Fewer asterisks are a pattern (`**/*.yaml`, `"*"`).
+const SHORTEST_MASK: usize = 3;
+
 /// One line of Markdown that means nothing but its text: no table cell, link, image, HTML or code begins in it.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,6 +1,6 @@
 //! For people: code frames by miette, the values line under the template line, a summary.
 
-use super::escape::mask_controls;
+use super::escape::{even, mask_controls};
 use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
@@ -137,7 +137,7 @@ impl Texts {
             .or_insert_with(|| {
                 let text = std::str::from_utf8(&source.text).ok()?;
                 let name = location.file.as_deref().unwrap_or("command line");
-                Some(Arc::new(Listing { name: escape_controls(name).into_owned(), text: mask_controls(text), source: source.clone() }))
+                Some(Arc::new(Listing::new(name, text)))
             })
             .clone()
     }
@@ -147,15 +147,42 @@ impl Texts {
 #[derive(Debug)]
 struct Listing {
     name: String,
-    /// As long as the source's, line by line.
+    /// The ends of lines may be other than in the file.
     text: String,
-    source: Arc<Source>,
+    /// Where they start in the text.
+    lines: Vec<usize>,
+}
+
+impl Listing {
+    fn new(name: &str, text: &str) -> Listing {
+        let text = mask_controls(text);
+        let (mut shown, mut lines) = (String::with_capacity(text.len()), vec![0]);
+        for line in text.split_inclusive('\n') {
+            match line.strip_suffix('\n') {
+                Some(line) => {
+                    shown.push_str(&even(line));
+                    shown.push('\n');
+                    lines.push(shown.len());
+                }
+                None => shown.push_str(&even(line)),
+            }
+        }
+        Listing { name: escape_controls(name).into_owned(), text: shown, lines }
+    }
+
+    /// Where a byte of a line of the file stands.
+    fn at(&self, line: usize, offset: usize) -> usize {
+        let start = self.lines[(line - 1).min(self.lines.len() - 1)];
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        self.text.floor_char_boundary((start + offset).min(end.max(start)))
+    }
 }
 
 impl SourceCode for Listing {
     fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let above = self.source.line_of(span.offset() as u32).saturating_sub(before + 1);
-        let start = self.source.line(above + 1).start;
+        let line = self.lines.partition_point(|start| *start <= span.offset());
+        let above = line.saturating_sub(before + 1);
+        let start = self.lines[above];
         let from_there = SourceSpan::from((span.offset() - start, span.len()));
         let shown = self.text[start..].read_span(&from_there, before, after)?;
         let place = SourceSpan::from((start + shown.span().offset(), shown.span().len()));
@@ -222,7 +249,11 @@ impl Shown {
             message: escape_controls(&message).into_owned(),
             severity: miette::Severity::Advice,
             help: None,
-            label: source.as_ref().map(|_| LabeledSpan::new(None, l.bytes.start, end - l.bytes.start)),
+            label: source.as_ref().map(|text| {
+                let from = text.at(l.line, l.bytes.start.saturating_sub(first.start));
+                let to = text.at(l.line, end.saturating_sub(first.start)).max(from);
+                LabeledSpan::new(None, from, to - from)
+            }),
             source,
         }
     }

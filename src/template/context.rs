@@ -41,6 +41,9 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Go's type of `.Chart`.
+const CHART: &str = "struct { chart.Metadata; IsRoot bool }";
+
 impl Object for Struct {
     fn go_type(&self) -> &str {
         self.go_type
@@ -64,7 +67,15 @@ impl Object for Struct {
             return printed.clone().into_bytes();
         }
         let mut out = if self.is_pointer { b"&{".to_vec() } else { b"{".to_vec() };
+        // Of `.Chart` all but the last are the fields of a struct within it.
+        let embedded = if self.go_type == CHART { self.fields.len() - 1 } else { 0 };
+        if embedded > 0 {
+            out.push(b'{');
+        }
         for (i, field) in self.fields.iter().enumerate() {
+            if i > 0 && i == embedded {
+                out.push(b'}');
+            }
             if i > 0 {
                 out.push(b' ');
             }
@@ -219,7 +230,7 @@ pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Ori
     fields.push(("Dependencies", "dependencies", true, pointers(dependencies, "[]*chart.Dependency")));
     fields.push(("Type", "type", true, chart_type));
     fields.push(("IsRoot", "IsRoot", false, Value::bool(release.is_root(id))));
-    Struct { go_type: "struct { chart.Metadata; IsRoot bool }", fields, printed: None, is_pointer: false }.into_value()
+    Struct { go_type: CHART, fields, printed: None, is_pointer: false }.into_value()
 }
 
 fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {

@@ -10,7 +10,7 @@ use super::pieces::Pieces;
 use super::scalar::{self, Scalar};
 use super::{Style, order};
 use crate::source::{OriginId, Origins};
-use crate::value::{Entry, Kind, TextBuilder, Value};
+use crate::value::{Bytes, Entry, Kind, TextBuilder, Value};
 use std::rc::Rc;
 
 /// Whose emitter.
@@ -161,6 +161,11 @@ impl Emitter {
             Kind::Object(object) => match object.plain() {
                 Some(Value { kind: Kind::Str(text), .. }) if self.dialect == Dialect::V3 && object.go_type() == "time.Time" => {
                     self.plain_word(&text.to_str(), at);
+                }
+                // yaml.v3 knows no bytes; v2 never sees them, for they went through JSON.
+                _ if self.dialect == Dialect::V2 && object.as_any().is::<Bytes>() => {
+                    let text = object.as_any().downcast_ref::<Bytes>().map(Bytes::base64).unwrap_or_default();
+                    self.value(&Value::str_from(text, at), place, depth + 1)?;
                 }
                 Some(plain) => self.value(&Value { origin: at, ..plain }, place, depth + 1)?,
                 None => return Err(marshaling(format!("json: unsupported type: {}", object.go_type()))),

@@ -4,7 +4,7 @@ use super::number::{format_g, format_json, quote};
 use super::pieces::Pieces;
 use crate::limits::Limit;
 use crate::source::{OriginId, Origins};
-use crate::value::{Kind, MapData, Text, TextBuilder, Value};
+use crate::value::{Bytes, Kind, MapData, Text, TextBuilder, Value};
 
 /// How [`write`] lays out its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,10 @@ impl Writer {
                 self.out.push(b"}", OriginId::NONE);
             }
             Kind::Object(object) => match (object.json_fields(), object.plain()) {
+                _ if object.as_any().is::<Bytes>() => {
+                    let text = object.as_any().downcast_ref::<Bytes>().map(Bytes::base64).unwrap_or_default();
+                    self.out.push(format!("\"{text}\"").as_bytes(), at);
+                }
                 (Some(fields), _) => self.fields(&fields, depth)?,
                 (None, Some(plain)) => self.value(&Value { origin: at, ..plain }, depth + 1)?,
                 (None, None) => return Err(format!("json: unsupported type: {}", object.go_type())),

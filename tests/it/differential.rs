@@ -335,6 +335,7 @@ fn forms(of: Type) -> &'static [&'static str] {
     }
 }
 
+/// The whole of `$` is none: it holds an address of memory, and what Helm was built with.
 fn leaves(of: Type) -> &'static [&'static str] {
     match of {
         'S' => &[
@@ -363,7 +364,11 @@ fn leaves(of: Type) -> &'static [&'static str] {
             "nil",
             "$.Values.m.a",
             "$.Values.deep.x",
-            ".",
+            "$.Chart",
+            "$.Files",
+            "$.Release",
+            "$.Template",
+            "($.Files.Get \"other.yaml\")",
             "1",
             "\"s\"",
             "$.Values.n",

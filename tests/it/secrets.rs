@@ -73,6 +73,23 @@ fn every_format_hides_them() {
     assert!(told.contains("*****"), "no frame shows a secret's line, so nothing was tested:\n{told}");
 }
 
+/// Asterisks at the end of a line are as many as for any other secret.
+#[test]
+fn the_mask_of_a_line_does_not_tell_how_long_the_secret_is() {
+    let masked = |password: &str, format: &str| {
+        let values =
+            format!("auth:\n  password: {password} # known\n  apiToken: {password}\n  tokens: {{a: 1, password: {password}}}\nx: &x {password}\n");
+        let pod = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: 5\nstringData:\n  a: {{ .Values.auth.apiToken }}\n  b: [{{ .Values.auth.tokens.password }}]\n";
+        let folder = chart(&[FILES[0], ("values.yaml", values.as_str()), ("templates/secret.yaml", pod)]);
+        run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--format", format])
+    };
+    for format in ["human", "html"] {
+        let (short, long) = (masked("hunter2", format), masked("a-much-longer-hunter2-with-more", format));
+        let lines = |text: &str| text.lines().filter(|l| l.contains("apiToken:") || l.contains("tokens:")).map(str::to_owned).collect::<Vec<_>>();
+        assert!(!lines(&short).is_empty() && lines(&short) == lines(&long), "{format}: {:#?} {:#?}", lines(&short), lines(&long));
+    }
+}
+
 #[test]
 fn every_command_hides_them() {
     let folder = chart(&FILES);
