@@ -82,10 +82,9 @@ fn every_function_hands_on_where_its_text_comes_from() {
     assert!(expected == told, "{} differs from line {}", golden.display(), differs.map_or(0, |at| at + 1));
 }
 
-/// Whether one of the places is that of a fact: its file and line, or the path that a flag sets, and not before its column, where the key is.
-fn has(places: &[Json], fact: &Json) -> bool {
-    let same = |at: &Json| ["file", "line", "path"].iter().all(|key| fact.get(key).is_none_or(|value| at[key] == *value));
-    places.iter().any(|at| same(at) && at["column"].as_u64() >= fact["column"].as_u64())
+/// The places that are that of a fact: its file and line, or the path that a flag sets.
+fn of_fact<'p>(places: &'p [Json], fact: &'p Json) -> impl Iterator<Item = &'p Json> {
+    places.iter().filter(|at| ["file", "line", "path"].iter().all(|key| fact.get(key).is_none_or(|value| at[key] == *value)))
 }
 
 #[test]
@@ -115,14 +114,19 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
             let record = |line: &u64| &records[*line as usize - 1];
             if fact["kind"] == "template" {
                 wrong.extend(
-                    lines("changed").iter().filter(|line| !has(&templates(record(line)), fact)).map(|line| format!("{line} is written by {fact}")),
+                    lines("changed")
+                        .iter()
+                        .filter(|line| of_fact(&templates(record(line)), fact).next().is_none())
+                        .map(|line| format!("{line} is written by {fact}")),
                 );
                 continue;
             }
-            let holds = |line: &u64| has(&places(record(line), "values"), fact);
+            let holds = |line: &u64| of_fact(&places(record(line), "values"), fact).next().is_some();
+            // What stands before the value is its key, which may reach other lines.
+            let holds_value = |line: &u64| of_fact(&places(record(line), "values"), fact).any(|at| at["column"].as_u64() >= fact["column"].as_u64());
             wrong.extend(lines("text").iter().filter(|line| !holds(line)).map(|line| format!("{line} holds {fact}")));
             let changed = lines("changed");
-            let said = (1..=records.len() as u64).filter(holds);
+            let said = (1..=records.len() as u64).filter(holds_value);
             wrong.extend(said.filter(|line| !changed.contains(line)).map(|line| format!("{line} is said to hold {fact}")));
         }
     }
