@@ -135,9 +135,14 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     let all: Vec<Object> = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
     let limits = rendering.sources.limits;
     let every = || rendering.crds.iter().chain(rendering.renders.iter().flat_map(|r| &r.objects));
-    let ((mut judge, of_usage), (across, of_chart)) = rayon::join(
+    let ((mut judge, of_usage), (across, of_chart, secrets)) = rayon::join(
         || rayon::join(|| Judge::new(setup, options, rendering.versions, limits, every()), || usage::check(&rendering)),
-        || rayon::join(|| across(&rendering, setup), || setup.rules.check_chart(&rendering.chart, &rendering.sources)),
+        || {
+            let of_chart = || setup.rules.check_chart(&rendering.chart, &rendering.sources);
+            let (across, of_chart) = rayon::join(|| across(&rendering, setup), of_chart);
+            let is_found = !(found.is_empty() && across.is_empty() && of_chart.is_empty());
+            (across, of_chart, is_found.then(|| Secrets::of_chart(&rendering)))
+        },
     );
     judge.unjudged(rendering.chart.head(), &mut found);
     options.cancelled()?;
@@ -147,7 +152,7 @@ pub(crate) fn lint_chart(path: &Path, setup: &Setup, options: &Options) -> Resul
     found.extend(of_chart);
     judge.unused_annotations(&all, &mut found);
     // Where nothing is found, nothing has to be hidden.
-    let secrets = LazyCell::new(|| Secrets::of_chart(&rendering));
+    let secrets = LazyCell::new(|| secrets.unwrap_or_else(|| Secrets::of_chart(&rendering)));
     let mut findings = if found.is_empty() { Vec::new() } else { settle(found, &rendering.sources, &secrets, &names, false) };
     for finding in findings.iter_mut().filter(|f| f.kubernetes == Some(rendering.versions)) {
         finding.kubernetes = None;

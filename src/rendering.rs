@@ -17,6 +17,7 @@ use crate::template::render::{self, Cache, Output, Rendered};
 use crate::yaml::Node;
 use crate::{Error, Options, kubernetes};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -277,19 +278,20 @@ fn for_clusters(
 
 /// The objects of `crds/`, read once: they are the same in every environment.
 fn crds(renders: &[Render], sources: &Sources, reuse: &Reuse, found: &mut Vec<Diagnostic>) -> Vec<Object> {
-    let mut seen: Vec<SourceId> = Vec::new();
-    let mut all = Vec::new();
-    for output in renders.iter().flat_map(|r| &r.rendered.crds) {
-        if seen.contains(&output.text) {
-            continue;
-        }
-        seen.push(output.text);
+    let mut seen = FxHashSet::default();
+    let files: Vec<&Output> = renders.iter().flat_map(|r| &r.rendered.crds).filter(|output| seen.insert(output.text)).collect();
+    let read = |output: &&Output| {
+        let text = &sources.get(output.text).text;
         let read = || {
-            let mut manifests = Manifests::read(&sources.get(output.text).text, output, None, &sources.limits);
+            let mut manifests = Manifests::read(text, output, None, &sources.limits);
             manifests.objects.iter_mut().for_each(|o| o.from_crds = true);
             manifests
         };
-        let Manifests { objects, problems, .. } = reuse.manifests(&sources.get(output.text).text, output, None, None, read);
+        reuse.manifests(text, output, None, None, read)
+    };
+    let read: Vec<Manifests> = files.par_iter().map(read).collect();
+    let mut all = Vec::new();
+    for Manifests { objects, problems, .. } in read {
         all.extend(objects);
         found.extend(problems);
     }
