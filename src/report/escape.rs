@@ -67,7 +67,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> String {
 /// Safe for a terminal with every byte in its place: what is hostile becomes question marks.
 pub(super) fn mask_controls(text: &str) -> String {
     let plain = |b: u8| matches!(b, b' '..=b'~' | b'\t' | b'\n');
-    if text.bytes().fold(true, |all, b| all & plain(b)) {
+    if text.bytes().fold(true, |all, b| all & plain(b)) && memchr::memmem::find(text.as_bytes(), b"##[").is_none() {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
