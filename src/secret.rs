@@ -143,10 +143,10 @@ impl Secrets {
         if beside.is_empty() {
             return;
         }
-        // Paths are written only of objects that hold one of the texts.
-        for object in objects.filter(|o| !is_secret(o) && has_text(&o.root, &texts)) {
-            for (path, node) in yaml::path::scalars(&object.root) {
-                if node.as_str().is_some_and(|text| texts.contains(text)) && meant(&path) && !self.touches(node.span) {
+        let is_said = |node: &Node| node.as_str().is_some_and(|text| texts.contains(text));
+        for object in objects.filter(|o| !is_secret(o)) {
+            for (path, node) in yaml::path::scalars_where(&object.root, &is_said) {
+                if meant(&path) && !self.touches(node.span) {
                     sources.trace(node.span).values.iter().for_each(|value| {
                         beside.remove(value);
                     });
@@ -425,16 +425,6 @@ fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
 /// Whether an object is a Secret of Kubernetes.
 pub fn is_secret(object: &Object) -> bool {
     &*object.identity.kind == "Secret" && &*object.identity.api_version == "v1"
-}
-
-/// Whether some scalar says one of the texts.
-fn has_text(root: &Node, texts: &FxHashSet<String>) -> bool {
-    match &root.data {
-        Data::Str(text) => texts.contains(&**text),
-        Data::Seq(items) => items.iter().any(|item| has_text(item, texts)),
-        Data::Map(entries) => entries.iter().any(|entry| has_text(&entry.value, texts)),
-        _ => false,
-    }
 }
 
 /// `true`, `""` and nothing at all tell nobody anything.

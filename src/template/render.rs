@@ -338,6 +338,16 @@ impl Run<'_> {
             }
         }
         data.iter().for_each(|&map| Value::from(Kind::Map(map.clone())).share());
+        // Which of the others give all the same answers; templates ask the same again and again.
+        let mut known: FxHashMap<Asked, Versions> = FxHashMap::default();
+        let others = self.options.others;
+        let mut alike = |asked: &[Asked]| {
+            asked.iter().fold(Versions::ALL, |all, one| {
+                let answering = || others.iter().filter(|(_, c)| is_answered_by(one, c)).map(|(minor, _)| Versions::minor(*minor));
+                let new = || answering().fold(Versions::NONE, Versions::or);
+                all.and(*known.entry(one.clone()).or_insert_with(new))
+            })
+        };
         for (done, (name, source)) in names.iter().enumerate() {
             if let Some(limit) = renderer.is_spent() {
                 let left = names.len() - done;
@@ -358,8 +368,8 @@ impl Run<'_> {
             let dot = Kind::Map(own.data.clone()).into();
             let made = renderer.execute(name, &dot);
             let (asked, changed) = renderer.take_asked();
-            let mut left: Vec<&(u32, Capabilities)> =
-                self.options.others.iter().filter(|(_, c)| !asked.iter().all(|a| is_answered_by(a, c))).collect();
+            let same = alike(&asked);
+            let mut left: Vec<&(u32, Capabilities)> = self.options.others.iter().filter(|(minor, _)| !same.contains(*minor)).collect();
             let text = match made {
                 Ok(text) => text,
                 Err(error) => {
@@ -377,11 +387,12 @@ impl Run<'_> {
                 let variant = renderer.execute(name, &dot);
                 set(&shared.capabilities);
                 let (asked, changed) = renderer.take_asked();
-                let (alike, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(|(_, c)| asked.iter().all(|a| is_answered_by(a, c)));
+                let same = alike(&asked);
+                let (these, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(|(minor, _)| same.contains(*minor));
                 // Each round must get further, whatever a template asks.
-                let (alike, rest) = if alike.is_empty() { (vec![left[0]], left[1..].to_vec()) } else { (alike, rest) };
+                let (these, rest) = if these.is_empty() { (vec![left[0]], left[1..].to_vec()) } else { (these, rest) };
                 left = rest;
-                let versions = alike.iter().fold(Versions::NONE, |all, (minor, _)| all.or(Versions::minor(*minor)));
+                let versions = these.iter().fold(Versions::NONE, |all, (minor, _)| all.or(Versions::minor(*minor)));
                 match variant {
                     Ok(variant) if !changed && same_bytes(&variant, &text) => {}
                     Ok(variant) if !changed => {

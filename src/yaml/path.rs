@@ -134,15 +134,36 @@ impl std::fmt::Display for Path {
 
 /// Every scalar (and empty collection) below a node, with its path.
 pub fn scalars(root: &Node) -> Vec<(Path, &Node)> {
-    let mut out = Vec::new();
-    let mut stack = vec![(Path::root(), root)];
-    while let Some((path, node)) = stack.pop() {
+    scalars_where(root, &|_| true)
+}
+
+/// As [`scalars`], of those that are wanted; no other path is written.
+pub fn scalars_where<'n>(root: &'n Node, wanted: &dyn Fn(&Node) -> bool) -> Vec<(Path, &'n Node)> {
+    enum At<'n> {
+        Key(&'n str),
+        Index(usize),
+    }
+    fn add<'n>(node: &'n Node, way: &mut Vec<At<'n>>, wanted: &dyn Fn(&Node) -> bool, out: &mut Vec<(Path, &'n Node)>) {
+        let mut below = |at: At<'n>, node: &'n Node| {
+            way.push(at);
+            add(node, way, wanted, out);
+            way.pop();
+        };
         match &node.data {
-            Data::Map(entries) if !entries.is_empty() => stack.extend(entries.iter().rev().map(|e| (path.key(&e.key), &e.value))),
-            Data::Seq(items) if !items.is_empty() => stack.extend(items.iter().enumerate().rev().map(|(i, n)| (path.index(i), n))),
-            _ => out.push((path, node)),
+            Data::Map(entries) if !entries.is_empty() => entries.iter().for_each(|e| below(At::Key(&e.key), &e.value)),
+            Data::Seq(items) if !items.is_empty() => items.iter().enumerate().for_each(|(i, n)| below(At::Index(i), n)),
+            _ if wanted(node) => {
+                let step = |at: &At| match at {
+                    At::Key(key) => Step::Key((*key).into()),
+                    At::Index(index) => Step::Index(*index),
+                };
+                out.push((Path(way.iter().map(step).collect()), node));
+            }
+            _ => {}
         }
     }
+    let mut out = Vec::new();
+    add(root, &mut Vec::new(), wanted, &mut out);
     out
 }
 
