@@ -327,7 +327,11 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_alphanumeric(&mut self) {
-        while self.peek().is_some_and(is_alphanumeric) {
+        loop {
+            self.at += self.rest().iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+            if !self.peek().is_some_and(is_alphanumeric) {
+                return;
+            }
             self.next();
         }
     }

@@ -15,7 +15,9 @@ use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
+use crate::threads;
 use crate::value::{Kind, Map, MapData, Value};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -434,11 +436,12 @@ impl Run<'_> {
             names.iter().map(|file| files.entry(file.clone()).or_default().clone()).collect()
         };
         // What another render is parsing just now is left to it.
-        for (file, slot) in names.iter().zip(&slots) {
+        let parse_free = |(file, slot): (_, &Arc<Mutex<Option<ParsedFile>>>)| {
             if let Ok(mut slot) = slot.try_lock() {
                 parsed(file, &mut slot);
             }
-        }
+        };
+        threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
         let all = set.get_or_init(|| {
             let mut templates = Templates::new();
             names.iter().zip(&slots).for_each(|(file, slot)| templates.append(&parsed(file, &mut locked(slot))));
