@@ -82,6 +82,11 @@ pub(super) fn mask_controls(text: &str) -> String {
     out
 }
 
+/// Where the character starts that a byte belongs to.
+pub(super) fn char_start(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// A line whose masked end does not tell how long it was. What stands before it keeps its column.
 pub(super) fn even(line: &str) -> Cow<'_, str> {
     let masked = line.trim_end_matches([' ', '\t', '\r', '"', '\'', ',', ']', '}']);

@@ -2,7 +2,7 @@
 //! script from elsewhere, no network; everything that a chart wrote is escaped by askama. `page.html#q=WORDS&severity=error&environment=prod`
 //! opens it filtered.
 
-use super::escape::even;
+use super::escape::{char_start, even};
 use super::human::range;
 use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity};
@@ -268,7 +268,7 @@ fn line(l: &Location, number: usize) -> Line {
     }
     let (whole, shown) = (range.len(), even(&cut(range.start, range.end)).into_owned());
     if whole != shown.len() && std::str::from_utf8(&l.source.text[range.clone()]).is_ok() {
-        let at = |offset: usize| shown.floor_char_boundary(offset.saturating_sub(range.start).min(shown.len()));
+        let at = |offset: usize| char_start(&shown, offset.saturating_sub(range.start));
         let (start, end) = (at(l.bytes.start), at(l.bytes.end.max(l.bytes.start)));
         let part = |from: usize, to: usize| shown[from..to].to_owned();
         return Line { number, before: end_of(part(0, start)), marked: start_of(part(start, end)), after: start_of(part(end, shown.len())) };

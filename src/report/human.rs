@@ -1,6 +1,6 @@
 //! For people: code frames by miette, the values line under the template line, a summary.
 
-use super::escape::{even, mask_controls};
+use super::escape::{char_start, even, mask_controls};
 use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
@@ -174,7 +174,7 @@ impl Listing {
     fn at(&self, line: usize, offset: usize) -> usize {
         let start = self.lines[(line - 1).min(self.lines.len() - 1)];
         let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
-        self.text.floor_char_boundary((start + offset).min(end.max(start)))
+        char_start(&self.text, (start + offset).min(end.max(start)))
     }
 }
 
