@@ -6,7 +6,7 @@
 
 mod editor;
 
-use editor::lsp;
+pub use editor::lsp;
 use std::path::Path;
 use std::sync::Arc;
 use thebot_lint::chart::strvals::{self, FlagKind};
