@@ -120,7 +120,7 @@ fn capabilities() -> ServerCapabilities {
 /// What is known of one chart.
 #[derive(Default)]
 struct ChartState {
-    /// Counts what may change how it is judged.
+    /// The last thing that may change how it is judged, of [`Server::revision`].
     revision: u64,
     /// The revision that was judged last, or given up.
     done: Option<u64>,
@@ -134,6 +134,8 @@ struct Server {
     sender: Sender<Message>,
     documents: Documents,
     charts: BTreeMap<PathBuf, ChartState>,
+    /// Counts whatever happens to any chart: one that is closed and opened again is told from what it was, which may still be judged.
+    revision: u64,
     running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
     /// Requests about charts that were never judged yet.
     waiting: Vec<Request>,
@@ -160,7 +162,7 @@ impl Asked {
 
 impl Server {
     fn new(sender: Sender<Message>) -> Server {
-        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), running: None, waiting: Vec::new(), model: None }
+        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), revision: 0, running: None, waiting: Vec::new(), model: None }
     }
 
     fn run(&mut self, connection: &Connection) {
@@ -477,7 +479,8 @@ impl Server {
 
     fn outdate(&mut self, chart: PathBuf) {
         self.cancel(&chart);
-        self.charts.entry(chart).or_default().revision += 1;
+        self.revision += 1;
+        self.charts.entry(chart).or_default().revision = self.revision;
     }
 
     /// The chart that a file lies in, the charts that are known to use it, and of a configuration those below it.
@@ -617,4 +620,33 @@ impl Drop for Server {
 
 fn paths_of<'u>(uris: impl Iterator<Item = &'u String>) -> Vec<PathBuf> {
     uris.filter_map(|uri| path_of(&uri.parse().ok()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_of_a_chart_that_was_closed_is_nothing_of_the_one_that_is_opened_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: a\nversion: 1.0.0\n").expect("a file");
+        let file = Unsaved::key(&folder.path().join("values.yaml"));
+        let uri: Uri = format!("file://{}", file.display()).parse().expect("a URI");
+        let (sender, _receiver) = unbounded();
+        let mut server = Server::new(sender);
+        let open = |server: &mut Server| {
+            server.documents.open(file.clone(), uri.clone(), 0, "a: 1\n");
+            server.touch(&file);
+            server.charts.iter().next().map(|(chart, state)| (chart.clone(), state.revision)).expect("the chart")
+        };
+        let (chart, revision) = open(&mut server);
+        server.running = Some((chart.clone(), Arc::default(), never()));
+        server.documents.close(&file);
+        server.touch(&file);
+        server.forget();
+        open(&mut server);
+        server.judged(Some(Outcome { chart: chart.clone(), revision, result: Err(None) }));
+        let state = &server.charts[&chart];
+        assert!(state.done != Some(state.revision), "it would never be judged");
+    }
 }

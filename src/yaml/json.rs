@@ -91,7 +91,7 @@ impl Writer {
                     self.out.push(format!("\"{text}\"").as_bytes(), at);
                 }
                 (Some(fields), _) => self.fields(&fields, depth)?,
-                (None, Some(plain)) => self.value(&Value { origin: at, ..plain }, depth + 1)?,
+                (None, Some(plain)) => self.value(&Value { origin: at, ..plain }, depth)?,
                 (None, None) => return Err(format!("json: unsupported type: {}", object.go_type())),
             },
         }
