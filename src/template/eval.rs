@@ -1434,6 +1434,14 @@ impl Engine<'_> {
         // Long texts take long: they count as more than one step.
         let read: usize = values.iter().filter_map(Value::as_text).map(|text| text.bytes.len()).sum();
         self.steps += read as u64 / 1024;
+        if function.costly {
+            self.steps += functions::COSTLY_STEPS;
+            // The steps that are counted one by one are not often enough to look at the clock.
+            let limit = if self.limits.is_late() { Limit::Timeout } else { Limit::TemplateSteps };
+            if limit == Limit::Timeout || self.steps > self.limits.get(limit) {
+                return Err(CallError::Limit(limit));
+            }
+        }
         let mut made = room.saturating_sub(call.budget);
         match &result {
             // What is kept of them takes memory, as text does; lists that were there before cost nothing.

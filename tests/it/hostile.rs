@@ -422,6 +422,12 @@ fn what_lies_at_a_limit_passes_and_one_more_does_not() {
 #[test]
 fn limits_of_templates_are_named_and_can_be_raised() {
     reaches("template-steps", "1000", "template-limit", &template("#{{ range until 2000 }}a{{ end }}"));
+    // Each of them takes a while: they count, and the clock is looked at.
+    for slow in
+        ["derivePassword 1 \"long\" \"p\" \"u\" \"s\"", "htpasswd \"u\" \"p\"", "bcrypt \"p\"", "genPrivateKey \"rsa\"", "genCA \"a\" 1 | toString"]
+    {
+        reaches("template-steps", "30000", "template-limit", &template(&format!("#{{{{ range until 2 }}}}{{{{ $_ := ({slow}) }}}}{{{{ end }}}}")));
+    }
     reaches("template-output", "1Ki", "template-limit", &template("#{{ range until 200 }}0123456789{{ end }}"));
     reaches("render-text", "20Ki", "template-limit", &template("#{{ repeat 30000 \"a\" | len }}"));
     reaches("render-text", "20Ki", "template-limit", &template("#{{ $l := list }}{{ range until 100 }}{{ $l = append $l (until 50) }}{{ end }}"));
@@ -492,6 +498,10 @@ fn a_chart_that_takes_too_long_is_given_up_and_what_is_missing_is_counted() {
     assert!(start.elapsed() < Duration::from_secs(60));
     let said = found(&seen, "limit-exceeded");
     assert!(said.iter().any(|(m, h)| m.contains("templates were not rendered") && h.contains("--timeout")), "{said:?}");
+    let slow = template("#{{ range until 500 }}{{ $_ := derivePassword 1 \"long\" \"p\" \"u\" \"s\" }}{{ end }}");
+    let seen = report(&slow, &["--timeout", "1"]);
+    let said = found(&seen, "template-limit");
+    assert!(said.iter().any(|(m, h)| m.contains("`timeout`") && h.contains("--timeout")), "{}", seen["diagnostics"]);
 }
 
 #[test]

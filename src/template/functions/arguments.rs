@@ -14,15 +14,19 @@ pub type Answer = Result<Value, String>;
 
 impl Function {
     pub const fn new(name: &'static str, parameters: &'static [Type], run: fn(&mut Call, &[Value]) -> Answer) -> Function {
-        Function { name, parameters, variadic: None, run, volatile: false }
+        Function { name, parameters, variadic: None, run, volatile: false, costly: false }
     }
     /// Takes any number of further arguments.
     pub const fn and(self, variadic: Type) -> Function {
-        Function { name: self.name, parameters: self.parameters, variadic: Some(variadic), run: self.run, volatile: self.volatile }
+        Function { variadic: Some(variadic), ..self }
     }
     /// Differs from run to run in Helm.
     pub const fn volatile(self) -> Function {
-        Function { name: self.name, parameters: self.parameters, variadic: self.variadic, run: self.run, volatile: true }
+        Function { volatile: true, ..self }
+    }
+    /// See [`Function::costly`].
+    pub const fn costly(self) -> Function {
+        Function { costly: true, ..self }
     }
 }
 

@@ -14,7 +14,7 @@ use std::rc::Rc;
 type Answer = Result<Value, String>;
 
 const fn function(name: &'static str, parameters: &'static [Type], variadic: Option<Type>, run: fn(&mut Call, &[Value]) -> Answer) -> Function {
-    Function { name, parameters, variadic, run, volatile: false }
+    Function { name, parameters, variadic, run, volatile: false, costly: false }
 }
 
 pub const FUNCTIONS: &[Function] = &[

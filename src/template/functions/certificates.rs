@@ -22,18 +22,21 @@ const CERTIFICATE: Type = Type::Named("sprig.certificate");
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("buildCustomCert", &[Text, Text], build_custom).volatile(),
-    Function::new("genCA", &[Text, Int], |call, a| authority(call, a, PrivateKey::rsa()?)).volatile(),
-    Function::new("genCAWithKey", &[Text, Int, Text], |call, a| authority(call, a, given_key(a, 2)?)).volatile(),
+    Function::new("genCA", &[Text, Int], |call, a| authority(call, a, PrivateKey::rsa()?)).volatile().costly(),
+    Function::new("genCAWithKey", &[Text, Int, Text], |call, a| authority(call, a, given_key(a, 2)?)).volatile().costly(),
     Function::new("genPrivateKey", &[Text], |call, a| {
         let kind = string(a, 0)?;
         let key = keys::generate(kind.bytes(), call.seed).unwrap_or_else(|| [b"Unknown type ", kind.bytes()].concat());
         call.made_text(key, a)
     })
-    .volatile(),
-    Function::new("genSelfSignedCert", &[Text, List, List, Int], |call, a| self_signed(call, a, PrivateKey::rsa()?)).volatile(),
-    Function::new("genSelfSignedCertWithKey", &[Text, List, List, Int, Text], |call, a| self_signed(call, a, given_key(a, 4)?)).volatile(),
-    Function::new("genSignedCert", &[Text, List, List, Int, CERTIFICATE], |call, a| signed(call, a, PrivateKey::rsa()?)).volatile(),
-    Function::new("genSignedCertWithKey", &[Text, List, List, Int, CERTIFICATE, Text], |call, a| signed(call, a, given_key(a, 5)?)).volatile(),
+    .volatile()
+    .costly(),
+    Function::new("genSelfSignedCert", &[Text, List, List, Int], |call, a| self_signed(call, a, PrivateKey::rsa()?)).volatile().costly(),
+    Function::new("genSelfSignedCertWithKey", &[Text, List, List, Int, Text], |call, a| self_signed(call, a, given_key(a, 4)?)).volatile().costly(),
+    Function::new("genSignedCert", &[Text, List, List, Int, CERTIFICATE], |call, a| signed(call, a, PrivateKey::rsa()?)).volatile().costly(),
+    Function::new("genSignedCertWithKey", &[Text, List, List, Int, CERTIFICATE, Text], |call, a| signed(call, a, given_key(a, 5)?))
+        .volatile()
+        .costly(),
 ];
 
 /// `sprig.certificate`: two texts in PEM.

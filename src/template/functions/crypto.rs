@@ -23,13 +23,15 @@ pub const FUNCTIONS: &[Function] = &[
         let hash = bcrypt_hash(string(a, 0)?.bytes(), call.seed);
         call.made_text(hash, a)
     })
-    .volatile(),
+    .volatile()
+    .costly(),
     Function::new("decryptAES", &[Text, Text], decrypt),
     Function::new("derivePassword", &[Type::Named("uint32"), Text, Text, Text, Text], |call, a| {
         let counter = int(a, 0)? as u32;
         let password = derive_password(counter, string(a, 1)?, string(a, 2)?, string(a, 3)?, string(a, 4)?);
         call.made_text(password, a)
-    }),
+    })
+    .costly(),
     Function::new("encryptAES", &[Text, Text], encrypt).volatile(),
     Function::new("htpasswd", &[Text, Text], |call, a| {
         let (name, password) = (string(a, 0)?.bytes(), string(a, 1)?.bytes());
@@ -39,7 +41,8 @@ pub const FUNCTIONS: &[Function] = &[
         let hash = bcrypt_hash(password, call.seed);
         call.made_text([name, b":", hash.as_bytes()].concat(), a)
     })
-    .volatile(),
+    .volatile()
+    .costly(),
     Function::new("sha1sum", &[Text], |call, a| {
         let sum = Sha1::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)

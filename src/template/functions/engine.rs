@@ -7,10 +7,10 @@ use crate::template::eval::{WARN_END, WARN_START};
 use crate::value::{Kind, MapData, Value};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function { name: "fail", parameters: &[Type::String], variadic: None, run: fail, volatile: false },
+    Function { name: "fail", parameters: &[Type::String], variadic: None, run: fail, volatile: false, costly: false },
     // Helm answers "" unless --enable-dns is given.
-    Function { name: "getHostByName", parameters: &[Type::String], variadic: None, run: |_, _| Ok(Value::str("")), volatile: false },
-    Function { name: "include", parameters: &[Type::String, Type::Any], variadic: None, run: by_the_evaluator, volatile: false },
+    Function { name: "getHostByName", parameters: &[Type::String], variadic: None, run: |_, _| Ok(Value::str("")), volatile: false, costly: false },
+    Function { name: "include", parameters: &[Type::String, Type::Any], variadic: None, run: by_the_evaluator, volatile: false, costly: false },
     // Without a cluster there is nothing to find.
     Function {
         name: "lookup",
@@ -18,9 +18,10 @@ pub const FUNCTIONS: &[Function] = &[
         variadic: None,
         run: |_, _| Ok(Value::map(MapData::default())),
         volatile: false,
+        costly: false,
     },
-    Function { name: "required", parameters: &[Type::String, Type::Any], variadic: None, run: required, volatile: false },
-    Function { name: "tpl", parameters: &[Type::String, Type::Any], variadic: None, run: by_the_evaluator, volatile: false },
+    Function { name: "required", parameters: &[Type::String, Type::Any], variadic: None, run: required, volatile: false, costly: false },
+    Function { name: "tpl", parameters: &[Type::String, Type::Any], variadic: None, run: by_the_evaluator, volatile: false, costly: false },
 ];
 
 fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Result<Value, String> {

@@ -121,7 +121,12 @@ pub struct Function {
     pub run: fn(&mut Call, &[Value]) -> Result<Value, String>,
     /// The result is random or depends on the time in Helm; here it depends on call site and environment only.
     pub volatile: bool,
+    /// It is slow on purpose, or makes keys: it counts as [`COSTLY_STEPS`].
+    pub costly: bool,
 }
+
+/// Some hundredths of a second, in steps.
+pub const COSTLY_STEPS: u64 = 20_000;
 
 /// How the error of a function ends which would make more than [`Call::budget`]: a limit of ours, no error of Helm's.
 pub const NO_ROOM: &str = "than this render may still make";
