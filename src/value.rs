@@ -340,10 +340,7 @@ impl TextBuilder {
         {
             *pieces = rest;
         }
-        for piece in pieces.iter().take_while(|p| p.start < to).filter(|p| p.end > from) {
-            let (start, end) = (piece.start.max(from) - from + shift, piece.end.min(to) - from + shift);
-            self.pieces.push(Piece { start, end, origin: piece.origin });
-        }
+        pieces.iter().take_while(|p| p.start < to).filter(|p| p.end > from).for_each(|piece| self.push_cut(piece, from..to, shift));
     }
 
     /// Appends bytes whose pieces follow, each by [`TextBuilder::push_piece`]; gives where they begin.
@@ -355,6 +352,12 @@ impl TextBuilder {
 
     pub fn push_piece(&mut self, piece: Piece) {
         self.pieces.push(piece);
+    }
+
+    /// What a piece covers of a range of its text, which begins at `start` here.
+    pub fn push_cut(&mut self, piece: &Piece, range: std::ops::Range<u32>, start: u32) {
+        let at = |place: u32| place.clamp(range.start, range.end) - range.start + start;
+        self.pieces.push(Piece { start: at(piece.start), end: at(piece.end), origin: piece.origin });
     }
 
     /// Appends a whole string value.

@@ -570,6 +570,11 @@ impl Engine<'_> {
         Ok(text)
     }
 
+    /// A value is looked at as a whole: of all of the data, `.Template` is a part.
+    fn note_root(&mut self, value: &Value) {
+        self.passing += u64::from(self.is_root(value));
+    }
+
     /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the like.
     fn is_root(&self, value: &Value) -> bool {
         matches!((&value.kind, &self.data.kind), (Kind::Map(map), Kind::Map(root)) if Rc::ptr_eq(&map.0, &root.0))
@@ -666,7 +671,7 @@ impl Engine<'_> {
             }
             _ => {
                 self.recorder.read_deeply(value);
-                self.passing += u64::from(self.is_root(value));
+                self.note_root(value);
                 printed = match print::print(value, self.room()) {
                     Ok(printed) => printed,
                     Err(message) => return frame.limit(message, Some(Limit::RenderText)),
@@ -747,7 +752,7 @@ impl Engine<'_> {
     fn range<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
         let value = self.pipeline(frame, dot, &branch.pipe)?.value;
         let decided_by = value.whole_origin(&mut self.origins);
-        self.passing += u64::from(self.is_root(&value));
+        self.note_root(&value);
         let span = frame.span(branch.pipe.range);
         let items = match self.items(frame, &value, branch)? {
             Items::Count(count) if count > 0 => {
@@ -1075,7 +1080,7 @@ impl Engine<'_> {
                     && map.0.borrow().go_type == "chartutil.Values"
                 {
                     let given = self.method_arguments(frame, dot, name, method, arguments, piped)?;
-                    self.passing += u64::from(self.is_root(&receiver.value));
+                    self.note_root(&receiver.value);
                     let result = call_values_method(&mut self.origins, map, name, &given.values);
                     return self.method_result(frame, node, name, result);
                 }
@@ -1376,7 +1381,7 @@ impl Engine<'_> {
             }
             _ => {
                 self.note_reads(name, reading, values);
-                self.passing += u64::from(values.iter().any(|value| self.is_root(value)));
+                values.iter().for_each(|value| self.note_root(value));
                 if role == Role::Changes {
                     self.recorder.changes(values);
                 }

@@ -60,10 +60,7 @@ impl<'a> Pieces<'a> {
         }
         let (from, to) = (range.start as u32, range.end as u32);
         let shift = into.push_bytes(bytes);
-        for piece in self.touching(&range) {
-            let (start, end) = (piece.start.max(from) - from + shift, piece.end.min(to) - from + shift);
-            into.push_piece(Piece { start, end, origin: piece.origin });
-        }
+        self.touching(&range).for_each(|piece| into.push_cut(piece, from..to, shift));
     }
 
     /// A range as a value of its own.

@@ -149,9 +149,7 @@ fn diff_tells_what_changed_since_a_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     let write = |name: &str, text: &str| {
-        let file = at.join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
+        crate::write(at, name, text);
     };
     let template =
         |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}-a}}\ndata: {{a: {{{{ .Values.a }}}}}}\n");

@@ -88,9 +88,7 @@ fn a_suppression_wants_its_reason() {
 fn what_set_says_is_rendered_and_traced_to_the_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
-        let file = folder.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
+        crate::write(folder.path(), name, text);
     };
     write("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n");
     write("values.yaml", "image: {tag: one}\n");

@@ -24,9 +24,7 @@ impl Stage {
     }
 
     fn write(&self, path: &str, text: &str) {
-        let file = self.at(path);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
+        crate::write(self.folder.path(), path, text);
     }
 
     /// A program of this name that runs a script.

@@ -471,8 +471,7 @@ fn differential() {
         let case = case().new_tree(&mut runner).expect("a case").current();
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
-            let file = folder.path().join(name);
-            std::fs::create_dir_all(file.parent().expect("a parent")).and_then(|()| std::fs::write(file, text)).expect("a file");
+            crate::write(folder.path(), name, text);
         };
         write("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.2.3\n");
         write("values.yaml", &case.values);

@@ -166,9 +166,7 @@ fn what_the_pages_show_is_what_happens() {
                 let copy = Copy::new();
                 for block in &blocks {
                     if let Some(name) = &block.file {
-                        let file = copy.folder.path().join(name);
-                        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-                        std::fs::write(file, block.lines.join("\n") + "\n").expect("a file");
+                        crate::write(copy.folder.path(), name, block.lines.join("\n") + "\n");
                     }
                     if block.info == "console" {
                         check(page, block, &copy, &mut wrong);

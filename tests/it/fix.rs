@@ -42,9 +42,7 @@ const RULES: &str = "wrong-type,template-instead-of-include,template-deprecated-
 fn chart() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in CHART {
-        let file = folder.path().join("app").join(name);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        std::fs::write(file, text).expect("is writable");
+        crate::write(&folder.path().join("app"), name, text);
     }
     folder
 }

@@ -9,9 +9,7 @@ fn chart(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let own: [(&str, &[u8]); 1] = [("Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n")];
     for (name, bytes) in own.iter().chain(files) {
-        let file = folder.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, bytes).expect("a file");
+        crate::write(folder.path(), name, bytes);
     }
     folder
 }

@@ -34,9 +34,7 @@ impl Editor {
     fn with(files: &[(&str, &str)]) -> Editor {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            std::fs::write(path, text).expect("a file");
+            crate::write(folder.path(), name, text);
         }
         Editor::at(folder)
     }

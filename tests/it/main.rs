@@ -20,6 +20,13 @@ mod secrets;
 mod strangers;
 mod usage;
 
+/// Writes a file of a folder, and the folders on the way to it.
+fn write(folder: &std::path::Path, name: impl AsRef<std::path::Path>, text: impl AsRef<[u8]>) {
+    let file = folder.join(name);
+    std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+    std::fs::write(file, text).expect("a file");
+}
+
 /// Copies a folder with everything in it.
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).expect("a folder");

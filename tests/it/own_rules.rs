@@ -62,9 +62,7 @@ fn admission_policies_are_rules_with_fixtures() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let write = |name: &str, text: &str| {
-        let file = folder.join(name);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        std::fs::write(file, text).expect("is writable");
+        crate::write(folder, name, text);
     };
     let policy = "apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy

@@ -51,9 +51,7 @@ fn page() -> String {
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: {{ .Values.replicas }}\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec: {containers: [{name: web, image: {{ .Values.image }}}]}\n",
         ),
     ] {
-        let file = folder.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
+        crate::write(folder.path(), name, text);
     }
     let output = thebot_lint().current_dir(folder.path()).args([".", "--no-config", "--format", "html"]).output().expect("runs");
     String::from_utf8(output.stdout).expect("UTF-8")

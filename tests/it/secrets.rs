@@ -39,9 +39,7 @@ const FILES: [(&str, &str); 7] = [
 fn chart(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
-        let file = folder.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-        std::fs::write(file, text).expect("a file");
+        crate::write(folder.path(), name, text);
     }
     folder
 }
