@@ -163,8 +163,13 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
         .filter(|&(d, c)| d <= limit && c != name)
-        .min_by_key(|&(d, _)| d)
+        .min_by_key(|&(d, c)| (d, std::cmp::Reverse(in_common(name, c))))
         .map(|(_, c)| c)
+}
+
+/// How many bytes two names begin with alike: of two that are as near, the one is meant that begins like what was written.
+fn in_common(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -182,5 +187,6 @@ mod tests {
     fn did_you_mean_wants_a_near_name() {
         assert_eq!(did_you_mean("includ", ["include", "indent"]), Some("include"));
         assert_eq!(did_you_mean("xyz", ["include"]), None);
+        assert_eq!(did_you_mean("nope", ["ne", "not", "one"]), Some("not"));
     }
 }

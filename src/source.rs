@@ -366,7 +366,7 @@ impl Sources {
         if !kind.is_file() && !kind.is_dir() && !is_handed_over {
             return Err(std::io::Error::other("is no regular file"));
         }
-        self.read_all(std::fs::File::open(path)?)
+        self.read_expected(std::fs::File::open(path)?, kind.len())
     }
 
     /// Everything that can be read from `from`.
@@ -374,8 +374,14 @@ impl Sources {
     /// # Errors
     /// Where reading fails, or there is more than [`Limit::FileSize`].
     pub fn read_all(&self, from: impl Read) -> std::io::Result<Vec<u8>> {
+        self.read_expected(from, 0)
+    }
+
+    /// The same, with room for `expected` bytes, so that a file is read in one go.
+    fn read_expected(&self, from: impl Read, expected: u64) -> std::io::Result<Vec<u8>> {
         let most = self.limits.get(Limit::FileSize);
-        let mut text = Vec::new();
+        // A byte more than there are, to meet the end.
+        let mut text = Vec::with_capacity(expected.min(most) as usize + 1);
         from.take(most + 1).read_to_end(&mut text)?;
         if text.len() as u64 > most {
             let told = format!("is larger than {most} bytes (limit `file-size`); {}", Limit::FileSize.how_to_raise());

@@ -10,7 +10,7 @@ pub const STACK: usize = 256 << 20;
 const USED: usize = 4 << 20;
 
 thread_local! {
-    /// Where the stack of a thread of the pool begins.
+    /// Where the stack of a thread begins that has [`STACK`] bytes of it.
     static TOP: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -31,6 +31,10 @@ pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if TOP.get().is_some_and(|top| top.saturating_sub(stack_address()) < USED) {
         return work();
     }
+    let work = || {
+        TOP.set(Some(stack_address()));
+        work()
+    };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("the system has no thread left");
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -10,7 +10,7 @@ pub struct Rules {
 
 #[derive(Debug)]
 struct Rule {
-    pattern: String,
+    pattern: Pattern,
     negate: bool,
     only_folders: bool,
     /// No slash in the pattern: only the last part of a path is looked at.
@@ -34,7 +34,8 @@ impl Rules {
 
     /// What holds without a `.helmignore`.
     pub fn defaults() -> Rules {
-        Rules { rules: vec![Rule { pattern: "templates/.?*".into(), negate: false, only_folders: false, base_only: false }] }
+        let pattern = Pattern::new("templates/.?*").expect("a constant");
+        Rules { rules: vec![Rule { pattern, negate: false, only_folders: false, base_only: false }] }
     }
 
     fn add(&mut self, rule: &str) -> Result<(), String> {
@@ -44,11 +45,12 @@ impl Rules {
         if rule.contains("**") {
             return Err("double-star (**) syntax is not supported".into());
         }
-        path_match(rule, "abc")?;
+        Pattern::new(rule)?;
         let (negate, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
         let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
         let base_only = !rule.contains('/');
-        let pattern = rule.strip_prefix('/').unwrap_or(rule).to_string();
+        // Without its signs it may be none any more; then it matches nothing.
+        let pattern = Pattern::new(rule.strip_prefix('/').unwrap_or(rule)).unwrap_or_default();
         self.rules.push(Rule { pattern, negate, only_folders, base_only });
         Ok(())
     }
@@ -60,7 +62,7 @@ impl Rules {
         }
         for rule in &self.rules {
             let name = if rule.base_only { path.rsplit('/').next().unwrap_or(path) } else { path };
-            let matches = path_match(&rule.pattern, name).unwrap_or(false);
+            let matches = rule.pattern.matches(name);
             if rule.negate {
                 if (rule.only_folders && !is_folder) || !matches {
                     return true;
@@ -78,39 +80,56 @@ impl Rules {
 /// # Errors
 /// `syntax error in pattern`.
 pub fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
-    if !pattern.contains(['*', '?', '[', '\\']) {
-        return Ok(pattern == name);
+    Ok(Pattern::new(pattern)?.matches(name))
+}
+
+/// What `filepath.Match` matches against.
+#[derive(Debug)]
+struct Pattern(Vec<Item>);
+
+impl Default for Pattern {
+    /// Matches nothing.
+    fn default() -> Pattern {
+        Pattern(vec![Item::Class(false, Vec::new())])
     }
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
-    let items = compile(&pattern)?;
-    // Where the last star stands, and the character it was tried at: enough to go back to, as a star cannot pass a slash.
-    let (mut i, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        match items.get(i) {
-            Some(Item::Star) => {
-                star = Some((i, n));
-                i += 1;
-                continue;
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Result<Pattern, String> {
+        let pattern: Vec<char> = pattern.chars().collect();
+        Ok(Pattern(compile(&pattern)?))
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        // Where the last star stands, and what is left where it was tried: enough to go back to, as a star cannot pass a slash.
+        let (mut i, mut rest) = (0, name.chars());
+        let mut star = None;
+        loop {
+            let mut after = rest.clone();
+            let next = after.next();
+            match (self.0.get(i), next) {
+                (Some(Item::Star), _) => {
+                    star = Some((i, rest.clone()));
+                    i += 1;
+                    continue;
+                }
+                (Some(item), Some(c)) if item.takes(c) => {
+                    (i, rest) = (i + 1, after);
+                    continue;
+                }
+                (None, None) => return true,
+                _ => {}
             }
-            Some(item) if n < name.len() && item.takes(name[n]) => {
-                (i, n) = (i + 1, n + 1);
-                continue;
+            let Some((at, tried)) = &mut star else { return false };
+            if tried.next().is_none_or(|c| c == '/') {
+                return false;
             }
-            None if n == name.len() => return Ok(true),
-            _ => {}
-        }
-        match star {
-            Some((at, tried)) if tried < name.len() && name[tried] != '/' => {
-                star = Some((at, tried + 1));
-                (i, n) = (at + 1, tried + 1);
-            }
-            _ => return Ok(false),
+            (i, rest) = (*at + 1, tried.clone());
         }
     }
 }
 
+#[derive(Debug)]
 enum Item {
     Star,
     Any,

@@ -163,6 +163,12 @@ fn syntax(text: &[u8]) -> Option<String> {
     })
 }
 
+/// A validator made of the meta-schema itself: the one that is compiled in does not say which way it took.
+fn metaschema(uri: &str) -> Option<jsonschema::Validator> {
+    let found = referencing::SPECIFICATIONS.resolver(jsonschema::uri::from_str(uri).ok()?).lookup("").ok()?;
+    jsonschema::validator_for(found.contents()).ok()
+}
+
 /// What Helm says of JSON that is no schema.
 fn no_schema(schema: &Json, error: &ValidationError) -> String {
     match error.kind() {
@@ -182,13 +188,14 @@ fn no_schema(schema: &Json, error: &ValidationError) -> String {
     }
     let front = format!("\"{BASE}#\" is not valid against metaschema: ");
     let draft = Draft::default().detect(schema);
-    let (uri, meta) = match draft {
-        Draft::Draft4 => ("http://json-schema.org/draft-04/schema", jsonschema::draft4::meta::validator()),
-        Draft::Draft6 => ("http://json-schema.org/draft-06/schema", jsonschema::draft6::meta::validator()),
-        Draft::Draft7 => ("http://json-schema.org/draft-07/schema", jsonschema::draft7::meta::validator()),
-        Draft::Draft201909 => ("https://json-schema.org/draft/2019-09/schema", jsonschema::draft201909::meta::validator()),
-        _ => ("https://json-schema.org/draft/2020-12/schema", jsonschema::draft202012::meta::validator()),
+    let uri = match draft {
+        Draft::Draft4 => "http://json-schema.org/draft-04/schema",
+        Draft::Draft6 => "http://json-schema.org/draft-06/schema",
+        Draft::Draft7 => "http://json-schema.org/draft-07/schema",
+        Draft::Draft201909 => "https://json-schema.org/draft/2019-09/schema",
+        _ => "https://json-schema.org/draft/2020-12/schema",
     };
+    let meta = metaschema(uri).expect("the crate has it");
     let errors: Vec<Flat> = meta.iter_errors(schema).map(|e| Flat::new(&e)).collect();
     if errors.is_empty() {
         return format!("{front}{error}");

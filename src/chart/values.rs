@@ -36,7 +36,12 @@ fn copy_value(value: &Value, depth: usize) -> Value {
 
 fn copy_map(map: &Map, depth: usize) -> Map {
     let data = map.0.borrow();
-    let entries = data.entries.iter().map(|(key, e)| (key.clone(), Entry { key: e.key, value: copy_value(&e.value, depth + 1) })).collect();
+    let mut entries = data.entries.clone();
+    for entry in entries.values_mut() {
+        if matches!(entry.value.kind, Kind::Map(_) | Kind::List(_)) {
+            entry.value = copy_value(&entry.value, depth + 1);
+        }
+    }
     Map(Rc::new(std::cell::RefCell::new(MapData { entries, go_type: data.go_type, is_nil: data.is_nil, is_shared: false })))
 }
 

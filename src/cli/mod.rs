@@ -80,14 +80,15 @@ pub fn main() -> ExitCode {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         },
+        // Most charts are rendered before a second thread could be of use.
+        Some(Command::Template(arguments)) => crate::threads::with_stack(|| template::run(arguments)),
         command => crate::threads::deep(|| run(command, cli.lint)),
     }
 }
 
 fn run(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
-        None | Some(Command::Lsp) => lint::run(&lint),
-        Some(Command::Template(arguments)) => template::run(arguments),
+        None | Some(Command::Lsp | Command::Template(_)) => lint::run(&lint),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),

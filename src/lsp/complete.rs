@@ -136,10 +136,7 @@ fn in_action(model: &Model, under: &[String], before: &[u8], open: usize) -> (Ra
             (end - word.len()..end, names.map(|n| (n, CompletionItemKind::VARIABLE, None)).collect())
         }
         None => {
-            let mut all: Vec<Proposal> = functions::names()
-                .filter_map(functions::lookup)
-                .map(|f| (f.name.to_string(), CompletionItemKind::FUNCTION, Some(signature(f))))
-                .collect();
+            let mut all: Vec<Proposal> = functions::all().map(|f| (f.name.to_string(), CompletionItemKind::FUNCTION, Some(signature(f)))).collect();
             all.extend(KEYWORDS.iter().map(|k| (k.to_string(), CompletionItemKind::KEYWORD, None)));
             all.sort_by(|a, b| a.0.cmp(&b.0));
             (end - word.len()..end, all)

@@ -1316,24 +1316,21 @@ impl Engine<'_> {
 
     /// A constant as a parameter's type wants it.
     fn constant_as<'s>(&mut self, frame: &mut Frame<'s>, kind: Type, node: &'s Expression) -> Run<Value> {
+        let number = if let ExpressionKind::Number(number) = &node.kind { Some(&**number) } else { None };
+        let int = number.and_then(|number| number.int);
         let (wanted, value) = match (kind, &node.kind) {
             (Type::Any, _) | (REFLECT, _) => return Ok(self.constant(frame, node)?.value),
             (Type::Bool, ExpressionKind::Bool(b)) => ("bool", Some(Kind::Bool(*b))),
             (Type::Bool, _) => ("bool", None),
             (Type::String, ExpressionKind::Str { .. }) => return Ok(self.constant(frame, node)?.value),
             (Type::String, _) => ("string", None),
-            (Type::Int, ExpressionKind::Number(Number { int: Some(int), .. })) => ("integer", Some(Kind::Int(*int))),
-            (Type::Int64, ExpressionKind::Number(Number { int: Some(int), .. })) => ("integer", Some(Kind::Int64(*int))),
-            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), ExpressionKind::Number(Number { int: Some(int), .. })) => {
-                ("integer", Some(Kind::Sized(*int as i128, name)))
+            (Type::Int, _) => ("integer", int.map(Kind::Int)),
+            (Type::Int64, _) => ("integer", int.map(Kind::Int64)),
+            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => ("integer", int.map(|int| Kind::Sized(int as i128, name))),
+            (Type::Named(name @ "uint32"), _) => {
+                ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized(i128::from(int as u32), name)))
             }
-            (Type::Int | Type::Int64 | Type::Named("time.Duration" | "int8" | "int16" | "int32"), _) => ("integer", None),
-            (Type::Named(name @ "uint32"), ExpressionKind::Number(Number { int: Some(int), .. })) if *int >= 0 => {
-                ("unsigned integer", Some(Kind::Sized(i128::from(*int as u32), name)))
-            }
-            (Type::Named("uint32"), _) => ("unsigned integer", None),
-            (Type::Float64, ExpressionKind::Number(Number { float: Some(float), .. })) => ("float", Some(Kind::Float(*float))),
-            (Type::Float64, _) => ("float", None),
+            (Type::Float64, _) => ("float", number.and_then(|number| number.float).map(Kind::Float)),
             _ => {
                 let shown = At::Expression(node).describe(&frame.template.text);
                 return frame.fail(format!("can't handle {shown} for arg of type {}", kind.go_name()));
@@ -1360,7 +1357,7 @@ impl Engine<'_> {
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let Callee { function, role, reading } = callee;
+        let Callee { function, role, reading, .. } = callee;
         let name = function.name;
         let site = frame.span(match whole {
             At::Command(_) => piped.as_ref().map_or(whole.range(), |(_, range)| range.to(whole.range())),

@@ -50,8 +50,6 @@ pub struct Token {
     pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
-    /// Counted from 1.
-    pub line: usize,
 }
 
 impl Token {
@@ -99,19 +97,16 @@ pub struct Lexer<'t> {
     start: usize,
     inside_action: bool,
     parens: usize,
-    /// The line of `counted_to`.
-    line: usize,
-    counted_to: usize,
     /// The text of the last error.
     pub message: String,
 }
 
-const LEFT: &[u8] = b"{{";
-const RIGHT: &[u8] = b"}}";
+const LEFT: &[u8; 2] = b"{{";
+const RIGHT: &[u8; 2] = b"}}";
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t [u8]) -> Lexer<'t> {
-        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, line: 1, counted_to: 0, message: String::new() }
+        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, message: String::new() }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -129,17 +124,8 @@ impl<'t> Lexer<'t> {
         (length > 0).then_some(c)
     }
 
-    fn line_of(&mut self, offset: usize) -> usize {
-        if offset < self.counted_to {
-            (self.line, self.counted_to) = (1, 0);
-        }
-        self.line += memchr::memchr_iter(b'\n', &self.text[self.counted_to..offset]).count();
-        self.counted_to = offset;
-        self.line
-    }
-
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, start: self.start, end: self.at, line: self.line_of(self.start) };
+        let token = Token { kind, start: self.start, end: self.at };
         self.start = self.at;
         token
     }
@@ -154,8 +140,8 @@ impl<'t> Lexer<'t> {
     pub fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];
-        let close = memchr::memmem::find(rest, RIGHT);
-        let open = memchr::memmem::find(rest, LEFT);
+        let close = find_pair(rest, RIGHT);
+        let open = find_pair(rest, LEFT);
         self.inside_action = false;
         self.at = match (close, open) {
             // The action is never closed, another one begins.
@@ -177,7 +163,7 @@ impl<'t> Lexer<'t> {
 
     fn text_token(&mut self) -> Token {
         loop {
-            let Some(length) = memchr::memmem::find(self.rest(), LEFT) else {
+            let Some(length) = find_pair(self.rest(), LEFT) else {
                 self.at = self.text.len();
                 return self.emit(if self.start < self.at { T::Text } else { T::Eof });
             };
@@ -214,7 +200,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn comment(&mut self) -> Option<Token> {
-        let Some(length) = memchr::memmem::find(&self.rest()[2..], b"*/") else { return Some(self.error("unclosed comment")) };
+        let Some(length) = find_pair(&self.rest()[2..], b"*/") else { return Some(self.error("unclosed comment")) };
         self.at += 2 + length + 2;
         let rest = self.rest();
         let (closes, trims) = at_right_delimiter(rest);
@@ -259,8 +245,8 @@ impl<'t> Lexer<'t> {
             }
             ':' => self.error("expected :="),
             '|' => self.emit(T::Pipe),
-            '"' => self.quoted(T::Str, '"', "unterminated quoted string"),
-            '\'' => self.quoted(T::CharConstant, '\'', "unterminated character constant"),
+            '"' => self.quoted(T::Str, b'"', "unterminated quoted string"),
+            '\'' => self.quoted(T::CharConstant, b'\'', "unterminated character constant"),
             '`' => match memchr::memchr(b'`', self.rest()) {
                 Some(length) => {
                     self.at += length + 1;
@@ -303,17 +289,20 @@ impl<'t> Lexer<'t> {
         self.emit(T::Space)
     }
 
-    fn quoted(&mut self, kind: TokenKind, mark: char, unterminated: &str) -> Token {
+    fn quoted(&mut self, kind: TokenKind, mark: u8, unterminated: &str) -> Token {
         loop {
-            match self.next() {
-                Some('\\') => {
+            let rest = self.rest();
+            let length = memchr::memchr3(mark, b'\\', b'\n', rest).unwrap_or(rest.len());
+            // Go has read the character already: the error's token reaches over it.
+            self.at += (length + 1).min(rest.len());
+            match rest.get(length) {
+                Some(b'\\') => {
                     if matches!(self.next(), None | Some('\n')) {
                         return self.error(unterminated);
                     }
                 }
-                None | Some('\n') => return self.error(unterminated),
-                Some(c) if c == mark => return self.emit(kind),
-                Some(_) => {}
+                None | Some(b'\n') => return self.error(unterminated),
+                Some(_) => return self.emit(kind),
             }
         }
     }
@@ -424,6 +413,11 @@ impl<'t> Lexer<'t> {
         }
         true
     }
+}
+
+/// Where two bytes stand side by side. A search for one byte has less to set up, and texts between actions are short.
+fn find_pair(text: &[u8], [first, second]: &[u8; 2]) -> Option<usize> {
+    memchr::memchr_iter(*first, text).find(|&at| text.get(at + 1) == Some(second))
 }
 
 fn left_trim_marker(inner: &[u8]) -> bool {

@@ -2,14 +2,15 @@
 //!
 //! The first error of a text has Go's exact message; those after it are what Go would say if the first were mended.
 
-use super::functions::{self, Function};
+use super::functions;
 use super::lexer::{Lexer, Token, TokenKind as T};
 use super::print::{self, Complex, Unquoted, quote};
-use super::record::goes_to_text;
 use super::tree::*;
 use super::{NodeInfo, NodeKind, ParseError};
 use crate::diagnostic::did_you_mean;
 use crate::source::{SourceId, Span};
+use smallvec::{SmallVec, smallvec};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Parentheses and control structures nest no deeper than this (Go allows 10000 of the former).
@@ -40,6 +41,8 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
         templates: Vec::new(),
         errors: Vec::new(),
         depth: 0,
+        commands: Vec::new(),
+        operands: Vec::new(),
     };
     let body = parser.main();
     parser.add(name, body);
@@ -65,18 +68,19 @@ type Parse<V> = Result<V, Failed>;
 struct TreeState {
     /// Tokens pushed back, the next one last.
     ahead: Vec<Token>,
-    /// The line of the last token read, where Go sees its errors.
-    line: usize,
+    /// Where the last token begins that was read for the first time; on its line Go sees the errors.
+    reached: Option<usize>,
     /// The last token read.
     last: Option<Token>,
     variables: Vec<Box<str>>,
-    action_line: usize,
+    /// Where the action begins.
+    action: Option<usize>,
     ranges: usize,
 }
 
 impl Default for TreeState {
     fn default() -> TreeState {
-        TreeState { ahead: Vec::new(), line: 0, last: None, variables: vec!["$".into()], action_line: 0, ranges: 0 }
+        TreeState { ahead: Vec::new(), reached: None, last: None, variables: vec!["$".into()], action: None, ranges: 0 }
     }
 }
 
@@ -113,15 +117,18 @@ struct Parser<'t> {
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
     depth: usize,
+    /// The commands and operands of the pipelines that are being read, so that each gets its own in one piece when it is complete.
+    commands: Vec<Command>,
+    operands: Vec<Expression>,
 }
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     fn next(&mut self) -> Token {
         let token = match self.tree.ahead.pop() {
             Some(token) => token,
             None => {
                 let token = self.lexer.token();
-                self.tree.line = token.line;
+                self.tree.reached = Some(token.start);
                 token
             }
         };
@@ -163,12 +170,18 @@ impl Parser<'_> {
         self.nodes.len() as u32 - 1
     }
 
+    /// Counted from 1.
+    fn line(&self, at: usize) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text[..at]).count()
+    }
+
     fn fail<V>(&mut self, at: Range, message: impl AsRef<str>) -> Parse<V> {
         self.fail_with_help(at, message, None)
     }
 
     fn fail_with_help<V>(&mut self, at: Range, message: impl AsRef<str>, help: Option<String>) -> Parse<V> {
-        let message = format!("template: {}:{}: {}", self.parsed_as, self.tree.line, message.as_ref());
+        let line = self.tree.reached.map_or(0, |at| self.line(at));
+        let message = format!("template: {}:{line}: {}", self.parsed_as, message.as_ref());
         let span = Span { source: self.source, start: at.start, end: at.end };
         self.errors.push(ParseError { message, template: self.parsed_as.to_string(), span, help });
         Err(Failed)
@@ -187,8 +200,8 @@ impl Parser<'_> {
             return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
         }
         let mut extra = String::new();
-        if self.tree.action_line != 0 && self.tree.action_line != token.line {
-            extra = format!(" in action started at {}:{}", self.parsed_as, self.tree.action_line);
+        if let Some(line) = self.tree.action.map(|at| self.line(at)).filter(|&line| line != self.line(token.start)) {
+            extra = format!(" in action started at {}:{line}", self.parsed_as);
             if shown.ends_with(" action") {
                 extra.drain(.." in action".len());
             }
@@ -204,7 +217,9 @@ impl Parser<'_> {
     /// Goes on behind the action in which an error was met; gives the offset where that is.
     fn resume(&mut self) -> usize {
         self.tree.ahead.clear();
-        self.tree.action_line = 0;
+        self.tree.action = None;
+        self.commands.clear();
+        self.operands.clear();
         if self.errors.len() >= MAX_ERRORS {
             return self.lexer.resume(self.text.len());
         }
@@ -280,7 +295,7 @@ impl Parser<'_> {
                 parser.resume();
             }
             let body = parser.definition_body(CONTEXT);
-            parser.add(String::from_utf8_lossy(&name).into(), body);
+            parser.add(lossy(&name).into(), body);
             Ok(())
         })
     }
@@ -341,9 +356,9 @@ impl Parser<'_> {
                 Item::Node(Node::Text { range, index: self.record(range, NodeKind::Text) })
             }
             T::LeftDelimiter => {
-                self.tree.action_line = token.line;
+                self.tree.action = Some(token.start);
                 let item = self.action(token.start);
-                self.tree.action_line = 0;
+                self.tree.action = None;
                 item.unwrap_or_else(|Failed| Item::Node(self.error_node(token.start)))
             }
             _ => {
@@ -418,13 +433,13 @@ impl Parser<'_> {
         let mut pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
             Ok(pipe) => pipe,
             Err(Failed) => {
-                let error = Some(self.last_error());
+                let error = Some(Box::new(self.last_error()));
                 let end = self.resume();
                 Pipe { at: start as u32, range: Range::new(start, end.max(start)), error, ..Pipe::default() }
             }
         };
         guard_pipe(&mut pipe, true);
-        self.tree.action_line = 0;
+        self.tree.action = None;
         self.tree.ranges += (kind == BranchKind::Range) as usize;
         let mut body = List::default();
         let mut stop = self.list(&mut body, Some(self.last_end()));
@@ -495,12 +510,12 @@ impl Parser<'_> {
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
         match token.kind {
-            T::Str | T::RawString => Ok(String::from_utf8_lossy(&self.unquoted(token)?).into()),
+            T::Str | T::RawString => Ok(lossy(&self.unquoted(token)?).into()),
             _ => self.unexpected(token, context),
         }
     }
 
-    fn unquoted(&mut self, token: &Token) -> Parse<Vec<u8>> {
+    fn unquoted(&mut self, token: &Token) -> Parse<Cow<'t, [u8]>> {
         let text = self.text;
         match print::unquote(&text[token.start..token.end]) {
             Ok(text) => Ok(text),
@@ -513,6 +528,7 @@ impl Parser<'_> {
         let first = self.peek_non_space();
         let mut pipe = Pipe { at: first.start as u32, range: self.range(&first), ..Pipe::default() };
         self.declarations(&mut pipe, context)?;
+        let begun = self.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -532,11 +548,12 @@ impl Parser<'_> {
                     self.back(token);
                     let command = self.command()?;
                     pipe.range = pipe.range.to(command.range);
-                    pipe.commands.push(command);
+                    self.commands.push(command);
                 }
                 _ => return self.unexpected(&token, context),
             }
         }
+        pipe.commands = self.commands.drain(begun..).collect();
         self.check(pipe, context)
     }
 
@@ -572,9 +589,9 @@ impl Parser<'_> {
                 self.back(variable);
                 return Ok(());
             }
-            let name: Box<str> = String::from_utf8_lossy(&self.text[variable.start..variable.end]).into();
+            let name: Box<str> = lossy(&self.text[variable.start..variable.end]).into();
             self.tree.variables.push(name.clone());
-            let kind = ExpressionKind::Variable { names: vec![name], guarded: true };
+            let kind = ExpressionKind::Variable { names: [name].into(), guarded: true };
             pipe.variables.push(Expression { at: variable.start as u32, range: self.range(&variable), kind });
             if !comma {
                 pipe.assigns = next.kind == T::Assign;
@@ -592,12 +609,13 @@ impl Parser<'_> {
 
     fn command(&mut self) -> Parse<Command> {
         let first = self.peek_non_space();
-        let mut command = Command { at: first.start as u32, range: self.range(&first), arguments: Vec::new() };
+        let mut range = self.range(&first);
+        let begun = self.operands.len();
         loop {
             self.peek_non_space();
             if let Some(operand) = self.operand()? {
-                command.range = command.range.to(operand.range);
-                command.arguments.push(operand);
+                range = range.to(operand.range);
+                self.operands.push(operand);
             }
             let token = self.next();
             match token.kind {
@@ -608,28 +626,18 @@ impl Parser<'_> {
             }
             break;
         }
-        if command.arguments.is_empty() { self.fail(command.range, "empty command") } else { Ok(command) }
+        let arguments: Box<[Expression]> = self.operands.drain(begun..).collect();
+        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start as u32, range, arguments }) }
     }
 
     fn operand(&mut self) -> Parse<Option<Expression>> {
-        let Some(mut term) = self.term()? else { return Ok(None) };
+        let Some(term) = self.term()? else { return Ok(None) };
         let field = self.peek();
         if field.kind != T::Field {
             return Ok(Some(term));
         }
-        let mut names = Vec::new();
-        let mut range = term.range;
-        while self.peek().kind == T::Field {
-            let token = self.next();
-            range = range.to(self.range(&token));
-            names.push(self.field_name(&token));
-        }
-        let at = field.start as u32;
-        match &mut term.kind {
-            ExpressionKind::Field { names: head, .. } | ExpressionKind::Variable { names: head, .. } => {
-                head.append(&mut names);
-                Ok(Some(Expression { at, range, kind: term.kind }))
-            }
+        let (names, range, at) = self.names(SmallVec::new(), term.range);
+        match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
                 let mut shown = Vec::new();
                 term.describe(self.text, &mut shown);
@@ -639,33 +647,52 @@ impl Parser<'_> {
         }
     }
 
+    /// The fields that follow the first names, what all of them take, and where Go sees them: at the first of those that follow.
+    fn names(&mut self, mut names: SmallVec<[Box<str>; 4]>, mut range: Range) -> (Box<[Box<str>]>, Range, u32) {
+        let mut at = None;
+        loop {
+            let token = self.next();
+            if token.kind != T::Field {
+                self.back(token);
+                return (names.into_boxed_slice(), range, at.unwrap_or(range.start));
+            }
+            at.get_or_insert(token.start as u32);
+            range = range.to(self.range(&token));
+            names.push(self.field_name(&token));
+        }
+    }
+
     /// The name of a field token, without its dot.
     fn field_name(&self, token: &Token) -> Box<str> {
-        String::from_utf8_lossy(&self.text[token.start + 1..token.end]).into()
+        lossy(&self.text[token.start + 1..token.end]).into()
     }
 
     fn term(&mut self) -> Parse<Option<Expression>> {
         let token = self.next_non_space();
         let range = self.range(&token);
         let kind = match token.kind {
-            T::Identifier => ExpressionKind::Function(Callee::new(self.function(&token)?)),
+            T::Identifier => ExpressionKind::Function(self.function(&token)?),
             T::Dot => ExpressionKind::Dot,
             T::Nil => ExpressionKind::Nil,
             T::Variable => {
-                let name: Box<str> = String::from_utf8_lossy(&self.text[token.start..token.end]).into();
+                let name: Box<str> = lossy(&self.text[token.start..token.end]).into();
                 if !self.tree.variables.contains(&name) {
                     let known: Vec<&str> = self.tree.variables.iter().map(|name| &**name).collect();
                     let help = did_you_mean(&name, known.into_iter().filter(|&name| name != "$")).map(|near| format!("did you mean `{near}`?"));
                     return self.fail_with_help(range, format!("undefined variable {}", quote(name.as_bytes())), help);
                 }
-                ExpressionKind::Variable { names: vec![name], guarded: false }
+                let (names, range, at) = self.names(smallvec![name], range);
+                return Ok(Some(Expression { at, range, kind: ExpressionKind::Variable { names, guarded: false } }));
             }
-            T::Field => ExpressionKind::Field { names: vec![self.field_name(&token)], guarded: false },
+            T::Field => {
+                let (names, range, at) = self.names(smallvec![self.field_name(&token)], range);
+                return Ok(Some(Expression { at, range, kind: ExpressionKind::Field { names, guarded: false } }));
+            }
             T::Bool => ExpressionKind::Bool(self.text[token.start..token.end] == *b"true"),
             T::CharConstant | T::Complex | T::Number => {
                 let text = &self.text[token.start..token.end];
                 match number(text, token.kind) {
-                    Ok(number) => ExpressionKind::Number(number),
+                    Ok(number) => ExpressionKind::Number(Box::new(number)),
                     Err(message) => return self.fail(range, message),
                 }
             }
@@ -689,12 +716,12 @@ impl Parser<'_> {
         Ok(Some(Expression { at: token.start as u32, range, kind }))
     }
 
-    fn function(&mut self, token: &Token) -> Parse<&'static Function> {
-        let name = String::from_utf8_lossy(&self.text[token.start..token.end]).into_owned();
-        match functions::lookup(&name) {
-            Some(function) => Ok(function),
+    fn function(&mut self, token: &Token) -> Parse<Callee> {
+        let name = lossy(&self.text[token.start..token.end]);
+        match Callee::named(&name) {
+            Some(callee) => Ok(callee),
             None => {
-                let help = match name.as_str() {
+                let help = match &*name {
                     "env" | "expandenv" => {
                         Some(format!("Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"))
                     }
@@ -706,13 +733,18 @@ impl Parser<'_> {
     }
 }
 
+/// As `String::from_utf8_lossy`, which looks for what is no UTF-8 in small steps.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Marks the fields of a pipeline whose absence the template takes into account.
 fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
     let mut later = guarded;
     for command in pipe.commands.iter_mut().rev() {
         let [first, arguments @ ..] = &mut command.arguments[..] else { continue };
-        let function = if let ExpressionKind::Function(callee) = first.kind { Some(callee.function) } else { None };
-        let guards = function.is_some_and(|function| !goes_to_text(function.name));
+        let function = if let ExpressionKind::Function(callee) = first.kind { Some(callee) } else { None };
+        let guards = function.is_some_and(|callee| !callee.goes_to_text);
         guard_expression(first, later);
         for argument in arguments {
             guard_expression(argument, later || guards || function.is_none());

@@ -335,7 +335,7 @@ fn can_backquote(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// `invalid syntax`, as Go.
-pub fn unquote(quoted: &[u8]) -> Result<Vec<u8>, String> {
+pub fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let invalid = || "invalid syntax".to_owned();
     let [mark, inner @ .., last] = quoted else { return Err(invalid()) };
     if mark != last {
@@ -344,8 +344,10 @@ pub fn unquote(quoted: &[u8]) -> Result<Vec<u8>, String> {
     match mark {
         b'`' => match inner.contains(&b'`') {
             true => Err(invalid()),
-            false => Ok(inner.iter().copied().filter(|&b| b != b'\r').collect()),
+            false if inner.contains(&b'\r') => Ok(inner.iter().copied().filter(|&b| b != b'\r').collect()),
+            false => Ok(inner.into()),
         },
+        b'"' if inner.is_ascii() && memchr::memchr3(b'\\', b'"', b'\n', inner).is_none() => Ok(inner.into()),
         b'"' if inner.contains(&b'\n') => Err(invalid()),
         b'"' => {
             let mut text = Vec::with_capacity(inner.len());
@@ -358,7 +360,7 @@ pub fn unquote(quoted: &[u8]) -> Result<Vec<u8>, String> {
                 }
                 rest = &rest[length..];
             }
-            Ok(text)
+            Ok(text.into())
         }
         _ => Err(invalid()),
     }

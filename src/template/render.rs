@@ -209,6 +209,9 @@ pub fn render(
     })
 }
 
+/// Templates of less than so many bytes are parsed before other threads have begun.
+const WORTH_THREADS: usize = 64 << 10;
+
 struct Run<'a> {
     chart: &'a Chart,
     sources: &'a Sources,
@@ -441,7 +444,9 @@ impl Run<'_> {
                 parsed(file, &mut slot);
             }
         };
-        threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
+        if names.iter().map(|(_, source)| self.sources.get(*source).text.len()).sum::<usize>() > WORTH_THREADS {
+            threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
+        }
         let all = set.get_or_init(|| {
             let mut templates = Templates::new();
             names.iter().zip(&slots).for_each(|(file, slot)| templates.append(&parsed(file, &mut locked(slot))));

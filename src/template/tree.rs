@@ -3,11 +3,12 @@
 //! Immutable and shared by all renders and threads. Positions named `at` are Go's own, which decide the line and column that its
 //! errors show (a field's is that of its second name: `.Values.a` is at `.a`); spans are what a reader would call the node.
 
-use super::functions::Function;
+use super::functions::{self, Function};
 use super::print::Complex;
-use super::record::Reading;
+use super::record::{self, Reading};
 use crate::source::{SourceId, Span};
-use std::sync::Arc;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::{Arc, OnceLock};
 
 /// One template: a file, what `define` or `block` named, or text given to `tpl`.
 #[derive(Clone, Debug)]
@@ -134,9 +135,9 @@ pub struct Pipe {
     pub variables: Vec<Expression>,
     /// `=`, not `:=`.
     pub assigns: bool,
-    pub commands: Vec<Command>,
+    pub commands: Box<[Command]>,
     /// It could not be parsed.
-    pub error: Option<Unparsed>,
+    pub error: Option<Box<Unparsed>>,
 }
 
 /// What stands in the place of something that could not be parsed: the parse error's message and place.
@@ -151,7 +152,7 @@ pub struct Command {
     pub at: u32,
     pub range: Range,
     /// The function or value, then its arguments; never empty.
-    pub arguments: Vec<Expression>,
+    pub arguments: Box<[Expression]>,
 }
 
 /// A function as a template calls it, with what the evaluator has to know of it at every call.
@@ -160,6 +161,7 @@ pub struct Callee {
     pub function: &'static Function,
     pub role: Role,
     pub reading: Reading,
+    pub goes_to_text: bool,
 }
 
 /// What the evaluator does itself, or takes note of.
@@ -176,7 +178,18 @@ pub enum Role {
 }
 
 impl Callee {
-    pub fn new(function: &'static Function) -> Callee {
+    /// The function of that name.
+    pub fn named(name: &str) -> Option<Callee> {
+        static BY_NAME: OnceLock<FxHashMap<&'static str, Callee>> = OnceLock::new();
+        let by_name = BY_NAME.get_or_init(|| {
+            let mut map = FxHashMap::with_capacity_and_hasher(512, FxBuildHasher);
+            map.extend(functions::all().map(|function| (function.name, Callee::new(function))));
+            map
+        });
+        by_name.get(name).copied()
+    }
+
+    fn new(function: &'static Function) -> Callee {
         let role = match function.name {
             "and" | "or" => Role::AndOr,
             "include" => Role::Include,
@@ -186,7 +199,7 @@ impl Callee {
             "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => Role::Changes,
             _ => Role::Plain,
         };
-        Callee { function, role, reading: super::record::reading(function.name) }
+        Callee { function, role, reading: record::reading(function.name), goes_to_text: record::goes_to_text(function.name) }
     }
 }
 
@@ -202,24 +215,24 @@ pub enum ExpressionKind {
     Dot,
     Nil,
     Bool(bool),
-    Number(Number),
+    Number(Box<Number>),
     Str {
         quoted: Range,
         text: Arc<[u8]>,
     },
     Field {
-        names: Vec<Box<str>>,
+        names: Box<[Box<str>]>,
         guarded: bool,
     },
     /// `$x.a.b`: the variable with its `$` comes first.
     Variable {
-        names: Vec<Box<str>>,
+        names: Box<[Box<str>]>,
         guarded: bool,
     },
     /// `(pipe).a.b`
     Chain {
         base: Box<Expression>,
-        names: Vec<Box<str>>,
+        names: Box<[Box<str>]>,
         guarded: bool,
     },
     Function(Callee),

@@ -31,10 +31,8 @@ pub mod words;
 use crate::limits::Limits;
 use crate::source::{Origins, Span};
 use crate::value::Value;
-use rustc_hash::FxHashMap;
-use std::sync::OnceLock;
 
-/// Every table of functions; a name in a later table replaces the one in an earlier table, as Helm's functions do sprig's.
+/// Every table of functions. No name stands twice: of sprig's functions that Helm replaces, Helm's are there.
 const TABLES: &[&[Function]] = &[
     builtin::FUNCTIONS,
     certificates::FUNCTIONS,
@@ -58,17 +56,17 @@ const TABLES: &[&[Function]] = &[
 
 /// The function of that name.
 pub fn lookup(name: &str) -> Option<&'static Function> {
-    by_name().get(name).copied()
+    all().find(|function| function.name == name)
 }
 
-/// The names of all functions, in no order: the candidates of "did you mean".
+/// All functions.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    TABLES.iter().copied().flatten()
+}
+
+/// The names of all functions, the candidates of "did you mean".
 pub fn names() -> impl Iterator<Item = &'static str> {
-    by_name().keys().copied()
-}
-
-fn by_name() -> &'static FxHashMap<&'static str, &'static Function> {
-    static BY_NAME: OnceLock<FxHashMap<&'static str, &'static Function>> = OnceLock::new();
-    BY_NAME.get_or_init(|| TABLES.iter().flat_map(|table| table.iter()).map(|function| (function.name, function)).collect())
+    all().map(|function| function.name)
 }
 
 /// The Go type of a parameter, as far as text/template's `validateType` tells types apart.
