@@ -3,6 +3,7 @@
 //! Helm makes keys at random; here each kind of key is always the same one, whose numbers stand below (not as PEM, which scanners for
 //! secrets would find). Nobody must use these keys: they are published.
 
+use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 
 pub const SEQUENCE: u8 = 0x30;
@@ -115,9 +116,30 @@ pub struct PrivateKey {
 }
 
 enum Secret {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa(Rsa),
     Ec,
     Ed25519,
+}
+
+/// The numbers of PKCS #1, without the public exponent.
+struct Rsa {
+    modulus: BigUint,
+    exponent: BigUint,
+    /// prime1, prime2, exponent1, exponent2 and coefficient.
+    parts: [BigUint; 5],
+}
+
+impl Rsa {
+    /// `message` to the power of the private exponent: in two halves where the primes are those of the modulus, a quarter of the work.
+    fn power(&self, message: &BigUint) -> BigUint {
+        let [p, q, exponent_p, exponent_q, coefficient] = &self.parts;
+        if p * q != self.modulus {
+            return message.modpow(&self.exponent, &self.modulus);
+        }
+        let (of_p, of_q) = (message.modpow(exponent_p, p), message.modpow(exponent_q, q));
+        let apart = coefficient * (of_p + p - &of_q % p) % p;
+        of_q + apart * q
+    }
 }
 
 fn number(hex: &str) -> Vec<u8> {
@@ -179,10 +201,12 @@ impl PrivateKey {
     fn pkcs1(content: &[u8]) -> Option<PrivateKey> {
         let mut fields = Reader(Reader(content).expect(SEQUENCE)?);
         fields.expect(INTEGER)?;
-        let (modulus, public, exponent) = (fields.expect(INTEGER)?, fields.expect(INTEGER)?, fields.expect(INTEGER)?);
+        let (modulus, public) = (fields.expect(INTEGER)?, fields.expect(INTEGER)?);
+        let exponent = BigUint::from_bytes_be(fields.expect(INTEGER)?);
+        let parts = std::array::from_fn(|_| BigUint::from_bytes_be(fields.expect(INTEGER).unwrap_or_default()));
         let key = sequence(&[&integer(modulus), &integer(public)]);
         let public = sequence(&[&sequence(&[RSA, &NULL]), &bit_string(&key)]);
-        let secret = Secret::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() };
+        let secret = Secret::Rsa(Rsa { modulus: BigUint::from_bytes_be(modulus), exponent, parts });
         Some(PrivateKey { pem: pem("RSA PRIVATE KEY", content), public, secret })
     }
 
@@ -230,7 +254,7 @@ impl PrivateKey {
     /// The AlgorithmIdentifier of this key's signatures.
     pub fn signature_algorithm(&self) -> Vec<u8> {
         match self.secret {
-            Secret::Rsa { .. } => sequence(&[RSA_SHA256, &NULL]),
+            Secret::Rsa(_) => sequence(&[RSA_SHA256, &NULL]),
             Secret::Ec => sequence(&[ECDSA_SHA256]),
             Secret::Ed25519 => sequence(&[ED25519]),
         }
@@ -240,14 +264,15 @@ impl PrivateKey {
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let digest = Sha256::digest(message);
         match &self.secret {
-            Secret::Rsa { modulus, exponent } => {
-                let modulus = strip_zeros(modulus);
+            Secret::Rsa(key) => {
                 let info = sequence(&[&sequence(&[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], &NULL]), &der(OCTET_STRING, &digest)]);
-                let Some(padding) = modulus.len().checked_sub(info.len() + 3).filter(|_| modulus.last().is_some_and(|b| b % 2 == 1)) else {
+                let length = key.modulus.bits().div_ceil(8) as usize;
+                let Some(padding) = length.checked_sub(info.len() + 3).filter(|_| key.modulus.bit(0)) else {
                     return digest.to_vec();
                 };
                 let padded = [&[0, 1], &vec![0xff; padding][..], &[0], &info].concat();
-                power(&padded, strip_zeros(exponent), modulus)
+                let signature = key.power(&BigUint::from_bytes_be(&padded)).to_bytes_be();
+                [&vec![0; length - signature.len()][..], &signature].concat()
             }
             Secret::Ec => sequence(&[&integer(&digest), &integer(&Sha256::digest(digest))]),
             Secret::Ed25519 => [&digest[..], &[0; 32]].concat(),
@@ -259,9 +284,9 @@ impl PrivateKey {
 impl PrivateKey {
     /// Whether an RSA signature opens, with the public exponent 65537, to the digest of the message.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let Secret::Rsa { modulus, .. } = &self.secret else { return false };
-        let opened = power(signature, &[1, 0, 1], strip_zeros(modulus));
-        opened.starts_with(&[0, 1, 0xff]) && opened.ends_with(&Sha256::digest(message))
+        let Secret::Rsa(key) = &self.secret else { return false };
+        let opened = BigUint::from_bytes_be(signature).modpow(&BigUint::from(0x1_0001_u32), &key.modulus).to_bytes_be();
+        opened.starts_with(&[1, 0xff]) && opened.ends_with(&Sha256::digest(message))
     }
 }
 
@@ -277,90 +302,6 @@ fn structure_error(content: &[u8], name: &str) -> String {
     format!(
         "asn1: structure error: tags don't match (16 vs {{class:{class} tag:{number} length:{length} isCompound:{compound}}}) {options} {name} @2"
     )
-}
-
-fn strip_zeros(bytes: &[u8]) -> &[u8] {
-    &bytes[bytes.iter().take_while(|&&b| b == 0).count()..]
-}
-
-/// Big-endian bytes as limbs, the least significant first.
-fn limbs(bytes: &[u8], count: usize) -> Vec<u64> {
-    let mut out: Vec<u64> = bytes.rchunks(8).map(|chunk| chunk.iter().fold(0, |n, &b| n << 8 | u64::from(b))).collect();
-    out.resize(count, 0);
-    out
-}
-
-/// `base` to the power of `exponent` modulo an odd `modulus`, all big-endian; by Montgomery's multiplication.
-fn power(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
-    let count = modulus.len().div_ceil(8);
-    let m = limbs(modulus, count);
-    // The inverse of the lowest limb modulo 2^64: each step of Newton's doubles the bits that are right.
-    let inverse = (0..6).fold(m[0], |x, _| x.wrapping_mul(2u64.wrapping_sub(m[0].wrapping_mul(x))));
-    let factor = inverse.wrapping_neg();
-    let less = |a: &[u64], b: &[u64]| a.iter().rev().lt(b.iter().rev());
-    let subtract = |a: &mut [u64]| {
-        let mut borrow = 0;
-        for (x, y) in a.iter_mut().zip(&m) {
-            let wide = u128::from(*x).wrapping_sub(u128::from(*y) + borrow);
-            *x = wide as u64;
-            borrow = (wide >> 127) & 1;
-        }
-    };
-    let multiply = |a: &[u64], b: &[u64]| {
-        let mut t = vec![0u64; count + 2];
-        for &x in a {
-            let mut carry = 0u128;
-            for (slot, &y) in t.iter_mut().zip(b) {
-                carry += u128::from(*slot) + u128::from(x) * u128::from(y);
-                *slot = carry as u64;
-                carry >>= 64;
-            }
-            carry += u128::from(t[count]);
-            t[count] = carry as u64;
-            t[count + 1] = (carry >> 64) as u64;
-            let q = t[0].wrapping_mul(factor);
-            let mut carry = (u128::from(t[0]) + u128::from(q) * u128::from(m[0])) >> 64;
-            for j in 1..count {
-                carry += u128::from(t[j]) + u128::from(q) * u128::from(m[j]);
-                t[j - 1] = carry as u64;
-                carry >>= 64;
-            }
-            carry += u128::from(t[count]);
-            t[count - 1] = carry as u64;
-            t[count] = t[count + 1] + (carry >> 64) as u64;
-        }
-        let overflow = t[count] > 0;
-        t.truncate(count);
-        if overflow || !less(&t, &m) {
-            subtract(&mut t);
-        }
-        t
-    };
-    // R modulo m and R squared, by doubling.
-    let double = |a: &mut Vec<u64>| {
-        let top = a[count - 1] >> 63 == 1;
-        for i in (0..count).rev() {
-            a[i] = a[i] << 1 | if i > 0 { a[i - 1] >> 63 } else { 0 };
-        }
-        if top || !less(a, &m) {
-            subtract(a);
-        }
-    };
-    let mut one = limbs(&[1], count);
-    (0..64 * count).for_each(|_| double(&mut one));
-    let mut square = one.clone();
-    (0..64 * count).for_each(|_| double(&mut square));
-    let base = multiply(&limbs(base, count), &square);
-    let mut result = one;
-    for bit in exponent.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)) {
-        result = multiply(&result, &result);
-        if bit == 1 {
-            result = multiply(&result, &base);
-        }
-    }
-    let result = multiply(&result, &limbs(&[1], count));
-    let bytes: Vec<u8> = result.iter().rev().flat_map(|limb| limb.to_be_bytes()).collect();
-    bytes[bytes.len() - modulus.len()..].to_vec()
 }
 
 /// RSA: modulus.
