@@ -345,6 +345,13 @@ pub struct Trace {
     pub conditions: Vec<(Span, bool, Vec<Span>)>,
 }
 
+/// A file that can be read.
+enum Opened {
+    Unsaved(Arc<[u8]>),
+    /// With its length.
+    File(std::fs::File, u64),
+}
+
 impl Sources {
     /// No texts yet; files are read as [`Sources::read_file`] does.
     pub fn with(unsaved: Unsaved) -> Sources {
@@ -356,9 +363,34 @@ impl Sources {
     /// # Errors
     /// Those of [`std::fs::read`]; and a file that is none (a pipe or a device would never end) or is larger than [`Limit::FileSize`].
     pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
-        let path = path.as_ref();
+        match self.open(path.as_ref())? {
+            Opened::Unsaved(text) => Ok(text.to_vec()),
+            Opened::File(file, length) => self.read_expected(file, length),
+        }
+    }
+
+    /// As [`Sources::read_file`], for a text that becomes a source as it is: no byte is copied.
+    ///
+    /// # Errors
+    /// As [`Sources::read_file`].
+    pub fn read_shared(&self, path: impl AsRef<Path>) -> std::io::Result<Arc<[u8]>> {
+        let (mut file, length) = match self.open(path.as_ref())? {
+            Opened::Unsaved(text) => return Ok(text),
+            Opened::File(file, length) => (file, length.min(self.limits.get(Limit::FileSize)) as usize),
+        };
+        let mut text: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        let read = file.read(Arc::get_mut(&mut text).expect("nobody else has it yet"))?;
+        // Whatever is longer or shorter than was told, or comes in parts.
+        let rest = self.read_all(file)?;
+        if read == length && rest.is_empty() {
+            return Ok(text);
+        }
+        self.read_all(text[..read].chain(&rest[..])).map(Arc::from)
+    }
+
+    fn open(&self, path: &Path) -> std::io::Result<Opened> {
         if let Some(text) = self.unsaved.get(path) {
-            return Ok(text.to_vec());
+            return Ok(Opened::Unsaved(text.clone()));
         }
         // What the shell hands over (`<(helm template …)`) is the person's own pipe.
         let is_handed_over = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == Path::new("/dev/stdin");
@@ -366,7 +398,7 @@ impl Sources {
         if !kind.is_file() && !kind.is_dir() && !is_handed_over {
             return Err(std::io::Error::other("is no regular file"));
         }
-        self.read_expected(std::fs::File::open(path)?, kind.len())
+        Ok(Opened::File(std::fs::File::open(path)?, kind.len()))
     }
 
     /// Everything that can be read from `from`.

@@ -9,6 +9,9 @@ pub const STACK: usize = 256 << 20;
 /// How much of it the way to the work may have used.
 const USED: usize = 4 << 20;
 
+/// Text of fewer bytes than this is read before other threads have begun.
+pub const WORTH: usize = 64 << 10;
+
 thread_local! {
     /// Where the stack of a thread begins that has [`STACK`] bytes of it.
     static TOP: Cell<Option<usize>> = const { Cell::new(None) };

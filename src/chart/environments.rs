@@ -133,7 +133,7 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     } else {
         sources.read_file(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?
     };
-    Ok(sources.add(Source::new(path, crate::yaml::utf8(text), SourceKind::File)))
+    Ok(sources.add(Source::new(path, crate::yaml::utf8(text.into()), SourceKind::File)))
 }
 
 /// The environments that a chart's files tell of: `default` first, then by name, cases last. `chart` was loaded from `path`.

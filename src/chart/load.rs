@@ -83,7 +83,7 @@ struct Raw {
     name: String,
     /// As the person reaches it.
     shown: String,
-    data: Vec<u8>,
+    data: Arc<[u8]>,
 }
 
 /// Go's text of an operating system's error.
@@ -118,11 +118,8 @@ fn not_an_archive(name: &str, data: &[u8]) -> String {
     format!("file '{name}' does not appear to be a gzipped archive; got '{kind}'")
 }
 
-fn without_bom(mut data: Vec<u8>) -> Vec<u8> {
-    if data.starts_with(b"\xEF\xBB\xBF") {
-        data.drain(..3);
-    }
-    data
+fn without_bom(data: Arc<[u8]>) -> Arc<[u8]> {
+    data.strip_prefix(b"\xEF\xBB\xBF").map(Arc::from).unwrap_or(data)
 }
 
 impl<'s> Loader<'s> {
@@ -136,7 +133,7 @@ impl<'s> Loader<'s> {
         Ok(chart)
     }
 
-    fn add(&mut self, shown: &str, data: Vec<u8>) -> SourceId {
+    fn add(&mut self, shown: &str, data: impl Into<Arc<[u8]>>) -> SourceId {
         self.sources.add(Source::new(shown, data, SourceKind::File))
     }
 
@@ -224,7 +221,7 @@ impl<'s> Loader<'s> {
             }
             self.count()?;
             self.weigh(info.len())?;
-            let data = self.sources.read_file(&path).map_err(|e| match e.kind() {
+            let data = self.sources.read_shared(&path).map_err(|e| match e.kind() {
                 std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
                 _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
             })?;
@@ -313,7 +310,7 @@ impl<'s> Loader<'s> {
             if base.is_empty() {
                 base = format!("{shown}!{first}/");
             }
-            files.push(Raw { shown: format!("{shown}!{first}/{name}"), name, data: without_bom(data) });
+            files.push(Raw { shown: format!("{shown}!{first}/{name}"), name, data: without_bom(data.into()) });
         }
         if files.is_empty() {
             return Err(refuse("no files in chart archive".into()));

@@ -77,10 +77,20 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// [`is_alphanumeric`] of ASCII.
+const IS_ALPHANUMERIC: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
+
 fn is_alphanumeric(c: char) -> bool {
     match c {
-        '_' => true,
-        _ if c.is_ascii() => c.is_ascii_alphanumeric(),
+        _ if c.is_ascii() => IS_ALPHANUMERIC[c as usize],
         _ => letters_and_digits().is_match(c.encode_utf8(&mut [0; 4])),
     }
 }
@@ -119,6 +129,10 @@ impl<'t> Lexer<'t> {
     }
 
     fn next(&mut self) -> Option<char> {
+        if let Some(byte) = self.text.get(self.at).filter(|b| b.is_ascii()) {
+            self.at += 1;
+            return Some(*byte as char);
+        }
         let (c, length) = first_char(self.rest());
         self.at += length;
         (length > 0).then_some(c)
@@ -317,8 +331,10 @@ impl<'t> Lexer<'t> {
 
     fn skip_alphanumeric(&mut self) {
         loop {
-            self.at += self.rest().iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-            if !self.peek().is_some_and(is_alphanumeric) {
+            let rest = self.rest();
+            let length = rest.iter().position(|&b| !IS_ALPHANUMERIC[usize::from(b)]).unwrap_or(rest.len());
+            self.at += length;
+            if rest.get(length).is_none_or(u8::is_ascii) || !self.peek().is_some_and(is_alphanumeric) {
                 return;
             }
             self.next();

@@ -6,7 +6,9 @@ use super::render::{Output, Problem, Rendered};
 use crate::chart::decode::{self, Shape, Struct};
 use crate::chart::{self, ignore};
 use crate::source::{SourceId, Sources, Span};
+use crate::threads;
 use crate::yaml::{self, Node};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -158,21 +160,28 @@ pub struct Documents {
 
 /// Helm's SortManifests, over texts in order of their names; with the first text that is no YAML, at which it ends.
 pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents, Option<Problem>) {
-    let mut all = Documents::default();
-    for output in outputs {
+    let text = |output: &Output| &sources.get(output.text).text;
+    let read = |&output: &&Output| -> Vec<Result<Option<Document>, chart::Error>> {
         let base = output.name.rsplit('/').next().unwrap_or(&output.name);
         if base.starts_with('_') {
-            continue;
+            return Vec::new();
         }
-        let text = &sources.get(output.text).text;
-        for range in split(text, helm) {
-            let span = Span::new(output.text, range.start, range.end);
-            match document(&text[range], span, output) {
-                Ok(None) => {}
-                Ok(Some(document)) if document.hook.is_some() => all.hooks.push(document),
-                Ok(Some(document)) => all.generic.push(document),
-                Err(error) => return (all, Some(Problem::Release(error))),
-            }
+        let text = text(output);
+        let span = |range: &Range<usize>| Span::new(output.text, range.start, range.end);
+        split(text, helm).into_iter().map(|range| document(&text[range.clone()], span(&range), output)).collect()
+    };
+    let bytes: usize = outputs.iter().map(|output| text(output).len()).sum();
+    let documents: Vec<_> = match bytes > threads::WORTH {
+        true => threads::deep(|| outputs.par_iter().map(read).collect()),
+        false => outputs.iter().map(read).collect(),
+    };
+    let mut all = Documents::default();
+    for document in documents.into_iter().flatten() {
+        match document {
+            Ok(None) => {}
+            Ok(Some(document)) if document.hook.is_some() => all.hooks.push(document),
+            Ok(Some(document)) => all.generic.push(document),
+            Err(error) => return (all, Some(Problem::Release(error))),
         }
     }
     let order = if helm == Helm::Four { &INSTALL_ORDER[..] } else { &INSTALL_ORDER[..INSTALL_ORDER.len() - LAST_IN_HELM_4] };

@@ -34,6 +34,7 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     let mut parser = Parser {
         lexer: Lexer::new(&text),
         text: &text,
+        utf8: std::str::from_utf8(&text).ok(),
         source,
         parsed_as: name.clone(),
         tree: TreeState::default(),
@@ -110,6 +111,8 @@ enum Item {
 struct Parser<'t> {
     lexer: Lexer<'t>,
     text: &'t [u8],
+    /// The same, if all of it is UTF-8.
+    utf8: Option<&'t str>,
     source: SourceId,
     parsed_as: Arc<str>,
     tree: TreeState,
@@ -141,9 +144,12 @@ impl<'t> Parser<'t> {
     }
 
     fn peek(&mut self) -> Token {
-        let token = self.next();
-        self.back(token);
-        token
+        if self.tree.ahead.is_empty() {
+            let token = self.next();
+            self.back(token);
+        }
+        self.tree.last = self.tree.ahead.last().copied();
+        self.tree.ahead[self.tree.ahead.len() - 1]
     }
 
     fn next_non_space(&mut self) -> Token {
@@ -156,6 +162,10 @@ impl<'t> Parser<'t> {
     }
 
     fn peek_non_space(&mut self) -> Token {
+        let token = self.peek();
+        if token.kind != T::Space {
+            return token;
+        }
         let token = self.next_non_space();
         self.back(token);
         token
@@ -168,6 +178,12 @@ impl<'t> Parser<'t> {
     fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
         self.nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
         self.nodes.len() as u32 - 1
+    }
+
+    /// What stands there, as text.
+    fn string(&self, start: usize, end: usize) -> Cow<'t, str> {
+        let part = self.utf8.and_then(|text| text.get(start..end));
+        part.map_or_else(|| String::from_utf8_lossy(&self.text[start..end]), Cow::Borrowed)
     }
 
     /// Counted from 1.
@@ -295,7 +311,7 @@ impl<'t> Parser<'t> {
                 parser.resume();
             }
             let body = parser.definition_body(CONTEXT);
-            parser.add(lossy(&name).into(), body);
+            parser.add(String::from_utf8_lossy(&name).into(), body);
             Ok(())
         })
     }
@@ -510,7 +526,7 @@ impl<'t> Parser<'t> {
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
         match token.kind {
-            T::Str | T::RawString => Ok(lossy(&self.unquoted(token)?).into()),
+            T::Str | T::RawString => Ok(String::from_utf8_lossy(&self.unquoted(token)?).into()),
             _ => self.unexpected(token, context),
         }
     }
@@ -589,7 +605,7 @@ impl<'t> Parser<'t> {
                 self.back(variable);
                 return Ok(());
             }
-            let name: Box<str> = lossy(&self.text[variable.start..variable.end]).into();
+            let name: Box<str> = self.string(variable.start, variable.end).into();
             self.tree.variables.push(name.clone());
             let kind = ExpressionKind::Variable { names: [name].into(), guarded: true };
             pipe.variables.push(Expression { at: variable.start as u32, range: self.range(&variable), kind });
@@ -664,7 +680,7 @@ impl<'t> Parser<'t> {
 
     /// The name of a field token, without its dot.
     fn field_name(&self, token: &Token) -> Box<str> {
-        lossy(&self.text[token.start + 1..token.end]).into()
+        self.string(token.start + 1, token.end).into()
     }
 
     fn term(&mut self) -> Parse<Option<Expression>> {
@@ -675,7 +691,7 @@ impl<'t> Parser<'t> {
             T::Dot => ExpressionKind::Dot,
             T::Nil => ExpressionKind::Nil,
             T::Variable => {
-                let name: Box<str> = lossy(&self.text[token.start..token.end]).into();
+                let name: Box<str> = self.string(token.start, token.end).into();
                 if !self.tree.variables.contains(&name) {
                     let known: Vec<&str> = self.tree.variables.iter().map(|name| &**name).collect();
                     let help = did_you_mean(&name, known.into_iter().filter(|&name| name != "$")).map(|near| format!("did you mean `{near}`?"));
@@ -717,7 +733,7 @@ impl<'t> Parser<'t> {
     }
 
     fn function(&mut self, token: &Token) -> Parse<Callee> {
-        let name = lossy(&self.text[token.start..token.end]);
+        let name = self.string(token.start, token.end);
         match Callee::named(&name) {
             Some(callee) => Ok(callee),
             None => {
@@ -731,11 +747,6 @@ impl<'t> Parser<'t> {
             }
         }
     }
-}
-
-/// As `String::from_utf8_lossy`, which looks for what is no UTF-8 in small steps.
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Marks the fields of a pipeline whose absence the template takes into account.

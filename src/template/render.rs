@@ -209,9 +209,6 @@ pub fn render(
     })
 }
 
-/// Templates of less than so many bytes are parsed before other threads have begun.
-const WORTH_THREADS: usize = 64 << 10;
-
 struct Run<'a> {
     chart: &'a Chart,
     sources: &'a Sources,
@@ -444,7 +441,7 @@ impl Run<'_> {
                 parsed(file, &mut slot);
             }
         };
-        if names.iter().map(|(_, source)| self.sources.get(*source).text.len()).sum::<usize>() > WORTH_THREADS {
+        if names.iter().map(|(_, source)| self.sources.get(*source).text.len()).sum::<usize>() > threads::WORTH {
             threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
         }
         let all = set.get_or_init(|| {

@@ -26,6 +26,7 @@ use decode::Decoder;
 pub use path::{Path, Step};
 use scan::{Fail, Scanner};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A YAML value with its place. Immutable, shared by all renders and threads.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,7 +189,7 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
 }
 
 /// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark tells. Anything else, and broken UTF-16, stays as it is.
-pub fn utf8(text: Vec<u8>) -> Vec<u8> {
+pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     let unit: fn([u8; 2]) -> u16 = match text {
         _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
         _ if text.starts_with(b"\xFE\xFF") => u16::from_be_bytes,
@@ -198,7 +199,7 @@ pub fn utf8(text: Vec<u8>) -> Vec<u8> {
     let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
     match String::from_utf16(&units) {
         // The mark itself, now UTF-8's, is left for the reader to skip.
-        Ok(read) if rest.is_empty() => read.into_bytes(),
+        Ok(read) if rest.is_empty() => read.into_bytes().into(),
         _ => text,
     }
 }

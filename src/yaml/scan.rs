@@ -219,7 +219,10 @@ impl<'t> Scanner<'t> {
             Some(text) if !content.copied => text.get(content.start as usize..content.end as usize).map(Box::from),
             _ => None,
         }
-        .unwrap_or_else(|| String::from_utf8_lossy(self.bytes(content)).into())
+        .unwrap_or_else(|| {
+            let bytes = self.bytes(content);
+            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into(), Box::from)
+        })
     }
 
     /// The next token, left where it is.
