@@ -71,6 +71,10 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let is_template = std::env::args().nth(1).is_some_and(|command| command == "template");
+            if let Some(why) = template::refused(&error).filter(|_| is_template) {
+                return fail(&why);
+            }
             let _ = error.print();
             return error.exit_code() as ExitCode;
         }

@@ -12,7 +12,7 @@ use crate::template::manifests::{self, Helm, Printed, Selection};
 use crate::template::render::{self, Cache, Problem};
 use crate::template::{Renderer, Templates, helm4, with_stack};
 use crate::value::Value;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::error::{ContextKind, ContextValue};
 use std::mem::ManuallyDrop;
 
 #[derive(clap::Args, Debug)]
@@ -87,93 +87,67 @@ pub(super) struct Arguments {
     /// Read what links point to outside of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
-    #[command(flatten)]
-    refused: Refused,
 }
-
-/// Flags of `helm template` that we do not have, with the reason. They are known, so that none is taken for a mistyped one.
-#[derive(Debug)]
-struct Refused(Option<String>);
 
 const NETWORK: &str = "charts are read from disk only, without any network";
 const CLUSTER: &str = "nothing is asked of a cluster or installed";
 
-/// Name, whether it takes a value, why not.
-const REFUSED: [(&str, bool, &str); 43] = [
-    ("atomic", false, CLUSTER),
-    ("ca-file", true, NETWORK),
-    ("cert-file", true, NETWORK),
-    ("create-namespace", false, CLUSTER),
-    ("dependency-update", false, "run `helm dependency build` first: charts are read as they are"),
-    ("description", true, CLUSTER),
-    ("devel", false, NETWORK),
-    ("disable-openapi-validation", false, CLUSTER),
-    ("dry-run", true, CLUSTER),
-    ("enable-dns", false, "rendering uses no network"),
-    ("force", false, CLUSTER),
-    ("hide-notes", false, CLUSTER),
-    ("insecure-skip-tls-verify", false, NETWORK),
-    ("key-file", true, NETWORK),
-    ("keyring", true, NETWORK),
-    ("kube-apiserver", true, CLUSTER),
-    ("kube-as-group", true, CLUSTER),
-    ("kube-as-user", true, CLUSTER),
-    ("kube-ca-file", true, CLUSTER),
-    ("kube-context", true, CLUSTER),
-    ("kube-insecure-skip-tls-verify", false, CLUSTER),
-    ("kube-tls-server-name", true, CLUSTER),
-    ("kube-token", true, CLUSTER),
-    ("kubeconfig", true, CLUSTER),
-    ("labels", true, CLUSTER),
-    ("output-dir", true, "the text goes to stdout; redirect it"),
-    ("pass-credentials", false, NETWORK),
-    ("password", true, NETWORK),
-    ("plain-http", false, NETWORK),
-    ("post-renderer", true, "no other program is run; pipe the output into it"),
-    ("post-renderer-args", true, "no other program is run; pipe the output into it"),
-    ("release-name", false, "it belongs to --output-dir"),
-    ("render-subchart-notes", false, "notes are not printed"),
-    ("replace", false, CLUSTER),
-    ("repo", true, NETWORK),
-    ("take-ownership", false, CLUSTER),
-    ("timeout", true, CLUSTER),
-    ("username", true, NETWORK),
-    ("validate", false, "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would"),
-    ("verify", false, NETWORK),
-    ("version", true, NETWORK),
-    ("wait", false, CLUSTER),
-    ("wait-for-jobs", false, CLUSTER),
+/// Flags of `helm template` that we do not have, with the reason.
+const REFUSED: [(&str, &str); 43] = [
+    ("atomic", CLUSTER),
+    ("ca-file", NETWORK),
+    ("cert-file", NETWORK),
+    ("create-namespace", CLUSTER),
+    ("dependency-update", "run `helm dependency build` first: charts are read as they are"),
+    ("description", CLUSTER),
+    ("devel", NETWORK),
+    ("disable-openapi-validation", CLUSTER),
+    ("dry-run", CLUSTER),
+    ("enable-dns", "rendering uses no network"),
+    ("force", CLUSTER),
+    ("hide-notes", CLUSTER),
+    ("insecure-skip-tls-verify", NETWORK),
+    ("key-file", NETWORK),
+    ("keyring", NETWORK),
+    ("kube-apiserver", CLUSTER),
+    ("kube-as-group", CLUSTER),
+    ("kube-as-user", CLUSTER),
+    ("kube-ca-file", CLUSTER),
+    ("kube-context", CLUSTER),
+    ("kube-insecure-skip-tls-verify", CLUSTER),
+    ("kube-tls-server-name", CLUSTER),
+    ("kube-token", CLUSTER),
+    ("kubeconfig", CLUSTER),
+    ("labels", CLUSTER),
+    ("output-dir", "the text goes to stdout; redirect it"),
+    ("pass-credentials", NETWORK),
+    ("password", NETWORK),
+    ("plain-http", NETWORK),
+    ("post-renderer", "no other program is run; pipe the output into it"),
+    ("post-renderer-args", "no other program is run; pipe the output into it"),
+    ("release-name", "it belongs to --output-dir"),
+    ("render-subchart-notes", "notes are not printed"),
+    ("replace", CLUSTER),
+    ("repo", NETWORK),
+    ("take-ownership", CLUSTER),
+    ("timeout", CLUSTER),
+    ("username", NETWORK),
+    ("validate", "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would"),
+    ("verify", NETWORK),
+    ("version", NETWORK),
+    ("wait", CLUSTER),
+    ("wait-for-jobs", CLUSTER),
 ];
 
-impl clap::FromArgMatches for Refused {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |name: &str| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
-        let found = REFUSED.iter().find(|(name, _, _)| given(name));
-        Ok(Refused(found.map(|(name, _, why)| format!("--{name} of Helm is not supported: {why}"))))
-    }
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Refused::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl clap::Args for Refused {
-    fn augment_args(command: Command) -> Command {
-        REFUSED.iter().fold(command, |command, &(name, takes_value, _)| {
-            let arg = Arg::new(name).long(name).hide(true);
-            command.arg(if takes_value { arg.action(ArgAction::Append).num_args(0..=1) } else { arg.action(ArgAction::SetTrue) })
-        })
-    }
-    fn augment_args_for_update(command: Command) -> Command {
-        Refused::augment_args(command)
-    }
+/// Why a flag that clap does not know is missing, if Helm has it.
+pub(super) fn refused(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+    let (_, why) = REFUSED.iter().find(|(name, _)| flag.strip_prefix("--") == Some(name))?;
+    Some(format!("{flag} of Helm is not supported: {why}"))
 }
 
 /// Renders and prints.
 pub(super) fn run(arguments: Arguments) -> super::ExitCode {
-    if let Some(why) = &arguments.refused.0 {
-        return super::fail(why);
-    }
     if let Some(url) = arguments.values.iter().chain(arguments.positional.last()).find(|v| v.contains("://")) {
         return super::fail(&format!("{url}: nothing is fetched from the network; download it first"));
     }

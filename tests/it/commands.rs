@@ -450,3 +450,16 @@ fn an_override_of_another_type_is_found_with_the_default() {
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.contains("values-prod.yaml:1:14: warning[values-type-mismatch] `app.debug` is a string here, and a boolean in values.yaml"), "{out}");
 }
+
+#[test]
+fn flags_of_helm_that_are_missing_say_why() {
+    for flag in ["--wait", "--wait=true", "--timeout=5m", "--dry-run", "--repo=https://example.org"] {
+        let (code, _, errors) = run(&["template", flag, "charts/thebot"]);
+        let name = flag.split('=').next().unwrap_or(flag);
+        assert!(code == 2 && errors.starts_with(&format!("thebot-lint: {name} of Helm is not supported: ")), "{code} {errors}");
+    }
+    let (code, _, errors) = run(&["template", "--wiat", "charts/thebot"]);
+    assert!(code == 2 && errors.contains("unexpected argument '--wiat'"), "{code} {errors}");
+    let (code, _, errors) = run(&["--wait", "charts/thebot"]);
+    assert!(code == 2 && errors.contains("unexpected argument '--wait'"), "{code} {errors}");
+}
