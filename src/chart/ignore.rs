@@ -60,8 +60,9 @@ impl Rules {
         if path.is_empty() || path == "." || path == "./" {
             return false;
         }
+        let base = path.rsplit('/').next().unwrap_or(path);
         for rule in &self.rules {
-            let name = if rule.base_only { path.rsplit('/').next().unwrap_or(path) } else { path };
+            let name = if rule.base_only { base } else { path };
             let matches = rule.pattern.matches(name);
             if rule.negate {
                 if (rule.only_folders && !is_folder) || !matches {

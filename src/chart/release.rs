@@ -267,7 +267,9 @@ impl<'c> Release<'c> {
                 }
             }
         }
-        let all = values::deep_copy_map(&all);
+        // What is imported shares its maps with what it is imported from.
+        let is_apart = imported.0.borrow().entries.is_empty();
+        let all = if is_apart { all } else { values::deep_copy_map(&all) };
         values::tables(&all, &imported, "", true, &mut self.warnings);
         self.nodes[id].values = all;
         Ok(())

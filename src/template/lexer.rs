@@ -48,14 +48,22 @@ use TokenKind as T;
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub kind: TokenKind,
-    pub start: usize,
-    pub end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Token {
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    pub fn end(&self) -> usize {
+        self.end as usize
+    }
+
     /// As Go's error texts show it; `message` is the lexer's, which an error shows.
     pub fn describe(&self, text: &[u8], message: &str) -> String {
-        let bytes = &text[self.start..self.end];
+        let bytes = &text[self.start()..self.end()];
         match self.kind {
             T::Eof => "EOF".into(),
             T::Error => message.into(),
@@ -139,7 +147,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, start: self.start, end: self.at };
+        let token = Token { kind, start: self.start as u32, end: self.at as u32 };
         self.start = self.at;
         token
     }

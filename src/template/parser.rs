@@ -131,7 +131,7 @@ impl<'t> Parser<'t> {
             Some(token) => token,
             None => {
                 let token = self.lexer.token();
-                self.tree.reached = Some(token.start);
+                self.tree.reached = Some(token.start());
                 token
             }
         };
@@ -172,7 +172,7 @@ impl<'t> Parser<'t> {
     }
 
     fn range(&self, token: &Token) -> Range {
-        Range::new(token.start, token.end)
+        Range::new(token.start(), token.end())
     }
 
     fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
@@ -204,7 +204,7 @@ impl<'t> Parser<'t> {
     }
 
     fn fail_at_last<V>(&mut self, message: impl AsRef<str>) -> Parse<V> {
-        let at = self.tree.last.as_ref().map_or(Range::default(), |token| Range::new(token.start, token.end));
+        let at = self.tree.last.as_ref().map_or(Range::default(), |token| Range::new(token.start(), token.end()));
         self.fail(at, message)
     }
 
@@ -216,7 +216,7 @@ impl<'t> Parser<'t> {
             return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
         }
         let mut extra = String::new();
-        if let Some(line) = self.tree.action.map(|at| self.line(at)).filter(|&line| line != self.line(token.start)) {
+        if let Some(line) = self.tree.action.map(|at| self.line(at)).filter(|&line| line != self.line(token.start())) {
             extra = format!(" in action started at {}:{line}", self.parsed_as);
             if shown.ends_with(" action") {
                 extra.drain(.." in action".len());
@@ -240,9 +240,9 @@ impl<'t> Parser<'t> {
             return self.lexer.resume(self.text.len());
         }
         match self.tree.last {
-            Some(token) if token.kind == T::RightDelimiter => token.end,
-            Some(token) if token.kind == T::Error => self.lexer.resume(token.start),
-            Some(token) => self.lexer.resume(token.end),
+            Some(token) if token.kind == T::RightDelimiter => token.end(),
+            Some(token) if token.kind == T::Error => self.lexer.resume(token.start()),
+            Some(token) => self.lexer.resume(token.end()),
             None => self.lexer.resume(0),
         }
     }
@@ -260,7 +260,7 @@ impl<'t> Parser<'t> {
     }
 
     fn main(&mut self) -> List {
-        let mut list = List { at: self.peek().start as u32, ..List::default() };
+        let mut list = List { at: self.peek().start() as u32, ..List::default() };
         loop {
             let token = self.peek();
             match token.kind {
@@ -270,7 +270,7 @@ impl<'t> Parser<'t> {
                     let keyword = self.next_non_space();
                     if keyword.kind == T::Define {
                         if self.define().is_err() {
-                            list.nodes.push(self.error_node(delimiter.start));
+                            list.nodes.push(self.error_node(delimiter.start()));
                         }
                         continue;
                     }
@@ -283,7 +283,7 @@ impl<'t> Parser<'t> {
                 Item::Node(node) => list.nodes.push(node),
                 Item::Stop(stop) => {
                     let _ = self.fail_at_last::<()>(format!("unexpected {}", stop.describe()));
-                    list.nodes.push(self.error_node(token.start));
+                    list.nodes.push(self.error_node(token.start()));
                 }
             }
         }
@@ -345,17 +345,17 @@ impl<'t> Parser<'t> {
     fn list(&mut self, list: &mut List, branch: Option<usize>) -> Stop {
         let first = self.peek_non_space();
         if list.nodes.is_empty() {
-            list.at = first.start as u32;
+            list.at = first.start() as u32;
         }
         let (stop, end) = loop {
             let token = self.peek_non_space();
             if token.kind == T::Eof {
                 let _ = self.fail::<()>(self.range(&token), "unexpected EOF");
-                break (Stop::Eof, token.start);
+                break (Stop::Eof, token.start());
             }
             match self.text_or_action() {
                 Item::Node(node) => list.nodes.push(node),
-                Item::Stop(stop) => break (stop, token.start),
+                Item::Stop(stop) => break (stop, token.start()),
             }
         };
         if let Some(start) = branch {
@@ -372,14 +372,14 @@ impl<'t> Parser<'t> {
                 Item::Node(Node::Text { range, index: self.record(range, NodeKind::Text) })
             }
             T::LeftDelimiter => {
-                self.tree.action = Some(token.start);
-                let item = self.action(token.start);
+                self.tree.action = Some(token.start());
+                let item = self.action(token.start());
                 self.tree.action = None;
-                item.unwrap_or_else(|Failed| Item::Node(self.error_node(token.start)))
+                item.unwrap_or_else(|Failed| Item::Node(self.error_node(token.start())))
             }
             _ => {
                 let _ = self.unexpected::<()>(&token, "input");
-                Item::Node(self.error_node(token.start))
+                Item::Node(self.error_node(token.start()))
             }
         }
     }
@@ -405,7 +405,7 @@ impl<'t> Parser<'t> {
             T::With => self.control(BranchKind::With)?,
             T::Template => self.template_call(start)?,
             _ => {
-                let at = token.start as u32;
+                let at = token.start() as u32;
                 self.back(token);
                 let mut pipe = self.pipeline("command", T::RightDelimiter)?;
                 let guarded = !pipe.variables.is_empty();
@@ -419,7 +419,7 @@ impl<'t> Parser<'t> {
 
     /// The end of the last token read.
     fn last_end(&self) -> usize {
-        self.tree.last.as_ref().map_or(0, |token| token.end)
+        self.tree.last.as_ref().map_or(0, |token| token.end())
     }
 
     fn loop_control(&mut self, token: &Token) -> Parse<Node> {
@@ -428,7 +428,7 @@ impl<'t> Parser<'t> {
         if self.tree.ranges == 0 {
             return self.fail(self.range(token), format!("{{{{{keyword}}}}} outside {{{{range}}}}"));
         }
-        let at = token.start as u32;
+        let at = token.start() as u32;
         Ok(if token.kind == T::Break { Node::Break { at } } else { Node::Continue { at } })
     }
 
@@ -504,7 +504,7 @@ impl<'t> Parser<'t> {
             parser.add(name.clone(), body);
         });
         let index = self.record(range, NodeKind::Action);
-        Ok(Node::Template(Box::new(TemplateCall { at: token.start as u32, range, name, pipe: Some(pipe), index })))
+        Ok(Node::Template(Box::new(TemplateCall { at: token.start() as u32, range, name, pipe: Some(pipe), index })))
     }
 
     fn template_call(&mut self, start: usize) -> Parse<Node> {
@@ -521,7 +521,7 @@ impl<'t> Parser<'t> {
         }
         let range = Range::new(start, self.last_end());
         let index = self.record(range, NodeKind::Action);
-        Ok(Node::Template(Box::new(TemplateCall { at: token.start as u32, range, name, pipe, index })))
+        Ok(Node::Template(Box::new(TemplateCall { at: token.start() as u32, range, name, pipe, index })))
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
@@ -533,7 +533,7 @@ impl<'t> Parser<'t> {
 
     fn unquoted(&mut self, token: &Token) -> Parse<Cow<'t, [u8]>> {
         let text = self.text;
-        match print::unquote(&text[token.start..token.end]) {
+        match print::unquote(&text[token.start()..token.end()]) {
             Ok(text) => Ok(text),
             Err(message) => self.fail(self.range(token), message),
         }
@@ -542,7 +542,7 @@ impl<'t> Parser<'t> {
     /// Up to and with the token that ends it.
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
-        let mut pipe = Pipe { at: first.start as u32, range: self.range(&first), ..Pipe::default() };
+        let mut pipe = Pipe { at: first.start() as u32, range: self.range(&first), ..Pipe::default() };
         self.declarations(&mut pipe, context)?;
         let begun = self.commands.len();
         loop {
@@ -596,7 +596,7 @@ impl<'t> Parser<'t> {
             self.next_non_space();
             let after = self.next();
             let next = if after.kind == T::Space { self.next_non_space() } else { after };
-            let comma = next.kind == T::Char && self.text[next.start..next.end] == *b",";
+            let comma = next.kind == T::Char && self.text[next.start()..next.end()] == *b",";
             if !comma && !matches!(next.kind, T::Assign | T::Declare) {
                 self.back(next);
                 if after.kind == T::Space {
@@ -605,10 +605,10 @@ impl<'t> Parser<'t> {
                 self.back(variable);
                 return Ok(());
             }
-            let name: Box<str> = self.string(variable.start, variable.end).into();
+            let name: Box<str> = self.string(variable.start(), variable.end()).into();
             self.tree.variables.push(name.clone());
             let kind = ExpressionKind::Variable { names: [name].into(), guarded: true };
-            pipe.variables.push(Expression { at: variable.start as u32, range: self.range(&variable), kind });
+            pipe.variables.push(Expression { at: variable.start() as u32, range: self.range(&variable), kind });
             if !comma {
                 pipe.assigns = next.kind == T::Assign;
                 return Ok(());
@@ -643,7 +643,7 @@ impl<'t> Parser<'t> {
             break;
         }
         let arguments: Box<[Expression]> = self.operands.drain(begun..).collect();
-        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start as u32, range, arguments }) }
+        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start() as u32, range, arguments }) }
     }
 
     fn operand(&mut self) -> Parse<Option<Expression>> {
@@ -672,7 +672,7 @@ impl<'t> Parser<'t> {
                 self.back(token);
                 return (names.into_boxed_slice(), range, at.unwrap_or(range.start));
             }
-            at.get_or_insert(token.start as u32);
+            at.get_or_insert(token.start() as u32);
             range = range.to(self.range(&token));
             names.push(self.field_name(&token));
         }
@@ -680,7 +680,7 @@ impl<'t> Parser<'t> {
 
     /// The name of a field token, without its dot.
     fn field_name(&self, token: &Token) -> Box<str> {
-        self.string(token.start + 1, token.end).into()
+        self.string(token.start() + 1, token.end()).into()
     }
 
     fn term(&mut self) -> Parse<Option<Expression>> {
@@ -691,7 +691,7 @@ impl<'t> Parser<'t> {
             T::Dot => ExpressionKind::Dot,
             T::Nil => ExpressionKind::Nil,
             T::Variable => {
-                let name: Box<str> = self.string(token.start, token.end).into();
+                let name: Box<str> = self.string(token.start(), token.end()).into();
                 if !self.tree.variables.contains(&name) {
                     let known: Vec<&str> = self.tree.variables.iter().map(|name| &**name).collect();
                     let help = did_you_mean(&name, known.into_iter().filter(|&name| name != "$")).map(|near| format!("did you mean `{near}`?"));
@@ -704,9 +704,9 @@ impl<'t> Parser<'t> {
                 let (names, range, at) = self.names(smallvec![self.field_name(&token)], range);
                 return Ok(Some(Expression { at, range, kind: ExpressionKind::Field { names, guarded: false } }));
             }
-            T::Bool => ExpressionKind::Bool(self.text[token.start..token.end] == *b"true"),
+            T::Bool => ExpressionKind::Bool(self.text[token.start()..token.end()] == *b"true"),
             T::CharConstant | T::Complex | T::Number => {
-                let text = &self.text[token.start..token.end];
+                let text = &self.text[token.start()..token.end()];
                 match number(text, token.kind) {
                     Ok(number) => ExpressionKind::Number(Box::new(number)),
                     Err(message) => return self.fail(range, message),
@@ -720,7 +720,7 @@ impl<'t> Parser<'t> {
                 let pipe = self.pipeline("parenthesized pipeline", T::RightParen);
                 self.depth -= 1;
                 let pipe = pipe?;
-                let range = Range::new(token.start, self.last_end());
+                let range = Range::new(token.start(), self.last_end());
                 return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(Box::new(pipe)) }));
             }
             T::Str | T::RawString => ExpressionKind::Str { quoted: range, text: self.unquoted(&token)?.into() },
@@ -729,11 +729,11 @@ impl<'t> Parser<'t> {
                 return Ok(None);
             }
         };
-        Ok(Some(Expression { at: token.start as u32, range, kind }))
+        Ok(Some(Expression { at: token.start() as u32, range, kind }))
     }
 
     fn function(&mut self, token: &Token) -> Parse<Callee> {
-        let name = self.string(token.start, token.end);
+        let name = self.string(token.start(), token.end());
         match Callee::named(&name) {
             Some(callee) => Ok(callee),
             None => {
