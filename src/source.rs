@@ -575,6 +575,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_whole_or_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, mut sources) = (folder.path().join("a.yaml"), Sources::default());
+        for text in ["", "a: 1\n"] {
+            std::fs::write(&file, text).expect("written");
+            assert_eq!(&*sources.read_shared(&file).expect("the text"), text.as_bytes());
+        }
+        assert!(sources.read_shared(folder.path()).is_err());
+        sources.limits.set(Limit::FileSize, 4);
+        assert_eq!(sources.read_shared(&file).expect_err("a byte too many").kind(), std::io::ErrorKind::FileTooLarge);
+        // What the system calls empty and is not.
+        if cfg!(target_os = "linux") {
+            assert!(Sources::default().read_shared("/proc/self/status").is_ok_and(|text| !text.is_empty()));
+        }
+    }
+
+    #[test]
     fn locate_counts_characters_from_one() {
         let source = Source::new("a", "x: é1\ny: 2\n".as_bytes(), SourceKind::File);
         assert_eq!(source.locate(0), (1, 1));

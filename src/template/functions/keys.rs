@@ -366,3 +366,18 @@ const DSA_Y: &str = "\
 /// DSA: x.
 const DSA_X: &str = "\
      9ba2fac246d341f98eb1d57b7ddd6e5414c186a97e5ebcc310958a21";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_signs_with_its_primes_and_without() {
+        let whole = PrivateKey::rsa().expect("a key");
+        let signature = whole.sign(b"message");
+        assert!(whole.verifies(b"message", &signature));
+        let Secret::Rsa(Rsa { modulus, exponent, .. }) = whole.secret else { panic!("it is no RSA key") };
+        let alone = PrivateKey { secret: Secret::Rsa(Rsa { modulus, exponent, parts: Default::default() }), ..whole };
+        assert_eq!(alone.sign(b"message"), signature);
+    }
+}
