@@ -195,8 +195,8 @@ fn no_schema(schema: &Json, error: &ValidationError) -> String {
         Draft::Draft201909 => "https://json-schema.org/draft/2019-09/schema",
         _ => "https://json-schema.org/draft/2020-12/schema",
     };
-    let meta = metaschema(uri).expect("the crate has it");
-    let errors: Vec<Flat> = meta.iter_errors(schema).map(|e| Flat::new(&e)).collect();
+    let meta = metaschema(uri);
+    let errors: Vec<Flat> = meta.iter().flat_map(|meta| meta.iter_errors(schema)).map(|e| Flat::new(&e)).collect();
     if errors.is_empty() {
         return format!("{front}{error}");
     }
@@ -694,5 +694,22 @@ fn text_of(error: &ValidationError) -> String {
         K::Contains => "no items match contains schema".into(),
         K::PropertyNames { error } => format!("invalid propertyName {}", primitive(error.instance())),
         other => format!("'{}' failed", other.keyword()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_draft_says_what_is_no_schema() {
+        for draft in ["http://json-schema.org/draft-04", "http://json-schema.org/draft-06", "http://json-schema.org/draft-07"]
+            .into_iter()
+            .chain(["https://json-schema.org/draft/2019-09", "https://json-schema.org/draft/2020-12"])
+        {
+            let schema = format!(r#"{{ "$schema": "{draft}/schema", "minimum": "x" }}"#);
+            let Err(Unusable::Schema(message)) = judge(schema.as_bytes(), &Json::Null, &Limits::default()).0 else { panic!("{draft}") };
+            assert!(message.contains(&format!("{draft}/schema#'")) && message.contains("- at '/minimum': got string, want number"), "{message}");
+        }
     }
 }
