@@ -85,14 +85,15 @@ pub fn main() -> ExitCode {
             Err(error) => fail(&error.to_string()),
         },
         // Most charts are rendered before a second thread could be of use.
-        Some(Command::Template(arguments)) => crate::threads::with_stack(|| template::run(arguments)),
+        command @ Some(Command::Template(_)) => crate::threads::with_stack(|| run(command, cli.lint)),
         command => crate::threads::deep(|| run(command, cli.lint)),
     }
 }
 
 fn run(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
-        None | Some(Command::Lsp | Command::Template(_)) => lint::run(&lint),
+        None | Some(Command::Lsp) => lint::run(&lint),
+        Some(Command::Template(arguments)) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),

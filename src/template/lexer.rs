@@ -137,10 +137,6 @@ impl<'t> Lexer<'t> {
     }
 
     fn next(&mut self) -> Option<char> {
-        if let Some(byte) = self.text.get(self.at).filter(|b| b.is_ascii()) {
-            self.at += 1;
-            return Some(*byte as char);
-        }
         let (c, length) = first_char(self.rest());
         self.at += length;
         (length > 0).then_some(c)

@@ -144,12 +144,13 @@ impl<'t> Parser<'t> {
     }
 
     fn peek(&mut self) -> Token {
-        if self.tree.ahead.is_empty() {
+        let Some(&token) = self.tree.ahead.last() else {
             let token = self.next();
             self.back(token);
-        }
-        self.tree.last = self.tree.ahead.last().copied();
-        self.tree.ahead[self.tree.ahead.len() - 1]
+            return token;
+        };
+        self.tree.last = Some(token);
+        token
     }
 
     fn next_non_space(&mut self) -> Token {

@@ -232,19 +232,22 @@ fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
 }
 
 /// The first character of some bytes and its length; U+FFFD with length 1 where they are no UTF-8. At the end: U+FFFD, 0.
+#[inline]
 pub fn first_char(bytes: &[u8]) -> (char, usize) {
     match bytes {
         [] => (char::REPLACEMENT_CHARACTER, 0),
         [b, ..] if b.is_ascii() => (*b as char, 1),
-        _ => {
-            let head = &bytes[..bytes.len().min(4)];
-            let valid = match std::str::from_utf8(head) {
-                Ok(text) => text,
-                Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
-            };
-            valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
-        }
+        _ => first_beyond_ascii(bytes),
     }
+}
+
+fn first_beyond_ascii(bytes: &[u8]) -> (char, usize) {
+    let head = &bytes[..bytes.len().min(4)];
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
+    };
+    valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
 }
 
 /// `utf8.RuneCount`.

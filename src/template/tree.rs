@@ -182,7 +182,7 @@ impl Callee {
     pub fn named(name: &str) -> Option<Callee> {
         static BY_NAME: OnceLock<FxHashMap<&'static str, Callee>> = OnceLock::new();
         let by_name = BY_NAME.get_or_init(|| {
-            let mut map = FxHashMap::with_capacity_and_hasher(512, FxBuildHasher);
+            let mut map = FxHashMap::with_capacity_and_hasher(functions::all().count(), FxBuildHasher);
             map.extend(functions::all().map(|function| (function.name, Callee::new(function))));
             map
         });
