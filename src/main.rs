@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> std::process::ExitCode {
-    thebot_lint::cli::main().into()
+fn main() {
+    thebot_lint::cli::main()
 }

@@ -132,7 +132,7 @@ impl Rendering {
                     unrendered.fetch_add(1, Ordering::Relaxed);
                     return None;
                 }
-                let options = render::Options { capabilities, others, stop: false, skip_schema: false, limits: sources.limits };
+                let options = render::Options { capabilities, others, stop: false, provenance: true, skip_schema: false, limits: sources.limits };
                 Some(render::render(&chart, &sources, &environments[i], inputs, options, &cache, number))
             };
             let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {

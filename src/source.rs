@@ -212,11 +212,20 @@ pub struct Condition {
 pub struct Origins {
     origins: Vec<Origin>,
     conditions: Vec<Condition>,
+    /// Nobody will ask where anything comes from.
+    are_unwanted: bool,
 }
 
 impl Origins {
+    /// Keeps none: all that is added is [`OriginId::NONE`].
+    pub fn unwanted() -> Origins {
+        Origins { are_unwanted: true, ..Origins::default() }
+    }
+    pub fn are_unwanted(&self) -> bool {
+        self.are_unwanted
+    }
     pub fn add(&mut self, origin: Origin) -> OriginId {
-        if cfg!(feature = "without-provenance") {
+        if self.are_unwanted {
             return OriginId::NONE;
         }
         self.origins.push(origin);
@@ -267,7 +276,7 @@ impl Origins {
         self.origins.get((id.0 as usize).wrapping_sub(1)).copied()
     }
     pub fn add_condition(&mut self, condition: Condition) -> ConditionId {
-        if cfg!(feature = "without-provenance") {
+        if self.are_unwanted {
             return ConditionId::NONE;
         }
         self.conditions.push(condition);
@@ -369,23 +378,23 @@ impl Sources {
         }
     }
 
-    /// As [`Sources::read_file`], for a text that becomes a source as it is: no byte is copied.
+    /// As [`Sources::read_file`], of a regular file of so many bytes, whose text becomes a source as it is: no byte is copied.
     ///
     /// # Errors
     /// As [`Sources::read_file`].
-    pub fn read_shared(&self, path: impl AsRef<Path>) -> std::io::Result<Arc<[u8]>> {
-        let (mut file, length) = match self.open(path.as_ref())? {
-            Opened::Unsaved(text) => return Ok(text),
-            Opened::File(file, length) => (file, length.min(self.limits.get(Limit::FileSize)) as usize),
-        };
-        let mut text: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+    pub fn read_regular(&self, path: impl AsRef<Path>, length: u64) -> std::io::Result<Arc<[u8]>> {
+        let path = path.as_ref();
+        if let Some(text) = self.unsaved.get(path) {
+            return Ok(text.clone());
+        }
+        let (mut file, most) = (std::fs::File::open(path)?, self.limits.get(Limit::FileSize));
+        let mut text: Arc<[u8]> = std::iter::repeat_n(0, length.min(most) as usize).collect();
         let read = file.read(Arc::get_mut(&mut text).expect("nobody else has it yet"))?;
-        // Whatever is longer or shorter than was told, or comes in parts.
-        let rest = self.read_all(file)?;
-        if read == length && rest.is_empty() {
+        if read as u64 == length && (1..=most).contains(&length) {
             return Ok(text);
         }
-        self.read_all(text[..read].chain(&rest[..])).map(Arc::from)
+        // It came in parts, is larger than it may be, or of a kind whose length is not known.
+        self.read_all(text[..read].chain(file)).map(Arc::from)
     }
 
     fn open(&self, path: &Path) -> std::io::Result<Opened> {
@@ -580,15 +589,14 @@ mod tests {
         let (file, mut sources) = (folder.path().join("a.yaml"), Sources::default());
         for text in ["", "a: 1\n"] {
             std::fs::write(&file, text).expect("written");
-            assert_eq!(&*sources.read_shared(&file).expect("the text"), text.as_bytes());
+            // Whatever length was told, nothing is missing.
+            for length in [0, text.len() as u64, 100] {
+                assert_eq!(&*sources.read_regular(&file, length).expect("the text"), text.as_bytes());
+            }
         }
-        assert!(sources.read_shared(folder.path()).is_err());
+        assert!(sources.read_regular(folder.path(), 0).is_err());
         sources.limits.set(Limit::FileSize, 4);
-        assert_eq!(sources.read_shared(&file).expect_err("a byte too many").kind(), std::io::ErrorKind::FileTooLarge);
-        // What the system calls empty and is not.
-        if cfg!(target_os = "linux") {
-            assert!(Sources::default().read_shared("/proc/self/status").is_ok_and(|text| !text.is_empty()));
-        }
+        assert_eq!(sources.read_regular(&file, 5).expect_err("a byte too many").kind(), std::io::ErrorKind::FileTooLarge);
     }
 
     #[test]

@@ -15,13 +15,25 @@ pub const WORTH: usize = 64 << 10;
 thread_local! {
     /// Where the stack of a thread begins that has [`STACK`] bytes of it.
     static TOP: Cell<Option<usize>> = const { Cell::new(None) };
+    /// See [`as_member`].
+    static IS_MEMBER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// As many as there are processors.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| TOP.set(Some(stack_address())));
+    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| TOP.set(Some(stack_address())));
+    if IS_MEMBER.get() {
+        pool = pool.use_current_thread();
+    }
     pool.build().expect("the system has no thread left")
 });
+
+/// Runs `work` as one of the threads of the pool, if the pool is first needed here: one thread less is made. For a thread with
+/// [`with_stack`] that lives as long as the program, and waits for nothing but the pool.
+pub fn as_member<T>(work: impl FnOnce() -> T) -> T {
+    IS_MEMBER.set(true);
+    work()
+}
 
 /// Runs `work`, and what it does in parallel, on threads with [`STACK`] bytes of stack.
 pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {

@@ -295,9 +295,9 @@ pub struct TextBuilder {
 }
 
 impl TextBuilder {
-    /// With room for a text of that many bytes, of usual lines.
-    pub fn with_capacity(bytes: usize) -> TextBuilder {
-        TextBuilder { bytes: Vec::with_capacity(bytes), pieces: Vec::with_capacity(bytes / 16) }
+    /// With room for a text of that many bytes, of usual lines, and where wanted for their origins.
+    pub fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
+        TextBuilder { bytes: Vec::with_capacity(bytes), pieces: Vec::with_capacity(if with_pieces { bytes / 16 } else { 0 }) }
     }
     pub fn len(&self) -> usize {
         self.bytes.len()

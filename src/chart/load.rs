@@ -159,11 +159,11 @@ impl<'s> Loader<'s> {
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
-        let real = top.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", top.display(), io_text(&e))))?;
         let ignore_file = top.join(".helmignore");
         if !self.options.follow_symlinks
+            && ignore_file.is_symlink()
             && let Ok(to) = ignore_file.canonicalize()
-            && !to.starts_with(&real)
+            && !to.starts_with(real(top)?)
         {
             return Err(leads_out(&ignore_file, &to));
         }
@@ -178,7 +178,7 @@ impl<'s> Loader<'s> {
                 }
             },
         };
-        let mut walk = Walk { rules, location, real, files: Vec::new() };
+        let mut walk = Walk { rules, location, top, files: Vec::new() };
         self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
         Ok(walk.files)
     }
@@ -196,7 +196,7 @@ impl<'s> Loader<'s> {
                 Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(&path).display(), io_text(&e)))
             })?;
             info = std::fs::metadata(&resolved).map_err(missing)?;
-            if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(&walk.real) {
+            if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(real(walk.top)?) {
                 if !self.options.follow_symlinks {
                     return Err(leads_out(&path, &resolved));
                 }
@@ -221,7 +221,7 @@ impl<'s> Loader<'s> {
             }
             self.count()?;
             self.weigh(info.len())?;
-            let data = self.sources.read_shared(&path).map_err(|e| match e.kind() {
+            let data = self.sources.read_regular(&path, info.len()).map_err(|e| match e.kind() {
                 std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
                 _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
             })?;
@@ -451,8 +451,13 @@ impl<'s> Loader<'s> {
 struct Walk<'a> {
     rules: Rules,
     location: &'a str,
-    real: PathBuf,
+    top: &'a Path,
     files: Vec<Raw>,
+}
+
+/// Where a folder lies when all links are followed.
+fn real(folder: &Path) -> Result<PathBuf, Error> {
+    folder.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", folder.display(), io_text(&e))))
 }
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {

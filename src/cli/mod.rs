@@ -12,6 +12,7 @@ mod why;
 
 use crate::diagnostic::did_you_mean;
 use crate::report::Style;
+use crate::threads;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 
@@ -29,10 +30,24 @@ struct Cli {
     lint: lint::Arguments,
 }
 
+/// `template` by itself: it is over in a moment, of which making the arguments of all others would take a part.
+#[derive(Parser)]
+#[command(name = "thebot-lint", version, max_term_width = 100)]
+struct Rendering {
+    #[command(subcommand)]
+    command: Render,
+}
+
 #[derive(Subcommand, Debug)]
-enum Command {
+enum Render {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    #[command(flatten)]
+    Render(Render),
     /// Tell where a rendered field, or what a line leads to, comes from
     Why(why::WhyArguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
@@ -65,35 +80,42 @@ enum Command {
     },
 }
 
-/// Runs the program with the process's arguments and streams.
-pub fn main() -> ExitCode {
-    // `template` has Helm's command line, whose flags clap could only approximate (`-g`, repeated and comma-joined values).
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let is_template = std::env::args().nth(1).is_some_and(|command| command == "template");
-            if let Some(why) = template::refused(&error).filter(|_| is_template) {
-                return fail(&why);
-            }
-            let _ = error.print();
-            return error.exit_code() as ExitCode;
-        }
-    };
+/// Runs the program with the process's arguments and streams, and ends it.
+pub fn main() -> ! {
+    // All of it on one thread: another would have a heap of its own, and each would be cleared away at its end.
+    threads::with_stack(|| std::process::exit(program().into()))
+}
+
+fn program() -> ExitCode {
+    let is_template = std::env::args_os().nth(1).is_some_and(|command| command == "template");
+    if !is_template {
+        return Cli::try_parse().map_or_else(unparsed, run);
+    }
+    match Rendering::try_parse() {
+        Ok(Rendering { command: Render::Template(arguments) }) => threads::as_member(|| template::run(arguments)),
+        Err(error) => template::refused(&error).map_or_else(|| unparsed(error), |why| fail(&why)),
+    }
+}
+
+fn unparsed(error: clap::Error) -> ExitCode {
+    let _ = error.print();
+    error.exit_code() as ExitCode
+}
+
+fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Some(Command::Lsp) => match crate::lsp::serve() {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         },
-        // Most charts are rendered before a second thread could be of use.
-        command @ Some(Command::Template(_)) => crate::threads::with_stack(|| run(command, cli.lint)),
-        command => crate::threads::deep(|| run(command, cli.lint)),
+        command => threads::as_member(|| threads::deep(|| run_command(command, cli.lint))),
     }
 }
 
-fn run(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
+fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
         None | Some(Command::Lsp) => lint::run(&lint),
-        Some(Command::Template(arguments)) => template::run(arguments),
+        Some(Command::Render(Render::Template(arguments))) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),

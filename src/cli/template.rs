@@ -187,6 +187,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         capabilities: &capabilities,
         others: &[],
         stop: true,
+        provenance: arguments.provenance,
         skip_schema: arguments.skip_schema_validation,
         limits: Limits::default(),
     };

@@ -349,7 +349,7 @@ impl<'t> Renderer<'t> {
     /// What the render leaves behind.
     pub fn finish(self) -> (Derived, Record) {
         let Engine { sources, origins, recorder, .. } = self.engine;
-        let record = recorder.finish(&origins);
+        let record = if origins.are_unwanted() { Record::default() } else { recorder.finish(&origins) };
         (Derived { sources, origins }, record)
     }
 }
@@ -544,7 +544,7 @@ impl Engine<'_> {
     /// What a template writes, `depth` calls of `{{ template }}` deep.
     fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
         let is_file = template.name == template.parsed_as;
-        let mut out = TextBuilder::with_capacity(if is_file { template.text.len() } else { 64 });
+        let mut out = TextBuilder::with_capacity(if is_file { template.text.len() } else { 64 }, !self.origins.are_unwanted());
         let mut frame = Frame::new(template, dot.clone(), depth);
         let outer = std::mem::take(&mut self.condition);
         let result = self.body(&mut frame, &mut out, &dot);
@@ -648,6 +648,10 @@ impl Engine<'_> {
         let text = &frame.template.text[range.start as usize..range.end as usize];
         self.spend(frame, text.len())?;
         self.check_output(frame, out, text.len())?;
+        if self.origins.are_unwanted() {
+            out.push(text, OriginId::NONE);
+            return Ok(());
+        }
         let mut from = 0;
         // A piece for each line, so that each line of the output knows its line of the template.
         while from < text.len() {
@@ -848,10 +852,10 @@ impl Engine<'_> {
         let key = key.unwrap_or_else(Operand::missing);
         match (&variables[..], branch.pipe.assigns) {
             ([], _) => {}
-            ([only], true) => frame.set(variable_name(only), item.clone())?,
+            ([only], true) => frame.set(variable_name(frame.template, only), item.clone())?,
             ([first, second, ..], true) => {
-                frame.set(variable_name(first), key)?;
-                frame.set(variable_name(second), item.clone())?;
+                frame.set(variable_name(frame.template, first), key)?;
+                frame.set(variable_name(frame.template, second), item.clone())?;
             }
             // The pipeline has pushed its variables already.
             ([_], false) => frame.variables[mark - 1].1 = item.clone(),
@@ -913,7 +917,7 @@ impl Engine<'_> {
         }
         let value = piped.map_or_else(Operand::missing, |(value, _)| value);
         for variable in &pipe.variables {
-            let name = variable_name(variable);
+            let name = variable_name(frame.template, variable);
             if pipe.assigns {
                 frame.set(name, value.clone())?;
             } else {
@@ -960,7 +964,7 @@ impl Engine<'_> {
         frame.at = At::Expression(expression);
         let kind = match &expression.kind {
             ExpressionKind::Bool(b) => Kind::Bool(*b),
-            ExpressionKind::Str { text, .. } => Kind::Str(Text { bytes: text[..].into(), pieces: None }),
+            ExpressionKind::Str { .. } => Kind::Str(Text { bytes: expression.text(&frame.template.text).unwrap_or_default().into(), pieces: None }),
             ExpressionKind::Number(number) => {
                 let text = &frame.template.text[expression.range.start as usize..expression.range.end as usize];
                 let hex = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]) && !text.iter().any(|b| matches!(b, b'p' | b'P'));
@@ -984,7 +988,7 @@ impl Engine<'_> {
     fn field<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
         let ExpressionKind::Field { names, guarded } = &node.kind else { return frame.fail("no field") };
-        self.fields(frame, dot, dot.clone(), node, names, *guarded, arguments, piped)
+        self.fields(frame, dot, dot.clone(), node, names.of(&frame.template.text), *guarded, arguments, piped)
     }
 
     fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
@@ -1005,7 +1009,7 @@ impl Engine<'_> {
             }
             _ => self.constant(frame, base)?,
         };
-        self.fields(frame, dot, receiver, node, names, *guarded, arguments, piped)
+        self.fields(frame, dot, receiver, node, names.of(&frame.template.text), *guarded, arguments, piped)
     }
 
     fn variable<'s>(
@@ -1018,15 +1022,17 @@ impl Engine<'_> {
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
         let ExpressionKind::Variable { names, guarded } = &node.kind else { return frame.fail("no variable") };
-        let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| **known == *names[0]) else {
-            return frame.fail(format!("undefined variable: {}", names[0]));
+        let mut names = names.of(&frame.template.text).peekable();
+        let name = names.next().unwrap_or_default();
+        let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| *known == name) else {
+            return frame.fail(format!("undefined variable: {name}"));
         };
         let value = value.clone();
-        if names.len() == 1 {
+        if names.peek().is_none() {
             self.not_a_function(frame, node, arguments, &piped)?;
             return Ok(value);
         }
-        self.fields(frame, dot, value, node, &names[1..], *guarded, arguments, piped)
+        self.fields(frame, dot, value, node, names, *guarded, arguments, piped)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1036,16 +1042,17 @@ impl Engine<'_> {
         dot: &Operand,
         mut receiver: Operand,
         node: &'s Expression,
-        names: &'s [Box<str>],
+        mut names: impl Iterator<Item = &'s str>,
         guarded: bool,
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        let [before @ .., last] = names else { return Ok(receiver) };
-        for name in before {
+        let Some(mut name) = names.next() else { return Ok(receiver) };
+        for next in names {
             receiver = self.one_field(frame, dot, receiver, node, name, guarded, &[], None)?;
+            name = next;
         }
-        self.one_field(frame, dot, receiver, node, last, guarded, arguments, piped)
+        self.one_field(frame, dot, receiver, node, name, guarded, arguments, piped)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1133,7 +1140,7 @@ impl Engine<'_> {
 
     fn missed(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) {
         let at = frame.span(node.range);
-        if !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize) {
+        if self.origins.are_unwanted() || !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize) {
             return;
         }
         self.recorder.missed(Miss { at, root: self.data.clone(), map: map.clone(), name: name.into(), guarded });
@@ -1630,9 +1637,9 @@ enum Items {
     Each(Vec<(Value, Operand)>),
 }
 
-fn variable_name(variable: &Expression) -> &str {
+fn variable_name<'s>(template: &'s Template, variable: &Expression) -> &'s str {
     match &variable.kind {
-        ExpressionKind::Variable { names, .. } => &names[0],
+        ExpressionKind::Variable { names, .. } => names.of(&template.text).next().unwrap_or_default(),
         _ => "",
     }
 }

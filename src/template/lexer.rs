@@ -329,7 +329,8 @@ impl<'t> Lexer<'t> {
     fn at_terminator(&self) -> bool {
         match self.rest() {
             [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..] => true,
-            rest => rest.starts_with(RIGHT),
+            [b'}', b'}', ..] => true,
+            _ => false,
         }
     }
 
@@ -447,8 +448,9 @@ fn left_trim_marker(inner: &[u8]) -> bool {
 /// Whether the action closes here, and whether it trims what follows.
 fn at_right_delimiter(rest: &[u8]) -> (bool, bool) {
     match rest {
+        [b'}', b'}', ..] => (true, false),
         [space, b'-', b'}', b'}', ..] if is_space(*space) => (true, true),
-        _ => (rest.starts_with(RIGHT), false),
+        _ => (false, false),
     }
 }
 

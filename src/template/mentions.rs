@@ -4,7 +4,7 @@
 //! did not evaluate, texts given to `tpl`, definitions that nobody includes. It errs on the side of too many: where a value's way is lost
 //! (a variable that is assigned twice, the argument of a definition), each field name that follows counts for every value of that name.
 
-use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template};
+use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Names, Node, NodeIndex, Pipe, Template};
 use super::{Templates, parser};
 use crate::source::SourceId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -192,14 +192,14 @@ impl Reader<'_> {
     fn bind(&mut self, pipe: &Pipe, place: Place) {
         for variable in &pipe.variables {
             let ExpressionKind::Variable { names, .. } = &variable.kind else { continue };
-            let Some(name) = names.first() else { continue };
+            let Some(name) = names.of(&self.template.text).next() else { continue };
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
-                self.variables.insert(name.clone(), place.clone());
+                self.variables.insert(name.into(), place.clone());
             } else {
                 // Its value may be used whole under the variable's name, which is no longer followed.
                 self.take_whole(&place);
-                if let Some(former) = self.variables.insert(name.clone(), Place::Unknown) {
+                if let Some(former) = self.variables.insert(name.into(), Place::Unknown) {
                     self.take_whole(&former);
                 }
             }
@@ -266,14 +266,14 @@ impl Reader<'_> {
         };
         match name {
             "include" | "template" => {
-                let callee = arguments.first().and_then(constant).map(Arc::from);
+                let callee = arguments.first().and_then(|name| constant(self.template, name)).map(Arc::from);
                 let given = arguments.iter().skip(1).flat_map(|a| self.given(a)).collect();
                 self.mentions.calls.push(Call { caller: self.template.name.clone(), callee, given });
                 Place::Unknown
             }
             "index" | "get" | "hasKey" => {
                 let Some((receiver, keys)) = arguments.split_first() else { return Place::Unknown };
-                let names: Option<Vec<Box<str>>> = keys.iter().map(|k| constant(k).map(Box::from)).collect();
+                let names: Option<Vec<Box<str>>> = keys.iter().map(|k| constant(self.template, k).map(Box::from)).collect();
                 match names.filter(|names| !names.is_empty()) {
                     Some(names) => {
                         let place = self.expression(receiver, Use::Looked);
@@ -316,9 +316,10 @@ impl Reader<'_> {
             ExpressionKind::Dot => self.dot.clone(),
             ExpressionKind::Field { names, .. } => {
                 let dot = self.dot.clone();
-                return self.fields(dot, names, used);
+                return self.fields(dot, &self.names(*names), used);
             }
             ExpressionKind::Variable { names, .. } => {
+                let names = self.names(*names);
                 let [name, fields @ ..] = &names[..] else { return Place::Unknown };
                 // `$` is what the template was called with, as the dot at its start.
                 let place = if &**name == "$" { Place::Dot } else { self.variables.get(name).cloned().unwrap_or(Place::Unknown) };
@@ -329,12 +330,12 @@ impl Reader<'_> {
             }
             ExpressionKind::Chain { base, names, .. } => {
                 let place = self.expression(base, Use::Looked);
-                return self.fields(place, names, used);
+                return self.fields(place, &self.names(*names), used);
             }
             ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
-            ExpressionKind::Str { text, .. } => {
+            ExpressionKind::Str { .. } => {
                 // Keys that are handed on, as in `dict "key" "auth.password"`.
-                let text = String::from_utf8_lossy(text);
+                let text = String::from_utf8_lossy(expression.text(&self.template.text).unwrap_or_default());
                 if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
                     let names: Vec<Box<str>> = text.split('.').map(Box::from).collect();
                     self.fields(Place::Unknown, &names, Use::Looked);
@@ -345,6 +346,10 @@ impl Reader<'_> {
         };
         self.take(&place, used);
         place
+    }
+
+    fn names(&self, names: Names) -> Vec<Box<str>> {
+        names.of(&self.template.text).map(Box::from).collect()
     }
 
     /// Fields of a value that stands at `place`.
@@ -403,7 +408,7 @@ impl Reader<'_> {
             return self.given_by_pipe(pipe);
         }
         // A constant may be a key that the callee looks up.
-        let (settled, dot) = (self.is_settled && constant(argument).is_none(), self.dot.clone());
+        let (settled, dot) = (self.is_settled && constant(self.template, argument).is_none(), self.dot.clone());
         let place = self.within(settled, dot, |reader| reader.expression(argument, Use::Looked));
         if let Place::Values(path) = &place
             && path.is_empty()
@@ -437,11 +442,8 @@ fn function(command: &Command) -> Option<&'static str> {
     }
 }
 
-fn constant(expression: &Expression) -> Option<&str> {
-    match &expression.kind {
-        ExpressionKind::Str { text, .. } => std::str::from_utf8(text).ok(),
-        _ => None,
-    }
+fn constant<'t>(template: &'t Template, expression: &'t Expression) -> Option<&'t str> {
+    std::str::from_utf8(expression.text(&template.text)?).ok()
 }
 
 /// How a function uses the maps that it is given, where its own result is used so.

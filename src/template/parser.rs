@@ -9,7 +9,7 @@ use super::tree::*;
 use super::{NodeInfo, NodeKind, ParseError};
 use crate::diagnostic::did_you_mean;
 use crate::source::{SourceId, Span};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -66,23 +66,19 @@ struct Failed;
 type Parse<V> = Result<V, Failed>;
 
 /// What belongs to one tree: `define` and `block` begin their own.
-struct TreeState {
+#[derive(Default)]
+struct TreeState<'t> {
     /// Tokens pushed back, the next one last.
-    ahead: Vec<Token>,
+    ahead: SmallVec<[Token; 4]>,
     /// Where the last token begins that was read for the first time; on its line Go sees the errors.
     reached: Option<usize>,
     /// The last token read.
     last: Option<Token>,
-    variables: Vec<Box<str>>,
+    /// Besides `$`.
+    variables: Vec<&'t [u8]>,
     /// Where the action begins.
     action: Option<usize>,
     ranges: usize,
-}
-
-impl Default for TreeState {
-    fn default() -> TreeState {
-        TreeState { ahead: Vec::new(), reached: None, last: None, variables: vec!["$".into()], action: None, ranges: 0 }
-    }
 }
 
 /// What ends a list of nodes.
@@ -115,7 +111,7 @@ struct Parser<'t> {
     utf8: Option<&'t str>,
     source: SourceId,
     parsed_as: Arc<str>,
-    tree: TreeState,
+    tree: TreeState<'t>,
     nodes: Vec<NodeInfo>,
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
@@ -544,7 +540,9 @@ impl<'t> Parser<'t> {
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
         let mut pipe = Pipe { at: first.start() as u32, range: self.range(&first), ..Pipe::default() };
-        self.declarations(&mut pipe, context)?;
+        if first.kind == T::Variable {
+            self.declarations(&mut pipe, context)?;
+        }
         let begun = self.commands.len();
         loop {
             let token = self.next_non_space();
@@ -562,15 +560,14 @@ impl<'t> Parser<'t> {
                 | T::Str
                 | T::Variable
                 | T::LeftParen => {
-                    self.back(token);
-                    let command = self.command()?;
+                    let command = self.command(token)?;
                     pipe.range = pipe.range.to(command.range);
                     self.commands.push(command);
                 }
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.commands.drain(begun..).collect();
+        pipe.commands = self.commands.split_off(begun).into();
         self.check(pipe, context)
     }
 
@@ -606,10 +603,10 @@ impl<'t> Parser<'t> {
                 self.back(variable);
                 return Ok(());
             }
-            let name: Box<str> = self.string(variable.start(), variable.end()).into();
-            self.tree.variables.push(name.clone());
-            let kind = ExpressionKind::Variable { names: [name].into(), guarded: true };
-            pipe.variables.push(Expression { at: variable.start() as u32, range: self.range(&variable), kind });
+            self.tree.variables.push(&self.text[variable.start()..variable.end()]);
+            let range = self.range(&variable);
+            let kind = ExpressionKind::Variable { names: Names::new(range), guarded: true };
+            pipe.variables.push(Expression { at: range.start, range, kind });
             if !comma {
                 pipe.assigns = next.kind == T::Assign;
                 return Ok(());
@@ -624,36 +621,40 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn command(&mut self) -> Parse<Command> {
-        let first = self.peek_non_space();
+    /// One that begins with a token that was read already.
+    fn command(&mut self, first: Token) -> Parse<Command> {
         let mut range = self.range(&first);
         let begun = self.operands.len();
+        let mut token = first;
         loop {
-            self.peek_non_space();
-            if let Some(operand) = self.operand()? {
-                range = range.to(operand.range);
-                self.operands.push(operand);
+            let next = match self.operand(token)? {
+                Some(operand) => {
+                    range = range.to(operand.range);
+                    self.operands.push(operand);
+                    self.next()
+                }
+                None => token,
+            };
+            match next.kind {
+                T::Space => token = self.next_non_space(),
+                T::RightDelimiter | T::RightParen => break self.back(next),
+                T::Pipe => break,
+                _ => return self.unexpected(&next, "operand"),
             }
-            let token = self.next();
-            match token.kind {
-                T::Space => continue,
-                T::RightDelimiter | T::RightParen => self.back(token),
-                T::Pipe => {}
-                _ => return self.unexpected(&token, "operand"),
-            }
-            break;
         }
-        let arguments: Box<[Expression]> = self.operands.drain(begun..).collect();
+        let arguments: Box<[Expression]> = self.operands.split_off(begun).into();
         if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start() as u32, range, arguments }) }
     }
 
-    fn operand(&mut self) -> Parse<Option<Expression>> {
-        let Some(term) = self.term()? else { return Ok(None) };
+    /// None where the token begins none.
+    fn operand(&mut self, token: Token) -> Parse<Option<Expression>> {
+        let Some(term) = self.term(token)? else { return Ok(None) };
         let field = self.peek();
         if field.kind != T::Field {
             return Ok(Some(term));
         }
-        let (names, range, at) = self.names(SmallVec::new(), term.range);
+        let (range, at) = self.names(term.range);
+        let names = Names::new(Range { start: field.start() as u32 + 1, end: range.end });
         match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
                 let mut shown = Vec::new();
@@ -664,45 +665,39 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The fields that follow the first names, what all of them take, and where Go sees them: at the first of those that follow.
-    fn names(&mut self, mut names: SmallVec<[Box<str>; 4]>, mut range: Range) -> (Box<[Box<str>]>, Range, u32) {
+    /// What something takes with the fields that follow it, and where Go sees them: at the first of those that follow.
+    fn names(&mut self, mut range: Range) -> (Range, u32) {
         let mut at = None;
         loop {
             let token = self.next();
             if token.kind != T::Field {
                 self.back(token);
-                return (names.into_boxed_slice(), range, at.unwrap_or(range.start));
+                return (range, at.unwrap_or(range.start));
             }
             at.get_or_insert(token.start() as u32);
-            range = range.to(self.range(&token));
-            names.push(self.field_name(&token));
+            range.end = token.end() as u32;
         }
     }
 
-    /// The name of a field token, without its dot.
-    fn field_name(&self, token: &Token) -> Box<str> {
-        self.string(token.start() + 1, token.end()).into()
-    }
-
-    fn term(&mut self) -> Parse<Option<Expression>> {
-        let token = self.next_non_space();
+    fn term(&mut self, token: Token) -> Parse<Option<Expression>> {
         let range = self.range(&token);
         let kind = match token.kind {
             T::Identifier => ExpressionKind::Function(self.function(&token)?),
             T::Dot => ExpressionKind::Dot,
             T::Nil => ExpressionKind::Nil,
             T::Variable => {
-                let name: Box<str> = self.string(token.start(), token.end()).into();
-                if !self.tree.variables.contains(&name) {
-                    let known: Vec<&str> = self.tree.variables.iter().map(|name| &**name).collect();
-                    let help = did_you_mean(&name, known.into_iter().filter(|&name| name != "$")).map(|near| format!("did you mean `{near}`?"));
-                    return self.fail_with_help(range, format!("undefined variable {}", quote(name.as_bytes())), help);
+                let name = &self.text[token.start()..token.end()];
+                if name != b"$" && !self.tree.variables.contains(&name) {
+                    let known = self.tree.variables.iter().filter_map(|name| std::str::from_utf8(name).ok());
+                    let help = did_you_mean(&String::from_utf8_lossy(name), known).map(|near| format!("did you mean `{near}`?"));
+                    return self.fail_with_help(range, format!("undefined variable {}", quote(name)), help);
                 }
-                let (names, range, at) = self.names(smallvec![name], range);
-                return Ok(Some(Expression { at, range, kind: ExpressionKind::Variable { names, guarded: false } }));
+                let (range, at) = self.names(range);
+                return Ok(Some(Expression { at, range, kind: ExpressionKind::Variable { names: Names::new(range), guarded: false } }));
             }
             T::Field => {
-                let (names, range, at) = self.names(smallvec![self.field_name(&token)], range);
+                let (range, at) = self.names(range);
+                let names = Names::new(Range { start: range.start + 1, end: range.end });
                 return Ok(Some(Expression { at, range, kind: ExpressionKind::Field { names, guarded: false } }));
             }
             T::Bool => ExpressionKind::Bool(self.text[token.start()..token.end()] == *b"true"),
@@ -724,11 +719,14 @@ impl<'t> Parser<'t> {
                 let range = Range::new(token.start(), self.last_end());
                 return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(Box::new(pipe)) }));
             }
-            T::Str | T::RawString => ExpressionKind::Str { quoted: range, text: self.unquoted(&token)?.into() },
-            _ => {
-                self.back(token);
-                return Ok(None);
+            T::Str | T::RawString => {
+                let unescaped = match self.unquoted(&token)? {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(text) => Some(text.into()),
+                };
+                ExpressionKind::Str { unescaped }
             }
+            _ => return Ok(None),
         };
         Ok(Some(Expression { at: token.start() as u32, range, kind }))
     }
@@ -779,6 +777,13 @@ fn guard_expression(expression: &mut Expression, by_context: bool) {
 
 /// A numeric constant as every Go type that can hold it.
 fn number(text: &[u8], kind: T) -> Result<Number, String> {
+    if let [b'0'] | [b'1'..=b'9', ..] = text
+        && text.len() < 19
+        && text.iter().all(u8::is_ascii_digit)
+    {
+        let int = text.iter().fold(0, |int, digit| int * 10 + i64::from(digit - b'0'));
+        return Ok(Number { int: Some(int), uint: Some(int as u64), float: Some(int as f64), complex: None });
+    }
     let shown = String::from_utf8_lossy(text);
     if kind == T::CharConstant {
         let inner = text.get(1..).unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::threads;
 use crate::value::{Kind, Map, MapData, Value};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -31,6 +32,8 @@ pub struct Options<'a> {
     pub others: &'a [(u32, Capabilities)],
     /// End at the first problem, as Helm does.
     pub stop: bool,
+    /// Keep where text comes from, and what was read and executed.
+    pub provenance: bool,
     pub skip_schema: bool,
     pub limits: Limits,
 }
@@ -234,7 +237,7 @@ impl Run<'_> {
     }
 
     fn all(&mut self, inputs: &Inputs) {
-        let mut origins = Origins::default();
+        let mut origins = if self.options.provenance { Origins::default() } else { Origins::unwanted() };
         let user = match release::user_values(inputs, self.sources, &mut origins) {
             Ok(user) => user,
             Err(error) => {
@@ -318,7 +321,7 @@ impl Run<'_> {
         shared.collect(0, Some(values), &mut all, &mut origins);
         // Helm's order: the deepest paths first, and within a depth the last name first.
         let mut names: TemplateNames = all.iter().map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source)).collect();
-        names.sort_by(|(a, _), (b, _)| (slashes(b), b).cmp(&(slashes(a), a)));
+        names.sort_by_cached_key(|(name, _)| Reverse((slashes(name), name.clone())));
         let templates = self.parse(&names);
         self.rendered.templates = Some(templates.clone());
         let errors = templates.errors();

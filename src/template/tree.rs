@@ -180,13 +180,15 @@ pub enum Role {
 impl Callee {
     /// The function of that name.
     pub fn named(name: &str) -> Option<Callee> {
-        static BY_NAME: OnceLock<FxHashMap<&'static str, Callee>> = OnceLock::new();
+        // A chart calls a few of them; of the others nothing needs to be looked up.
+        static BY_NAME: OnceLock<FxHashMap<&'static str, (&'static Function, OnceLock<Callee>)>> = OnceLock::new();
         let by_name = BY_NAME.get_or_init(|| {
             let mut map = FxHashMap::with_capacity_and_hasher(functions::all().count(), FxBuildHasher);
-            map.extend(functions::all().map(|function| (function.name, Callee::new(function))));
+            map.extend(functions::all().map(|function| (function.name, (function, OnceLock::new()))));
             map
         });
-        by_name.get(name).copied()
+        let (function, callee) = by_name.get(name)?;
+        Some(*callee.get_or_init(|| Callee::new(function)))
     }
 
     fn new(function: &'static Function) -> Callee {
@@ -210,29 +212,46 @@ pub struct Expression {
     pub kind: ExpressionKind,
 }
 
+/// Names with dots between them, as they stand in the text: `a.b` of `.a.b`, `$x.a`.
+#[derive(Clone, Copy, Debug)]
+pub struct Names(Range);
+
+impl Names {
+    /// Of a range that begins with a name.
+    pub fn new(range: Range) -> Names {
+        Names(range)
+    }
+
+    /// The names, at least one; `text` is that of the template.
+    pub fn of(self, text: &[u8]) -> impl Iterator<Item = &str> {
+        slice(text, self.0).split(|&b| b == b'.').map(|name| std::str::from_utf8(name).unwrap_or_default())
+    }
+}
+
 #[derive(Debug)]
 pub enum ExpressionKind {
     Dot,
     Nil,
     Bool(bool),
     Number(Box<Number>),
+    /// See [`Expression::text`].
     Str {
-        quoted: Range,
-        text: Arc<[u8]>,
+        /// None where it is what stands between the quotes.
+        unescaped: Option<Box<[u8]>>,
     },
     Field {
-        names: Box<[Box<str>]>,
+        names: Names,
         guarded: bool,
     },
     /// `$x.a.b`: the variable with its `$` comes first.
     Variable {
-        names: Box<[Box<str>]>,
+        names: Names,
         guarded: bool,
     },
     /// `(pipe).a.b`
     Chain {
         base: Box<Expression>,
-        names: Box<[Box<str>]>,
+        names: Names,
         guarded: bool,
     },
     Function(Callee),
@@ -329,6 +348,13 @@ impl Describe for Command {
 }
 
 impl Expression {
+    /// What a string constant stands for; `text` is that of its template.
+    pub fn text<'t>(&'t self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let ExpressionKind::Str { unescaped } = &self.kind else { return None };
+        let between = Range { start: self.range.start + 1, end: self.range.end - 1 };
+        Some(unescaped.as_deref().unwrap_or_else(|| slice(text, between)))
+    }
+
     fn describe_in_parens(&self, text: &[u8], out: &mut Vec<u8>) {
         let pipe = matches!(self.kind, ExpressionKind::Pipe(_));
         if pipe {
@@ -343,23 +369,17 @@ impl Expression {
 
 impl Describe for Expression {
     fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
-        let fields = |names: &[Box<str>], out: &mut Vec<u8>| {
-            for name in names {
-                out.push(b'.');
-                out.extend_from_slice(name.as_bytes());
-            }
-        };
         match &self.kind {
             ExpressionKind::Dot => out.push(b'.'),
             ExpressionKind::Nil => out.extend_from_slice(b"nil"),
             ExpressionKind::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            ExpressionKind::Number(_) => out.extend_from_slice(slice(text, self.range)),
-            ExpressionKind::Str { quoted, .. } => out.extend_from_slice(slice(text, *quoted)),
-            ExpressionKind::Field { names, .. } => fields(names, out),
-            ExpressionKind::Variable { names, .. } => out.extend_from_slice(names.join(".").as_bytes()),
+            ExpressionKind::Number(_) | ExpressionKind::Str { .. } | ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
+                out.extend_from_slice(slice(text, self.range));
+            }
             ExpressionKind::Chain { base, names, .. } => {
                 base.describe_in_parens(text, out);
-                fields(names, out);
+                out.push(b'.');
+                out.extend_from_slice(slice(text, names.0));
             }
             ExpressionKind::Function(callee) => out.extend_from_slice(callee.function.name.as_bytes()),
             ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
