@@ -3,11 +3,14 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::path::Path;
+use thebot_lint::chart::Environment;
+use thebot_lint::chart::capabilities::Capabilities;
 use thebot_lint::rendering::Rendering;
 use thebot_lint::report::{Format, Style};
 use thebot_lint::setup::Setup;
 use thebot_lint::source::Sources;
-use thebot_lint::{Options, chart, kubernetes, lint, yaml};
+use thebot_lint::template::render;
+use thebot_lint::{Options, chart, kubernetes, lint, threads, yaml};
 
 const CHART: &str = "charts/thebot";
 
@@ -21,6 +24,17 @@ fn stages(criterion: &mut Criterion) {
     criterion.bench_function("render all environments and versions", |b| {
         b.iter(|| Rendering::new(Path::new(CHART), &one, &options).expect("renders").is_ok());
     });
+    let mut sources = Sources::default();
+    let chart = chart::load(CHART, &mut sources, chart::Options::default()).expect("loads");
+    let environment = Environment::new("default");
+    let inputs = environment.prepare(&chart, &mut sources).expect("has values");
+    for (name, provenance) in [("render one environment", true), ("the same without provenance", false)] {
+        let capabilities = &Capabilities::default();
+        let options = render::Options { capabilities, others: &[], stop: true, provenance, skip_schema: false, limits: sources.limits };
+        criterion.bench_function(name, |b| {
+            threads::deep(|| b.iter(|| render::render(&chart, &sources, &environment, &inputs, options, &render::Cache::default(), 1).outputs.len()));
+        });
+    }
     let Ok(Ok(rendering)) = Rendering::new(Path::new(CHART), &one, &options) else { panic!("the chart does not render") };
     let objects: Vec<_> = rendering.objects().collect();
     criterion.bench_function("judge all objects by the kubernetes room", |b| {

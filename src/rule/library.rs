@@ -8,10 +8,12 @@
 use super::quantity::Quantity;
 use super::value::display;
 use crate::limits::Limit;
+use crate::template::functions::regexps;
 use cel::common::traits::{Comparer, Iterable};
 use cel::common::types::{BOOL_TYPE, CelBool, CelDouble, CelInt, CelList, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
+use regex_automata::meta::Regex;
 use std::any::Any;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -296,12 +298,11 @@ pub(super) fn is_semver(text: &str) -> bool {
     Semver::parse(text, false).is_some()
 }
 
-/// Runs `use_it` with the compiled form of a regular expression in Go's syntax.
-pub(super) fn with_regex<R>(pattern: &str, function: &str, use_it: impl FnOnce(&regex::Regex) -> R) -> Result<R, ExecutionError> {
-    match crate::template::functions::regexps::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize) {
-        Ok(expression) => Ok(use_it(expression.regex())),
-        Err(message) => Err(ExecutionError::function_error(function, message)),
-    }
+/// Runs `use_it` with what finds the matches of a regular expression in Go's syntax in `text`.
+pub(super) fn with_regex<R>(pattern: &str, function: &str, text: &str, use_it: impl FnOnce(&Regex) -> R) -> Result<R, ExecutionError> {
+    let compiled = regexps::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize);
+    let used = compiled.and_then(|expression| expression.regex(text).map(use_it));
+    used.map_err(|message| ExecutionError::function_error(function, message))
 }
 
 fn as_quantity(value: &dyn Val) -> Option<Quantity> {
@@ -464,18 +465,22 @@ fn urls(env: &mut Env) -> Result<(), DeclarationError> {
 
 fn expressions(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_member_overload("matches", "string_matches", STRING_TYPE, vec![STRING_TYPE], |a| {
-        boolean(with_regex(string(&a, 1)?, "matches", |r| string(&a, 0).is_ok_and(|s| r.is_match(s)))?)
+        let subject = string(&a, 0)?;
+        boolean(with_regex(string(&a, 1)?, "matches", subject, |r| r.is_match(subject))?)
     })?;
     env.add_overload("matches", "matches_string", vec![STRING_TYPE, STRING_TYPE], |a| {
-        boolean(with_regex(string(&a, 1)?, "matches", |r| string(&a, 0).is_ok_and(|s| r.is_match(s)))?)
+        let subject = string(&a, 0)?;
+        boolean(with_regex(string(&a, 1)?, "matches", subject, |r| r.is_match(subject))?)
     })?;
     env.add_member_overload("find", "string_find", STRING_TYPE, vec![STRING_TYPE], |a| {
         let subject = string(&a, 0)?;
-        text(with_regex(string(&a, 1)?, "find", |r| r.find(subject).map(|m| m.as_str().to_owned()).unwrap_or_default())?)
+        text(with_regex(string(&a, 1)?, "find", subject, |r| r.find(subject).map_or_else(String::new, |m| subject[m.range()].to_owned()))?)
     })?;
     fn all<'b, 'v>(a: &[CowVal<'b, 'v>], limit: usize) -> Answer<'b, 'v> {
         let subject = string(a, 0)?;
-        let found = with_regex(string(a, 1)?, "findAll", |r| r.find_iter(subject).take(limit).map(|m| m.as_str().to_owned()).collect::<Vec<_>>())?;
+        let found = with_regex(string(a, 1)?, "findAll", subject, |r| {
+            r.find_iter(subject).take(limit).map(|m| subject[m.range()].to_owned()).collect::<Vec<_>>()
+        })?;
         let found: Vec<Box<dyn Val + 'v>> = found.into_iter().map(|s| Box::new(CelString::from(s)) as Box<dyn Val + 'v>).collect();
         Ok(CowVal::owned(CelList::from(found)))
     }

@@ -329,7 +329,7 @@ impl Function {
             (Function::EndsWith, _) => texts(|a, b| a.ends_with(b)),
             (Function::Matches, _) => match (of.scalar()?, argument.as_ref()?.scalar()?) {
                 (Scalar::Text(text), Scalar::Text(pattern)) => {
-                    library::with_regex(pattern, "matches", |regex| regex.is_match(text)).ok().map(Value::Bool)
+                    library::with_regex(pattern, "matches", text, |regex| regex.is_match(text)).ok().map(Value::Bool)
                 }
                 _ => None,
             },

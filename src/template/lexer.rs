@@ -327,11 +327,7 @@ impl<'t> Lexer<'t> {
 
     /// A name may end here.
     fn at_terminator(&self) -> bool {
-        match self.rest() {
-            [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..] => true,
-            [b'}', b'}', ..] => true,
-            _ => false,
-        }
+        matches!(self.rest(), [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..] | [b'}', b'}', ..])
     }
 
     fn skip_alphanumeric(&mut self) {

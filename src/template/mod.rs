@@ -90,7 +90,13 @@ impl Templates {
     pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
         self.append(&parser::parse(name, source, text.into()));
     }
-    /// As [`Templates::add`], of a text that is parsed already.
+    /// As [`Templates::add`] makes it of texts that are parsed already.
+    fn of(parsed: &[Arc<Parsed>]) -> Templates {
+        let nodes = Vec::with_capacity(parsed.iter().map(|parsed| parsed.nodes.len()).sum());
+        let mut templates = Templates { nodes, ..Templates::default() };
+        parsed.iter().for_each(|parsed| templates.append(parsed));
+        templates
+    }
     fn append(&mut self, parsed: &Parsed) {
         let first = self.nodes.len() as u32;
         self.nodes.extend(&parsed.nodes);

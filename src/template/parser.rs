@@ -34,7 +34,6 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     let mut parser = Parser {
         lexer: Lexer::new(&text),
         text: &text,
-        utf8: std::str::from_utf8(&text).ok(),
         source,
         parsed_as: name.clone(),
         tree: TreeState::default(),
@@ -107,8 +106,6 @@ enum Item {
 struct Parser<'t> {
     lexer: Lexer<'t>,
     text: &'t [u8],
-    /// The same, if all of it is UTF-8.
-    utf8: Option<&'t str>,
     source: SourceId,
     parsed_as: Arc<str>,
     tree: TreeState<'t>,
@@ -175,12 +172,6 @@ impl<'t> Parser<'t> {
     fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
         self.nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
         self.nodes.len() as u32 - 1
-    }
-
-    /// What stands there, as text.
-    fn string(&self, start: usize, end: usize) -> Cow<'t, str> {
-        let part = self.utf8.and_then(|text| text.get(start..end));
-        part.map_or_else(|| String::from_utf8_lossy(&self.text[start..end]), Cow::Borrowed)
     }
 
     /// Counted from 1.
@@ -732,7 +723,7 @@ impl<'t> Parser<'t> {
     }
 
     fn function(&mut self, token: &Token) -> Parse<Callee> {
-        let name = self.string(token.start(), token.end());
+        let name = String::from_utf8_lossy(&self.text[token.start()..token.end()]);
         match Callee::named(&name) {
             Some(callee) => Ok(callee),
             None => {

@@ -208,6 +208,11 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Of the text, in bytes.
+    pub fn length(&self) -> usize {
+        self.text.len()
+    }
+
     pub fn bytes(&self, content: Content) -> &[u8] {
         let range = content.start as usize..content.end as usize;
         if content.copied { &self.copies[range] } else { &self.text[range] }

@@ -63,14 +63,15 @@ struct Properties {
 /// Reads the first document, whose collections may nest `most` deep; `None` where there is none at all.
 pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>> {
     let mut parser = Parser {
-        scanner,
-        nodes: Vec::with_capacity(64),
+        // Room that is not used is never touched; growing would copy what is there.
+        nodes: Vec::with_capacity(64 + (scanner.length() / 16).min(1 << 16)),
         tags: Vec::new(),
         handles: Vec::new(),
         anchors: FxHashMap::default(),
         depth: 0,
         most,
         last_end: 0,
+        scanner,
     };
     let first = parser.scanner.peek()?;
     match first.kind {

@@ -10,7 +10,9 @@ use crate::limits::Limit;
 use crate::source::OriginId;
 use crate::template::print::quote;
 use crate::value::{Kind, List, TextBuilder, Value};
-use std::cell::RefCell;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -26,7 +28,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("mustRegexFind", &[Text, Text], |call, a| find(call, a, false)),
     Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, false)),
     Function::new("mustRegexMatch", &[Text, Text], |call, a| {
-        let matched = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize))?.regex.is_match(&Haystack::new(string(a, 1)?.bytes()).text);
+        let haystack = Haystack::new(string(a, 1)?.bytes());
+        let matched = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize))?.regex(&haystack.text)?.is_match(&*haystack.text);
         call.made(Kind::Bool(matched), a)
     }),
     Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| replace_all(call, a, false, true)),
@@ -35,10 +38,9 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true)),
     Function::new("regexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, true)),
     Function::new("regexMatch", &[Text, Text], |call, a| {
-        let expression = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize));
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        let matched = match expression {
-            Ok(expression) => expression.regex.is_match(&haystack.text),
+        let matched = match compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize)) {
+            Ok(expression) => expression.regex(&haystack.text)?.is_match(&*haystack.text),
             Err(limit) if limit.ends_with(TOO_LARGE) => return Err(limit),
             Err(_) => false,
         };
@@ -60,17 +62,61 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("regexSplit", &[Text, Text, Int], |call, a| split(call, a, true)),
 ];
 
-/// A compiled expression and the names of its groups, in which Go allows a name to stand twice.
+/// A compiled expression.
 pub struct Expression {
-    regex: regex::Regex,
+    /// In the syntax of the `regex` crate.
+    written: String,
+    /// Of its groups; in Go a name may stand twice.
     names: Vec<String>,
+    /// The bytes that a compiled form may take.
+    most: usize,
+    /// For text that is ASCII, as most is: a class as `[^a-z]`, which means nearly all of Unicode, takes longer to compile than to use. None
+    /// where the expression speaks of other characters.
+    ascii: Option<Regex>,
+    unicode: OnceCell<Result<Regex, Unusable>>,
+}
+
+/// Why an expression in Go's syntax cannot be used.
+#[derive(Clone, Copy)]
+enum Unusable {
+    TooLarge,
+    Invalid,
 }
 
 impl Expression {
-    /// The expression in the syntax of the `regex` crate, for text that is UTF-8.
-    pub fn regex(&self) -> &regex::Regex {
-        &self.regex
+    fn new(written: String, names: Vec<String>, most: usize) -> Result<Expression, Unusable> {
+        let ascii = build(&written, most, false).ok();
+        let expression = Expression { written, names, most, ascii, unicode: OnceCell::new() };
+        if expression.ascii.is_none() {
+            expression.unicode()?;
+        }
+        Ok(expression)
     }
+
+    fn unicode(&self) -> Result<&Regex, Unusable> {
+        self.unicode.get_or_init(|| build(&self.written, self.most, true)).as_ref().map_err(|&e| e)
+    }
+
+    /// What finds its matches in `text`.
+    ///
+    /// # Errors
+    /// [`TOO_LARGE`].
+    pub fn regex(&self, text: &str) -> Result<&Regex, String> {
+        let ascii = self.ascii.as_ref().filter(|_| text.is_ascii());
+        ascii.map_or_else(|| self.unicode().map_err(|_| too_large()), Ok)
+    }
+}
+
+/// Compiles what is written in the syntax of the `regex` crate.
+fn build(written: &str, most: usize, unicode: bool) -> Result<Regex, Unusable> {
+    let syntax = syntax::Config::new().nest_limit(MAX_NESTING + 16).unicode(unicode).utf8(unicode);
+    let limits = Regex::config().nfa_size_limit(Some(most)).hybrid_cache_capacity(most).utf8_empty(unicode);
+    let built = Regex::builder().syntax(syntax).configure(limits).build(written);
+    built.map_err(|e| if e.size_limit().is_some() { Unusable::TooLarge } else { Unusable::Invalid })
+}
+
+fn too_large() -> String {
+    format!("the expression {TOO_LARGE}")
 }
 
 pub type Compiled = Result<Rc<Expression>, String>;
@@ -103,13 +149,10 @@ fn translate_and_compile(pattern: &[u8], most: usize) -> Result<Expression, Stri
     let text = std::str::from_utf8(pattern).map_err(|_| error("invalid UTF-8", &String::from_utf8_lossy(pattern)))?;
     let mut translator = Translator { pattern: text, at: 0, out: String::with_capacity(text.len() * 2), names: vec![String::new()] };
     translator.run().map_err(|(code, part)| error(code, &part))?;
-    let built = regex::RegexBuilder::new(&translator.out).size_limit(most).dfa_size_limit(most).nest_limit(MAX_NESTING + 16).build().map_err(
-        |e| match e {
-            regex::Error::CompiledTooBig(_) => format!("the expression {TOO_LARGE}"),
-            _ => error("invalid character class range", text),
-        },
-    )?;
-    Ok(Expression { regex: built, names: translator.names })
+    Expression::new(translator.out, translator.names, most).map_err(|why| match why {
+        Unusable::TooLarge => too_large(),
+        Unusable::Invalid => error("invalid character class range", text),
+    })
 }
 
 /// regexp.MustCompile: its panic is the error of the call.
@@ -563,16 +606,16 @@ impl<'a> Haystack<'a> {
     }
 
     /// Up to `limit` matches; none for all.
-    fn matches(&self, expression: &Expression, limit: Option<usize>) -> Vec<Range<usize>> {
-        let found = expression.regex.find_iter(&self.text).take(limit.unwrap_or(usize::MAX));
-        found.map(|m| self.range(m.range())).collect()
+    fn matches(&self, expression: &Expression, limit: Option<usize>) -> Result<Vec<Range<usize>>, String> {
+        let found = expression.regex(&self.text)?.find_iter(&*self.text).take(limit.unwrap_or(usize::MAX));
+        Ok(found.map(|m| self.range(m.range())).collect())
     }
 }
 
 fn find(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let s = string(arguments, 1)?;
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    let found = Haystack::new(s.bytes()).matches(&expression, Some(1)).pop();
+    let found = Haystack::new(s.bytes()).matches(&expression, Some(1))?.pop();
     Ok(s.slice(found.unwrap_or(0..0)))
 }
 
@@ -587,7 +630,7 @@ fn strings(s: Str, ranges: Vec<Range<usize>>, nil_if_empty: bool) -> Value {
 fn find_all(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let (s, n) = (string(arguments, 1)?, int(arguments, 2)?);
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    Ok(strings(s, Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok()), true))
+    Ok(strings(s, Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok())?, true))
 }
 
 fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
@@ -601,7 +644,7 @@ fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     }
     let limit = usize::try_from(n).ok();
     let (mut parts, mut start, mut end) = (Vec::new(), 0, 0);
-    for found in Haystack::new(s.bytes()).matches(&expression, limit) {
+    for found in Haystack::new(s.bytes()).matches(&expression, limit)? {
         if limit == Some(parts.len() + 1) {
             break;
         }
@@ -665,8 +708,8 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
     let parts = template.map_or_else(|| vec![Part::Literal(0..replacement.len())], template_parts);
     let mut out = TextBuilder::default();
     let mut from = 0;
-    for found in expression.regex.captures_iter(&haystack.text) {
-        let Some(whole) = found.get(0) else { continue };
+    for found in expression.regex(&haystack.text)?.captures_iter(&*haystack.text) {
+        let Some(whole) = found.get_group(0) else { continue };
         let whole = haystack.range(whole.range());
         out.push_slice(s.text, s.whole, from..whole.start);
         for part in &parts {
@@ -675,8 +718,8 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
                 Part::Group(name) => {
                     let number = name.parse::<usize>().ok().filter(|_| name.bytes().all(|b| b.is_ascii_digit()));
                     let group = match number {
-                        Some(number) => found.get(number),
-                        None => expression.names.iter().enumerate().filter(|(_, n)| *n == name).find_map(|(i, _)| found.get(i)),
+                        Some(number) => found.get_group(number),
+                        None => expression.names.iter().enumerate().filter(|(_, n)| *n == name).find_map(|(i, _)| found.get_group(i)),
                     };
                     if let Some(group) = group {
                         out.push_slice(s.text, s.whole, haystack.range(group.range()));
@@ -699,8 +742,39 @@ mod tests {
     const MOST: usize = Limit::RegexSize.default() as usize;
 
     #[test]
+    fn ascii_is_matched_as_any_text_is() {
+        let patterns = [
+            r"[^a-z\d\-]+",
+            r"\W",
+            r"(?i)[^k]",
+            r"(?i)STRASSE|ſ",
+            r".",
+            r"(?s).*",
+            r"(?m)^.?$",
+            r"a*",
+            r"\b\w",
+            r"[^é]",
+            r"é?b",
+            r"\pL+",
+            r"[[:^alpha:]]",
+            r"\x{e9}|[\x{80}-\x{ff}]|c",
+            r"(?U)b+",
+            r"[^\x{0}-\x{10ffff}]",
+            r"$",
+        ];
+        for pattern in patterns {
+            let expression = translate_and_compile(pattern.as_bytes(), MOST).unwrap();
+            let Ok(unicode) = expression.unicode() else { panic!("{pattern}") };
+            for text in ["", "ab-c1 K_\nxyz\n", "strasse KELVIN\t\x7f\0", "é b\u{212a}k"] {
+                let found = |regex: &Regex| regex.find_iter(text).map(|m| m.range()).collect::<Vec<_>>();
+                assert_eq!(found(expression.regex(text).unwrap()), found(unicode), "{pattern} in {text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn syntax_is_gos() {
-        let matches = |pattern: &str, text: &str| translate_and_compile(pattern.as_bytes(), MOST).unwrap().regex.is_match(text);
+        let matches = |pattern: &str, text: &str| translate_and_compile(pattern.as_bytes(), MOST).unwrap().regex(text).unwrap().is_match(text);
         assert!(matches(r"^a{,5}$", "a{,5}") && matches(r"^[[a]b]$", "[b]") && matches(r"\Qa.b\E+", "a.bb"));
         assert!(!matches(r"^\d$", "٣") && !matches(r"^\w$", "é") && matches(r"^[^a]$", "\n"));
         assert!(matches(r"\Bb", "ab") && !matches(r"\Bb", "b"));
