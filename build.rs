@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +54,7 @@ struct Examples {
 fn main() {
     println!("cargo:rerun-if-changed=rules");
     println!("cargo:rerun-if-changed=build.rs");
-    link_at_a_fixed_address();
+    link_for_a_quick_start();
     let mut files = Vec::new();
     walk(Path::new("rules"), &mut files);
     files.sort();
@@ -70,13 +71,24 @@ fn main() {
     std::fs::write(target, out).expect("OUT_DIR is writable");
 }
 
-/// 45,000 pointers of our tables would have to be adjusted at each start, a sixth of the time that a small chart takes. Go links its programs
-/// in the same way, Helm among them.
-fn link_at_a_fixed_address() {
-    let is = |name: &str, wanted: &str| std::env::var(format!("CARGO_CFG_TARGET_{name}")).is_ok_and(|value| value == wanted);
-    let is_static = std::env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|features| features.split(',').any(|f| f == "crt-static"));
-    if is("OS", "linux") && is("ENV", "gnu") && !is_static {
-        println!("cargo:rustc-link-arg-bins=-no-pie");
+/// What the system's loader does at each start takes as long as rendering a small chart. So the program lies at a fixed address, as Go links
+/// Helm (45,000 pointers of our tables would have to be adjusted), and has the unwinder in itself, where the compiler has it to link.
+fn link_for_a_quick_start() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_static = variable("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("CARGO_CFG_TARGET_ENV") != "gnu" || is_static {
+        return;
+    }
+    println!("cargo:rustc-link-arg-bins=-no-pie");
+    if variable("HOST") != variable("TARGET") {
+        return;
+    }
+    let compiler = std::env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".into());
+    let told = Command::new(compiler).arg("-print-file-name=libgcc_eh.a").output().map(|output| output.stdout).unwrap_or_default();
+    // Where there is none, the name comes back as it is.
+    if let Some(folder) = Path::new(String::from_utf8_lossy(&told).trim()).parent().filter(|folder| folder.is_absolute()) {
+        println!("cargo:rustc-link-search=native={}", folder.display());
+        println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
     }
 }
 
