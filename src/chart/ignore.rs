@@ -102,6 +102,11 @@ impl Pattern {
     }
 
     fn matches(&self, name: &str) -> bool {
+        // Most names differ at one of their ends: `*.swp`.
+        let differs = |item: Option<&Item>, c: Option<char>| matches!(item, Some(Item::One(own)) if c != Some(*own));
+        if differs(self.0.first(), name.chars().next()) || differs(self.0.last(), name.chars().next_back()) {
+            return false;
+        }
         // Where the last star stands, and what is left where it was tried: enough to go back to, as a star cannot pass a slash.
         let (mut i, mut rest) = (0, name.chars());
         let mut star = None;

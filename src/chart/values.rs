@@ -119,7 +119,12 @@ pub(super) struct Under<'a> {
 /// Merges a chart's own values under `dest`, which wins.
 pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, how: &Under, warnings: &mut Vec<String>) {
     let merge = how.merge;
-    for (key, entry) in entries(&deep_copy_map(own)) {
+    let own = deep_copy_map(own);
+    if dest.0.borrow().entries.is_empty() && !how.drop_nulls {
+        std::mem::swap(&mut dest.0.borrow_mut().entries, &mut own.0.borrow_mut().entries);
+        return;
+    }
+    for (key, entry) in entries(&own) {
         let Some(value) = dest.get(&key) else {
             if how.drop_nulls && !merge {
                 if is_nil(&entry.value) {

@@ -723,15 +723,16 @@ impl<'t> Parser<'t> {
     }
 
     fn function(&mut self, token: &Token) -> Parse<Callee> {
-        let name = String::from_utf8_lossy(&self.text[token.start()..token.end()]);
-        match Callee::named(&name) {
+        // Of letters and digits, which the lexer has decoded.
+        let name = std::str::from_utf8(&self.text[token.start()..token.end()]).unwrap_or_default();
+        match Callee::named(name) {
             Some(callee) => Ok(callee),
             None => {
-                let help = match &*name {
+                let help = match name {
                     "env" | "expandenv" => {
                         Some(format!("Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"))
                     }
-                    _ => did_you_mean(&name, functions::names()).map(|near| format!("did you mean `{near}`?")),
+                    _ => did_you_mean(name, functions::names()).map(|near| format!("did you mean `{near}`?")),
                 };
                 self.fail_with_help(self.range(token), format!("function {} not defined", quote(name.as_bytes())), help)
             }
