@@ -354,13 +354,6 @@ pub struct Trace {
     pub conditions: Vec<(Span, bool, Vec<Span>)>,
 }
 
-/// A file that can be read.
-enum Opened {
-    Unsaved(Arc<[u8]>),
-    /// With its length.
-    File(std::fs::File, u64),
-}
-
 impl Sources {
     /// No texts yet; files are read as [`Sources::read_file`] does.
     pub fn with(unsaved: Unsaved) -> Sources {
@@ -372,10 +365,17 @@ impl Sources {
     /// # Errors
     /// Those of [`std::fs::read`]; and a file that is none (a pipe or a device would never end) or is larger than [`Limit::FileSize`].
     pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
-        match self.open(path.as_ref())? {
-            Opened::Unsaved(text) => Ok(text.to_vec()),
-            Opened::File(file, length) => self.read_expected(file, length),
+        let path = path.as_ref();
+        if let Some(text) = self.unsaved.get(path) {
+            return Ok(text.to_vec());
         }
+        // What the shell hands over (`<(helm template …)`) is the person's own pipe.
+        let is_handed_over = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == Path::new("/dev/stdin");
+        let kind = std::fs::metadata(path)?;
+        if !kind.is_file() && !kind.is_dir() && !is_handed_over {
+            return Err(std::io::Error::other("is no regular file"));
+        }
+        self.read_expected(std::fs::File::open(path)?, kind.len())
     }
 
     /// As [`Sources::read_file`], of a regular file of so many bytes, whose text becomes a source as it is: no byte is copied.
@@ -395,19 +395,6 @@ impl Sources {
         }
         // It came in parts, is larger than it may be, or of a kind whose length is not known.
         self.read_all(text[..read].chain(file)).map(Arc::from)
-    }
-
-    fn open(&self, path: &Path) -> std::io::Result<Opened> {
-        if let Some(text) = self.unsaved.get(path) {
-            return Ok(Opened::Unsaved(text.clone()));
-        }
-        // What the shell hands over (`<(helm template …)`) is the person's own pipe.
-        let is_handed_over = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == Path::new("/dev/stdin");
-        let kind = std::fs::metadata(path)?;
-        if !kind.is_file() && !kind.is_dir() && !is_handed_over {
-            return Err(std::io::Error::other("is no regular file"));
-        }
-        Ok(Opened::File(std::fs::File::open(path)?, kind.len()))
     }
 
     /// Everything that can be read from `from`.

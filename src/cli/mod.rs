@@ -33,13 +33,13 @@ struct Cli {
 /// `template` by itself: it is over in a moment, of which making the arguments of all others would take a part.
 #[derive(Parser)]
 #[command(name = "thebot-lint", version, max_term_width = 100)]
-struct Rendering {
+struct TemplateCli {
     #[command(subcommand)]
-    command: Render,
+    command: TemplateCommand,
 }
 
 #[derive(Subcommand, Debug)]
-enum Render {
+enum TemplateCommand {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
 }
@@ -47,7 +47,7 @@ enum Render {
 #[derive(Subcommand, Debug)]
 enum Command {
     #[command(flatten)]
-    Render(Render),
+    Template(TemplateCommand),
     /// Tell where a rendered field, or what a line leads to, comes from
     Why(why::WhyArguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
@@ -91,8 +91,8 @@ fn program() -> ExitCode {
     if !is_template {
         return Cli::try_parse().map_or_else(unparsed, run);
     }
-    match Rendering::try_parse() {
-        Ok(Rendering { command: Render::Template(arguments) }) => threads::as_member(|| template::run(arguments)),
+    match TemplateCli::try_parse() {
+        Ok(TemplateCli { command: TemplateCommand::Template(arguments) }) => threads::as_member(|| template::run(arguments)),
         Err(error) => template::refused(&error).map_or_else(|| unparsed(error), |why| fail(&why)),
     }
 }
@@ -115,7 +115,7 @@ fn run(cli: Cli) -> ExitCode {
 fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
         None | Some(Command::Lsp) => lint::run(&lint),
-        Some(Command::Render(Render::Template(arguments))) => template::run(arguments),
+        Some(Command::Template(TemplateCommand::Template(arguments))) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),

@@ -644,7 +644,7 @@ impl<'t> Parser<'t> {
         if field.kind != T::Field {
             return Ok(Some(term));
         }
-        let (range, at) = self.names(term.range);
+        let (range, at) = self.with_fields(term.range);
         let names = Names::new(Range { start: field.start() as u32 + 1, end: range.end });
         match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
@@ -657,7 +657,7 @@ impl<'t> Parser<'t> {
     }
 
     /// What something takes with the fields that follow it, and where Go sees them: at the first of those that follow.
-    fn names(&mut self, mut range: Range) -> (Range, u32) {
+    fn with_fields(&mut self, mut range: Range) -> (Range, u32) {
         let mut at = None;
         loop {
             let token = self.next();
@@ -683,11 +683,11 @@ impl<'t> Parser<'t> {
                     let help = did_you_mean(&String::from_utf8_lossy(name), known).map(|near| format!("did you mean `{near}`?"));
                     return self.fail_with_help(range, format!("undefined variable {}", quote(name)), help);
                 }
-                let (range, at) = self.names(range);
+                let (range, at) = self.with_fields(range);
                 return Ok(Some(Expression { at, range, kind: ExpressionKind::Variable { names: Names::new(range), guarded: false } }));
             }
             T::Field => {
-                let (range, at) = self.names(range);
+                let (range, at) = self.with_fields(range);
                 let names = Names::new(Range { start: range.start + 1, end: range.end });
                 return Ok(Some(Expression { at, range, kind: ExpressionKind::Field { names, guarded: false } }));
             }
