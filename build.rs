@@ -71,8 +71,8 @@ fn main() {
     std::fs::write(target, out).expect("OUT_DIR is writable");
 }
 
-/// What the system's loader does at each start takes as long as rendering a small chart. So the program lies at a fixed address, as Go links
-/// Helm (45,000 pointers of our tables would have to be adjusted), and has the unwinder in itself, where the compiler has it to link.
+/// What the system's loader does at each start is a part of the time of a small chart. To adjust 45,000 pointers of our tables would be a sixth:
+/// the program lies at a fixed address, as Go links Helm. To load the unwinder would be a thirtieth: it is linked in, where the compiler has it.
 fn link_for_a_quick_start() {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let is_static = variable("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");

@@ -584,6 +584,10 @@ mod tests {
         assert!(sources.read_regular(folder.path(), 0).is_err());
         sources.limits.set(Limit::FileSize, 4);
         assert_eq!(sources.read_regular(&file, 5).expect_err("a byte too many").kind(), std::io::ErrorKind::FileTooLarge);
+        // What the system calls empty and is not.
+        if cfg!(target_os = "linux") {
+            assert!(Sources::default().read_regular("/proc/self/status", 0).is_ok_and(|text| !text.is_empty()));
+        }
     }
 
     #[test]

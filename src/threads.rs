@@ -15,7 +15,7 @@ pub const WORTH: usize = 64 << 10;
 thread_local! {
     /// Where the stack of a thread begins that has [`STACK`] bytes of it.
     static TOP: Cell<Option<usize>> = const { Cell::new(None) };
-    /// See [`as_member`].
+    /// See [`join_pool`].
     static IS_MEMBER: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -28,11 +28,10 @@ static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
     pool.build().expect("the system has no thread left")
 });
 
-/// Runs `work` as one of the threads of the pool, if the pool is first needed here: one thread less is made. For a thread with
+/// From now on the calling thread is one of those of the pool, if the pool is first needed by it: one thread less is made. For a thread of
 /// [`with_stack`] that lives as long as the program, and waits for nothing but the pool.
-pub fn as_member<T>(work: impl FnOnce() -> T) -> T {
+pub fn join_pool() {
     IS_MEMBER.set(true);
-    work()
 }
 
 /// Runs `work`, and what it does in parallel, on threads with [`STACK`] bytes of stack.

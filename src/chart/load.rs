@@ -159,11 +159,12 @@ impl<'s> Loader<'s> {
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
+        let real = top.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", top.display(), io_text(&e))))?;
         let ignore_file = top.join(".helmignore");
         if !self.options.follow_symlinks
             && ignore_file.is_symlink()
             && let Ok(to) = ignore_file.canonicalize()
-            && !to.starts_with(real(top)?)
+            && !to.starts_with(&real)
         {
             return Err(leads_out(&ignore_file, &to));
         }
@@ -178,7 +179,7 @@ impl<'s> Loader<'s> {
                 }
             },
         };
-        let mut walk = Walk { rules, location, top, files: Vec::new() };
+        let mut walk = Walk { rules, location, real, files: Vec::new() };
         self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
         Ok(walk.files)
     }
@@ -196,7 +197,7 @@ impl<'s> Loader<'s> {
                 Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(&path).display(), io_text(&e)))
             })?;
             info = std::fs::metadata(&resolved).map_err(missing)?;
-            if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(real(walk.top)?) {
+            if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(&walk.real) {
                 if !self.options.follow_symlinks {
                     return Err(leads_out(&path, &resolved));
                 }
@@ -451,13 +452,8 @@ impl<'s> Loader<'s> {
 struct Walk<'a> {
     rules: Rules,
     location: &'a str,
-    top: &'a Path,
+    real: PathBuf,
     files: Vec<Raw>,
-}
-
-/// Where a folder lies when all links are followed.
-fn real(folder: &Path) -> Result<PathBuf, Error> {
-    folder.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", folder.display(), io_text(&e))))
 }
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {

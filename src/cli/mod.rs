@@ -92,7 +92,10 @@ fn program() -> ExitCode {
         return Cli::try_parse().map_or_else(unparsed, run);
     }
     match TemplateCli::try_parse() {
-        Ok(TemplateCli { command: TemplateCommand::Template(arguments) }) => threads::as_member(|| template::run(arguments)),
+        Ok(TemplateCli { command: TemplateCommand::Template(arguments) }) => {
+            threads::join_pool();
+            template::run(arguments)
+        }
         Err(error) => template::refused(&error).map_or_else(|| unparsed(error), |why| fail(&why)),
     }
 }
@@ -108,7 +111,10 @@ fn run(cli: Cli) -> ExitCode {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         },
-        command => threads::as_member(|| threads::deep(|| run_command(command, cli.lint))),
+        command => {
+            threads::join_pool();
+            threads::deep(|| run_command(command, cli.lint))
+        }
     }
 }
 

@@ -349,7 +349,7 @@ impl<'t> Renderer<'t> {
     /// What the render leaves behind.
     pub fn finish(self) -> (Derived, Record) {
         let Engine { sources, origins, recorder, .. } = self.engine;
-        let record = if origins.are_unwanted() { Record::default() } else { recorder.finish(&origins) };
+        let record = recorder.finish(&origins);
         (Derived { sources, origins }, record)
     }
 }

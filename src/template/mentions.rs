@@ -335,8 +335,10 @@ impl Reader<'_> {
             ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
             ExpressionKind::Str { .. } => {
                 // Keys that are handed on, as in `dict "key" "auth.password"`.
-                let text = String::from_utf8_lossy(expression.text(&self.template.text).unwrap_or_default());
-                if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+                if let Some(text) = constant(self.template, expression)
+                    && !text.is_empty()
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                {
                     let names: Vec<Box<str>> = text.split('.').map(Box::from).collect();
                     self.fields(Place::Unknown, &names, Use::Looked);
                 }

@@ -531,9 +531,7 @@ impl<'t> Parser<'t> {
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
         let mut pipe = Pipe { at: first.start() as u32, range: self.range(&first), ..Pipe::default() };
-        if first.kind == T::Variable {
-            self.declarations(&mut pipe, context)?;
-        }
+        self.declarations(&mut pipe, context)?;
         let begun = self.commands.len();
         loop {
             let token = self.next_non_space();
