@@ -2,7 +2,7 @@
 FROM rust:1-slim AS build
 WORKDIR /src
 COPY . .
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+ENV RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 # With a target named, build scripts and macros are not linked statically, which they cannot be.
 RUN cargo build --locked --release --target "$(rustc -vV | sed -n 's/^host: //p')" && cp target/*/release/thebot-lint /thebot-lint
 

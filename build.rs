@@ -67,14 +67,12 @@ fn main() {
         write(&mut out, &rule, group);
     }
     out.push_str("];\n");
-    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("rules.rs");
-    std::fs::write(target, out).expect("OUT_DIR is writable");
+    std::fs::write(out_dir().join("rules.rs"), out).expect("OUT_DIR is writable");
 }
 
-/// What the system's loader does at each start is a part of the time of a small chart. To adjust 45,000 pointers of our tables would be a sixth:
-/// the program lies at a fixed address, as Go links Helm. To load the unwinder would be a thirtieth: it is linked in, where the compiler has it.
+/// What the system's loader does at each start is a part of the time of a small chart. The program lies at a fixed address, as Go links Helm:
+/// to adjust 45,000 pointers of our tables would take a sixth. And it needs no loader, where the system's libraries can be linked in.
 fn link_for_a_quick_start() {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let is_static = variable("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
     if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("CARGO_CFG_TARGET_ENV") != "gnu" || is_static {
         return;
@@ -83,13 +81,46 @@ fn link_for_a_quick_start() {
     if variable("HOST") != variable("TARGET") {
         return;
     }
-    let compiler = std::env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".into());
-    let told = Command::new(compiler).arg("-print-file-name=libgcc_eh.a").output().map(|output| output.stdout).unwrap_or_default();
-    // Where there is none, the name comes back as it is.
-    if let Some(folder) = Path::new(String::from_utf8_lossy(&told).trim()).parent().filter(|folder| folder.is_absolute()) {
-        println!("cargo:rustc-link-search=native={}", folder.display());
-        println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
+    for argument in link_statically().unwrap_or_default() {
+        println!("cargo:rustc-link-arg-bins={argument}");
     }
+}
+
+/// Arguments for the linker that put the C library and the unwinder into a program. The feature crt-static does so too, but not without
+/// `--target`: no macro of ours could be compiled. So rustc asks for shared libraries, and finds scripts in their place that name the archives.
+/// None where there are no archives, or where a program made so does not start.
+fn link_statically() -> Option<[String; 2]> {
+    let linker = Some(variable("RUSTC_LINKER")).filter(|linker| !linker.is_empty()).unwrap_or_else(|| "cc".into());
+    let archive = |name: &str| {
+        let told = Command::new(&linker).arg(format!("-print-file-name=lib{name}.a")).output().ok()?.stdout;
+        // Where there is none, the name comes back as it is.
+        String::from_utf8(told).ok().map(|path| path.trim().to_owned()).filter(|path| path.starts_with('/'))
+    };
+    let system = ["c", "m", "pthread", "dl", "rt", "util"];
+    let archives: Option<Vec<_>> = system.into_iter().chain(["gcc", "gcc_eh"]).map(archive).collect();
+    let folder = out_dir().join("static");
+    std::fs::create_dir_all(&folder).expect("OUT_DIR is writable");
+    for shared in system.into_iter().chain(["gcc_s"]) {
+        std::fs::write(folder.join(format!("lib{shared}.so")), format!("GROUP({})", archives.as_ref()?.join(" "))).expect("OUT_DIR is writable");
+    }
+    let arguments = ["-static".into(), format!("-L{}", folder.display())];
+    let (source, program) = (folder.join("probe.rs"), folder.join("probe"));
+    std::fs::write(&source, "fn main() { if std::thread::spawn(|| panic!()).join().is_err() { print!(\"started\") } }").expect("OUT_DIR is writable");
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    let mut rustc = Command::new(variable("RUSTC"));
+    rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty())).arg(format!("-Clinker={linker}")).arg("-Clink-arg=-no-pie");
+    rustc.args(arguments.iter().map(|argument| format!("-Clink-arg={argument}"))).arg(source).arg("-o").arg(&program);
+    // The loader of a program that needs one lists what it would load, and starts nothing.
+    let started = rustc.output().ok()?.status.success().then(|| Command::new(program).env("LD_TRACE_LOADED_OBJECTS", "1").output())?.ok()?;
+    (started.stdout == b"started").then_some(arguments)
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn out_dir() -> PathBuf {
+    PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {

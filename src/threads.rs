@@ -13,23 +13,21 @@ const USED: usize = 4 << 20;
 pub const WORTH: usize = 64 << 10;
 
 thread_local! {
-    /// Where the stack of a thread begins that has [`STACK`] bytes of it.
-    static TOP: Cell<Option<usize>> = const { Cell::new(None) };
     /// See [`join_pool`].
     static IS_MEMBER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// As many as there are processors.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| TOP.set(Some(stack_address())));
+    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK);
     if IS_MEMBER.get() {
         pool = pool.use_current_thread();
     }
     pool.build().expect("the system has no thread left")
 });
 
-/// From now on the calling thread is one of those of the pool, if the pool is first needed by it: one thread less is made. For a thread of
-/// [`with_stack`] that lives as long as the program, and waits for nothing but the pool.
+/// From now on the calling thread is one of those of the pool, if the pool is first needed by it: one thread less is made. For a thread with a deep
+/// stack that lives as long as the program, and waits for nothing but the pool.
 pub fn join_pool() {
     IS_MEMBER.set(true);
 }
@@ -39,20 +37,10 @@ pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     POOL.install(work)
 }
 
-/// Runs `work` with (nearly) [`STACK`] bytes of stack: here where the thread has them left, else on a thread of its own. A worker that waits for
-/// others takes up their work on top of its own.
-pub fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    if TOP.get().is_some_and(|top| top.saturating_sub(stack_address()) < USED) {
-        return work();
-    }
-    let work = || {
-        TOP.set(Some(stack_address()));
-        work()
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("the system has no thread left");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+/// Runs `work` with (nearly) [`STACK`] bytes of stack, on this thread: on another stack where the thread's own has not so much left. A worker that
+/// waits for others takes up their work on top of its own.
+pub fn with_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK - USED, STACK, work)
 }
 
 /// An address on the stack, to see how much of it is used.
