@@ -129,8 +129,10 @@ impl At<'_> {
             At::Command(node) => node.at,
             At::Pipe(node) => node.at,
             At::List(node) => node.at,
-            At::Node(Node::Text { range, .. } | Node::Error { range, .. }) => range.start,
-            At::Node(Node::Action { at, .. } | Node::Break { at } | Node::Continue { at }) => *at,
+            At::Node(Node::Text { range, .. }) => range.start,
+            At::Node(Node::Error(node)) => node.range.start,
+            At::Node(Node::Action(node)) => node.at,
+            At::Node(Node::Break { at } | Node::Continue { at }) => *at,
             At::Node(Node::Branch(node)) => node.at,
             At::Node(Node::Template(node)) => node.at,
         }
@@ -141,7 +143,9 @@ impl At<'_> {
             At::Expression(node) => node.range,
             At::Command(node) => node.range,
             At::Pipe(node) => node.range,
-            At::Node(Node::Action { range, .. } | Node::Text { range, .. } | Node::Error { range, .. }) => *range,
+            At::Node(Node::Text { range, .. }) => *range,
+            At::Node(Node::Error(node)) => node.range,
+            At::Node(Node::Action(node)) => node.range,
             At::Node(Node::Branch(node)) => node.pipe.range,
             At::Node(Node::Template(node)) => node.range,
             At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(), end: self.offset() },
@@ -611,12 +615,12 @@ impl Engine<'_> {
                 self.recorder.executed(frame.template, *index);
                 self.write_text(frame, out, *range)?;
             }
-            Node::Action { range, pipe, index, .. } => {
-                self.recorder.executed(frame.template, *index);
-                let value = self.pipeline(frame, dot, pipe)?;
-                if pipe.variables.is_empty() {
+            Node::Action(action) => {
+                self.recorder.executed(frame.template, action.index);
+                let value = self.pipeline(frame, dot, &action.pipe)?;
+                if action.pipe.variables.is_empty() {
                     frame.at = At::Node(node);
-                    self.write_value(frame, out, &value.value, *range)?;
+                    self.write_value(frame, out, &value.value, action.range)?;
                 }
             }
             Node::Branch(branch) => return self.branch(frame, out, dot, branch),
@@ -626,7 +630,7 @@ impl Engine<'_> {
             }
             Node::Break { .. } => return Ok(Flow::Break),
             Node::Continue { .. } => return Ok(Flow::Continue),
-            Node::Error { error, .. } => return Err(self.parse_fault(frame, error)),
+            Node::Error(node) => return Err(self.parse_fault(frame, &node.error)),
         }
         Ok(Flow::On)
     }
@@ -932,9 +936,9 @@ impl Engine<'_> {
         let [first, arguments @ ..] = &command.arguments[..] else { return frame.fail("empty command") };
         match &first.kind {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
-            ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
+            ExpressionKind::Chain(_) => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
-            ExpressionKind::Function(callee) => self.function(frame, dot, *callee, first, At::Command(command), arguments, piped),
+            ExpressionKind::Function(callee) => self.function(frame, dot, callee, first, At::Command(command), arguments, piped),
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
                 self.pipeline(frame, dot, pipe)
@@ -993,7 +997,8 @@ impl Engine<'_> {
 
     fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Chain { base, names, guarded } = &node.kind else { return frame.fail("no chain") };
+        let ExpressionKind::Chain(chain) = &node.kind else { return frame.fail("no chain") };
+        let Chain { base, names, guarded } = &**chain;
         if matches!(base.kind, ExpressionKind::Nil) {
             let shown = At::Expression(node).describe(&frame.template.text);
             return frame.fail(format!("indirection through explicit nil in {shown}"));
@@ -1005,7 +1010,7 @@ impl Engine<'_> {
             }
             ExpressionKind::Function(callee) => {
                 frame.at = At::Expression(base);
-                self.function(frame, dot, *callee, base, At::Expression(base), &[], None)?
+                self.function(frame, dot, callee, base, At::Expression(base), &[], None)?
             }
             _ => self.constant(frame, base)?,
         };
@@ -1313,9 +1318,9 @@ impl Engine<'_> {
             ExpressionKind::Nil => return frame.fail(format!("cannot assign nil to {}", kind.go_name())),
             ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
-            ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
+            ExpressionKind::Chain(_) => self.chain(frame, dot, node, &[], None)?,
             ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, pipe)?,
-            ExpressionKind::Function(callee) => self.function(frame, dot, *callee, node, At::Expression(node), &[], None)?,
+            ExpressionKind::Function(callee) => self.function(frame, dot, callee, node, At::Expression(node), &[], None)?,
             ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
         };
         self.validated(frame, operand, kind)
@@ -1357,14 +1362,14 @@ impl Engine<'_> {
         &mut self,
         frame: &mut Frame<'s>,
         dot: &Operand,
-        callee: Callee,
+        callee: &'static Callee,
         node: &'s Expression,
         whole: At<'s>,
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let Callee { function, role, reading, .. } = callee;
+        let &Callee { function, role, reading, .. } = callee;
         let name = function.name;
         let site = frame.span(match whole {
             At::Command(_) => piped.as_ref().map_or(whole.range(), |(_, range)| range.to(whole.range())),

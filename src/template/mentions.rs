@@ -156,7 +156,8 @@ impl Reader<'_> {
         let settled = match list.index {
             Some(index) => self.knows(index),
             None => list.nodes.iter().any(|node| match node {
-                Node::Text { index, .. } | Node::Action { index, .. } => self.knows(*index),
+                Node::Text { index, .. } => self.knows(*index),
+                Node::Action(action) => self.knows(action.index),
                 Node::Template(call) => self.knows(call.index),
                 _ => false,
             }),
@@ -167,9 +168,9 @@ impl Reader<'_> {
 
     fn node(&mut self, node: &Node) {
         match node {
-            Node::Action { pipe, index, .. } => {
-                let (settled, dot) = (self.knows(*index), self.dot.clone());
-                self.within(settled, dot, |reader| reader.action(pipe));
+            Node::Action(action) => {
+                let (settled, dot) = (self.knows(action.index), self.dot.clone());
+                self.within(settled, dot, |reader| reader.action(&action.pipe));
             }
             Node::Template(call) => {
                 let (settled, dot) = (self.knows(call.index), self.dot.clone());
@@ -179,7 +180,7 @@ impl Reader<'_> {
                 });
             }
             Node::Branch(branch) => self.branch(branch),
-            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {}
+            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error(_) => {}
         }
     }
 
@@ -328,9 +329,9 @@ impl Reader<'_> {
                 }
                 place
             }
-            ExpressionKind::Chain { base, names, .. } => {
-                let place = self.expression(base, Use::Looked);
-                return self.fields(place, &self.names(*names), used);
+            ExpressionKind::Chain(chain) => {
+                let place = self.expression(&chain.base, Use::Looked);
+                return self.fields(place, &self.names(chain.names), used);
             }
             ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
             ExpressionKind::Str { .. } => {

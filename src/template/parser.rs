@@ -41,6 +41,7 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
         templates: Vec::new(),
         errors: Vec::new(),
         depth: 0,
+        siblings: Vec::new(),
         commands: Vec::new(),
         operands: Vec::new(),
     };
@@ -113,7 +114,8 @@ struct Parser<'t> {
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
     depth: usize,
-    /// The commands and operands of the pipelines that are being read, so that each gets its own in one piece when it is complete.
+    /// The nodes of the lists, and the commands and operands of the pipelines, that are being read: each gets its own in one piece when it is complete.
+    siblings: Vec<Node>,
     commands: Vec<Command>,
     operands: Vec<Expression>,
 }
@@ -244,21 +246,22 @@ impl<'t> Parser<'t> {
     fn error_node(&mut self, start: usize) -> Node {
         let error = self.last_error();
         let end = self.resume();
-        Node::Error { range: Range::new(start, end.max(start)), error }
+        Node::Error(Box::new(ErrorNode { range: Range::new(start, end.max(start)), error }))
     }
 
     fn main(&mut self) -> List {
-        let mut list = List { at: self.peek().start() as u32, ..List::default() };
+        let at = self.peek().start() as u32;
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return list,
+                T::Eof => return List { at, nodes: self.siblings.drain(..).collect(), index: None },
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
                     if keyword.kind == T::Define {
                         if self.define().is_err() {
-                            list.nodes.push(self.error_node(delimiter.start()));
+                            let error = self.error_node(delimiter.start());
+                            self.siblings.push(error);
                         }
                         continue;
                     }
@@ -268,10 +271,11 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
             match self.text_or_action() {
-                Item::Node(node) => list.nodes.push(node),
+                Item::Node(node) => self.siblings.push(node),
                 Item::Stop(stop) => {
                     let _ = self.fail_at_last::<()>(format!("unexpected {}", stop.describe()));
-                    list.nodes.push(self.error_node(token.start()));
+                    let error = self.error_node(token.start());
+                    self.siblings.push(error);
                 }
             }
         }
@@ -305,17 +309,19 @@ impl<'t> Parser<'t> {
     }
 
     fn definition_body(&mut self, context: &str) -> List {
-        let mut list = List::default();
+        let (mut list, begun) = (List::default(), self.siblings.len());
         loop {
-            let stop = self.list(&mut list, None);
+            let stop = self.list(&mut list, begun, None);
             match stop {
                 Stop::Else => {
                     let _ = self.fail_at_last::<()>(format!("unexpected {} in {context}", stop.describe()));
                     self.resume();
                 }
-                Stop::End | Stop::Eof => return list,
+                Stop::End | Stop::Eof => break,
             }
         }
+        list.nodes = self.siblings.drain(begun..).collect();
+        list
     }
 
     fn add(&mut self, name: Arc<str>, body: List) {
@@ -329,10 +335,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error.
-    fn list(&mut self, list: &mut List, branch: Option<usize>) -> Stop {
+    /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error: those of the list are its siblings from `begun`.
+    fn list(&mut self, list: &mut List, begun: usize, branch: Option<usize>) -> Stop {
         let first = self.peek_non_space();
-        if list.nodes.is_empty() {
+        if self.siblings.len() == begun {
             list.at = first.start() as u32;
         }
         let (stop, end) = loop {
@@ -342,7 +348,7 @@ impl<'t> Parser<'t> {
                 break (Stop::Eof, token.start());
             }
             match self.text_or_action() {
-                Item::Node(node) => list.nodes.push(node),
+                Item::Node(node) => self.siblings.push(node),
                 Item::Stop(stop) => break (stop, token.start()),
             }
         };
@@ -399,7 +405,7 @@ impl<'t> Parser<'t> {
                 let guarded = !pipe.variables.is_empty();
                 guard_pipe(&mut pipe, guarded);
                 let range = Range::new(start, self.last_end());
-                Node::Action { at, range, pipe, index: self.record(range, NodeKind::Action) }
+                Node::Action(Box::new(Action { at, range, pipe, index: self.record(range, NodeKind::Action) }))
             }
         };
         Ok(Item::Node(node))
@@ -445,8 +451,9 @@ impl<'t> Parser<'t> {
         guard_pipe(&mut pipe, true);
         self.tree.action = None;
         self.tree.ranges += (kind == BranchKind::Range) as usize;
-        let mut body = List::default();
-        let mut stop = self.list(&mut body, Some(self.last_end()));
+        let (mut body, begun) = (List::default(), self.siblings.len());
+        let mut stop = self.list(&mut body, begun, Some(self.last_end()));
+        body.nodes = self.siblings.drain(begun..).collect();
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -460,20 +467,19 @@ impl<'t> Parser<'t> {
             };
             if let Some(kind) = chained {
                 self.next_non_space();
-                match self.control(kind) {
-                    Ok(node) => list.nodes.push(node),
-                    Err(Failed) => list.nodes.push(self.error_node(start)),
-                }
+                let node = self.control(kind).unwrap_or_else(|Failed| self.error_node(start));
+                list.nodes = [node].into();
                 list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
             } else {
                 loop {
-                    stop = self.list(&mut list, Some(start));
+                    stop = self.list(&mut list, begun, Some(start));
                     if stop != Stop::Else {
                         break;
                     }
                     let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
+                list.nodes = self.siblings.drain(begun..).collect();
             }
             otherwise = Some(list);
         }
@@ -531,7 +537,7 @@ impl<'t> Parser<'t> {
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
         let mut pipe = Pipe { at: first.start() as u32, range: self.range(&first), ..Pipe::default() };
-        self.declarations(&mut pipe, context)?;
+        (pipe.variables, pipe.assigns) = self.declarations(context)?;
         let begun = self.commands.len();
         loop {
             let token = self.next_non_space();
@@ -556,7 +562,7 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.commands.split_off(begun).into();
+        pipe.commands = self.commands.drain(begun..).collect();
         self.check(pipe, context)
     }
 
@@ -573,12 +579,13 @@ impl<'t> Parser<'t> {
         Ok(pipe)
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
-    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Parse<()> {
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variables, and whether they are assigned to.
+    fn declarations(&mut self, context: &str) -> Parse<(Box<[Expression]>, bool)> {
+        let mut variables = Vec::new();
         loop {
             let variable = self.peek_non_space();
             if variable.kind != T::Variable {
-                return Ok(());
+                return Ok((variables.into(), false));
             }
             self.next_non_space();
             let after = self.next();
@@ -590,17 +597,16 @@ impl<'t> Parser<'t> {
                     self.back(after);
                 }
                 self.back(variable);
-                return Ok(());
+                return Ok((variables.into(), false));
             }
             self.tree.variables.push(&self.text[variable.start()..variable.end()]);
             let range = self.range(&variable);
             let kind = ExpressionKind::Variable { names: Names::new(range), guarded: true };
-            pipe.variables.push(Expression { at: range.start, range, kind });
+            variables.push(Expression { at: range.start, range, kind });
             if !comma {
-                pipe.assigns = next.kind == T::Assign;
-                return Ok(());
+                return Ok((variables.into(), next.kind == T::Assign));
             }
-            if context != "range" || pipe.variables.len() >= 2 {
+            if context != "range" || variables.len() >= 2 {
                 return self.fail(self.range(&next), format!("too many declarations in {context}"));
             }
             let next = self.peek_non_space();
@@ -631,7 +637,7 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&next, "operand"),
             }
         }
-        let arguments: Box<[Expression]> = self.operands.split_off(begun).into();
+        let arguments: Box<[Expression]> = self.operands.drain(begun..).collect();
         if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start() as u32, range, arguments }) }
     }
 
@@ -650,7 +656,7 @@ impl<'t> Parser<'t> {
                 term.describe(self.text, &mut shown);
                 self.fail(range, format!("unexpected . after term {}", quote(&shown)))
             }
-            _ => Ok(Some(Expression { at, range, kind: ExpressionKind::Chain { base: Box::new(term), names, guarded: false } })),
+            _ => Ok(Some(Expression { at, range, kind: ExpressionKind::Chain(Box::new(Chain { base: term, names, guarded: false })) })),
         }
     }
 
@@ -711,7 +717,7 @@ impl<'t> Parser<'t> {
             T::Str | T::RawString => {
                 let unescaped = match self.unquoted(&token)? {
                     Cow::Borrowed(_) => None,
-                    Cow::Owned(text) => Some(text.into()),
+                    Cow::Owned(text) => Some(Box::new(Unescaped(text.into()))),
                 };
                 ExpressionKind::Str { unescaped }
             }
@@ -720,7 +726,7 @@ impl<'t> Parser<'t> {
         Ok(Some(Expression { at: token.start() as u32, range, kind }))
     }
 
-    fn function(&mut self, token: &Token) -> Parse<Callee> {
+    fn function(&mut self, token: &Token) -> Parse<&'static Callee> {
         // Of letters and digits, which the lexer has decoded.
         let name = std::str::from_utf8(&self.text[token.start()..token.end()]).unwrap_or_default();
         match Callee::named(name) {
@@ -756,9 +762,9 @@ fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
 fn guard_expression(expression: &mut Expression, by_context: bool) {
     match &mut expression.kind {
         ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
-        ExpressionKind::Chain { base, guarded, .. } => {
-            *guarded = by_context;
-            guard_expression(base, true);
+        ExpressionKind::Chain(chain) => {
+            chain.guarded = by_context;
+            guard_expression(&mut chain.base, true);
         }
         ExpressionKind::Pipe(pipe) => guard_pipe(pipe, by_context),
         _ => {}

@@ -60,36 +60,37 @@ pub type NodeIndex = u32;
 #[derive(Debug, Default)]
 pub struct List {
     pub at: u32,
-    pub nodes: Vec<Node>,
+    pub nodes: Box<[Node]>,
     /// Of the body of a branch; that of a template is no node.
     pub index: Option<NodeIndex>,
 }
 
+/// What is large stands in a box: most nodes are short texts.
 #[derive(Debug)]
 pub enum Node {
-    Text {
-        range: Range,
-        index: NodeIndex,
-    },
-    Action {
-        at: u32,
-        /// With its delimiters.
-        range: Range,
-        pipe: Pipe,
-        index: NodeIndex,
-    },
+    Text { range: Range, index: NodeIndex },
+    Action(Box<Action>),
     Branch(Box<Branch>),
     Template(Box<TemplateCall>),
-    Break {
-        at: u32,
-    },
-    Continue {
-        at: u32,
-    },
-    Error {
-        range: Range,
-        error: Unparsed,
-    },
+    Break { at: u32 },
+    Continue { at: u32 },
+    Error(Box<ErrorNode>),
+}
+
+#[derive(Debug)]
+pub struct Action {
+    pub at: u32,
+    /// With its delimiters.
+    pub range: Range,
+    pub pipe: Pipe,
+    pub index: NodeIndex,
+}
+
+/// What could not be parsed, up to where the parser went on.
+#[derive(Debug)]
+pub struct ErrorNode {
+    pub range: Range,
+    pub error: Unparsed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,7 +133,7 @@ pub struct TemplateCall {
 pub struct Pipe {
     pub at: u32,
     pub range: Range,
-    pub variables: Vec<Expression>,
+    pub variables: Box<[Expression]>,
     /// `=`, not `:=`.
     pub assigns: bool,
     pub commands: Box<[Command]>,
@@ -156,7 +157,7 @@ pub struct Command {
 }
 
 /// A function as a template calls it, with what the evaluator has to know of it at every call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Callee {
     pub function: &'static Function,
     pub role: Role,
@@ -179,7 +180,7 @@ pub enum Role {
 
 impl Callee {
     /// The function of that name.
-    pub fn named(name: &str) -> Option<Callee> {
+    pub fn named(name: &str) -> Option<&'static Callee> {
         // A chart calls a few of them; of the others nothing needs to be looked up.
         static BY_NAME: OnceLock<FxHashMap<&'static str, (&'static Function, OnceLock<Callee>)>> = OnceLock::new();
         let by_name = BY_NAME.get_or_init(|| {
@@ -188,7 +189,7 @@ impl Callee {
             map
         });
         let (function, callee) = by_name.get(name)?;
-        Some(*callee.get_or_init(|| Callee::new(function)))
+        Some(callee.get_or_init(|| Callee::new(function)))
     }
 
     fn new(function: &'static Function) -> Callee {
@@ -237,7 +238,7 @@ pub enum ExpressionKind {
     /// See [`Expression::text`].
     Str {
         /// None where it is what stands between the quotes.
-        unescaped: Option<Box<[u8]>>,
+        unescaped: Option<Box<Unescaped>>,
     },
     Field {
         names: Names,
@@ -248,14 +249,21 @@ pub enum ExpressionKind {
         names: Names,
         guarded: bool,
     },
-    /// `(pipe).a.b`
-    Chain {
-        base: Box<Expression>,
-        names: Names,
-        guarded: bool,
-    },
-    Function(Callee),
+    Chain(Box<Chain>),
+    Function(&'static Callee),
     Pipe(Box<Pipe>),
+}
+
+/// What a string constant with escapes stands for.
+#[derive(Debug)]
+pub struct Unescaped(pub Box<[u8]>);
+
+/// `(pipe).a.b`
+#[derive(Debug)]
+pub struct Chain {
+    pub base: Expression,
+    pub names: Names,
+    pub guarded: bool,
 }
 
 /// A numeric or character constant, as every type that it may take.
@@ -285,10 +293,11 @@ impl Describe for List {
 impl Describe for Node {
     fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
         match self {
-            Node::Text { range, .. } | Node::Error { range, .. } => out.extend_from_slice(slice(text, *range)),
-            Node::Action { pipe, .. } => {
+            Node::Text { range, .. } => out.extend_from_slice(slice(text, *range)),
+            Node::Error(error) => out.extend_from_slice(slice(text, error.range)),
+            Node::Action(action) => {
                 out.extend_from_slice(b"{{");
-                pipe.describe(text, out);
+                action.pipe.describe(text, out);
                 out.extend_from_slice(b"}}");
             }
             Node::Branch(branch) => {
@@ -352,7 +361,7 @@ impl Expression {
     pub fn text<'t>(&'t self, text: &'t [u8]) -> Option<&'t [u8]> {
         let ExpressionKind::Str { unescaped } = &self.kind else { return None };
         let between = Range { start: self.range.start + 1, end: self.range.end - 1 };
-        Some(unescaped.as_deref().unwrap_or_else(|| slice(text, between)))
+        Some(unescaped.as_ref().map_or_else(|| slice(text, between), |unescaped| &unescaped.0))
     }
 
     fn describe_in_parens(&self, text: &[u8], out: &mut Vec<u8>) {
@@ -376,10 +385,10 @@ impl Describe for Expression {
             ExpressionKind::Number(_) | ExpressionKind::Str { .. } | ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
                 out.extend_from_slice(slice(text, self.range));
             }
-            ExpressionKind::Chain { base, names, .. } => {
-                base.describe_in_parens(text, out);
+            ExpressionKind::Chain(chain) => {
+                chain.base.describe_in_parens(text, out);
                 out.push(b'.');
-                out.extend_from_slice(slice(text, names.0));
+                out.extend_from_slice(slice(text, chain.names.0));
             }
             ExpressionKind::Function(callee) => out.extend_from_slice(callee.function.name.as_bytes()),
             ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
