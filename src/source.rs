@@ -17,6 +17,9 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId(u32);
 
+/// A file that is no larger is read without asking for its length.
+const SMALL: u64 = 64 << 10;
+
 const INDEX_BITS: u32 = 20;
 
 impl SourceId {
@@ -395,6 +398,19 @@ impl Sources {
         }
         // It came in parts, is larger than it may be, or of a kind whose length is not known.
         self.read_all(text[..read].chain(file)).map(Arc::from)
+    }
+
+    /// The bytes of a regular file, as the editor has them where it is not saved: None where it has 64 KiB or more, or cannot be read.
+    /// `buffer` is room for those of one after the other.
+    pub fn read_small(&self, path: &Path, buffer: &mut Vec<u8>) -> Option<Arc<[u8]>> {
+        if let Some(text) = self.unsaved.get(path) {
+            return Some(text.clone());
+        }
+        let most = SMALL.min(self.limits.get(Limit::FileSize));
+        buffer.clear();
+        buffer.reserve(SMALL as usize);
+        let read = std::fs::File::open(path).ok()?.take(most).read_to_end(buffer).ok()?;
+        ((read as u64) < most).then(|| Arc::from(&buffer[..]))
     }
 
     /// Everything that can be read from `from`.

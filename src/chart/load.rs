@@ -4,13 +4,14 @@
 //! One deliberate difference: a link that leads out of the chart is refused unless [`Options::follow_symlinks`].
 
 use super::ignore::Rules;
-use super::metadata::{self, Metadata};
+use super::metadata;
 use super::{Chart, Error, File, decode};
 use crate::limits::Limit;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{self, Node};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fs::{FileType, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,67 +180,94 @@ impl<'s> Loader<'s> {
                 }
             },
         };
-        let mut walk = Walk { rules, location, real, files: Vec::new() };
-        self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
+        let mut walk = Walk { rules, location, real, files: Vec::new(), buffer: Vec::new() };
+        self.walk(&mut walk, top.to_path_buf(), String::new(), None, 0)?;
         Ok(walk.files)
     }
 
-    /// Helm's sympath.Walk: names in bytewise order, links followed.
-    fn walk(&mut self, walk: &mut Walk, path: PathBuf, name: String, depth: usize) -> Result<(), Error> {
+    /// Helm's sympath.Walk: names in bytewise order, links followed. `kind` is what the folder around says that it is.
+    fn walk(&mut self, walk: &mut Walk, path: PathBuf, name: String, kind: Option<FileType>, depth: usize) -> Result<(), Error> {
         let shown = path.display();
         if depth > MAX_DEPTH {
             return Err(Error::new("chart-metadata", format!("{shown}: folders nest too deeply (a link that leads back to its own folder?)")));
         }
-        let missing = |e: std::io::Error| Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)));
-        let mut info = std::fs::symlink_metadata(&path).map_err(missing)?;
-        if info.is_symlink() && !name.is_empty() {
-            let resolved = path.canonicalize().map_err(|e| {
-                Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(&path).display(), io_text(&e)))
-            })?;
-            info = std::fs::metadata(&resolved).map_err(missing)?;
-            if !walk.rules.ignores(&name, info.is_dir()) && !resolved.starts_with(&walk.real) {
-                if !self.options.follow_symlinks {
-                    return Err(leads_out(&path, &resolved));
-                }
-                self.warnings.push(format!(
-                    "found symbolic link in path: {shown} resolves to {}. Contents of linked file included and used",
-                    resolved.display()
-                ));
+        // Most files are small, and read before anything else is asked about them.
+        if kind.is_some_and(|kind| kind.is_file()) {
+            if walk.rules.ignores(&name, false) {
+                return Ok(());
             }
-        } else if info.is_symlink() {
-            info = std::fs::metadata(&path).map_err(missing)?;
+            if let Some(data) = self.sources.read_small(&path, &mut walk.buffer) {
+                self.count()?;
+                self.weigh(data.len() as u64)?;
+                walk.add(name, data);
+                return Ok(());
+            }
         }
-        if !name.is_empty() && walk.rules.ignores(&name, info.is_dir()) {
-            return Ok(());
+        if !kind.is_some_and(|kind| kind.is_dir()) {
+            let info = self.info(walk, &path, &name)?;
+            if !info.is_dir() {
+                return if walk.rules.ignores(&name, false) { Ok(()) } else { self.file(walk, &path, name, &info) };
+            }
         }
-        if !info.is_dir() {
-            if !info.is_file() {
-                return Err(Error::new("chart-metadata", format!("cannot load irregular file {shown} as it has file mode type bits set")));
-            }
-            if info.len() > MAX_FILE {
-                let base = name.rsplit('/').next().unwrap_or(&name);
-                return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
-            }
-            self.count()?;
-            self.weigh(info.len())?;
-            let data = self.sources.read_regular(&path, info.len()).map_err(|e| match e.kind() {
-                std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
-                _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
-            })?;
-            walk.files.push(Raw { shown: format!("{}{name}", walk.location), name, data: without_bom(data) });
+        if !name.is_empty() && walk.rules.ignores(&name, true) {
             return Ok(());
         }
         let unreadable = |e: std::io::Error| Error::new("chart-metadata", format!("open {shown}: {}", io_text(&e)));
-        let mut names = Vec::new();
+        let mut entries = Vec::new();
         for entry in std::fs::read_dir(&path).map_err(unreadable)? {
-            names.push(entry.map_err(unreadable)?.file_name());
+            let entry = entry.map_err(unreadable)?;
+            entries.push((entry.file_name(), entry.file_type().ok()));
         }
-        names.sort();
-        for entry in names {
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (entry, kind) in entries {
             let text = entry.to_string_lossy();
             let inner = if name.is_empty() { text.to_string() } else { format!("{name}/{text}") };
-            self.walk(walk, path.join(&entry), inner, depth + 1)?;
+            self.walk(walk, path.join(&entry), inner, kind, depth + 1)?;
         }
+        Ok(())
+    }
+
+    /// What a path leads to.
+    fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
+        let shown = path.display();
+        let missing = |e: std::io::Error| Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)));
+        let info = std::fs::symlink_metadata(path).map_err(missing)?;
+        if !info.is_symlink() {
+            return Ok(info);
+        }
+        if name.is_empty() {
+            return std::fs::metadata(path).map_err(missing);
+        }
+        let resolved = path.canonicalize().map_err(|e| {
+            Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(path).display(), io_text(&e)))
+        })?;
+        let info = std::fs::metadata(&resolved).map_err(missing)?;
+        if !walk.rules.ignores(name, info.is_dir()) && !resolved.starts_with(&walk.real) {
+            if !self.options.follow_symlinks {
+                return Err(leads_out(path, &resolved));
+            }
+            self.warnings
+                .push(format!("found symbolic link in path: {shown} resolves to {}. Contents of linked file included and used", resolved.display()));
+        }
+        Ok(info)
+    }
+
+    fn file(&mut self, walk: &mut Walk, path: &Path, name: String, info: &Metadata) -> Result<(), Error> {
+        let shown = path.display();
+        if !info.is_file() {
+            return Err(Error::new("chart-metadata", format!("cannot load irregular file {shown} as it has file mode type bits set")));
+        }
+        if info.len() > MAX_FILE {
+            let base = name.rsplit('/').next().unwrap_or(&name);
+            return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
+        }
+        self.count()?;
+        self.weigh(info.len())?;
+        let data = self.sources.read_regular(path, info.len()).map_err(|e| match e.kind() {
+            std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
+            _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
+        })?;
+        walk.add(name, data);
         Ok(())
     }
 
@@ -322,7 +350,7 @@ impl<'s> Loader<'s> {
     /// Helm's LoadFiles.
     fn chart(&mut self, files: Vec<Raw>, location: String, depth: usize) -> Result<Chart, Error> {
         let mut chart = Chart {
-            metadata: Metadata::default(),
+            metadata: metadata::Metadata::default(),
             chart_yaml: None,
             location,
             templates: Vec::new(),
@@ -454,6 +482,14 @@ struct Walk<'a> {
     location: &'a str,
     real: PathBuf,
     files: Vec<Raw>,
+    /// See [`Sources::read_small`].
+    buffer: Vec<u8>,
+}
+
+impl Walk<'_> {
+    fn add(&mut self, name: String, data: Arc<[u8]>) {
+        self.files.push(Raw { shown: format!("{}{name}", self.location), name, data: without_bom(data) });
+    }
 }
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {

@@ -409,7 +409,7 @@ pub(super) fn truth(value: &Value) -> bool {
         Kind::Nil | Kind::Missing => false,
         Kind::Bool(b) => *b,
         Kind::Int(i) | Kind::Int64(i) => *i != 0,
-        Kind::Sized(i, _) => *i != 0,
+        Kind::Sized(i, _) => i.get() != 0,
         Kind::Float(f) => *f != 0.0,
         Kind::Str(text) => !text.bytes.is_empty(),
         Kind::List(list) => !list.items.is_empty(),
@@ -769,7 +769,7 @@ impl Engine<'_> {
                     for i in 0..count {
                         let item = match value.kind {
                             Kind::Int64(_) => Kind::Int64(i as i64),
-                            Kind::Sized(_, go_type) => Kind::Sized(i, go_type),
+                            Kind::Sized(_, go_type) => Kind::Sized(i.into(), go_type),
                             _ => Kind::Int(i as i64),
                         };
                         if engine.iteration(frame, out, branch, None, Operand::plain(Value::new(item, value.origin)), mark)? == Flow::Break {
@@ -805,7 +805,7 @@ impl Engine<'_> {
     fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
         let number = match value.kind {
             Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
-            Kind::Sized(i, _) => Some(i),
+            Kind::Sized(i, _) => Some(i.get()),
             _ => None,
         };
         if let Some(number) = number {
@@ -1338,9 +1338,9 @@ impl Engine<'_> {
             (Type::String, _) => ("string", None),
             (Type::Int, _) => ("integer", int.map(Kind::Int)),
             (Type::Int64, _) => ("integer", int.map(Kind::Int64)),
-            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => ("integer", int.map(|int| Kind::Sized(int as i128, name))),
+            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => ("integer", int.map(|int| Kind::Sized(int.into(), name))),
             (Type::Named(name @ "uint32"), _) => {
-                ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized(i128::from(int as u32), name)))
+                ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized((int as u32).into(), name)))
             }
             (Type::Float64, _) => ("float", number.and_then(|number| number.float).map(Kind::Float)),
             _ => {

@@ -547,7 +547,7 @@ impl Printer {
                 _ => self.bad_verb(verb, value),
             },
             Kind::Int(i) | Kind::Int64(i) => self.integer(*i as i128, true, verb, value),
-            Kind::Sized(i, go_type) => self.integer(*i, !go_type.starts_with('u'), verb, value),
+            Kind::Sized(i, go_type) => self.integer(i.get(), !go_type.starts_with('u'), verb, value),
             Kind::Float(f) => self.float(*f, verb, value),
             Kind::Str(text) => match verb {
                 'v' | 's' | 'x' | 'X' | 'q' => self.string(text, value.origin, verb),
@@ -572,7 +572,7 @@ impl Printer {
 
     fn list(&mut self, items: &[Value], go_type: &str, is_nil: bool, verb: char) {
         if go_type == "[]uint8" && matches!(verb, 's' | 'q' | 'x' | 'X') {
-            let bytes: Vec<u8> = items.iter().map(|item| if let Kind::Sized(b, _) = item.kind { b as u8 } else { 0 }).collect();
+            let bytes: Vec<u8> = items.iter().map(|item| if let Kind::Sized(b, _) = item.kind { b.get() as u8 } else { 0 }).collect();
             return self.string(&Text { bytes: bytes.into(), pieces: None }, OriginId::NONE, verb);
         }
         let (open, separator, close) = if self.flags.sharp_v { ("{", ", ", "}") } else { ("[", " ", "]") };
@@ -1036,7 +1036,7 @@ impl Scan<'_> {
         self.argument += 1;
         let number = match argument.kind {
             Kind::Int(i) | Kind::Int64(i) => i,
-            Kind::Sized(i, _) => i64::try_from(i).ok()?,
+            Kind::Sized(i, _) => i64::try_from(i.get()).ok()?,
             _ => return None,
         };
         Some(number).filter(|n| n.unsigned_abs() <= MAX_NUMBER as u64)

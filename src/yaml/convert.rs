@@ -80,7 +80,7 @@ impl Converter<'_, '_> {
             Data::Null | Data::Str(_) => Kind::Nil,
             Data::Bool(b) => Kind::Bool(*b),
             Data::Int(i) if self.exact => Kind::Int64(*i),
-            Data::Uint(u) if self.exact => Kind::Sized(i128::from(*u), "uint64"),
+            Data::Uint(u) if self.exact => Kind::Sized((*u).into(), "uint64"),
             Data::Int(i) => Kind::Float(*i as f64),
             Data::Uint(u) => Kind::Float(*u as f64),
             Data::Float(f) => Kind::Float(*f),

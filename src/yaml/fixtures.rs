@@ -19,7 +19,7 @@ fn exact(node: &Node) -> Value {
         Data::Null => Value::nil(),
         Data::Bool(b) => Value::bool(*b),
         Data::Int(i) => Kind::Int64(*i).into(),
-        Data::Uint(u) => Kind::Sized(i128::from(*u), "uint64").into(),
+        Data::Uint(u) => Kind::Sized((*u).into(), "uint64").into(),
         Data::Float(f) => Kind::Float(*f).into(),
         Data::Str(text) => Value::str(&**text),
         Data::Seq(items) => Value::list(items.iter().map(exact).collect()),
