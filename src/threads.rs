@@ -9,8 +9,11 @@ pub const STACK: usize = 256 << 20;
 /// How much of it the way to the work may have used.
 const USED: usize = 4 << 20;
 
+/// See [`stock_heap`].
+const HEAP: usize = 16 << 20;
+
 /// Text of fewer bytes than this is read before other threads have begun.
-pub const WORTH: usize = 64 << 10;
+pub const WORTH: usize = 32 << 10;
 
 thread_local! {
     /// See [`join_pool`].
@@ -19,7 +22,7 @@ thread_local! {
 
 /// As many as there are processors.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK);
+    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| stock_heap());
     if IS_MEMBER.get() {
         pool = pool.use_current_thread();
     }
@@ -30,6 +33,14 @@ static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
 /// stack that lives as long as the program, and waits for nothing but the pool.
 pub fn join_pool() {
     IS_MEMBER.set(true);
+}
+
+/// Gives the heap of this thread room to grow. glibc would let it grow by a page at a time, with a call of the system for each, and would map larger
+/// blocks one by one: of blocks as large as one that was given back once it does not, and the second stays with the heap. No page of it is touched.
+pub fn stock_heap() {
+    for _ in 0..2 {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP)));
+    }
 }
 
 /// Runs `work`, and what it does in parallel, on threads with [`STACK`] bytes of stack.

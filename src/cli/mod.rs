@@ -82,6 +82,7 @@ enum Command {
 
 /// Runs the program with the process's arguments and streams, and ends it.
 pub fn main() -> ! {
+    threads::stock_heap();
     // All of it on the first thread: another would have a heap of its own, and each would be cleared away at its end.
     threads::with_stack(|| std::process::exit(program().into()))
 }
