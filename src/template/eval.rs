@@ -123,7 +123,7 @@ enum At<'s> {
 }
 
 impl At<'_> {
-    fn offset(self) -> u32 {
+    fn offset(self, tree: &Tree) -> u32 {
         match self {
             At::Expression(node) => node.at,
             At::Command(node) => node.at,
@@ -131,35 +131,35 @@ impl At<'_> {
             At::List(node) => node.at,
             At::Node(Node::Text { range, .. }) => range.start,
             At::Node(Node::Error(node)) => node.range.start,
-            At::Node(Node::Action(node)) => node.at,
+            At::Node(Node::Action(node)) => tree[*node].at,
             At::Node(Node::Break { at } | Node::Continue { at }) => *at,
-            At::Node(Node::Branch(node)) => node.at,
+            At::Node(Node::Branch(node)) => tree[*node].at,
             At::Node(Node::Template(node)) => node.at,
         }
     }
 
-    fn range(self) -> Range {
+    fn range(self, tree: &Tree) -> Range {
         match self {
             At::Expression(node) => node.range,
             At::Command(node) => node.range,
             At::Pipe(node) => node.range,
             At::Node(Node::Text { range, .. }) => *range,
             At::Node(Node::Error(node)) => node.range,
-            At::Node(Node::Action(node)) => node.range,
-            At::Node(Node::Branch(node)) => node.pipe.range,
+            At::Node(Node::Action(node)) => tree[*node].range,
+            At::Node(Node::Branch(node)) => tree[*node].pipe.range,
             At::Node(Node::Template(node)) => node.range,
-            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(), end: self.offset() },
+            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(tree), end: self.offset(tree) },
         }
     }
 
-    fn describe(self, text: &[u8]) -> String {
+    fn describe(self, tree: &Tree) -> String {
         let mut out = Vec::new();
         match self {
-            At::Expression(node) => node.describe(text, &mut out),
-            At::Command(node) => node.describe(text, &mut out),
-            At::Pipe(node) => node.describe(text, &mut out),
-            At::Node(node) => node.describe(text, &mut out),
-            At::List(node) => node.describe(text, &mut out),
+            At::Expression(node) => node.describe(tree, &mut out),
+            At::Command(node) => node.describe(tree, &mut out),
+            At::Pipe(node) => node.describe(tree, &mut out),
+            At::Node(node) => node.describe(tree, &mut out),
+            At::List(node) => node.describe(tree, &mut out),
         }
         String::from_utf8_lossy(&out).into_owned()
     }
@@ -184,15 +184,15 @@ impl<'s> Frame<'s> {
 
     fn fault(&self, cause: impl Into<String>) -> Box<Fault> {
         let cause = cause.into();
-        let location = self.template.location(self.at.offset());
-        let context = self.at.describe(&self.template.text);
+        let location = self.template.location(self.at.offset(&self.template.tree));
+        let context = self.at.describe(&self.template.tree);
         let name = print::quote(self.template.name.as_bytes());
         let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
         Box::new(Fault {
             message,
             cause,
             reason: Reason::Execution,
-            span: self.span(self.at.range()),
+            span: self.span(self.at.range(&self.template.tree)),
             includes: Vec::new(),
             help: None,
             holder: None,
@@ -548,7 +548,7 @@ impl Engine<'_> {
     /// What a template writes, `depth` calls of `{{ template }}` deep.
     fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
         let is_file = template.name == template.parsed_as;
-        let mut out = TextBuilder::with_capacity(if is_file { template.text.len() } else { 64 }, !self.origins.are_unwanted());
+        let mut out = TextBuilder::with_capacity(if is_file { template.tree.text.len() } else { 64 }, !self.origins.are_unwanted());
         let mut frame = Frame::new(template, dot.clone(), depth);
         let outer = std::mem::take(&mut self.condition);
         let result = self.body(&mut frame, &mut out, &dot);
@@ -598,7 +598,7 @@ impl Engine<'_> {
         if let Some(index) = list.index {
             self.recorder.executed(frame.template, index);
         }
-        for node in &list.nodes {
+        for node in &frame.template.tree[list.nodes] {
             match self.node(frame, out, dot, node)? {
                 Flow::On => {}
                 flow => return Ok(flow),
@@ -616,6 +616,7 @@ impl Engine<'_> {
                 self.write_text(frame, out, *range)?;
             }
             Node::Action(action) => {
+                let action = &frame.template.tree[*action];
                 self.recorder.executed(frame.template, action.index);
                 let value = self.pipeline(frame, dot, &action.pipe)?;
                 if action.pipe.variables.is_empty() {
@@ -623,7 +624,7 @@ impl Engine<'_> {
                     self.write_value(frame, out, &value.value, action.range)?;
                 }
             }
-            Node::Branch(branch) => return self.branch(frame, out, dot, branch),
+            Node::Branch(branch) => return self.branch(frame, out, dot, &frame.template.tree[*branch]),
             Node::Template(call) => {
                 self.recorder.executed(frame.template, call.index);
                 self.template_call(frame, out, dot, call)?;
@@ -649,7 +650,7 @@ impl Engine<'_> {
     }
 
     fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
-        let text = &frame.template.text[range.start as usize..range.end as usize];
+        let text = &frame.template.tree.text[range.start as usize..range.end as usize];
         self.spend(frame, text.len())?;
         self.check_output(frame, out, text.len())?;
         if self.origins.are_unwanted() {
@@ -852,9 +853,9 @@ impl Engine<'_> {
     ) -> Run<Flow> {
         // An empty body takes time as well.
         self.step(frame)?;
-        let variables = &branch.pipe.variables;
+        let variables = &frame.template.tree[branch.pipe.variables];
         let key = key.unwrap_or_else(Operand::missing);
-        match (&variables[..], branch.pipe.assigns) {
+        match (variables, branch.pipe.assigns) {
             ([], _) => {}
             ([only], true) => frame.set(variable_name(frame.template, only), item.clone())?,
             ([first, second, ..], true) => {
@@ -914,13 +915,13 @@ impl Engine<'_> {
             return Err(self.parse_fault(frame, error));
         }
         let mut piped: Piped = None;
-        for command in &pipe.commands {
+        for command in &frame.template.tree[pipe.commands] {
             let before = piped.as_ref().map(|(_, range)| *range);
             let value = self.command(frame, dot, command, piped)?.unboxed();
             piped = Some((value, before.map_or(command.range, |range| range.to(command.range))));
         }
         let value = piped.map_or_else(Operand::missing, |(value, _)| value);
-        for variable in &pipe.variables {
+        for variable in &frame.template.tree[pipe.variables] {
             let name = variable_name(frame.template, variable);
             if pipe.assigns {
                 frame.set(name, value.clone())?;
@@ -933,15 +934,15 @@ impl Engine<'_> {
 
     fn command<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, command: &'s Command, piped: Piped) -> Run<Operand> {
         self.step(frame)?;
-        let [first, arguments @ ..] = &command.arguments[..] else { return frame.fail("empty command") };
+        let [first, arguments @ ..] = &frame.template.tree[command.arguments] else { return frame.fail("empty command") };
         match &first.kind {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
-            ExpressionKind::Chain(_) => self.chain(frame, dot, first, arguments, piped),
+            ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
             ExpressionKind::Function(callee) => self.function(frame, dot, callee, first, At::Command(command), arguments, piped),
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
-                self.pipeline(frame, dot, pipe)
+                self.pipeline(frame, dot, &frame.template.tree[*pipe])
             }
             _ => {
                 frame.at = At::Expression(first);
@@ -959,7 +960,7 @@ impl Engine<'_> {
         if arguments.is_empty() && piped.is_none() {
             return Ok(());
         }
-        let shown = At::Expression(first).describe(&frame.template.text);
+        let shown = At::Expression(first).describe(&frame.template.tree);
         frame.fail(format!("can't give argument to non-function {shown}"))
     }
 
@@ -968,9 +969,11 @@ impl Engine<'_> {
         frame.at = At::Expression(expression);
         let kind = match &expression.kind {
             ExpressionKind::Bool(b) => Kind::Bool(*b),
-            ExpressionKind::Str { .. } => Kind::Str(Text { bytes: expression.text(&frame.template.text).unwrap_or_default().into(), pieces: None }),
+            ExpressionKind::Str { .. } => {
+                Kind::Str(Text { bytes: expression.text(&frame.template.tree.text).unwrap_or_default().into(), pieces: None })
+            }
             ExpressionKind::Number(number) => {
-                let text = &frame.template.text[expression.range.start as usize..expression.range.end as usize];
+                let text = &frame.template.tree.text[expression.range.start as usize..expression.range.end as usize];
                 let hex = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]) && !text.iter().any(|b| matches!(b, b'p' | b'P'));
                 let fractional = !hex && text.first() != Some(&b'\'') && text.iter().any(|b| b".eEpP".contains(b));
                 match (number.complex, number.float, number.int) {
@@ -982,7 +985,7 @@ impl Engine<'_> {
             }
             _ => {
                 return frame
-                    .fail(format!("can't evaluate command {}", print::quote(At::Expression(expression).describe(&frame.template.text).as_bytes())));
+                    .fail(format!("can't evaluate command {}", print::quote(At::Expression(expression).describe(&frame.template.tree).as_bytes())));
             }
         };
         let origin = self.origins.add(Origin::Literal(frame.span(expression.range)));
@@ -992,21 +995,21 @@ impl Engine<'_> {
     fn field<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
         let ExpressionKind::Field { names, guarded } = &node.kind else { return frame.fail("no field") };
-        self.fields(frame, dot, dot.clone(), node, names.of(&frame.template.text), *guarded, arguments, piped)
+        self.fields(frame, dot, dot.clone(), node, names.of(&frame.template.tree.text), *guarded, arguments, piped)
     }
 
     fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Chain(chain) = &node.kind else { return frame.fail("no chain") };
-        let Chain { base, names, guarded } = &**chain;
+        let ExpressionKind::Chain { base, names, guarded } = &node.kind else { return frame.fail("no chain") };
+        let base = &frame.template.tree[*base];
         if matches!(base.kind, ExpressionKind::Nil) {
-            let shown = At::Expression(node).describe(&frame.template.text);
+            let shown = At::Expression(node).describe(&frame.template.tree);
             return frame.fail(format!("indirection through explicit nil in {shown}"));
         }
         let receiver = match &base.kind {
             ExpressionKind::Pipe(pipe) => {
                 frame.at = At::Expression(base);
-                self.pipeline(frame, dot, pipe)?
+                self.pipeline(frame, dot, &frame.template.tree[*pipe])?
             }
             ExpressionKind::Function(callee) => {
                 frame.at = At::Expression(base);
@@ -1014,7 +1017,7 @@ impl Engine<'_> {
             }
             _ => self.constant(frame, base)?,
         };
-        self.fields(frame, dot, receiver, node, names.of(&frame.template.text), *guarded, arguments, piped)
+        self.fields(frame, dot, receiver, node, names.of(&frame.template.tree.text), *guarded, arguments, piped)
     }
 
     fn variable<'s>(
@@ -1027,7 +1030,7 @@ impl Engine<'_> {
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
         let ExpressionKind::Variable { names, guarded } = &node.kind else { return frame.fail("no variable") };
-        let mut names = names.of(&frame.template.text).peekable();
+        let mut names = names.of(&frame.template.tree.text).peekable();
         let name = names.next().unwrap_or_default();
         let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| *known == name) else {
             return frame.fail(format!("undefined variable: {name}"));
@@ -1318,8 +1321,8 @@ impl Engine<'_> {
             ExpressionKind::Nil => return frame.fail(format!("cannot assign nil to {}", kind.go_name())),
             ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
-            ExpressionKind::Chain(_) => self.chain(frame, dot, node, &[], None)?,
-            ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, pipe)?,
+            ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
+            ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, &frame.template.tree[*pipe])?,
             ExpressionKind::Function(callee) => self.function(frame, dot, callee, node, At::Expression(node), &[], None)?,
             ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
         };
@@ -1339,19 +1342,17 @@ impl Engine<'_> {
             (Type::Int, _) => ("integer", int.map(Kind::Int)),
             (Type::Int64, _) => ("integer", int.map(Kind::Int64)),
             (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => ("integer", int.map(|int| Kind::Sized(int.into(), name))),
-            (Type::Named(name @ "uint32"), _) => {
-                ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized((int as u32).into(), name)))
-            }
+            (Type::Named(name @ "uint32"), _) => ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized((int as u32).into(), name))),
             (Type::Float64, _) => ("float", number.and_then(|number| number.float).map(Kind::Float)),
             _ => {
-                let shown = At::Expression(node).describe(&frame.template.text);
+                let shown = At::Expression(node).describe(&frame.template.tree);
                 return frame.fail(format!("can't handle {shown} for arg of type {}", kind.go_name()));
             }
         };
         match value {
             Some(kind) => Ok(Value::new(kind, self.origins.add(Origin::Literal(frame.span(node.range))))),
             None => {
-                let shown = At::Expression(node).describe(&frame.template.text);
+                let shown = At::Expression(node).describe(&frame.template.tree);
                 frame.fail(format!("expected {wanted}; found {shown}"))
             }
         }
@@ -1372,8 +1373,8 @@ impl Engine<'_> {
         let &Callee { function, role, reading, .. } = callee;
         let name = function.name;
         let site = frame.span(match whole {
-            At::Command(_) => piped.as_ref().map_or(whole.range(), |(_, range)| range.to(whole.range())),
-            _ => whole.range(),
+            At::Command(_) => piped.as_ref().map_or(whole.range(&frame.template.tree), |(_, range)| range.to(whole.range(&frame.template.tree))),
+            _ => whole.range(&frame.template.tree),
         });
         if role == Role::AndOr {
             return self.and_or(frame, dot, function, arguments, piped);
@@ -1385,7 +1386,7 @@ impl Engine<'_> {
             Role::Include => self.include(values),
             Role::Tpl => self.tpl(values),
             Role::Call => {
-                let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.text));
+                let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.tree));
                 Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
@@ -1418,7 +1419,7 @@ impl Engine<'_> {
                     _ => Reason::Execution,
                 };
                 fault.help = help;
-                fault.span = frame.span(whole.range());
+                fault.span = frame.span(whole.range(&frame.template.tree));
                 Err(fault)
             }
             Err(CallError::Limit(limit)) => {
@@ -1618,7 +1619,7 @@ impl Engine<'_> {
             if &*template.name == ROOT_NAME {
                 main = Some(template.clone());
             }
-            if !parser::is_empty(&template.body, &template.text) || self.find(&template.name).is_none() {
+            if !parser::is_empty(&template.body, &template.tree) || self.find(&template.name).is_none() {
                 own.insert(template.name.clone(), template);
             }
         }
@@ -1644,7 +1645,7 @@ enum Items {
 
 fn variable_name<'s>(template: &'s Template, variable: &Expression) -> &'s str {
     match &variable.kind {
-        ExpressionKind::Variable { names, .. } => names.of(&template.text).next().unwrap_or_default(),
+        ExpressionKind::Variable { names, .. } => names.of(&template.tree.text).next().unwrap_or_default(),
         _ => "",
     }
 }

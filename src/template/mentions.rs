@@ -153,22 +153,24 @@ impl Reader<'_> {
 
     fn list(&mut self, list: &List) {
         // The list of a definition is no node; it was executed where anything in it was.
+        let tree = &self.template.tree;
         let settled = match list.index {
             Some(index) => self.knows(index),
-            None => list.nodes.iter().any(|node| match node {
+            None => tree[list.nodes].iter().any(|node| match node {
                 Node::Text { index, .. } => self.knows(*index),
-                Node::Action(action) => self.knows(action.index),
+                Node::Action(action) => self.knows(tree[*action].index),
                 Node::Template(call) => self.knows(call.index),
                 _ => false,
             }),
         };
         let dot = self.dot.clone();
-        self.within(settled, dot, |reader| list.nodes.iter().for_each(|node| reader.node(node)));
+        self.within(settled, dot, |reader| tree[list.nodes].iter().for_each(|node| reader.node(node)));
     }
 
     fn node(&mut self, node: &Node) {
         match node {
             Node::Action(action) => {
+                let action = &self.template.tree[*action];
                 let (settled, dot) = (self.knows(action.index), self.dot.clone());
                 self.within(settled, dot, |reader| reader.action(&action.pipe));
             }
@@ -179,21 +181,21 @@ impl Reader<'_> {
                     reader.mentions.calls.push(Call { caller: reader.template.name.clone(), callee: Some(call.name.clone()), given });
                 });
             }
-            Node::Branch(branch) => self.branch(branch),
+            Node::Branch(branch) => self.branch(&self.template.tree[*branch]),
             Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error(_) => {}
         }
     }
 
     fn action(&mut self, pipe: &Pipe) {
-        let place = self.pipe(pipe, if pipe.variables.is_empty() { Use::Whole } else { use_of_named(pipe) });
+        let place = self.pipe(pipe, if pipe.variables.is_empty() { Use::Whole } else { use_of_named(self.template, pipe) });
         self.bind(pipe, place);
     }
 
     /// The variables of a pipe now stand for a place; a variable that had another before stands for any.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
-        for variable in &pipe.variables {
+        for variable in &self.template.tree[pipe.variables] {
             let ExpressionKind::Variable { names, .. } = &variable.kind else { continue };
-            let Some(name) = names.of(&self.template.text).next() else { continue };
+            let Some(name) = names.of(&self.template.tree.text).next() else { continue };
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
                 self.variables.insert(name.into(), place.clone());
@@ -211,7 +213,7 @@ impl Reader<'_> {
         let used = match branch.kind {
             BranchKind::If => Use::Looked,
             BranchKind::Range if !self.is_settled => Use::Whole,
-            BranchKind::With | BranchKind::Range => use_of_named(&branch.pipe),
+            BranchKind::With | BranchKind::Range => use_of_named(self.template, &branch.pipe),
         };
         let place = self.pipe(&branch.pipe, used);
         let inner = match (branch.kind, place) {
@@ -242,12 +244,14 @@ impl Reader<'_> {
 
     /// The place of a pipe's value, where it is no more than a place.
     fn pipe(&mut self, pipe: &Pipe, used: Use) -> Place {
-        match &pipe.commands[..] {
+        match &self.template.tree[pipe.commands] {
             [] => Place::Unknown,
             [only] => self.command(only, used),
             [first, rest @ ..] => {
+                let template = self.template;
                 // What is piped is the last argument of what follows.
-                let next = |i: usize| rest.get(i).map_or(used, |command| function(command).map_or(Use::Whole, |name| use_of_argument(name, used)));
+                let next =
+                    |i: usize| rest.get(i).map_or(used, |command| function(template, command).map_or(Use::Whole, |name| use_of_argument(name, used)));
                 self.command(first, next(0));
                 for (i, command) in rest.iter().enumerate() {
                     self.command(command, next(i + 1));
@@ -258,8 +262,8 @@ impl Reader<'_> {
     }
 
     fn command(&mut self, command: &Command, used: Use) -> Place {
-        let [first, arguments @ ..] = &command.arguments[..] else { return Place::Unknown };
-        let Some(name) = function(command) else {
+        let [first, arguments @ ..] = &self.template.tree[command.arguments] else { return Place::Unknown };
+        let Some(name) = function(self.template, command) else {
             arguments.iter().for_each(|a| {
                 self.expression(a, Use::Whole);
             });
@@ -329,11 +333,11 @@ impl Reader<'_> {
                 }
                 place
             }
-            ExpressionKind::Chain(chain) => {
-                let place = self.expression(&chain.base, Use::Looked);
-                return self.fields(place, &self.names(chain.names), used);
+            ExpressionKind::Chain { base, names, .. } => {
+                let place = self.expression(&self.template.tree[*base], Use::Looked);
+                return self.fields(place, &self.names(*names), used);
             }
-            ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
+            ExpressionKind::Pipe(pipe) => return self.pipe(&self.template.tree[*pipe], used),
             ExpressionKind::Str { .. } => {
                 // Keys that are handed on, as in `dict "key" "auth.password"`.
                 if let Some(text) = constant(self.template, expression)
@@ -352,7 +356,7 @@ impl Reader<'_> {
     }
 
     fn names(&self, names: Names) -> Vec<Box<str>> {
-        names.of(&self.template.text).map(Box::from).collect()
+        names.of(&self.template.tree.text).map(Box::from).collect()
     }
 
     /// Fields of a value that stands at `place`.
@@ -408,7 +412,7 @@ impl Reader<'_> {
     /// The places that an argument of `include` hands on, by themselves or in a `dict` or `list`.
     fn given(&mut self, argument: &Expression) -> Vec<Place> {
         if let ExpressionKind::Pipe(pipe) = &argument.kind {
-            return self.given_by_pipe(pipe);
+            return self.given_by_pipe(&self.template.tree[*pipe]);
         }
         // A constant may be a key that the callee looks up.
         let (settled, dot) = (self.is_settled && constant(self.template, argument).is_none(), self.dot.clone());
@@ -428,25 +432,26 @@ impl Reader<'_> {
     }
 
     fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
-        match &pipe.commands[..] {
-            [only] if matches!(function(only), Some("dict" | "list" | "tuple")) => {
-                only.arguments.iter().skip(1).flat_map(|a| self.given(a)).collect()
+        let tree = &self.template.tree;
+        match &tree[pipe.commands] {
+            [only] if matches!(function(self.template, only), Some("dict" | "list" | "tuple")) => {
+                tree[only.arguments].iter().skip(1).flat_map(|a| self.given(a)).collect()
             }
-            [only] if only.arguments.len() == 1 => self.given(&only.arguments[0]),
+            [only] if let [argument] = &tree[only.arguments] => self.given(argument),
             _ => vec![self.pipe(pipe, Use::Whole)],
         }
     }
 }
 
-fn function(command: &Command) -> Option<&'static str> {
-    match command.arguments.first().map(|first| &first.kind) {
+fn function(template: &Template, command: &Command) -> Option<&'static str> {
+    match template.tree[command.arguments].first().map(|first| &first.kind) {
         Some(ExpressionKind::Function(callee)) => Some(callee.function.name),
         _ => None,
     }
 }
 
 fn constant<'t>(template: &'t Template, expression: &'t Expression) -> Option<&'t str> {
-    std::str::from_utf8(expression.text(&template.text)?).ok()
+    std::str::from_utf8(expression.text(&template.tree.text)?).ok()
 }
 
 /// How a function uses the maps that it is given, where its own result is used so.
@@ -467,9 +472,9 @@ fn use_of_argument(function: &str, result: Use) -> Use {
 }
 
 /// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed, anything else is not.
-fn use_of_named(pipe: &Pipe) -> Use {
-    match &pipe.commands[..] {
-        [only] if matches!(function(only), None | Some("index" | "get")) => Use::Looked,
+fn use_of_named(template: &Template, pipe: &Pipe) -> Use {
+    match &template.tree[pipe.commands] {
+        [only] if matches!(function(template, only), None | Some("index" | "get")) => Use::Looked,
         _ => Use::Kept,
     }
 }

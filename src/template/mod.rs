@@ -104,7 +104,7 @@ impl Templates {
         for template in &parsed.templates {
             let template = Template { first_node: Some(first), ..template.clone() };
             // An empty definition never replaces another.
-            if !parser::is_empty(&template.body, &template.text) || !self.by_name.contains_key(&template.name) {
+            if !parser::is_empty(&template.body, &template.tree) || !self.by_name.contains_key(&template.name) {
                 self.by_name.insert(template.name.clone(), Arc::new(template));
             }
         }

@@ -36,26 +36,28 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
         text: &text,
         source,
         parsed_as: name.clone(),
+        made: Tree::new(text.clone()),
         tree: TreeState::default(),
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(text.len() / 48),
         templates: Vec::new(),
         errors: Vec::new(),
         depth: 0,
-        siblings: Vec::new(),
-        commands: Vec::new(),
-        operands: Vec::new(),
+        siblings: Vec::with_capacity(32),
+        commands: Vec::with_capacity(8),
+        operands: Vec::with_capacity(16),
     };
     let body = parser.main();
     parser.add(name, body);
-    let Parser { templates, errors, parsed_as, nodes, .. } = parser;
-    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, text: text.clone(), body: Arc::new(body), first_node: None };
+    let Parser { templates, errors, parsed_as, nodes, made, .. } = parser;
+    let tree = Arc::new(made);
+    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, tree: tree.clone(), body, first_node: None };
     Parsed { templates: templates.into_iter().map(of).collect(), errors, nodes }
 }
 
 /// Whether Go takes a body for empty: definitions, comments and white space.
-pub fn is_empty(body: &List, text: &[u8]) -> bool {
-    body.nodes.iter().all(|node| match node {
-        Node::Text { range, .. } => String::from_utf8_lossy(&text[range.start as usize..range.end as usize]).trim().is_empty(),
+pub fn is_empty(body: &List, tree: &Tree) -> bool {
+    tree[body.nodes].iter().all(|node| match node {
+        Node::Text { range, .. } => String::from_utf8_lossy(&tree.text[range.start as usize..range.end as usize]).trim().is_empty(),
         _ => false,
     })
 }
@@ -109,12 +111,13 @@ struct Parser<'t> {
     text: &'t [u8],
     source: SourceId,
     parsed_as: Arc<str>,
+    made: Tree,
     tree: TreeState<'t>,
     nodes: Vec<NodeInfo>,
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
     depth: usize,
-    /// The nodes of the lists, and the commands and operands of the pipelines, that are being read: each gets its own in one piece when it is complete.
+    /// The nodes of the lists, and the commands and operands of the pipelines, that are being read: they are added when all of one are there.
     siblings: Vec<Node>,
     commands: Vec<Command>,
     operands: Vec<Expression>,
@@ -254,7 +257,7 @@ impl<'t> Parser<'t> {
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return List { at, nodes: self.siblings.drain(..).collect(), index: None },
+                T::Eof => return List { at, nodes: self.made.add_all(self.siblings.drain(..)), index: None },
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
@@ -320,15 +323,15 @@ impl<'t> Parser<'t> {
                 Stop::End | Stop::Eof => break,
             }
         }
-        list.nodes = self.siblings.drain(begun..).collect();
+        list.nodes = self.made.add_all(self.siblings.drain(begun..));
         list
     }
 
     fn add(&mut self, name: Arc<str>, body: List) {
         match self.templates.iter().position(|(known, _)| *known == name) {
             None => self.templates.push((name, body)),
-            Some(i) if is_empty(&self.templates[i].1, self.text) => self.templates[i].1 = body,
-            Some(_) if is_empty(&body, self.text) => {}
+            Some(i) if is_empty(&self.templates[i].1, &self.made) => self.templates[i].1 = body,
+            Some(_) if is_empty(&body, &self.made) => {}
             Some(_) => {
                 let _ = self.fail_at_last::<()>(format!("template: multiple definition of template {}", quote(name.as_bytes())));
             }
@@ -401,11 +404,11 @@ impl<'t> Parser<'t> {
             _ => {
                 let at = token.start() as u32;
                 self.back(token);
-                let mut pipe = self.pipeline("command", T::RightDelimiter)?;
-                let guarded = !pipe.variables.is_empty();
-                guard_pipe(&mut pipe, guarded);
+                let pipe = self.pipeline("command", T::RightDelimiter)?;
+                self.guard_pipe(pipe.commands, !pipe.variables.is_empty());
                 let range = Range::new(start, self.last_end());
-                Node::Action(Box::new(Action { at, range, pipe, index: self.record(range, NodeKind::Action) }))
+                let index = self.record(range, NodeKind::Action);
+                Node::Action(self.made.add(Action { at, range, pipe, index }))
             }
         };
         Ok(Item::Node(node))
@@ -440,7 +443,7 @@ impl<'t> Parser<'t> {
 
     fn control_body(&mut self, kind: BranchKind) -> Node {
         let start = self.last_end();
-        let mut pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
+        let pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
             Ok(pipe) => pipe,
             Err(Failed) => {
                 let error = Some(Box::new(self.last_error()));
@@ -448,12 +451,12 @@ impl<'t> Parser<'t> {
                 Pipe { at: start as u32, range: Range::new(start, end.max(start)), error, ..Pipe::default() }
             }
         };
-        guard_pipe(&mut pipe, true);
+        self.guard_pipe(pipe.commands, true);
         self.tree.action = None;
         self.tree.ranges += (kind == BranchKind::Range) as usize;
         let (mut body, begun) = (List::default(), self.siblings.len());
         let mut stop = self.list(&mut body, begun, Some(self.last_end()));
-        body.nodes = self.siblings.drain(begun..).collect();
+        body.nodes = self.made.add_all(self.siblings.drain(begun..));
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -468,7 +471,7 @@ impl<'t> Parser<'t> {
             if let Some(kind) = chained {
                 self.next_non_space();
                 let node = self.control(kind).unwrap_or_else(|Failed| self.error_node(start));
-                list.nodes = [node].into();
+                list.nodes = self.made.add_all([node].into_iter());
                 list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
             } else {
                 loop {
@@ -479,19 +482,19 @@ impl<'t> Parser<'t> {
                     let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
-                list.nodes = self.siblings.drain(begun..).collect();
+                list.nodes = self.made.add_all(self.siblings.drain(begun..));
             }
             otherwise = Some(list);
         }
-        Node::Branch(Box::new(Branch { kind, at: pipe.at, pipe, body, otherwise }))
+        Node::Branch(self.made.add(Branch { kind, at: pipe.at, pipe, body, otherwise }))
     }
 
     fn block(&mut self, start: usize) -> Parse<Node> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
         let name = self.template_name(&token, CONTEXT)?;
-        let mut pipe = self.pipeline(CONTEXT, T::RightDelimiter)?;
-        guard_pipe(&mut pipe, true);
+        let pipe = self.pipeline(CONTEXT, T::RightDelimiter)?;
+        self.guard_pipe(pipe.commands, true);
         let range = Range::new(start, self.last_end());
         self.in_own_tree(|parser| {
             let body = parser.definition_body(CONTEXT);
@@ -509,8 +512,8 @@ impl<'t> Parser<'t> {
         let mut pipe = None;
         if next.kind != T::RightDelimiter {
             self.back(next);
-            let mut data = self.pipeline(CONTEXT, T::RightDelimiter)?;
-            guard_pipe(&mut data, true);
+            let data = self.pipeline(CONTEXT, T::RightDelimiter)?;
+            self.guard_pipe(data.commands, true);
             pipe = Some(data);
         }
         let range = Range::new(start, self.last_end());
@@ -562,7 +565,7 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.commands.drain(begun..).collect();
+        pipe.commands = self.made.add_all(self.commands.drain(begun..));
         self.check(pipe, context)
     }
 
@@ -570,22 +573,23 @@ impl<'t> Parser<'t> {
         if pipe.commands.is_empty() {
             return self.fail(pipe.range, format!("missing value for {context}"));
         }
-        for (i, command) in pipe.commands.iter().enumerate().skip(1) {
+        for (i, command) in self.made[pipe.commands].iter().enumerate().skip(1) {
             use ExpressionKind as E;
-            if matches!(command.arguments[0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
-                return self.fail(command.range, format!("non executable command in pipeline stage {}", i + 1));
+            if matches!(self.made[command.arguments][0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
+                let range = command.range;
+                return self.fail(range, format!("non executable command in pipeline stage {}", i + 1));
             }
         }
         Ok(pipe)
     }
 
     /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variables, and whether they are assigned to.
-    fn declarations(&mut self, context: &str) -> Parse<(Box<[Expression]>, bool)> {
-        let mut variables = Vec::new();
+    fn declarations(&mut self, context: &str) -> Parse<(Slice<Expression>, bool)> {
+        let mut variables: SmallVec<[Expression; 2]> = SmallVec::new();
         loop {
             let variable = self.peek_non_space();
             if variable.kind != T::Variable {
-                return Ok((variables.into(), false));
+                return Ok((self.made.add_all(variables.into_iter()), false));
             }
             self.next_non_space();
             let after = self.next();
@@ -597,14 +601,14 @@ impl<'t> Parser<'t> {
                     self.back(after);
                 }
                 self.back(variable);
-                return Ok((variables.into(), false));
+                return Ok((self.made.add_all(variables.into_iter()), false));
             }
             self.tree.variables.push(&self.text[variable.start()..variable.end()]);
             let range = self.range(&variable);
             let kind = ExpressionKind::Variable { names: Names::new(range), guarded: true };
             variables.push(Expression { at: range.start, range, kind });
             if !comma {
-                return Ok((variables.into(), next.kind == T::Assign));
+                return Ok((self.made.add_all(variables.into_iter()), next.kind == T::Assign));
             }
             if context != "range" || variables.len() >= 2 {
                 return self.fail(self.range(&next), format!("too many declarations in {context}"));
@@ -637,7 +641,7 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&next, "operand"),
             }
         }
-        let arguments: Box<[Expression]> = self.operands.drain(begun..).collect();
+        let arguments = self.made.add_all(self.operands.drain(begun..));
         if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start() as u32, range, arguments }) }
     }
 
@@ -653,10 +657,13 @@ impl<'t> Parser<'t> {
         match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
                 let mut shown = Vec::new();
-                term.describe(self.text, &mut shown);
+                term.describe(&self.made, &mut shown);
                 self.fail(range, format!("unexpected . after term {}", quote(&shown)))
             }
-            _ => Ok(Some(Expression { at, range, kind: ExpressionKind::Chain(Box::new(Chain { base: term, names, guarded: false })) })),
+            _ => {
+                let base = self.made.add(term);
+                Ok(Some(Expression { at, range, kind: ExpressionKind::Chain { base, names, guarded: false } }))
+            }
         }
     }
 
@@ -712,7 +719,7 @@ impl<'t> Parser<'t> {
                 self.depth -= 1;
                 let pipe = pipe?;
                 let range = Range::new(token.start(), self.last_end());
-                return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(Box::new(pipe)) }));
+                return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(self.made.add(pipe)) }));
             }
             T::Str | T::RawString => {
                 let unescaped = match self.unquoted(&token)? {
@@ -742,32 +749,37 @@ impl<'t> Parser<'t> {
             }
         }
     }
-}
 
-/// Marks the fields of a pipeline whose absence the template takes into account.
-fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
-    let mut later = guarded;
-    for command in pipe.commands.iter_mut().rev() {
-        let [first, arguments @ ..] = &mut command.arguments[..] else { continue };
-        let function = if let ExpressionKind::Function(callee) = first.kind { Some(callee) } else { None };
-        let guards = function.is_some_and(|callee| !callee.goes_to_text);
-        guard_expression(first, later);
-        for argument in arguments {
-            guard_expression(argument, later || guards || function.is_none());
+    /// Marks the fields of a pipeline whose absence the template takes into account.
+    fn guard_pipe(&mut self, commands: Slice<Command>, guarded: bool) {
+        let mut later = guarded;
+        for command in commands.ids().rev() {
+            let mut arguments = self.made[command].arguments.ids();
+            let Some(first) = arguments.next() else { continue };
+            let function = if let ExpressionKind::Function(callee) = self.made[first].kind { Some(callee) } else { None };
+            let guards = function.is_some_and(|callee| !callee.goes_to_text);
+            self.guard_expression(first, later);
+            for argument in arguments {
+                self.guard_expression(argument, later || guards || function.is_none());
+            }
+            later |= guards;
         }
-        later |= guards;
     }
-}
 
-fn guard_expression(expression: &mut Expression, by_context: bool) {
-    match &mut expression.kind {
-        ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
-        ExpressionKind::Chain(chain) => {
-            chain.guarded = by_context;
-            guard_expression(&mut chain.base, true);
+    fn guard_expression(&mut self, expression: Id<Expression>, by_context: bool) {
+        match &mut self.made[expression].kind {
+            ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
+            ExpressionKind::Chain { base, guarded, .. } => {
+                *guarded = by_context;
+                let base = *base;
+                self.guard_expression(base, true);
+            }
+            ExpressionKind::Pipe(pipe) => {
+                let pipe = *pipe;
+                self.guard_pipe(self.made[pipe].commands, by_context);
+            }
+            _ => {}
         }
-        ExpressionKind::Pipe(pipe) => guard_pipe(pipe, by_context),
-        _ => {}
     }
 }
 

@@ -8,6 +8,8 @@ use super::print::Complex;
 use super::record::{self, Reading};
 use crate::source::{SourceId, Span};
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
 use std::sync::{Arc, OnceLock};
 
 /// One template: a file, what `define` or `block` named, or text given to `tpl`.
@@ -17,9 +19,9 @@ pub struct Template {
     /// The name of the file that it stands in, for error texts.
     pub parsed_as: Arc<str>,
     pub source: SourceId,
-    /// The whole text of that file.
-    pub text: Arc<[u8]>,
-    pub body: Arc<List>,
+    /// The nodes of that file.
+    pub tree: Arc<Tree>,
+    pub body: List,
     /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose nodes are not counted.
     pub first_node: Option<u32>,
 }
@@ -31,12 +33,140 @@ impl Template {
 
     /// `name:line:column` as Go counts: the column in bytes from 0.
     pub fn location(&self, at: u32) -> String {
-        let before = &self.text[..(at as usize).min(self.text.len())];
+        let text = &self.tree.text;
+        let before = &text[..(at as usize).min(text.len())];
         let line = 1 + memchr::memchr_iter(b'\n', before).count();
         let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
         format!("{}:{line}:{column}", self.parsed_as)
     }
 }
+
+/// A file's text and its nodes, those of each kind in one piece: made and given back at once, and not each by itself.
+#[derive(Debug, Default)]
+pub struct Tree {
+    pub text: Arc<[u8]>,
+    nodes: Vec<Node>,
+    actions: Vec<Action>,
+    branches: Vec<Branch>,
+    pipes: Vec<Pipe>,
+    commands: Vec<Command>,
+    expressions: Vec<Expression>,
+}
+
+impl Tree {
+    /// Of a text, with as much room as most texts of that length need.
+    pub fn new(text: Arc<[u8]>) -> Tree {
+        let length = text.len();
+        Tree {
+            text,
+            nodes: Vec::with_capacity(length / 56),
+            actions: Vec::with_capacity(length / 140),
+            branches: Vec::with_capacity(length / 280),
+            pipes: Vec::new(),
+            commands: Vec::with_capacity(length / 56),
+            expressions: Vec::with_capacity(length / 24),
+        }
+    }
+
+    pub fn add<T: Part>(&mut self, part: T) -> Id<T> {
+        let all = T::all_mut(self);
+        all.push(part);
+        Id { index: all.len() as u32 - 1, of: PhantomData }
+    }
+
+    /// Adds parts side by side.
+    pub fn add_all<T: Part>(&mut self, parts: impl Iterator<Item = T>) -> Slice<T> {
+        let all = T::all_mut(self);
+        let start = all.len() as u32;
+        all.extend(parts);
+        Slice { start, end: all.len() as u32, of: PhantomData }
+    }
+}
+
+/// The place of a part in its tree.
+#[derive(Debug)]
+pub struct Id<T> {
+    index: u32,
+    of: PhantomData<fn() -> T>,
+}
+
+/// The place of parts that stand side by side in their tree.
+#[derive(Debug)]
+pub struct Slice<T> {
+    start: u32,
+    end: u32,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Slice<T> {
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn ids(self) -> impl DoubleEndedIterator<Item = Id<T>> {
+        (self.start..self.end).map(|index| Id { index, of: PhantomData })
+    }
+}
+
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Id<T> {
+        *self
+    }
+}
+impl<T> Copy for Id<T> {}
+impl<T> Clone for Slice<T> {
+    fn clone(&self) -> Slice<T> {
+        *self
+    }
+}
+impl<T> Copy for Slice<T> {}
+impl<T> Default for Slice<T> {
+    fn default() -> Slice<T> {
+        Slice { start: 0, end: 0, of: PhantomData }
+    }
+}
+
+impl<T: Part> Index<Id<T>> for Tree {
+    type Output = T;
+    fn index(&self, id: Id<T>) -> &T {
+        &T::all(self)[id.index as usize]
+    }
+}
+impl<T: Part> IndexMut<Id<T>> for Tree {
+    fn index_mut(&mut self, id: Id<T>) -> &mut T {
+        &mut T::all_mut(self)[id.index as usize]
+    }
+}
+impl<T: Part> Index<Slice<T>> for Tree {
+    type Output = [T];
+    fn index(&self, slice: Slice<T>) -> &[T] {
+        &T::all(self)[slice.start as usize..slice.end as usize]
+    }
+}
+
+/// A kind of nodes that a tree holds in one piece.
+pub trait Part: Sized {
+    fn all(tree: &Tree) -> &Vec<Self>;
+    fn all_mut(tree: &mut Tree) -> &mut Vec<Self>;
+}
+
+macro_rules! parts {
+    ($($part:ident: $all:ident),*) => {$(
+        impl Part for $part {
+            fn all(tree: &Tree) -> &Vec<$part> {
+                &tree.$all
+            }
+            fn all_mut(tree: &mut Tree) -> &mut Vec<$part> {
+                &mut tree.$all
+            }
+        }
+    )*};
+}
+parts!(Node: nodes, Action: actions, Branch: branches, Pipe: pipes, Command: commands, Expression: expressions);
 
 /// A range of bytes of the template's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,20 +187,20 @@ impl Range {
 /// The place of a node among those of its file; see [`Template::first_node`].
 pub type NodeIndex = u32;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct List {
     pub at: u32,
-    pub nodes: Box<[Node]>,
+    pub nodes: Slice<Node>,
     /// Of the body of a branch; that of a template is no node.
     pub index: Option<NodeIndex>,
 }
 
-/// What is large stands in a box: most nodes are short texts.
+/// What is large stands elsewhere: most nodes are short texts.
 #[derive(Debug)]
 pub enum Node {
     Text { range: Range, index: NodeIndex },
-    Action(Box<Action>),
-    Branch(Box<Branch>),
+    Action(Id<Action>),
+    Branch(Id<Branch>),
     Template(Box<TemplateCall>),
     Break { at: u32 },
     Continue { at: u32 },
@@ -133,10 +263,10 @@ pub struct TemplateCall {
 pub struct Pipe {
     pub at: u32,
     pub range: Range,
-    pub variables: Box<[Expression]>,
+    pub variables: Slice<Expression>,
     /// `=`, not `:=`.
     pub assigns: bool,
-    pub commands: Box<[Command]>,
+    pub commands: Slice<Command>,
     /// It could not be parsed.
     pub error: Option<Box<Unparsed>>,
 }
@@ -153,7 +283,7 @@ pub struct Command {
     pub at: u32,
     pub range: Range,
     /// The function or value, then its arguments; never empty.
-    pub arguments: Box<[Expression]>,
+    pub arguments: Slice<Expression>,
 }
 
 /// A function as a template calls it, with what the evaluator has to know of it at every call.
@@ -249,22 +379,19 @@ pub enum ExpressionKind {
         names: Names,
         guarded: bool,
     },
-    Chain(Box<Chain>),
+    /// `(pipe).a.b`
+    Chain {
+        base: Id<Expression>,
+        names: Names,
+        guarded: bool,
+    },
     Function(&'static Callee),
-    Pipe(Box<Pipe>),
+    Pipe(Id<Pipe>),
 }
 
 /// What a string constant with escapes stands for.
 #[derive(Debug)]
 pub struct Unescaped(pub Box<[u8]>);
-
-/// `(pipe).a.b`
-#[derive(Debug)]
-pub struct Chain {
-    pub base: Expression,
-    pub names: Names,
-    pub guarded: bool,
-}
 
 /// A numeric or character constant, as every type that it may take.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -275,9 +402,9 @@ pub struct Number {
     pub complex: Option<Complex>,
 }
 
-/// Writes a node as Go's `Node.String()`; `text` is that of its template.
+/// Writes a node as Go's `Node.String()`; `tree` is that which holds it.
 pub trait Describe {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>);
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>);
 }
 
 fn slice(text: &[u8], range: Range) -> &[u8] {
@@ -285,29 +412,30 @@ fn slice(text: &[u8], range: Range) -> &[u8] {
 }
 
 impl Describe for List {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
-        self.nodes.iter().for_each(|node| node.describe(text, out));
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
+        tree[self.nodes].iter().for_each(|node| node.describe(tree, out));
     }
 }
 
 impl Describe for Node {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
         match self {
-            Node::Text { range, .. } => out.extend_from_slice(slice(text, *range)),
-            Node::Error(error) => out.extend_from_slice(slice(text, error.range)),
+            Node::Text { range, .. } => out.extend_from_slice(slice(&tree.text, *range)),
+            Node::Error(error) => out.extend_from_slice(slice(&tree.text, error.range)),
             Node::Action(action) => {
                 out.extend_from_slice(b"{{");
-                action.pipe.describe(text, out);
+                tree[*action].pipe.describe(tree, out);
                 out.extend_from_slice(b"}}");
             }
             Node::Branch(branch) => {
+                let branch = &tree[*branch];
                 out.extend_from_slice(format!("{{{{{} ", branch.kind.name()).as_bytes());
-                branch.pipe.describe(text, out);
+                branch.pipe.describe(tree, out);
                 out.extend_from_slice(b"}}");
-                branch.body.describe(text, out);
+                branch.body.describe(tree, out);
                 if let Some(otherwise) = &branch.otherwise {
                     out.extend_from_slice(b"{{else}}");
-                    otherwise.describe(text, out);
+                    otherwise.describe(tree, out);
                 }
                 out.extend_from_slice(b"{{end}}");
             }
@@ -315,7 +443,7 @@ impl Describe for Node {
                 out.extend_from_slice(format!("{{{{template {}", super::print::quote(call.name.as_bytes())).as_bytes());
                 if let Some(pipe) = &call.pipe {
                     out.push(b' ');
-                    pipe.describe(text, out);
+                    pipe.describe(tree, out);
                 }
                 out.extend_from_slice(b"}}");
             }
@@ -326,32 +454,32 @@ impl Describe for Node {
 }
 
 impl Describe for Pipe {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
-        for (i, variable) in self.variables.iter().enumerate() {
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
+        for (i, variable) in tree[self.variables].iter().enumerate() {
             if i > 0 {
                 out.extend_from_slice(b", ");
             }
-            variable.describe(text, out);
+            variable.describe(tree, out);
         }
         if !self.variables.is_empty() {
             out.extend_from_slice(if self.assigns { b" = " } else { b" := " });
         }
-        for (i, command) in self.commands.iter().enumerate() {
+        for (i, command) in tree[self.commands].iter().enumerate() {
             if i > 0 {
                 out.extend_from_slice(b" | ");
             }
-            command.describe(text, out);
+            command.describe(tree, out);
         }
     }
 }
 
 impl Describe for Command {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
-        for (i, argument) in self.arguments.iter().enumerate() {
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
+        for (i, argument) in tree[self.arguments].iter().enumerate() {
             if i > 0 {
                 out.push(b' ');
             }
-            argument.describe_in_parens(text, out);
+            argument.describe_in_parens(tree, out);
         }
     }
 }
@@ -364,12 +492,12 @@ impl Expression {
         Some(unescaped.as_ref().map_or_else(|| slice(text, between), |unescaped| &unescaped.0))
     }
 
-    fn describe_in_parens(&self, text: &[u8], out: &mut Vec<u8>) {
+    fn describe_in_parens(&self, tree: &Tree, out: &mut Vec<u8>) {
         let pipe = matches!(self.kind, ExpressionKind::Pipe(_));
         if pipe {
             out.push(b'(');
         }
-        self.describe(text, out);
+        self.describe(tree, out);
         if pipe {
             out.push(b')');
         }
@@ -377,21 +505,21 @@ impl Expression {
 }
 
 impl Describe for Expression {
-    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
         match &self.kind {
             ExpressionKind::Dot => out.push(b'.'),
             ExpressionKind::Nil => out.extend_from_slice(b"nil"),
             ExpressionKind::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
             ExpressionKind::Number(_) | ExpressionKind::Str { .. } | ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
-                out.extend_from_slice(slice(text, self.range));
+                out.extend_from_slice(slice(&tree.text, self.range));
             }
-            ExpressionKind::Chain(chain) => {
-                chain.base.describe_in_parens(text, out);
+            ExpressionKind::Chain { base, names, .. } => {
+                tree[*base].describe_in_parens(tree, out);
                 out.push(b'.');
-                out.extend_from_slice(slice(text, chain.names.0));
+                out.extend_from_slice(slice(&tree.text, names.0));
             }
             ExpressionKind::Function(callee) => out.extend_from_slice(callee.function.name.as_bytes()),
-            ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
+            ExpressionKind::Pipe(pipe) => tree[*pipe].describe(tree, out),
         }
     }
 }
