@@ -4,9 +4,11 @@
 //! thread: maps are shared by reference, as in Go, so that `set .Values "a" 1` in one template is seen by the next.
 //! Strings are bytes: Helm's `trunc`, `substr` and `b64dec` make invalid UTF-8, and so do we.
 
+mod entries;
+
+pub use entries::Entries;
 use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`]) `origin` is [`OriginId::NONE`];
@@ -102,7 +104,7 @@ pub struct Map(pub Rc<RefCell<MapData>>);
 /// The contents of a [`Map`]. Keys are in bytewise order, as Go's templates, fmt and JSON visit them.
 #[derive(Clone, Debug)]
 pub struct MapData {
-    pub entries: BTreeMap<Rc<[u8]>, Entry>,
+    pub entries: Entries,
     /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
     pub go_type: &'static str,
     /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses it.
@@ -113,7 +115,7 @@ pub struct MapData {
 
 impl Default for MapData {
     fn default() -> Self {
-        MapData { entries: BTreeMap::new(), go_type: "map[string]interface {}", is_nil: false, is_shared: false }
+        MapData { entries: Entries::default(), go_type: "map[string]interface {}", is_nil: false, is_shared: false }
     }
 }
 

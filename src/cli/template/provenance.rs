@@ -116,7 +116,7 @@ impl Paths {
     fn add_set(&mut self, value: &Value, origins: &Origins, path: &mut Vec<Json>) {
         match &value.kind {
             Kind::Map(map) => {
-                for (key, entry) in &map.0.borrow().entries {
+                for (key, entry) in map.0.borrow().entries.iter() {
                     path.push(String::from_utf8_lossy(key).into());
                     if let Some(span) = origins.data(entry.key) {
                         self.note(span, path, false);

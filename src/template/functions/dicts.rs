@@ -182,7 +182,7 @@ fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> 
         Kind::Map(map) => {
             let from = map.0.borrow();
             let mut made = MapData { go_type: from.go_type, ..MapData::default() };
-            for (key, entry) in &from.entries {
+            for (key, entry) in from.entries.iter() {
                 made.entries.insert(key.clone(), Entry { key: entry.key, value: copy(&entry.value, room, depth + 1)? });
             }
             return Ok(Value::map(made).with_origin(value.origin));

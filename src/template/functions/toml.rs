@@ -71,7 +71,7 @@ impl Writer<'_> {
         self.check(depth)?;
         let map = map.0.borrow();
         let mut tables = Vec::new();
-        for (key, entry) in &map.entries {
+        for (key, entry) in map.entries.iter() {
             match &entry.value.kind {
                 Kind::Map(below) => tables.push((key, Some(below.clone()), entry)),
                 Kind::List(_) if self.is_table_list(&entry.value, 0)? => tables.push((key, None, entry)),
@@ -171,7 +171,7 @@ impl Writer<'_> {
         let map = map.0.borrow();
         let is_table = |value: &Value| Ok(matches!(value.kind, Kind::Map(_)) || matches!(value.kind, Kind::List(_)) && self.is_table_list(value, 0)?);
         let (mut direct, mut tables) = (Vec::new(), Vec::new());
-        for (key, entry) in &map.entries {
+        for (key, entry) in map.entries.iter() {
             if is_table(&entry.value)? { tables.push((key, entry)) } else { direct.push((key, entry)) }
         }
         self.plain(b"{");
