@@ -6,8 +6,8 @@
 
 mod entries;
 
-pub use entries::Entries;
 use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
+pub use entries::Entries;
 use std::cell::RefCell;
 use std::rc::Rc;
 

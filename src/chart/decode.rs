@@ -106,7 +106,8 @@ fn float_text(value: f64) -> String {
 
 /// The value of a struct's field: encoding/json takes the last key, in sorted order, that matches without regard to case.
 pub fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    sorted(node).filter(|(key, _)| key.eq_ignore_ascii_case(name)).last().map(|(_, value)| value)
+    let matching = node.entries().iter().filter(|entry| entry.key.eq_ignore_ascii_case(name));
+    matching.max_by(|a, b| a.key.cmp(&b.key)).map(|entry| &entry.value)
 }
 
 fn sorted(node: &Node) -> impl Iterator<Item = (&str, &Node)> {

@@ -221,7 +221,7 @@ impl<'s> Loader<'s> {
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (entry, kind) in entries {
             let text = entry.to_string_lossy();
-            let inner = if name.is_empty() { text.to_string() } else { format!("{name}/{text}") };
+            let inner = if name.is_empty() { text.to_string() } else { [&*name, "/", &text].concat() };
             self.walk(walk, path.join(&entry), inner, kind, depth + 1)?;
         }
         Ok(())
@@ -488,7 +488,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn add(&mut self, name: String, data: Arc<[u8]>) {
-        self.files.push(Raw { shown: format!("{}{name}", self.location), name, data: without_bom(data) });
+        self.files.push(Raw { shown: [self.location, &*name].concat(), name, data: without_bom(data) });
     }
 }
 

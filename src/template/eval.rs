@@ -969,10 +969,9 @@ impl Engine<'_> {
         frame.at = At::Expression(expression);
         let kind = match &expression.kind {
             ExpressionKind::Bool(b) => Kind::Bool(*b),
-            ExpressionKind::Str { .. } => {
-                Kind::Str(Text { bytes: expression.text(&frame.template.tree.text).unwrap_or_default().into(), pieces: None })
-            }
+            ExpressionKind::Str { .. } => Kind::Str(Text { bytes: expression.text(&frame.template.tree).unwrap_or_default().into(), pieces: None }),
             ExpressionKind::Number(number) => {
+                let number = &frame.template.tree[*number];
                 let text = &frame.template.tree.text[expression.range.start as usize..expression.range.end as usize];
                 let hex = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]) && !text.iter().any(|b| matches!(b, b'p' | b'P'));
                 let fractional = !hex && text.first() != Some(&b'\'') && text.iter().any(|b| b".eEpP".contains(b));
@@ -1331,7 +1330,7 @@ impl Engine<'_> {
 
     /// A constant as a parameter's type wants it.
     fn constant_as<'s>(&mut self, frame: &mut Frame<'s>, kind: Type, node: &'s Expression) -> Run<Value> {
-        let number = if let ExpressionKind::Number(number) = &node.kind { Some(&**number) } else { None };
+        let number = if let ExpressionKind::Number(number) = &node.kind { Some(&frame.template.tree[*number]) } else { None };
         let int = number.and_then(|number| number.int);
         let (wanted, value) = match (kind, &node.kind) {
             (Type::Any, _) | (REFLECT, _) => return Ok(self.constant(frame, node)?.value),

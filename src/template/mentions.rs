@@ -451,7 +451,7 @@ fn function(template: &Template, command: &Command) -> Option<&'static str> {
 }
 
 fn constant<'t>(template: &'t Template, expression: &'t Expression) -> Option<&'t str> {
-    std::str::from_utf8(expression.text(&template.tree.text)?).ok()
+    std::str::from_utf8(expression.text(&template.tree)?).ok()
 }
 
 /// How a function uses the maps that it is given, where its own result is used so.

@@ -706,7 +706,7 @@ impl<'t> Parser<'t> {
             T::CharConstant | T::Complex | T::Number => {
                 let text = &self.text[token.start()..token.end()];
                 match number(text, token.kind) {
-                    Ok(number) => ExpressionKind::Number(Box::new(number)),
+                    Ok(number) => ExpressionKind::Number(self.made.add(number)),
                     Err(message) => return self.fail(range, message),
                 }
             }
@@ -724,7 +724,7 @@ impl<'t> Parser<'t> {
             T::Str | T::RawString => {
                 let unescaped = match self.unquoted(&token)? {
                     Cow::Borrowed(_) => None,
-                    Cow::Owned(text) => Some(Box::new(Unescaped(text.into()))),
+                    Cow::Owned(text) => Some(self.made.add(Unescaped(text.into()))),
                 };
                 ExpressionKind::Str { unescaped }
             }

@@ -226,7 +226,8 @@ struct Run<'a> {
 struct Renderable {
     source: SourceId,
     data: Map,
-    base: String,
+    /// The folder of the chart's templates.
+    base: Value,
 }
 
 impl Run<'_> {
@@ -368,7 +369,7 @@ impl Run<'_> {
             let Some(own) = all.get(name) else { continue };
             let mut template = MapData { go_type: "chartutil.Values", ..MapData::default() };
             template.insert(b"Name", OriginId::NONE, Value::str(&**name));
-            template.insert(b"BasePath", OriginId::NONE, Value::str(&own.base));
+            template.insert(b"BasePath", OriginId::NONE, own.base.clone());
             own.data.insert(b"Template", Value::map(template));
             let dot = Kind::Map(own.data.clone()).into();
             let made = renderer.execute(name, &dot);
@@ -514,14 +515,15 @@ impl Shared<'_, '_> {
             subcharts.insert(name.as_bytes(), self.collect(child, table, all, origins));
         }
         let path = self.release.full_path(id);
+        let base = Value::str(&[&*path, "/templates"].concat());
         let library = chart.metadata.is_library();
         for file in &chart.templates {
-            let base = file.name.rsplit('/').next().unwrap_or(&file.name);
-            if library && !base.starts_with('_') {
+            let last = file.name.rsplit('/').next().unwrap_or(&file.name);
+            if library && !last.starts_with('_') {
                 continue;
             }
-            let name = Arc::from(format!("{path}/{}", file.name));
-            all.insert(name, Renderable { source: file.source, data: data.clone(), base: format!("{path}/templates") });
+            let name = Arc::from([&*path, "/", &*file.name].concat());
+            all.insert(name, Renderable { source: file.source, data: data.clone(), base: base.clone() });
         }
         Kind::Map(data).into()
     }

@@ -51,6 +51,8 @@ pub struct Tree {
     pipes: Vec<Pipe>,
     commands: Vec<Command>,
     expressions: Vec<Expression>,
+    numbers: Vec<Number>,
+    strings: Vec<Unescaped>,
 }
 
 impl Tree {
@@ -65,6 +67,8 @@ impl Tree {
             pipes: Vec::new(),
             commands: Vec::with_capacity(length / 56),
             expressions: Vec::with_capacity(length / 24),
+            numbers: Vec::new(),
+            strings: Vec::new(),
         }
     }
 
@@ -166,7 +170,16 @@ macro_rules! parts {
         }
     )*};
 }
-parts!(Node: nodes, Action: actions, Branch: branches, Pipe: pipes, Command: commands, Expression: expressions);
+parts!(
+    Node: nodes,
+    Action: actions,
+    Branch: branches,
+    Pipe: pipes,
+    Command: commands,
+    Expression: expressions,
+    Number: numbers,
+    Unescaped: strings
+);
 
 /// A range of bytes of the template's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -364,11 +377,11 @@ pub enum ExpressionKind {
     Dot,
     Nil,
     Bool(bool),
-    Number(Box<Number>),
+    Number(Id<Number>),
     /// See [`Expression::text`].
     Str {
         /// None where it is what stands between the quotes.
-        unescaped: Option<Box<Unescaped>>,
+        unescaped: Option<Id<Unescaped>>,
     },
     Field {
         names: Names,
@@ -485,11 +498,11 @@ impl Describe for Command {
 }
 
 impl Expression {
-    /// What a string constant stands for; `text` is that of its template.
-    pub fn text<'t>(&'t self, text: &'t [u8]) -> Option<&'t [u8]> {
+    /// What a string constant stands for; `tree` is that which holds it.
+    pub fn text<'t>(&self, tree: &'t Tree) -> Option<&'t [u8]> {
         let ExpressionKind::Str { unescaped } = &self.kind else { return None };
         let between = Range { start: self.range.start + 1, end: self.range.end - 1 };
-        Some(unescaped.as_ref().map_or_else(|| slice(text, between), |unescaped| &unescaped.0))
+        Some(unescaped.map_or_else(|| slice(&tree.text, between), |unescaped| &tree[unescaped].0))
     }
 
     fn describe_in_parens(&self, tree: &Tree, out: &mut Vec<u8>) {

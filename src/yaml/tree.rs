@@ -7,6 +7,8 @@ use super::Style;
 use super::scan::{Content, Kind, Mark, Outcome, Scanner, Token, fail, fail_at};
 use crate::limits::Limit;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -44,7 +46,7 @@ struct Parser<'s, 't> {
     scanner: &'s mut Scanner<'t>,
     nodes: Vec<Raw>,
     tags: Vec<Vec<u8>>,
-    handles: Vec<(Vec<u8>, Vec<u8>)>,
+    handles: SmallVec<[(Cow<'static, [u8]>, Cow<'static, [u8]>); 2]>,
     anchors: FxHashMap<Vec<u8>, u32>,
     depth: usize,
     /// go-yaml stops at 10 000 levels; every room that walks a tree relies on fewer.
@@ -66,7 +68,7 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
         // Room that is not used is never touched; growing would copy what is there.
         nodes: Vec::with_capacity(64 + (scanner.length() / 16).min(1 << 16)),
         tags: Vec::new(),
-        handles: Vec::new(),
+        handles: SmallVec::new(),
         anchors: FxHashMap::default(),
         depth: 0,
         most,
@@ -119,11 +121,11 @@ impl Parser<'_, '_> {
                 Kind::Version if token.extra != 101 => return parse_error("found incompatible YAML document", token),
                 Kind::Version => version = true,
                 Kind::TagDirective => {
-                    let pair = self.scanner.tags[token.extra as usize].clone();
-                    if self.handles.iter().any(|known| known.0 == pair.0) {
+                    let (handle, prefix) = self.scanner.tags[token.extra as usize].clone();
+                    if self.handles.iter().any(|known| *known.0 == *handle) {
                         return parse_error("found duplicate %TAG directive", token);
                     }
-                    self.handles.push(pair);
+                    self.handles.push((handle.into(), prefix.into()));
                 }
                 _ => break,
             }
@@ -135,8 +137,8 @@ impl Parser<'_, '_> {
 
     fn default_handles(&mut self) {
         // Looked up from the front: a directive for the same handle comes first.
-        self.handles.push((b"!".to_vec(), b"!".to_vec()));
-        self.handles.push((b"!!".to_vec(), b"tag:yaml.org,2002:".to_vec()));
+        self.handles.push((Cow::Borrowed(b"!"), Cow::Borrowed(b"!")));
+        self.handles.push((Cow::Borrowed(b"!!"), Cow::Borrowed(b"tag:yaml.org,2002:")));
     }
 
     fn push(&mut self, raw: Raw, properties: Properties) -> usize {
