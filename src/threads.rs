@@ -16,13 +16,18 @@ const HEAP: usize = 16 << 20;
 pub const WORTH: usize = 32 << 10;
 
 thread_local! {
+    /// Where the stack of this thread begins, if it has [`STACK`] bytes of it.
+    static TOP: Cell<Option<usize>> = const { Cell::new(None) };
     /// See [`join_pool`].
     static IS_MEMBER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// As many as there are processors.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| stock_heap());
+    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| {
+        TOP.set(Some(stack_address()));
+        stock_heap();
+    });
     if IS_MEMBER.get() {
         pool = pool.use_current_thread();
     }
@@ -51,7 +56,23 @@ pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// Runs `work` with (nearly) [`STACK`] bytes of stack, on this thread: on another stack where the thread's own has not so much left. A worker that
 /// waits for others takes up their work on top of its own.
 pub fn with_stack<T>(work: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(STACK - USED, STACK, work)
+    if TOP.get().is_some_and(|top| top.saturating_sub(stack_address()) < USED) {
+        return work();
+    }
+    let stack = corosensei::stack::DefaultStack::new(STACK).expect("the system has no memory left");
+    corosensei::on_stack(stack, || {
+        let _outer = Outer(TOP.replace(Some(stack_address())));
+        work()
+    })
+}
+
+/// What [`TOP`] was before the thread took to another stack, and is again when it leaves it.
+struct Outer(Option<usize>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        TOP.set(self.0);
+    }
 }
 
 /// An address on the stack, to see how much of it is used.
