@@ -30,24 +30,10 @@ struct Cli {
     lint: lint::Arguments,
 }
 
-/// `template` by itself: it is over in a moment, of which making the arguments of all others would take a part.
-#[derive(Parser)]
-#[command(name = "thebot-lint", version, max_term_width = 100)]
-struct TemplateCli {
-    #[command(subcommand)]
-    command: TemplateCommand,
-}
-
-#[derive(Subcommand, Debug)]
-enum TemplateCommand {
-    /// Render a chart as `helm template` does
-    Template(template::Arguments),
-}
-
 #[derive(Subcommand, Debug)]
 enum Command {
-    #[command(flatten)]
-    Template(TemplateCommand),
+    /// Render a chart as `helm template` does
+    Template(template::Arguments),
     /// Tell where a rendered field, or what a line leads to, comes from
     Why(why::WhyArguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
@@ -88,22 +74,22 @@ pub fn main() -> ! {
 }
 
 fn program() -> ExitCode {
-    let is_template = std::env::args_os().nth(1).is_some_and(|command| command == "template");
-    if !is_template {
-        return Cli::try_parse().map_or_else(unparsed, run);
+    let mut words = std::env::args_os().skip(1);
+    let is_template = words.next().is_some_and(|command| command == "template");
+    if let Some(arguments) = is_template.then(|| template::Arguments::of_plain(words)).flatten() {
+        threads::join_pool();
+        return template::run(arguments);
     }
-    match TemplateCli::try_parse() {
-        Ok(TemplateCli { command: TemplateCommand::Template(arguments) }) => {
-            threads::join_pool();
-            template::run(arguments)
-        }
-        Err(error) => template::refused(&error).map_or_else(|| unparsed(error), |why| fail(&why)),
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => match template::refused(&error).filter(|_| is_template) {
+            Some(why) => fail(&why),
+            None => {
+                let _ = error.print();
+                error.exit_code() as ExitCode
+            }
+        },
     }
-}
-
-fn unparsed(error: clap::Error) -> ExitCode {
-    let _ = error.print();
-    error.exit_code() as ExitCode
 }
 
 fn run(cli: Cli) -> ExitCode {
@@ -122,7 +108,7 @@ fn run(cli: Cli) -> ExitCode {
 fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
         None | Some(Command::Lsp) => lint::run(&lint),
-        Some(Command::Template(TemplateCommand::Template(arguments))) => template::run(arguments),
+        Some(Command::Template(arguments)) => template::run(arguments),
         Some(Command::Why(arguments)) => why::why(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
