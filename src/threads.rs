@@ -12,8 +12,8 @@ const USED: usize = 4 << 20;
 /// See [`stock_heap`].
 const HEAP: usize = 16 << 20;
 
-/// Text of fewer bytes than this is read before other threads have begun.
-pub const WORTH: usize = 32 << 10;
+/// Text of fewer bytes than this is read before other threads have begun: a new one may have to wait for its processor for milliseconds.
+pub const WORTH: usize = 128 << 10;
 
 thread_local! {
     /// Where the stack of this thread begins, if it has [`STACK`] bytes of it.
