@@ -515,7 +515,7 @@ impl Shared<'_, '_> {
             subcharts.insert(name.as_bytes(), self.collect(child, table, all, origins));
         }
         let path = self.release.full_path(id);
-        let base = Value::str(&[&*path, "/templates"].concat());
+        let base = Value::str([&*path, "/templates"].concat());
         let library = chart.metadata.is_library();
         for file in &chart.templates {
             let last = file.name.rsplit('/').next().unwrap_or(&file.name);

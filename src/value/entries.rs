@@ -131,7 +131,7 @@ mod tests {
             if i % 5 == 4 {
                 assert_eq!(entries.remove(&key).is_some(), known.remove(&key).is_some());
             } else {
-                entries.insert(key[..].into(), Entry { key: OriginId::NONE, value: Value::str(&i.to_string()) });
+                entries.insert(key[..].into(), Entry { key: OriginId::NONE, value: Value::str(i.to_string()) });
                 known.insert(key.clone(), i.to_string());
             }
             assert_eq!(entries.contains_key(&key), known.contains_key(&key));

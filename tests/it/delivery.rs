@@ -249,7 +249,7 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
     let stage = Stage::new();
     stand_in_for_rust(&stage);
     let flags = text.lines().find_map(|line| line.strip_prefix("ENV RUSTFLAGS=")).expect("the flags").trim_matches('"');
-    assert_eq!(flags, "-C target-feature=+crt-static");
+    assert!(flags.contains("-C target-feature=+crt-static"), "{flags}");
     let copied = text.lines().find_map(|line| line.strip_prefix("COPY --from=build ")).expect("the copy").split(' ').next().expect("a path");
     let script = text.lines().find_map(|line| line.strip_prefix("RUN ")).expect("the build");
     let script = script.replace(&format!(" {copied}"), " ./result");
@@ -258,7 +258,7 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
     assert!(stage.at("result").is_file());
     // Only with a target named are build scripts and macros left out of static linking.
     let calls = std::fs::read_to_string(stage.at("calls")).expect("calls");
-    assert_eq!(calls, "cargo build --locked --release --target x86_64-unknown-linux-gnu RUSTFLAGS=-C target-feature=+crt-static\n");
+    assert_eq!(calls, format!("cargo build --locked --release --target x86_64-unknown-linux-gnu RUSTFLAGS={flags}\n"));
 }
 
 #[test]
