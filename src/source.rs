@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId(u32);
 
-/// A file that is no larger is read without asking for its length.
+/// A smaller file is read without asking for its length.
 const SMALL: u64 = 64 << 10;
 
 const INDEX_BITS: u32 = 20;
@@ -400,7 +400,7 @@ impl Sources {
         self.read_all(text[..read].chain(file)).map(Arc::from)
     }
 
-    /// The bytes of a regular file, as the editor has them where it is not saved: None where it has 64 KiB or more, or cannot be read.
+    /// The bytes of a regular file, as the editor has them where it is not saved: None where it is not small, or cannot be read.
     /// `buffer` is room for those of one after the other.
     pub fn read_small(&self, path: &Path, buffer: &mut Vec<u8>) -> Option<Arc<[u8]>> {
         if let Some(text) = self.unsaved.get(path) {

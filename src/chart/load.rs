@@ -252,6 +252,7 @@ impl<'s> Loader<'s> {
         Ok(info)
     }
 
+    /// Reads a file that may be large, or none that can be read.
     fn file(&mut self, walk: &mut Walk, path: &Path, name: String, info: &Metadata) -> Result<(), Error> {
         let shown = path.display();
         if !info.is_file() {

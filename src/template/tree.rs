@@ -72,13 +72,14 @@ impl Tree {
         }
     }
 
+    /// Adds a part, and tells its place.
     pub fn add<T: Part>(&mut self, part: T) -> Id<T> {
         let all = T::all_mut(self);
         all.push(part);
         Id { index: all.len() as u32 - 1, of: PhantomData }
     }
 
-    /// Adds parts side by side.
+    /// Adds parts side by side, and tells their place.
     pub fn add_all<T: Part>(&mut self, parts: impl Iterator<Item = T>) -> Slice<T> {
         let all = T::all_mut(self);
         let start = all.len() as u32;
