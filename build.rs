@@ -81,7 +81,7 @@ fn link_for_a_quick_start() {
     if variable("HOST") != variable("TARGET") {
         return;
     }
-    for argument in link_statically().unwrap_or_default() {
+    for argument in link_statically().into_iter().flatten() {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
 }
