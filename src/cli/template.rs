@@ -363,6 +363,7 @@ fn name_from(template: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::template::functions::random::Random;
     use clap::Parser;
 
     #[test]
@@ -399,12 +400,9 @@ mod tests {
             "--set=a=1",
             "--helm",
         ];
-        let (mut seed, mut plain) = (7u64, 0);
+        let (mut random, mut plain) = (Random::new(7), 0);
         for _ in 0..20_000 {
-            let mut below = |n: usize| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 33) as usize % n
-            };
+            let mut below = |n: usize| random.next() as usize % n;
             // Mostly those that begin as most do.
             let count = below(9);
             let words: Vec<&str> = (0..count).map(|i| if i < 2 && below(2) == 0 { WORDS[i] } else { WORDS[below(WORDS.len())] }).collect();

@@ -42,7 +42,7 @@ impl Template {
 }
 
 /// A file's text and its nodes, those of each kind in one piece: made and given back at once, and not each by itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tree {
     pub text: Arc<[u8]>,
     nodes: Vec<Node>,
