@@ -227,6 +227,9 @@ impl Value {
     /// The text of a whole file, each line with its place.
     pub fn file(text: &[u8], source: SourceId, origins: &mut Origins) -> Value {
         let of = origins.add(Origin::Data(Span::new(source, 0, text.len())));
+        if of.is_none() {
+            return Value::str(text);
+        }
         let mut lines = TextBuilder::default();
         for line in text.split_inclusive(|&b| b == b'\n') {
             let start = lines.len() as u32;

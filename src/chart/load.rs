@@ -160,12 +160,11 @@ impl<'s> Loader<'s> {
     }
 
     fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
-        let real = top.canonicalize().map_err(|e| Error::new("chart-metadata", format!("lstat {}: {}", top.display(), io_text(&e))))?;
         let ignore_file = top.join(".helmignore");
         if !self.options.follow_symlinks
             && ignore_file.is_symlink()
             && let Ok(to) = ignore_file.canonicalize()
-            && !to.starts_with(&real)
+            && !is_within(&to, top)
         {
             return Err(leads_out(&ignore_file, &to));
         }
@@ -180,7 +179,7 @@ impl<'s> Loader<'s> {
                 }
             },
         };
-        let mut walk = Walk { rules, location, real, files: Vec::new(), buffer: Vec::new() };
+        let mut walk = Walk { rules, location, top, files: Vec::new(), buffer: Vec::new() };
         self.walk(&mut walk, top.to_path_buf(), String::new(), None, 0)?;
         Ok(walk.files)
     }
@@ -242,7 +241,7 @@ impl<'s> Loader<'s> {
             Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(path).display(), io_text(&e)))
         })?;
         let info = std::fs::metadata(&resolved).map_err(missing)?;
-        if !walk.rules.ignores(name, info.is_dir()) && !resolved.starts_with(&walk.real) {
+        if !walk.rules.ignores(name, info.is_dir()) && !is_within(&resolved, walk.top) {
             if !self.options.follow_symlinks {
                 return Err(leads_out(path, &resolved));
             }
@@ -481,7 +480,7 @@ impl<'s> Loader<'s> {
 struct Walk<'a> {
     rules: Rules,
     location: &'a str,
-    real: PathBuf,
+    top: &'a Path,
     files: Vec<Raw>,
     /// See [`Sources::read_small`].
     buffer: Vec<u8>,
@@ -495,6 +494,11 @@ impl Walk<'_> {
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {
     Error::new(rule, misfit.message).at(misfit.span).within(format!("cannot load {name}"))
+}
+
+/// Whether a path without links lies in a folder.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|folder| path.starts_with(folder))
 }
 
 fn leads_out(link: &Path, to: &Path) -> Error {
