@@ -9,6 +9,7 @@ use crate::limits::Limit;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::cell::Cell;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -42,6 +43,24 @@ pub(super) struct Tree {
     pub tags: Vec<Vec<u8>>,
 }
 
+thread_local! {
+    /// A tree is gone as soon as it is decoded; the next one has its room.
+    static ROOM: Cell<Vec<Raw>> = const { Cell::new(Vec::new()) };
+}
+
+/// The nodes of most manifests. Room for more is given back: what is kept then needs it.
+const MOST_KEPT: usize = 1 << 10;
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        if nodes.capacity() <= MOST_KEPT {
+            nodes.clear();
+            ROOM.set(nodes);
+        }
+    }
+}
+
 struct Parser<'s, 't> {
     scanner: &'s mut Scanner<'t>,
     nodes: Vec<Raw>,
@@ -65,8 +84,7 @@ struct Properties {
 /// Reads the first document, whose collections may nest `most` deep; `None` where there is none at all.
 pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>> {
     let mut parser = Parser {
-        // Room that is not used is never touched; growing would copy what is there.
-        nodes: Vec::with_capacity(64 + (scanner.length() / 16).min(1 << 16)),
+        nodes: ROOM.take(),
         tags: Vec::new(),
         handles: SmallVec::new(),
         anchors: FxHashMap::default(),
@@ -75,6 +93,8 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
         last_end: 0,
         scanner,
     };
+    // Room that is not used is never touched; growing would copy what is there.
+    parser.nodes.reserve(64 + (parser.scanner.length() / 16).min(1 << 16));
     let first = parser.scanner.peek()?;
     match first.kind {
         Kind::StreamEnd => return Ok(None),
