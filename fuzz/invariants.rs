@@ -131,7 +131,7 @@ pub fn template(data: &[u8]) {
             templates.add(name, id, text);
         }
         templates.errors().iter().for_each(|e| lies_in(e.span, sources.get(e.span.source).text.len()));
-        templates.nodes().iter().for_each(|n| lies_in(n.span, sources.get(n.span.source).text.len()));
+        templates.nodes().for_each(|n| lies_in(n.span, sources.get(n.span.source).text.len()));
         let mut limits = Limits::default();
         limits.set(Limit::TemplateSteps, 20_000);
         limits.set(Limit::RenderText, 4 << 20);

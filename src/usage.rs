@@ -71,15 +71,15 @@ impl Readers {
             if !distinct.iter().any(|known| Arc::ptr_eq(known, templates)) {
                 distinct.push(templates);
             }
-            for (i, node) in templates.nodes().iter().enumerate() {
+            for (i, node) in templates.nodes().enumerate() {
                 *settled.entry((node.span, node.kind == NodeKind::Branch)).or_insert(true) &= rendered.record.executed.contains(i);
             }
         }
         let mut mentions: Vec<Mentions> = distinct
             .iter()
             .map(|templates| {
-                let is_settled =
-                    |i: usize| templates.nodes().get(i).is_some_and(|n| settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true));
+                let nodes: Vec<_> = templates.nodes().collect();
+                let is_settled = |i: usize| nodes.get(i).is_some_and(|n| settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true));
                 Mentions::of(templates, &is_settled)
             })
             .collect();
@@ -455,7 +455,7 @@ pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
     }
     let mut executed: FxHashMap<(Span, bool), bool> = FxHashMap::default();
     for (templates, done) in &sets {
-        for (i, node) in templates.nodes().iter().enumerate() {
+        for (i, node) in templates.nodes().enumerate() {
             *executed.entry((node.span, node.kind == NodeKind::Branch)).or_default() |= done.contains(i);
         }
     }

@@ -125,15 +125,15 @@ enum At<'s> {
 impl At<'_> {
     fn offset(self, tree: &Tree) -> u32 {
         match self {
-            At::Expression(node) => node.at,
-            At::Command(node) => node.at,
-            At::Pipe(node) => node.at,
+            At::Expression(node) => node.at(tree),
+            At::Command(node) => node.range.start,
+            At::Pipe(node) => node.range.start,
             At::List(node) => node.at,
             At::Node(Node::Text { range, .. }) => range.start,
             At::Node(Node::Error(node)) => node.range.start,
-            At::Node(Node::Action(node)) => tree[*node].at,
+            At::Node(Node::Action(node)) => tree[*node].pipe.range.start,
             At::Node(Node::Break { at } | Node::Continue { at }) => *at,
-            At::Node(Node::Branch(node)) => tree[*node].at,
+            At::Node(Node::Branch(node)) => tree[*node].pipe.range.start,
             At::Node(Node::Template(node)) => node.at,
         }
     }
@@ -912,7 +912,7 @@ impl Engine<'_> {
         self.check_stack(frame)?;
         frame.at = At::Pipe(pipe);
         if let Some(error) = &pipe.error {
-            return Err(self.parse_fault(frame, error));
+            return Err(self.parse_fault(frame, &frame.template.tree[*error]));
         }
         let mut piped: Piped = None;
         for command in &frame.template.tree[pipe.commands] {
@@ -939,7 +939,7 @@ impl Engine<'_> {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
             ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
-            ExpressionKind::Function(callee) => self.function(frame, dot, callee, first, At::Command(command), arguments, piped),
+            ExpressionKind::Function(id) => self.function(frame, dot, id.callee(), first, At::Command(command), arguments, piped),
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
                 self.pipeline(frame, dot, &frame.template.tree[*pipe])
@@ -993,13 +993,13 @@ impl Engine<'_> {
 
     fn field<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Field { names, guarded } = &node.kind else { return frame.fail("no field") };
-        self.fields(frame, dot, dot.clone(), node, names.of(&frame.template.tree.text), *guarded, arguments, piped)
+        let ExpressionKind::Field { guarded } = node.kind else { return frame.fail("no field") };
+        self.fields(frame, dot, dot.clone(), node, node.names(&frame.template.tree), guarded, arguments, piped)
     }
 
     fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Chain { base, names, guarded } = &node.kind else { return frame.fail("no chain") };
+        let ExpressionKind::Chain { base, guarded } = &node.kind else { return frame.fail("no chain") };
         let base = &frame.template.tree[*base];
         if matches!(base.kind, ExpressionKind::Nil) {
             let shown = At::Expression(node).describe(&frame.template.tree);
@@ -1010,13 +1010,13 @@ impl Engine<'_> {
                 frame.at = At::Expression(base);
                 self.pipeline(frame, dot, &frame.template.tree[*pipe])?
             }
-            ExpressionKind::Function(callee) => {
+            ExpressionKind::Function(id) => {
                 frame.at = At::Expression(base);
-                self.function(frame, dot, callee, base, At::Expression(base), &[], None)?
+                self.function(frame, dot, id.callee(), base, At::Expression(base), &[], None)?
             }
             _ => self.constant(frame, base)?,
         };
-        self.fields(frame, dot, receiver, node, names.of(&frame.template.tree.text), *guarded, arguments, piped)
+        self.fields(frame, dot, receiver, node, node.names(&frame.template.tree), *guarded, arguments, piped)
     }
 
     fn variable<'s>(
@@ -1028,8 +1028,8 @@ impl Engine<'_> {
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Variable { names, guarded } = &node.kind else { return frame.fail("no variable") };
-        let mut names = names.of(&frame.template.tree.text).peekable();
+        let ExpressionKind::Variable { guarded } = node.kind else { return frame.fail("no variable") };
+        let mut names = node.names(&frame.template.tree).peekable();
         let name = names.next().unwrap_or_default();
         let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| *known == name) else {
             return frame.fail(format!("undefined variable: {name}"));
@@ -1039,7 +1039,7 @@ impl Engine<'_> {
             self.not_a_function(frame, node, arguments, &piped)?;
             return Ok(value);
         }
-        self.fields(frame, dot, value, node, names, *guarded, arguments, piped)
+        self.fields(frame, dot, value, node, names, guarded, arguments, piped)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1322,7 +1322,7 @@ impl Engine<'_> {
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
             ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
             ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, &frame.template.tree[*pipe])?,
-            ExpressionKind::Function(callee) => self.function(frame, dot, callee, node, At::Expression(node), &[], None)?,
+            ExpressionKind::Function(id) => self.function(frame, dot, id.callee(), node, At::Expression(node), &[], None)?,
             ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
         };
         self.validated(frame, operand, kind)
@@ -1472,6 +1472,9 @@ impl Engine<'_> {
     }
 
     fn note_reads(&mut self, function: &str, reading: Reading, values: &[Value]) {
+        if self.origins.are_unwanted() {
+            return;
+        }
         match reading {
             Reading::Nothing => {}
             Reading::Everything => values.iter().for_each(|value| self.recorder.read_deeply(value)),
@@ -1643,10 +1646,7 @@ enum Items {
 }
 
 fn variable_name<'s>(template: &'s Template, variable: &Expression) -> &'s str {
-    match &variable.kind {
-        ExpressionKind::Variable { names, .. } => names.of(&template.tree.text).next().unwrap_or_default(),
-        _ => "",
-    }
+    variable.names(&template.tree).next().unwrap_or_default()
 }
 
 /// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.

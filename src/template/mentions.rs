@@ -4,7 +4,7 @@
 //! did not evaluate, texts given to `tpl`, definitions that nobody includes. It errs on the side of too many: where a value's way is lost
 //! (a variable that is assigned twice, the argument of a definition), each field name that follows counts for every value of that name.
 
-use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Names, Node, NodeIndex, Pipe, Template};
+use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template};
 use super::{Templates, parser};
 use crate::source::SourceId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -194,8 +194,7 @@ impl Reader<'_> {
     /// The variables of a pipe now stand for a place; a variable that had another before stands for any.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
         for variable in &self.template.tree[pipe.variables] {
-            let ExpressionKind::Variable { names, .. } = &variable.kind else { continue };
-            let Some(name) = names.of(&self.template.tree.text).next() else { continue };
+            let Some(name) = variable.names(&self.template.tree).next() else { continue };
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
                 self.variables.insert(name.into(), place.clone());
@@ -319,12 +318,12 @@ impl Reader<'_> {
     fn expression(&mut self, expression: &Expression, used: Use) -> Place {
         let place = match &expression.kind {
             ExpressionKind::Dot => self.dot.clone(),
-            ExpressionKind::Field { names, .. } => {
+            ExpressionKind::Field { .. } => {
                 let dot = self.dot.clone();
-                return self.fields(dot, &self.names(*names), used);
+                return self.fields(dot, &self.names(expression), used);
             }
-            ExpressionKind::Variable { names, .. } => {
-                let names = self.names(*names);
+            ExpressionKind::Variable { .. } => {
+                let names = self.names(expression);
                 let [name, fields @ ..] = &names[..] else { return Place::Unknown };
                 // `$` is what the template was called with, as the dot at its start.
                 let place = if &**name == "$" { Place::Dot } else { self.variables.get(name).cloned().unwrap_or(Place::Unknown) };
@@ -333,9 +332,9 @@ impl Reader<'_> {
                 }
                 place
             }
-            ExpressionKind::Chain { base, names, .. } => {
+            ExpressionKind::Chain { base, .. } => {
                 let place = self.expression(&self.template.tree[*base], Use::Looked);
-                return self.fields(place, &self.names(*names), used);
+                return self.fields(place, &self.names(expression), used);
             }
             ExpressionKind::Pipe(pipe) => return self.pipe(&self.template.tree[*pipe], used),
             ExpressionKind::Str { .. } => {
@@ -355,8 +354,8 @@ impl Reader<'_> {
         place
     }
 
-    fn names(&self, names: Names) -> Vec<Box<str>> {
-        names.of(&self.template.tree.text).map(Box::from).collect()
+    fn names(&self, expression: &Expression) -> Vec<Box<str>> {
+        expression.names(&self.template.tree).map(Box::from).collect()
     }
 
     /// Fields of a value that stands at `place`.
@@ -445,7 +444,7 @@ impl Reader<'_> {
 
 fn function(template: &Template, command: &Command) -> Option<&'static str> {
     match template.tree[command.arguments].first().map(|first| &first.kind) {
-        Some(ExpressionKind::Function(callee)) => Some(callee.function.name),
+        Some(ExpressionKind::Function(id)) => Some(id.callee().function.name),
         _ => None,
     }
 }

@@ -27,13 +27,16 @@ use parser::Parsed;
 pub use record::{Asked, BitSet, MissingRead, Record};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-use tree::Template;
+use tree::{Range, Template};
 
 /// A set of parsed templates, as `template.Template` with its associated ones.
 #[derive(Debug, Default)]
 pub struct Templates {
     by_name: FxHashMap<Arc<str>, Arc<Template>>,
-    nodes: Vec<NodeInfo>,
+    /// What it was made of, in order.
+    files: Vec<Arc<Parsed>>,
+    /// Of their nodes.
+    count: u32,
     errors: Vec<ParseError>,
 }
 
@@ -88,18 +91,17 @@ impl Templates {
     /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and what it defines. Errors are kept, see
     /// [`Templates::errors`]; later definitions replace earlier ones, so the order of the calls is Helm's order of parsing.
     pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
-        self.append(&parser::parse(name, source, text.into()));
+        self.append(Arc::new(parser::parse(name, source, text.into())));
     }
     /// As [`Templates::add`] makes it of texts that are parsed already.
-    fn of(parsed: &[Arc<Parsed>]) -> Templates {
-        let nodes = Vec::with_capacity(parsed.iter().map(|parsed| parsed.nodes.len()).sum());
-        let mut templates = Templates { nodes, ..Templates::default() };
-        parsed.iter().for_each(|parsed| templates.append(parsed));
+    fn of(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
+        let mut templates = Templates::default();
+        parsed.for_each(|parsed| templates.append(parsed));
         templates
     }
-    fn append(&mut self, parsed: &Parsed) {
-        let first = self.nodes.len() as u32;
-        self.nodes.extend(&parsed.nodes);
+    fn append(&mut self, parsed: Arc<Parsed>) {
+        let first = self.count;
+        self.count += parsed.nodes.len() as u32;
         self.errors.extend(parsed.errors.iter().cloned());
         for template in &parsed.templates {
             let template = Template { first_node: Some(first), ..template.clone() };
@@ -108,6 +110,7 @@ impl Templates {
                 self.by_name.insert(template.name.clone(), Arc::new(template));
             }
         }
+        self.files.push(parsed);
     }
     /// All parse errors, in order. Helm stops at the first.
     pub fn errors(&self) -> &[ParseError] {
@@ -117,9 +120,10 @@ impl Templates {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(|name| &**name)
     }
-    /// The nodes of all templates; [`Record::executed`] holds places in it.
-    pub fn nodes(&self) -> &[NodeInfo] {
-        &self.nodes
+    /// The nodes of all templates; [`Record::executed`] holds places among them.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> {
+        let info = |source, (range, kind): (Range, _)| NodeInfo { span: Span { source, start: range.start, end: range.end }, kind };
+        self.files.iter().flat_map(move |parsed| parsed.nodes.iter().map(move |&node| info(parsed.source, node)))
     }
 }
 
@@ -295,7 +299,7 @@ mod tests {
         assert!(has("values.yaml:2 used") && has("values.yaml:3 deny") && !has("values.yaml:4 unused") && !has("values.yaml:5 whole"), "{read:?}");
         let missing: Vec<_> = rendered.record.missing.iter().map(|miss| (miss.path.clone().unwrap().join("."), miss.guarded)).collect();
         assert_eq!(missing, [("Values.gone".into(), false), ("Values.away".into(), true)]);
-        let never: Vec<_> = rendered.templates.nodes().iter().enumerate().filter(|(i, _)| !rendered.record.executed.contains(*i)).collect();
+        let never: Vec<_> = rendered.templates.nodes().enumerate().filter(|(i, _)| !rendered.record.executed.contains(*i)).collect();
         let never: Vec<_> = never.iter().map(|(_, node)| (node.kind, rendered.shown(&[node.span]).remove(0))).collect();
         assert_eq!(never, [(NodeKind::Text, "a.yaml:1 never".into()), (NodeKind::Branch, "a.yaml:1 never".into())]);
     }

@@ -6,11 +6,12 @@ use super::functions;
 use super::lexer::{Lexer, Token, TokenKind as T};
 use super::print::{self, Complex, Unquoted, quote};
 use super::tree::*;
-use super::{NodeInfo, NodeKind, ParseError};
+use super::{NodeKind, ParseError};
 use crate::diagnostic::did_you_mean;
 use crate::source::{SourceId, Span};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Parentheses and control structures nest no deeper than this (Go allows 10000 of the former).
@@ -24,34 +25,35 @@ pub struct Parsed {
     /// The text itself (last) and what it defines; no name twice.
     pub templates: Vec<Template>,
     pub errors: Vec<ParseError>,
+    pub source: SourceId,
     /// What can be executed, as [`NodeIndex`] counts it.
-    pub nodes: Vec<NodeInfo>,
+    pub nodes: Vec<(Range, NodeKind)>,
 }
 
 /// Parses a text.
 pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     let name: Arc<str> = name.into();
+    thread_local!(static ROOM: Cell<Room> = Cell::default());
+    let mut room = ROOM.take();
+    room.made.text = text.clone();
     let mut parser = Parser {
         lexer: Lexer::new(&text),
         text: &text,
         source,
         parsed_as: name.clone(),
-        made: Tree::new(text.clone()),
         tree: TreeState::default(),
-        nodes: Vec::with_capacity(text.len() / 48),
         templates: Vec::new(),
         errors: Vec::new(),
         depth: 0,
-        siblings: Vec::with_capacity(32),
-        commands: Vec::with_capacity(8),
-        operands: Vec::with_capacity(16),
+        room,
     };
     let body = parser.main();
     parser.add(name, body);
-    let Parser { templates, errors, parsed_as, nodes, made, .. } = parser;
-    let tree = Arc::new(made);
+    let Parser { templates, errors, parsed_as, mut room, .. } = parser;
+    let (tree, nodes) = (Arc::new(room.made.take()), room.nodes.drain(..).collect());
+    ROOM.set(room);
     let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, tree: tree.clone(), body, first_node: None };
-    Parsed { templates: templates.into_iter().map(of).collect(), errors, nodes }
+    Parsed { templates: templates.into_iter().map(of).collect(), errors, source, nodes }
 }
 
 /// Whether Go takes a body for empty: definitions, comments and white space.
@@ -111,12 +113,18 @@ struct Parser<'t> {
     text: &'t [u8],
     source: SourceId,
     parsed_as: Arc<str>,
-    made: Tree,
     tree: TreeState<'t>,
-    nodes: Vec<NodeInfo>,
     templates: Vec<(Arc<str>, List)>,
     errors: Vec<ParseError>,
     depth: usize,
+    room: Room,
+}
+
+/// What a text has been found to hold so far: how much it will be is not known before. One text after the other is read in the same room.
+#[derive(Default)]
+struct Room {
+    made: Tree,
+    nodes: Vec<(Range, NodeKind)>,
     /// The nodes of the lists, and the commands and operands of the pipelines, that are being read: they are added when all of one are there.
     siblings: Vec<Node>,
     commands: Vec<Command>,
@@ -175,8 +183,8 @@ impl<'t> Parser<'t> {
     }
 
     fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
-        self.nodes.push(NodeInfo { span: Span { source: self.source, start: range.start, end: range.end }, kind });
-        self.nodes.len() as u32 - 1
+        self.room.nodes.push((range, kind));
+        self.room.nodes.len() as u32 - 1
     }
 
     /// Counted from 1.
@@ -227,8 +235,8 @@ impl<'t> Parser<'t> {
     fn resume(&mut self) -> usize {
         self.tree.ahead.clear();
         self.tree.action = None;
-        self.commands.clear();
-        self.operands.clear();
+        self.room.commands.clear();
+        self.room.operands.clear();
         if self.errors.len() >= MAX_ERRORS {
             return self.lexer.resume(self.text.len());
         }
@@ -257,14 +265,14 @@ impl<'t> Parser<'t> {
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return List { at, nodes: self.made.add_all(self.siblings.drain(..)), index: None },
+                T::Eof => return List { at, nodes: self.room.made.add_all(self.room.siblings.drain(..)), index: None },
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
                     if keyword.kind == T::Define {
                         if self.define().is_err() {
                             let error = self.error_node(delimiter.start());
-                            self.siblings.push(error);
+                            self.room.siblings.push(error);
                         }
                         continue;
                     }
@@ -274,11 +282,11 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
             match self.text_or_action() {
-                Item::Node(node) => self.siblings.push(node),
+                Item::Node(node) => self.room.siblings.push(node),
                 Item::Stop(stop) => {
                     let _ = self.fail_at_last::<()>(format!("unexpected {}", stop.describe()));
                     let error = self.error_node(token.start());
-                    self.siblings.push(error);
+                    self.room.siblings.push(error);
                 }
             }
         }
@@ -312,7 +320,7 @@ impl<'t> Parser<'t> {
     }
 
     fn definition_body(&mut self, context: &str) -> List {
-        let (mut list, begun) = (List::default(), self.siblings.len());
+        let (mut list, begun) = (List::default(), self.room.siblings.len());
         loop {
             let stop = self.list(&mut list, begun, None);
             match stop {
@@ -323,15 +331,15 @@ impl<'t> Parser<'t> {
                 Stop::End | Stop::Eof => break,
             }
         }
-        list.nodes = self.made.add_all(self.siblings.drain(begun..));
+        list.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
         list
     }
 
     fn add(&mut self, name: Arc<str>, body: List) {
         match self.templates.iter().position(|(known, _)| *known == name) {
             None => self.templates.push((name, body)),
-            Some(i) if is_empty(&self.templates[i].1, &self.made) => self.templates[i].1 = body,
-            Some(_) if is_empty(&body, &self.made) => {}
+            Some(i) if is_empty(&self.templates[i].1, &self.room.made) => self.templates[i].1 = body,
+            Some(_) if is_empty(&body, &self.room.made) => {}
             Some(_) => {
                 let _ = self.fail_at_last::<()>(format!("template: multiple definition of template {}", quote(name.as_bytes())));
             }
@@ -341,7 +349,7 @@ impl<'t> Parser<'t> {
     /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error: those of the list are its siblings from `begun`.
     fn list(&mut self, list: &mut List, begun: usize, branch: Option<usize>) -> Stop {
         let first = self.peek_non_space();
-        if self.siblings.len() == begun {
+        if self.room.siblings.len() == begun {
             list.at = first.start() as u32;
         }
         let (stop, end) = loop {
@@ -351,7 +359,7 @@ impl<'t> Parser<'t> {
                 break (Stop::Eof, token.start());
             }
             match self.text_or_action() {
-                Item::Node(node) => self.siblings.push(node),
+                Item::Node(node) => self.room.siblings.push(node),
                 Item::Stop(stop) => break (stop, token.start()),
             }
         };
@@ -402,13 +410,12 @@ impl<'t> Parser<'t> {
             T::With => self.control(BranchKind::With)?,
             T::Template => self.template_call(start)?,
             _ => {
-                let at = token.start() as u32;
                 self.back(token);
                 let pipe = self.pipeline("command", T::RightDelimiter)?;
                 self.guard_pipe(pipe.commands, !pipe.variables.is_empty());
                 let range = Range::new(start, self.last_end());
                 let index = self.record(range, NodeKind::Action);
-                Node::Action(self.made.add(Action { at, range, pipe, index }))
+                Node::Action(self.room.made.add(Action { range, pipe, index }))
             }
         };
         Ok(Item::Node(node))
@@ -446,17 +453,18 @@ impl<'t> Parser<'t> {
         let pipe = match self.pipeline(kind.name(), T::RightDelimiter) {
             Ok(pipe) => pipe,
             Err(Failed) => {
-                let error = Some(Box::new(self.last_error()));
+                let error = self.last_error();
+                let error = Some(self.room.made.add(error));
                 let end = self.resume();
-                Pipe { at: start as u32, range: Range::new(start, end.max(start)), error, ..Pipe::default() }
+                Pipe { range: Range::new(start, end.max(start)), error, ..Pipe::default() }
             }
         };
         self.guard_pipe(pipe.commands, true);
         self.tree.action = None;
         self.tree.ranges += (kind == BranchKind::Range) as usize;
-        let (mut body, begun) = (List::default(), self.siblings.len());
+        let (mut body, begun) = (List::default(), self.room.siblings.len());
         let mut stop = self.list(&mut body, begun, Some(self.last_end()));
-        body.nodes = self.made.add_all(self.siblings.drain(begun..));
+        body.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -471,7 +479,7 @@ impl<'t> Parser<'t> {
             if let Some(kind) = chained {
                 self.next_non_space();
                 let node = self.control(kind).unwrap_or_else(|Failed| self.error_node(start));
-                list.nodes = self.made.add_all([node].into_iter());
+                list.nodes = self.room.made.add_all([node].into_iter());
                 list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
             } else {
                 loop {
@@ -482,11 +490,11 @@ impl<'t> Parser<'t> {
                     let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
-                list.nodes = self.made.add_all(self.siblings.drain(begun..));
+                list.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
             }
             otherwise = Some(list);
         }
-        Node::Branch(self.made.add(Branch { kind, at: pipe.at, pipe, body, otherwise }))
+        Node::Branch(self.room.made.add(Branch { kind, pipe, body, otherwise }))
     }
 
     fn block(&mut self, start: usize) -> Parse<Node> {
@@ -539,9 +547,9 @@ impl<'t> Parser<'t> {
     /// Up to and with the token that ends it.
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
-        let mut pipe = Pipe { at: first.start() as u32, range: self.range(&first), ..Pipe::default() };
+        let mut pipe = Pipe { range: self.range(&first), ..Pipe::default() };
         (pipe.variables, pipe.assigns) = self.declarations(context)?;
-        let begun = self.commands.len();
+        let begun = self.room.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -560,12 +568,12 @@ impl<'t> Parser<'t> {
                 | T::LeftParen => {
                     let command = self.command(token)?;
                     pipe.range = pipe.range.to(command.range);
-                    self.commands.push(command);
+                    self.room.commands.push(command);
                 }
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.made.add_all(self.commands.drain(begun..));
+        pipe.commands = self.room.made.add_all(self.room.commands.drain(begun..));
         self.check(pipe, context)
     }
 
@@ -573,9 +581,9 @@ impl<'t> Parser<'t> {
         if pipe.commands.is_empty() {
             return self.fail(pipe.range, format!("missing value for {context}"));
         }
-        for (i, command) in self.made[pipe.commands].iter().enumerate().skip(1) {
+        for (i, command) in self.room.made[pipe.commands].iter().enumerate().skip(1) {
             use ExpressionKind as E;
-            if matches!(self.made[command.arguments][0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
+            if matches!(self.room.made[command.arguments][0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
                 let range = command.range;
                 return self.fail(range, format!("non executable command in pipeline stage {}", i + 1));
             }
@@ -589,7 +597,7 @@ impl<'t> Parser<'t> {
         loop {
             let variable = self.peek_non_space();
             if variable.kind != T::Variable {
-                return Ok((self.made.add_all(variables.into_iter()), false));
+                return Ok((self.room.made.add_all(variables.into_iter()), false));
             }
             self.next_non_space();
             let after = self.next();
@@ -601,14 +609,14 @@ impl<'t> Parser<'t> {
                     self.back(after);
                 }
                 self.back(variable);
-                return Ok((self.made.add_all(variables.into_iter()), false));
+                return Ok((self.room.made.add_all(variables.into_iter()), false));
             }
             self.tree.variables.push(&self.text[variable.start()..variable.end()]);
             let range = self.range(&variable);
-            let kind = ExpressionKind::Variable { names: Names::new(range), guarded: true };
-            variables.push(Expression { at: range.start, range, kind });
+            let kind = ExpressionKind::Variable { guarded: true };
+            variables.push(Expression { range, kind });
             if !comma {
-                return Ok((self.made.add_all(variables.into_iter()), next.kind == T::Assign));
+                return Ok((self.room.made.add_all(variables.into_iter()), next.kind == T::Assign));
             }
             if context != "range" || variables.len() >= 2 {
                 return self.fail(self.range(&next), format!("too many declarations in {context}"));
@@ -623,13 +631,13 @@ impl<'t> Parser<'t> {
     /// One that begins with a token that was read already.
     fn command(&mut self, first: Token) -> Parse<Command> {
         let mut range = self.range(&first);
-        let begun = self.operands.len();
+        let begun = self.room.operands.len();
         let mut token = first;
         loop {
             let next = match self.operand(token)? {
                 Some(operand) => {
                     range = range.to(operand.range);
-                    self.operands.push(operand);
+                    self.room.operands.push(operand);
                     self.next()
                 }
                 None => token,
@@ -641,8 +649,8 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&next, "operand"),
             }
         }
-        let arguments = self.made.add_all(self.operands.drain(begun..));
-        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { at: first.start() as u32, range, arguments }) }
+        let arguments = self.room.made.add_all(self.room.operands.drain(begun..));
+        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { range, arguments }) }
     }
 
     /// None where the token begins none.
@@ -652,31 +660,28 @@ impl<'t> Parser<'t> {
         if field.kind != T::Field {
             return Ok(Some(term));
         }
-        let (range, at) = self.with_fields(term.range);
-        let names = Names::new(Range { start: field.start() as u32 + 1, end: range.end });
+        let range = self.with_fields(term.range);
         match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
                 let mut shown = Vec::new();
-                term.describe(&self.made, &mut shown);
+                term.describe(&self.room.made, &mut shown);
                 self.fail(range, format!("unexpected . after term {}", quote(&shown)))
             }
             _ => {
-                let base = self.made.add(term);
-                Ok(Some(Expression { at, range, kind: ExpressionKind::Chain { base, names, guarded: false } }))
+                let base = self.room.made.add(term);
+                Ok(Some(Expression { range, kind: ExpressionKind::Chain { base, guarded: false } }))
             }
         }
     }
 
-    /// What something takes with the fields that follow it, and where Go sees them: at the first of those that follow.
-    fn with_fields(&mut self, mut range: Range) -> (Range, u32) {
-        let mut at = None;
+    /// What something takes with the fields that follow it.
+    fn with_fields(&mut self, mut range: Range) -> Range {
         loop {
             let token = self.next();
             if token.kind != T::Field {
                 self.back(token);
-                return (range, at.unwrap_or(range.start));
+                return range;
             }
-            at.get_or_insert(token.start() as u32);
             range.end = token.end() as u32;
         }
     }
@@ -694,19 +699,18 @@ impl<'t> Parser<'t> {
                     let help = did_you_mean(&String::from_utf8_lossy(name), known).map(|near| format!("did you mean `{near}`?"));
                     return self.fail_with_help(range, format!("undefined variable {}", quote(name)), help);
                 }
-                let (range, at) = self.with_fields(range);
-                return Ok(Some(Expression { at, range, kind: ExpressionKind::Variable { names: Names::new(range), guarded: false } }));
+                let range = self.with_fields(range);
+                return Ok(Some(Expression { range, kind: ExpressionKind::Variable { guarded: false } }));
             }
             T::Field => {
-                let (range, at) = self.with_fields(range);
-                let names = Names::new(Range { start: range.start + 1, end: range.end });
-                return Ok(Some(Expression { at, range, kind: ExpressionKind::Field { names, guarded: false } }));
+                let range = self.with_fields(range);
+                return Ok(Some(Expression { range, kind: ExpressionKind::Field { guarded: false } }));
             }
             T::Bool => ExpressionKind::Bool(self.text[token.start()..token.end()] == *b"true"),
             T::CharConstant | T::Complex | T::Number => {
                 let text = &self.text[token.start()..token.end()];
                 match number(text, token.kind) {
-                    Ok(number) => ExpressionKind::Number(self.made.add(number)),
+                    Ok(number) => ExpressionKind::Number(self.room.made.add(number)),
                     Err(message) => return self.fail(range, message),
                 }
             }
@@ -719,26 +723,26 @@ impl<'t> Parser<'t> {
                 self.depth -= 1;
                 let pipe = pipe?;
                 let range = Range::new(token.start(), self.last_end());
-                return Ok(Some(Expression { at: pipe.at, range, kind: ExpressionKind::Pipe(self.made.add(pipe)) }));
+                return Ok(Some(Expression { range, kind: ExpressionKind::Pipe(self.room.made.add(pipe)) }));
             }
             T::Str | T::RawString => {
                 let unescaped = match self.unquoted(&token)? {
                     Cow::Borrowed(_) => None,
-                    Cow::Owned(text) => Some(self.made.add(Unescaped(text.into()))),
+                    Cow::Owned(text) => Some(self.room.made.add(Unescaped(text.into()))),
                 };
                 ExpressionKind::Str { unescaped }
             }
             _ => return Ok(None),
         };
-        Ok(Some(Expression { at: token.start() as u32, range, kind }))
+        Ok(Some(Expression { range, kind }))
     }
 
-    fn function(&mut self, token: &Token) -> Parse<&'static Callee> {
-        // Of letters and digits, which the lexer has decoded.
-        let name = std::str::from_utf8(&self.text[token.start()..token.end()]).unwrap_or_default();
-        match Callee::named(name) {
-            Some(callee) => Ok(callee),
+    fn function(&mut self, token: &Token) -> Parse<CalleeId> {
+        let name = &self.text[token.start()..token.end()];
+        match CalleeId::named(name) {
+            Some(id) => Ok(id),
             None => {
+                let name = &*String::from_utf8_lossy(name);
                 let help = match name {
                     "env" | "expandenv" => {
                         Some(format!("Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"))
@@ -754,9 +758,9 @@ impl<'t> Parser<'t> {
     fn guard_pipe(&mut self, commands: Slice<Command>, guarded: bool) {
         let mut later = guarded;
         for command in commands.ids().rev() {
-            let mut arguments = self.made[command].arguments.ids();
+            let mut arguments = self.room.made[command].arguments.ids();
             let Some(first) = arguments.next() else { continue };
-            let function = if let ExpressionKind::Function(callee) = self.made[first].kind { Some(callee) } else { None };
+            let function = if let ExpressionKind::Function(id) = self.room.made[first].kind { Some(id.callee()) } else { None };
             let guards = function.is_some_and(|callee| !callee.goes_to_text);
             self.guard_expression(first, later);
             for argument in arguments {
@@ -767,7 +771,7 @@ impl<'t> Parser<'t> {
     }
 
     fn guard_expression(&mut self, expression: Id<Expression>, by_context: bool) {
-        match &mut self.made[expression].kind {
+        match &mut self.room.made[expression].kind {
             ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
             ExpressionKind::Chain { base, guarded, .. } => {
                 *guarded = by_context;
@@ -776,7 +780,7 @@ impl<'t> Parser<'t> {
             }
             ExpressionKind::Pipe(pipe) => {
                 let pipe = *pipe;
-                self.guard_pipe(self.made[pipe].commands, by_context);
+                self.guard_pipe(self.room.made[pipe].commands, by_context);
             }
             _ => {}
         }

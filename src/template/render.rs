@@ -449,8 +449,8 @@ impl Run<'_> {
             threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
         }
         let all = set.get_or_init(|| {
-            let files: Vec<_> = names.iter().zip(&slots).map(|(file, slot)| parsed(file, &mut locked(slot))).collect();
-            Arc::new(Templates::of(&files))
+            let files = names.iter().zip(&slots).map(|(file, slot)| parsed(file, &mut locked(slot)));
+            Arc::new(Templates::of(files))
         });
         all.clone()
     }

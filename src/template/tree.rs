@@ -7,8 +7,8 @@ use super::functions::{self, Function};
 use super::print::Complex;
 use super::record::{self, Reading};
 use crate::source::{SourceId, Span};
-use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 use std::sync::{Arc, OnceLock};
 
@@ -42,7 +42,7 @@ impl Template {
 }
 
 /// A file's text and its nodes, those of each kind in one piece: made and given back at once, and not each by itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tree {
     pub text: Arc<[u8]>,
     nodes: Vec<Node>,
@@ -53,22 +53,23 @@ pub struct Tree {
     expressions: Vec<Expression>,
     numbers: Vec<Number>,
     strings: Vec<Unescaped>,
+    errors: Vec<Unparsed>,
 }
 
 impl Tree {
-    /// Of a text, with as much room as most texts of that length need.
-    pub fn new(text: Arc<[u8]>) -> Tree {
-        let length = text.len();
+    /// All of it, in as much room as it needs; what is left has room for the next.
+    pub fn take(&mut self) -> Tree {
         Tree {
-            text,
-            nodes: Vec::with_capacity(length / 56),
-            actions: Vec::with_capacity(length / 140),
-            branches: Vec::with_capacity(length / 280),
-            pipes: Vec::new(),
-            commands: Vec::with_capacity(length / 56),
-            expressions: Vec::with_capacity(length / 24),
-            numbers: Vec::new(),
-            strings: Vec::new(),
+            text: std::mem::take(&mut self.text),
+            nodes: self.nodes.drain(..).collect(),
+            actions: self.actions.drain(..).collect(),
+            branches: self.branches.drain(..).collect(),
+            pipes: self.pipes.drain(..).collect(),
+            commands: self.commands.drain(..).collect(),
+            expressions: self.expressions.drain(..).collect(),
+            numbers: self.numbers.drain(..).collect(),
+            strings: self.strings.drain(..).collect(),
+            errors: self.errors.drain(..).collect(),
         }
     }
 
@@ -76,7 +77,7 @@ impl Tree {
     pub fn add<T: Part>(&mut self, part: T) -> Id<T> {
         let all = T::all_mut(self);
         all.push(part);
-        Id { index: all.len() as u32 - 1, of: PhantomData }
+        Id::at(all.len() - 1)
     }
 
     /// Adds parts side by side, and tells their place.
@@ -91,8 +92,19 @@ impl Tree {
 /// The place of a part in its tree.
 #[derive(Debug)]
 pub struct Id<T> {
-    index: u32,
+    /// Counted from 1, so that an optional one takes no more room.
+    place: NonZeroU32,
     of: PhantomData<fn() -> T>,
+}
+
+impl<T> Id<T> {
+    fn at(index: usize) -> Id<T> {
+        Id { place: NonZeroU32::MIN.saturating_add(index as u32), of: PhantomData }
+    }
+
+    fn index(self) -> usize {
+        self.place.get() as usize - 1
+    }
 }
 
 /// The place of parts that stand side by side in their tree.
@@ -113,7 +125,7 @@ impl<T> Slice<T> {
     }
 
     pub fn ids(self) -> impl DoubleEndedIterator<Item = Id<T>> {
-        (self.start..self.end).map(|index| Id { index, of: PhantomData })
+        (self.start..self.end).map(|index| Id::at(index as usize))
     }
 }
 
@@ -138,12 +150,12 @@ impl<T> Default for Slice<T> {
 impl<T: Part> Index<Id<T>> for Tree {
     type Output = T;
     fn index(&self, id: Id<T>) -> &T {
-        &T::all(self)[id.index as usize]
+        &T::all(self)[id.index()]
     }
 }
 impl<T: Part> IndexMut<Id<T>> for Tree {
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
-        &mut T::all_mut(self)[id.index as usize]
+        &mut T::all_mut(self)[id.index()]
     }
 }
 impl<T: Part> Index<Slice<T>> for Tree {
@@ -179,7 +191,8 @@ parts!(
     Command: commands,
     Expression: expressions,
     Number: numbers,
-    Unescaped: strings
+    Unescaped: strings,
+    Unparsed: errors
 );
 
 /// A range of bytes of the template's text.
@@ -223,7 +236,6 @@ pub enum Node {
 
 #[derive(Debug)]
 pub struct Action {
-    pub at: u32,
     /// With its delimiters.
     pub range: Range,
     pub pipe: Pipe,
@@ -257,7 +269,6 @@ impl BranchKind {
 #[derive(Debug)]
 pub struct Branch {
     pub kind: BranchKind,
-    pub at: u32,
     pub pipe: Pipe,
     pub body: List,
     pub otherwise: Option<List>,
@@ -275,14 +286,13 @@ pub struct TemplateCall {
 
 #[derive(Debug, Default)]
 pub struct Pipe {
-    pub at: u32,
     pub range: Range,
     pub variables: Slice<Expression>,
     /// `=`, not `:=`.
     pub assigns: bool,
     pub commands: Slice<Command>,
     /// It could not be parsed.
-    pub error: Option<Box<Unparsed>>,
+    pub error: Option<Id<Unparsed>>,
 }
 
 /// What stands in the place of something that could not be parsed: the parse error's message and place.
@@ -294,7 +304,6 @@ pub struct Unparsed {
 
 #[derive(Debug)]
 pub struct Command {
-    pub at: u32,
     pub range: Range,
     /// The function or value, then its arguments; never empty.
     pub arguments: Slice<Expression>,
@@ -322,20 +331,24 @@ pub enum Role {
     Plain,
 }
 
-impl Callee {
+/// Names a function that is called: its [`functions::position`].
+#[derive(Clone, Copy, Debug)]
+pub struct CalleeId(u16);
+
+impl CalleeId {
     /// The function of that name.
-    pub fn named(name: &str) -> Option<&'static Callee> {
-        // A chart calls a few of them; of the others nothing needs to be looked up.
-        static BY_NAME: OnceLock<FxHashMap<&'static str, (&'static Function, OnceLock<Callee>)>> = OnceLock::new();
-        let by_name = BY_NAME.get_or_init(|| {
-            let mut map = FxHashMap::with_capacity_and_hasher(functions::all().count(), FxBuildHasher);
-            map.extend(functions::all().map(|function| (function.name, (function, OnceLock::new()))));
-            map
-        });
-        let (function, callee) = by_name.get(name)?;
-        Some(callee.get_or_init(|| Callee::new(function)))
+    pub fn named(name: &[u8]) -> Option<CalleeId> {
+        functions::position(name).map(CalleeId)
     }
 
+    pub fn callee(self) -> &'static Callee {
+        // A chart calls a few of them; of the others nothing needs to be looked up.
+        static CALLEES: [OnceLock<Callee>; functions::COUNT] = [const { OnceLock::new() }; functions::COUNT];
+        CALLEES[usize::from(self.0)].get_or_init(|| Callee::new(functions::at(self.0)))
+    }
+}
+
+impl Callee {
     fn new(function: &'static Function) -> Callee {
         let role = match function.name {
             "and" | "or" => Role::AndOr,
@@ -350,27 +363,11 @@ impl Callee {
     }
 }
 
+/// There are more of them than of anything else: what the text tells is not kept besides.
 #[derive(Debug)]
 pub struct Expression {
-    pub at: u32,
     pub range: Range,
     pub kind: ExpressionKind,
-}
-
-/// Names with dots between them, as they stand in the text: `a.b` of `.a.b`, `$x.a`.
-#[derive(Clone, Copy, Debug)]
-pub struct Names(Range);
-
-impl Names {
-    /// Of a range that begins with a name.
-    pub fn new(range: Range) -> Names {
-        Names(range)
-    }
-
-    /// The names, at least one; `text` is that of the template.
-    pub fn of(self, text: &[u8]) -> impl Iterator<Item = &str> {
-        slice(text, self.0).split(|&b| b == b'.').map(|name| std::str::from_utf8(name).unwrap_or_default())
-    }
 }
 
 #[derive(Debug)]
@@ -385,21 +382,18 @@ pub enum ExpressionKind {
         unescaped: Option<Id<Unescaped>>,
     },
     Field {
-        names: Names,
         guarded: bool,
     },
-    /// `$x.a.b`: the variable with its `$` comes first.
+    /// `$x.a.b`
     Variable {
-        names: Names,
         guarded: bool,
     },
     /// `(pipe).a.b`
     Chain {
         base: Id<Expression>,
-        names: Names,
         guarded: bool,
     },
-    Function(&'static Callee),
+    Function(CalleeId),
     Pipe(Id<Pipe>),
 }
 
@@ -506,6 +500,35 @@ impl Expression {
         Some(unescaped.map_or_else(|| slice(&tree.text, between), |unescaped| &tree[unescaped].0))
     }
 
+    /// The names of a field, a variable or a chain, which have dots between them: at least one, of a variable first its own with the `$`.
+    /// `tree` is that which holds it.
+    pub fn names<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = &'t str> + use<'t> {
+        slice(&tree.text, self.names_range(tree)).split(|&b| b == b'.').map(|name| std::str::from_utf8(name).unwrap_or_default())
+    }
+
+    fn names_range(&self, tree: &Tree) -> Range {
+        let Range { start, end } = self.range;
+        let start = match &self.kind {
+            ExpressionKind::Field { .. } => start + 1,
+            ExpressionKind::Chain { base, .. } => tree[*base].range.end + 1,
+            _ => start,
+        };
+        Range { start, end }
+    }
+
+    /// Where Go's errors see it; `tree` is that which holds it.
+    pub fn at(&self, tree: &Tree) -> u32 {
+        match &self.kind {
+            ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
+                let names = self.names_range(tree);
+                memchr::memchr(b'.', slice(&tree.text, names)).map_or(self.range.start, |second| names.start + second as u32)
+            }
+            ExpressionKind::Chain { base, .. } => tree[*base].range.end,
+            ExpressionKind::Pipe(pipe) => tree[*pipe].range.start,
+            _ => self.range.start,
+        }
+    }
+
     fn describe_in_parens(&self, tree: &Tree, out: &mut Vec<u8>) {
         let pipe = matches!(self.kind, ExpressionKind::Pipe(_));
         if pipe {
@@ -527,12 +550,12 @@ impl Describe for Expression {
             ExpressionKind::Number(_) | ExpressionKind::Str { .. } | ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
                 out.extend_from_slice(slice(&tree.text, self.range));
             }
-            ExpressionKind::Chain { base, names, .. } => {
+            ExpressionKind::Chain { base, .. } => {
                 tree[*base].describe_in_parens(tree, out);
                 out.push(b'.');
-                out.extend_from_slice(slice(&tree.text, names.0));
+                out.extend_from_slice(slice(&tree.text, self.names_range(tree)));
             }
-            ExpressionKind::Function(callee) => out.extend_from_slice(callee.function.name.as_bytes()),
+            ExpressionKind::Function(id) => out.extend_from_slice(id.callee().function.name.as_bytes()),
             ExpressionKind::Pipe(pipe) => tree[*pipe].describe(tree, out),
         }
     }

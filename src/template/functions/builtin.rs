@@ -7,7 +7,7 @@ use super::{Call, Function, NO_ROOM, Type};
 use crate::source::OriginId;
 use crate::template::eval::{REFLECT, truth, zero_of_map};
 use crate::template::print::{self, go_type};
-use crate::value::{Kind, List, Text, TextBuilder, Value};
+use crate::value::{Kind, Text, TextBuilder, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -35,7 +35,6 @@ pub const FUNCTIONS: &[Function] = &[
     function("print", &[], Some(Type::Any), |call, arguments| print::sprint(arguments, call.budget)),
     function("printf", &[Type::String], Some(Type::Any), printf),
     function("println", &[], Some(Type::Any), |call, arguments| print::sprintln(arguments, call.budget)),
-    function("slice", &[REFLECT], Some(REFLECT), |_, arguments| slice(arguments)),
     function("urlquery", &[], Some(Type::Any), |call, arguments| escaped(call, arguments, url_query)),
 ];
 
@@ -228,42 +227,6 @@ fn index(arguments: &[Value]) -> Answer {
         item = next;
     }
     Ok(item)
-}
-
-fn slice(arguments: &[Value]) -> Answer {
-    let [item, indexes @ ..] = arguments else { return Err("slice of untyped nil".into()) };
-    if is_nothing(item) {
-        return Err("slice of untyped nil".into());
-    }
-    if indexes.len() > 3 {
-        return Err(format!("too many slice indexes: {}", indexes.len()));
-    }
-    let length = match &item.kind {
-        Kind::Str(_) if indexes.len() == 3 => return Err("cannot 3-index slice a string".into()),
-        Kind::Str(text) => text.bytes.len(),
-        Kind::List(list) => list.items.len(),
-        _ => return Err(format!("can't slice item of type {}", go_type(item))),
-    };
-    let mut bounds = [0, length, length];
-    for (bound, index) in bounds.iter_mut().zip(indexes) {
-        *bound = index_argument(index, length)?;
-    }
-    let [from, to, capacity] = bounds;
-    if from > to {
-        return Err(format!("invalid slice index: {from} > {to}"));
-    }
-    if indexes.len() == 3 && to > capacity {
-        return Err(format!("invalid slice index: {to} > {capacity}"));
-    }
-    match &item.kind {
-        Kind::Str(text) => {
-            let mut out = TextBuilder::default();
-            out.push_slice(text, item.origin, from..to);
-            Ok(out.finish())
-        }
-        Kind::List(list) => Ok(Value::new(Kind::List(List::new(list.items[from..to].to_vec(), list.go_type)), item.origin)),
-        _ => Err(format!("can't slice item of type {}", go_type(item))),
-    }
 }
 
 /// The text of the arguments as `print` writes them, each character through `escape` (which gives nothing for those that stand for

@@ -54,14 +54,82 @@ const TABLES: &[&[Function]] = &[
     engine::FUNCTIONS,
 ];
 
+/// How many functions there are.
+pub const COUNT: usize = {
+    let (mut count, mut table) = (0, 0);
+    while table < TABLES.len() {
+        count += TABLES[table].len();
+        table += 1;
+    }
+    count
+};
+
+static ALL: [&Function; COUNT] = {
+    let mut all = [&TABLES[0][0]; COUNT];
+    let (mut at, mut table) = (0, 0);
+    while table < TABLES.len() {
+        let mut i = 0;
+        while i < TABLES[table].len() {
+            all[at] = &TABLES[table][i];
+            (at, i) = (at + 1, i + 1);
+        }
+        table += 1;
+    }
+    all
+};
+
+/// A hash table of places in [`ALL`], counted from 1, made by the compiler: to make it at each start would take longer than to look up
+/// what a small chart calls.
+static PLACES: [u16; SLOTS] = {
+    let mut places = [0; SLOTS];
+    let mut i = 0;
+    while i < COUNT {
+        let mut slot = hash(ALL[i].name.as_bytes()) % SLOTS;
+        while places[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        i += 1;
+        places[slot] = i as u16;
+    }
+    places
+};
+const SLOTS: usize = (2 * COUNT).next_power_of_two();
+
+/// FNV-1a.
+const fn hash(name: &[u8]) -> usize {
+    let (mut hash, mut i) = (0x811c_9dc5_u32, 0);
+    while i < name.len() {
+        hash = (hash ^ name[i] as u32).wrapping_mul(0x0100_0193);
+        i += 1;
+    }
+    hash as usize
+}
+
+/// The place of a name among [`all`] functions.
+pub fn position(name: &[u8]) -> Option<u16> {
+    let mut slot = hash(name) % SLOTS;
+    loop {
+        let place = PLACES[slot].checked_sub(1)?;
+        if ALL[usize::from(place)].name.as_bytes() == name {
+            return Some(place);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// The function at a [`position`].
+pub fn at(position: u16) -> &'static Function {
+    ALL[usize::from(position)]
+}
+
 /// The function of that name.
 pub fn lookup(name: &str) -> Option<&'static Function> {
-    all().find(|function| function.name == name)
+    position(name.as_bytes()).map(at)
 }
 
 /// All functions.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    TABLES.iter().copied().flatten()
+    ALL.iter().copied()
 }
 
 /// The names of all functions, the candidates of "did you mean".

@@ -94,3 +94,11 @@ fn every_row_is_as_helm_answers() {
     });
     assert!(different.is_empty(), "{} of {rows} rows of {} tables differ:\n{}", different.len(), tables.len(), different.join("\n"));
 }
+
+#[test]
+fn each_function_is_found_by_its_name() {
+    for (place, function) in super::all().enumerate() {
+        assert_eq!(super::position(function.name.as_bytes()), Some(place as u16), "{} stands twice", function.name);
+    }
+    assert!(super::lookup("env").is_none() && super::lookup("").is_none());
+}
