@@ -130,11 +130,11 @@ impl At<'_> {
             At::Pipe(node) => node.range.start,
             At::List(node) => node.at,
             At::Node(Node::Text { range, .. }) => range.start,
-            At::Node(Node::Error(node)) => node.range.start,
+            At::Node(Node::Error { range, .. }) => range.start,
             At::Node(Node::Action(node)) => tree[*node].pipe.range.start,
             At::Node(Node::Break { at } | Node::Continue { at }) => *at,
             At::Node(Node::Branch(node)) => tree[*node].pipe.range.start,
-            At::Node(Node::Template(node)) => node.at,
+            At::Node(Node::Template(node)) => tree[*node].at,
         }
     }
 
@@ -144,10 +144,10 @@ impl At<'_> {
             At::Command(node) => node.range,
             At::Pipe(node) => node.range,
             At::Node(Node::Text { range, .. }) => *range,
-            At::Node(Node::Error(node)) => node.range,
+            At::Node(Node::Error { range, .. }) => *range,
             At::Node(Node::Action(node)) => tree[*node].range,
             At::Node(Node::Branch(node)) => tree[*node].pipe.range,
-            At::Node(Node::Template(node)) => node.range,
+            At::Node(Node::Template(node)) => tree[*node].range,
             At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(tree), end: self.offset(tree) },
         }
     }
@@ -626,12 +626,13 @@ impl Engine<'_> {
             }
             Node::Branch(branch) => return self.branch(frame, out, dot, &frame.template.tree[*branch]),
             Node::Template(call) => {
+                let call = &frame.template.tree[*call];
                 self.recorder.executed(frame.template, call.index);
                 self.template_call(frame, out, dot, call)?;
             }
             Node::Break { .. } => return Ok(Flow::Break),
             Node::Continue { .. } => return Ok(Flow::Continue),
-            Node::Error(node) => return Err(self.parse_fault(frame, &node.error)),
+            Node::Error { error, .. } => return Err(self.parse_fault(frame, &frame.template.tree[*error])),
         }
         Ok(Flow::On)
     }

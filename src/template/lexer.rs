@@ -45,20 +45,25 @@ pub enum TokenKind {
 
 use TokenKind as T;
 
+/// Of two numbers, so that it lies in two registers; a third would make each copy wait for memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub kind: TokenKind,
-    start: u32,
-    end: u32,
+    /// The start in the upper half, the end in the lower.
+    place: u64,
 }
 
 impl Token {
+    fn new(kind: TokenKind, start: usize, end: usize) -> Token {
+        Token { kind, place: (start as u64) << 32 | end as u64 }
+    }
+
     pub fn start(&self) -> usize {
-        self.start as usize
+        (self.place >> 32) as usize
     }
 
     pub fn end(&self) -> usize {
-        self.end as usize
+        self.place as u32 as usize
     }
 
     /// As Go's error texts show it; `message` is the lexer's, which an error shows.
@@ -143,7 +148,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token { kind, start: self.start as u32, end: self.at as u32 };
+        let token = Token::new(kind, self.start, self.at);
         self.start = self.at;
         token
     }

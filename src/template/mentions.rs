@@ -159,7 +159,7 @@ impl Reader<'_> {
             None => tree[list.nodes].iter().any(|node| match node {
                 Node::Text { index, .. } => self.knows(*index),
                 Node::Action(action) => self.knows(tree[*action].index),
-                Node::Template(call) => self.knows(call.index),
+                Node::Template(call) => self.knows(self.template.tree[*call].index),
                 _ => false,
             }),
         };
@@ -175,6 +175,7 @@ impl Reader<'_> {
                 self.within(settled, dot, |reader| reader.action(&action.pipe));
             }
             Node::Template(call) => {
+                let call = &self.template.tree[*call];
                 let (settled, dot) = (self.knows(call.index), self.dot.clone());
                 self.within(settled, dot, |reader| {
                     let given = call.pipe.as_ref().map(|pipe| reader.given_by_pipe(pipe)).unwrap_or_default();
@@ -182,7 +183,7 @@ impl Reader<'_> {
                 });
             }
             Node::Branch(branch) => self.branch(&self.template.tree[*branch]),
-            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error(_) => {}
+            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {}
         }
     }
 

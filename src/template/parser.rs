@@ -257,7 +257,7 @@ impl<'t> Parser<'t> {
     fn error_node(&mut self, start: usize) -> Node {
         let error = self.last_error();
         let end = self.resume();
-        Node::Error(Box::new(ErrorNode { range: Range::new(start, end.max(start)), error }))
+        Node::Error { range: Range::new(start, end.max(start)), error: self.room.made.add(error) }
     }
 
     fn main(&mut self) -> List {
@@ -265,7 +265,7 @@ impl<'t> Parser<'t> {
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return List { at, nodes: self.room.made.add_all(self.room.siblings.drain(..)), index: None },
+                T::Eof => return List { at, nodes: self.siblings_from(0), index: None },
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
@@ -331,8 +331,15 @@ impl<'t> Parser<'t> {
                 Stop::End | Stop::Eof => break,
             }
         }
-        list.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
+        list.nodes = self.siblings_from(begun);
         list
+    }
+
+    /// Adds the nodes of a list, all of which are there.
+    fn siblings_from(&mut self, begun: usize) -> Slice<Node> {
+        let nodes = self.room.made.add_all(&self.room.siblings[begun..]);
+        self.room.siblings.truncate(begun);
+        nodes
     }
 
     fn add(&mut self, name: Arc<str>, body: List) {
@@ -464,7 +471,7 @@ impl<'t> Parser<'t> {
         self.tree.ranges += (kind == BranchKind::Range) as usize;
         let (mut body, begun) = (List::default(), self.room.siblings.len());
         let mut stop = self.list(&mut body, begun, Some(self.last_end()));
-        body.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
+        body.nodes = self.siblings_from(begun);
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -479,7 +486,7 @@ impl<'t> Parser<'t> {
             if let Some(kind) = chained {
                 self.next_non_space();
                 let node = self.control(kind).unwrap_or_else(|Failed| self.error_node(start));
-                list.nodes = self.room.made.add_all([node].into_iter());
+                list.nodes = self.room.made.add_all(&[node]);
                 list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
             } else {
                 loop {
@@ -490,7 +497,7 @@ impl<'t> Parser<'t> {
                     let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
-                list.nodes = self.room.made.add_all(self.room.siblings.drain(begun..));
+                list.nodes = self.siblings_from(begun);
             }
             otherwise = Some(list);
         }
@@ -509,7 +516,8 @@ impl<'t> Parser<'t> {
             parser.add(name.clone(), body);
         });
         let index = self.record(range, NodeKind::Action);
-        Ok(Node::Template(Box::new(TemplateCall { at: token.start() as u32, range, name, pipe: Some(pipe), index })))
+        let call = TemplateCall { at: token.start() as u32, range, name, pipe: Some(pipe), index };
+        Ok(Node::Template(self.room.made.add(call)))
     }
 
     fn template_call(&mut self, start: usize) -> Parse<Node> {
@@ -526,7 +534,7 @@ impl<'t> Parser<'t> {
         }
         let range = Range::new(start, self.last_end());
         let index = self.record(range, NodeKind::Action);
-        Ok(Node::Template(Box::new(TemplateCall { at: token.start() as u32, range, name, pipe, index })))
+        Ok(Node::Template(self.room.made.add(TemplateCall { at: token.start() as u32, range, name, pipe, index })))
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
@@ -566,14 +574,14 @@ impl<'t> Parser<'t> {
                 | T::Str
                 | T::Variable
                 | T::LeftParen => {
-                    let command = self.command(token)?;
-                    pipe.range = pipe.range.to(command.range);
-                    self.room.commands.push(command);
+                    self.command(token)?;
+                    pipe.range.end = self.room.commands.last().map_or(pipe.range.end, |command| command.range.end);
                 }
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.room.made.add_all(self.room.commands.drain(begun..));
+        pipe.commands = self.room.made.add_all(&self.room.commands[begun..]);
+        self.room.commands.truncate(begun);
         self.check(pipe, context)
     }
 
@@ -597,7 +605,7 @@ impl<'t> Parser<'t> {
         loop {
             let variable = self.peek_non_space();
             if variable.kind != T::Variable {
-                return Ok((self.room.made.add_all(variables.into_iter()), false));
+                return Ok((self.room.made.add_all(&variables), false));
             }
             self.next_non_space();
             let after = self.next();
@@ -609,14 +617,14 @@ impl<'t> Parser<'t> {
                     self.back(after);
                 }
                 self.back(variable);
-                return Ok((self.room.made.add_all(variables.into_iter()), false));
+                return Ok((self.room.made.add_all(&variables), false));
             }
             self.tree.variables.push(&self.text[variable.start()..variable.end()]);
             let range = self.range(&variable);
             let kind = ExpressionKind::Variable { guarded: true };
             variables.push(Expression { range, kind });
             if !comma {
-                return Ok((self.room.made.add_all(variables.into_iter()), next.kind == T::Assign));
+                return Ok((self.room.made.add_all(&variables), next.kind == T::Assign));
             }
             if context != "range" || variables.len() >= 2 {
                 return self.fail(self.range(&next), format!("too many declarations in {context}"));
@@ -628,20 +636,12 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// One that begins with a token that was read already.
-    fn command(&mut self, first: Token) -> Parse<Command> {
-        let mut range = self.range(&first);
+    /// Adds the command that begins with a token that was read already.
+    fn command(&mut self, first: Token) -> Parse<()> {
         let begun = self.room.operands.len();
         let mut token = first;
         loop {
-            let next = match self.operand(token)? {
-                Some(operand) => {
-                    range = range.to(operand.range);
-                    self.room.operands.push(operand);
-                    self.next()
-                }
-                None => token,
-            };
+            let next = if self.operand(token)? { self.next() } else { token };
             match next.kind {
                 T::Space => token = self.next_non_space(),
                 T::RightDelimiter | T::RightParen => break self.back(next),
@@ -649,17 +649,23 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&next, "operand"),
             }
         }
-        let arguments = self.room.made.add_all(self.room.operands.drain(begun..));
-        if arguments.is_empty() { self.fail(range, "empty command") } else { Ok(Command { range, arguments }) }
+        let Some(last) = self.room.operands[begun..].last() else { return self.fail(self.range(&first), "empty command") };
+        let range = Range { end: last.range.end, ..self.range(&first) };
+        let arguments = self.room.made.add_all(&self.room.operands[begun..]);
+        self.room.operands.truncate(begun);
+        self.room.commands.push(Command { range, arguments });
+        Ok(())
     }
 
-    /// None where the token begins none.
-    fn operand(&mut self, token: Token) -> Parse<Option<Expression>> {
-        let Some(term) = self.term(token)? else { return Ok(None) };
-        let field = self.peek();
-        if field.kind != T::Field {
-            return Ok(Some(term));
+    /// Adds the operand that a token begins; false where it begins none.
+    fn operand(&mut self, token: Token) -> Parse<bool> {
+        if !self.term(token)? {
+            return Ok(false);
         }
+        if self.peek().kind != T::Field {
+            return Ok(true);
+        }
+        let Some(term) = self.room.operands.pop() else { return Ok(false) };
         let range = self.with_fields(term.range);
         match &term.kind {
             ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
@@ -669,7 +675,8 @@ impl<'t> Parser<'t> {
             }
             _ => {
                 let base = self.room.made.add(term);
-                Ok(Some(Expression { range, kind: ExpressionKind::Chain { base, guarded: false } }))
+                self.room.operands.push(Expression { range, kind: ExpressionKind::Chain { base, guarded: false } });
+                Ok(true)
             }
         }
     }
@@ -686,8 +693,9 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn term(&mut self, token: Token) -> Parse<Option<Expression>> {
-        let range = self.range(&token);
+    /// As [`Parser::operand`], up to the fields of what is not named itself.
+    fn term(&mut self, token: Token) -> Parse<bool> {
+        let mut range = self.range(&token);
         let kind = match token.kind {
             T::Identifier => ExpressionKind::Function(self.function(&token)?),
             T::Dot => ExpressionKind::Dot,
@@ -699,12 +707,12 @@ impl<'t> Parser<'t> {
                     let help = did_you_mean(&String::from_utf8_lossy(name), known).map(|near| format!("did you mean `{near}`?"));
                     return self.fail_with_help(range, format!("undefined variable {}", quote(name)), help);
                 }
-                let range = self.with_fields(range);
-                return Ok(Some(Expression { range, kind: ExpressionKind::Variable { guarded: false } }));
+                range = self.with_fields(range);
+                ExpressionKind::Variable { guarded: false }
             }
             T::Field => {
-                let range = self.with_fields(range);
-                return Ok(Some(Expression { range, kind: ExpressionKind::Field { guarded: false } }));
+                range = self.with_fields(range);
+                ExpressionKind::Field { guarded: false }
             }
             T::Bool => ExpressionKind::Bool(self.text[token.start()..token.end()] == *b"true"),
             T::CharConstant | T::Complex | T::Number => {
@@ -722,8 +730,8 @@ impl<'t> Parser<'t> {
                 let pipe = self.pipeline("parenthesized pipeline", T::RightParen);
                 self.depth -= 1;
                 let pipe = pipe?;
-                let range = Range::new(token.start(), self.last_end());
-                return Ok(Some(Expression { range, kind: ExpressionKind::Pipe(self.room.made.add(pipe)) }));
+                range.end = self.last_end() as u32;
+                ExpressionKind::Pipe(self.room.made.add(pipe))
             }
             T::Str | T::RawString => {
                 let unescaped = match self.unquoted(&token)? {
@@ -732,9 +740,10 @@ impl<'t> Parser<'t> {
                 };
                 ExpressionKind::Str { unescaped }
             }
-            _ => return Ok(None),
+            _ => return Ok(false),
         };
-        Ok(Some(Expression { range, kind }))
+        self.room.operands.push(Expression { range, kind });
+        Ok(true)
     }
 
     fn function(&mut self, token: &Token) -> Parse<CalleeId> {

@@ -51,6 +51,7 @@ pub struct Tree {
     pipes: Vec<Pipe>,
     commands: Vec<Command>,
     expressions: Vec<Expression>,
+    calls: Vec<TemplateCall>,
     numbers: Vec<Number>,
     strings: Vec<Unescaped>,
     errors: Vec<Unparsed>,
@@ -59,17 +60,23 @@ pub struct Tree {
 impl Tree {
     /// All of it, in as much room as it needs; what is left has room for the next.
     pub fn take(&mut self) -> Tree {
+        fn fitted<T>(parts: &mut Vec<T>) -> Vec<T> {
+            let mut fitted = Vec::with_capacity(parts.len());
+            fitted.append(parts);
+            fitted
+        }
         Tree {
             text: std::mem::take(&mut self.text),
-            nodes: self.nodes.drain(..).collect(),
-            actions: self.actions.drain(..).collect(),
-            branches: self.branches.drain(..).collect(),
-            pipes: self.pipes.drain(..).collect(),
-            commands: self.commands.drain(..).collect(),
-            expressions: self.expressions.drain(..).collect(),
-            numbers: self.numbers.drain(..).collect(),
-            strings: self.strings.drain(..).collect(),
-            errors: self.errors.drain(..).collect(),
+            nodes: fitted(&mut self.nodes),
+            actions: fitted(&mut self.actions),
+            branches: fitted(&mut self.branches),
+            pipes: fitted(&mut self.pipes),
+            commands: fitted(&mut self.commands),
+            expressions: fitted(&mut self.expressions),
+            calls: fitted(&mut self.calls),
+            numbers: fitted(&mut self.numbers),
+            strings: fitted(&mut self.strings),
+            errors: fitted(&mut self.errors),
         }
     }
 
@@ -81,10 +88,10 @@ impl Tree {
     }
 
     /// Adds parts side by side, and tells their place.
-    pub fn add_all<T: Part>(&mut self, parts: impl Iterator<Item = T>) -> Slice<T> {
+    pub fn add_all<T: Part + Copy>(&mut self, parts: &[T]) -> Slice<T> {
         let all = T::all_mut(self);
         let start = all.len() as u32;
-        all.extend(parts);
+        all.extend_from_slice(parts);
         Slice { start, end: all.len() as u32, of: PhantomData }
     }
 }
@@ -190,6 +197,7 @@ parts!(
     Pipe: pipes,
     Command: commands,
     Expression: expressions,
+    TemplateCall: calls,
     Number: numbers,
     Unescaped: strings,
     Unparsed: errors
@@ -223,15 +231,26 @@ pub struct List {
 }
 
 /// What is large stands elsewhere: most nodes are short texts.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Node {
-    Text { range: Range, index: NodeIndex },
+    Text {
+        range: Range,
+        index: NodeIndex,
+    },
     Action(Id<Action>),
     Branch(Id<Branch>),
-    Template(Box<TemplateCall>),
-    Break { at: u32 },
-    Continue { at: u32 },
-    Error(Box<ErrorNode>),
+    Template(Id<TemplateCall>),
+    Break {
+        at: u32,
+    },
+    Continue {
+        at: u32,
+    },
+    /// What could not be parsed; its range goes up to where the parser went on.
+    Error {
+        range: Range,
+        error: Id<Unparsed>,
+    },
 }
 
 #[derive(Debug)]
@@ -240,13 +259,6 @@ pub struct Action {
     pub range: Range,
     pub pipe: Pipe,
     pub index: NodeIndex,
-}
-
-/// What could not be parsed, up to where the parser went on.
-#[derive(Debug)]
-pub struct ErrorNode {
-    pub range: Range,
-    pub error: Unparsed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -302,7 +314,7 @@ pub struct Unparsed {
     pub range: Range,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Command {
     pub range: Range,
     /// The function or value, then its arguments; never empty.
@@ -364,13 +376,13 @@ impl Callee {
 }
 
 /// There are more of them than of anything else: what the text tells is not kept besides.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Expression {
     pub range: Range,
     pub kind: ExpressionKind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum ExpressionKind {
     Dot,
     Nil,
@@ -429,7 +441,7 @@ impl Describe for Node {
     fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
         match self {
             Node::Text { range, .. } => out.extend_from_slice(slice(&tree.text, *range)),
-            Node::Error(error) => out.extend_from_slice(slice(&tree.text, error.range)),
+            Node::Error { range, .. } => out.extend_from_slice(slice(&tree.text, *range)),
             Node::Action(action) => {
                 out.extend_from_slice(b"{{");
                 tree[*action].pipe.describe(tree, out);
@@ -448,6 +460,7 @@ impl Describe for Node {
                 out.extend_from_slice(b"{{end}}");
             }
             Node::Template(call) => {
+                let call = &tree[*call];
                 out.extend_from_slice(format!("{{{{template {}", super::print::quote(call.name.as_bytes())).as_bytes());
                 if let Some(pipe) = &call.pipe {
                     out.push(b' ');
