@@ -71,14 +71,16 @@ fn main() {
 }
 
 /// What starting takes is a part of the time of a small chart. The program lies at a fixed address, as Go links Helm: to adjust 45,000 pointers
-/// of our tables would take a sixth. It needs no loader, where the system's libraries can be linked in. And its file is written, not mapped into
-/// the linker: so Linux keeps it in larger pieces, of which a run has to ask for fewer.
+/// of our tables would take a sixth. It needs no loader, where the system's libraries can be linked in. And Linux may keep its file in pieces as
+/// large as a large page (2 MiB), of which a run needs to ask for a few: where the file was written, not mapped into the linker, and where it
+/// lies in memory as far behind the start of such a page as in the file.
 fn link_for_a_quick_start() {
     if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("CARGO_CFG_TARGET_ENV") != "gnu" {
         return;
     }
     let is_static = variable("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
-    let mut arguments: Vec<String> = if is_static { Vec::new() } else { vec!["-no-pie".into()] };
+    let mut arguments = vec!["-Wl,-z,max-page-size=2097152".to_string()];
+    arguments.extend((!is_static).then(|| "-no-pie".into()));
     if variable("HOST") == variable("TARGET") {
         for more in [if is_static { None } else { libraries() }, written()].into_iter().flatten() {
             let all = [&arguments[..], &more[..]].concat();
