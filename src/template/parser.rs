@@ -265,7 +265,7 @@ impl<'t> Parser<'t> {
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return List { at, nodes: self.siblings_from(0), index: None },
+                T::Eof => return List { at, nodes: self.room.made.add_from(&mut self.room.siblings, 0), index: None },
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
@@ -331,15 +331,8 @@ impl<'t> Parser<'t> {
                 Stop::End | Stop::Eof => break,
             }
         }
-        list.nodes = self.siblings_from(begun);
+        list.nodes = self.room.made.add_from(&mut self.room.siblings, begun);
         list
-    }
-
-    /// Adds the nodes of a list, all of which are there.
-    fn siblings_from(&mut self, begun: usize) -> Slice<Node> {
-        let nodes = self.room.made.add_all(&self.room.siblings[begun..]);
-        self.room.siblings.truncate(begun);
-        nodes
     }
 
     fn add(&mut self, name: Arc<str>, body: List) {
@@ -471,7 +464,7 @@ impl<'t> Parser<'t> {
         self.tree.ranges += (kind == BranchKind::Range) as usize;
         let (mut body, begun) = (List::default(), self.room.siblings.len());
         let mut stop = self.list(&mut body, begun, Some(self.last_end()));
-        body.nodes = self.siblings_from(begun);
+        body.nodes = self.room.made.add_from(&mut self.room.siblings, begun);
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
@@ -497,7 +490,7 @@ impl<'t> Parser<'t> {
                     let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
-                list.nodes = self.siblings_from(begun);
+                list.nodes = self.room.made.add_from(&mut self.room.siblings, begun);
             }
             otherwise = Some(list);
         }
@@ -573,15 +566,14 @@ impl<'t> Parser<'t> {
                 | T::RawString
                 | T::Str
                 | T::Variable
-                | T::LeftParen => {
-                    self.command(token)?;
-                    pipe.range.end = self.room.commands.last().map_or(pipe.range.end, |command| command.range.end);
-                }
+                | T::LeftParen => self.command(token)?,
                 _ => return self.unexpected(&token, context),
             }
         }
-        pipe.commands = self.room.made.add_all(&self.room.commands[begun..]);
-        self.room.commands.truncate(begun);
+        if let Some(last) = self.room.commands[begun..].last() {
+            pipe.range.end = last.range.end;
+        }
+        pipe.commands = self.room.made.add_from(&mut self.room.commands, begun);
         self.check(pipe, context)
     }
 
@@ -651,8 +643,7 @@ impl<'t> Parser<'t> {
         }
         let Some(last) = self.room.operands[begun..].last() else { return self.fail(self.range(&first), "empty command") };
         let range = Range { end: last.range.end, ..self.range(&first) };
-        let arguments = self.room.made.add_all(&self.room.operands[begun..]);
-        self.room.operands.truncate(begun);
+        let arguments = self.room.made.add_from(&mut self.room.operands, begun);
         self.room.commands.push(Command { range, arguments });
         Ok(())
     }

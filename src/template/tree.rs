@@ -94,6 +94,13 @@ impl Tree {
         all.extend_from_slice(parts);
         Slice { start, end: all.len() as u32, of: PhantomData }
     }
+
+    /// Moves the parts from `begun` on to the tree, where they stand side by side, and tells their place.
+    pub fn add_from<T: Part + Copy>(&mut self, parts: &mut Vec<T>, begun: usize) -> Slice<T> {
+        let added = self.add_all(&parts[begun..]);
+        parts.truncate(begun);
+        added
+    }
 }
 
 /// The place of a part in its tree.
