@@ -1,4 +1,5 @@
-//! What each stage costs on the chart that ships here: `cargo bench`. Whole processes, beside real Helm, are compared by `benches/compare`.
+//! What each stage costs on the chart that ships here: `cargo bench`. Whole processes, beside real
+//! Helm, are compared by `benches/compare`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -15,38 +16,98 @@ use thebot_lint::{Options, chart, kubernetes, lint, threads, yaml};
 const CHART: &str = "charts/thebot";
 
 fn stages(criterion: &mut Criterion) {
-    let options = Options { paths: vec![CHART.into()], ..Options::default() };
+    let options = Options {
+        paths: vec![CHART.into()],
+        ..Options::default()
+    };
     let file = thebot_lint::config::find(Path::new(CHART));
     let setup = || Setup::new(file.as_deref(), &options).expect("a setup");
     criterion.bench_function("setup", |b| b.iter(|| black_box(setup())));
-    criterion.bench_function("load", |b| b.iter(|| chart::load(CHART, &mut Sources::default(), chart::Options::default()).is_ok()));
+    criterion.bench_function("load", |b| {
+        b.iter(|| chart::load(CHART, &mut Sources::default(), chart::Options::default()).is_ok())
+    });
     let one = setup();
     criterion.bench_function("render all environments and versions", |b| {
-        b.iter(|| Rendering::new(Path::new(CHART), &one, &options).expect("renders").is_ok());
+        b.iter(|| {
+            Rendering::new(Path::new(CHART), &one, &options)
+                .expect("renders")
+                .is_ok()
+        });
     });
     let mut sources = Sources::default();
     let chart = chart::load(CHART, &mut sources, chart::Options::default()).expect("loads");
     let environment = Environment::new("default");
-    let inputs = environment.prepare(&chart, &mut sources).expect("has values");
-    for (name, provenance) in [("render one environment", true), ("the same without provenance", false)] {
+    let inputs = environment
+        .prepare(&chart, &mut sources)
+        .expect("has values");
+    for (name, provenance) in [
+        ("render one environment", true),
+        ("the same without provenance", false),
+    ] {
         let capabilities = &Capabilities::default();
-        let options = render::Options { capabilities, others: &[], stop: true, provenance, skip_schema: false, limits: sources.limits };
+        let options = render::Options {
+            capabilities,
+            others: &[],
+            stop: true,
+            provenance,
+            skip_schema: false,
+            limits: sources.limits,
+        };
         criterion.bench_function(name, |b| {
-            threads::deep(|| b.iter(|| render::render(&chart, &sources, &environment, &inputs, options, &render::Cache::default(), 1).outputs.len()));
+            threads::deep(|| {
+                b.iter(|| {
+                    render::render(
+                        &chart,
+                        &sources,
+                        &environment,
+                        &inputs,
+                        options,
+                        &render::Cache::default(),
+                        1,
+                    )
+                    .outputs
+                    .len()
+                })
+            });
         });
     }
-    let Ok(Ok(rendering)) = Rendering::new(Path::new(CHART), &one, &options) else { panic!("the chart does not render") };
+    let Ok(Ok(rendering)) = Rendering::new(Path::new(CHART), &one, &options) else {
+        panic!("the chart does not render")
+    };
     let objects: Vec<_> = rendering.objects().collect();
     criterion.bench_function("judge all objects by the kubernetes room", |b| {
         let schemas = kubernetes::Schemas::default();
-        b.iter(|| objects.iter().map(|o| kubernetes::check(o, rendering.versions, &schemas).len()).sum::<usize>());
+        b.iter(|| {
+            objects
+                .iter()
+                .map(|o| kubernetes::check(o, rendering.versions, &schemas).len())
+                .sum::<usize>()
+        });
     });
-    criterion.bench_function("judge all objects by the rules", |b| b.iter(|| objects.iter().map(|o| one.rules.check_object(o).len()).sum::<usize>()));
+    criterion.bench_function("judge all objects by the rules", |b| {
+        b.iter(|| {
+            objects
+                .iter()
+                .map(|o| one.rules.check_object(o).len())
+                .sum::<usize>()
+        })
+    });
     let values = std::fs::read(format!("{CHART}/values.yaml")).expect("values.yaml");
-    criterion.bench_function("read values.yaml", |b| b.iter(|| yaml::parse(black_box(&values), thebot_lint::source::SourceId::new(0, 0), 0).is_ok()));
+    criterion.bench_function("read values.yaml", |b| {
+        b.iter(|| {
+            yaml::parse(
+                black_box(&values),
+                thebot_lint::source::SourceId::new(0, 0),
+                0,
+            )
+            .is_ok()
+        })
+    });
     criterion.bench_function("lint", |b| b.iter(|| lint(&options).expect("lints")));
     let report = lint(&options).expect("lints");
-    criterion.bench_function("write HTML", |b| b.iter(|| report.write(Format::Html, Style::default())));
+    criterion.bench_function("write HTML", |b| {
+        b.iter(|| report.write(Format::Html, Style::default()))
+    });
 }
 
 criterion_group! {

@@ -1,4 +1,5 @@
-//! The editor of the `lsp` target: messages made of any bytes, for a server with a tiny chart, and what holds for all that it answers.
+//! The editor of the `lsp` target: messages made of any bytes, for a server with a tiny chart, and
+//! what holds for all that it answers.
 
 use super::parts;
 use lsp_server::{Connection, Message};
@@ -8,16 +9,32 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Written once: the texts that are tried are those that the editor shows, so that no input costs the disk anything.
+/// Written once: the texts that are tried are those that the editor shows, so that no input costs
+/// the disk anything.
 static CHART: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join("thebot-lint-editor");
     for (name, text) in [
-        ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: s, version: 1.0.0, condition: s.on}]\n"),
-        ("c/values.yaml", "a: 1\nb: {c: x}\nl: [{n: 1}]\ns: {on: true}\n"),
+        (
+            "c/Chart.yaml",
+            "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: s, version: 1.0.0, condition: s.on}]\n",
+        ),
+        (
+            "c/values.yaml",
+            "a: 1\nb: {c: x}\nl: [{n: 1}]\ns: {on: true}\n",
+        ),
         ("c/values-prod.yaml", "a: 2\n"),
-        ("c/templates/a.yaml", "a: {{ .Values.a }}\nb: {{ include \"h\" . }}\n"),
-        ("c/templates/_h.tpl", "{{ define \"h\" }}{{ .Values.b.c }}{{ end }}\n"),
-        ("c/charts/s/Chart.yaml", "apiVersion: v2\nname: s\nversion: 1.0.0\n"),
+        (
+            "c/templates/a.yaml",
+            "a: {{ .Values.a }}\nb: {{ include \"h\" . }}\n",
+        ),
+        (
+            "c/templates/_h.tpl",
+            "{{ define \"h\" }}{{ .Values.b.c }}{{ end }}\n",
+        ),
+        (
+            "c/charts/s/Chart.yaml",
+            "apiVersion: v2\nname: s\nversion: 1.0.0\n",
+        ),
         ("c/.thebot-lint.yaml", LIMITS),
         ("notes.yaml", "a: 1\n"),
     ] {
@@ -48,8 +65,17 @@ const FILES: [&str; 12] = [
     "file:///%zz%ff/../%2e",
 ];
 
-const AT_A_PLACE: [&str; 9] =
-    ["hover", "completion", "definition", "references", "documentSymbol", "codeAction", "inlayHint", "prepareRename", "rename"];
+const AT_A_PLACE: [&str; 9] = [
+    "hover",
+    "completion",
+    "definition",
+    "references",
+    "documentSymbol",
+    "codeAction",
+    "inlayHint",
+    "prepareRename",
+    "rename",
+];
 
 /// What else the server is told or asked, with any parameters.
 const ANYTHING: [&str; 12] = [
@@ -70,16 +96,25 @@ const ANYTHING: [&str; 12] = [
 /// No answer may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One message a text: what it is, which file it is about, and the rest as its parameters. Every request is answered once, no answer is that the
-/// server broke, ranges and edits lie in the texts that they are of, and in the end every open file of the chart has the diagnostics of its
-/// newest text.
+/// One message a text: what it is, which file it is about, and the rest as its parameters. Every
+/// request is answered once, no answer is that the server broke, ranges and edits lie in the texts
+/// that they are of, and in the end every open file of the chart has the diagnostics of its newest
+/// text.
 pub fn lsp(data: &[u8]) {
     let (ours, connection) = Connection::memory();
     let server = std::thread::spawn(move || thebot_lint::lsp::speak(ours));
-    let mut editor = Editor { connection, open: BTreeMap::new(), published: BTreeMap::new(), complaints: 0, next: 0 };
+    let mut editor = Editor {
+        connection,
+        open: BTreeMap::new(),
+        published: BTreeMap::new(),
+        complaints: 0,
+        next: 0,
+    };
     editor.ask("initialize", json!({"capabilities": {}}));
     editor.tell("initialized", json!({}));
-    parts(data).take(24).for_each(|message| editor.message(message));
+    parts(data)
+        .take(24)
+        .for_each(|message| editor.message(message));
     editor.settle();
     editor.ask("shutdown", Value::Null);
     editor.tell("exit", Value::Null);
@@ -108,21 +143,35 @@ fn number(byte: u8) -> u32 {
 
 impl Editor {
     fn message(&mut self, message: &[u8]) {
-        let [what, which, rest @ ..] = message else { return };
+        let [what, which, rest @ ..] = message else {
+            return;
+        };
         let byte = |at: usize| rest.get(at).copied().unwrap_or(0);
-        let text = |from: usize| String::from_utf8_lossy(rest.get(from..).unwrap_or_default()).into_owned();
-        let position = |at: usize| json!({"line": number(byte(at)), "character": number(byte(at + 1))});
+        let text = |from: usize| {
+            String::from_utf8_lossy(rest.get(from..).unwrap_or_default()).into_owned()
+        };
+        let position =
+            |at: usize| json!({"line": number(byte(at)), "character": number(byte(at + 1))});
         let range = |at: usize| json!({"start": position(at), "end": position(at + 2)});
         let uri = uri(*which);
         let document = json!({"uri": uri});
         match what % 12 {
             0 => {
                 let version = self.open.get(&uri).map_or(0, |(version, _)| version + 1);
-                self.open.insert(uri.clone(), (version, with_limits(&uri, &text(0)).encode_utf16().collect()));
+                self.open.insert(
+                    uri.clone(),
+                    (
+                        version,
+                        with_limits(&uri, &text(0)).encode_utf16().collect(),
+                    ),
+                );
                 let item = json!({"uri": uri, "languageId": "helm", "version": version, "text": with_limits(&uri, &text(0))});
                 self.tell("textDocument/didOpen", json!({"textDocument": item}));
             }
-            1 => self.change(&uri, json!([{"range": range(0), "text": text(4)}, {"range": range(1), "text": ""}])),
+            1 => self.change(
+                &uri,
+                json!([{"range": range(0), "text": text(4)}, {"range": range(1), "text": ""}]),
+            ),
             2 => self.change(&uri, json!([{"text": with_limits(&uri, &text(0))}])),
             3 => {
                 self.open.remove(&uri);
@@ -130,14 +179,25 @@ impl Editor {
                 self.tell("textDocument/didClose", json!({"textDocument": document}));
             }
             4 => self.tell("textDocument/didSave", json!({"textDocument": document})),
-            5 => self.tell("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri, "type": byte(0)}]})),
-            6 => self.tell("workspace/didRenameFiles", json!({"files": [{"oldUri": uri, "newUri": self::uri(byte(0))}]})),
+            5 => self.tell(
+                "workspace/didChangeWatchedFiles",
+                json!({"changes": [{"uri": uri, "type": byte(0)}]}),
+            ),
+            6 => self.tell(
+                "workspace/didRenameFiles",
+                json!({"files": [{"oldUri": uri, "newUri": self::uri(byte(0))}]}),
+            ),
             7 => self.tell("$/cancelRequest", json!({"id": byte(0)})),
             8 => {
-                let command = ["thebot-lint.rendered", "thebot-lint.environments", "x"][usize::from(byte(0) % 3)];
+                let command = ["thebot-lint.rendered", "thebot-lint.environments", "x"]
+                    [usize::from(byte(0) % 3)];
                 let environment = ["prod", "default", "x"][usize::from(byte(1) % 3)];
-                let argument = json!({"uri": uri, "environment": environment, "template": byte(2) % 2 == 0});
-                self.ask("workspace/executeCommand", json!({"command": command, "arguments": [argument]}));
+                let argument =
+                    json!({"uri": uri, "environment": environment, "template": byte(2) % 2 == 0});
+                self.ask(
+                    "workspace/executeCommand",
+                    json!({"command": command, "arguments": [argument]}),
+                );
             }
             9 => {
                 let method = ANYTHING[usize::from(byte(0)) % ANYTHING.len()];
@@ -153,21 +213,30 @@ impl Editor {
             }
             10 => self.send(json!({"id": byte(0), "result": text(1)})),
             _ => {
-                let found = self.published.get(&uri).map_or(json!([]), |p| p["diagnostics"].clone());
-                let context = json!({"diagnostics": found, "includeDeclaration": byte(0) & 0x80 == 0});
+                let found = self
+                    .published
+                    .get(&uri)
+                    .map_or(json!([]), |p| p["diagnostics"].clone());
+                let context =
+                    json!({"diagnostics": found, "includeDeclaration": byte(0) & 0x80 == 0});
                 let method = AT_A_PLACE[usize::from(byte(0)) % AT_A_PLACE.len()];
-                let parameters =
-                    json!({"textDocument": document, "position": position(1), "range": range(1), "context": context, "newName": text(5)});
+                let parameters = json!({"textDocument": document, "position": position(1), "range": range(1), "context": context, "newName": text(5)});
                 self.ask(&format!("textDocument/{method}"), parameters);
             }
         }
     }
 
     fn change(&mut self, uri: &str, changes: Value) {
-        let Some((version, text)) = self.open.get_mut(uri) else { return };
+        let Some((version, text)) = self.open.get_mut(uri) else {
+            return;
+        };
         *version += 1;
         for change in changes.as_array().into_iter().flatten() {
-            let new: Vec<u16> = change["text"].as_str().unwrap_or_default().encode_utf16().collect();
+            let new: Vec<u16> = change["text"]
+                .as_str()
+                .unwrap_or_default()
+                .encode_utf16()
+                .collect();
             match change.get("range") {
                 None => *text = new,
                 Some(range) => {
@@ -178,7 +247,10 @@ impl Editor {
             }
         }
         let document = json!({"uri": uri, "version": version});
-        self.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": changes}));
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": document, "contentChanges": changes}),
+        );
     }
 
     fn send(&self, message: Value) {
@@ -203,18 +275,30 @@ impl Editor {
     /// Takes what the server says next; the request that it answers.
     fn take(&mut self, waiting_for: &str, since: Instant) -> Option<i32> {
         let left = PATIENCE.saturating_sub(since.elapsed());
-        let message = self.connection.receiver.recv_timeout(left).unwrap_or_else(|_| panic!("nothing comes of {waiting_for}"));
+        let message = self
+            .connection
+            .receiver
+            .recv_timeout(left)
+            .unwrap_or_else(|_| panic!("nothing comes of {waiting_for}"));
         let message = serde_json::to_value(message).expect("JSON");
         // The words of the message alone may be the fuzzer's own.
-        let panicked =
-            message["error"]["code"] == -32603 || message["params"]["message"].as_str().is_some_and(|text| text.contains("please report it"));
+        let panicked = message["error"]["code"] == -32603
+            || message["params"]["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("please report it"));
         assert!(!panicked, "{waiting_for}: {message}");
         self.lies_in_texts(&message);
         match message["method"].as_str() {
             Some("textDocument/publishDiagnostics") => {
-                let uri = message["params"]["uri"].as_str().expect("a URI").to_string();
+                let uri = message["params"]["uri"]
+                    .as_str()
+                    .expect("a URI")
+                    .to_string();
                 if let Some((newest, _)) = self.open.get(&uri) {
-                    assert!(message["params"]["version"].as_i64() <= Some(i64::from(*newest)), "{message}");
+                    assert!(
+                        message["params"]["version"].as_i64() <= Some(i64::from(*newest)),
+                        "{message}"
+                    );
                     self.published.insert(uri, message["params"].clone());
                 }
                 None
@@ -232,19 +316,28 @@ impl Editor {
         }
     }
 
-    /// Until all open files of the chart have diagnostics of their newest texts, or the server says why not.
+    /// Until all open files of the chart have diagnostics of their newest texts, or the server says
+    /// why not.
     fn settle(&mut self) {
         let (since, complaints) = (Instant::now(), self.complaints);
-        let open: Vec<String> = self.open.keys().filter(|uri| uri.contains("/c/")).cloned().collect();
+        let open: Vec<String> = self
+            .open
+            .keys()
+            .filter(|uri| uri.contains("/c/"))
+            .cloned()
+            .collect();
         for uri in open {
-            while self.complaints == complaints && self.published.get(&uri).and_then(|p| p["version"].as_i64()) != Some(i64::from(self.open[&uri].0))
+            while self.complaints == complaints
+                && self.published.get(&uri).and_then(|p| p["version"].as_i64())
+                    != Some(i64::from(self.open[&uri].0))
             {
                 self.take(&uri, since);
             }
         }
     }
 
-    /// Ranges begin before they end; edits lie in the text that they are for, in its newest version, and none overlaps another.
+    /// Ranges begin before they end; edits lie in the text that they are for, in its newest
+    /// version, and none overlaps another.
     fn lies_in_texts(&self, message: &Value) {
         let place = |at: &Value| (at["line"].as_u64(), at["character"].as_u64());
         let mut stack = vec![message];
@@ -252,50 +345,94 @@ impl Editor {
             if let (Some(start), Some(end)) = (value.get("start"), value.get("end")) {
                 assert!(place(start) <= place(end), "{message}");
             }
-            if let (Some(document), Some(edits)) = (value.get("textDocument"), value["edits"].as_array())
-                && let Some((version, text)) = self.open.get(document["uri"].as_str().unwrap_or_default())
+            if let (Some(document), Some(edits)) =
+                (value.get("textDocument"), value["edits"].as_array())
+                && let Some((version, text)) =
+                    self.open.get(document["uri"].as_str().unwrap_or_default())
             {
-                assert_eq!(document["version"].as_i64(), Some(i64::from(*version)), "{message}");
+                assert_eq!(
+                    document["version"].as_i64(),
+                    Some(i64::from(*version)),
+                    "{message}"
+                );
                 let range = |edit: &Value| {
                     let of = |at: &Value| {
                         let offset = offset(text, at);
-                        let line = text[..offset].iter().rposition(|unit| *unit == u16::from(b'\n')).map_or(0, |at| at + 1);
-                        assert_eq!(at["character"].as_u64(), Some((offset - line) as u64), "{message}");
+                        let line = text[..offset]
+                            .iter()
+                            .rposition(|unit| *unit == u16::from(b'\n'))
+                            .map_or(0, |at| at + 1);
+                        assert_eq!(
+                            at["character"].as_u64(),
+                            Some((offset - line) as u64),
+                            "{message}"
+                        );
                         offset
                     };
                     (of(&edit["range"]["start"]), of(&edit["range"]["end"]))
                 };
                 let mut ranges: Vec<(usize, usize)> = edits.iter().map(range).collect();
                 ranges.sort_unstable();
-                assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{message}");
+                assert!(
+                    ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+                    "{message}"
+                );
             }
             stack.extend(value.as_array().into_iter().flatten());
-            stack.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+            stack.extend(
+                value
+                    .as_object()
+                    .into_iter()
+                    .flat_map(serde_json::Map::values),
+            );
         }
     }
 }
 
 fn uri(which: u8) -> String {
     let file = FILES[usize::from(which) % FILES.len()];
-    if file.starts_with('/') { format!("file://{}{file}", CHART.display()) } else { file.to_string() }
+    if file.starts_with('/') {
+        format!("file://{}{file}", CHART.display())
+    } else {
+        file.to_string()
+    }
 }
 
-/// What the configuration names may lie anywhere on the machine that fuzzes, and without its limits a template may take its time.
+/// What the configuration names may lie anywhere on the machine that fuzzes, and without its limits
+/// a template may take its time.
 fn with_limits(uri: &str, text: &str) -> String {
-    if uri.ends_with(".thebot-lint.yaml") { format!("{}\n{LIMITS}", text.replace('/', "")) } else { text.to_string() }
+    if uri.ends_with(".thebot-lint.yaml") {
+        format!("{}\n{LIMITS}", text.replace('/', ""))
+    } else {
+        text.to_string()
+    }
 }
 
 /// As the protocol has it: the end of the line, or of the text, where a position lies past it.
 fn offset(text: &[u16], at: &Value) -> usize {
     let number = |name: &str| at[name].as_u64().unwrap_or(0) as usize;
     let newline = u16::from(b'\n');
-    let starts = std::iter::once(0).chain(text.iter().enumerate().filter(|(_, unit)| **unit == newline).map(|(at, _)| at + 1));
-    let Some(start) = starts.into_iter().nth(number("line")) else { return text.len() };
+    let starts = std::iter::once(0).chain(
+        text.iter()
+            .enumerate()
+            .filter(|(_, unit)| **unit == newline)
+            .map(|(at, _)| at + 1),
+    );
+    let Some(start) = starts.into_iter().nth(number("line")) else {
+        return text.len();
+    };
     let line = &text[start..];
-    let line = &line[..line.iter().position(|unit| *unit == newline).unwrap_or(line.len())];
+    let line = &line[..line
+        .iter()
+        .position(|unit| *unit == newline)
+        .unwrap_or(line.len())];
     let line = line.strip_suffix(&[u16::from(b'\r')]).unwrap_or(line);
     let column = number("character").min(line.len());
     // Inside of a surrogate pair: its start.
-    let inside = column > 0 && line.get(column).is_some_and(|unit| (0xdc00..0xe000).contains(unit)) && (0xd800..0xdc00).contains(&line[column - 1]);
+    let inside = column > 0
+        && line
+            .get(column)
+            .is_some_and(|unit| (0xdc00..0xe000).contains(unit))
+        && (0xd800..0xdc00).contains(&line[column - 1]);
     start + column - usize::from(inside)
 }

@@ -1,8 +1,9 @@
-//! What holds for any bytes whatsoever, one function for each room that reads what strangers wrote. Each is a fuzz target of its name
-//! (`fuzz_targets/`), and `cargo test` gives it the inputs that were found before (`fixtures/hostile/<name>/`) and random ones.
+//! What holds for any bytes whatsoever, one function for each room that reads what strangers wrote.
+//! Each is a fuzz target of its name (`fuzz_targets/`), and `cargo test` gives it the inputs that
+//! were found before (`fixtures/hostile/<name>/`) and random ones.
 //!
-//! A function returns where the invariant holds and panics where it does not. Input that needs several texts has them with [`BETWEEN`]
-//! between them.
+//! A function returns where the invariant holds and panics where it does not. Input that needs
+//! several texts has them with [`BETWEEN`] between them.
 
 mod editor;
 
@@ -46,19 +47,25 @@ fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn lies_in(span: Span, length: usize) {
-    assert!(span.start <= span.end && span.end as usize <= length, "{span:?} of {length} bytes");
+    assert!(
+        span.start <= span.end && span.end as usize <= length,
+        "{span:?} of {length} bytes"
+    );
 }
 
 fn spans_lie_in(node: &Node, length: usize) {
     lies_in(node.span, length);
-    node.items().iter().for_each(|item| spans_lie_in(item, length));
+    node.items()
+        .iter()
+        .for_each(|item| spans_lie_in(item, length));
     for entry in node.entries() {
         lies_in(entry.key_span, length);
         spans_lie_in(&entry.value, length);
     }
 }
 
-/// The YAML reader: every span lies in the text, strict reading refuses nothing but keys that stand twice, manifests are read.
+/// The YAML reader: every span lies in the text, strict reading refuses nothing but keys that stand
+/// twice, manifests are read.
 pub fn yaml(data: &[u8]) {
     let source = SourceId::new(0, 0);
     let lenient = yaml::parse(data, source, 0);
@@ -78,10 +85,22 @@ pub fn yaml(data: &[u8]) {
     }
     let (sources, source) = one(data);
     let mut found = Vec::new();
-    for object in manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found) {
+    for object in manifest::read(
+        &sources.get(source).text,
+        source,
+        &"a.yaml".into(),
+        None,
+        &mut found,
+    ) {
         spans_lie_in(&object.root, data.len());
     }
-    manifest::read(&sources.get(source).text, source, &"a.yaml".into(), Some(0), &mut found);
+    manifest::read(
+        &sources.get(source).text,
+        source,
+        &"a.yaml".into(),
+        Some(0),
+        &mut found,
+    );
     found.iter().for_each(|d| lies_in(d.span, data.len()));
 }
 
@@ -94,16 +113,27 @@ fn one(data: &[u8]) -> (Sources, SourceId) {
 /// `toYaml` and `toJson`: what was written is read as what it was.
 pub fn to_yaml(data: &[u8]) {
     let (sources, source) = one(data);
-    let Ok(node) = yaml::read(&sources, source) else { return };
+    let Ok(node) = yaml::read(&sources, source) else {
+        return;
+    };
     let mut origins = Origins::default();
     let value = yaml::to_value(&node, &sources, &mut origins);
     if let Ok(written) = yaml::emit(&value, &mut origins) {
         let text = written.as_text().expect("text");
-        let read = yaml::value_from_text(text, written.origin, &mut origins, &Limits::default(), &mut usize::MAX.clone())
-            .unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&text.bytes)));
+        let read = yaml::value_from_text(
+            text,
+            written.origin,
+            &mut origins,
+            &Limits::default(),
+            &mut usize::MAX.clone(),
+        )
+        .unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&text.bytes)));
         let again = yaml::emit(&read, &mut origins).expect("it could be written before");
         let again = again.as_text().expect("text");
-        assert_eq!(String::from_utf8_lossy(&text.bytes), String::from_utf8_lossy(&again.bytes));
+        assert_eq!(
+            String::from_utf8_lossy(&text.bytes),
+            String::from_utf8_lossy(&again.bytes)
+        );
     }
     let _ = yaml::emit_pretty(&value, &mut origins);
 }
@@ -118,7 +148,8 @@ fn map_of(text: &[u8], origins: &mut Origins) -> Map {
     }
 }
 
-/// Lexer, parser, evaluator and functions: template, helpers, values. Every place of an error and of the record lies in its text.
+/// Lexer, parser, evaluator and functions: template, helpers, values. Every place of an error and
+/// of the record lies in its text.
 pub fn template(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
@@ -130,15 +161,24 @@ pub fn template(data: &[u8]) {
             let id = sources.add(Source::new(name, text, SourceKind::File));
             templates.add(name, id, text);
         }
-        templates.errors().iter().for_each(|e| lies_in(e.span, sources.get(e.span.source).text.len()));
-        templates.nodes().for_each(|n| lies_in(n.span, sources.get(n.span.source).text.len()));
+        templates
+            .errors()
+            .iter()
+            .for_each(|e| lies_in(e.span, sources.get(e.span.source).text.len()));
+        templates
+            .nodes()
+            .for_each(|n| lies_in(n.span, sources.get(n.span.source).text.len()));
         let mut limits = Limits::default();
         limits.set(Limit::TemplateSteps, 20_000);
         limits.set(Limit::RenderText, 4 << 20);
         let mut renderer = Renderer::new(&templates, 1, "default", limits);
         let values = map_of(values, renderer.origins());
         let mut root = MapData::default();
-        root.insert(b"Values", Default::default(), Value::new(Kind::Map(values), Default::default()));
+        root.insert(
+            b"Values",
+            Default::default(),
+            Value::new(Kind::Map(values), Default::default()),
+        );
         let failed = match renderer.execute("a.yaml", &Value::map(root)) {
             Ok(text) => {
                 renderer.derive("a.yaml", &text);
@@ -149,9 +189,18 @@ pub fn template(data: &[u8]) {
         let (derived, record) = renderer.finish();
         sources.adopt(1, derived);
         if let Some(error) = failed {
-            error.includes.iter().chain([&error.span]).for_each(|&s| lies_in(s, sources.get(s.source).text.len()));
+            error
+                .includes
+                .iter()
+                .chain([&error.span])
+                .for_each(|&s| lies_in(s, sources.get(s.source).text.len()));
         }
-        record.read.iter().for_each(|&span| lies_in(span, sources.get(span.source).text.len().max(span.end as usize)));
+        record.read.iter().for_each(|&span| {
+            lies_in(
+                span,
+                sources.get(span.source).text.len().max(span.end as usize),
+            )
+        });
     });
 }
 
@@ -162,7 +211,10 @@ pub fn values(data: &[u8]) {
     let (a, b, flag) = (next(), next(), String::from_utf8_lossy(next()));
     let mut origins = Origins::default();
     let written = |map: &Map, origins: &mut Origins| {
-        let text = yaml::emit(&Value::new(Kind::Map(map.clone()), Default::default()), origins);
+        let text = yaml::emit(
+            &Value::new(Kind::Map(map.clone()), Default::default()),
+            origins,
+        );
         text.map(|t| t.as_text().map(|t| t.bytes.to_vec()))
     };
     let (a, b) = (map_of(a, &mut origins), map_of(b, &mut origins));
@@ -173,29 +225,54 @@ pub fn values(data: &[u8]) {
         merging::merge_files(&merged, over);
         assert_eq!(written(&merged, &mut origins), alone);
     }
-    // What was merged in once changes nothing when it is merged in again; nobody's own map is changed.
+    // What was merged in once changes nothing when it is merged in again; nobody's own map is
+    // changed.
     let other = written(&b, &mut origins);
     let merged = merging::deep_copy_map(&a);
     merging::merge_files(&merged, &b);
     let once = written(&merged, &mut origins);
     merging::merge_files(&merged, &b);
     assert_eq!(written(&merged, &mut origins), once);
-    assert_eq!((written(&a, &mut origins), written(&b, &mut origins)), (alone, other));
-    for kind in [FlagKind::Json, FlagKind::Set, FlagKind::String, FlagKind::File, FlagKind::Literal] {
+    assert_eq!(
+        (written(&a, &mut origins), written(&b, &mut origins)),
+        (alone, other)
+    );
+    for kind in [
+        FlagKind::Json,
+        FlagKind::Set,
+        FlagKind::String,
+        FlagKind::File,
+        FlagKind::Literal,
+    ] {
         let into = merging::deep_copy_map(&merged);
         let mut read = |path: &str| Ok((SourceId::new(0, 0), path.as_bytes().to_vec()));
-        let _ = strvals::apply(kind, &flag, SourceId::new(0, 0), &into, &mut origins, &mut read);
+        let _ = strvals::apply(
+            kind,
+            &flag,
+            SourceId::new(0, 0),
+            &into,
+            &mut origins,
+            &mut read,
+        );
         let _ = written(&into, &mut origins);
     }
     let into = merging::deep_copy_map(&merged);
     let (sources, source) = one(b"1");
-    let node = Node { span: Span::new(source, 0, 1), data: Data::Int(1), anchor: None, style: yaml::Style::Plain };
+    let node = Node {
+        span: Span::new(source, 0, 1),
+        data: Data::Int(1),
+        anchor: None,
+        style: yaml::Style::Plain,
+    };
     let _ = strvals::apply_node(&flag, &node, &into, &sources, &mut origins);
 }
 
-/// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads out of the chart.
+/// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads
+/// out of the chart.
 pub fn archive(data: &[u8]) {
-    let Some((mode, data)) = data.split_first() else { return };
+    let Some((mode, data)) = data.split_first() else {
+        return;
+    };
     let bytes = match mode % 3 {
         0 => data.to_vec(),
         1 => packed(data),
@@ -206,12 +283,15 @@ pub fn archive(data: &[u8]) {
     if let Ok(chart) = chart::load_archive(&bytes, name, &mut sources, chart::Options::default()) {
         for chart in chart.walk() {
             for file in chart.templates.iter().chain(&chart.files) {
-                let leads_out = file.name.starts_with('/') || file.name.split('/').any(|part| part == "..");
+                let leads_out =
+                    file.name.starts_with('/') || file.name.split('/').any(|part| part == "..");
                 assert!(!leads_out, "{}", file.name);
             }
         }
     }
-    sources.files().for_each(|(_, source)| assert!(source.name.starts_with(name), "{}", source.name));
+    sources
+        .files()
+        .for_each(|(_, source)| assert!(source.name.starts_with(name), "{}", source.name));
 }
 
 /// As gzip writes what it does not compress: a mutated input is quick to pack.
@@ -222,12 +302,22 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     for (i, block) in blocks.enumerate() {
         let length = block.len() as u16;
         out.push(u8::from(i == last));
-        out.extend(length.to_le_bytes().into_iter().chain((!length).to_le_bytes()));
+        out.extend(
+            length
+                .to_le_bytes()
+                .into_iter()
+                .chain((!length).to_le_bytes()),
+        );
         out.extend(block);
     }
     let mut sum = flate2::Crc::new();
     sum.update(tar);
-    out.extend(sum.sum().to_le_bytes().into_iter().chain(sum.amount().to_le_bytes()));
+    out.extend(
+        sum.sum()
+            .to_le_bytes()
+            .into_iter()
+            .chain(sum.amount().to_le_bytes()),
+    );
     out
 }
 
@@ -235,8 +325,11 @@ fn packed(tar: &[u8]) -> Vec<u8> {
 fn tar_of(data: &[u8]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for entry in parts(data) {
-        let Some((kind, rest)) = entry.split_first() else { continue };
-        let (name, text) = rest.split_at(rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len()));
+        let Some((kind, rest)) = entry.split_first() else {
+            continue;
+        };
+        let (name, text) =
+            rest.split_at(rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len()));
         let text = text.strip_prefix(b"\n").unwrap_or_default();
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::new(*kind));
@@ -250,22 +343,35 @@ fn tar_of(data: &[u8]) -> Vec<u8> {
     tar.into_inner().expect("memory")
 }
 
-/// Definitions and objects: schemas of CRDs, their CEL rules, the server's own validation. Every finding has its place in its document.
+/// Definitions and objects: schemas of CRDs, their CEL rules, the server's own validation. Every
+/// finding has its place in its document.
 pub fn crd(data: &[u8]) {
     deep(|| judge_manifests(data));
 }
 
 fn judge_manifests(data: &[u8]) {
-    let (sources, source) = one(&data.iter().map(|&b| if b == BETWEEN { b'\n' } else { b }).collect::<Vec<_>>());
+    let (sources, source) = one(&data
+        .iter()
+        .map(|&b| if b == BETWEEN { b'\n' } else { b })
+        .collect::<Vec<_>>());
     let mut found = Vec::new();
-    let objects = manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found);
+    let objects = manifest::read(
+        &sources.get(source).text,
+        source,
+        &"a.yaml".into(),
+        None,
+        &mut found,
+    );
     let mut schemas = Schemas::default();
     objects.iter().for_each(|object| schemas.crds.add(object));
     for object in &objects {
         for finding in kubernetes::check(object, Versions::ALL, &schemas) {
             lies_in(object.place(finding).span, data.len());
         }
-        if let Some(kind) = schemas.crds.kind(&object.identity.api_version, &object.identity.kind) {
+        if let Some(kind) = schemas
+            .crds
+            .kind(&object.identity.api_version, &object.identity.kind)
+        {
             rule::custom::check(kind.validations(&object.root), &few_steps());
         }
     }
@@ -292,17 +398,41 @@ fn run_rule(data: &[u8]) {
     let mut sources = Sources::with(Unsaved::new([(Unsaved::key(file), Arc::from(text))].into()));
     let source = sources.add(Source::new("a.yaml", manifests, SourceKind::File));
     let mut found = Vec::new();
-    let objects = manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut found);
-    let selection = rule::Selection { select: vec!["own".into()], ..rule::Selection::default() };
+    let objects = manifest::read(
+        &sources.get(source).text,
+        source,
+        &"a.yaml".into(),
+        None,
+        &mut found,
+    );
+    let selection = rule::Selection {
+        select: vec!["own".into()],
+        ..rule::Selection::default()
+    };
     let (rules, found) = Rules::load(&selection, &mut sources, &[file.to_path_buf()]);
-    found.iter().for_each(|d| lies_in(d.span, sources.get(d.span.source).text.len()));
-    objects.iter().for_each(|object| drop(rules.check_object(object)));
+    found
+        .iter()
+        .for_each(|d| lies_in(d.span, sources.get(d.span.source).text.len()));
+    objects
+        .iter()
+        .for_each(|object| drop(rules.check_object(object)));
     rules.check_unit(&objects, true);
     for diagnostic in rules.problems() {
-        lies_in(diagnostic.span, sources.get(diagnostic.span.source).text.len());
+        lies_in(
+            diagnostic.span,
+            sources.get(diagnostic.span.source).text.len(),
+        );
     }
-    let value = objects.first().map_or(serde_json::Value::Null, |o| serde_json::json!({"a": 1, "name": &*o.identity.name, "list": [1, "x"]}));
-    let validation = Validation { path: yaml::Path::root(), rule: expression.to_string(), message: None, value };
+    let value = objects.first().map_or(
+        serde_json::Value::Null,
+        |o| serde_json::json!({"a": 1, "name": &*o.identity.name, "list": [1, "x"]}),
+    );
+    let validation = Validation {
+        path: yaml::Path::root(),
+        rule: expression.to_string(),
+        message: None,
+        value,
+    };
     rule::custom::check(vec![validation], &few_steps());
     let policy = serde_json::json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -311,36 +441,66 @@ fn run_rule(data: &[u8]) {
         "spec": {"matchConstraints": {"resourceRules": []}, "validations": [{"expression": expression}], "variables": [{"name": "v", "expression": expression}]},
     });
     let (sources, source) = one(policy.to_string().as_bytes());
-    for object in manifest::read(&sources.get(source).text, source, &"a.yaml".into(), None, &mut Vec::new()) {
+    for object in manifest::read(
+        &sources.get(source).text,
+        source,
+        &"a.yaml".into(),
+        None,
+        &mut Vec::new(),
+    ) {
         kubernetes::check(&object, Versions::ALL, &Schemas::default());
     }
 }
 
-/// A configuration: what is wrong with it has its place in it. Rules and schemas that it names elsewhere are left alone.
+/// A configuration: what is wrong with it has its place in it. Rules and schemas that it names
+/// elsewhere are left alone.
 pub fn config(data: &[u8]) {
     let named = ["paths", "schema-locations"];
-    if named.iter().any(|key| data.windows(key.len()).any(|w| w == key.as_bytes())) {
+    if named
+        .iter()
+        .any(|key| data.windows(key.len()).any(|w| w == key.as_bytes()))
+    {
         return;
     }
     let file = Path::new("/nowhere/.thebot-lint.yaml");
     let unsaved = Unsaved::new([(Unsaved::key(file), Arc::from(data))].into());
-    let options = Options { unsaved, ..Options::default() };
+    let options = Options {
+        unsaved,
+        ..Options::default()
+    };
     if let Ok(setup) = Setup::new(Some(file), &options) {
-        setup.found.iter().chain(&setup.leftovers()).for_each(|d| lies_in(d.span, data.len()));
+        setup
+            .found
+            .iter()
+            .chain(&setup.leftovers())
+            .for_each(|d| lies_in(d.span, data.len()));
     }
 }
 
-/// Files of a chart on disk: the first line of each text is its name. Names that lead elsewhere are left out.
+/// Files of a chart on disk: the first line of each text is its name. Names that lead elsewhere are
+/// left out.
 fn write_chart(folder: &Path, data: &[u8]) {
     let plain = |name: &str| {
-        let part = |p: &str| !p.is_empty() && p != ".." && p != "." && p.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let part = |p: &str| {
+            !p.is_empty()
+                && p != ".."
+                && p != "."
+                && p.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
         name.len() < 100 && name.split('/').all(part)
     };
     for text in parts(data) {
-        let (name, text) = text.split_at(text.iter().position(|&b| b == b'\n').unwrap_or(text.len()));
-        let Some(name) = std::str::from_utf8(name).ok().filter(|name| plain(name)) else { continue };
+        let (name, text) =
+            text.split_at(text.iter().position(|&b| b == b'\n').unwrap_or(text.len()));
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| plain(name)) else {
+            continue;
+        };
         let file = folder.join(name);
-        if file.parent().is_some_and(|parent| std::fs::create_dir_all(parent).is_ok()) {
+        if file
+            .parent()
+            .is_some_and(|parent| std::fs::create_dir_all(parent).is_ok())
+        {
             let _ = std::fs::write(file, text.strip_prefix(b"\n").unwrap_or_default());
         }
     }
@@ -349,19 +509,45 @@ fn write_chart(folder: &Path, data: &[u8]) {
 /// A whole chart, with its configuration: it is judged, and the report is written in every format.
 pub fn chart(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let _ = std::fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    let _ = std::fs::write(
+        folder.path().join("Chart.yaml"),
+        "apiVersion: v2\nname: a\nversion: 1.0.0\n",
+    );
     write_chart(folder.path(), data);
     let file = folder.path().join(".thebot-lint.yaml");
     let mut own = std::fs::read(&file).unwrap_or_default();
     own.extend_from_slice(b"\nlimits: {template-steps: 100000, render-text: 16Mi, timeout: 5}\n");
     let _ = std::fs::write(file, &own);
     // What it names may lie anywhere on the machine that fuzzes.
-    let config = if own.contains(&b'/') { ConfigChoice::None } else { ConfigChoice::Search };
-    let options = Options { paths: vec![folder.path().to_path_buf()], select: vec!["all".into()], config, matrices: true, ..Options::default() };
-    let Ok(report) = thebot_lint::lint(&options) else { return };
-    for format in [Format::Human, Format::Concise, Format::Json, Format::Sarif, Format::Junit, Format::Github, Format::Gitlab, Format::Html] {
+    let config = if own.contains(&b'/') {
+        ConfigChoice::None
+    } else {
+        ConfigChoice::Search
+    };
+    let options = Options {
+        paths: vec![folder.path().to_path_buf()],
+        select: vec!["all".into()],
+        config,
+        matrices: true,
+        ..Options::default()
+    };
+    let Ok(report) = thebot_lint::lint(&options) else {
+        return;
+    };
+    for format in [
+        Format::Human,
+        Format::Concise,
+        Format::Json,
+        Format::Sarif,
+        Format::Junit,
+        Format::Github,
+        Format::Gitlab,
+        Format::Html,
+    ] {
         let text = report.write(format, Style::default());
-        let controls = text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t');
+        let controls = text
+            .chars()
+            .find(|&c| c.is_control() && c != '\n' && c != '\t');
         assert!(controls.is_none(), "{format:?} writes {controls:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! `.thebot-lint.yaml`: read into spanned nodes, validated into a [`Config`] that cannot be wrong.
 //!
-//! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did you mean"), and the rest of it is used.
+//! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did
+//! you mean"), and the rest of it is used.
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
 use crate::limits::Limit;
@@ -11,7 +12,16 @@ use std::path::{Path, PathBuf};
 /// The names a configuration file may have, in the order they are looked for.
 pub const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
 
-const TOP: &[&str] = &["kubernetes", "fail-on", "environments", "rules", "suppress", "baseline", "schema-locations", "limits"];
+const TOP: &[&str] = &[
+    "kubernetes",
+    "fail-on",
+    "environments",
+    "rules",
+    "suppress",
+    "baseline",
+    "schema-locations",
+    "limits",
+];
 /// The names of all limits.
 const LIMITS: [&str; Limit::ALL.len()] = {
     let mut names = [""; Limit::ALL.len()];
@@ -23,12 +33,28 @@ const LIMITS: [&str; Limit::ALL.len()] = {
     names
 };
 const ENVIRONMENT: &[&str] = &["values", "set", "release", "namespace", "expect"];
-const EXPECTATION: &[&str] = &["replicas", "autoscaling", "requests", "limits", "containers", "storage", "storage-class"];
+const EXPECTATION: &[&str] = &[
+    "replicas",
+    "autoscaling",
+    "requests",
+    "limits",
+    "containers",
+    "storage",
+    "storage-class",
+];
 const RESOURCES: &[&str] = &["requests", "limits"];
 const RULES: &[&str] = &["select", "ignore", "severity", "paths", "parameters"];
-const SUPPRESSION: &[&str] = &["rule", "object", "container", "path", "environments", "reason"];
+const SUPPRESSION: &[&str] = &[
+    "rule",
+    "object",
+    "container",
+    "path",
+    "environments",
+    "reason",
+];
 
-/// The keys that are known below a path of keys; none where keys are names, or there is no such path.
+/// The keys that are known below a path of keys; none where keys are names, or there is no such
+/// path.
 pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => TOP,
@@ -135,21 +161,45 @@ pub struct Suppress {
 /// The configuration file nearest to `start`, upward.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
-    let found = start.ancestors().flat_map(|folder| FILE_NAMES.map(|name| folder.join(name))).find(|file| file.is_file())?;
+    let found = start
+        .ancestors()
+        .flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)))
+        .find(|file| file.is_file())?;
     // Shown as reachable from the working directory.
     let here = std::env::current_dir().ok();
-    Some(here.and_then(|h| found.strip_prefix(h).map(Path::to_path_buf).ok()).unwrap_or(found))
+    Some(
+        here.and_then(|h| found.strip_prefix(h).map(Path::to_path_buf).ok())
+            .unwrap_or(found),
+    )
 }
 
-/// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it cannot be read at all.
-pub fn load(file: &Path, sources: &mut Sources, found: &mut Vec<Diagnostic>) -> std::io::Result<Config> {
+/// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it
+/// cannot be read at all.
+pub fn load(
+    file: &Path,
+    sources: &mut Sources,
+    found: &mut Vec<Diagnostic>,
+) -> std::io::Result<Config> {
     let text = sources.read_file(file)?;
-    let source = sources.add(Source::new(file.display().to_string(), text, SourceKind::File));
+    let source = sources.add(Source::new(
+        file.display().to_string(),
+        text,
+        SourceKind::File,
+    ));
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut config = Config { source: Some(source), folder, ..Config::default() };
+    let mut config = Config {
+        source: Some(source),
+        folder,
+        ..Config::default()
+    };
     match crate::yaml::read(sources, source) {
         Ok(node) => Reader { found }.config(&node, &mut config),
-        Err(error) => found.push(Diagnostic::new("configuration-invalid", Severity::Error, error.span, error.message)),
+        Err(error) => found.push(Diagnostic::new(
+            "configuration-invalid",
+            Severity::Error,
+            error.span,
+            error.message,
+        )),
     }
     Ok(config)
 }
@@ -160,7 +210,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        let mut diagnostic = Diagnostic::new("configuration-invalid", Severity::Error, span, message);
+        let mut diagnostic =
+            Diagnostic::new("configuration-invalid", Severity::Error, span, message);
         diagnostic.help = help;
         self.found.push(diagnostic);
     }
@@ -175,7 +226,11 @@ impl Reader<'_> {
                 let help = did_you_mean(&entry.key, known.iter().copied())
                     .map(|near| format!("did you mean `{near}`?"))
                     .or_else(|| Some(format!("known here: {}", known.join(", "))));
-                self.fault(entry.key_span, format!("unknown key `{}` in {what}", entry.key), help);
+                self.fault(
+                    entry.key_span,
+                    format!("unknown key `{}` in {what}", entry.key),
+                    help,
+                );
             }
         }
     }
@@ -195,7 +250,12 @@ impl Reader<'_> {
     fn strings(&mut self, node: Option<&Node>, what: &str) -> Vec<(String, Span)> {
         let Some(node) = node else { return Vec::new() };
         match &node.data {
-            Data::Seq(items) => items.iter().filter_map(|item| Some((self.string(item, &format!("each of {what}"))?, item.span))).collect(),
+            Data::Seq(items) => items
+                .iter()
+                .filter_map(|item| {
+                    Some((self.string(item, &format!("each of {what}"))?, item.span))
+                })
+                .collect(),
             Data::Null => Vec::new(),
             Data::Str(one) => vec![(one.to_string(), node.span)],
             _ => {
@@ -212,7 +272,11 @@ impl Reader<'_> {
         {
             match crate::kubernetes::parse_versions(&text) {
                 Ok(versions) => config.kubernetes = Some((versions, text, kubernetes.span)),
-                Err(why) => self.fault(kubernetes.span, why, Some("write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`, in quotes".into())),
+                Err(why) => self.fault(
+                    kubernetes.span,
+                    why,
+                    Some("write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`, in quotes".into()),
+                ),
             }
         }
         if let Some(fail_on) = node.get("fail-on") {
@@ -222,7 +286,11 @@ impl Reader<'_> {
                 Some("info") => Some(FailOn::Info),
                 Some("never") => Some(FailOn::Never),
                 _ => {
-                    self.fault(fail_on.span, "`fail-on` must be error, warning, info or never", None);
+                    self.fault(
+                        fail_on.span,
+                        "`fail-on` must be error, warning, info or never",
+                        None,
+                    );
                     None
                 }
             };
@@ -237,13 +305,20 @@ impl Reader<'_> {
             config.suppress.extend(self.suppress(item));
         }
         if let Some(baseline) = node.get("baseline") {
-            config.baseline = self.string(baseline, "`baseline`").map(|file| config.folder.join(file));
+            config.baseline = self
+                .string(baseline, "`baseline`")
+                .map(|file| config.folder.join(file));
         }
         if let Some(limits) = node.get("limits") {
             self.keys(limits, "`limits`", &LIMITS);
             for entry in limits.entries() {
-                let Some(limit) = Limit::ALL.into_iter().find(|l| l.name() == &*entry.key) else { continue };
-                match self.string(&entry.value, &format!("`{}`", limit.name())).map(|text| limit.read(&text)) {
+                let Some(limit) = Limit::ALL.into_iter().find(|l| l.name() == &*entry.key) else {
+                    continue;
+                };
+                match self
+                    .string(&entry.value, &format!("`{}`", limit.name()))
+                    .map(|text| limit.read(&text))
+                {
                     Some(Ok(value)) => config.limits.push((limit, value)),
                     Some(Err(why)) => self.fault(entry.value.span, why, None),
                     None => {}
@@ -251,13 +326,24 @@ impl Reader<'_> {
             }
         }
         let locations = self.strings(node.get("schema-locations"), "`schema-locations`");
-        config.schema_locations = locations.into_iter().map(|(location, _)| config.folder.join(location).display().to_string()).collect();
+        config.schema_locations = locations
+            .into_iter()
+            .map(|(location, _)| config.folder.join(location).display().to_string())
+            .collect();
     }
 
     fn environments(&mut self, node: &Node) -> Environments {
-        let mut environments = Environments { named: Vec::new(), default: true, ci: true };
+        let mut environments = Environments {
+            named: Vec::new(),
+            default: true,
+            ci: true,
+        };
         if !matches!(node.data, Data::Map(_) | Data::Null) {
-            self.fault(node.span, "`environments` must be a map from name to environment", None);
+            self.fault(
+                node.span,
+                "`environments` must be a map from name to environment",
+                None,
+            );
         }
         for entry in node.entries() {
             match (&*entry.key, &entry.value.data) {
@@ -280,7 +366,14 @@ impl Reader<'_> {
         let expect = node.get("expect").map(Node::entries).unwrap_or_default();
         for entry in expect {
             if !entry.key.contains('/') {
-                self.fault(entry.key_span, format!("`{}` must be KIND/NAME, as in `Deployment/*-backend`", entry.key), None);
+                self.fault(
+                    entry.key_span,
+                    format!(
+                        "`{}` must be KIND/NAME, as in `Deployment/*-backend`",
+                        entry.key
+                    ),
+                    None,
+                );
             }
             self.expectation(&entry.value);
         }
@@ -288,22 +381,41 @@ impl Reader<'_> {
             name: name.to_string(),
             name_span,
             values,
-            set: set.iter().map(|e| (e.key.to_string(), e.value.clone())).collect(),
-            release: node.get("release").and_then(|n| self.string(n, "`release`")),
-            namespace: node.get("namespace").and_then(|n| self.string(n, "`namespace`")),
-            expect: expect.iter().map(|e| (e.key.to_string(), e.key_span, e.value.clone())).collect(),
+            set: set
+                .iter()
+                .map(|e| (e.key.to_string(), e.value.clone()))
+                .collect(),
+            release: node
+                .get("release")
+                .and_then(|n| self.string(n, "`release`")),
+            namespace: node
+                .get("namespace")
+                .and_then(|n| self.string(n, "`namespace`")),
+            expect: expect
+                .iter()
+                .map(|e| (e.key.to_string(), e.key_span, e.value.clone()))
+                .collect(),
         }
     }
 
     fn expectation(&mut self, node: &Node) {
         self.keys(node, "an expectation", EXPECTATION);
         if let Some(range) = node.get("autoscaling") {
-            let is_range = range.items().len() == 2 && range.items().iter().all(|n| n.as_i64().is_some());
+            let is_range =
+                range.items().len() == 2 && range.items().iter().all(|n| n.as_i64().is_some());
             if !is_range && range.as_bool() != Some(false) {
-                self.fault(range.span, "`autoscaling` must be [min, max], or false: there must be none", None);
+                self.fault(
+                    range.span,
+                    "`autoscaling` must be [min, max], or false: there must be none",
+                    None,
+                );
             }
         }
-        for container in node.get("containers").map(Node::entries).unwrap_or_default() {
+        for container in node
+            .get("containers")
+            .map(Node::entries)
+            .unwrap_or_default()
+        {
             self.keys(&container.value, "a container's expectation", RESOURCES);
         }
     }
@@ -313,20 +425,39 @@ impl Reader<'_> {
         let mut severity = Vec::new();
         for entry in node.get("severity").map(Node::entries).unwrap_or_default() {
             match entry.value.as_str() {
-                Some("error") => severity.push((entry.key.to_string(), entry.key_span, Severity::Error)),
-                Some("warning") => severity.push((entry.key.to_string(), entry.key_span, Severity::Warning)),
-                Some("info") => severity.push((entry.key.to_string(), entry.key_span, Severity::Info)),
-                _ => self.fault(entry.value.span, "a severity is error, warning or info", None),
+                Some("error") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Error))
+                }
+                Some("warning") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Warning))
+                }
+                Some("info") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Info))
+                }
+                _ => self.fault(
+                    entry.value.span,
+                    "a severity is error, warning or info",
+                    None,
+                ),
             }
         }
         let paths = self.strings(node.get("paths"), "`paths`");
-        let parameters = node.get("parameters").map(Node::entries).unwrap_or_default();
+        let parameters = node
+            .get("parameters")
+            .map(Node::entries)
+            .unwrap_or_default();
         RuleSelection {
             select: self.strings(node.get("select"), "`select`"),
             ignore: self.strings(node.get("ignore"), "`ignore`"),
             severity,
-            paths: paths.into_iter().map(|(path, span)| (folder.join(path), span)).collect(),
-            parameters: parameters.iter().map(|e| (e.key.to_string(), e.key_span, e.value.clone())).collect(),
+            paths: paths
+                .into_iter()
+                .map(|(path, span)| (folder.join(path), span))
+                .collect(),
+            parameters: parameters
+                .iter()
+                .map(|e| (e.key.to_string(), e.key_span, e.value.clone()))
+                .collect(),
         }
     }
 
@@ -336,12 +467,25 @@ impl Reader<'_> {
             self.fault(node.span, "a suppression must name its `rule`", None);
             return None;
         };
-        let mut text = |key: &str| node.get(key).and_then(|n| self.string(n, &format!("`{key}`")));
-        let (object, container, path, reason) = (text("object"), text("container"), text("path"), text("reason"));
+        let mut text = |key: &str| {
+            node.get(key)
+                .and_then(|n| self.string(n, &format!("`{key}`")))
+        };
+        let (object, container, path, reason) = (
+            text("object"),
+            text("container"),
+            text("path"),
+            text("reason"),
+        );
         if reason.is_none() {
             self.found.push(
-                Diagnostic::new("suppression-without-reason", Severity::Warning, rule.span, "a suppression without a reason")
-                    .help("say why it is right here: `reason: \"…\"`"),
+                Diagnostic::new(
+                    "suppression-without-reason",
+                    Severity::Warning,
+                    rule.span,
+                    "a suppression without a reason",
+                )
+                .help("say why it is right here: `reason: \"…\"`"),
             );
         }
         Some(Suppress {
@@ -350,7 +494,11 @@ impl Reader<'_> {
             object,
             container,
             path,
-            environments: self.strings(node.get("environments"), "`environments`").into_iter().map(|(name, _)| name).collect(),
+            environments: self
+                .strings(node.get("environments"), "`environments`")
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect(),
             reason,
         })
     }

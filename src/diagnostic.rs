@@ -1,11 +1,15 @@
-//! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see [`crate::source`]).
+//! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see
+//! [`crate::source`]).
 
 use crate::limits::{self, Limit, Limits};
 use crate::source::Span;
 use std::sync::Arc;
 
-/// How bad it is. `error`: it will not work, or is dangerous; `warning`: likely a mistake; `info`: worth knowing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+/// How bad it is. `error`: it will not work, or is dangerous; `warning`: likely a mistake; `info`:
+/// worth knowing.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Info,
@@ -38,7 +42,11 @@ impl Versions {
 
     /// The one minor version `1.minor`; empty where we don't know it.
     pub fn minor(minor: u32) -> Versions {
-        if (Self::OLDEST..=Self::NEWEST).contains(&minor) { Versions(1 << (minor - Self::OLDEST)) } else { Versions::NONE }
+        if (Self::OLDEST..=Self::NEWEST).contains(&minor) {
+            Versions(1 << (minor - Self::OLDEST))
+        } else {
+            Versions::NONE
+        }
     }
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -97,8 +105,8 @@ pub struct ObjectRef {
     pub name: Arc<str>,
 }
 
-/// One finding, in one environment, before [`crate::report`] settles it. `span` may lie in rendered text: settling traces it to the
-/// template line, the include chain and the values line.
+/// One finding, in one environment, before [`crate::report`] settles it. `span` may lie in rendered
+/// text: settling traces it to the template line, the include chain and the values line.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Diagnostic {
     /// The rule's id, as in `rules/<group>/<id>.yaml`.
@@ -115,14 +123,20 @@ pub struct Diagnostic {
     pub container: Option<Arc<str>>,
     /// JSON pointer into the object.
     pub path: Option<String>,
-    /// Index of the environment it was found in; none for what holds for the sources themselves (and for manifests).
+    /// Index of the environment it was found in; none for what holds for the sources themselves
+    /// (and for manifests).
     pub environment: Option<u16>,
     /// The Kubernetes versions it holds for; none: all that were judged.
     pub kubernetes: Option<Versions>,
 }
 
 impl Diagnostic {
-    pub fn new(rule: impl Into<Arc<str>>, severity: Severity, span: Span, message: impl Into<String>) -> Diagnostic {
+    pub fn new(
+        rule: impl Into<Arc<str>>,
+        severity: Severity,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic {
             rule: rule.into(),
             severity,
@@ -138,7 +152,12 @@ impl Diagnostic {
         }
     }
     /// A limit was reached: what was not checked for it, which limit, and how to move it.
-    pub fn limit(limit: Limit, limits: &Limits, span: Span, unchecked: impl std::fmt::Display) -> Diagnostic {
+    pub fn limit(
+        limit: Limit,
+        limits: &Limits,
+        span: Span,
+        unchecked: impl std::fmt::Display,
+    ) -> Diagnostic {
         let message = format!("{unchecked}: {}", limits::exceeded(limit, limits));
         Diagnostic::new(limits::RULE, Severity::Error, span, message).help(limit.how_to_raise())
     }
@@ -147,7 +166,11 @@ impl Diagnostic {
         self
     }
     pub fn label(mut self, span: Span, role: Role, text: impl Into<String>) -> Diagnostic {
-        self.labels.push(Label { span, text: text.into(), role });
+        self.labels.push(Label {
+            span,
+            text: text.into(),
+            role,
+        });
         self
     }
     pub fn path(mut self, pointer: impl Into<String>) -> Diagnostic {
@@ -157,17 +180,26 @@ impl Diagnostic {
 }
 
 /// The candidate nearest to `name`, near enough that a typing mistake explains the difference.
-pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let limit = 1 + name.chars().count() / 4;
     candidates
         .into_iter()
-        .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
+        .map(|c| {
+            (
+                strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()),
+                c,
+            )
+        })
         .filter(|&(d, c)| d <= limit && c != name)
         .min_by_key(|&(d, c)| (d, std::cmp::Reverse(in_common(name, c))))
         .map(|(_, c)| c)
 }
 
-/// How many bytes two names begin with alike: of two that are as near, the one is meant that begins like what was written.
+/// How many bytes two names begin with alike: of two that are as near, the one is meant that begins
+/// like what was written.
 fn in_common(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
@@ -180,12 +212,18 @@ mod tests {
     fn versions_are_a_set_of_minors() {
         assert_eq!(Versions::ALL.iter().count(), 18);
         assert_eq!(Versions::minor(19), Versions::NONE);
-        assert_eq!(Versions::minor(25).or(Versions::minor(22)).newest(), Some(25));
+        assert_eq!(
+            Versions::minor(25).or(Versions::minor(22)).newest(),
+            Some(25)
+        );
     }
 
     #[test]
     fn did_you_mean_wants_a_near_name() {
-        assert_eq!(did_you_mean("includ", ["include", "indent"]), Some("include"));
+        assert_eq!(
+            did_you_mean("includ", ["include", "indent"]),
+            Some("include")
+        );
         assert_eq!(did_you_mean("xyz", ["include"]), None);
         assert_eq!(did_you_mean("nope", ["ne", "not", "one"]), Some("not"));
     }

@@ -1,5 +1,6 @@
-//! Fixes that are sure. [`edits`] tells how a finding would go away; [`fix`] applies what it can prove: linted again, the finding is gone, no
-//! other came, and in all environments and versions the objects and the notes are what they were, but for the one field that was wrong.
+//! Fixes that are sure. [`edits`] tells how a finding would go away; [`fix`] applies what it can
+//! prove: linted again, the finding is gone, no other came, and in all environments and versions
+//! the objects and the notes are what they were, but for the one field that was wrong.
 //!
 //! A fix never changes what was meant: where a person must choose, there is none.
 
@@ -30,9 +31,12 @@ pub struct Edit {
 /// A file and bytes of it.
 type Place = (Arc<str>, usize, usize);
 
-/// What would make the finding go away; empty where nothing sure is known. They are for the texts that the finding's locations hold.
+/// What would make the finding go away; empty where nothing sure is known. They are for the texts
+/// that the finding's locations hold.
 pub fn edits(finding: &Finding) -> Vec<Edit> {
-    let Some(place) = finding.locations.first() else { return Vec::new() };
+    let Some(place) = finding.locations.first() else {
+        return Vec::new();
+    };
     let edit = match &*finding.rule {
         "template-instead-of-include" => include(place),
         "template-deprecated-function" => renamed(place),
@@ -48,11 +52,20 @@ pub fn edits(finding: &Finding) -> Vec<Edit> {
 fn edit(place: &Location, bytes: Range<usize>, text: impl Into<String>) -> Option<Edit> {
     // What lies in an archive is not ours to change.
     let file = place.file.clone().filter(|f| !f.contains('!'))?;
-    Some(Edit { file, bytes, text: text.into() })
+    Some(Edit {
+        file,
+        bytes,
+        text: text.into(),
+    })
 }
 
 fn text_of(place: &Location) -> &str {
-    place.source.text.get(place.bytes.clone()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("")
+    place
+        .source
+        .text
+        .get(place.bytes.clone())
+        .and_then(|b| std::str::from_utf8(b).ok())
+        .unwrap_or("")
 }
 
 /// The bytes of the line of a place, with its line break.
@@ -67,10 +80,13 @@ fn line_of(place: &Location) -> Range<usize> {
 /// `{{ template "x" . }}`: with an argument, `include` writes the same.
 fn include(place: &Location) -> Option<Edit> {
     let rest = place.source.text.get(place.bytes.end..)?;
-    let action = std::str::from_utf8(&rest[..memchr::memmem::find(rest, b"}}")?]).ok()?.trim();
+    let action = std::str::from_utf8(&rest[..memchr::memmem::find(rest, b"}}")?])
+        .ok()?
+        .trim();
     let name = action.strip_prefix('"')?;
     let (_, argument) = name.split_once('"')?;
-    (!argument.trim().trim_end_matches('-').is_empty()).then(|| edit(place, place.bytes.clone(), "include"))?
+    (!argument.trim().trim_end_matches('-').is_empty())
+        .then(|| edit(place, place.bytes.clone(), "include"))?
 }
 
 fn renamed(place: &Location) -> Option<Edit> {
@@ -100,8 +116,14 @@ fn without_line(place: &Location) -> Option<Edit> {
     let before = std::str::from_utf8(text.get(line.start..place.bytes.start)?).ok()?;
     let after = text.get(place.bytes.end..line.end)?;
     let key = before.trim().strip_suffix(':')?;
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-./\"'".contains(c));
-    let above = line.start.checked_sub(1).map(|end| &text[memchr::memrchr(b'\n', &text[..end]).map_or(0, |i| i + 1)..end]);
+    let plain = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_-./\"'".contains(c));
+    let above = line
+        .start
+        .checked_sub(1)
+        .map(|end| &text[memchr::memrchr(b'\n', &text[..end]).map_or(0, |i| i + 1)..end]);
     let spoken_of = above.is_some_and(|l| l.trim_ascii_start().starts_with(b"#"));
     (plain && after.trim_ascii().is_empty() && !spoken_of).then(|| edit(place, line, ""))?
 }
@@ -109,21 +131,33 @@ fn without_line(place: &Location) -> Option<Edit> {
 /// Removes a comment that suppresses one rule, where it has a line for itself.
 fn without_comment(place: &Location) -> Option<Edit> {
     let line = line_of(place);
-    let text = std::str::from_utf8(place.source.text.get(line.clone())?).ok()?.trim();
-    let comment = text.starts_with('#') || (text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1 && text.contains("/*"));
+    let text = std::str::from_utf8(place.source.text.get(line.clone())?)
+        .ok()?
+        .trim();
+    let comment = text.starts_with('#')
+        || (text.starts_with("{{")
+            && text.ends_with("}}")
+            && text.matches("{{").count() == 1
+            && text.contains("/*"));
     let rules = text.split_once("ignore[")?.1.split_once(']')?.0;
     (comment && !rules.contains(',')).then(|| edit(place, line, ""))?
 }
 
 /// Puts quotes around a scalar that must be text, or takes away those of one that must not be.
 fn quoted(finding: &Finding) -> Vec<Edit> {
-    let Some(place) = finding.locations.first() else { return Vec::new() };
+    let Some(place) = finding.locations.first() else {
+        return Vec::new();
+    };
     if place.role == Role::Template
         && let Some(action) = action_of(place)
     {
         let inner = std::str::from_utf8(&place.source.text[action.clone()]).unwrap_or("");
         let pipeline = inner.trim_end_matches('-').trim_end();
-        let alone = !["toYaml", "include", "quote", "end", "if", "with", "range", "|"].iter().any(|w| pipeline.contains(w));
+        let alone = ![
+            "toYaml", "include", "quote", "end", "if", "with", "range", "|",
+        ]
+        .iter()
+        .any(|w| pipeline.contains(w));
         if alone && !pipeline.trim_start_matches('-').trim().is_empty() {
             let end = action.start + pipeline.len();
             return edit(place, end..end, " | quote").into_iter().collect();
@@ -131,27 +165,48 @@ fn quoted(finding: &Finding) -> Vec<Edit> {
     } else if let Some(edit) = toggled(place) {
         return vec![edit];
     }
-    let values: Vec<&Location> = finding.locations.iter().filter(|l| l.role == Role::Values).collect();
+    let values: Vec<&Location> = finding
+        .locations
+        .iter()
+        .filter(|l| l.role == Role::Values)
+        .collect();
     let edits: Vec<Edit> = values.iter().filter_map(|l| toggled(l)).collect();
-    if edits.len() == values.len() { edits } else { Vec::new() }
+    if edits.len() == values.len() {
+        edits
+    } else {
+        Vec::new()
+    }
 }
 
 /// The inside of the action that is a place's whole value: `key: {{ action }}`.
 fn action_of(place: &Location) -> Option<Range<usize>> {
     let text = &place.source.text;
     let line = line_of(place);
-    let of_line = std::str::from_utf8(text.get(line.clone())?).ok()?.trim_end();
+    let of_line = std::str::from_utf8(text.get(line.clone())?)
+        .ok()?
+        .trim_end();
     let (key, value) = of_line.split_once(": ")?;
-    let inner = value.trim_start().strip_prefix("{{")?.strip_suffix("}}").filter(|inner| !inner.contains("{{"))?;
+    let inner = value
+        .trim_start()
+        .strip_prefix("{{")?
+        .strip_suffix("}}")
+        .filter(|inner| !inner.contains("{{"))?;
     let start = line.start + of_line.len() - 2 - inner.len();
     (!key.contains("{{")).then(|| start..start + inner.len())
 }
 
 fn toggled(place: &Location) -> Option<Edit> {
     let text = text_of(place).trim_end();
-    let simple = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
+    let simple = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
+    };
     let bytes = place.bytes.start..place.bytes.start + text.len();
-    let inner = ['"', '\''].iter().find_map(|&q| text.strip_prefix(q)?.strip_suffix(q));
+    let inner = ['"', '\'']
+        .iter()
+        .find_map(|&q| text.strip_prefix(q)?.strip_suffix(q));
     match inner {
         Some(inner) if simple(inner) => edit(place, bytes, inner),
         None if simple(text) => edit(place, bytes, format!("\"{text}\"")),
@@ -176,7 +231,8 @@ pub struct Fixes {
     pub secrets: Secrets,
 }
 
-/// Works out the fixes of all that the options name; nothing is written. Manifests from stdin have no file to change.
+/// Works out the fixes of all that the options name; nothing is written. Manifests from stdin have
+/// no file to change.
 ///
 /// # Errors
 /// As [`crate::lint`].
@@ -190,7 +246,8 @@ pub fn fix(options: &Options) -> Result<Fixes, Error> {
     Ok(all)
 }
 
-/// Whether the fix of one finding of a chart is proven, over the texts of the options that are not saved.
+/// Whether the fix of one finding of a chart is proven, over the texts of the options that are not
+/// saved.
 ///
 /// # Errors
 /// As [`crate::lint`].
@@ -198,7 +255,10 @@ pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> R
     let unit = Unit::Chart(chart.to_path_buf());
     let texts = options.unsaved.texts();
     let (chosen, edited) = apply(&[finding], texts);
-    let (before, after) = (Judged::new(&unit, options, texts)?, Judged::new(&unit, options, &edited)?);
+    let (before, after) = (
+        Judged::new(&unit, options, texts)?,
+        Judged::new(&unit, options, &edited)?,
+    );
     Ok(!chosen.is_empty() && after.proves(&before, &chosen).is_ok())
 }
 
@@ -212,7 +272,12 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
     // All at once; where that is not proven, by halves.
     let mut size = usize::MAX;
     for _ in 0..MOST_TRIALS {
-        let mut chosen: Vec<&Finding> = now.report.findings.iter().filter(|f| !refused.contains(&key(f)) && !edits(f).is_empty()).collect();
+        let mut chosen: Vec<&Finding> = now
+            .report
+            .findings
+            .iter()
+            .filter(|f| !refused.contains(&key(f)) && !edits(f).is_empty())
+            .collect();
         chosen.truncate(size);
         if chosen.is_empty() {
             break;
@@ -237,7 +302,9 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
     }
     all.secrets.take_in(now.secrets);
     for (file, text) in texts {
-        let before = Sources::default().read_file(&file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+        let before = Sources::default()
+            .read_file(&file)
+            .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
         if *before != *text {
             all.files.insert(file, (before, text.to_vec()));
         }
@@ -245,8 +312,12 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
     Ok(())
 }
 
-/// The texts with the edits of the findings; those whose edits overlap others wait for the next round.
-fn apply<'f>(findings: &[&'f Finding], texts: &BTreeMap<PathBuf, Arc<[u8]>>) -> (Vec<&'f Finding>, BTreeMap<PathBuf, Arc<[u8]>>) {
+/// The texts with the edits of the findings; those whose edits overlap others wait for the next
+/// round.
+fn apply<'f>(
+    findings: &[&'f Finding],
+    texts: &BTreeMap<PathBuf, Arc<[u8]>>,
+) -> (Vec<&'f Finding>, BTreeMap<PathBuf, Arc<[u8]>>) {
     let mut taken: BTreeMap<Place, String> = BTreeMap::new();
     let mut chosen = Vec::new();
     for finding in findings {
@@ -294,13 +365,23 @@ fn apply<'f>(findings: &[&'f Finding], texts: &BTreeMap<PathBuf, Arc<[u8]>>) -> 
 type Key = (Arc<str>, Option<String>, Option<String>, String);
 
 fn key(finding: &Finding) -> Key {
-    let object = finding.object.as_ref().map(|o| crate::report::object_name(o));
-    (finding.rule.clone(), object, finding.path.clone(), finding.message.clone())
+    let object = finding
+        .object
+        .as_ref()
+        .map(|o| crate::report::object_name(o));
+    (
+        finding.rule.clone(),
+        object,
+        finding.path.clone(),
+        finding.message.clone(),
+    )
 }
 
 fn counts<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> FxHashMap<Key, usize> {
     let mut counts = FxHashMap::default();
-    findings.into_iter().for_each(|f| *counts.entry(key(f)).or_default() += 1);
+    findings
+        .into_iter()
+        .for_each(|f| *counts.entry(key(f)).or_default() += 1);
     counts
 }
 
@@ -313,60 +394,127 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(unit: &Unit, options: &Options, texts: &BTreeMap<PathBuf, Arc<[u8]>>) -> Result<Judged, Error> {
-        let options = Options { unsaved: Unsaved::new(texts.clone()), ..options.clone() };
+    fn new(
+        unit: &Unit,
+        options: &Options,
+        texts: &BTreeMap<PathBuf, Arc<[u8]>>,
+    ) -> Result<Judged, Error> {
+        let options = Options {
+            unsaved: Unsaved::new(texts.clone()),
+            ..options.clone()
+        };
         let setup = Setup::new(lint::configuration(unit, &options).as_deref(), &options)?;
         match unit {
             Unit::Chart(path) => {
                 let (report, rendering) = lint::lint_chart(path, &setup, &options)?;
                 let Some(rendering) = rendering else {
-                    return Ok(Judged { report, objects: Vec::new(), notes: Vec::new(), secrets: Secrets::default() });
+                    return Ok(Judged {
+                        report,
+                        objects: Vec::new(),
+                        notes: Vec::new(),
+                        secrets: Secrets::default(),
+                    });
                 };
-                let outputs = rendering.renders.iter().flat_map(|r| &r.rendered.outputs).filter(|o| o.name.ends_with("NOTES.txt"));
-                let notes = outputs.map(|o| rendering.sources.get(o.text).text.to_vec()).collect();
-                let objects = rendering.crds.iter().chain(rendering.objects()).cloned().collect();
-                Ok(Judged { report, objects, notes, secrets: Secrets::of_chart(&rendering) })
+                let outputs = rendering
+                    .renders
+                    .iter()
+                    .flat_map(|r| &r.rendered.outputs)
+                    .filter(|o| o.name.ends_with("NOTES.txt"));
+                let notes = outputs
+                    .map(|o| rendering.sources.get(o.text).text.to_vec())
+                    .collect();
+                let objects = rendering
+                    .crds
+                    .iter()
+                    .chain(rendering.objects())
+                    .cloned()
+                    .collect();
+                Ok(Judged {
+                    report,
+                    objects,
+                    notes,
+                    secrets: Secrets::of_chart(&rendering),
+                })
             }
             Unit::Manifests(_) | Unit::Stdin => {
                 let report = lint::lint_unit(unit, &setup, &options, false)?;
                 let mut sources = Sources::with(options.unsaved.clone());
                 let (mut objects, mut read) = (Vec::new(), Vec::new());
-                let files = if let Unit::Manifests(files) = unit { &files[..] } else { &[] };
+                let files = if let Unit::Manifests(files) = unit {
+                    &files[..]
+                } else {
+                    &[]
+                };
                 for file in files {
-                    let text = sources.read_file(file).map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+                    let text = sources
+                        .read_file(file)
+                        .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
                     let name: Arc<str> = file.display().to_string().into();
                     let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
-                    objects.extend(manifest::read(&sources.get(source).text, source, &name, None, &mut Vec::new()));
+                    objects.extend(manifest::read(
+                        &sources.get(source).text,
+                        source,
+                        &name,
+                        None,
+                        &mut Vec::new(),
+                    ));
                     read.push(source);
                 }
                 let secrets = Secrets::of_manifests(&objects, &read, &sources);
-                Ok(Judged { report, objects, notes: Vec::new(), secrets })
+                Ok(Judged {
+                    report,
+                    objects,
+                    notes: Vec::new(),
+                    secrets,
+                })
             }
         }
     }
 
-    /// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise what speaks against it.
+    /// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise
+    /// what speaks against it.
     fn proves(&self, before: &Judged, chosen: &[&Finding]) -> Result<(), String> {
         let gone = counts(chosen.iter().copied());
         let was = counts(&before.report.findings);
         let is = counts(&self.report.findings);
         for (key, &n) in &is {
-            let allowed = was.get(key).copied().unwrap_or(0).saturating_sub(gone.get(key).copied().unwrap_or(0));
+            let allowed = was
+                .get(key)
+                .copied()
+                .unwrap_or(0)
+                .saturating_sub(gone.get(key).copied().unwrap_or(0));
             if n > allowed {
-                return Err(if gone.contains_key(key) { "the finding stays".into() } else { format!("it would bring another finding: {}", key.3) });
+                return Err(if gone.contains_key(key) {
+                    "the finding stays".into()
+                } else {
+                    format!("it would bring another finding: {}", key.3)
+                });
             }
         }
-        let changed = |a: &manifest::Object| format!("it would change {}", crate::report::object_name(&a.identity));
+        let changed = |a: &manifest::Object| {
+            format!(
+                "it would change {}",
+                crate::report::object_name(&a.identity)
+            )
+        };
         if self.objects.len() != before.objects.len() || self.notes != before.notes {
             return Err("it would change what is rendered".into());
         }
         for (a, b) in before.objects.iter().zip(&self.objects) {
             let fields: Vec<&str> = chosen
                 .iter()
-                .filter(|f| changes_field(&f.rule) && f.object.as_ref().is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name))
+                .filter(|f| {
+                    changes_field(&f.rule)
+                        && f.object
+                            .as_ref()
+                            .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)
+                })
                 .filter_map(|f| f.path.as_deref())
                 .collect();
-            let alike = a.identity == b.identity && a.environment == b.environment && a.kubernetes == b.kubernetes && a.template == b.template;
+            let alike = a.identity == b.identity
+                && a.environment == b.environment
+                && a.kubernetes == b.kubernetes
+                && a.template == b.template;
             if !alike || !same(&a.root, &b.root, &mut String::new(), &fields) {
                 return Err(changed(a));
             }
@@ -375,7 +523,8 @@ impl Judged {
     }
 }
 
-/// Whether two trees hold the same, but for scalars of these fields that say the same in another type.
+/// Whether two trees hold the same, but for scalars of these fields that say the same in another
+/// type.
 fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
     let length = pointer.len();
     let mut below = |step: &str, a: &Node, b: &Node| {
@@ -386,9 +535,25 @@ fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
         answer
     };
     match (&a.data, &b.data) {
-        (Data::Seq(a), Data::Seq(b)) => a.len() == b.len() && a.iter().zip(b).enumerate().all(|(i, (a, b))| below(&i.to_string(), a, b)),
-        (Data::Map(a), Data::Map(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.key == b.key && below(&a.key, &a.value, &b.value)),
-        (a, b) => a == b || (fields.contains(&pointer.as_str()) && scalar(a).is_some() && scalar(a) == scalar(b)),
+        (Data::Seq(a), Data::Seq(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .enumerate()
+                    .all(|(i, (a, b))| below(&i.to_string(), a, b))
+        }
+        (Data::Map(a), Data::Map(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.key == b.key && below(&a.key, &a.value, &b.value))
+        }
+        (a, b) => {
+            a == b
+                || (fields.contains(&pointer.as_str())
+                    && scalar(a).is_some()
+                    && scalar(a) == scalar(b))
+        }
     }
 }
 
@@ -406,8 +571,14 @@ fn scalar(data: &Data) -> Option<String> {
 
 /// A unified diff of two texts, with three lines around each change.
 pub fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
-    let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
-    similar::TextDiff::from_lines(&*before, &*after).unified_diff().header(name, name).to_string()
+    let (before, after) = (
+        String::from_utf8_lossy(before),
+        String::from_utf8_lossy(after),
+    );
+    similar::TextDiff::from_lines(&*before, &*after)
+        .unified_diff()
+        .header(name, name)
+        .to_string()
 }
 
 #[cfg(test)]
@@ -421,7 +592,10 @@ mod tests {
         let told = diff("f", before.as_bytes(), after.as_bytes());
         let wanted = "--- f\n+++ f\n@@ -3,7 +3,7 @@\n 3\n 4\n 5\n-6\n+six\n 7\n 8\n 9\n@@ -16,5 +16,4 @@\n 16\n 17\n 18\n-19\n 20\n";
         assert_eq!(told, wanted);
-        assert_eq!(diff("f", b"a", b"b\n"), "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n");
+        assert_eq!(
+            diff("f", b"a", b"b\n"),
+            "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"
+        );
         assert_eq!(diff("f", b"", b"b\n"), "--- f\n+++ f\n@@ -0,0 +1 @@\n+b\n");
         assert_eq!(diff("f", b"a\n", b"a\n"), "");
     }

@@ -72,7 +72,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub paths: Vec<PathBuf>,
-    /// The paths are changed files: their charts are linted, and what belongs to no chart is left out.
+    /// The paths are changed files: their charts are linted, and what belongs to no chart is left
+    /// out.
     pub changed: bool,
     pub config: ConfigChoice,
     /// Names; empty: all.
@@ -112,7 +113,11 @@ impl Options {
     /// # Errors
     /// [`Error::Cancelled`], where [`Options::cancel`] is set.
     pub fn cancelled(&self) -> Result<(), Error> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -135,7 +140,8 @@ pub enum Error {
     Unreadable(PathBuf, String),
     #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
     NothingToLint(PathBuf),
-    /// A bad flag that only shows once files are read (an unknown rule, environment or format of a file).
+    /// A bad flag that only shows once files are read (an unknown rule, environment or format of a
+    /// file).
     #[error("{0}")]
     Usage(String),
     #[error("cancelled")]

@@ -1,7 +1,9 @@
-//! How much of everything a chart may ask for before thebot-lint gives it up: charts come from strangers.
+//! How much of everything a chart may ask for before thebot-lint gives it up: charts come from
+//! strangers.
 //!
-//! These are the limits that a configuration may move (`limits:`); each has one name, for the configuration and for the finding that
-//! tells of it. What guards the program itself (its stack, above all) is fixed, and stands beside the code that it guards.
+//! These are the limits that a configuration may move (`limits:`); each has one name, for the
+//! configuration and for the finding that tells of it. What guards the program itself (its stack,
+//! above all) is fixed, and stands beside the code that it guards.
 
 use std::time::{Duration, Instant};
 
@@ -89,14 +91,16 @@ impl Limit {
 
     pub const fn unit(self) -> Unit {
         match self {
-            TemplateOutput | RenderText | RegexSize | YamlAliases | FileSize | ChartSize => Unit::Bytes,
+            TemplateOutput | RenderText | RegexSize | YamlAliases | FileSize | ChartSize => {
+                Unit::Bytes
+            }
             Timeout => Unit::Seconds,
             _ => Unit::Count,
         }
     }
 
-    /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB at most), and soon reached by one that
-    /// means no good.
+    /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB
+    /// at most), and soon reached by one that means no good.
     pub const fn default(self) -> u64 {
         match self {
             TemplateSteps => 20_000_000,
@@ -132,8 +136,15 @@ impl Limit {
 
     /// How to get further, for the help of a finding.
     pub fn how_to_raise(self) -> String {
-        let flag = if self == Timeout { "--timeout SECONDS, or " } else { "" };
-        format!("if the chart is meant to need more, raise it: {flag}`limits: {{{}: …}}` in .thebot-lint.yaml", self.name())
+        let flag = if self == Timeout {
+            "--timeout SECONDS, or "
+        } else {
+            ""
+        };
+        format!(
+            "if the chart is meant to need more, raise it: {flag}`limits: {{{}: …}}` in .thebot-lint.yaml",
+            self.name()
+        )
     }
 
     /// A value as a configuration writes it: a number, or for bytes one with Ki, Mi or Gi.
@@ -149,13 +160,27 @@ impl Limit {
             ("Gi", Unit::Bytes) => 30,
             _ => 64,
         };
-        let value = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1u64.checked_shl(shift)?));
+        let value = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(1u64.checked_shl(shift)?));
         match (value, self.unit()) {
             (Some(value @ 1..), _) if value <= self.most() => Ok(value),
             (Some(0), Unit::Seconds) => Ok(0),
-            (_, Unit::Bytes) => Err(format!("`{}` is a number of bytes up to 1Gi, as in 64Mi", self.name())),
-            (_, Unit::Seconds) => Err(format!("`{}` is a number of seconds up to {}; 0: no end", self.name(), self.most())),
-            (_, Unit::Count) => Err(format!("`{}` is a number from 1 to {}", self.name(), self.most())),
+            (_, Unit::Bytes) => Err(format!(
+                "`{}` is a number of bytes up to 1Gi, as in 64Mi",
+                self.name()
+            )),
+            (_, Unit::Seconds) => Err(format!(
+                "`{}` is a number of seconds up to {}; 0: no end",
+                self.name(),
+                self.most()
+            )),
+            (_, Unit::Count) => Err(format!(
+                "`{}` is a number from 1 to {}",
+                self.name(),
+                self.most()
+            )),
         }
     }
 }
@@ -164,22 +189,40 @@ impl Limit {
 pub fn exceeded(limit: Limit, limits: &Limits) -> String {
     let most = limits.get(limit);
     match limit {
-        TemplateSteps => format!("the template takes more than {most} steps (limit `template-steps`)"),
-        TemplateOutput => format!("the template writes more than {most} bytes (limit `template-output`)"),
-        RenderText => format!("the templates make more than {most} bytes of text and lists (limit `render-text`)"),
-        IncludeDepth => format!("`include`s of one template nest deeper than {most} (limit `include-depth`)"),
+        TemplateSteps => {
+            format!("the template takes more than {most} steps (limit `template-steps`)")
+        }
+        TemplateOutput => {
+            format!("the template writes more than {most} bytes (limit `template-output`)")
+        }
+        RenderText => format!(
+            "the templates make more than {most} bytes of text and lists (limit `render-text`)"
+        ),
+        IncludeDepth => {
+            format!("`include`s of one template nest deeper than {most} (limit `include-depth`)")
+        }
         TemplateDepth => format!("`template`s nest deeper than {most} (limit `template-depth`)"),
-        RegexSize => format!("the regular expression takes more than {most} bytes when compiled (limit `regex-size`)"),
+        RegexSize => format!(
+            "the regular expression takes more than {most} bytes when compiled (limit `regex-size`)"
+        ),
         YamlDepth => format!("lists and maps nest deeper than {most} (limit `yaml-depth`)"),
-        YamlAliases => format!("aliases repeat more than {most} bytes of text (limit `yaml-aliases`)"),
-        SchemaDepth => format!("schemas and references nest deeper than {most} (limit `schema-depth`)"),
+        YamlAliases => {
+            format!("aliases repeat more than {most} bytes of text (limit `yaml-aliases`)")
+        }
+        SchemaDepth => {
+            format!("schemas and references nest deeper than {most} (limit `schema-depth`)")
+        }
         SchemaSteps => format!("the schema takes more than {most} steps (limit `schema-steps`)"),
         TplDepth => format!("texts given to `tpl` nest deeper than {most} (limit `tpl-depth`)"),
         Documents => format!("there are more than {most} documents (limit `documents`)"),
         FileSize => format!("it is larger than {most} bytes (limit `file-size`)"),
         ChartFiles => format!("the chart has more than {most} files (limit `chart-files`)"),
-        ChartSize => format!("the chart holds more than {most} bytes with all archives in it (limit `chart-size`)"),
-        ArchiveRatio => format!("the archive unpacks to more than {most} times its size (limit `archive-ratio`)"),
+        ChartSize => format!(
+            "the chart holds more than {most} bytes with all archives in it (limit `chart-size`)"
+        ),
+        ArchiveRatio => format!(
+            "the archive unpacks to more than {most} times its size (limit `archive-ratio`)"
+        ),
         RuleSteps => format!("the rule takes more than {most} steps (limit `rule-steps`)"),
         Timeout => format!("it takes longer than {most} seconds (limit `timeout`)"),
     }
@@ -194,7 +237,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { values: Limit::ALL.map(Limit::default), deadline: None }
+        Limits {
+            values: Limit::ALL.map(Limit::default),
+            deadline: None,
+        }
     }
 }
 
@@ -220,7 +266,8 @@ impl Limits {
 
     /// Whether the time is over.
     pub fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Rendered text (or a manifest file) into documents and objects with identity. Lists are flattened.
+//! Rendered text (or a manifest file) into documents and objects with identity. Lists are
+//! flattened.
 //!
-//! Rules and the schema walk answer with a [`Finding`]: a path into the object, never a line. [`Object::place`] turns it into a
-//! [`Diagnostic`] whose span lies in the object's own text.
+//! Rules and the schema walk answer with a [`Finding`]: a path into the object, never a line.
+//! [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's own text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
 use crate::limits::{Limit, Limits};
@@ -46,7 +47,11 @@ pub struct Finding {
 
 impl Object {
     pub fn place(&self, finding: Finding) -> Diagnostic {
-        let span = if finding.at_key { finding.path.place_key(&self.root) } else { finding.path.place(&self.root) };
+        let span = if finding.at_key {
+            finding.path.place_key(&self.root)
+        } else {
+            finding.path.place(&self.root)
+        };
         Diagnostic {
             help: finding.help,
             object: Some(self.identity.clone()),
@@ -62,21 +67,39 @@ impl Object {
 /// The name of the container that a path leads into.
 fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
-    let steps = path.0.windows(2).position(|w| matches!(w, [Step::Key(key), Step::Index(_)] if lists.contains(&&**key)))?;
+    let steps = path
+        .0
+        .windows(2)
+        .position(|w| matches!(w, [Step::Key(key), Step::Index(_)] if lists.contains(&&**key)))?;
     let container = Path(path.0[..steps + 2].to_vec());
     container.get(root)?.get("name")?.as_str().map(Arc::from)
 }
 
-/// Reads every document of a text, which is that of `source`. What cannot be read, or has no apiVersion or kind, is a diagnostic; the rest goes on.
-/// Documents that are empty or hold comments only are nothing.
+/// Reads every document of a text, which is that of `source`. What cannot be read, or has no
+/// apiVersion or kind, is a diagnostic; the rest goes on. Documents that are empty or hold comments
+/// only are nothing.
 ///
-/// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered text (with an environment) is taken apart
-/// as Helm does it, a manifest file as kubectl does it.
-pub fn read(text: &[u8], source: SourceId, template: &Arc<str>, environment: Option<u16>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
-    read_within(text, source, template, environment, &Limits::default(), found)
+/// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered
+/// text (with an environment) is taken apart as Helm does it, a manifest file as kubectl does it.
+pub fn read(
+    text: &[u8],
+    source: SourceId,
+    template: &Arc<str>,
+    environment: Option<u16>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Object> {
+    read_within(
+        text,
+        source,
+        template,
+        environment,
+        &Limits::default(),
+        found,
+    )
 }
 
-/// As [`read`], with the limits of a unit: documents beyond them are counted in a diagnostic (`limit-exceeded`).
+/// As [`read`], with the limits of a unit: documents beyond them are counted in a diagnostic
+/// (`limit-exceeded`).
 pub fn read_within(
     text: &[u8],
     source: SourceId,
@@ -85,21 +108,43 @@ pub fn read_within(
     limits: &Limits,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Object> {
-    let mut reader = Reader { template, environment, found, objects: Vec::new() };
+    let mut reader = Reader {
+        template,
+        environment,
+        found,
+        objects: Vec::new(),
+    };
     let documents = documents(text, environment.is_some());
     let most = limits.size(Limit::Documents);
     if documents.len() > most {
         let left = documents.len() - most;
         let place = Span::new(source, documents[most].start, documents[most].start);
-        let unchecked = format!("the last {left} of {} documents were not checked", documents.len());
-        reader.report(Diagnostic::limit(Limit::Documents, limits, place, unchecked));
+        let unchecked = format!(
+            "the last {left} of {} documents were not checked",
+            documents.len()
+        );
+        reader.report(Diagnostic::limit(
+            Limit::Documents,
+            limits,
+            place,
+            unchecked,
+        ));
     }
     for range in documents.into_iter().take(most) {
         match yaml::parse_within(&text[range.clone()], source, range.start as u32, limits) {
             Ok(node) if node.is_null() => {}
             Ok(node) => reader.object(node, 0),
-            Err(yaml::Error { limit: Some(limit), span, .. }) => {
-                reader.report(Diagnostic::limit(limit, limits, span, "this document was not checked"));
+            Err(yaml::Error {
+                limit: Some(limit),
+                span,
+                ..
+            }) => {
+                reader.report(Diagnostic::limit(
+                    limit,
+                    limits,
+                    span,
+                    "this document was not checked",
+                ));
             }
             Err(error) => reader.broken(&error),
         }
@@ -107,16 +152,23 @@ pub fn read_within(
     reader.objects
 }
 
-/// The byte ranges of a text's documents. kubectl cuts at lines that start with `---`, whose rest is dropped; Helm also strips
-/// whitespace around each document, even indentation, and keeps what follows `---` on its line.
+/// The byte ranges of a text's documents. kubectl cuts at lines that start with `---`, whose rest
+/// is dropped; Helm also strips whitespace around each document, even indentation, and keeps what
+/// follows `---` on its line.
 fn documents(text: &[u8], as_helm: bool) -> Vec<Range<usize>> {
-    let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1).collect();
+    let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---")
+        .map(|at| at + 1)
+        .collect();
     if text.starts_with(b"---") {
         starts.insert(0, 0);
     }
     let mut documents = Vec::with_capacity(starts.len() + 1);
     let mut from = 0;
-    for (start, next) in starts.iter().map(|&start| (start, start + 3)).chain([(text.len(), text.len())]) {
+    for (start, next) in starts
+        .iter()
+        .map(|&start| (start, start + 3))
+        .chain([(text.len(), text.len())])
+    {
         documents.push(from..start.max(from));
         let line_end = memchr::memchr(b'\n', &text[next..]).map_or(text.len(), |at| next + at);
         from = if as_helm { next } else { line_end };
@@ -145,60 +197,118 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.found.push(Diagnostic { environment: self.environment, ..diagnostic });
+        self.found.push(Diagnostic {
+            environment: self.environment,
+            ..diagnostic
+        });
     }
 
     fn broken(&mut self, error: &yaml::Error) {
-        // go-yaml counts lines within the document, and some of them one too low: the span says it better.
-        let problem = error.message.strip_prefix("yaml: ").unwrap_or(&error.message);
-        let problem = match problem.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
+        // go-yaml counts lines within the document, and some of them one too low: the span says it
+        // better.
+        let problem = error
+            .message
+            .strip_prefix("yaml: ")
+            .unwrap_or(&error.message);
+        let problem = match problem
+            .strip_prefix("line ")
+            .and_then(|rest| rest.split_once(": "))
+        {
             Some((line, rest)) if line.bytes().all(|b| b.is_ascii_digit()) => rest,
             _ => problem,
         };
         let message = format!("this document is not valid YAML: {problem}");
-        self.report(Diagnostic::new("yaml-syntax", Severity::Error, error.span, message).help(format!("Helm's words: {}", error.message)));
+        self.report(
+            Diagnostic::new("yaml-syntax", Severity::Error, error.span, message)
+                .help(format!("Helm's words: {}", error.message)),
+        );
     }
 
     fn object(&mut self, node: Node, lists: usize) {
         let span = Path::root().place(&node);
         if !matches!(node.data, Data::Map(_)) {
-            let what = if matches!(node.data, Data::Seq(_)) { "a list" } else { "a single value" };
+            let what = if matches!(node.data, Data::Seq(_)) {
+                "a list"
+            } else {
+                "a single value"
+            };
             let message = format!("this document is {what}, not a Kubernetes object");
             let help = "An object is a mapping with apiVersion, kind and metadata; separate several objects by lines of `---`.";
-            return self.report(Diagnostic::new("not-an-object", Severity::Error, span, message).help(help));
+            return self.report(
+                Diagnostic::new("not-an-object", Severity::Error, span, message).help(help),
+            );
         }
         let metadata = node.get("metadata");
-        let name = metadata.and_then(|metadata| text_of(metadata, "name")).unwrap_or_default();
+        let name = metadata
+            .and_then(|metadata| text_of(metadata, "name"))
+            .unwrap_or_default();
         let (api_version, kind) = (text_of(&node, "apiVersion"), text_of(&node, "kind"));
-        for (rule, field, value) in [("api-version-missing", "apiVersion", &api_version), ("kind-missing", "kind", &kind)] {
+        for (rule, field, value) in [
+            ("api-version-missing", "apiVersion", &api_version),
+            ("kind-missing", "kind", &kind),
+        ] {
             if value.is_none() {
                 let place = node.entry(field).map_or(span, |entry| entry.key_span);
-                let of = kind.as_deref().map_or_else(|| "object".to_owned(), str::to_owned);
-                let of = if name.is_empty() { of } else { format!("{of} {name:?}") };
-                let state = if node.entry(field).is_some() { "is empty or no text" } else { "is missing" };
+                let of = kind
+                    .as_deref()
+                    .map_or_else(|| "object".to_owned(), str::to_owned);
+                let of = if name.is_empty() {
+                    of
+                } else {
+                    format!("{of} {name:?}")
+                };
+                let state = if node.entry(field).is_some() {
+                    "is empty or no text"
+                } else {
+                    "is missing"
+                };
                 let help = "Every Kubernetes object needs `apiVersion` and `kind`.";
                 self.report(
-                    Diagnostic::new(rule, Severity::Error, place, format!("{field} of this {of} {state}")).path(format!("/{field}")).help(help),
+                    Diagnostic::new(
+                        rule,
+                        Severity::Error,
+                        place,
+                        format!("{field} of this {of} {state}"),
+                    )
+                    .path(format!("/{field}"))
+                    .help(help),
                 );
             }
         }
-        let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
+        let (Some(api_version), Some(kind)) = (api_version, kind) else {
+            return;
+        };
         if &*kind == "List" && lists < MAX_LISTS {
             if let Data::Map(mut entries) = node.data {
-                let items = entries.iter().rposition(|entry| &*entry.key == "items").map(|index| entries.swap_remove(index).value.data);
+                let items = entries
+                    .iter()
+                    .rposition(|entry| &*entry.key == "items")
+                    .map(|index| entries.swap_remove(index).value.data);
                 if let Some(Data::Seq(items)) = items {
-                    items.into_iter().for_each(|item| self.object(item, lists + 1));
+                    items
+                        .into_iter()
+                        .for_each(|item| self.object(item, lists + 1));
                 }
             }
             return;
         }
-        let hooks = metadata.and_then(|metadata| metadata.get("annotations")).and_then(|annotations| annotations.get("helm.sh/hook"));
+        let hooks = metadata
+            .and_then(|metadata| metadata.get("annotations"))
+            .and_then(|annotations| annotations.get("helm.sh/hook"));
         let hooks = hooks.and_then(Node::as_str).map_or_else(Vec::new, |hooks| {
             let names = hooks.split(',').map(|hook| hook.trim().to_lowercase());
-            names.filter(|hook| !hook.is_empty()).map(String::into_boxed_str).collect()
+            names
+                .filter(|hook| !hook.is_empty())
+                .map(String::into_boxed_str)
+                .collect()
         });
         let namespace = metadata.and_then(|metadata| text_of(metadata, "namespace"));
-        let identity = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.map(Arc::from), name: name.into() };
+        let identity = ObjectRef {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: namespace.map(Arc::from),
+            name: name.into(),
+        };
         self.objects.push(Object {
             identity: Arc::new(identity),
             fingerprint: node.fingerprint(),
@@ -214,7 +324,10 @@ impl Reader<'_> {
 
 /// The text of a field that is to be a string; none where it is absent, empty or something else.
 fn text_of(node: &Node, field: &str) -> Option<Box<str>> {
-    node.get(field).and_then(Node::as_str).filter(|text| !text.is_empty()).map(Box::from)
+    node.get(field)
+        .and_then(Node::as_str)
+        .filter(|text| !text.is_empty())
+        .map(Box::from)
 }
 
 #[cfg(test)]
@@ -226,7 +339,13 @@ mod tests {
         let mut sources = Sources::default();
         let source = sources.add(Source::new("m.yaml", text.as_bytes(), SourceKind::File));
         let mut found = Vec::new();
-        let objects = read(text.as_bytes(), source, &"m.yaml".into(), environment, &mut found);
+        let objects = read(
+            text.as_bytes(),
+            source,
+            &"m.yaml".into(),
+            environment,
+            &mut found,
+        );
         (sources, objects, found)
     }
 
@@ -234,11 +353,27 @@ mod tests {
     fn a_broken_document_does_not_stop_the_others() {
         let text = "# head\n---\napiVersion: v1\nkind: A\nmetadata: {name: x}\n---\na: b: c\n---\n# nothing\n---\n- 1\n---\nkind: B\n---\nkind: C\napiVersion: v1\n";
         let (sources, objects, found) = read_text(text, None);
-        let kinds: Vec<&str> = objects.iter().map(|object| &*object.identity.kind).collect();
+        let kinds: Vec<&str> = objects
+            .iter()
+            .map(|object| &*object.identity.kind)
+            .collect();
         assert_eq!(kinds, ["A", "C"]);
-        let rules: Vec<(&str, usize)> = found.iter().map(|d| (&*d.rule, sources.get(d.span.source).line_of(d.span.start))).collect();
-        assert_eq!(rules, [("yaml-syntax", 7), ("not-an-object", 11), ("api-version-missing", 13)]);
-        assert_eq!(sources.text(objects[0].root.get("kind").unwrap().span), b"A");
+        let rules: Vec<(&str, usize)> = found
+            .iter()
+            .map(|d| (&*d.rule, sources.get(d.span.source).line_of(d.span.start)))
+            .collect();
+        assert_eq!(
+            rules,
+            [
+                ("yaml-syntax", 7),
+                ("not-an-object", 11),
+                ("api-version-missing", 13)
+            ]
+        );
+        assert_eq!(
+            sources.text(objects[0].root.get("kind").unwrap().span),
+            b"A"
+        );
     }
 
     #[test]
@@ -254,7 +389,12 @@ mod tests {
     #[test]
     fn rendered_text_is_cut_as_by_helm() {
         let text = "--- # first\n\n  apiVersion: v1\n--- kind: B\n";
-        let cut = |as_helm| documents(text.as_bytes(), as_helm).into_iter().map(|range| &text[range]).collect::<Vec<_>>();
+        let cut = |as_helm| {
+            documents(text.as_bytes(), as_helm)
+                .into_iter()
+                .map(|range| &text[range])
+                .collect::<Vec<_>>()
+        };
         assert_eq!(cut(true), ["# first\n\n  apiVersion: v1", "kind: B"]);
         assert_eq!(cut(false), ["\n\n  apiVersion: v1\n"]);
     }

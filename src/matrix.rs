@@ -1,5 +1,6 @@
-//! What each environment deploys: replicas, autoscaling, resources, storage, images and probes of every object, side by side, each with the
-//! place that set it. Behind `thebot-lint environments` and the matrix of the HTML page.
+//! What each environment deploys: replicas, autoscaling, resources, storage, images and probes of
+//! every object, side by side, each with the place that set it. Behind `thebot-lint environments`
+//! and the matrix of the HTML page.
 
 use crate::manifest::Object;
 use crate::report::{Paint, escape_controls, escape_markdown, visible};
@@ -57,45 +58,84 @@ pub struct Layout {
 }
 
 impl Matrix {
-    /// The matrix of all objects that were rendered in some environment; hooks and tests included, CRDs left out. What is secret is hidden.
-    pub fn of(objects: &[Object], environments: &[Arc<str>], sources: &Sources, secrets: &Secrets) -> Matrix {
+    /// The matrix of all objects that were rendered in some environment; hooks and tests included,
+    /// CRDs left out. What is secret is hidden.
+    pub fn of(
+        objects: &[Object],
+        environments: &[Arc<str>],
+        sources: &Sources,
+        secrets: &Secrets,
+    ) -> Matrix {
         // Facts keep their own order inside of an object, whatever environment had them first.
         let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
         let hidden = |node: &Node| matches!(secrets.show(node.span, sources), Cow::Owned(text) if text.contains(HIDDEN));
         for object in objects.iter().filter(|o| !o.from_crds) {
-            let Some(environment) = object.environment else { continue };
-            let name = scaled(object).unwrap_or_else(|| format!("{}/{}", object.identity.kind, object.identity.name));
+            let Some(environment) = object.environment else {
+                continue;
+            };
+            let name = scaled(object)
+                .unwrap_or_else(|| format!("{}/{}", object.identity.kind, object.identity.name));
             for (rank, fact, text, path) in facts(&object.root, &hidden) {
-                let cells = rows.entry((name.clone(), rank, fact)).or_insert_with(|| vec![None; environments.len()]);
+                let cells = rows
+                    .entry((name.clone(), rank, fact))
+                    .or_insert_with(|| vec![None; environments.len()]);
                 if let Some(cell) = cells.get_mut(environment as usize) {
-                    *cell = Some(Cell { text, place: place(&path, &object.root, sources) });
+                    *cell = Some(Cell {
+                        text,
+                        place: place(&path, &object.root, sources),
+                    });
                 }
             }
         }
-        let rows = rows.into_iter().map(|((object, _, fact), cells)| Row { object, fact, cells }).collect();
-        Matrix { environments: environments.to_vec(), rows }
+        let rows = rows
+            .into_iter()
+            .map(|((object, _, fact), cells)| Row {
+                object,
+                fact,
+                cells,
+            })
+            .collect();
+        Matrix {
+            environments: environments.to_vec(),
+            rows,
+        }
     }
 
     /// The folder that all files of the cells have in common, with its slash.
     pub fn folder(&self) -> &str {
-        folder_of(self.rows.iter().flat_map(|r| &r.cells).flatten().filter_map(|c| c.place.as_ref()).map(|(file, _)| &**file))
+        folder_of(
+            self.rows
+                .iter()
+                .flat_map(|r| &r.cells)
+                .flatten()
+                .filter_map(|c| c.place.as_ref())
+                .map(|(file, _)| &**file),
+        )
     }
 
-    /// A table for a terminal, where it fits; else each fact with its values below each other. What differs between environments is
-    /// marked with `*`.
+    /// A table for a terminal, where it fits; else each fact with its values below each other. What
+    /// differs between environments is marked with `*`.
     pub fn to_text(&self, layout: Layout) -> String {
         let table = self.table(layout);
         let fits = |width: usize| table.lines().all(|line| visible(line) <= width);
-        if !layout.places && layout.width.is_none_or(fits) { table } else { self.list(layout) }
+        if !layout.places && layout.width.is_none_or(fits) {
+            table
+        } else {
+            self.list(layout)
+        }
     }
 
     fn rows(&self, only_differences: bool) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |r| !only_differences || r.differs())
+        self.rows
+            .iter()
+            .filter(move |r| !only_differences || r.differs())
     }
 
     fn table(&self, layout: Layout) -> String {
         let paint = Paint(layout.color);
-        let head: Vec<String> = std::iter::once(String::new()).chain(self.environments.iter().map(|e| plain(e))).collect();
+        let head: Vec<String> = std::iter::once(String::new())
+            .chain(self.environments.iter().map(|e| plain(e)))
+            .collect();
         let mut lines: Vec<(Option<&Row>, Vec<String>)> = vec![(None, head)];
         let mut object = "";
         for row in self.rows(layout.only_differences) {
@@ -103,15 +143,36 @@ impl Matrix {
                 object = &row.object;
                 lines.push((None, vec![plain(object)]));
             }
-            let cells = row.cells.iter().map(|c| c.as_ref().map_or("-".to_string(), |c| short(&plain(&c.text), 30)));
-            lines.push((Some(row), std::iter::once(format!("  {} {}", mark(row), plain(&row.fact))).chain(cells).collect()));
+            let cells = row.cells.iter().map(|c| {
+                c.as_ref()
+                    .map_or("-".to_string(), |c| short(&plain(&c.text), 30))
+            });
+            lines.push((
+                Some(row),
+                std::iter::once(format!("  {} {}", mark(row), plain(&row.fact)))
+                    .chain(cells)
+                    .collect(),
+            ));
         }
-        let width = |column: usize| lines.iter().filter(|(_, l)| l.len() > 1).filter_map(|(_, l)| l.get(column)).map(|c| c.chars().count()).max();
-        let widths: Vec<usize> = (0..=self.environments.len()).map(|column| width(column).unwrap_or(0)).collect();
+        let width = |column: usize| {
+            lines
+                .iter()
+                .filter(|(_, l)| l.len() > 1)
+                .filter_map(|(_, l)| l.get(column))
+                .map(|c| c.chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..=self.environments.len())
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         let mut out = String::new();
         for (row, line) in &lines {
             let cell = |(column, (text, width)): (usize, (&String, &usize))| {
-                let padded = if line.len() == 1 || column + 1 == line.len() { text.clone() } else { format!("{text:<width$}") };
+                let padded = if line.len() == 1 || column + 1 == line.len() {
+                    text.clone()
+                } else {
+                    format!("{text:<width$}")
+                };
                 match row {
                     None => paint.bold(&padded),
                     Some(row) if column > 0 && other(row, column - 1) => paint.yellow(&padded),
@@ -137,13 +198,21 @@ impl Matrix {
                 out.push_str(&format!("{}\n", paint.bold(&plain(object))));
             }
             let place = |cell: &Cell| match &cell.place {
-                Some((file, line)) if layout.places => format!(" ({}:{line})", plain(file.strip_prefix(folder).unwrap_or(file))),
+                Some((file, line)) if layout.places => format!(
+                    " ({}:{line})",
+                    plain(file.strip_prefix(folder).unwrap_or(file))
+                ),
                 _ => String::new(),
             };
             let mut values: Vec<(String, String, Vec<String>)> = Vec::new();
             for (name, cell) in self.environments.iter().zip(&row.cells) {
-                let (text, place) = cell.as_ref().map_or(("-".into(), String::new()), |c| (plain(&c.text), place(c)));
-                match values.iter_mut().find(|(t, p, _)| *t == text && *p == place) {
+                let (text, place) = cell
+                    .as_ref()
+                    .map_or(("-".into(), String::new()), |c| (plain(&c.text), place(c)));
+                match values
+                    .iter_mut()
+                    .find(|(t, p, _)| *t == text && *p == place)
+                {
                     Some((_, _, names)) => names.push(plain(name)),
                     None => values.push((text, place, vec![plain(name)])),
                 }
@@ -153,12 +222,19 @@ impl Matrix {
             let write = |out: &mut String, before: &str, text: &str, differs: bool, place: &str| {
                 let room = width.saturating_sub(visible(before) + visible(place));
                 let (room, place) = if room < 12.min(visible(text)) {
-                    (width.saturating_sub(visible(before)).max(6), format!("\n       {place}"))
+                    (
+                        width.saturating_sub(visible(before)).max(6),
+                        format!("\n       {place}"),
+                    )
                 } else {
                     (room, place.to_string())
                 };
                 let text = short(text, room);
-                out.push_str(&format!("{before}{}{}\n", if differs { paint.yellow(&text) } else { text }, paint.dim(&place)));
+                out.push_str(&format!(
+                    "{before}{}{}\n",
+                    if differs { paint.yellow(&text) } else { text },
+                    paint.dim(&place)
+                ));
             };
             if let [(text, place, _)] = values.as_slice() {
                 write(&mut out, &format!("{fact}: "), text, false, place);
@@ -166,26 +242,61 @@ impl Matrix {
             }
             out.push_str(&format!("{fact}\n"));
             let names: Vec<String> = values.iter().map(|(.., names)| names.join(", ")).collect();
-            let column = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
+            let column = names
+                .iter()
+                .map(|n| n.chars().count())
+                .max()
+                .unwrap_or(0)
+                .min(width / 3);
             for ((text, place, _), names) in values.iter().zip(names) {
-                write(&mut out, &format!("      {names:<column$}  "), text, true, place);
+                write(
+                    &mut out,
+                    &format!("      {names:<column$}  "),
+                    text,
+                    true,
+                    place,
+                );
             }
         }
         if layout.places && !folder.is_empty() {
-            out.push_str(&format!("{}\n", paint.dim(&format!("Lines are those of files in {}", plain(folder)))));
+            out.push_str(&format!(
+                "{}\n",
+                paint.dim(&format!("Lines are those of files in {}", plain(folder)))
+            ));
         }
         out
     }
 
     pub fn to_markdown(&self, only_differences: bool) -> String {
-        let names: Vec<String> = self.environments.iter().map(|e| escape_markdown(e)).collect();
+        let names: Vec<String> = self
+            .environments
+            .iter()
+            .map(|e| escape_markdown(e))
+            .collect();
         let mut out = format!("| object | fact | {} |\n", names.join(" | "));
-        out.push_str(&format!("|---|---|{}\n", "---|".repeat(self.environments.len())));
+        out.push_str(&format!(
+            "|---|---|{}\n",
+            "---|".repeat(self.environments.len())
+        ));
         for row in self.rows(only_differences) {
-            let strong = |i: usize, text: String| if other(row, i) { format!("**{text}**") } else { text };
-            let cells = row.cells.iter().enumerate().map(|(i, c)| c.as_ref().map_or("-".into(), |c| strong(i, escape_markdown(&c.text))));
+            let strong = |i: usize, text: String| {
+                if other(row, i) {
+                    format!("**{text}**")
+                } else {
+                    text
+                }
+            };
+            let cells = row.cells.iter().enumerate().map(|(i, c)| {
+                c.as_ref()
+                    .map_or("-".into(), |c| strong(i, escape_markdown(&c.text)))
+            });
             let cells: Vec<String> = cells.collect();
-            out.push_str(&format!("| {} | {} | {} |\n", escape_markdown(&row.object), escape_markdown(&row.fact), cells.join(" | ")));
+            out.push_str(&format!(
+                "| {} | {} | {} |\n",
+                escape_markdown(&row.object),
+                escape_markdown(&row.fact),
+                cells.join(" | ")
+            ));
         }
         out
     }
@@ -221,7 +332,10 @@ pub(crate) fn folder_of<'f>(files: impl Iterator<Item = &'f str>) -> &'f str {
             if common.ends_with('/') && file.starts_with(common) {
                 break;
             }
-            common = common.trim_end_matches('/').rfind('/').map_or("", |slash| &common[..=slash]);
+            common = common
+                .trim_end_matches('/')
+                .rfind('/')
+                .map_or("", |slash| &common[..=slash]);
         }
         folder = Some(common);
     }
@@ -245,7 +359,14 @@ fn plain(text: &str) -> String {
 
 /// Commands of probes may be long; a column is not.
 fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_string() } else { text.chars().take(most.saturating_sub(1)).chain(['…']).collect() }
+    if text.chars().count() <= most {
+        text.to_string()
+    } else {
+        text.chars()
+            .take(most.saturating_sub(1))
+            .chain(['…'])
+            .collect()
+    }
 }
 
 /// What an autoscaler scales: that is where its range belongs.
@@ -254,7 +375,11 @@ fn scaled(object: &Object) -> Option<String> {
         return None;
     }
     let target = Path::parse("spec.scaleTargetRef").get(&object.root)?;
-    Some(format!("{}/{}", target.get("kind")?.as_str()?, target.get("name")?.as_str()?))
+    Some(format!(
+        "{}/{}",
+        target.get("kind")?.as_str()?,
+        target.get("name")?.as_str()?
+    ))
 }
 
 fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize)> {
@@ -264,7 +389,8 @@ fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize
     Some((source.name.clone(), source.line_of(span.start)))
 }
 
-/// What the matrix shows of an object: rank (the same whatever else the object has), fact, text, path.
+/// What the matrix shows of an object: rank (the same whatever else the object has), fact, text,
+/// path.
 fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, String, Path)> {
     let mut out = Vec::new();
     let at = |path: &str| Path::parse(path);
@@ -274,8 +400,14 @@ fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, Str
         }
     };
     let spec = at("spec");
-    let pod = [at("spec.template.spec"), at("spec.jobTemplate.spec.template.spec")].into_iter().find(|p| p.get(root).is_some());
-    let pod = pod.or_else(|| (root.get("kind").and_then(Node::as_str) == Some("Pod")).then(|| spec.clone()));
+    let pod = [
+        at("spec.template.spec"),
+        at("spec.jobTemplate.spec.template.spec"),
+    ]
+    .into_iter()
+    .find(|p| p.get(root).is_some());
+    let pod = pod
+        .or_else(|| (root.get("kind").and_then(Node::as_str) == Some("Pod")).then(|| spec.clone()));
     fact(0, "replicas".into(), spec.key("replicas"));
     fact(2, "min available".into(), spec.key("minAvailable"));
     fact(3, "max unavailable".into(), spec.key("maxUnavailable"));
@@ -283,33 +415,74 @@ fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, Str
     if let Some(pod) = pod {
         for (first, list) in [(1_000, "initContainers"), (100_000, "containers")] {
             let containers = pod.key(list);
-            for (i, container) in containers.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
-                let name = container.get("name").and_then(Node::as_str).unwrap_or("(unnamed)");
+            for (i, container) in containers
+                .get(root)
+                .map(Node::items)
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+            {
+                let name = container
+                    .get("name")
+                    .and_then(Node::as_str)
+                    .unwrap_or("(unnamed)");
                 let here = containers.index(i);
                 let rank = first + 10 * i;
                 fact(rank, format!("image of {name}"), here.key("image"));
                 for (k, what) in ["requests", "limits"].into_iter().enumerate() {
-                    fact(rank + 1 + k, format!("{what} of {name}"), here.key("resources").key(what));
+                    fact(
+                        rank + 1 + k,
+                        format!("{what} of {name}"),
+                        here.key("resources").key(what),
+                    );
                 }
-                for (k, probe) in ["livenessProbe", "readinessProbe", "startupProbe"].into_iter().enumerate() {
+                for (k, probe) in ["livenessProbe", "readinessProbe", "startupProbe"]
+                    .into_iter()
+                    .enumerate()
+                {
                     fact(rank + 3 + k, format!("{probe} of {name}"), here.key(probe));
                 }
             }
         }
     }
     let claims = spec.key("volumeClaimTemplates");
-    for (i, claim) in claims.get(root).map(Node::items).unwrap_or_default().iter().enumerate() {
-        let name = Path::parse("metadata.name").get(claim).and_then(Node::as_str).unwrap_or("(unnamed)");
+    for (i, claim) in claims
+        .get(root)
+        .map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let name = Path::parse("metadata.name")
+            .get(claim)
+            .and_then(Node::as_str)
+            .unwrap_or("(unnamed)");
         let here = claims.index(i).key("spec");
-        fact(10 + 2 * i, format!("storage of {name}"), here.join(&at("resources.requests.storage")));
-        fact(11 + 2 * i, format!("storage class of {name}"), here.key("storageClassName"));
+        fact(
+            10 + 2 * i,
+            format!("storage of {name}"),
+            here.join(&at("resources.requests.storage")),
+        );
+        fact(
+            11 + 2 * i,
+            format!("storage class of {name}"),
+            here.key("storageClassName"),
+        );
     }
     fact(5, "storage".into(), at("spec.resources.requests.storage"));
     fact(6, "storage class".into(), spec.key("storageClassName"));
     let (min, max) = (spec.key("minReplicas"), spec.key("maxReplicas"));
     if let Some(most) = max.get(root).and_then(|node| text(node, secret)) {
-        let least = min.get(root).and_then(|node| text(node, secret)).unwrap_or_else(|| "1".into());
-        out.push((1, "autoscaling".into(), format!("{least} to {most}"), if min.get(root).is_some() { min } else { max }));
+        let least = min
+            .get(root)
+            .and_then(|node| text(node, secret))
+            .unwrap_or_else(|| "1".into());
+        out.push((
+            1,
+            "autoscaling".into(),
+            format!("{least} to {most}"),
+            if min.get(root).is_some() { min } else { max },
+        ));
     }
     out
 }
@@ -319,16 +492,27 @@ fn text(node: &Node, secret: &dyn Fn(&Node) -> bool) -> Option<String> {
     use crate::yaml::Data;
     Some(match &node.data {
         Data::Null => return None,
-        Data::Str(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_) if secret(node) => HIDDEN.into(),
+        Data::Str(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_) if secret(node) => {
+            HIDDEN.into()
+        }
         Data::Bool(b) => b.to_string(),
         Data::Int(i) => i.to_string(),
         Data::Uint(u) => u.to_string(),
         Data::Float(f) => f.to_string(),
         Data::Str(s) => s.to_string(),
-        Data::Seq(items) => items.iter().filter_map(|node| text(node, secret)).collect::<Vec<_>>().join(" "),
+        Data::Seq(items) => items
+            .iter()
+            .filter_map(|node| text(node, secret))
+            .collect::<Vec<_>>()
+            .join(" "),
         Data::Map(entries) => {
             if let Some(http) = node.get("httpGet") {
-                return Some(format!("http {}", http.get("path").and_then(|node| text(node, secret)).unwrap_or_default()));
+                return Some(format!(
+                    "http {}",
+                    http.get("path")
+                        .and_then(|node| text(node, secret))
+                        .unwrap_or_default()
+                ));
             }
             if let Some(command) = node.get("exec").and_then(|e| e.get("command")) {
                 return Some(format!("exec {}", text(command, secret)?));
@@ -339,7 +523,10 @@ fn text(node: &Node, secret: &dyn Fn(&Node) -> bool) -> Option<String> {
             if node.get("grpc").is_some() {
                 return Some("grpc".into());
             }
-            let parts: Vec<String> = entries.iter().filter_map(|e| Some(format!("{} {}", e.key, text(&e.value, secret)?))).collect();
+            let parts: Vec<String> = entries
+                .iter()
+                .filter_map(|e| Some(format!("{} {}", e.key, text(&e.value, secret)?)))
+                .collect();
             if parts.is_empty() {
                 return None;
             }
@@ -356,7 +543,13 @@ mod tests {
 
     fn objects(text: &str, environment: u16, sources: &mut Sources) -> Vec<Object> {
         let source = sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
-        manifest::read(&sources.get(source).text, source, &"t.yaml".into(), Some(environment), &mut Vec::new())
+        manifest::read(
+            &sources.get(source).text,
+            source,
+            &"t.yaml".into(),
+            Some(environment),
+            &mut Vec::new(),
+        )
     }
 
     #[test]
@@ -369,12 +562,28 @@ mod tests {
         };
         let mut all = objects(&deployment("replicas: 2, "), 0, &mut sources);
         all.extend(objects(&deployment(""), 1, &mut sources));
-        let matrix = Matrix::of(&all, &["dev".into(), "prod".into()], &sources, &Secrets::default());
-        let rows: Vec<_> = matrix.rows.iter().map(|r| (r.fact.as_str(), r.differs())).collect();
+        let matrix = Matrix::of(
+            &all,
+            &["dev".into(), "prod".into()],
+            &sources,
+            &Secrets::default(),
+        );
+        let rows: Vec<_> = matrix
+            .rows
+            .iter()
+            .map(|r| (r.fact.as_str(), r.differs()))
+            .collect();
         assert_eq!(rows, [("replicas", true), ("image of c", false)]);
-        let text = matrix.to_text(Layout { only_differences: true, ..Layout::default() });
+        let text = matrix.to_text(Layout {
+            only_differences: true,
+            ..Layout::default()
+        });
         assert!(text.contains("* replicas  2    -"), "{text}");
-        let text = matrix.to_text(Layout { width: Some(40), places: true, ..Layout::default() });
+        let text = matrix.to_text(Layout {
+            width: Some(40),
+            places: true,
+            ..Layout::default()
+        });
         assert!(text.contains("  * replicas\n      dev   2 (t.yaml:4)\n      prod  -\n    image of c: i (t.yaml:4)\n"), "{text}");
     }
 }

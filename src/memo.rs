@@ -1,6 +1,7 @@
 //! Results of work that rests on nothing but what it is given, kept from one run to the next.
 //!
-//! A run keeps what it made or took over itself and nothing else, so that memory does not grow. One that is to leave nothing pays nothing.
+//! A run keeps what it made or took over itself and nothing else, so that memory does not grow. One
+//! that is to leave nothing pays nothing.
 
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
@@ -16,22 +17,39 @@ pub struct Memo<K, V> {
 
 impl<K, V> Default for Memo<K, V> {
     fn default() -> Memo<K, V> {
-        Memo { before: None, now: Mutex::default() }
+        Memo {
+            before: None,
+            now: Mutex::default(),
+        }
     }
 }
 
 impl<K: Hash + Eq, V: Clone> Memo<K, V> {
     /// The result for a key: that of the run before where it still holds, else a new one.
     pub fn get(&self, key: K, holds: impl FnOnce(&V) -> bool, make: impl FnOnce() -> V) -> V {
-        let Some(before) = &self.before else { return make() };
-        let value = before.get(&key).filter(|value| holds(value)).cloned().unwrap_or_else(make);
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
+        let Some(before) = &self.before else {
+            return make();
+        };
+        let value = before
+            .get(&key)
+            .filter(|value| holds(value))
+            .cloned()
+            .unwrap_or_else(make);
+        self.now
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, value.clone());
         value
     }
 
     /// For the next run.
     pub fn next(&self) -> Memo<K, V> {
-        Memo { before: Some(std::mem::take(&mut *self.now.lock().unwrap_or_else(PoisonError::into_inner))), now: Mutex::default() }
+        Memo {
+            before: Some(std::mem::take(
+                &mut *self.now.lock().unwrap_or_else(PoisonError::into_inner),
+            )),
+            now: Mutex::default(),
+        }
     }
 }
 
@@ -53,10 +71,16 @@ mod tests {
             )
         };
         let memo = Memo::default().next();
-        assert_eq!((get(&memo, 1, 10), get(&memo, 2, 20), made.get()), (10, 20, 2));
+        assert_eq!(
+            (get(&memo, 1, 10), get(&memo, 2, 20), made.get()),
+            (10, 20, 2)
+        );
         let memo = memo.next();
         // Taken over, and made anew where it does not hold.
-        assert_eq!((get(&memo, 1, 10), get(&memo, 2, 21), made.get()), (10, 21, 3));
+        assert_eq!(
+            (get(&memo, 1, 10), get(&memo, 2, 21), made.get()),
+            (10, 21, 3)
+        );
         let memo = memo.next();
         assert_eq!((get(&memo, 2, 21), made.get()), (21, 3));
         let memo = memo.next();
@@ -66,7 +90,10 @@ mod tests {
     #[test]
     fn nothing_is_kept_unasked() {
         let memo: Memo<u8, u8> = Memo::default();
-        assert_eq!((memo.get(1, |_| true, || 10), memo.get(1, |_| true, || 11)), (10, 11));
+        assert_eq!(
+            (memo.get(1, |_| true, || 10), memo.get(1, |_| true, || 11)),
+            (10, 11)
+        );
         assert!(memo.now.lock().is_ok_and(|now| now.is_empty()));
     }
 }

@@ -1,4 +1,5 @@
-//! What one run of a chart leaves to the next. The editor asks again after every keystroke, and between two of them almost nothing changes.
+//! What one run of a chart leaves to the next. The editor asks again after every keystroke, and
+//! between two of them almost nothing changes.
 
 use crate::diagnostic::{Diagnostic, Versions};
 use crate::limits::Limits;
@@ -19,10 +20,27 @@ pub struct Manifests {
 
 impl Manifests {
     /// See [`manifest::read_within`].
-    pub fn read(text: &Arc<[u8]>, output: &Output, environment: Option<u16>, limits: &Limits) -> Manifests {
+    pub fn read(
+        text: &Arc<[u8]>,
+        output: &Output,
+        environment: Option<u16>,
+        limits: &Limits,
+    ) -> Manifests {
         let mut problems = Vec::new();
-        let objects = manifest::read_within(text, output.text, &output.name, environment, limits, &mut problems);
-        Manifests { text: text.clone(), template: output.name.clone(), objects, problems }
+        let objects = manifest::read_within(
+            text,
+            output.text,
+            &output.name,
+            environment,
+            limits,
+            &mut problems,
+        );
+        Manifests {
+            text: text.clone(),
+            template: output.name.clone(),
+            objects,
+            problems,
+        }
     }
 }
 
@@ -37,7 +55,8 @@ pub struct Reuse {
 }
 
 impl Reuse {
-    /// What is read from a text, where it was not read before for the same environment and versions.
+    /// What is read from a text, where it was not read before for the same environment and
+    /// versions.
     pub(crate) fn manifests(
         &self,
         text: &Arc<[u8]>,
@@ -47,11 +66,19 @@ impl Reuse {
         read: impl FnOnce() -> Manifests,
     ) -> Manifests {
         let same = |kept: &Arc<Manifests>| kept.text == *text && kept.template == output.name;
-        Arc::unwrap_or_clone(self.manifests.get((output.text, environment, holds), same, || Arc::new(read())))
+        Arc::unwrap_or_clone(
+            self.manifests
+                .get((output.text, environment, holds), same, || Arc::new(read())),
+        )
     }
 
-    /// For the next run, of the same chart under the same configuration: what this one made and used.
+    /// For the next run, of the same chart under the same configuration: what this one made and
+    /// used.
     pub fn next(&self) -> Reuse {
-        Reuse { parsed: Arc::new(self.parsed.next()), manifests: self.manifests.next(), judged: self.judged.next() }
+        Reuse {
+            parsed: Arc::new(self.parsed.next()),
+            manifests: self.manifests.next(),
+            judged: self.judged.next(),
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Versions and constraints as Helm judges them: Masterminds/semver v3.5.0, behind `semver`, `semverCompare`, Chart.yaml's `kubeVersion`
-//! and the versions of dependencies. It is looser than semver.org (`v1.2` is a version) and no crate agrees with it.
+//! Versions and constraints as Helm judges them: Masterminds/semver v3.5.0, behind `semver`,
+//! `semverCompare`, Chart.yaml's `kubeVersion` and the versions of dependencies. It is looser than
+//! semver.org (`v1.2` is a version) and no crate agrees with it.
 //!
 //! Below `chart` and `template`; uses nothing.
 
@@ -27,10 +28,13 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads a version as Helm does: a leading `v`, missing minor or patch and leading zeros are fine. The error is Masterminds' text.
+    /// Reads a version as Helm does: a leading `v`, missing minor or patch and leading zeros are
+    /// fine. The error is Masterminds' text.
     pub fn parse(text: &str) -> Result<Version, String> {
         if text.len() > MAX_VERSION {
-            return Err(format!("version string is too long (max {MAX_VERSION} bytes)"));
+            return Err(format!(
+                "version string is too long (max {MAX_VERSION} bytes)"
+            ));
         }
         let invalid = || "invalid semantic version".to_string();
         let mut scan = Scan(text);
@@ -56,7 +60,9 @@ impl Version {
             return Err(invalid());
         }
         if let Some(pre) = prerelease
-            && pre.split('.').any(|part| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()))
+            && pre.split('.').any(|part| {
+                part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit())
+            })
         {
             return Err("version segment starts with 0".to_string());
         }
@@ -70,14 +76,17 @@ impl Version {
         })
     }
 
-    /// Precedence: numbers, then the prerelease (a release is above its prereleases); metadata does not count.
+    /// Precedence: numbers, then the prerelease (a release is above its prereleases); metadata does
+    /// not count.
     pub fn precedence(&self, other: &Version) -> Ordering {
         let numbers = |v: &Version| (v.major, v.minor, v.patch);
-        numbers(self).cmp(&numbers(other)).then_with(|| match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => compare_prereleases(&self.prerelease, &other.prerelease),
+        numbers(self).cmp(&numbers(other)).then_with(|| {
+            match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => compare_prereleases(&self.prerelease, &other.prerelease),
+            }
         })
     }
 }
@@ -163,7 +172,8 @@ struct Single {
     open: Open,
 }
 
-/// A constraint such as `>=1.19-0 <2 || ^3.1`: groups joined by `||`, in each of which all must hold.
+/// A constraint such as `>=1.19-0 <2 || ^3.1`: groups joined by `||`, in each of which all must
+/// hold.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     groups: Vec<Vec<Single>>,
@@ -173,21 +183,32 @@ impl Constraint {
     /// Reads a constraint; the error is Masterminds' text.
     pub fn parse(text: &str) -> Result<Constraint, String> {
         if text.len() > MAX_CONSTRAINT {
-            return Err(format!("constraint string is too long (max {MAX_CONSTRAINT} bytes)"));
+            return Err(format!(
+                "constraint string is too long (max {MAX_CONSTRAINT} bytes)"
+            ));
         }
         let text = spell_out_ranges(text);
         let groups: Vec<&str> = text.split("||").collect();
         if groups.len() > MAX_GROUPS {
             return Err(format!("too many constraint groups (max {MAX_GROUPS})"));
         }
-        Ok(Constraint { groups: groups.into_iter().map(parse_group).collect::<Result<_, _>>()? })
+        Ok(Constraint {
+            groups: groups
+                .into_iter()
+                .map(parse_group)
+                .collect::<Result<_, _>>()?,
+        })
     }
 
-    /// Whether a version satisfies one of the groups. A prerelease does so only in a group that names a prerelease itself.
+    /// Whether a version satisfies one of the groups. A prerelease does so only in a group that
+    /// names a prerelease itself.
     pub fn check(&self, version: &Version) -> bool {
         self.groups.iter().any(|group| {
-            let prereleases = group.iter().any(|single| !single.version.prerelease.is_empty());
-            (prereleases || version.prerelease.is_empty()) && group.iter().all(|single| single.check(version))
+            let prereleases = group
+                .iter()
+                .any(|single| !single.version.prerelease.is_empty());
+            (prereleases || version.prerelease.is_empty())
+                && group.iter().all(|single| single.check(version))
         })
     }
 }
@@ -204,7 +225,10 @@ impl Single {
                 _ if self.open != Open::Nothing && by_major.is_ne() => true,
                 Open::Minor => false,
                 Open::Patch | Open::All if v.minor != c.minor => true,
-                Open::Patch => (!v.prerelease.is_empty() || !c.prerelease.is_empty()) && compare_prereleases(&v.prerelease, &c.prerelease).is_ne(),
+                Open::Patch => {
+                    (!v.prerelease.is_empty() || !c.prerelease.is_empty())
+                        && compare_prereleases(&v.prerelease, &c.prerelease).is_ne()
+                }
                 Open::All if v.patch != c.patch => true,
                 Open::All | Open::Nothing => order.is_ne(),
             },
@@ -219,7 +243,9 @@ impl Single {
             Operator::LessEqual => match self.open {
                 Open::Nothing => order.is_le(),
                 Open::Minor => by_major.is_le(),
-                Open::Patch | Open::All => by_major.is_lt() || by_major.is_eq() && v.minor <= c.minor,
+                Open::Patch | Open::All => {
+                    by_major.is_lt() || by_major.is_eq() && v.minor <= c.minor
+                }
             },
             Operator::Caret => order.is_ge() && self.caret(v),
         }
@@ -231,11 +257,13 @@ impl Single {
         if v.precedence(c).is_lt() {
             return false;
         }
-        let anything = (c.major, c.minor, c.patch) == (0, 0, 0) && !matches!(self.open, Open::Minor | Open::Patch);
+        let anything = (c.major, c.minor, c.patch) == (0, 0, 0)
+            && !matches!(self.open, Open::Minor | Open::Patch);
         anything || v.major == c.major && (v.minor == c.minor || self.open == Open::Minor)
     }
 
-    /// `^1.2.3`: up to the next change of the leftmost number that is not 0; that `v` is at least as high is known.
+    /// `^1.2.3`: up to the next change of the leftmost number that is not 0; that `v` is at least
+    /// as high is known.
     fn caret(&self, v: &Version) -> bool {
         let c = &self.version;
         if c.major > 0 || self.open == Open::Minor {
@@ -257,7 +285,10 @@ fn parse_group(text: &str) -> Result<Vec<Single>, String> {
     let mut scan = Scan(text);
     scan.spaces();
     loop {
-        let operator = OPERATORS.iter().find(|(spelling, _)| scan.eat(spelling)).map_or(Operator::Equal, |&(_, operator)| operator);
+        let operator = OPERATORS
+            .iter()
+            .find(|(spelling, _)| scan.eat(spelling))
+            .map_or(Operator::Equal, |&(_, operator)| operator);
         scan.spaces();
         let pattern = scan.pattern().ok_or_else(improper)?;
         singles.push((operator, pattern));
@@ -271,7 +302,14 @@ fn parse_group(text: &str) -> Result<Vec<Single>, String> {
             return Err(improper());
         }
     }
-    singles.into_iter().map(|(operator, pattern)| pattern.single(operator).ok_or_else(|| "constraint parser error".to_string())).collect()
+    singles
+        .into_iter()
+        .map(|(operator, pattern)| {
+            pattern
+                .single(operator)
+                .ok_or_else(|| "constraint parser error".to_string())
+        })
+        .collect()
 }
 
 /// `1.2 - 3` becomes `>= 1.2, <= 3 `.
@@ -322,7 +360,11 @@ impl Pattern<'_> {
         } else {
             (self.text.to_string(), Open::Nothing)
         };
-        Some(Single { operator, version: Version::parse(&text).ok()?, open })
+        Some(Single {
+            operator,
+            version: Version::parse(&text).ok()?,
+            open,
+        })
     }
 }
 
@@ -342,14 +384,19 @@ impl<'a> Scan<'a> {
 
     /// Takes ASCII bytes while `wanted`.
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
-        let end = self.0.bytes().position(|b| !b.is_ascii() || !wanted(b)).unwrap_or(self.0.len());
+        let end = self
+            .0
+            .bytes()
+            .position(|b| !b.is_ascii() || !wanted(b))
+            .unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
         self.0 = rest;
         taken
     }
 
     fn spaces(&mut self) -> usize {
-        self.take(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0c)).len()
+        self.take(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0c))
+            .len()
     }
 
     /// `a.b-1.c`: identifiers joined by dots, after `mark`.
@@ -402,7 +449,11 @@ impl<'a> Scan<'a> {
             }
         }
         let (prerelease, _) = self.tail();
-        Some(Pattern { text: &start[..start.len() - self.0.len()], numbers, prerelease })
+        Some(Pattern {
+            text: &start[..start.len() - self.0.len()],
+            numbers,
+            prerelease,
+        })
     }
 }
 
@@ -419,10 +470,17 @@ mod tests {
 
     #[test]
     fn ranges_wildcards_and_alternatives() {
-        let holds = |constraint: &str, version: &str| Constraint::parse(constraint).unwrap().check(&Version::parse(version).unwrap());
+        let holds = |constraint: &str, version: &str| {
+            Constraint::parse(constraint)
+                .unwrap()
+                .check(&Version::parse(version).unwrap())
+        };
         assert!(holds("1.2 - 1.4", "1.4.9") && !holds("1.2 - 1.4", "1.5.0"));
         assert!(holds("1.x || >=3, <4", "3.1") && !holds("1.x || >=3, <4", "2"));
         assert!(holds("^0.2.3", "0.2.9") && !holds("^0.2.3", "0.3.0"));
-        assert_eq!(Constraint::parse("abc").unwrap_err(), "improper constraint: \"abc\"");
+        assert_eq!(
+            Constraint::parse("abc").unwrap_err(),
+            "improper constraint: \"abc\""
+        );
     }
 }

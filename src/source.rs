@@ -1,11 +1,11 @@
 //! Texts, places in them, and where rendered text comes from.
 //!
-//! The lowest room of the house but for the limits: everybody uses it, it uses nobody. It is the only room that knows lines and columns; all others
-//! speak of bytes ([`Span`]).
+//! The lowest room of the house but for the limits: everybody uses it, it uses nobody. It is the
+//! only room that knows lines and columns; all others speak of bytes ([`Span`]).
 //!
-//! Files are loaded as sources before any render and are read-only from then on. Each render makes its own derived sources (text
-//! given to `tpl`, rendered manifests) under its own render number, so renders need no lock; [`Sources::adopt`] takes them in
-//! when the report is settled.
+//! Files are loaded as sources before any render and are read-only from then on. Each render makes
+//! its own derived sources (text given to `tpl`, rendered manifests) under its own render number,
+//! so renders need no lock; [`Sources::adopt`] takes them in when the report is settled.
 
 use crate::limits::{Limit, Limits};
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Names one text: the upper 12 bits are the render that made it (0: a loaded file), the lower 20 its index there.
+/// Names one text: the upper 12 bits are the render that made it (0: a loaded file), the lower 20
+/// its index there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId(u32);
 
@@ -47,7 +48,11 @@ pub struct Span {
 
 impl Span {
     pub fn new(source: SourceId, start: usize, end: usize) -> Span {
-        Span { source, start: start as u32, end: end as u32 }
+        Span {
+            source,
+            start: start as u32,
+            end: end as u32,
+        }
     }
     /// Whether all of `other` lies in it.
     pub fn holds(self, other: Span) -> bool {
@@ -58,7 +63,11 @@ impl Span {
         if self.source != other.source {
             return self;
         }
-        Span { source: self.source, start: self.start.min(other.start), end: self.end.max(other.end) }
+        Span {
+            source: self.source,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -69,15 +78,16 @@ pub enum SourceKind {
     File,
     /// The text of a `--set`-like flag or of a configuration's `set:`; it has no file.
     Flag,
-    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in order of their start.
+    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in
+    /// order of their start.
     Derived(Vec<Piece>),
 }
 
 /// One text with its name.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// As reachable from the working directory (`charts/x/values.yaml`; in an archive `x.tgz!x/values.yaml`); for derived text
-    /// Helm's name of the template.
+    /// As reachable from the working directory (`charts/x/values.yaml`; in an archive
+    /// `x.tgz!x/values.yaml`); for derived text Helm's name of the template.
     pub name: Arc<str>,
     /// The bytes as they are in the file: a BOM is kept, UTF-8 is not promised.
     pub text: Arc<[u8]>,
@@ -89,7 +99,13 @@ pub struct Source {
 
 impl Source {
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<[u8]>>, kind: SourceKind) -> Source {
-        Source { name: name.into(), text: text.into(), kind, line_starts: OnceLock::new(), reach: OnceLock::new() }
+        Source {
+            name: name.into(),
+            text: text.into(),
+            kind,
+            line_starts: OnceLock::new(),
+            reach: OnceLock::new(),
+        }
     }
 
     fn line_starts(&self) -> &[u32] {
@@ -115,8 +131,12 @@ impl Source {
     /// The byte range of a line (counted from 1), without its line break; empty past the end.
     pub fn line(&self, line: usize) -> std::ops::Range<usize> {
         let starts = self.line_starts();
-        let Some(&start) = starts.get(line.saturating_sub(1)) else { return self.text.len()..self.text.len() };
-        let end = starts.get(line).map_or(self.text.len(), |&s| s as usize - 1);
+        let Some(&start) = starts.get(line.saturating_sub(1)) else {
+            return self.text.len()..self.text.len();
+        };
+        let end = starts
+            .get(line)
+            .map_or(self.text.len(), |&s| s as usize - 1);
         start as usize..end
     }
 
@@ -124,13 +144,15 @@ impl Source {
         self.line_starts().len()
     }
 
-    /// The pieces that overlap a range of rendered text, and the empty ones at its start; none for the text of a file.
+    /// The pieces that overlap a range of rendered text, and the empty ones at its start; none for
+    /// the text of a file.
     fn pieces(&self, start: u32, end: u32) -> impl Iterator<Item = &Piece> {
         let pieces = match &self.kind {
             SourceKind::Derived(pieces) => pieces.as_slice(),
             _ => &[],
         };
-        // Pieces are sorted by start, but may overlap: a piece that starts far before may still reach the range.
+        // Pieces are sorted by start, but may overlap: a piece that starts far before may still
+        // reach the range.
         let reach = self.reach.get_or_init(|| {
             let longest = |most: &mut u32, piece: &Piece| {
                 *most = piece.end.max(*most);
@@ -140,12 +162,14 @@ impl Source {
         });
         let from = reach.partition_point(|&end| end < start);
         let until = pieces.partition_point(|p| p.start < end.max(start + 1));
-        pieces[from.min(until)..until].iter().filter(move |p| p.end > start || (p.start == p.end && p.start == start))
+        pieces[from.min(until)..until]
+            .iter()
+            .filter(move |p| p.end > start || (p.start == p.end && p.start == start))
     }
 }
 
-/// A range of a text and where it comes from. Pieces of one text may overlap (`sha256sum` gives all of its output every origin of
-/// its input); bytes without a piece have no known origin.
+/// A range of a text and where it comes from. Pieces of one text may overlap (`sha256sum` gives all
+/// of its output every origin of its input); bytes without a piece have no known origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Piece {
     pub start: u32,
@@ -163,7 +187,8 @@ impl OriginId {
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
-    /// Its place in a table that counts from 0; none for [`OriginId::NONE`]. What an origin rests on has a lower place than itself.
+    /// Its place in a table that counts from 0; none for [`OriginId::NONE`]. What an origin rests
+    /// on has a lower place than itself.
     pub fn index(self) -> Option<usize> {
         (self.0 as usize).checked_sub(1)
     }
@@ -181,19 +206,26 @@ impl ConditionId {
 /// Where a value or a piece of text comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
-    /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files` file.
+    /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files`
+    /// file.
     Data(Span),
-    /// One line of data that stands on several: `of` is the [`Origin::Data`] of all of it, `start` and `end` are the line's own bytes.
+    /// One line of data that stands on several: `of` is the [`Origin::Data`] of all of it, `start`
+    /// and `end` are the line's own bytes.
     Line { of: OriginId, start: u32, end: u32 },
     /// A constant in a template.
     Literal(Span),
-    /// Went through a template place (a stretch of text, or an action) on its way: `content` is what the action wrote there, which
-    /// for `include` holds the places inside of the helper in turn. `under` are the conditions in force there.
-    Written { at: Span, content: OriginId, under: ConditionId },
+    /// Went through a template place (a stretch of text, or an action) on its way: `content` is
+    /// what the action wrote there, which for `include` holds the places inside of the helper in
+    /// turn. `under` are the conditions in force there.
+    Written {
+        at: Span,
+        content: OriginId,
+        under: ConditionId,
+    },
     /// Both reach it.
     Joined(OriginId, OriginId),
-    /// `default`, `coalesce`, `ternary`: `value` was taken because the value that would stand at `instead` (the expression's span in the
-    /// template) was empty.
+    /// `default`, `coalesce`, `ternary`: `value` was taken because the value that would stand at
+    /// `instead` (the expression's span in the template) was empty.
     Fallback { value: OriginId, instead: Span },
 }
 
@@ -206,7 +238,8 @@ pub struct Condition {
     pub decided_by: OriginId,
     /// Whether the place lies in the main branch (not in `else`).
     pub taken: bool,
-    /// The next condition outward in the same template; those around an `include` belong to the action that calls it.
+    /// The next condition outward in the same template; those around an `include` belong to the
+    /// action that calls it.
     pub outer: ConditionId,
 }
 
@@ -222,7 +255,10 @@ pub struct Origins {
 impl Origins {
     /// Keeps none: all that is added is [`OriginId::NONE`].
     pub fn unwanted() -> Origins {
-        Origins { are_unwanted: true, ..Origins::default() }
+        Origins {
+            are_unwanted: true,
+            ..Origins::default()
+        }
     }
     pub fn are_unwanted(&self) -> bool {
         self.are_unwanted
@@ -234,7 +270,8 @@ impl Origins {
         self.origins.push(origin);
         OriginId(self.origins.len() as u32)
     }
-    /// The origin of something made of both; no entry is made where one is unknown or both are the same.
+    /// The origin of something made of both; no entry is made where one is unknown or both are the
+    /// same.
     pub fn join(&mut self, a: OriginId, b: OriginId) -> OriginId {
         match (a.is_none(), b.is_none()) {
             (true, _) => b,
@@ -243,7 +280,8 @@ impl Origins {
             _ => self.add(Origin::Joined(a, b)),
         }
     }
-    /// The origin of something made of all of these, in their order; of several lines of one value it is the value's.
+    /// The origin of something made of all of these, in their order; of several lines of one value
+    /// it is the value's.
     pub fn join_all(&mut self, all: impl IntoIterator<Item = OriginId>) -> OriginId {
         let (mut joined, mut last) = (OriginId::NONE, OriginId::NONE);
         for id in all {
@@ -286,7 +324,9 @@ impl Origins {
         ConditionId(self.conditions.len() as u32)
     }
     pub fn condition(&self, id: ConditionId) -> Option<Condition> {
-        self.conditions.get((id.0 as usize).wrapping_sub(1)).copied()
+        self.conditions
+            .get((id.0 as usize).wrapping_sub(1))
+            .copied()
     }
 }
 
@@ -297,7 +337,8 @@ pub struct Derived {
     pub origins: Origins,
 }
 
-/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on disk.
+/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on
+/// disk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
 
@@ -310,7 +351,10 @@ impl Unsaved {
     /// A path as the texts are named: absolute, without `.` and `..` (links are not followed).
     pub fn key(path: &Path) -> PathBuf {
         let mut key = PathBuf::new();
-        for component in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
+        for component in std::path::absolute(path)
+            .unwrap_or_else(|_| path.to_path_buf())
+            .components()
+        {
             match component {
                 Component::ParentDir => {
                     key.pop();
@@ -329,11 +373,16 @@ impl Unsaved {
 
     /// The text of a file that is not saved.
     pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
-        if self.0.is_empty() { None } else { self.0.get(&Unsaved::key(path)) }
+        if self.0.is_empty() {
+            None
+        } else {
+            self.0.get(&Unsaved::key(path))
+        }
     }
 }
 
-/// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of each render.
+/// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of
+/// each render.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
@@ -346,34 +395,43 @@ pub struct Sources {
 /// The story of a span, see [`Sources::trace`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
-    /// Template places that the text went through, the outermost first: the line of the template that was rendered, then the include chain.
+    /// Template places that the text went through, the outermost first: the line of the template
+    /// that was rendered, then the include chain.
     pub templates: Vec<Span>,
-    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the order of the text. Of a text on
-    /// several lines, from the first line that reaches it to the last.
+    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the
+    /// order of the text. Of a text on several lines, from the first line that reaches it to the
+    /// last.
     pub values: Vec<Span>,
     /// Expressions whose value, were it set, would be taken instead of a fallback.
     pub instead: Vec<Span>,
-    /// Conditions around the innermost place, innermost first: the pipeline's span, whether its main branch was taken, and the values that decided.
+    /// Conditions around the innermost place, innermost first: the pipeline's span, whether its
+    /// main branch was taken, and the values that decided.
     pub conditions: Vec<(Span, bool, Vec<Span>)>,
 }
 
 impl Sources {
     /// No texts yet; files are read as [`Sources::read_file`] does.
     pub fn with(unsaved: Unsaved) -> Sources {
-        Sources { unsaved, ..Sources::default() }
+        Sources {
+            unsaved,
+            ..Sources::default()
+        }
     }
 
     /// The bytes of a file, as the editor has them where it is not saved.
     ///
     /// # Errors
-    /// Those of [`std::fs::read`]; and a file that is none (a pipe or a device would never end) or is larger than [`Limit::FileSize`].
+    /// Those of [`std::fs::read`]; and a file that is none (a pipe or a device would never end) or
+    /// is larger than [`Limit::FileSize`].
     pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
         let path = path.as_ref();
         if let Some(text) = self.unsaved.get(path) {
             return Ok(text.to_vec());
         }
         // What the shell hands over (`<(helm template …)`) is the person's own pipe.
-        let is_handed_over = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == Path::new("/dev/stdin");
+        let is_handed_over = path.starts_with("/dev/fd")
+            || path.starts_with("/proc/self/fd")
+            || path == Path::new("/dev/stdin");
         let kind = std::fs::metadata(path)?;
         if !kind.is_file() && !kind.is_dir() && !is_handed_over {
             return Err(std::io::Error::other("is no regular file"));
@@ -381,7 +439,8 @@ impl Sources {
         self.read_expected(std::fs::File::open(path)?, kind.len())
     }
 
-    /// As [`Sources::read_file`], of a regular file of so many bytes, whose text becomes a source as it is: no byte is copied.
+    /// As [`Sources::read_file`], of a regular file of so many bytes, whose text becomes a source
+    /// as it is: no byte is copied.
     ///
     /// # Errors
     /// As [`Sources::read_file`].
@@ -400,8 +459,8 @@ impl Sources {
         self.read_all(text[..read].chain(file)).map(Arc::from)
     }
 
-    /// The bytes of a regular file, as the editor has them where it is not saved: None where it is not small, or cannot be read.
-    /// `buffer` is room for those of one after the other.
+    /// The bytes of a regular file, as the editor has them where it is not saved: None where it is
+    /// not small, or cannot be read. `buffer` is room for those of one after the other.
     pub fn read_small(&self, path: &Path, buffer: &mut Vec<u8>) -> Option<Arc<[u8]>> {
         if let Some(text) = self.unsaved.get(path) {
             return Some(text.clone());
@@ -409,7 +468,11 @@ impl Sources {
         let most = SMALL.min(self.limits.get(Limit::FileSize));
         buffer.clear();
         buffer.reserve(SMALL as usize);
-        let read = std::fs::File::open(path).ok()?.take(most).read_to_end(buffer).ok()?;
+        let read = std::fs::File::open(path)
+            .ok()?
+            .take(most)
+            .read_to_end(buffer)
+            .ok()?;
         ((read as u64) < most).then(|| Arc::from(&buffer[..]))
     }
 
@@ -428,7 +491,10 @@ impl Sources {
         let mut text = Vec::with_capacity(expected.min(most) as usize + 1);
         from.take(most + 1).read_to_end(&mut text)?;
         if text.len() as u64 > most {
-            let told = format!("is larger than {most} bytes (limit `file-size`); {}", Limit::FileSize.how_to_raise());
+            let told = format!(
+                "is larger than {most} bytes (limit `file-size`); {}",
+                Limit::FileSize.how_to_raise()
+            );
             return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, told));
         }
         Ok(text)
@@ -459,11 +525,16 @@ impl Sources {
 
     /// Loaded files in the order of loading.
     pub fn files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
-        self.files.iter().enumerate().map(|(i, s)| (SourceId::new(0, i as u32), s))
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (SourceId::new(0, i as u32), s))
     }
 
     pub fn origins(&self, render: u32) -> Option<&Origins> {
-        self.renders.get((render as usize).checked_sub(1)?).map(|r| &r.origins)
+        self.renders
+            .get((render as usize).checked_sub(1)?)
+            .map(|r| &r.origins)
     }
 
     pub fn text(&self, span: Span) -> &[u8] {
@@ -472,13 +543,14 @@ impl Sources {
         &text[(span.start as usize).min(end)..end]
     }
 
-    /// The pieces of rendered text that a span overlaps, and empty ones at its start; none for the text of a file.
+    /// The pieces of rendered text that a span overlaps, and empty ones at its start; none for the
+    /// text of a file.
     pub fn pieces(&self, span: Span) -> impl Iterator<Item = &Piece> {
         self.get(span.source).pieces(span.start, span.end)
     }
 
-    /// Follows a span back to files. A span of a file answers with itself only; of derived text, with everything that the pieces it
-    /// touches rest on.
+    /// Follows a span back to files. A span of a file answers with itself only; of derived text,
+    /// with everything that the pieces it touches rest on.
     pub fn trace(&self, span: Span) -> Trace {
         let mut trace = Trace::default();
         self.trace_into(span, &mut trace, 0);
@@ -493,7 +565,9 @@ impl Sources {
         if depth > 64 {
             return;
         }
-        let Some(origins) = self.origins(span.source.render()) else { return };
+        let Some(origins) = self.origins(span.source.render()) else {
+            return;
+        };
         let mut passed = Passed::default();
         for piece in self.pieces(span) {
             self.follow(piece.origin, origins, trace, &mut passed, depth);
@@ -503,22 +577,39 @@ impl Sources {
             let mut next = origins.condition(under);
             while let Some(condition) = next {
                 let mut deciding = Trace::default();
-                self.follow(condition.decided_by, origins, &mut deciding, &mut Passed::default(), depth + 1);
-                trace.conditions.push((condition.at, condition.taken, deciding.values));
+                self.follow(
+                    condition.decided_by,
+                    origins,
+                    &mut deciding,
+                    &mut Passed::default(),
+                    depth + 1,
+                );
+                trace
+                    .conditions
+                    .push((condition.at, condition.taken, deciding.values));
                 next = origins.condition(condition.outer);
             }
             place = within;
         }
     }
 
-    fn follow(&self, id: OriginId, origins: &Origins, trace: &mut Trace, passed: &mut Passed, depth: usize) {
+    fn follow(
+        &self,
+        id: OriginId,
+        origins: &Origins,
+        trace: &mut Trace,
+        passed: &mut Passed,
+        depth: usize,
+    ) {
         let mut stack = vec![(id, None)];
         while let Some((id, within)) = stack.pop() {
             match origins.get(id) {
                 None => {}
                 Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
                 Some(Origin::Line { of, start, end }) => {
-                    let Some(all) = origins.data(of) else { continue };
+                    let Some(all) = origins.data(of) else {
+                        continue;
+                    };
                     let line = Span { start, end, ..all };
                     match trace.values.last_mut() {
                         Some(last) if all.holds(*last) => *last = last.to(line),
@@ -528,7 +619,11 @@ impl Sources {
                 Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
                 Some(Origin::Written { at, content, under }) => {
                     self.reach(at, trace, depth, |t| &mut t.templates);
-                    let here = if under == ConditionId::NONE { within } else { passed.add(under, within) };
+                    let here = if under == ConditionId::NONE {
+                        within
+                    } else {
+                        passed.add(under, within)
+                    };
                     stack.push((content, here));
                 }
                 Some(Origin::Joined(a, b)) => {
@@ -543,7 +638,13 @@ impl Sources {
         }
     }
 
-    fn reach(&self, span: Span, trace: &mut Trace, depth: usize, list: fn(&mut Trace) -> &mut Vec<Span>) {
+    fn reach(
+        &self,
+        span: Span,
+        trace: &mut Trace,
+        depth: usize,
+        list: fn(&mut Trace) -> &mut Vec<Span>,
+    ) {
         match self.get(span.source).kind {
             SourceKind::Derived(_) => self.trace_into(span, trace, depth + 1),
             _ => push_new(list(trace), span),
@@ -554,7 +655,8 @@ impl Sources {
 /// Places under conditions that a trace came through.
 #[derive(Default)]
 struct Passed {
-    /// The conditions of each place, and the place around it: an action whose `include` wrote there.
+    /// The conditions of each place, and the place around it: an action whose `include` wrote
+    /// there.
     places: Vec<(ConditionId, Option<usize>)>,
     /// The one that was come to last.
     last: Option<usize>,
@@ -582,7 +684,10 @@ mod tests {
     fn unsaved_text_stands_in_for_the_file() {
         let path = std::env::temp_dir().join("no/such/../file.yaml");
         let unsaved = Unsaved::new([(Unsaved::key(&path), Arc::from(&b"a: 1"[..]))].into());
-        assert_eq!(Sources::with(unsaved).read_file(&path).expect("the text"), b"a: 1");
+        assert_eq!(
+            Sources::with(unsaved).read_file(&path).expect("the text"),
+            b"a: 1"
+        );
         assert!(Sources::default().read_file(&path).is_err());
     }
 
@@ -594,15 +699,28 @@ mod tests {
             std::fs::write(&file, text).expect("written");
             // Whatever length was told, nothing is missing.
             for length in [0, text.len() as u64, 100] {
-                assert_eq!(&*sources.read_regular(&file, length).expect("the text"), text.as_bytes());
+                assert_eq!(
+                    &*sources.read_regular(&file, length).expect("the text"),
+                    text.as_bytes()
+                );
             }
         }
         assert!(sources.read_regular(folder.path(), 0).is_err());
         sources.limits.set(Limit::FileSize, 4);
-        assert_eq!(sources.read_regular(&file, 5).expect_err("a byte too many").kind(), std::io::ErrorKind::FileTooLarge);
+        assert_eq!(
+            sources
+                .read_regular(&file, 5)
+                .expect_err("a byte too many")
+                .kind(),
+            std::io::ErrorKind::FileTooLarge
+        );
         // What the system calls empty and is not.
         if cfg!(target_os = "linux") {
-            assert!(Sources::default().read_regular("/proc/self/status", 0).is_ok_and(|text| !text.is_empty()));
+            assert!(
+                Sources::default()
+                    .read_regular("/proc/self/status", 0)
+                    .is_ok_and(|text| !text.is_empty())
+            );
         }
     }
 
@@ -619,17 +737,44 @@ mod tests {
     fn trace_follows_an_include_to_the_value() {
         let mut sources = Sources::default();
         let values = sources.add(Source::new("values.yaml", &b"a: 1\n"[..], SourceKind::File));
-        let top = sources.add(Source::new("t.yaml", &b"{{ include }}"[..], SourceKind::File));
-        let helper = sources.add(Source::new("_h.tpl", &b"{{ .Values.a }}"[..], SourceKind::File));
+        let top = sources.add(Source::new(
+            "t.yaml",
+            &b"{{ include }}"[..],
+            SourceKind::File,
+        ));
+        let helper = sources.add(Source::new(
+            "_h.tpl",
+            &b"{{ .Values.a }}"[..],
+            SourceKind::File,
+        ));
         let mut derived = Derived::default();
         let data = derived.origins.add(Origin::Data(Span::new(values, 3, 4)));
         let under = ConditionId::NONE;
-        let inner = derived.origins.add(Origin::Written { at: Span::new(helper, 0, 15), content: data, under });
-        let outer = derived.origins.add(Origin::Written { at: Span::new(top, 0, 13), content: inner, under });
-        derived.sources.push(Source::new("t.yaml", &b"1"[..], SourceKind::Derived(vec![Piece { start: 0, end: 1, origin: outer }])));
+        let inner = derived.origins.add(Origin::Written {
+            at: Span::new(helper, 0, 15),
+            content: data,
+            under,
+        });
+        let outer = derived.origins.add(Origin::Written {
+            at: Span::new(top, 0, 13),
+            content: inner,
+            under,
+        });
+        derived.sources.push(Source::new(
+            "t.yaml",
+            &b"1"[..],
+            SourceKind::Derived(vec![Piece {
+                start: 0,
+                end: 1,
+                origin: outer,
+            }]),
+        ));
         sources.adopt(1, derived);
         let trace = sources.trace(Span::new(SourceId::new(1, 0), 0, 1));
-        assert_eq!(trace.templates, [Span::new(top, 0, 13), Span::new(helper, 0, 15)]);
+        assert_eq!(
+            trace.templates,
+            [Span::new(top, 0, 13), Span::new(helper, 0, 15)]
+        );
         assert_eq!(trace.values, [Span::new(values, 3, 4)]);
     }
 }

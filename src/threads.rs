@@ -1,4 +1,5 @@
-//! Where the work is done: on threads with a deep stack, since what strangers wrote may nest (within the limits of each room).
+//! Where the work is done: on threads with a deep stack, since what strangers wrote may nest
+//! (within the limits of each room).
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -12,7 +13,8 @@ const USED: usize = 4 << 20;
 /// See [`stock_heap`].
 const HEAP: usize = 16 << 20;
 
-/// Text of fewer bytes than this is read before other threads have begun: a new one may have to wait for its processor for milliseconds.
+/// Text of fewer bytes than this is read before other threads have begun: a new one may have to
+/// wait for its processor for milliseconds.
 pub const WORTH: usize = 128 << 10;
 
 thread_local! {
@@ -24,24 +26,29 @@ thread_local! {
 
 /// As many as there are processors.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
-    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).start_handler(|_| {
-        TOP.set(Some(stack_address()));
-        stock_heap();
-    });
+    let mut pool = rayon::ThreadPoolBuilder::new()
+        .stack_size(STACK)
+        .start_handler(|_| {
+            TOP.set(Some(stack_address()));
+            stock_heap();
+        });
     if IS_MEMBER.get() {
         pool = pool.use_current_thread();
     }
     pool.build().expect("the system has no thread left")
 });
 
-/// From now on the calling thread is one of those of the pool, if the pool is first needed by it: one thread less is made. For a thread with a deep
-/// stack that lives as long as the program, and waits for nothing but the pool.
+/// From now on the calling thread is one of those of the pool, if the pool is first needed by it:
+/// one thread less is made. For a thread with a deep stack that lives as long as the program, and
+/// waits for nothing but the pool.
 pub fn join_pool() {
     IS_MEMBER.set(true);
 }
 
-/// Gives the heap of this thread room to grow. glibc would let it grow by a page at a time, with a call of the system for each, and would map larger
-/// blocks one by one: of blocks as large as one that was given back once it does not, and the second stays with the heap. No page of it is touched.
+/// Gives the heap of this thread room to grow. glibc would let it grow by a page at a time, with a
+/// call of the system for each, and would map larger blocks one by one: of blocks as large as one
+/// that was given back once it does not, and the second stays with the heap. No page of it is
+/// touched.
 pub fn stock_heap() {
     for _ in 0..2 {
         drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP)));
@@ -53,10 +60,14 @@ pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     POOL.install(work)
 }
 
-/// Runs `work` with (nearly) [`STACK`] bytes of stack, on this thread: on another stack where the thread's own has not so much left. A worker that
-/// waits for others takes up their work on top of its own.
+/// Runs `work` with (nearly) [`STACK`] bytes of stack, on this thread: on another stack where the
+/// thread's own has not so much left. A worker that waits for others takes up their work on top of
+/// its own.
 pub fn with_stack<T>(work: impl FnOnce() -> T) -> T {
-    if TOP.get().is_some_and(|top| top.saturating_sub(stack_address()) < USED) {
+    if TOP
+        .get()
+        .is_some_and(|top| top.saturating_sub(stack_address()) < USED)
+    {
         return work();
     }
     let stack = corosensei::stack::DefaultStack::new(STACK).expect("the system has no memory left");

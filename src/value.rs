@@ -1,8 +1,9 @@
 //! The Go values that templates compute with, each with its origin.
 //!
-//! Below `yaml` (whose emitter writes them) and `chart` (which coalesces values files into them). Values belong to one render and one
-//! thread: maps are shared by reference, as in Go, so that `set .Values "a" 1` in one template is seen by the next.
-//! Strings are bytes: Helm's `trunc`, `substr` and `b64dec` make invalid UTF-8, and so do we.
+//! Below `yaml` (whose emitter writes them) and `chart` (which coalesces values files into them).
+//! Values belong to one render and one thread: maps are shared by reference, as in Go, so that `set
+//! .Values "a" 1` in one template is seen by the next. Strings are bytes: Helm's `trunc`, `substr`
+//! and `b64dec` make invalid UTF-8, and so do we.
 
 mod entries;
 
@@ -11,8 +12,9 @@ pub use entries::Entries;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`]) `origin` is [`OriginId::NONE`];
-/// for maps and lists it is the place of the whole (used where an empty one is printed).
+/// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`])
+/// `origin` is [`OriginId::NONE`]; for maps and lists it is the place of the whole (used where an
+/// empty one is printed).
 #[derive(Clone, Debug, Default)]
 pub struct Value {
     pub kind: Kind,
@@ -39,11 +41,13 @@ pub enum Kind {
     Str(Text),
     List(List),
     Map(Map),
-    /// Values with methods or Go types of their own: `.Files`, `.Capabilities`, `time.Time`, `semver.Version`, errors, functions.
+    /// Values with methods or Go types of their own: `.Files`, `.Capabilities`, `time.Time`,
+    /// `semver.Version`, errors, functions.
     Object(Rc<dyn Object>),
 }
 
-/// Any integer of Go. Aligned as the other kinds are: each value would be a third larger for one that is.
+/// Any integer of Go. Aligned as the other kinds are: each value would be a third larger for one
+/// that is.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[repr(Rust, packed(8))]
 pub struct Integer(i128);
@@ -84,16 +88,24 @@ pub struct List {
     pub items: Rc<Vec<Value>>,
     /// Go's type, `[]interface {}` unless a function makes another one (`[]string` of `splitList`).
     pub go_type: &'static str,
-    /// Go's nil slice (`rest` of an empty list, `concat` of nothing): empty, but JSON and YAML write it as `null`.
+    /// Go's nil slice (`rest` of an empty list, `concat` of nothing): empty, but JSON and YAML
+    /// write it as `null`.
     pub is_nil: bool,
 }
 
 impl List {
     pub fn new(items: Vec<Value>, go_type: &'static str) -> List {
-        List { items: Rc::new(items), go_type, is_nil: false }
+        List {
+            items: Rc::new(items),
+            go_type,
+            is_nil: false,
+        }
     }
     pub fn nil(go_type: &'static str) -> List {
-        List { is_nil: true, ..List::new(Vec::new(), go_type) }
+        List {
+            is_nil: true,
+            ..List::new(Vec::new(), go_type)
+        }
     }
 }
 
@@ -101,21 +113,29 @@ impl List {
 #[derive(Clone, Debug)]
 pub struct Map(pub Rc<RefCell<MapData>>);
 
-/// The contents of a [`Map`]. Keys are in bytewise order, as Go's templates, fmt and JSON visit them.
+/// The contents of a [`Map`]. Keys are in bytewise order, as Go's templates, fmt and JSON visit
+/// them.
 #[derive(Clone, Debug)]
 pub struct MapData {
     pub entries: Entries,
     /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
     pub go_type: &'static str,
-    /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses it.
+    /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses
+    /// it.
     pub is_nil: bool,
-    /// Part of the data that all templates of a render see: changing it changes what later templates get.
+    /// Part of the data that all templates of a render see: changing it changes what later
+    /// templates get.
     pub is_shared: bool,
 }
 
 impl Default for MapData {
     fn default() -> Self {
-        MapData { entries: Entries::default(), go_type: "map[string]interface {}", is_nil: false, is_shared: false }
+        MapData {
+            entries: Entries::default(),
+            go_type: "map[string]interface {}",
+            is_nil: false,
+            is_shared: false,
+        }
     }
 }
 
@@ -136,8 +156,9 @@ pub trait Object: std::fmt::Debug {
     fn field(&self, _name: &str) -> Option<Value> {
         None
     }
-    /// Go's types of a method's parameters (`string`, `interface {}`; a last one that begins with `...` takes any number). The evaluator
-    /// checks number and types against them before it calls; where they are not given, the method gets the arguments as they are.
+    /// Go's types of a method's parameters (`string`, `interface {}`; a last one that begins with
+    /// `...` takes any number). The evaluator checks number and types against them before it calls;
+    /// where they are not given, the method gets the arguments as they are.
     fn parameters(&self, _method: &str) -> Option<&'static [&'static str]> {
         None
     }
@@ -145,8 +166,14 @@ pub trait Object: std::fmt::Debug {
     fn call(&self, _method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         None
     }
-    /// As [`Object::call`], for methods that make text with several origins (`.Files.AsConfig`). This is what the evaluator calls.
-    fn call_tracked(&self, method: &str, arguments: &[Value], _origins: &mut Origins) -> Option<Result<Value, String>> {
+    /// As [`Object::call`], for methods that make text with several origins (`.Files.AsConfig`).
+    /// This is what the evaluator calls.
+    fn call_tracked(
+        &self,
+        method: &str,
+        arguments: &[Value],
+        _origins: &mut Origins,
+    ) -> Option<Result<Value, String>> {
         self.call(method, arguments)
     }
     /// What `{{ . }}` and `%v` print.
@@ -157,7 +184,8 @@ pub trait Object: std::fmt::Debug {
     fn plain(&self) -> Option<Value> {
         None
     }
-    /// A struct's fields in their order, which is how encoding/json writes them; a map's keys are sorted instead.
+    /// A struct's fields in their order, which is how encoding/json writes them; a map's keys are
+    /// sorted instead.
     fn json_fields(&self) -> Option<Vec<(&str, Value)>> {
         None
     }
@@ -192,7 +220,12 @@ impl Object for Bytes {
         format!("[{}]", numbers.join(" ")).into_bytes()
     }
     fn plain(&self) -> Option<Value> {
-        let items = self.0.bytes.iter().map(|&b| Kind::Sized(b.into(), "uint8").into()).collect();
+        let items = self
+            .0
+            .bytes
+            .iter()
+            .map(|&b| Kind::Sized(b.into(), "uint8").into())
+            .collect();
         Some(Kind::List(List::new(items, "[]uint8")).into())
     }
     fn truth(&self) -> bool {
@@ -218,11 +251,18 @@ impl Value {
         Kind::Bool(b).into()
     }
     pub fn str(bytes: impl AsRef<[u8]>) -> Value {
-        Kind::Str(Text { bytes: bytes.as_ref().into(), pieces: None }).into()
+        Kind::Str(Text {
+            bytes: bytes.as_ref().into(),
+            pieces: None,
+        })
+        .into()
     }
     /// A string all of whose bytes come from one place.
     pub fn str_from(bytes: impl AsRef<[u8]>, origin: OriginId) -> Value {
-        Value { origin, ..Value::str(bytes) }
+        Value {
+            origin,
+            ..Value::str(bytes)
+        }
     }
     /// The text of a whole file, each line with its place.
     pub fn file(text: &[u8], source: SourceId, origins: &mut Origins) -> Value {
@@ -272,7 +312,10 @@ impl Value {
 
 impl From<Kind> for Value {
     fn from(kind: Kind) -> Value {
-        Value { kind, origin: OriginId::NONE }
+        Value {
+            kind,
+            origin: OriginId::NONE,
+        }
     }
 }
 
@@ -305,7 +348,8 @@ impl Value {
 
 impl MapData {
     pub fn insert(&mut self, key: &[u8], origin: OriginId, value: Value) {
-        self.entries.insert(key.into(), Entry { key: origin, value });
+        self.entries
+            .insert(key.into(), Entry { key: origin, value });
     }
 }
 
@@ -319,7 +363,10 @@ pub struct TextBuilder {
 impl TextBuilder {
     /// With room for a text of that many bytes, of usual lines, and where wanted for their origins.
     pub fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
-        TextBuilder { bytes: Vec::with_capacity(bytes), pieces: Vec::with_capacity(if with_pieces { bytes / 16 } else { 0 }) }
+        TextBuilder {
+            bytes: Vec::with_capacity(bytes),
+            pieces: Vec::with_capacity(if with_pieces { bytes / 16 } else { 0 }),
+        }
     }
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -350,8 +397,15 @@ impl TextBuilder {
         self.push_next(text, whole, range, &mut text.pieces());
     }
 
-    /// As [`TextBuilder::push_slice`] for one range after the other: `pieces` are those that the next one may still touch.
-    pub fn push_next(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>, pieces: &mut &[Piece]) {
+    /// As [`TextBuilder::push_slice`] for one range after the other: `pieces` are those that the
+    /// next one may still touch.
+    pub fn push_next(
+        &mut self,
+        text: &Text,
+        whole: OriginId,
+        range: std::ops::Range<usize>,
+        pieces: &mut &[Piece],
+    ) {
         if text.pieces.is_none() {
             return self.push(&text.bytes[range], whole);
         }
@@ -362,10 +416,15 @@ impl TextBuilder {
         {
             *pieces = rest;
         }
-        pieces.iter().take_while(|p| p.start < to).filter(|p| p.end > from).for_each(|piece| self.push_cut(piece, from..to, shift));
+        pieces
+            .iter()
+            .take_while(|p| p.start < to)
+            .filter(|p| p.end > from)
+            .for_each(|piece| self.push_cut(piece, from..to, shift));
     }
 
-    /// Appends bytes whose pieces follow, each by [`TextBuilder::push_piece`]; gives where they begin.
+    /// Appends bytes whose pieces follow, each by [`TextBuilder::push_piece`]; gives where they
+    /// begin.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
@@ -379,7 +438,11 @@ impl TextBuilder {
     /// What a piece covers of a range of its text, which begins at `start` here.
     pub fn push_cut(&mut self, piece: &Piece, range: std::ops::Range<u32>, start: u32) {
         let at = |place: u32| place.clamp(range.start, range.end) - range.start + start;
-        self.pieces.push(Piece { start: at(piece.start), end: at(piece.end), origin: piece.origin });
+        self.pieces.push(Piece {
+            start: at(piece.start),
+            end: at(piece.end),
+            origin: piece.origin,
+        });
     }
 
     /// Appends a whole string value.
@@ -391,8 +454,14 @@ impl TextBuilder {
     pub fn finish(self) -> Value {
         match self.pieces[..] {
             [] => Value::str(self.bytes),
-            [only] if only.start == 0 && only.end as usize == self.bytes.len() => Value::str_from(self.bytes, only.origin),
-            _ => Kind::Str(Text { bytes: self.bytes.into(), pieces: Some(self.pieces.into()) }).into(),
+            [only] if only.start == 0 && only.end as usize == self.bytes.len() => {
+                Value::str_from(self.bytes, only.origin)
+            }
+            _ => Kind::Str(Text {
+                bytes: self.bytes.into(),
+                pieces: Some(self.pieces.into()),
+            })
+            .into(),
         }
     }
 
@@ -406,7 +475,11 @@ impl Value {
     /// All origins of a value in one: of a string with pieces their join, of anything else its own.
     pub fn whole_origin(&self, origins: &mut crate::source::Origins) -> OriginId {
         match &self.kind {
-            Kind::Str(text) if text.pieces.is_some() => origins.join_all([self.origin].into_iter().chain(text.pieces().iter().map(|p| p.origin))),
+            Kind::Str(text) if text.pieces.is_some() => origins.join_all(
+                [self.origin]
+                    .into_iter()
+                    .chain(text.pieces().iter().map(|p| p.origin)),
+            ),
             _ => self.origin,
         }
     }
@@ -431,6 +504,20 @@ mod tests {
         let value = cut.finish();
         let text = value.as_text().unwrap();
         assert_eq!(&*text.bytes, b"cde");
-        assert_eq!(text.pieces(), [Piece { start: 0, end: 1, origin: a }, Piece { start: 1, end: 3, origin: b }]);
+        assert_eq!(
+            text.pieces(),
+            [
+                Piece {
+                    start: 0,
+                    end: 1,
+                    origin: a
+                },
+                Piece {
+                    start: 1,
+                    end: 3,
+                    origin: b
+                }
+            ]
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! `.Capabilities`: what the cluster is said to be able to do.
 //!
-//! Helm knows its API versions from the scheme of its client library, whatever `--kube-version` says.
+//! Helm knows its API versions from the scheme of its client library, whatever `--kube-version`
+//! says.
 
 use std::borrow::Cow;
 
-/// Helm 3.22's API versions: those that client-go v0.37's scheme registers, and apiextensions', in its order.
+/// Helm 3.22's API versions: those that client-go v0.37's scheme registers, and apiextensions', in
+/// its order.
 pub const API_VERSIONS: [&str; 57] = [
     "v1",
     "admissionregistration.k8s.io/v1",
@@ -101,7 +103,12 @@ impl Default for Capabilities {
             major: "1".into(),
             minor: "37".into(),
             api_versions: API_VERSIONS.map(Cow::Borrowed).into(),
-            helm: HelmVersion { version: "v3.22.0".into(), git_commit: String::new(), git_tree_state: "clean".into(), go_version: "go1.26.8".into() },
+            helm: HelmVersion {
+                version: "v3.22.0".into(),
+                git_commit: String::new(),
+                git_tree_state: "clean".into(),
+                go_version: "go1.26.8".into(),
+            },
         }
     }
 }
@@ -112,7 +119,8 @@ impl Capabilities {
     /// # Errors
     /// Helm's: `invalid kube version 'x': could not parse "x" as version`.
     pub fn with_version(mut self, text: &str) -> Result<Capabilities, String> {
-        let (major, minor, whole) = parse(text).map_err(|why| format!("invalid kube version '{text}': {why}"))?;
+        let (major, minor, whole) =
+            parse(text).map_err(|why| format!("invalid kube version '{text}': {why}"))?;
         self.version = format!("v{whole}");
         self.major = major.to_string();
         self.minor = minor.to_string();
@@ -145,14 +153,20 @@ fn parse(text: &str) -> Result<(u64, u64, String), String> {
         return Err(format!("illegal version string {text:?}"));
     }
     if components[0].len() > 1 && components[0].starts_with('0') {
-        return Err(format!("illegal zero-prefixed version component {:?} in {text:?}", components[0]));
+        return Err(format!(
+            "illegal zero-prefixed version component {:?} in {text:?}",
+            components[0]
+        ));
     }
     let number = |component: &&str| {
         component.parse::<u64>().map_err(|_| {
             format!("illegal non-numeric version component {component:?} in {text:?}: strconv.ParseUint: parsing {component:?}: value out of range")
         })
     };
-    let numbers = components.iter().map(number).collect::<Result<Vec<u64>, String>>()?;
+    let numbers = components
+        .iter()
+        .map(number)
+        .collect::<Result<Vec<u64>, String>>()?;
     let whole: Vec<String> = numbers.iter().map(u64::to_string).collect();
     Ok((numbers[0], numbers[1], whole.join(".")))
 }
@@ -163,11 +177,22 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_kubernetes_reads_them() {
-        for (text, want) in [("1.30", "v1.30"), ("v1.30.2", "v1.30.2"), ("1.30.2-eks-1", "v1.30.2"), ("1.29+", "v1.29")] {
-            assert_eq!(Capabilities::default().with_version(text).unwrap().version, want);
+        for (text, want) in [
+            ("1.30", "v1.30"),
+            ("v1.30.2", "v1.30.2"),
+            ("1.30.2-eks-1", "v1.30.2"),
+            ("1.29+", "v1.29"),
+        ] {
+            assert_eq!(
+                Capabilities::default().with_version(text).unwrap().version,
+                want
+            );
         }
         for text in ["1", "", "a.b", "1..2", "01.2"] {
-            assert!(Capabilities::default().with_version(text).is_err(), "{text}");
+            assert!(
+                Capabilities::default().with_version(text).is_err(),
+                "{text}"
+            );
         }
     }
 }

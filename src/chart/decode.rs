@@ -1,7 +1,8 @@
 //! What Helm says where a YAML file does not fit the Go struct that it is read into.
 //!
-//! sigs.k8s.io/yaml turns YAML into JSON first (a number or boolean that meets a string field becomes text), then encoding/json fills
-//! the struct: keys match without regard to case, and the first value of a wrong type, in the order of sorted keys, is the error.
+//! sigs.k8s.io/yaml turns YAML into JSON first (a number or boolean that meets a string field
+//! becomes text), then encoding/json fills the struct: keys match without regard to case, and the
+//! first value of a wrong type, in the order of sorted keys, is the error.
 
 use crate::source::Span;
 use crate::yaml::{Data, Node};
@@ -66,11 +67,20 @@ pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
         } else {
             "-Inf"
         };
-        return Err(Misfit { message: format!("error converting YAML to JSON: json: unsupported value: {text}"), span });
+        return Err(Misfit {
+            message: format!("error converting YAML to JSON: json: unsupported value: {text}"),
+            span,
+        });
     }
     match misfit(node, shape, "", &mut Vec::new()) {
         None => Ok(()),
-        Some(found) => Err(Misfit { message: format!("error unmarshaling JSON: while decoding JSON: json: {}", found.message), ..found }),
+        Some(found) => Err(Misfit {
+            message: format!(
+                "error unmarshaling JSON: while decoding JSON: json: {}",
+                found.message
+            ),
+            ..found
+        }),
     }
 }
 
@@ -93,7 +103,11 @@ fn float_text(value: f64) -> String {
         return "NaN".into();
     }
     if value.is_infinite() {
-        return if value > 0.0 { "+Inf".into() } else { "-Inf".into() };
+        return if value > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     let shortest = format!("{value:e}");
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
@@ -101,13 +115,23 @@ fn float_text(value: f64) -> String {
     if (-4..21).contains(&exponent) {
         return format!("{value}");
     }
-    format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+    format!(
+        "{digits}e{}{:02}",
+        if exponent < 0 { '-' } else { '+' },
+        exponent.abs()
+    )
 }
 
-/// The value of a struct's field: encoding/json takes the last key, in sorted order, that matches without regard to case.
+/// The value of a struct's field: encoding/json takes the last key, in sorted order, that matches
+/// without regard to case.
 pub fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let matching = node.entries().iter().filter(|entry| entry.key.eq_ignore_ascii_case(name));
-    matching.max_by(|a, b| a.key.cmp(&b.key)).map(|entry| &entry.value)
+    let matching = node
+        .entries()
+        .iter()
+        .filter(|entry| entry.key.eq_ignore_ascii_case(name));
+    matching
+        .max_by(|a, b| a.key.cmp(&b.key))
+        .map(|entry| &entry.value)
 }
 
 fn sorted(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
@@ -134,7 +158,10 @@ fn not_json(node: &Node, shape: &Shape, depth: usize) -> Option<(f64, Span)> {
             };
             items.iter().find_map(|n| not_json(n, item, depth + 1))
         }
-        Data::Map(_) if depth < DEPTH => node.entries().iter().find_map(|e| not_json(&e.value, inner(shape, &e.key), depth + 1)),
+        Data::Map(_) if depth < DEPTH => node
+            .entries()
+            .iter()
+            .find_map(|e| not_json(&e.value, inner(shape, &e.key), depth + 1)),
         _ => None,
     }
 }
@@ -142,14 +169,21 @@ fn not_json(node: &Node, shape: &Shape, depth: usize) -> Option<(f64, Span)> {
 fn inner<'s>(shape: &'s Shape, key: &str) -> &'s Shape {
     match shape {
         Shape::StrMap => &Shape::Str,
-        Shape::Struct(s) | Shape::Pointer(s) => {
-            s.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map_or(&Shape::Any, |(_, shape)| shape)
-        }
+        Shape::Struct(s) | Shape::Pointer(s) => s
+            .fields
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))
+            .map_or(&Shape::Any, |(_, shape)| shape),
         _ => &Shape::Any,
     }
 }
 
-fn misfit(node: &Node, shape: &Shape, holder: &str, path: &mut Vec<&'static str>) -> Option<Misfit> {
+fn misfit(
+    node: &Node,
+    shape: &Shape,
+    holder: &str,
+    path: &mut Vec<&'static str>,
+) -> Option<Misfit> {
     let wrong = |path: &[&str], shape: &Shape| {
         let kind = match &node.data {
             Data::Null => "null",
@@ -167,23 +201,38 @@ fn misfit(node: &Node, shape: &Shape, holder: &str, path: &mut Vec<&'static str>
         let message = if path.is_empty() {
             format!("cannot unmarshal {kind} into Go value of type {go}")
         } else {
-            format!("cannot unmarshal {kind} into Go struct field {holder}.{} of type {go}", path.join("."))
+            format!(
+                "cannot unmarshal {kind} into Go struct field {holder}.{} of type {go}",
+                path.join(".")
+            )
         };
-        Some(Misfit { message, span: node.span })
+        Some(Misfit {
+            message,
+            span: node.span,
+        })
     };
     match (shape, &node.data) {
         (Shape::Any, _) | (_, Data::Null) => None,
         (Shape::Str, Data::Seq(_) | Data::Map(_)) => wrong(path, shape),
         (Shape::Str, _) | (Shape::Bool, Data::Bool(_)) | (Shape::Table, Data::Map(_)) => None,
-        (Shape::List(item), Data::Seq(items)) => items.iter().find_map(|n| misfit(n, item, holder, path)),
-        (Shape::StrMap, Data::Map(_)) => sorted(node).find_map(|(_, n)| misfit(n, &Shape::Str, holder, path)),
-        (Shape::Struct(s) | Shape::Pointer(s), Data::Map(_)) => sorted(node).find_map(|(key, n)| {
-            let (name, shape) = s.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-            path.push(name);
-            let found = misfit(n, shape, s.name, path);
-            path.pop();
-            found
-        }),
+        (Shape::List(item), Data::Seq(items)) => {
+            items.iter().find_map(|n| misfit(n, item, holder, path))
+        }
+        (Shape::StrMap, Data::Map(_)) => {
+            sorted(node).find_map(|(_, n)| misfit(n, &Shape::Str, holder, path))
+        }
+        (Shape::Struct(s) | Shape::Pointer(s), Data::Map(_)) => {
+            sorted(node).find_map(|(key, n)| {
+                let (name, shape) = s
+                    .fields
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+                path.push(name);
+                let found = misfit(n, shape, s.name, path);
+                path.pop();
+                found
+            })
+        }
         _ => wrong(path, shape),
     }
 }

@@ -1,7 +1,8 @@
 //! Environments of a chart: which there are, and the values that each gives to a render.
 //!
-//! Without a configuration: `default` (values.yaml alone), one for each `values-NAME.yaml`, `values.NAME.yaml`, `values/NAME.yaml`, and a
-//! case for each `ci/NAME-values.yaml`. The configuration's environments are put together by who reads the configuration.
+//! Without a configuration: `default` (values.yaml alone), one for each `values-NAME.yaml`,
+//! `values.NAME.yaml`, `values/NAME.yaml`, and a case for each `ci/NAME-values.yaml`. The
+//! configuration's environments are put together by who reads the configuration.
 
 use super::strvals::{self, FlagKind};
 use super::{Chart, Error, decode, load};
@@ -43,19 +44,29 @@ impl Environment {
         }
     }
 
-    /// Reads the values files and texts of flags as sources, before any render. Files of the chart that are loaded already are not read
-    /// again.
+    /// Reads the values files and texts of flags as sources, before any render. Files of the chart
+    /// that are loaded already are not read again.
     ///
     /// # Errors
     /// Helm's, for files that cannot be read or are no YAML table.
     pub fn prepare(&self, chart: &Chart, sources: &mut Sources) -> Result<Inputs, Error> {
         let mut inputs = Inputs::default();
         for path in &self.values {
-            let source = source_of(chart, path, sources).map_err(|message| Error::new("values-missing", message))?;
-            let node = yaml::read(sources, source)
-                .map_err(|e| Error::yaml("values-syntax", &e, &sources.limits, format!("failed to parse {path}: {}", e.converting())))?;
-            decode::check(&node, &decode::Shape::Table)
-                .map_err(|m| Error::new("values-syntax", m.message).at(m.span).within(format!("failed to parse {path}")))?;
+            let source = source_of(chart, path, sources)
+                .map_err(|message| Error::new("values-missing", message))?;
+            let node = yaml::read(sources, source).map_err(|e| {
+                Error::yaml(
+                    "values-syntax",
+                    &e,
+                    &sources.limits,
+                    format!("failed to parse {path}: {}", e.converting()),
+                )
+            })?;
+            decode::check(&node, &decode::Shape::Table).map_err(|m| {
+                Error::new("values-syntax", m.message)
+                    .at(m.span)
+                    .within(format!("failed to parse {path}"))
+            })?;
             inputs.files.push(ValuesFile { source, node });
         }
         let mut flags = self.flags.clone();
@@ -63,15 +74,24 @@ impl Environment {
         for (kind, text) in flags {
             let source = sources.add(Source::new(kind.flag(), text.as_bytes(), SourceKind::Flag));
             if kind == FlagKind::File {
-                // A first pass over the flag tells which files it names; what is wrong with it is said when it is applied.
+                // A first pass over the flag tells which files it names; what is wrong with it is
+                // said when it is applied.
                 let named = RefCell::new(Vec::new());
                 let mut note = |path: &str| {
                     named.borrow_mut().push(path.to_string());
                     Ok((source, Vec::new()))
                 };
-                let _ = strvals::apply(kind, &text, source, &super::values::empty(), &mut Origins::default(), &mut note);
+                let _ = strvals::apply(
+                    kind,
+                    &text,
+                    source,
+                    &super::values::empty(),
+                    &mut Origins::default(),
+                    &mut note,
+                );
                 for path in named.into_inner() {
-                    let read = source_of(chart, &path, sources).map(|id| (id, sources.get(id).text.to_vec()));
+                    let read = source_of(chart, &path, sources)
+                        .map(|id| (id, sources.get(id).text.to_vec()));
                     inputs.set_files.push((path, read));
                 }
             }
@@ -117,26 +137,42 @@ impl Inputs {
     /// Go's: `open x: no such file or directory`.
     pub fn read_set_file(&self, path: &str) -> Result<(SourceId, Vec<u8>), String> {
         let found = self.set_files.iter().find(|(name, _)| name == path);
-        found.map_or_else(|| Err(format!("open {path}: no such file or directory")), |(_, read)| read.clone())
+        found.map_or_else(
+            || Err(format!("open {path}: no such file or directory")),
+            |(_, read)| read.clone(),
+        )
     }
 }
 
 /// The source of a file given by path: the chart's own where it is one of its files.
 fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceId, String> {
     let same = |source: SourceId, sources: &Sources| *sources.get(source).name == *path;
-    let own = chart.values.iter().map(|(id, _)| *id).chain(chart.files.iter().map(|f| f.source));
+    let own = chart
+        .values
+        .iter()
+        .map(|(id, _)| *id)
+        .chain(chart.files.iter().map(|f| f.source));
     if let Some(id) = own.into_iter().find(|&id| same(id, sources)) {
         return Ok(id);
     }
     let text = if path.trim() == "-" {
-        sources.read_all(std::io::stdin()).map_err(|e| format!("read /dev/stdin: {e}"))?
+        sources
+            .read_all(std::io::stdin())
+            .map_err(|e| format!("read /dev/stdin: {e}"))?
     } else {
-        sources.read_file(path).map_err(|e| format!("open {path}: {}", load::io_text(&e)))?
+        sources
+            .read_file(path)
+            .map_err(|e| format!("open {path}: {}", load::io_text(&e)))?
     };
-    Ok(sources.add(Source::new(path, crate::yaml::utf8(text.into()), SourceKind::File)))
+    Ok(sources.add(Source::new(
+        path,
+        crate::yaml::utf8(text.into()),
+        SourceKind::File,
+    )))
 }
 
-/// The environments that a chart's files tell of: `default` first, then by name, cases last. `chart` was loaded from `path`.
+/// The environments that a chart's files tell of: `default` first, then by name, cases last.
+/// `chart` was loaded from `path`.
 pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
     let mut found: Vec<(String, String, bool)> = Vec::new();
     for name in names(path, chart, sources) {
@@ -151,29 +187,58 @@ pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environmen
         if is_encrypted(&values, chart, sources) {
             continue;
         }
-        let collides = environment == "default" || found.iter().filter(|(other, _, _)| other == environment).count() > 1;
-        let name = if collides { file.clone() } else { environment.clone() };
-        all.push(Environment { is_case: *is_case, values: vec![values], ..Environment::new(name) });
+        let collides = environment == "default"
+            || found
+                .iter()
+                .filter(|(other, _, _)| other == environment)
+                .count()
+                > 1;
+        let name = if collides {
+            file.clone()
+        } else {
+            environment.clone()
+        };
+        all.push(Environment {
+            is_case: *is_case,
+            values: vec![values],
+            ..Environment::new(name)
+        });
     }
     all
 }
 
-/// Files that may be values files, from the chart's folder: those on disk (`.helmignore` may well hide them from Helm), or in the archive.
+/// Files that may be values files, from the chart's folder: those on disk (`.helmignore` may well
+/// hide them from Helm), or in the archive.
 fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
     if !path.is_dir() {
-        let own = chart.files.iter().filter_map(|f| sources.get(f.source).name.strip_prefix(&*chart.location).map(String::from));
+        let own = chart.files.iter().filter_map(|f| {
+            sources
+                .get(f.source)
+                .name
+                .strip_prefix(&*chart.location)
+                .map(String::from)
+        });
         return own.collect();
     }
     let mut names = Vec::new();
     let real = path.canonicalize().unwrap_or_default();
     for folder in ["", "values/", "ci/"] {
-        let Ok(entries) = std::fs::read_dir(path.join(folder)) else { continue };
+        let Ok(entries) = std::fs::read_dir(path.join(folder)) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let name = format!("{folder}{}", entry.file_name().to_string_lossy());
-            // A link that leads out of the chart was refused when the chart was loaded, or followed, or hidden by `.helmignore`: hidden ones
-            // are not read.
-            let is_inside = || entry.path().canonicalize().is_ok_and(|file| file.starts_with(&real));
-            if entry.path().is_file() && (is_inside() || chart.files.iter().any(|f| *f.name == *name)) {
+            // A link that leads out of the chart was refused when the chart was loaded, or
+            // followed, or hidden by `.helmignore`: hidden ones are not read.
+            let is_inside = || {
+                entry
+                    .path()
+                    .canonicalize()
+                    .is_ok_and(|file| file.starts_with(&real))
+            };
+            if entry.path().is_file()
+                && (is_inside() || chart.files.iter().any(|f| *f.name == *name))
+            {
                 names.push(name);
             }
         }
@@ -183,15 +248,23 @@ fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
 
 /// The environment that a file's name stands for, and whether it is a case.
 fn environment_of(file: &str) -> Option<(&str, bool)> {
-    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml"))?;
+    let stem = file
+        .strip_suffix(".yaml")
+        .or_else(|| file.strip_suffix(".yml"))?;
     let lower = stem.to_lowercase();
     if lower.contains("example") || lower.contains("sample") || lower.contains("schema") {
         return None;
     }
     let (environment, is_case) = match stem.split_once('/') {
-        None => (stem.strip_prefix("values-").or_else(|| stem.strip_prefix("values."))?, false),
+        None => (
+            stem.strip_prefix("values-")
+                .or_else(|| stem.strip_prefix("values."))?,
+            false,
+        ),
         Some(("values", name)) => (name, false),
-        Some(("ci", name)) if name.ends_with("-values") => (&stem[..stem.len() - "-values".len()], true),
+        Some(("ci", name)) if name.ends_with("-values") => {
+            (&stem[..stem.len() - "-values".len()], true)
+        }
         Some(_) => return None,
     };
     (!environment.is_empty() && environment != "ci/").then_some((environment, is_case))
@@ -199,7 +272,11 @@ fn environment_of(file: &str) -> Option<(&str, bool)> {
 
 /// Encrypted by SOPS: the values are no values.
 fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
-    let own = chart.files.iter().map(|f| sources.get(f.source)).find(|s| *s.name == *path);
+    let own = chart
+        .files
+        .iter()
+        .map(|f| sources.get(f.source))
+        .find(|s| *s.name == *path);
     let text = match own {
         Some(source) => source.text.to_vec(),
         None => sources.read_file(path).unwrap_or_default(),
@@ -208,7 +285,11 @@ fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
         return false;
     }
     let node = yaml::parse(&text, SourceId::new(0, 0), 0).ok();
-    node.and_then(|n| n.get("sops").map(|s| s.get("mac").is_some() || s.get("version").is_some())).unwrap_or(false)
+    node.and_then(|n| {
+        n.get("sops")
+            .map(|s| s.get("mac").is_some() || s.get("version").is_some())
+    })
+    .unwrap_or(false)
 }
 
 #[cfg(test)]

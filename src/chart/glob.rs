@@ -1,4 +1,5 @@
-//! gobwas/glob with `/` as separator, as `.Files.Glob` uses it: `*` stops at `/`, `**` does not, `?`, `[abc]`, `[!a-c]`, `{a,b*}`, `\`.
+//! gobwas/glob with `/` as separator, as `.Files.Glob` uses it: `*` stops at `/`, `**` does not,
+//! `?`, `[abc]`, `[!a-c]`, `{a,b*}`, `\`.
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -92,7 +93,12 @@ fn sequence(pattern: &[char], at: &mut usize, depth: usize) -> Option<Vec<Item>>
 fn class(pattern: &[char], at: &mut usize) -> Option<Item> {
     let not = pattern.get(*at) == Some(&'!');
     *at += usize::from(not);
-    if let (Some(&low), Some('-'), Some(&high), Some(']')) = (pattern.get(*at), pattern.get(*at + 1), pattern.get(*at + 2), pattern.get(*at + 3)) {
+    if let (Some(&low), Some('-'), Some(&high), Some(']')) = (
+        pattern.get(*at),
+        pattern.get(*at + 1),
+        pattern.get(*at + 2),
+        pattern.get(*at + 3),
+    ) {
         *at += 4;
         return (low <= high).then_some(Item::Range { not, low, high });
     }
@@ -117,7 +123,9 @@ fn matches(pattern: &[&Item], name: &[char], steps: &mut usize) -> bool {
         return false;
     }
     *steps -= 1;
-    let Some((first, rest)) = pattern.split_first() else { return name.is_empty() };
+    let Some((first, rest)) = pattern.split_first() else {
+        return name.is_empty();
+    };
     let one = |takes: &dyn Fn(char) -> bool, steps: &mut usize| match name.split_first() {
         Some((&c, after)) if takes(c) => matches(rest, after, steps),
         _ => false,
@@ -166,7 +174,11 @@ mod tests {
             ("\\*", "*", true),
             ("x{,-y}.txt", "x.txt", true),
         ] {
-            assert_eq!(Glob::parse(pattern).map(|g| g.matches(name)), Some(want), "{pattern} {name}");
+            assert_eq!(
+                Glob::parse(pattern).map(|g| g.matches(name)),
+                Some(want),
+                "{pattern} {name}"
+            );
         }
         assert!(Glob::parse("[a").is_none() && Glob::parse("{a").is_none());
     }

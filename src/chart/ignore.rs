@@ -1,8 +1,10 @@
 //! `.helmignore`, and Go's `filepath.Match` behind it (and behind `--show-only`).
 //!
-//! Not gitignore: the first rule that matches wins, `!p` ignores everything that does *not* match p, `**` is an error.
+//! Not gitignore: the first rule that matches wins, `!p` ignores everything that does *not* match
+//! p, `**` is an error.
 
-/// The rules of one `.helmignore`, always ended by Helm's own rule against dot files in `templates/`.
+/// The rules of one `.helmignore`, always ended by Helm's own rule against dot files in
+/// `templates/`.
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -26,7 +28,9 @@ impl Rules {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let mut rules = Rules::default();
         for (i, line) in text.split(|&b| b == b'\n').enumerate() {
-            rules.add(String::from_utf8_lossy(line).trim()).map_err(|message| (message, i + 1))?;
+            rules
+                .add(String::from_utf8_lossy(line).trim())
+                .map_err(|message| (message, i + 1))?;
         }
         rules.rules.extend(Rules::defaults().rules);
         Ok(rules)
@@ -35,7 +39,14 @@ impl Rules {
     /// What holds without a `.helmignore`.
     pub fn defaults() -> Rules {
         let pattern = Pattern::new("templates/.?*").expect("a constant");
-        Rules { rules: vec![Rule { pattern, negate: false, only_folders: false, base_only: false }] }
+        Rules {
+            rules: vec![Rule {
+                pattern,
+                negate: false,
+                only_folders: false,
+                base_only: false,
+            }],
+        }
     }
 
     fn add(&mut self, rule: &str) -> Result<(), String> {
@@ -46,12 +57,21 @@ impl Rules {
             return Err("double-star (**) syntax is not supported".into());
         }
         Pattern::new(rule)?;
-        let (negate, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
-        let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
+        let (negate, rule) = rule
+            .strip_prefix('!')
+            .map_or((false, rule), |rest| (true, rest));
+        let (only_folders, rule) = rule
+            .strip_suffix('/')
+            .map_or((false, rule), |rest| (true, rest));
         let base_only = !rule.contains('/');
         // Without its signs it may be none any more; then it matches nothing.
         let pattern = Pattern::new(rule.strip_prefix('/').unwrap_or(rule)).unwrap_or_default();
-        self.rules.push(Rule { pattern, negate, only_folders, base_only });
+        self.rules.push(Rule {
+            pattern,
+            negate,
+            only_folders,
+            base_only,
+        });
         Ok(())
     }
 
@@ -76,7 +96,8 @@ impl Rules {
     }
 }
 
-/// Go's `filepath.Match` on Unix: `*` and `?` stop at `/`, `[a-z]` and `[^a]`, `\` takes the next character as it is.
+/// Go's `filepath.Match` on Unix: `*` and `?` stop at `/`, `[a-z]` and `[^a]`, `\` takes the next
+/// character as it is.
 ///
 /// # Errors
 /// `syntax error in pattern`.
@@ -104,10 +125,13 @@ impl Pattern {
     fn matches(&self, name: &str) -> bool {
         // Most names differ at one of their ends: `*.swp`.
         let differs = |item: Option<&Item>, c: Option<char>| matches!(item, Some(Item::One(own)) if c != Some(*own));
-        if differs(self.0.first(), name.chars().next()) || differs(self.0.last(), name.chars().next_back()) {
+        if differs(self.0.first(), name.chars().next())
+            || differs(self.0.last(), name.chars().next_back())
+        {
             return false;
         }
-        // Where the last star stands, and what is left where it was tried: enough to go back to, as a star cannot pass a slash.
+        // Where the last star stands, and what is left where it was tried: enough to go back to, as
+        // a star cannot pass a slash.
         let (mut i, mut rest) = (0, name.chars());
         let mut star = None;
         loop {
@@ -126,7 +150,9 @@ impl Pattern {
                 (None, None) => return true,
                 _ => {}
             }
-            let Some((at, tried)) = &mut star else { return false };
+            let Some((at, tried)) = &mut star else {
+                return false;
+            };
             if tried.next().is_none_or(|c| c == '/') {
                 return false;
             }
@@ -149,7 +175,9 @@ impl Item {
             Item::Star => false,
             Item::Any => c != '/',
             Item::One(own) => *own == c,
-            Item::Class(negated, ranges) => ranges.iter().any(|&(low, high)| low <= c && c <= high) != *negated,
+            Item::Class(negated, ranges) => {
+                ranges.iter().any(|&(low, high)| low <= c && c <= high) != *negated
+            }
         }
     }
 }
@@ -234,7 +262,11 @@ mod tests {
     #[test]
     fn the_first_rule_decides() {
         let rules = Rules::parse(b"# c\n/docs\nci/\n*.tmp\n").unwrap();
-        assert!(rules.ignores("docs", true) && rules.ignores("ci", true) && rules.ignores("a/b.tmp", false));
+        assert!(
+            rules.ignores("docs", true)
+                && rules.ignores("ci", true)
+                && rules.ignores("a/b.tmp", false)
+        );
         assert!(!rules.ignores("ci", false) && !rules.ignores("a/docs", true));
         assert!(rules.ignores("templates/.x.yaml", false));
         let negated = Rules::parse(b"!*.yaml").unwrap();

@@ -1,7 +1,8 @@
 //! Loading a chart from a folder or a .tgz, with Helm's order, limits and error texts.
 //!
-//! Every file becomes a source (without its BOM, which Helm strips too), so loading must be done before any render.
-//! One deliberate difference: a link that leads out of the chart is refused unless [`Options::follow_symlinks`].
+//! Every file becomes a source (without its BOM, which Helm strips too), so loading must be done
+//! before any render. One deliberate difference: a link that leads out of the chart is refused
+//! unless [`Options::follow_symlinks`].
 
 use super::ignore::Rules;
 use super::metadata;
@@ -36,7 +37,8 @@ pub struct Options {
     pub follow_symlinks: bool,
 }
 
-/// Loads the chart at `path`, a folder or a .tgz. All its files are added to `sources`, named as reachable through `path`.
+/// Loads the chart at `path`, a folder or a .tgz. All its files are added to `sources`, named as
+/// reachable through `path`.
 ///
 /// # Errors
 /// Helm's, with the place in the file where there is one.
@@ -45,13 +47,20 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
         "" if path.starts_with('/') => "/",
         other => other,
     };
-    let found = std::fs::metadata(trimmed).map_err(|e| Error::new("chart-metadata", format!("stat {trimmed}: {}", io_text(&e))))?;
+    let found = std::fs::metadata(trimmed)
+        .map_err(|e| Error::new("chart-metadata", format!("stat {trimmed}: {}", io_text(&e))))?;
     if !found.is_dir() {
-        let data = sources.read_file(trimmed).map_err(|e| Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e))))?;
+        let data = sources.read_file(trimmed).map_err(|e| {
+            Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e)))
+        })?;
         return load_archive(&data, trimmed, sources, options);
     }
     let mut loader = Loader::new(sources, options);
-    let location = if trimmed == "." { String::new() } else { format!("{}/", trimmed.trim_end_matches('/')) };
+    let location = if trimmed == "." {
+        String::new()
+    } else {
+        format!("{}/", trimmed.trim_end_matches('/'))
+    };
     let files = loader.folder(Path::new(trimmed), &location)?;
     loader.finish(files, location)
 }
@@ -60,10 +69,18 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_archive(data: &[u8], shown: &str, sources: &mut Sources, options: Options) -> Result<Chart, Error> {
+pub fn load_archive(
+    data: &[u8],
+    shown: &str,
+    sources: &mut Sources,
+    options: Options,
+) -> Result<Chart, Error> {
     if !data.starts_with(b"\x1f\x8b\x08") {
         let shown = std::path::absolute(shown).unwrap_or_else(|_| shown.into());
-        return Err(Error::new("chart-metadata", not_an_archive(&shown.to_string_lossy(), data)));
+        return Err(Error::new(
+            "chart-metadata",
+            not_an_archive(&shown.to_string_lossy(), data),
+        ));
     }
     let mut loader = Loader::new(sources, options);
     let (files, location) = loader.archive(data, shown)?;
@@ -96,7 +113,10 @@ pub(super) fn io_text(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotADirectory => "not a directory".into(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+            text.split(" (os error")
+                .next()
+                .unwrap_or(&text)
+                .to_lowercase()
         }
     }
 }
@@ -120,12 +140,20 @@ fn not_an_archive(name: &str, data: &[u8]) -> String {
 }
 
 fn without_bom(data: Arc<[u8]>) -> Arc<[u8]> {
-    data.strip_prefix(b"\xEF\xBB\xBF").map(Arc::from).unwrap_or(data)
+    data.strip_prefix(b"\xEF\xBB\xBF")
+        .map(Arc::from)
+        .unwrap_or(data)
 }
 
 impl<'s> Loader<'s> {
     fn new(sources: &'s mut Sources, options: Options) -> Loader<'s> {
-        Loader { sources, options, files: 0, total: 0, warnings: Vec::new() }
+        Loader {
+            sources,
+            options,
+            files: 0,
+            total: 0,
+            warnings: Vec::new(),
+        }
     }
 
     fn finish(mut self, files: Vec<Raw>, location: String) -> Result<Chart, Error> {
@@ -152,7 +180,11 @@ impl<'s> Loader<'s> {
 
     fn weigh(&mut self, bytes: u64) -> Result<(), Error> {
         self.total = self.total.saturating_add(bytes);
-        if self.total > self.sources.limits.get(Limit::ChartSize) { Err(self.exceeded(Limit::ChartSize)) } else { Ok(()) }
+        if self.total > self.sources.limits.get(Limit::ChartSize) {
+            Err(self.exceeded(Limit::ChartSize))
+        } else {
+            Ok(())
+        }
     }
 
     fn exceeded(&self, limit: Limit) -> Error {
@@ -175,20 +207,43 @@ impl<'s> Loader<'s> {
                 Err((message, line)) => {
                     let id = self.add(&format!("{location}.helmignore"), text);
                     let range = self.sources.get(id).line(line);
-                    return Err(Error::new("chart-metadata", message).at(Span::new(id, range.start, range.end)));
+                    return Err(Error::new("chart-metadata", message).at(Span::new(
+                        id,
+                        range.start,
+                        range.end,
+                    )));
                 }
             },
         };
-        let mut walk = Walk { rules, location, top, files: Vec::new(), buffer: Vec::new() };
+        let mut walk = Walk {
+            rules,
+            location,
+            top,
+            files: Vec::new(),
+            buffer: Vec::new(),
+        };
         self.walk(&mut walk, top.to_path_buf(), String::new(), None, 0)?;
         Ok(walk.files)
     }
 
-    /// Helm's sympath.Walk: names in bytewise order, links followed. `kind` is what the folder around says that it is.
-    fn walk(&mut self, walk: &mut Walk, path: PathBuf, name: String, kind: Option<FileType>, depth: usize) -> Result<(), Error> {
+    /// Helm's sympath.Walk: names in bytewise order, links followed. `kind` is what the folder
+    /// around says that it is.
+    fn walk(
+        &mut self,
+        walk: &mut Walk,
+        path: PathBuf,
+        name: String,
+        kind: Option<FileType>,
+        depth: usize,
+    ) -> Result<(), Error> {
         let shown = path.display();
         if depth > MAX_DEPTH {
-            return Err(Error::new("chart-metadata", format!("{shown}: folders nest too deeply (a link that leads back to its own folder?)")));
+            return Err(Error::new(
+                "chart-metadata",
+                format!(
+                    "{shown}: folders nest too deeply (a link that leads back to its own folder?)"
+                ),
+            ));
         }
         // Most files are small, and read before anything else is asked about them.
         if kind.is_some_and(|kind| kind.is_file()) {
@@ -205,13 +260,19 @@ impl<'s> Loader<'s> {
         if !kind.is_some_and(|kind| kind.is_dir()) {
             let info = self.info(walk, &path, &name)?;
             if !info.is_dir() {
-                return if walk.rules.ignores(&name, false) { Ok(()) } else { self.file(walk, &path, name, &info) };
+                return if walk.rules.ignores(&name, false) {
+                    Ok(())
+                } else {
+                    self.file(walk, &path, name, &info)
+                };
             }
         }
         if !name.is_empty() && walk.rules.ignores(&name, true) {
             return Ok(());
         }
-        let unreadable = |e: std::io::Error| Error::new("chart-metadata", format!("open {shown}: {}", io_text(&e)));
+        let unreadable = |e: std::io::Error| {
+            Error::new("chart-metadata", format!("open {shown}: {}", io_text(&e)))
+        };
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&path).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
@@ -220,7 +281,11 @@ impl<'s> Loader<'s> {
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (entry, kind) in entries {
             let text = entry.to_string_lossy();
-            let inner = if name.is_empty() { text.to_string() } else { [&*name, "/", &text].concat() };
+            let inner = if name.is_empty() {
+                text.to_string()
+            } else {
+                [&*name, "/", &text].concat()
+            };
             self.walk(walk, path.join(&entry), inner, kind, depth + 1)?;
         }
         Ok(())
@@ -229,7 +294,9 @@ impl<'s> Loader<'s> {
     /// What a path leads to.
     fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
         let shown = path.display();
-        let missing = |e: std::io::Error| Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)));
+        let missing = |e: std::io::Error| {
+            Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)))
+        };
         let info = std::fs::symlink_metadata(path).map_err(missing)?;
         if !info.is_symlink() {
             return Ok(info);
@@ -238,7 +305,14 @@ impl<'s> Loader<'s> {
             return std::fs::metadata(path).map_err(missing);
         }
         let resolved = path.canonicalize().map_err(|e| {
-            Error::new("chart-metadata", format!("error evaluating symlink {shown}: lstat {}: {}", target(path).display(), io_text(&e)))
+            Error::new(
+                "chart-metadata",
+                format!(
+                    "error evaluating symlink {shown}: lstat {}: {}",
+                    target(path).display(),
+                    io_text(&e)
+                ),
+            )
         })?;
         let info = std::fs::metadata(&resolved).map_err(missing)?;
         if !walk.rules.ignores(name, info.is_dir()) && !is_within(&resolved, walk.top) {
@@ -252,21 +326,43 @@ impl<'s> Loader<'s> {
     }
 
     /// Reads a file that may be large, or none that can be read.
-    fn file(&mut self, walk: &mut Walk, path: &Path, name: String, info: &Metadata) -> Result<(), Error> {
+    fn file(
+        &mut self,
+        walk: &mut Walk,
+        path: &Path,
+        name: String,
+        info: &Metadata,
+    ) -> Result<(), Error> {
         let shown = path.display();
         if !info.is_file() {
-            return Err(Error::new("chart-metadata", format!("cannot load irregular file {shown} as it has file mode type bits set")));
+            return Err(Error::new(
+                "chart-metadata",
+                format!("cannot load irregular file {shown} as it has file mode type bits set"),
+            ));
         }
         if info.len() > MAX_FILE {
             let base = name.rsplit('/').next().unwrap_or(&name);
-            return Err(Error::new("chart-metadata", format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}")));
+            return Err(Error::new(
+                "chart-metadata",
+                format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}"),
+            ));
         }
         self.count()?;
         self.weigh(info.len())?;
-        let data = self.sources.read_regular(path, info.len()).map_err(|e| match e.kind() {
-            std::io::ErrorKind::FileTooLarge => Error::limit(Limit::FileSize, &self.sources.limits, format!("{shown} was not read")),
-            _ => Error::new("chart-metadata", format!("error reading {name}: open {shown}: {}", io_text(&e))),
-        })?;
+        let data = self
+            .sources
+            .read_regular(path, info.len())
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::FileTooLarge => Error::limit(
+                    Limit::FileSize,
+                    &self.sources.limits,
+                    format!("{shown} was not read"),
+                ),
+                _ => Error::new(
+                    "chart-metadata",
+                    format!("error reading {name}: open {shown}: {}", io_text(&e)),
+                ),
+            })?;
         walk.add(name, data);
         Ok(())
     }
@@ -281,9 +377,14 @@ impl<'s> Loader<'s> {
         if !data.starts_with(b"\x1f\x8b") {
             return Err(refuse("gzip: invalid header".into()));
         }
-        let swollen = SMALL.max((data.len() as u64).saturating_mul(limits.get(Limit::ArchiveRatio)));
+        let swollen =
+            SMALL.max((data.len() as u64).saturating_mul(limits.get(Limit::ArchiveRatio)));
         let within = Cell::new(true);
-        let unpacked = Bounded { from: flate2::read::MultiGzDecoder::new(data), left: swollen.min(MAX_ARCHIVE), within: &within };
+        let unpacked = Bounded {
+            from: flate2::read::MultiGzDecoder::new(data),
+            left: swollen.min(MAX_ARCHIVE),
+            within: &within,
+        };
         let mut archive = tar::Archive::new(unpacked);
         let mut files = Vec::new();
         let mut base = String::new();
@@ -298,7 +399,11 @@ impl<'s> Loader<'s> {
             let full = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let kind = entry.header().entry_type();
             self.count()?;
-            if kind.is_dir() || full.ends_with('/') || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+            if kind.is_dir()
+                || full.ends_with('/')
+                || kind.is_pax_global_extensions()
+                || kind.is_pax_local_extensions()
+            {
                 continue;
             }
             // Archives made on Windows may use its separator.
@@ -310,13 +415,19 @@ impl<'s> Loader<'s> {
             }
             let name = clean(&name);
             if name == "." {
-                return Err(refuse(format!("chart illegally contains content outside the base directory: {full:?}")));
+                return Err(refuse(format!(
+                    "chart illegally contains content outside the base directory: {full:?}"
+                )));
             }
             if name.starts_with("..") {
                 return Err(refuse("chart illegally references parent directory".into()));
             }
             let bytes = name.as_bytes();
-            if bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && bytes[2] == b'/' {
+            if bytes.len() > 2
+                && bytes[0].is_ascii_alphabetic()
+                && bytes[1] == b':'
+                && bytes[2] == b'/'
+            {
                 return Err(refuse("chart contains illegally named files".into()));
             }
             if first == "Chart.yaml" {
@@ -327,11 +438,16 @@ impl<'s> Loader<'s> {
                 return Err(refuse(too_large()));
             }
             if size > MAX_FILE {
-                return Err(refuse(format!("decompressed chart file {full:?} is larger than the maximum file size {MAX_FILE}")));
+                return Err(refuse(format!(
+                    "decompressed chart file {full:?} is larger than the maximum file size {MAX_FILE}"
+                )));
             }
             self.weigh(size)?;
             let mut data = Vec::new();
-            (&mut entry).take(MAX_FILE).read_to_end(&mut data).map_err(broken)?;
+            (&mut entry)
+                .take(MAX_FILE)
+                .read_to_end(&mut data)
+                .map_err(broken)?;
             left -= data.len() as u64;
             if (data.len() as u64) < size || left == 0 {
                 return Err(refuse(too_large()));
@@ -339,7 +455,11 @@ impl<'s> Loader<'s> {
             if base.is_empty() {
                 base = format!("{shown}!{first}/");
             }
-            files.push(Raw { shown: format!("{shown}!{first}/{name}"), name, data: without_bom(data.into()) });
+            files.push(Raw {
+                shown: format!("{shown}!{first}/{name}"),
+                name,
+                data: without_bom(data.into()),
+            });
         }
         if files.is_empty() {
             return Err(refuse("no files in chart archive".into()));
@@ -362,12 +482,16 @@ impl<'s> Loader<'s> {
             warnings: Vec::new(),
         };
         let mut subcharts: BTreeMap<String, Vec<Raw>> = BTreeMap::new();
-        let (first, rest): (Vec<Raw>, Vec<Raw>) = files.into_iter().partition(|f| f.name == "Chart.yaml");
+        let (first, rest): (Vec<Raw>, Vec<Raw>) =
+            files.into_iter().partition(|f| f.name == "Chart.yaml");
         let mut has_metadata = false;
         for file in first {
             let id = self.add(&file.shown, yaml::utf8(file.data));
             let node = self.read(id, "Chart.yaml", "chart-metadata")?;
-            chart.metadata.read(&node).map_err(|m| misfit(m, "Chart.yaml", "chart-metadata"))?;
+            chart
+                .metadata
+                .read(&node)
+                .map_err(|m| misfit(m, "Chart.yaml", "chart-metadata"))?;
             if chart.metadata.api_version.is_empty() {
                 chart.metadata.api_version = "v1".into();
             }
@@ -381,21 +505,39 @@ impl<'s> Loader<'s> {
             {
                 let folder = inner.split('/').next().unwrap_or(inner).to_string();
                 let name = inner.to_string();
-                subcharts.entry(folder).or_default().push(Raw { name, ..file });
+                subcharts
+                    .entry(folder)
+                    .or_default()
+                    .push(Raw { name, ..file });
                 continue;
             }
-            let is_yaml = matches!(&*file.name, "values.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock");
-            let id = self.add(&file.shown, if is_yaml { yaml::utf8(file.data) } else { file.data });
-            let own = File { name: file.name.as_str().into(), source: id };
+            let is_yaml = matches!(
+                &*file.name,
+                "values.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock"
+            );
+            let id = self.add(
+                &file.shown,
+                if is_yaml {
+                    yaml::utf8(file.data)
+                } else {
+                    file.data
+                },
+            );
+            let own = File {
+                name: file.name.as_str().into(),
+                source: id,
+            };
             match &*file.name {
                 "Chart.lock" => {
                     let node = self.read(id, "Chart.lock", "chart-metadata")?;
-                    metadata::check_lock(&node).map_err(|m| misfit(m, "Chart.lock", "chart-metadata"))?;
+                    metadata::check_lock(&node)
+                        .map_err(|m| misfit(m, "Chart.lock", "chart-metadata"))?;
                     chart.lock = Some(id);
                 }
                 "values.yaml" => {
                     let node = self.read(id, "values.yaml", "values-syntax")?;
-                    decode::check(&node, &decode::Shape::Table).map_err(|m| misfit(m, "values.yaml", "values-syntax"))?;
+                    decode::check(&node, &decode::Shape::Table)
+                        .map_err(|m| misfit(m, "values.yaml", "values-syntax"))?;
                     chart.values = Some((id, Arc::new(node)));
                 }
                 "values.schema.json" => chart.schema = Some(id),
@@ -408,7 +550,10 @@ impl<'s> Loader<'s> {
                         );
                     }
                     let node = self.read(id, "requirements.yaml", "chart-metadata")?;
-                    chart.metadata.read(&node).map_err(|m| misfit(m, "requirements.yaml", "chart-metadata"))?;
+                    chart
+                        .metadata
+                        .read(&node)
+                        .map_err(|m| misfit(m, "requirements.yaml", "chart-metadata"))?;
                     if keeps(&chart) {
                         chart.files.push(own);
                     }
@@ -416,7 +561,8 @@ impl<'s> Loader<'s> {
                 "requirements.lock" => {
                     has_metadata = true;
                     let node = self.read(id, "requirements.lock", "chart-metadata")?;
-                    metadata::check_lock(&node).map_err(|m| misfit(m, "requirements.lock", "chart-metadata"))?;
+                    metadata::check_lock(&node)
+                        .map_err(|m| misfit(m, "requirements.lock", "chart-metadata"))?;
                     chart.lock = Some(id);
                     if keeps(&chart) {
                         chart.files.push(own);
@@ -437,9 +583,17 @@ impl<'s> Loader<'s> {
         let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
         if let Err(objection) = chart.metadata.validate(node) {
             let error = Error::new("chart-metadata", objection.message);
-            let place = objection.span.or_else(|| metadata::value_span(node?, objection.key));
-            let start = chart.chart_yaml.as_ref().map(|&(id, _)| Span::new(id, 0, 0));
-            return Err(Error { span: place.or(start), ..error });
+            let place = objection
+                .span
+                .or_else(|| metadata::value_span(node?, objection.key));
+            let start = chart
+                .chart_yaml
+                .as_ref()
+                .map(|&(id, _)| Span::new(id, 0, 0));
+            return Err(Error {
+                span: place.or(start),
+                ..error
+            });
         }
         if depth >= MAX_DEPTH {
             return Err(Error::new("chart-metadata", "charts nest too deeply"));
@@ -452,10 +606,14 @@ impl<'s> Loader<'s> {
             let loaded = if name.ends_with(".tgz") {
                 let file = &files[0];
                 if file.name != name {
-                    let message = format!("error unpacking subchart tar in {parent}: expected {name}, got {}", file.name);
+                    let message = format!(
+                        "error unpacking subchart tar in {parent}: expected {name}, got {}",
+                        file.name
+                    );
                     return Err(Error::new("chart-metadata", message));
                 }
-                self.archive(&file.data, &file.shown).and_then(|(files, location)| self.chart(files, location, depth + 1))
+                self.archive(&file.data, &file.shown)
+                    .and_then(|(files, location)| self.chart(files, location, depth + 1))
             } else {
                 let inner: Vec<Raw> = files
                     .into_iter()
@@ -467,13 +625,24 @@ impl<'s> Loader<'s> {
                 let location = format!("{}charts/{name}/", chart.location);
                 self.chart(inner, location, depth + 1)
             };
-            chart.subcharts.push(loaded.map_err(|e| e.within(format!("error unpacking subchart {name} in {parent}")))?);
+            chart.subcharts.push(
+                loaded.map_err(|e| {
+                    e.within(format!("error unpacking subchart {name} in {parent}"))
+                })?,
+            );
         }
         Ok(chart)
     }
 
     fn read(&self, id: SourceId, name: &str, rule: &'static str) -> Result<Node, Error> {
-        yaml::read(self.sources, id).map_err(|e| Error::yaml(rule, &e, &self.sources.limits, format!("cannot load {name}: {}", e.converting())))
+        yaml::read(self.sources, id).map_err(|e| {
+            Error::yaml(
+                rule,
+                &e,
+                &self.sources.limits,
+                format!("cannot load {name}: {}", e.converting()),
+            )
+        })
     }
 }
 
@@ -488,27 +657,46 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn add(&mut self, name: String, data: Arc<[u8]>) {
-        self.files.push(Raw { shown: [self.location, &*name].concat(), name, data: without_bom(data) });
+        self.files.push(Raw {
+            shown: [self.location, &*name].concat(),
+            name,
+            data: without_bom(data),
+        });
     }
 }
 
 fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {
-    Error::new(rule, misfit.message).at(misfit.span).within(format!("cannot load {name}"))
+    Error::new(rule, misfit.message)
+        .at(misfit.span)
+        .within(format!("cannot load {name}"))
 }
 
 /// Whether a path without links lies in a folder.
 fn is_within(path: &Path, folder: &Path) -> bool {
-    folder.canonicalize().is_ok_and(|folder| path.starts_with(folder))
+    folder
+        .canonicalize()
+        .is_ok_and(|folder| path.starts_with(folder))
 }
 
 fn leads_out(link: &Path, to: &Path) -> Error {
-    Error::new("symlink-outside-chart", format!("{} is a link that leads out of the chart, to {}", link.display(), to.display()))
-        .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
+    Error::new(
+        "symlink-outside-chart",
+        format!(
+            "{} is a link that leads out of the chart, to {}",
+            link.display(),
+            to.display()
+        ),
+    )
+    .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
 }
 
 fn target(link: &Path) -> PathBuf {
     let to = std::fs::read_link(link).unwrap_or_default();
-    if to.is_absolute() { to } else { link.parent().unwrap_or(Path::new("")).join(to) }
+    if to.is_absolute() {
+        to
+    } else {
+        link.parent().unwrap_or(Path::new("")).join(to)
+    }
 }
 
 fn too_large() -> String {
@@ -518,7 +706,9 @@ fn too_large() -> String {
 fn archive_text(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
-        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => "gzip: invalid header".into(),
+        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
+            "gzip: invalid header".into()
+        }
         _ => error.to_string(),
     }
 }
@@ -536,7 +726,11 @@ impl<R: Read> Read for Bounded<'_, R> {
         let read = self.from.read(into)?;
         self.within.set(read as u64 <= self.left);
         self.left = self.left.saturating_sub(read as u64);
-        if self.within.get() { Ok(read) } else { Err(std::io::Error::other("unpacks to too much")) }
+        if self.within.get() {
+            Ok(read)
+        } else {
+            Err(std::io::Error::other("unpacks to too much"))
+        }
     }
 }
 
@@ -552,5 +746,9 @@ fn clean(path: &str) -> String {
             other => parts.push(other),
         }
     }
-    if parts.is_empty() { ".".into() } else { parts.join("/") }
+    if parts.is_empty() {
+        ".".into()
+    } else {
+        parts.join("/")
+    }
 }

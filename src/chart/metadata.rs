@@ -5,7 +5,8 @@ use crate::semver::Version;
 use crate::source::Span;
 use crate::yaml::{Data, Node};
 
-/// Chart.yaml, with v1's requirements.yaml read into it. Texts are as Helm cleans them (no control characters).
+/// Chart.yaml, with v1's requirements.yaml read into it. Texts are as Helm cleans them (no control
+/// characters).
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     pub name: String,
@@ -52,8 +53,15 @@ pub struct Dependency {
     is_null: bool,
 }
 
-static MAINTAINER: Struct =
-    Struct { name: "Maintainer", go: "chart.Maintainer", fields: &[("name", Shape::Str), ("email", Shape::Str), ("url", Shape::Str)] };
+static MAINTAINER: Struct = Struct {
+    name: "Maintainer",
+    go: "chart.Maintainer",
+    fields: &[
+        ("name", Shape::Str),
+        ("email", Shape::Str),
+        ("url", Shape::Str),
+    ],
+};
 
 static DEPENDENCY: Struct = Struct {
     name: "Dependency",
@@ -97,7 +105,11 @@ static METADATA: Struct = Struct {
 static LOCK: Struct = Struct {
     name: "Lock",
     go: "chart.Lock",
-    fields: &[("generated", Shape::Str), ("digest", Shape::Str), ("dependencies", Shape::List(&Shape::Pointer(&DEPENDENCY)))],
+    fields: &[
+        ("generated", Shape::Str),
+        ("digest", Shape::Str),
+        ("dependencies", Shape::List(&Shape::Pointer(&DEPENDENCY))),
+    ],
 };
 
 /// Whether Chart.lock or requirements.lock can be read.
@@ -108,7 +120,8 @@ pub fn check_lock(node: &Node) -> Result<(), Misfit> {
     decode::check(node, &Shape::Struct(&LOCK))
 }
 
-/// An objection to the contents of Chart.yaml: Helm's text (`validation: …`) and the key that it is about, where one stands there.
+/// An objection to the contents of Chart.yaml: Helm's text (`validation: …`) and the key that it is
+/// about, where one stands there.
 #[derive(Debug, PartialEq)]
 pub struct Objection {
     pub message: String,
@@ -150,13 +163,21 @@ impl Metadata {
             self.keywords = texts(keywords);
         }
         if let Some(annotations) = decode::field(node, "annotations") {
-            self.annotations = annotations.entries().iter().map(|e| (e.key.to_string(), scalar_text(&e.value).unwrap_or_default())).collect();
+            self.annotations = annotations
+                .entries()
+                .iter()
+                .map(|e| (e.key.to_string(), scalar_text(&e.value).unwrap_or_default()))
+                .collect();
         }
         if let Some(maintainers) = decode::field(node, "maintainers") {
             self.maintainers = maintainers
                 .items()
                 .iter()
-                .map(|m| Maintainer { name: text_of(m, "name"), email: text_of(m, "email"), url: text_of(m, "url") })
+                .map(|m| Maintainer {
+                    name: text_of(m, "name"),
+                    email: text_of(m, "email"),
+                    url: text_of(m, "url"),
+                })
                 .collect();
         }
         match decode::field(node, "dependencies") {
@@ -167,7 +188,8 @@ impl Metadata {
         Ok(())
     }
 
-    /// Cleans the texts and judges them as Helm does when it loads a chart. `node` is Chart.yaml's root.
+    /// Cleans the texts and judges them as Helm does when it loads a chart. `node` is Chart.yaml's
+    /// root.
     ///
     /// # Errors
     /// Helm's first objection.
@@ -182,10 +204,20 @@ impl Metadata {
             &mut self.app_version,
             &mut self.kube_version,
         ];
-        for text in simple.into_iter().chain(&mut self.sources).chain(&mut self.keywords) {
+        for text in simple
+            .into_iter()
+            .chain(&mut self.sources)
+            .chain(&mut self.keywords)
+        {
             clean(text);
         }
-        let object = |key, message: String| Err(Objection { message: format!("validation: {message}"), key, span: None });
+        let object = |key, message: String| {
+            Err(Objection {
+                message: format!("validation: {message}"),
+                key,
+                span: None,
+            })
+        };
         if self.api_version.is_empty() {
             return object("apiVersion", "chart.metadata.apiVersion is required".into());
         }
@@ -193,24 +225,43 @@ impl Metadata {
             return object("name", "chart.metadata.name is required".into());
         }
         if self.name == "." || self.name == ".." {
-            return object("name", format!("chart.metadata.name {:?} is not allowed", self.name));
+            return object(
+                "name",
+                format!("chart.metadata.name {:?} is not allowed", self.name),
+            );
         }
         if self.name.contains('/') {
-            return object("name", format!("chart.metadata.name {:?} is invalid", self.name));
+            return object(
+                "name",
+                format!("chart.metadata.name {:?} is invalid", self.name),
+            );
         }
         if self.version.is_empty() {
             return object("version", "chart.metadata.version is required".into());
         }
         if Version::parse(&self.version).is_err() {
-            return object("version", format!("chart.metadata.version {:?} is invalid", self.version));
+            return object(
+                "version",
+                format!("chart.metadata.version {:?} is invalid", self.version),
+            );
         }
         if !matches!(&*self.chart_type, "" | "application" | "library") {
-            return object("type", "chart.metadata.type must be application or library".into());
+            return object(
+                "type",
+                "chart.metadata.type must be application or library".into(),
+            );
         }
-        let nothing = |key| node.and_then(|n| decode::field(n, key)).and_then(|n| n.items().iter().find(|n| n.is_null()));
+        let nothing = |key| {
+            node.and_then(|n| decode::field(n, key))
+                .and_then(|n| n.items().iter().find(|n| n.is_null()))
+        };
         if let Some(empty) = nothing("maintainers") {
             let message = "validation: maintainers must not contain empty or null nodes".into();
-            return Err(Objection { message, key: "maintainers", span: Some(empty.span) });
+            return Err(Objection {
+                message,
+                key: "maintainers",
+                span: Some(empty.span),
+            });
         }
         for maintainer in &mut self.maintainers {
             clean(&mut maintainer.name);
@@ -219,21 +270,44 @@ impl Metadata {
         }
         let mut seen: Vec<String> = Vec::new();
         for dependency in self.dependencies.iter_mut().flatten() {
-            let object =
-                |message: String| Err(Objection { message: format!("validation: {message}"), key: "dependencies", span: Some(dependency.span) });
+            let object = |message: String| {
+                Err(Objection {
+                    message: format!("validation: {message}"),
+                    key: "dependencies",
+                    span: Some(dependency.span),
+                })
+            };
             if dependency.is_null {
                 return object("dependencies must not contain empty or null nodes".into());
             }
-            let simple = [&mut dependency.name, &mut dependency.version, &mut dependency.repository, &mut dependency.condition];
+            let simple = [
+                &mut dependency.name,
+                &mut dependency.version,
+                &mut dependency.repository,
+                &mut dependency.condition,
+            ];
             for text in simple.into_iter().chain(&mut dependency.tags) {
                 clean(text);
             }
-            if !dependency.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-                return object(format!("dependency {:?} has disallowed characters in the alias", dependency.name));
+            if !dependency
+                .alias
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            {
+                return object(format!(
+                    "dependency {:?} has disallowed characters in the alias",
+                    dependency.name
+                ));
             }
-            let key = if dependency.alias.is_empty() { &dependency.name } else { &dependency.alias };
+            let key = if dependency.alias.is_empty() {
+                &dependency.name
+            } else {
+                &dependency.alias
+            };
             if seen.contains(key) {
-                return object(format!("more than one dependency with name or alias {key:?}"));
+                return object(format!(
+                    "more than one dependency with name or alias {key:?}"
+                ));
             }
             seen.push(key.clone());
         }
@@ -254,21 +328,33 @@ impl Dependency {
             repository: text_of(node, "repository"),
             condition: text_of(node, "condition"),
             tags: decode::field(node, "tags").map(texts).unwrap_or_default(),
-            enabled: decode::field(node, "enabled").and_then(Node::as_bool).unwrap_or_default(),
-            import_values: decode::field(node, "import-values").map(|n| n.items().to_vec()).unwrap_or_default(),
+            enabled: decode::field(node, "enabled")
+                .and_then(Node::as_bool)
+                .unwrap_or_default(),
+            import_values: decode::field(node, "import-values")
+                .map(|n| n.items().to_vec())
+                .unwrap_or_default(),
             alias: text_of(node, "alias"),
-            span: node.entries().first().map_or(node.span, |e| e.key_span.to(e.value.span)),
+            span: node
+                .entries()
+                .first()
+                .map_or(node.span, |e| e.key_span.to(e.value.span)),
             is_null: matches!(node.data, Data::Null),
         }
     }
 }
 
 fn texts(list: &Node) -> Vec<String> {
-    list.items().iter().map(|n| scalar_text(n).unwrap_or_default()).collect()
+    list.items()
+        .iter()
+        .map(|n| scalar_text(n).unwrap_or_default())
+        .collect()
 }
 
 fn text_of(node: &Node, name: &str) -> String {
-    decode::field(node, name).and_then(scalar_text).unwrap_or_default()
+    decode::field(node, name)
+        .and_then(scalar_text)
+        .unwrap_or_default()
 }
 
 /// Any white space becomes a blank; what cannot be printed goes.
@@ -276,7 +362,16 @@ fn clean(text: &mut String) {
     if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         return;
     }
-    *text = text.chars().filter_map(|c| if c.is_whitespace() { Some(' ') } else { (!c.is_control() && !is_format(c)).then_some(c) }).collect();
+    *text = text
+        .chars()
+        .filter_map(|c| {
+            if c.is_whitespace() {
+                Some(' ')
+            } else {
+                (!c.is_control() && !is_format(c)).then_some(c)
+            }
+        })
+        .collect();
 }
 
 /// Invisible characters that Go's `unicode.IsPrint` refuses besides control characters.

@@ -1,9 +1,10 @@
-//! Charts as Helm 3.22 has them: loading folders and archives, coalescing values with their origin, dependencies, capabilities,
-//! environments.
+//! Charts as Helm 3.22 has them: loading folders and archives, coalescing values with their origin,
+//! dependencies, capabilities, environments.
 //!
-//! Above `yaml` and `value`, below `template::render`, which feeds a chart to the template engine. A [`Chart`] is immutable and shared by
-//! all renders; what Helm changes in it for one release (aliases, disabled dependencies, imported values) happens in a
-//! [`release::Release`], on the thread of the render.
+//! Above `yaml` and `value`, below `template::render`, which feeds a chart to the template engine.
+//! A [`Chart`] is immutable and shared by all renders; what Helm changes in it for one release
+//! (aliases, disabled dependencies, imported values) happens in a [`release::Release`], on the
+//! thread of the render.
 
 pub mod capabilities;
 pub(crate) mod decode;
@@ -33,7 +34,8 @@ pub struct Chart {
     pub metadata: Metadata,
     /// Chart.yaml itself: where each field stands.
     pub chart_yaml: Option<(SourceId, Node)>,
-    /// The folder, or the archive and the folder in it, with its last `/`: the front of the names of the chart's sources.
+    /// The folder, or the archive and the folder in it, with its last `/`: the front of the names
+    /// of the chart's sources.
     pub location: String,
     /// Files below `templates/`.
     pub templates: Vec<File>,
@@ -73,16 +75,35 @@ pub struct Error {
 
 impl Error {
     pub fn new(rule: &'static str, message: impl Into<String>) -> Error {
-        Error { message: message.into(), rule, span: None, help: None, finding: None }
+        Error {
+            message: message.into(),
+            rule,
+            span: None,
+            help: None,
+            finding: None,
+        }
     }
-    /// A limit of ours was reached, which Helm knows nothing of: what was not done for it, which limit, and how to move it.
+    /// A limit of ours was reached, which Helm knows nothing of: what was not done for it, which
+    /// limit, and how to move it.
     pub fn limit(limit: Limit, limits: &Limits, undone: impl std::fmt::Display) -> Error {
-        Error::new(limits::RULE, format!("{undone}: {}", limits::exceeded(limit, limits))).help(limit.how_to_raise())
+        Error::new(
+            limits::RULE,
+            format!("{undone}: {}", limits::exceeded(limit, limits)),
+        )
+        .help(limit.how_to_raise())
     }
     /// A text that is no YAML, in Helm's words; or too much of it, in ours.
-    pub fn yaml(rule: &'static str, error: &yaml::Error, limits: &Limits, helm: impl Into<String>) -> Error {
+    pub fn yaml(
+        rule: &'static str,
+        error: &yaml::Error,
+        limits: &Limits,
+        helm: impl Into<String>,
+    ) -> Error {
         let error_of = |limit| Error::limit(limit, limits, "this text was not read");
-        error.limit.map_or_else(|| Error::new(rule, helm), error_of).at(error.span)
+        error
+            .limit
+            .map_or_else(|| Error::new(rule, helm), error_of)
+            .at(error.span)
     }
     pub fn finding(mut self, finding: impl Into<String>) -> Error {
         self.finding = Some(finding.into());
@@ -104,7 +125,12 @@ impl Error {
     /// As a finding; at `otherwise` where it has no place of its own.
     pub fn diagnostic(&self, otherwise: Span) -> Diagnostic {
         let text = self.finding.as_ref().unwrap_or(&self.message);
-        let found = Diagnostic::new(self.rule, Severity::Error, self.span.unwrap_or(otherwise), text.clone());
+        let found = Diagnostic::new(
+            self.rule,
+            Severity::Error,
+            self.span.unwrap_or(otherwise),
+            text.clone(),
+        );
         match &self.help {
             Some(help) => found.help(help.clone()),
             None => found,
@@ -130,8 +156,8 @@ impl Chart {
         Some(metadata::value_span(node, "name").unwrap_or(Span::new(*source, 0, 0)))
     }
 
-    /// A file's name as the person knows it, from the top chart's folder: `charts/x/values.yaml`; none for texts without a file and files
-    /// outside.
+    /// A file's name as the person knows it, from the top chart's folder: `charts/x/values.yaml`;
+    /// none for texts without a file and files outside.
     pub fn relative<'s>(&self, sources: &'s Sources, source: SourceId) -> Option<&'s str> {
         sources.get(source).name.strip_prefix(&*self.location)
     }

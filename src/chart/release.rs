@@ -1,8 +1,10 @@
-//! One chart in one release: which dependencies are enabled and under which names, the imported values, the values that each chart's
-//! templates see. Helm changes the chart itself for this; we keep a tree of our own beside the immutable [`Chart`].
+//! One chart in one release: which dependencies are enabled and under which names, the imported
+//! values, the values that each chart's templates see. Helm changes the chart itself for this; we
+//! keep a tree of our own beside the immutable [`Chart`].
 //!
-//! The tree is built the way Helm does it, shared requirements and old parents included: of a chart that is used under two aliases, both
-//! copies share their requirements, and a subchart that is not among its parent's requirements keeps the parent it was loaded with.
+//! The tree is built the way Helm does it, shared requirements and old parents included: of a chart
+//! that is used under two aliases, both copies share their requirements, and a subchart that is not
+//! among its parent's requirements keeps the parent it was loaded with.
 
 use super::strvals::{self, conversion};
 use super::values::{self, empty, join};
@@ -53,21 +55,48 @@ struct Requirement {
 impl<'c> Release<'c> {
     /// The charts as loaded, each with its own values.
     pub fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
-        let mut release = Release { nodes: Vec::new(), requirements: Vec::new(), warnings: Vec::new(), missing: Vec::new(), drop_nulls: false };
+        let mut release = Release {
+            nodes: Vec::new(),
+            requirements: Vec::new(),
+            warnings: Vec::new(),
+            missing: Vec::new(),
+            drop_nulls: false,
+        };
         release.add(chart, None, sources, origins);
         release.find_missing();
         release
     }
 
-    fn add(&mut self, chart: &'c Chart, parent: Option<NodeId>, sources: &Sources, origins: &mut Origins) -> NodeId {
+    fn add(
+        &mut self,
+        chart: &'c Chart,
+        parent: Option<NodeId>,
+        sources: &Sources,
+        origins: &mut Origins,
+    ) -> NodeId {
         let id = self.nodes.len();
-        let values = chart.values.as_ref().and_then(|(_, node)| as_map(yaml::to_value(node, sources, origins))).unwrap_or_else(empty);
+        let values = chart
+            .values
+            .as_ref()
+            .and_then(|(_, node)| as_map(yaml::to_value(node, sources, origins)))
+            .unwrap_or_else(empty);
         let requirements = chart.metadata.dependencies.as_ref().map(|list| {
             let from = self.requirements.len();
-            self.requirements.extend(list.iter().map(|d| Requirement { declared: d.clone(), name: d.name.clone(), enabled: d.enabled }));
+            self.requirements.extend(list.iter().map(|d| Requirement {
+                declared: d.clone(),
+                name: d.name.clone(),
+                enabled: d.enabled,
+            }));
             (from..self.requirements.len()).collect()
         });
-        self.nodes.push(Node { chart, name: chart.metadata.name.clone(), parent, children: Vec::new(), requirements, values });
+        self.nodes.push(Node {
+            chart,
+            name: chart.metadata.name.clone(),
+            parent,
+            children: Vec::new(),
+            requirements,
+            values,
+        });
         for subchart in &chart.subcharts {
             let child = self.add(subchart, Some(id), sources, origins);
             self.nodes[id].children.push(child);
@@ -78,7 +107,12 @@ impl<'c> Release<'c> {
     fn find_missing(&mut self) {
         let top = &self.nodes[0];
         let has = |name: &str| top.children.iter().any(|&c| self.nodes[c].name == name);
-        let missing = top.requirements.iter().flatten().map(|&r| &self.requirements[r].declared).filter(|d| !has(&d.name));
+        let missing = top
+            .requirements
+            .iter()
+            .flatten()
+            .map(|&r| &self.requirements[r].declared)
+            .filter(|d| !has(&d.name));
         self.missing = missing.map(|d| (d.name.clone(), d.span)).collect();
     }
 
@@ -87,9 +121,15 @@ impl<'c> Release<'c> {
     /// # Errors
     /// `An error occurred while checking for chart dependencies…`
     pub fn check_dependencies(&self) -> Result<(), Error> {
-        let Some((_, span)) = self.missing.first() else { return Ok(()) };
+        let Some((_, span)) = self.missing.first() else {
+            return Ok(());
+        };
         let names: Vec<&str> = self.missing.iter().map(|(name, _)| &**name).collect();
-        let (nouns, verb) = if names.len() == 1 { ("dependency", "is") } else { ("dependencies", "are") };
+        let (nouns, verb) = if names.len() == 1 {
+            ("dependency", "is")
+        } else {
+            ("dependencies", "are")
+        };
         Err(Error::new(
             "dependency-not-vendored",
             format!(
@@ -103,7 +143,8 @@ impl<'c> Release<'c> {
         .help("run `helm dependency build` to fetch what is missing into charts/"))
     }
 
-    /// Decides what is enabled and imports values: Helm's ProcessDependenciesWithMerge. `user` is what the person gave.
+    /// Decides what is enabled and imports values: Helm's ProcessDependenciesWithMerge. `user` is
+    /// what the person gave.
     ///
     /// # Errors
     /// Values that stand where a subchart's table should.
@@ -126,11 +167,25 @@ impl<'c> Release<'c> {
         Ok(dest)
     }
 
-    fn coalesce_into(&mut self, id: NodeId, dest: &Map, prefix: &str, merge: bool) -> Result<(), Error> {
+    fn coalesce_into(
+        &mut self,
+        id: NodeId,
+        dest: &Map,
+        prefix: &str,
+        merge: bool,
+    ) -> Result<(), Error> {
         let node = &self.nodes[id];
         let below = join(prefix, &node.name);
-        let is_child = |key: &[u8]| node.children.iter().any(|&c| self.nodes[c].name.as_bytes() == key);
-        let how = values::Under { merge, drop_nulls: self.drop_nulls, is_child: &is_child };
+        let is_child = |key: &[u8]| {
+            node.children
+                .iter()
+                .any(|&c| self.nodes[c].name.as_bytes() == key)
+        };
+        let how = values::Under {
+            merge,
+            drop_nulls: self.drop_nulls,
+            is_child: &is_child,
+        };
         values::under_chart(dest, &node.values, &below, &how, &mut self.warnings);
         for child in self.nodes[id].children.clone() {
             let name = self.nodes[child].name.clone();
@@ -142,7 +197,12 @@ impl<'c> Release<'c> {
                 }
                 Some(value) => match &value.kind {
                     Kind::Map(table) => table.clone(),
-                    _ => return Err(Error::new("values-type", format!("type mismatch on {name}: {}", as_go_bool(&value)))),
+                    _ => {
+                        return Err(Error::new(
+                            "values-type",
+                            format!("type mismatch on {name}: {}", as_go_bool(&value)),
+                        ));
+                    }
                 },
             };
             values::globals(&table, dest, &below, &mut self.warnings);
@@ -152,17 +212,27 @@ impl<'c> Release<'c> {
     }
 
     fn process_enabled(&mut self, id: NodeId, user: &Map, path: &str) -> Result<(), Error> {
-        let Some(requirements) = self.nodes[id].requirements.clone() else { return Ok(()) };
+        let Some(requirements) = self.nodes[id].requirements.clone() else {
+            return Ok(());
+        };
         let children = self.nodes[id].children.clone();
         let fits = |release: &Release, child: NodeId, requirement: usize| {
             let (node, requirement) = (&release.nodes[child], &release.requirements[requirement]);
-            node.name == requirement.name && is_compatible(&requirement.declared.version, &node.chart.metadata.version)
+            node.name == requirement.name
+                && is_compatible(&requirement.declared.version, &node.chart.metadata.version)
         };
-        let mut kept: Vec<NodeId> = children.iter().copied().filter(|&child| !requirements.iter().any(|&r| fits(self, child, r))).collect();
+        let mut kept: Vec<NodeId> = children
+            .iter()
+            .copied()
+            .filter(|&child| !requirements.iter().any(|&r| fits(self, child, r)))
+            .collect();
         for &r in &requirements {
             if let Some(&child) = children.iter().find(|&&child| fits(self, child, r)) {
                 if self.nodes.len() >= MAX_CHARTS {
-                    return Err(Error::new("chart-metadata", format!("the aliases make more than {MAX_CHARTS} charts of it")));
+                    return Err(Error::new(
+                        "chart-metadata",
+                        format!("the aliases make more than {MAX_CHARTS} charts of it"),
+                    ));
                 }
                 let mut copy = self.nodes[child].clone();
                 let alias = &self.requirements[r].declared.alias;
@@ -184,7 +254,12 @@ impl<'c> Release<'c> {
         let all = self.coalesced(id, user, false)?;
         self.process_tags(&requirements, &all);
         self.process_conditions(&requirements, &all, path);
-        let disabled: Vec<String> = requirements.iter().map(|&r| &self.requirements[r]).filter(|r| !r.enabled).map(|r| r.name.clone()).collect();
+        let disabled: Vec<String> = requirements
+            .iter()
+            .map(|&r| &self.requirements[r])
+            .filter(|r| !r.enabled)
+            .map(|r| r.name.clone())
+            .collect();
         let mut enabled = self.nodes[id].children.clone();
         enabled.retain(|&child| !disabled.contains(&self.nodes[child].name));
         let mut left = requirements;
@@ -206,7 +281,9 @@ impl<'c> Release<'c> {
     }
 
     fn process_tags(&mut self, requirements: &[usize], all: &Map) {
-        let Ok(tags) = values::table(all, "tags") else { return };
+        let Ok(tags) = values::table(all, "tags") else {
+            return;
+        };
         for &r in requirements {
             let requirement = &mut self.requirements[r];
             let (mut any_true, mut any_false) = (false, false);
@@ -216,7 +293,10 @@ impl<'c> Release<'c> {
                     Some(Kind::Bool(true)) => any_true = true,
                     Some(Kind::Bool(false)) => any_false = true,
                     Some(_) => {
-                        self.warnings.push(format!("Warning: Tag '{tag}' for chart {} returned non-bool value", requirement.name));
+                        self.warnings.push(format!(
+                            "Warning: Tag '{tag}' for chart {} returned non-bool value",
+                            requirement.name
+                        ));
                     }
                 }
             }
@@ -227,7 +307,13 @@ impl<'c> Release<'c> {
     fn process_conditions(&mut self, requirements: &[usize], all: &Map, path: &str) {
         for &r in requirements {
             let requirement = &mut self.requirements[r];
-            for condition in requirement.declared.condition.trim().split(',').filter(|c| !c.is_empty()) {
+            for condition in requirement
+                .declared
+                .condition
+                .trim()
+                .split(',')
+                .filter(|c| !c.is_empty())
+            {
                 match values::path_value(all, &format!("{path}{condition}")).map(|v| v.kind) {
                     None => {}
                     Some(Kind::Bool(enabled)) => {
@@ -246,7 +332,9 @@ impl<'c> Release<'c> {
         for child in self.nodes[id].children.clone() {
             self.process_imports(child)?;
         }
-        let Some(requirements) = self.nodes[id].requirements.clone() else { return Ok(()) };
+        let Some(requirements) = self.nodes[id].requirements.clone() else {
+            return Ok(());
+        };
         let all = self.coalesced(id, &empty(), true)?;
         let imported = empty();
         for r in requirements {
@@ -255,21 +343,41 @@ impl<'c> Release<'c> {
                 let (child, parent) = match &import.data {
                     Data::Str(name) => (format!("exports.{name}"), ".".to_string()),
                     Data::Map(_) => {
-                        let side = |key| import.get(key).map_or_else(|| "<nil>".into(), |n| super::decode::scalar_text(n).unwrap_or_default());
+                        let side = |key| {
+                            import.get(key).map_or_else(
+                                || "<nil>".into(),
+                                |n| super::decode::scalar_text(n).unwrap_or_default(),
+                            )
+                        };
                         (side("child"), side("parent"))
                     }
                     _ => continue,
                 };
                 match values::table(&all, &format!("{}.{child}", requirement.name)) {
-                    Ok(found) => values::tables(&imported, &below(&parent, found), "", true, &mut self.warnings),
-                    Err(why) if import.as_str().is_some() => self.warnings.push(format!("Warning: ImportValues missing table: {why}")),
-                    Err(why) => self.warnings.push(format!("Warning: ImportValues missing table from chart {}: {why}", requirement.name)),
+                    Ok(found) => values::tables(
+                        &imported,
+                        &below(&parent, found),
+                        "",
+                        true,
+                        &mut self.warnings,
+                    ),
+                    Err(why) if import.as_str().is_some() => self
+                        .warnings
+                        .push(format!("Warning: ImportValues missing table: {why}")),
+                    Err(why) => self.warnings.push(format!(
+                        "Warning: ImportValues missing table from chart {}: {why}",
+                        requirement.name
+                    )),
                 }
             }
         }
         // What is imported shares its maps with what it is imported from.
         let is_apart = imported.0.borrow().entries.is_empty();
-        let all = if is_apart { all } else { values::deep_copy_map(&all) };
+        let all = if is_apart {
+            all
+        } else {
+            values::deep_copy_map(&all)
+        };
         values::tables(&all, &imported, "", true, &mut self.warnings);
         self.nodes[id].values = all;
         Ok(())
@@ -292,7 +400,9 @@ impl<'c> Release<'c> {
     /// The dependencies that are left, with the names they go by.
     pub fn dependencies(&self, id: NodeId) -> Vec<(&super::Dependency, &str, bool)> {
         let left = self.nodes[id].requirements.iter().flatten();
-        left.map(|&r| &self.requirements[r]).map(|r| (&r.declared, &*r.name, r.enabled)).collect()
+        left.map(|&r| &self.requirements[r])
+            .map(|r| (&r.declared, &*r.name, r.enabled))
+            .collect()
     }
     /// `top/charts/sub`: the front of Helm's names of templates.
     pub fn full_path(&self, id: NodeId) -> String {
@@ -318,8 +428,18 @@ fn below(path: &str, map: Map) -> Map {
     }
     path.rsplit('.').fold(map, |inner, key| {
         let outer = empty();
-        let value = Value { kind: Kind::Map(inner), origin: OriginId::NONE };
-        values::set(&outer, key.as_bytes().into(), Entry { key: OriginId::NONE, value });
+        let value = Value {
+            kind: Kind::Map(inner),
+            origin: OriginId::NONE,
+        };
+        values::set(
+            &outer,
+            key.as_bytes().into(),
+            Entry {
+                key: OriginId::NONE,
+                value,
+            },
+        );
         outer
     })
 }
@@ -352,12 +472,16 @@ fn yaml_number(value: f64) -> String {
     format!("{value}")
 }
 
-/// The values that flags and files give, in Helm's order: files, then `--set-json`, `--set`, `--set-string`, `--set-file`,
-/// `--set-literal`.
+/// The values that flags and files give, in Helm's order: files, then `--set-json`, `--set`,
+/// `--set-string`, `--set-file`, `--set-literal`.
 ///
 /// # Errors
 /// What is wrong with a flag, in Helm's words.
-pub fn user_values(inputs: &super::environments::Inputs, sources: &Sources, origins: &mut Origins) -> Result<Map, Error> {
+pub fn user_values(
+    inputs: &super::environments::Inputs,
+    sources: &Sources,
+    origins: &mut Origins,
+) -> Result<Map, Error> {
     let base = empty();
     for file in &inputs.files {
         if let Some(map) = as_map(yaml::to_value(&file.node, sources, origins)) {
@@ -366,11 +490,21 @@ pub fn user_values(inputs: &super::environments::Inputs, sources: &Sources, orig
     }
     for flag in &inputs.flags {
         let mut read = |path: &str| inputs.read_set_file(path);
-        strvals::apply(flag.kind, &flag.text, flag.source, &base, origins, &mut read)
-            .map_err(|message| Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len())))?;
+        strvals::apply(
+            flag.kind,
+            &flag.text,
+            flag.source,
+            &base,
+            origins,
+            &mut read,
+        )
+        .map_err(|message| {
+            Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len()))
+        })?;
     }
     for (path, node) in &inputs.typed {
-        strvals::apply_node(path, node, &base, sources, origins).map_err(|message| Error::new("values-flag", message).at(node.span))?;
+        strvals::apply_node(path, node, &base, sources, origins)
+            .map_err(|message| Error::new("values-flag", message).at(node.span))?;
     }
     Ok(base)
 }

@@ -1,6 +1,8 @@
-//! `--set`, `--set-string`, `--set-json`, `--set-file` and `--set-literal`: Helm's strvals, with its error texts.
+//! `--set`, `--set-string`, `--set-json`, `--set-file` and `--set-literal`: Helm's strvals, with
+//! its error texts.
 //!
-//! Every value that is set keeps the place in the flag's text (or, of `--set-file`, the file) that it was written at.
+//! Every value that is set keeps the place in the flag's text (or, of `--set-file`, the file) that
+//! it was written at.
 
 use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
@@ -41,23 +43,49 @@ const MAX_LISTS: usize = 200;
 ///
 /// # Errors
 /// Helm's: `failed parsing --set data: key "a" has no value`.
-pub fn apply(kind: FlagKind, text: &str, source: SourceId, into: &Map, origins: &mut Origins, read: &mut ReadFile) -> Result<(), String> {
-    let mut parser = Parser { kind, text, at: 0, source, origins, read, given: None };
+pub fn apply(
+    kind: FlagKind,
+    text: &str,
+    source: SourceId,
+    into: &Map,
+    origins: &mut Origins,
+    read: &mut ReadFile,
+) -> Result<(), String> {
+    let mut parser = Parser {
+        kind,
+        text,
+        at: 0,
+        source,
+        origins,
+        read,
+        given: None,
+    };
     loop {
         match parser.key(into, 0) {
             Ok(()) => {}
             Err(Stop::End) => return Ok(()),
-            Err(Stop::Message(_)) if kind == FlagKind::Json => return Err(format!("failed parsing --set-json data {text}")),
-            Err(Stop::Message(message)) => return Err(format!("failed parsing {} data: {message}", kind.flag())),
+            Err(Stop::Message(_)) if kind == FlagKind::Json => {
+                return Err(format!("failed parsing --set-json data {text}"));
+            }
+            Err(Stop::Message(message)) => {
+                return Err(format!("failed parsing {} data: {message}", kind.flag()));
+            }
         }
     }
 }
 
-/// Sets the value at a path, written as the key of a `--set`, to a node of a configuration: the type that it has there, and its place.
+/// Sets the value at a path, written as the key of a `--set`, to a node of a configuration: the
+/// type that it has there, and its place.
 ///
 /// # Errors
 /// Helm's, for the path.
-pub fn apply_node(path: &str, node: &Node, into: &Map, sources: &Sources, origins: &mut Origins) -> Result<(), String> {
+pub fn apply_node(
+    path: &str,
+    node: &Node,
+    into: &Map,
+    sources: &Sources,
+    origins: &mut Origins,
+) -> Result<(), String> {
     let mut value = yaml::to_value(node, sources, origins);
     if let Data::Int(number) = node.data {
         value.kind = Kind::Int64(number);
@@ -128,14 +156,33 @@ impl Parser<'_, '_> {
         let mut text = String::new();
         loop {
             let end = self.at;
-            let Some(c) = self.next() else { return Word { text, start, end, last: None } };
+            let Some(c) = self.next() else {
+                return Word {
+                    text,
+                    start,
+                    end,
+                    last: None,
+                };
+            };
             if stops.contains(&c) {
-                return Word { text, start, end, last: Some(c) };
+                return Word {
+                    text,
+                    start,
+                    end,
+                    last: Some(c),
+                };
             }
             if c == '\\' && (self.kind != FlagKind::Literal || self.given.is_some()) {
                 match self.next() {
                     Some(escaped) => text.push(escaped),
-                    None => return Word { text, start, end: self.at, last: None },
+                    None => {
+                        return Word {
+                            text,
+                            start,
+                            end: self.at,
+                            last: None,
+                        };
+                    }
                 }
             } else {
                 text.push(c);
@@ -144,12 +191,19 @@ impl Parser<'_, '_> {
     }
 
     fn origin(&mut self, start: usize, end: usize) -> OriginId {
-        let span = self.given.as_ref().map_or_else(|| Span::new(self.source, start, end), |(_, span)| *span);
+        let span = self
+            .given
+            .as_ref()
+            .map_or_else(|| Span::new(self.source, start, end), |(_, span)| *span);
         self.origins.add(Origin::Data(span))
     }
 
     fn key(&mut self, data: &Map, level: usize) -> Outcome<()> {
-        let stops: &[char] = if self.kind == FlagKind::Literal { &['=', '[', '.'] } else { &['=', '[', ',', '.'] };
+        let stops: &[char] = if self.kind == FlagKind::Literal {
+            &['=', '[', '.']
+        } else {
+            &['=', '[', ',', '.']
+        };
         let key = self.until(stops);
         let name = key.text.as_bytes();
         let at = self.origin(key.start, key.end);
@@ -167,7 +221,12 @@ impl Parser<'_, '_> {
                     None => Vec::new(),
                     Some(found) => match found.as_list() {
                         Some(list) => list.to_vec(),
-                        None => return stop(format!("unable to parse key: {}", conversion(&found, "[]interface {}"))),
+                        None => {
+                            return stop(format!(
+                                "unable to parse key: {}",
+                                conversion(&found, "[]interface {}")
+                            ));
+                        }
                     },
                 };
                 let (list, outcome) = self.item(list, index, level, 0);
@@ -211,18 +270,30 @@ impl Parser<'_, '_> {
             },
             Some(',') => {
                 set(Value::str("").with_origin(at));
-                stop(format!("key {:?} has no value (cannot end with ,)", key.text))
+                stop(format!(
+                    "key {:?} has no value (cannot end with ,)",
+                    key.text
+                ))
             }
             Some(_) => {
                 if level + 1 > MAX_LEVEL {
-                    return stop(format!("value name nested level is greater than maximum supported nested level of {MAX_LEVEL}"));
+                    return stop(format!(
+                        "value name nested level is greater than maximum supported nested level of {MAX_LEVEL}"
+                    ));
                 }
                 let inner = match data.get(name) {
                     None => Value::map(MapData::default()).with_origin(at),
                     Some(found) if found.as_map().is_some() => found,
-                    Some(found) => return stop(format!("unable to parse key: {}", conversion(&found, "map[string]interface {}"))),
+                    Some(found) => {
+                        return stop(format!(
+                            "unable to parse key: {}",
+                            conversion(&found, "map[string]interface {}")
+                        ));
+                    }
                 };
-                let Some(map) = inner.as_map() else { return Ok(()) };
+                let Some(map) = inner.as_map() else {
+                    return Ok(());
+                };
                 let outcome = self.key(map, level + 1);
                 let empty = map.0.borrow().entries.is_empty();
                 if empty && outcome.is_ok() {
@@ -245,15 +316,26 @@ impl Parser<'_, '_> {
         }
         word.text.parse().or_else(|e: std::num::ParseIntError| {
             let why = match e.kind() {
-                std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => "value out of range",
+                std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
+                    "value out of range"
+                }
                 _ => "invalid syntax",
             };
-            stop(format!("error parsing index: strconv.Atoi: parsing {:?}: {why}", word.text))
+            stop(format!(
+                "error parsing index: strconv.Atoi: parsing {:?}: {why}",
+                word.text
+            ))
         })
     }
 
     /// What follows `]`. Gives the list back as far as it got, and how it went.
-    fn item(&mut self, mut list: Vec<Value>, index: i64, level: usize, lists: usize) -> (Vec<Value>, Outcome<()>) {
+    fn item(
+        &mut self,
+        mut list: Vec<Value>,
+        index: i64,
+        level: usize,
+        lists: usize,
+    ) -> (Vec<Value>, Outcome<()>) {
         if index < 0 {
             return (list, stop(format!("negative {index} index not allowed")));
         }
@@ -266,7 +348,11 @@ impl Parser<'_, '_> {
                 list,
                 stop(format!(
                     "unexpected data at end of array index: [{}]",
-                    word.text.chars().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(" ")
+                    word.text
+                        .chars()
+                        .map(|c| format!("{c:?}"))
+                        .collect::<Vec<_>>()
+                        .join(" ")
                 )),
             );
         }
@@ -304,7 +390,15 @@ impl Parser<'_, '_> {
                     Some(v) if matches!(v.kind, Kind::Nil) => Vec::new(),
                     Some(v) => match v.as_list() {
                         Some(inner) => inner.to_vec(),
-                        None => return (list.clone(), stop(format!("unable to parse key: {}", conversion(v, "[]interface {}")))),
+                        None => {
+                            return (
+                                list.clone(),
+                                stop(format!(
+                                    "unable to parse key: {}",
+                                    conversion(v, "[]interface {}")
+                                )),
+                            );
+                        }
                     },
                 };
                 let (inner, outcome) = self.item(inner, next, level, lists + 1);
@@ -397,7 +491,10 @@ impl Parser<'_, '_> {
         } else {
             None
         };
-        Ok(kind.map_or_else(|| Value::str_from(text, origin), |kind| Value::new(kind, origin)))
+        Ok(kind.map_or_else(
+            || Value::str_from(text, origin),
+            |kind| Value::new(kind, origin),
+        ))
     }
 
     /// A JSON value, and blanks and the comma behind it.
@@ -406,7 +503,8 @@ impl Parser<'_, '_> {
             return Ok(Value::nil());
         }
         let start = self.at;
-        let mut stream = serde_json::Deserializer::from_str(&self.text[start..]).into_iter::<serde_json::Value>();
+        let mut stream = serde_json::Deserializer::from_str(&self.text[start..])
+            .into_iter::<serde_json::Value>();
         let value = match stream.next() {
             Some(Ok(value)) => value,
             _ => return stop("not JSON"),
@@ -443,7 +541,9 @@ enum Braces {
 
 fn set_index(list: &mut Vec<Value>, index: i64, value: Value) -> Outcome<()> {
     if index > MAX_INDEX {
-        return stop(format!("index of {index} is greater than maximum supported index of {MAX_INDEX}"));
+        return stop(format!(
+            "index of {index} is greater than maximum supported index of {MAX_INDEX}"
+        ));
     }
     let index = usize::try_from(index).unwrap_or(0);
     if list.len() <= index {
@@ -455,7 +555,10 @@ fn set_index(list: &mut Vec<Value>, index: i64, value: Value) -> Outcome<()> {
 
 /// The text of Go's failed type assertion.
 pub(super) fn conversion(value: &Value, want: &str) -> String {
-    format!("interface conversion: interface {{}} is {}, not {want}", go_type(value))
+    format!(
+        "interface conversion: interface {{}} is {}, not {want}",
+        go_type(value)
+    )
 }
 
 /// The Go type of plain data.
@@ -481,7 +584,10 @@ fn from_json(json: &serde_json::Value, origin: OriginId) -> Value {
         serde_json::Value::Bool(b) => Kind::Bool(*b),
         serde_json::Value::Number(n) => Kind::Float(n.as_f64().unwrap_or(f64::MAX)),
         serde_json::Value::String(s) => return Value::str_from(s, origin),
-        serde_json::Value::Array(items) => return Value::list(items.iter().map(|i| from_json(i, origin)).collect()).with_origin(origin),
+        serde_json::Value::Array(items) => {
+            return Value::list(items.iter().map(|i| from_json(i, origin)).collect())
+                .with_origin(origin);
+        }
         serde_json::Value::Object(entries) => {
             let mut map = MapData::default();
             for (key, value) in entries {
@@ -503,7 +609,14 @@ mod tests {
         let map = Map(Rc::new(RefCell::new(MapData::default())));
         let mut origins = Origins::default();
         for text in texts {
-            apply(kind, text, SourceId::new(0, 0), &map, &mut origins, &mut |_| Err("open x: no such file or directory".into()))?;
+            apply(
+                kind,
+                text,
+                SourceId::new(0, 0),
+                &map,
+                &mut origins,
+                &mut |_| Err("open x: no such file or directory".into()),
+            )?;
         }
         Ok(show(&Kind::Map(map).into()))
     }
@@ -512,10 +625,17 @@ mod tests {
         match &value.kind {
             Kind::Map(m) => {
                 let entries: Vec<String> =
-                    m.0.borrow().entries.iter().map(|(k, e)| format!("{}:{}", String::from_utf8_lossy(k), show(&e.value))).collect();
+                    m.0.borrow()
+                        .entries
+                        .iter()
+                        .map(|(k, e)| format!("{}:{}", String::from_utf8_lossy(k), show(&e.value)))
+                        .collect();
                 format!("{{{}}}", entries.join(" "))
             }
-            Kind::List(l) => format!("[{}]", l.items.iter().map(show).collect::<Vec<_>>().join(" ")),
+            Kind::List(l) => format!(
+                "[{}]",
+                l.items.iter().map(show).collect::<Vec<_>>().join(" ")
+            ),
             Kind::Str(t) => format!("{:?}", t.to_str()),
             Kind::Bool(b) => b.to_string(),
             Kind::Int64(i) => format!("{i}i"),
@@ -527,13 +647,29 @@ mod tests {
     #[test]
     fn values_are_set_as_helm_sets_them() {
         for (kind, texts, want) in [
-            (FlagKind::Set, &["a.b=1,c=true,d=x y"][..], r#"{a:{b:1i} c:true d:"x y"}"#),
-            (FlagKind::Set, &["a={x,2,false}", "a[1]=z"], r#"{a:["x" "z" false]}"#),
+            (
+                FlagKind::Set,
+                &["a.b=1,c=true,d=x y"][..],
+                r#"{a:{b:1i} c:true d:"x y"}"#,
+            ),
+            (
+                FlagKind::Set,
+                &["a={x,2,false}", "a[1]=z"],
+                r#"{a:["x" "z" false]}"#,
+            ),
             (FlagKind::Set, &["a[0].b=1,a[1].b=2"], "{a:[{b:1i} {b:2i}]}"),
             (FlagKind::Set, &["a[0][1]=x"], r#"{a:[[nil "x"]]}"#),
-            (FlagKind::Set, &[r"a\.b=c\,d", "n=null", "z=007", "e="], r#"{a.b:"c,d" e:"" n:nil z:"007"}"#),
+            (
+                FlagKind::Set,
+                &[r"a\.b=c\,d", "n=null", "z=007", "e="],
+                r#"{a.b:"c,d" e:"" n:nil z:"007"}"#,
+            ),
             (FlagKind::String, &["a=1,b=true"], r#"{a:"1" b:"true"}"#),
-            (FlagKind::Json, &[r#"a={"x":1}, b=[1,"y"],c="#], r#"{ b:[1f "y"] a:{x:1f} c:nil}"#),
+            (
+                FlagKind::Json,
+                &[r#"a={"x":1}, b=[1,"y"],c="#],
+                r#"{ b:[1f "y"] a:{x:1f} c:nil}"#,
+            ),
             (FlagKind::Literal, &["a.b=x,y={z}"], r#"{a:{b:"x,y={z}"}}"#),
         ] {
             assert_eq!(set(kind, texts).as_deref(), Ok(want), "{texts:?}");
@@ -543,11 +679,26 @@ mod tests {
     #[test]
     fn errors_are_helms() {
         for (texts, want) in [
-            (&["a"][..], "failed parsing --set data: key \"a\" has no value"),
-            (&["a,b=1"], "failed parsing --set data: key \"a\" has no value (cannot end with ,)"),
-            (&["a={x"], "failed parsing --set data: list must terminate with '}'"),
-            (&["a[x]=1"], "failed parsing --set data: error parsing index: strconv.Atoi: parsing \"x\": invalid syntax"),
-            (&["a[-1]=1"], "failed parsing --set data: negative -1 index not allowed"),
+            (
+                &["a"][..],
+                "failed parsing --set data: key \"a\" has no value",
+            ),
+            (
+                &["a,b=1"],
+                "failed parsing --set data: key \"a\" has no value (cannot end with ,)",
+            ),
+            (
+                &["a={x"],
+                "failed parsing --set data: list must terminate with '}'",
+            ),
+            (
+                &["a[x]=1"],
+                "failed parsing --set data: error parsing index: strconv.Atoi: parsing \"x\": invalid syntax",
+            ),
+            (
+                &["a[-1]=1"],
+                "failed parsing --set data: negative -1 index not allowed",
+            ),
             (
                 &["a=1", "a.b=2"],
                 "failed parsing --set data: unable to parse key: interface conversion: interface {} is int64, not map[string]interface {}",
@@ -555,6 +706,9 @@ mod tests {
         ] {
             assert_eq!(set(FlagKind::Set, texts), Err(want.into()), "{texts:?}");
         }
-        assert_eq!(set(FlagKind::Json, &["a={"]), Err("failed parsing --set-json data a={".into()));
+        assert_eq!(
+            set(FlagKind::Json, &["a={"]),
+            Err("failed parsing --set-json data a={".into())
+        );
     }
 }

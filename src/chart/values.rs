@@ -1,7 +1,7 @@
 //! Coalescing of values as Helm 3.22 does it, with all of its rules about null.
 //!
-//! Works on [`Value`] trees, so that every leaf keeps the origin of the file or flag that won. Maps are shared by reference exactly
-//! where Helm shares them.
+//! Works on [`Value`] trees, so that every leaf keeps the origin of the file or flag that won. Maps
+//! are shared by reference exactly where Helm shares them.
 
 use crate::source::OriginId;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
@@ -26,12 +26,28 @@ fn copy_value(value: &Value, depth: usize) -> Value {
     }
     let kind = match &value.kind {
         Kind::Map(map) => Kind::Map(copy_map(map, depth)),
-        Kind::List(list) if list.items.iter().any(|i| matches!(i.kind, Kind::Map(_) | Kind::List(_))) => {
-            Kind::List(List { items: Rc::new(list.items.iter().map(|i| copy_value(i, depth + 1)).collect()), ..list.clone() })
+        Kind::List(list)
+            if list
+                .items
+                .iter()
+                .any(|i| matches!(i.kind, Kind::Map(_) | Kind::List(_))) =>
+        {
+            Kind::List(List {
+                items: Rc::new(
+                    list.items
+                        .iter()
+                        .map(|i| copy_value(i, depth + 1))
+                        .collect(),
+                ),
+                ..list.clone()
+            })
         }
         other => other.clone(),
     };
-    Value { kind, origin: value.origin }
+    Value {
+        kind,
+        origin: value.origin,
+    }
 }
 
 fn copy_map(map: &Map, depth: usize) -> Map {
@@ -42,7 +58,12 @@ fn copy_map(map: &Map, depth: usize) -> Map {
             entry.value = copy_value(&entry.value, depth + 1);
         }
     }
-    Map(Rc::new(std::cell::RefCell::new(MapData { entries, go_type: data.go_type, is_nil: data.is_nil, is_shared: false })))
+    Map(Rc::new(std::cell::RefCell::new(MapData {
+        entries,
+        go_type: data.go_type,
+        is_nil: data.is_nil,
+        is_shared: false,
+    })))
 }
 
 /// [`deep_copy`] of a map.
@@ -57,7 +78,12 @@ pub fn shallow_copy(map: &Map) -> Map {
 
 /// The entries as they are now, so that the map may change while they are gone through.
 pub(super) fn entries(map: &Map) -> Vec<(Rc<[u8]>, Entry)> {
-    map.0.borrow().entries.iter().map(|(k, e)| (k.clone(), e.clone())).collect()
+    map.0
+        .borrow()
+        .entries
+        .iter()
+        .map(|(k, e)| (k.clone(), e.clone()))
+        .collect()
 }
 
 pub(super) fn set(map: &Map, key: Rc<[u8]>, entry: Entry) {
@@ -72,7 +98,10 @@ pub(super) fn remove(map: &Map, key: &[u8]) {
 fn filled(holder: &Map, key: &[u8], was_empty: bool, from: OriginId) {
     if was_empty
         && let Some(held) = holder.0.borrow_mut().entries.get_mut(key)
-        && held.value.as_map().is_some_and(|map| !map.0.borrow().entries.is_empty())
+        && held
+            .value
+            .as_map()
+            .is_some_and(|map| !map.0.borrow().entries.is_empty())
     {
         held.value.origin = from;
     }
@@ -84,7 +113,11 @@ pub(super) fn is_nil(value: &Value) -> bool {
 
 /// `a.b`, without the dot where `a` is empty.
 pub(super) fn join(prefix: &str, key: &str) -> String {
-    if prefix.is_empty() { key.into() } else { format!("{prefix}.{key}") }
+    if prefix.is_empty() {
+        key.into()
+    } else {
+        format!("{prefix}.{key}")
+    }
 }
 
 /// Of several `-f` files: `over` wins; maps are merged, null is kept.
@@ -94,7 +127,8 @@ pub fn merge_files(base: &Map, over: &Map) {
 
 fn merge_at(base: &Map, over: &Map, depth: usize) {
     for (key, entry) in entries(over) {
-        if let (Some(inner), Some(Kind::Map(own))) = (entry.value.as_map(), base.get(&key).map(|v| v.kind))
+        if let (Some(inner), Some(Kind::Map(own))) =
+            (entry.value.as_map(), base.get(&key).map(|v| v.kind))
             && depth < MAX_DEPTH
         {
             let was_empty = own.0.borrow().entries.is_empty();
@@ -117,11 +151,20 @@ pub(super) struct Under<'a> {
 }
 
 /// Merges a chart's own values under `dest`, which wins.
-pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, how: &Under, warnings: &mut Vec<String>) {
+pub(super) fn under_chart(
+    dest: &Map,
+    own: &Map,
+    prefix: &str,
+    how: &Under,
+    warnings: &mut Vec<String>,
+) {
     let merge = how.merge;
     let own = deep_copy_map(own);
     if dest.0.borrow().entries.is_empty() && !how.drop_nulls {
-        std::mem::swap(&mut dest.0.borrow_mut().entries, &mut own.0.borrow_mut().entries);
+        std::mem::swap(
+            &mut dest.0.borrow_mut().entries,
+            &mut own.0.borrow_mut().entries,
+        );
         return;
     }
     for (key, entry) in entries(&own) {
@@ -168,18 +211,35 @@ fn without_nulls(map: &Map, depth: usize) {
     }
 }
 
-/// Helm's coalesceTables: `dest` wins; without `merge` a null in it takes away what `source` has. `source` is used up: nulls of `dest` are
-/// put into it, as in Helm.
-pub(super) fn tables(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut Vec<String>) {
+/// Helm's coalesceTables: `dest` wins; without `merge` a null in it takes away what `source` has.
+/// `source` is used up: nulls of `dest` are put into it, as in Helm.
+pub(super) fn tables(
+    dest: &Map,
+    source: &Map,
+    prefix: &str,
+    merge: bool,
+    warnings: &mut Vec<String>,
+) {
     tables_at(dest, source, prefix, merge, warnings, 0);
 }
 
-fn tables_at(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut Vec<String>, depth: usize) {
+fn tables_at(
+    dest: &Map,
+    source: &Map,
+    prefix: &str,
+    merge: bool,
+    warnings: &mut Vec<String>,
+    depth: usize,
+) {
     if Rc::ptr_eq(&dest.0, &source.0) || depth > MAX_DEPTH {
         return;
     }
     let original = entries(source);
-    let had_value = |key: &[u8]| original.iter().any(|(k, e)| **k == *key && !is_nil(&e.value));
+    let had_value = |key: &[u8]| {
+        original
+            .iter()
+            .any(|(k, e)| **k == *key && !is_nil(&e.value))
+    };
     for (key, entry) in entries(dest) {
         if is_nil(&entry.value) {
             set(source, key, entry);
@@ -199,11 +259,15 @@ fn tables_at(dest: &Map, source: &Map, prefix: &str, merge: bool, warnings: &mut
                 }
                 (Some(_), None) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
-                    warnings.push(format!("warning: cannot overwrite table with non table for {name}"));
+                    warnings.push(format!(
+                        "warning: cannot overwrite table with non table for {name}"
+                    ));
                 }
                 (None, Some(_)) if !is_nil(value) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
-                    warnings.push(format!("warning: destination for {name} is a table. Ignoring non-table value"));
+                    warnings.push(format!(
+                        "warning: destination for {name} is a table. Ignoring non-table value"
+                    ));
                 }
                 _ => {}
             },
@@ -218,17 +282,26 @@ pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec
         Some(value) => match &value.kind {
             Kind::Map(globals) => Some((globals.clone(), value.clone())),
             _ => {
-                warnings.push(format!("warning: skipping globals because {which} global is not a table."));
+                warnings.push(format!(
+                    "warning: skipping globals because {which} global is not a table."
+                ));
                 None
             }
         },
     };
-    let Some((own, own_value)) = take(dest, "destination", warnings) else { return };
-    let Some((theirs, _)) = take(source, "source", warnings) else { return };
+    let Some((own, own_value)) = take(dest, "destination", warnings) else {
+        return;
+    };
+    let Some((theirs, _)) = take(source, "source", warnings) else {
+        return;
+    };
     for (key, entry) in entries(&theirs) {
         let Some(table) = entry.value.as_map() else {
             if own.get(&key).is_some_and(|v| v.as_map().is_some()) {
-                warnings.push(format!("key {} is table. Skipping", String::from_utf8_lossy(&key)));
+                warnings.push(format!(
+                    "key {} is table. Skipping",
+                    String::from_utf8_lossy(&key)
+                ));
             } else {
                 set(&own, key, entry);
             }
@@ -240,17 +313,51 @@ pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec
             Some(value) => match value.as_map() {
                 None => {
                     let name = String::from_utf8_lossy(&key);
-                    warnings.push(format!("Conflict: cannot merge map onto non-map for {name:?}. Skipping."));
+                    warnings.push(format!(
+                        "Conflict: cannot merge map onto non-map for {name:?}. Skipping."
+                    ));
                     continue;
                 }
-                Some(under) => tables(&copied, under, &join(prefix, &String::from_utf8_lossy(&key)), true, warnings),
+                Some(under) => tables(
+                    &copied,
+                    under,
+                    &join(prefix, &String::from_utf8_lossy(&key)),
+                    true,
+                    warnings,
+                ),
             },
         }
-        let value = Value { kind: Kind::Map(copied), origin: entry.value.origin };
-        set(&own, key, Entry { key: entry.key, value });
+        let value = Value {
+            kind: Kind::Map(copied),
+            origin: entry.value.origin,
+        };
+        set(
+            &own,
+            key,
+            Entry {
+                key: entry.key,
+                value,
+            },
+        );
     }
-    let key = dest.0.borrow().entries.get(&b"global"[..]).map(|e| e.key).unwrap_or_default();
-    set(dest, b"global"[..].into(), Entry { key, value: Value { kind: Kind::Map(own), origin: own_value.origin } });
+    let key = dest
+        .0
+        .borrow()
+        .entries
+        .get(&b"global"[..])
+        .map(|e| e.key)
+        .unwrap_or_default();
+    set(
+        dest,
+        b"global"[..].into(),
+        Entry {
+            key,
+            value: Value {
+                kind: Kind::Map(own),
+                origin: own_value.origin,
+            },
+        },
+    );
 }
 
 /// The map at a dotted path.
@@ -270,7 +377,9 @@ pub(super) fn table(map: &Map, path: &str) -> Result<Map, String> {
 
 /// What stands at a dotted path, where that is no map.
 pub(super) fn path_value(map: &Map, path: &str) -> Option<Value> {
-    let (tables, key) = path.rsplit_once('.').map_or((None, path), |(tables, key)| (Some(tables), key));
+    let (tables, key) = path
+        .rsplit_once('.')
+        .map_or((None, path), |(tables, key)| (Some(tables), key));
     let holder = match tables {
         None => map.clone(),
         Some(tables) => table(map, tables).ok()?,
@@ -293,24 +402,71 @@ mod tests {
         Kind::Map(map(entries)).into()
     }
     fn keys(map: &Map) -> Vec<String> {
-        entries(map).iter().map(|(k, _)| String::from_utf8_lossy(k).into_owned()).collect()
+        entries(map)
+            .iter()
+            .map(|(k, _)| String::from_utf8_lossy(k).into_owned())
+            .collect()
     }
 
     #[test]
     fn null_takes_a_default_away_but_stays_where_there_is_none() {
-        let dest = map(&[("a", Value::nil()), ("new", Value::nil()), ("t", table_of(&[("x", Value::nil()), ("y", Value::nil())]))]);
-        let own = map(&[("a", Value::str("1")), ("b", Value::nil()), ("t", table_of(&[("x", Value::str("1")), ("z", Value::nil())]))]);
-        under_chart(&dest, &own, "c", &Under { merge: false, drop_nulls: false, is_child: &|_| false }, &mut Vec::new());
+        let dest = map(&[
+            ("a", Value::nil()),
+            ("new", Value::nil()),
+            ("t", table_of(&[("x", Value::nil()), ("y", Value::nil())])),
+        ]);
+        let own = map(&[
+            ("a", Value::str("1")),
+            ("b", Value::nil()),
+            (
+                "t",
+                table_of(&[("x", Value::str("1")), ("z", Value::nil())]),
+            ),
+        ]);
+        under_chart(
+            &dest,
+            &own,
+            "c",
+            &Under {
+                merge: false,
+                drop_nulls: false,
+                is_child: &|_| false,
+            },
+            &mut Vec::new(),
+        );
         assert_eq!(keys(&dest), ["b", "new", "t"]);
         assert_eq!(keys(&table(&dest, "t").unwrap()), ["y", "z"]);
     }
 
     #[test]
     fn a_parent_s_globals_win() {
-        let dest = map(&[("global", table_of(&[("image", table_of(&[("tag", Value::str("1")), ("name", Value::str("n"))]))]))]);
-        let source = map(&[("global", table_of(&[("image", table_of(&[("tag", Value::str("2"))]))]))]);
+        let dest = map(&[(
+            "global",
+            table_of(&[(
+                "image",
+                table_of(&[("tag", Value::str("1")), ("name", Value::str("n"))]),
+            )]),
+        )]);
+        let source = map(&[(
+            "global",
+            table_of(&[("image", table_of(&[("tag", Value::str("2"))]))]),
+        )]);
         globals(&dest, &source, "", &mut Vec::new());
-        assert_eq!(&*path_value(&dest, "global.image.tag").unwrap().as_text().unwrap().bytes, b"2");
-        assert_eq!(&*path_value(&dest, "global.image.name").unwrap().as_text().unwrap().bytes, b"n");
+        assert_eq!(
+            &*path_value(&dest, "global.image.tag")
+                .unwrap()
+                .as_text()
+                .unwrap()
+                .bytes,
+            b"2"
+        );
+        assert_eq!(
+            &*path_value(&dest, "global.image.name")
+                .unwrap()
+                .as_text()
+                .unwrap()
+                .bytes,
+            b"n"
+        );
     }
 }

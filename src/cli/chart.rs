@@ -1,4 +1,5 @@
-//! `thebot-lint environments` and `thebot-lint coverage`: what a chart deploys where, and what of it no environment renders.
+//! `thebot-lint environments` and `thebot-lint coverage`: what a chart deploys where, and what of
+//! it no environment renders.
 
 use super::{ColorArguments, ExitCode, columns, fail, print};
 use crate::manifest::Object;
@@ -72,21 +73,36 @@ pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rend
         Ok((Rendering::new(chart, &setup, &options)?, setup))
     };
     if !chart.exists() {
-        return Err(fail(&format!("no such file or folder: {}", chart.display())));
+        return Err(fail(&format!(
+            "no such file or folder: {}",
+            chart.display()
+        )));
     }
     let (made, _) = work().map_err(|error: crate::Error| fail(&error.to_string()))?;
     let rendering = match made {
         Ok(rendering) => rendering,
         Err((sources, found)) => {
-            let report = Report { findings: lint::settle(found, &sources, &Secrets::of_files(&sources), &[], false), ..Report::default() };
+            let report = Report {
+                findings: lint::settle(found, &sources, &Secrets::of_files(&sources), &[], false),
+                ..Report::default()
+            };
             eprint(&report);
             return Err(1);
         }
     };
     if !rendering.found.is_empty() {
         let secrets = Secrets::of_chart(&rendering);
-        let findings = lint::settle(rendering.found.clone(), &rendering.sources, &secrets, &rendering.environment_names(), false);
-        eprint(&Report { findings, ..Report::default() });
+        let findings = lint::settle(
+            rendering.found.clone(),
+            &rendering.sources,
+            &secrets,
+            &rendering.environment_names(),
+            false,
+        );
+        eprint(&Report {
+            findings,
+            ..Report::default()
+        });
     }
     Ok(rendering)
 }
@@ -94,7 +110,13 @@ pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rend
 /// What keeps a chart from rendering is said on stderr; what was rendered is shown all the same.
 fn eprint(report: &Report) {
     use std::io::Write;
-    let text = report.write(crate::report::Format::Human, Style { quiet: true, ..Style::default() });
+    let text = report.write(
+        crate::report::Format::Human,
+        Style {
+            quiet: true,
+            ..Style::default()
+        },
+    );
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
@@ -104,11 +126,21 @@ pub(super) fn environments(arguments: &EnvironmentsArguments) -> ExitCode {
         Err(code) => return code,
     };
     let objects: Vec<Object> = rendering.objects().cloned().collect();
-    let matrix = Matrix::of(&objects, &rendering.environment_names(), &rendering.sources, &Secrets::of_chart(&rendering));
+    let matrix = Matrix::of(
+        &objects,
+        &rendering.environment_names(),
+        &rendering.sources,
+        &Secrets::of_chart(&rendering),
+    );
     let text = match arguments.format {
         MatrixFormat::Human => {
             let color = arguments.color.style().color;
-            matrix.to_text(Layout { only_differences: arguments.differences, width: columns(), color, places: arguments.places })
+            matrix.to_text(Layout {
+                only_differences: arguments.differences,
+                width: columns(),
+                color,
+                places: arguments.places,
+            })
         }
         MatrixFormat::Markdown => matrix.to_markdown(arguments.differences),
         MatrixFormat::Json => crate::report::json_text(&matrix.to_json(arguments.differences)),
@@ -132,16 +164,39 @@ pub(super) fn coverage(arguments: &CoverageArguments) -> ExitCode {
 fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     let mut out = String::new();
     let all = Coverage {
-        lines: coverage.values().flat_map(|c| c.lines.values()).enumerate().map(|(i, rendered)| (i, *rendered)).collect(),
-        branches: coverage.values().flat_map(|c| c.branches.iter().copied()).collect(),
+        lines: coverage
+            .values()
+            .flat_map(|c| c.lines.values())
+            .enumerate()
+            .map(|(i, rendered)| (i, *rendered))
+            .collect(),
+        branches: coverage
+            .values()
+            .flat_map(|c| c.branches.iter().copied())
+            .collect(),
     };
     let total = format!("{} templates", coverage.len());
-    let width = coverage.keys().map(|f| f.chars().count()).chain([total.len()]).max().unwrap_or(0);
-    for (i, (file, c)) in coverage.iter().map(|(file, c)| (&**file, c)).chain([(&*total, &all)]).enumerate() {
+    let width = coverage
+        .keys()
+        .map(|f| f.chars().count())
+        .chain([total.len()])
+        .max()
+        .unwrap_or(0);
+    for (i, (file, c)) in coverage
+        .iter()
+        .map(|(file, c)| (&**file, c))
+        .chain([(&*total, &all)])
+        .enumerate()
+    {
         let (rendered, lines) = (c.rendered_lines(), c.lines.len());
         let percent = 100.0 * rendered as f64 / lines.max(1) as f64;
         let file = file.replace('\n', " ");
-        let _ = write!(out, "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches", c.taken_branches(), c.branches.len());
+        let _ = write!(
+            out,
+            "{file:width$}  {percent:5.1} %  {rendered}/{lines} lines, {}/{} branches",
+            c.taken_branches(),
+            c.branches.len()
+        );
         let missing = c.never_rendered();
         if !missing.is_empty() && i < coverage.len() {
             let _ = write!(out, ", never rendered: {missing}");
@@ -163,7 +218,12 @@ fn lcov(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
         for (line, rendered) in &c.lines {
             let _ = writeln!(out, "DA:{line},{}", u8::from(*rendered));
         }
-        let _ = writeln!(out, "LF:{}\nLH:{}\nend_of_record", c.lines.len(), c.rendered_lines());
+        let _ = writeln!(
+            out,
+            "LF:{}\nLH:{}\nend_of_record",
+            c.lines.len(),
+            c.rendered_lines()
+        );
     }
     out
 }

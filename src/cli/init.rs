@@ -1,4 +1,5 @@
-//! `thebot-lint init`: writes a configuration from what a chart has: its environments, and what each deploys now as what it must hold.
+//! `thebot-lint init`: writes a configuration from what a chart has: its environments, and what
+//! each deploys now as what it must hold.
 
 use super::chart::rendering;
 use super::{ExitCode, fail, print};
@@ -29,8 +30,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     let file = arguments.chart.join(FILE_NAMES[0]);
     // An existing one is somebody's work.
-    let written =
-        std::fs::OpenOptions::new().write(true).create_new(true).open(&file).and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()));
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&file)
+        .and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()));
     match written {
         Ok(()) => print(format!("Wrote {}.\n", file.display()).as_bytes()),
         Err(error) => fail(&format!("cannot write {}: {error}", file.display())),
@@ -38,14 +42,30 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn configuration(rendering: &Rendering) -> String {
-    let mut out =
-        String::from("# What each environment deploys; thebot-lint says when a change of the chart or its values breaks it.\nenvironments:\n");
-    for (i, environment) in rendering.environments.iter().enumerate().filter(|(_, e)| !e.is_case) {
+    let mut out = String::from(
+        "# What each environment deploys; thebot-lint says when a change of the chart or its values breaks it.\nenvironments:\n",
+    );
+    for (i, environment) in rendering
+        .environments
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| !e.is_case)
+    {
         let _ = writeln!(out, "  {}:", quoted(&environment.name));
-        let files: Vec<String> = environment.values.iter().map(|f| quoted(f.strip_prefix(&*rendering.chart.location).unwrap_or(f))).collect();
+        let files: Vec<String> = environment
+            .values
+            .iter()
+            .map(|f| quoted(f.strip_prefix(&*rendering.chart.location).unwrap_or(f)))
+            .collect();
         let _ = writeln!(out, "    values: [{}]", files.join(", "));
-        let objects: Vec<&Object> = rendering.objects().filter(|o| o.environment == Some(i as u16) && o.hooks.is_empty()).collect();
-        let expectations: Vec<String> = objects.iter().filter_map(|o| expectation(o, &objects, &environment.release)).collect();
+        let objects: Vec<&Object> = rendering
+            .objects()
+            .filter(|o| o.environment == Some(i as u16) && o.hooks.is_empty())
+            .collect();
+        let expectations: Vec<String> = objects
+            .iter()
+            .filter_map(|o| expectation(o, &objects, &environment.release))
+            .collect();
         if !expectations.is_empty() {
             let _ = writeln!(out, "    expect:\n{}", expectations.join("\n"));
         }
@@ -60,46 +80,106 @@ fn expectation(object: &Object, all: &[&Object], release: &str) -> Option<String
     match kind {
         "Deployment" | "StatefulSet" => {
             let targets = |hpa: &&&Object| {
-                let target = |key: &str| Path::parse("spec.scaleTargetRef").key(key).get(&hpa.root).and_then(Node::as_str).map(str::to_string);
-                &*hpa.identity.kind == "HorizontalPodAutoscaler" && target("kind").as_deref() == Some(kind) && target("name").as_deref() == Some(name)
+                let target = |key: &str| {
+                    Path::parse("spec.scaleTargetRef")
+                        .key(key)
+                        .get(&hpa.root)
+                        .and_then(Node::as_str)
+                        .map(str::to_string)
+                };
+                &*hpa.identity.kind == "HorizontalPodAutoscaler"
+                    && target("kind").as_deref() == Some(kind)
+                    && target("name").as_deref() == Some(name)
             };
             match all.iter().find(targets) {
                 Some(hpa) => {
-                    let number = |key: &str| Path::parse("spec").key(key).get(&hpa.root).and_then(Node::as_i64);
+                    let number = |key: &str| {
+                        Path::parse("spec")
+                            .key(key)
+                            .get(&hpa.root)
+                            .and_then(Node::as_i64)
+                    };
                     let (min, max) = (number("minReplicas").unwrap_or(1), number("maxReplicas")?);
                     parts.push(format!("replicas: {min}, autoscaling: [{min}, {max}]"));
                 }
-                None => parts.push(format!("replicas: {}, autoscaling: false", at("spec.replicas").and_then(Node::as_i64).unwrap_or(1))),
+                None => parts.push(format!(
+                    "replicas: {}, autoscaling: false",
+                    at("spec.replicas").and_then(Node::as_i64).unwrap_or(1)
+                )),
             }
             let claim = "spec.volumeClaimTemplates[0].spec";
-            storage(at(&format!("{claim}.resources.requests.storage")), at(&format!("{claim}.storageClassName")), &mut parts);
+            storage(
+                at(&format!("{claim}.resources.requests.storage")),
+                at(&format!("{claim}.storageClassName")),
+                &mut parts,
+            );
         }
-        "PersistentVolumeClaim" => storage(at("spec.resources.requests.storage"), at("spec.storageClassName"), &mut parts),
+        "PersistentVolumeClaim" => storage(
+            at("spec.resources.requests.storage"),
+            at("spec.storageClassName"),
+            &mut parts,
+        ),
         _ => {}
     }
     if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
-        resources(at("spec.template.spec.containers").map(Node::items).unwrap_or_default(), &mut parts);
+        resources(
+            at("spec.template.spec.containers")
+                .map(Node::items)
+                .unwrap_or_default(),
+            &mut parts,
+        );
     }
-    (!parts.is_empty()).then(|| format!("      {}: {{{}}}", quoted(&format!("{kind}/{}", pattern(object, all, release))), parts.join(", ")))
+    (!parts.is_empty()).then(|| {
+        format!(
+            "      {}: {{{}}}",
+            quoted(&format!("{kind}/{}", pattern(object, all, release))),
+            parts.join(", ")
+        )
+    })
 }
 
-/// The name without the release's, where that still names this object alone: so the expectation holds for whatever the release is called.
+/// The name without the release's, where that still names this object alone: so the expectation
+/// holds for whatever the release is called.
 fn pattern(object: &Object, all: &[&Object], release: &str) -> String {
     let name = &*object.identity.name;
-    let Some(rest) = name.strip_prefix(release).filter(|rest| rest.starts_with('-') && rest.len() > 1) else { return name.to_string() };
-    let namesakes = all.iter().filter(|other| other.identity.kind == object.identity.kind && other.identity.name.ends_with(rest)).count();
-    if namesakes == 1 { format!("*{rest}") } else { name.to_string() }
+    let Some(rest) = name
+        .strip_prefix(release)
+        .filter(|rest| rest.starts_with('-') && rest.len() > 1)
+    else {
+        return name.to_string();
+    };
+    let namesakes = all
+        .iter()
+        .filter(|other| {
+            other.identity.kind == object.identity.kind && other.identity.name.ends_with(rest)
+        })
+        .count();
+    if namesakes == 1 {
+        format!("*{rest}")
+    } else {
+        name.to_string()
+    }
 }
 
 /// Requests and limits: of the one container, else by the containers' names.
 fn resources(containers: &[Node], parts: &mut Vec<String>) {
     let of = |container: &Node| -> Vec<String> {
         let quantities = |key: &str| {
-            let entries = container.get("resources").and_then(|r| r.get(key)).map(Node::entries).unwrap_or_default();
-            let list: Vec<String> = entries.iter().filter_map(|e| Some(format!("{}: {}", quoted(&e.key), scalar(&e.value)?))).collect();
+            let entries = container
+                .get("resources")
+                .and_then(|r| r.get(key))
+                .map(Node::entries)
+                .unwrap_or_default();
+            let list: Vec<String> = entries
+                .iter()
+                .filter_map(|e| Some(format!("{}: {}", quoted(&e.key), scalar(&e.value)?)))
+                .collect();
             (!list.is_empty()).then(|| format!("{key}: {{{}}}", list.join(", ")))
         };
-        quantities("requests").into_iter().chain(quantities("limits")).collect()
+        quantities("requests")
+            .into_iter()
+            .chain(quantities("limits"))
+            .collect()
     };
     if let [one] = containers {
         return parts.extend(of(one));
@@ -128,18 +208,39 @@ fn scalar(node: &Node) -> Option<String> {
 fn quantity(text: &str) -> String {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[number.len()..];
-    let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) && !matches!(unit, "" | "e" | "E");
-    if plain { text.to_string() } else { quoted(text) }
+    let plain = !number.is_empty()
+        && number.chars().all(|c| c.is_ascii_digit())
+        && !matches!(unit, "" | "e" | "E");
+    if plain {
+        text.to_string()
+    } else {
+        quoted(text)
+    }
 }
 
 fn storage(size: Option<&Node>, class: Option<&Node>, parts: &mut Vec<String>) {
     parts.extend(size.and_then(scalar).map(|s| format!("storage: {s}")));
-    parts.extend(class.and_then(Node::as_str).filter(|c| !c.is_empty()).map(|c| format!("storage-class: {}", quoted(c))));
+    parts.extend(
+        class
+            .and_then(Node::as_str)
+            .filter(|c| !c.is_empty())
+            .map(|c| format!("storage-class: {}", quoted(c))),
+    );
 }
 
 /// Plain where YAML reads it back as the same string; in double quotes otherwise.
 fn quoted(text: &str) -> String {
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)) && text.starts_with(|c: char| c.is_ascii_alphabetic());
-    let word = !matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null");
-    if plain && word { text.to_string() } else { serde_json::Value::from(text).to_string() }
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        && text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let word = !matches!(
+        text.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+    );
+    if plain && word {
+        text.to_string()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
 }

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Chart folders, .tgz archives, manifest files, folders of charts or manifests, or `-` for manifests on stdin
+    /// Chart folders, .tgz archives, manifest files, folders of charts or manifests, or `-` for
+    /// manifests on stdin
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The PATHs are changed files: lint the charts that they belong to, and leave out what belongs to none
+    /// The PATHs are changed files: lint the charts that they belong to, and leave out what belongs
+    /// to none
     #[arg(long)]
     changed: bool,
     /// How the report is written to stdout
@@ -51,7 +53,8 @@ pub(super) struct Arguments {
     /// Write the findings of this run to a baseline file
     #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     write_baseline: Option<PathBuf>,
-    /// JSON Schemas of further kinds: files, folders, or a template as kubeconform takes it (repeatable)
+    /// JSON Schemas of further kinds: files, folders, or a template as kubeconform takes it
+    /// (repeatable)
     #[arg(long, value_name = "LOCATION")]
     schema_location: Vec<String>,
     /// Report objects whose kind has no known schema
@@ -60,7 +63,8 @@ pub(super) struct Arguments {
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
-    /// Give up on a chart after so many seconds, and say what was not checked; 0: never (default: 300)
+    /// Give up on a chart after so many seconds, and say what was not checked; 0: never (default:
+    /// 300)
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
     #[command(flatten)]
@@ -80,8 +84,13 @@ pub(super) struct Arguments {
 }
 
 fn output(text: &str) -> Result<(Format, PathBuf), String> {
-    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, as in sarif=out.sarif")?;
-    Ok((<Format as clap::ValueEnum>::from_str(format, true)?, file.into()))
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("write FORMAT=FILE, as in sarif=out.sarif")?;
+    Ok((
+        <Format as clap::ValueEnum>::from_str(format, true)?,
+        file.into(),
+    ))
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -89,7 +98,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if arguments.paths.is_empty() && !arguments.changed {
         return fail("no PATH given; try `thebot-lint charts/thebot`, or `thebot-lint --help`");
     }
-    let kubernetes = match arguments.kubernetes_version.as_deref().map(crate::kubernetes::parse_versions).transpose() {
+    let kubernetes = match arguments
+        .kubernetes_version
+        .as_deref()
+        .map(crate::kubernetes::parse_versions)
+        .transpose()
+    {
         Ok(versions) => versions,
         Err(why) => return fail(&format!("--kubernetes-version: {why}")),
     };
@@ -110,7 +124,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         require_schema: arguments.require_schema,
         follow_symlinks: arguments.follow_symlinks,
         timeout: arguments.timeout,
-        matrices: arguments.output.iter().map(|(format, _)| format).chain([&arguments.format]).any(|f| *f == Format::Html),
+        matrices: arguments
+            .output
+            .iter()
+            .map(|(format, _)| format)
+            .chain([&arguments.format])
+            .any(|f| *f == Format::Html),
         ..Options::default()
     };
     if arguments.fix || arguments.diff {
@@ -121,7 +140,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     }
     if arguments.watch {
-        let written: Vec<&Path> = arguments.output.iter().map(|(_, file)| file.as_path()).collect();
+        let written: Vec<&Path> = arguments
+            .output
+            .iter()
+            .map(|(_, file)| file.as_path())
+            .collect();
         return super::watch::run(&options, &written, || {
             once(&options, arguments);
         });
@@ -135,36 +158,72 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let fail_on = arguments.fail_on.or(report.fail_on).unwrap_or_default();
-    write(&report, arguments).unwrap_or_else(|| u8::from(report.findings.iter().any(|f| fail_on.reached_by(f.severity))))
+    write(&report, arguments).unwrap_or_else(|| {
+        u8::from(
+            report
+                .findings
+                .iter()
+                .any(|f| fail_on.reached_by(f.severity)),
+        )
+    })
 }
 
 /// Shows the fixes, which ends the run, or applies them, and says on stderr what was done.
 fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, crate::Error> {
     let fixes = fix::fix(options)?;
     let here = std::env::current_dir().unwrap_or_default();
-    let name = |file: &Path| file.strip_prefix(&here).unwrap_or(file).display().to_string();
+    let name = |file: &Path| {
+        file.strip_prefix(&here)
+            .unwrap_or(file)
+            .display()
+            .to_string()
+    };
     let mut err = std::io::stderr();
     for (finding, why) in &fixes.refused {
-        let place = finding.locations.first().map(|l| format!("{}:{}: ", l.file.as_deref().unwrap_or_default(), l.line)).unwrap_or_default();
-        let told = format!("{place}not fixed, since {why}: {} ({})", finding.message, finding.rule);
+        let place = finding
+            .locations
+            .first()
+            .map(|l| format!("{}:{}: ", l.file.as_deref().unwrap_or_default(), l.line))
+            .unwrap_or_default();
+        let told = format!(
+            "{place}not fixed, since {why}: {} ({})",
+            finding.message, finding.rule
+        );
         let _ = writeln!(err, "{}", escape_controls(&told));
     }
     if arguments.diff {
-        let diffs: String = fixes.files.iter().map(|(file, (before, after))| fix::diff(&name(file), before, after)).collect();
+        let diffs: String = fixes
+            .files
+            .iter()
+            .map(|(file, (before, after))| fix::diff(&name(file), before, after))
+            .collect();
         let diffs = fixes.secrets.without_texts(&diffs, true);
         // Lines of files from Windows end as they do there.
         let safe: Vec<_> = diffs.split("\r\n").map(escape_controls).collect();
         let code = print(safe.join("\r\n").as_bytes());
-        return Ok(Some(if code == 0 { u8::from(!diffs.is_empty()) } else { code }));
+        return Ok(Some(if code == 0 {
+            u8::from(!diffs.is_empty())
+        } else {
+            code
+        }));
     }
     for (file, (_, after)) in &fixes.files {
         if let Err(error) = std::fs::write(file, after) {
-            return Ok(Some(fail(&format!("cannot write {}: {error}", file.display()))));
+            return Ok(Some(fail(&format!(
+                "cannot write {}: {error}",
+                file.display()
+            ))));
         }
     }
     if !arguments.quiet {
         let findings = fixes.fixed.len();
-        let _ = writeln!(err, "Fixed {findings} finding{} in {} file{}.", plural(findings), fixes.files.len(), plural(fixes.files.len()));
+        let _ = writeln!(
+            err,
+            "Fixed {findings} finding{} in {} file{}.",
+            plural(findings),
+            fixes.files.len(),
+            plural(fixes.files.len())
+        );
     }
     Ok(None)
 }
@@ -184,7 +243,11 @@ fn telling_progress<T>(progress: &Progress, quiet: bool, work: impl FnOnce() -> 
         scope.spawn(move || {
             let (mut pause, mut width) = (Duration::from_secs(1), 0);
             while ended.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let text = format!("linted {} of {}", progress.done.load(Ordering::Relaxed), progress.units.load(Ordering::Relaxed));
+                let text = format!(
+                    "linted {} of {}",
+                    progress.done.load(Ordering::Relaxed),
+                    progress.units.load(Ordering::Relaxed)
+                );
                 width = text.len();
                 let _ = write!(std::io::stderr(), "\r{text}");
                 pause = Duration::from_millis(100);
@@ -211,7 +274,10 @@ fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
     {
         return Some(fail(&format!("cannot write {}: {error}", file.display())));
     }
-    let style = Style { quiet: arguments.quiet, ..arguments.color.style() };
+    let style = Style {
+        quiet: arguments.quiet,
+        ..arguments.color.style()
+    };
     let code = print(report.write(arguments.format, style).as_bytes());
     (code != 0).then_some(code)
 }

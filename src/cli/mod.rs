@@ -1,4 +1,5 @@
-//! The command line: clap types and what they stand for. One file a subcommand; no other room knows clap's parser.
+//! The command line: clap types and what they stand for. One file a subcommand; no other room knows
+//! clap's parser.
 
 mod chart;
 mod diff;
@@ -19,10 +20,16 @@ use std::io::{IsTerminal, Write};
 /// What the process ends with: 0 nothing to say, 1 findings, 2 could not work.
 pub type ExitCode = u8;
 
-/// Lints Helm charts and Kubernetes manifests: renders every environment itself, judges the result as the API server would, and
-/// points at the template line and the values line behind each finding.
+/// Lints Helm charts and Kubernetes manifests: renders every environment itself, judges the result
+/// as the API server would, and points at the template line and the values line behind each
+/// finding.
 #[derive(Parser, Debug)]
-#[command(name = "thebot-lint", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    name = "thebot-lint",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -69,14 +76,18 @@ enum Command {
 /// Runs the program with the process's arguments and streams, and ends it.
 pub fn main() -> ! {
     threads::stock_heap();
-    // All of it on the first thread: another would have a heap of its own, and each would be cleared away at its end.
+    // All of it on the first thread: another would have a heap of its own, and each would be
+    // cleared away at its end.
     threads::with_stack(|| std::process::exit(program().into()))
 }
 
 fn program() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let is_template = words.next().is_some_and(|command| command == "template");
-    if let Some(arguments) = is_template.then(|| template::Arguments::of_plain(words)).flatten() {
+    if let Some(arguments) = is_template
+        .then(|| template::Arguments::of_plain(words))
+        .flatten()
+    {
         threads::join_pool();
         return template::run(arguments);
     }
@@ -143,8 +154,9 @@ enum Color {
 }
 
 impl ColorArguments {
-    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` are heard where `--color` says nothing, links are written only to terminals
-    /// that make them links, and `COLUMNS` goes before the terminal's own width.
+    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` are heard where `--color` says
+    /// nothing, links are written only to terminals that make them links, and `COLUMNS` goes before
+    /// the terminal's own width.
     fn style(self) -> Style {
         let terminal = std::io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -155,7 +167,9 @@ impl ColorArguments {
             color: match self.color {
                 Color::Always => true,
                 Color::Never => false,
-                Color::Auto => !set("NO_COLOR") && (forced || (terminal && !dumb && !zero("CLICOLOR"))),
+                Color::Auto => {
+                    !set("NO_COLOR") && (forced || (terminal && !dumb && !zero("CLICOLOR")))
+                }
             },
             hyperlinks: terminal && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
             width: columns().unwrap_or(80),
@@ -180,8 +194,13 @@ fn man(subcommand: Option<&str>) -> ExitCode {
     };
     let Some(page) = page.cloned() else {
         let names = cli.get_subcommands().map(clap::Command::get_name);
-        let near = did_you_mean(subcommand.unwrap_or_default(), names).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        return fail(&format!("there is no subcommand `{}`{near}", subcommand.unwrap_or_default()));
+        let near = did_you_mean(subcommand.unwrap_or_default(), names)
+            .map(|n| format!("; did you mean `{n}`?"))
+            .unwrap_or_default();
+        return fail(&format!(
+            "there is no subcommand `{}`{near}",
+            subcommand.unwrap_or_default()
+        ));
     };
     let mut text = Vec::new();
     match clap_mangen::Man::new(page).render(&mut text) {
@@ -193,7 +212,9 @@ fn man(subcommand: Option<&str>) -> ExitCode {
 /// Writes to stdout; a reader that has gone away is no fault of ours.
 fn print(bytes: &[u8]) -> ExitCode {
     match try_print(bytes) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&format!("cannot write to stdout: {error}")),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(&format!("cannot write to stdout: {error}"))
+        }
         _ => 0,
     }
 }
@@ -205,6 +226,10 @@ fn try_print(bytes: &[u8]) -> std::io::Result<()> {
 
 /// Says why we could not work.
 fn fail(message: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "thebot-lint: {}", crate::report::escape_controls(message));
+    let _ = writeln!(
+        std::io::stderr(),
+        "thebot-lint: {}",
+        crate::report::escape_controls(message)
+    );
     2
 }

@@ -15,7 +15,8 @@ pub(super) struct NewArguments {
     /// What the rule looks at
     #[arg(long, value_parser = ["container", "pod", "object", "unit", "chart", "environments"], default_value = "container")]
     scope: String,
-    /// Folder of the rules (default: the first of the configuration's `rules.paths`, else policies/)
+    /// Folder of the rules (default: the first of the configuration's `rules.paths`, else
+    /// policies/)
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
 }
@@ -29,27 +30,51 @@ pub(super) struct TestArguments {
 
 /// `rules.paths` of the configuration that holds here.
 fn configured() -> Vec<PathBuf> {
-    let Some(file) = config::find(Path::new(".")) else { return Vec::new() };
+    let Some(file) = config::find(Path::new(".")) else {
+        return Vec::new();
+    };
     let loaded = config::load(&file, &mut Sources::default(), &mut Vec::new());
-    loaded.map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect()).unwrap_or_default()
+    loaded
+        .map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn new(arguments: &NewArguments) -> ExitCode {
     let id = &arguments.id;
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
     if !id.split('-').all(is_word) {
-        return fail(&format!("`{id}` is no rule id: write lower-case words joined by dashes, as in `team-label-missing`"));
+        return fail(&format!(
+            "`{id}` is no rule id: write lower-case words joined by dashes, as in `team-label-missing`"
+        ));
     }
     if rule::documentation(id).is_some() {
-        return fail(&format!("there is a rule `{id}` already (`thebot-lint explain {id}`)"));
+        return fail(&format!(
+            "there is a rule `{id}` already (`thebot-lint explain {id}`)"
+        ));
     }
     let configured = configured();
-    let folder = arguments.path.clone().or_else(|| configured.iter().find(|p| !p.is_file()).cloned()).unwrap_or_else(|| "policies".into());
+    let folder = arguments
+        .path
+        .clone()
+        .or_else(|| configured.iter().find(|p| !p.is_file()).cloned())
+        .unwrap_or_else(|| "policies".into());
     let scaffold = Scaffold::of(&arguments.scope);
-    let mut files = vec![(folder.join(format!("{id}.yaml")), scaffold.rule.replace("ID", id))];
+    let mut files = vec![(
+        folder.join(format!("{id}.yaml")),
+        scaffold.rule.replace("ID", id),
+    )];
     for (kind, texts) in [("fail", scaffold.fail), ("pass", scaffold.pass)] {
         let case = folder.join("fixtures").join(id).join(kind);
-        files.extend(texts.iter().map(|(name, text)| (case.join(name), text.replace("ID", id))));
+        files.extend(
+            texts
+                .iter()
+                .map(|(name, text)| (case.join(name), text.replace("ID", id))),
+        );
     }
     // What is there is somebody's work.
     if let Some((file, _)) = files.iter().find(|(file, _)| file.exists()) {
@@ -57,20 +82,30 @@ pub(super) fn new(arguments: &NewArguments) -> ExitCode {
     }
     let mut told = String::new();
     for (file, text) in &files {
-        let written = std::fs::create_dir_all(file.parent().unwrap_or(&folder)).and_then(|()| std::fs::write(file, text));
+        let written = std::fs::create_dir_all(file.parent().unwrap_or(&folder))
+            .and_then(|()| std::fs::write(file, text));
         if let Err(error) = written {
             return fail(&format!("cannot write {}: {error}", file.display()));
         }
         let _ = writeln!(told, "Wrote {}", file.display());
     }
-    let _ = writeln!(told, "Try it with `thebot-lint test-rules {}`.", folder.display());
+    let _ = writeln!(
+        told,
+        "Try it with `thebot-lint test-rules {}`.",
+        folder.display()
+    );
     if !configured.contains(&folder) {
-        let _ = writeln!(told, "It runs where the configuration says `rules: {{paths: [{}]}}`.", folder.display());
+        let _ = writeln!(
+            told,
+            "It runs where the configuration says `rules: {{paths: [{}]}}`.",
+            folder.display()
+        );
     }
     print(told.as_bytes())
 }
 
-/// A rule of each scope to start from, which does something, with fixtures (paths below `fail` and `pass`, and texts).
+/// A rule of each scope to start from, which does something, with fixtures (paths below `fail` and
+/// `pass`, and texts).
 struct Scaffold {
     rule: String,
     fail: Vec<(&'static str, String)>,
@@ -79,7 +114,13 @@ struct Scaffold {
 
 impl Scaffold {
     fn of(scope: &str) -> Scaffold {
-        let rule = |title: &str, kinds: &str, deny: &str, at: &str, message: &str, fix: &str, examples: &str| {
+        let rule = |title: &str,
+                    kinds: &str,
+                    deny: &str,
+                    at: &str,
+                    message: &str,
+                    fix: &str,
+                    examples: &str| {
             format!(
                 "id: ID\ntitle: {title}\nseverity: warning                     # error, warning, info\nscope: {scope}\n{kinds}\
                  # CEL: true (or a list with one item for each finding) where the rule is broken.\n\
@@ -120,7 +161,10 @@ impl Scaffold {
                 ),
                 fail: vec![(
                     "deployment.yaml",
-                    deployment(named, "app:1.0", "").replace("serviceAccountName: app\n", "serviceAccountName: default # expect: ID\n"),
+                    deployment(named, "app:1.0", "").replace(
+                        "serviceAccountName: app\n",
+                        "serviceAccountName: default # expect: ID\n",
+                    ),
                 )],
                 pass: vec![("deployment.yaml", deployment(named, "app:1.0", ""))],
             },
@@ -134,7 +178,10 @@ impl Scaffold {
                     "Add one.",
                     "",
                 ),
-                fail: vec![("deployment.yaml", deployment("\n  name: app # expect: ID", "app:1.0", ""))],
+                fail: vec![(
+                    "deployment.yaml",
+                    deployment("\n  name: app # expect: ID", "app:1.0", ""),
+                )],
                 pass: vec![(
                     "deployment.yaml",
                     deployment(named, "app:1.0", "")
@@ -151,8 +198,14 @@ impl Scaffold {
                     "Say in `description` what the chart is for.",
                     "",
                 ),
-                fail: vec![("app/Chart.yaml", "apiVersion: v2\nname: app # expect: ID\nversion: 1.0.0\n".into())],
-                pass: vec![("app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\ndescription: The app.\n".into())],
+                fail: vec![(
+                    "app/Chart.yaml",
+                    "apiVersion: v2\nname: app # expect: ID\nversion: 1.0.0\n".into(),
+                )],
+                pass: vec![(
+                    "app/Chart.yaml",
+                    "apiVersion: v2\nname: app\nversion: 1.0.0\ndescription: The app.\n".into(),
+                )],
             },
             "environments" => Scaffold {
                 rule: rule(
@@ -164,8 +217,18 @@ impl Scaffold {
                     "Set the replicas of prod.",
                     "",
                 ),
-                fail: Scaffold::chart(deployment(named, "app:1.0", "\n  replicas: {{ .Values.replicas }} # expect: ID"), "replicas: 2\n"),
-                pass: Scaffold::chart(deployment(named, "app:1.0", "\n  replicas: {{ .Values.replicas }}"), "replicas: 3\n"),
+                fail: Scaffold::chart(
+                    deployment(
+                        named,
+                        "app:1.0",
+                        "\n  replicas: {{ .Values.replicas }} # expect: ID",
+                    ),
+                    "replicas: 2\n",
+                ),
+                pass: Scaffold::chart(
+                    deployment(named, "app:1.0", "\n  replicas: {{ .Values.replicas }}"),
+                    "replicas: 3\n",
+                ),
             },
             _ => Scaffold {
                 rule: rule(
@@ -177,7 +240,10 @@ impl Scaffold {
                     "Add the label `team`.",
                     "",
                 ),
-                fail: vec![("deployment.yaml", deployment(" # expect: ID\n  name: app", "app:1.0", ""))],
+                fail: vec![(
+                    "deployment.yaml",
+                    deployment(" # expect: ID\n  name: app", "app:1.0", ""),
+                )],
                 pass: vec![("deployment.yaml", deployment(labelled, "app:1.0", ""))],
             },
         }
@@ -186,7 +252,10 @@ impl Scaffold {
     /// A chart with an environment `prod`.
     fn chart(template: String, prod: &str) -> Vec<(&'static str, String)> {
         vec![
-            ("app/Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n".into()),
+            (
+                "app/Chart.yaml",
+                "apiVersion: v2\nname: app\nversion: 1.0.0\n".into(),
+            ),
             ("app/values.yaml", "replicas: 1\n".into()),
             ("app/values-prod.yaml", prod.into()),
             ("app/templates/deployment.yaml", template),
@@ -195,9 +264,15 @@ impl Scaffold {
 }
 
 pub(super) fn test(arguments: &TestArguments) -> ExitCode {
-    let paths = if arguments.paths.is_empty() { configured() } else { arguments.paths.clone() };
+    let paths = if arguments.paths.is_empty() {
+        configured()
+    } else {
+        arguments.paths.clone()
+    };
     if paths.is_empty() {
-        return fail("there are no rules to test: give a PATH, or `rules: {paths: [...]}` in .thebot-lint.yaml");
+        return fail(
+            "there are no rules to test: give a PATH, or `rules: {paths: [...]}` in .thebot-lint.yaml",
+        );
     }
     if let Some(path) = paths.iter().find(|p| !p.exists()) {
         return fail(&format!("no such file or folder: {}", path.display()));
@@ -211,32 +286,75 @@ pub(super) fn test(arguments: &TestArguments) -> ExitCode {
     for diagnostic in &found {
         let source = sources.get(diagnostic.span.source);
         let (line, column) = source.locate(diagnostic.span.start);
-        let help = diagnostic.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        let _ = writeln!(told, "FAIL {}:{line}:{column}: {}{help}", source.name, diagnostic.message);
+        let help = diagnostic
+            .help
+            .as_ref()
+            .map(|h| format!(" ({h})"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            told,
+            "FAIL {}:{line}:{column}: {}{help}",
+            source.name, diagnostic.message
+        );
     }
     let count = rules.len();
     for own in rules {
         let (definition, file) = (own.definition.clone(), own.file.clone());
         let mut trials = trial::examples(&definition, &own.alone());
-        trials.extend(fixtures_of(&file, &definition.id, &paths).iter().flat_map(|f| trial::fixtures(&definition.id, f, &paths)));
+        trials.extend(
+            fixtures_of(&file, &definition.id, &paths)
+                .iter()
+                .flat_map(|f| trial::fixtures(&definition.id, f, &paths)),
+        );
         if rule::documentation(&definition.id).is_some() {
-            trials.push(Trial { what: file.display().to_string(), failure: Some(format!("there is a built-in rule `{}`", definition.id)) });
+            trials.push(Trial {
+                what: file.display().to_string(),
+                failure: Some(format!("there is a built-in rule `{}`", definition.id)),
+            });
         }
         if trials.is_empty() {
-            let lacks = if matches!(definition.scope, Scope::Chart | Scope::Environments) { "no fixtures" } else { "no examples and no fixtures" };
-            let _ = writeln!(told, "none {}: {lacks}, so nothing was tried", definition.id);
+            let lacks = if matches!(definition.scope, Scope::Chart | Scope::Environments) {
+                "no fixtures"
+            } else {
+                "no examples and no fixtures"
+            };
+            let _ = writeln!(
+                told,
+                "none {}: {lacks}, so nothing was tried",
+                definition.id
+            );
             continue;
         }
         let failures: Vec<&Trial> = trials.iter().filter(|t| t.failure.is_some()).collect();
         broken += usize::from(!failures.is_empty());
         if failures.is_empty() {
-            let _ = writeln!(told, "ok   {}: {}", definition.id, counted(trials.len(), "trial"));
+            let _ = writeln!(
+                told,
+                "ok   {}: {}",
+                definition.id,
+                counted(trials.len(), "trial")
+            );
         }
         for trial in failures {
-            let _ = writeln!(told, "FAIL {}: {}: {}", definition.id, trial.what, trial.failure.as_deref().unwrap_or_default());
+            let _ = writeln!(
+                told,
+                "FAIL {}: {}: {}",
+                definition.id,
+                trial.what,
+                trial.failure.as_deref().unwrap_or_default()
+            );
         }
     }
-    let _ = writeln!(told, "{}, {}.", counted(count, "rule"), if broken == 0 { "all fine".into() } else { format!("{broken} failed") });
+    let _ = writeln!(
+        told,
+        "{}, {}.",
+        counted(count, "rule"),
+        if broken == 0 {
+            "all fine".into()
+        } else {
+            format!("{broken} failed")
+        }
+    );
     match print(crate::report::escape_controls(&told).as_bytes()) {
         0 => u8::from(broken > 0),
         code => code,
@@ -247,10 +365,12 @@ pub(super) fn test(arguments: &TestArguments) -> ExitCode {
 fn fixtures_of(file: &Path, id: &str, paths: &[PathBuf]) -> Option<PathBuf> {
     let folders = file.ancestors().skip(1);
     let top = paths.iter().find(|path| file.starts_with(path));
-    folders.take_while(|folder| top.is_none_or(|top| top.is_file() || folder.starts_with(top))).find_map(|folder| {
-        let fixtures = folder.join("fixtures").join(id);
-        fixtures.is_dir().then_some(fixtures)
-    })
+    folders
+        .take_while(|folder| top.is_none_or(|top| top.is_file() || folder.starts_with(top)))
+        .find_map(|folder| {
+            let fixtures = folder.join("fixtures").join(id);
+            fixtures.is_dir().then_some(fixtures)
+        })
 }
 
 fn counted(n: usize, what: &str) -> String {

@@ -1,4 +1,5 @@
-//! `thebot-lint template`: Helm's `template` command, with its arguments, its bytes on stdout and its texts on stderr.
+//! `thebot-lint template`: Helm's `template` command, with its arguments, its bytes on stdout and
+//! its texts on stderr.
 
 mod provenance;
 
@@ -23,10 +24,21 @@ pub(super) struct Arguments {
     #[arg(value_name = "[NAME] CHART", required = true, num_args = 1..)]
     positional: Vec<String>,
     /// Namespace of the release
-    #[arg(short, long, env = "HELM_NAMESPACE", default_value = "default", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        env = "HELM_NAMESPACE",
+        default_value = "default",
+        hide_env_values = true
+    )]
     namespace: String,
     /// Values file; may be given several times or as a list with commas
-    #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
+    #[arg(
+        short = 'f',
+        long = "values",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     values: Vec<String>,
     /// Set a value: key1=val1,key2=val2
     #[arg(long, value_name = "KEY=VALUE")]
@@ -91,14 +103,21 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// What clap makes of arguments that are written plainly, each flag a word and its value the next: a render of a small chart is over in four
-    /// milliseconds, of which clap would take a twentieth. None for anything else, which is left to clap.
+    /// What clap makes of arguments that are written plainly, each flag a word and its value the
+    /// next: a render of a small chart is over in four milliseconds, of which clap would take a
+    /// twentieth. None for anything else, which is left to clap.
     pub(super) fn of_plain(words: impl Iterator<Item = OsString>) -> Option<Arguments> {
         if std::env::var_os("HELM_NAMESPACE").is_some() {
             return None;
         }
-        let mut words = words.map(|word| word.into_string().ok().filter(|word| !word.is_empty())).peekable();
-        let mut made = Arguments { namespace: "default".into(), helm: "3".into(), ..Arguments::default() };
+        let mut words = words
+            .map(|word| word.into_string().ok().filter(|word| !word.is_empty()))
+            .peekable();
+        let mut made = Arguments {
+            namespace: "default".into(),
+            helm: "3".into(),
+            ..Arguments::default()
+        };
         while let Some(word) = words.next() {
             let word = word?;
             if !word.starts_with('-') {
@@ -106,7 +125,9 @@ impl Arguments {
                     return None;
                 }
                 made.positional.push(word);
-                while let Some(more) = words.next_if(|word| word.as_ref().is_some_and(|word| !word.starts_with('-'))) {
+                while let Some(more) =
+                    words.next_if(|word| word.as_ref().is_some_and(|word| !word.starts_with('-')))
+                {
                     made.positional.extend(more);
                 }
                 continue;
@@ -124,7 +145,9 @@ impl Arguments {
                         "-n" | "--namespace" => made.namespace = value,
                         "--kube-version" => made.kube_version = Some(value),
                         "-f" | "--values" if !value.contains(',') => made.values.push(value),
-                        "-a" | "--api-versions" if !value.contains(',') => made.api_versions.push(value),
+                        "-a" | "--api-versions" if !value.contains(',') => {
+                            made.api_versions.push(value)
+                        }
                         "--set" => made.set.push(value),
                         "--set-string" => made.set_string.push(value),
                         "-s" | "--show-only" => made.show_only.push(value),
@@ -146,7 +169,10 @@ const REFUSED: [(&str, &str); 43] = [
     ("ca-file", NETWORK),
     ("cert-file", NETWORK),
     ("create-namespace", CLUSTER),
-    ("dependency-update", "run `helm dependency build` first: charts are read as they are"),
+    (
+        "dependency-update",
+        "run `helm dependency build` first: charts are read as they are",
+    ),
     ("description", CLUSTER),
     ("devel", NETWORK),
     ("disable-openapi-validation", CLUSTER),
@@ -171,8 +197,14 @@ const REFUSED: [(&str, &str); 43] = [
     ("pass-credentials", NETWORK),
     ("password", NETWORK),
     ("plain-http", NETWORK),
-    ("post-renderer", "no other program is run; pipe the output into it"),
-    ("post-renderer-args", "no other program is run; pipe the output into it"),
+    (
+        "post-renderer",
+        "no other program is run; pipe the output into it",
+    ),
+    (
+        "post-renderer-args",
+        "no other program is run; pipe the output into it",
+    ),
     ("release-name", "it belongs to --output-dir"),
     ("render-subchart-notes", "notes are not printed"),
     ("replace", CLUSTER),
@@ -180,7 +212,10 @@ const REFUSED: [(&str, &str); 43] = [
     ("take-ownership", CLUSTER),
     ("timeout", CLUSTER),
     ("username", NETWORK),
-    ("validate", "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would"),
+    (
+        "validate",
+        "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would",
+    ),
     ("verify", NETWORK),
     ("version", NETWORK),
     ("wait", CLUSTER),
@@ -189,15 +224,26 @@ const REFUSED: [(&str, &str); 43] = [
 
 /// Why a flag that clap does not know is missing, if Helm has it.
 pub(super) fn refused(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
-    let (_, why) = REFUSED.iter().find(|(name, _)| flag.strip_prefix("--") == Some(name))?;
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let (_, why) = REFUSED
+        .iter()
+        .find(|(name, _)| flag.strip_prefix("--") == Some(name))?;
     Some(format!("{flag} of Helm is not supported: {why}"))
 }
 
 /// Renders and prints.
 pub(super) fn run(arguments: Arguments) -> super::ExitCode {
-    if let Some(url) = arguments.values.iter().chain(arguments.positional.last()).find(|v| v.contains("://")) {
-        return super::fail(&format!("{url}: nothing is fetched from the network; download it first"));
+    if let Some(url) = arguments
+        .values
+        .iter()
+        .chain(arguments.positional.last())
+        .find(|v| v.contains("://"))
+    {
+        return super::fail(&format!(
+            "{url}: nothing is fetched from the network; download it first"
+        ));
     }
     match render(&arguments) {
         Ok(code) => code,
@@ -218,7 +264,9 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if arguments.helm == "4" {
         capabilities.helm.version = "v4.3.1".into();
     }
-    capabilities.api_versions.extend(arguments.api_versions.iter().cloned().map(Into::into));
+    capabilities
+        .api_versions
+        .extend(arguments.api_versions.iter().cloned().map(Into::into));
     let (release, path) = name_and_chart(arguments)?;
     let environment = Environment {
         values: arguments.values.clone(),
@@ -230,7 +278,9 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     };
     let mut sources = Sources::default();
     let chart = load(&path, &mut sources, arguments)?;
-    let inputs = environment.prepare(&chart, &mut sources).map_err(|e| e.message)?;
+    let inputs = environment
+        .prepare(&chart, &mut sources)
+        .map_err(|e| e.message)?;
     let options = render::Options {
         capabilities: &capabilities,
         others: &[],
@@ -239,11 +289,20 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         skip_schema: arguments.skip_schema_validation,
         limits: Limits::default(),
     };
-    // The program ends with the answer: giving all of it back piece by piece would take a tenth of the time.
+    // The program ends with the answer: giving all of it back piece by piece would take a tenth of
+    // the time.
     let chart = ManuallyDrop::new(chart);
     let cache = ManuallyDrop::new(Cache::default());
     let mut sources = ManuallyDrop::new(sources);
-    let mut rendered = ManuallyDrop::new(render::render(&chart, &sources, &environment, &inputs, options, &cache, 1));
+    let mut rendered = ManuallyDrop::new(render::render(
+        &chart,
+        &sources,
+        &environment,
+        &inputs,
+        options,
+        &cache,
+        1,
+    ));
     for warning in &rendered.warnings {
         eprintln!("{}", escape_controls(warning));
     }
@@ -252,7 +311,11 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     }
     sources.adopt(1, std::mem::take(&mut rendered.derived));
     let selection = Selection {
-        helm: if arguments.helm == "4" { Helm::Four } else { Helm::Three },
+        helm: if arguments.helm == "4" {
+            Helm::Four
+        } else {
+            Helm::Three
+        },
         include_crds: arguments.include_crds,
         skip_tests: arguments.skip_tests,
         no_hooks: arguments.no_hooks,
@@ -281,8 +344,18 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     }
 }
 
-fn show(arguments: &Arguments, printed: &Printed, chart: &Chart, inputs: &chart::environments::Inputs, sources: &Sources) -> super::ExitCode {
-    if arguments.provenance { super::print(&provenance::lines(printed, chart, inputs, sources)) } else { super::print(&printed.bytes) }
+fn show(
+    arguments: &Arguments,
+    printed: &Printed,
+    chart: &Chart,
+    inputs: &chart::environments::Inputs,
+    sources: &Sources,
+) -> super::ExitCode {
+    if arguments.provenance {
+        super::print(&provenance::lines(printed, chart, inputs, sources))
+    } else {
+        super::print(&printed.bytes)
+    }
 }
 
 fn message_of(problem: &Problem, helm: Helm) -> String {
@@ -294,7 +367,11 @@ fn message_of(problem: &Problem, helm: Helm) -> String {
 
 fn text_of(problem: &Problem, helm: Helm) -> String {
     let message = message_of(problem, helm);
-    if problem.has_release() { format!("{message}\n\nUse --debug flag to render out invalid YAML") } else { message }
+    if problem.has_release() {
+        format!("{message}\n\nUse --debug flag to render out invalid YAML")
+    } else {
+        message
+    }
 }
 
 fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Chart, String> {
@@ -308,7 +385,9 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
         });
     }
-    let options = chart::Options { follow_symlinks: arguments.follow_symlinks };
+    let options = chart::Options {
+        follow_symlinks: arguments.follow_symlinks,
+    };
     chart::load(path, sources, options).map_err(|error| match error.help {
         Some(help) if error.rule == "symlink-outside-chart" => format!("{}; {help}", error.message),
         _ => error.message,
@@ -316,7 +395,12 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
 }
 
 fn flags(arguments: &Arguments) -> Vec<(FlagKind, String)> {
-    let of = |kind, texts: &[String]| texts.iter().map(move |text| (kind, text.clone())).collect::<Vec<_>>();
+    let of = |kind, texts: &[String]| {
+        texts
+            .iter()
+            .map(move |text| (kind, text.clone()))
+            .collect::<Vec<_>>()
+    };
     [
         of(FlagKind::Json, &arguments.set_json),
         of(FlagKind::Set, &arguments.set),
@@ -334,12 +418,22 @@ fn name_and_chart(arguments: &Arguments) -> Result<(String, String), String> {
             None | Some("") => Ok(("release-name".into(), chart.clone())),
             Some(template) => Ok((name_from(template)?, chart.clone())),
         },
-        [_, _] if arguments.generate_name => Err("cannot set --generate-name and also specify a name".into()),
-        [_, _] if arguments.name_template.as_deref().is_some_and(|t| !t.is_empty()) => {
+        [_, _] if arguments.generate_name => {
+            Err("cannot set --generate-name and also specify a name".into())
+        }
+        [_, _]
+            if arguments
+                .name_template
+                .as_deref()
+                .is_some_and(|t| !t.is_empty()) =>
+        {
             Err("cannot set --name-template and also specify a name".into())
         }
         [name, chart] => Ok((name.clone(), chart.clone())),
-        [_, _, more @ ..] => Err(format!("expected at most two arguments, unexpected arguments: {}", more.join(", "))),
+        [_, _, more @ ..] => Err(format!(
+            "expected at most two arguments, unexpected arguments: {}",
+            more.join(", ")
+        )),
         [] => Err("\"helm template\" requires at least 1 argument".into()),
     }
 }
@@ -347,15 +441,24 @@ fn name_and_chart(arguments: &Arguments) -> Result<(String, String), String> {
 fn name_from(template: &str) -> Result<String, String> {
     with_stack(|| {
         let mut sources = Sources::default();
-        let source = sources.add(Source::new("--name-template", template.as_bytes(), SourceKind::Flag));
+        let source = sources.add(Source::new(
+            "--name-template",
+            template.as_bytes(),
+            SourceKind::Flag,
+        ));
         let mut templates = Templates::new();
         templates.add("name-template", source, template.as_bytes());
         if let Some(error) = templates.errors().first() {
             return Err(error.message.clone());
         }
         let mut renderer = Renderer::new(&templates, 1, "", Limits::default());
-        let name = renderer.execute("name-template", &Value::nil()).map_err(|e| e.message)?;
-        Ok(name.as_text().map(|t| t.to_str().into_owned()).unwrap_or_default())
+        let name = renderer
+            .execute("name-template", &Value::nil())
+            .map_err(|e| e.message)?;
+        Ok(name
+            .as_text()
+            .map(|t| t.to_str().into_owned())
+            .unwrap_or_default())
     })
 }
 
@@ -405,11 +508,25 @@ mod tests {
             let mut below = |n: usize| random.next() as usize % n;
             // Mostly those that begin as most do.
             let count = below(9);
-            let words: Vec<&str> = (0..count).map(|i| if i < 2 && below(2) == 0 { WORDS[i] } else { WORDS[below(WORDS.len())] }).collect();
-            let Some(made) = Arguments::of_plain(words.iter().map(OsString::from)) else { continue };
+            let words: Vec<&str> = (0..count)
+                .map(|i| {
+                    if i < 2 && below(2) == 0 {
+                        WORDS[i]
+                    } else {
+                        WORDS[below(WORDS.len())]
+                    }
+                })
+                .collect();
+            let Some(made) = Arguments::of_plain(words.iter().map(OsString::from)) else {
+                continue;
+            };
             plain += 1;
-            match Cli::try_parse_from(["thebot-lint", "template"].iter().chain(&words)).map(|cli| cli.command) {
-                Ok(Some(Command::Template(parsed))) => assert_eq!(format!("{made:?}"), format!("{parsed:?}"), "{words:?}"),
+            match Cli::try_parse_from(["thebot-lint", "template"].iter().chain(&words))
+                .map(|cli| cli.command)
+            {
+                Ok(Some(Command::Template(parsed))) => {
+                    assert_eq!(format!("{made:?}"), format!("{parsed:?}"), "{words:?}")
+                }
                 other => panic!("{words:?}: {other:?}"),
             }
         }

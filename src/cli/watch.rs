@@ -1,5 +1,6 @@
-//! `--watch`: lints again whenever a file changes on which the verdict may rest. The files are looked at a few times a second: that works on
-//! every file system, mounted and remote ones included, and a chart has few files.
+//! `--watch`: lints again whenever a file changes on which the verdict may rest. The files are
+//! looked at a few times a second: that works on every file system, mounted and remote ones
+//! included, and a chart has few files.
 
 use super::{ExitCode, fail, try_print};
 use crate::unit::{self, Unit};
@@ -11,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Lints, and again after each change, until somebody stops the process or nobody reads any more. `written` are the files that a lint
-/// writes itself.
+/// Lints, and again after each change, until somebody stops the process or nobody reads any more.
+/// `written` are the files that a lint writes itself.
 pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) -> ExitCode {
     if options.paths.iter().any(|path| path.as_os_str() == "-") {
         return fail("--watch needs files: stdin (`-`) is read once");
@@ -24,7 +25,11 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
             return 0;
         }
         lint();
-        let _ = writeln!(std::io::stderr(), "Watching {}; Ctrl-C ends.", count(seen.0.len()));
+        let _ = writeln!(
+            std::io::stderr(),
+            "Watching {}; Ctrl-C ends.",
+            count(seen.0.len())
+        );
         let now = loop {
             std::thread::sleep(PAUSE);
             let now = Snapshot::take(options, written);
@@ -32,7 +37,11 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
                 break now;
             }
         };
-        let _ = writeln!(std::io::stderr(), "Changed: {}", crate::report::escape_controls(&seen.changes(&now)));
+        let _ = writeln!(
+            std::io::stderr(),
+            "Changed: {}",
+            crate::report::escape_controls(&seen.changes(&now))
+        );
         seen = now;
         // An empty line parts the reports, and tells whether somebody still reads them.
         if !terminal && try_print(b"\n").is_err() {
@@ -42,7 +51,11 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
 }
 
 fn count(files: usize) -> String {
-    if files == 1 { "1 file".into() } else { format!("{files} files") }
+    if files == 1 {
+        "1 file".into()
+    } else {
+        format!("{files} files")
+    }
 }
 
 /// What can be seen of the files without reading them.
@@ -55,7 +68,9 @@ impl Snapshot {
         let mut look = |root: &Path, is_chart: bool| {
             // In a chart, also what git ignores is rendered.
             let mut walk = ignore::WalkBuilder::new(root);
-            walk.standard_filters(!is_chart).require_git(false).filter_entry(|entry| entry.file_name() != ".git");
+            walk.standard_filters(!is_chart)
+                .require_git(false)
+                .filter_entry(|entry| entry.file_name() != ".git");
             for entry in walk.build().flatten() {
                 let path = entry.path();
                 if let Ok(data) = std::fs::metadata(path)
@@ -88,12 +103,20 @@ impl Snapshot {
         configurations.dedup();
         for file in configurations {
             look(&file, false);
-            let Ok(config) = config::load(&file, &mut Sources::default(), &mut Vec::new()) else { continue };
+            let Ok(config) = config::load(&file, &mut Sources::default(), &mut Vec::new()) else {
+                continue;
+            };
             let environments = config.environments.iter().flat_map(|e| &e.named);
-            let values = environments.flat_map(|e| &e.values).map(|(file, _)| config.folder.join(file));
+            let values = environments
+                .flat_map(|e| &e.values)
+                .map(|(file, _)| config.folder.join(file));
             let rules = config.rules.paths.iter().map(|(path, _)| path.clone());
             let schemas = config.schema_locations.iter().map(PathBuf::from);
-            values.chain(rules).chain(schemas).chain(config.baseline.clone()).for_each(|path| look(&path, false));
+            values
+                .chain(rules)
+                .chain(schemas)
+                .chain(config.baseline.clone())
+                .for_each(|path| look(&path, false));
         }
         options.baseline.iter().for_each(|path| look(path, false));
         Snapshot(files)

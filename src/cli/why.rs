@@ -32,9 +32,14 @@ pub(super) fn why(arguments: &WhyArguments) -> ExitCode {
         Ok(rendering) => rendering,
         Err(code) => return code,
     };
-    let story = Story { rendering: &rendering, secrets: Secrets::of_chart(&rendering) };
+    let story = Story {
+        rendering: &rendering,
+        secrets: Secrets::of_chart(&rendering),
+    };
     let told = match (&arguments.path, arguments.what.rsplit_once(':')) {
-        (None, Some((file, line))) if line.parse::<usize>().is_ok() => story.of_line(file, line.parse().unwrap_or(0)),
+        (None, Some((file, line))) if line.parse::<usize>().is_ok() => {
+            story.of_line(file, line.parse().unwrap_or(0))
+        }
         (path, _) => story.of_field(&arguments.what, path.as_deref().unwrap_or("")),
     };
     match told {
@@ -45,11 +50,21 @@ pub(super) fn why(arguments: &WhyArguments) -> ExitCode {
 
 /// The objects that `KIND/NAME` names.
 fn objects<'r>(rendering: &'r Rendering, what: &str) -> Result<Vec<&'r Object>, String> {
-    let (kind, name) = what.split_once('/').ok_or_else(|| format!("`{what}` is neither KIND/NAME nor FILE:LINE"))?;
-    let found: Vec<&Object> = rendering.objects().filter(|o| glob(kind, &o.identity.kind) && glob(name, &o.identity.name)).collect();
+    let (kind, name) = what
+        .split_once('/')
+        .ok_or_else(|| format!("`{what}` is neither KIND/NAME nor FILE:LINE"))?;
+    let found: Vec<&Object> = rendering
+        .objects()
+        .filter(|o| glob(kind, &o.identity.kind) && glob(name, &o.identity.name))
+        .collect();
     if found.is_empty() {
-        let all: Vec<String> = rendering.objects().map(|o| format!("{}/{}", o.identity.kind, o.identity.name)).collect();
-        let near = did_you_mean(what, all.iter().map(String::as_str)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+        let all: Vec<String> = rendering
+            .objects()
+            .map(|o| format!("{}/{}", o.identity.kind, o.identity.name))
+            .collect();
+        let near = did_you_mean(what, all.iter().map(String::as_str))
+            .map(|n| format!("; did you mean {n}?"))
+            .unwrap_or_default();
         return Err(format!("no environment renders {what}{near}"));
     }
     Ok(found)
@@ -68,14 +83,20 @@ impl Story<'_> {
         let mut out = String::new();
         for object in objects(rendering, what)? {
             let environment = environment_of(rendering, object);
-            let _ = writeln!(out, "{environment}: {}/{} {path}", object.identity.kind, object.identity.name);
+            let _ = writeln!(
+                out,
+                "{environment}: {}/{} {path}",
+                object.identity.kind, object.identity.name
+            );
             match path.get(&object.root) {
                 Some(node) => {
                     let _ = writeln!(out, "  is {}", self.show(node.span));
                 }
                 None => {
-                    let nearest =
-                        (0..path.0.len()).rev().map(|n| Path(path.0[..n].to_vec())).find(|p| !p.0.is_empty() && p.get(&object.root).is_some());
+                    let nearest = (0..path.0.len())
+                        .rev()
+                        .map(|n| Path(path.0[..n].to_vec()))
+                        .find(|p| !p.0.is_empty() && p.get(&object.root).is_some());
                     let nearest = nearest.map_or("the object".to_string(), |p| p.to_string());
                     let _ = writeln!(out, "  is not set; the nearest that is, {nearest}:");
                 }
@@ -85,21 +106,32 @@ impl Story<'_> {
         Ok(out)
     }
 
-    /// Every rendered line that passes through a line of a template, or takes text from a line of a values file.
+    /// Every rendered line that passes through a line of a template, or takes text from a line of a
+    /// values file.
     fn of_line(&self, file: &str, line: usize) -> Result<String, String> {
         let rendering = self.rendering;
         let sources = &rendering.sources;
         // A path from the chart's folder names one file, whatever others end like it.
-        let named = |id, name: &str| name == file || rendering.chart.relative(sources, id) == Some(file);
+        let named =
+            |id, name: &str| name == file || rendering.chart.relative(sources, id) == Some(file);
         let is_exact = sources.files().any(|(id, s)| named(id, &s.name));
-        let is_meant = |id, name: &str| if is_exact { named(id, name) } else { name.ends_with(&format!("/{file}")) };
+        let is_meant = |id, name: &str| {
+            if is_exact {
+                named(id, name)
+            } else {
+                name.ends_with(&format!("/{file}"))
+            }
+        };
         if !sources.files().any(|(id, s)| is_meant(id, &s.name)) {
-            let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name)).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            let near = did_you_mean(file, sources.files().map(|(_, s)| &*s.name))
+                .map(|n| format!("; did you mean {n}?"))
+                .unwrap_or_default();
             return Err(format!("the chart has no file {file}{near}"));
         }
         let lines = |first: Span, last: u32| {
             let source = sources.get(first.source);
-            is_meant(first.source, &source.name) && (source.line_of(first.start)..=source.line_of(last)).contains(&line)
+            is_meant(first.source, &source.name)
+                && (source.line_of(first.start)..=source.line_of(last)).contains(&line)
         };
         let mut out = String::new();
         for object in rendering.objects() {
@@ -110,7 +142,11 @@ impl Story<'_> {
                 if written() || trace.values.iter().any(|at| lines(*at, at.end)) {
                     let environment = environment_of(rendering, object);
                     let text = self.show(node.span);
-                    let _ = writeln!(out, "{environment}: {}/{} {path} is {text}", object.identity.kind, object.identity.name);
+                    let _ = writeln!(
+                        out,
+                        "{environment}: {}/{} {path} is {text}",
+                        object.identity.kind, object.identity.name
+                    );
                 }
             }
         }
@@ -127,23 +163,53 @@ impl Story<'_> {
         let mut lines = Vec::new();
         for at in trace.templates.iter().map(|at| place(sources, *at)) {
             if !lines.contains(&at) {
-                let _ = writeln!(out, "  {} {at}", if lines.is_empty() { "written at" } else { "through" });
+                let _ = writeln!(
+                    out,
+                    "  {} {at}",
+                    if lines.is_empty() {
+                        "written at"
+                    } else {
+                        "through"
+                    }
+                );
                 lines.push(at);
             }
         }
         for at in &trace.values {
             let _ = writeln!(out, "  set at {}: {}", place(sources, *at), self.show(*at));
             for over in overridden(rendering, *at, environment) {
-                let _ = writeln!(out, "    instead of {}: {}", place(sources, over), self.show(over));
+                let _ = writeln!(
+                    out,
+                    "    instead of {}: {}",
+                    place(sources, over),
+                    self.show(over)
+                );
             }
         }
         for at in &trace.instead {
-            let _ = writeln!(out, "  a fallback: `{}` is not set ({})", self.show(*at), place(sources, *at));
+            let _ = writeln!(
+                out,
+                "  a fallback: `{}` is not set ({})",
+                self.show(*at),
+                place(sources, *at)
+            );
         }
         for (at, taken, decided) in &trace.conditions {
-            let by: Vec<String> = decided.iter().map(|d| format!("{}: {}", place(sources, *d), self.show(*d))).collect();
-            let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
-            let _ = writeln!(out, "  because `{}` is {}{by}", self.show(*at), if *taken { "true" } else { "false" });
+            let by: Vec<String> = decided
+                .iter()
+                .map(|d| format!("{}: {}", place(sources, *d), self.show(*d)))
+                .collect();
+            let by = if by.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", by.join(", "))
+            };
+            let _ = writeln!(
+                out,
+                "  because `{}` is {}{by}",
+                self.show(*at),
+                if *taken { "true" } else { "false" }
+            );
         }
     }
 
@@ -154,29 +220,63 @@ impl Story<'_> {
 }
 
 fn environment_of<'r>(rendering: &'r Rendering, object: &Object) -> &'r str {
-    object.environment.and_then(|i| rendering.environments.get(i as usize)).map_or("", |e| &e.name)
+    object
+        .environment
+        .and_then(|i| rendering.environments.get(i as usize))
+        .map_or("", |e| &e.name)
 }
 
-/// The same path in the files below: values.yaml and the environment's earlier files, the one that was overridden last first.
+/// The same path in the files below: values.yaml and the environment's earlier files, the one that
+/// was overridden last first.
 fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Span> {
-    let environment = rendering.environments.iter().find(|e| e.name == environment);
+    let environment = rendering
+        .environments
+        .iter()
+        .find(|e| e.name == environment);
     let own = rendering.chart.values.iter().map(|(id, _)| *id);
     let files = environment
         .into_iter()
         .flat_map(|e| &e.values)
-        .filter_map(|path| rendering.sources.files().find(|(_, s)| *s.name == **path).map(|(id, _)| id));
+        .filter_map(|path| {
+            rendering
+                .sources
+                .files()
+                .find(|(_, s)| *s.name == **path)
+                .map(|(id, _)| id)
+        });
     let order: Vec<_> = own.chain(files).collect();
-    let read = |id| rendering.values.iter().find(|(known, _)| *known == id).map(|(_, node)| node);
-    let Some(at) = order.iter().position(|id| *id == winner.source) else { return Vec::new() };
-    let Some(path) = read(winner.source).and_then(|root| scalars(root).into_iter().find(|(_, n)| n.span.holds(winner)).map(|(path, _)| path)) else {
+    let read = |id| {
+        rendering
+            .values
+            .iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, node)| node)
+    };
+    let Some(at) = order.iter().position(|id| *id == winner.source) else {
         return Vec::new();
     };
-    order[..at].iter().rev().filter_map(|id| Some(path.get(read(*id)?)?.span)).collect()
+    let Some(path) = read(winner.source).and_then(|root| {
+        scalars(root)
+            .into_iter()
+            .find(|(_, n)| n.span.holds(winner))
+            .map(|(path, _)| path)
+    }) else {
+        return Vec::new();
+    };
+    order[..at]
+        .iter()
+        .rev()
+        .filter_map(|id| Some(path.get(read(*id)?)?.span))
+        .collect()
 }
 
 fn place(sources: &Sources, span: Span) -> String {
     let source = sources.get(span.source);
-    format!("{}:{}", crate::report::escape_controls(&source.name), source.line_of(span.start))
+    format!(
+        "{}:{}",
+        crate::report::escape_controls(&source.name),
+        source.line_of(span.start)
+    )
 }
 
 fn one_line(text: &str) -> String {

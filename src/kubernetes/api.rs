@@ -1,4 +1,5 @@
-//! apiVersion and kind: whether they exist, in which versions, what replaced them; and what each version serves.
+//! apiVersion and kind: whether they exist, in which versions, what replaced them; and what each
+//! version serves.
 
 use super::schema::{self, Kind};
 use super::versions::{oldest, sentence};
@@ -7,7 +8,8 @@ use crate::manifest::Finding;
 use crate::yaml::Path;
 use std::sync::OnceLock;
 
-/// Groups ending in .k8s.io which the Kubernetes project serves through CRDs or aggregated servers: real, but not built in.
+/// Groups ending in .k8s.io which the Kubernetes project serves through CRDs or aggregated servers:
+/// real, but not built in.
 const COMMUNITY: [&str; 7] = [
     "custom.metrics.k8s.io",
     "external.metrics.k8s.io",
@@ -18,36 +20,78 @@ const COMMUNITY: [&str; 7] = [
     "snapshot.storage.k8s.io",
 ];
 
-/// API versions that were gone before 1.20: apiVersion, kinds, the version that dropped them, what to use.
+/// API versions that were gone before 1.20: apiVersion, kinds, the version that dropped them, what
+/// to use.
 const LONG_GONE: [(&str, &[&str], u32, &str); 7] = [
-    ("extensions/v1beta1", &["DaemonSet", "Deployment", "ReplicaSet"], 16, "apps/v1"),
-    ("extensions/v1beta1", &["NetworkPolicy"], 16, "networking.k8s.io/v1"),
+    (
+        "extensions/v1beta1",
+        &["DaemonSet", "Deployment", "ReplicaSet"],
+        16,
+        "apps/v1",
+    ),
+    (
+        "extensions/v1beta1",
+        &["NetworkPolicy"],
+        16,
+        "networking.k8s.io/v1",
+    ),
     ("extensions/v1beta1", &["PodSecurityPolicy"], 16, ""),
-    ("apps/v1beta1", &["ControllerRevision", "Deployment", "StatefulSet"], 16, "apps/v1"),
-    ("apps/v1beta2", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"], 16, "apps/v1"),
+    (
+        "apps/v1beta1",
+        &["ControllerRevision", "Deployment", "StatefulSet"],
+        16,
+        "apps/v1",
+    ),
+    (
+        "apps/v1beta2",
+        &[
+            "ControllerRevision",
+            "DaemonSet",
+            "Deployment",
+            "ReplicaSet",
+            "StatefulSet",
+        ],
+        16,
+        "apps/v1",
+    ),
     ("auditregistration.k8s.io/v1alpha1", &["AuditSink"], 19, ""),
     ("settings.k8s.io/v1alpha1", &["PodPreset"], 20, ""),
 ];
 
-/// Whether the built-in tables can judge this apiVersion and kind, be it as non-existent: the group is a built-in one, or cannot be
-/// anybody else's (a CRD's group has a dot).
+/// Whether the built-in tables can judge this apiVersion and kind, be it as non-existent: the group
+/// is a built-in one, or cannot be anybody else's (a CRD's group has a dot).
 pub(super) fn builtin(api_version: &str, kind: &str) -> bool {
     let (group, _) = schema::split_api_version(api_version);
-    !group.contains('.') || schema::has_group(group) || long_gone(api_version, kind).is_some() || stolen(group, kind)
+    !group.contains('.')
+        || schema::has_group(group)
+        || long_gone(api_version, kind).is_some()
+        || stolen(group, kind)
 }
 
-/// A core kind under a group of the Kubernetes project that does not exist: nobody defines a CRD of that name there.
+/// A core kind under a group of the Kubernetes project that does not exist: nobody defines a CRD of
+/// that name there.
 fn stolen(group: &str, kind: &str) -> bool {
-    group.ends_with(".k8s.io") && !COMMUNITY.contains(&group) && schema::kinds_named(kind).any(|k| k.stable())
+    group.ends_with(".k8s.io")
+        && !COMMUNITY.contains(&group)
+        && schema::kinds_named(kind).any(|k| k.stable())
 }
 
 fn long_gone(api_version: &str, kind: &str) -> Option<(u32, &'static str)> {
-    LONG_GONE.iter().find(|(gone, kinds, ..)| *gone == api_version && kinds.contains(&kind)).map(|&(_, _, since, instead)| (since, instead))
+    LONG_GONE
+        .iter()
+        .find(|(gone, kinds, ..)| *gone == api_version && kinds.contains(&kind))
+        .map(|&(_, _, since, instead)| (since, instead))
 }
 
-/// Judges apiVersion and kind and gives the built-in kind, if it is one in some of `judged`. `defined` tells that a CRD or a schema
-/// location knows the kind.
-pub(super) fn check(api_version: &str, name: &str, judged: Versions, defined: bool, found: &mut Vec<Finding>) -> Option<Kind> {
+/// Judges apiVersion and kind and gives the built-in kind, if it is one in some of `judged`.
+/// `defined` tells that a CRD or a schema location knows the kind.
+pub(super) fn check(
+    api_version: &str,
+    name: &str,
+    judged: Versions,
+    defined: bool,
+    found: &mut Vec<Finding>,
+) -> Option<Kind> {
     let Some(kind) = schema::kind(api_version, name) else {
         // A List is taken apart by whoever sends it.
         if !defined && (api_version, name) != ("v1", "List") {
@@ -75,12 +119,19 @@ pub(super) fn check(api_version: &str, name: &str, judged: Versions, defined: bo
     }
     if !not_yet.is_empty() {
         let from = oldest(kind.versions()).unwrap_or(0);
-        let other = schema::kinds_named(name).find(|k| *k != kind && not_yet.without(k.versions()).is_empty());
+        let other = schema::kinds_named(name)
+            .find(|k| *k != kind && not_yet.without(k.versions()).is_empty());
         found.push(Finding {
             rule: "api-version-unknown".into(),
             severity: Severity::Error,
             message: format!("`{api_version}` {name} is unknown before Kubernetes 1.{from}"),
-            help: other.map(|k| format!("Kubernetes {} has it in {}; choose by `.Capabilities.APIVersions.Has`", sentence(not_yet), k.api_version())),
+            help: other.map(|k| {
+                format!(
+                    "Kubernetes {} has it in {}; choose by `.Capabilities.APIVersions.Has`",
+                    sentence(not_yet),
+                    k.api_version()
+                )
+            }),
             path: at("apiVersion"),
             at_key: false,
             kubernetes: holds(not_yet),
@@ -93,23 +144,34 @@ pub(super) fn check(api_version: &str, name: &str, judged: Versions, defined: bo
             rule: "api-version-disabled".into(),
             severity: Severity::Warning,
             message: format!("`{api_version}` {name} is served only by clusters that turn it on"),
-            help: Some(match instead.filter(|k| off.without(k.served()).is_empty()) {
-                Some(other) => format!("use {}, or start the API server with --runtime-config={api_version}=true", other.api_version()),
-                None => format!("start the API server with --runtime-config={api_version}=true"),
-            }),
+            help: Some(
+                match instead.filter(|k| off.without(k.served()).is_empty()) {
+                    Some(other) => format!(
+                        "use {}, or start the API server with --runtime-config={api_version}=true",
+                        other.api_version()
+                    ),
+                    None => {
+                        format!("start the API server with --runtime-config={api_version}=true")
+                    }
+                },
+            ),
             path: at("apiVersion"),
             at_key: false,
             kubernetes: holds(off),
         });
     }
     let goes = kind.versions().newest().filter(|&v| v < Versions::NEWEST);
-    let outdated = !kind.stable() && instead.is_some_and(|k| k.stable() && present.without(k.versions()).is_empty());
+    let outdated = !kind.stable()
+        && instead.is_some_and(|k| k.stable() && present.without(k.versions()).is_empty());
     if removed.is_empty() && !present.is_empty() && (goes.is_some() || outdated) {
         found.push(Finding {
             rule: "api-version-deprecated".into(),
             severity: Severity::Info,
             message: match goes {
-                Some(last) => format!("`{api_version}` {name} is deprecated, and gone since Kubernetes 1.{}", last + 1),
+                Some(last) => format!(
+                    "`{api_version}` {name} is deprecated, and gone since Kubernetes 1.{}",
+                    last + 1
+                ),
                 None => format!("`{api_version}` {name} is deprecated"),
             },
             help: Some(instead_of(name, instead)),
@@ -123,18 +185,30 @@ pub(super) fn check(api_version: &str, name: &str, judged: Versions, defined: bo
 
 /// The bits of all versions above the newest of `versions`.
 fn above(versions: Versions) -> u32 {
-    versions.newest().map_or(Versions::ALL.0, |v| Versions::ALL.0 & !((1 << (v - Versions::OLDEST + 1)) - 1))
+    versions.newest().map_or(Versions::ALL.0, |v| {
+        Versions::ALL.0 & !((1 << (v - Versions::OLDEST + 1)) - 1)
+    })
 }
 
-/// What to use instead of a kind: the same name in the best version that the newest of `judged` has, its own group preferred.
+/// What to use instead of a kind: the same name in the best version that the newest of `judged`
+/// has, its own group preferred.
 fn replacement(kind: Kind, judged: Versions) -> Option<Kind> {
     let newest = judged.newest()?;
     schema::kinds_named(kind.name())
         .filter(|k| *k != kind && k.versions().contains(newest) && related(kind, *k))
-        .max_by_key(|k| (k.stable(), k.served().contains(newest), k.group() == kind.group(), !k.version().contains("alpha"), k.version()))
+        .max_by_key(|k| {
+            (
+                k.stable(),
+                k.served().contains(newest),
+                k.group() == kind.group(),
+                !k.version().contains("alpha"),
+                k.version(),
+            )
+        })
 }
 
-/// Whether one kind can stand for the other: of one group, or the one that extensions/v1beta1 was split into.
+/// Whether one kind can stand for the other: of one group, or the one that extensions/v1beta1 was
+/// split into.
 fn related(kind: Kind, other: Kind) -> bool {
     kind.group() == other.group() || kind.group() == "extensions"
 }
@@ -151,29 +225,83 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Finding>) {
     let (group, version) = schema::split_api_version(api_version);
     let mut add = |rule: &str, severity, message: String, help: Option<String>, key: &str| {
         let (path, at_key) = (Path::root().key(key), false);
-        found.push(Finding { rule: rule.into(), severity, message, help, path, at_key, kubernetes: None });
+        found.push(Finding {
+            rule: rule.into(),
+            severity,
+            message,
+            help,
+            path,
+            at_key,
+            kubernetes: None,
+        });
     };
     let elsewhere = || best_of(name).map(|k| format!("{name} is in {}", k.api_version()));
     if let Some((since, instead)) = long_gone(api_version, name) {
-        let help = if instead.is_empty() { "nothing replaces it".to_owned() } else { format!("use {instead}") };
-        add("api-version-removed", Severity::Error, format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"), Some(help), "apiVersion");
-    } else if version.contains('/') {
-        let message = format!("`{api_version}` is no apiVersion: it is GROUP/VERSION, or VERSION alone for the core group");
-        add("api-version-unknown", Severity::Error, message, elsewhere(), "apiVersion");
-    } else if schema::has_group(group) {
-        let of_version = || schema::kinds().filter(|k| k.group() == group && k.version() == version);
-        if of_version().next().is_some() && best_of(name).is_none_or(|k| k.group() == group && k.version() == version) {
-            let help = near_kind(name, of_version().map(Kind::name)).map(|k| format!("did you mean {k}?"));
-            add("api-version-unknown", Severity::Error, format!("`{api_version}` has no kind {name}"), help, "kind");
+        let help = if instead.is_empty() {
+            "nothing replaces it".to_owned()
         } else {
-            let help = elsewhere().or_else(|| near_kind(name, schema::kinds().map(Kind::name)).map(|k| format!("did you mean {k}?")));
-            let message =
-                if of_version().next().is_some() { format!("`{api_version}` has no kind {name}") } else { format!("`{api_version}` does not exist") };
-            add("api-version-unknown", Severity::Error, message, help, "apiVersion");
+            format!("use {instead}")
+        };
+        add(
+            "api-version-removed",
+            Severity::Error,
+            format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
+            Some(help),
+            "apiVersion",
+        );
+    } else if version.contains('/') {
+        let message = format!(
+            "`{api_version}` is no apiVersion: it is GROUP/VERSION, or VERSION alone for the core group"
+        );
+        add(
+            "api-version-unknown",
+            Severity::Error,
+            message,
+            elsewhere(),
+            "apiVersion",
+        );
+    } else if schema::has_group(group) {
+        let of_version =
+            || schema::kinds().filter(|k| k.group() == group && k.version() == version);
+        if of_version().next().is_some()
+            && best_of(name).is_none_or(|k| k.group() == group && k.version() == version)
+        {
+            let help =
+                near_kind(name, of_version().map(Kind::name)).map(|k| format!("did you mean {k}?"));
+            add(
+                "api-version-unknown",
+                Severity::Error,
+                format!("`{api_version}` has no kind {name}"),
+                help,
+                "kind",
+            );
+        } else {
+            let help = elsewhere().or_else(|| {
+                near_kind(name, schema::kinds().map(Kind::name))
+                    .map(|k| format!("did you mean {k}?"))
+            });
+            let message = if of_version().next().is_some() {
+                format!("`{api_version}` has no kind {name}")
+            } else {
+                format!("`{api_version}` does not exist")
+            };
+            add(
+                "api-version-unknown",
+                Severity::Error,
+                message,
+                help,
+                "apiVersion",
+            );
         }
     } else if !group.contains('.') || stolen(group, name) {
         let help = elsewhere().or_else(|| near_group(group).map(|g| format!("did you mean {g}?")));
-        add("api-version-unknown", Severity::Error, format!("`{api_version}` does not exist: there is no API group `{group}`"), help, "apiVersion");
+        add(
+            "api-version-unknown",
+            Severity::Error,
+            format!("`{api_version}` does not exist: there is no API group `{group}`"),
+            help,
+            "apiVersion",
+        );
     } else if group.ends_with(".k8s.io") && !COMMUNITY.contains(&group) {
         let help = near_group(group).map_or_else(
             || "no version of Kubernetes serves it; if a CustomResourceDefinition does, give its schema by --schema-location".to_owned(),
@@ -191,37 +319,63 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Finding>) {
 
 /// The best home of a kind: stable, and present in the newest version.
 fn best_of(name: &str) -> Option<Kind> {
-    schema::kinds_named(name)
-        .max_by_key(|k| (k.versions().newest(), k.stable(), !k.version().contains("alpha"), k.group() != "events.k8s.io", k.version()))
+    schema::kinds_named(name).max_by_key(|k| {
+        (
+            k.versions().newest(),
+            k.stable(),
+            !k.version().contains("alpha"),
+            k.group() != "events.k8s.io",
+            k.version(),
+        )
+    })
 }
 
 /// The kind that was meant: plural and lower case are near whatever their length.
 fn near_kind(name: &str, kinds: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let kinds: Vec<&'static str> = kinds.collect();
     let plain = name.to_lowercase();
-    let singular = plain.strip_suffix("es").filter(|s| s.ends_with("ss")).or(plain.strip_suffix('s')).unwrap_or(&plain);
-    let same = kinds.iter().copied().find(|k| k.to_lowercase() == plain || k.to_lowercase() == singular);
+    let singular = plain
+        .strip_suffix("es")
+        .filter(|s| s.ends_with("ss"))
+        .or(plain.strip_suffix('s'))
+        .unwrap_or(&plain);
+    let same = kinds
+        .iter()
+        .copied()
+        .find(|k| k.to_lowercase() == plain || k.to_lowercase() == singular);
     same.or_else(|| did_you_mean(name, kinds))
 }
 
 fn near_group(group: &str) -> Option<&'static str> {
-    let mut groups: Vec<&'static str> = schema::kinds().map(Kind::group).filter(|g| !g.is_empty()).chain(COMMUNITY).collect();
+    let mut groups: Vec<&'static str> = schema::kinds()
+        .map(Kind::group)
+        .filter(|g| !g.is_empty())
+        .chain(COMMUNITY)
+        .collect();
     groups.sort_unstable();
     groups.dedup();
     let label = |g: &str| g.split('.').next().unwrap_or_default().to_owned();
     let first = label(group);
     let near = |g: &&str| strsim::damerau_levenshtein(&first, &label(g)) <= 1 + first.len() / 4;
-    let begins = |g: &&str| first.len() > 3 && (label(g).starts_with(&first) || first.starts_with(&label(g)));
+    let begins = |g: &&str| {
+        first.len() > 3 && (label(g).starts_with(&first) || first.starts_with(&label(g)))
+    };
     let named = groups.iter().copied();
-    did_you_mean(group, named.clone().filter(near)).or_else(|| named.clone().find(|g| label(g) == first)).or_else(|| named.clone().find(begins))
+    did_you_mean(group, named.clone().filter(near))
+        .or_else(|| named.clone().find(|g| label(g) == first))
+        .or_else(|| named.clone().find(begins))
 }
 
-/// What `.Capabilities.APIVersions` of a cluster of version 1.`minor` holds by default: `apps/v1` and `apps/v1/Deployment`, sorted.
-/// CustomResourceDefinitions and what a cluster turns on by hand are not in it.
+/// What `.Capabilities.APIVersions` of a cluster of version 1.`minor` holds by default: `apps/v1`
+/// and `apps/v1/Deployment`, sorted. CustomResourceDefinitions and what a cluster turns on by hand
+/// are not in it.
 pub fn served(minor: u32) -> Vec<&'static str> {
     static ALL: OnceLock<Vec<(String, Versions)>> = OnceLock::new();
     let all = ALL.get_or_init(list_served);
-    all.iter().filter(|(_, versions)| versions.contains(minor)).map(|(name, _)| &**name).collect()
+    all.iter()
+        .filter(|(_, versions)| versions.contains(minor))
+        .map(|(name, _)| &**name)
+        .collect()
 }
 
 /// What is served in any version, sorted.
@@ -247,23 +401,65 @@ fn list_served() -> Vec<(String, Versions)> {
 mod tests {
     use super::*;
 
-    fn said(api_version: &str, name: &str, judged: Versions) -> Vec<(String, Severity, String, Option<Versions>)> {
+    fn said(
+        api_version: &str,
+        name: &str,
+        judged: Versions,
+    ) -> Vec<(String, Severity, String, Option<Versions>)> {
         let mut found = Vec::new();
         check(api_version, name, judged, false, &mut found);
-        found.into_iter().map(|f| (f.rule.to_string(), f.severity, format!("{}; {}", f.message, f.help.unwrap_or_default()), f.kubernetes)).collect()
+        found
+            .into_iter()
+            .map(|f| {
+                (
+                    f.rule.to_string(),
+                    f.severity,
+                    format!("{}; {}", f.message, f.help.unwrap_or_default()),
+                    f.kubernetes,
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn kinds_come_and_go() {
         let both = Versions::minor(22).or(Versions::minor(30));
-        let [(rule, _, text, holds)] = &said("autoscaling/v2", "HorizontalPodAutoscaler", both)[..] else { panic!() };
-        assert_eq!((rule.as_str(), *holds), ("api-version-unknown", Some(Versions::minor(22))));
-        assert!(text.starts_with("`autoscaling/v2` HorizontalPodAutoscaler is unknown before Kubernetes 1.23; "), "{text}");
-        let [(rule, severity, text, holds)] = &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(25))[..] else { panic!() };
-        assert_eq!((rule.as_str(), *severity, *holds), ("api-version-removed", Severity::Error, None));
-        assert_eq!(text, "`policy/v1beta1` PodDisruptionBudget is gone since Kubernetes 1.25; use policy/v1");
-        let [(rule, severity, ..)] = &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(22))[..] else { panic!() };
-        assert_eq!((rule.as_str(), *severity), ("api-version-deprecated", Severity::Info));
+        let [(rule, _, text, holds)] = &said("autoscaling/v2", "HorizontalPodAutoscaler", both)[..]
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (rule.as_str(), *holds),
+            ("api-version-unknown", Some(Versions::minor(22)))
+        );
+        assert!(
+            text.starts_with(
+                "`autoscaling/v2` HorizontalPodAutoscaler is unknown before Kubernetes 1.23; "
+            ),
+            "{text}"
+        );
+        let [(rule, severity, text, holds)] =
+            &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(25))[..]
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (rule.as_str(), *severity, *holds),
+            ("api-version-removed", Severity::Error, None)
+        );
+        assert_eq!(
+            text,
+            "`policy/v1beta1` PodDisruptionBudget is gone since Kubernetes 1.25; use policy/v1"
+        );
+        let [(rule, severity, ..)] =
+            &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(22))[..]
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (rule.as_str(), *severity),
+            ("api-version-deprecated", Severity::Info)
+        );
         assert_eq!(said("apps/v1", "Deployment", Versions::ALL), []);
     }
 
@@ -281,12 +477,18 @@ mod tests {
             ("a/b/c", "Pod", "Pod is in v1"),
         ] {
             let said = said(api_version, kind, Versions::ALL);
-            assert!(matches!(&said[..], [(_, Severity::Error, text, None)] if text.ends_with(hint)), "{api_version} {kind}: {said:?}");
+            assert!(
+                matches!(&said[..], [(_, Severity::Error, text, None)] if text.ends_with(hint)),
+                "{api_version} {kind}: {said:?}"
+            );
         }
         assert!(
             matches!(&said("network.k8s.io/v1", "Thing", Versions::ALL)[..], [(_, Severity::Warning, text, _)] if text.ends_with("did you mean networking.k8s.io?"))
         );
-        assert_eq!(said("gateway.networking.k8s.io/v1", "Gateway", Versions::ALL), []);
+        assert_eq!(
+            said("gateway.networking.k8s.io/v1", "Gateway", Versions::ALL),
+            []
+        );
         assert_eq!(said("cert-manager.io/v1", "Certificate", Versions::ALL), []);
     }
 
@@ -299,6 +501,10 @@ mod tests {
                 && has(20, "extensions/v1beta1/Ingress")
                 && has(31, "flowcontrol.apiserver.k8s.io/v1beta3")
         );
-        assert!(!has(37, "policy/v1beta1") && !has(37, "admissionregistration.k8s.io/v1beta1") && !has(30, "resource.k8s.io/v1alpha2"));
+        assert!(
+            !has(37, "policy/v1beta1")
+                && !has(37, "admissionregistration.k8s.io/v1beta1")
+                && !has(30, "resource.k8s.io/v1alpha2")
+        );
     }
 }

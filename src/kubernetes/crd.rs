@@ -1,6 +1,7 @@
-//! Kinds that CustomResourceDefinitions define, judged as the server's apiextensions judges them: structure with pruning told (unknown
-//! fields), defaults taken for given, then the value rules of the schema. The schema is read where it stands, in the definition's own
-//! document; nothing is compiled but its patterns, once each.
+//! Kinds that CustomResourceDefinitions define, judged as the server's apiextensions judges them:
+//! structure with pruning told (unknown fields), defaults taken for given, then the value rules of
+//! the schema. The schema is read where it stands, in the definition's own document; nothing is
+//! compiled but its patterns, once each.
 
 use super::scalars;
 use super::walk;
@@ -15,7 +16,8 @@ use std::sync::{Arc, Mutex};
 const MAX_DEPTH: usize = 100;
 /// No more findings for one object than anybody reads.
 const MAX_FINDINGS: usize = 200;
-/// `allOf`, `anyOf`, `oneOf`, `not` multiply; an object that needs more steps goes unjudged from there.
+/// `allOf`, `anyOf`, `oneOf`, `not` multiply; an object that needs more steps goes unjudged from
+/// there.
 const MAX_STEPS: usize = 1_000_000;
 
 /// The CustomResourceDefinitions of a unit.
@@ -37,15 +39,25 @@ pub struct CustomKind {
 }
 
 impl Crds {
-    /// Takes in a CustomResourceDefinition (v1 or v1beta1); any other object, and what is no good definition, is nothing.
+    /// Takes in a CustomResourceDefinition (v1 or v1beta1); any other object, and what is no good
+    /// definition, is nothing.
     pub fn add(&mut self, object: &Object) {
         let root = &object.root;
         if &*object.identity.kind != "CustomResourceDefinition" {
             return;
         }
         let Some(spec) = root.get("spec") else { return };
-        let text = |node: Option<&Node>| node.and_then(Node::as_str).filter(|s| !s.is_empty()).map(str::to_owned);
-        let (Some(group), Some(kind)) = (text(spec.get("group")), text(spec.get("names").and_then(|n| n.get("kind")))) else { return };
+        let text = |node: Option<&Node>| {
+            node.and_then(Node::as_str)
+                .filter(|s| !s.is_empty())
+                .map(str::to_owned)
+        };
+        let (Some(group), Some(kind)) = (
+            text(spec.get("group")),
+            text(spec.get("names").and_then(|n| n.get("kind"))),
+        ) else {
+            return;
+        };
         let old = &*object.identity.api_version == "apiextensions.k8s.io/v1beta1";
         let preserve = spec.get("preserveUnknownFields").and_then(Node::as_bool);
         let spec_path = Path::root().key("spec");
@@ -54,17 +66,33 @@ impl Crds {
             let present = |path: &Path| path.get(root).is_some_and(|n| !n.is_null());
             let custom = CustomKind {
                 definition: root.clone(),
-                schema: own.filter(present).or_else(|| Some(shared.clone()).filter(present)),
+                schema: own
+                    .filter(present)
+                    .or_else(|| Some(shared.clone()).filter(present)),
                 namespaced: text(spec.get("scope")).as_deref() != Some("Cluster"),
                 keeps_unknown: preserve.unwrap_or(old),
                 patterns: Mutex::default(),
             };
-            self.kinds.insert((format!("{group}/{version}").into(), kind.as_str().into()), custom);
+            self.kinds.insert(
+                (format!("{group}/{version}").into(), kind.as_str().into()),
+                custom,
+            );
         };
         let versions = spec.get("versions").map(Node::items).unwrap_or_default();
         for (index, version) in versions.iter().enumerate() {
-            if let Some(name) = text(version.get("name")).filter(|_| version.get("served").and_then(Node::as_bool) != Some(false)) {
-                add(name, Some(spec_path.key("versions").index(index).key("schema").key("openAPIV3Schema")));
+            if let Some(name) = text(version.get("name"))
+                .filter(|_| version.get("served").and_then(Node::as_bool) != Some(false))
+            {
+                add(
+                    name,
+                    Some(
+                        spec_path
+                            .key("versions")
+                            .index(index)
+                            .key("schema")
+                            .key("openAPIV3Schema"),
+                    ),
+                );
             }
         }
         if let Some(name) = text(spec.get("version")).filter(|_| versions.is_empty()) {
@@ -94,15 +122,39 @@ impl CustomKind {
 
     /// Judges an object against the schema, and its metadata against ObjectMeta's.
     pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Finding>) {
-        let Some(schema) = self.openapi_schema() else { return };
-        let mut walk = Walk { kind: self, judged, path: Vec::new(), found: Vec::new(), steps: 0 };
-        walk.value(root, schema, Scope { embedded: true, structural: true, unknown_kept: self.keeps_unknown });
+        let Some(schema) = self.openapi_schema() else {
+            return;
+        };
+        let mut walk = Walk {
+            kind: self,
+            judged,
+            path: Vec::new(),
+            found: Vec::new(),
+            steps: 0,
+        };
+        walk.value(
+            root,
+            schema,
+            Scope {
+                embedded: true,
+                structural: true,
+                unknown_kept: self.keeps_unknown,
+            },
+        );
         found.append(&mut walk.found);
     }
 
     fn matches(&self, pattern: &str, text: &str) -> bool {
-        let mut patterns = self.patterns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let compile = || regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().ok();
+        let mut patterns = self
+            .patterns
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let compile = || {
+            regex::RegexBuilder::new(pattern)
+                .size_limit(1 << 20)
+                .build()
+                .ok()
+        };
         let regex = match patterns.get(pattern) {
             Some(known) => known,
             None => patterns.entry(pattern.into()).or_insert_with(compile),
@@ -116,7 +168,8 @@ impl CustomKind {
 struct Scope {
     /// The value is a whole object: apiVersion, kind and metadata are allowed without being named.
     embedded: bool,
-    /// The schema says what may be there; inside of allOf, anyOf, oneOf and not it only judges values.
+    /// The schema says what may be there; inside of allOf, anyOf, oneOf and not it only judges
+    /// values.
     structural: bool,
     unknown_kept: bool,
 }
@@ -132,11 +185,14 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn value(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
         self.steps += 1;
-        if self.path.len() > MAX_DEPTH || self.found.len() > MAX_FINDINGS || self.steps > MAX_STEPS {
+        if self.path.len() > MAX_DEPTH || self.found.len() > MAX_FINDINGS || self.steps > MAX_STEPS
+        {
             return;
         }
         let flag = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
-        if node.is_null() && (flag("nullable") || !scope.structural || schema.get("default").is_some()) {
+        if node.is_null()
+            && (flag("nullable") || !scope.structural || schema.get("default").is_some())
+        {
             return;
         }
         if !self.of_type(node, schema, flag("x-kubernetes-int-or-string")) {
@@ -145,14 +201,28 @@ impl<'a> Walk<'a> {
         self.rules(node, schema);
         let kept = scope.unknown_kept || flag("x-kubernetes-preserve-unknown-fields");
         match &node.data {
-            Data::Map(_) => {
-                self.map(node, schema, Scope { embedded: scope.embedded || flag("x-kubernetes-embedded-resource"), unknown_kept: kept, ..scope })
-            }
+            Data::Map(_) => self.map(
+                node,
+                schema,
+                Scope {
+                    embedded: scope.embedded || flag("x-kubernetes-embedded-resource"),
+                    unknown_kept: kept,
+                    ..scope
+                },
+            ),
             Data::Seq(items) => {
                 if let Some(of_item) = schema.get("items") {
                     for (index, item) in items.iter().enumerate() {
                         self.path.push(Step::Index(index));
-                        self.value(item, of_item, Scope { embedded: false, unknown_kept: scope.unknown_kept, ..scope });
+                        self.value(
+                            item,
+                            of_item,
+                            Scope {
+                                embedded: false,
+                                unknown_kept: scope.unknown_kept,
+                                ..scope
+                            },
+                        );
                         self.path.pop();
                     }
                 }
@@ -195,8 +265,8 @@ impl<'a> Walk<'a> {
                 Data::Map(_) => "a map".to_owned(),
             };
             let message = format!("{} must be {wanted}, not {is}", self.subject());
-            let help =
-                (wanted == "a string" && (number || node.as_bool().is_some())).then(|| "put it in quotes (`| quote` in a template)".to_owned());
+            let help = (wanted == "a string" && (number || node.as_bool().is_some()))
+                .then(|| "put it in quotes (`| quote` in a template)".to_owned());
             self.report("wrong-type", Severity::Error, message, help, false);
         }
         good
@@ -208,14 +278,32 @@ impl<'a> Walk<'a> {
         for entry in node.entries() {
             let own = properties.and_then(|p| p.get(&entry.key));
             self.path.push(Step::Key(entry.key.clone()));
-            let inside = Scope { embedded: false, unknown_kept: scope.unknown_kept && own.is_none(), ..scope };
+            let inside = Scope {
+                embedded: false,
+                unknown_kept: scope.unknown_kept && own.is_none(),
+                ..scope
+            };
             if scope.embedded && scope.structural && &*entry.key == "metadata" {
                 self.metadata(&entry.value);
                 if let Some(own) = own {
-                    self.value(&entry.value, own, Scope { structural: false, ..inside });
+                    self.value(
+                        &entry.value,
+                        own,
+                        Scope {
+                            structural: false,
+                            ..inside
+                        },
+                    );
                 }
             } else if let Some(own) = own {
-                self.value(&entry.value, own, Scope { unknown_kept: self.kind.keeps_unknown, ..inside });
+                self.value(
+                    &entry.value,
+                    own,
+                    Scope {
+                        unknown_kept: self.kind.keeps_unknown,
+                        ..inside
+                    },
+                );
             } else if let Some(others) = additional.filter(|a| matches!(a.data, Data::Map(_))) {
                 self.value(&entry.value, others, inside);
             } else if scope.structural
@@ -223,24 +311,61 @@ impl<'a> Walk<'a> {
                 && additional.and_then(Node::as_bool) != Some(true)
                 && !self.embedded_name(scope, &entry.key)
             {
-                let names: Vec<&str> = properties.map(Node::entries).unwrap_or_default().iter().map(|e| &*e.key).collect();
+                let names: Vec<&str> = properties
+                    .map(Node::entries)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|e| &*e.key)
+                    .collect();
                 let help = match did_you_mean(&entry.key, names.iter().copied()) {
                     Some(near) => Some(format!("did you mean `{near}`?")),
-                    None => (1..=8)
-                        .contains(&names.len())
-                        .then(|| format!("known here: {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+                    None => (1..=8).contains(&names.len()).then(|| {
+                        format!(
+                            "known here: {}",
+                            names
+                                .iter()
+                                .map(|n| format!("`{n}`"))
+                                .collect::<Vec<_>>()
+                                .join(", ")
+                        )
+                    }),
                 };
-                self.report("unknown-field", Severity::Error, format!("unknown field `{}`", entry.key), help, true);
+                self.report(
+                    "unknown-field",
+                    Severity::Error,
+                    format!("unknown field `{}`", entry.key),
+                    help,
+                    true,
+                );
             }
             self.path.pop();
         }
-        let given = |name: &str| node.get(name).is_some_and(|n| !n.is_null() || nullable(properties, name));
-        let defaulted = |name: &str| properties.and_then(|p| p.get(name)).is_some_and(|p| p.get("default").is_some());
-        for name in schema.get("required").map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str) {
+        let given = |name: &str| {
+            node.get(name)
+                .is_some_and(|n| !n.is_null() || nullable(properties, name))
+        };
+        let defaulted = |name: &str| {
+            properties
+                .and_then(|p| p.get(name))
+                .is_some_and(|p| p.get("default").is_some())
+        };
+        for name in schema
+            .get("required")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Node::as_str)
+        {
             // A null that is there has its own finding.
             if !given(name) && !defaulted(name) && node.get(name).is_none() {
                 self.path.push(Step::Key(name.into()));
-                self.report("missing-field", Severity::Error, format!("`{name}` is missing"), None, false);
+                self.report(
+                    "missing-field",
+                    Severity::Error,
+                    format!("`{name}` is missing"),
+                    None,
+                    false,
+                );
                 self.path.pop();
             }
         }
@@ -260,9 +385,17 @@ impl<'a> Walk<'a> {
     fn list(&mut self, items: &'a [Node], schema: &Node) {
         self.bounds(items.len() as f64, schema, "minItems", "maxItems", "items");
         let text = |key: &str| schema.get(key).and_then(Node::as_str);
-        let keys: Vec<&str> = schema.get("x-kubernetes-list-map-keys").map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str).collect();
+        let keys: Vec<&str> = schema
+            .get("x-kubernetes-list-map-keys")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Node::as_str)
+            .collect();
         let same: &dyn Fn(&Node, &Node) -> bool = match text("x-kubernetes-list-type") {
-            Some("map") if !keys.is_empty() => &|a, b| keys.iter().all(|k| equal_or_absent(a.get(k), b.get(k))),
+            Some("map") if !keys.is_empty() => {
+                &|a, b| keys.iter().all(|k| equal_or_absent(a.get(k), b.get(k)))
+            }
             Some("set") => &equal,
             _ if schema.get("uniqueItems").and_then(Node::as_bool) == Some(true) => &equal,
             _ => return,
@@ -272,10 +405,23 @@ impl<'a> Walk<'a> {
             return;
         }
         for index in 1..items.len() {
-            if items[..index].iter().any(|earlier| same(earlier, &items[index])) {
+            if items[..index]
+                .iter()
+                .any(|earlier| same(earlier, &items[index]))
+            {
                 self.path.push(Step::Index(index));
-                let what = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
-                self.report("schema-violation", Severity::Error, format!("{} repeats an earlier item{what}", self.subject()), None, false);
+                let what = if keys.is_empty() {
+                    String::new()
+                } else {
+                    format!(" by {}", keys.join(", "))
+                };
+                self.report(
+                    "schema-violation",
+                    Severity::Error,
+                    format!("{} repeats an earlier item{what}", self.subject()),
+                    None,
+                    false,
+                );
                 self.path.pop();
             }
         }
@@ -283,19 +429,56 @@ impl<'a> Walk<'a> {
 
     /// The rules on a value alone.
     fn rules(&mut self, node: &Node, schema: &Node) {
-        if let Some(allowed) = schema.get("enum").map(Node::items).filter(|allowed| !allowed.iter().any(|a| equal(a, node))) {
-            let words: Vec<String> = allowed.iter().map(|a| a.as_str().map_or_else(|| format!("{:?}", a.as_i64()), str::to_owned)).collect();
-            let help =
-                node.as_str().and_then(|text| did_you_mean(text, words.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?"));
-            self.report("schema-violation", Severity::Error, format!("{} must be one of {}", self.subject(), words.join(", ")), help, false);
+        if let Some(allowed) = schema
+            .get("enum")
+            .map(Node::items)
+            .filter(|allowed| !allowed.iter().any(|a| equal(a, node)))
+        {
+            let words: Vec<String> = allowed
+                .iter()
+                .map(|a| {
+                    a.as_str()
+                        .map_or_else(|| format!("{:?}", a.as_i64()), str::to_owned)
+                })
+                .collect();
+            let help = node
+                .as_str()
+                .and_then(|text| did_you_mean(text, words.iter().map(String::as_str)))
+                .map(|near| format!("did you mean `{near}`?"));
+            self.report(
+                "schema-violation",
+                Severity::Error,
+                format!("{} must be one of {}", self.subject(), words.join(", ")),
+                help,
+                false,
+            );
         }
         match &node.data {
             Data::Str(text) => {
-                self.bounds(text.chars().count() as f64, schema, "minLength", "maxLength", "characters");
-                if let Some(pattern) = schema.get("pattern").and_then(Node::as_str).filter(|p| !self.kind.matches(p, text)) {
-                    self.report("schema-violation", Severity::Error, format!("{} must match `{pattern}`", self.subject()), None, false);
+                self.bounds(
+                    text.chars().count() as f64,
+                    schema,
+                    "minLength",
+                    "maxLength",
+                    "characters",
+                );
+                if let Some(pattern) = schema
+                    .get("pattern")
+                    .and_then(Node::as_str)
+                    .filter(|p| !self.kind.matches(p, text))
+                {
+                    self.report(
+                        "schema-violation",
+                        Severity::Error,
+                        format!("{} must match `{pattern}`", self.subject()),
+                        None,
+                        false,
+                    );
                 }
-                let format = schema.get("format").and_then(Node::as_str).unwrap_or_default();
+                let format = schema
+                    .get("format")
+                    .and_then(Node::as_str)
+                    .unwrap_or_default();
                 let good = match format {
                     "date-time" => scalars::is_time(text, None),
                     "byte" => scalars::base64_problem(text).is_none(),
@@ -304,7 +487,13 @@ impl<'a> Walk<'a> {
                     _ => true,
                 };
                 if !good {
-                    self.report("schema-violation", Severity::Error, format!("{} is not of the format {format}", self.subject()), None, false);
+                    self.report(
+                        "schema-violation",
+                        Severity::Error,
+                        format!("{} is not of the format {format}", self.subject()),
+                        None,
+                        false,
+                    );
                 }
             }
             Data::Int(_) | Data::Uint(_) | Data::Float(_) => self.number(node, schema),
@@ -318,18 +507,32 @@ impl<'a> Walk<'a> {
         let exclusive = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
         let broken = match (limit("minimum"), limit("maximum"), limit("multipleOf")) {
             (Some(least), ..) if value < least => Some(format!("at least {least}")),
-            (Some(least), ..) if value == least && exclusive("exclusiveMinimum") => Some(format!("more than {least}")),
+            (Some(least), ..) if value == least && exclusive("exclusiveMinimum") => {
+                Some(format!("more than {least}"))
+            }
             (_, Some(most), _) if value > most => Some(format!("at most {most}")),
-            (_, Some(most), _) if value == most && exclusive("exclusiveMaximum") => Some(format!("less than {most}")),
-            (.., Some(step)) if step > 0.0 && (value / step).fract() != 0.0 => Some(format!("a multiple of {step}")),
+            (_, Some(most), _) if value == most && exclusive("exclusiveMaximum") => {
+                Some(format!("less than {most}"))
+            }
+            (.., Some(step)) if step > 0.0 && (value / step).fract() != 0.0 => {
+                Some(format!("a multiple of {step}"))
+            }
             _ => None,
         };
         let bits = match schema.get("format").and_then(Node::as_str) {
-            Some("int32") if value.abs() > 2_147_483_648.0 || value == 2_147_483_648.0 => Some("an integer of 32 bits".to_owned()),
+            Some("int32") if value.abs() > 2_147_483_648.0 || value == 2_147_483_648.0 => {
+                Some("an integer of 32 bits".to_owned())
+            }
             _ => None,
         };
         if let Some(wanted) = broken.or(bits) {
-            self.report("schema-violation", Severity::Error, format!("{} must be {wanted}, not {value}", self.subject()), None, false);
+            self.report(
+                "schema-violation",
+                Severity::Error,
+                format!("{} must be {wanted}, not {value}", self.subject()),
+                None,
+                false,
+            );
         }
     }
 
@@ -340,11 +543,20 @@ impl<'a> Walk<'a> {
             (_, Some(most)) if count > most => format!("at most {most} {unit}"),
             _ => return,
         };
-        self.report("schema-violation", Severity::Error, format!("{} must have {wanted}, not {count}", self.subject()), None, false);
+        self.report(
+            "schema-violation",
+            Severity::Error,
+            format!("{} must have {wanted}, not {count}", self.subject()),
+            None,
+            false,
+        );
     }
 
     fn junctors(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
-        let inner = Scope { structural: false, ..scope };
+        let inner = Scope {
+            structural: false,
+            ..scope
+        };
         let branches = |key: &str| schema.get(key).map(Node::items).unwrap_or_default();
         for branch in branches("allOf") {
             self.value(node, branch, inner);
@@ -354,21 +566,39 @@ impl<'a> Walk<'a> {
             self.report(
                 "schema-violation",
                 Severity::Error,
-                format!("{} satisfies none of the schema's alternatives (anyOf)", self.subject()),
+                format!(
+                    "{} satisfies none of the schema's alternatives (anyOf)",
+                    self.subject()
+                ),
                 None,
                 false,
             );
         }
         let one = branches("oneOf");
         if !one.is_empty() {
-            let count = one.iter().filter(|branch| self.holds(node, branch, inner)).count();
+            let count = one
+                .iter()
+                .filter(|branch| self.holds(node, branch, inner))
+                .count();
             if count != 1 {
-                let message = format!("{} must satisfy exactly one of the schema's alternatives (oneOf), not {count}", self.subject());
+                let message = format!(
+                    "{} must satisfy exactly one of the schema's alternatives (oneOf), not {count}",
+                    self.subject()
+                );
                 self.report("schema-violation", Severity::Error, message, None, false);
             }
         }
-        if schema.get("not").is_some_and(|not| self.holds(node, not, inner)) {
-            self.report("schema-violation", Severity::Error, format!("{} is what the schema forbids (not)", self.subject()), None, false);
+        if schema
+            .get("not")
+            .is_some_and(|not| self.holds(node, not, inner))
+        {
+            self.report(
+                "schema-violation",
+                Severity::Error,
+                format!("{} is what the schema forbids (not)", self.subject()),
+                None,
+                false,
+            );
         }
     }
 
@@ -390,14 +620,33 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn report(&mut self, rule: &str, severity: Severity, message: String, help: Option<String>, at_key: bool) {
+    fn report(
+        &mut self,
+        rule: &str,
+        severity: Severity,
+        message: String,
+        help: Option<String>,
+        at_key: bool,
+    ) {
         let path = Path(self.path.clone());
-        self.found.push(Finding { rule: rule.into(), severity, message, help, path, at_key, kubernetes: None });
+        self.found.push(Finding {
+            rule: rule.into(),
+            severity,
+            message,
+            help,
+            path,
+            at_key,
+            kubernetes: None,
+        });
     }
 }
 
 fn nullable(properties: Option<&Node>, name: &str) -> bool {
-    properties.and_then(|p| p.get(name)).and_then(|p| p.get("nullable")).and_then(Node::as_bool) == Some(true)
+    properties
+        .and_then(|p| p.get(name))
+        .and_then(|p| p.get("nullable"))
+        .and_then(Node::as_bool)
+        == Some(true)
 }
 
 fn as_f64(node: &Node) -> Option<f64> {
@@ -422,9 +671,15 @@ fn equal(a: &Node, b: &Node) -> bool {
     fn within(a: &Node, b: &Node, depth: usize) -> bool {
         match (&a.data, &b.data) {
             _ if depth > MAX_DEPTH => false,
-            (Data::Seq(a), Data::Seq(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| within(a, b, depth + 1)),
+            (Data::Seq(a), Data::Seq(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| within(a, b, depth + 1))
+            }
             (Data::Map(x), Data::Map(y)) => {
-                x.len() == y.len() && x.iter().all(|e| b.get(&e.key).is_some_and(|other| within(&e.value, other, depth + 1)))
+                x.len() == y.len()
+                    && x.iter().all(|e| {
+                        b.get(&e.key)
+                            .is_some_and(|other| within(&e.value, other, depth + 1))
+                    })
             }
             (Data::Null, Data::Null) => true,
             (Data::Bool(a), Data::Bool(b)) => a == b,
@@ -477,7 +732,10 @@ spec:
         schemas.crds.add(&object(CRD).unwrap());
         let object = object(&format!("apiVersion: example.com/v1\nkind: Cron\nmetadata: {{name: a, labels: {{x: v}}}}\nspec: {spec}\n")).unwrap();
         assert!(schemas.knows(&object));
-        check(&object, Versions::ALL, &schemas).into_iter().map(|f| format!("{} {}", f.path, f.rule)).collect()
+        check(&object, Versions::ALL, &schemas)
+            .into_iter()
+            .map(|f| format!("{} {}", f.path, f.rule))
+            .collect()
     }
 
     #[test]
@@ -502,10 +760,19 @@ spec:
             ("{schedule: null}", "spec.schedule wrong-type"),
             ("{schedule: a, mode: fast}", "spec.mode schema-violation"),
             ("{schedule: a, port: 1.5}", "spec.port wrong-type"),
-            ("{schedule: a, replicas: 9}", "spec.replicas schema-violation"),
+            (
+                "{schedule: a, replicas: 9}",
+                "spec.replicas schema-violation",
+            ),
             ("{schedule: a, labels: {a: 1}}", "spec.labels.a wrong-type"),
-            ("{schedule: a, items: [{name: a}, {name: a}]}", "spec.items[1] schema-violation"),
-            ("{schedule: a, either: {a: x, b: v}}", "spec.either schema-violation"),
+            (
+                "{schedule: a, items: [{name: a}, {name: a}]}",
+                "spec.items[1] schema-violation",
+            ),
+            (
+                "{schedule: a, either: {a: x, b: v}}",
+                "spec.either schema-violation",
+            ),
         ] {
             assert_eq!(said(bad), [wanted], "{bad}");
         }

@@ -1,6 +1,7 @@
-//! The validation rules of a CustomResourceDefinition (`x-kubernetes-validations`), gathered where an object meets them. They are CEL,
-//! which the rule room evaluates (`rule::custom`); what a rule sees is the value after the schema's defaults, as in the API server.
-//! Transition rules (`oldSelf`) have nothing to say about a new object.
+//! The validation rules of a CustomResourceDefinition (`x-kubernetes-validations`), gathered where
+//! an object meets them. They are CEL, which the rule room evaluates (`rule::custom`); what a rule
+//! sees is the value after the schema's defaults, as in the API server. Transition rules
+//! (`oldSelf`) have nothing to say about a new object.
 
 use super::crd::CustomKind;
 use crate::yaml::{Data, Node, Path};
@@ -39,12 +40,21 @@ fn gather(value: &Value, schema: &Node, path: &Path, found: &mut Vec<Validation>
     if depth > MAX_DEPTH || value.is_null() {
         return;
     }
-    for rule in schema.get("x-kubernetes-validations").map(Node::items).unwrap_or_default() {
+    for rule in schema
+        .get("x-kubernetes-validations")
+        .map(Node::items)
+        .unwrap_or_default()
+    {
         let text = |key: &str| rule.get(key).and_then(Node::as_str).map(str::to_owned);
         if let Some(rule) = text("rule").filter(|r| !r.contains("oldSelf"))
             && found.len() < MAX_RULES
         {
-            found.push(Validation { path: path.clone(), rule, message: text("message"), value: value.clone() });
+            found.push(Validation {
+                path: path.clone(),
+                rule,
+                message: text("message"),
+                value: value.clone(),
+            });
         }
     }
     match value {
@@ -59,14 +69,18 @@ fn gather(value: &Value, schema: &Node, path: &Path, found: &mut Vec<Validation>
         }
         Value::Array(items) => {
             if let Some(of_item) = schema.get("items") {
-                items.iter().enumerate().for_each(|(i, item)| gather(item, of_item, &path.index(i), found, depth + 1));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, item)| gather(item, of_item, &path.index(i), found, depth + 1));
             }
         }
         _ => {}
     }
 }
 
-/// The value with the schema's defaults where nothing is given (or null, where null is not allowed).
+/// The value with the schema's defaults where nothing is given (or null, where null is not
+/// allowed).
 fn with_defaults(value: &Value, schema: &Node, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return value.clone();
@@ -78,23 +92,33 @@ fn with_defaults(value: &Value, schema: &Node, depth: usize) -> Value {
             let mut map = Map::new();
             for (key, child) in given {
                 let of_key = properties.and_then(|p| p.get(key)).or(rest);
-                let nullable = of_key.is_none_or(|s| s.get("nullable").and_then(Node::as_bool) == Some(true));
+                let nullable =
+                    of_key.is_none_or(|s| s.get("nullable").and_then(Node::as_bool) == Some(true));
                 if child.is_null() && !nullable {
                     continue;
                 }
-                map.insert(key.clone(), of_key.map_or_else(|| child.clone(), |s| with_defaults(child, s, depth + 1)));
+                map.insert(
+                    key.clone(),
+                    of_key.map_or_else(|| child.clone(), |s| with_defaults(child, s, depth + 1)),
+                );
             }
             for property in properties.map(Node::entries).unwrap_or_default() {
                 if let Some(default) = property.value.get("default")
                     && !map.contains_key(&*property.key)
                 {
-                    map.insert(property.key.to_string(), with_defaults(&json(default, 0), &property.value, depth + 1));
+                    map.insert(
+                        property.key.to_string(),
+                        with_defaults(&json(default, 0), &property.value, depth + 1),
+                    );
                 }
             }
             Value::Object(map)
         }
         Value::Array(items) => match schema.get("items") {
-            Some(of_item) => items.iter().map(|item| with_defaults(item, of_item, depth + 1)).collect(),
+            Some(of_item) => items
+                .iter()
+                .map(|item| with_defaults(item, of_item, depth + 1))
+                .collect(),
             None => value.clone(),
         },
         _ => value.clone(),
@@ -113,6 +137,9 @@ fn json(node: &Node, depth: usize) -> Value {
         Data::Float(f) => (*f).into(),
         Data::Str(s) => (**s).into(),
         Data::Seq(items) => items.iter().map(|item| json(item, depth + 1)).collect(),
-        Data::Map(entries) => entries.iter().map(|e| (e.key.to_string(), json(&e.value, depth + 1))).collect(),
+        Data::Map(entries) => entries
+            .iter()
+            .map(|e| (e.key.to_string(), json(&e.value, depth + 1)))
+            .collect(),
     }
 }

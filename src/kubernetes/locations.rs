@@ -1,5 +1,6 @@
-//! Kinds that users' own schemas define (`--schema-location`): CustomResourceDefinitions in YAML, and JSON Schemas in files, folders or
-//! under kubeconform's path templates. JSON Schemas are compiled when the first object of their kind comes; nothing is fetched.
+//! Kinds that users' own schemas define (`--schema-location`): CustomResourceDefinitions in YAML,
+//! and JSON Schemas in files, folders or under kubeconform's path templates. JSON Schemas are
+//! compiled when the first object of their kind comes; nothing is fetched.
 
 use super::crd::{Crds, CustomKind};
 use super::schema::split_api_version;
@@ -15,9 +16,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What `{{ .X }}` of a template may be; kubeconform's names.
-const VARIABLES: [&str; 6] = ["NormalizedKubernetesVersion", "StrictSuffix", "ResourceKind", "ResourceAPIVersion", "Group", "KindSuffix"];
+const VARIABLES: [&str; 6] = [
+    "NormalizedKubernetesVersion",
+    "StrictSuffix",
+    "ResourceKind",
+    "ResourceAPIVersion",
+    "Group",
+    "KindSuffix",
+];
 
-/// How schemas lie in a folder: kubeconform's own layout, the one of the CRD catalogues, and files alone.
+/// How schemas lie in a folder: kubeconform's own layout, the one of the CRD catalogues, and files
+/// alone.
 const LAYOUTS: [&str; 4] = [
     "{{ .NormalizedKubernetesVersion }}-standalone{{ .StrictSuffix }}/{{ .ResourceKind }}{{ .KindSuffix }}.json",
     "{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json",
@@ -42,8 +51,8 @@ pub struct Locations {
 }
 
 impl Locations {
-    /// Looks at each location: a template with `{{ .ResourceKind }}` and the like, a folder, a file of YAML (CustomResourceDefinitions) or
-    /// JSON; `default` is the built-in table.
+    /// Looks at each location: a template with `{{ .ResourceKind }}` and the like, a folder, a file
+    /// of YAML (CustomResourceDefinitions) or JSON; `default` is the built-in table.
     ///
     /// # Errors
     /// A sentence about a location that is not there, cannot be read, or lies in the network.
@@ -52,16 +61,27 @@ impl Locations {
         for location in locations.iter().filter(|l| *l != "default") {
             let path = Path::new(location);
             if location.starts_with("http://") || location.starts_with("https://") {
-                return Err(format!("schema location {location}: nothing is fetched over the network; download the schemas and name their folder"));
+                return Err(format!(
+                    "schema location {location}: nothing is fetched over the network; download the schemas and name their folder"
+                ));
             } else if location.contains("{{") {
                 check_template(location)?;
                 all.templates.push(location.clone());
             } else if path.is_dir() {
-                all.templates.extend(LAYOUTS.map(|layout| format!("{}/{layout}", location.trim_end_matches('/'))));
+                all.templates.extend(
+                    LAYOUTS.map(|layout| format!("{}/{layout}", location.trim_end_matches('/'))),
+                );
                 let mut walk = ignore::WalkBuilder::new(path);
-                walk.sort_by_file_name(|a, b| a.cmp(b)).require_git(false).max_depth(Some(4));
+                walk.sort_by_file_name(|a, b| a.cmp(b))
+                    .require_git(false)
+                    .max_depth(Some(4));
                 let is_yaml = |p: &Path| p.extension().is_some_and(|e| e == "yaml" || e == "yml");
-                for entry in walk.build().take(MAX_FILES).flatten().filter(|e| is_yaml(e.path())) {
+                for entry in walk
+                    .build()
+                    .take(MAX_FILES)
+                    .flatten()
+                    .filter(|e| is_yaml(e.path()))
+                {
                     all.add_definitions(entry.path())?;
                 }
             } else if path.extension().is_some_and(|e| e == "json") {
@@ -73,18 +93,39 @@ impl Locations {
         Ok(all)
     }
 
-    /// Takes in the CustomResourceDefinitions of a YAML file; whatever else stands in it is nothing.
+    /// Takes in the CustomResourceDefinitions of a YAML file; whatever else stands in it is
+    /// nothing.
     fn add_definitions(&mut self, path: &Path) -> Result<(), String> {
-        let text = Sources::default().read_file(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
+        let text = Sources::default()
+            .read_file(path)
+            .map_err(|e| format!("schema location {}: {e}", path.display()))?;
         let text = String::from_utf8_lossy(&text);
         for document in format!("\n{text}").split("\n---") {
-            let Ok(root) = yaml::parse(document.as_bytes(), SourceId::new(0, 0), 0) else { continue };
+            let Ok(root) = yaml::parse(document.as_bytes(), SourceId::new(0, 0), 0) else {
+                continue;
+            };
             let of = |key: &str| root.get(key).and_then(Node::as_str).map(Arc::<str>::from);
-            let (Some(api_version), Some(kind)) = (of("apiVersion"), of("kind")) else { continue };
-            let identity = Arc::new(ObjectRef { api_version, kind, namespace: None, name: "".into() });
+            let (Some(api_version), Some(kind)) = (of("apiVersion"), of("kind")) else {
+                continue;
+            };
+            let identity = Arc::new(ObjectRef {
+                api_version,
+                kind,
+                namespace: None,
+                name: "".into(),
+            });
             let template = path.display().to_string().into();
             let (fingerprint, root) = (root.fingerprint(), Arc::new(root));
-            self.crds.add(&Object { identity, root, environment: None, hooks: vec![], template, from_crds: true, kubernetes: None, fingerprint });
+            self.crds.add(&Object {
+                identity,
+                root,
+                environment: None,
+                hooks: vec![],
+                template,
+                from_crds: true,
+                kubernetes: None,
+                fingerprint,
+            });
         }
         Ok(())
     }
@@ -101,7 +142,10 @@ impl Locations {
 
     /// Judges an object against its JSON Schema, or the ones of `versions` where they differ.
     pub(super) fn check(&self, object: &Object, versions: Versions, found: &mut Vec<Finding>) {
-        let Some(schemas) = self.schemas(&object.identity.api_version, &object.identity.kind) else { return };
+        let Some(schemas) = self.schemas(&object.identity.api_version, &object.identity.kind)
+        else {
+            return;
+        };
         let json = to_json(&object.root, 0);
         for (own, validator) in schemas.iter() {
             let held = own.and(versions);
@@ -112,17 +156,31 @@ impl Locations {
                 let path = YamlPath(steps(error.instance_path().as_str()));
                 let holds = (held != versions).then_some(held);
                 let (rule, message, paths, at_key) = match error.kind() {
-                    ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                    ValidationErrorKind::AdditionalProperties { unexpected }
+                    | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                         for name in unexpected {
-                            found.push(finding("unknown-field", format!("unknown field `{name}`"), path.key(name), true, holds));
+                            found.push(finding(
+                                "unknown-field",
+                                format!("unknown field `{name}`"),
+                                path.key(name),
+                                true,
+                                holds,
+                            ));
                         }
                         continue;
                     }
                     ValidationErrorKind::Required { property } => {
                         let name = property.as_str().unwrap_or_default();
-                        ("missing-field", format!("`{name}` is missing"), path.key(name), false)
+                        (
+                            "missing-field",
+                            format!("`{name}` is missing"),
+                            path.key(name),
+                            false,
+                        )
                     }
-                    ValidationErrorKind::Type { .. } => ("wrong-type", error.masked().to_string(), path, false),
+                    ValidationErrorKind::Type { .. } => {
+                        ("wrong-type", error.masked().to_string(), path, false)
+                    }
                     _ => ("schema-violation", error.masked().to_string(), path, false),
                 };
                 found.push(finding(rule, message, paths, at_key, holds));
@@ -136,16 +194,29 @@ impl Locations {
         }
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Box::from(api_version), Box::from(kind));
-        compiled.entry(key).or_insert_with(|| self.compile(api_version, kind)).clone()
+        compiled
+            .entry(key)
+            .or_insert_with(|| self.compile(api_version, kind))
+            .clone()
     }
 
     fn compile(&self, api_version: &str, kind: &str) -> Option<Compiled> {
         let mut by_file: Vec<(PathBuf, Versions, Option<Json>)> = Vec::new();
-        if let Some((path, schema)) = self.files.iter().find(|(_, schema)| is_of(schema, api_version, kind)) {
+        if let Some((path, schema)) = self
+            .files
+            .iter()
+            .find(|(_, schema)| is_of(schema, api_version, kind))
+        {
             by_file.push((path.clone(), Versions::ALL, Some(schema.clone())));
         } else {
             for minor in Versions::ALL.iter() {
-                let Some(path) = self.templates.iter().find_map(|t| expand(t, api_version, kind, minor)) else { continue };
+                let Some(path) = self
+                    .templates
+                    .iter()
+                    .find_map(|t| expand(t, api_version, kind, minor))
+                else {
+                    continue;
+                };
                 match by_file.iter_mut().find(|(known, ..)| *known == path) {
                     Some((_, versions, _)) => *versions = versions.or(Versions::minor(minor)),
                     None => by_file.push((path, Versions::minor(minor), None)),
@@ -154,9 +225,15 @@ impl Locations {
         }
         let compile = |(path, versions, schema): (PathBuf, Versions, Option<Json>)| {
             let schema = schema.or_else(|| read_json(&path).ok())?;
-            let base = format!("file://{}", std::path::absolute(&path).unwrap_or(path).display());
+            let base = format!(
+                "file://{}",
+                std::path::absolute(&path).unwrap_or(path).display()
+            );
             // Linear in the text, and nearer to Go's regexp than the default engine.
-            let options = jsonschema::options().with_retriever(Neighbours).with_base_uri(base).with_pattern_options(PatternOptions::regex());
+            let options = jsonschema::options()
+                .with_retriever(Neighbours)
+                .with_base_uri(base)
+                .with_pattern_options(PatternOptions::regex());
             Some((versions, options.build(&schema).ok()?))
         };
         let all: Vec<(Versions, Validator)> = by_file.into_iter().filter_map(compile).collect();
@@ -164,43 +241,79 @@ impl Locations {
     }
 }
 
-fn finding(rule: &str, message: String, path: YamlPath, at_key: bool, kubernetes: Option<Versions>) -> Finding {
-    Finding { rule: rule.into(), severity: Severity::Error, message, help: None, path, at_key, kubernetes }
+fn finding(
+    rule: &str,
+    message: String,
+    path: YamlPath,
+    at_key: bool,
+    kubernetes: Option<Versions>,
+) -> Finding {
+    Finding {
+        rule: rule.into(),
+        severity: Severity::Error,
+        message,
+        help: None,
+        path,
+        at_key,
+        kubernetes,
+    }
 }
 
 /// References to files beside the schema; nothing else is followed.
 struct Neighbours;
 
 impl jsonschema::Retrieve for Neighbours {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
-        let path = uri.as_str().strip_prefix("file://").ok_or("nothing is fetched over the network")?;
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+        let path = uri
+            .as_str()
+            .strip_prefix("file://")
+            .ok_or("nothing is fetched over the network")?;
         Ok(read_json(Path::new(path))?)
     }
 }
 
 fn read_json(path: &Path) -> Result<Json, String> {
-    let text = Sources::default().read_file(path).map_err(|e| format!("schema location {}: {e}", path.display()))?;
+    let text = Sources::default()
+        .read_file(path)
+        .map_err(|e| format!("schema location {}: {e}", path.display()))?;
     serde_json::from_slice(&text).map_err(|e| format!("schema location {}: {e}", path.display()))
 }
 
-/// Whether a schema says that it is one of this kind, by the enum or const of its apiVersion and kind, or by Kubernetes' own mark.
+/// Whether a schema says that it is one of this kind, by the enum or const of its apiVersion and
+/// kind, or by Kubernetes' own mark.
 fn is_of(schema: &Json, api_version: &str, kind: &str) -> bool {
     let (group, version) = split_api_version(api_version);
-    let marked = schema.get("x-kubernetes-group-version-kind").and_then(Json::as_array).into_iter().flatten();
+    let marked = schema
+        .get("x-kubernetes-group-version-kind")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
     let names = |key: &str, wanted: &str| {
         let property = &schema["properties"][key];
-        property["const"] == wanted || property["enum"].as_array().is_some_and(|all| all.iter().any(|v| v == wanted))
+        property["const"] == wanted
+            || property["enum"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|v| v == wanted))
     };
-    marked.into_iter().any(|m| m["group"] == group && m["version"] == version && m["kind"] == kind)
+    marked
+        .into_iter()
+        .any(|m| m["group"] == group && m["version"] == version && m["kind"] == kind)
         || names("apiVersion", api_version) && names("kind", kind)
 }
 
 fn check_template(template: &str) -> Result<(), String> {
     for part in template.split("{{").skip(1) {
-        let name = part.split_once("}}").map(|(name, _)| name.trim().trim_start_matches('.'));
+        let name = part
+            .split_once("}}")
+            .map(|(name, _)| name.trim().trim_start_matches('.'));
         if !name.is_some_and(|n| VARIABLES.contains(&n)) {
             let known = VARIABLES.map(|v| format!("{{{{ .{v} }}}}")).join(", ");
-            return Err(format!("schema location {template}: unknown or unclosed variable; known are {known}"));
+            return Err(format!(
+                "schema location {template}: unknown or unclosed variable; known are {known}"
+            ));
         }
     }
     Ok(())
@@ -209,7 +322,12 @@ fn check_template(template: &str) -> Result<(), String> {
 /// The file that a template names for a kind, if it exists: with `-strict` rather than without.
 fn expand(template: &str, api_version: &str, kind: &str, minor: u32) -> Option<PathBuf> {
     // Names come from charts: they must not lead out of the folder.
-    let safe = |s: &str| !s.is_empty() && !s.contains("..") && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let safe = |s: &str| {
+        !s.is_empty()
+            && !s.contains("..")
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
     let (group, version) = split_api_version(api_version);
     if !safe(kind) || !safe(version) || !(group.is_empty() || safe(group)) {
         return None;
@@ -251,14 +369,28 @@ fn to_json(node: &Node, depth: usize) -> Json {
         Data::Float(f) => Json::from(*f),
         Data::Str(text) => Json::String(text.to_string()),
         Data::Seq(items) => items.iter().map(|n| to_json(n, depth + 1)).collect(),
-        Data::Map(entries) => Json::Object(entries.iter().map(|e| (e.key.to_string(), to_json(&e.value, depth + 1))).collect()),
+        Data::Map(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|e| (e.key.to_string(), to_json(&e.value, depth + 1)))
+                .collect(),
+        ),
     }
 }
 
-/// The steps of a JSON pointer. A number is taken for an index, which a key of digits is not; such keys are too rare to matter.
+/// The steps of a JSON pointer. A number is taken for an index, which a key of digits is not; such
+/// keys are too rare to matter.
 fn steps(pointer: &str) -> Vec<Step> {
-    let unescaped = pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~"));
-    unescaped.map(|s| s.parse().map_or_else(|_| Step::Key(s.as_str().into()), Step::Index)).collect()
+    let unescaped = pointer
+        .split('/')
+        .skip(1)
+        .map(|s| s.replace("~1", "/").replace("~0", "~"));
+    unescaped
+        .map(|s| {
+            s.parse()
+                .map_or_else(|_| Step::Key(s.as_str().into()), Step::Index)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -267,7 +399,10 @@ mod tests {
     use super::*;
 
     fn said(schemas: &Schemas, text: &str) -> Vec<String> {
-        check(&object(text).unwrap(), Versions::ALL, schemas).into_iter().map(|f| format!("{} {}", f.path, f.rule)).collect()
+        check(&object(text).unwrap(), Versions::ALL, schemas)
+            .into_iter()
+            .map(|f| format!("{} {}", f.path, f.rule))
+            .collect()
     }
 
     #[test]
@@ -278,13 +413,31 @@ mod tests {
         std::fs::create_dir(folder.path().join("example.com")).unwrap();
         std::fs::write(folder.path().join("example.com/thing_v1.json"), schema).unwrap();
         let at = folder.path().display();
-        for location in [format!("{at}"), format!("{at}/{{{{.Group}}}}/{{{{ .ResourceKind }}}}_{{{{ .ResourceAPIVersion }}}}.json")] {
-            let schemas = Schemas { locations: Arc::new(Locations::new(&[location]).unwrap()), ..Schemas::default() };
-            let thing = |rest: &str| said(&schemas, &format!("apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\n{rest}"));
+        for location in [
+            format!("{at}"),
+            format!(
+                "{at}/{{{{.Group}}}}/{{{{ .ResourceKind }}}}_{{{{ .ResourceAPIVersion }}}}.json"
+            ),
+        ] {
+            let schemas = Schemas {
+                locations: Arc::new(Locations::new(&[location]).unwrap()),
+                ..Schemas::default()
+            };
+            let thing = |rest: &str| {
+                said(
+                    &schemas,
+                    &format!(
+                        "apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\n{rest}"
+                    ),
+                )
+            };
             assert_eq!(thing("spec: {size: 5}"), [] as [String; 0]);
             assert_eq!(thing("spec: {size: 6}"), ["spec.size schema-violation"]);
             assert_eq!(thing("spec: {size: x}"), ["spec.size wrong-type"]);
-            assert_eq!(thing("specs: {}"), ["specs unknown-field", "spec missing-field"]);
+            assert_eq!(
+                thing("specs: {}"),
+                ["specs unknown-field", "spec missing-field"]
+            );
             assert!(!schemas.knows(&object("apiVersion: example.com/v2\nkind: Thing").unwrap()));
             assert!(!schemas.knows(&object("apiVersion: example.com/..\nkind: ../Thing").unwrap()));
         }
@@ -294,14 +447,33 @@ mod tests {
     fn definitions_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {group: example.com, names: {kind: Thing}, versions: [{name: v1, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: string}}}}}]}\n";
-        std::fs::write(folder.path().join("crds.yaml"), format!("---\n{crd}---\nkind: Other\n")).unwrap();
-        let schemas = Schemas { locations: Arc::new(Locations::new(&[folder.path().display().to_string()]).unwrap()), ..Schemas::default() };
-        assert_eq!(said(&schemas, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: 1"), ["spec wrong-type"]);
+        std::fs::write(
+            folder.path().join("crds.yaml"),
+            format!("---\n{crd}---\nkind: Other\n"),
+        )
+        .unwrap();
+        let schemas = Schemas {
+            locations: Arc::new(Locations::new(&[folder.path().display().to_string()]).unwrap()),
+            ..Schemas::default()
+        };
+        assert_eq!(
+            said(
+                &schemas,
+                "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: 1"
+            ),
+            ["spec wrong-type"]
+        );
     }
 
     #[test]
     fn what_cannot_be_a_location() {
-        for bad in ["https://example.com/x", "/no/such/file.json", "/no/such/folder", "x/{{ .Kind }}.json", "x/{{ .Group"] {
+        for bad in [
+            "https://example.com/x",
+            "/no/such/file.json",
+            "/no/such/folder",
+            "x/{{ .Kind }}.json",
+            "x/{{ .Group",
+        ] {
             assert!(Locations::new(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }

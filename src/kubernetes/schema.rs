@@ -1,7 +1,8 @@
-//! Every kind and field of Kubernetes 1.20 to 1.37, with the versions that have it: the table that `schemas/generate.py` makes.
+//! Every kind and field of Kubernetes 1.20 to 1.37, with the versions that have it: the table that
+//! `schemas/generate.py` makes.
 //!
-//! The table is read in place: nothing is decoded or allocated at start, and a lookup touches only the records on its way.
-//! [`Kind`], [`Definition`] and [`Field`] are numbers of records.
+//! The table is read in place: nothing is decoded or allocated at start, and a lookup touches only
+//! the records on its way. [`Kind`], [`Definition`] and [`Field`] are numbers of records.
 
 use crate::diagnostic::Versions;
 use crate::yaml::{Path, Step};
@@ -20,7 +21,10 @@ struct Table {
 /// The table number `index` of the header; the order is that of `schemas/generate.py`.
 const fn table(index: usize) -> Table {
     let at = 8 + 8 * index;
-    Table { at: u32_at(at) as usize, count: u32_at(at + 4) as usize }
+    Table {
+        at: u32_at(at) as usize,
+        count: u32_at(at + 4) as usize,
+    }
 }
 
 const TEXT: Table = table(0);
@@ -33,7 +37,9 @@ const DEFINITIONS: Table = table(6);
 const KINDS: Table = table(7);
 
 // A table of another format stops the build, not the user.
-const _: () = assert!(DATA[0] == b'K' && DATA[1] == b'8' && DATA[2] == b'S' && DATA[3] == b'T' && u32_at(4) == 1);
+const _: () = assert!(
+    DATA[0] == b'K' && DATA[1] == b'8' && DATA[2] == b'S' && DATA[3] == b'T' && u32_at(4) == 1
+);
 
 /// All strings, one behind the other.
 const ALL: &str = match std::str::from_utf8(DATA.split_at(TEXT.at).1.split_at(TEXT.count).0) {
@@ -51,7 +57,8 @@ const fn u32_at(at: usize) -> u32 {
 
 fn string(index: u16) -> &'static str {
     let at = STRINGS.at + 4 * index as usize;
-    ALL.get(u32_at(at) as usize..u32_at(at + 4) as usize).unwrap_or_default()
+    ALL.get(u32_at(at) as usize..u32_at(at + 4) as usize)
+        .unwrap_or_default()
 }
 
 fn mask(index: u16) -> Versions {
@@ -66,7 +73,8 @@ pub struct Kind(u16);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Definition(u16);
 
-/// A field of a [`Definition`], with one type. A field whose type changed between versions is two of them.
+/// A field of a [`Definition`], with one type. A field whose type changed between versions is two
+/// of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field(u16);
 
@@ -163,7 +171,9 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
 /// The kinds of this name, in whatever group and version.
 pub fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
     let first = first_at_or_after(KINDS.count, |i| Kind(i).name() < name);
-    (first..KINDS.count as u16).map(Kind).take_while(move |k| k.name() == name)
+    (first..KINDS.count as u16)
+        .map(Kind)
+        .take_while(move |k| k.name() == name)
 }
 
 /// The kind of an apiVersion; none where no known version has it.
@@ -186,7 +196,11 @@ fn first_at_or_after(count: usize, before: impl Fn(u16) -> bool) -> u16 {
     let (mut low, mut high) = (0, count as u16);
     while low < high {
         let middle = low + (high - low) / 2;
-        if before(middle) { low = middle + 1 } else { high = middle }
+        if before(middle) {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
     low
 }
@@ -248,11 +262,14 @@ impl Definition {
     fn range(self) -> (u16, u16) {
         (u32_at(self.at() + 4) as u16, u16_at(self.at() + 2))
     }
-    /// The field of a name; two where its type changed between versions, none where it never existed.
+    /// The field of a name; two where its type changed between versions, none where it never
+    /// existed.
     pub fn field(self, name: &str) -> impl Iterator<Item = Field> {
         let (first, count) = self.range();
         let skip = first_at_or_after(count as usize, |i| Field(first + i).name() < name);
-        (first + skip..first + count).map(Field).take_while(move |f| f.name() == name)
+        (first + skip..first + count)
+            .map(Field)
+            .take_while(move |f| f.name() == name)
     }
     /// Numbers the definition among [`Definition::count`] of them.
     pub fn index(self) -> usize {
@@ -294,9 +311,15 @@ impl Field {
             3 => Some(ListKind::Map),
             _ => None,
         };
-        let keys = (0..u16_at(at + 2) as usize).map(|i| string(u16_at(at + 4 + 2 * i))).collect();
+        let keys = (0..u16_at(at + 2) as usize)
+            .map(|i| string(u16_at(at + 4 + 2 * i)))
+            .collect();
         let merge = u16_at(at + 12);
-        Some(List { kind, keys, merge_key: (merge != NONE).then(|| string(merge)) })
+        Some(List {
+            kind,
+            keys,
+            merge_key: (merge != NONE).then(|| string(merge)),
+        })
     }
 }
 
@@ -304,26 +327,37 @@ impl Type {
     /// The structure that a value of this type, an item of it or a value of it is, if it is one.
     pub fn definition(self) -> Option<Definition> {
         match self {
-            Type::Object(d) | Type::SchemaOrBool(d) | Type::SchemaOrArray(d) | Type::SchemaOrStrings(d) => Some(d),
+            Type::Object(d)
+            | Type::SchemaOrBool(d)
+            | Type::SchemaOrArray(d)
+            | Type::SchemaOrStrings(d) => Some(d),
             Type::List(e) | Type::Map(e) => e.get().definition(),
             _ => None,
         }
     }
 }
 
-/// The last field on `path`, which starts at an object of kind `kind`, in the newest of `versions` that has it; and the type of what
-/// the path names (for `containers[0]` the field is `containers` and the type that of one container). None where there is no such field.
+/// The last field on `path`, which starts at an object of kind `kind`, in the newest of `versions`
+/// that has it; and the type of what the path names (for `containers[0]` the field is `containers`
+/// and the type that of one container). None where there is no such field.
 pub fn field_type(kind: Kind, path: &Path, versions: Versions) -> Option<(Option<Field>, Type)> {
     let mut here = (None, Type::Object(kind.definition()));
     for step in &path.0 {
         here = match (here.1, step) {
-            (Type::List(element), Step::Index(_)) | (Type::Map(element), Step::Key(_)) => (here.0, element.get()),
+            (Type::List(element), Step::Index(_)) | (Type::Map(element), Step::Key(_)) => {
+                (here.0, element.get())
+            }
             (Type::SchemaOrArray(definition), Step::Index(_)) => (here.0, Type::Object(definition)),
             (
-                Type::Object(definition) | Type::SchemaOrBool(definition) | Type::SchemaOrArray(definition) | Type::SchemaOrStrings(definition),
+                Type::Object(definition)
+                | Type::SchemaOrBool(definition)
+                | Type::SchemaOrArray(definition)
+                | Type::SchemaOrStrings(definition),
                 Step::Key(key),
             ) => {
-                let field = definition.field(key).max_by_key(|f| f.versions().and(versions).newest())?;
+                let field = definition
+                    .field(key)
+                    .max_by_key(|f| f.versions().and(versions).newest())?;
                 (Some(field), field.field_type())
             }
             _ => return None,
@@ -340,8 +374,17 @@ mod tests {
     fn a_kind_knows_its_versions() {
         let hpa = kind("autoscaling/v2", "HorizontalPodAutoscaler").unwrap();
         assert_eq!(hpa.versions().iter().next(), Some(23));
-        assert_eq!(kind("policy/v1beta1", "PodDisruptionBudget").unwrap().versions().newest(), Some(24));
-        assert!(kind("v1", "Pod").unwrap().namespaced() && !kind("v1", "Namespace").unwrap().namespaced());
+        assert_eq!(
+            kind("policy/v1beta1", "PodDisruptionBudget")
+                .unwrap()
+                .versions()
+                .newest(),
+            Some(24)
+        );
+        assert!(
+            kind("v1", "Pod").unwrap().namespaced()
+                && !kind("v1", "Namespace").unwrap().namespaced()
+        );
         assert!(kind("v1", "Gateway").is_none());
     }
 
@@ -349,12 +392,22 @@ mod tests {
     fn every_record_can_be_read() {
         for kind in kinds() {
             assert_eq!(super::kind(&kind.api_version(), kind.name()), Some(kind));
-            assert!(!kind.versions().is_empty() && kind.served().without(kind.versions()).is_empty());
+            assert!(
+                !kind.versions().is_empty() && kind.served().without(kind.versions()).is_empty()
+            );
         }
         for definition in (0..Definition::count() as u16).map(Definition) {
             for field in definition.fields() {
-                assert!(definition.field(field.name()).any(|f| f == field), "{} {}", definition.name(), field.name());
-                let _ = (field.list(), field.field_type().definition().map(Definition::name));
+                assert!(
+                    definition.field(field.name()).any(|f| f == field),
+                    "{} {}",
+                    definition.name(),
+                    field.name()
+                );
+                let _ = (
+                    field.list(),
+                    field.field_type().definition().map(Definition::name),
+                );
             }
         }
     }
@@ -362,12 +415,26 @@ mod tests {
     #[test]
     fn a_path_has_a_type() {
         let deployment = kind("apps/v1", "Deployment").unwrap();
-        let of = |path: &str| field_type(deployment, &Path::parse(path), Versions::ALL).map(|(f, t)| (f.map(Field::name), t));
+        let of = |path: &str| {
+            field_type(deployment, &Path::parse(path), Versions::ALL)
+                .map(|(f, t)| (f.map(Field::name), t))
+        };
         assert_eq!(of("spec.replicas"), Some((Some("replicas"), Type::Int32)));
-        assert_eq!(of("spec.template.spec.containers[0].name"), Some((Some("name"), Type::String)));
-        assert_eq!(of("spec.template.metadata.labels.x"), Some((Some("labels"), Type::String)));
+        assert_eq!(
+            of("spec.template.spec.containers[0].name"),
+            Some((Some("name"), Type::String))
+        );
+        assert_eq!(
+            of("spec.template.metadata.labels.x"),
+            Some((Some("labels"), Type::String))
+        );
         assert_eq!(of("spec.nothing"), None);
-        let (containers, _) = field_type(deployment, &Path::parse("spec.template.spec.containers"), Versions::ALL).unwrap();
+        let (containers, _) = field_type(
+            deployment,
+            &Path::parse("spec.template.spec.containers"),
+            Versions::ALL,
+        )
+        .unwrap();
         assert_eq!(containers.unwrap().list().unwrap().merge_key, Some("name"));
     }
 }

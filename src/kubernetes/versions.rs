@@ -3,7 +3,8 @@
 use crate::diagnostic::Versions;
 use crate::semver::{Constraint, Version};
 
-/// Reads `1.31`, `1.25,1.31`, `1.25-1.31` (and lists of those), or a constraint such as `>=1.25` or `>=1.25 <1.30`.
+/// Reads `1.31`, `1.25,1.31`, `1.25-1.31` (and lists of those), or a constraint such as `>=1.25` or
+/// `>=1.25 <1.30`.
 ///
 /// # Errors
 /// A sentence about what could not be read, or about a version that is not known.
@@ -11,14 +12,23 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
     let text = text.trim();
     if text.contains(['<', '>', '=', '~', '^', '!', '*', '|']) {
         let versions = parse_kube_version(text)?;
-        return if versions.is_empty() { Err(format!("no known Kubernetes version satisfies `{text}`; {KNOWN}")) } else { Ok(versions) };
+        return if versions.is_empty() {
+            Err(format!(
+                "no known Kubernetes version satisfies `{text}`; {KNOWN}"
+            ))
+        } else {
+            Ok(versions)
+        };
     }
     let mut all = Versions::NONE;
     for part in text.split(',') {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to) = (minor(from)?, minor(to)?);
         if from > to {
-            return Err(format!("`{}` counts down; write `1.{to}-1.{from}`", part.trim()));
+            return Err(format!(
+                "`{}` counts down; write `1.{to}-1.{from}`",
+                part.trim()
+            ));
         }
         all = (from..=to).fold(all, |all, m| all.or(Versions::minor(m)));
     }
@@ -29,23 +39,41 @@ const KNOWN: &str = "known are 1.20 to 1.37";
 
 fn minor(text: &str) -> Result<u32, String> {
     let text = text.trim();
-    let mut numbers = text.strip_prefix('v').unwrap_or(text).split('.').map(|n| n.parse::<u32>().ok());
-    let (major, minor, patch) = (numbers.next().flatten(), numbers.next().flatten(), numbers.next());
+    let mut numbers = text
+        .strip_prefix('v')
+        .unwrap_or(text)
+        .split('.')
+        .map(|n| n.parse::<u32>().ok());
+    let (major, minor, patch) = (
+        numbers.next().flatten(),
+        numbers.next().flatten(),
+        numbers.next(),
+    );
     match (major, minor, patch, numbers.next()) {
-        (Some(1), Some(minor), None | Some(Some(_)), None) if !Versions::minor(minor).is_empty() => Ok(minor),
-        (Some(_), Some(_), None | Some(Some(_)), None) => Err(format!("Kubernetes {text} is not known; {KNOWN}")),
-        _ => Err(format!("`{text}` is no Kubernetes version; write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`")),
+        (Some(1), Some(minor), None | Some(Some(_)), None)
+            if !Versions::minor(minor).is_empty() =>
+        {
+            Ok(minor)
+        }
+        (Some(_), Some(_), None | Some(Some(_)), None) => {
+            Err(format!("Kubernetes {text} is not known; {KNOWN}"))
+        }
+        _ => Err(format!(
+            "`{text}` is no Kubernetes version; write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`"
+        )),
     }
 }
 
-/// The known minor versions that Chart.yaml's `kubeVersion` allows: those of which the first or the last patch release satisfies the
-/// constraint. May be empty.
+/// The known minor versions that Chart.yaml's `kubeVersion` allows: those of which the first or the
+/// last patch release satisfies the constraint. May be empty.
 ///
 /// # Errors
 /// The text of Masterminds' semver, as Helm prints it.
 pub fn parse_kube_version(constraint: &str) -> Result<Versions, String> {
     let constraint = Constraint::parse(constraint)?;
-    let allows = |minor, patch| Version::parse(&format!("1.{minor}.{patch}")).is_ok_and(|v| constraint.check(&v));
+    let allows = |minor, patch| {
+        Version::parse(&format!("1.{minor}.{patch}")).is_ok_and(|v| constraint.check(&v))
+    };
     let minors = (Versions::OLDEST..=Versions::NEWEST).filter(|&m| allows(m, 0) || allows(m, 99));
     Ok(minors.fold(Versions::NONE, |all, m| all.or(Versions::minor(m))))
 }
@@ -59,7 +87,16 @@ pub fn sentence(versions: Versions) -> String {
             _ => runs.push((minor, minor)),
         }
     }
-    let words: Vec<String> = runs.into_iter().map(|(a, b)| if a == b { format!("1.{a}") } else { format!("1.{a} to 1.{b}") }).collect();
+    let words: Vec<String> = runs
+        .into_iter()
+        .map(|(a, b)| {
+            if a == b {
+                format!("1.{a}")
+            } else {
+                format!("1.{a} to 1.{b}")
+            }
+        })
+        .collect();
     match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, first)) => format!("{} and {last}", first.join(", ")),
@@ -85,10 +122,24 @@ mod tests {
         assert_eq!(read("1.31").as_deref(), Ok("1.31"));
         assert_eq!(read("v1.31.4").as_deref(), Ok("1.31"));
         assert_eq!(read("1.25,1.31").as_deref(), Ok("1.25 and 1.31"));
-        assert_eq!(read("1.25-1.31, 1.33").as_deref(), Ok("1.25 to 1.31 and 1.33"));
+        assert_eq!(
+            read("1.25-1.31, 1.33").as_deref(),
+            Ok("1.25 to 1.31 and 1.33")
+        );
         assert_eq!(read(">=1.35").as_deref(), Ok("1.35 to 1.37"));
         assert_eq!(read(">=1.25 <1.28").as_deref(), Ok("1.25 to 1.27"));
-        for bad in ["", "1", "2.0", "1.19", "1.99", "1.31-1.25", "latest", ">=1.99", "1.2.3.4", "1.31-"] {
+        for bad in [
+            "",
+            "1",
+            "2.0",
+            "1.19",
+            "1.99",
+            "1.31-1.25",
+            "latest",
+            ">=1.99",
+            "1.2.3.4",
+            "1.31-",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -1,8 +1,11 @@
-//! One walk over an object along its kind's definitions, for all judged versions at once: what decoding would refuse.
+//! One walk over an object along its kind's definitions, for all judged versions at once: what
+//! decoding would refuse.
 //!
-//! The server decodes into Go structures: null and absent are the same everywhere, an unknown field or a key that stands twice is
-//! refused (`fieldValidation=Strict`, what kubectl asks for), and several types have decoders of their own. What its validation code
-//! refuses beyond that lies in the semantic checks; only fields whose absence is refused are judged here, as their list is data.
+//! The server decodes into Go structures: null and absent are the same everywhere, an unknown field
+//! or a key that stands twice is refused (`fieldValidation=Strict`, what kubectl asks for), and
+//! several types have decoders of their own. What its validation code refuses beyond that lies in
+//! the semantic checks; only fields whose absence is refused are judged here, as their list is
+//! data.
 
 use super::scalars;
 use super::schema::{self, Definition, Field, Kind, Type};
@@ -15,27 +18,60 @@ use crate::yaml::{Data, Entry, Node, Path, Step};
 const MAX_DEPTH: usize = 256;
 
 /// Judges `root` as a `kind`, for `versions` (those of `judged` that have the kind).
-pub(super) fn check(root: &Node, kind: Kind, versions: Versions, judged: Versions, found: &mut Vec<Finding>) {
-    let mut walk = Walk { kind: Some(kind), judged, path: Vec::new(), definitions: Vec::new(), lenient: false, found };
+pub(super) fn check(
+    root: &Node,
+    kind: Kind,
+    versions: Versions,
+    judged: Versions,
+    found: &mut Vec<Finding>,
+) {
+    let mut walk = Walk {
+        kind: Some(kind),
+        judged,
+        path: Vec::new(),
+        definitions: Vec::new(),
+        lenient: false,
+        found,
+    };
     walk.value(root, Type::Object(kind.definition()), versions);
 }
 
 /// Judges only what holds for every object, also of an unknown kind: keys that stand twice.
 pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Finding>) {
-    let mut walk = Walk { kind: None, judged, path: Vec::new(), definitions: Vec::new(), lenient: false, found };
+    let mut walk = Walk {
+        kind: None,
+        judged,
+        path: Vec::new(),
+        definitions: Vec::new(),
+        lenient: false,
+        found,
+    };
     walk.anything(root);
 }
 
-/// Judges the metadata of an object of whatever kind, which stands at `path`; keys that stand twice are [`duplicate_keys`]' to say.
+/// Judges the metadata of an object of whatever kind, which stands at `path`; keys that stand twice
+/// are [`duplicate_keys`]' to say.
 pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Finding>) {
-    let Some(field) = schema::kind("v1", "ConfigMap").and_then(|k| k.definition().field("metadata").next()) else { return };
+    let Some(field) =
+        schema::kind("v1", "ConfigMap").and_then(|k| k.definition().field("metadata").next())
+    else {
+        return;
+    };
     let here = |step| match step {
         &Step::Index(index) => Here::Index(index),
         Step::Key(key) => Here::Key(key),
     };
     let mut own = Vec::new();
     let path = path.iter().map(here).collect();
-    Walk { kind: None, judged, path, definitions: Vec::new(), lenient: false, found: &mut own }.value(node, field.field_type(), judged);
+    Walk {
+        kind: None,
+        judged,
+        path,
+        definitions: Vec::new(),
+        lenient: false,
+        found: &mut own,
+    }
+    .value(node, field.field_type(), judged);
     found.extend(own.into_iter().filter(|f| &*f.rule != "duplicate-key"));
 }
 
@@ -67,8 +103,12 @@ impl<'n> Walk<'n, '_> {
             (Type::Bool, Data::Bool(_)) | (Type::String, Data::Str(_)) => {}
             (Type::Float, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {}
             (Type::IntOrString, Data::Str(_)) => {}
-            (Type::Int32 | Type::IntOrString, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => self.integer(node, 32, expected, versions),
-            (Type::Int64, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => self.integer(node, 64, expected, versions),
+            (Type::Int32 | Type::IntOrString, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {
+                self.integer(node, 32, expected, versions)
+            }
+            (Type::Int64, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {
+                self.integer(node, 64, expected, versions)
+            }
             (Type::Bytes, Data::Str(text)) => self.bytes(text, versions),
             (Type::Bytes, Data::Seq(items)) => self.items(items, Type::Int32, versions),
             (Type::Time, Data::Str(text)) if scalars::is_time(text, None) => {}
@@ -80,7 +120,10 @@ impl<'n> Walk<'n, '_> {
             (Type::Map(element), Data::Map(entries)) => self.map(entries, element.get(), versions),
             (Type::Object(definition), Data::Map(_)) => self.object(node, definition, versions),
             (Type::SchemaOrBool(_), Data::Bool(_)) => {}
-            (Type::SchemaOrBool(d) | Type::SchemaOrArray(d) | Type::SchemaOrStrings(d), Data::Map(_)) => {
+            (
+                Type::SchemaOrBool(d) | Type::SchemaOrArray(d) | Type::SchemaOrStrings(d),
+                Data::Map(_),
+            ) => {
                 let outer = std::mem::replace(&mut self.lenient, true);
                 self.object(node, d, versions);
                 self.lenient = outer;
@@ -90,7 +133,9 @@ impl<'n> Walk<'n, '_> {
                 self.items(items, Type::Object(d), versions);
                 self.lenient = outer;
             }
-            (Type::SchemaOrStrings(_), Data::Seq(items)) => self.items(items, Type::String, versions),
+            (Type::SchemaOrStrings(_), Data::Seq(items)) => {
+                self.items(items, Type::String, versions)
+            }
             // Both decoders take whatever else it is for nothing.
             (Type::SchemaOrArray(_) | Type::SchemaOrStrings(_), _) => {}
             _ => self.mismatch(node, expected, versions),
@@ -148,7 +193,11 @@ impl<'n> Walk<'n, '_> {
             let mut missing_in = versions;
             for field in definition.field(&entry.key) {
                 missing_in = missing_in.without(field.versions());
-                self.value(&entry.value, field.field_type(), versions.and(field.versions()));
+                self.value(
+                    &entry.value,
+                    field.field_type(),
+                    versions.and(field.versions()),
+                );
             }
             if !missing_in.is_empty() {
                 self.unknown_field(entry, definition, missing_in);
@@ -170,9 +219,16 @@ impl<'n> Walk<'n, '_> {
         let name = field.name();
         let (message, value_there) = match node.get(name).map(|n| &n.data) {
             None => (format!("`{name}` is missing"), false),
-            Some(Data::Null) => (format!("`{name}` is missing: null is the same as nothing"), true),
-            Some(Data::Str(text)) if text.is_empty() && field.field_type() == Type::String => (format!("`{name}` must not be empty"), true),
-            Some(Data::Seq(items)) if items.is_empty() => (format!("`{name}` must not be empty"), true),
+            Some(Data::Null) => (
+                format!("`{name}` is missing: null is the same as nothing"),
+                true,
+            ),
+            Some(Data::Str(text)) if text.is_empty() && field.field_type() == Type::String => {
+                (format!("`{name}` must not be empty"), true)
+            }
+            Some(Data::Seq(items)) if items.is_empty() => {
+                (format!("`{name}` must not be empty"), true)
+            }
             _ => return,
         };
         let mut path = self.path();
@@ -194,9 +250,16 @@ impl<'n> Walk<'n, '_> {
         let mut keys: Vec<&'n str> = if entries.len() > 24 {
             let mut sorted: Vec<&str> = entries.iter().map(|e| &*e.key).collect();
             sorted.sort_unstable();
-            sorted.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect()
+            sorted
+                .windows(2)
+                .filter(|w| w[0] == w[1])
+                .map(|w| w[0])
+                .collect()
         } else {
-            (1..entries.len()).filter(|&i| twice(i)).map(|i| &*entries[i].key).collect()
+            (1..entries.len())
+                .filter(|&i| twice(i))
+                .map(|i| &*entries[i].key)
+                .collect()
         };
         keys.dedup();
         for key in keys {
@@ -216,44 +279,83 @@ impl<'n> Walk<'n, '_> {
 
     fn unknown_field(&mut self, entry: &'n Entry, definition: Definition, versions: Versions) {
         let name = &*entry.key;
-        let everywhere = definition.field(name).fold(Versions::NONE, |all, f| all.or(f.versions()));
+        let everywhere = definition
+            .field(name)
+            .fold(Versions::NONE, |all, f| all.or(f.versions()));
         let (rule, message, help) = if everywhere.is_empty() {
-            ("unknown-field", format!("unknown field `{name}`"), self.meant(entry, definition, versions))
+            (
+                "unknown-field",
+                format!("unknown field `{name}`"),
+                self.meant(entry, definition, versions),
+            )
         } else {
-            let message = match (oldest(everywhere), everywhere.newest(), versions.newest(), oldest(versions)) {
-                (Some(first), _, Some(last), _) if last < first => format!("field `{name}` came with Kubernetes 1.{first}"),
-                (_, Some(last), _, Some(first)) if first > last => format!("field `{name}` is gone since Kubernetes 1.{}", last + 1),
-                _ => format!("field `{name}` exists only in Kubernetes {}", sentence(everywhere)),
+            let message = match (
+                oldest(everywhere),
+                everywhere.newest(),
+                versions.newest(),
+                oldest(versions),
+            ) {
+                (Some(first), _, Some(last), _) if last < first => {
+                    format!("field `{name}` came with Kubernetes 1.{first}")
+                }
+                (_, Some(last), _, Some(first)) if first > last => {
+                    format!("field `{name}` is gone since Kubernetes 1.{}", last + 1)
+                }
+                _ => format!(
+                    "field `{name}` exists only in Kubernetes {}",
+                    sentence(everywhere)
+                ),
             };
             ("field-unavailable", message, None)
         };
-        let severity = if self.lenient { Severity::Warning } else { Severity::Error };
+        let severity = if self.lenient {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         self.report(rule, severity, message, help, true, versions);
     }
 
     /// What an unknown field was meant to be: a near name, or this name in another place.
     fn meant(&self, entry: &Entry, definition: Definition, versions: Versions) -> Option<String> {
         let name = &*entry.key;
-        let here = || definition.fields().filter(|f| !f.versions().and(versions).is_empty());
+        let here = || {
+            definition
+                .fields()
+                .filter(|f| !f.versions().and(versions).is_empty())
+        };
         if let Some(near) = did_you_mean(name, here().map(Field::name)) {
             return Some(format!("did you mean `{near}`?"));
         }
         if let Some(place) = self.belongs(name, &entry.value, versions) {
-            return Some(if place.is_empty() { "it belongs at the top of the object".to_owned() } else { format!("it belongs under `{place}`") });
+            return Some(if place.is_empty() {
+                "it belongs at the top of the object".to_owned()
+            } else {
+                format!("it belongs under `{place}`")
+            });
         }
         let names: Vec<String> = here().map(|f| format!("`{}`", f.name())).collect();
-        (1..=8).contains(&names.len()).then(|| format!("known here: {}", names.join(", ")))
+        (1..=8)
+            .contains(&names.len())
+            .then(|| format!("known here: {}", names.join(", ")))
     }
 
-    /// The nearest place, up the path and then down, where a field of this name could hold this value.
+    /// The nearest place, up the path and then down, where a field of this name could hold this
+    /// value.
     fn belongs(&self, name: &str, value: &Node, versions: Versions) -> Option<String> {
         const DOWN: usize = 5;
         let mut best: Option<(usize, String)> = None;
         for (up, &(length, definition)) in self.definitions.iter().rev().enumerate() {
-            let limit = best.as_ref().map_or(DOWN, |(distance, _)| distance.saturating_sub(up + 1).min(DOWN));
+            let limit = best.as_ref().map_or(DOWN, |(distance, _)| {
+                distance.saturating_sub(up + 1).min(DOWN)
+            });
             if let Some((down, tail)) = find_below(definition, name, value, versions, limit) {
                 let head = path_of(&self.path[..length]).to_string();
-                let place = [head, tail].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(".");
+                let place = [head, tail]
+                    .into_iter()
+                    .filter(|p| !p.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(".");
                 best = Some((up + down, place));
             }
         }
@@ -261,36 +363,61 @@ impl<'n> Walk<'n, '_> {
     }
 
     fn integer(&mut self, node: &'n Node, bits: u32, expected: Type, versions: Versions) {
-        let (least, most) = if bits == 32 { (i64::from(i32::MIN), i64::from(i32::MAX)) } else { (i64::MIN, i64::MAX) };
+        let (least, most) = if bits == 32 {
+            (i64::from(i32::MIN), i64::from(i32::MAX))
+        } else {
+            (i64::MIN, i64::MAX)
+        };
         let fits = match node.data {
             Data::Int(i) => (least..=most).contains(&i),
             // A whole float is written to JSON without a fraction.
-            Data::Float(f) if f.fract() == 0.0 => f >= least as f64 && f <= most as f64 && f.abs() < 9.2e18,
+            Data::Float(f) if f.fract() == 0.0 => {
+                f >= least as f64 && f <= most as f64 && f.abs() < 9.2e18
+            }
             Data::Float(_) => return self.mismatch(node, expected, versions),
             _ => false,
         };
         if !fits {
-            let message = format!("{} must be an integer of {bits} bits, not {}", self.subject(), self.described(node));
+            let message = format!(
+                "{} must be an integer of {bits} bits, not {}",
+                self.subject(),
+                self.described(node)
+            );
             self.wrong(message, None, versions);
         }
     }
 
     fn bytes(&mut self, text: &str, versions: Versions) {
         if scalars::base64_problem(text).is_some() {
-            let help = self.kind.filter(|k| k.name() == "Secret").map(|_| "encode it (`b64enc`), or write it under `stringData`".to_owned());
+            let help = self
+                .kind
+                .filter(|k| k.name() == "Secret")
+                .map(|_| "encode it (`b64enc`), or write it under `stringData`".to_owned());
             self.wrong(format!("{} is not base64", self.subject()), help, versions);
         }
     }
 
     fn time(&mut self, text: &str, expected: Type, versions: Versions) {
-        let example = if expected == Type::Time { "2024-01-31T12:00:00Z" } else { "2024-01-31T12:00:00.000000Z" };
-        let message = format!("{} must be a time such as {example}, not {}", self.subject(), quoted(text));
+        let example = if expected == Type::Time {
+            "2024-01-31T12:00:00Z"
+        } else {
+            "2024-01-31T12:00:00.000000Z"
+        };
+        let message = format!(
+            "{} must be a time such as {example}, not {}",
+            self.subject(),
+            quoted(text)
+        );
         self.wrong(message, None, versions);
     }
 
     fn quantity(&mut self, text: &str, versions: Versions) {
         if scalars::quantity_problem(text).is_some() {
-            let message = format!("{} must be a quantity such as 500m, 1.5 or 2Gi, not {}", self.subject(), quoted(text));
+            let message = format!(
+                "{} must be a quantity such as 500m, 1.5 or 2Gi, not {}",
+                self.subject(),
+                quoted(text)
+            );
             self.wrong(message, None, versions);
         }
     }
@@ -313,26 +440,61 @@ impl<'n> Walk<'n, '_> {
             Type::SchemaOrStrings(_) => "a JSON Schema or a list of strings",
         };
         let help = match (expected, &node.data) {
-            (Type::String, Data::Bool(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_)) => Some("put it in quotes (`| quote` in a template)"),
-            (Type::Bool, Data::Str(text)) if matches!(&**text, "true" | "false") => Some("remove the quotes"),
-            (Type::Int32 | Type::Int64 | Type::Float, Data::Str(text)) if text.parse::<f64>().is_ok() => {
+            (Type::String, Data::Bool(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {
+                Some("put it in quotes (`| quote` in a template)")
+            }
+            (Type::Bool, Data::Str(text)) if matches!(&**text, "true" | "false") => {
+                Some("remove the quotes")
+            }
+            (Type::Int32 | Type::Int64 | Type::Float, Data::Str(text))
+                if text.parse::<f64>().is_ok() =>
+            {
                 Some("remove the quotes (`| int` in a template)")
             }
             (Type::List(_), Data::Map(_)) => Some("each item starts with `- `"),
-            (Type::Map(_) | Type::Object(_), Data::Seq(_)) => Some("write `key: value` without `- `"),
+            (Type::Map(_) | Type::Object(_), Data::Seq(_)) => {
+                Some("write `key: value` without `- `")
+            }
             _ => None,
         };
-        let message = format!("{} must be {wanted}, not {}", self.subject(), self.described(node));
+        let message = format!(
+            "{} must be {wanted}, not {}",
+            self.subject(),
+            self.described(node)
+        );
         self.wrong(message, help.map(str::to_owned), versions);
     }
 
     fn wrong(&mut self, message: String, help: Option<String>, versions: Versions) {
-        self.report("wrong-type", Severity::Error, message, help, false, versions);
+        self.report(
+            "wrong-type",
+            Severity::Error,
+            message,
+            help,
+            false,
+            versions,
+        );
     }
 
-    fn report(&mut self, rule: &str, severity: Severity, message: String, help: Option<String>, at_key: bool, versions: Versions) {
+    fn report(
+        &mut self,
+        rule: &str,
+        severity: Severity,
+        message: String,
+        help: Option<String>,
+        at_key: bool,
+        versions: Versions,
+    ) {
         let (path, kubernetes) = (self.path(), self.holds(versions));
-        self.found.push(Finding { rule: rule.into(), severity, message, help, path, at_key, kubernetes });
+        self.found.push(Finding {
+            rule: rule.into(),
+            severity,
+            message,
+            help,
+            path,
+            at_key,
+            kubernetes,
+        });
     }
 
     fn path(&self) -> Path {
@@ -361,7 +523,9 @@ impl<'n> Walk<'n, '_> {
             Data::Int(i) => format!("the number {i}"),
             Data::Uint(u) => format!("the number {u}"),
             Data::Float(f) => format!("the number {f}"),
-            Data::Str(_) if self.kind.is_some_and(|k| k.name() == "Secret") => "a string".to_owned(),
+            Data::Str(_) if self.kind.is_some_and(|k| k.name() == "Secret") => {
+                "a string".to_owned()
+            }
             Data::Str(text) => format!("the string {}", quoted(text)),
             Data::Seq(_) => "a list".to_owned(),
             Data::Map(_) => "a map".to_owned(),
@@ -384,21 +548,38 @@ fn path_of(path: &[Here]) -> Path {
     Path(path.iter().map(step).collect())
 }
 
-/// The nearest structure below `from`, at most `limit` fields down, that has a field `name` for this value: the distance and the path,
-/// lists as `containers[]`. What the server writes (status, metadata) is left out.
-fn find_below(from: Definition, name: &str, value: &Node, versions: Versions, limit: usize) -> Option<(usize, String)> {
+/// The nearest structure below `from`, at most `limit` fields down, that has a field `name` for
+/// this value: the distance and the path, lists as `containers[]`. What the server writes (status,
+/// metadata) is left out.
+fn find_below(
+    from: Definition,
+    name: &str,
+    value: &Node,
+    versions: Versions,
+    limit: usize,
+) -> Option<(usize, String)> {
     let mut seen = vec![from];
     let mut level = vec![(from, String::new())];
     for distance in 0..=limit {
         let mut next = Vec::new();
         for (definition, path) in level {
-            if distance > 0 && definition.field(name).any(|f| !f.versions().and(versions).is_empty() && could_hold(f.field_type(), value)) {
+            if distance > 0
+                && definition.field(name).any(|f| {
+                    !f.versions().and(versions).is_empty() && could_hold(f.field_type(), value)
+                })
+            {
                 return Some((distance, path));
             }
-            if distance == 0 && definition.field(name).any(|f| could_hold(f.field_type(), value)) {
+            if distance == 0
+                && definition
+                    .field(name)
+                    .any(|f| could_hold(f.field_type(), value))
+            {
                 return Some((0, path));
             }
-            for field in definition.fields().filter(|f| !matches!(f.name(), "status" | "metadata") && !f.versions().and(versions).is_empty()) {
+            for field in definition.fields().filter(|f| {
+                !matches!(f.name(), "status" | "metadata") && !f.versions().and(versions).is_empty()
+            }) {
                 let (below, mark) = match field.field_type() {
                     Type::Object(below) => (below, ""),
                     Type::List(element) => match element.get() {
@@ -424,10 +605,27 @@ fn could_hold(expected: Type, value: &Node) -> bool {
         Data::Null => true,
         Data::Bool(_) => matches!(expected, Type::Bool | Type::Any | Type::SchemaOrBool(_)),
         Data::Int(_) | Data::Uint(_) | Data::Float(_) => {
-            matches!(expected, Type::Int32 | Type::Int64 | Type::Float | Type::Quantity | Type::IntOrString | Type::Any)
+            matches!(
+                expected,
+                Type::Int32
+                    | Type::Int64
+                    | Type::Float
+                    | Type::Quantity
+                    | Type::IntOrString
+                    | Type::Any
+            )
         }
         Data::Str(_) => {
-            matches!(expected, Type::String | Type::Bytes | Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::Any)
+            matches!(
+                expected,
+                Type::String
+                    | Type::Bytes
+                    | Type::Time
+                    | Type::MicroTime
+                    | Type::Quantity
+                    | Type::IntOrString
+                    | Type::Any
+            )
         }
         Data::Seq(_) => matches!(expected, Type::List(_) | Type::Any),
         Data::Map(_) => matches!(expected, Type::Map(_) | Type::Object(_) | Type::Any),

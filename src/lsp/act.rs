@@ -1,5 +1,6 @@
-//! What can be done with a click: a sure fix, ignoring a finding, setting a value for one environment; and what is shown beside the text or on demand: the values of
-//! each environment, the rendered manifest.
+//! What can be done with a click: a sure fix, ignoring a finding, setting a value for one
+//! environment; and what is shown beside the text or on demand: the values of each environment, the
+//! rendered manifest.
 
 use super::Asked;
 use super::documents::{Documents, offset, position, range, uri_of};
@@ -12,8 +13,10 @@ use crate::template::manifests::{self, Selection};
 use crate::yaml::{Data, Entry, Style};
 use crate::{Options, fix};
 use lsp_types::{
-    AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation, DocumentChanges, InlayHint, InlayHintLabel, NumberOrString,
-    OneOf, OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit, TextEdit, WorkspaceEdit,
+    AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation,
+    DocumentChanges, InlayHint, InlayHintLabel, NumberOrString, OneOf,
+    OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit, TextEdit,
+    WorkspaceEdit,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,13 +29,23 @@ pub(super) const RENDERED: &str = "thebot-lint.rendered";
 pub(super) const ENVIRONMENTS: &str = "thebot-lint.environments";
 
 /// The actions for the findings that the editor shows, and for the value at the cursor.
-pub(super) fn actions(asked: &Asked, at: Range, found: &[Diagnostic], documents: &Documents) -> Vec<CodeAction> {
+pub(super) fn actions(
+    asked: &Asked,
+    at: Range,
+    found: &[Diagnostic],
+    documents: &Documents,
+) -> Vec<CodeAction> {
     let mut all = Vec::new();
     let (path, text) = (asked.path.as_path(), &asked.text[..]);
     let model = asked.model.as_deref();
     let is_template = model.is_some_and(|m| m.template(path).is_some());
-    for diagnostic in found.iter().filter(|d| d.source.as_deref() == Some("thebot-lint")) {
-        let Some(NumberOrString::String(rule)) = &diagnostic.code else { continue };
+    for diagnostic in found
+        .iter()
+        .filter(|d| d.source.as_deref() == Some("thebot-lint"))
+    {
+        let Some(NumberOrString::String(rule)) = &diagnostic.code else {
+            continue;
+        };
         let mut action = |title: String, edit: Option<WorkspaceEdit>, preferred: bool| {
             all.push(CodeAction {
                 title,
@@ -44,12 +57,33 @@ pub(super) fn actions(asked: &Asked, at: Range, found: &[Diagnostic], documents:
             });
         };
         if let Some(change) = meant(text, diagnostic) {
-            action(format!("Change to `{}`", change.new_text), edit([(path, change)], documents), false);
-        } else if let Some(fixes) = asked.judged.as_deref().and_then(|judged| fixes(judged, asked, rule, diagnostic, documents)) {
-            action(format!("Fix `{rule}`"), edit(fixes.iter().map(|(path, edit)| (path.as_path(), edit.clone())), documents), true);
+            action(
+                format!("Change to `{}`", change.new_text),
+                edit([(path, change)], documents),
+                false,
+            );
+        } else if let Some(fixes) = asked
+            .judged
+            .as_deref()
+            .and_then(|judged| fixes(judged, asked, rule, diagnostic, documents))
+        {
+            action(
+                format!("Fix `{rule}`"),
+                edit(
+                    fixes
+                        .iter()
+                        .map(|(path, edit)| (path.as_path(), edit.clone())),
+                    documents,
+                ),
+                true,
+            );
         }
         if let Some(change) = ignore(text, is_template, diagnostic.range.start.line, rule) {
-            action(format!("Ignore `{rule}` here, with a reason"), edit([(path, change)], documents), false);
+            action(
+                format!("Ignore `{rule}` here, with a reason"),
+                edit([(path, change)], documents),
+                false,
+            );
         }
     }
     if let Some(model) = model
@@ -57,73 +91,137 @@ pub(super) fn actions(asked: &Asked, at: Range, found: &[Diagnostic], documents:
         && let [keys] = &paths[..]
     {
         for environment in &model.environments {
-            let Some((layer, change)) = set(model, environment, keys) else { continue };
-            let title = format!("Set `{}` in {}", keys.join("."), layer.path.strip_prefix(&model.chart).unwrap_or(&layer.path).display());
+            let Some((layer, change)) = set(model, environment, keys) else {
+                continue;
+            };
+            let title = format!(
+                "Set `{}` in {}",
+                keys.join("."),
+                layer
+                    .path
+                    .strip_prefix(&model.chart)
+                    .unwrap_or(&layer.path)
+                    .display()
+            );
             if all.iter().any(|a| a.title == title) {
                 continue;
             }
             let edit = edit([(layer.path.as_path(), change)], documents);
-            all.push(CodeAction { title, kind: Some(CodeActionKind::REFACTOR), edit, ..CodeAction::default() });
+            all.push(CodeAction {
+                title,
+                kind: Some(CodeActionKind::REFACTOR),
+                edit,
+                ..CodeAction::default()
+            });
         }
     }
     all
 }
 
 /// Changes of files, for the versions that the editor has of them.
-fn edit<'p>(changes: impl IntoIterator<Item = (&'p Path, TextEdit)>, documents: &Documents) -> Option<WorkspaceEdit> {
+fn edit<'p>(
+    changes: impl IntoIterator<Item = (&'p Path, TextEdit)>,
+    documents: &Documents,
+) -> Option<WorkspaceEdit> {
     let mut files: BTreeMap<&Path, Vec<OneOf<TextEdit, AnnotatedTextEdit>>> = BTreeMap::new();
     for (path, edit) in changes {
         files.entry(path).or_default().push(OneOf::Left(edit));
     }
     let change = |(path, edits): (&Path, _)| {
         let version = documents.get(path).map(|d| d.version);
-        let text_document = OptionalVersionedTextDocumentIdentifier { uri: documents.uri(path)?, version };
-        Some(DocumentChangeOperation::Edit(TextDocumentEdit { text_document, edits }))
+        let text_document = OptionalVersionedTextDocumentIdentifier {
+            uri: documents.uri(path)?,
+            version,
+        };
+        Some(DocumentChangeOperation::Edit(TextDocumentEdit {
+            text_document,
+            edits,
+        }))
     };
     let changes: Option<Vec<_>> = files.into_iter().map(change).collect();
-    Some(WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(changes?)), ..WorkspaceEdit::default() })
+    Some(WorkspaceEdit {
+        document_changes: Some(DocumentChanges::Operations(changes?)),
+        ..WorkspaceEdit::default()
+    })
 }
 
-/// What `--fix` does about a finding: nothing that is not proven, and nothing where a text has moved on since it was found.
-fn fixes(judged: &Judged, asked: &Asked, rule: &str, diagnostic: &Diagnostic, documents: &Documents) -> Option<Vec<(PathBuf, TextEdit)>> {
+/// What `--fix` does about a finding: nothing that is not proven, and nothing where a text has
+/// moved on since it was found.
+fn fixes(
+    judged: &Judged,
+    asked: &Asked,
+    rule: &str,
+    diagnostic: &Diagnostic,
+    documents: &Documents,
+) -> Option<Vec<(PathBuf, TextEdit)>> {
     let path_of = |file: &str| Unsaved::key(Path::new(file));
     let here = |location: &Location| {
-        let in_file = location.file.as_deref().is_some_and(|file| path_of(file) == asked.path) && location.source.text == asked.text;
+        let in_file = location
+            .file
+            .as_deref()
+            .is_some_and(|file| path_of(file) == asked.path)
+            && location.source.text == asked.text;
         in_file && position(&asked.text, location.bytes.start) == diagnostic.range.start
     };
-    let finding = judged.report.findings.iter().find(|f| *f.rule == *rule && f.locations.iter().any(here))?;
+    let finding = judged
+        .report
+        .findings
+        .iter()
+        .find(|f| *f.rule == *rule && f.locations.iter().any(here))?;
     let mut all = Vec::new();
     for edit in fix::edits(finding) {
         let path = path_of(&edit.file);
-        let location = finding.locations.iter().find(|l| l.file.as_ref() == Some(&edit.file))?;
+        let location = finding
+            .locations
+            .iter()
+            .find(|l| l.file.as_ref() == Some(&edit.file))?;
         let text = &location.source.text;
         if documents.get(&path).is_some_and(|d| d.text != *text) {
             return None;
         }
         all.push((path, TextEdit::new(range(text, edit.bytes), edit.text)));
     }
-    let options = Options { unsaved: documents.unsaved(), reuse: judged.reuse.clone(), ..Options::default() };
+    let options = Options {
+        unsaved: documents.unsaved(),
+        reuse: judged.reuse.clone(),
+        ..Options::default()
+    };
     let chart = &asked.model.as_ref()?.chart;
     let is_proven = || crate::threads::deep(|| fix::is_proven(chart, &options, finding));
     (!all.is_empty() && is_proven().unwrap_or(false)).then_some(all)
 }
 
-/// Writes a value, as the environment has it now, into the environment's own values file; nothing where it stands there already, or the file's
-/// form leaves no sure place for it.
-fn set<'m>(model: &'m Model, environment: &Environment, keys: &[String]) -> Option<(&'m Layer, TextEdit)> {
+/// Writes a value, as the environment has it now, into the environment's own values file; nothing
+/// where it stands there already, or the file's form leaves no sure place for it.
+fn set<'m>(
+    model: &'m Model,
+    environment: &Environment,
+    keys: &[String],
+) -> Option<(&'m Layer, TextEdit)> {
     let layer = &model.layers[*environment.layers.last()?];
-    let shared = layer.path.file_name().is_some_and(|name| name == "values.yaml");
+    let shared = layer
+        .path
+        .file_name()
+        .is_some_and(|name| name == "values.yaml");
     if shared || !layer.under.is_empty() || keys.is_empty() {
         return None;
     }
     let text = &layer.text[..];
     let newline = newline(text);
-    let value = model.settings(environment, keys).first().map_or(Some(String::new()), |setting| {
-        let written = setting.text.get(setting.node.span.start as usize..setting.node.span.end as usize)?;
-        let written = std::str::from_utf8(written).ok()?;
-        let scalar = !matches!(setting.node.data, Data::Map(_) | Data::Seq(_)) && setting.node.anchor.is_none();
-        (scalar && !written.contains('\n') && !written.starts_with('*')).then(|| format!(" {written}"))
-    })?;
+    let value =
+        model
+            .settings(environment, keys)
+            .first()
+            .map_or(Some(String::new()), |setting| {
+                let written = setting
+                    .text
+                    .get(setting.node.span.start as usize..setting.node.span.end as usize)?;
+                let written = std::str::from_utf8(written).ok()?;
+                let scalar = !matches!(setting.node.data, Data::Map(_) | Data::Seq(_))
+                    && setting.node.anchor.is_none();
+                (scalar && !written.contains('\n') && !written.starts_with('*'))
+                    .then(|| format!(" {written}"))
+            })?;
     // The innermost map that is there.
     let (mut node, mut depth) = (&layer.root, 0);
     while let Some(inner) = keys.get(depth).and_then(|key| node.get(key)) {
@@ -155,10 +253,24 @@ fn set<'m>(model: &'m Model, environment: &Environment, keys: &[String]) -> Opti
         new.push_str(newline);
     }
     for (i, key) in keys[depth..].iter().enumerate() {
-        let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) && key.starts_with(|c: char| c.is_ascii_alphabetic());
-        let key = if plain { key.clone() } else { format!("{key:?}") };
-        let value = if depth + i + 1 == keys.len() { &value[..] } else { "" };
-        new.push_str(&format!("{}{key}:{value}{newline}", " ".repeat(indentation + 2 * i)));
+        let plain = key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+            && key.starts_with(|c: char| c.is_ascii_alphabetic());
+        let key = if plain {
+            key.clone()
+        } else {
+            format!("{key:?}")
+        };
+        let value = if depth + i + 1 == keys.len() {
+            &value[..]
+        } else {
+            ""
+        };
+        new.push_str(&format!(
+            "{}{key}:{value}{newline}",
+            " ".repeat(indentation + 2 * i)
+        ));
     }
     let at = position(text, at);
     Some((layer, TextEdit::new(Range::new(at, at), new)))
@@ -171,7 +283,12 @@ fn end_of(entry: &Entry) -> usize {
     while let Some(node) = stack.pop() {
         // What an alias stands for is written elsewhere.
         end = end.max(node.span.end);
-        stack.extend(node.items().iter().chain(node.entries().iter().map(|e| &e.value)).filter(|n| n.span.start >= entry.key_span.start));
+        stack.extend(
+            node.items()
+                .iter()
+                .chain(node.entries().iter().map(|e| &e.value))
+                .filter(|n| n.span.start >= entry.key_span.start),
+        );
     }
     end as usize
 }
@@ -179,27 +296,43 @@ fn end_of(entry: &Entry) -> usize {
 /// The line break that a text uses.
 fn newline(text: &[u8]) -> &'static str {
     let first = memchr::memchr(b'\n', text);
-    if first.is_some_and(|at| at > 0 && text[at - 1] == b'\r') { "\r\n" } else { "\n" }
+    if first.is_some_and(|at| at > 0 && text[at - 1] == b'\r') {
+        "\r\n"
+    } else {
+        "\n"
+    }
 }
 
 /// "did you mean `x`?", where what stands there is one word.
 fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
     let (_, rest) = diagnostic.message.split_once("did you mean `")?;
     let (name, _) = rest.split_once('`')?;
-    let (start, end) = (offset(text, diagnostic.range.start), offset(text, diagnostic.range.end));
+    let (start, end) = (
+        offset(text, diagnostic.range.start),
+        offset(text, diagnostic.range.end),
+    );
     let written = std::str::from_utf8(text.get(start..end)?).ok()?;
-    let (above, last) = written.rsplit_once('.').map_or((0, written), |(above, last)| (above.len() + 1, last));
+    let (above, last) = written
+        .rsplit_once('.')
+        .map_or((0, written), |(above, last)| (above.len() + 1, last));
     let word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
-    let one_word = !last.is_empty() && last.chars().all(word) && (above == 0 || written.starts_with(['.', '$']));
-    (one_word && name.chars().all(word)).then(|| TextEdit::new(range(text, start + above..end), name.to_string()))
+    let one_word = !last.is_empty()
+        && last.chars().all(word)
+        && (above == 0 || written.starts_with(['.', '$']));
+    (one_word && name.chars().all(word))
+        .then(|| TextEdit::new(range(text, start + above..end), name.to_string()))
 }
 
-/// A comment above the line. In a template it leaves the output as it is. The reason is left to be written: until then the comment has a finding of
-/// its own.
+/// A comment above the line. In a template it leaves the output as it is. The reason is left to be
+/// written: until then the comment has a finding of its own.
 fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextEdit> {
     let start = offset(text, Position::new(line, 0));
     let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
-    let indentation: String = text[start..end].iter().take_while(|b| **b == b' ').map(|_| ' ').collect();
+    let indentation: String = text[start..end]
+        .iter()
+        .take_while(|b| **b == b' ')
+        .map(|_| ' ')
+        .collect();
     let newline = newline(text);
     let comment = match is_template {
         _ if is_template && inside_action(text, start) => return None,
@@ -208,7 +341,10 @@ fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextE
         true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}{newline}"),
         false => format!("{indentation}# thebot-lint: ignore[{rule}] {newline}"),
     };
-    Some(TextEdit::new(Range::new(position(text, start), position(text, start)), comment))
+    Some(TextEdit::new(
+        Range::new(position(text, start), position(text, start)),
+        comment,
+    ))
 }
 
 /// Whether an offset lies between `{{` and `}}`.
@@ -220,7 +356,10 @@ fn inside_action(text: &[u8], at: usize) -> bool {
         match token.kind {
             TokenKind::LeftDelimiter => open = Some(token.start()),
             TokenKind::RightDelimiter | TokenKind::Error => {
-                if open.take().is_some_and(|start| start < at && at < token.end()) {
+                if open
+                    .take()
+                    .is_some_and(|start| start < at && at < token.end())
+                {
                     return true;
                 }
                 if token.kind == TokenKind::Error && lexer.resume(token.start()) <= token.start() {
@@ -238,13 +377,28 @@ fn inside_action(text: &[u8], at: usize) -> bool {
 
 /// The value of each environment behind every reference.
 pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint> {
-    let Some(template) = model.template(path) else { return Vec::new() };
-    let (from, to) = (offset(&template.text, wanted.start), offset(&template.text, wanted.end));
+    let Some(template) = model.template(path) else {
+        return Vec::new();
+    };
+    let (from, to) = (
+        offset(&template.text, wanted.start),
+        offset(&template.text, wanted.end),
+    );
     let mut all = Vec::new();
     for reference in &template.outline.references {
         // Where a loop runs over values, there is no one value to show.
-        let several = template.outline.references.iter().filter(|r| r.range == reference.range).count() > 1;
-        if several || reference.range.end < from || reference.range.end > to || reference.places.is_empty() {
+        let several = template
+            .outline
+            .references
+            .iter()
+            .filter(|r| r.range == reference.range)
+            .count()
+            > 1;
+        if several
+            || reference.range.end < from
+            || reference.range.end > to
+            || reference.places.is_empty()
+        {
             continue;
         }
         let keys = template.full(&reference.keys);
@@ -260,9 +414,17 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
         let label = match values.as_slice() {
             [] => continue,
             [(_, value)] => format!("= {value}"),
-            several => several.iter().map(|(names, value)| format!("{}: {value}", names.join("+"))).collect::<Vec<_>>().join(", "),
+            several => several
+                .iter()
+                .map(|(names, value)| format!("{}: {value}", names.join("+")))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
-        let label = if label.chars().count() > MOST_CHARACTERS { label.chars().take(MOST_CHARACTERS).chain(['…']).collect() } else { label };
+        let label = if label.chars().count() > MOST_CHARACTERS {
+            label.chars().take(MOST_CHARACTERS).chain(['…']).collect()
+        } else {
+            label
+        };
         all.push(InlayHint {
             position: position(&template.text, reference.range.end),
             label: InlayHintLabel::String(label),
@@ -277,30 +439,59 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
     all
 }
 
-/// The manifest of an environment, as `helm template` prints it; of one template where `only` is given. Each line has the template line and the values
-/// line that it comes from.
-pub(super) fn rendered(judged: &Judged, environment: &str, only: Option<&str>) -> Result<Value, String> {
-    let rendering = judged.rendering.as_ref().ok_or("the chart cannot be loaded")?;
-    let index = rendering.environments.iter().position(|e| e.name == environment);
+/// The manifest of an environment, as `helm template` prints it; of one template where `only` is
+/// given. Each line has the template line and the values line that it comes from.
+pub(super) fn rendered(
+    judged: &Judged,
+    environment: &str,
+    only: Option<&str>,
+) -> Result<Value, String> {
+    let rendering = judged
+        .rendering
+        .as_ref()
+        .ok_or("the chart cannot be loaded")?;
+    let index = rendering
+        .environments
+        .iter()
+        .position(|e| e.name == environment);
     let index = index.ok_or_else(|| {
         let names: Vec<&str> = rendering.environments.iter().map(|e| &*e.name).collect();
-        format!("there is no environment `{environment}` (there are: {})", names.join(", "))
+        format!(
+            "there is no environment `{environment}` (there are: {})",
+            names.join(", ")
+        )
     })?;
-    let render = rendering.renders.iter().find(|r| r.primary && r.environment as usize == index).ok_or("the environment cannot be rendered")?;
-    let selection = Selection { show_only: only.into_iter().map(String::from).collect(), ..Selection::default() };
+    let render = rendering
+        .renders
+        .iter()
+        .find(|r| r.primary && r.environment as usize == index)
+        .ok_or("the environment cannot be rendered")?;
+    let selection = Selection {
+        show_only: only.into_iter().map(String::from).collect(),
+        ..Selection::default()
+    };
     let (printed, problem) = manifests::print(&render.rendered, &rendering.sources, &selection);
-    let problem = problem.or_else(|| render.rendered.problems.first().cloned()).map(|p| p.helm_message());
+    let problem = problem
+        .or_else(|| render.rendered.problems.first().cloned())
+        .map(|p| p.helm_message());
     let mut lines = Vec::new();
     let mut start = 0;
     for line in printed.bytes.split_inclusive(|b| *b == b'\n') {
-        let traces: Vec<_> = printed.spans(start..start + line.len()).map(|span| rendering.sources.trace(span)).collect();
-        let first = |spans: &mut dyn Iterator<Item = &Span>| spans.next().map(|span| place(&rendering.sources, *span));
+        let traces: Vec<_> = printed
+            .spans(start..start + line.len())
+            .map(|span| rendering.sources.trace(span))
+            .collect();
+        let first = |spans: &mut dyn Iterator<Item = &Span>| {
+            spans.next().map(|span| place(&rendering.sources, *span))
+        };
         let template = first(&mut traces.iter().flat_map(|t| &t.templates));
         let values = first(&mut traces.iter().flat_map(|t| &t.values));
         lines.push(json!({"template": template, "values": values}));
         start += line.len();
     }
-    Ok(json!({"environment": environment, "text": String::from_utf8_lossy(&printed.bytes), "lines": lines, "problem": problem}))
+    Ok(
+        json!({"environment": environment, "text": String::from_utf8_lossy(&printed.bytes), "lines": lines, "problem": problem}),
+    )
 }
 
 /// File and line, counted from 0 as the protocol does.
@@ -321,8 +512,16 @@ mod tests {
             assert_eq!(inside_action(text, at), inside, "{at}");
         }
         assert!(ignore(text, true, 2, "r").is_none());
-        assert_eq!(ignore(text, true, 3, "r").expect("an edit").new_text, "{{- /* thebot-lint: ignore[r]  */}}\n");
-        assert_eq!(ignore(b"a:\n  b: 1\n", false, 1, "r").expect("an edit").new_text, "  # thebot-lint: ignore[r] \n");
+        assert_eq!(
+            ignore(text, true, 3, "r").expect("an edit").new_text,
+            "{{- /* thebot-lint: ignore[r]  */}}\n"
+        );
+        assert_eq!(
+            ignore(b"a:\n  b: 1\n", false, 1, "r")
+                .expect("an edit")
+                .new_text,
+            "  # thebot-lint: ignore[r] \n"
+        );
     }
 
     #[test]
@@ -333,7 +532,10 @@ mod tests {
             ..Diagnostic::default()
         };
         let edit = meant(b"{{ .Values.a.bd | quote }}", &diagnostic(15)).expect("an edit");
-        assert_eq!((edit.range.start.character, edit.new_text.as_str()), (13, "bc"));
+        assert_eq!(
+            (edit.range.start.character, edit.new_text.as_str()),
+            (13, "bc")
+        );
         assert!(meant(b"{{ .Values.a.bd | quote }}", &diagnostic(20)).is_none());
     }
 }

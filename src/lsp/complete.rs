@@ -1,4 +1,5 @@
-//! Completion: values, functions and helpers in templates, keys in values files, keys and rules in the configuration.
+//! Completion: values, functions and helpers in templates, keys in values files, keys and rules in
+//! the configuration.
 
 use super::documents::range;
 use super::hover::signature;
@@ -17,7 +18,17 @@ use std::path::Path;
 /// The objects that Helm gives to templates, and their fields.
 const OBJECTS: &[(&str, &[&str])] = &[
     ("Values", &[]),
-    ("Release", &["IsInstall", "IsUpgrade", "Name", "Namespace", "Revision", "Service"]),
+    (
+        "Release",
+        &[
+            "IsInstall",
+            "IsUpgrade",
+            "Name",
+            "Namespace",
+            "Revision",
+            "Service",
+        ],
+    ),
     (
         "Chart",
         &[
@@ -40,32 +51,56 @@ const OBJECTS: &[(&str, &[&str])] = &[
             "Version",
         ],
     ),
-    ("Capabilities", &["APIVersions", "HelmVersion", "KubeVersion"]),
-    ("Files", &["AsConfig", "AsSecrets", "Get", "GetBytes", "Glob", "Lines"]),
+    (
+        "Capabilities",
+        &["APIVersions", "HelmVersion", "KubeVersion"],
+    ),
+    (
+        "Files",
+        &["AsConfig", "AsSecrets", "Get", "GetBytes", "Glob", "Lines"],
+    ),
     ("Subcharts", &[]),
     ("Template", &["BasePath", "Name"]),
 ];
 
-const KEYWORDS: &[&str] = &["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
+const KEYWORDS: &[&str] = &[
+    "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
+];
 
 /// One proposal: label, kind, detail.
 type Proposal = (String, CompletionItemKind, Option<String>);
 
-pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -> Vec<CompletionItem> {
+pub(super) fn complete(
+    model: &Model,
+    path: &Path,
+    text: &[u8],
+    offset: usize,
+) -> Vec<CompletionItem> {
     let offset = offset.min(text.len());
     let before = &text[..offset];
     let line = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
-    let (word, proposals) = if let Some(at) = memchr::memmem::rfind(line, b"thebot-lint: ignore[").filter(|at| !line[*at..].contains(&b']')) {
-        let from = line[at..].iter().rposition(|b| matches!(b, b'[' | b',' | b' ')).map_or(0, |n| at + n + 1);
+    let (word, proposals) = if let Some(at) = memchr::memmem::rfind(line, b"thebot-lint: ignore[")
+        .filter(|at| !line[*at..].contains(&b']'))
+    {
+        let from = line[at..]
+            .iter()
+            .rposition(|b| matches!(b, b'[' | b',' | b' '))
+            .map_or(0, |n| at + n + 1);
         (offset - (line.len() - from)..offset, rules())
     } else if let Some(template) = model.template(path) {
-        let open = memchr::memmem::rfind(before, b"{{").filter(|at| memchr::memmem::find(&before[*at..], b"}}").is_none());
+        let open = memchr::memmem::rfind(before, b"{{")
+            .filter(|at| memchr::memmem::find(&before[*at..], b"}}").is_none());
         match open {
             Some(open) => in_action(model, &template.under, before, open),
             None => in_manifest(before, &text[offset..], model.versions),
         }
-    } else if model.configuration.as_ref().is_some_and(|(file, _)| file == path)
-        || path.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known))
+    } else if model
+        .configuration
+        .as_ref()
+        .is_some_and(|(file, _)| file == path)
+        || path
+            .file_name()
+            .is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known))
     {
         in_configuration(model, before)
     } else if let Some(layer) = model.layer(path) {
@@ -73,7 +108,13 @@ pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -
         if written.value.is_some() {
             return Vec::new();
         }
-        let keys: Steps = layer.under.iter().cloned().chain(written.parents.clone()).map(Some).collect();
+        let keys: Steps = layer
+            .under
+            .iter()
+            .cloned()
+            .chain(written.parents.clone())
+            .map(Some)
+            .collect();
         let here: Vec<String> = written
             .parents
             .iter()
@@ -83,14 +124,30 @@ pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -
             .iter()
             .map(|e| e.key.to_string())
             .collect();
-        let all = model.below(&keys).into_iter().filter(|(name, _, _)| !here.iter().any(|h| h == name));
-        (written.word, all.map(|(name, layer, node)| (name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node)))).collect())
+        let all = model
+            .below(&keys)
+            .into_iter()
+            .filter(|(name, _, _)| !here.iter().any(|h| h == name));
+        (
+            written.word,
+            all.map(|(name, layer, node)| {
+                (
+                    name.to_string(),
+                    CompletionItemKind::PROPERTY,
+                    Some(of(model, layer, node)),
+                )
+            })
+            .collect(),
+        )
     } else {
         return Vec::new();
     };
     let replaced = range(text, word);
     let item = |(label, kind, detail): Proposal| CompletionItem {
-        text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(replaced, label.clone()))),
+        text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(
+            replaced,
+            label.clone(),
+        ))),
         label,
         kind: Some(kind),
         detail,
@@ -101,62 +158,146 @@ pub(super) fn complete(model: &Model, path: &Path, text: &[u8], offset: usize) -
 
 /// `"1.0" (values.yaml)`
 fn of(model: &Model, layer: &super::model::Layer, node: &crate::yaml::Node) -> String {
-    format!("{} ({})", shown(node), layer.path.strip_prefix(&model.chart).unwrap_or(&layer.path).display())
+    format!(
+        "{} ({})",
+        shown(node),
+        layer
+            .path
+            .strip_prefix(&model.chart)
+            .unwrap_or(&layer.path)
+            .display()
+    )
 }
 
 fn rules() -> Vec<Proposal> {
-    EMBEDDED.iter().map(|d| (d.id.to_string(), CompletionItemKind::ENUM_MEMBER, Some(d.title.to_string()))).collect()
+    EMBEDDED
+        .iter()
+        .map(|d| {
+            (
+                d.id.to_string(),
+                CompletionItemKind::ENUM_MEMBER,
+                Some(d.title.to_string()),
+            )
+        })
+        .collect()
 }
 
-fn in_action(model: &Model, under: &[String], before: &[u8], open: usize) -> (Range<usize>, Vec<Proposal>) {
+fn in_action(
+    model: &Model,
+    under: &[String],
+    before: &[u8],
+    open: usize,
+) -> (Range<usize>, Vec<Proposal>) {
     let action = &before[open..];
     let end = before.len();
     // Inside of a string that is not closed yet: a helper's name, if it is the name of one.
-    let quotes = action.iter().enumerate().filter(|(i, b)| **b == b'"' && (*i == 0 || action[i - 1] != b'\\'));
+    let quotes = action
+        .iter()
+        .enumerate()
+        .filter(|(i, b)| **b == b'"' && (*i == 0 || action[i - 1] != b'\\'));
     let quotes: Vec<usize> = quotes.map(|(i, _)| i).collect();
     if quotes.len() % 2 == 1 {
         let quote = quotes[quotes.len() - 1];
         let called = action[..quote].trim_ascii_end();
-        if ["include", "template", "block", "define"].iter().any(|word| called.ends_with(word.as_bytes())) {
-            let mut names: Vec<&str> = model.templates.iter().flat_map(|t| &t.outline.definitions).map(|d| &*d.name.text).collect();
+        if ["include", "template", "block", "define"]
+            .iter()
+            .any(|word| called.ends_with(word.as_bytes()))
+        {
+            let mut names: Vec<&str> = model
+                .templates
+                .iter()
+                .flat_map(|t| &t.outline.definitions)
+                .map(|d| &*d.name.text)
+                .collect();
             names.sort_unstable();
             names.dedup();
-            return (open + quote + 1..end, names.into_iter().map(|n| (n.to_string(), CompletionItemKind::FUNCTION, None)).collect());
+            return (
+                open + quote + 1..end,
+                names
+                    .into_iter()
+                    .map(|n| (n.to_string(), CompletionItemKind::FUNCTION, None))
+                    .collect(),
+            );
         }
         return (end..end, Vec::new());
     }
-    let of_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$') || *b >= 0x80;
-    let start = action.iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
+    let of_word =
+        |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$') || *b >= 0x80;
+    let start = action
+        .iter()
+        .rposition(|b| !of_word(b))
+        .map_or(0, |at| at + 1);
     let word = String::from_utf8_lossy(&action[start..]).into_owned();
     let outline = outline::read(&before[..open + start]);
     match word.rsplit_once('.') {
-        Some((base, partial)) => (end - partial.len()..end, fields(model, under, base, &outline)),
+        Some((base, partial)) => (
+            end - partial.len()..end,
+            fields(model, under, base, &outline),
+        ),
         None if word.starts_with('$') => {
             let names = outline.variables.keys().cloned().chain(["$".to_string()]);
-            (end - word.len()..end, names.map(|n| (n, CompletionItemKind::VARIABLE, None)).collect())
+            (
+                end - word.len()..end,
+                names
+                    .map(|n| (n, CompletionItemKind::VARIABLE, None))
+                    .collect(),
+            )
         }
         None => {
-            let mut all: Vec<Proposal> = functions::all().map(|f| (f.name.to_string(), CompletionItemKind::FUNCTION, Some(signature(f)))).collect();
-            all.extend(KEYWORDS.iter().map(|k| (k.to_string(), CompletionItemKind::KEYWORD, None)));
+            let mut all: Vec<Proposal> = functions::all()
+                .map(|f| {
+                    (
+                        f.name.to_string(),
+                        CompletionItemKind::FUNCTION,
+                        Some(signature(f)),
+                    )
+                })
+                .collect();
+            all.extend(
+                KEYWORDS
+                    .iter()
+                    .map(|k| (k.to_string(), CompletionItemKind::KEYWORD, None)),
+            );
             all.sort_by(|a, b| a.0.cmp(&b.0));
             (end - word.len()..end, all)
         }
     }
 }
 
-/// Kinds, apiVersions and fields of the object that is written at the cursor, as far as one of the judged versions has them.
+/// Kinds, apiVersions and fields of the object that is written at the cursor, as far as one of the
+/// judged versions has them.
 fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>, Vec<Proposal>) {
     let found = in_object(before, after);
     let parents = &found.written.parents;
     let mut all: Vec<Proposal> = Vec::new();
-    match (parents.as_slice(), found.written.value.as_deref(), found.kind) {
+    match (
+        parents.as_slice(),
+        found.written.value.as_deref(),
+        found.kind,
+    ) {
         ([], Some("kind"), _) => {
             let kinds = schema::kinds().filter(|k| !k.versions().and(versions).is_empty());
-            all.extend(kinds.map(|k| (k.name().to_string(), CompletionItemKind::CLASS, Some(k.api_version()))));
+            all.extend(kinds.map(|k| {
+                (
+                    k.name().to_string(),
+                    CompletionItemKind::CLASS,
+                    Some(k.api_version()),
+                )
+            }));
         }
         ([], Some("apiVersion"), kind) => {
-            let kinds = schema::kinds().filter(|k| !k.versions().and(versions).is_empty() && kind.is_none_or(|kind| kind.name() == k.name()));
-            let detail = |k: schema::Kind| kind.map(|_| format!("Kubernetes {}", crate::kubernetes::versions::sentence(k.versions())));
+            let kinds = schema::kinds().filter(|k| {
+                !k.versions().and(versions).is_empty()
+                    && kind.is_none_or(|kind| kind.name() == k.name())
+            });
+            let detail = |k: schema::Kind| {
+                kind.map(|_| {
+                    format!(
+                        "Kubernetes {}",
+                        crate::kubernetes::versions::sentence(k.versions())
+                    )
+                })
+            };
             all.extend(kinds.map(|k| (k.api_version(), CompletionItemKind::MODULE, detail(k))));
         }
         ([], None, None) => {
@@ -164,14 +305,24 @@ fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>
             all.extend(keys.map(|k| (k.to_string(), CompletionItemKind::FIELD, None)));
         }
         (keys, None, Some(kind)) => {
-            let fields = structure(kind, keys, versions).into_iter().flat_map(schema::Definition::fields);
+            let fields = structure(kind, keys, versions)
+                .into_iter()
+                .flat_map(schema::Definition::fields);
             let fields = fields.filter(|f| !f.versions().and(versions).is_empty());
-            all.extend(fields.map(|f| (f.name().to_string(), CompletionItemKind::FIELD, Some(in_words(f.field_type())))));
+            all.extend(fields.map(|f| {
+                (
+                    f.name().to_string(),
+                    CompletionItemKind::FIELD,
+                    Some(in_words(f.field_type())),
+                )
+            }));
         }
         (keys, Some(key), Some(kind)) => {
             let field = structure(kind, keys, versions).and_then(|d| d.field(key).next());
             if field.is_some_and(|f| f.field_type() == Type::Bool) {
-                all.extend(["false", "true"].map(|v| (v.to_string(), CompletionItemKind::VALUE, None)));
+                all.extend(
+                    ["false", "true"].map(|v| (v.to_string(), CompletionItemKind::VALUE, None)),
+                );
             }
         }
         _ => {}
@@ -189,36 +340,68 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
     let meaning = match first {
         "" => outline.dot.clone(),
         "$" => Meaning::Root,
-        variable if variable.starts_with('$') => outline.variables.get(variable).cloned().unwrap_or(Meaning::Unknown),
+        variable if variable.starts_with('$') => outline
+            .variables
+            .get(variable)
+            .cloned()
+            .unwrap_or(Meaning::Unknown),
         _ => Meaning::Unknown,
     };
     let root = names.iter().position(|n| *n == "Values");
     let below = |keys: &[&str]| keys.iter().map(|n| Some(n.to_string())).collect::<Steps>();
     let all: Vec<Steps> = match (root, meaning) {
-        (_, Meaning::Values(all)) if root != Some(0) => {
-            all.into_iter().map(|keys| keys.into_iter().map(Some).chain(below(&names)).collect()).collect()
-        }
-        (_, Meaning::Within(all)) if root != Some(0) => all.into_iter().map(|steps| [steps, below(&names)].concat()).collect(),
+        (_, Meaning::Values(all)) if root != Some(0) => all
+            .into_iter()
+            .map(|keys| keys.into_iter().map(Some).chain(below(&names)).collect())
+            .collect(),
+        (_, Meaning::Within(all)) if root != Some(0) => all
+            .into_iter()
+            .map(|steps| [steps, below(&names)].concat())
+            .collect(),
         (Some(root), _) => vec![below(&names[root + 1..])],
         (None, Meaning::Root) => match names.as_slice() {
-            [] => return OBJECTS.iter().map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None)).collect(),
+            [] => {
+                return OBJECTS
+                    .iter()
+                    .map(|(name, _)| (name.to_string(), CompletionItemKind::MODULE, None))
+                    .collect();
+            }
             [name] => {
-                let fields = OBJECTS.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, fields)| fields);
-                return fields.iter().map(|f| (f.to_string(), CompletionItemKind::FIELD, None)).collect();
+                let fields = OBJECTS
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map_or(&[][..], |(_, fields)| fields);
+                return fields
+                    .iter()
+                    .map(|f| (f.to_string(), CompletionItemKind::FIELD, None))
+                    .collect();
             }
             _ => return Vec::new(),
         },
         _ => return Vec::new(),
     };
     // What is no identifier can only be read by `index`.
-    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+    let plain =
+        |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
     let mut found: Vec<Proposal> = Vec::new();
     for keys in all {
         let shared = keys.first().is_some_and(|k| k.as_deref() == Some("global"));
-        let full: Steps = if shared { keys } else { under.iter().cloned().map(Some).chain(keys).collect() };
-        for (name, layer, node) in model.below(&full).into_iter().filter(|(name, _, _)| plain(name)) {
+        let full: Steps = if shared {
+            keys
+        } else {
+            under.iter().cloned().map(Some).chain(keys).collect()
+        };
+        for (name, layer, node) in model
+            .below(&full)
+            .into_iter()
+            .filter(|(name, _, _)| plain(name))
+        {
             if !found.iter().any(|(known, _, _)| known == name) {
-                found.push((name.to_string(), CompletionItemKind::PROPERTY, Some(of(model, layer, node))));
+                found.push((
+                    name.to_string(),
+                    CompletionItemKind::PROPERTY,
+                    Some(of(model, layer, node)),
+                ));
             }
         }
     }
@@ -228,16 +411,32 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
 fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal>) {
     let written = written(before);
     let mut path: Vec<&str> = written.parents.iter().map(String::as_str).collect();
-    let words = |all: &[&str], kind| all.iter().map(|w| (w.to_string(), kind, None)).collect::<Vec<Proposal>>();
+    let words = |all: &[&str], kind| {
+        all.iter()
+            .map(|w| (w.to_string(), kind, None))
+            .collect::<Vec<Proposal>>()
+    };
     let value = written.value.as_deref().or(match path.as_slice() {
-        ["rules", "select" | "ignore"] | ["suppress", "environments"] | ["environments", _, "values"] => path.pop(),
+        ["rules", "select" | "ignore"]
+        | ["suppress", "environments"]
+        | ["environments", _, "values"] => path.pop(),
         _ => None,
     });
     let proposals = match (path.as_slice(), value) {
-        ([], Some("fail-on")) => words(&["error", "warning", "info", "never"], CompletionItemKind::ENUM_MEMBER),
-        (["rules", "severity"], Some(_)) => words(&["error", "warning", "info"], CompletionItemKind::ENUM_MEMBER),
+        ([], Some("fail-on")) => words(
+            &["error", "warning", "info", "never"],
+            CompletionItemKind::ENUM_MEMBER,
+        ),
+        (["rules", "severity"], Some(_)) => words(
+            &["error", "warning", "info"],
+            CompletionItemKind::ENUM_MEMBER,
+        ),
         (["rules"], Some("select" | "ignore")) => {
-            let mut profiles: Vec<&str> = EMBEDDED.iter().flat_map(|d| d.profiles.iter()).map(|p| &**p).collect();
+            let mut profiles: Vec<&str> = EMBEDDED
+                .iter()
+                .flat_map(|d| d.profiles.iter())
+                .map(|p| &**p)
+                .collect();
             profiles.sort_unstable();
             profiles.dedup();
             let groups = words(&GROUPS, CompletionItemKind::ENUM);
@@ -250,12 +449,20 @@ fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal
         }
         (["suppress"], Some("rule")) => rules(),
         (["rules", "severity" | "parameters"], None) => rules(),
-        (["suppress"], Some("environments")) | (["environments"], None) => {
-            model.environments.iter().map(|e| (e.name.clone(), CompletionItemKind::CONSTANT, None)).collect()
-        }
+        (["suppress"], Some("environments")) | (["environments"], None) => model
+            .environments
+            .iter()
+            .map(|e| (e.name.clone(), CompletionItemKind::CONSTANT, None))
+            .collect(),
         (["environments", _], Some("values")) => {
-            let files = model.layers.iter().filter(|l| l.under.is_empty()).filter_map(|l| l.path.strip_prefix(&model.chart).ok());
-            files.map(|f| (f.display().to_string(), CompletionItemKind::FILE, None)).collect()
+            let files = model
+                .layers
+                .iter()
+                .filter(|l| l.under.is_empty())
+                .filter_map(|l| l.path.strip_prefix(&model.chart).ok());
+            files
+                .map(|f| (f.display().to_string(), CompletionItemKind::FILE, None))
+                .collect()
         }
         (path, None) => words(config::known_keys(path), CompletionItemKind::PROPERTY),
         _ => Vec::new(),

@@ -34,7 +34,14 @@ impl Documents {
 
     pub fn open(&mut self, path: PathBuf, uri: Uri, version: i32, text: &str) {
         self.revision += 1;
-        self.open.insert(path, Document { uri, version, text: text.as_bytes().into() });
+        self.open.insert(
+            path,
+            Document {
+                uri,
+                version,
+                text: text.as_bytes().into(),
+            },
+        );
     }
 
     pub fn close(&mut self, path: &Path) {
@@ -42,9 +49,17 @@ impl Documents {
         self.open.remove(path);
     }
 
-    /// Applies changes in their order. Ranges outside of the text are cut to it, so that an editor and a server that disagree do no harm.
-    pub fn change(&mut self, path: &Path, version: i32, changes: &[TextDocumentContentChangeEvent]) {
-        let Some(document) = self.open.get_mut(path) else { return };
+    /// Applies changes in their order. Ranges outside of the text are cut to it, so that an editor
+    /// and a server that disagree do no harm.
+    pub fn change(
+        &mut self,
+        path: &Path,
+        version: i32,
+        changes: &[TextDocumentContentChangeEvent],
+    ) {
+        let Some(document) = self.open.get_mut(path) else {
+            return;
+        };
         self.revision += 1;
         document.version = version;
         let mut text = document.text.to_vec();
@@ -63,12 +78,20 @@ impl Documents {
 
     /// As the loader reads them: without a BOM.
     pub fn unsaved(&self) -> Unsaved {
-        Unsaved::new(self.open.iter().map(|(path, d)| (path.clone(), d.text.clone())).collect())
+        Unsaved::new(
+            self.open
+                .iter()
+                .map(|(path, d)| (path.clone(), d.text.clone()))
+                .collect(),
+        )
     }
 
     /// The URI of a file, as the editor knows it.
     pub fn uri(&self, path: &Path) -> Option<Uri> {
-        self.open.get(path).map(|d| d.uri.clone()).or_else(|| uri_of(path))
+        self.open
+            .get(path)
+            .map(|d| d.uri.clone())
+            .or_else(|| uri_of(path))
     }
 }
 
@@ -81,7 +104,8 @@ pub(super) fn offset(text: &[u8], position: Position) -> usize {
             None => return text.len(),
         },
     };
-    let line = &text[start..memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n)];
+    let line =
+        &text[start..memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n)];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut units = 0;
     for (at, length, wide) in characters(line) {
@@ -102,22 +126,36 @@ pub(super) fn position(text: &[u8], offset: usize) -> Position {
     let offset = offset.min(text.len());
     let start = memchr::memrchr(b'\n', &text[..offset]).map_or(0, |at| at + 1);
     let line = memchr::memchr_iter(b'\n', &text[..start]).count();
-    let units: usize = characters(&text[start..offset]).map(|(_, _, wide)| wide).sum();
+    let units: usize = characters(&text[start..offset])
+        .map(|(_, _, wide)| wide)
+        .sum();
     Position::new(line as u32, units as u32)
 }
 
 pub(super) fn range(text: &[u8], bytes: std::ops::Range<usize>) -> Range {
-    Range::new(position(text, bytes.start), position(text, bytes.end.max(bytes.start)))
+    Range::new(
+        position(text, bytes.start),
+        position(text, bytes.end.max(bytes.start)),
+    )
 }
 
-/// Start, length and UTF-16 units of each character; a run of bytes that is no UTF-8 is one character.
+/// Start, length and UTF-16 units of each character; a run of bytes that is no UTF-8 is one
+/// character.
 fn characters(text: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> {
     let mut at = 0;
     text.utf8_chunks().flat_map(move |chunk| {
         let start = at;
         at += chunk.valid().len() + chunk.invalid().len();
-        let broken = (!chunk.invalid().is_empty()).then_some((start + chunk.valid().len(), chunk.invalid().len(), 1));
-        chunk.valid().char_indices().map(move |(i, c)| (start + i, c.len_utf8(), c.len_utf16())).chain(broken)
+        let broken = (!chunk.invalid().is_empty()).then_some((
+            start + chunk.valid().len(),
+            chunk.invalid().len(),
+            1,
+        ));
+        chunk
+            .valid()
+            .char_indices()
+            .map(move |(i, c)| (start + i, c.len_utf8(), c.len_utf16()))
+            .chain(broken)
     })
 }
 
@@ -128,7 +166,10 @@ pub(super) fn path_of(uri: &Uri) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut left = encoded.as_bytes();
     while let Some((&byte, rest)) = left.split_first() {
-        let digits = rest.get(..2).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 16).ok());
+        let digits = rest
+            .get(..2)
+            .and_then(|d| std::str::from_utf8(d).ok())
+            .and_then(|d| u8::from_str_radix(d, 16).ok());
         match digits.filter(|_| byte == b'%') {
             Some(decoded) => {
                 bytes.push(decoded);
@@ -143,16 +184,26 @@ pub(super) fn path_of(uri: &Uri) -> Option<PathBuf> {
     let path = String::from_utf8(bytes).ok()?;
     // `/c:/x` of Windows.
     let drive = path.as_bytes().get(2) == Some(&b':') && path.as_bytes()[1].is_ascii_alphabetic();
-    Some(Unsaved::key(Path::new(if drive { &path[1..] } else { &path })))
+    Some(Unsaved::key(Path::new(if drive {
+        &path[1..]
+    } else {
+        &path
+    })))
 }
 
 pub(super) fn uri_of(path: &Path) -> Option<Uri> {
     let path = Unsaved::key(path);
     let text = path.to_str()?.replace('\\', "/");
-    let mut uri = String::from(if text.starts_with('/') { "file://" } else { "file:///" });
+    let mut uri = String::from(if text.starts_with('/') {
+        "file://"
+    } else {
+        "file:///"
+    });
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
+                uri.push(byte as char)
+            }
             _ => uri.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -166,8 +217,21 @@ mod tests {
     #[test]
     fn positions_count_utf_16() {
         let text = "é😀x\r\nb".as_bytes();
-        for (line, character, at) in [(0, 0, 0), (0, 1, 2), (0, 3, 6), (0, 4, 7), (0, 99, 7), (1, 0, 9), (1, 1, 10), (7, 0, 10)] {
-            assert_eq!(offset(text, Position::new(line, character)), at, "{line}:{character}");
+        for (line, character, at) in [
+            (0, 0, 0),
+            (0, 1, 2),
+            (0, 3, 6),
+            (0, 4, 7),
+            (0, 99, 7),
+            (1, 0, 9),
+            (1, 1, 10),
+            (7, 0, 10),
+        ] {
+            assert_eq!(
+                offset(text, Position::new(line, character)),
+                at,
+                "{line}:{character}"
+            );
         }
         // Inside of the pair.
         assert_eq!(offset(text, Position::new(0, 2)), 2);
@@ -183,13 +247,31 @@ mod tests {
         assert_eq!(uri_of(&path).expect("a URI").as_str(), uri.as_str());
         let mut documents = Documents::default();
         documents.open(path.clone(), uri, 1, "a: 😀\nb: 1\n");
-        let change = |start: (u32, u32), end: (u32, u32), text: &str| TextDocumentContentChangeEvent {
-            range: Some(Range::new(Position::new(start.0, start.1), Position::new(end.0, end.1))),
-            range_length: None,
-            text: text.into(),
-        };
-        documents.change(&path, 2, &[change((0, 3), (0, 5), "x"), change((1, 3), (1, 4), "2"), change((9, 9), (2, 0), "c: 3")]);
+        let change =
+            |start: (u32, u32), end: (u32, u32), text: &str| TextDocumentContentChangeEvent {
+                range: Some(Range::new(
+                    Position::new(start.0, start.1),
+                    Position::new(end.0, end.1),
+                )),
+                range_length: None,
+                text: text.into(),
+            };
+        documents.change(
+            &path,
+            2,
+            &[
+                change((0, 3), (0, 5), "x"),
+                change((1, 3), (1, 4), "2"),
+                change((9, 9), (2, 0), "c: 3"),
+            ],
+        );
         let document = documents.get(&path).expect("the document");
-        assert_eq!((document.version, std::str::from_utf8(&document.text).expect("UTF-8")), (2, "a: x\nb: 2\nc: 3"));
+        assert_eq!(
+            (
+                document.version,
+                std::str::from_utf8(&document.text).expect("UTF-8")
+            ),
+            (2, "a: x\nb: 2\nc: 3")
+        );
     }
 }

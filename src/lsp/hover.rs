@@ -1,4 +1,5 @@
-//! What hovering tells: a value in every environment, a function's signature, a helper's definition, a rule's reasons.
+//! What hovering tells: a value in every environment, a function's signature, a helper's
+//! definition, a rule's reasons.
 
 use super::Asked;
 use super::documents::{range, uri_of};
@@ -11,7 +12,9 @@ use crate::rendering::Rendering;
 use crate::rule;
 use crate::source::{Span, Unsaved};
 use crate::template::functions;
-use lsp_types::{Diagnostic, Hover, HoverContents, MarkupContent, MarkupKind, NumberOrString, Position};
+use lsp_types::{
+    Diagnostic, Hover, HoverContents, MarkupContent, MarkupKind, NumberOrString, Position,
+};
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
@@ -51,7 +54,9 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
             None => {}
         }
     }
-    let here = found.iter().filter(|d| d.range.start <= at && at <= d.range.end);
+    let here = found
+        .iter()
+        .filter(|d| d.range.start <= at && at <= d.range.end);
     let mut rules: Vec<&str> = here
         .filter_map(|d| match &d.code {
             Some(NumberOrString::String(rule)) => Some(rule.as_str()),
@@ -60,14 +65,21 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
         .collect();
     let word = word_at(text, offset);
     let name = std::str::from_utf8(&text[word.clone()]).unwrap_or_default();
-    if rules.is_empty() && parts.is_empty() && name.contains('-') && rule::documentation(name).is_some() {
+    if rules.is_empty()
+        && parts.is_empty()
+        && name.contains('-')
+        && rule::documentation(name).is_some()
+    {
         rules.push(name);
         place = Some(word);
     }
     rules.dedup();
     parts.extend(rules.into_iter().filter_map(rule_page));
     (!parts.is_empty()).then(|| Hover {
-        contents: HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value: parts.join("\n\n---\n\n") }),
+        contents: HoverContents::Markup(MarkupContent {
+            kind: MarkupKind::Markdown,
+            value: parts.join("\n\n---\n\n"),
+        }),
         range: place.map(|place| range(text, place)),
     })
 }
@@ -76,8 +88,14 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
 fn word_at(text: &[u8], offset: usize) -> Range<usize> {
     let of_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
     let offset = offset.min(text.len());
-    let start = text[..offset].iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
-    let end = text[offset..].iter().position(|b| !of_word(b)).map_or(text.len(), |at| offset + at);
+    let start = text[..offset]
+        .iter()
+        .rposition(|b| !of_word(b))
+        .map_or(0, |at| at + 1);
+    let end = text[offset..]
+        .iter()
+        .position(|b| !of_word(b))
+        .map_or(text.len(), |at| offset + at);
     start..end
 }
 
@@ -98,8 +116,16 @@ fn value(model: &Model, keys: &[String]) -> String {
             None => "not set | | |".to_string(),
             Some((winner, over)) => {
                 let at = |s: &super::model::Setting| place(model, s.path, s.text, s.place().start);
-                let instead: Vec<String> = over.iter().map(|s| format!("{} ({})", code(&s.shown()), at(s))).collect();
-                format!("{} | {} | {} |", code(&winner.shown()), at(winner), instead.join(", "))
+                let instead: Vec<String> = over
+                    .iter()
+                    .map(|s| format!("{} ({})", code(&s.shown()), at(s)))
+                    .collect();
+                format!(
+                    "{} | {} | {} |",
+                    code(&winner.shown()),
+                    at(winner),
+                    instead.join(", ")
+                )
             }
         };
         match rows.iter_mut().find(|(_, same)| *same == row) {
@@ -107,12 +133,22 @@ fn value(model: &Model, keys: &[String]) -> String {
             None => rows.push((vec![&environment.name], row)),
         }
     }
-    let mut out = format!("**`.Values.{}`**\n\n| environment | value | set at | instead of |\n|---|---|---|---|\n", keys.join("."));
+    let mut out = format!(
+        "**`.Values.{}`**\n\n| environment | value | set at | instead of |\n|---|---|---|---|\n",
+        keys.join(".")
+    );
     for (names, row) in rows {
         let _ = writeln!(out, "| {} | {row}", names.join(", "));
     }
-    let readers = model.references().filter(|(_, _, full)| full.starts_with(keys)).count();
-    let _ = write!(out, "\nNamed at {readers} place{} of the templates.", if readers == 1 { "" } else { "s" });
+    let readers = model
+        .references()
+        .filter(|(_, _, full)| full.starts_with(keys))
+        .count();
+    let _ = write!(
+        out,
+        "\nNamed at {readers} place{} of the templates.",
+        if readers == 1 { "" } else { "s" }
+    );
     out
 }
 
@@ -125,10 +161,19 @@ fn helper(model: &Model, name: &str) -> String {
     let mut out = String::new();
     for (template, definition) in model.definitions(name) {
         let text = String::from_utf8_lossy(&template.text[definition.range.clone()]).into_owned();
-        let place = place(model, &template.path, &template.text, definition.range.start);
+        let place = place(
+            model,
+            &template.path,
+            &template.text,
+            definition.range.start,
+        );
         let _ = write!(out, "```helm\n{}\n```\n{place}\n", cut(&text, MOST_LINES));
     }
-    if out.is_empty() { format!("No template defines `{name}`.") } else { out }
+    if out.is_empty() {
+        format!("No template defines `{name}`.")
+    } else {
+        out
+    }
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -139,24 +184,41 @@ fn cut(text: &str, most: usize) -> String {
     lines.join("\n")
 }
 
-/// What a helper was rendered to where it is called first, by environment. Nothing where its file was changed since.
+/// What a helper was rendered to where it is called first, by environment. Nothing where its file
+/// was changed since.
 fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> {
     let (template, definition) = model.definitions(name).next()?;
-    let (id, _) = rendering.sources.files().find(|(_, s)| s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path)?;
-    let inside = |span: &Span| span.source == id && definition.range.start <= span.start as usize && span.end as usize <= definition.range.end;
+    let (id, _) = rendering.sources.files().find(|(_, s)| {
+        s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path
+    })?;
+    let inside = |span: &Span| {
+        span.source == id
+            && definition.range.start <= span.start as usize
+            && span.end as usize <= definition.range.end
+    };
     let mut all: Vec<(Vec<&str>, String)> = Vec::new();
     let mut pieces = 0;
     for render in rendering.renders.iter().filter(|r| r.primary) {
-        let environment = rendering.environments[render.environment as usize].name.as_str();
+        let environment = rendering.environments[render.environment as usize]
+            .name
+            .as_str();
         let first = render.rendered.outputs.iter().find_map(|output| {
             let text = &rendering.sources.get(output.text).text;
             let mut run: Option<(usize, usize)> = None;
-            for piece in rendering.sources.pieces(Span::new(output.text, 0, text.len())) {
+            for piece in rendering
+                .sources
+                .pieces(Span::new(output.text, 0, text.len()))
+            {
                 pieces += 1;
-                if pieces > MOST_PIECES || (run.is_some_and(|(_, end)| end < piece.start as usize)) {
+                if pieces > MOST_PIECES || (run.is_some_and(|(_, end)| end < piece.start as usize))
+                {
                     break;
                 }
-                let span = Span { source: output.text, start: piece.start, end: piece.end };
+                let span = Span {
+                    source: output.text,
+                    start: piece.start,
+                    end: piece.end,
+                };
                 if rendering.sources.trace(span).templates.iter().any(inside) {
                     let (start, end) = run.unwrap_or((piece.start as usize, 0));
                     run = Some((start, end.max(piece.end as usize)));
@@ -165,7 +227,11 @@ fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> 
                 }
             }
             let (start, end) = run.filter(|(start, end)| end > start)?;
-            Some(String::from_utf8_lossy(&text[start..end.min(text.len())]).trim().to_string())
+            Some(
+                String::from_utf8_lossy(&text[start..end.min(text.len())])
+                    .trim()
+                    .to_string(),
+            )
         });
         let Some(text) = first else { continue };
         match all.iter_mut().find(|(_, same)| *same == text) {
@@ -173,7 +239,13 @@ fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> 
             None => all.push((vec![environment], text)),
         }
     }
-    let show = |(names, text): &(Vec<&str>, String)| format!("Rendered in {}:\n```yaml\n{}\n```", names.join(", "), cut(text, MOST_LINES / 2));
+    let show = |(names, text): &(Vec<&str>, String)| {
+        format!(
+            "Rendered in {}:\n```yaml\n{}\n```",
+            names.join(", "),
+            cut(text, MOST_LINES / 2)
+        )
+    };
     (!all.is_empty()).then(|| all.iter().map(show).collect::<Vec<_>>().join("\n"))
 }
 
@@ -188,7 +260,12 @@ fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<
     let name = std::str::from_utf8(&text[word.clone()]).ok()?;
     let definition = structure(kind, &found.written.parents, judged)?;
     let fields: Vec<_> = definition.field(name).collect();
-    let mut out = format!("**{name}** of {} ({} {})\n", definition.name(), kind.api_version(), kind.name());
+    let mut out = format!(
+        "**{name}** of {} ({} {})\n",
+        definition.name(),
+        kind.api_version(),
+        kind.name()
+    );
     for field in &fields {
         let versions = field.versions();
         let since = match (versions.iter().next(), versions.newest()) {
@@ -196,7 +273,11 @@ fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<
             (Some(first), Some(Versions::NEWEST)) => format!("since Kubernetes 1.{first}"),
             _ => format!("in Kubernetes {}", sentence(versions)),
         };
-        let required = if field.required().and(judged).is_empty() { "" } else { ", required" };
+        let required = if field.required().and(judged).is_empty() {
+            ""
+        } else {
+            ", required"
+        };
         let _ = write!(out, "\n{}{required}, {since}", in_words(field.field_type()));
         match field.list() {
             Some(list) if list.kind == Some(ListKind::Map) => {
@@ -213,32 +294,55 @@ fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<
 /// `name(string, ...interface {})`
 pub(super) fn signature(function: &functions::Function) -> String {
     let fixed = function.parameters.iter().map(|t| t.go_name().to_string());
-    let all: Vec<String> = fixed.chain(function.variadic.map(|t| format!("...{}", t.go_name()))).collect();
+    let all: Vec<String> = fixed
+        .chain(function.variadic.map(|t| format!("...{}", t.go_name())))
+        .collect();
     format!("{}({})", function.name, all.join(", "))
 }
 
 fn function(name: &str) -> Option<String> {
     let function = functions::lookup(name)?;
-    let volatile = if function.volatile { "\n\nIts result differs from one Helm run to the next." } else { "" };
-    let example = examples().find(|(of, _, _)| *of == name).and_then(|(_, call, output)| {
-        let output: String = serde_json::from_str(output).ok()?;
-        Some(format!("\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```"))
-    });
-    Some(format!("```go\n{}\n```{volatile}{}", signature(function), example.unwrap_or_default()))
+    let volatile = if function.volatile {
+        "\n\nIts result differs from one Helm run to the next."
+    } else {
+        ""
+    };
+    let example = examples()
+        .find(|(of, _, _)| *of == name)
+        .and_then(|(_, call, output)| {
+            let output: String = serde_json::from_str(output).ok()?;
+            Some(format!(
+                "\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```"
+            ))
+        });
+    Some(format!(
+        "```go\n{}\n```{volatile}{}",
+        signature(function),
+        example.unwrap_or_default()
+    ))
 }
 
 /// Name, call and answer (as JSON) of an example of each function.
 fn examples() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    include_str!("examples.tsv").lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let (name, rest) = line.split_once('\t')?;
-        let (call, output) = rest.split_once('\t')?;
-        Some((name, call, output))
-    })
+    include_str!("examples.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let (name, rest) = line.split_once('\t')?;
+            let (call, output) = rest.split_once('\t')?;
+            Some((name, call, output))
+        })
 }
 
 fn rule_page(id: &str) -> Option<String> {
     let rule = rule::documentation(id)?;
-    let mut out = format!("**{id}**: {} ({})\n\n{}\n\n**Fix:** {}", rule.title, rule.severity.as_str(), rule.why.trim(), rule.fix.trim());
+    let mut out = format!(
+        "**{id}**: {} ({})\n\n{}\n\n**Fix:** {}",
+        rule.title,
+        rule.severity.as_str(),
+        rule.why.trim(),
+        rule.fix.trim()
+    );
     for (title, examples) in [("Bad", &rule.bad), ("Good", &rule.good)] {
         if let Some(example) = examples.first() {
             let _ = write!(out, "\n\n{title}:\n```yaml\n{}\n```", example.trim_end());
@@ -262,10 +366,15 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/functions");
         let mut known = 0;
         for (name, call, output) in examples() {
-            let rows = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let rows = std::fs::read_to_string(folder.join(format!("{name}.yaml")))
+                .unwrap_or_else(|e| panic!("{name}: {e}"));
             let rows: Vec<Row> = serde_yaml::from_str(&rows).expect("rows");
             let output: String = serde_json::from_str(output).expect("a JSON string");
-            assert!(rows.iter().any(|r| r.call == call && r.output.as_deref() == Some(&output)), "{name}: {call}");
+            assert!(
+                rows.iter()
+                    .any(|r| r.call == call && r.output.as_deref() == Some(&output)),
+                "{name}: {call}"
+            );
             known += usize::from(functions::lookup(name).is_some());
         }
         assert!(known > 200, "{known}");
@@ -274,10 +383,24 @@ mod tests {
     #[test]
     fn a_field_has_a_type_and_versions() {
         let text = "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: {{ .Values.replicas }}\n  template:\n    spec:\n      containers:\n        - name: x\n          resizePolicy: []\n";
-        let told = |word: &str| field(text.as_bytes(), text.find(word).expect("the word") + 1, Versions::ALL).map(|(told, _)| told);
-        assert!(told("replicas:").is_some_and(|t| t.contains("integer, in all known versions")), "{:?}", told("replicas:"));
+        let told = |word: &str| {
+            field(
+                text.as_bytes(),
+                text.find(word).expect("the word") + 1,
+                Versions::ALL,
+            )
+            .map(|(told, _)| told)
+        };
+        assert!(
+            told("replicas:").is_some_and(|t| t.contains("integer, in all known versions")),
+            "{:?}",
+            told("replicas:")
+        );
         let policy = told("resizePolicy").expect("a field");
-        assert!(policy.contains("list of ContainerResizePolicy, since Kubernetes 1.2"), "{policy}");
+        assert!(
+            policy.contains("list of ContainerResizePolicy, since Kubernetes 1.2"),
+            "{policy}"
+        );
         assert!(told("Deployment").is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Judges a chart as it is in the editor, on a thread of its own, and makes the editor's diagnostics of what is found.
+//! Judges a chart as it is in the editor, on a thread of its own, and makes the editor's
+//! diagnostics of what is found.
 //!
 //! The work is cancelled when a text moves on; a result of an older text is never shown.
 
@@ -11,7 +12,10 @@ use crate::reuse::Reuse;
 use crate::setup::Setup;
 use crate::source::Unsaved;
 use crate::{Error, Options, config};
-use lsp_types::{CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
+use lsp_types::{
+    CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString,
+    Range,
+};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,53 +63,106 @@ type Configured = Vec<(Arc<str>, Arc<[u8]>)>;
 /// Does the job; a panic in it is an answer too.
 pub(super) fn run(job: Job) -> Outcome {
     let work = || {
-        let mut options = Options { unsaved: job.unsaved.clone(), cancel: job.cancel.clone(), ..Options::default() };
+        let mut options = Options {
+            unsaved: job.unsaved.clone(),
+            cancel: job.cancel.clone(),
+            ..Options::default()
+        };
         let configuration = config::find(&job.chart);
         let setup = Setup::new(configuration.as_deref(), &options)?;
-        let configured: Configured = setup.sources.files().map(|(_, source)| (source.name.clone(), source.text.clone())).collect();
-        let before = job.before.as_ref().filter(|before| before.configured == configured);
-        options.reuse = before.map_or_else(|| Arc::new(Reuse::default().next()), |before| before.reuse.clone());
+        let configured: Configured = setup
+            .sources
+            .files()
+            .map(|(_, source)| (source.name.clone(), source.text.clone()))
+            .collect();
+        let before = job
+            .before
+            .as_ref()
+            .filter(|before| before.configured == configured);
+        options.reuse = before.map_or_else(
+            || Arc::new(Reuse::default().next()),
+            |before| before.reuse.clone(),
+        );
         let (mut report, rendering) = lint::lint_chart(&job.chart, &setup, &options)?;
         report.findings.extend(lint::of_setup(&setup));
         if let Some(baseline) = &setup.config.baseline {
             lint::apply_baseline(baseline, &mut report)?;
         }
         report.sort();
-        let sources = rendering.as_ref().map_or(&setup.sources, |rendering| &rendering.sources);
+        let sources = rendering
+            .as_ref()
+            .map_or(&setup.sources, |rendering| &rendering.sources);
         let configuration = configuration.map(|c| Unsaved::key(&c));
-        let files = sources.files().map(|(_, source)| Unsaved::key(Path::new(&*source.name))).chain(configuration.clone()).collect();
-        Ok(Judged { report, rendering, configuration, files, configured, reuse: Arc::new(options.reuse.next()) })
+        let files = sources
+            .files()
+            .map(|(_, source)| Unsaved::key(Path::new(&*source.name)))
+            .chain(configuration.clone())
+            .collect();
+        Ok(Judged {
+            report,
+            rendering,
+            configuration,
+            files,
+            configured,
+            reuse: Arc::new(options.reuse.next()),
+        })
     };
     let result = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(judged)) => Ok(judged),
         Ok(Err(Error::Cancelled)) => Err(None),
         Ok(Err(error)) => Err(Some(error.to_string())),
-        Err(_) => Err(Some("the chart made thebot-lint panic; please report it".into())),
+        Err(_) => Err(Some(
+            "the chart made thebot-lint panic; please report it".into(),
+        )),
     };
-    Outcome { chart: job.chart, revision: job.revision, result }
+    Outcome {
+        chart: job.chart,
+        revision: job.revision,
+        result,
+    }
 }
 
-/// The diagnostics of each file: a finding stands at its template line with the values lines beside it, and at each values line with the
-/// template line beside it.
-pub(super) fn diagnostics(judged: &Judged, chart: &Path, documents: &Documents) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
+/// The diagnostics of each file: a finding stands at its template line with the values lines beside
+/// it, and at each values line with the template line beside it.
+pub(super) fn diagnostics(
+    judged: &Judged,
+    chart: &Path,
+    documents: &Documents,
+) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
     let mut files: BTreeMap<PathBuf, Vec<Diagnostic>> = BTreeMap::new();
     let all = judged.report.summary.environments.len();
     for finding in &judged.report.findings {
-        let places: Vec<Place> = finding.locations.iter().filter_map(|l| Place::of(l, documents)).collect();
+        let places: Vec<Place> = finding
+            .locations
+            .iter()
+            .filter_map(|l| Place::of(l, documents))
+            .collect();
         let message = message(finding, chart, all);
         let Some((first, others)) = places.split_first() else {
             // A flag or an archive: nothing that an editor shows.
             let found = diagnostic(finding, Range::default(), message, Vec::new());
-            files.entry(chart.join("Chart.yaml")).or_default().push(found);
+            files
+                .entry(chart.join("Chart.yaml"))
+                .or_default()
+                .push(found);
             continue;
         };
         let related = others.iter().map(|p| p.related(None)).collect();
-        files.entry(first.path.clone()).or_default().push(diagnostic(finding, first.range, message.clone(), related));
-        for place in others.iter().filter(|p| p.role == Role::Values && p.path != first.path) {
+        files
+            .entry(first.path.clone())
+            .or_default()
+            .push(diagnostic(finding, first.range, message.clone(), related));
+        for place in others
+            .iter()
+            .filter(|p| p.role == Role::Values && p.path != first.path)
+        {
             let related = vec![first.related(Some("what it is rendered to"))];
             let found = diagnostic(finding, place.range, message.clone(), related);
             let list = files.entry(place.path.clone()).or_default();
-            if !list.iter().any(|d| d.range == found.range && d.message == found.message) {
+            if !list
+                .iter()
+                .any(|d| d.range == found.range && d.message == found.message)
+            {
                 list.push(found);
             }
         }
@@ -124,15 +181,28 @@ struct Place {
 
 impl Place {
     fn of(location: &Location, documents: &Documents) -> Option<Place> {
-        let file = location.file.as_deref().filter(|f| !f.contains(".tgz!") && !f.contains(".tar.gz!"))?;
+        let file = location
+            .file
+            .as_deref()
+            .filter(|f| !f.contains(".tgz!") && !f.contains(".tar.gz!"))?;
         let path = Unsaved::key(Path::new(file));
         let text = &location.source.text;
         // What spans many lines is marked on its first one.
         let start = location.bytes.start.min(text.len());
         let line_end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
-        let end = if location.bytes.end <= start { line_end } else { location.bytes.end.min(line_end) };
+        let end = if location.bytes.end <= start {
+            line_end
+        } else {
+            location.bytes.end.min(line_end)
+        };
         let uri = documents.uri(&path).or_else(|| uri_of(&path))?;
-        Some(Place { uri, range: range(text, start..end), path, role: location.role, label: location.label.clone() })
+        Some(Place {
+            uri,
+            range: range(text, start..end),
+            path,
+            role: location.role,
+            label: location.label.clone(),
+        })
     }
 
     fn related(&self, word: Option<&str>) -> DiagnosticRelatedInformation {
@@ -141,8 +211,15 @@ impl Place {
             Role::Include => "through here",
             _ => "here",
         };
-        let message = if self.label.is_empty() { word.unwrap_or(by_role) } else { &self.label };
-        DiagnosticRelatedInformation { location: lsp_types::Location::new(self.uri.clone(), self.range), message: message.into() }
+        let message = if self.label.is_empty() {
+            word.unwrap_or(by_role)
+        } else {
+            &self.label
+        };
+        DiagnosticRelatedInformation {
+            location: lsp_types::Location::new(self.uri.clone(), self.range),
+            message: message.into(),
+        }
     }
 }
 
@@ -159,7 +236,12 @@ fn message(finding: &Finding, chart: &Path, environments: usize) -> String {
     message.replace(&format!("{}/", chart.display()), "")
 }
 
-fn diagnostic(finding: &Finding, range: Range, message: String, related: Vec<DiagnosticRelatedInformation>) -> Diagnostic {
+fn diagnostic(
+    finding: &Finding,
+    range: Range,
+    message: String,
+    related: Vec<DiagnosticRelatedInformation>,
+) -> Diagnostic {
     Diagnostic {
         range,
         severity: Some(match finding.severity {
@@ -168,7 +250,9 @@ fn diagnostic(finding: &Finding, range: Range, message: String, related: Vec<Dia
             Severity::Info => DiagnosticSeverity::INFORMATION,
         }),
         code: Some(NumberOrString::String(finding.rule.to_string())),
-        code_description: lsp_types::Uri::from_str(&finding.url).ok().map(|href| CodeDescription { href }),
+        code_description: lsp_types::Uri::from_str(&finding.url)
+            .ok()
+            .map(|href| CodeDescription { href }),
         source: Some("thebot-lint".into()),
         message,
         related_information: (!related.is_empty()).then_some(related),
@@ -182,8 +266,14 @@ mod tests {
     use proptest::prelude::*;
 
     const FILES: [(&str, &str); 9] = [
-        ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\ndependencies:\n- {name: s, version: 0.1.0, condition: s.on}\n"),
-        ("values.yaml", "name: a\nn: 1\nlist: [x, y]\nunused: 1\ns: {on: true, port: 80}\npassword: hunter22\n"),
+        (
+            "Chart.yaml",
+            "apiVersion: v2\nname: c\nversion: 0.1.0\ndependencies:\n- {name: s, version: 0.1.0, condition: s.on}\n",
+        ),
+        (
+            "values.yaml",
+            "name: a\nn: 1\nlist: [x, y]\nunused: 1\ns: {on: true, port: 80}\npassword: hunter22\n",
+        ),
         ("values-prod.yaml", "n: 0\nlist: []\n"),
         ("ci/off-values.yaml", "s: {on: false}\n"),
         (
@@ -202,11 +292,13 @@ mod tests {
             "crds/own.yaml",
             "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.c.io}\nspec:\n  group: c.io\n  scope: Namespaced\n  names: {kind: Own, plural: owns, singular: own, listKind: OwnList}\n  versions:\n  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}\n",
         ),
-        ("charts/s/templates/svc.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {ports: [{port: {{ .Values.port }}}]}\n"),
+        (
+            "charts/s/templates/svc.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {ports: [{port: {{ .Values.port }}}]}\n",
+        ),
     ];
 
-    const CONFIGURATION: &str =
-        "environments:\n  prod: {values: [values-prod.yaml]}\nsuppress:\n- {rule: image-tag-latest, object: Deployment/*, reason: x}\n";
+    const CONFIGURATION: &str = "environments:\n  prod: {values: [values-prod.yaml]}\nsuppress:\n- {rule: image-tag-latest, object: Deployment/*, reason: x}\n";
 
     /// Text that a hand may type, or that moves what other templates see.
     const PIECES: [&str; 18] = [
@@ -240,23 +332,49 @@ mod tests {
     impl Session {
         fn new() -> Session {
             let folder = tempfile::tempdir().expect("a folder");
-            let subchart = ("charts/s/Chart.yaml", "apiVersion: v2\nname: s\nversion: 0.1.0\n");
+            let subchart = (
+                "charts/s/Chart.yaml",
+                "apiVersion: v2\nname: s\nversion: 0.1.0\n",
+            );
             let mut texts = Vec::new();
-            for (name, text) in FILES.iter().chain([&subchart, &(".thebot-lint.yaml", CONFIGURATION)]) {
+            for (name, text) in FILES
+                .iter()
+                .chain([&subchart, &(".thebot-lint.yaml", CONFIGURATION)])
+            {
                 let path = folder.path().join(name);
                 std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
                 std::fs::write(&path, text).expect("a file");
                 texts.push((Unsaved::key(&path), text.to_string()));
             }
-            Session { folder, texts, judged: None }
+            Session {
+                folder,
+                texts,
+                judged: None,
+            }
         }
 
         /// The diagnostics of the texts as they are now, judged after `before`.
-        fn judge(&self, before: Option<Arc<Judged>>) -> (Arc<Judged>, BTreeMap<PathBuf, Vec<Diagnostic>>) {
-            let unsaved = Unsaved::new(self.texts.iter().map(|(path, text)| (path.clone(), text.as_bytes().into())).collect());
+        fn judge(
+            &self,
+            before: Option<Arc<Judged>>,
+        ) -> (Arc<Judged>, BTreeMap<PathBuf, Vec<Diagnostic>>) {
+            let unsaved = Unsaved::new(
+                self.texts
+                    .iter()
+                    .map(|(path, text)| (path.clone(), text.as_bytes().into()))
+                    .collect(),
+            );
             let chart = Unsaved::key(self.folder.path());
-            let job = Job { chart: chart.clone(), revision: 0, unsaved, cancel: Arc::default(), before };
-            let judged = crate::threads::deep(|| run(job)).result.expect("it is judged");
+            let job = Job {
+                chart: chart.clone(),
+                revision: 0,
+                unsaved,
+                cancel: Arc::default(),
+                before,
+            };
+            let judged = crate::threads::deep(|| run(job))
+                .result
+                .expect("it is judged");
             let found = diagnostics(&judged, &chart, &Documents::default());
             (Arc::new(judged), found)
         }
@@ -264,7 +382,12 @@ mod tests {
         fn edit(&mut self, file: usize, at: usize, length: usize, piece: &str) {
             let count = self.texts.len();
             let text = &mut self.texts[file % count].1;
-            let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let boundary = |at: usize| {
+                (0..=at.min(text.len()))
+                    .rev()
+                    .find(|at| text.is_char_boundary(*at))
+                    .unwrap_or(0)
+            };
             let start = boundary(at % (text.len() + 1));
             let end = boundary(start + length).max(start);
             text.replace_range(start..end, piece);
@@ -274,7 +397,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
-        /// Whatever a judgement takes over from the one before, it says what one says that knows nothing of earlier texts.
+        /// Whatever a judgement takes over from the one before, it says what one says that knows
+        /// nothing of earlier texts.
         #[test]
         fn what_is_reused_changes_no_diagnostic(
             edits in prop::collection::vec((any::<usize>(), any::<usize>(), prop::sample::select(vec![0_usize, 0, 0, 1, 3, 30]), prop::sample::select(&PIECES[..]), any::<bool>()), 1..12),
@@ -297,9 +421,19 @@ mod tests {
     fn an_object_is_judged_again_where_its_definition_changed() {
         let mut session = Session::new();
         let (judged, found) = session.judge(None);
-        let size = |found: &BTreeMap<PathBuf, Vec<Diagnostic>>| found.values().flatten().filter(|d| d.message.contains("`size`")).count();
+        let size = |found: &BTreeMap<PathBuf, Vec<Diagnostic>>| {
+            found
+                .values()
+                .flatten()
+                .filter(|d| d.message.contains("`size`"))
+                .count()
+        };
         assert_eq!(size(&found), 1, "{found:?}");
-        let (_, text) = session.texts.iter_mut().find(|(path, _)| path.ends_with("crds/own.yaml")).expect("the definition");
+        let (_, text) = session
+            .texts
+            .iter_mut()
+            .find(|(path, _)| path.ends_with("crds/own.yaml"))
+            .expect("the definition");
         *text = text.replace("integer", "string");
         assert_eq!(size(&session.judge(Some(judged)).1), 0);
     }
@@ -309,7 +443,12 @@ mod tests {
         let session = Session::new();
         let (judged, found) = session.judge(None);
         let rules: Vec<&str> = judged.report.findings.iter().map(|f| &*f.rule).collect();
-        for rule in ["unknown-field", "unused-value", "undefined-value", "wrong-type"] {
+        for rule in [
+            "unknown-field",
+            "unused-value",
+            "undefined-value",
+            "wrong-type",
+        ] {
             assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
         }
         assert!(found.len() > 2, "{found:?}");

@@ -1,8 +1,10 @@
-//! `thebot-lint lsp`: the language server. A chart is judged while it is written, as it is in the editor.
+//! `thebot-lint lsp`: the language server. A chart is judged while it is written, as it is in the
+//! editor.
 //!
-//! One loop answers everything in the order in which it comes. Only judging a chart has a thread of its own, one at a time: it begins when
-//! the editor has said all that it had to say, and is cancelled when a text moves on. What is asked about a chart before it was judged for
-//! the first time waits for that. The other rooms do the work; this one knows the protocol.
+//! One loop answers everything in the order in which it comes. Only judging a chart has a thread of
+//! its own, one at a time: it begins when the editor has said all that it had to say, and is
+//! cancelled when a text moves on. What is asked about a chart before it was judged for the first
+//! time waits for that. The other rooms do the work; this one knows the protocol.
 
 mod act;
 mod complete;
@@ -32,7 +34,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A configuration far above the charts may stand for a whole disk: so many of them are judged with it at most.
+/// A configuration far above the charts may stand for a whole disk: so many of them are judged with
+/// it at most.
 const MOST_CHARTS: usize = 16;
 
 /// Serves an editor on stdin and stdout until it says `exit`.
@@ -71,17 +74,23 @@ fn capabilities() -> ServerCapabilities {
     let files = FileOperationRegistrationOptions {
         filters: vec![FileOperationFilter {
             scheme: Some("file".into()),
-            pattern: FileOperationPattern { glob: "**/*".into(), matches: None, options: None },
+            pattern: FileOperationPattern {
+                glob: "**/*".into(),
+                matches: None,
+                options: None,
+            },
         }],
     };
     ServerCapabilities {
         position_encoding: Some(PositionEncodingKind::UTF16),
-        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
-            open_close: Some(true),
-            change: Some(TextDocumentSyncKind::INCREMENTAL),
-            save: Some(TextDocumentSyncSaveOptions::Supported(true)),
-            ..TextDocumentSyncOptions::default()
-        })),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(
+            TextDocumentSyncOptions {
+                open_close: Some(true),
+                change: Some(TextDocumentSyncKind::INCREMENTAL),
+                save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+                ..TextDocumentSyncOptions::default()
+            },
+        )),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         definition_provider: Some(OneOf::Left(true)),
         references_provider: Some(OneOf::Left(true)),
@@ -104,8 +113,12 @@ fn capabilities() -> ServerCapabilities {
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {
-            // Charts are found by the files that are open, so any number of folders is served, and what folders there are need not be told.
-            workspace_folders: Some(WorkspaceFoldersServerCapabilities { supported: Some(true), change_notifications: None }),
+            // Charts are found by the files that are open, so any number of folders is served, and
+            // what folders there are need not be told.
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                supported: Some(true),
+                change_notifications: None,
+            }),
             file_operations: Some(WorkspaceFileOperationsServerCapabilities {
                 did_create: Some(files.clone()),
                 did_rename: Some(files.clone()),
@@ -134,7 +147,8 @@ struct Server {
     sender: Sender<Message>,
     documents: Documents,
     charts: BTreeMap<PathBuf, ChartState>,
-    /// Counts whatever happens to any chart: one that is closed and opened again is told from what it was, which may still be judged.
+    /// Counts whatever happens to any chart: one that is closed and opened again is told from what
+    /// it was, which may still be judged.
     revision: u64,
     running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
     /// Requests about charts that were never judged yet.
@@ -162,13 +176,24 @@ impl Asked {
 
 impl Server {
     fn new(sender: Sender<Message>) -> Server {
-        Server { sender, documents: Documents::default(), charts: BTreeMap::new(), revision: 0, running: None, waiting: Vec::new(), model: None }
+        Server {
+            sender,
+            documents: Documents::default(),
+            charts: BTreeMap::new(),
+            revision: 0,
+            running: None,
+            waiting: Vec::new(),
+            model: None,
+        }
     }
 
     fn run(&mut self, connection: &Connection) {
         loop {
             let none = never();
-            let outcomes = self.running.as_ref().map_or(&none, |(_, _, outcomes)| outcomes);
+            let outcomes = self
+                .running
+                .as_ref()
+                .map_or(&none, |(_, _, outcomes)| outcomes);
             let (message, outcome) = select! {
                 recv(connection.receiver) -> message => (message.ok(), None),
                 recv(outcomes) -> outcome => (None, Some(outcome.ok())),
@@ -177,7 +202,9 @@ impl Server {
                 (_, Some(outcome)) => self.judged(outcome),
                 (Some(message), None) => {
                     // All that the editor has said already comes before any work.
-                    let all: Vec<Message> = std::iter::once(message).chain(connection.receiver.try_iter()).collect();
+                    let all: Vec<Message> = std::iter::once(message)
+                        .chain(connection.receiver.try_iter())
+                        .collect();
                     for message in all {
                         if !self.take(message) {
                             return;
@@ -201,7 +228,9 @@ impl Server {
                 }
                 let method = notification.method.clone();
                 if catch_unwind(AssertUnwindSafe(|| self.notification(notification))).is_err() {
-                    self.log(&format!("{method} made thebot-lint panic; please report it"));
+                    self.log(&format!(
+                        "{method} made thebot-lint panic; please report it"
+                    ));
                 }
             }
             Message::Response(_) => {}
@@ -217,56 +246,104 @@ impl Server {
         type Notification = lsp_server::Notification;
         match notification.method.as_str() {
             DidOpenTextDocument::METHOD => {
-                let Some(DidOpenTextDocumentParams { text_document: opened }) = read(notification) else { return };
-                let Some(path) = path_of(&opened.uri) else { return };
-                self.documents.open(path.clone(), opened.uri, opened.version, &opened.text);
+                let Some(DidOpenTextDocumentParams {
+                    text_document: opened,
+                }) = read(notification)
+                else {
+                    return;
+                };
+                let Some(path) = path_of(&opened.uri) else {
+                    return;
+                };
+                self.documents
+                    .open(path.clone(), opened.uri, opened.version, &opened.text);
                 self.touch(&path);
             }
             DidChangeTextDocument::METHOD => {
-                let Some(DidChangeTextDocumentParams { text_document: changed, content_changes }) = read(notification) else { return };
-                let Some(path) = path_of(&changed.uri) else { return };
-                self.documents.change(&path, changed.version, &content_changes);
+                let Some(DidChangeTextDocumentParams {
+                    text_document: changed,
+                    content_changes,
+                }) = read(notification)
+                else {
+                    return;
+                };
+                let Some(path) = path_of(&changed.uri) else {
+                    return;
+                };
+                self.documents
+                    .change(&path, changed.version, &content_changes);
                 self.touch(&path);
             }
             DidCloseTextDocument::METHOD => {
-                let Some(DidCloseTextDocumentParams { text_document: closed }) = read(notification) else { return };
-                let Some(path) = path_of(&closed.uri) else { return };
+                let Some(DidCloseTextDocumentParams {
+                    text_document: closed,
+                }) = read(notification)
+                else {
+                    return;
+                };
+                let Some(path) = path_of(&closed.uri) else {
+                    return;
+                };
                 self.documents.close(&path);
                 self.touch(&path);
                 self.forget();
             }
             DidSaveTextDocument::METHOD => {
-                let Some(DidSaveTextDocumentParams { text_document: saved, .. }) = read(notification) else { return };
+                let Some(DidSaveTextDocumentParams {
+                    text_document: saved,
+                    ..
+                }) = read(notification)
+                else {
+                    return;
+                };
                 path_of(&saved.uri).iter().for_each(|path| self.touch(path));
             }
             DidChangeWatchedFiles::METHOD => {
-                let Some(DidChangeWatchedFilesParams { changes }) = read(notification) else { return };
+                let Some(DidChangeWatchedFilesParams { changes }) = read(notification) else {
+                    return;
+                };
                 let paths = changes.iter().filter_map(|change| path_of(&change.uri));
                 // Of an open file the editor has told already.
-                let paths: Vec<PathBuf> = paths.filter(|path| self.documents.get(path).is_none()).collect();
+                let paths: Vec<PathBuf> = paths
+                    .filter(|path| self.documents.get(path).is_none())
+                    .collect();
                 self.changed_on_disk(&paths);
             }
             DidCreateFiles::METHOD => {
-                let Some(CreateFilesParams { files }) = read(notification) else { return };
+                let Some(CreateFilesParams { files }) = read(notification) else {
+                    return;
+                };
                 self.changed_on_disk(&paths_of(files.iter().map(|file| &file.uri)));
             }
             DidRenameFiles::METHOD => {
-                let Some(RenameFilesParams { files }) = read(notification) else { return };
-                self.changed_on_disk(&paths_of(files.iter().flat_map(|file| [&file.old_uri, &file.new_uri])));
+                let Some(RenameFilesParams { files }) = read(notification) else {
+                    return;
+                };
+                self.changed_on_disk(&paths_of(
+                    files.iter().flat_map(|file| [&file.old_uri, &file.new_uri]),
+                ));
             }
             DidDeleteFiles::METHOD => {
-                let Some(DeleteFilesParams { files }) = read(notification) else { return };
+                let Some(DeleteFilesParams { files }) = read(notification) else {
+                    return;
+                };
                 self.changed_on_disk(&paths_of(files.iter().map(|file| &file.uri)));
             }
             Cancel::METHOD => {
-                let Some(CancelParams { id }) = read(notification) else { return };
+                let Some(CancelParams { id }) = read(notification) else {
+                    return;
+                };
                 let id = match id {
                     NumberOrString::Number(number) => RequestId::from(number),
                     NumberOrString::String(text) => RequestId::from(text),
                 };
                 if let Some(at) = self.waiting.iter().position(|request| request.id == id) {
                     self.waiting.remove(at);
-                    self.respond(Response::new_err(id, ErrorCode::RequestCanceled as i32, "cancelled".into()));
+                    self.respond(Response::new_err(
+                        id,
+                        ErrorCode::RequestCanceled as i32,
+                        "cancelled".into(),
+                    ));
                 }
             }
             _ => {}
@@ -280,10 +357,20 @@ impl Server {
         let id = request.id.clone();
         let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
         let response = match answer {
-            Ok(Ok(Some(value))) => Response { id, response_result: Ok(value) },
+            Ok(Ok(Some(value))) => Response {
+                id,
+                response_result: Ok(value),
+            },
             Ok(Ok(None)) => return self.waiting.push(request),
             Ok(Err((code, message))) => Response::new_err(id, code as i32, message),
-            Err(_) => Response::new_err(id, ErrorCode::InternalError as i32, format!("{} made thebot-lint panic; please report it", request.method)),
+            Err(_) => Response::new_err(
+                id,
+                ErrorCode::InternalError as i32,
+                format!(
+                    "{} made thebot-lint panic; please report it",
+                    request.method
+                ),
+            ),
         };
         self.respond(response);
     }
@@ -293,13 +380,17 @@ impl Server {
         use request::{Request as _, *};
         type Request = lsp_server::Request;
         fn read<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
-            serde_json::from_value(request.params.clone()).map_err(|e| (ErrorCode::InvalidParams, e.to_string()))
+            serde_json::from_value(request.params.clone())
+                .map_err(|e| (ErrorCode::InvalidParams, e.to_string()))
         }
         fn write(value: impl serde::Serialize) -> Result<Option<serde_json::Value>, Refusal> {
-            serde_json::to_value(value).map(Some).map_err(|e| (ErrorCode::InternalError, e.to_string()))
+            serde_json::to_value(value)
+                .map(Some)
+                .map_err(|e| (ErrorCode::InternalError, e.to_string()))
         }
         let refused = |why: String| (ErrorCode::RequestFailed, why);
-        /// The file that is asked about, or the end of this function where there is nothing to say, or not yet.
+        /// The file that is asked about, or the end of this function where there is nothing to say,
+        /// or not yet.
         macro_rules! asked {
             ($uri:expr) => {
                 match self.asked($uri) {
@@ -311,93 +402,195 @@ impl Server {
         }
         match request.method.as_str() {
             HoverRequest::METHOD => {
-                let HoverParams { text_document_position_params: at, .. } = read(request)?;
+                let HoverParams {
+                    text_document_position_params: at,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
                 let found = self.found(&asked.path);
                 write(hover::hover(&asked, at.position, &found))
             }
             GotoDefinition::METHOD => {
-                let GotoDefinitionParams { text_document_position_params: at, .. } = read(request)?;
+                let GotoDefinitionParams {
+                    text_document_position_params: at,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
                 let model = asked.model.as_deref();
-                let places = model.map(|m| navigate::definition(m, &asked.path, &asked.text, asked.offset(at.position))).unwrap_or_default();
+                let places = model
+                    .map(|m| {
+                        navigate::definition(m, &asked.path, &asked.text, asked.offset(at.position))
+                    })
+                    .unwrap_or_default();
                 write(navigate::locations(places, &self.documents))
             }
             References::METHOD => {
-                let ReferenceParams { text_document_position: at, context, .. } = read(request)?;
+                let ReferenceParams {
+                    text_document_position: at,
+                    context,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
                 let model = asked.model.as_deref();
                 let offset = asked.offset(at.position);
-                let places = model.map(|m| navigate::references(m, &asked.path, offset, context.include_declaration)).unwrap_or_default();
+                let places = model
+                    .map(|m| {
+                        navigate::references(m, &asked.path, offset, context.include_declaration)
+                    })
+                    .unwrap_or_default();
                 write(navigate::locations(places, &self.documents))
             }
             DocumentSymbolRequest::METHOD => {
                 let DocumentSymbolParams { text_document, .. } = read(request)?;
                 let asked = asked!(&text_document.uri);
-                write(navigate::symbols(asked.model.as_deref(), &asked.path, &asked.text))
+                write(navigate::symbols(
+                    asked.model.as_deref(),
+                    &asked.path,
+                    &asked.text,
+                ))
             }
             PrepareRenameRequest::METHOD => {
                 let at: TextDocumentPositionParams = read(request)?;
                 let asked = asked!(&at.text_document.uri);
-                let Some(model) = &asked.model else { return Ok(Some(serde_json::Value::Null)) };
-                let (place, name) = navigate::renameable(model, &asked.path, asked.offset(at.position)).map_err(refused)?;
-                write(PrepareRenameResponse::RangeWithPlaceholder { range: range(&asked.text, place), placeholder: name })
+                let Some(model) = &asked.model else {
+                    return Ok(Some(serde_json::Value::Null));
+                };
+                let (place, name) =
+                    navigate::renameable(model, &asked.path, asked.offset(at.position))
+                        .map_err(refused)?;
+                write(PrepareRenameResponse::RangeWithPlaceholder {
+                    range: range(&asked.text, place),
+                    placeholder: name,
+                })
             }
             Rename::METHOD => {
-                let RenameParams { text_document_position: at, new_name, .. } = read(request)?;
+                let RenameParams {
+                    text_document_position: at,
+                    new_name,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
-                let Some(model) = &asked.model else { return Ok(Some(serde_json::Value::Null)) };
-                let places = navigate::rename(model, &asked.path, asked.offset(at.position), &new_name).map_err(refused)?;
+                let Some(model) = &asked.model else {
+                    return Ok(Some(serde_json::Value::Null));
+                };
+                let places =
+                    navigate::rename(model, &asked.path, asked.offset(at.position), &new_name)
+                        .map_err(refused)?;
                 write(navigate::edit(places, &new_name, &self.documents))
             }
             Completion::METHOD => {
-                let CompletionParams { text_document_position: at, .. } = read(request)?;
+                let CompletionParams {
+                    text_document_position: at,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&at.text_document.uri);
                 let model = asked.model.as_deref();
-                write(model.map(|m| complete::complete(m, &asked.path, &asked.text, asked.offset(at.position))).unwrap_or_default())
+                write(
+                    model
+                        .map(|m| {
+                            complete::complete(
+                                m,
+                                &asked.path,
+                                &asked.text,
+                                asked.offset(at.position),
+                            )
+                        })
+                        .unwrap_or_default(),
+                )
             }
             CodeActionRequest::METHOD => {
-                let CodeActionParams { text_document, context, range, .. } = read(request)?;
+                let CodeActionParams {
+                    text_document,
+                    context,
+                    range,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&text_document.uri);
-                write(act::actions(&asked, range, &context.diagnostics, &self.documents))
+                write(act::actions(
+                    &asked,
+                    range,
+                    &context.diagnostics,
+                    &self.documents,
+                ))
             }
             InlayHintRequest::METHOD => {
-                let InlayHintParams { text_document, range, .. } = read(request)?;
+                let InlayHintParams {
+                    text_document,
+                    range,
+                    ..
+                } = read(request)?;
                 let asked = asked!(&text_document.uri);
-                write(asked.model.as_deref().map(|m| act::hints(m, &asked.path, range)).unwrap_or_default())
+                write(
+                    asked
+                        .model
+                        .as_deref()
+                        .map(|m| act::hints(m, &asked.path, range))
+                        .unwrap_or_default(),
+                )
             }
             ExecuteCommand::METHOD => self.command(read(request)?),
-            _ => Err((ErrorCode::MethodNotFound, format!("thebot-lint does not know {}", request.method))),
+            _ => Err((
+                ErrorCode::MethodNotFound,
+                format!("thebot-lint does not know {}", request.method),
+            )),
         }
     }
 
-    /// `thebot-lint.rendered` {uri, environment, template}, `thebot-lint.environments` {uri}; `template: true` gives only what the file at `uri`
-    /// renders to.
-    fn command(&mut self, command: ExecuteCommandParams) -> Result<Option<serde_json::Value>, Refusal> {
+    /// `thebot-lint.rendered` {uri, environment, template}, `thebot-lint.environments` {uri};
+    /// `template: true` gives only what the file at `uri` renders to.
+    fn command(
+        &mut self,
+        command: ExecuteCommandParams,
+    ) -> Result<Option<serde_json::Value>, Refusal> {
         let wanted = command.arguments.first().cloned().unwrap_or_default();
         let uri = serde_json::from_value(wanted["uri"].clone());
-        let uri: Uri = uri.map_err(|_| (ErrorCode::InvalidParams, format!("{} needs an argument {{\"uri\": …}}", command.command)))?;
+        let uri: Uri = uri.map_err(|_| {
+            (
+                ErrorCode::InvalidParams,
+                format!("{} needs an argument {{\"uri\": …}}", command.command),
+            )
+        })?;
         let asked = match self.asked(&uri) {
             Some(Some(asked)) => asked,
             Some(None) => return Ok(None),
-            None => return Err((ErrorCode::RequestFailed, "the file belongs to no chart".into())),
+            None => {
+                return Err((
+                    ErrorCode::RequestFailed,
+                    "the file belongs to no chart".into(),
+                ));
+            }
         };
         let Some((judged, model)) = asked.judged.as_deref().zip(asked.model.as_deref()) else {
-            return Err((ErrorCode::RequestFailed, "the chart cannot be loaded".into()));
+            return Err((
+                ErrorCode::RequestFailed,
+                "the chart cannot be loaded".into(),
+            ));
         };
         match command.command.as_str() {
             act::RENDERED => {
                 let environment = wanted["environment"].as_str().unwrap_or("default");
-                let file = asked.path.strip_prefix(&model.chart).ok().and_then(Path::to_str);
+                let file = asked
+                    .path
+                    .strip_prefix(&model.chart)
+                    .ok()
+                    .and_then(Path::to_str);
                 let only = file.filter(|_| wanted["template"].as_bool() == Some(true));
-                act::rendered(judged, environment, only).map(Some).map_err(|why| (ErrorCode::RequestFailed, why))
+                act::rendered(judged, environment, only)
+                    .map(Some)
+                    .map_err(|why| (ErrorCode::RequestFailed, why))
             }
-            act::ENVIRONMENTS => Ok(Some(model.environments.iter().map(|e| e.name.clone()).collect())),
-            other => Err((ErrorCode::InvalidParams, format!("thebot-lint has no command {other}"))),
+            act::ENVIRONMENTS => Ok(Some(
+                model.environments.iter().map(|e| e.name.clone()).collect(),
+            )),
+            other => Err((
+                ErrorCode::InvalidParams,
+                format!("thebot-lint has no command {other}"),
+            )),
         }
     }
 
-    /// What is known of a file: nothing where it belongs to no chart, `Some(None)` where its chart is still to be judged for the first time.
+    /// What is known of a file: nothing where it belongs to no chart, `Some(None)` where its chart
+    /// is still to be judged for the first time.
     fn asked(&mut self, uri: &Uri) -> Option<Option<Asked>> {
         let path = path_of(uri)?;
         let charts = self.charts_of(&path);
@@ -409,24 +602,44 @@ impl Server {
         }
         let text = match self.documents.get(&path) {
             Some(document) => document.text.clone(),
-            None => crate::source::Sources::default().read_file(&path).ok()?.into(),
+            None => crate::source::Sources::default()
+                .read_file(&path)
+                .ok()?
+                .into(),
         };
         let revision = self.documents.revision;
         let model = match (&judged, &self.model) {
-            (Some(judged), Some((of, at, model))) if Arc::ptr_eq(judged, of) && *at == revision => Some(model.clone()),
+            (Some(judged), Some((of, at, model))) if Arc::ptr_eq(judged, of) && *at == revision => {
+                Some(model.clone())
+            }
             (Some(judged), _) => judged.rendering.as_ref().map(|rendering| {
-                let model = Rc::new(Model::new(chart, rendering, judged.configuration.as_deref(), &self.documents));
+                let model = Rc::new(Model::new(
+                    chart,
+                    rendering,
+                    judged.configuration.as_deref(),
+                    &self.documents,
+                ));
                 self.model = Some((judged.clone(), revision, model.clone()));
                 model
             }),
             (None, _) => None,
         };
-        Some(Some(Asked { path, text, judged, model }))
+        Some(Some(Asked {
+            path,
+            text,
+            judged,
+            model,
+        }))
     }
 
     /// What the editor was told about a file.
     fn found(&self, path: &Path) -> Vec<Diagnostic> {
-        self.charts.values().filter_map(|state| state.published.get(path)).flatten().cloned().collect()
+        self.charts
+            .values()
+            .filter_map(|state| state.published.get(path))
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     fn respond(&self, response: Response) {
@@ -436,16 +649,25 @@ impl Server {
 
     fn notify<N: notification::Notification>(&self, parameters: N::Params) {
         let parameters = serde_json::to_value(parameters).unwrap_or_default();
-        let _ = self.sender.send(Message::Notification(Notification { method: N::METHOD.into(), params: parameters }));
+        let _ = self.sender.send(Message::Notification(Notification {
+            method: N::METHOD.into(),
+            params: parameters,
+        }));
     }
 
     fn log(&self, message: &str) {
-        self.notify::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.into() });
+        self.notify::<notification::LogMessage>(LogMessageParams {
+            typ: MessageType::ERROR,
+            message: message.into(),
+        });
     }
 
     /// Asks the editor to tell of files that change on disk, where it can.
     fn watch_files(&self, client: &ClientCapabilities) {
-        let watched = client.workspace.as_ref().and_then(|w| w.did_change_watched_files.as_ref());
+        let watched = client
+            .workspace
+            .as_ref()
+            .and_then(|w| w.did_change_watched_files.as_ref());
         if watched.and_then(|w| w.dynamic_registration) != Some(true) {
             return;
         }
@@ -454,26 +676,40 @@ impl Server {
         let parameters = serde_json::json!({"registrations": [
             {"id": "files", "method": notification::DidChangeWatchedFiles::METHOD, "registerOptions": options}
         ]});
-        let request = Request { id: RequestId::from("watch".to_string()), method: "client/registerCapability".into(), params: parameters };
+        let request = Request {
+            id: RequestId::from("watch".to_string()),
+            method: "client/registerCapability".into(),
+            params: parameters,
+        };
         let _ = self.sender.send(request.into());
     }
 
     /// An open file changed: the charts that it belongs to are to be judged again.
     fn touch(&mut self, path: &Path) {
-        self.charts_of(path).into_iter().for_each(|chart| self.outdate(chart));
+        self.charts_of(path)
+            .into_iter()
+            .for_each(|chart| self.outdate(chart));
     }
 
-    /// Files or folders came, went or changed: the charts that they belong to, or that lie below them, are to be judged again, as far as some file
-    /// of theirs is open.
+    /// Files or folders came, went or changed: the charts that they belong to, or that lie below
+    /// them, are to be judged again, as far as some file of theirs is open.
     fn changed_on_disk(&mut self, paths: &[PathBuf]) {
         let mut charts: Vec<PathBuf> = Vec::new();
         for path in paths {
             charts.extend(self.charts_of(path));
-            charts.extend(self.charts.keys().filter(|chart| chart.starts_with(path)).cloned());
+            charts.extend(
+                self.charts
+                    .keys()
+                    .filter(|chart| chart.starts_with(path))
+                    .cloned(),
+            );
         }
         charts.sort();
         charts.dedup();
-        charts.retain(|chart| self.charts.contains_key(chart) || self.documents.paths().any(|open| open.starts_with(chart)));
+        charts.retain(|chart| {
+            self.charts.contains_key(chart)
+                || self.documents.paths().any(|open| open.starts_with(chart))
+        });
         charts.into_iter().for_each(|chart| self.outdate(chart));
     }
 
@@ -483,15 +719,26 @@ impl Server {
         self.charts.entry(chart).or_default().revision = self.revision;
     }
 
-    /// The chart that a file lies in, the charts that are known to use it, and of a configuration those below it.
+    /// The chart that a file lies in, the charts that are known to use it, and of a configuration
+    /// those below it.
     fn charts_of(&self, path: &Path) -> Vec<PathBuf> {
-        let mut charts: Vec<PathBuf> = unit::chart_of(path).map(|c| Unsaved::key(&c)).into_iter().collect();
+        let mut charts: Vec<PathBuf> = unit::chart_of(path)
+            .map(|c| Unsaved::key(&c))
+            .into_iter()
+            .collect();
         for (chart, state) in &self.charts {
-            if !charts.contains(chart) && state.judged.as_ref().is_some_and(|judged| judged.files.contains(path)) {
+            if !charts.contains(chart)
+                && state
+                    .judged
+                    .as_ref()
+                    .is_some_and(|judged| judged.files.contains(path))
+            {
                 charts.push(chart.clone());
             }
         }
-        let is_configuration = path.file_name().is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known));
+        let is_configuration = path
+            .file_name()
+            .is_some_and(|name| config::FILE_NAMES.iter().any(|known| *name == **known));
         if charts.is_empty()
             && is_configuration
             && let Some(folder) = path.parent()
@@ -511,7 +758,13 @@ impl Server {
         if self.running.is_some() {
             return;
         }
-        let Some((chart, state)) = self.charts.iter().find(|(_, state)| state.done != Some(state.revision)) else { return };
+        let Some((chart, state)) = self
+            .charts
+            .iter()
+            .find(|(_, state)| state.done != Some(state.revision))
+        else {
+            return;
+        };
         let cancel = Arc::new(AtomicBool::new(false));
         let job = Job {
             chart: chart.clone(),
@@ -539,7 +792,9 @@ impl Server {
 
     /// Takes what came of a judgement, and tells the editor where it is of the newest text.
     fn judged(&mut self, outcome: Option<Outcome>) {
-        let Some((chart, _, _)) = self.running.take() else { return };
+        let Some((chart, _, _)) = self.running.take() else {
+            return;
+        };
         // A thread that could not even send has nothing to say for this revision.
         let outcome = outcome.unwrap_or_else(|| Outcome {
             revision: self.charts.get(&chart).map_or(0, |state| state.revision),
@@ -558,15 +813,22 @@ impl Server {
     }
 
     fn take_in(&mut self, outcome: Outcome) {
-        let Some(state) = self.charts.get_mut(&outcome.chart) else { return };
+        let Some(state) = self.charts.get_mut(&outcome.chart) else {
+            return;
+        };
         state.done = Some(outcome.revision);
         match outcome.result {
             Ok(judged) => {
                 let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
                 // The old one is let go of once the editor knows.
-                let _before = (judged.rendering.is_some() || state.judged.is_none()).then(|| state.judged.replace(Arc::new(judged)));
+                let _before = (judged.rendering.is_some() || state.judged.is_none())
+                    .then(|| state.judged.replace(Arc::new(judged)));
                 let before = std::mem::replace(&mut state.published, found);
-                let files: Vec<PathBuf> = before.keys().chain(state.published.keys()).cloned().collect();
+                let files: Vec<PathBuf> = before
+                    .keys()
+                    .chain(state.published.keys())
+                    .cloned()
+                    .collect();
                 self.publish(files, &outcome.chart);
             }
             Err(Some(why)) => self.log(&why),
@@ -574,22 +836,39 @@ impl Server {
         }
     }
 
-    /// Publishes what all charts found in the files, and for the chart's open files that there is nothing.
+    /// Publishes what all charts found in the files, and for the chart's open files that there is
+    /// nothing.
     fn publish(&self, mut files: Vec<PathBuf>, chart: &Path) {
-        files.extend(self.documents.paths().filter(|path| path.starts_with(chart)).map(Path::to_path_buf));
+        files.extend(
+            self.documents
+                .paths()
+                .filter(|path| path.starts_with(chart))
+                .map(Path::to_path_buf),
+        );
         files.sort();
         files.dedup();
         for file in files {
             let mut diagnostics: Vec<Diagnostic> = Vec::new();
-            for found in self.charts.values().filter_map(|state| state.published.get(&file)).flatten() {
+            for found in self
+                .charts
+                .values()
+                .filter_map(|state| state.published.get(&file))
+                .flatten()
+            {
                 // A configuration's own faults are found with every chart below it.
                 if !diagnostics.contains(found) {
                     diagnostics.push(found.clone());
                 }
             }
-            let Some(uri) = self.documents.uri(&file) else { continue };
+            let Some(uri) = self.documents.uri(&file) else {
+                continue;
+            };
             let version = self.documents.get(&file).map(|d| d.version);
-            self.notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams { uri, diagnostics, version });
+            self.notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
+                uri,
+                diagnostics,
+                version,
+            });
         }
     }
 
@@ -599,7 +878,12 @@ impl Server {
         for path in self.documents.paths() {
             used.extend(self.charts_of(path));
         }
-        let gone: Vec<PathBuf> = self.charts.keys().filter(|chart| !used.contains(chart)).cloned().collect();
+        let gone: Vec<PathBuf> = self
+            .charts
+            .keys()
+            .filter(|chart| !used.contains(chart))
+            .cloned()
+            .collect();
         for chart in gone {
             self.model = None;
             if let Some(state) = self.charts.remove(&chart) {
@@ -629,15 +913,26 @@ mod tests {
     #[test]
     fn what_comes_of_a_chart_that_was_closed_is_nothing_of_the_one_that_is_opened_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: a\nversion: 1.0.0\n").expect("a file");
+        std::fs::write(
+            folder.path().join("Chart.yaml"),
+            "apiVersion: v2\nname: a\nversion: 1.0.0\n",
+        )
+        .expect("a file");
         let file = Unsaved::key(&folder.path().join("values.yaml"));
         let uri: Uri = format!("file://{}", file.display()).parse().expect("a URI");
         let (sender, _receiver) = unbounded();
         let mut server = Server::new(sender);
         let open = |server: &mut Server| {
-            server.documents.open(file.clone(), uri.clone(), 0, "a: 1\n");
+            server
+                .documents
+                .open(file.clone(), uri.clone(), 0, "a: 1\n");
             server.touch(&file);
-            server.charts.iter().next().map(|(chart, state)| (chart.clone(), state.revision)).expect("the chart")
+            server
+                .charts
+                .iter()
+                .next()
+                .map(|(chart, state)| (chart.clone(), state.revision))
+                .expect("the chart")
         };
         let (chart, revision) = open(&mut server);
         server.running = Some((chart.clone(), Arc::default(), never()));
@@ -645,8 +940,15 @@ mod tests {
         server.touch(&file);
         server.forget();
         open(&mut server);
-        server.judged(Some(Outcome { chart: chart.clone(), revision, result: Err(None) }));
+        server.judged(Some(Outcome {
+            chart: chart.clone(),
+            revision,
+            result: Err(None),
+        }));
         let state = &server.charts[&chart];
-        assert!(state.done != Some(state.revision), "it would never be judged");
+        assert!(
+            state.done != Some(state.revision),
+            "it would never be judged"
+        );
     }
 }

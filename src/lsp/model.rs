@@ -1,5 +1,6 @@
-//! A chart as its texts in the editor have it: templates by what they name, values by environment. Made anew when a text changes; what
-//! cannot be known from texts alone (which environments there are, what is a subchart) is from the newest judgement.
+//! A chart as its texts in the editor have it: templates by what they name, values by environment.
+//! Made anew when a text changes; what cannot be known from texts alone (which environments there
+//! are, what is a subchart) is from the newest judgement.
 
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
@@ -70,15 +71,25 @@ pub(super) struct Setting<'m> {
 /// What a position in a text means.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meant {
-    /// A key of the values, by its full path, at its place; several paths, where a loop runs over values.
+    /// A key of the values, by its full path, at its place; several paths, where a loop runs over
+    /// values.
     Value(Vec<Vec<String>>, Range<usize>),
     Helper(String, Range<usize>),
     Function(String, Range<usize>),
 }
 
 impl Model {
-    pub fn new(chart: &Path, rendering: &Rendering, configuration: Option<&Path>, documents: &Documents) -> Model {
-        let text_of = |path: &Path, loaded: &Arc<[u8]>| documents.get(path).map_or(loaded.clone(), |d| d.text.clone());
+    pub fn new(
+        chart: &Path,
+        rendering: &Rendering,
+        configuration: Option<&Path>,
+        documents: &Documents,
+    ) -> Model {
+        let text_of = |path: &Path, loaded: &Arc<[u8]>| {
+            documents
+                .get(path)
+                .map_or(loaded.clone(), |d| d.text.clone())
+        };
         let file = |id: SourceId| {
             let source = rendering.sources.get(id);
             let path = Unsaved::key(Path::new(&*source.name));
@@ -94,15 +105,26 @@ impl Model {
             conditions: Vec::new(),
             versions: rendering.versions,
         };
-        let mut charts: Vec<(&crate::chart::Chart, Vec<String>)> = vec![(&rendering.chart, Vec::new())];
+        let mut charts: Vec<(&crate::chart::Chart, Vec<String>)> =
+            vec![(&rendering.chart, Vec::new())];
         while let Some((chart, under)) = charts.pop() {
             for template in &chart.templates {
                 let (path, text) = file(template.source);
-                model.templates.push(Template { path, outline: outline::read(&text), text, under: under.clone() });
+                model.templates.push(Template {
+                    path,
+                    outline: outline::read(&text),
+                    text,
+                    under: under.clone(),
+                });
             }
             if let Some((id, _)) = &chart.values {
                 let (path, text) = file(*id);
-                model.layers.push(Layer { path, root: recovered(&text), text, under: under.clone() });
+                model.layers.push(Layer {
+                    path,
+                    root: recovered(&text),
+                    text,
+                    under: under.clone(),
+                });
             }
             if let Some((id, _)) = &chart.chart_yaml {
                 let (path, text) = file(*id);
@@ -110,37 +132,71 @@ impl Model {
             }
             for subchart in &chart.subcharts {
                 let name = &subchart.metadata.name;
-                let dependency = chart.metadata.dependencies.iter().flatten().find(|d| d.name == *name && !d.alias.is_empty());
+                let dependency = chart
+                    .metadata
+                    .dependencies
+                    .iter()
+                    .flatten()
+                    .find(|d| d.name == *name && !d.alias.is_empty());
                 let key = dependency.map_or(name, |d| &d.alias);
-                charts.push((subchart, under.iter().cloned().chain([key.clone()]).collect()));
+                charts.push((
+                    subchart,
+                    under.iter().cloned().chain([key.clone()]).collect(),
+                ));
             }
         }
         // The top chart's values lie over those of its subcharts.
-        model.layers.sort_by_key(|layer| std::cmp::Reverse(layer.under.len()));
+        model
+            .layers
+            .sort_by_key(|layer| std::cmp::Reverse(layer.under.len()));
         let own = model.layers.len();
         for environment in &rendering.environments {
             let mut layers: Vec<usize> = (0..own).collect();
             for name in &environment.values {
                 let path = Unsaved::key(Path::new(name));
-                let known = model.layers.iter().position(|layer| layer.path == path).or_else(|| {
-                    let (_, source) = rendering.sources.files().find(|(_, s)| *s.name == **name)?;
-                    let text = text_of(&path, &source.text);
-                    model.layers.push(Layer { path: path.clone(), root: recovered(&text), text, under: Vec::new() });
-                    Some(model.layers.len() - 1)
-                });
+                let known = model
+                    .layers
+                    .iter()
+                    .position(|layer| layer.path == path)
+                    .or_else(|| {
+                        let (_, source) =
+                            rendering.sources.files().find(|(_, s)| *s.name == **name)?;
+                        let text = text_of(&path, &source.text);
+                        model.layers.push(Layer {
+                            path: path.clone(),
+                            root: recovered(&text),
+                            text,
+                            under: Vec::new(),
+                        });
+                        Some(model.layers.len() - 1)
+                    });
                 layers.extend(known);
             }
-            model.environments.push(Environment { name: environment.name.clone(), layers, set: Vec::new() });
+            model.environments.push(Environment {
+                name: environment.name.clone(),
+                layers,
+                set: Vec::new(),
+            });
         }
         model.configuration = configuration.and_then(|path| {
-            let (_, source) = rendering.sources.files().find(|(_, s)| Unsaved::key(Path::new(&*s.name)) == path)?;
+            let (_, source) = rendering
+                .sources
+                .files()
+                .find(|(_, s)| Unsaved::key(Path::new(&*s.name)) == path)?;
             Some((path.to_path_buf(), text_of(path, &source.text)))
         });
         if let Some((_, text)) = &model.configuration {
             let root = recovered(text);
             for environment in &mut model.environments {
-                let set = root.get("environments").and_then(|all| all.get(&environment.name)?.get("set"));
-                environment.set = set.map(Node::entries).unwrap_or_default().iter().map(|e| (split(&e.key), e.value.clone())).collect();
+                let set = root
+                    .get("environments")
+                    .and_then(|all| all.get(&environment.name)?.get("set"));
+                environment.set = set
+                    .map(Node::entries)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|e| (split(&e.key), e.value.clone()))
+                    .collect();
             }
         }
         model
@@ -155,20 +211,46 @@ impl Model {
     }
 
     /// What sets a value in an environment: the one that wins first, then what it overrides.
-    pub fn settings<'m>(&'m self, environment: &'m Environment, keys: &[String]) -> Vec<Setting<'m>> {
+    pub fn settings<'m>(
+        &'m self,
+        environment: &'m Environment,
+        keys: &[String],
+    ) -> Vec<Setting<'m>> {
         let configured = self.configuration.as_ref();
-        let set = environment.set.iter().rev().filter(|(path, _)| path == keys).filter_map(|(_, node)| {
-            let (path, text) = configured?;
-            Some(Setting { path, text, key: None, node })
-        });
-        let layers = environment.layers.iter().rev().filter_map(|&i| self.layers[i].setting(keys));
+        let set = environment
+            .set
+            .iter()
+            .rev()
+            .filter(|(path, _)| path == keys)
+            .filter_map(|(_, node)| {
+                let (path, text) = configured?;
+                Some(Setting {
+                    path,
+                    text,
+                    key: None,
+                    node,
+                })
+            });
+        let layers = environment
+            .layers
+            .iter()
+            .rev()
+            .filter_map(|&i| self.layers[i].setting(keys));
         set.chain(layers).collect()
     }
 
     /// Every place that sets a value, in values files only, values.yaml first.
     pub fn all_settings(&self, keys: &[String]) -> Vec<Setting<'_>> {
-        let mut all: Vec<Setting> = self.layers.iter().filter_map(|layer| layer.setting(keys)).collect();
-        let last = self.layers.iter().position(|l| l.under.is_empty()).unwrap_or(0);
+        let mut all: Vec<Setting> = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.setting(keys))
+            .collect();
+        let last = self
+            .layers
+            .iter()
+            .position(|l| l.under.is_empty())
+            .unwrap_or(0);
         let own = self.layers.get(last).map(|l| l.path.as_path());
         all.sort_by_key(|s| Some(s.path) != own);
         all
@@ -176,17 +258,32 @@ impl Model {
 
     /// All references to values, with the path from the top chart's values.
     pub fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
-        self.templates.iter().flat_map(|t| t.outline.references.iter().map(move |r| (t, r, t.full(&r.keys))))
+        self.templates.iter().flat_map(|t| {
+            t.outline
+                .references
+                .iter()
+                .map(move |r| (t, r, t.full(&r.keys)))
+        })
     }
 
-    /// Every key that some values file has directly below a path, with what it is there; values.yaml first.
+    /// Every key that some values file has directly below a path, with what it is there;
+    /// values.yaml first.
     pub fn below(&self, steps: &[Option<String>]) -> Vec<(&str, &Layer, &Node)> {
         let mut all: Vec<(&str, &Layer, &Node)> = Vec::new();
         let mut layers: Vec<&Layer> = self.layers.iter().collect();
-        layers.sort_by_key(|l| (!l.under.is_empty(), l.path.file_name() != Some("values.yaml".as_ref())));
+        layers.sort_by_key(|l| {
+            (
+                !l.under.is_empty(),
+                l.path.file_name() != Some("values.yaml".as_ref()),
+            )
+        });
         for layer in layers {
             if let Some(name) = layer.under.get(steps.len())
-                && layer.under.iter().zip(steps).all(|(key, step)| step.as_ref() == Some(key))
+                && layer
+                    .under
+                    .iter()
+                    .zip(steps)
+                    .all(|(key, step)| step.as_ref() == Some(key))
                 && !all.iter().any(|(n, _, _)| n == name)
             {
                 all.push((name, layer, &layer.root));
@@ -209,7 +306,8 @@ impl Model {
             let mut place = None;
             for reference in &outline.references {
                 if let Some(i) = reference.places.iter().position(on) {
-                    let keys = &reference.keys[..reference.keys.len() - reference.places.len() + i + 1];
+                    let keys =
+                        &reference.keys[..reference.keys.len() - reference.places.len() + i + 1];
                     place.get_or_insert_with(|| reference.places[i].clone());
                     all.push(template.full(keys));
                 }
@@ -217,25 +315,47 @@ impl Model {
             if let Some(place) = place {
                 return Some(Meant::Value(all, place));
             }
-            let helpers = outline.calls.iter().chain(outline.definitions.iter().map(|d| &d.name));
+            let helpers = outline
+                .calls
+                .iter()
+                .chain(outline.definitions.iter().map(|d| &d.name));
             if let Some(name) = helpers.into_iter().find(|n| on(&n.place)) {
                 return Some(Meant::Helper(name.text.clone(), name.place.clone()));
             }
             let function = outline.functions.iter().find(|f| on(&f.place))?;
-            return Some(Meant::Function(function.text.clone(), function.place.clone()));
+            return Some(Meant::Function(
+                function.text.clone(),
+                function.place.clone(),
+            ));
         }
-        if let Some(condition) = self.conditions.iter().find(|c| c.path == path && on(&c.place)) {
-            return Some(Meant::Value(vec![condition.keys.clone()], condition.place.clone()));
+        if let Some(condition) = self
+            .conditions
+            .iter()
+            .find(|c| c.path == path && on(&c.place))
+        {
+            return Some(Meant::Value(
+                vec![condition.keys.clone()],
+                condition.place.clone(),
+            ));
         }
         let layer = self.layer(path)?;
         let (keys, entry) = entry_at(&layer.root, offset)?;
         let place = entry.key_span.start as usize..entry.key_span.end as usize;
-        Some(Meant::Value(vec![layer.under.iter().cloned().chain(keys).collect()], place))
+        Some(Meant::Value(
+            vec![layer.under.iter().cloned().chain(keys).collect()],
+            place,
+        ))
     }
 
     /// The definitions of a helper.
-    pub fn definitions(&self, name: &str) -> impl Iterator<Item = (&Template, &outline::Definition)> {
-        self.templates.iter().flat_map(|t| t.outline.definitions.iter().map(move |d| (t, d))).filter(move |(_, d)| d.name.text == name)
+    pub fn definitions(
+        &self,
+        name: &str,
+    ) -> impl Iterator<Item = (&Template, &outline::Definition)> {
+        self.templates
+            .iter()
+            .flat_map(|t| t.outline.definitions.iter().map(move |d| (t, d)))
+            .filter(move |(_, d)| d.name.text == name)
     }
 }
 
@@ -251,18 +371,31 @@ impl Template {
 impl Layer {
     fn own<'k>(&self, keys: &'k [String]) -> Option<&'k [String]> {
         let shared = keys.first().is_some_and(|k| k == "global");
-        if shared { Some(keys) } else { keys.strip_prefix(&self.under[..]) }
+        if shared {
+            Some(keys)
+        } else {
+            keys.strip_prefix(&self.under[..])
+        }
     }
 
     /// What a way of keys and items leads to.
     fn nodes(&self, steps: &[Option<String>]) -> Vec<&Node> {
         let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
-        let Some(own) = self.own(&keys) else { return Vec::new() };
+        let Some(own) = self.own(&keys) else {
+            return Vec::new();
+        };
         let mut nodes = vec![&self.root];
         for step in &steps[keys.len() - own.len()..] {
             nodes = match step {
                 Some(key) => nodes.into_iter().filter_map(|node| node.get(key)).collect(),
-                None => nodes.into_iter().flat_map(|node| node.items().iter().chain(node.entries().iter().map(|e| &e.value))).collect(),
+                None => nodes
+                    .into_iter()
+                    .flat_map(|node| {
+                        node.items()
+                            .iter()
+                            .chain(node.entries().iter().map(|e| &e.value))
+                    })
+                    .collect(),
             };
         }
         nodes
@@ -270,9 +403,17 @@ impl Layer {
 
     fn setting(&self, keys: &[String]) -> Option<Setting<'_>> {
         let (last, above) = self.own(keys)?.split_last()?;
-        let entry = above.iter().try_fold(&self.root, |node, key| node.get(key))?.entry(last)?;
+        let entry = above
+            .iter()
+            .try_fold(&self.root, |node, key| node.get(key))?
+            .entry(last)?;
         let key = entry.key_span.start as usize..entry.key_span.end as usize;
-        Some(Setting { path: &self.path, text: &self.text, key: Some(key), node: &entry.value })
+        Some(Setting {
+            path: &self.path,
+            text: &self.text,
+            key: Some(key),
+            node: &entry.value,
+        })
     }
 }
 
@@ -327,7 +468,11 @@ pub(super) fn shown(node: &Node) -> String {
     }
     let mut out = String::new();
     write(node, &mut out);
-    if out.chars().count() > MOST { out.chars().take(MOST).chain(['…']).collect() } else { out }
+    if out.chars().count() > MOST {
+        out.chars().take(MOST).chain(['…']).collect()
+    } else {
+        out
+    }
 }
 
 /// The innermost key at an offset: one whose own text it is on, with the path that leads there.
@@ -336,8 +481,13 @@ pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entr
     let mut found = None;
     while let Some((keys, node)) = stack.pop() {
         for entry in node.entries() {
-            let keys: Vec<String> = keys.iter().cloned().chain([entry.key.to_string()]).collect();
-            let span = |s: crate::source::Span| s.start as usize <= offset && offset <= s.end as usize;
+            let keys: Vec<String> = keys
+                .iter()
+                .cloned()
+                .chain([entry.key.to_string()])
+                .collect();
+            let span =
+                |s: crate::source::Span| s.start as usize <= offset && offset <= s.end as usize;
             let scalar = !matches!(entry.value.data, Data::Map(_) | Data::Seq(_));
             if span(entry.key_span) || (scalar && span(entry.value.span)) {
                 found = Some((keys.clone(), entry));
@@ -351,13 +501,35 @@ pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entr
 fn conditions(path: &Path, text: &Arc<[u8]>, under: &[String]) -> Vec<Condition> {
     let mut all = Vec::new();
     let root = recovered(text);
-    for condition in root.get("dependencies").map(Node::items).unwrap_or_default().iter().filter_map(|d| d.get("condition")) {
-        let mut at = condition.span.start as usize + usize::from(condition.style != yaml::Style::Plain);
-        for one in condition.as_str().unwrap_or_default().split(',').map(|one| (one, one.trim())) {
-            let keys = under.iter().cloned().chain(one.1.split('.').map(String::from)).collect();
+    for condition in root
+        .get("dependencies")
+        .map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|d| d.get("condition"))
+    {
+        let mut at =
+            condition.span.start as usize + usize::from(condition.style != yaml::Style::Plain);
+        for one in condition
+            .as_str()
+            .unwrap_or_default()
+            .split(',')
+            .map(|one| (one, one.trim()))
+        {
+            let keys = under
+                .iter()
+                .cloned()
+                .chain(one.1.split('.').map(String::from))
+                .collect();
             let start = at + one.0.len() - one.0.trim_start().len();
             let place = start..start + one.1.len();
-            all.push(Condition { keys, above: under.len(), path: path.to_path_buf(), text: text.clone(), place });
+            all.push(Condition {
+                keys,
+                above: under.len(),
+                path: path.to_path_buf(),
+                text: text.clone(),
+                place,
+            });
             at += one.0.len() + 1;
         }
     }
@@ -379,7 +551,8 @@ fn split(path: &str) -> Vec<String> {
     keys
 }
 
-/// A YAML text that is being written: lines that cannot be read are left out, all others keep their places.
+/// A YAML text that is being written: lines that cannot be read are left out, all others keep their
+/// places.
 pub(super) fn recovered(text: &[u8]) -> Node {
     let source = SourceId::new(0, 0);
     if let Ok(node) = yaml::parse(text, source, 0) {
@@ -387,7 +560,10 @@ pub(super) fn recovered(text: &[u8]) -> Node {
     }
     let mut text = text.to_vec();
     // What is broken below one key of the top leaves the others alone: each is mended by itself.
-    let begins = |at: usize, text: &[u8]| (at == 0 || text[at - 1] == b'\n') && !matches!(text[at], b' ' | b'\r' | b'\n' | b'#' | b'-' | b']' | b'}');
+    let begins = |at: usize, text: &[u8]| {
+        (at == 0 || text[at - 1] == b'\n')
+            && !matches!(text[at], b' ' | b'\r' | b'\n' | b'#' | b'-' | b']' | b'}')
+    };
     let mut starts: Vec<usize> = (0..text.len()).filter(|&at| begins(at, &text)).collect();
     starts.push(text.len());
     for part in starts.windows(2) {
@@ -406,7 +582,9 @@ pub(super) fn recovered(text: &[u8]) -> Node {
 fn mend(text: &mut [u8]) {
     const MOST: usize = 24;
     for _ in 0..MOST {
-        let Err(error) = yaml::parse(text, SourceId::new(0, 0), 0) else { return };
+        let Err(error) = yaml::parse(text, SourceId::new(0, 0), 0) else {
+            return;
+        };
         // The line of the error, or the last one before it that has anything on it.
         let mut end = (error.span.start as usize).min(text.len());
         end = memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |n| end + n);

@@ -4,8 +4,8 @@ use super::documents::{Documents, range};
 use super::model::{Meant, Model, recovered};
 use crate::yaml::{Data, Node, Style};
 use lsp_types::{
-    DocumentChangeOperation, DocumentChanges, DocumentSymbol, Location, OneOf, OptionalVersionedTextDocumentIdentifier, SymbolKind, TextDocumentEdit,
-    TextEdit, WorkspaceEdit,
+    DocumentChangeOperation, DocumentChanges, DocumentSymbol, Location, OneOf,
+    OptionalVersionedTextDocumentIdentifier, SymbolKind, TextDocumentEdit, TextEdit, WorkspaceEdit,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,12 +21,21 @@ pub(super) struct At {
 
 impl At {
     fn new(path: &Path, text: &Arc<[u8]>, range: Range<usize>) -> At {
-        At { path: path.to_path_buf(), text: text.clone(), range }
+        At {
+            path: path.to_path_buf(),
+            text: text.clone(),
+            range,
+        }
     }
 }
 
 pub(super) fn locations(places: Vec<At>, documents: &Documents) -> Vec<Location> {
-    let location = |at: At| Some(Location::new(documents.uri(&at.path)?, range(&at.text, at.range)));
+    let location = |at: At| {
+        Some(Location::new(
+            documents.uri(&at.path)?,
+            range(&at.text, at.range),
+        ))
+    };
     places.into_iter().filter_map(location).collect()
 }
 
@@ -34,11 +43,15 @@ pub(super) fn locations(places: Vec<At>, documents: &Documents) -> Vec<Location>
 pub(super) fn definition(model: &Model, path: &Path, text: &[u8], offset: usize) -> Vec<At> {
     match model.meant(path, offset) {
         Some(Meant::Value(all, _)) => {
-            let own = |at: &At| at.path == path && at.range.start <= offset && offset <= at.range.end;
+            let own =
+                |at: &At| at.path == path && at.range.start <= offset && offset <= at.range.end;
             let all = all.iter().flat_map(|keys| settings(model, keys));
             all.filter(|at| !own(at)).collect()
         }
-        Some(Meant::Helper(name, _)) => model.definitions(&name).map(|(t, d)| At::new(&t.path, &t.text, d.name.place.clone())).collect(),
+        Some(Meant::Helper(name, _)) => model
+            .definitions(&name)
+            .map(|(t, d)| At::new(&t.path, &t.text, d.name.place.clone()))
+            .collect(),
         Some(Meant::Function(..)) => Vec::new(),
         None => named_file(model, text, offset).into_iter().collect(),
     }
@@ -46,20 +59,36 @@ pub(super) fn definition(model: &Model, path: &Path, text: &[u8], offset: usize)
 
 /// Where values files set a value.
 fn settings(model: &Model, keys: &[String]) -> Vec<At> {
-    model.all_settings(keys).into_iter().filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?))).collect()
+    model
+        .all_settings(keys)
+        .into_iter()
+        .filter_map(|s| Some(At::new(s.path, s.text, s.key.clone()?)))
+        .collect()
 }
 
 /// `values: [values-prod.yaml]` of the configuration.
 fn named_file(model: &Model, text: &[u8], offset: usize) -> Option<At> {
     let of_name = |b: &u8| !b" \t\n\r\"'[],:{}".contains(b);
-    let start = text[..offset.min(text.len())].iter().rposition(|b| !of_name(b)).map_or(0, |at| at + 1);
-    let end = text[start..].iter().position(|b| !of_name(b)).map_or(text.len(), |at| start + at);
-    let name = std::str::from_utf8(&text[start..end]).ok().filter(|n| !n.is_empty())?;
-    let layer = model.layers.iter().find(|layer| layer.path.ends_with(name))?;
+    let start = text[..offset.min(text.len())]
+        .iter()
+        .rposition(|b| !of_name(b))
+        .map_or(0, |at| at + 1);
+    let end = text[start..]
+        .iter()
+        .position(|b| !of_name(b))
+        .map_or(text.len(), |at| start + at);
+    let name = std::str::from_utf8(&text[start..end])
+        .ok()
+        .filter(|n| !n.is_empty())?;
+    let layer = model
+        .layers
+        .iter()
+        .find(|layer| layer.path.ends_with(name))?;
     Some(At::new(&layer.path, &layer.text, 0..0))
 }
 
-/// Who reads a value (or all of what it lies in), who calls a helper; with where it is set or defined, if wanted.
+/// Who reads a value (or all of what it lies in), who calls a helper; with where it is set or
+/// defined, if wanted.
 pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations: bool) -> Vec<At> {
     match model.meant(path, offset) {
         Some(Meant::Value(paths, _)) => {
@@ -67,25 +96,48 @@ pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations
             for keys in &paths {
                 all.extend(named(model, keys));
                 for (template, reference, full) in model.references() {
-                    let by_word = full == *keys && reference.places.is_empty() && !reference.by_word.is_empty();
-                    let whole = keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing;
+                    let by_word = full == *keys
+                        && reference.places.is_empty()
+                        && !reference.by_word.is_empty();
+                    let whole =
+                        keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing;
                     if by_word || whole {
-                        all.push(At::new(&template.path, &template.text, reference.range.clone()));
+                        all.push(At::new(
+                            &template.path,
+                            &template.text,
+                            reference.range.clone(),
+                        ));
                     }
                 }
-                all.extend(declarations.then(|| settings(model, keys)).into_iter().flatten());
+                all.extend(
+                    declarations
+                        .then(|| settings(model, keys))
+                        .into_iter()
+                        .flatten(),
+                );
             }
-            all.sort_by(|a, b| (&a.path, a.range.start, a.range.end).cmp(&(&b.path, b.range.start, b.range.end)));
+            all.sort_by(|a, b| {
+                (&a.path, a.range.start, a.range.end).cmp(&(&b.path, b.range.start, b.range.end))
+            });
             all.dedup_by(|a, b| a.path == b.path && a.range == b.range);
             all
         }
         Some(Meant::Helper(name, _)) => {
             let calls = |t: &super::model::Template| {
-                t.outline.calls.iter().filter(|c| c.text == name).map(|c| At::new(&t.path, &t.text, c.place.clone())).collect::<Vec<_>>()
+                t.outline
+                    .calls
+                    .iter()
+                    .filter(|c| c.text == name)
+                    .map(|c| At::new(&t.path, &t.text, c.place.clone()))
+                    .collect::<Vec<_>>()
             };
             let mut all: Vec<At> = model.templates.iter().flat_map(calls).collect();
             if declarations {
-                all.extend(model.definitions(&name).map(|(t, d)| At::new(&t.path, &t.text, d.name.place.clone())));
+                all.extend(
+                    model
+                        .definitions(&name)
+                        .map(|(t, d)| At::new(&t.path, &t.text, d.name.place.clone())),
+                );
             }
             all
         }
@@ -96,24 +148,38 @@ pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations
 /// Where templates and conditions write the last key of a path.
 fn named(model: &Model, keys: &[String]) -> Vec<At> {
     let mut all = Vec::new();
-    for (template, reference, full) in model.references().filter(|(_, _, full)| full.starts_with(keys)) {
+    for (template, reference, full) in model
+        .references()
+        .filter(|(_, _, full)| full.starts_with(keys))
+    {
         let above = full.len() - reference.keys.len();
-        if let Some(place) = (keys.len() - 1).checked_sub(above).and_then(|i| reference.place(i)) {
+        if let Some(place) = (keys.len() - 1)
+            .checked_sub(above)
+            .and_then(|i| reference.place(i))
+        {
             all.push(At::new(&template.path, &template.text, place.clone()));
         }
     }
     all
 }
 
-/// The last key of `keys` inside of a dotted text of `full` that begins at `start`; none where it is not in it.
+/// The last key of `keys` inside of a dotted text of `full` that begins at `start`; none where it
+/// is not in it.
 fn in_dotted(full: &[String], keys: &[String], start: usize, above: usize) -> Option<Range<usize>> {
-    let index = keys.len().checked_sub(above + 1).filter(|_| full.starts_with(keys))?;
+    let index = keys
+        .len()
+        .checked_sub(above + 1)
+        .filter(|_| full.starts_with(keys))?;
     let before: usize = full[above..].iter().take(index).map(|k| k.len() + 1).sum();
     Some(start + before..start + before + full[above + index].len())
 }
 
 /// What may be renamed at an offset: its place and its name.
-pub(super) fn renameable(model: &Model, path: &Path, offset: usize) -> Result<(Range<usize>, String), String> {
+pub(super) fn renameable(
+    model: &Model,
+    path: &Path,
+    offset: usize,
+) -> Result<(Range<usize>, String), String> {
     match model.meant(path, offset) {
         Some(Meant::Value(all, place)) => {
             let name = all[0].last().cloned().unwrap_or_default();
@@ -121,8 +187,14 @@ pub(super) fn renameable(model: &Model, path: &Path, offset: usize) -> Result<(R
                 harmless(model, keys, &name)?;
                 return Ok((place, name));
             }
-            let all: Vec<String> = all.iter().map(|keys| format!("`{}`", keys.join("."))).collect();
-            Err(format!("`{name}` stands for {} here: rename it by hand", all.join(" and ")))
+            let all: Vec<String> = all
+                .iter()
+                .map(|keys| format!("`{}`", keys.join(".")))
+                .collect();
+            Err(format!(
+                "`{name}` stands for {} here: rename it by hand",
+                all.join(" and ")
+            ))
         }
         Some(Meant::Helper(name, place)) => Ok((place, name)),
         _ => Err("only values and helpers can be renamed".into()),
@@ -133,32 +205,61 @@ pub(super) fn renameable(model: &Model, path: &Path, offset: usize) -> Result<(R
 /// Why a value cannot be renamed without a person.
 fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
     if model.templates.iter().any(|t| t.under.starts_with(keys)) || name == "global" {
-        return Err(format!("`{name}` is no value of this chart alone: it is the name of a subchart, or its globals"));
+        return Err(format!(
+            "`{name}` is no value of this chart alone: it is the name of a subchart, or its globals"
+        ));
     }
     for (template, reference, full) in model.references() {
         let here = || {
-            let line = memchr::memchr_iter(b'\n', &template.text[..reference.range.start]).count() + 1;
-            format!("{}:{line}", template.path.strip_prefix(&model.chart).unwrap_or(&template.path).display())
+            let line =
+                memchr::memchr_iter(b'\n', &template.text[..reference.range.start]).count() + 1;
+            format!(
+                "{}:{line}",
+                template
+                    .path
+                    .strip_prefix(&model.chart)
+                    .unwrap_or(&template.path)
+                    .display()
+            )
         };
         if keys.starts_with(&full) && full.len() < keys.len() && !reference.in_passing {
-            let what = if full.is_empty() { ".Values".to_string() } else { full.join(".") };
+            let what = if full.is_empty() {
+                ".Values".to_string()
+            } else {
+                full.join(".")
+            };
             let why = format!("`{what}` is also used as a whole at {}", here());
-            return Err(format!("{why}, so `{name}` may be read there by that name, or be part of the output: rename it by hand"));
+            return Err(format!(
+                "{why}, so `{name}` may be read there by that name, or be part of the output: rename it by hand"
+            ));
         }
         if !full.starts_with(keys) {
             continue;
         }
         let index = (keys.len() + reference.keys.len()).checked_sub(full.len() + 1);
         if index.is_some_and(|index| reference.by_word.contains(&index)) {
-            return Err(format!("`{name}` is named in a list of words at {}: rename it by hand", here()));
+            return Err(format!(
+                "`{name}` is named in a list of words at {}: rename it by hand",
+                here()
+            ));
         }
-        let Some(place) = index.and_then(|index| reference.place(index)) else { continue };
+        let Some(place) = index.and_then(|index| reference.place(index)) else {
+            continue;
+        };
         let other = template.outline.references.iter().find(|other| {
-            let at = other.places.iter().position(|p| p == place).map(|i| other.keys.len() - other.places.len() + i + 1);
+            let at = other
+                .places
+                .iter()
+                .position(|p| p == place)
+                .map(|i| other.keys.len() - other.places.len() + i + 1);
             at.is_some_and(|length| template.full(&other.keys[..length]) != keys)
         });
         if let Some(other) = other {
-            return Err(format!("`{name}` at {} is of `{}`, too: rename it by hand", here(), template.full(&other.keys).join(".")));
+            return Err(format!(
+                "`{name}` at {} is of `{}`, too: rename it by hand",
+                here(),
+                template.full(&other.keys).join(".")
+            ));
         }
     }
     Ok(())
@@ -168,36 +269,65 @@ fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it cannot be done without harm.
-pub(super) fn rename(model: &Model, path: &Path, offset: usize, new: &str) -> Result<Vec<At>, String> {
+pub(super) fn rename(
+    model: &Model,
+    path: &Path,
+    offset: usize,
+    new: &str,
+) -> Result<Vec<At>, String> {
     renameable(model, path, offset)?;
     match model.meant(path, offset) {
         Some(Meant::Value(paths, _)) => {
             let keys = &paths[0];
             let mut letters = new.chars();
-            let plain = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let plain = letters
+                .next()
+                .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+                && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
             // YAML 1.1 reads these as something else.
             let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
             if !plain || reserved.contains(&new.to_ascii_lowercase().as_str()) {
-                return Err(format!("`{new}` cannot be read as `.{new}` in a template: use letters, digits and _"));
+                return Err(format!(
+                    "`{new}` cannot be read as `.{new}` in a template: use letters, digits and _"
+                ));
             }
             let (_, above) = keys.split_last().ok_or("nothing to rename")?;
-            if model.below(&above.iter().cloned().map(Some).collect::<Vec<_>>()).iter().any(|(name, _, _)| *name == new) {
+            if model
+                .below(&above.iter().cloned().map(Some).collect::<Vec<_>>())
+                .iter()
+                .any(|(name, _, _)| *name == new)
+            {
                 return Err(format!("there is a value `{new}` beside it already"));
             }
             let mut all = named(model, keys);
             all.extend(settings(model, keys));
             if let Some((file, text)) = &model.configuration {
                 let root = recovered(text);
-                let environments = root.get("environments").map(Node::entries).unwrap_or_default();
-                for entry in environments.iter().filter_map(|e| e.value.get("set")).flat_map(Node::entries) {
+                let environments = root
+                    .get("environments")
+                    .map(Node::entries)
+                    .unwrap_or_default();
+                for entry in environments
+                    .iter()
+                    .filter_map(|e| e.value.get("set"))
+                    .flat_map(Node::entries)
+                {
                     let full: Vec<String> = entry.key.split('.').map(String::from).collect();
-                    let quote = usize::from(text.get(entry.key_span.start as usize).is_some_and(|b| b"\"'".contains(b)));
+                    let quote = usize::from(
+                        text.get(entry.key_span.start as usize)
+                            .is_some_and(|b| b"\"'".contains(b)),
+                    );
                     let place = in_dotted(&full, keys, entry.key_span.start as usize + quote, 0);
                     all.extend(place.map(|place| At::new(file, text, place)));
                 }
             }
             for condition in &model.conditions {
-                let place = in_dotted(&condition.keys, keys, condition.place.start, condition.above);
+                let place = in_dotted(
+                    &condition.keys,
+                    keys,
+                    condition.place.start,
+                    condition.above,
+                );
                 all.extend(place.map(|place| At::new(&condition.path, &condition.text, place)));
             }
             Ok(all)
@@ -227,26 +357,55 @@ pub(super) fn edit(places: Vec<At>, new: &str, documents: &Documents) -> Workspa
     }
     let changes = files.into_iter().filter_map(|(path, edits)| {
         let version = documents.get(&path).map(|d| d.version);
-        let text_document = OptionalVersionedTextDocumentIdentifier { uri: documents.uri(&path)?, version };
-        let edits = edits.into_iter().map(|(_, edit)| OneOf::Left(edit)).collect();
-        Some(DocumentChangeOperation::Edit(TextDocumentEdit { text_document, edits }))
+        let text_document = OptionalVersionedTextDocumentIdentifier {
+            uri: documents.uri(&path)?,
+            version,
+        };
+        let edits = edits
+            .into_iter()
+            .map(|(_, edit)| OneOf::Left(edit))
+            .collect();
+        Some(DocumentChangeOperation::Edit(TextDocumentEdit {
+            text_document,
+            edits,
+        }))
     });
-    WorkspaceEdit { document_changes: Some(DocumentChanges::Operations(changes.collect())), ..WorkspaceEdit::default() }
+    WorkspaceEdit {
+        document_changes: Some(DocumentChanges::Operations(changes.collect())),
+        ..WorkspaceEdit::default()
+    }
 }
 
 /// Helpers and objects of a template, keys of a YAML file.
 pub(super) fn symbols(model: Option<&Model>, path: &Path, text: &[u8]) -> Vec<DocumentSymbol> {
     if let Some(template) = model.and_then(|m| m.template(path)) {
         let definitions = template.outline.definitions.iter();
-        let mut all: Vec<DocumentSymbol> =
-            definitions.map(|d| symbol(text, &d.name.text, SymbolKind::FUNCTION, d.range.clone(), d.name.place.clone(), None)).collect();
+        let mut all: Vec<DocumentSymbol> = definitions
+            .map(|d| {
+                symbol(
+                    text,
+                    &d.name.text,
+                    SymbolKind::FUNCTION,
+                    d.range.clone(),
+                    d.name.place.clone(),
+                    None,
+                )
+            })
+            .collect();
         let mut start = 0;
         for line in text.split_inclusive(|b| *b == b'\n') {
             if let Some(kind) = line.strip_prefix(b"kind:") {
                 let name = String::from_utf8_lossy(kind.trim_ascii()).into_owned();
                 let range = start..start + line.trim_ascii_end().len();
                 if !name.is_empty() {
-                    all.push(symbol(text, &name, SymbolKind::OBJECT, range.clone(), range, None));
+                    all.push(symbol(
+                        text,
+                        &name,
+                        SymbolKind::OBJECT,
+                        range.clone(),
+                        range,
+                        None,
+                    ));
                 }
             }
             start += line.len();
@@ -275,14 +434,34 @@ fn keys(node: &Node, text: &[u8], depth: usize) -> Vec<DocumentSymbol> {
         let key = entry.key_span.start as usize..entry.key_span.end as usize;
         // An alias' value, and a value that is not there, may stand before the key.
         let all = key.start..key.end.max(entry.value.span.end as usize);
-        let children = (entry.value.style != Style::Flow).then(|| keys(&entry.value, text, depth + 1)).filter(|c| !c.is_empty());
-        symbol(text, if entry.key.is_empty() { "\"\"" } else { &entry.key }, kind, all, key, children)
+        let children = (entry.value.style != Style::Flow)
+            .then(|| keys(&entry.value, text, depth + 1))
+            .filter(|c| !c.is_empty());
+        symbol(
+            text,
+            if entry.key.is_empty() {
+                "\"\""
+            } else {
+                &entry.key
+            },
+            kind,
+            all,
+            key,
+            children,
+        )
     };
     node.entries().iter().map(symbol).collect()
 }
 
 #[allow(deprecated)] // The field must be named all the same.
-fn symbol(text: &[u8], name: &str, kind: SymbolKind, all: Range<usize>, key: Range<usize>, children: Option<Vec<DocumentSymbol>>) -> DocumentSymbol {
+fn symbol(
+    text: &[u8],
+    name: &str,
+    kind: SymbolKind,
+    all: Range<usize>,
+    key: Range<usize>,
+    children: Option<Vec<DocumentSymbol>>,
+) -> DocumentSymbol {
     DocumentSymbol {
         name: name.to_string(),
         detail: None,

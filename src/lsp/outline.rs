@@ -1,12 +1,15 @@
-//! What stands where in a template: values that are read, helpers that are called and defined, functions.
+//! What stands where in a template: values that are read, helpers that are called and defined,
+//! functions.
 //!
-//! Made of tokens, not of the tree: a template that is being written seldom parses, and what is written of it counts all the same.
+//! Made of tokens, not of the tree: a template that is being written seldom parses, and what is
+//! written of it counts all the same.
 
 use crate::template::lexer::{Lexer, Token, TokenKind as T};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
-/// A value that a template names: `.Values.a.b`, `$x.b` of a variable, `.b` inside of a `with`, `index .Values "a" "b"`.
+/// A value that a template names: `.Values.a.b`, `$x.b` of a variable, `.b` inside of a `with`,
+/// `index .Values "a" "b"`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reference {
     /// The keys below `.Values`.
@@ -17,21 +20,39 @@ pub(super) struct Reference {
     pub range: Range<usize>,
     /// It is only looked at, or given a name: what lies below is named by others.
     pub in_passing: bool,
-    /// Which of the keys come from a word elsewhere: `index .Values $x` where `$x` is of `list "a" "b"`.
+    /// Which of the keys come from a word elsewhere: `index .Values $x` where `$x` is of `list "a"
+    /// "b"`.
     pub by_word: Vec<usize>,
 }
 
 impl Reference {
     /// The value below this one that a word names.
     fn by_word(&self, word: &str, range: Range<usize>) -> Reference {
-        let keys: Vec<String> = self.keys.iter().cloned().chain([word.to_string()]).collect();
-        let by_word = self.by_word.iter().copied().chain([self.keys.len()]).collect();
-        Reference { keys, places: Vec::new(), range, in_passing: false, by_word }
+        let keys: Vec<String> = self
+            .keys
+            .iter()
+            .cloned()
+            .chain([word.to_string()])
+            .collect();
+        let by_word = self
+            .by_word
+            .iter()
+            .copied()
+            .chain([self.keys.len()])
+            .collect();
+        Reference {
+            keys,
+            places: Vec::new(),
+            range,
+            in_passing: false,
+            by_word,
+        }
     }
 
     /// Where the key number `index` of the path is written, if it is here.
     pub fn place(&self, index: usize) -> Option<&Range<usize>> {
-        self.places.get(index.checked_sub(self.keys.len() - self.places.len())?)
+        self.places
+            .get(index.checked_sub(self.keys.len() - self.places.len())?)
     }
 }
 
@@ -93,7 +114,11 @@ struct Frame {
 
 /// Reads a template, or the part of it before the cursor.
 pub(super) fn read(text: &[u8]) -> Outline {
-    let mut reader = Reader { text, outline: Outline::default(), frames: Vec::new() };
+    let mut reader = Reader {
+        text,
+        outline: Outline::default(),
+        frames: Vec::new(),
+    };
     let mut lexer = Lexer::new(text);
     let mut action: Vec<Token> = Vec::new();
     loop {
@@ -120,7 +145,10 @@ pub(super) fn read(text: &[u8]) -> Outline {
     }
     while let Some(frame) = reader.frames.pop() {
         if let Some(definition) = frame.definition {
-            reader.outline.definitions.push(Definition { range: definition.range.start..text.len(), ..definition });
+            reader.outline.definitions.push(Definition {
+                range: definition.range.start..text.len(),
+                ..definition
+            });
         }
     }
     reader.outline
@@ -139,9 +167,13 @@ impl Reader<'_> {
 
     /// A string constant as a name; none for any other token.
     fn name(&self, token: Option<&Token>) -> Option<Name> {
-        let token = token.filter(|t| matches!(t.kind, T::Str | T::RawString) && t.end() >= t.start() + 2)?;
+        let token = token
+            .filter(|t| matches!(t.kind, T::Str | T::RawString) && t.end() >= t.start() + 2)?;
         let place = token.start() + 1..token.end() - 1;
-        Some(Name { text: self.string(place.clone()), place })
+        Some(Name {
+            text: self.string(place.clone()),
+            place,
+        })
     }
 
     /// One action: its tokens from `{{` on, without `}}`.
@@ -170,7 +202,11 @@ impl Reader<'_> {
             T::If | T::With | T::Range => {
                 let outer = self.outline.dot.clone();
                 let dot = self.pipeline(&rest[1..], keyword);
-                self.frames.push(Frame { kind: keyword, outer, definition: None });
+                self.frames.push(Frame {
+                    kind: keyword,
+                    outer,
+                    definition: None,
+                });
                 match keyword {
                     T::With | T::Range => self.outline.dot = dot,
                     _ => {}
@@ -186,8 +222,15 @@ impl Reader<'_> {
                     // Helpers are mostly given the root.
                     self.outline.dot = Meaning::Root;
                 }
-                let definition = name.map(|name| Definition { name, range: start..end });
-                self.frames.push(Frame { kind: keyword, outer, definition });
+                let definition = name.map(|name| Definition {
+                    name,
+                    range: start..end,
+                });
+                self.frames.push(Frame {
+                    kind: keyword,
+                    outer,
+                    definition,
+                });
             }
             T::Template => {
                 self.outline.calls.extend(self.name(rest.get(1).copied()));
@@ -200,13 +243,18 @@ impl Reader<'_> {
     }
 
     fn end(&mut self, end: usize) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         self.outline.dot = frame.outer;
         if let Some(definition) = frame.definition {
             if frame.kind == T::Block {
                 self.outline.calls.push(definition.name.clone());
             }
-            self.outline.definitions.push(Definition { range: definition.range.start..end, ..definition });
+            self.outline.definitions.push(Definition {
+                range: definition.range.start..end,
+                ..definition
+            });
         }
     }
 
@@ -215,8 +263,15 @@ impl Reader<'_> {
         let mut rest = tokens;
         let mut variables = Vec::new();
         // `$x :=`, `$k, $v :=`
-        if let Some(at) = rest.iter().position(|t| matches!(t.kind, T::Declare | T::Assign)) {
-            variables = rest[..at].iter().filter(|t| t.kind == T::Variable).map(|t| self.string(t.start()..t.end())).collect();
+        if let Some(at) = rest
+            .iter()
+            .position(|t| matches!(t.kind, T::Declare | T::Assign))
+        {
+            variables = rest[..at]
+                .iter()
+                .filter(|t| t.kind == T::Variable)
+                .map(|t| self.string(t.start()..t.end()))
+                .collect();
             rest = &rest[at + 1..];
         }
         let alone = self.outline.references.len();
@@ -224,33 +279,58 @@ impl Reader<'_> {
         while at < rest.len() {
             at += self.operand(rest, at);
         }
-        let listed = rest.first().is_some_and(|t| keyword == T::Range && self.text.get(t.start()..t.end()) == Some(b"list"));
+        let listed = rest.first().is_some_and(|t| {
+            keyword == T::Range && self.text.get(t.start()..t.end()) == Some(b"list")
+        });
         let within = self.within(rest);
         let words = self.words(if listed { &rest[1..] } else { rest });
         let found = &mut self.outline.references[alone..];
         let whole = rest.first().map_or(0, |t| t.start())..rest.last().map_or(0, |t| t.end());
-        let values: Vec<Vec<String>> = found.iter().filter(|r| r.range == whole).map(|r| r.keys.clone()).collect();
+        let values: Vec<Vec<String>> = found
+            .iter()
+            .filter(|r| r.range == whole)
+            .map(|r| r.keys.clone())
+            .collect();
         let meaning = match rest {
             _ if !values.is_empty() => Meaning::Values(values),
             [one] if self.text.get(one.start()..one.end()) == Some(b"$") => Meaning::Root,
             [one] if one.kind == T::Dot => self.outline.dot.clone(),
-            _ => within.map(Meaning::Within).or(words.map(Meaning::Words)).unwrap_or(Meaning::Unknown),
+            _ => within
+                .map(Meaning::Within)
+                .or(words.map(Meaning::Words))
+                .unwrap_or(Meaning::Unknown),
         };
         let named = !variables.is_empty() && meaning != Meaning::Unknown;
         for reference in found.iter_mut() {
-            reference.in_passing |= keyword == T::If || keyword == T::With || (named && keyword != T::Range);
+            reference.in_passing |=
+                keyword == T::If || keyword == T::With || (named && keyword != T::Range);
         }
-        let item_of = |all: Vec<Steps>| all.into_iter().map(|steps| steps.into_iter().chain([None]).collect()).collect();
+        let item_of = |all: Vec<Steps>| {
+            all.into_iter()
+                .map(|steps| steps.into_iter().chain([None]).collect())
+                .collect()
+        };
         let item = match meaning {
             // Of words, each is one.
             meaning if keyword != T::Range || listed => meaning,
-            Meaning::Values(all) => Meaning::Within(item_of(all.into_iter().map(|keys| keys.into_iter().map(Some).collect()).collect())),
+            Meaning::Values(all) => Meaning::Within(item_of(
+                all.into_iter()
+                    .map(|keys| keys.into_iter().map(Some).collect())
+                    .collect(),
+            )),
             Meaning::Within(all) => Meaning::Within(item_of(all)),
             _ => Meaning::Unknown,
         };
         let last = variables.len().saturating_sub(1);
         for (i, variable) in variables.into_iter().enumerate() {
-            self.outline.variables.insert(variable, if i == last { item.clone() } else { Meaning::Unknown });
+            self.outline.variables.insert(
+                variable,
+                if i == last {
+                    item.clone()
+                } else {
+                    Meaning::Unknown
+                },
+            );
         }
         item
     }
@@ -259,19 +339,37 @@ impl Reader<'_> {
     fn within(&self, tokens: &[&Token]) -> Option<Vec<Steps>> {
         let (first, fields) = tokens.split_first()?;
         let base = match first.kind {
-            T::Variable => self.outline.variables.get(&self.string(first.start()..first.end()))?,
+            T::Variable => self
+                .outline
+                .variables
+                .get(&self.string(first.start()..first.end()))?,
             T::Dot | T::Field => &self.outline.dot,
             _ => return None,
         };
-        let Meaning::Within(all) = base else { return None };
-        let is_path = tokens.windows(2).all(|pair| pair[1].kind == T::Field && pair[0].end() == pair[1].start());
-        let names = Some(first).filter(|t| t.kind == T::Field).into_iter().chain(fields).map(|t| Some(self.string(t.start() + 1..t.end())));
-        is_path.then(|| all.iter().map(|steps| steps.iter().cloned().chain(names.clone()).collect()).collect())
+        let Meaning::Within(all) = base else {
+            return None;
+        };
+        let is_path = tokens
+            .windows(2)
+            .all(|pair| pair[1].kind == T::Field && pair[0].end() == pair[1].start());
+        let names = Some(first)
+            .filter(|t| t.kind == T::Field)
+            .into_iter()
+            .chain(fields)
+            .map(|t| Some(self.string(t.start() + 1..t.end())));
+        is_path.then(|| {
+            all.iter()
+                .map(|steps| steps.iter().cloned().chain(names.clone()).collect())
+                .collect()
+        })
     }
 
     /// String constants; none where there is anything else.
     fn words(&self, tokens: &[&Token]) -> Option<Vec<String>> {
-        let all: Option<Vec<String>> = tokens.iter().map(|t| self.name(Some(t)).map(|n| n.text)).collect();
+        let all: Option<Vec<String>> = tokens
+            .iter()
+            .map(|t| self.name(Some(t)).map(|n| n.text))
+            .collect();
         all.filter(|words| !words.is_empty())
     }
 
@@ -279,11 +377,18 @@ impl Reader<'_> {
     fn key(&self, token: Option<&&Token>) -> Option<Vec<String>> {
         let token = token?;
         let meaning = match token.kind {
-            T::Variable => self.outline.variables.get(&self.string(token.start()..token.end()))?,
+            T::Variable => self
+                .outline
+                .variables
+                .get(&self.string(token.start()..token.end()))?,
             T::Dot => &self.outline.dot,
             _ => return None,
         };
-        if let Meaning::Words(words) = meaning { Some(words.clone()) } else { None }
+        if let Meaning::Words(words) = meaning {
+            Some(words.clone())
+        } else {
+            None
+        }
     }
 
     /// What begins at a token; gives how many tokens it takes.
@@ -291,12 +396,17 @@ impl Reader<'_> {
         let token = tokens[at];
         match token.kind {
             T::Identifier => {
-                let name = Name { text: self.string(token.start()..token.end()), place: token.start()..token.end() };
+                let name = Name {
+                    text: self.string(token.start()..token.end()),
+                    place: token.start()..token.end(),
+                };
                 let function = name.text.clone();
                 self.outline.functions.push(name);
                 match function.as_str() {
                     "include" => {
-                        self.outline.calls.extend(self.name(tokens.get(at + 1).copied()));
+                        self.outline
+                            .calls
+                            .extend(self.name(tokens.get(at + 1).copied()));
                         1
                     }
                     // What is behind the value are further keys.
@@ -314,9 +424,15 @@ impl Reader<'_> {
                                 }
                             } else if let (Some(words), Some(next)) = (self.key(next), next) {
                                 let bases = self.outline.references[begin..].to_vec();
-                                self.outline.references[begin..].iter_mut().for_each(|base| base.in_passing = true);
+                                self.outline.references[begin..]
+                                    .iter_mut()
+                                    .for_each(|base| base.in_passing = true);
                                 begin = self.outline.references.len();
-                                let all = bases.iter().flat_map(|base| words.iter().map(move |word| base.by_word(word, token.start()..next.end())));
+                                let all = bases.iter().flat_map(|base| {
+                                    words.iter().map(move |word| {
+                                        base.by_word(word, token.start()..next.end())
+                                    })
+                                });
                                 self.outline.references.extend(all.take(MOST_ALTERNATIVES));
                             } else {
                                 break;
@@ -336,7 +452,8 @@ impl Reader<'_> {
     /// `.a.b`, `$x.a`, `.`, `$x`
     fn path(&mut self, tokens: &[&Token], at: usize) -> usize {
         let first = tokens[at];
-        let behind_parenthesis = at > 0 && tokens[at - 1].kind == T::RightParen && tokens[at - 1].end() == first.start();
+        let behind_parenthesis =
+            at > 0 && tokens[at - 1].kind == T::RightParen && tokens[at - 1].end() == first.start();
         let mut taken = 1;
         let mut end = first.end();
         let mut fields = Vec::new();
@@ -344,7 +461,15 @@ impl Reader<'_> {
         let base = match first.kind {
             T::Variable => {
                 let name = self.string(first.start()..first.end());
-                if name == "$" { Meaning::Root } else { self.outline.variables.get(&name).cloned().unwrap_or(Meaning::Unknown) }
+                if name == "$" {
+                    Meaning::Root
+                } else {
+                    self.outline
+                        .variables
+                        .get(&name)
+                        .cloned()
+                        .unwrap_or(Meaning::Unknown)
+                }
             }
             T::Dot => self.outline.dot.clone(),
             _ => {
@@ -352,7 +477,10 @@ impl Reader<'_> {
                 self.outline.dot.clone()
             }
         };
-        while let Some(next) = tokens.get(at + taken).filter(|t| t.kind == T::Field && t.start() == end) {
+        while let Some(next) = tokens
+            .get(at + taken)
+            .filter(|t| t.kind == T::Field && t.start() == end)
+        {
             fields.push(field(next));
             end = next.end();
             taken += 1;
@@ -361,18 +489,33 @@ impl Reader<'_> {
             return taken;
         }
         let names: Vec<String> = fields.iter().map(|f| self.string(f.clone())).collect();
-        // Whatever `.` stands for, `.Values` is what the chart calls its values: also of a root that was handed on (`.root.Values`, `$.context.Values`).
-        let root = (!matches!(base, Meaning::Values(_))).then(|| names.iter().position(|n| n == "Values")).flatten();
+        // Whatever `.` stands for, `.Values` is what the chart calls its values: also of a root
+        // that was handed on (`.root.Values`, `$.context.Values`).
+        let root = (!matches!(base, Meaning::Values(_)))
+            .then(|| names.iter().position(|n| n == "Values"))
+            .flatten();
         let root = root.filter(|i| !names[..*i].iter().any(|n| n == "Subcharts"));
         let (all, places) = match (root, base) {
             (Some(root), _) => (vec![names[root + 1..].to_vec()], fields.split_off(root + 1)),
-            (None, _) if first.kind == T::Field && names[0] == "Values" => (vec![names[1..].to_vec()], fields.split_off(1)),
-            (None, Meaning::Values(all)) => (all.into_iter().map(|keys| keys.into_iter().chain(names.iter().cloned()).collect()).collect(), fields),
+            (None, _) if first.kind == T::Field && names[0] == "Values" => {
+                (vec![names[1..].to_vec()], fields.split_off(1))
+            }
+            (None, Meaning::Values(all)) => (
+                all.into_iter()
+                    .map(|keys| keys.into_iter().chain(names.iter().cloned()).collect())
+                    .collect(),
+                fields,
+            ),
             _ => return taken,
         };
         let range = first.start()..end;
-        let new =
-            all.into_iter().map(|keys| Reference { keys, places: places.clone(), range: range.clone(), in_passing: false, by_word: Vec::new() });
+        let new = all.into_iter().map(|keys| Reference {
+            keys,
+            places: places.clone(),
+            range: range.clone(),
+            in_passing: false,
+            by_word: Vec::new(),
+        });
         self.outline.references.extend(new);
         taken
     }
@@ -383,36 +526,79 @@ mod tests {
     use super::*;
 
     fn references(text: &str) -> Vec<(String, bool)> {
-        read(text.as_bytes()).references.into_iter().map(|r| (r.keys.join("."), r.in_passing)).collect()
+        read(text.as_bytes())
+            .references
+            .into_iter()
+            .map(|r| (r.keys.join("."), r.in_passing))
+            .collect()
     }
 
     #[test]
     fn values_are_found_however_they_are_named() {
         let text = "{{ .Values.a.b | quote }}{{ $x := .Values.c }}{{ $x.d }}{{ with .Values.e }}{{ .f }}{{ toYaml . }}{{ $.Values.g }}{{ end }}\
                     {{ index .Values \"h-i\" \"j\" }}{{ range .Values.k }}{{ .name }}{{ end }}{{ .Release.Name }}";
-        let want =
-            [("a.b", false), ("c", true), ("c.d", false), ("e", true), ("e.f", false), ("e", false), ("g", false), ("h-i.j", false), ("k", false)];
-        assert_eq!(references(text), want.map(|(keys, passing)| (keys.to_string(), passing)));
+        let want = [
+            ("a.b", false),
+            ("c", true),
+            ("c.d", false),
+            ("e", true),
+            ("e.f", false),
+            ("e", false),
+            ("g", false),
+            ("h-i.j", false),
+            ("k", false),
+        ];
+        assert_eq!(
+            references(text),
+            want.map(|(keys, passing)| (keys.to_string(), passing))
+        );
         let outline = read(text.as_bytes());
-        let places: Vec<&str> = outline.references[7].places.iter().map(|p| &text[p.clone()]).collect();
+        let places: Vec<&str> = outline.references[7]
+            .places
+            .iter()
+            .map(|p| &text[p.clone()])
+            .collect();
         assert_eq!(places, ["h-i", "j"]);
     }
 
     #[test]
     fn loops_over_names_read_one_of_several() {
         let text = "{{ range $c := list \"a\" \"b\" }}{{ $x := index $.Values $c }}{{ $x.d }}{{ end }}{{ .ctx.Values.e }}{{ index .Values $y }}";
-        let want = [("", true), ("a", true), ("b", true), ("a.d", false), ("b.d", false), ("e", false), ("", false)];
-        assert_eq!(references(text), want.map(|(keys, passing)| (keys.to_string(), passing)));
+        let want = [
+            ("", true),
+            ("a", true),
+            ("b", true),
+            ("a.d", false),
+            ("b.d", false),
+            ("e", false),
+            ("", false),
+        ];
+        assert_eq!(
+            references(text),
+            want.map(|(keys, passing)| (keys.to_string(), passing))
+        );
         assert_eq!(read(text.as_bytes()).references[1].by_word, [0]);
     }
 
     #[test]
     fn what_is_half_written_counts() {
-        assert_eq!(references("{{ .Values.a. }}\n{{ if .Values.b \n{{ include \"x }}\n{{ .Values.c }}").len(), 3);
+        assert_eq!(
+            references("{{ .Values.a. }}\n{{ if .Values.b \n{{ include \"x }}\n{{ .Values.c }}")
+                .len(),
+            3
+        );
         let outline = read(b"{{ define \"n\" }}{{ with .Values.a }}x: {{ .");
         assert_eq!(outline.dot, Meaning::Values(vec![vec!["a".into()]]));
         assert_eq!(outline.definitions[0].name.text, "n");
-        for text in ["{{", "{{ \"", "{{ (", "{{ end }}{{ else }}", "}} {{- ", "{{/*", "{{ define }}{{ index }}{{ $ := }}"] {
+        for text in [
+            "{{",
+            "{{ \"",
+            "{{ (",
+            "{{ end }}{{ else }}",
+            "}} {{- ",
+            "{{/*",
+            "{{ define }}{{ index }}{{ $ := }}",
+        ] {
             read(text.as_bytes());
         }
     }
@@ -420,13 +606,23 @@ mod tests {
     #[test]
     fn loops_over_values_stand_for_their_items() {
         let dot = |text: &str| match read(text.as_bytes()).dot {
-            Meaning::Within(all) => {
-                all.into_iter().map(|steps| steps.into_iter().map(|s| s.unwrap_or("*".into())).collect::<Vec<_>>().join(".")).collect()
-            }
+            Meaning::Within(all) => all
+                .into_iter()
+                .map(|steps| {
+                    steps
+                        .into_iter()
+                        .map(|s| s.unwrap_or("*".into()))
+                        .collect::<Vec<_>>()
+                        .join(".")
+                })
+                .collect(),
             other => vec![format!("{other:?}")],
         };
         assert_eq!(dot("{{ range .Values.a }}{{ ."), ["a.*"]);
-        assert_eq!(dot("{{ range $k, $v := .Values.a }}{{ with $v.b }}{{ range .c }}{{ ."), ["a.*.b.c.*"]);
+        assert_eq!(
+            dot("{{ range $k, $v := .Values.a }}{{ with $v.b }}{{ range .c }}{{ ."),
+            ["a.*.b.c.*"]
+        );
         assert_eq!(dot("{{ range .Values.a }}{{ range . }}"), ["a.*.*"]);
         assert_eq!(dot("{{ range .Values.a }}{{ range keys .b }}"), ["Unknown"]);
         assert_eq!(dot("{{ range .Values.a }}{{ end }}"), ["Root"]);
@@ -436,7 +632,13 @@ mod tests {
     fn helpers_are_called_and_defined() {
         let text = "{{ define \"a\" }}1{{ end }}{{ include \"a\" . }}{{ template \"b\" . }}{{ block \"c\" . }}{{ end }}";
         let outline = read(text.as_bytes());
-        assert_eq!(outline.calls.iter().map(|c| &*c.text).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(&text[outline.definitions[0].range.clone()], "{{ define \"a\" }}1{{ end }}");
+        assert_eq!(
+            outline.calls.iter().map(|c| &*c.text).collect::<Vec<_>>(),
+            ["a", "b", "c"]
+        );
+        assert_eq!(
+            &text[outline.definitions[0].range.clone()],
+            "{{ define \"a\" }}1{{ end }}"
+        );
     }
 }

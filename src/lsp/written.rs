@@ -1,11 +1,12 @@
-//! Where in a YAML text one is, while it is being written: found by indentation, so that it need not be readable. In a template that means a
-//! field of a Kubernetes object.
+//! Where in a YAML text one is, while it is being written: found by indentation, so that it need
+//! not be readable. In a template that means a field of a Kubernetes object.
 
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::{self, Definition, Field, Kind, Type};
 use std::ops::Range;
 
-/// Where in a YAML text that is being written one is: found by indentation, so that it need not be readable.
+/// Where in a YAML text that is being written one is: found by indentation, so that it need not be
+/// readable.
 #[derive(Debug, PartialEq)]
 pub(super) struct Written {
     /// Keys around, the outermost first.
@@ -34,7 +35,9 @@ pub(super) fn written(before: &[u8]) -> Written {
         let key = key.trim().trim_matches(['"', '\'']).to_string();
         (!key.is_empty() && !key.starts_with('#')).then(|| (key, value.trim().to_string()))
     };
-    let (line, above) = lines.split_last().map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
+    let (line, above) = lines
+        .split_last()
+        .map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
     let column = content(line);
     let mut limit = indentation(line);
     // The items of a list may stand as deep as its key.
@@ -71,8 +74,15 @@ pub(super) fn written(before: &[u8]) -> Written {
     parents.reverse();
     let value = key_of(line, column).map(|(key, _)| key);
     let of_word = |b: &u8| !matches!(b, b' ' | b',' | b'[' | b'{' | b':' | b'"' | b'\'');
-    let start = line.iter().rposition(|b| !of_word(b)).map_or(0, |at| at + 1);
-    Written { parents, value, word: end - (line.len() - start)..end }
+    let start = line
+        .iter()
+        .rposition(|b| !of_word(b))
+        .map_or(0, |at| at + 1);
+    Written {
+        parents,
+        value,
+        word: end - (line.len() - start)..end,
+    }
 }
 
 /// A place in an object that a template writes.
@@ -82,7 +92,8 @@ pub(super) struct InObject {
     pub written: Written,
 }
 
-/// The place at the end of `before`, in the object that is written there; `after` is the rest of the text. Actions count as nothing.
+/// The place at the end of `before`, in the object that is written there; `after` is the rest of
+/// the text. Actions count as nothing.
 pub(super) fn in_object(before: &[u8], after: &[u8]) -> InObject {
     let mut text = [before, after].concat();
     let mut at = 0;
@@ -91,32 +102,57 @@ pub(super) fn in_object(before: &[u8], after: &[u8]) -> InObject {
         // What breaks off, ends with its line.
         let line = memchr::memchr(b'\n', &text[open..]).map_or(text.len(), |n| open + n);
         let end = close.unwrap_or(line);
-        let alone = text[..open].rsplit(|b| *b == b'\n').next().is_some_and(|front| front.trim_ascii().is_empty());
+        let alone = text[..open]
+            .rsplit(|b| *b == b'\n')
+            .next()
+            .is_some_and(|front| front.trim_ascii().is_empty());
         let with = if alone { b' ' } else { b'x' };
-        text[open..end].iter_mut().filter(|b| !matches!(**b, b'\n' | b'\r')).for_each(|b| *b = with);
+        text[open..end]
+            .iter_mut()
+            .filter(|b| !matches!(**b, b'\n' | b'\r'))
+            .for_each(|b| *b = with);
         at = end;
     }
-    let starts = |text: &[u8], at: usize| text[at..].starts_with(b"---") && (at == 0 || text[at - 1] == b'\n');
-    let start = memchr::memmem::rfind_iter(&text[..before.len()], b"---").find(|at| starts(&text, *at)).map_or(0, |at| at + 3);
-    let end = memchr::memmem::find_iter(&text[before.len()..], b"---").map(|n| before.len() + n).find(|at| starts(&text, *at)).unwrap_or(text.len());
+    let starts = |text: &[u8], at: usize| {
+        text[at..].starts_with(b"---") && (at == 0 || text[at - 1] == b'\n')
+    };
+    let start = memchr::memmem::rfind_iter(&text[..before.len()], b"---")
+        .find(|at| starts(&text, *at))
+        .map_or(0, |at| at + 3);
+    let end = memchr::memmem::find_iter(&text[before.len()..], b"---")
+        .map(|n| before.len() + n)
+        .find(|at| starts(&text, *at))
+        .unwrap_or(text.len());
     let of = |key: &[u8]| {
         let lines = text[start..end].split(|b| *b == b'\n');
-        let value = lines.filter_map(|line| line.strip_prefix(key)?.strip_prefix(b":")).next()?;
-        let value = std::str::from_utf8(value).ok()?.trim().trim_matches(['"', '\'']);
+        let value = lines
+            .filter_map(|line| line.strip_prefix(key)?.strip_prefix(b":"))
+            .next()?;
+        let value = std::str::from_utf8(value)
+            .ok()?
+            .trim()
+            .trim_matches(['"', '\'']);
         (!value.is_empty()).then(|| value.to_string())
     };
     let kind = of(b"kind").and_then(|name| {
         let exact = of(b"apiVersion").and_then(|api_version| schema::kind(&api_version, &name));
         // The apiVersion may be an action.
-        exact.or_else(|| schema::kinds_named(&name).max_by_key(|k| (k.versions().newest(), k.stable())))
+        exact.or_else(|| {
+            schema::kinds_named(&name).max_by_key(|k| (k.versions().newest(), k.stable()))
+        })
     });
     let mut written = written(&text[start..before.len()]);
     written.word = written.word.start + start..written.word.end + start;
     InObject { kind, written }
 }
 
-/// What is below keys of an object; items of lists and values of maps have no key of their own in `keys`.
-pub(super) fn descend<'k>(kind: Kind, keys: impl IntoIterator<Item = &'k String>, versions: Versions) -> Option<(Option<Field>, Type)> {
+/// What is below keys of an object; items of lists and values of maps have no key of their own in
+/// `keys`.
+pub(super) fn descend<'k>(
+    kind: Kind,
+    keys: impl IntoIterator<Item = &'k String>,
+    versions: Versions,
+) -> Option<(Option<Field>, Type)> {
     let mut here = (None, Type::Object(kind.definition()));
     for key in keys {
         // A map's own key is a step, a list's item is none.
@@ -126,7 +162,10 @@ pub(super) fn descend<'k>(kind: Kind, keys: impl IntoIterator<Item = &'k String>
         here = match here.1 {
             Type::Map(element) => (here.0, element.get()),
             other => {
-                let field = other.definition()?.field(key).max_by_key(|f| f.versions().and(versions).newest())?;
+                let field = other
+                    .definition()?
+                    .field(key)
+                    .max_by_key(|f| f.versions().and(versions).newest())?;
                 (Some(field), field.field_type())
             }
         };
@@ -140,7 +179,11 @@ pub(super) fn structure(kind: Kind, keys: &[String], versions: Versions) -> Opti
     while let Type::List(element) = here {
         here = element.get();
     }
-    if matches!(here, Type::Map(_)) { None } else { here.definition() }
+    if matches!(here, Type::Map(_)) {
+        None
+    } else {
+        here.definition()
+    }
 }
 
 /// A type in words: `list of Container`, `integer`.
@@ -157,7 +200,10 @@ pub(super) fn in_words(of: Type) -> String {
         Type::IntOrString => "integer or string".into(),
         Type::List(element) => format!("list of {}", in_words(element.get())),
         Type::Map(element) => format!("map of {}", in_words(element.get())),
-        Type::Object(d) | Type::SchemaOrBool(d) | Type::SchemaOrArray(d) | Type::SchemaOrStrings(d) => {
+        Type::Object(d)
+        | Type::SchemaOrBool(d)
+        | Type::SchemaOrArray(d)
+        | Type::SchemaOrStrings(d) => {
             let name = d.name();
             name.rsplit('.').next().unwrap_or(name).into()
         }
@@ -172,13 +218,29 @@ mod tests {
     fn indentation_tells_where_one_is() {
         let at = |text: &str| {
             let written = written(text.as_bytes());
-            (written.parents.join("/"), written.value, text[written.word].to_string())
+            (
+                written.parents.join("/"),
+                written.value,
+                text[written.word].to_string(),
+            )
         };
         assert_eq!(at("a:\n  b: 1\n  c"), ("a".into(), None, "c".into()));
-        assert_eq!(at("a:\n  b:\n    - x: 1\n      y: z"), ("a/b".into(), Some("y".into()), "z".into()));
-        assert_eq!(at("suppress:\n- rule: q"), ("suppress".into(), Some("rule".into()), "q".into()));
-        assert_eq!(at("rules:\n  select: [a, b"), ("rules".into(), Some("select".into()), "b".into()));
-        assert_eq!(at("rules:\n  select:\n    - im"), ("rules/select".into(), None, "im".into()));
+        assert_eq!(
+            at("a:\n  b:\n    - x: 1\n      y: z"),
+            ("a/b".into(), Some("y".into()), "z".into())
+        );
+        assert_eq!(
+            at("suppress:\n- rule: q"),
+            ("suppress".into(), Some("rule".into()), "q".into())
+        );
+        assert_eq!(
+            at("rules:\n  select: [a, b"),
+            ("rules".into(), Some("select".into()), "b".into())
+        );
+        assert_eq!(
+            at("rules:\n  select:\n    - im"),
+            ("rules/select".into(), None, "im".into())
+        );
         assert_eq!(at("a: 1\n# c:\nb"), ("".into(), None, "b".into()));
         assert_eq!(at(""), ("".into(), None, "".into()));
         assert_eq!(at("- "), ("".into(), None, "".into()));
@@ -189,12 +251,28 @@ mod tests {
         let text = "{{- if .Values.x }}\napiVersion: {{ .y }}\nkind: Deployment\nspec:\n  {{- with .z }}\n  template:\n    spec:\n      containers:\n        - name: a\n          image";
         let found = in_object(text.as_bytes(), b"\n---\nkind: Service\n");
         assert_eq!(found.kind.map(Kind::name), Some("Deployment"));
-        assert_eq!((found.written.parents.join("/").as_str(), &text[found.written.word.clone()]), ("spec/template/spec/containers", "image"));
-        let structure = structure(found.kind.expect("a kind"), &found.written.parents, Versions::ALL).expect("a structure");
+        assert_eq!(
+            (
+                found.written.parents.join("/").as_str(),
+                &text[found.written.word.clone()]
+            ),
+            ("spec/template/spec/containers", "image")
+        );
+        let structure = structure(
+            found.kind.expect("a kind"),
+            &found.written.parents,
+            Versions::ALL,
+        )
+        .expect("a structure");
         assert!(structure.field("imagePullPolicy").next().is_some());
         assert!(in_object(b"a: {{ ", b"").kind.is_none());
         let service = in_object(text.as_bytes(), b"\n").kind.map(Kind::name);
         assert_eq!(service, Some("Deployment"));
-        assert_eq!(in_object(b"kind: Pod\n---\nkind: Service\nspec:\n  ty", b"").kind.map(Kind::name), Some("Service"));
+        assert_eq!(
+            in_object(b"kind: Pod\n---\nkind: Service\nspec:\n  ty", b"")
+                .kind
+                .map(Kind::name),
+            Some("Service")
+        );
     }
 }

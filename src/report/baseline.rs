@@ -1,5 +1,5 @@
-//! The baseline: findings that are known and not reported again. Stable under moves of lines: an entry is a finding's fingerprint, with
-//! rule, file and object beside it for the reader.
+//! The baseline: findings that are known and not reported again. Stable under moves of lines: an
+//! entry is a finding's fingerprint, with rule, file and object beside it for the reader.
 
 use super::{Report, gitlab::fingerprint};
 use serde::{Deserialize, Serialize};
@@ -27,32 +27,52 @@ pub fn write(report: &Report) -> String {
     for f in &report.findings {
         let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
             rule: f.rule.to_string(),
-            file: f.locations.first().and_then(|l| l.file.as_deref()).unwrap_or("").to_string(),
+            file: f
+                .locations
+                .first()
+                .and_then(|l| l.file.as_deref())
+                .unwrap_or("")
+                .to_string(),
             object: f.object.as_ref().map(|o| format!("{}/{}", o.kind, o.name)),
             count: 0,
         });
         known.count += 1;
     }
-    let mut text = serde_json::to_string_pretty(&File { version: 1, findings }).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&File {
+        version: 1,
+        findings,
+    })
+    .unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// Takes the findings that a baseline knows out of a report, counting them as suppressed. `Err` says what is wrong with the file.
+/// Takes the findings that a baseline knows out of a report, counting them as suppressed. `Err`
+/// says what is wrong with the file.
 pub fn apply(text: &str, report: &mut Report) -> Result<(), String> {
-    let file: File = serde_json::from_str(text).map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;
+    let file: File = serde_json::from_str(text)
+        .map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;
     if file.version != 1 {
-        return Err(format!("baseline version {} is not known; write it anew with --write-baseline", file.version));
+        return Err(format!(
+            "baseline version {} is not known; write it anew with --write-baseline",
+            file.version
+        ));
     }
-    let mut left: BTreeMap<String, usize> = file.findings.into_iter().map(|(k, v)| (k, v.count)).collect();
+    let mut left: BTreeMap<String, usize> = file
+        .findings
+        .into_iter()
+        .map(|(k, v)| (k, v.count))
+        .collect();
     let before = report.findings.len();
-    report.findings.retain(|f| match left.get_mut(&fingerprint(f)) {
-        Some(n) if *n > 0 => {
-            *n -= 1;
-            false
-        }
-        _ => true,
-    });
+    report
+        .findings
+        .retain(|f| match left.get_mut(&fingerprint(f)) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                false
+            }
+            _ => true,
+        });
     report.summary.suppressed += before - report.findings.len();
     Ok(())
 }

@@ -15,7 +15,11 @@ pub(super) fn write(report: &Report) -> String {
         if !f.environments.is_empty() {
             let _ = write!(line, " ({})", f.environments.join(", "));
         }
-        let _ = writeln!(out, "{}", escape_controls(&line.replace(['\n', '\r', '\t'], " ")));
+        let _ = writeln!(
+            out,
+            "{}",
+            escape_controls(&line.replace(['\n', '\r', '\t'], " "))
+        );
     }
     out
 }

@@ -8,8 +8,8 @@ pub(super) fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Where a text would give GitHub's log a command, if it were printed there: the character without which it is none. `::name …::` is one at
-/// the start of a line, the older `##[name]` anywhere.
+/// Where a text would give GitHub's log a command, if it were printed there: the character without
+/// which it is none. `::name …::` is one at the start of a line, the older `##[name]` anywhere.
 fn commands(text: &str) -> impl Iterator<Item = usize> {
     let older = memchr::memmem::find_iter(text.as_bytes(), b"##[").map(|at| at + 2);
     let mut start = 0;
@@ -19,8 +19,11 @@ fn commands(text: &str) -> impl Iterator<Item = usize> {
     });
     let newer = lines.filter_map(|(start, line)| {
         let command = line.trim_start();
-        let rest = command.strip_prefix("::")?.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
-        let is_one = rest.len() + 2 < command.len() && (rest.starts_with("::") || (rest.starts_with(' ') && rest.contains("::")));
+        let rest = command
+            .strip_prefix("::")?
+            .trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
+        let is_one = rest.len() + 2 < command.len()
+            && (rest.starts_with("::") || (rest.starts_with(' ') && rest.contains("::")));
         is_one.then_some(start + line.len() - command.len())
     });
     older.chain(newer)
@@ -28,24 +31,38 @@ fn commands(text: &str) -> impl Iterator<Item = usize> {
 
 /// Safe for a terminal: control characters become visible escapes.
 pub(super) fn visible_controls(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_hostile) { escaped(text, &[]).into() } else { text.into() }
+    if text.chars().any(is_hostile) {
+        escaped(text, &[]).into()
+    } else {
+        text.into()
+    }
 }
 
 fn escaped(text: &str, commands: &[usize]) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
-        if is_hostile(c) || commands.contains(&at) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_hostile(c) || commands.contains(&at) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
     }
     out
 }
 
-/// Safe for a terminal and for a log: control characters, and what would be a command, become visible escapes.
+/// Safe for a terminal and for a log: control characters, and what would be a command, become
+/// visible escapes.
 pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
     let commands: Vec<usize> = commands(text).collect();
-    if commands.is_empty() { visible_controls(text) } else { escaped(text, &commands).into() }
+    if commands.is_empty() {
+        visible_controls(text)
+    } else {
+        escaped(text, &commands).into()
+    }
 }
 
-/// JSON for people's terminals and logs as well: the same text, but for what they take for more than text.
+/// JSON for people's terminals and logs as well: the same text, but for what they take for more
+/// than text.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
@@ -67,7 +84,9 @@ pub(crate) fn json(value: &impl serde::Serialize) -> String {
 /// Safe for a terminal with every byte in its place: what is hostile becomes question marks.
 pub(super) fn mask_controls(text: &str) -> String {
     let plain = |b: u8| matches!(b, b' '..=b'~' | b'\t' | b'\n');
-    if text.bytes().fold(true, |all, b| all & plain(b)) && memchr::memmem::find(text.as_bytes(), b"##[").is_none() {
+    if text.bytes().fold(true, |all, b| all & plain(b))
+        && memchr::memmem::find(text.as_bytes(), b"##[").is_none()
+    {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -84,7 +103,10 @@ pub(super) fn mask_controls(text: &str) -> String {
 
 /// Where the character starts that a byte belongs to.
 pub(super) fn char_start(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0)
 }
 
 /// A line whose masked end does not tell how long it was. What stands before it keeps its column.
@@ -100,7 +122,8 @@ pub(super) fn even(line: &str) -> Cow<'_, str> {
 /// Fewer asterisks are a pattern (`**/*.yaml`, `"*"`).
 const SHORTEST_MASK: usize = 3;
 
-/// One line of Markdown that means nothing but its text: no table cell, link, image, HTML or code begins in it.
+/// One line of Markdown that means nothing but its text: no table cell, link, image, HTML or code
+/// begins in it.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in escape_controls(text).chars() {
@@ -134,7 +157,11 @@ pub(crate) struct Paint(pub bool);
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
-        if self.0 && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.0 && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
     }
     pub fn bold(self, text: &str) -> String {
         self.with("1", text)

@@ -18,7 +18,11 @@ pub(super) fn write(report: &Report) -> String {
             if let Some(file) = &place.file {
                 let _ = write!(out, ",file={}", property(file));
             }
-            let _ = write!(out, ",line={},endLine={},col={}", place.line, place.end_line, place.column);
+            let _ = write!(
+                out,
+                ",line={},endLine={},col={}",
+                place.line, place.end_line, place.column
+            );
             // GitHub refuses columns of more than one line.
             if place.line == place.end_line {
                 let _ = write!(out, ",endColumn={}", place.end_column);
@@ -33,11 +37,14 @@ pub(super) fn write(report: &Report) -> String {
     out
 }
 
-/// GitHub's escape of a command's message, so that a chart cannot start a command of its own; its log shows colours, which a chart has no
-/// business with.
+/// GitHub's escape of a command's message, so that a chart cannot start a command of its own; its
+/// log shows colours, which a chart has no business with.
 fn data(text: &str) -> String {
     let text: Vec<_> = text.split('\r').map(visible_controls).collect();
-    text.join("\r").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.join("\r")
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

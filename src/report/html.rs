@@ -1,6 +1,7 @@
-//! One self-contained page: summary, findings with code frames, filter and search, the environment matrix, the coverage of templates. No
-//! script from elsewhere, no network; everything that a chart wrote is escaped by askama. `page.html#q=WORDS&severity=error&environment=prod`
-//! opens it filtered.
+//! One self-contained page: summary, findings with code frames, filter and search, the environment
+//! matrix, the coverage of templates. No script from elsewhere, no network; everything that a chart
+//! wrote is escaped by askama. `page.html#q=WORDS&severity=error&environment=prod` opens it
+//! filtered.
 
 use super::escape::{char_start, even};
 use super::human::range;
@@ -86,7 +87,9 @@ struct Covered<'r> {
 impl Covered<'_> {
     /// A file's path from the chart's folder.
     fn within<'f>(&self, file: &'f str) -> &'f str {
-        file.strip_prefix(self.chart).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file)
+        file.strip_prefix(self.chart)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(file)
     }
 }
 
@@ -133,12 +136,24 @@ const CONTEXT: usize = 2;
 
 pub(super) fn write(report: &Report) -> String {
     let s = &report.summary;
-    let counts = [("error", Severity::Error), ("warning", Severity::Warning), ("info", Severity::Info)].map(|(n, s)| (n, report.count(s)));
+    let counts = [
+        ("error", Severity::Error),
+        ("warning", Severity::Warning),
+        ("info", Severity::Info),
+    ]
+    .map(|(n, s)| (n, report.count(s)));
     let mut groups: Vec<OfFile> = Vec::new();
     for (i, finding) in report.findings.iter().enumerate() {
-        let file = finding.locations.first().and_then(|l| l.file.as_deref()).unwrap_or("command line");
+        let file = finding
+            .locations
+            .first()
+            .and_then(|l| l.file.as_deref())
+            .unwrap_or("command line");
         if groups.last().is_none_or(|g| g.file != file) {
-            groups.push(OfFile { file, findings: Vec::new() });
+            groups.push(OfFile {
+                file,
+                findings: Vec::new(),
+            });
         }
         if let Some(group) = groups.last_mut() {
             group.findings.push(shown(i, finding));
@@ -149,11 +164,24 @@ pub(super) fn write(report: &Report) -> String {
         version: env!("CARGO_PKG_VERSION"),
         verdict: verdict(report, &counts),
         kubernetes: s.judged(),
-        without_schema: s.without_schema.iter().map(|(kind, n)| format!("{kind} ({n})")).collect::<Vec<_>>().join(", "),
+        without_schema: s
+            .without_schema
+            .iter()
+            .map(|(kind, n)| format!("{kind} ({n})"))
+            .collect::<Vec<_>>()
+            .join(", "),
         counts,
         groups,
-        matrices: report.matrices.iter().map(|(chart, matrix)| table(chart, matrix)).collect(),
-        coverage: report.coverage.iter().map(|(chart, files)| covered(chart, files)).collect(),
+        matrices: report
+            .matrices
+            .iter()
+            .map(|(chart, matrix)| table(chart, matrix))
+            .collect(),
+        coverage: report
+            .coverage
+            .iter()
+            .map(|(chart, files)| covered(chart, files))
+            .collect(),
     };
     // Direction marks would turn the page's own words around, too.
     escape_controls(&page.render().unwrap_or_default()).into_owned()
@@ -161,12 +189,27 @@ pub(super) fn write(report: &Report) -> String {
 
 /// `charts/thebot: 2 errors, 1 warning`
 fn verdict(report: &Report, counts: &[(&str, usize); 3]) -> String {
-    let found: Vec<String> =
-        counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| if *name == "info" { format!("{n} info") } else { plural(*n, name) }).collect();
-    let found = if found.is_empty() { "no findings".into() } else { found.join(", ") };
+    let found: Vec<String> = counts
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, n)| {
+            if *name == "info" {
+                format!("{n} info")
+            } else {
+                plural(*n, name)
+            }
+        })
+        .collect();
+    let found = if found.is_empty() {
+        "no findings".into()
+    } else {
+        found.join(", ")
+    };
     match report.matrices.as_slice() {
         [(chart, _)] if report.summary.charts == 1 => format!("{chart}: {found}"),
-        _ if report.summary.charts > 1 => format!("{}: {found}", plural(report.summary.charts, "chart")),
+        _ if report.summary.charts > 1 => {
+            format!("{}: {found}", plural(report.summary.charts, "chart"))
+        }
         _ => found,
     }
 }
@@ -179,38 +222,90 @@ fn table<'r>(chart: &'r str, matrix: &'r Matrix) -> Table<'r> {
     let folder = matrix.folder();
     let mut groups: Vec<Group> = Vec::new();
     for rows in matrix.rows.chunk_by(|a, b| a.object == b.object) {
-        let deployed = |environment: usize| rows.iter().any(|r| r.cells.get(environment).is_some_and(Option::is_some));
+        let deployed = |environment: usize| {
+            rows.iter()
+                .any(|r| r.cells.get(environment).is_some_and(Option::is_some))
+        };
         let fact = |row: &'r crate::matrix::Row| {
             let first = row.cells.first().and_then(Option::as_ref).map(|c| &c.text);
-            let cells = row.cells.iter().map(Option::as_ref).enumerate().map(|(i, cell)| Value {
-                text: cell.map(|c| c.text.as_str()),
-                absent: if deployed(i) { "not set" } else { "not there" },
-                other: cell.map(|c| &c.text) != first,
-                place: cell
-                    .and_then(|c| c.place.as_ref())
-                    .map(|(file, line)| format!("{}:{line}", file.strip_prefix(folder).unwrap_or(file)))
-                    .unwrap_or_default(),
-            });
-            Fact { name: &row.fact, differs: row.differs(), cells: cells.collect() }
+            let cells = row
+                .cells
+                .iter()
+                .map(Option::as_ref)
+                .enumerate()
+                .map(|(i, cell)| Value {
+                    text: cell.map(|c| c.text.as_str()),
+                    absent: if deployed(i) { "not set" } else { "not there" },
+                    other: cell.map(|c| &c.text) != first,
+                    place: cell
+                        .and_then(|c| c.place.as_ref())
+                        .map(|(file, line)| {
+                            format!("{}:{line}", file.strip_prefix(folder).unwrap_or(file))
+                        })
+                        .unwrap_or_default(),
+                });
+            Fact {
+                name: &row.fact,
+                differs: row.differs(),
+                cells: cells.collect(),
+            }
         };
-        groups.push(Group { object: &rows[0].object, differs: rows.iter().any(|r| r.differs()), rows: rows.iter().map(fact).collect() });
+        groups.push(Group {
+            object: &rows[0].object,
+            differs: rows.iter().any(|r| r.differs()),
+            rows: rows.iter().map(fact).collect(),
+        });
     }
-    Table { chart, environments: matrix.environments.iter().map(|e| &**e).collect(), folder, groups }
+    Table {
+        chart,
+        environments: matrix.environments.iter().map(|e| &**e).collect(),
+        folder,
+        groups,
+    }
 }
 
 /// The templates with the least coverage first.
 fn covered<'r>(chart: &'r str, files: &'r [super::Covered]) -> Covered<'r> {
-    let lines = files.iter().fold((0, 0), |(a, b), f| (a + f.lines.0, b + f.lines.1));
+    let lines = files
+        .iter()
+        .fold((0, 0), |(a, b), f| (a + f.lines.0, b + f.lines.1));
     let mut files: Vec<&super::Covered> = files.iter().collect();
-    files.sort_by(|a, b| (a.lines.0 * b.lines.1.max(1)).cmp(&(b.lines.0 * a.lines.1.max(1))).then(a.file.cmp(&b.file)));
-    Covered { chart, lines, files }
+    files.sort_by(|a, b| {
+        (a.lines.0 * b.lines.1.max(1))
+            .cmp(&(b.lines.0 * a.lines.1.max(1)))
+            .then(a.file.cmp(&b.file))
+    });
+    Covered {
+        chart,
+        lines,
+        files,
+    }
 }
 
 fn shown(number: usize, finding: &Finding) -> Shown<'_> {
-    let object = finding.object.as_ref().map(|o| object_name(o)).unwrap_or_default();
-    let files: Vec<&str> = finding.locations.iter().filter_map(|l| l.file.as_deref()).collect();
-    let text = [&*finding.rule, &finding.group, &finding.message, &object, &files.join(" "), &finding.environments.join(" ")].join(" ");
-    let (more, first): (Vec<&Location>, Vec<&Location>) = finding.locations.iter().partition(|l| l.role == Role::Include);
+    let object = finding
+        .object
+        .as_ref()
+        .map(|o| object_name(o))
+        .unwrap_or_default();
+    let files: Vec<&str> = finding
+        .locations
+        .iter()
+        .filter_map(|l| l.file.as_deref())
+        .collect();
+    let text = [
+        &*finding.rule,
+        &finding.group,
+        &finding.message,
+        &object,
+        &files.join(" "),
+        &finding.environments.join(" "),
+    ]
+    .join(" ");
+    let (more, first): (Vec<&Location>, Vec<&Location>) = finding
+        .locations
+        .iter()
+        .partition(|l| l.role == Role::Include);
     Shown {
         finding,
         id: format!("finding-{}", number + 1),
@@ -220,7 +315,14 @@ fn shown(number: usize, finding: &Finding) -> Shown<'_> {
         object,
         path: finding.path.as_deref().unwrap_or(""),
         kubernetes: finding.kubernetes.map(range).unwrap_or_default(),
-        environments: serde_json::to_string(&finding.environments.iter().map(|e| escape_controls(e)).collect::<Vec<_>>()).unwrap_or_default(),
+        environments: serde_json::to_string(
+            &finding
+                .environments
+                .iter()
+                .map(|e| escape_controls(e))
+                .collect::<Vec<_>>(),
+        )
+        .unwrap_or_default(),
         text: text.to_lowercase(),
         frames: first.into_iter().map(frame).collect(),
         more: more.into_iter().map(frame).collect(),
@@ -232,7 +334,14 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     if text.matches('`').count() % 2 == 1 {
         return vec![Part { code: false, text }];
     }
-    text.split('`').enumerate().map(|(i, text)| Part { code: i % 2 == 1, text }).filter(|p| !p.text.is_empty()).collect()
+    text.split('`')
+        .enumerate()
+        .map(|(i, text)| Part {
+            code: i % 2 == 1,
+            text,
+        })
+        .filter(|p| !p.text.is_empty())
+        .collect()
 }
 
 fn frame(l: &Location) -> Frame {
@@ -250,11 +359,26 @@ fn frame(l: &Location) -> Frame {
     if !l.label.is_empty() {
         about.push_str(&format!(": {}", l.label));
     }
-    let (first, last) = (l.line.saturating_sub(CONTEXT).max(1), (l.line + CONTEXT).min(l.source.lines()));
+    let (first, last) = (
+        l.line.saturating_sub(CONTEXT).max(1),
+        (l.line + CONTEXT).min(l.source.lines()),
+    );
     let mut lines: Vec<Line> = (first..=last).map(|number| line(l, number)).collect();
     // What ends with a line break has an empty line after it.
-    lines.pop_if(|line| line.number == l.source.lines() && line.number != l.line && line.before.is_empty());
-    Frame { role, place: format!("{}:{}:{}", l.file.as_deref().unwrap_or("command line"), l.line, l.column), about, lines }
+    lines.pop_if(|line| {
+        line.number == l.source.lines() && line.number != l.line && line.before.is_empty()
+    });
+    Frame {
+        role,
+        place: format!(
+            "{}:{}:{}",
+            l.file.as_deref().unwrap_or("command line"),
+            l.line,
+            l.column
+        ),
+        about,
+        lines,
+    }
 }
 
 fn line(l: &Location, number: usize) -> Line {
@@ -262,30 +386,58 @@ fn line(l: &Location, number: usize) -> Line {
     if l.source.text[range.clone()].ends_with(b"\r") {
         range.end -= 1;
     }
-    let cut = |from: usize, to: usize| String::from_utf8_lossy(&l.source.text[from.min(to)..to]).into_owned();
+    let cut = |from: usize, to: usize| {
+        String::from_utf8_lossy(&l.source.text[from.min(to)..to]).into_owned()
+    };
     if number != l.line {
-        return Line { number, before: start_of(even(&cut(range.start, range.end)).into_owned()), marked: String::new(), after: String::new() };
+        return Line {
+            number,
+            before: start_of(even(&cut(range.start, range.end)).into_owned()),
+            marked: String::new(),
+            after: String::new(),
+        };
     }
     let (whole, shown) = (range.len(), even(&cut(range.start, range.end)).into_owned());
     if whole != shown.len() && std::str::from_utf8(&l.source.text[range.clone()]).is_ok() {
         let at = |offset: usize| char_start(&shown, offset.saturating_sub(range.start));
         let (start, end) = (at(l.bytes.start), at(l.bytes.end.max(l.bytes.start)));
         let part = |from: usize, to: usize| shown[from..to].to_owned();
-        return Line { number, before: end_of(part(0, start)), marked: start_of(part(start, end)), after: start_of(part(end, shown.len())) };
+        return Line {
+            number,
+            before: end_of(part(0, start)),
+            marked: start_of(part(start, end)),
+            after: start_of(part(end, shown.len())),
+        };
     }
     let start = l.bytes.start.clamp(range.start, range.end);
     let end = l.bytes.end.clamp(start, range.end);
-    Line { number, before: end_of(cut(range.start, start)), marked: start_of(cut(start, end)), after: start_of(cut(end, range.end)) }
+    Line {
+        number,
+        before: end_of(cut(range.start, start)),
+        marked: start_of(cut(start, end)),
+        after: start_of(cut(end, range.end)),
+    }
 }
 
-/// As much of a part of a line as is shown: a dashboard in one line would make the page as heavy as itself.
+/// As much of a part of a line as is shown: a dashboard in one line would make the page as heavy as
+/// itself.
 const LONGEST: usize = 500;
 
 fn start_of(text: String) -> String {
-    if text.chars().nth(LONGEST).is_none() { text } else { text.chars().take(LONGEST).chain(['…']).collect() }
+    if text.chars().nth(LONGEST).is_none() {
+        text
+    } else {
+        text.chars().take(LONGEST).chain(['…']).collect()
+    }
 }
 
 fn end_of(text: String) -> String {
     let skip = text.chars().count().saturating_sub(LONGEST);
-    if skip == 0 { text } else { std::iter::once('…').chain(text.chars().skip(skip)).collect() }
+    if skip == 0 {
+        text
+    } else {
+        std::iter::once('…')
+            .chain(text.chars().skip(skip))
+            .collect()
+    }
 }

@@ -5,7 +5,8 @@ use super::{Finding, Location, Report, escape_controls, object_name};
 use crate::diagnostic::{Role, Severity, Versions};
 use crate::source::Source;
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -26,7 +27,13 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Style { color: false, unicode: true, hyperlinks: false, width: 80, quiet: false }
+        Style {
+            color: false,
+            unicode: true,
+            hyperlinks: false,
+            width: 80,
+            quiet: false,
+        }
     }
 }
 
@@ -37,14 +44,20 @@ pub(super) fn write(report: &Report, style: Style) -> String {
         (false, true) => GraphicalTheme::ascii(),
         (false, false) => GraphicalTheme::none(),
     };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(40)).with_links(style.hyperlinks).with_context_lines(1);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width.max(40))
+        .with_links(style.hyperlinks)
+        .with_context_lines(1);
     let mut texts = Texts::default();
     let mut out = String::new();
     for finding in &report.findings {
         let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
         // Not as miette's `related`, which puts a heading with a severity above each.
         for place in &finding.locations[1..] {
-            let _ = handler.render_report(&mut out, &Shown::place(place, related(place.role), &mut texts));
+            let _ = handler.render_report(
+                &mut out,
+                &Shown::place(place, related(place.role), &mut texts),
+            );
         }
         out.push('\n');
     }
@@ -57,35 +70,66 @@ pub(super) fn write(report: &Report, style: Style) -> String {
 /// "2 errors, 1 warning. Looked at 1 chart in 4 environments …"
 fn summary(report: &Report) -> String {
     let s = &report.summary;
-    let counts: Vec<String> = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")]
-        .into_iter()
-        .filter_map(|(severity, name)| match report.count(severity) {
-            0 => None,
-            1 => Some(format!("1 {name}")),
-            n => Some(if severity == Severity::Info { format!("{n} {name}") } else { format!("{n} {name}s") }),
-        })
-        .collect();
-    let mut out = if counts.is_empty() { "No findings".to_string() } else { counts.join(", ") };
+    let counts: Vec<String> = [
+        (Severity::Error, "error"),
+        (Severity::Warning, "warning"),
+        (Severity::Info, "info"),
+    ]
+    .into_iter()
+    .filter_map(|(severity, name)| match report.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {name}")),
+        n => Some(if severity == Severity::Info {
+            format!("{n} {name}")
+        } else {
+            format!("{n} {name}s")
+        }),
+    })
+    .collect();
+    let mut out = if counts.is_empty() {
+        "No findings".to_string()
+    } else {
+        counts.join(", ")
+    };
     if s.suppressed > 0 {
         out.push_str(&format!(" ({} suppressed)", s.suppressed));
     }
-    let plural = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let plural =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     out.push_str(": ");
     if s.charts > 0 {
         out.push_str(&format!("{}, ", plural(s.charts, "chart", "charts")));
     }
     if !s.environments.is_empty() {
-        out.push_str(&format!("{} ({}), ", plural(s.environments.len(), "environment", "environments"), s.environments.join(", ")));
+        out.push_str(&format!(
+            "{} ({}), ",
+            plural(s.environments.len(), "environment", "environments"),
+            s.environments.join(", ")
+        ));
     }
-    out.push_str(&format!("{}, {}, ", plural(s.objects, "object", "objects"), plural(s.rules, "rule", "rules")));
+    out.push_str(&format!(
+        "{}, {}, ",
+        plural(s.objects, "object", "objects"),
+        plural(s.rules, "rule", "rules")
+    ));
     for judged in s.judged() {
         out.push_str(&format!("{judged}, "));
     }
     // No line ends between a number and its unit.
-    out.push_str(&format!("{:.1}\u{a0}ms\n", s.elapsed.as_secs_f64() * 1000.0));
+    out.push_str(&format!(
+        "{:.1}\u{a0}ms\n",
+        s.elapsed.as_secs_f64() * 1000.0
+    ));
     if !s.without_schema.is_empty() {
-        let kinds: Vec<String> = s.without_schema.iter().map(|(kind, n)| format!("{kind} ({n})")).collect();
-        out.push_str(&format!("Not judged, no schema is known: {}\n", kinds.join(", ")));
+        let kinds: Vec<String> = s
+            .without_schema
+            .iter()
+            .map(|(kind, n)| format!("{kind} ({n})"))
+            .collect();
+        out.push_str(&format!(
+            "Not judged, no schema is known: {}\n",
+            kinds.join(", ")
+        ));
     }
     escape_controls(&out).into_owned()
 }
@@ -121,7 +165,16 @@ pub(super) fn range(versions: Versions) -> String {
             _ => runs.push((minor, minor)),
         }
     }
-    runs.iter().map(|(a, b)| if a == b { format!("1.{a}") } else { format!("1.{a} to 1.{b}") }).collect::<Vec<_>>().join(", ")
+    runs.iter()
+        .map(|(a, b)| {
+            if a == b {
+                format!("1.{a}")
+            } else {
+                format!("1.{a} to 1.{b}")
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Texts made safe for a terminal, one copy a file.
@@ -143,7 +196,8 @@ impl Texts {
     }
 }
 
-/// A file's text, of which miette gets the lines that it shows: by itself it counts them from the start of the file for each of them.
+/// A file's text, of which miette gets the lines that it shows: by itself it counts them from the
+/// start of the file for each of them.
 #[derive(Debug)]
 struct Listing {
     name: String,
@@ -167,19 +221,31 @@ impl Listing {
                 None => shown.push_str(&even(line)),
             }
         }
-        Listing { name: escape_controls(name).into_owned(), text: shown, lines }
+        Listing {
+            name: escape_controls(name).into_owned(),
+            text: shown,
+            lines,
+        }
     }
 
     /// Where a byte of a line of the file stands.
     fn at(&self, line: usize, offset: usize) -> usize {
         let start = self.lines[(line - 1).min(self.lines.len() - 1)];
-        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let end = self
+            .lines
+            .get(line)
+            .map_or(self.text.len(), |next| next - 1);
         char_start(&self.text, (start + offset).min(end.max(start)))
     }
 }
 
 impl SourceCode for Listing {
-    fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let line = self.lines.partition_point(|start| *start <= span.offset());
         let above = line.saturating_sub(before + 1);
         let start = self.lines[above];
@@ -187,7 +253,14 @@ impl SourceCode for Listing {
         let shown = self.text[start..].read_span(&from_there, before, after)?;
         let place = SourceSpan::from((start + shown.span().offset(), shown.span().len()));
         let (line, lines) = (above + shown.line(), above + shown.line_count());
-        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), shown.data(), place, line, shown.column(), lines)))
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            shown.data(),
+            place,
+            line,
+            shown.column(),
+            lines,
+        )))
     }
 }
 
@@ -232,13 +305,22 @@ impl Shown {
     }
 
     fn place(l: &Location, what: &str, texts: &mut Texts) -> Shown {
-        let mut message = if l.label.is_empty() { what.to_string() } else { l.label.clone() };
+        let mut message = if l.label.is_empty() {
+            what.to_string()
+        } else {
+            l.label.clone()
+        };
         if !l.environments.is_empty() && l.role == Role::Values {
             message.push_str(&format!(" in {}", l.environments.join(", ")));
         }
         let source = texts.of(l);
         if source.is_none() {
-            message.push_str(&format!(" at {}:{}:{}", l.file.as_deref().unwrap_or("command line"), l.line, l.column));
+            message.push_str(&format!(
+                " at {}:{}:{}",
+                l.file.as_deref().unwrap_or("command line"),
+                l.line,
+                l.column
+            ));
         }
         // A frame of many lines hides the point: mark the first one.
         let first = l.source.line(l.line);

@@ -1,4 +1,5 @@
-//! The JSON report, version 1: a frozen shape of its own (`schemas/report.schema.json`), not a dump of inner types.
+//! The JSON report, version 1: a frozen shape of its own (`schemas/report.schema.json`), not a dump
+//! of inner types.
 
 use super::{Finding, Location, Report, names};
 use crate::diagnostic::{Severity, Versions};

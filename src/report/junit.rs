@@ -8,7 +8,11 @@ use std::fmt::Write;
 pub(super) fn write(report: &Report) -> String {
     let mut suites: BTreeMap<&str, Vec<&super::Finding>> = BTreeMap::new();
     for f in &report.findings {
-        let file = f.locations.first().and_then(|l| l.file.as_deref()).unwrap_or("--set");
+        let file = f
+            .locations
+            .first()
+            .and_then(|l| l.file.as_deref())
+            .unwrap_or("--set");
         suites.entry(file).or_default().push(f);
     }
     let total = report.findings.len().max(1);
@@ -24,18 +28,41 @@ pub(super) fn write(report: &Report) -> String {
     }
     for (file, findings) in suites {
         let n = findings.len();
-        let _ = writeln!(out, "  <testsuite name=\"{}\" tests=\"{n}\" failures=\"{n}\" errors=\"0\">", escape(file));
+        let _ = writeln!(
+            out,
+            "  <testsuite name=\"{}\" tests=\"{n}\" failures=\"{n}\" errors=\"0\">",
+            escape(file)
+        );
         for f in findings {
             let line = f.locations.first().map_or(0, |l| l.line);
-            let _ = writeln!(out, "    <testcase name=\"{}:{line}\" classname=\"{}\">", escape(&f.rule), escape(file));
-            let _ = write!(out, "      <failure type=\"{}\" message=\"{}\">", f.severity.as_str(), escape(&f.message));
-            let environments = if f.environments.is_empty() { String::new() } else { format!(" ({})", f.environments.join(", ")) };
+            let _ = writeln!(
+                out,
+                "    <testcase name=\"{}:{line}\" classname=\"{}\">",
+                escape(&f.rule),
+                escape(file)
+            );
+            let _ = write!(
+                out,
+                "      <failure type=\"{}\" message=\"{}\">",
+                f.severity.as_str(),
+                escape(&f.message)
+            );
+            let environments = if f.environments.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", f.environments.join(", "))
+            };
             let _ = writeln!(
                 out,
                 "{}:{line}{}{}</failure>",
                 escape(file),
                 escape(&environments),
-                escape(&f.help.as_deref().map(|h| format!("\n{h}")).unwrap_or_default())
+                escape(
+                    &f.help
+                        .as_deref()
+                        .map(|h| format!("\n{h}"))
+                        .unwrap_or_default()
+                )
             );
             out.push_str("    </testcase>\n");
         }

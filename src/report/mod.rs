@@ -1,5 +1,5 @@
-//! Settles findings and writes them: traces spans to files, merges environments, suppresses, sorts, counts. One file a format; every
-//! format is a pure function of a [`Report`].
+//! Settles findings and writes them: traces spans to files, merges environments, suppresses, sorts,
+//! counts. One file a format; every format is a pure function of a [`Report`].
 
 pub mod baseline;
 mod concise;
@@ -32,7 +32,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What each chart deploys where; the chart's path, and its matrix.
     pub matrices: Vec<(String, Matrix)>,
-    /// What of each chart's templates some environment renders; the chart's name, and its templates.
+    /// What of each chart's templates some environment renders; the chart's name, and its
+    /// templates.
     pub coverage: Vec<(String, Vec<Covered>)>,
     /// `fail-on` of a configuration, the strictest where units have several.
     pub fail_on: Option<FailOn>,
@@ -69,7 +70,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// `Kubernetes 1.20 to 1.37 (the configuration)`; charts that are judged for the same versions share it, and of many reasons one is said.
+    /// `Kubernetes 1.20 to 1.37 (the configuration)`; charts that are judged for the same versions
+    /// share it, and of many reasons one is said.
     fn judged(&self) -> Vec<String> {
         let mut sets: Vec<(Versions, Vec<&str>)> = Vec::new();
         for (versions, why) in &self.kubernetes {
@@ -82,7 +84,11 @@ impl Summary {
             [one, _, _, ..] => format!("{one} and {} more", reasons.len() - 1),
             few => few.join(", "),
         };
-        sets.iter().map(|(versions, why)| format!("Kubernetes {} ({})", human::range(*versions), reasons(why))).collect()
+        sets.iter()
+            .map(|(versions, why)| {
+                format!("Kubernetes {} ({})", human::range(*versions), reasons(why))
+            })
+            .collect()
     }
 }
 
@@ -153,7 +159,10 @@ impl Report {
     }
 
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
+        self.findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .count()
     }
 
     /// Takes in the report of another unit.
@@ -190,7 +199,13 @@ impl Report {
         fn key(f: &Finding) -> (&str, usize, usize, &str, &str) {
             let place = f.locations.first();
             let file = place.and_then(|l| l.file.as_deref()).unwrap_or("");
-            (file, place.map_or(0, |l| l.line), place.map_or(0, |l| l.column), &f.rule, &f.message)
+            (
+                file,
+                place.map_or(0, |l| l.line),
+                place.map_or(0, |l| l.column),
+                &f.rule,
+                &f.message,
+            )
         }
         self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
     }
@@ -199,11 +214,12 @@ impl Report {
 /// Gives the group of a rule.
 pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
 
-/// Settles the diagnostics of one unit: traces each to template, values and include places, and makes one finding of those that have rule,
-/// object, path and template place in common.
+/// Settles the diagnostics of one unit: traces each to template, values and include places, and
+/// makes one finding of those that have rule, object, path and template place in common.
 ///
-/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that the unit is no chart. What is secret is
-/// in no text of the findings, nor in the sources that code frames are cut from.
+/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that
+/// the unit is no chart. What is secret is in no text of the findings, nor in the sources that code
+/// frames are cut from.
 pub fn settle(
     diagnostics: Vec<Diagnostic>,
     sources: &Sources,
@@ -212,28 +228,50 @@ pub fn settle(
     manifests: bool,
     group_of: GroupOf,
 ) -> Vec<Finding> {
-    let mut places = Places { sources, secrets, manifests, shared: FxHashMap::default() };
+    let mut places = Places {
+        sources,
+        secrets,
+        manifests,
+        shared: FxHashMap::default(),
+    };
     let mut findings: Vec<Finding> = Vec::new();
     // For each finding, which object it is about in which environment.
     let mut objects: Vec<Vec<(Option<Arc<str>>, Option<Arc<ObjectRef>>)>> = Vec::new();
     let mut known: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
     for diagnostic in diagnostics {
-        let environment = diagnostic.environment.and_then(|i| environments.get(i as usize)).cloned();
+        let environment = diagnostic
+            .environment
+            .and_then(|i| environments.get(i as usize))
+            .cloned();
         let (locations, notes) = places.of(&diagnostic, environment.as_ref());
         let diagnostic = places.without_secrets(diagnostic);
         let first = &locations[0];
         let key = Key {
             rule: diagnostic.rule.clone(),
-            object: diagnostic.object.as_ref().map(|o| (o.kind.clone(), o.name.clone())),
+            object: diagnostic
+                .object
+                .as_ref()
+                .map(|o| (o.kind.clone(), o.name.clone())),
             path: diagnostic.path.clone(),
             place: (first.file.clone(), first.bytes.start),
             // What is about the sources themselves is told apart by what it says.
-            message: diagnostic.object.is_none().then(|| diagnostic.message.clone()),
+            message: diagnostic
+                .object
+                .is_none()
+                .then(|| diagnostic.message.clone()),
         };
-        // Environments may well differ in the namespace; two namespaces of one environment are two objects. An environment comes
-        // more than once where it renders differently for some Kubernetes versions.
-        let same = |&&at: &&usize| objects[at].iter().all(|(of, object)| *of != environment || *object == diagnostic.object);
-        match known.get(&key).and_then(|all: &Vec<usize>| all.iter().find(same)) {
+        // Environments may well differ in the namespace; two namespaces of one environment are two
+        // objects. An environment comes more than once where it renders differently for some
+        // Kubernetes versions.
+        let same = |&&at: &&usize| {
+            objects[at]
+                .iter()
+                .all(|(of, object)| *of != environment || *object == diagnostic.object)
+        };
+        match known
+            .get(&key)
+            .and_then(|all: &Vec<usize>| all.iter().find(same))
+        {
             Some(&at) => {
                 if !objects[at].iter().any(|(of, _)| *of == environment) {
                     objects[at].push((environment.clone(), diagnostic.object));
@@ -245,7 +283,10 @@ pub fn settle(
                 objects.push(vec![(environment.clone(), diagnostic.object.clone())]);
                 findings.push(Finding {
                     group: group_of(&diagnostic.rule),
-                    url: format!("https://thebot-lint.github.io/rules.html#{}", diagnostic.rule),
+                    url: format!(
+                        "https://thebot-lint.github.io/rules.html#{}",
+                        diagnostic.rule
+                    ),
                     rule: diagnostic.rule,
                     severity: diagnostic.severity,
                     message: diagnostic.message,
@@ -274,14 +315,22 @@ struct Key {
 }
 
 impl Finding {
-    fn absorb(&mut self, environment: Option<Arc<str>>, locations: Vec<Location>, notes: Vec<String>, kubernetes: Option<Versions>) {
+    fn absorb(
+        &mut self,
+        environment: Option<Arc<str>>,
+        locations: Vec<Location>,
+        notes: Vec<String>,
+        kubernetes: Option<Versions>,
+    ) {
         if let Some(name) = environment
             && !self.environments.contains(&name)
         {
             self.environments.push(name);
         }
         for location in locations {
-            match self.locations.iter_mut().find(|l| l.role == location.role && l.file == location.file && l.bytes == location.bytes) {
+            match self.locations.iter_mut().find(|l| {
+                l.role == location.role && l.file == location.file && l.bytes == location.bytes
+            }) {
                 Some(same) => {
                     for name in location.environments {
                         if !same.environments.contains(&name) {
@@ -314,7 +363,11 @@ struct Places<'s> {
 }
 
 impl Places<'_> {
-    fn of(&mut self, diagnostic: &Diagnostic, environment: Option<&Arc<str>>) -> (Vec<Location>, Vec<String>) {
+    fn of(
+        &mut self,
+        diagnostic: &Diagnostic,
+        environment: Option<&Arc<str>>,
+    ) -> (Vec<Location>, Vec<String>) {
         let trace = self.sources.trace(diagnostic.span);
         let mut locations = Vec::new();
         let mut places = trace.templates.iter();
@@ -334,7 +387,12 @@ impl Places<'_> {
         }
         for label in &diagnostic.labels {
             let of_label = self.sources.trace(label.span);
-            let span = of_label.templates.first().or(of_label.values.first()).copied().unwrap_or(label.span);
+            let span = of_label
+                .templates
+                .first()
+                .or(of_label.values.first())
+                .copied()
+                .unwrap_or(label.span);
             locations.push(self.location(span, label.role, &label.text, environment));
         }
         let mut seen: Vec<(Option<Arc<str>>, usize)> = Vec::new();
@@ -344,40 +402,74 @@ impl Places<'_> {
             seen.push(place);
             new
         });
-        let notes = trace.conditions.iter().filter_map(|(at, taken, decided)| self.because(*at, *taken, decided)).take(3).collect();
+        let notes = trace
+            .conditions
+            .iter()
+            .filter_map(|(at, taken, decided)| self.because(*at, *taken, decided))
+            .take(3)
+            .collect();
         (locations, notes)
     }
 
     /// A diagnostic about something secret says nothing of it.
     fn without_secrets(&self, diagnostic: Diagnostic) -> Diagnostic {
         let trace = self.sources.trace(diagnostic.span);
-        let of_secret = diagnostic.object.as_ref().is_some_and(|o| &*o.kind == "Secret");
+        let of_secret = diagnostic
+            .object
+            .as_ref()
+            .is_some_and(|o| &*o.kind == "Secret");
         let own = std::iter::once(diagnostic.span).chain(diagnostic.labels.iter().map(|l| l.span));
-        let touches = trace.templates.iter().chain(&trace.values).copied().chain(own).any(|at| self.secrets.touches(at));
+        let touches = trace
+            .templates
+            .iter()
+            .chain(&trace.values)
+            .copied()
+            .chain(own)
+            .any(|at| self.secrets.touches(at));
         let about = of_secret || touches;
-        // What keeps a template from rendering is about no object yet, and may quote what it was given.
+        // What keeps a template from rendering is about no object yet, and may quote what it was
+        // given.
         if !about && diagnostic.object.is_some() {
             return diagnostic;
         }
         let without = |text: &str| self.secrets.without_texts(text, about).into_owned();
-        Diagnostic { message: without(&diagnostic.message), help: diagnostic.help.as_deref().map(without), ..diagnostic }
+        Diagnostic {
+            message: without(&diagnostic.message),
+            help: diagnostic.help.as_deref().map(without),
+            ..diagnostic
+        }
     }
 
-    /// Of a stretch of template text, the part that was rendered as `rendered`; the stretch without its indentation where it is not
-    /// found there, or found twice.
+    /// Of a stretch of template text, the part that was rendered as `rendered`; the stretch without
+    /// its indentation where it is not found there, or found twice.
     fn narrow(&self, span: Span, rendered: Span) -> Span {
         let text = self.sources.text(span);
         if span == rendered || text.starts_with(b"{{") {
             return span;
         }
         let wanted = self.sources.text(rendered);
-        let first = wanted.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
+        let first = wanted
+            .split(|b| *b == b'\n')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii_end();
         let mut found = memchr::memmem::find_iter(text, first);
         let (at, length) = match (found.next(), found.next()) {
             (Some(at), None) if !first.is_empty() => (at, first.len()),
-            _ => (text.len() - text.trim_ascii_start().len(), text.trim_ascii().len()),
+            _ => (
+                text.len() - text.trim_ascii_start().len(),
+                text.trim_ascii().len(),
+            ),
         };
-        if length == 0 { span } else { Span::new(span.source, span.start as usize + at, span.start as usize + at + length) }
+        if length == 0 {
+            span
+        } else {
+            Span::new(
+                span.source,
+                span.start as usize + at,
+                span.start as usize + at + length,
+            )
+        }
     }
 
     fn because(&mut self, at: Span, taken: bool, decided: &[Span]) -> Option<String> {
@@ -386,15 +478,38 @@ impl Places<'_> {
         let pipeline = self.secrets.show(at, self.sources).trim().to_string();
         let source = self.sources.get(by.source);
         let line = source.line_of(by.start);
-        let value = self.secrets.show(by, self.sources).lines().next().unwrap_or("").chars().take(40).collect::<String>();
-        let _ = write!(note, "rendered because `{pipeline}` is {} ({}:{line}: {value})", if taken { "true" } else { "false" }, source.name);
+        let value = self
+            .secrets
+            .show(by, self.sources)
+            .lines()
+            .next()
+            .unwrap_or("")
+            .chars()
+            .take(40)
+            .collect::<String>();
+        let _ = write!(
+            note,
+            "rendered because `{pipeline}` is {} ({}:{line}: {value})",
+            if taken { "true" } else { "false" },
+            source.name
+        );
         Some(note)
     }
 
-    fn location(&mut self, span: Span, role: Role, label: &str, environment: Option<&Arc<str>>) -> Location {
+    fn location(
+        &mut self,
+        span: Span,
+        role: Role,
+        label: &str,
+        environment: Option<&Arc<str>>,
+    ) -> Location {
         let sources = self.sources;
         let secrets = self.secrets;
-        let source = self.shared.entry(span.source).or_insert_with(|| Arc::new(secrets.without(span.source, sources))).clone();
+        let source = self
+            .shared
+            .entry(span.source)
+            .or_insert_with(|| Arc::new(secrets.without(span.source, sources)))
+            .clone();
         let (line, column) = source.locate(span.start);
         let (end_line, end_column) = source.locate(span.end.max(span.start));
         Location {

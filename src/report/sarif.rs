@@ -51,7 +51,11 @@ fn rule(id: &str, report: &Report) -> Value {
     let finding = report.findings.iter().find(|f| &*f.rule == id);
     let severity = finding.map_or(Severity::Warning, |f| f.severity);
     let documentation = crate::rule::documentation(id);
-    let text = |pick: fn(&crate::rule::Documentation) -> &str, or: &str| documentation.as_ref().map_or(or.to_string(), |d| pick(d).to_string());
+    let text = |pick: fn(&crate::rule::Documentation) -> &str, or: &str| {
+        documentation
+            .as_ref()
+            .map_or(or.to_string(), |d| pick(d).to_string())
+    };
     json!({
         "id": id,
         "name": id,
@@ -85,7 +89,10 @@ fn location(l: &Location, id: Option<usize>) -> Value {
     if let Some(id) = id {
         value["id"] = id.into();
         let label = if l.label.is_empty() {
-            serde_json::to_value(l.role).ok().and_then(|r| r.as_str().map(String::from)).unwrap_or_default()
+            serde_json::to_value(l.role)
+                .ok()
+                .and_then(|r| r.as_str().map(String::from))
+                .unwrap_or_default()
         } else {
             l.label.clone()
         };
@@ -99,9 +106,15 @@ fn uri(path: &str) -> String {
     let mut out = String::new();
     for &byte in path.replace('\\', "/").as_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' => out.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' => {
+                out.push(byte as char)
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
-    if path.starts_with('/') { format!("file://{out}") } else { out }
+    if path.starts_with('/') {
+        format!("file://{out}")
+    } else {
+        out
+    }
 }

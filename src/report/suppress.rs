@@ -1,7 +1,8 @@
-//! Takes out what the configuration or a comment says is right as it is. A suppression that matches nothing is a finding itself.
+//! Takes out what the configuration or a comment says is right as it is. A suppression that matches
+//! nothing is a finding itself.
 //!
-//! In templates and values files: `# thebot-lint: ignore[rule-id, other] reason`, on the finding's line or on the line above; in templates also
-//! inside of `{{/* */}}`.
+//! In templates and values files: `# thebot-lint: ignore[rule-id, other] reason`, on the finding's
+//! line or on the line above; in templates also inside of `{{/* */}}`.
 
 use super::Finding;
 use crate::config::Suppress;
@@ -28,22 +29,30 @@ const MARK: &[u8] = b"thebot-lint: ignore[";
 pub fn comments(sources: &Sources) -> Vec<Comment> {
     let mut all = Vec::new();
     // Prose (README.md) may well show the syntax.
-    let holds = |s: &Source| matches!(s.kind, SourceKind::File) && [".yaml", ".yml", ".tpl", ".txt"].iter().any(|end| s.name.ends_with(end));
+    let holds = |s: &Source| {
+        matches!(s.kind, SourceKind::File)
+            && [".yaml", ".yml", ".tpl", ".txt"]
+                .iter()
+                .any(|end| s.name.ends_with(end))
+    };
     for (id, source) in sources.files().filter(|(_, s)| holds(s)) {
         for start in memchr::memmem::find_iter(&source.text, MARK) {
-            all.extend(comment(source, start).map(|(rules, length, line, has_reason)| Comment {
-                rules,
-                span: Span::new(id, start, start + length),
-                line,
-                file: source.name.clone(),
-                has_reason,
-            }));
+            all.extend(
+                comment(source, start).map(|(rules, length, line, has_reason)| Comment {
+                    rules,
+                    span: Span::new(id, start, start + length),
+                    line,
+                    file: source.name.clone(),
+                    has_reason,
+                }),
+            );
         }
     }
     all
 }
 
-/// Rules, length, line it is about, whether it has a reason; none where the bracket is never closed or the mark is no comment.
+/// Rules, length, line it is about, whether it has a reason; none where the bracket is never closed
+/// or the mark is no comment.
 fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, bool)> {
     let line = source.line_of(start as u32);
     let range = source.line(line);
@@ -55,16 +64,24 @@ fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, 
         return None;
     }
     let reason = tail.split("*/").next().unwrap_or(tail).trim();
-    let rules: Vec<String> = names.split(',').map(|n| n.trim().to_string()).filter(|n| !n.is_empty()).collect();
+    let rules: Vec<String> = names
+        .split(',')
+        .map(|n| n.trim().to_string())
+        .filter(|n| !n.is_empty())
+        .collect();
     // Alone on its line it is about the next one.
-    let code = before.strip_suffix(b"#").or(before.strip_suffix(b"/*")).unwrap_or(before);
+    let code = before
+        .strip_suffix(b"#")
+        .or(before.strip_suffix(b"/*"))
+        .unwrap_or(before);
     let code = code.trim_ascii();
     let alone = code.is_empty() || code == b"{{" || code == b"{{-";
     let length = MARK.len() + names.len() + 1 + tail.trim_end().len();
     Some((rules, length, line + usize::from(alone), !reason.is_empty()))
 }
 
-/// Takes suppressed findings (or some of their environments) out and gives how many were; what is wrong with the suppressions goes to `found`.
+/// Takes suppressed findings (or some of their environments) out and gives how many were; what is
+/// wrong with the suppressions goes to `found`.
 pub fn apply(
     findings: &mut Vec<Finding>,
     comments: &[Comment],
@@ -76,10 +93,17 @@ pub fn apply(
     let mut used_comments = vec![false; comments.len()];
     findings.retain_mut(|finding| {
         for (i, comment) in comments.iter().enumerate() {
-            if !comment.rules.iter().any(|r| **r == *finding.rule || **r == *finding.group) {
+            if !comment
+                .rules
+                .iter()
+                .any(|r| **r == *finding.rule || **r == *finding.group)
+            {
                 continue;
             }
-            let at = finding.locations.iter().find(|l| l.line == comment.line && l.file.as_deref() == Some(&*comment.file));
+            let at = finding
+                .locations
+                .iter()
+                .find(|l| l.line == comment.line && l.file.as_deref() == Some(&*comment.file));
             let Some(at) = at else { continue };
             used_comments[i] = true;
             let some = at.environments.clone();
@@ -93,7 +117,11 @@ pub fn apply(
                 continue;
             }
             used.store(true, std::sync::atomic::Ordering::Relaxed);
-            let some: Vec<Arc<str>> = suppress.environments.iter().map(|n| Arc::from(n.as_str())).collect();
+            let some: Vec<Arc<str>> = suppress
+                .environments
+                .iter()
+                .map(|n| Arc::from(n.as_str()))
+                .collect();
             if some.is_empty() || !leave(finding, &some) {
                 return false;
             }
@@ -102,13 +130,29 @@ pub fn apply(
     });
     for (comment, used) in comments.iter().zip(used_comments) {
         if !used {
-            let message = format!("this suppression of {} matches no finding", comment.rules.join(", "));
-            found.push(Diagnostic::new("unused-suppression", Severity::Warning, comment.span, message).help("Remove it."));
+            let message = format!(
+                "this suppression of {} matches no finding",
+                comment.rules.join(", ")
+            );
+            found.push(
+                Diagnostic::new(
+                    "unused-suppression",
+                    Severity::Warning,
+                    comment.span,
+                    message,
+                )
+                .help("Remove it."),
+            );
         } else if !comment.has_reason {
             let message = "a suppression without a reason";
             found.push(
-                Diagnostic::new("suppression-without-reason", Severity::Warning, comment.span, message)
-                    .help("Say after the bracket why it is right here."),
+                Diagnostic::new(
+                    "suppression-without-reason",
+                    Severity::Warning,
+                    comment.span,
+                    message,
+                )
+                .help("Say after the bracket why it is right here."),
             );
         }
     }
@@ -127,13 +171,28 @@ fn leave(finding: &mut Finding, environments: &[Arc<str>]) -> bool {
 fn matches(suppress: &Suppress, finding: &Finding) -> bool {
     let object = |pattern: &String| {
         let (kind, name) = pattern.split_once('/').unwrap_or(("*", pattern));
-        finding.object.as_ref().is_some_and(|o| glob(kind, &o.kind) && glob(name, &o.name))
+        finding
+            .object
+            .as_ref()
+            .is_some_and(|o| glob(kind, &o.kind) && glob(name, &o.name))
     };
     (suppress.rule == *finding.rule || suppress.rule == *finding.group)
         && suppress.object.as_ref().is_none_or(object)
-        && suppress.container.as_ref().is_none_or(|c| finding.container.as_ref().is_some_and(|name| glob(c, name)))
-        && suppress.path.as_ref().is_none_or(|p| finding.locations.iter().any(|l| l.file.as_ref().is_some_and(|file| glob(p, file))))
-        && (suppress.environments.is_empty() || finding.environments.iter().any(|e| suppress.environments.iter().any(|n| **n == **e)))
+        && suppress
+            .container
+            .as_ref()
+            .is_none_or(|c| finding.container.as_ref().is_some_and(|name| glob(c, name)))
+        && suppress.path.as_ref().is_none_or(|p| {
+            finding
+                .locations
+                .iter()
+                .any(|l| l.file.as_ref().is_some_and(|file| glob(p, file)))
+        })
+        && (suppress.environments.is_empty()
+            || finding
+                .environments
+                .iter()
+                .any(|e| suppress.environments.iter().any(|n| **n == **e)))
 }
 
 #[cfg(test)]
@@ -143,16 +202,34 @@ mod tests {
     fn read(text: &str) -> Vec<(Vec<String>, usize, bool)> {
         let mut sources = Sources::default();
         sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
-        comments(&sources).into_iter().map(|c| (c.rules, c.line, c.has_reason)).collect()
+        comments(&sources)
+            .into_iter()
+            .map(|c| (c.rules, c.line, c.has_reason))
+            .collect()
     }
 
     #[test]
     fn a_comment_is_about_its_line_or_the_next() {
-        assert_eq!(read("a: 1 # thebot-lint: ignore[x] why\n"), [(vec!["x".into()], 1, true)]);
-        assert_eq!(read("# thebot-lint: ignore[x, y]\na: 1\n"), [(vec!["x".into(), "y".into()], 2, false)]);
-        assert_eq!(read("{{- /* thebot-lint: ignore[x] why */}}\na: 1\n"), [(vec!["x".into()], 2, true)]);
-        assert_eq!(read("  {{- /* thebot-lint: ignore[x] why */}}\n  a: 1\n"), [(vec!["x".into()], 2, true)]);
-        assert_eq!(read("{{/* thebot-lint: ignore[x] */}}\n"), [(vec!["x".into()], 2, false)]);
+        assert_eq!(
+            read("a: 1 # thebot-lint: ignore[x] why\n"),
+            [(vec!["x".into()], 1, true)]
+        );
+        assert_eq!(
+            read("# thebot-lint: ignore[x, y]\na: 1\n"),
+            [(vec!["x".into(), "y".into()], 2, false)]
+        );
+        assert_eq!(
+            read("{{- /* thebot-lint: ignore[x] why */}}\na: 1\n"),
+            [(vec!["x".into()], 2, true)]
+        );
+        assert_eq!(
+            read("  {{- /* thebot-lint: ignore[x] why */}}\n  a: 1\n"),
+            [(vec!["x".into()], 2, true)]
+        );
+        assert_eq!(
+            read("{{/* thebot-lint: ignore[x] */}}\n"),
+            [(vec!["x".into()], 2, false)]
+        );
         assert_eq!(read("a: thebot-lint: ignore[x]\n"), []);
         assert_eq!(read("# thebot-lint: ignore[x\n"), []);
     }

@@ -1,4 +1,5 @@
-//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our CEL does not know says nothing.
+//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our
+//! CEL does not know says nothing.
 
 use super::{library, meter, value};
 use crate::diagnostic::Severity;
@@ -24,16 +25,22 @@ pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Finding> {
     let steps = limits.get(Limit::RuleSteps);
     let mut compiled = HashMap::new();
     for validation in &validations {
-        compiled.entry(validation.rule.clone()).or_insert_with(|| program(&validation.rule));
+        compiled
+            .entry(validation.rule.clone())
+            .or_insert_with(|| program(&validation.rule));
     }
     let mut found = Vec::new();
     let mut over = HashSet::new();
     for validation in validations {
-        let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else { continue };
+        let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else {
+            continue;
+        };
         match meter::within(steps, || broken(&validation, program)) {
             Ok(false) => {}
             Ok(true) => found.push(finding(validation)),
-            Err(()) if over.insert(validation.rule.clone()) => found.push(unfinished(validation, limits)),
+            Err(()) if over.insert(validation.rule.clone()) => {
+                found.push(unfinished(validation, limits))
+            }
             Err(()) => {}
         }
     }
@@ -55,7 +62,8 @@ fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     context.set_variable_resolver(&itself);
     match Value::resolve_val(program, &context) {
         Ok(value) => Ok(value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner())),
-        // The server refuses what it cannot evaluate. Names that it writes with escapes (`__dash__`) are not resolved here.
+        // The server refuses what it cannot evaluate. Names that it writes with escapes
+        // (`__dash__`) are not resolved here.
         Err(ExecutionError::NoSuchKey(_)) => Ok(!validation.rule.contains("__")),
         Err(error) if meter::is_over(&error) => Err(()),
         Err(_) => Ok(false),
@@ -66,7 +74,11 @@ fn unfinished(validation: Validation, limits: &Limits) -> Finding {
     Finding {
         rule: limits::RULE.into(),
         severity: Severity::Error,
-        message: format!("the definition's rule `{}` was not checked: {}", validation.rule, limits::exceeded(Limit::RuleSteps, limits)),
+        message: format!(
+            "the definition's rule `{}` was not checked: {}",
+            validation.rule,
+            limits::exceeded(Limit::RuleSteps, limits)
+        ),
         help: Some(Limit::RuleSteps.how_to_raise()),
         path: validation.path,
         at_key: false,
@@ -75,7 +87,9 @@ fn unfinished(validation: Validation, limits: &Limits) -> Finding {
 }
 
 fn finding(validation: Validation) -> Finding {
-    let message = validation.message.unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
+    let message = validation
+        .message
+        .unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
     Finding {
         rule: "schema-violation".into(),
         severity: Severity::Error,
@@ -122,16 +136,24 @@ spec:
     fn said(spec: &str) -> Vec<String> {
         let mut crds = Crds::default();
         crds.add(&object_of(DEFINITION));
-        let object = object_of(&format!("apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"));
+        let object = object_of(&format!(
+            "apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"
+        ));
         let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
-        super::check(kind.validations(&object.root), &Limits::default()).into_iter().map(|f| format!("{}: {}", f.path, f.message)).collect()
+        super::check(kind.validations(&object.root), &Limits::default())
+            .into_iter()
+            .map(|f| format!("{}: {}", f.path, f.message))
+            .collect()
     }
 
     #[test]
     fn rules_of_a_definition_are_evaluated_with_its_defaults() {
         assert_eq!(said("{max: 2}"), [""; 0]);
         assert_eq!(said("{max: 0}"), ["spec: min must not exceed max"]);
-        assert_eq!(said("{min: 3, max: 5, names: [w-a, b]}"), ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]);
+        assert_eq!(
+            said("{min: 3, max: 5, names: [w-a, b]}"),
+            ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]
+        );
         // `max` is missing, so the server cannot evaluate the rule, and refuses.
         assert_eq!(said("{min: 1}"), ["spec: min must not exceed max"]);
     }

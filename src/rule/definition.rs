@@ -1,5 +1,6 @@
-//! What a rule file says. Built-in rules come from the table that the build script makes; users' own rules are the same format,
-//! read here from a spanned node so that whatever is wrong with them has a place.
+//! What a rule file says. Built-in rules come from the table that the build script makes; users'
+//! own rules are the same format, read here from a spanned node so that whatever is wrong with them
+//! has a place.
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::source::Span;
@@ -37,7 +38,8 @@ impl Scope {
     ];
 }
 
-/// The classes of containers that a rule can name. A sidecar is an init container with `restartPolicy: Always`.
+/// The classes of containers that a rule can name. A sidecar is an init container with
+/// `restartPolicy: Always`.
 pub const CONTAINER_CLASSES: [&str; 4] = ["main", "init", "sidecar", "ephemeral"];
 
 /// The groups of built-in rules, each a folder of `rules/`.
@@ -135,8 +137,8 @@ pub struct Written {
 /// The id of diagnostics about rule files.
 pub const INVALID: &str = "rule-invalid";
 
-/// Reads one rule from its document. Everything wrong with it is a diagnostic on the rule file; a rule that lacks what it needs to
-/// run is `None`.
+/// Reads one rule from its document. Everything wrong with it is a diagnostic on the rule file; a
+/// rule that lacks what it needs to run is `None`.
 pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
     let before = found.len();
     let mut problem = |span: Span, message: String, help: Option<String>| {
@@ -151,10 +153,17 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
     for entry in node.entries() {
         if !KEYS.contains(&&*entry.key) {
             let help = did_you_mean(&entry.key, KEYS).map(|k| format!("did you mean `{k}`?"));
-            problem(entry.key_span, format!("a rule has no field `{}`", entry.key), help);
+            problem(
+                entry.key_span,
+                format!("a rule has no field `{}`", entry.key),
+                help,
+            );
         }
     }
-    let text = |key: &str, required: bool, problem: &mut dyn FnMut(Span, String, Option<String>)| -> Text {
+    let text = |key: &str,
+                required: bool,
+                problem: &mut dyn FnMut(Span, String, Option<String>)|
+     -> Text {
         match node.get(key) {
             Some(value) => match value.as_str() {
                 Some(s) => Cow::Owned(s.trim().to_owned()),
@@ -173,9 +182,18 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
     };
     let native = node.get("native").and_then(Node::as_bool).unwrap_or(false);
     let id = text("id", true, &mut problem);
-    let well_named = id.split('-').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    let well_named = id.split('-').all(|part| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    });
     if let Some(value) = node.get("id").filter(|_| !well_named) {
-        problem(value.span, format!("`{id}` is no rule id: use lower-case words joined by `-`"), None);
+        problem(
+            value.span,
+            format!("`{id}` is no rule id: use lower-case words joined by `-`"),
+            None,
+        );
     }
     let title = text("title", true, &mut problem);
     let deny = text("deny", !native, &mut problem);
@@ -192,7 +210,11 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
         Some((_, Some("warning"))) => Severity::Warning,
         Some((_, Some("info"))) => Severity::Info,
         Some((n, _)) => {
-            problem(n.span, "`severity` is none of error, warning, info".into(), None);
+            problem(
+                n.span,
+                "`severity` is none of error, warning, info".into(),
+                None,
+            );
             Severity::Warning
         }
         None => {
@@ -200,12 +222,24 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
             Severity::Warning
         }
     };
-    let scope = match node.get("scope").map(|n| (n, n.as_str().unwrap_or_default())) {
-        Some((n, name)) => Scope::NAMES.iter().find(|(s, _)| *s == name).map(|(_, s)| *s).unwrap_or_else(|| {
-            let help = did_you_mean(name, Scope::NAMES.iter().map(|(s, _)| *s)).map(|k| format!("did you mean `{k}`?"));
-            problem(n.span, "`scope` is none of container, pod, object, unit, chart, environments".into(), help);
-            Scope::Object
-        }),
+    let scope = match node
+        .get("scope")
+        .map(|n| (n, n.as_str().unwrap_or_default()))
+    {
+        Some((n, name)) => Scope::NAMES
+            .iter()
+            .find(|(s, _)| *s == name)
+            .map(|(_, s)| *s)
+            .unwrap_or_else(|| {
+                let help = did_you_mean(name, Scope::NAMES.iter().map(|(s, _)| *s))
+                    .map(|k| format!("did you mean `{k}`?"));
+                problem(
+                    n.span,
+                    "`scope` is none of container, pod, object, unit, chart, environments".into(),
+                    help,
+                );
+                Scope::Object
+            }),
         None => {
             problem(node.span, "the rule has no `scope`".into(), None);
             Scope::Object
@@ -213,17 +247,32 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
     };
     let containers = list(node.get("containers"));
     if let Some(value) = node.get("containers") {
-        for class in containers.iter().filter(|c| !CONTAINER_CLASSES.contains(&&***c)) {
-            let help = did_you_mean(class, CONTAINER_CLASSES).map(|k| format!("did you mean `{k}`?"));
-            problem(value.span, format!("`{class}` is no class of containers (main, init, sidecar, ephemeral)"), help);
+        for class in containers
+            .iter()
+            .filter(|c| !CONTAINER_CLASSES.contains(&&***c))
+        {
+            let help =
+                did_you_mean(class, CONTAINER_CLASSES).map(|k| format!("did you mean `{k}`?"));
+            problem(
+                value.span,
+                format!("`{class}` is no class of containers (main, init, sidecar, ephemeral)"),
+                help,
+            );
         }
     }
     let parameters = match node.get("parameters") {
         Some(value) if !value.entries().is_empty() => Cow::Owned(to_json(value, 0).to_string()),
         _ => Cow::Borrowed(""),
     };
-    let aliases: Vec<(Text, List)> =
-        node.get("aliases").map(|n| n.entries().iter().map(|e| (Cow::Owned(e.key.to_string()), list(Some(&e.value)))).collect()).unwrap_or_default();
+    let aliases: Vec<(Text, List)> = node
+        .get("aliases")
+        .map(|n| {
+            n.entries()
+                .iter()
+                .map(|e| (Cow::Owned(e.key.to_string()), list(Some(&e.value))))
+                .collect()
+        })
+        .unwrap_or_default();
     let examples = node.get("examples");
     let definition = Definition {
         id,
@@ -248,11 +297,23 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
         good: list(examples.and_then(|e| e.get("good"))),
     };
     let deny_span = node.get("deny").map_or(node.span, |n| n.span);
-    (found.len() == before).then_some(Written { definition, deny: deny_span })
+    (found.len() == before).then_some(Written {
+        definition,
+        deny: deny_span,
+    })
 }
 
 fn list(node: Option<&Node>) -> List {
-    Cow::Owned(node.map(|n| n.items().iter().filter_map(Node::as_str).map(|s| Cow::Owned(s.to_owned())).collect()).unwrap_or_default())
+    Cow::Owned(
+        node.map(|n| {
+            n.items()
+                .iter()
+                .filter_map(Node::as_str)
+                .map(|s| Cow::Owned(s.to_owned()))
+                .collect()
+        })
+        .unwrap_or_default(),
+    )
 }
 
 /// A node as JSON, for parameters. Deeper than 64 levels becomes null.
@@ -269,6 +330,9 @@ pub(crate) fn to_json(node: &Node, depth: usize) -> serde_json::Value {
         Data::Float(f) => serde_json::Number::from_f64(*f).map_or(Value::Null, Value::Number),
         Data::Str(s) => Value::String(s.to_string()),
         Data::Seq(items) => items.iter().map(|n| to_json(n, depth + 1)).collect(),
-        Data::Map(entries) => entries.iter().map(|e| (e.key.to_string(), to_json(&e.value, depth + 1))).collect(),
+        Data::Map(entries) => entries
+            .iter()
+            .map(|e| (e.key.to_string(), to_json(&e.value, depth + 1)))
+            .collect(),
     }
 }

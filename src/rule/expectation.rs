@@ -1,5 +1,6 @@
-//! What an environment is expected to look like: the `expect:` of the configuration, as plain data. The configuration fills it;
-//! `replicas-`, `resources-` and `storage-per-environment` compare it with what is rendered.
+//! What an environment is expected to look like: the `expect:` of the configuration, as plain data.
+//! The configuration fills it; `replicas-`, `resources-` and `storage-per-environment` compare it
+//! with what is rendered.
 
 use super::quantity::Quantity;
 use crate::source::Span;
@@ -44,7 +45,8 @@ pub enum Autoscaling {
 impl Expectation {
     /// Whether the pattern names this object.
     pub fn is_for(&self, kind: &str, name: &str) -> bool {
-        let (kind_pattern, name_pattern) = self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
+        let (kind_pattern, name_pattern) =
+            self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
         glob(kind_pattern, kind) && glob(name_pattern, name)
     }
 }
@@ -54,7 +56,8 @@ pub fn glob(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?']) {
         return pattern == text;
     }
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -87,7 +90,10 @@ mod tests {
 
     #[test]
     fn patterns_name_kind_and_name() {
-        let expectation = |pattern: &str| Expectation { pattern: pattern.into(), ..Expectation::default() };
+        let expectation = |pattern: &str| Expectation {
+            pattern: pattern.into(),
+            ..Expectation::default()
+        };
         assert!(expectation("Deployment/*-backend").is_for("Deployment", "thebot-backend"));
         assert!(!expectation("Deployment/*-backend").is_for("StatefulSet", "thebot-backend"));
         assert!(!expectation("Deployment/*-backend").is_for("Deployment", "backend-2"));

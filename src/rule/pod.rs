@@ -35,7 +35,10 @@ pub struct Container<'o> {
 
 impl Container<'_> {
     pub fn name(&self) -> &str {
-        self.node.get("name").and_then(Node::as_str).unwrap_or("(unnamed)")
+        self.node
+            .get("name")
+            .and_then(Node::as_str)
+            .unwrap_or("(unnamed)")
     }
 }
 
@@ -56,23 +59,33 @@ pub fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// The keys that lead to the pod template of a kind; none for kinds that make no pods. Besides Kubernetes' own kinds these are
-/// OpenShift's DeploymentConfig and Argo's Rollout, which have a Deployment's shape.
+/// The keys that lead to the pod template of a kind; none for kinds that make no pods. Besides
+/// Kubernetes' own kinds these are OpenShift's DeploymentConfig and Argo's Rollout, which have a
+/// Deployment's shape.
 fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str]> {
     let group = group_of(api_version);
     match (kind, group) {
         ("Pod", "") => Some(&[]),
         ("ReplicationController", "") => Some(&["spec", "template"]),
         ("PodTemplate", "") => Some(&["template"]),
-        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet", "apps" | "extensions") => Some(&["spec", "template"]),
+        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet", "apps" | "extensions") => {
+            Some(&["spec", "template"])
+        }
         ("Job", "batch") => Some(&["spec", "template"]),
         ("CronJob", "batch") => Some(&["spec", "jobTemplate", "spec", "template"]),
         // OpenShift 3 served it in the core group, too.
         ("DeploymentConfig", "apps.openshift.io" | "") => Some(&["spec", "template"]),
         ("Rollout", "argoproj.io") => Some(&["spec", "template"]),
-        // A workload whose apiVersion is misspelt is reported by the kubernetes rules; it is judged as what it wants to be.
-        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job", _) if !group.contains('.') => Some(&["spec", "template"]),
-        ("CronJob", _) if !group.contains('.') => Some(&["spec", "jobTemplate", "spec", "template"]),
+        // A workload whose apiVersion is misspelt is reported by the kubernetes rules; it is judged
+        // as what it wants to be.
+        ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job", _)
+            if !group.contains('.') =>
+        {
+            Some(&["spec", "template"])
+        }
+        ("CronJob", _) if !group.contains('.') => {
+            Some(&["spec", "jobTemplate", "spec", "template"])
+        }
         _ => None,
     }
 }
@@ -88,22 +101,38 @@ pub fn pod(object: &Object) -> Option<Pod<'_>> {
     let template_path = Path(keys.iter().map(|k| Step::Key((*k).into())).collect());
     let template = template_path.get(&object.root)?;
     let spec = template.get("spec")?;
-    Some(Pod { spec, path: template_path.key("spec"), metadata: template.get("metadata"), template_path })
+    Some(Pod {
+        spec,
+        path: template_path.key("spec"),
+        metadata: template.get("metadata"),
+        template_path,
+    })
 }
 
 impl<'o> Pod<'o> {
     /// All containers: main ones first, in the order of the text.
     pub fn containers(&self) -> Vec<Container<'o>> {
         let mut out = Vec::new();
-        for (key, class) in [("containers", Class::Main), ("initContainers", Class::Init), ("ephemeralContainers", Class::Ephemeral)] {
-            let Some(list) = self.spec.get(key) else { continue };
+        for (key, class) in [
+            ("containers", Class::Main),
+            ("initContainers", Class::Init),
+            ("ephemeralContainers", Class::Ephemeral),
+        ] {
+            let Some(list) = self.spec.get(key) else {
+                continue;
+            };
             let path = self.path.key(key);
             for (i, node) in list.items().iter().enumerate() {
                 if node.is_null() {
                     continue;
                 }
-                let sidecar = class == Class::Init && node.get("restartPolicy").and_then(Node::as_str) == Some("Always");
-                out.push(Container { class: if sidecar { Class::Sidecar } else { class }, node, path: path.index(i) });
+                let sidecar = class == Class::Init
+                    && node.get("restartPolicy").and_then(Node::as_str) == Some("Always");
+                out.push(Container {
+                    class: if sidecar { Class::Sidecar } else { class },
+                    node,
+                    path: path.index(i),
+                });
             }
         }
         out
@@ -111,6 +140,8 @@ impl<'o> Pod<'o> {
 
     /// The pod's labels as text pairs.
     pub fn labels(&self) -> &'o [crate::yaml::Entry] {
-        self.metadata.and_then(|m| m.get("labels")).map_or(&[], |l| l.entries())
+        self.metadata
+            .and_then(|m| m.get("labels"))
+            .map_or(&[], |l| l.entries())
     }
 }

@@ -1,11 +1,14 @@
-//! ValidatingAdmissionPolicies as rules: who has policies for the cluster checks charts with the same files.
+//! ValidatingAdmissionPolicies as rules: who has policies for the cluster checks charts with the
+//! same files.
 //!
-//! A policy is one rule under its own name. It is judged as the API server judges the creation of an object
-//! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>): resource rules, match conditions, variables,
-//! validations. `params` is the object that the binding names, where it stands in the same file, overlaid with the configuration's
-//! `rules.parameters`; `oldObject` is null; `authorizer` there is none, since there is no cluster, and what is said of namespaces' labels is not
-//! looked at.
-//! A binding's `validationActions` give the severity: Deny an error, Warn a warning, Audit an info.
+//! A policy is one rule under its own name. It is judged as the API server judges the creation of
+//! an object
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>):
+//! resource rules, match conditions, variables, validations. `params` is the object that the
+//! binding names, where it stands in the same file, overlaid with the configuration's
+//! `rules.parameters`; `oldObject` is null; `authorizer` there is none, since there is no cluster,
+//! and what is said of namespaces' labels is not looked at. A binding's `validationActions` give
+//! the severity: Deny an error, Warn a warning, Audit an info.
 
 use super::definition::{Definition, INVALID, Scope, to_json};
 use super::meter;
@@ -23,8 +26,16 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// What the expressions of a policy can name.
-const NAMES: [&str; 6] = ["object", "oldObject", "request", "params", "namespaceObject", "variables"];
-/// Variables are put in place of their names; how large an expression may get by that, and how deep.
+const NAMES: [&str; 6] = [
+    "object",
+    "oldObject",
+    "request",
+    "params",
+    "namespaceObject",
+    "variables",
+];
+/// Variables are put in place of their names; how large an expression may get by that, and how
+/// deep.
 const NODES: usize = 20_000;
 const DEPTH: usize = 200;
 
@@ -61,12 +72,22 @@ struct Validation {
 
 /// Whether a file holds manifests of policies rather than a rule.
 pub fn is_one(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b"ValidatingAdmissionPolicy").is_some() && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
+    memchr::memmem::find(text, b"ValidatingAdmissionPolicy").is_some()
+        && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
 }
 
-/// The policies among the objects as rules. Other objects that stand beside them (bindings, parameters) are no rules.
-pub fn rules(objects: &[(PathBuf, Object)], sources: &Sources, found: &mut Vec<Diagnostic>) -> Vec<Own> {
-    let of_kind = |kind: &'static str| objects.iter().filter(move |(_, o)| &*o.identity.kind == kind);
+/// The policies among the objects as rules. Other objects that stand beside them (bindings,
+/// parameters) are no rules.
+pub fn rules(
+    objects: &[(PathBuf, Object)],
+    sources: &Sources,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Own> {
+    let of_kind = |kind: &'static str| {
+        objects
+            .iter()
+            .filter(move |(_, o)| &*o.identity.kind == kind)
+    };
     let severity = |name: &str| {
         let actions = of_kind("ValidatingAdmissionPolicyBinding")
             .filter(|(_, o)| unit::text(&o.root, "spec.policyName") == Some(name))
@@ -88,19 +109,39 @@ pub fn rules(objects: &[(PathBuf, Object)], sources: &Sources, found: &mut Vec<D
                 let deny = Path::parse("spec.validations").place(&object.root);
                 let mut definition = definition(&name, &policy, severity(&name));
                 if policy.takes_params {
-                    let parameters = parameters(&name, objects).map(|o| to_json(&o.root, 0).to_string());
+                    let parameters =
+                        parameters(&name, objects).map(|o| to_json(&o.root, 0).to_string());
                     definition.parameters = parameters.unwrap_or_default().into();
                 }
                 let selector = Path::parse("spec.matchConstraints.namespaceSelector");
-                if selector.get(&object.root).is_some_and(|s| !unit::is_empty_selector(s)) {
+                if selector
+                    .get(&object.root)
+                    .is_some_and(|s| !unit::is_empty_selector(s))
+                {
                     let message = "`namespaceSelector` is not looked at, since a chart does not tell the labels of its namespace";
-                    found.push(Diagnostic::new(INVALID, Severity::Info, selector.place_key(&object.root), message));
+                    found.push(Diagnostic::new(
+                        INVALID,
+                        Severity::Info,
+                        selector.place_key(&object.root),
+                        message,
+                    ));
                 }
-                rules.push(Own { definition, file: file.clone(), id, deny, policy: Some(policy) });
+                rules.push(Own {
+                    definition,
+                    file: file.clone(),
+                    id,
+                    deny,
+                    policy: Some(policy),
+                });
             }
             Err((span, error)) => {
                 let message = format!("the policy `{name}` does not compile: {}", error.message);
-                found.push(Diagnostic::new(INVALID, Severity::Error, inside(sources, span, error.offset), message));
+                found.push(Diagnostic::new(
+                    INVALID,
+                    Severity::Error,
+                    inside(sources, span, error.offset),
+                    message,
+                ));
             }
         }
     }
@@ -109,14 +150,30 @@ pub fn rules(objects: &[(PathBuf, Object)], sources: &Sources, found: &mut Vec<D
 
 /// The parameter object of a policy that a binding names.
 fn parameters<'o>(policy: &str, objects: &'o [(PathBuf, Object)]) -> Option<&'o Object> {
-    let binding = |o: &&Object| &*o.identity.kind == "ValidatingAdmissionPolicyBinding" && unit::text(&o.root, "spec.policyName") == Some(policy);
-    let mut names = objects.iter().map(|(_, o)| o).filter(binding).filter_map(|o| unit::text(&o.root, "spec.paramRef.name"));
-    names.find_map(|name| objects.iter().map(|(_, o)| o).find(|o| &*o.identity.name == name && !binding(o)))
+    let binding = |o: &&Object| {
+        &*o.identity.kind == "ValidatingAdmissionPolicyBinding"
+            && unit::text(&o.root, "spec.policyName") == Some(policy)
+    };
+    let mut names = objects
+        .iter()
+        .map(|(_, o)| o)
+        .filter(binding)
+        .filter_map(|o| unit::text(&o.root, "spec.paramRef.name"));
+    names.find_map(|name| {
+        objects
+            .iter()
+            .map(|(_, o)| o)
+            .find(|o| &*o.identity.name == name && !binding(o))
+    })
 }
 
 /// Of the policy `few.replicas.example.com` the id is `few-replicas-example-com`.
 fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
-    let words: Vec<String> = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
     let texts: Vec<&str> = policy.validations.iter().map(|v| v.text.as_str()).collect();
     let none = || Cow::Borrowed("");
     Definition {
@@ -134,7 +191,11 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         at: none(),
         message: none(),
         why: "The cluster's admission policy refuses the object.".into(),
-        fix: format!("Make it so that the policy's expressions are true: {}", texts.join("; ")).into(),
+        fix: format!(
+            "Make it so that the policy's expressions are true: {}",
+            texts.join("; ")
+        )
+        .into(),
         aliases: Cow::Borrowed(&[]),
         implies: Cow::Borrowed(&[]),
         references: Cow::Borrowed(&[]),
@@ -150,7 +211,9 @@ impl Policy {
         let items = |path: &str| at(path).map(Node::items).unwrap_or_default();
         let mut variables: Vec<(String, IdedExpr)> = Vec::new();
         for item in items("spec.variables") {
-            let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
+            let Some(name) = item.get("name").and_then(Node::as_str) else {
+                continue;
+            };
             let expression = compile(item, "expression", &variables)?;
             variables.extend(expression.map(|e| (name.to_owned(), e)));
         }
@@ -160,11 +223,21 @@ impl Policy {
         }
         let mut validations = Vec::new();
         for item in items("spec.validations") {
-            let Some(expression) = compile(item, "expression", &variables)? else { continue };
+            let Some(expression) = compile(item, "expression", &variables)? else {
+                continue;
+            };
             validations.push(Validation {
                 path: field_of(&expression),
-                text: item.get("expression").and_then(Node::as_str).unwrap_or_default().trim().to_owned(),
-                message: item.get("message").and_then(Node::as_str).map(|m| m.trim().to_owned()),
+                text: item
+                    .get("expression")
+                    .and_then(Node::as_str)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+                message: item
+                    .get("message")
+                    .and_then(Node::as_str)
+                    .map(|m| m.trim().to_owned()),
                 message_expression: compile(item, "messageExpression", &variables)?,
                 expression,
             });
@@ -173,7 +246,9 @@ impl Policy {
         Ok(Policy {
             resources: resources("spec.matchConstraints.resourceRules"),
             excluded: resources("spec.matchConstraints.excludeResourceRules"),
-            object_selector: at("spec.matchConstraints.objectSelector").filter(|s| !unit::is_empty_selector(s)).cloned(),
+            object_selector: at("spec.matchConstraints.objectSelector")
+                .filter(|s| !unit::is_empty_selector(s))
+                .cloned(),
             conditions,
             validations,
             fails: unit::text(root, "spec.failurePolicy") != Some("Ignore"),
@@ -183,10 +258,17 @@ impl Policy {
 
     /// Whether the policy matches the creation or update of this object.
     pub fn is_for(&self, object: &Object) -> bool {
-        let labels = || unit::get(&object.root, "metadata.labels").map(Node::entries).unwrap_or_default();
+        let labels = || {
+            unit::get(&object.root, "metadata.labels")
+                .map(Node::entries)
+                .unwrap_or_default()
+        };
         self.resources.iter().any(|r| r.has(object))
             && !self.excluded.iter().any(|r| r.has(object))
-            && self.object_selector.as_ref().is_none_or(|s| unit::selects(s, labels()))
+            && self
+                .object_selector
+                .as_ref()
+                .is_none_or(|s| unit::selects(s, labels()))
     }
 
     /// Place and message of each validation that does not hold.
@@ -195,7 +277,12 @@ impl Policy {
         let of_object = |path: &[&str]| {
             let mut here = bindings.object?.clone_as_boxed();
             for key in path {
-                let next = here.as_indexer()?.get(&CelString::from(*key)).ok()?.as_ref().clone_as_boxed();
+                let next = here
+                    .as_indexer()?
+                    .get(&CelString::from(*key))
+                    .ok()?
+                    .as_ref()
+                    .clone_as_boxed();
                 here = next;
             }
             Some(value::display(&*here))
@@ -207,7 +294,11 @@ impl Policy {
         let kind = of_object(&["kind"]).unwrap_or_default();
         let resource = plural(&kind);
         let type_of = |last: &'static str, text: &str| {
-            value::map([("group", word(group.to_owned())), ("version", word(version.to_owned())), (last, word(text.to_owned()))])
+            value::map([
+                ("group", word(group.to_owned())),
+                ("version", word(version.to_owned())),
+                (last, word(text.to_owned())),
+            ])
         };
         let request = value::map([
             ("kind", type_of("kind", &kind)),
@@ -215,21 +306,40 @@ impl Policy {
             ("name", word(name)),
             ("namespace", word(namespace.clone())),
             ("operation", word("CREATE".into())),
-            ("userInfo", value::map([("username", word(String::new())), ("groups", value::list([]))])),
+            (
+                "userInfo",
+                value::map([
+                    ("username", word(String::new())),
+                    ("groups", value::list([])),
+                ]),
+            ),
             ("dryRun", Box::new(cel::common::types::CelBool::from(false))),
         ]);
-        let metadata = value::map([("name", word(namespace)), ("labels", value::map([])), ("annotations", value::map([]))]);
+        let metadata = value::map([
+            ("name", word(namespace)),
+            ("labels", value::map([])),
+            ("annotations", value::map([])),
+        ]);
         let namespace_object = value::map([("metadata", metadata)]);
         let null = CelNull;
         let params = bindings.params.unwrap_or(&null);
-        let bindings = Bindings { request: Some(&*request), namespace_object: Some(&*namespace_object), params: Some(params), ..*bindings };
+        let bindings = Bindings {
+            request: Some(&*request),
+            namespace_object: Some(&*namespace_object),
+            params: Some(params),
+            ..*bindings
+        };
         let mut broken = Vec::new();
-        let refused = |error: cel::ExecutionError, text: &str| format!("the policy cannot be evaluated, so the object is refused: {error} ({text})");
+        let refused = |error: cel::ExecutionError, text: &str| {
+            format!("the policy cannot be evaluated, so the object is refused: {error} ({text})")
+        };
         for condition in &self.conditions {
             match program::judge(condition, &bindings) {
                 Ok(Verdict::Denied) => {}
                 Ok(_) => return Vec::new(),
-                Err(error) if self.fails => return vec![(Path::root(), refused(error, "in matchConditions"))],
+                Err(error) if self.fails => {
+                    return vec![(Path::root(), refused(error, "in matchConditions"))];
+                }
                 Err(_) => return Vec::new(),
             }
         }
@@ -237,11 +347,19 @@ impl Policy {
             match program::judge(&validation.expression, &bindings) {
                 Ok(Verdict::Denied) => {}
                 Ok(_) => {
-                    let said = validation.message_expression.as_ref().and_then(|e| program::said(e, &bindings)).filter(|m| !m.trim().is_empty());
-                    let message = said.or_else(|| validation.message.clone()).unwrap_or_else(|| format!("failed expression: {}", validation.text));
+                    let said = validation
+                        .message_expression
+                        .as_ref()
+                        .and_then(|e| program::said(e, &bindings))
+                        .filter(|m| !m.trim().is_empty());
+                    let message = said
+                        .or_else(|| validation.message.clone())
+                        .unwrap_or_else(|| format!("failed expression: {}", validation.text));
                     broken.push((validation.path.clone(), message));
                 }
-                Err(error) if self.fails => broken.push((validation.path.clone(), refused(error, &validation.text))),
+                Err(error) if self.fails => {
+                    broken.push((validation.path.clone(), refused(error, &validation.text)))
+                }
                 Err(_) => {}
             }
         }
@@ -264,7 +382,10 @@ impl Resources {
     fn has(&self, object: &Object) -> bool {
         let api_version = &*object.identity.api_version;
         let version = api_version.rsplit('/').next().unwrap_or_default();
-        let any = |list: &[String], wanted: &[&str]| list.iter().any(|x| x == "*" || wanted.contains(&x.as_str()));
+        let any = |list: &[String], wanted: &[&str]| {
+            list.iter()
+                .any(|x| x == "*" || wanted.contains(&x.as_str()))
+        };
         any(&self.groups, &[pod::group_of(api_version)])
             && any(&self.versions, &[version])
             && any(&self.resources, &[&plural(&object.identity.kind), "*/*"])
@@ -287,13 +408,26 @@ fn plural(kind: &str) -> String {
 }
 
 fn texts(node: Option<&Node>) -> Vec<String> {
-    node.map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str).map(str::to_owned).collect()
+    node.map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The expression under a key, with the variables put in their places.
-fn compile(item: &Node, key: &str, variables: &[(String, IdedExpr)]) -> Result<Option<IdedExpr>, (Span, CompileError)> {
-    let Some(node) = item.get(key) else { return Ok(None) };
-    let Some(text) = node.as_str() else { return Ok(None) };
+fn compile(
+    item: &Node,
+    key: &str,
+    variables: &[(String, IdedExpr)],
+) -> Result<Option<IdedExpr>, (Span, CompileError)> {
+    let Some(node) = item.get(key) else {
+        return Ok(None);
+    };
+    let Some(text) = node.as_str() else {
+        return Ok(None);
+    };
     let mut expression = program::compile_with(text, &NAMES).map_err(|e| {
         let message = match e.message.starts_with("nothing is called `authorizer`") {
             true => "`authorizer` asks a cluster, and here there is none".into(),
@@ -309,21 +443,44 @@ fn compile(item: &Node, key: &str, variables: &[(String, IdedExpr)]) -> Result<O
 }
 
 /// Puts variables in the places of `variables.NAME`.
-fn place(expression: &mut IdedExpr, variables: &[(String, IdedExpr)], left: &mut usize, depth: usize) -> Result<(), String> {
-    *left = left.checked_sub(1).filter(|_| depth < DEPTH).ok_or("with its variables the expression is too large")?;
+fn place(
+    expression: &mut IdedExpr,
+    variables: &[(String, IdedExpr)],
+    left: &mut usize,
+    depth: usize,
+) -> Result<(), String> {
+    *left = left
+        .checked_sub(1)
+        .filter(|_| depth < DEPTH)
+        .ok_or("with its variables the expression is too large")?;
     if let Expr::Select(select) = &expression.expr
         && select.operand.expr == Expr::Ident("variables".into())
     {
-        let (_, variable) = variables.iter().find(|(name, _)| *name == select.field).ok_or_else(|| {
-            let near = crate::diagnostic::did_you_mean(&select.field, variables.iter().map(|(name, _)| name.as_str()));
-            format!("there is no variable `{}`{}", select.field, near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())
-        })?;
+        let (_, variable) = variables
+            .iter()
+            .find(|(name, _)| *name == select.field)
+            .ok_or_else(|| {
+                let near = crate::diagnostic::did_you_mean(
+                    &select.field,
+                    variables.iter().map(|(name, _)| name.as_str()),
+                );
+                format!(
+                    "there is no variable `{}`{}",
+                    select.field,
+                    near.map(|n| format!("; did you mean `{n}`?"))
+                        .unwrap_or_default()
+                )
+            })?;
         *expression = variable.clone();
-        *left = left.checked_sub(size(expression, *left)).ok_or("with its variables the expression is too large")?;
+        *left = left
+            .checked_sub(size(expression, *left))
+            .ok_or("with its variables the expression is too large")?;
         return Ok(());
     }
     let parts: Vec<&mut IdedExpr> = parts(expression);
-    parts.into_iter().try_for_each(|part| place(part, variables, left, depth + 1))
+    parts
+        .into_iter()
+        .try_for_each(|part| place(part, variables, left, depth + 1))
 }
 
 /// How many nodes an expression has; no more than `limit` + 1 are counted.
@@ -352,9 +509,20 @@ fn parts(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
             .collect()
     }
     match &mut expression.expr {
-        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
+        Expr::Call(call) => call
+            .target
+            .as_deref_mut()
+            .into_iter()
+            .chain(&mut call.args)
+            .collect(),
         Expr::Comprehension(c) => {
-            vec![&mut c.iter_range, &mut c.accu_init, &mut c.loop_cond, &mut c.loop_step, &mut c.result]
+            vec![
+                &mut c.iter_range,
+                &mut c.accu_init,
+                &mut c.loop_cond,
+                &mut c.loop_step,
+                &mut c.result,
+            ]
         }
         Expr::List(list) => list.elements.iter_mut().collect(),
         Expr::Map(map) => entries(&mut map.entries),
@@ -416,13 +584,18 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("policy.yaml"), policy).expect("is writable");
         let paths = [folder.path().to_path_buf()];
-        let selection = Selection { select: vec!["few-replicas-example-com".into()], ..Selection::default() };
+        let selection = Selection {
+            select: vec!["few-replicas-example-com".into()],
+            ..Selection::default()
+        };
         let (rules, found) = Rules::load(&selection, &mut Sources::default(), &paths);
         (rules, found.into_iter().map(|d| d.message).collect())
     }
 
     fn deployment(metadata: &str, spec: &str) -> crate::manifest::Object {
-        object_of(&format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: app{metadata}}}\nspec: {{{spec}}}\n"))
+        object_of(&format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: app{metadata}}}\nspec: {{{spec}}}\n"
+        ))
     }
 
     #[test]
@@ -431,32 +604,78 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
         assert!(found.is_empty(), "{found:?}");
         let found = rules.check_object(&deployment("", "replicas: 6"));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((&*found[0].rule, found[0].severity, found[0].message.as_str()), ("few-replicas-example-com", Severity::Warning, "twice is 12"));
+        assert_eq!(
+            (
+                &*found[0].rule,
+                found[0].severity,
+                found[0].message.as_str()
+            ),
+            ("few-replicas-example-com", Severity::Warning, "twice is 12")
+        );
         assert_eq!(found[0].path.pointer(), "/spec/replicas");
-        for fine in [deployment("", "replicas: 5"), deployment("", ""), deployment(", labels: {exempt: ''}", "replicas: 6")] {
+        for fine in [
+            deployment("", "replicas: 5"),
+            deployment("", ""),
+            deployment(", labels: {exempt: ''}", "replicas: 6"),
+        ] {
             assert!(rules.check_object(&fine).is_empty());
         }
-        let other = object_of("apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: app}\nspec: {replicas: 6}\n");
+        let other = object_of(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: app}\nspec: {replicas: 6}\n",
+        );
         assert!(rules.check_object(&other).is_empty());
     }
 
     #[test]
     fn what_cannot_be_evaluated_is_refused_unless_ignored() {
         let text = POLICY.replace("variables.twice <= 10", "object.spec.missing == 1");
-        assert_eq!(load(&text).0.check_object(&deployment("", "replicas: 1")).len(), 1);
-        let ignored = text.replace("spec:\n  matchConstraints", "spec:\n  failurePolicy: Ignore\n  matchConstraints");
-        assert!(load(&ignored).0.check_object(&deployment("", "replicas: 1")).is_empty());
+        assert_eq!(
+            load(&text)
+                .0
+                .check_object(&deployment("", "replicas: 1"))
+                .len(),
+            1
+        );
+        let ignored = text.replace(
+            "spec:\n  matchConstraints",
+            "spec:\n  failurePolicy: Ignore\n  matchConstraints",
+        );
+        assert!(
+            load(&ignored)
+                .0
+                .check_object(&deployment("", "replicas: 1"))
+                .is_empty()
+        );
     }
 
     #[test]
     fn names_that_there_are_not_are_reported() {
         let (_, found) = load(&POLICY.replace("variables.twice <=", "variables.twise <="));
-        assert!(found.iter().any(|m| m.contains("did you mean `twice`?")), "{found:?}");
-        let (_, found) = load(&POLICY.replace("variables.twice <= 10", "authorizer.path('/').check('get').allowed()"));
-        assert!(found.iter().any(|m| m.contains("there is none")), "{found:?}");
+        assert!(
+            found.iter().any(|m| m.contains("did you mean `twice`?")),
+            "{found:?}"
+        );
+        let (_, found) = load(&POLICY.replace(
+            "variables.twice <= 10",
+            "authorizer.path('/').check('get').allowed()",
+        ));
+        assert!(
+            found.iter().any(|m| m.contains("there is none")),
+            "{found:?}"
+        );
         // Variables that double each other would be too large.
-        let doubling: String = (0..40).map(|i| format!("    - {{name: v{}, expression: 'variables.v{i} + variables.v{i}'}}\n", i + 1)).collect();
-        let text = POLICY.replace("  validations:", &format!("    - {{name: v0, expression: '1'}}\n{doubling}  validations:"));
+        let doubling: String = (0..40)
+            .map(|i| {
+                format!(
+                    "    - {{name: v{}, expression: 'variables.v{i} + variables.v{i}'}}\n",
+                    i + 1
+                )
+            })
+            .collect();
+        let text = POLICY.replace(
+            "  validations:",
+            &format!("    - {{name: v0, expression: '1'}}\n{doubling}  validations:"),
+        );
         let (_, found) = load(&text);
         assert!(found.iter().any(|m| m.contains("too large")), "{found:?}");
     }
@@ -464,15 +683,36 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
     #[test]
     fn params_are_the_object_that_the_binding_names() {
         let text = POLICY
-            .replace("spec:\n  matchConstraints", "spec:\n  paramKind: {apiVersion: v1, kind: ConfigMap}\n  matchConstraints")
-            .replace("variables.twice <= 10", "variables.twice <= int(params.data.most)");
+            .replace(
+                "spec:\n  matchConstraints",
+                "spec:\n  paramKind: {apiVersion: v1, kind: ConfigMap}\n  matchConstraints",
+            )
+            .replace(
+                "variables.twice <= 10",
+                "variables.twice <= int(params.data.most)",
+            );
         // Nobody gives them.
         let (rules, found) = load(&text);
-        assert!(rules.is_empty() && found.iter().any(|m| m.contains("rules.parameters.few-replicas-example-com")), "{found:?}");
-        let bound = text.replace("{policyName: few.replicas.example.com,", "{policyName: few.replicas.example.com, paramRef: {name: most},");
-        let (rules, found) = load(&format!("{bound}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: most}}\ndata: {{most: '4'}}\n"));
+        assert!(
+            rules.is_empty()
+                && found
+                    .iter()
+                    .any(|m| m.contains("rules.parameters.few-replicas-example-com")),
+            "{found:?}"
+        );
+        let bound = text.replace(
+            "{policyName: few.replicas.example.com,",
+            "{policyName: few.replicas.example.com, paramRef: {name: most},",
+        );
+        let (rules, found) = load(&format!(
+            "{bound}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: most}}\ndata: {{most: '4'}}\n"
+        ));
         assert!(found.is_empty(), "{found:?}");
         assert_eq!(rules.check_object(&deployment("", "replicas: 3")).len(), 1);
-        assert!(rules.check_object(&deployment("", "replicas: 2")).is_empty());
+        assert!(
+            rules
+                .check_object(&deployment("", "replicas: 2"))
+                .is_empty()
+        );
     }
 }

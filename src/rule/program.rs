@@ -29,7 +29,17 @@ pub struct Bindings<'v> {
 }
 
 /// The names that [`Bindings`] binds.
-pub const NAMES: [&str; 9] = ["object", "template", "pod", "container", "unit", "chart", "environments", "params", "item"];
+pub const NAMES: [&str; 9] = [
+    "object",
+    "template",
+    "pod",
+    "container",
+    "unit",
+    "chart",
+    "environments",
+    "params",
+    "item",
+];
 
 impl VariableResolver for Bindings<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
@@ -62,7 +72,8 @@ pub struct CompileError {
 
 static NULL: CelNull = CelNull;
 
-/// Compiles an expression. What it names must exist: CEL itself would only notice when the rule runs.
+/// Compiles an expression. What it names must exist: CEL itself would only notice when the rule
+/// runs.
 pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
     compile_with(text, &NAMES)
 }
@@ -75,27 +86,53 @@ pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError
     let environment = library::environment();
     let program = environment.compile(text).map_err(|errors| {
         let first = errors.errors.into_iter().next();
-        let (message, (line, column)) = first.map_or_else(|| ("does not parse".to_owned(), (1, 1)), |e| (e.msg, e.pos));
-        CompileError { message, offset: offset_of(text, line, column) }
+        let (message, (line, column)) =
+            first.map_or_else(|| ("does not parse".to_owned(), (1, 1)), |e| (e.msg, e.pos));
+        CompileError {
+            message,
+            offset: offset_of(text, line, column),
+        }
     })?;
     let references = program.references();
     let local = locals(program.expression());
     for name in references.variables() {
-        let known =
-            names.contains(&name) || local.iter().any(|l| l == name) || ["math", "sets", "lists", "strings", "ip", "optional"].contains(&name);
-        let a_type = ["int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type"].contains(&name);
+        let known = names.contains(&name)
+            || local.iter().any(|l| l == name)
+            || ["math", "sets", "lists", "strings", "ip", "optional"].contains(&name);
+        let a_type = [
+            "int",
+            "uint",
+            "double",
+            "string",
+            "bool",
+            "bytes",
+            "list",
+            "map",
+            "null_type",
+            "type",
+        ]
+        .contains(&name);
         if !known && !a_type && !name.starts_with(['@', '#']) {
-            let hint = crate::diagnostic::did_you_mean(name, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-            return Err(CompileError { message: format!("nothing is called `{name}`{hint}"), offset: text.find(name).unwrap_or(0) });
+            let hint = crate::diagnostic::did_you_mean(name, names.iter().copied())
+                .map(|n| format!("; did you mean `{n}`?"))
+                .unwrap_or_default();
+            return Err(CompileError {
+                message: format!("nothing is called `{name}`{hint}"),
+                offset: text.find(name).unwrap_or(0),
+            });
         }
     }
     drop(references);
     Ok(program.expression().clone())
 }
 
-/// Parses an expression that [`compile`] accepts (our own rules, as a test proves), many times faster: without ANTLR, without checks.
+/// Parses an expression that [`compile`] accepts (our own rules, as a test proves), many times
+/// faster: without ANTLR, without checks.
 pub fn parse(text: &str) -> Result<IdedExpr, CompileError> {
-    PrattParser::new().enable_optional_syntax(true).parse(text).or_else(|_| compile(text))
+    PrattParser::new()
+        .enable_optional_syntax(true)
+        .parse(text)
+        .or_else(|_| compile(text))
 }
 
 /// The loop variables of an expression's comprehensions.
@@ -113,7 +150,13 @@ fn locals(expression: &cel::IdedExpr) -> Vec<String> {
                 out.push(c.iter_var.clone());
                 out.extend(c.iter_var2.clone());
                 out.push(c.accu_var.clone());
-                stack.extend([&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result]);
+                stack.extend([
+                    &c.iter_range,
+                    &c.accu_init,
+                    &c.loop_cond,
+                    &c.loop_step,
+                    &c.result,
+                ]);
             }
             Expr::List(list) => stack.extend(&list.elements),
             Expr::Select(select) => stack.push(&select.operand),
@@ -127,7 +170,10 @@ fn offset_of(text: &str, line: isize, column: isize) -> usize {
     let line = usize::try_from(line - 1).unwrap_or(0);
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = text.get(start..).unwrap_or("");
-    let within = rest.char_indices().nth(usize::try_from(column).unwrap_or(0)).map_or(rest.len(), |(i, _)| i);
+    let within = rest
+        .char_indices()
+        .nth(usize::try_from(column).unwrap_or(0))
+        .map_or(rest.len(), |(i, _)| i);
     (start + within).min(text.len())
 }
 
@@ -145,7 +191,11 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
     context.set_variable_resolver(bindings);
     let value = Value::resolve_val(expression, &context)?;
     if let Some(denied) = value.downcast_ref::<CelBool>() {
-        return Ok(if *denied.inner() { Verdict::Denied } else { Verdict::Fine });
+        return Ok(if *denied.inner() {
+            Verdict::Denied
+        } else {
+            Verdict::Fine
+        });
     }
     if value.get_type().name() == "list"
         && let Some(list) = value.as_iterable()
@@ -153,20 +203,27 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
         let mut items = Vec::new();
         let mut list = list.iter();
         while let Some(item) = list.next() {
-            // Items outlive the evaluation; what a message prints of them is a scalar or a map of scalars.
-            let owned = Value::try_from(item).unwrap_or_else(|_| Value::String(display(item).into()));
+            // Items outlive the evaluation; what a message prints of them is a scalar or a map of
+            // scalars.
+            let owned =
+                Value::try_from(item).unwrap_or_else(|_| Value::String(display(item).into()));
             items.push(<Box<dyn Val>>::try_from(owned)?);
         }
         return Ok(Verdict::Items(items));
     }
-    Err(ExecutionError::UnexpectedType { got: value.get_type().name().to_owned(), want: "bool or list".to_owned() })
+    Err(ExecutionError::UnexpectedType {
+        got: value.get_type().name().to_owned(),
+        want: "bool or list".to_owned(),
+    })
 }
 
 /// What an expression says, as a person reads it; none where it cannot be evaluated.
 pub fn said(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(bindings);
-    Value::resolve_val(expression, &context).ok().map(|value| display(value.as_ref()))
+    Value::resolve_val(expression, &context)
+        .ok()
+        .map(|value| display(value.as_ref()))
 }
 
 /// A text with `{{ expression }}` in it.
@@ -190,15 +247,23 @@ impl Template {
         Template::with(text, parse).unwrap_or(Template(Vec::new()))
     }
 
-    fn with(text: &str, compile: fn(&str) -> Result<IdedExpr, CompileError>) -> Result<Template, CompileError> {
+    fn with(
+        text: &str,
+        compile: fn(&str) -> Result<IdedExpr, CompileError>,
+    ) -> Result<Template, CompileError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
-            let Some((expression, tail)) = after.split_once("}}") else { break };
+            let Some((expression, tail)) = after.split_once("}}") else {
+                break;
+            };
             parts.push(Part::Text(before.to_owned()));
             let offset = text.len() - after.len();
             let leading = expression.len() - expression.trim_start().len();
-            let program = compile(expression.trim()).map_err(|e| CompileError { offset: offset + leading + e.offset, ..e })?;
+            let program = compile(expression.trim()).map_err(|e| CompileError {
+                offset: offset + leading + e.offset,
+                ..e
+            })?;
             parts.push(Part::Expression(program));
             rest = tail;
         }
@@ -217,7 +282,11 @@ impl Template {
                 Part::Expression(expression) => match Value::resolve_val(expression, &context) {
                     Ok(value) => {
                         let shown = display(value.as_ref());
-                        out.push_str(if shown.is_empty() { "(unnamed)" } else { &shown });
+                        out.push_str(if shown.is_empty() {
+                            "(unnamed)"
+                        } else {
+                            &shown
+                        });
                     }
                     Err(_) => out.push_str("(unnamed)"),
                 },

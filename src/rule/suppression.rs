@@ -1,5 +1,6 @@
-//! Suppressions on objects: our annotation, and those of other linters, whose rules are mapped through the aliases. Both the object's
-//! metadata and the pod template's count. (Comments in templates and values files are read where findings are settled.)
+//! Suppressions on objects: our annotation, and those of other linters, whose rules are mapped
+//! through the aliases. Both the object's metadata and the pod template's count. (Comments in
+//! templates and values files are read where findings are settled.)
 //!
 //! | annotation | meaning |
 //! |---|---|
@@ -30,8 +31,12 @@ impl Suppression {
     pub fn covers(&self, rule: &str) -> bool {
         let definition = EMBEDDED.iter().find(|d| d.id == rule);
         match (self.rules.as_slice(), self.peer) {
-            ([], Some(peer)) => definition.is_some_and(|d| d.aliases.iter().any(|(p, _)| p == peer)),
-            (names, _) => names.iter().any(|n| n == rule || definition.is_some_and(|d| selects(n, d))),
+            ([], Some(peer)) => {
+                definition.is_some_and(|d| d.aliases.iter().any(|(p, _)| p == peer))
+            }
+            (names, _) => names
+                .iter()
+                .any(|n| n == rule || definition.is_some_and(|d| selects(n, d))),
         }
     }
 }
@@ -39,7 +44,11 @@ impl Suppression {
 /// The ids of our rules behind a peer's.
 fn behind(peer: &str, name: &str) -> Vec<String> {
     let has = |names: &super::definition::List| names.iter().any(|n| n.eq_ignore_ascii_case(name));
-    EMBEDDED.iter().filter(|d| d.aliases.iter().any(|(p, names)| p == peer && has(names))).map(|d| d.id.to_string()).collect()
+    EMBEDDED
+        .iter()
+        .filter(|d| d.aliases.iter().any(|(p, names)| p == peer && has(names)))
+        .map(|d| d.id.to_string())
+        .collect()
 }
 
 /// The suppressions written on an object and on its pod template.
@@ -50,38 +59,65 @@ pub fn of(object: &Object) -> Vec<Suppression> {
     }
     let mut out = Vec::new();
     for place in places {
-        let Some(annotations) = place.get(&object.root) else { continue };
+        let Some(annotations) = place.get(&object.root) else {
+            continue;
+        };
         for entry in annotations.entries() {
             let value = entry.value.as_str().map(str::trim);
             let text = value.unwrap_or("");
-            let yes = value.is_none_or(|v| v.eq_ignore_ascii_case("true")) && entry.value.as_bool() != Some(false);
+            let yes = value.is_none_or(|v| v.eq_ignore_ascii_case("true"))
+                && entry.value.as_bool() != Some(false);
             let mut add = |rules: Vec<String>, peer: Option<&'static str>, reason: Option<&str>| {
-                let reason = reason.map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned);
-                out.push(Suppression { rules, peer, reason, path: place.key(&entry.key) });
+                let reason = reason
+                    .map(str::trim)
+                    .filter(|r| !r.is_empty())
+                    .map(str::to_owned);
+                out.push(Suppression {
+                    rules,
+                    peer,
+                    reason,
+                    path: place.key(&entry.key),
+                });
             };
             match &*entry.key {
                 "thebot-lint.io/ignore" => {
-                    let reason = annotations.get("thebot-lint.io/ignore-reason").and_then(Node::as_str);
+                    let reason = annotations
+                        .get("thebot-lint.io/ignore-reason")
+                        .and_then(Node::as_str);
                     add(names(text), None, reason);
                 }
                 "kube-linter.io/ignore-all" => add(Vec::new(), Some("kube-linter"), Some(text)),
                 "polaris.fairwinds.com/exempt" if yes => add(Vec::new(), Some("polaris"), None),
                 "kube-score/ignore" if text == "*" => add(Vec::new(), Some("kube-score"), None),
-                "kube-score/ignore" => match names(text).iter().flat_map(|n| behind("kube-score", n)).collect::<Vec<_>>() {
+                "kube-score/ignore" => match names(text)
+                    .iter()
+                    .flat_map(|n| behind("kube-score", n))
+                    .collect::<Vec<_>>()
+                {
                     rules if rules.is_empty() => {}
                     rules => add(rules, Some("kube-score"), None),
                 },
                 key => {
-                    let (peer, name, reason) = if let Some(check) = key.strip_prefix("ignore-check.kube-linter.io/") {
-                        ("kube-linter", check, Some(text))
-                    } else if let Some(check) = key.strip_prefix("polaris.fairwinds.com/").and_then(|k| k.strip_suffix("-exempt")).filter(|_| yes) {
-                        ("polaris", check, None)
-                    } else if key.strip_prefix("checkov.io/skip").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) {
-                        let (check, reason) = text.split_once('=').map_or((text, None), |(c, r)| (c, Some(r)));
-                        ("checkov", check.trim(), reason)
-                    } else {
-                        continue;
-                    };
+                    let (peer, name, reason) =
+                        if let Some(check) = key.strip_prefix("ignore-check.kube-linter.io/") {
+                            ("kube-linter", check, Some(text))
+                        } else if let Some(check) = key
+                            .strip_prefix("polaris.fairwinds.com/")
+                            .and_then(|k| k.strip_suffix("-exempt"))
+                            .filter(|_| yes)
+                        {
+                            ("polaris", check, None)
+                        } else if key
+                            .strip_prefix("checkov.io/skip")
+                            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+                        {
+                            let (check, reason) = text
+                                .split_once('=')
+                                .map_or((text, None), |(c, r)| (c, Some(r)));
+                            ("checkov", check.trim(), reason)
+                        } else {
+                            continue;
+                        };
                     let rules = behind(peer, name);
                     if !rules.is_empty() {
                         add(rules, Some(peer), reason);
@@ -96,7 +132,11 @@ pub fn of(object: &Object) -> Vec<Suppression> {
 }
 
 fn names(text: &str) -> Vec<String> {
-    text.split([',', '\n']).map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()
+    text.split([',', '\n'])
+        .map(str::trim)
+        .filter(|n| !n.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -127,8 +167,9 @@ mod tests {
 
     #[test]
     fn all_of_one_linter() {
-        let object =
-            object_of("apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n");
+        let object = object_of(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n",
+        );
         let all = of(&object);
         assert!(all[0].covers("run-as-root") && !all[0].covers("seccomp-profile-missing"));
     }

@@ -24,32 +24,61 @@ pub struct Environment<'o> {
 
 /// A label selector's verdict on labels.
 pub fn selects(selector: &Node, labels: &[Entry]) -> bool {
-    let value = |key: &str| labels.iter().rev().find(|e| &*e.key == key).map(|e| scalar(&e.value));
-    let matches = selector.get("matchLabels").map_or(&[][..], |n| n.entries()).iter().all(|e| value(&e.key) == Some(scalar(&e.value)));
+    let value = |key: &str| {
+        labels
+            .iter()
+            .rev()
+            .find(|e| &*e.key == key)
+            .map(|e| scalar(&e.value))
+    };
+    let matches = selector
+        .get("matchLabels")
+        .map_or(&[][..], |n| n.entries())
+        .iter()
+        .all(|e| value(&e.key) == Some(scalar(&e.value)));
     matches
-        && selector.get("matchExpressions").map_or(&[][..], |n| n.items()).iter().all(|expression| {
-            let key = expression.get("key").and_then(Node::as_str).unwrap_or("");
-            let one_of = |v: &String| expression.get("values").map_or(&[][..], |n| n.items()).iter().any(|n| scalar(n) == *v);
-            let found = value(key);
-            match expression.get("operator").and_then(Node::as_str) {
-                Some("In") => found.is_some_and(|v| one_of(&v)),
-                Some("NotIn") => !found.is_some_and(|v| one_of(&v)),
-                Some("Exists") => found.is_some(),
-                Some("DoesNotExist") => found.is_none(),
-                _ => false,
-            }
-        })
+        && selector
+            .get("matchExpressions")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .all(|expression| {
+                let key = expression.get("key").and_then(Node::as_str).unwrap_or("");
+                let one_of = |v: &String| {
+                    expression
+                        .get("values")
+                        .map_or(&[][..], |n| n.items())
+                        .iter()
+                        .any(|n| scalar(n) == *v)
+                };
+                let found = value(key);
+                match expression.get("operator").and_then(Node::as_str) {
+                    Some("In") => found.is_some_and(|v| one_of(&v)),
+                    Some("NotIn") => !found.is_some_and(|v| one_of(&v)),
+                    Some("Exists") => found.is_some(),
+                    Some("DoesNotExist") => found.is_none(),
+                    _ => false,
+                }
+            })
 }
 
-/// Whether a label selector is absent or names nothing (which then selects everything, or nothing, as its owner says).
+/// Whether a label selector is absent or names nothing (which then selects everything, or nothing,
+/// as its owner says).
 pub fn is_empty_selector(selector: &Node) -> bool {
-    let empty = |key: &str| selector.get(key).is_none_or(|n| n.entries().is_empty() && n.items().is_empty());
+    let empty = |key: &str| {
+        selector
+            .get(key)
+            .is_none_or(|n| n.entries().is_empty() && n.items().is_empty())
+    };
     empty("matchLabels") && empty("matchExpressions")
 }
 
 /// The verdict of a plain map of labels (a Service's selector).
 pub fn map_selects(selector: &Node, labels: &[Entry]) -> bool {
-    selector.entries().iter().all(|e| labels.iter().any(|l| l.key == e.key && scalar(&l.value) == scalar(&e.value)))
+    selector.entries().iter().all(|e| {
+        labels
+            .iter()
+            .any(|l| l.key == e.key && scalar(&l.value) == scalar(&e.value))
+    })
 }
 
 /// A scalar as text; labels that YAML reads as numbers are the kubernetes rules' business.
@@ -75,36 +104,63 @@ pub fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
     get(node, path)?.as_str()
 }
 
-/// The namespace that an object ends up in, as far as the manifest says; objects that name none share the release's.
+/// The namespace that an object ends up in, as far as the manifest says; objects that name none
+/// share the release's.
 pub fn namespace(object: &Object) -> &str {
     object.identity.namespace.as_deref().unwrap_or("")
 }
 
 impl<'o> Unit<'o> {
     pub fn new(objects: &'o [Object]) -> Unit<'o> {
-        let workloads = objects.iter().enumerate().filter_map(|(i, o)| pod::pod(o).map(|p| (i, p))).collect();
+        let workloads = objects
+            .iter()
+            .enumerate()
+            .filter_map(|(i, o)| pod::pod(o).map(|p| (i, p)))
+            .collect();
         let mut by_kind: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-        objects.iter().enumerate().for_each(|(i, o)| by_kind.entry(&o.identity.kind).or_default().push(i));
-        Unit { objects, workloads, by_kind }
+        objects
+            .iter()
+            .enumerate()
+            .for_each(|(i, o)| by_kind.entry(&o.identity.kind).or_default().push(i));
+        Unit {
+            objects,
+            workloads,
+            by_kind,
+        }
     }
 
     /// Objects of a kind with their index, whatever their apiVersion.
-    pub fn of_kind<'u>(&'u self, kind: &'u str) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
-        self.by_kind.get(kind).into_iter().flatten().map(|&i| (i, &self.objects[i]))
+    pub fn of_kind<'u>(
+        &'u self,
+        kind: &'u str,
+    ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+        self.by_kind
+            .get(kind)
+            .into_iter()
+            .flatten()
+            .map(|&i| (i, &self.objects[i]))
     }
 
     /// An object by kind and name in a namespace.
     pub fn find(&self, kind: &str, namespace_of: &str, name: &str) -> Option<(usize, &'o Object)> {
-        self.of_kind(kind).find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
+        self.of_kind(kind)
+            .find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
     }
 
     /// The pods in a namespace.
-    pub fn pods_in<'u>(&'u self, namespace_of: &'u str) -> impl Iterator<Item = (usize, &'o Object, &'u Pod<'o>)> {
-        self.workloads.iter().map(|(i, p)| (*i, &self.objects[*i], p)).filter(move |(_, o, _)| same_namespace(namespace(o), namespace_of))
+    pub fn pods_in<'u>(
+        &'u self,
+        namespace_of: &'u str,
+    ) -> impl Iterator<Item = (usize, &'o Object, &'u Pod<'o>)> {
+        self.workloads
+            .iter()
+            .map(|(i, p)| (*i, &self.objects[*i], p))
+            .filter(move |(_, o, _)| same_namespace(namespace(o), namespace_of))
     }
 }
 
-/// Whether two objects may be in one namespace: where one names none, it goes where the release goes, which the other may name.
+/// Whether two objects may be in one namespace: where one names none, it goes where the release
+/// goes, which the other may name.
 pub fn same_namespace(a: &str, b: &str) -> bool {
     let default = |n: &str| n.is_empty() || n == "default";
     a == b || (default(a) && default(b))

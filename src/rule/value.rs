@@ -1,12 +1,17 @@
 //! YAML nodes as CEL values, without copying text.
 //!
-//! A tree is built once for an object and lent to every rule. Integers are CEL `int`s (never `uint`, with which `x + 1` would fail),
-//! and keys whose value is null are left out, as the API server does: `has(pod.securityContext)` is false for `securityContext:`.
+//! A tree is built once for an object and lent to every rule. Integers are CEL `int`s (never
+//! `uint`, with which `x + 1` would fail), and keys whose value is null are left out, as the API
+//! server does: `has(pod.securityContext)` is false for `securityContext:`.
 
 use crate::yaml::{Data, Node};
 use cel::ExecutionError;
-use cel::common::traits::{Adder, Container, Indexer, Iterable, Iterator as ValIterator, Sizer, Zeroer};
-use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelNull, CelString, CelUInt, LIST_TYPE, MAP_TYPE, Type};
+use cel::common::traits::{
+    Adder, Container, Indexer, Iterable, Iterator as ValIterator, Sizer, Zeroer,
+};
+use cel::common::types::{
+    CelBool, CelDouble, CelInt, CelList, CelNull, CelString, CelUInt, LIST_TYPE, MAP_TYPE, Type,
+};
 use cel::common::value::{CowVal, Val};
 use std::sync::Arc;
 
@@ -31,8 +36,10 @@ fn build(node: &Node, depth: usize) -> Box<dyn Val + '_> {
         Data::Map(entries) => {
             let mut out: Vec<(CelString, Box<dyn Val>)> = Vec::with_capacity(entries.len());
             for (i, entry) in entries.iter().enumerate() {
-                // Of keys that stand twice the last one wins; a map with many keys is data, where nobody writes twins.
-                let overridden = entries.len() <= 64 && entries[i + 1..].iter().any(|e| e.key == entry.key);
+                // Of keys that stand twice the last one wins; a map with many keys is data, where
+                // nobody writes twins.
+                let overridden =
+                    entries.len() <= 64 && entries[i + 1..].iter().any(|e| e.key == entry.key);
                 if !entry.value.is_null() && !overridden {
                     out.push((CelString::from(&*entry.key), build(&entry.value, depth + 1)));
                 }
@@ -54,7 +61,11 @@ pub fn from_json(value: &serde_json::Value) -> Box<dyn Val> {
         },
         Value::String(s) => Box::new(CelString::from(s.clone())),
         Value::Array(items) => Box::new(ListVal(items.iter().map(from_json).collect())),
-        Value::Object(map) => Box::new(MapVal(map.iter().map(|(k, v)| (CelString::from(k.clone()), from_json(v))).collect())),
+        Value::Object(map) => Box::new(MapVal(
+            map.iter()
+                .map(|(k, v)| (CelString::from(k.clone()), from_json(v)))
+                .collect(),
+        )),
     }
 }
 
@@ -64,8 +75,15 @@ pub fn list<'v>(items: impl IntoIterator<Item = Box<dyn Val + 'v>>) -> Box<dyn V
 }
 
 /// A map with constant keys.
-pub fn map<'v>(entries: impl IntoIterator<Item = (&'v str, Box<dyn Val + 'v>)>) -> Box<dyn Val + 'v> {
-    Box::new(MapVal(entries.into_iter().map(|(k, v)| (CelString::from(k), v)).collect()))
+pub fn map<'v>(
+    entries: impl IntoIterator<Item = (&'v str, Box<dyn Val + 'v>)>,
+) -> Box<dyn Val + 'v> {
+    Box::new(MapVal(
+        entries
+            .into_iter()
+            .map(|(k, v)| (CelString::from(k), v))
+            .collect(),
+    ))
 }
 
 /// A CEL value as a person reads it in a message.
@@ -109,7 +127,10 @@ struct MapVal<'v>(Arc<[(CelString<'v>, Box<dyn Val + 'v>)]>);
 impl<'v> MapVal<'v> {
     fn find(&self, key: &dyn Val) -> Option<&(dyn Val + 'v)> {
         let key = key.downcast_ref::<CelString>()?;
-        self.0.iter().find(|(k, _)| k.inner() == key.inner()).map(|(_, v)| v.as_ref())
+        self.0
+            .iter()
+            .find(|(k, _)| k.inner() == key.inner())
+            .map(|(_, v)| v.as_ref())
     }
 }
 
@@ -143,8 +164,14 @@ impl Val for MapVal<'_> {
     }
     fn equals(&self, other: &dyn Val) -> bool {
         other.get_type().name() == "map"
-            && other.as_sizer().is_some_and(|s| *s.size().inner() == self.0.len() as i64)
-            && other.as_indexer().is_some_and(|other| self.0.iter().all(|(k, v)| other.get(k).is_ok_and(|o| v.equals(o.as_ref()))))
+            && other
+                .as_sizer()
+                .is_some_and(|s| *s.size().inner() == self.0.len() as i64)
+            && other.as_indexer().is_some_and(|other| {
+                self.0
+                    .iter()
+                    .all(|(k, v)| other.get(k).is_ok_and(|o| v.equals(o.as_ref())))
+            })
     }
     fn clone_as_boxed<'w>(&self) -> Box<dyn Val + 'w>
     where
@@ -165,7 +192,9 @@ impl Indexer for MapVal<'_> {
     where
         Self: 'w,
     {
-        self.find(key).map(CowVal::Borrowed).ok_or_else(|| ExecutionError::no_such_key(&display(key)))
+        self.find(key)
+            .map(CowVal::Borrowed)
+            .ok_or_else(|| ExecutionError::no_such_key(&display(key)))
     }
     fn steal<'w>(self: Box<Self>, key: &dyn Val) -> Result<Box<dyn Val + 'w>, ExecutionError>
     where
@@ -246,9 +275,14 @@ impl Val for ListVal<'_> {
         if other.get_type().name() != "list" {
             return false;
         }
-        let Some(other) = other.as_iterable() else { return false };
+        let Some(other) = other.as_iterable() else {
+            return false;
+        };
         let mut other = other.iter();
-        self.0.iter().all(|item| other.next().is_some_and(|o| item.equals(o))) && other.next().is_none()
+        self.0
+            .iter()
+            .all(|item| other.next().is_some_and(|o| item.equals(o)))
+            && other.next().is_none()
     }
     fn clone_as_boxed<'w>(&self) -> Box<dyn Val + 'w>
     where
@@ -264,7 +298,10 @@ impl Adder for ListVal<'_> {
         Self: 'w,
     {
         let Some(rhs) = rhs.as_iterable() else {
-            return Err(ExecutionError::no_such_overload("_+_", vec!["list".into(), rhs.get_type().name().into()]));
+            return Err(ExecutionError::no_such_overload(
+                "_+_",
+                vec!["list".into(), rhs.get_type().name().into()],
+            ));
         };
         let mut out: Vec<Box<dyn Val + 'w>> = self.0.iter().map(|v| v.clone_as_boxed()).collect();
         let mut rhs = rhs.iter();
@@ -287,7 +324,10 @@ impl Indexer for ListVal<'_> {
         Self: 'w,
     {
         let Some(i) = index.downcast_ref::<CelInt>() else {
-            return Err(ExecutionError::UnexpectedType { got: index.get_type().name().to_owned(), want: "int".to_owned() });
+            return Err(ExecutionError::UnexpectedType {
+                got: index.get_type().name().to_owned(),
+                want: "int".to_owned(),
+            });
         };
         usize::try_from(*i.inner())
             .ok()

@@ -52,7 +52,10 @@ impl Object for Struct {
         if self.is_pointer { "ptr" } else { "struct" }
     }
     fn field(&self, name: &str) -> Option<Value> {
-        self.fields.iter().find(|f| f.0 == name).map(|f| f.3.clone())
+        self.fields
+            .iter()
+            .find(|f| f.0 == name)
+            .map(|f| f.3.clone())
     }
     fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
         (self.printed.is_some() && matches!(method, "String" | "GitVersion")).then_some(&[])
@@ -66,9 +69,17 @@ impl Object for Struct {
         if let Some(printed) = &self.printed {
             return printed.clone().into_bytes();
         }
-        let mut out = if self.is_pointer { b"&{".to_vec() } else { b"{".to_vec() };
+        let mut out = if self.is_pointer {
+            b"&{".to_vec()
+        } else {
+            b"{".to_vec()
+        };
         // Of `.Chart` all but the last are the fields of a struct within it.
-        let embedded = if self.go_type == CHART { self.fields.len() - 1 } else { 0 };
+        let embedded = if self.go_type == CHART {
+            self.fields.len() - 1
+        } else {
+            0
+        };
         if embedded > 0 {
             out.push(b'{');
         }
@@ -79,7 +90,11 @@ impl Object for Struct {
             if i > 0 {
                 out.push(b' ');
             }
-            if let Ok(Value { kind: Kind::Str(text), .. }) = print::print(&field.3, MAX_PRINTED) {
+            if let Ok(Value {
+                kind: Kind::Str(text),
+                ..
+            }) = print::print(&field.3, MAX_PRINTED)
+            {
                 out.extend_from_slice(&text.bytes);
             }
         }
@@ -94,8 +109,15 @@ impl Object for Struct {
         Some(Value::map(map))
     }
     fn json_fields(&self) -> Option<Vec<(&str, Value)>> {
-        let written = self.fields.iter().filter(|(_, _, omit_empty, value)| !(*omit_empty && is_empty(value)));
-        Some(written.map(|(_, name, _, value)| (*name, value.clone())).collect())
+        let written = self
+            .fields
+            .iter()
+            .filter(|(_, _, omit_empty, value)| !(*omit_empty && is_empty(value)));
+        Some(
+            written
+                .map(|(_, name, _, value)| (*name, value.clone()))
+                .collect(),
+        )
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self
@@ -121,7 +143,9 @@ impl Object for VersionSet {
             return None;
         }
         let asked = arguments.first().and_then(Value::as_text)?;
-        Some(Ok(Value::bool(self.0.iter().any(|v| v.as_bytes() == &*asked.bytes))))
+        Some(Ok(Value::bool(
+            self.0.iter().any(|v| v.as_bytes() == &*asked.bytes),
+        )))
     }
     fn print(&self) -> Vec<u8> {
         format!("[{}]", self.0.join(" ")).into_bytes()
@@ -143,7 +167,12 @@ pub fn capabilities(capabilities: &Capabilities) -> Value {
     let kube = Struct {
         go_type: "chartutil.KubeVersion",
         fields: vec![
-            ("Version", "Version", false, Value::str(&capabilities.version)),
+            (
+                "Version",
+                "Version",
+                false,
+                Value::str(&capabilities.version),
+            ),
             ("Major", "Major", false, Value::str(&capabilities.major)),
             ("Minor", "Minor", false, Value::str(&capabilities.minor)),
         ],
@@ -153,10 +182,30 @@ pub fn capabilities(capabilities: &Capabilities) -> Value {
     let helm = Struct {
         go_type: "version.BuildInfo",
         fields: vec![
-            ("Version", "version", true, Value::str(&capabilities.helm.version)),
-            ("GitCommit", "git_commit", true, Value::str(&capabilities.helm.git_commit)),
-            ("GitTreeState", "git_tree_state", true, Value::str(&capabilities.helm.git_tree_state)),
-            ("GoVersion", "go_version", true, Value::str(&capabilities.helm.go_version)),
+            (
+                "Version",
+                "version",
+                true,
+                Value::str(&capabilities.helm.version),
+            ),
+            (
+                "GitCommit",
+                "git_commit",
+                true,
+                Value::str(&capabilities.helm.git_commit),
+            ),
+            (
+                "GitTreeState",
+                "git_tree_state",
+                true,
+                Value::str(&capabilities.helm.git_tree_state),
+            ),
+            (
+                "GoVersion",
+                "go_version",
+                true,
+                Value::str(&capabilities.helm.go_version),
+            ),
         ],
         printed: None,
         is_pointer: false,
@@ -166,7 +215,12 @@ pub fn capabilities(capabilities: &Capabilities) -> Value {
         go_type: "*chartutil.Capabilities",
         fields: vec![
             ("KubeVersion", "KubeVersion", false, kube.into_value()),
-            ("APIVersions", "APIVersions", false, Kind::Object(Rc::new(versions)).into()),
+            (
+                "APIVersions",
+                "APIVersions",
+                false,
+                Kind::Object(Rc::new(versions)).into(),
+            ),
             ("HelmVersion", "HelmVersion", false, helm.into_value()),
         ],
         printed: None,
@@ -195,14 +249,26 @@ pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Ori
     let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
     let field = |name: &str| node.and_then(|n| metadata::value(n, name));
     let text = |text: &str, origin: OriginId| Value::str_from(text, origin);
-    let mut annotations = MapData { go_type: "map[string]string", ..MapData::default() };
+    let mut annotations = MapData {
+        go_type: "map[string]string",
+        ..MapData::default()
+    };
     for (key, value) in &metadata.annotations {
         let entry = field("annotations").and_then(|n| n.entry(key));
         let of_key = entry.map_or(OriginId::NONE, |e| origins.add(Origin::Data(e.key_span)));
-        annotations.insert(key.as_bytes(), of_key, text(value, place(entry.map(|e| &e.value), origins)));
+        annotations.insert(
+            key.as_bytes(),
+            of_key,
+            text(value, place(entry.map(|e| &e.value), origins)),
+        );
     }
     let listed = |i: usize| field("maintainers").and_then(|n| n.items().get(i));
-    let maintainers = metadata.maintainers.iter().enumerate().map(|(i, m)| maintainer(m, listed(i), origins)).collect();
+    let maintainers = metadata
+        .maintainers
+        .iter()
+        .enumerate()
+        .map(|(i, m)| maintainer(m, listed(i), origins))
+        .collect();
     let sources_field = texts(&metadata.sources, field("sources"), origins);
     let keywords = texts(&metadata.keywords, field("keywords"), origins);
     let mut at = |name: &str| place(field(name), origins);
@@ -211,31 +277,90 @@ pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Ori
         ("Name", "name", true, name),
         ("Home", "home", true, text(&metadata.home, at("home"))),
         ("Sources", "sources", true, sources_field),
-        ("Version", "version", true, text(&metadata.version, at("version"))),
-        ("Description", "description", true, text(&metadata.description, at("description"))),
+        (
+            "Version",
+            "version",
+            true,
+            text(&metadata.version, at("version")),
+        ),
+        (
+            "Description",
+            "description",
+            true,
+            text(&metadata.description, at("description")),
+        ),
         ("Keywords", "keywords", true, keywords),
-        ("Maintainers", "maintainers", true, pointers(maintainers, "[]*chart.Maintainer")),
+        (
+            "Maintainers",
+            "maintainers",
+            true,
+            pointers(maintainers, "[]*chart.Maintainer"),
+        ),
         ("Icon", "icon", true, text(&metadata.icon, at("icon"))),
-        ("APIVersion", "apiVersion", true, text(&metadata.api_version, at("apiVersion"))),
-        ("Condition", "condition", true, text(&metadata.condition, at("condition"))),
+        (
+            "APIVersion",
+            "apiVersion",
+            true,
+            text(&metadata.api_version, at("apiVersion")),
+        ),
+        (
+            "Condition",
+            "condition",
+            true,
+            text(&metadata.condition, at("condition")),
+        ),
         ("Tags", "tags", true, text(&metadata.tags, at("tags"))),
-        ("AppVersion", "appVersion", true, text(&metadata.app_version, at("appVersion"))),
-        ("Deprecated", "deprecated", true, Value::bool(metadata.deprecated).with_origin(at("deprecated"))),
+        (
+            "AppVersion",
+            "appVersion",
+            true,
+            text(&metadata.app_version, at("appVersion")),
+        ),
+        (
+            "Deprecated",
+            "deprecated",
+            true,
+            Value::bool(metadata.deprecated).with_origin(at("deprecated")),
+        ),
         ("Annotations", "annotations", true, Value::map(annotations)),
-        ("KubeVersion", "kubeVersion", true, text(&metadata.kube_version, at("kubeVersion"))),
+        (
+            "KubeVersion",
+            "kubeVersion",
+            true,
+            text(&metadata.kube_version, at("kubeVersion")),
+        ),
     ];
     let chart_type = text(&metadata.chart_type, at("type"));
     let mut fields = fields_before;
-    let dependencies: Vec<Value> = release.dependencies(id).into_iter().map(|d| dependency(d, sources, origins)).collect();
-    fields.push(("Dependencies", "dependencies", true, pointers(dependencies, "[]*chart.Dependency")));
+    let dependencies: Vec<Value> = release
+        .dependencies(id)
+        .into_iter()
+        .map(|d| dependency(d, sources, origins))
+        .collect();
+    fields.push((
+        "Dependencies",
+        "dependencies",
+        true,
+        pointers(dependencies, "[]*chart.Dependency"),
+    ));
     fields.push(("Type", "type", true, chart_type));
     fields.push(("IsRoot", "IsRoot", false, Value::bool(release.is_root(id))));
-    Struct { go_type: CHART, fields, printed: None, is_pointer: false }.into_value()
+    Struct {
+        go_type: CHART,
+        fields,
+        printed: None,
+        is_pointer: false,
+    }
+    .into_value()
 }
 
 fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {
     let is_nil = items.is_empty();
-    Kind::List(List { is_nil, ..List::new(items, go_type) }).into()
+    Kind::List(List {
+        is_nil,
+        ..List::new(items, go_type)
+    })
+    .into()
 }
 
 fn place(node: Option<&Node>, origins: &mut Origins) -> OriginId {
@@ -243,45 +368,97 @@ fn place(node: Option<&Node>, origins: &mut Origins) -> OriginId {
 }
 
 fn texts(list: &[String], node: Option<&Node>, origins: &mut Origins) -> Value {
-    let item = |(i, text): (usize, &String)| Value::str_from(text, place(node.and_then(|n| n.items().get(i)), origins));
+    let item = |(i, text): (usize, &String)| {
+        Value::str_from(text, place(node.and_then(|n| n.items().get(i)), origins))
+    };
     let items = list.iter().enumerate().map(item).collect();
-    Value::new(Kind::List(List { is_nil: list.is_empty(), ..List::new(items, "[]string") }), place(node, origins))
+    Value::new(
+        Kind::List(List {
+            is_nil: list.is_empty(),
+            ..List::new(items, "[]string")
+        }),
+        place(node, origins),
+    )
 }
 
 fn maintainer(maintainer: &Maintainer, node: Option<&Node>, origins: &mut Origins) -> Value {
-    let mut text = |text: &str, name| Value::str_from(text, place(node.and_then(|n| metadata::value(n, name)), origins));
+    let mut text = |text: &str, name| {
+        Value::str_from(
+            text,
+            place(node.and_then(|n| metadata::value(n, name)), origins),
+        )
+    };
     let fields = vec![
         ("Name", "name", true, text(&maintainer.name, "name")),
         ("Email", "email", true, text(&maintainer.email, "email")),
         ("URL", "url", true, text(&maintainer.url, "url")),
     ];
-    Struct { go_type: "*chart.Maintainer", fields, printed: None, is_pointer: true }.into_value()
+    Struct {
+        go_type: "*chart.Maintainer",
+        fields,
+        printed: None,
+        is_pointer: true,
+    }
+    .into_value()
 }
 
-fn dependency((declared, name, enabled): (&Dependency, &str, bool), sources: &Sources, origins: &mut Origins) -> Value {
+fn dependency(
+    (declared, name, enabled): (&Dependency, &str, bool),
+    sources: &Sources,
+    origins: &mut Origins,
+) -> Value {
     let origin = origins.add(Origin::Data(declared.span));
     let text = |text: &str| Value::str_from(text, origin);
     let tags = declared.tags.iter().map(|t| text(t)).collect::<Vec<_>>();
-    let imports = declared.import_values.iter().map(|n| import(n, sources, origins)).collect::<Vec<_>>();
+    let imports = declared
+        .import_values
+        .iter()
+        .map(|n| import(n, sources, origins))
+        .collect::<Vec<_>>();
     let fields = vec![
         ("Name", "name", false, text(name)),
         ("Version", "version", true, text(&declared.version)),
-        ("Repository", "repository", false, text(&declared.repository)),
+        (
+            "Repository",
+            "repository",
+            false,
+            text(&declared.repository),
+        ),
         ("Condition", "condition", true, text(&declared.condition)),
         ("Tags", "tags", true, pointers(tags, "[]string")),
         ("Enabled", "enabled", true, Value::bool(enabled)),
-        ("ImportValues", "import-values", true, pointers(imports, "[]interface {}")),
+        (
+            "ImportValues",
+            "import-values",
+            true,
+            pointers(imports, "[]interface {}"),
+        ),
         ("Alias", "alias", true, text(&declared.alias)),
     ];
-    Struct { go_type: "*chart.Dependency", fields, printed: None, is_pointer: true }.into_value()
+    Struct {
+        go_type: "*chart.Dependency",
+        fields,
+        printed: None,
+        is_pointer: true,
+    }
+    .into_value()
 }
 
 /// Helm writes each import back as a pair of child and parent.
 fn import(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
-    let Some(name) = node.as_str() else { return yaml::to_value(node, sources, origins) };
-    let mut map = MapData { go_type: "map[string]string", ..MapData::default() };
+    let Some(name) = node.as_str() else {
+        return yaml::to_value(node, sources, origins);
+    };
+    let mut map = MapData {
+        go_type: "map[string]string",
+        ..MapData::default()
+    };
     let origin = origins.add(Origin::Data(node.span));
-    map.insert(b"child", origin, Value::str_from(format!("exports.{name}"), origin));
+    map.insert(
+        b"child",
+        origin,
+        Value::str_from(format!("exports.{name}"), origin),
+    );
     map.insert(b"parent", origin, Value::str("."));
     Value::map(map)
 }

@@ -1,10 +1,13 @@
-//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's `include` and `tpl`.
+//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's
+//! `include` and `tpl`.
 //!
-//! Go's evaluator works on `reflect.Value`s, which tell three kinds of nothing apart. Here [`Kind::Missing`] is its invalid value (what
-//! a pipeline makes of nil), and [`Kind::Nil`] a nil that sits in an `interface{}` (what a field of a map gives). An [`Operand`] also
-//! remembers whether a value sits in an `interface{}`, as that is the type that error texts name.
+//! Go's evaluator works on `reflect.Value`s, which tell three kinds of nothing apart. Here
+//! [`Kind::Missing`] is its invalid value (what a pipeline makes of nil), and [`Kind::Nil`] a nil
+//! that sits in an `interface{}` (what a field of a map gives). An [`Operand`] also remembers
+//! whether a value sits in an `interface{}`, as that is the type that error texts name.
 //!
-//! The position that errors name is that of the node which was last begun, as in Go ([`Frame::at`]).
+//! The position that errors name is that of the node which was last begun, as in Go
+//! ([`Frame::at`]).
 
 use super::functions::{self, Call, Function, Type};
 use super::parser;
@@ -14,7 +17,10 @@ use super::tree::*;
 use super::{Asked, MOST_STACK, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
 use crate::limits::{Limit, Limits, exceeded};
-use crate::source::{Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId, SourceKind, Span};
+use crate::source::{
+    Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId,
+    SourceKind, Span,
+};
 use crate::threads::stack_address;
 use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
@@ -27,7 +33,8 @@ use std::sync::Arc;
 const MAX_INCLUDES: usize = 1000;
 /// Go's limit of nested `{{template}}`s.
 const MAX_TEMPLATE_DEPTH: usize = 100_000;
-/// Templates nested deeper than this no longer add their own place to what they write (each would once more for every piece below).
+/// Templates nested deeper than this no longer add their own place to what they write (each would
+/// once more for every piece below).
 const MAX_TRACED_DEPTH: usize = 128;
 /// Places kept of the way to an error.
 const MAX_INCLUDES_SHOWN: usize = 64;
@@ -87,7 +94,10 @@ struct Operand {
 
 impl Operand {
     fn plain(value: Value) -> Operand {
-        Operand { boxed: matches!(value.kind, Kind::Nil), value }
+        Operand {
+            boxed: matches!(value.kind, Kind::Nil),
+            value,
+        }
     }
 
     fn boxed(value: Value) -> Operand {
@@ -108,7 +118,11 @@ impl Operand {
     }
 
     fn go_type(&self) -> String {
-        if self.boxed { "interface {}".into() } else { print::go_type(&self.value).into_owned() }
+        if self.boxed {
+            "interface {}".into()
+        } else {
+            print::go_type(&self.value).into_owned()
+        }
     }
 }
 
@@ -148,7 +162,10 @@ impl At<'_> {
             At::Node(Node::Action(node)) => tree[*node].range,
             At::Node(Node::Branch(node)) => tree[*node].pipe.range,
             At::Node(Node::Template(node)) => tree[*node].range,
-            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range { start: self.offset(tree), end: self.offset(tree) },
+            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range {
+                start: self.offset(tree),
+                end: self.offset(tree),
+            },
         }
     }
 
@@ -175,7 +192,12 @@ struct Frame<'s> {
 
 impl<'s> Frame<'s> {
     fn new(template: &'s Template, dot: Operand, template_depth: usize) -> Frame<'s> {
-        Frame { template, variables: smallvec![("$", dot)], at: At::List(&template.body), template_depth }
+        Frame {
+            template,
+            variables: smallvec![("$", dot)],
+            at: At::List(&template.body),
+            template_depth,
+        }
     }
 
     fn span(&self, range: Range) -> Span {
@@ -213,7 +235,12 @@ impl<'s> Frame<'s> {
 
     /// Assigns to the innermost variable of that name. The parser lets `$x = 1` pass without one.
     fn set(&mut self, name: &str, value: Operand) -> Run<()> {
-        match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+        match self
+            .variables
+            .iter_mut()
+            .rev()
+            .find(|(known, _)| *known == name)
+        {
             Some((_, slot)) => *slot = value,
             None => return self.fail(format!("undefined variable: {name}")),
         }
@@ -259,15 +286,23 @@ pub(super) struct Engine<'t> {
     bytes: usize,
     stack_top: usize,
     data: Value,
-    /// By template and data (which is kept, so that its address stays its own): see [`Engine::written_once`].
+    /// By template and data (which is kept, so that its address stays its own): see
+    /// [`Engine::written_once`].
     once: FxHashMap<(usize, usize), (Value, Value)>,
-    /// Counts what templates read of their data that another template, or another version of Kubernetes, would find changed.
+    /// Counts what templates read of their data that another template, or another version of
+    /// Kubernetes, would find changed.
     passing: u64,
 }
 
 impl<'t> Renderer<'t> {
-    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random functions.
-    pub fn new(templates: &'t Templates, render: u32, environment: &str, limits: Limits) -> Renderer<'t> {
+    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random
+    /// functions.
+    pub fn new(
+        templates: &'t Templates,
+        render: u32,
+        environment: &str,
+        limits: Limits,
+    ) -> Renderer<'t> {
         let seed = hash(0, environment.as_bytes());
         Renderer {
             engine: Engine {
@@ -294,12 +329,14 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    /// The origins of this render: values are made with these, before they are given to [`Renderer::execute`].
+    /// The origins of this render: values are made with these, before they are given to
+    /// [`Renderer::execute`].
     pub fn origins(&mut self) -> &mut Origins {
         &mut self.engine.origins
     }
 
-    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has pieces.
+    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has
+    /// pieces.
     ///
     /// # Errors
     /// What Helm prints, and where the culprit stands.
@@ -320,7 +357,8 @@ impl<'t> Renderer<'t> {
                 reason: Reason::Execution,
                 span: Span::new(SourceId::new(0, 0), 0, 0),
                 includes: Vec::new(),
-                help: did_you_mean(name, engine.templates.names()).map(|near| format!("did you mean `{near}`?")),
+                help: did_you_mean(name, engine.templates.names())
+                    .map(|near| format!("did you mean `{near}`?")),
                 holder: None,
             }));
         };
@@ -334,10 +372,15 @@ impl<'t> Renderer<'t> {
     pub fn is_spent(&self) -> Option<Limit> {
         let engine = &self.engine;
         let is_spent = engine.bytes > engine.limits.size(Limit::RenderText);
-        if engine.limits.is_late() { Some(Limit::Timeout) } else { is_spent.then_some(Limit::RenderText) }
+        if engine.limits.is_late() {
+            Some(Limit::Timeout)
+        } else {
+            is_spent.then_some(Limit::RenderText)
+        }
     }
 
-    /// What was asked of `.Capabilities` since the last call, and whether data that templates share was changed since then.
+    /// What was asked of `.Capabilities` since the last call, and whether data that templates share
+    /// was changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         self.engine.recorder.take_asked()
     }
@@ -352,7 +395,12 @@ impl<'t> Renderer<'t> {
 
     /// What the render leaves behind.
     pub fn finish(self) -> (Derived, Record) {
-        let Engine { sources, origins, recorder, .. } = self.engine;
+        let Engine {
+            sources,
+            origins,
+            recorder,
+            ..
+        } = self.engine;
         let record = recorder.finish(&origins);
         (Derived { sources, origins }, record)
     }
@@ -360,16 +408,30 @@ impl<'t> Renderer<'t> {
 
 /// FNV-1a.
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ b as u64).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, &b| {
+        (hash ^ b as u64).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn no_template(name: &str) -> String {
-    format!("template: no template {} associated with template {}", print::quote(name.as_bytes()), print::quote(ROOT_NAME.as_bytes()))
+    format!(
+        "template: no template {} associated with template {}",
+        print::quote(name.as_bytes()),
+        print::quote(ROOT_NAME.as_bytes())
+    )
 }
 
 /// As Helm turns an error of execution into what it prints.
 fn template_error(fault: Fault) -> TemplateError {
-    let Fault { mut message, mut cause, reason, span, mut includes, help, holder } = fault;
+    let Fault {
+        mut message,
+        mut cause,
+        reason,
+        span,
+        mut includes,
+        help,
+        holder,
+    } = fault;
     includes.reverse();
     includes.truncate(MAX_INCLUDES_SHOWN);
     if let (Some(start), Some(end)) = (message.find(WARN_START), message.rfind(WARN_END))
@@ -379,16 +441,29 @@ fn template_error(fault: Fault) -> TemplateError {
         let location = message.split(": ").nth(1).unwrap_or_default();
         message = format!("execution error at ({location}): {warning}");
     }
-    if let Some(inner) = cause.strip_prefix(WARN_START).and_then(|rest| rest.strip_suffix(WARN_END)) {
+    if let Some(inner) = cause
+        .strip_prefix(WARN_START)
+        .and_then(|rest| rest.strip_suffix(WARN_END))
+    {
         cause = inner.to_owned();
     }
-    TemplateError { message, cause, reason, span, includes, help, holder }
+    TemplateError {
+        message,
+        cause,
+        reason,
+        span,
+        includes,
+        help,
+        holder,
+    }
 }
 
 /// Without `<no value>`, which Go writes for nil.
 fn without_no_value(value: Value) -> Value {
     const NO_VALUE: &[u8] = b"<no value>";
-    let Kind::Str(text) = &value.kind else { return value };
+    let Kind::Str(text) = &value.kind else {
+        return value;
+    };
     let mut found = memchr::memmem::find_iter(&text.bytes, NO_VALUE).peekable();
     if found.peek().is_none() {
         return value;
@@ -455,7 +530,11 @@ fn can_be_nil(kind: Type) -> bool {
     match kind {
         Type::Any | Type::Map | Type::List | Type::Strings => true,
         Type::Named(name) => {
-            name == "error" || name == "reflect.Value" || name.starts_with(['*', '[']) || name.starts_with("map[") || name.starts_with("func")
+            name == "error"
+                || name == "reflect.Value"
+                || name.starts_with(['*', '['])
+                || name.starts_with("map[")
+                || name.starts_with("func")
         }
         _ => false,
     }
@@ -463,15 +542,25 @@ fn can_be_nil(kind: Type) -> bool {
 
 fn is_assignable(value: &Value, kind: Type) -> bool {
     match (kind, &value.kind) {
-        (Type::Any, _) | (Type::String, Kind::Str(_)) | (Type::Int, Kind::Int(_)) | (Type::Int64, Kind::Int64(_)) => true,
+        (Type::Any, _)
+        | (Type::String, Kind::Str(_))
+        | (Type::Int, Kind::Int(_))
+        | (Type::Int64, Kind::Int64(_)) => true,
         (Type::Float64, Kind::Float(_)) | (Type::Bool, Kind::Bool(_)) => true,
-        (Type::Map, Kind::Map(map)) => matches!(map.0.borrow().go_type, "map[string]interface {}" | "chartutil.Values"),
+        (Type::Map, Kind::Map(map)) => matches!(
+            map.0.borrow().go_type,
+            "map[string]interface {}" | "chartutil.Values"
+        ),
         (Type::List, Kind::List(list)) => list.go_type == "[]interface {}",
         (Type::Strings, Kind::List(list)) => list.go_type == "[]string",
-        (Type::Named("error"), Kind::Object(object)) => object.go_type().to_ascii_lowercase().contains("error"),
+        (Type::Named("error"), Kind::Object(object)) => {
+            object.go_type().to_ascii_lowercase().contains("error")
+        }
         (Type::Named(name), _) => {
             let go_type = print::go_type(value);
-            name == go_type || go_type.strip_prefix('*') == Some(name) || (name == "[]byte" && go_type == "[]uint8")
+            name == go_type
+                || go_type.strip_prefix('*') == Some(name)
+                || (name == "[]byte" && go_type == "[]uint8")
         }
         _ => false,
     }
@@ -488,11 +577,19 @@ impl Engine<'_> {
         let pieces = match &text.pieces {
             Some(pieces) => pieces.to_vec(),
             None if origin.is_none() => Vec::new(),
-            None => vec![Piece { start: 0, end: text.bytes.len() as u32, origin }],
+            None => vec![Piece {
+                start: 0,
+                end: text.bytes.len() as u32,
+                origin,
+            }],
         };
         let mut pieces = pieces;
         pieces.sort_by_key(|piece| piece.start);
-        self.sources.push(Source::new(name, &text.bytes[..], SourceKind::Derived(pieces)));
+        self.sources.push(Source::new(
+            name,
+            &text.bytes[..],
+            SourceKind::Derived(pieces),
+        ));
         SourceId::new(self.render, self.sources.len() as u32 - 1)
     }
 
@@ -513,14 +610,19 @@ impl Engine<'_> {
             return frame.limit(exceeded(Limit::Timeout, &self.limits), Some(Limit::Timeout));
         }
         if self.steps > self.limits.get(Limit::TemplateSteps) {
-            return frame.limit(exceeded(Limit::TemplateSteps, &self.limits), Some(Limit::TemplateSteps));
+            return frame.limit(
+                exceeded(Limit::TemplateSteps, &self.limits),
+                Some(Limit::TemplateSteps),
+            );
         }
         Ok(())
     }
 
     /// Bytes that may still be made.
     fn room(&self) -> usize {
-        self.limits.size(Limit::RenderText).saturating_sub(self.bytes)
+        self.limits
+            .size(Limit::RenderText)
+            .saturating_sub(self.bytes)
     }
 
     fn check_stack(&self, frame: &Frame) -> Run<()> {
@@ -533,14 +635,20 @@ impl Engine<'_> {
     fn spend(&mut self, frame: &Frame, bytes: usize) -> Run<()> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limits.size(Limit::RenderText) {
-            return frame.limit(exceeded(Limit::RenderText, &self.limits), Some(Limit::RenderText));
+            return frame.limit(
+                exceeded(Limit::RenderText, &self.limits),
+                Some(Limit::RenderText),
+            );
         }
         Ok(())
     }
 
     fn check_output(&self, frame: &Frame, out: &TextBuilder, more: usize) -> Run<()> {
         if out.len() + more > self.limits.size(Limit::TemplateOutput) {
-            return frame.limit(exceeded(Limit::TemplateOutput, &self.limits), Some(Limit::TemplateOutput));
+            return frame.limit(
+                exceeded(Limit::TemplateOutput, &self.limits),
+                Some(Limit::TemplateOutput),
+            );
         }
         Ok(())
     }
@@ -548,7 +656,14 @@ impl Engine<'_> {
     /// What a template writes, `depth` calls of `{{ template }}` deep.
     fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
         let is_file = template.name == template.parsed_as;
-        let mut out = TextBuilder::with_capacity(if is_file { template.tree.text.len() } else { 64 }, !self.origins.are_unwanted());
+        let mut out = TextBuilder::with_capacity(
+            if is_file {
+                template.tree.text.len()
+            } else {
+                64
+            },
+            !self.origins.are_unwanted(),
+        );
         let mut frame = Frame::new(template, dot.clone(), depth);
         let outer = std::mem::take(&mut self.condition);
         let result = self.body(&mut frame, &mut out, &dot);
@@ -556,13 +671,23 @@ impl Engine<'_> {
         result.map(|()| out.finish())
     }
 
-    /// As [`Engine::written`]. What a template made of nothing but the data that all of a chart's templates share, it would make again.
+    /// As [`Engine::written`]. What a template made of nothing but the data that all of a chart's
+    /// templates share, it would make again.
     fn written_once(&mut self, template: &Arc<Template>, dot: Operand, depth: usize) -> Run<Value> {
-        let is_pure = |engine: &Self| engine.scope.is_none() && engine.nesting <= MAX_TRACED_DEPTH && !engine.recorder.has_changed_data();
+        let is_pure = |engine: &Self| {
+            engine.scope.is_none()
+                && engine.nesting <= MAX_TRACED_DEPTH
+                && !engine.recorder.has_changed_data()
+        };
         if !self.is_root(&dot.value) || !is_pure(self) {
             return self.written(template, dot, depth);
         }
-        let key = (Arc::as_ptr(template) as usize, dot.value.as_map().map_or(0, |map| Rc::as_ptr(&map.0) as usize));
+        let key = (
+            Arc::as_ptr(template) as usize,
+            dot.value
+                .as_map()
+                .map_or(0, |map| Rc::as_ptr(&map.0) as usize),
+        );
         if let Some((_, text)) = self.once.get(&key) {
             return Ok(text.clone());
         }
@@ -579,7 +704,8 @@ impl Engine<'_> {
         self.passing += u64::from(self.is_root(value));
     }
 
-    /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the like.
+    /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the
+    /// like.
     fn is_root(&self, value: &Value) -> bool {
         matches!((&value.kind, &self.data.kind), (Kind::Map(map), Kind::Map(root)) if Rc::ptr_eq(&map.0, &root.0))
     }
@@ -593,7 +719,13 @@ impl Engine<'_> {
         result.map(|_| ())
     }
 
-    fn list<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, list: &'s List) -> Run<Flow> {
+    fn list<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        list: &'s List,
+    ) -> Run<Flow> {
         frame.at = At::List(list);
         if let Some(index) = list.index {
             self.recorder.executed(frame.template, index);
@@ -607,7 +739,13 @@ impl Engine<'_> {
         Ok(Flow::On)
     }
 
-    fn node<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, node: &'s Node) -> Run<Flow> {
+    fn node<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        node: &'s Node,
+    ) -> Run<Flow> {
         self.step(frame)?;
         frame.at = At::Node(node);
         match node {
@@ -624,7 +762,9 @@ impl Engine<'_> {
                     self.write_value(frame, out, &value.value, action.range)?;
                 }
             }
-            Node::Branch(branch) => return self.branch(frame, out, dot, &frame.template.tree[*branch]),
+            Node::Branch(branch) => {
+                return self.branch(frame, out, dot, &frame.template.tree[*branch]);
+            }
             Node::Template(call) => {
                 let call = &frame.template.tree[*call];
                 self.recorder.executed(frame.template, call.index);
@@ -632,7 +772,9 @@ impl Engine<'_> {
             }
             Node::Break { .. } => return Ok(Flow::Break),
             Node::Continue { .. } => return Ok(Flow::Continue),
-            Node::Error { error, .. } => return Err(self.parse_fault(frame, &frame.template.tree[*error])),
+            Node::Error { error, .. } => {
+                return Err(self.parse_fault(frame, &frame.template.tree[*error]));
+            }
         }
         Ok(Flow::On)
     }
@@ -641,7 +783,12 @@ impl Engine<'_> {
     fn parse_fault(&self, frame: &Frame, error: &Unparsed) -> Box<Fault> {
         Box::new(Fault {
             message: super::helm_parse_message(&error.message),
-            cause: error.message.splitn(3, ": ").nth(2).unwrap_or(&error.message).to_owned(),
+            cause: error
+                .message
+                .splitn(3, ": ")
+                .nth(2)
+                .unwrap_or(&error.message)
+                .to_owned(),
             reason: Reason::Parse,
             span: frame.span(error.range),
             includes: Vec::new(),
@@ -662,15 +809,28 @@ impl Engine<'_> {
         // A piece for each line, so that each line of the output knows its line of the template.
         while from < text.len() {
             let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
-            let at = frame.span(Range { start: range.start + from as u32, end: range.start + end as u32 });
-            let origin = self.origins.add(Origin::Written { at, content: OriginId::NONE, under: self.condition });
+            let at = frame.span(Range {
+                start: range.start + from as u32,
+                end: range.start + end as u32,
+            });
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: OriginId::NONE,
+                under: self.condition,
+            });
             out.push(&text[from..end], origin);
             from = end;
         }
         Ok(())
     }
 
-    fn write_value(&mut self, frame: &Frame, out: &mut TextBuilder, value: &Value, range: Range) -> Run<()> {
+    fn write_value(
+        &mut self,
+        frame: &Frame,
+        out: &mut TextBuilder,
+        value: &Value,
+        range: Range,
+    ) -> Run<()> {
         let at = frame.span(range);
         let printed;
         let shown = match &value.kind {
@@ -689,7 +849,9 @@ impl Engine<'_> {
                 &printed
             }
         };
-        let Kind::Str(text) = &shown.kind else { return Ok(()) };
+        let Kind::Str(text) = &shown.kind else {
+            return Ok(());
+        };
         self.spend(frame, text.bytes.len())?;
         self.check_output(frame, out, text.bytes.len())?;
         let under = self.condition;
@@ -698,7 +860,11 @@ impl Engine<'_> {
             return Ok(());
         }
         if text.pieces.is_none() {
-            let origin = self.origins.add(Origin::Written { at, content: shown.origin, under });
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: shown.origin,
+                under,
+            });
             out.push(&text.bytes, origin);
             return Ok(());
         }
@@ -707,34 +873,74 @@ impl Engine<'_> {
         let mut last = (OriginId::NONE, OriginId::NONE);
         let mut covered = 0;
         let length = text.bytes.len() as u32;
-        for piece in text.pieces().iter().chain([&Piece { start: length, end: length, origin: OriginId::NONE }]) {
+        for piece in text.pieces().iter().chain([&Piece {
+            start: length,
+            end: length,
+            origin: OriginId::NONE,
+        }]) {
             if piece.start > covered {
-                let origin = *bare.get_or_insert_with(|| self.origins.add(Origin::Written { at, content: OriginId::NONE, under }));
-                out.push_piece(Piece { start: covered + shift, end: piece.start + shift, origin });
+                let origin = *bare.get_or_insert_with(|| {
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: OriginId::NONE,
+                        under,
+                    })
+                });
+                out.push_piece(Piece {
+                    start: covered + shift,
+                    end: piece.start + shift,
+                    origin,
+                });
             }
             covered = covered.max(piece.end);
             if piece.origin.is_none() {
                 continue;
             }
             if last.0 != piece.origin {
-                last = (piece.origin, self.origins.add(Origin::Written { at, content: piece.origin, under }));
+                last = (
+                    piece.origin,
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: piece.origin,
+                        under,
+                    }),
+                );
             }
-            out.push_piece(Piece { start: piece.start + shift, end: piece.end + shift, origin: last.1 });
+            out.push_piece(Piece {
+                start: piece.start + shift,
+                end: piece.end + shift,
+                origin: last.1,
+            });
         }
         Ok(())
     }
 
     /// Runs a part of the template under a further condition.
-    fn under<V>(&mut self, condition: (Span, OriginId, bool), work: impl FnOnce(&mut Self) -> V) -> V {
+    fn under<V>(
+        &mut self,
+        condition: (Span, OriginId, bool),
+        work: impl FnOnce(&mut Self) -> V,
+    ) -> V {
         let outer = self.condition;
         let (at, decided_by, taken) = condition;
-        self.condition = self.origins.add_condition(Condition { at, decided_by, taken, outer });
+        self.condition = self.origins.add_condition(Condition {
+            at,
+            decided_by,
+            taken,
+            outer,
+        });
         let result = work(self);
         self.condition = outer;
         result
     }
 
-    fn branch<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+    fn branch<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
         let variables = frame.variables.len();
         let flow = match branch.kind {
             BranchKind::Range => self.range(frame, out, dot, branch),
@@ -744,14 +950,26 @@ impl Engine<'_> {
         flow
     }
 
-    fn if_or_with<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+    fn if_or_with<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
         let value = self.pipeline(frame, dot, &branch.pipe)?;
         let taken = truth(&value.value);
         let decided_by = value.value.whole_origin(&mut self.origins);
         let condition = (frame.span(branch.pipe.range), decided_by, taken);
         if taken {
-            let dot = if branch.kind == BranchKind::With { &value } else { dot };
-            self.under(condition, |engine| engine.list(frame, out, dot, &branch.body))
+            let dot = if branch.kind == BranchKind::With {
+                &value
+            } else {
+                dot
+            };
+            self.under(condition, |engine| {
+                engine.list(frame, out, dot, &branch.body)
+            })
         } else if let Some(otherwise) = &branch.otherwise {
             self.under(condition, |engine| engine.list(frame, out, dot, otherwise))
         } else {
@@ -759,7 +977,13 @@ impl Engine<'_> {
         }
     }
 
-    fn range<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, branch: &'s Branch) -> Run<Flow> {
+    fn range<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
         let value = self.pipeline(frame, dot, &branch.pipe)?.value;
         let decided_by = value.whole_origin(&mut self.origins);
         self.note_root(&value);
@@ -774,7 +998,15 @@ impl Engine<'_> {
                             Kind::Sized(_, go_type) => Kind::Sized(i.into(), go_type),
                             _ => Kind::Int(i as i64),
                         };
-                        if engine.iteration(frame, out, branch, None, Operand::plain(Value::new(item, value.origin)), mark)? == Flow::Break {
+                        if engine.iteration(
+                            frame,
+                            out,
+                            branch,
+                            None,
+                            Operand::plain(Value::new(item, value.origin)),
+                            mark,
+                        )? == Flow::Break
+                        {
                             break;
                         }
                     }
@@ -786,7 +1018,9 @@ impl Engine<'_> {
         };
         if items.is_empty() {
             return match &branch.otherwise {
-                Some(otherwise) => self.under((span, decided_by, false), |engine| engine.list(frame, out, dot, otherwise)),
+                Some(otherwise) => self.under((span, decided_by, false), |engine| {
+                    engine.list(frame, out, dot, otherwise)
+                }),
                 None => Ok(Flow::On),
             };
         }
@@ -795,7 +1029,9 @@ impl Engine<'_> {
             for (key, item) in items {
                 engine.recorder.read(key.origin);
                 engine.recorder.read_value(&item.value);
-                if engine.iteration(frame, out, branch, Some(Operand::plain(key)), item, mark)? == Flow::Break {
+                if engine.iteration(frame, out, branch, Some(Operand::plain(key)), item, mark)?
+                    == Flow::Break
+                {
                     break;
                 }
             }
@@ -812,7 +1048,9 @@ impl Engine<'_> {
         };
         if let Some(number) = number {
             if branch.pipe.variables.len() > 1 {
-                return frame.fail(format!("can't use {number} to iterate over more than one variable"));
+                return frame.fail(format!(
+                    "can't use {number} to iterate over more than one variable"
+                ));
             }
             return Ok(Items::Count(number));
         }
@@ -824,20 +1062,45 @@ impl Engine<'_> {
             Kind::Nil | Kind::Missing => Ok(Items::Each(Vec::new())),
             Kind::List(list) => {
                 let boxed = holds_interfaces(list.go_type);
-                let item = |(i, item): (usize, &Value)| (Kind::Int(i as i64).into(), Operand { value: item.clone(), boxed });
-                Ok(Items::Each(list.items.iter().enumerate().map(item).collect()))
+                let item = |(i, item): (usize, &Value)| {
+                    (
+                        Kind::Int(i as i64).into(),
+                        Operand {
+                            value: item.clone(),
+                            boxed,
+                        },
+                    )
+                };
+                Ok(Items::Each(
+                    list.items.iter().enumerate().map(item).collect(),
+                ))
             }
             Kind::Map(map) => {
                 let map = map.0.borrow();
                 let boxed = holds_interfaces(map.go_type);
                 let item = |(key, entry): (&Rc<[u8]>, &crate::value::Entry)| {
-                    let key = Value::new(Kind::Str(Text { bytes: key.clone(), pieces: None }), entry.key);
-                    (key, Operand { value: entry.value.clone(), boxed })
+                    let key = Value::new(
+                        Kind::Str(Text {
+                            bytes: key.clone(),
+                            pieces: None,
+                        }),
+                        entry.key,
+                    );
+                    (
+                        key,
+                        Operand {
+                            value: entry.value.clone(),
+                            boxed,
+                        },
+                    )
                 };
                 Ok(Items::Each(map.entries.iter().map(item).collect()))
             }
             _ => {
-                let shown = print::print(value, 10_000).ok().and_then(|text| Some(text.as_text()?.to_str().into_owned())).unwrap_or_default();
+                let shown = print::print(value, 10_000)
+                    .ok()
+                    .and_then(|text| Some(text.as_text()?.to_str().into_owned()))
+                    .unwrap_or_default();
                 frame.fail(format!("range can't iterate over {shown}"))
             }
         }
@@ -875,18 +1138,32 @@ impl Engine<'_> {
         flow
     }
 
-    fn template_call<'s>(&mut self, frame: &mut Frame<'s>, out: &mut TextBuilder, dot: &Operand, call: &'s TemplateCall) -> Run<()> {
+    fn template_call<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        call: &'s TemplateCall,
+    ) -> Run<()> {
         let site = frame.span(call.range);
         let Some(template) = self.find(&call.name) else {
-            let mut fault = frame.fault(format!("template {} not defined", print::quote(call.name.as_bytes())));
+            let mut fault = frame.fault(format!(
+                "template {} not defined",
+                print::quote(call.name.as_bytes())
+            ));
             fault.help = self.near_template(&call.name);
             return Err(fault);
         };
         if frame.template_depth == MAX_TEMPLATE_DEPTH {
-            return frame.fail(format!("exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"));
+            return frame.fail(format!(
+                "exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"
+            ));
         }
         if frame.template_depth >= self.limits.size(Limit::TemplateDepth) {
-            return frame.limit(exceeded(Limit::TemplateDepth, &self.limits), Some(Limit::TemplateDepth));
+            return frame.limit(
+                exceeded(Limit::TemplateDepth, &self.limits),
+                Some(Limit::TemplateDepth),
+            );
         }
         let dot = match &call.pipe {
             Some(pipe) => self.pipeline(frame, dot, pipe)?,
@@ -897,10 +1174,13 @@ impl Engine<'_> {
             self.body(&mut Frame::new(&template, dot.clone(), depth), out, &dot)
         } else {
             // The caller's place is on the way of what the callee writes.
-            self.written_once(&template, dot, depth).and_then(|written| {
-                self.bytes = self.bytes.saturating_sub(written.as_text().map_or(0, |text| text.bytes.len()));
-                self.write_value(frame, out, &written, call.range)
-            })
+            self.written_once(&template, dot, depth)
+                .and_then(|written| {
+                    self.bytes = self
+                        .bytes
+                        .saturating_sub(written.as_text().map_or(0, |text| text.bytes.len()));
+                    self.write_value(frame, out, &written, call.range)
+                })
         };
         result.map_err(|fault| called_from(fault, site))
     }
@@ -909,7 +1189,12 @@ impl Engine<'_> {
         did_you_mean(name, self.templates.names()).map(|near| format!("did you mean `{near}`?"))
     }
 
-    fn pipeline<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, pipe: &'s Pipe) -> Run<Operand> {
+    fn pipeline<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        pipe: &'s Pipe,
+    ) -> Run<Operand> {
         self.check_stack(frame)?;
         frame.at = At::Pipe(pipe);
         if let Some(error) = &pipe.error {
@@ -919,7 +1204,10 @@ impl Engine<'_> {
         for command in &frame.template.tree[pipe.commands] {
             let before = piped.as_ref().map(|(_, range)| *range);
             let value = self.command(frame, dot, command, piped)?.unboxed();
-            piped = Some((value, before.map_or(command.range, |range| range.to(command.range))));
+            piped = Some((
+                value,
+                before.map_or(command.range, |range| range.to(command.range)),
+            ));
         }
         let value = piped.map_or_else(Operand::missing, |(value, _)| value);
         for variable in &frame.template.tree[pipe.variables] {
@@ -933,14 +1221,30 @@ impl Engine<'_> {
         Ok(value)
     }
 
-    fn command<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, command: &'s Command, piped: Piped) -> Run<Operand> {
+    fn command<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        command: &'s Command,
+        piped: Piped,
+    ) -> Run<Operand> {
         self.step(frame)?;
-        let [first, arguments @ ..] = &frame.template.tree[command.arguments] else { return frame.fail("empty command") };
+        let [first, arguments @ ..] = &frame.template.tree[command.arguments] else {
+            return frame.fail("empty command");
+        };
         match &first.kind {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
             ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
-            ExpressionKind::Function(id) => self.function(frame, dot, id.callee(), first, At::Command(command), arguments, piped),
+            ExpressionKind::Function(id) => self.function(
+                frame,
+                dot,
+                id.callee(),
+                first,
+                At::Command(command),
+                arguments,
+                piped,
+            ),
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
                 self.pipeline(frame, dot, &frame.template.tree[*pipe])
@@ -957,7 +1261,13 @@ impl Engine<'_> {
         }
     }
 
-    fn not_a_function(&self, frame: &Frame, first: &Expression, arguments: &[Expression], piped: &Piped) -> Run<()> {
+    fn not_a_function(
+        &self,
+        frame: &Frame,
+        first: &Expression,
+        arguments: &[Expression],
+        piped: &Piped,
+    ) -> Run<()> {
         if arguments.is_empty() && piped.is_none() {
             return Ok(());
         }
@@ -970,37 +1280,86 @@ impl Engine<'_> {
         frame.at = At::Expression(expression);
         let kind = match &expression.kind {
             ExpressionKind::Bool(b) => Kind::Bool(*b),
-            ExpressionKind::Str { .. } => Kind::Str(Text { bytes: expression.text(&frame.template.tree).unwrap_or_default().into(), pieces: None }),
+            ExpressionKind::Str { .. } => Kind::Str(Text {
+                bytes: expression
+                    .text(&frame.template.tree)
+                    .unwrap_or_default()
+                    .into(),
+                pieces: None,
+            }),
             ExpressionKind::Number(number) => {
                 let number = &frame.template.tree[*number];
-                let text = &frame.template.tree.text[expression.range.start as usize..expression.range.end as usize];
-                let hex = text.len() > 2 && matches!(text, [b'0', b'x' | b'X', ..]) && !text.iter().any(|b| matches!(b, b'p' | b'P'));
-                let fractional = !hex && text.first() != Some(&b'\'') && text.iter().any(|b| b".eEpP".contains(b));
+                let text = &frame.template.tree.text
+                    [expression.range.start as usize..expression.range.end as usize];
+                let hex = text.len() > 2
+                    && matches!(text, [b'0', b'x' | b'X', ..])
+                    && !text.iter().any(|b| matches!(b, b'p' | b'P'));
+                let fractional = !hex
+                    && text.first() != Some(&b'\'')
+                    && text.iter().any(|b| b".eEpP".contains(b));
                 match (number.complex, number.float, number.int) {
                     (Some(complex), _, _) => Kind::Object(Rc::new(complex)),
                     (_, Some(float), _) if fractional => Kind::Float(float),
                     (_, _, Some(int)) => Kind::Int(int),
-                    _ => return frame.fail(format!("{} overflows int", String::from_utf8_lossy(text))),
+                    _ => {
+                        return frame
+                            .fail(format!("{} overflows int", String::from_utf8_lossy(text)));
+                    }
                 }
             }
             _ => {
-                return frame
-                    .fail(format!("can't evaluate command {}", print::quote(At::Expression(expression).describe(&frame.template.tree).as_bytes())));
+                return frame.fail(format!(
+                    "can't evaluate command {}",
+                    print::quote(
+                        At::Expression(expression)
+                            .describe(&frame.template.tree)
+                            .as_bytes()
+                    )
+                ));
             }
         };
-        let origin = self.origins.add(Origin::Literal(frame.span(expression.range)));
+        let origin = self
+            .origins
+            .add(Origin::Literal(frame.span(expression.range)));
         Ok(Operand::plain(Value::new(kind, origin)))
     }
 
-    fn field<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+    fn field<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        node: &'s Expression,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Field { guarded } = node.kind else { return frame.fail("no field") };
-        self.fields(frame, dot, dot.clone(), node, node.names(&frame.template.tree), guarded, arguments, piped)
+        let ExpressionKind::Field { guarded } = node.kind else {
+            return frame.fail("no field");
+        };
+        self.fields(
+            frame,
+            dot,
+            dot.clone(),
+            node,
+            node.names(&frame.template.tree),
+            guarded,
+            arguments,
+            piped,
+        )
     }
 
-    fn chain<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, node: &'s Expression, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+    fn chain<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        node: &'s Expression,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Chain { base, guarded } = &node.kind else { return frame.fail("no chain") };
+        let ExpressionKind::Chain { base, guarded } = &node.kind else {
+            return frame.fail("no chain");
+        };
         let base = &frame.template.tree[*base];
         if matches!(base.kind, ExpressionKind::Nil) {
             let shown = At::Expression(node).describe(&frame.template.tree);
@@ -1013,11 +1372,28 @@ impl Engine<'_> {
             }
             ExpressionKind::Function(id) => {
                 frame.at = At::Expression(base);
-                self.function(frame, dot, id.callee(), base, At::Expression(base), &[], None)?
+                self.function(
+                    frame,
+                    dot,
+                    id.callee(),
+                    base,
+                    At::Expression(base),
+                    &[],
+                    None,
+                )?
             }
             _ => self.constant(frame, base)?,
         };
-        self.fields(frame, dot, receiver, node, node.names(&frame.template.tree), *guarded, arguments, piped)
+        self.fields(
+            frame,
+            dot,
+            receiver,
+            node,
+            node.names(&frame.template.tree),
+            *guarded,
+            arguments,
+            piped,
+        )
     }
 
     fn variable<'s>(
@@ -1029,10 +1405,17 @@ impl Engine<'_> {
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let ExpressionKind::Variable { guarded } = node.kind else { return frame.fail("no variable") };
+        let ExpressionKind::Variable { guarded } = node.kind else {
+            return frame.fail("no variable");
+        };
         let mut names = node.names(&frame.template.tree).peekable();
         let name = names.next().unwrap_or_default();
-        let Some((_, value)) = frame.variables.iter().rev().find(|(known, _)| *known == name) else {
+        let Some((_, value)) = frame
+            .variables
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+        else {
             return frame.fail(format!("undefined variable: {name}"));
         };
         let value = value.clone();
@@ -1055,7 +1438,9 @@ impl Engine<'_> {
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        let Some(mut name) = names.next() else { return Ok(receiver) };
+        let Some(mut name) = names.next() else {
+            return Ok(receiver);
+        };
         for next in names {
             receiver = self.one_field(frame, dot, receiver, node, name, guarded, &[], None)?;
             name = next;
@@ -1079,11 +1464,17 @@ impl Engine<'_> {
         match &receiver.value.kind {
             Kind::Missing => return Ok(receiver),
             Kind::Nil => {
-                let mut fault = frame.fault(format!("nil pointer evaluating interface {{}}.{name}"));
+                let mut fault =
+                    frame.fault(format!("nil pointer evaluating interface {{}}.{name}"));
                 let at = frame.span(node.range);
                 let path = self.recorder.path_of_miss(at);
-                let missing = path.as_ref().map_or_else(|| format!("what stands before `.{name}`"), |path| format!("`.{}`", path.join(".")));
-                fault.help = Some(format!("{missing} is not set here; put it in parentheses, or around it an `if` or `with`"));
+                let missing = path.as_ref().map_or_else(
+                    || format!("what stands before `.{name}`"),
+                    |path| format!("`.{}`", path.join(".")),
+                );
+                fault.help = Some(format!(
+                    "{missing} is not set here; put it in parentheses, or around it an `if` or `with`"
+                ));
                 fault.holder = path.and_then(|path| {
                     let (name, before) = path.split_last()?;
                     Some((self.key_of(before)?, format!("has no `{name}`")))
@@ -1094,7 +1485,8 @@ impl Engine<'_> {
                 if let Some(method) = values_method(name)
                     && map.0.borrow().go_type == "chartutil.Values"
                 {
-                    let given = self.method_arguments(frame, dot, name, method, arguments, piped)?;
+                    let given =
+                        self.method_arguments(frame, dot, name, method, arguments, piped)?;
                     self.note_root(&receiver.value);
                     let result = call_values_method(&mut self.origins, map, name, &given.values);
                     return self.method_result(frame, node, name, result);
@@ -1106,24 +1498,41 @@ impl Engine<'_> {
             }
             Kind::Object(object) => {
                 let object = object.clone();
-                return self.object_field(frame, dot, receiver, object, node, name, arguments, piped);
+                return self
+                    .object_field(frame, dot, receiver, object, node, name, arguments, piped);
             }
             _ => {}
         }
-        frame.fail(format!("can't evaluate field {name} in type {}", receiver.go_type()))
+        frame.fail(format!(
+            "can't evaluate field {name} in type {}",
+            receiver.go_type()
+        ))
     }
 
     /// Where the key at a path of the data was written.
     fn key_of(&self, path: &[Box<str>]) -> Option<Span> {
         let (mut at, mut key) = (self.data.clone(), OriginId::NONE);
         for step in path {
-            let next = at.as_map()?.0.borrow().entries.get(step.as_bytes()).cloned()?;
+            let next = at
+                .as_map()?
+                .0
+                .borrow()
+                .entries
+                .get(step.as_bytes())
+                .cloned()?;
             (at, key) = (next.value, next.key);
         }
         self.origins.data(key)
     }
 
-    fn map_field(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) -> Operand {
+    fn map_field(
+        &mut self,
+        frame: &Frame,
+        map: &Map,
+        node: &Expression,
+        name: &str,
+        guarded: bool,
+    ) -> Operand {
         // `.Template` is another for each file, that of a subchart (in `.Subcharts`) too.
         if matches!(name, "Template" | "Subcharts") {
             self.passing += 1;
@@ -1137,21 +1546,36 @@ impl Engine<'_> {
                 if matches!(entry.value.kind, Kind::Nil) {
                     self.missed(frame, map, node, name, guarded);
                 }
-                Operand { value: entry.value.clone(), boxed }
+                Operand {
+                    value: entry.value.clone(),
+                    boxed,
+                }
             }
             None => {
                 self.missed(frame, map, node, name, guarded);
-                if boxed { Operand::boxed(Value::nil()) } else { Operand::plain(zero_of_map(data.go_type)) }
+                if boxed {
+                    Operand::boxed(Value::nil())
+                } else {
+                    Operand::plain(zero_of_map(data.go_type))
+                }
             }
         }
     }
 
     fn missed(&mut self, frame: &Frame, map: &Map, node: &Expression, name: &str, guarded: bool) {
         let at = frame.span(node.range);
-        if self.origins.are_unwanted() || !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize) {
+        if self.origins.are_unwanted()
+            || !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize)
+        {
             return;
         }
-        self.recorder.missed(Miss { at, root: self.data.clone(), map: map.clone(), name: name.into(), guarded });
+        self.recorder.missed(Miss {
+            at,
+            root: self.data.clone(),
+            map: map.clone(),
+            name: name.into(),
+            guarded,
+        });
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1173,7 +1597,9 @@ impl Engine<'_> {
             && let Some(value) = object.field(name)
         {
             if has_arguments {
-                return frame.fail(format!("{name} has arguments but cannot be invoked as function"));
+                return frame.fail(format!(
+                    "{name} has arguments but cannot be invoked as function"
+                ));
             }
             self.recorder.read_value(&value);
             self.asked(about, name, &value, &[]);
@@ -1182,7 +1608,10 @@ impl Engine<'_> {
         // Where it turns out to be no method, the place of the error is still that of the receiver.
         let at = frame.at;
         let values = match parameters {
-            Some(parameters) => self.method_arguments(frame, dot, name, parameters, arguments, piped)?.values,
+            Some(parameters) => {
+                self.method_arguments(frame, dot, name, parameters, arguments, piped)?
+                    .values
+            }
             None => {
                 let mut values = SmallVec::with_capacity(arguments.len() + 1);
                 for argument in arguments {
@@ -1200,22 +1629,38 @@ impl Engine<'_> {
         }
         frame.at = at;
         if object.kind() == "map"
-            && let Some(Value { kind: Kind::Map(map), .. }) = object.plain()
+            && let Some(Value {
+                kind: Kind::Map(map),
+                ..
+            }) = object.plain()
         {
             if has_arguments {
                 return frame.fail(format!("{name} is not a method but has arguments"));
             }
             let data = map.0.borrow();
-            let value = data.entries.get(name.as_bytes()).map(|entry| entry.value.clone());
-            return Ok(Operand::plain(value.unwrap_or_else(|| zero_of_map(data.go_type))));
+            let value = data
+                .entries
+                .get(name.as_bytes())
+                .map(|entry| entry.value.clone());
+            return Ok(Operand::plain(
+                value.unwrap_or_else(|| zero_of_map(data.go_type)),
+            ));
         }
-        frame.fail(format!("can't evaluate field {name} in type {}", receiver.go_type()))
+        frame.fail(format!(
+            "can't evaluate field {name} in type {}",
+            receiver.go_type()
+        ))
     }
 
     fn asked(&mut self, about: Option<&str>, name: &str, answer: &Value, arguments: &[Value]) {
         let Some(about) = about else { return };
         self.passing += 1;
-        let text = |value: &Value| print::print(value, 1000).ok().and_then(|v| Some(v.as_text()?.to_str().into_owned())).unwrap_or_default();
+        let text = |value: &Value| {
+            print::print(value, 1000)
+                .ok()
+                .and_then(|v| Some(v.as_text()?.to_str().into_owned()))
+                .unwrap_or_default()
+        };
         if matches!(answer.kind, Kind::Object(_)) {
             return;
         }
@@ -1228,7 +1673,9 @@ impl Engine<'_> {
         if about == "KubeVersion." && matches!(name, "Version" | "GitVersion" | "String") {
             self.recorder.kube_version_read(&answer);
         }
-        self.recorder.capabilities.insert(Asked { question, answer });
+        self.recorder
+            .capabilities
+            .insert(Asked { question, answer });
     }
 
     /// The arguments of a method whose parameters are known by Go's names of their types.
@@ -1247,11 +1694,25 @@ impl Engine<'_> {
         };
         let fixed: Vec<Type> = fixed.iter().map(|name| named_type(name)).collect();
         let mut given = Arguments::default();
-        self.arguments(frame, dot, name, (&fixed, variadic), arguments, piped, &mut given)?;
+        self.arguments(
+            frame,
+            dot,
+            name,
+            (&fixed, variadic),
+            arguments,
+            piped,
+            &mut given,
+        )?;
         Ok(given)
     }
 
-    fn method_result<'s>(&mut self, frame: &mut Frame<'s>, node: &'s Expression, name: &str, result: Result<Value, String>) -> Run<Operand> {
+    fn method_result<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        node: &'s Expression,
+        name: &str,
+        result: Result<Value, String>,
+    ) -> Run<Operand> {
         match result {
             Ok(value) => {
                 self.recorder.read_value(&value);
@@ -1279,20 +1740,31 @@ impl Engine<'_> {
         let count = arguments.len() + piped.is_some() as usize;
         match variadic {
             Some(_) if count < parameters.len() => {
-                return frame.fail(format!("wrong number of args for {name}: want at least {} got {}", parameters.len(), arguments.len()));
+                return frame.fail(format!(
+                    "wrong number of args for {name}: want at least {} got {}",
+                    parameters.len(),
+                    arguments.len()
+                ));
             }
             None if count != parameters.len() => {
-                return frame.fail(format!("wrong number of args for {name}: want {} got {count}", parameters.len()));
+                return frame.fail(format!(
+                    "wrong number of args for {name}: want {} got {count}",
+                    parameters.len()
+                ));
             }
             _ => {}
         }
         let kind_of = |i: usize| parameters.get(i).copied().or(variadic).unwrap_or(Type::Any);
         for (i, argument) in arguments.iter().enumerate() {
-            given.values.push(self.argument(frame, dot, kind_of(i), argument)?);
+            given
+                .values
+                .push(self.argument(frame, dot, kind_of(i), argument)?);
             given.places.push(frame.span(argument.range));
         }
         if let Some((value, range)) = piped {
-            given.values.push(self.validated(frame, value, kind_of(arguments.len()))?);
+            given
+                .values
+                .push(self.validated(frame, value, kind_of(arguments.len()))?);
             given.places.push(frame.span(range));
         }
         Ok(())
@@ -1306,51 +1778,102 @@ impl Engine<'_> {
             Kind::Missing if can_be_nil(kind) => Ok(nil_of(kind, operand.value)),
             Kind::Missing => frame.fail(format!("invalid value; expected {}", kind.go_name())),
             Kind::Nil if kind == Type::Any => Ok(operand.value),
-            Kind::Nil => frame.fail(format!("wrong type for value; expected {}; got interface {{}}", kind.go_name())),
+            Kind::Nil => frame.fail(format!(
+                "wrong type for value; expected {}; got interface {{}}",
+                kind.go_name()
+            )),
             _ if is_assignable(&operand.value, kind) => Ok(operand.value),
-            _ => frame.fail(format!("wrong type for value; expected {}; got {}", kind.go_name(), print::go_type(&operand.value))),
+            _ => frame.fail(format!(
+                "wrong type for value; expected {}; got {}",
+                kind.go_name(),
+                print::go_type(&operand.value)
+            )),
         }
     }
 
-    fn argument<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, kind: Type, node: &'s Expression) -> Run<Value> {
+    fn argument<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        kind: Type,
+        node: &'s Expression,
+    ) -> Run<Value> {
         frame.at = At::Expression(node);
         let operand = match &node.kind {
             ExpressionKind::Dot => dot.clone(),
             ExpressionKind::Nil if kind == REFLECT => return Ok(Kind::Missing.into()),
             ExpressionKind::Nil if can_be_nil(kind) => return Ok(nil_of(kind, Value::nil())),
-            ExpressionKind::Nil => return frame.fail(format!("cannot assign nil to {}", kind.go_name())),
+            ExpressionKind::Nil => {
+                return frame.fail(format!("cannot assign nil to {}", kind.go_name()));
+            }
             ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
             ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
             ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, &frame.template.tree[*pipe])?,
-            ExpressionKind::Function(id) => self.function(frame, dot, id.callee(), node, At::Expression(node), &[], None)?,
-            ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => return self.constant_as(frame, kind, node),
+            ExpressionKind::Function(id) => self.function(
+                frame,
+                dot,
+                id.callee(),
+                node,
+                At::Expression(node),
+                &[],
+                None,
+            )?,
+            ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => {
+                return self.constant_as(frame, kind, node);
+            }
         };
         self.validated(frame, operand, kind)
     }
 
     /// A constant as a parameter's type wants it.
-    fn constant_as<'s>(&mut self, frame: &mut Frame<'s>, kind: Type, node: &'s Expression) -> Run<Value> {
-        let number = if let ExpressionKind::Number(number) = &node.kind { Some(&frame.template.tree[*number]) } else { None };
+    fn constant_as<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        kind: Type,
+        node: &'s Expression,
+    ) -> Run<Value> {
+        let number = if let ExpressionKind::Number(number) = &node.kind {
+            Some(&frame.template.tree[*number])
+        } else {
+            None
+        };
         let int = number.and_then(|number| number.int);
         let (wanted, value) = match (kind, &node.kind) {
             (Type::Any, _) | (REFLECT, _) => return Ok(self.constant(frame, node)?.value),
             (Type::Bool, ExpressionKind::Bool(b)) => ("bool", Some(Kind::Bool(*b))),
             (Type::Bool, _) => ("bool", None),
-            (Type::String, ExpressionKind::Str { .. }) => return Ok(self.constant(frame, node)?.value),
+            (Type::String, ExpressionKind::Str { .. }) => {
+                return Ok(self.constant(frame, node)?.value);
+            }
             (Type::String, _) => ("string", None),
             (Type::Int, _) => ("integer", int.map(Kind::Int)),
             (Type::Int64, _) => ("integer", int.map(Kind::Int64)),
-            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => ("integer", int.map(|int| Kind::Sized(int.into(), name))),
-            (Type::Named(name @ "uint32"), _) => ("unsigned integer", int.filter(|&int| int >= 0).map(|int| Kind::Sized((int as u32).into(), name))),
-            (Type::Float64, _) => ("float", number.and_then(|number| number.float).map(Kind::Float)),
+            (Type::Named(name @ ("time.Duration" | "int8" | "int16" | "int32")), _) => {
+                ("integer", int.map(|int| Kind::Sized(int.into(), name)))
+            }
+            (Type::Named(name @ "uint32"), _) => (
+                "unsigned integer",
+                int.filter(|&int| int >= 0)
+                    .map(|int| Kind::Sized((int as u32).into(), name)),
+            ),
+            (Type::Float64, _) => (
+                "float",
+                number.and_then(|number| number.float).map(Kind::Float),
+            ),
             _ => {
                 let shown = At::Expression(node).describe(&frame.template.tree);
-                return frame.fail(format!("can't handle {shown} for arg of type {}", kind.go_name()));
+                return frame.fail(format!(
+                    "can't handle {shown} for arg of type {}",
+                    kind.go_name()
+                ));
             }
         };
         match value {
-            Some(kind) => Ok(Value::new(kind, self.origins.add(Origin::Literal(frame.span(node.range))))),
+            Some(kind) => Ok(Value::new(
+                kind,
+                self.origins.add(Origin::Literal(frame.span(node.range))),
+            )),
             None => {
                 let shown = At::Expression(node).describe(&frame.template.tree);
                 frame.fail(format!("expected {wanted}; found {shown}"))
@@ -1370,23 +1893,42 @@ impl Engine<'_> {
         piped: Piped,
     ) -> Run<Operand> {
         frame.at = At::Expression(node);
-        let &Callee { function, role, reading, .. } = callee;
+        let &Callee {
+            function,
+            role,
+            reading,
+            ..
+        } = callee;
         let name = function.name;
         let site = frame.span(match whole {
-            At::Command(_) => piped.as_ref().map_or(whole.range(&frame.template.tree), |(_, range)| range.to(whole.range(&frame.template.tree))),
+            At::Command(_) => piped
+                .as_ref()
+                .map_or(whole.range(&frame.template.tree), |(_, range)| {
+                    range.to(whole.range(&frame.template.tree))
+                }),
             _ => whole.range(&frame.template.tree),
         });
         if role == Role::AndOr {
             return self.and_or(frame, dot, function, arguments, piped);
         }
         let mut given = Arguments::default();
-        self.arguments(frame, dot, name, (function.parameters, function.variadic), arguments, piped, &mut given)?;
+        self.arguments(
+            frame,
+            dot,
+            name,
+            (function.parameters, function.variadic),
+            arguments,
+            piped,
+            &mut given,
+        )?;
         let Arguments { values, places } = &given;
         let result = match role {
             Role::Include => self.include(values),
             Role::Tpl => self.tpl(values),
             Role::Call => {
-                let callee = arguments.first().map(|first| At::Expression(first).describe(&frame.template.tree));
+                let callee = arguments
+                    .first()
+                    .map(|first| At::Expression(first).describe(&frame.template.tree));
                 Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
@@ -1424,48 +1966,91 @@ impl Engine<'_> {
             }
             Err(CallError::Limit(limit)) => {
                 frame.at = whole;
-                frame.limit(format!("error calling {name}: {}", exceeded(limit, &self.limits)), Some(limit))
+                frame.limit(
+                    format!("error calling {name}: {}", exceeded(limit, &self.limits)),
+                    Some(limit),
+                )
             }
             Err(CallError::Inside(inner, between)) => {
                 frame.at = whole;
                 let mut fault = *inner;
                 if fault.reason != Reason::Parse {
-                    fault.message = frame.fault(format!("error calling {name}: {between}{}", fault.message)).message;
+                    fault.message = frame
+                        .fault(format!("error calling {name}: {between}{}", fault.message))
+                        .message;
                 }
                 Err(called_from(Box::new(fault), site))
             }
         }
     }
 
-    fn call(&mut self, frame: &Frame, function: &'static Function, site: Span, values: &[Value], places: &[Span]) -> Result<Value, CallError> {
+    fn call(
+        &mut self,
+        frame: &Frame,
+        function: &'static Function,
+        site: Span,
+        values: &[Value],
+        places: &[Span],
+    ) -> Result<Value, CallError> {
         let mut seed = 0;
         if function.volatile {
             self.recorder.volatile.insert(site);
-            seed = hash(hash(self.seed, frame.template.parsed_as.as_bytes()), &site.start.to_le_bytes());
+            seed = hash(
+                hash(self.seed, frame.template.parsed_as.as_bytes()),
+                &site.start.to_le_bytes(),
+            );
         }
         let room = self.room();
-        let mut call = Call { origins: &mut self.origins, site, arguments: places, seed, budget: room, limits: &self.limits };
+        let mut call = Call {
+            origins: &mut self.origins,
+            site,
+            arguments: places,
+            seed,
+            budget: room,
+            limits: &self.limits,
+        };
         let result = (function.run)(&mut call, values);
         // Long texts take long: they count as more than one step.
-        let read: usize = values.iter().filter_map(Value::as_text).map(|text| text.bytes.len()).sum();
+        let read: usize = values
+            .iter()
+            .filter_map(Value::as_text)
+            .map(|text| text.bytes.len())
+            .sum();
         self.steps += read as u64 / 1024;
         if function.costly {
             self.steps += functions::COSTLY_STEPS;
             // The steps that are counted one by one are not often enough to look at the clock.
-            let limit = if self.limits.is_late() { Limit::Timeout } else { Limit::TemplateSteps };
+            let limit = if self.limits.is_late() {
+                Limit::Timeout
+            } else {
+                Limit::TemplateSteps
+            };
             if limit == Limit::Timeout || self.steps > self.limits.get(limit) {
                 return Err(CallError::Limit(limit));
             }
         }
         let mut made = room.saturating_sub(call.budget);
         match &result {
-            // What is kept of them takes memory, as text does; lists that were there before cost nothing.
-            Ok(Value { kind: Kind::List(list), .. }) if Rc::strong_count(&list.items) == 1 => made += list.items.len() * size_of::<Value>(),
-            Ok(Value { kind: Kind::Map(map), .. }) if Rc::strong_count(&map.0) == 1 => {
+            // What is kept of them takes memory, as text does; lists that were there before cost
+            // nothing.
+            Ok(Value {
+                kind: Kind::List(list),
+                ..
+            }) if Rc::strong_count(&list.items) == 1 => {
+                made += list.items.len() * size_of::<Value>()
+            }
+            Ok(Value {
+                kind: Kind::Map(map),
+                ..
+            }) if Rc::strong_count(&map.0) == 1 => {
                 made += read.max(map.0.borrow().entries.len() * size_of::<Value>())
             }
-            Err(message) if message.ends_with(functions::NO_ROOM) => return Err(CallError::Limit(Limit::RenderText)),
-            Err(message) if message.ends_with(functions::TOO_LARGE) => return Err(CallError::Limit(Limit::RegexSize)),
+            Err(message) if message.ends_with(functions::NO_ROOM) => {
+                return Err(CallError::Limit(Limit::RenderText));
+            }
+            Err(message) if message.ends_with(functions::TOO_LARGE) => {
+                return Err(CallError::Limit(Limit::RegexSize));
+            }
             _ => {}
         }
         self.bytes = self.bytes.saturating_add(made);
@@ -1478,7 +2063,9 @@ impl Engine<'_> {
         }
         match reading {
             Reading::Nothing => {}
-            Reading::Everything => values.iter().for_each(|value| self.recorder.read_deeply(value)),
+            Reading::Everything => values
+                .iter()
+                .for_each(|value| self.recorder.read_deeply(value)),
             Reading::Keys => {
                 for map in values.iter().filter_map(Value::as_map) {
                     for text in values.iter().filter_map(Value::as_text) {
@@ -1496,11 +2083,16 @@ impl Engine<'_> {
                 };
                 for key in keys {
                     let next = match (&at.kind, &key.kind) {
-                        (Kind::Map(map), Kind::Str(text)) => map.0.borrow().entries.get(&text.bytes).map(|entry| {
-                            self.recorder.read(entry.key);
-                            entry.value.clone()
-                        }),
-                        (Kind::List(list), Kind::Int(i)) => usize::try_from(*i).ok().and_then(|i| list.items.get(i)).cloned(),
+                        (Kind::Map(map), Kind::Str(text)) => {
+                            map.0.borrow().entries.get(&text.bytes).map(|entry| {
+                                self.recorder.read(entry.key);
+                                entry.value.clone()
+                            })
+                        }
+                        (Kind::List(list), Kind::Int(i)) => usize::try_from(*i)
+                            .ok()
+                            .and_then(|i| list.items.get(i))
+                            .cloned(),
                         _ => None,
                     };
                     let Some(next) = next else { return };
@@ -1512,9 +2104,19 @@ impl Engine<'_> {
     }
 
     /// `and` and `or` evaluate no more arguments than they need.
-    fn and_or<'s>(&mut self, frame: &mut Frame<'s>, dot: &Operand, function: &Function, arguments: &'s [Expression], piped: Piped) -> Run<Operand> {
+    fn and_or<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        function: &Function,
+        arguments: &'s [Expression],
+        piped: Piped,
+    ) -> Run<Operand> {
         if arguments.is_empty() && piped.is_none() {
-            return frame.fail(format!("wrong number of args for {}: want at least 1 got 0", function.name));
+            return frame.fail(format!(
+                "wrong number of args for {}: want at least 1 got 0",
+                function.name
+            ));
         }
         let stop_at = function.name == "or";
         let mut decided_by = OriginId::NONE;
@@ -1522,7 +2124,11 @@ impl Engine<'_> {
         let mut decided = false;
         for argument in arguments {
             last = self.argument(frame, dot, REFLECT, argument)?;
-            let origin = if matches!(last.kind, Kind::Str(_)) { last.origin } else { last.whole_origin(&mut self.origins) };
+            let origin = if matches!(last.kind, Kind::Str(_)) {
+                last.origin
+            } else {
+                last.whole_origin(&mut self.origins)
+            };
             decided_by = self.origins.join(decided_by, origin);
             decided = truth(&last) == stop_at;
             if decided {
@@ -1531,7 +2137,11 @@ impl Engine<'_> {
         }
         if let (false, Some((value, _))) = (decided, piped) {
             last = value.value;
-            let origin = if matches!(last.kind, Kind::Str(_)) { last.origin } else { last.whole_origin(&mut self.origins) };
+            let origin = if matches!(last.kind, Kind::Str(_)) {
+                last.origin
+            } else {
+                last.whole_origin(&mut self.origins)
+            };
             decided_by = self.origins.join(decided_by, origin);
         }
         // What is printed comes from one argument; a truth comes from all that were judged.
@@ -1542,7 +2152,16 @@ impl Engine<'_> {
     }
 
     fn include(&mut self, values: &[Value]) -> Result<Value, CallError> {
-        let [Value { kind: Kind::Str(name), .. }, data] = values else { return Err(CallError::Itself("include needs a name".into(), None)) };
+        let [
+            Value {
+                kind: Kind::Str(name),
+                ..
+            },
+            data,
+        ] = values
+        else {
+            return Err(CallError::Itself("include needs a name".into(), None));
+        };
         let shown = name.to_str();
         let count = self.includes.entry(name.bytes.clone()).or_insert(0);
         let most = self.limits.size(Limit::IncludeDepth);
@@ -1550,29 +2169,51 @@ impl Engine<'_> {
             return Err(CallError::Limit(Limit::IncludeDepth));
         }
         if *count > MAX_INCLUDES {
-            let message = format!("rendering template has a nested reference name: {shown}: unable to execute template");
-            return Err(CallError::Itself(message, Some(format!("`{shown}` includes itself without an end"))));
+            let message = format!(
+                "rendering template has a nested reference name: {shown}: unable to execute template"
+            );
+            return Err(CallError::Itself(
+                message,
+                Some(format!("`{shown}` includes itself without an end")),
+            ));
         }
         *count += 1;
         let result = match self.find(&shown) {
-            None => Err(CallError::Itself(no_template(&shown), self.near_template(&shown))),
+            None => Err(CallError::Itself(
+                no_template(&shown),
+                self.near_template(&shown),
+            )),
             Some(template) => {
                 let dot = Operand::plain(data.clone()).unboxed();
-                self.written_once(&template, dot, 0).map_err(|fault| CallError::Inside(fault, String::new()))
+                self.written_once(&template, dot, 0)
+                    .map_err(|fault| CallError::Inside(fault, String::new()))
             }
         };
         if let Some(count) = self.includes.get_mut(&name.bytes) {
             *count -= 1;
         }
         // Its bytes are counted again where they are written.
-        if let Ok(Value { kind: Kind::Str(text), .. }) = &result {
+        if let Ok(Value {
+            kind: Kind::Str(text),
+            ..
+        }) = &result
+        {
             self.bytes = self.bytes.saturating_sub(text.bytes.len());
         }
         result
     }
 
     fn tpl(&mut self, values: &[Value]) -> Result<Value, CallError> {
-        let [text @ Value { kind: Kind::Str(string), .. }, data] = values else { return Err(CallError::Itself("tpl needs a text".into(), None)) };
+        let [
+            text @ Value {
+                kind: Kind::Str(string),
+                ..
+            },
+            data,
+        ] = values
+        else {
+            return Err(CallError::Itself("tpl needs a text".into(), None));
+        };
         if memchr::memmem::find(&string.bytes, b"{{").is_none() {
             return Ok(without_no_value(text.clone()));
         }
@@ -1593,26 +2234,48 @@ impl Engine<'_> {
         self.scope = outer;
         match result {
             Ok(text) => {
-                self.bytes = self.bytes.saturating_sub(text.as_text().map_or(0, |text| text.bytes.len()));
+                self.bytes = self
+                    .bytes
+                    .saturating_sub(text.as_text().map_or(0, |text| text.bytes.len()));
                 Ok(without_no_value(text))
             }
             Err(fault) => {
-                let between = format!("error during tpl function execution for {}: ", print::quote(&string.bytes));
+                let between = format!(
+                    "error during tpl function execution for {}: ",
+                    print::quote(&string.bytes)
+                );
                 Err(CallError::Inside(fault, between))
             }
         }
     }
 
-    fn parse_text(&mut self, text: &Text, origin: OriginId) -> Result<(Rc<Scope>, Arc<Template>), CallError> {
-        let outer = self.scope.as_ref().map_or(0, |scope| Rc::as_ptr(scope) as usize);
-        let key = (text.bytes.as_ptr() as usize, text.pieces().as_ptr() as usize, outer);
+    fn parse_text(
+        &mut self,
+        text: &Text,
+        origin: OriginId,
+    ) -> Result<(Rc<Scope>, Arc<Template>), CallError> {
+        let outer = self
+            .scope
+            .as_ref()
+            .map_or(0, |scope| Rc::as_ptr(scope) as usize);
+        let key = (
+            text.bytes.as_ptr() as usize,
+            text.pieces().as_ptr() as usize,
+            outer,
+        );
         if let Some(parsed) = self.parsed.get(&key) {
             return Ok((parsed.scope.clone(), parsed.main.clone()));
         }
         let source = self.derive(ROOT_NAME, text, origin);
-        let parser::Parsed { templates, errors, .. } = parser::parse(ROOT_NAME, source, text.bytes[..].into());
+        let parser::Parsed {
+            templates, errors, ..
+        } = parser::parse(ROOT_NAME, source, text.bytes[..].into());
         if let Some(error) = errors.first() {
-            let message = format!("cannot parse template {}: {}", print::quote(&text.bytes), error.message);
+            let message = format!(
+                "cannot parse template {}: {}",
+                print::quote(&text.bytes),
+                error.message
+            );
             return Err(CallError::Itself(message, error.help.clone()));
         }
         let mut own: FxHashMap<Arc<str>, Arc<Template>> = FxHashMap::default();
@@ -1622,13 +2285,27 @@ impl Engine<'_> {
             if &*template.name == ROOT_NAME {
                 main = Some(template.clone());
             }
-            if !parser::is_empty(&template.body, &template.tree) || self.find(&template.name).is_none() {
+            if !parser::is_empty(&template.body, &template.tree)
+                || self.find(&template.name).is_none()
+            {
                 own.insert(template.name.clone(), template);
             }
         }
-        let Some(main) = main else { return Err(CallError::Itself("no template".into(), None)) };
-        let scope = Rc::new(Scope { outer: self.scope.clone(), own });
-        self.parsed.insert(key, ParsedText { _text: text.clone(), scope: scope.clone(), main: main.clone() });
+        let Some(main) = main else {
+            return Err(CallError::Itself("no template".into(), None));
+        };
+        let scope = Rc::new(Scope {
+            outer: self.scope.clone(),
+            own,
+        });
+        self.parsed.insert(
+            key,
+            ParsedText {
+                _text: text.clone(),
+                scope: scope.clone(),
+                main: main.clone(),
+            },
+        );
         Ok((scope, main))
     }
 }
@@ -1653,7 +2330,11 @@ fn variable_name<'s>(template: &'s Template, variable: &Expression) -> &'s str {
 /// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.
 fn nil_of(kind: Type, value: Value) -> Value {
     match kind {
-        Type::Map => Value::map(MapData { is_nil: true, ..MapData::default() }).with_origin(value.origin),
+        Type::Map => Value::map(MapData {
+            is_nil: true,
+            ..MapData::default()
+        })
+        .with_origin(value.origin),
         Type::List => Value::new(Kind::List(value::List::nil("[]interface {}")), value.origin),
         Type::Strings => Value::new(Kind::List(value::List::nil("[]string")), value.origin),
         _ => as_argument(value),
@@ -1671,10 +2352,17 @@ fn as_argument(mut value: Value) -> Value {
 /// No value that a template can reach is a Go function.
 fn call_of_no_function(callee: Option<String>, values: &[Value]) -> String {
     match values.first() {
-        None | Some(Value { kind: Kind::Nil | Kind::Missing, .. }) => "call of nil".into(),
+        None
+        | Some(Value {
+            kind: Kind::Nil | Kind::Missing,
+            ..
+        }) => "call of nil".into(),
         Some(value) => {
             let go_type = print::go_type(value);
-            let piped = value.as_text().map_or_else(|| format!("<{go_type} Value>"), |text| text.to_str().into_owned());
+            let piped = value.as_text().map_or_else(
+                || format!("<{go_type} Value>"),
+                |text| text.to_str().into_owned(),
+            );
             format!("non-function {} of type {go_type}", callee.unwrap_or(piped))
         }
     }
@@ -1701,15 +2389,27 @@ fn values_method(name: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments: &[Value]) -> Result<Value, String> {
+fn call_values_method(
+    origins: &mut Origins,
+    map: &Map,
+    method: &str,
+    arguments: &[Value],
+) -> Result<Value, String> {
     let whole = Value::from(Kind::Map(map.clone()));
-    let Some(path) = arguments.first().and_then(Value::as_text).map(|text| text.to_str().into_owned()) else {
+    let Some(path) = arguments
+        .first()
+        .and_then(Value::as_text)
+        .map(|text| text.to_str().into_owned())
+    else {
         if method == "YAML" {
             return yaml::emit(&whole, origins);
         }
         // The type lies with the entries, so AsMap is a map of its own; what lies below is shared.
         let entries = map.0.borrow().entries.clone();
-        return Ok(Value::map(MapData { entries, ..MapData::default() }));
+        return Ok(Value::map(MapData {
+            entries,
+            ..MapData::default()
+        }));
     };
     if method == "PathValue" && path.is_empty() {
         return Err("YAML path cannot be empty".into());
@@ -1723,11 +2423,21 @@ fn call_values_method(origins: &mut Origins, map: &Map, method: &str, arguments:
     let mut at = whole;
     for name in tables {
         match (at.as_map().and_then(|map| map.get(name.as_bytes())), last) {
-            (Some(table @ Value { kind: Kind::Map(_), .. }), _) => at = table,
+            (
+                Some(
+                    table @ Value {
+                        kind: Kind::Map(_), ..
+                    },
+                ),
+                _,
+            ) => at = table,
             (_, Some(last)) => return Err(no_value(last)),
             (_, None) => return Err(format!("{} is not a table", print::quote(name.as_bytes()))),
         }
     }
     let Some(last) = last else { return Ok(at) };
-    at.as_map().and_then(|map| map.get(last.as_bytes())).filter(|value| value.as_map().is_none()).ok_or_else(|| no_value(last))
+    at.as_map()
+        .and_then(|map| map.get(last.as_bytes()))
+        .filter(|value| value.as_map().is_none())
+        .ok_or_else(|| no_value(last))
 }

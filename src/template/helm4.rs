@@ -1,6 +1,8 @@
-//! Helm 4's layout of the errors of an execution: a step of the way a paragraph, where Helm 3 has one long line.
+//! Helm 4's layout of the errors of an execution: a step of the way a paragraph, where Helm 3 has
+//! one long line.
 //!
-//! Helm 4 takes Go's text apart, and where one step is not of a form that it knows, it prints all of it as it was.
+//! Helm 4 takes Go's text apart, and where one step is not of a form that it knows, it prints all
+//! of it as it was.
 
 /// One of the errors that wrap one another, as Helm 4 shows it.
 #[derive(PartialEq)]
@@ -15,7 +17,9 @@ pub fn layout(message: &str) -> String {
     let mut steps: Vec<Step> = Vec::new();
     let mut next = Some(message);
     while let Some(text) = next {
-        let Some((step, within)) = take_apart(text) else { return message.to_owned() };
+        let Some((step, within)) = take_apart(text) else {
+            return message.to_owned();
+        };
         if steps.last() != Some(&step) {
             steps.push(step);
         }
@@ -23,7 +27,11 @@ pub fn layout(message: &str) -> String {
     }
     let mut out = String::new();
     for step in &steps {
-        for (part, end) in [(step.place, "\n  "), (&step.executing, "\n    "), (step.message, "\n")] {
+        for (part, end) in [
+            (step.place, "\n  "),
+            (&step.executing, "\n    "),
+            (step.message, "\n"),
+        ] {
             if !part.is_empty() {
                 out.push_str(part);
                 out.push_str(end);
@@ -33,21 +41,48 @@ pub fn layout(message: &str) -> String {
     out.trim().to_owned()
 }
 
-/// The outermost step, and the text of the error that it wraps: what a function that was called answered.
+/// The outermost step, and the text of the error that it wraps: what a function that was called
+/// answered.
 fn take_apart(text: &str) -> Option<(Step<'_>, Option<&str>)> {
     let rest = text.strip_prefix("template: ")?;
     if rest.starts_with("no template ") {
-        return Some((Step { place: "", executing: String::new(), message: text }, None));
+        return Some((
+            Step {
+                place: "",
+                executing: String::new(),
+                message: text,
+            },
+            None,
+        ));
     }
-    let executing = rest.split_once(": executing \"").and_then(|(place, after)| {
-        let (name, after) = after.split_once('"')?;
-        let (context, message) = after.strip_prefix(" at <")?.split_once(">: ")?;
-        let within = message.strip_prefix("error calling ").and_then(|m| m.split_once(": ")).map(|(_, within)| within);
-        Some((Step { place, executing: format!("executing \"{name}\" at <{context}>:"), message: cut(message) }, within))
-    });
+    let executing = rest
+        .split_once(": executing \"")
+        .and_then(|(place, after)| {
+            let (name, after) = after.split_once('"')?;
+            let (context, message) = after.strip_prefix(" at <")?.split_once(">: ")?;
+            let within = message
+                .strip_prefix("error calling ")
+                .and_then(|m| m.split_once(": "))
+                .map(|(_, within)| within);
+            Some((
+                Step {
+                    place,
+                    executing: format!("executing \"{name}\" at <{context}>:"),
+                    message: cut(message),
+                },
+                within,
+            ))
+        });
     executing.or_else(|| {
         let (place, message) = rest.rsplit_once(": ")?;
-        Some((Step { place, executing: String::new(), message: cut(message) }, None))
+        Some((
+            Step {
+                place,
+                executing: String::new(),
+                message: cut(message),
+            },
+            None,
+        ))
     })
 }
 

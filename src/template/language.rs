@@ -1,4 +1,5 @@
-//! The rows of `fixtures/language`, which real Helm made, and a random comparison with real Helm where its oracle is built.
+//! The rows of `fixtures/language`, which real Helm made, and a random comparison with real Helm
+//! where its oracle is built.
 
 use super::{Renderer, Templates};
 use crate::limits::Limits;
@@ -28,21 +29,36 @@ struct Row {
 }
 
 /// What Helm's engine gives for a chart `c` with `templates/main.yaml` and further templates.
-fn render(template: &str, also: &BTreeMap<String, String>, values: &str) -> Result<Vec<u8>, String> {
+fn render(
+    template: &str,
+    also: &BTreeMap<String, String>,
+    values: &str,
+) -> Result<Vec<u8>, String> {
     let mut sources = Sources::default();
-    let mut files: Vec<(String, &str)> = also.iter().map(|(name, text)| (format!("c/templates/{name}"), text.as_str())).collect();
+    let mut files: Vec<(String, &str)> = also
+        .iter()
+        .map(|(name, text)| (format!("c/templates/{name}"), text.as_str()))
+        .collect();
     files.push(("c/templates/main.yaml".into(), template));
     // Helm's order: the deepest first, then from the end of the alphabet.
     files.sort_by(|a, b| (b.0.matches('/').count(), &b.0).cmp(&(a.0.matches('/').count(), &a.0)));
     let mut templates = Templates::new();
     for (name, text) in &files {
-        let id = sources.add(Source::new(name.as_str(), text.as_bytes(), SourceKind::File));
+        let id = sources.add(Source::new(
+            name.as_str(),
+            text.as_bytes(),
+            SourceKind::File,
+        ));
         templates.add(name, id, text.as_bytes());
     }
     if let Some(error) = templates.errors().first() {
         return Err(error.helm_message());
     }
-    let id = sources.add(Source::new("values.yaml", values.as_bytes(), SourceKind::File));
+    let id = sources.add(Source::new(
+        "values.yaml",
+        values.as_bytes(),
+        SourceKind::File,
+    ));
     let node = yaml::parse(values.as_bytes(), id, 0).expect("the values are YAML");
     let mut renderer = Renderer::new(&templates, 1, "default", Limits::default());
     let values = yaml::to_value(&node, &sources, renderer.origins());
@@ -51,18 +67,29 @@ fn render(template: &str, also: &BTreeMap<String, String>, values: &str) -> Resu
     }
     let mut result = Ok(Vec::new());
     for (name, _) in files.iter().filter(|(name, _)| !name.contains("/_")) {
-        let mut own = MapData { go_type: "chartutil.Values", ..MapData::default() };
+        let mut own = MapData {
+            go_type: "chartutil.Values",
+            ..MapData::default()
+        };
         own.insert(b"Name", Default::default(), Value::str(name));
         own.insert(b"BasePath", Default::default(), Value::str("c/templates"));
         let mut release = MapData::default();
         release.insert(b"Name", Default::default(), Value::str("r"));
-        let mut data = MapData { go_type: "chartutil.Values", ..MapData::default() };
+        let mut data = MapData {
+            go_type: "chartutil.Values",
+            ..MapData::default()
+        };
         data.insert(b"Values", Default::default(), values.clone());
         data.insert(b"Template", Default::default(), Value::map(own));
         data.insert(b"Release", Default::default(), Value::map(release));
-        let text = renderer.execute(name, &Value::map(data)).map_err(|error| error.message)?;
+        let text = renderer
+            .execute(name, &Value::map(data))
+            .map_err(|error| error.message)?;
         if name == "c/templates/main.yaml" {
-            result = Ok(text.as_text().map(|text| text.bytes.to_vec()).unwrap_or_default());
+            result = Ok(text
+                .as_text()
+                .map(|text| text.bytes.to_vec())
+                .unwrap_or_default());
         }
     }
     result
@@ -81,10 +108,17 @@ fn rows_of_real_helm() {
     let mut failures = Vec::new();
     let mut rows = 0;
     super::with_stack(|| {
-        let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         files.sort();
-        for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "yaml")) {
-            let table: Table = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for path in files
+            .iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        {
+            let table: Table =
+                serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
             for row in table.rows {
                 rows += 1;
                 let mut also = table.also.clone();
@@ -92,9 +126,15 @@ fn rows_of_real_helm() {
                 let ours = render(&row.template, &also, &table.values);
                 let helm = match (row.output, row.hex, row.error) {
                     (Some(text), _, _) => Ok(text.into_bytes()),
-                    (_, Some(hex), _) => Ok(data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()),
+                    (_, Some(hex), _) => {
+                        Ok(data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap())
+                    }
                     (_, _, Some(error)) => Err(error),
-                    _ => panic!("{}: a row without an answer: {}", path.display(), row.template),
+                    _ => panic!(
+                        "{}: a row without an answer: {}",
+                        path.display(),
+                        row.template
+                    ),
                 };
                 if ours != helm {
                     failures.push(format!(
@@ -109,7 +149,12 @@ fn rows_of_real_helm() {
         }
     });
     assert!(rows > 0, "no rows in {}", folder.display());
-    assert!(failures.is_empty(), "{} of {rows} rows differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {rows} rows differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 /// Random numbers, the same in every run.
@@ -178,7 +223,9 @@ impl Author {
 
     fn nodes(&mut self, depth: usize) -> String {
         let variables = self.variables.len();
-        let text: String = (0..1 + self.random.below(4)).map(|_| self.node(depth)).collect();
+        let text: String = (0..1 + self.random.below(4))
+            .map(|_| self.node(depth))
+            .collect();
         self.variables.truncate(variables);
         text
     }
@@ -192,7 +239,20 @@ impl Author {
     fn node(&mut self, depth: usize) -> String {
         let kind = self.random.below(if depth == 0 { 5 } else { 12 });
         match kind {
-            0 => self.random.pick(&["x", " ", "\n", "  a: b\n", "\t-\n ", "é", "}}", "{ ", "<no value>"]).into(),
+            0 => self
+                .random
+                .pick(&[
+                    "x",
+                    " ",
+                    "\n",
+                    "  a: b\n",
+                    "\t-\n ",
+                    "é",
+                    "}}",
+                    "{ ",
+                    "<no value>",
+                ])
+                .into(),
             1..=3 => {
                 let pipe = self.pipe(3);
                 self.action(&pipe)
@@ -203,7 +263,10 @@ impl Author {
                     _ => (format!("$v{}", self.variables.len()), false),
                 };
                 let pipe = self.pipe(2);
-                let text = self.action(&format!("{name} {} {pipe}", if assigns { "=" } else { ":=" }));
+                let text = self.action(&format!(
+                    "{name} {} {pipe}",
+                    if assigns { "=" } else { ":=" }
+                ));
                 if !assigns {
                     self.variables.push(name);
                 }
@@ -224,7 +287,11 @@ impl Author {
             7 => {
                 let pipe = self.pipe(2);
                 let text = self.action(&format!("with {pipe}")) + &self.nodes(depth - 1);
-                let otherwise = if self.random.chance(40) { self.action("else") + &self.nodes(depth - 1) } else { String::new() };
+                let otherwise = if self.random.chance(40) {
+                    self.action("else") + &self.nodes(depth - 1)
+                } else {
+                    String::new()
+                };
                 text + &otherwise + &self.action("end")
             }
             8 | 9 => {
@@ -262,11 +329,18 @@ impl Author {
                 if self.random.chance(30) {
                     let pipe = self.pipe(2);
                     let what = self.random.pick(&["break", "continue"]);
-                    text += &(self.action(&format!("if {pipe}")) + &self.action(what) + &self.action("end") + &self.nodes(depth - 1));
+                    text += &(self.action(&format!("if {pipe}"))
+                        + &self.action(what)
+                        + &self.action("end")
+                        + &self.nodes(depth - 1));
                 }
                 self.loops -= 1;
                 self.variables.truncate(before);
-                let otherwise = if self.random.chance(30) { self.action("else") + &self.nodes(depth - 1) } else { String::new() };
+                let otherwise = if self.random.chance(30) {
+                    self.action("else") + &self.nodes(depth - 1)
+                } else {
+                    String::new()
+                };
                 text + &otherwise + &self.action("end")
             }
             10 => {
@@ -274,12 +348,23 @@ impl Author {
                 let name = self.random.pick(&["h", "k", "deep", "h", "own"]);
                 self.action(&format!("template \"{name}\" {data}"))
             }
-            _ => self.action(if self.random.0.is_multiple_of(2) { "/* c */" } else { "print 1" }).replace("{{ /*", "{{/*").replace("*/ }}", "*/}}"),
+            _ => self
+                .action(if self.random.0.is_multiple_of(2) {
+                    "/* c */"
+                } else {
+                    "print 1"
+                })
+                .replace("{{ /*", "{{/*")
+                .replace("*/ }}", "*/}}"),
         }
     }
 
     fn pipe(&mut self, depth: usize) -> String {
-        let mut text = if self.random.chance(60) { self.call(depth) } else { self.operand(depth) };
+        let mut text = if self.random.chance(60) {
+            self.call(depth)
+        } else {
+            self.operand(depth)
+        };
         while self.random.chance(25) {
             text = format!(
                 "{text} | {}",
@@ -351,15 +436,24 @@ impl Author {
             ("add", 1, 3),
         ][self.random.below(39)];
         let count = least + self.random.below(most - least + 1);
-        let count = if self.random.chance(3) { count + 1 } else { count };
-        (0..count).fold(name.to_owned(), |text, _| format!("{text} {}", self.operand(depth.saturating_sub(1))))
+        let count = if self.random.chance(3) {
+            count + 1
+        } else {
+            count
+        };
+        (0..count).fold(name.to_owned(), |text, _| {
+            format!("{text} {}", self.operand(depth.saturating_sub(1)))
+        })
     }
 
     fn operand(&mut self, depth: usize) -> String {
         match self.random.below(10) {
             0 | 1 => self
                 .random
-                .pick(&["1", "0", "-3", "1.5", "2.0", "\"a\"", "\"\"", "`r`", "'c'", "true", "false", "nil", "1e6", "0x10", "\"b\""])
+                .pick(&[
+                    "1", "0", "-3", "1.5", "2.0", "\"a\"", "\"\"", "`r`", "'c'", "true", "false",
+                    "nil", "1e6", "0x10", "\"b\"",
+                ])
                 .into(),
             2..=4 => {
                 let fields = [
@@ -391,13 +485,21 @@ impl Author {
                 ];
                 self.random.pick(&fields).into()
             }
-            5 => format!("$.Values{}", self.random.pick(&[".s", ".n", ".nest.a", ".absent", ".m.a", ".list", ".nul"])),
+            5 => format!(
+                "$.Values{}",
+                self.random
+                    .pick(&[".s", ".n", ".nest.a", ".absent", ".m.a", ".list", ".nul"])
+            ),
             6 => "($.Values.absent).x".into(),
             7 => match self.variables.len() {
                 0 => ".".into(),
                 count => {
                     let name = self.variables[self.random.below(count)].clone();
-                    if self.random.chance(15) { format!("{name}.a") } else { name }
+                    if self.random.chance(15) {
+                        format!("{name}.a")
+                    } else {
+                        name
+                    }
                 }
             },
             8 if depth > 0 => format!("({})", self.pipe(depth - 1)),
@@ -407,15 +509,26 @@ impl Author {
     }
 }
 
-/// `THEBOT_LINT_ORACLE` names the oracle that `fixtures/language/oracle` builds; `THEBOT_LINT_CASES` how many templates to compare.
+/// `THEBOT_LINT_ORACLE` names the oracle that `fixtures/language/oracle` builds;
+/// `THEBOT_LINT_CASES` how many templates to compare.
 #[test]
 #[ignore = "asks real Helm, see fixtures/language/oracle"]
 fn random_templates_against_real_helm() {
     use std::io::{BufRead, BufReader, Write};
     let oracle = std::env::var("THEBOT_LINT_ORACLE").expect("THEBOT_LINT_ORACLE names the oracle");
-    let count: usize = std::env::var("THEBOT_LINT_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
-    let seed: u64 = std::env::var("THEBOT_LINT_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let mut author = Author { random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), variables: Vec::new(), loops: 0 };
+    let count: usize = std::env::var("THEBOT_LINT_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(3000);
+    let seed: u64 = std::env::var("THEBOT_LINT_SEED")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
+    let mut author = Author {
+        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        variables: Vec::new(),
+        loops: 0,
+    };
     let cases: Vec<String> = (0..count).map(|_| author.template()).collect();
     let also = BTreeMap::from([("_helpers.tpl".to_owned(), HELPERS.to_owned())]);
     let mut child = std::process::Command::new(oracle)
@@ -424,11 +537,21 @@ fn random_templates_against_real_helm() {
         .spawn()
         .expect("the oracle starts");
     let mut stdin = child.stdin.take().unwrap();
-    let lines: Vec<String> =
-        cases.iter().map(|template| serde_json::json!({"template": template, "also": also, "values": VALUES}).to_string()).collect();
-    let writer = std::thread::spawn(move || lines.iter().for_each(|line| writeln!(stdin, "{line}").unwrap()));
-    let answers: Vec<serde_json::Value> =
-        BufReader::new(child.stdout.take().unwrap()).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let lines: Vec<String> = cases
+        .iter()
+        .map(|template| {
+            serde_json::json!({"template": template, "also": also, "values": VALUES}).to_string()
+        })
+        .collect();
+    let writer = std::thread::spawn(move || {
+        lines
+            .iter()
+            .for_each(|line| writeln!(stdin, "{line}").unwrap())
+    });
+    let answers: Vec<serde_json::Value> = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
     writer.join().unwrap();
     child.wait().unwrap();
     assert_eq!(answers.len(), count);
@@ -443,10 +566,22 @@ fn random_templates_against_real_helm() {
             rendered += helm.is_ok() as usize;
             let ours = render(template, &also, VALUES);
             if ours != helm {
-                failures.push(format!("{template:?}\n    helm {}\n    ours {}", show(&helm), show(&ours)));
+                failures.push(format!(
+                    "{template:?}\n    helm {}\n    ours {}",
+                    show(&helm),
+                    show(&ours)
+                ));
             }
         }
     });
-    println!("{count} templates, {rendered} rendered by Helm, {} differ", failures.len());
-    assert!(failures.is_empty(), "{} of {count} differ:\n{}", failures.len(), failures.join("\n"));
+    println!(
+        "{count} templates, {rendered} rendered by Helm, {} differ",
+        failures.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{} of {count} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

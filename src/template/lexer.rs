@@ -1,4 +1,5 @@
-//! Template text into tokens, as Go's text/template/parse: texts, and what stands between `{{` and `}}`.
+//! Template text into tokens, as Go's text/template/parse: texts, and what stands between `{{` and
+//! `}}`.
 //!
 //! Tokens are made on demand, so that an error is met only where the parser gets to it.
 
@@ -55,7 +56,10 @@ pub struct Token {
 
 impl Token {
     fn new(kind: TokenKind, start: usize, end: usize) -> Token {
-        Token { kind, place: (start as u64) << 32 | end as u64 }
+        Token {
+            kind,
+            place: (start as u64) << 32 | end as u64,
+        }
     }
 
     pub fn start(&self) -> usize {
@@ -129,7 +133,14 @@ const RIGHT: &[u8; 2] = b"}}";
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t [u8]) -> Lexer<'t> {
-        Lexer { text, at: 0, start: 0, inside_action: false, parens: 0, message: String::new() }
+        Lexer {
+            text,
+            at: 0,
+            start: 0,
+            inside_action: false,
+            parens: 0,
+            message: String::new(),
+        }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -159,7 +170,8 @@ impl<'t> Lexer<'t> {
         self.emit(T::Error)
     }
 
-    /// Goes on behind the action that lies at or before `offset`, after an error in it; gives the offset where that is.
+    /// Goes on behind the action that lies at or before `offset`, after an error in it; gives the
+    /// offset where that is.
     pub fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];
@@ -171,7 +183,13 @@ impl<'t> Lexer<'t> {
             (Some(close), Some(open)) if open < close && open > 0 => from + open,
             (Some(close), _) => {
                 let trim = close > 1 && rest[close - 1] == b'-' && is_space(rest[close - 2]);
-                from + close + 2 + if trim { leading_space(&rest[close + 2..]) } else { 0 }
+                from + close
+                    + 2
+                    + if trim {
+                        leading_space(&rest[close + 2..])
+                    } else {
+                        0
+                    }
             }
             (None, Some(open)) if open > 0 => from + open,
             (None, _) => self.text.len(),
@@ -181,14 +199,22 @@ impl<'t> Lexer<'t> {
     }
 
     pub fn token(&mut self) -> Token {
-        if self.inside_action { self.action_token() } else { self.text_token() }
+        if self.inside_action {
+            self.action_token()
+        } else {
+            self.text_token()
+        }
     }
 
     fn text_token(&mut self) -> Token {
         loop {
             let Some(length) = find_pair(self.rest(), LEFT) else {
                 self.at = self.text.len();
-                return self.emit(if self.start < self.at { T::Text } else { T::Eof });
+                return self.emit(if self.start < self.at {
+                    T::Text
+                } else {
+                    T::Eof
+                });
             };
             let delimiter = self.at + length;
             let trims = left_trim_marker(&self.text[delimiter + LEFT.len()..]);
@@ -223,7 +249,9 @@ impl<'t> Lexer<'t> {
     }
 
     fn comment(&mut self) -> Option<Token> {
-        let Some(length) = find_pair(&self.rest()[2..], b"*/") else { return Some(self.error("unclosed comment")) };
+        let Some(length) = find_pair(&self.rest()[2..], b"*/") else {
+            return Some(self.error("unclosed comment"));
+        };
         self.at += 2 + length + 2;
         let rest = self.rest();
         let (closes, trims) = at_right_delimiter(rest);
@@ -256,9 +284,15 @@ impl<'t> Lexer<'t> {
 
     fn action_token(&mut self) -> Token {
         if at_right_delimiter(self.rest()).0 {
-            return if self.parens == 0 { self.right_delimiter() } else { self.error("unclosed left paren") };
+            return if self.parens == 0 {
+                self.right_delimiter()
+            } else {
+                self.error("unclosed left paren")
+            };
         }
-        let Some(c) = self.next() else { return self.error("unclosed action") };
+        let Some(c) = self.next() else {
+            return self.error("unclosed action");
+        };
         match c {
             ' ' | '\t' | '\r' | '\n' => self.space(),
             '=' => self.emit(T::Assign),
@@ -278,7 +312,11 @@ impl<'t> Lexer<'t> {
                 None => self.error("unterminated raw quoted string"),
             },
             '$' => self.name(T::Variable),
-            '.' if self.rest().first().is_none_or(|b| !b.is_ascii_digit()) && !self.rest().is_empty() => self.name(T::Field),
+            '.' if self.rest().first().is_none_or(|b| !b.is_ascii_digit())
+                && !self.rest().is_empty() =>
+            {
+                self.name(T::Field)
+            }
             '.' | '+' | '-' | '0'..='9' => {
                 self.at -= 1;
                 self.number()
@@ -294,7 +332,10 @@ impl<'t> Lexer<'t> {
                 self.emit(T::RightParen)
             }
             '!'..='~' => self.emit(T::Char),
-            _ => self.error(format!("unrecognized character in action: {}", code_point(c))),
+            _ => self.error(format!(
+                "unrecognized character in action: {}",
+                code_point(c)
+            )),
         }
     }
 
@@ -332,15 +373,26 @@ impl<'t> Lexer<'t> {
 
     /// A name may end here.
     fn at_terminator(&self) -> bool {
-        matches!(self.rest(), [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..] | [b'}', b'}', ..])
+        matches!(
+            self.rest(),
+            [] | [
+                b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(',
+                ..
+            ] | [b'}', b'}', ..]
+        )
     }
 
     fn skip_alphanumeric(&mut self) {
         loop {
             let rest = self.rest();
-            let length = rest.iter().position(|&b| !IS_ALPHANUMERIC[usize::from(b)]).unwrap_or(rest.len());
+            let length = rest
+                .iter()
+                .position(|&b| !IS_ALPHANUMERIC[usize::from(b)])
+                .unwrap_or(rest.len());
             self.at += length;
-            if rest.get(length).is_none_or(u8::is_ascii) || !self.peek().is_some_and(is_alphanumeric) {
+            if rest.get(length).is_none_or(u8::is_ascii)
+                || !self.peek().is_some_and(is_alphanumeric)
+            {
                 return;
             }
             self.next();
@@ -359,7 +411,11 @@ impl<'t> Lexer<'t> {
             return self.emit(if kind == T::Field { T::Dot } else { kind });
         }
         self.skip_alphanumeric();
-        if self.at_terminator() { self.emit(kind) } else { self.bad_character() }
+        if self.at_terminator() {
+            self.emit(kind)
+        } else {
+            self.bad_character()
+        }
     }
 
     fn identifier(&mut self) -> Token {
@@ -437,7 +493,8 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Where two bytes stand side by side. A search for one byte has less to set up, and texts between actions are short.
+/// Where two bytes stand side by side. A search for one byte has less to set up, and texts between
+/// actions are short.
 fn find_pair(text: &[u8], [first, second]: &[u8; 2]) -> Option<usize> {
     memchr::memchr_iter(*first, text).find(|&at| text.get(at + 1) == Some(second))
 }
@@ -461,5 +518,9 @@ fn leading_space(text: &[u8]) -> usize {
 
 /// Go's `%#U`.
 fn code_point(c: char) -> String {
-    if is_print(c) { format!("U+{:04X} '{c}'", c as u32) } else { format!("U+{:04X}", c as u32) }
+    if is_print(c) {
+        format!("U+{:04X} '{c}'", c as u32)
+    } else {
+        format!("U+{:04X}", c as u32)
+    }
 }

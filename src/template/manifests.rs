@@ -1,6 +1,8 @@
-//! Rendered texts into the one text that `helm template` prints: documents split, sorted by kind as they are installed, hooks at the end.
+//! Rendered texts into the one text that `helm template` prints: documents split, sorted by kind as
+//! they are installed, hooks at the end.
 //!
-//! Helm's pkg/releaseutil and the end of its `template` command. Every byte of the output keeps its place in a rendered text.
+//! Helm's pkg/releaseutil and the end of its `template` command. Every byte of the output keeps its
+//! place in a rendered text.
 
 use super::render::{Output, Problem, Rendered};
 use crate::chart::decode::{self, Shape, Struct};
@@ -69,18 +71,30 @@ impl Printed {
             if start < end {
                 let from = span.start as usize + start - own.start;
                 let span = Span::new(span.source, from, from + end - start);
-                to.places.push((start - range.start + shift..end - range.start + shift, span));
+                to.places
+                    .push((start - range.start + shift..end - range.start + shift, span));
             }
         }
     }
 
     /// The spans that a range rests on.
     pub fn spans(&self, range: Range<usize>) -> impl Iterator<Item = Span> {
-        let from = self.places.partition_point(|(own, _)| own.end <= range.start);
-        let touched = self.places[from..].iter().take_while(move |(own, _)| own.start < range.end.max(range.start + 1));
+        let from = self
+            .places
+            .partition_point(|(own, _)| own.end <= range.start);
+        let touched = self.places[from..]
+            .iter()
+            .take_while(move |(own, _)| own.start < range.end.max(range.start + 1));
         touched.map(move |(own, span)| {
-            let (start, end) = (own.start.max(range.start), own.end.min(range.end).max(own.start.max(range.start)));
-            Span::new(span.source, span.start as usize + start - own.start, span.start as usize + end - own.start)
+            let (start, end) = (
+                own.start.max(range.start),
+                own.end.min(range.end).max(own.start.max(range.start)),
+            );
+            Span::new(
+                span.source,
+                span.start as usize + start - own.start,
+                span.start as usize + end - own.start,
+            )
         })
     }
 }
@@ -99,11 +113,19 @@ pub struct Document {
 /// Prints a release as `helm template` does.
 ///
 /// # Errors
-/// The first rendered text that is no YAML, or a `--show-only` that nothing matches. The text beside it is what `--debug` shows all the
-/// same.
-pub fn print(rendered: &Rendered, sources: &Sources, selection: &Selection) -> (Printed, Option<Problem>) {
+/// The first rendered text that is no YAML, or a `--show-only` that nothing matches. The text
+/// beside it is what `--debug` shows all the same.
+pub fn print(
+    rendered: &Rendered,
+    sources: &Sources,
+    selection: &Selection,
+) -> (Printed, Option<Problem>) {
     let mut out = Printed::default();
-    let outputs: Vec<&Output> = rendered.outputs.iter().filter(|o| !o.name.ends_with("NOTES.txt")).collect();
+    let outputs: Vec<&Output> = rendered
+        .outputs
+        .iter()
+        .filter(|o| !o.name.ends_with("NOTES.txt"))
+        .collect();
     let (documents, problem) = sorted(&outputs, sources, selection.helm);
     let mut hooks = documents.hooks;
     if problem.is_some() {
@@ -127,7 +149,10 @@ pub fn print(rendered: &Rendered, sources: &Sources, selection: &Selection) -> (
     out.bytes.truncate(trimmed);
     out.own("\n");
     out.places.retain_mut(|(range, span)| {
-        let cut = range.end.saturating_sub(trimmed.max(range.start)).min(range.len());
+        let cut = range
+            .end
+            .saturating_sub(trimmed.max(range.start))
+            .min(range.len());
         range.end -= cut;
         span.end -= cut as u32;
         range.start < range.end
@@ -143,7 +168,13 @@ pub fn print(rendered: &Rendered, sources: &Sources, selection: &Selection) -> (
     }
     match show_only(&out, &selection.show_only, selection.helm) {
         Ok(shown) => (shown, problem),
-        Err(message) => (Printed::default(), problem.or(Some(Problem::Chart(chart::Error::new("show-only", message))))),
+        Err(message) => (
+            Printed::default(),
+            problem.or(Some(Problem::Chart(chart::Error::new(
+                "show-only",
+                message,
+            )))),
+        ),
     }
 }
 
@@ -158,7 +189,8 @@ pub struct Documents {
     pub hooks: Vec<Document>,
 }
 
-/// Helm's SortManifests, over texts in order of their names; with the first text that is no YAML, at which it ends.
+/// Helm's SortManifests, over texts in order of their names; with the first text that is no YAML,
+/// at which it ends.
 pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents, Option<Problem>) {
     let text = |output: &Output| &sources.get(output.text).text;
     let read = |&output: &&Output| -> Vec<Result<Option<Document>, chart::Error>> {
@@ -168,7 +200,10 @@ pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents,
         }
         let text = text(output);
         let span = |range: &Range<usize>| Span::new(output.text, range.start, range.end);
-        split(text, helm).into_iter().map(|range| document(&text[range.clone()], span(&range), output)).collect()
+        split(text, helm)
+            .into_iter()
+            .map(|range| document(&text[range.clone()], span(&range), output))
+            .collect()
     };
     let bytes: usize = outputs.iter().map(|output| text(output).len()).sum();
     let documents: Vec<_> = match bytes > threads::WORTH {
@@ -184,10 +219,21 @@ pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents,
             Err(error) => return (all, Some(Problem::Release(error))),
         }
     }
-    let order = if helm == Helm::Four { &INSTALL_ORDER[..] } else { &INSTALL_ORDER[..INSTALL_ORDER.len() - LAST_IN_HELM_4] };
+    let order = if helm == Helm::Four {
+        &INSTALL_ORDER[..]
+    } else {
+        &INSTALL_ORDER[..INSTALL_ORDER.len() - LAST_IN_HELM_4]
+    };
     let rank = |d: &Document| {
         let known = order.iter().position(|k| *k == d.kind);
-        (known.unwrap_or(INSTALL_ORDER.len()), if known.is_some() { String::new() } else { d.kind.clone() })
+        (
+            known.unwrap_or(INSTALL_ORDER.len()),
+            if known.is_some() {
+                String::new()
+            } else {
+                d.kind.clone()
+            },
+        )
     };
     all.generic.sort_by_cached_key(rank);
     all.hooks.sort_by_cached_key(rank);
@@ -203,20 +249,34 @@ static METADATA: Struct = Struct {
 static HEAD: Struct = Struct {
     name: "SimpleHead",
     go: "releaseutil.SimpleHead",
-    fields: &[("apiVersion", Shape::Str), ("kind", Shape::Str), ("metadata", Shape::Pointer(&METADATA))],
+    fields: &[
+        ("apiVersion", Shape::Str),
+        ("kind", Shape::Str),
+        ("metadata", Shape::Pointer(&METADATA)),
+    ],
 };
 
 /// Reads a document's head; none for a hook that Helm does not know.
 fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>, chart::Error> {
     let front = format!("YAML parse error on {}", output.name);
-    let node = yaml::parse(text, span.source, span.start).map_err(|e| chart::Error::new("yaml-syntax", e.converting()).at(e.span).within(&front))?;
-    decode::check(&node, &Shape::Struct(&HEAD)).map_err(|m| chart::Error::new("yaml-syntax", m.message).at(m.span).within(&front))?;
+    let node = yaml::parse(text, span.source, span.start).map_err(|e| {
+        chart::Error::new("yaml-syntax", e.converting())
+            .at(e.span)
+            .within(&front)
+    })?;
+    decode::check(&node, &Shape::Struct(&HEAD)).map_err(|m| {
+        chart::Error::new("yaml-syntax", m.message)
+            .at(m.span)
+            .within(&front)
+    })?;
     let text_of = |node: &Node, key: &str| decode::field(node, key).and_then(decode::scalar_text);
     let kind = text_of(&node, "kind").unwrap_or_default();
-    let annotation = decode::field(&node, "metadata").and_then(|m| decode::field(m, "annotations")).and_then(|a| {
-        let value = a.get("helm.sh/hook")?;
-        Some(decode::scalar_text(value).unwrap_or_default())
-    });
+    let annotation = decode::field(&node, "metadata")
+        .and_then(|m| decode::field(m, "annotations"))
+        .and_then(|a| {
+            let value = a.get("helm.sh/hook")?;
+            Some(decode::scalar_text(value).unwrap_or_default())
+        });
     let hook = match annotation {
         None => None,
         Some(types) => match types.split(',').map(event).collect::<Option<Vec<String>>>() {
@@ -224,13 +284,28 @@ fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>
             None => return Ok(None),
         },
     };
-    Ok(Some(Document { name: output.name.clone(), span, kind, hook }))
+    Ok(Some(Document {
+        name: output.name.clone(),
+        span,
+        kind,
+        hook,
+    }))
 }
 
 /// Helm's name of a hook's event.
 fn event(text: &str) -> Option<String> {
     let name = text.trim().to_lowercase();
-    let known = ["pre-install", "post-install", "pre-delete", "post-delete", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback", "test"];
+    let known = [
+        "pre-install",
+        "post-install",
+        "pre-delete",
+        "post-delete",
+        "pre-upgrade",
+        "post-upgrade",
+        "pre-rollback",
+        "post-rollback",
+        "test",
+    ];
     match &*name {
         "test-success" => Some("test".into()),
         other => known.contains(&other).then_some(name),
@@ -255,7 +330,8 @@ fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
     range.start + start..range.start + end
 }
 
-/// Helm's SplitManifests: the ranges of the documents of a text. It splits at `---` at the start of a line, whatever follows on it.
+/// Helm's SplitManifests: the ranges of the documents of a text. It splits at `---` at the start of
+/// a line, whatever follows on it.
 pub fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
     match helm {
         Helm::Three => split_trimmed(text),
@@ -310,7 +386,8 @@ fn split_trimmed(text: &[u8]) -> Vec<Range<usize>> {
         begin = after(all.start + 3);
         search = begin;
     }
-    while let Some(at) = memchr::memmem::find(&text[search..all.end], b"\n---").map(|i| i + search) {
+    while let Some(at) = memchr::memmem::find(&text[search..all.end], b"\n---").map(|i| i + search)
+    {
         let mut end = at;
         while end > begin && is_space(text[end - 1]) {
             end -= 1;
@@ -329,7 +406,9 @@ fn show_only(printed: &Printed, patterns: &[String], helm: Helm) -> Result<Print
     for pattern in patterns {
         let mut missing = true;
         for range in &documents {
-            let Some(name) = source_name(&printed.bytes[range.clone()]) else { continue };
+            let Some(name) = source_name(&printed.bytes[range.clone()]) else {
+                continue;
+            };
             if ignore::path_match(pattern, &name) == Ok(true) {
                 shown.own("---\n");
                 printed.copy(range.clone(), &mut shown);
@@ -404,12 +483,18 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> Vec<&str> {
-        split(text.as_bytes(), Helm::Three).into_iter().map(|r| &text[r]).collect()
+        split(text.as_bytes(), Helm::Three)
+            .into_iter()
+            .map(|r| &text[r])
+            .collect()
     }
 
     #[test]
     fn documents_split_wherever_a_line_starts_with_three_dashes() {
-        assert_eq!(parts("\n---\na: 1\n--- # x\nb: 2\n \n---\n---\n"), ["a: 1", "# x\nb: 2", "---"]);
+        assert_eq!(
+            parts("\n---\na: 1\n--- # x\nb: 2\n \n---\n---\n"),
+            ["a: 1", "# x\nb: 2", "---"]
+        );
         assert_eq!(parts("a: 1\n-----\nb"), ["a: 1", "--\nb"]);
         assert_eq!(parts("---"), Vec::<&str>::new());
         assert_eq!(parts("a\n---"), ["a"]);
@@ -419,13 +504,19 @@ mod tests {
     #[test]
     fn helm_4_keeps_the_end_of_a_document() {
         let text = "\n--- \na: 1\n\n---\n---x\nb: 2\n";
-        let parts: Vec<&str> = split(text.as_bytes(), Helm::Four).into_iter().map(|r| &text[r]).collect();
+        let parts: Vec<&str> = split(text.as_bytes(), Helm::Four)
+            .into_iter()
+            .map(|r| &text[r])
+            .collect();
         assert_eq!(parts, ["a: 1\n\n", "x\nb: 2\n"]);
     }
 
     #[test]
     fn the_name_behind_source_is_read_from_any_line() {
-        assert_eq!(source_name(b"# Source: a/templates/x.yaml\nb").as_deref(), Some("templates/x.yaml"));
+        assert_eq!(
+            source_name(b"# Source: a/templates/x.yaml\nb").as_deref(),
+            Some("templates/x.yaml")
+        );
         assert_eq!(source_name(b"a: 1").as_deref(), None);
     }
 }

@@ -1,10 +1,15 @@
-//! What template texts name, whether it was executed or not: the ground on which a value is called unused.
+//! What template texts name, whether it was executed or not: the ground on which a value is called
+//! unused.
 //!
-//! What executed code read is known from [`super::Record`]; this is about the rest: branches that no environment takes, arguments that `and`
-//! did not evaluate, texts given to `tpl`, definitions that nobody includes. It errs on the side of too many: where a value's way is lost
-//! (a variable that is assigned twice, the argument of a definition), each field name that follows counts for every value of that name.
+//! What executed code read is known from [`super::Record`]; this is about the rest: branches that
+//! no environment takes, arguments that `and` did not evaluate, texts given to `tpl`, definitions
+//! that nobody includes. It errs on the side of too many: where a value's way is lost (a variable
+//! that is assigned twice, the argument of a definition), each field name that follows counts for
+//! every value of that name.
 
-use super::tree::{Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template};
+use super::tree::{
+    Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template,
+};
 use super::{Templates, parser};
 use crate::source::SourceId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -62,12 +67,14 @@ enum Use {
     /// Only whether it is there, its type or size; or it is followed further.
     Looked,
     Whole,
-    /// It goes on under a name that is not followed, or may be dropped: nothing of it need be read here, though the code is executed.
+    /// It goes on under a name that is not followed, or may be dropped: nothing of it need be read
+    /// here, though the code is executed.
     Kept,
 }
 
 impl Mentions {
-    /// Of all templates; `settled` tells of a node whether every render executed it, so that the records have all that it reads.
+    /// Of all templates; `settled` tells of a node whether every render executed it, so that the
+    /// records have all that it reads.
     pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
         for template in templates.by_name.values() {
@@ -96,7 +103,14 @@ impl Mentions {
     }
 
     fn template(&mut self, template: &Template, settled: &dyn Fn(usize) -> bool) {
-        let mut reader = Reader { mentions: self, template, settled, variables: FxHashMap::default(), dot: Place::Dot, is_settled: true };
+        let mut reader = Reader {
+            mentions: self,
+            template,
+            settled,
+            variables: FxHashMap::default(),
+            dot: Place::Dot,
+            is_settled: true,
+        };
         reader.list(&template.body);
     }
 
@@ -105,7 +119,11 @@ impl Mentions {
         loop {
             let before = self.takes_all.len();
             for call in &self.calls {
-                if call.callee.as_ref().is_none_or(|name| self.takes_all.contains(name)) {
+                if call
+                    .callee
+                    .as_ref()
+                    .is_none_or(|name| self.takes_all.contains(name))
+                {
                     for place in &call.given {
                         match place {
                             Place::Values(path) | Place::Below(path) => {
@@ -141,11 +159,16 @@ struct Reader<'m> {
 
 impl Reader<'_> {
     fn knows(&self, index: NodeIndex) -> bool {
-        self.template.first_node.is_some_and(|first| (self.settled)((first + index) as usize))
+        self.template
+            .first_node
+            .is_some_and(|first| (self.settled)((first + index) as usize))
     }
 
     fn within<V>(&mut self, settled: bool, dot: Place, work: impl FnOnce(&mut Self) -> V) -> V {
-        let (was_settled, was) = (std::mem::replace(&mut self.is_settled, settled), std::mem::replace(&mut self.dot, dot));
+        let (was_settled, was) = (
+            std::mem::replace(&mut self.is_settled, settled),
+            std::mem::replace(&mut self.dot, dot),
+        );
         let result = work(self);
         (self.is_settled, self.dot) = (was_settled, was);
         result
@@ -164,7 +187,9 @@ impl Reader<'_> {
             }),
         };
         let dot = self.dot.clone();
-        self.within(settled, dot, |reader| tree[list.nodes].iter().for_each(|node| reader.node(node)));
+        self.within(settled, dot, |reader| {
+            tree[list.nodes].iter().for_each(|node| reader.node(node))
+        });
     }
 
     fn node(&mut self, node: &Node) {
@@ -178,29 +203,49 @@ impl Reader<'_> {
                 let call = &self.template.tree[*call];
                 let (settled, dot) = (self.knows(call.index), self.dot.clone());
                 self.within(settled, dot, |reader| {
-                    let given = call.pipe.as_ref().map(|pipe| reader.given_by_pipe(pipe)).unwrap_or_default();
-                    reader.mentions.calls.push(Call { caller: reader.template.name.clone(), callee: Some(call.name.clone()), given });
+                    let given = call
+                        .pipe
+                        .as_ref()
+                        .map(|pipe| reader.given_by_pipe(pipe))
+                        .unwrap_or_default();
+                    reader.mentions.calls.push(Call {
+                        caller: reader.template.name.clone(),
+                        callee: Some(call.name.clone()),
+                        given,
+                    });
                 });
             }
             Node::Branch(branch) => self.branch(&self.template.tree[*branch]),
-            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {}
+            Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {
+            }
         }
     }
 
     fn action(&mut self, pipe: &Pipe) {
-        let place = self.pipe(pipe, if pipe.variables.is_empty() { Use::Whole } else { use_of_named(self.template, pipe) });
+        let place = self.pipe(
+            pipe,
+            if pipe.variables.is_empty() {
+                Use::Whole
+            } else {
+                use_of_named(self.template, pipe)
+            },
+        );
         self.bind(pipe, place);
     }
 
-    /// The variables of a pipe now stand for a place; a variable that had another before stands for any.
+    /// The variables of a pipe now stand for a place; a variable that had another before stands for
+    /// any.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
         for variable in &self.template.tree[pipe.variables] {
-            let Some(name) = variable.names(&self.template.tree).next() else { continue };
+            let Some(name) = variable.names(&self.template.tree).next() else {
+                continue;
+            };
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
                 self.variables.insert(name.into(), place.clone());
             } else {
-                // Its value may be used whole under the variable's name, which is no longer followed.
+                // Its value may be used whole under the variable's name, which is no longer
+                // followed.
                 self.take_whole(&place);
                 if let Some(former) = self.variables.insert(name.into(), Place::Unknown) {
                     self.take_whole(&former);
@@ -250,8 +295,12 @@ impl Reader<'_> {
             [first, rest @ ..] => {
                 let template = self.template;
                 // What is piped is the last argument of what follows.
-                let next =
-                    |i: usize| rest.get(i).map_or(used, |command| function(template, command).map_or(Use::Whole, |name| use_of_argument(name, used)));
+                let next = |i: usize| {
+                    rest.get(i).map_or(used, |command| {
+                        function(template, command)
+                            .map_or(Use::Whole, |name| use_of_argument(name, used))
+                    })
+                };
                 self.command(first, next(0));
                 for (i, command) in rest.iter().enumerate() {
                     self.command(command, next(i + 1));
@@ -262,7 +311,9 @@ impl Reader<'_> {
     }
 
     fn command(&mut self, command: &Command, used: Use) -> Place {
-        let [first, arguments @ ..] = &self.template.tree[command.arguments] else { return Place::Unknown };
+        let [first, arguments @ ..] = &self.template.tree[command.arguments] else {
+            return Place::Unknown;
+        };
         let Some(name) = function(self.template, command) else {
             arguments.iter().for_each(|a| {
                 self.expression(a, Use::Whole);
@@ -271,18 +322,38 @@ impl Reader<'_> {
         };
         match name {
             "include" | "template" => {
-                let callee = arguments.first().and_then(|name| constant(self.template, name)).map(Arc::from);
-                let given = arguments.iter().skip(1).flat_map(|a| self.given(a)).collect();
-                self.mentions.calls.push(Call { caller: self.template.name.clone(), callee, given });
+                let callee = arguments
+                    .first()
+                    .and_then(|name| constant(self.template, name))
+                    .map(Arc::from);
+                let given = arguments
+                    .iter()
+                    .skip(1)
+                    .flat_map(|a| self.given(a))
+                    .collect();
+                self.mentions.calls.push(Call {
+                    caller: self.template.name.clone(),
+                    callee,
+                    given,
+                });
                 Place::Unknown
             }
             "index" | "get" | "hasKey" => {
-                let Some((receiver, keys)) = arguments.split_first() else { return Place::Unknown };
-                let names: Option<Vec<Box<str>>> = keys.iter().map(|k| constant(self.template, k).map(Box::from)).collect();
+                let Some((receiver, keys)) = arguments.split_first() else {
+                    return Place::Unknown;
+                };
+                let names: Option<Vec<Box<str>>> = keys
+                    .iter()
+                    .map(|k| constant(self.template, k).map(Box::from))
+                    .collect();
                 match names.filter(|names| !names.is_empty()) {
                     Some(names) => {
                         let place = self.expression(receiver, Use::Looked);
-                        self.fields(place, &names, if name == "hasKey" { Use::Looked } else { used })
+                        self.fields(
+                            place,
+                            &names,
+                            if name == "hasKey" { Use::Looked } else { used },
+                        )
                     }
                     None => {
                         keys.iter().for_each(|key| {
@@ -299,7 +370,14 @@ impl Reader<'_> {
             "tpl" => {
                 // The second argument is what the text may read, which is judged by the text.
                 for (i, argument) in arguments.iter().enumerate() {
-                    self.expression(argument, if i == 0 { use_of_argument(name, used) } else { Use::Looked });
+                    self.expression(
+                        argument,
+                        if i == 0 {
+                            use_of_argument(name, used)
+                        } else {
+                            Use::Looked
+                        },
+                    );
                 }
                 Place::Unknown
             }
@@ -325,9 +403,15 @@ impl Reader<'_> {
             }
             ExpressionKind::Variable { .. } => {
                 let names = self.names(expression);
-                let [name, fields @ ..] = &names[..] else { return Place::Unknown };
+                let [name, fields @ ..] = &names[..] else {
+                    return Place::Unknown;
+                };
                 // `$` is what the template was called with, as the dot at its start.
-                let place = if &**name == "$" { Place::Dot } else { self.variables.get(name).cloned().unwrap_or(Place::Unknown) };
+                let place = if &**name == "$" {
+                    Place::Dot
+                } else {
+                    self.variables.get(name).cloned().unwrap_or(Place::Unknown)
+                };
                 if !fields.is_empty() {
                     return self.fields(place, fields, used);
                 }
@@ -342,7 +426,9 @@ impl Reader<'_> {
                 // Keys that are handed on, as in `dict "key" "auth.password"`.
                 if let Some(text) = constant(self.template, expression)
                     && !text.is_empty()
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                    && text
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
                 {
                     let names: Vec<Box<str>> = text.split('.').map(Box::from).collect();
                     self.fields(Place::Unknown, &names, Use::Looked);
@@ -356,19 +442,27 @@ impl Reader<'_> {
     }
 
     fn names(&self, expression: &Expression) -> Vec<Box<str>> {
-        expression.names(&self.template.tree).map(Box::from).collect()
+        expression
+            .names(&self.template.tree)
+            .map(Box::from)
+            .collect()
     }
 
     /// Fields of a value that stands at `place`.
     fn fields(&mut self, place: Place, names: &[Box<str>], used: Use) -> Place {
-        let below_values = names.iter().position(|name| &**name == "Values").map(|i| &names[i + 1..]);
+        let below_values = names
+            .iter()
+            .position(|name| &**name == "Values")
+            .map(|i| &names[i + 1..]);
         let place = match (place, below_values) {
             (_, Some(names)) => Place::Values(names.to_vec()),
             (Place::Values(mut path), None) => {
                 path.extend(names.iter().cloned());
                 Place::Values(path)
             }
-            (_, None) => names.last().map_or(Place::Unknown, |name| Place::Named(name.clone())),
+            (_, None) => names
+                .last()
+                .map_or(Place::Unknown, |name| Place::Named(name.clone())),
         };
         if !self.is_settled {
             match &place {
@@ -415,8 +509,13 @@ impl Reader<'_> {
             return self.given_by_pipe(&self.template.tree[*pipe]);
         }
         // A constant may be a key that the callee looks up.
-        let (settled, dot) = (self.is_settled && constant(self.template, argument).is_none(), self.dot.clone());
-        let place = self.within(settled, dot, |reader| reader.expression(argument, Use::Looked));
+        let (settled, dot) = (
+            self.is_settled && constant(self.template, argument).is_none(),
+            self.dot.clone(),
+        );
+        let place = self.within(settled, dot, |reader| {
+            reader.expression(argument, Use::Looked)
+        });
         if let Place::Values(path) = &place
             && path.is_empty()
         {
@@ -424,7 +523,8 @@ impl Reader<'_> {
             self.mentions.values_handed_on = true;
             return Vec::new();
         }
-        // What an executed call hands on is followed by the records, except where the callee takes it in a branch not taken.
+        // What an executed call hands on is followed by the records, except where the callee takes
+        // it in a branch not taken.
         if !self.is_settled && place != Place::Dot {
             self.take_whole(&place);
         }
@@ -434,8 +534,17 @@ impl Reader<'_> {
     fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
         let tree = &self.template.tree;
         match &tree[pipe.commands] {
-            [only] if matches!(function(self.template, only), Some("dict" | "list" | "tuple")) => {
-                tree[only.arguments].iter().skip(1).flat_map(|a| self.given(a)).collect()
+            [only]
+                if matches!(
+                    function(self.template, only),
+                    Some("dict" | "list" | "tuple")
+                ) =>
+            {
+                tree[only.arguments]
+                    .iter()
+                    .skip(1)
+                    .flat_map(|a| self.given(a))
+                    .collect()
             }
             [only] if let [argument] = &tree[only.arguments] => self.given(argument),
             _ => vec![self.pipe(pipe, Use::Whole)],
@@ -444,7 +553,10 @@ impl Reader<'_> {
 }
 
 fn function(template: &Template, command: &Command) -> Option<&'static str> {
-    match template.tree[command.arguments].first().map(|first| &first.kind) {
+    match template.tree[command.arguments]
+        .first()
+        .map(|first| &first.kind)
+    {
         Some(ExpressionKind::Function(id)) => Some(id.callee().function.name),
         _ => None,
     }
@@ -456,14 +568,45 @@ fn constant<'t>(template: &'t Template, expression: &'t Expression) -> Option<&'
 
 /// How a function uses the maps that it is given, where its own result is used so.
 fn use_of_argument(function: &str, result: Use) -> Use {
-    const LOOKS: &[&str] = &["empty", "eq", "ge", "gt", "kindIs", "kindOf", "le", "len", "lt", "ne", "not", "typeIs", "typeIsLike", "typeOf"];
+    const LOOKS: &[&str] = &[
+        "empty",
+        "eq",
+        "ge",
+        "gt",
+        "kindIs",
+        "kindOf",
+        "le",
+        "len",
+        "lt",
+        "ne",
+        "not",
+        "typeIs",
+        "typeIsLike",
+        "typeOf",
+    ];
     /// They hand an argument on, or drop it, so that executed code need not read what is in it.
-    const HANDS_ON: &[&str] =
-        &["and", "coalesce", "default", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite", "omit", "or", "pick", "required", "ternary"];
+    const HANDS_ON: &[&str] = &[
+        "and",
+        "coalesce",
+        "default",
+        "merge",
+        "mergeOverwrite",
+        "mustMerge",
+        "mustMergeOverwrite",
+        "omit",
+        "or",
+        "pick",
+        "required",
+        "ternary",
+    ];
     if LOOKS.binary_search(&function).is_ok() {
         Use::Looked
     } else if HANDS_ON.binary_search(&function).is_ok() {
-        if result == Use::Looked { Use::Looked } else { Use::Kept }
+        if result == Use::Looked {
+            Use::Looked
+        } else {
+            Use::Kept
+        }
     } else if result == Use::Kept {
         Use::Kept
     } else {
@@ -471,7 +614,8 @@ fn use_of_argument(function: &str, result: Use) -> Use {
     }
 }
 
-/// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed, anything else is not.
+/// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed,
+/// anything else is not.
 fn use_of_named(template: &Template, pipe: &Pipe) -> Use {
     match &template.tree[pipe.commands] {
         [only] if matches!(function(template, only), None | Some("index" | "get")) => Use::Looked,

@@ -1,10 +1,13 @@
-//! Go templates as Helm runs them: lexer, parser, evaluator, functions. Writes text together with its provenance.
+//! Go templates as Helm runs them: lexer, parser, evaluator, functions. Writes text together with
+//! its provenance.
 //!
-//! [`Templates`] are parsed once and shared by all environments and threads; a [`Renderer`] is one render on one thread. Behaviour is
-//! that of Go 1.26's text/template with `missingkey=zero` and of Helm 3.22's pkg/engine.
+//! [`Templates`] are parsed once and shared by all environments and threads; a [`Renderer`] is one
+//! render on one thread. Behaviour is that of Go 1.26's text/template with `missingkey=zero` and of
+//! Helm 3.22's pkg/engine.
 //!
-//! Nested templates nest on the stack. Call [`Templates::add`] and [`Renderer::execute`] on a thread with [`STACK`] bytes of stack
-//! (`with_stack` makes one); the evaluator watches how much of it is used and gives up with an error in time.
+//! Nested templates nest on the stack. Call [`Templates::add`] and [`Renderer::execute`] on a
+//! thread with [`STACK`] bytes of stack (`with_stack` makes one); the evaluator watches how much of
+//! it is used and gives up with an error in time.
 
 mod context;
 mod eval;
@@ -43,7 +46,8 @@ pub struct Templates {
 /// What could not be parsed. The tree has an error node there and goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParseError {
-    /// Go's text: `template: x/templates/a.yaml:12: unexpected "}" in operand`. Exact for the first error of a text.
+    /// Go's text: `template: x/templates/a.yaml:12: unexpected "}" in operand`. Exact for the first
+    /// error of a text.
     pub message: String,
     /// The template's name.
     pub template: String,
@@ -88,8 +92,9 @@ impl Templates {
     pub fn new() -> Templates {
         Templates::default()
     }
-    /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and what it defines. Errors are kept, see
-    /// [`Templates::errors`]; later definitions replace earlier ones, so the order of the calls is Helm's order of parsing.
+    /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and
+    /// what it defines. Errors are kept, see [`Templates::errors`]; later definitions replace
+    /// earlier ones, so the order of the calls is Helm's order of parsing.
     pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
         self.append(Arc::new(parser::parse(name, source, text.into())));
     }
@@ -104,10 +109,16 @@ impl Templates {
         self.count += parsed.nodes.len() as u32;
         self.errors.extend(parsed.errors.iter().cloned());
         for template in &parsed.templates {
-            let template = Template { first_node: Some(first), ..template.clone() };
+            let template = Template {
+                first_node: Some(first),
+                ..template.clone()
+            };
             // An empty definition never replaces another.
-            if !parser::is_empty(&template.body, &template.tree) || !self.by_name.contains_key(&template.name) {
-                self.by_name.insert(template.name.clone(), Arc::new(template));
+            if !parser::is_empty(&template.body, &template.tree)
+                || !self.by_name.contains_key(&template.name)
+            {
+                self.by_name
+                    .insert(template.name.clone(), Arc::new(template));
             }
         }
         self.files.push(parsed);
@@ -122,8 +133,20 @@ impl Templates {
     }
     /// The nodes of all templates; [`Record::executed`] holds places among them.
     pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> {
-        let info = |source, (range, kind): (Range, _)| NodeInfo { span: Span { source, start: range.start, end: range.end }, kind };
-        self.files.iter().flat_map(move |parsed| parsed.nodes.iter().map(move |&node| info(parsed.source, node)))
+        let info = |source, (range, kind): (Range, _)| NodeInfo {
+            span: Span {
+                source,
+                start: range.start,
+                end: range.end,
+            },
+            kind,
+        };
+        self.files.iter().flat_map(move |parsed| {
+            parsed
+                .nodes
+                .iter()
+                .map(move |&node| info(parsed.source, node))
+        })
     }
 }
 
@@ -148,8 +171,9 @@ pub enum Reason {
 /// An error of one template; the render goes on with the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateError {
-    /// Helm's text (without `Error: `): `template: x/templates/a.yaml:3:12: executing "x/templates/a.yaml" at <.Values.a.b>: nil pointer
-    /// evaluating interface {}.b`, or `execution error at (x/templates/a.yaml:3:4): …` of `fail` and `required`.
+    /// Helm's text (without `Error: `): `template: x/templates/a.yaml:3:12: executing
+    /// "x/templates/a.yaml" at <.Values.a.b>: nil pointer evaluating interface {}.b`, or `execution
+    /// error at (x/templates/a.yaml:3:4): …` of `fail` and `required`.
     pub message: String,
     /// Only what went wrong, without the places: `nil pointer evaluating interface {}.b`.
     pub cause: String,
@@ -192,15 +216,30 @@ mod tests {
                 let id = sources.add(Source::new(*name, text.as_bytes(), SourceKind::File));
                 templates.add(name, id, text.as_bytes());
             }
-            let id = sources.add(Source::new("values.yaml", values.as_bytes(), SourceKind::File));
+            let id = sources.add(Source::new(
+                "values.yaml",
+                values.as_bytes(),
+                SourceKind::File,
+            ));
             let mut renderer = Renderer::new(&templates, 1, "default", limits);
-            let values = yaml::to_value(&yaml::parse(values.as_bytes(), id, 0).unwrap(), &sources, renderer.origins());
+            let values = yaml::to_value(
+                &yaml::parse(values.as_bytes(), id, 0).unwrap(),
+                &sources,
+                renderer.origins(),
+            );
             let mut data = MapData::default();
             data.insert(b"Values", Default::default(), values);
-            let result = renderer.execute(files[0].0, &Value::map(data)).map(|text| renderer.derive(files[0].0, &text));
+            let result = renderer
+                .execute(files[0].0, &Value::map(data))
+                .map(|text| renderer.derive(files[0].0, &text));
             let (derived, record) = renderer.finish();
             sources.adopt(1, derived);
-            Rendered { sources, templates, result, record }
+            Rendered {
+                sources,
+                templates,
+                result,
+                record,
+            }
         })
     }
 
@@ -225,7 +264,12 @@ mod tests {
         fn shown(&self, spans: &[Span]) -> Vec<String> {
             let show = |span: &Span| {
                 let source = self.sources.get(span.source);
-                format!("{}:{} {}", source.name, source.line_of(span.start), String::from_utf8_lossy(self.sources.text(*span)).trim())
+                format!(
+                    "{}:{} {}",
+                    source.name,
+                    source.line_of(span.start),
+                    String::from_utf8_lossy(self.sources.text(*span)).trim()
+                )
             };
             spans.iter().map(show).collect()
         }
@@ -235,22 +279,52 @@ mod tests {
     fn a_line_knows_its_template_line_its_includes_and_its_values() {
         let helper = "{{ define \"name\" -}}\nx-{{ .Values.name | upper }}\n{{- end }}";
         let top = "kind: A\nname: {{ include \"name\" . | quote }}\nlast: 1\n";
-        let rendered = render(&[("a.yaml", top), ("_h.tpl", helper)], "other: 1\nname: bot\n");
+        let rendered = render(
+            &[("a.yaml", top), ("_h.tpl", helper)],
+            "other: 1\nname: bot\n",
+        );
         assert_eq!(rendered.text(), "kind: A\nname: \"x-BOT\"\nlast: 1\n");
         let trace = rendered.trace("BOT");
-        assert_eq!(rendered.shown(&trace.templates), ["a.yaml:2 {{ include \"name\" . | quote }}", "_h.tpl:2 {{ .Values.name | upper }}"]);
+        assert_eq!(
+            rendered.shown(&trace.templates),
+            [
+                "a.yaml:2 {{ include \"name\" . | quote }}",
+                "_h.tpl:2 {{ .Values.name | upper }}"
+            ]
+        );
         assert_eq!(rendered.shown(&trace.values), ["values.yaml:2 bot"]);
-        assert_eq!(rendered.shown(&rendered.trace("last").templates), ["a.yaml:3 last: 1"]);
-        assert_eq!(rendered.shown(&rendered.trace("x-").templates).last().unwrap(), "_h.tpl:2 x-");
+        assert_eq!(
+            rendered.shown(&rendered.trace("last").templates),
+            ["a.yaml:3 last: 1"]
+        );
+        assert_eq!(
+            rendered
+                .shown(&rendered.trace("x-").templates)
+                .last()
+                .unwrap(),
+            "_h.tpl:2 x-"
+        );
     }
 
     #[test]
     fn text_given_to_tpl_leads_to_the_value_that_holds_it() {
-        let rendered = render(&[("a.yaml", "v: {{ tpl .Values.t . }}")], "t: '{{ .Values.num }}-end'\nnum: seven\n");
+        let rendered = render(
+            &[("a.yaml", "v: {{ tpl .Values.t . }}")],
+            "t: '{{ .Values.num }}-end'\nnum: seven\n",
+        );
         assert_eq!(rendered.text(), "v: seven-end");
         let trace = rendered.trace("seven");
-        assert_eq!(rendered.shown(&trace.templates), ["a.yaml:1 {{ tpl .Values.t . }}"]);
-        assert_eq!(rendered.shown(&trace.values), ["values.yaml:1 '{{ .Values.num }}-end'", "values.yaml:2 seven"]);
+        assert_eq!(
+            rendered.shown(&trace.templates),
+            ["a.yaml:1 {{ tpl .Values.t . }}"]
+        );
+        assert_eq!(
+            rendered.shown(&trace.values),
+            [
+                "values.yaml:1 '{{ .Values.num }}-end'",
+                "values.yaml:2 seven"
+            ]
+        );
     }
 
     #[test]
@@ -258,10 +332,16 @@ mod tests {
         let top = "{{ if and .Values.open (eq .Values.mode \"x\") }}{{ range .Values.list }}[{{ . }}]{{ end }}{{ end }}";
         let rendered = render(&[("a.yaml", top)], "open: true\nmode: x\nlist: [p, q]\n");
         let trace = rendered.trace("q");
-        let conditions: Vec<_> =
-            trace.conditions.iter().map(|(at, taken, values)| (rendered.shown(&[*at]), *taken, rendered.shown(values))).collect();
+        let conditions: Vec<_> = trace
+            .conditions
+            .iter()
+            .map(|(at, taken, values)| (rendered.shown(&[*at]), *taken, rendered.shown(values)))
+            .collect();
         assert_eq!(conditions[0].0, ["a.yaml:1 .Values.list"]);
-        assert_eq!(conditions[1].0, ["a.yaml:1 and .Values.open (eq .Values.mode \"x\")"]);
+        assert_eq!(
+            conditions[1].0,
+            ["a.yaml:1 and .Values.open (eq .Values.mode \"x\")"]
+        );
         assert_eq!(conditions[1].2, ["values.yaml:1 true", "values.yaml:2 x"]);
         assert!(conditions.iter().all(|(_, taken, _)| *taken));
     }
@@ -269,7 +349,10 @@ mod tests {
     #[test]
     fn what_filled_an_empty_map_decides() {
         let top = "{{ $all := mergeOverwrite (deepCopy .Values.defaults) .Values.own }}{{ range $all.env }}[{{ . }}]{{ end }}";
-        let rendered = render(&[("a.yaml", top)], "defaults:\n  env: {}\nown:\n  env: {p: q}\n");
+        let rendered = render(
+            &[("a.yaml", top)],
+            "defaults:\n  env: {}\nown:\n  env: {p: q}\n",
+        );
         let (_, taken, values) = &rendered.trace("q").conditions[0];
         assert!(taken);
         assert_eq!(rendered.shown(values), ["values.yaml:4 {p: q}"]);
@@ -277,15 +360,26 @@ mod tests {
 
     #[test]
     fn conditions_around_an_include_follow_those_inside_of_it() {
-        let helper = "{{ define \"h\" }}{{ if .Values.inner }}x{{ .Values.name }}{{ end }}{{ end }}";
+        let helper =
+            "{{ define \"h\" }}{{ if .Values.inner }}x{{ .Values.name }}{{ end }}{{ end }}";
         let top = "{{ if .Values.one }}{{ include \"h\" . }}{{ end }}\n{{ if .Values.two }}{{ template \"h\" . }}y{{ end }}";
-        let rendered = render(&[("a.yaml", top), ("_h.tpl", helper)], "inner: 1\none: 2\ntwo: 3\nname: 4\n");
+        let rendered = render(
+            &[("a.yaml", top), ("_h.tpl", helper)],
+            "inner: 1\none: 2\ntwo: 3\nname: 4\n",
+        );
         assert_eq!(rendered.text(), "x4\nx4y");
         let conditions = |text| {
             let trace = rendered.trace(text);
-            trace.conditions.iter().flat_map(|(at, _, _)| rendered.shown(&[*at])).collect::<Vec<_>>()
+            trace
+                .conditions
+                .iter()
+                .flat_map(|(at, _, _)| rendered.shown(&[*at]))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(conditions("x4\n"), ["_h.tpl:1 .Values.inner", "a.yaml:1 .Values.one"]);
+        assert_eq!(
+            conditions("x4\n"),
+            ["_h.tpl:1 .Values.inner", "a.yaml:1 .Values.one"]
+        );
         assert_eq!(conditions("4y"), ["a.yaml:2 .Values.two"]);
         assert_eq!(conditions("x4y"), ["a.yaml:2 .Values.two"]);
     }
@@ -293,36 +387,93 @@ mod tests {
     #[test]
     fn the_record_tells_what_was_read_missed_and_executed() {
         let top = "{{ .Values.a.used }}{{ .Values.gone }}{{ .Values.away | default 1 }}{{ if .Values.a.deny }}never{{ else }}other{{ end }}";
-        let rendered = render(&[("a.yaml", top)], "a:\n  used: 1\n  deny: false\n  unused: 2\nwhole: {x: 1}\n");
+        let rendered = render(
+            &[("a.yaml", top)],
+            "a:\n  used: 1\n  deny: false\n  unused: 2\nwhole: {x: 1}\n",
+        );
         let read = rendered.shown(&rendered.record.read);
         let has = |line: &str| read.iter().any(|read| read == line);
-        assert!(has("values.yaml:2 used") && has("values.yaml:3 deny") && !has("values.yaml:4 unused") && !has("values.yaml:5 whole"), "{read:?}");
-        let missing: Vec<_> = rendered.record.missing.iter().map(|miss| (miss.path.clone().unwrap().join("."), miss.guarded)).collect();
-        assert_eq!(missing, [("Values.gone".into(), false), ("Values.away".into(), true)]);
-        let never: Vec<_> = rendered.templates.nodes().enumerate().filter(|(i, _)| !rendered.record.executed.contains(*i)).collect();
-        let never: Vec<_> = never.iter().map(|(_, node)| (node.kind, rendered.shown(&[node.span]).remove(0))).collect();
-        assert_eq!(never, [(NodeKind::Text, "a.yaml:1 never".into()), (NodeKind::Branch, "a.yaml:1 never".into())]);
+        assert!(
+            has("values.yaml:2 used")
+                && has("values.yaml:3 deny")
+                && !has("values.yaml:4 unused")
+                && !has("values.yaml:5 whole"),
+            "{read:?}"
+        );
+        let missing: Vec<_> = rendered
+            .record
+            .missing
+            .iter()
+            .map(|miss| (miss.path.clone().unwrap().join("."), miss.guarded))
+            .collect();
+        assert_eq!(
+            missing,
+            [("Values.gone".into(), false), ("Values.away".into(), true)]
+        );
+        let never: Vec<_> = rendered
+            .templates
+            .nodes()
+            .enumerate()
+            .filter(|(i, _)| !rendered.record.executed.contains(*i))
+            .collect();
+        let never: Vec<_> = never
+            .iter()
+            .map(|(_, node)| (node.kind, rendered.shown(&[node.span]).remove(0)))
+            .collect();
+        assert_eq!(
+            never,
+            [
+                (NodeKind::Text, "a.yaml:1 never".into()),
+                (NodeKind::Branch, "a.yaml:1 never".into())
+            ]
+        );
     }
 
     #[test]
     fn toyaml_reads_everything_below() {
         let values = "whole:\n  x: {deep: 1}\nhas: 1\nnever: 2\n";
-        let rendered = render(&[("a.yaml", "{{ toYaml .Values.whole }}{{ hasKey .Values \"has\" }}")], values);
+        let rendered = render(
+            &[(
+                "a.yaml",
+                "{{ toYaml .Values.whole }}{{ hasKey .Values \"has\" }}",
+            )],
+            values,
+        );
         let read = rendered.shown(&rendered.record.read);
         let has = |line: &str| read.iter().any(|read| read == line);
-        assert!(has("values.yaml:2 deep") && has("values.yaml:3 has") && !has("values.yaml:4 never"), "{read:?}");
+        assert!(
+            has("values.yaml:2 deep") && has("values.yaml:3 has") && !has("values.yaml:4 never"),
+            "{read:?}"
+        );
     }
 
     #[test]
     fn a_thousand_nested_includes_work_and_endless_ones_end() {
-        let text =
-            "{{ include \"n\" 1000 }}{{ define \"n\" }}{{ if gt . 0 }}{{ with include \"n\" (sub . 1 | int) }}{{ . }}{{ end }}.{{ end }}{{ end }}";
+        let text = "{{ include \"n\" 1000 }}{{ define \"n\" }}{{ if gt . 0 }}{{ with include \"n\" (sub . 1 | int) }}{{ . }}{{ end }}.{{ end }}{{ end }}";
         assert_eq!(render(&[("a.yaml", text)], "").text().len(), 1000);
-        let error = render(&[("a.yaml", "{{ include \"l\" . }}{{ define \"l\" }}{{ include \"l\" . }}{{ end }}")], "");
-        assert_eq!(error.error().cause, "rendering template has a nested reference name: l: unable to execute template");
-        let error = render(&[("a.yaml", "{{ template \"l\" . }}{{ define \"l\" }}x{{ template \"l\" . }}{{ end }}")], "");
+        let error = render(
+            &[(
+                "a.yaml",
+                "{{ include \"l\" . }}{{ define \"l\" }}{{ include \"l\" . }}{{ end }}",
+            )],
+            "",
+        );
+        assert_eq!(
+            error.error().cause,
+            "rendering template has a nested reference name: l: unable to execute template"
+        );
+        let error = render(
+            &[(
+                "a.yaml",
+                "{{ template \"l\" . }}{{ define \"l\" }}x{{ template \"l\" . }}{{ end }}",
+            )],
+            "",
+        );
         // Go's own limit, or ours of the stack, whichever comes first.
-        assert!(error.error().reason == Reason::Limit || error.error().cause == "exceeded maximum template depth (100000)");
+        assert!(
+            error.error().reason == Reason::Limit
+                || error.error().cause == "exceeded maximum template depth (100000)"
+        );
         let counted = "{{ template \"c\" 5000 }}{{ define \"c\" }}{{ if . }}x\n{{ template \"c\" (sub . 1 | int) }}{{ end }}{{ end }}";
         assert_eq!(render(&[("a.yaml", counted)], "").text().len(), 10_000);
     }
@@ -332,13 +483,25 @@ mod tests {
         let endless = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}";
         let mut limits = Limits::default();
         limits.set(Limit::TemplateSteps, 10_000);
-        assert_eq!(render_within(&[("a.yaml", endless)], "", limits).error().reason, Reason::Limit);
+        assert_eq!(
+            render_within(&[("a.yaml", endless)], "", limits)
+                .error()
+                .reason,
+            Reason::Limit
+        );
         let growing = "{{ $x := \"0123456789\" }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}";
         let mut limits = Limits::default();
         limits.set(Limit::RenderText, 1 << 20);
-        assert!(render_within(&[("a.yaml", growing)], "", limits).result.is_err());
+        assert!(
+            render_within(&[("a.yaml", growing)], "", limits)
+                .result
+                .is_err()
+        );
         let itself = "{{ $m := dict }}{{ $_ := set $m \"m\" $m }}{{ $m }}";
-        assert_eq!(render(&[("a.yaml", itself)], "").error().reason, Reason::Limit);
+        assert_eq!(
+            render(&[("a.yaml", itself)], "").error().reason,
+            Reason::Limit
+        );
     }
 
     #[test]
@@ -346,17 +509,33 @@ mod tests {
         let text = "a: {{ nope }}\n{{ if .x. }}\nb: {{ 1 }}\n{{ end }}\n{{ define \"d\" }}{{ includ \"x\" . }}D{{ end }}c\n{{ template \"e\" }";
         let mut templates = Templates::new();
         templates.add("a.yaml", SourceId::new(0, 0), text.as_bytes());
-        let messages: Vec<_> = templates.errors().iter().map(|error| (error.message.as_str(), error.help.as_deref())).collect();
+        let messages: Vec<_> = templates
+            .errors()
+            .iter()
+            .map(|error| (error.message.as_str(), error.help.as_deref()))
+            .collect();
         assert_eq!(
             messages,
             [
-                ("template: a.yaml:1: function \"nope\" not defined", Some("did you mean `not`?")),
+                (
+                    "template: a.yaml:1: function \"nope\" not defined",
+                    Some("did you mean `not`?")
+                ),
                 ("template: a.yaml:2: unexpected <.> in operand", None),
-                ("template: a.yaml:5: function \"includ\" not defined", Some("did you mean `include`?")),
-                ("template: a.yaml:6: unexpected \"}\" in template clause", Some("an action ends with `}}`")),
+                (
+                    "template: a.yaml:5: function \"includ\" not defined",
+                    Some("did you mean `include`?")
+                ),
+                (
+                    "template: a.yaml:6: unexpected \"}\" in template clause",
+                    Some("an action ends with `}}`")
+                ),
             ]
         );
-        assert_eq!(templates.errors()[0].helm_message(), "parse error at (a.yaml:1): function \"nope\" not defined");
+        assert_eq!(
+            templates.errors()[0].helm_message(),
+            "parse error at (a.yaml:1): function \"nope\" not defined"
+        );
         assert!(templates.names().any(|name| name == "d"));
     }
 
@@ -364,12 +543,25 @@ mod tests {
     fn hostile_templates_neither_panic_nor_hang() {
         let deep = "(".repeat(20_000);
         let ifs = "{{ if 1 }}".repeat(20_000);
-        let texts = [format!("{{{{ {deep}"), ifs, "{{ \"\\".into(), "{{'".into(), "{{- ".into(), "{{/*".into(), "{{ . -}}".into(), "{{\u{e9}".into()];
+        let texts = [
+            format!("{{{{ {deep}"),
+            ifs,
+            "{{ \"\\".into(),
+            "{{'".into(),
+            "{{- ".into(),
+            "{{/*".into(),
+            "{{ . -}}".into(),
+            "{{\u{e9}".into(),
+        ];
         with_stack(|| {
             for text in &texts {
                 let mut templates = Templates::new();
                 templates.add("a", SourceId::new(0, 0), text.as_bytes());
-                templates.add("b", SourceId::new(0, 0), &[b'{', b'{', 0xff, 0xfe, b'}', b'}', 0x80]);
+                templates.add(
+                    "b",
+                    SourceId::new(0, 0),
+                    &[b'{', b'{', 0xff, 0xfe, b'}', b'}', 0x80],
+                );
                 assert!(!templates.errors().is_empty());
             }
         });
@@ -377,12 +569,27 @@ mod tests {
 
     #[test]
     fn an_error_names_the_culprit_and_the_way_there() {
-        let rendered = render(&[("a.yaml", "x: {{ include \"h\" . }}"), ("_h.tpl", "{{ define \"h\" }}\n{{ .Values.a.b }}{{ end }}")], "c: 1");
+        let rendered = render(
+            &[
+                ("a.yaml", "x: {{ include \"h\" . }}"),
+                ("_h.tpl", "{{ define \"h\" }}\n{{ .Values.a.b }}{{ end }}"),
+            ],
+            "c: 1",
+        );
         let error = rendered.error();
         assert_eq!(error.cause, "nil pointer evaluating interface {}.b");
         assert_eq!(rendered.shown(&[error.span]), ["_h.tpl:2 .Values.a.b"]);
-        assert_eq!(rendered.shown(&error.includes), ["a.yaml:1 include \"h\" ."]);
-        let kinds = render(&[("a.yaml", "{{ required \"need it\" .Values.x }}")], "c: 1");
-        assert_eq!((kinds.error().reason, kinds.error().cause.as_str()), (Reason::Required, "need it"));
+        assert_eq!(
+            rendered.shown(&error.includes),
+            ["a.yaml:1 include \"h\" ."]
+        );
+        let kinds = render(
+            &[("a.yaml", "{{ required \"need it\" .Values.x }}")],
+            "c: 1",
+        );
+        assert_eq!(
+            (kinds.error().reason, kinds.error().cause.as_str()),
+            (Reason::Required, "need it")
+        );
     }
 }

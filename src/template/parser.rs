@@ -1,6 +1,8 @@
-//! Tokens into trees, as Go's text/template/parse; after an error it goes on behind the action that holds it.
+//! Tokens into trees, as Go's text/template/parse; after an error it goes on behind the action that
+//! holds it.
 //!
-//! The first error of a text has Go's exact message; those after it are what Go would say if the first were mended.
+//! The first error of a text has Go's exact message; those after it are what Go would say if the
+//! first were mended.
 
 use super::functions;
 use super::lexer::{Lexer, Token, TokenKind as T};
@@ -49,17 +51,39 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     };
     let body = parser.main();
     parser.add(name, body);
-    let Parser { templates, errors, parsed_as, mut room, .. } = parser;
+    let Parser {
+        templates,
+        errors,
+        parsed_as,
+        mut room,
+        ..
+    } = parser;
     let (tree, nodes) = (Arc::new(room.made.take()), room.nodes.drain(..).collect());
     ROOM.set(room);
-    let of = |(name, body)| Template { name, parsed_as: parsed_as.clone(), source, tree: tree.clone(), body, first_node: None };
-    Parsed { templates: templates.into_iter().map(of).collect(), errors, source, nodes }
+    let of = |(name, body)| Template {
+        name,
+        parsed_as: parsed_as.clone(),
+        source,
+        tree: tree.clone(),
+        body,
+        first_node: None,
+    };
+    Parsed {
+        templates: templates.into_iter().map(of).collect(),
+        errors,
+        source,
+        nodes,
+    }
 }
 
 /// Whether Go takes a body for empty: definitions, comments and white space.
 pub fn is_empty(body: &List, tree: &Tree) -> bool {
     tree[body.nodes].iter().all(|node| match node {
-        Node::Text { range, .. } => String::from_utf8_lossy(&tree.text[range.start as usize..range.end as usize]).trim().is_empty(),
+        Node::Text { range, .. } => {
+            String::from_utf8_lossy(&tree.text[range.start as usize..range.end as usize])
+                .trim()
+                .is_empty()
+        }
         _ => false,
     })
 }
@@ -74,7 +98,8 @@ type Parse<V> = Result<V, Failed>;
 struct TreeState<'t> {
     /// Tokens pushed back, the next one last.
     ahead: SmallVec<[Token; 4]>,
-    /// Where the last token begins that was read for the first time; on its line Go sees the errors.
+    /// Where the last token begins that was read for the first time; on its line Go sees the
+    /// errors.
     reached: Option<usize>,
     /// The last token read.
     last: Option<Token>,
@@ -120,12 +145,14 @@ struct Parser<'t> {
     room: Room,
 }
 
-/// What a text has been found to hold so far: how much it will be is not known before. One text after the other is read in the same room.
+/// What a text has been found to hold so far: how much it will be is not known before. One text
+/// after the other is read in the same room.
 #[derive(Default)]
 struct Room {
     made: Tree,
     nodes: Vec<(Range, NodeKind)>,
-    /// The nodes of the lists, and the commands and operands of the pipelines, that are being read: they are added when all of one are there.
+    /// The nodes of the lists, and the commands and operands of the pipelines, that are being read:
+    /// they are added when all of one are there.
     siblings: Vec<Node>,
     commands: Vec<Command>,
     operands: Vec<Expression>,
@@ -196,16 +223,32 @@ impl<'t> Parser<'t> {
         self.fail_with_help(at, message, None)
     }
 
-    fn fail_with_help<V>(&mut self, at: Range, message: impl AsRef<str>, help: Option<String>) -> Parse<V> {
+    fn fail_with_help<V>(
+        &mut self,
+        at: Range,
+        message: impl AsRef<str>,
+        help: Option<String>,
+    ) -> Parse<V> {
         let line = self.tree.reached.map_or(0, |at| self.line(at));
         let message = format!("template: {}:{line}: {}", self.parsed_as, message.as_ref());
-        let span = Span { source: self.source, start: at.start, end: at.end };
-        self.errors.push(ParseError { message, template: self.parsed_as.to_string(), span, help });
+        let span = Span {
+            source: self.source,
+            start: at.start,
+            end: at.end,
+        };
+        self.errors.push(ParseError {
+            message,
+            template: self.parsed_as.to_string(),
+            span,
+            help,
+        });
         Err(Failed)
     }
 
     fn fail_at_last<V>(&mut self, message: impl AsRef<str>) -> Parse<V> {
-        let at = self.tree.last.as_ref().map_or(Range::default(), |token| Range::new(token.start(), token.end()));
+        let at = self.tree.last.as_ref().map_or(Range::default(), |token| {
+            Range::new(token.start(), token.end())
+        });
         self.fail(at, message)
     }
 
@@ -217,7 +260,12 @@ impl<'t> Parser<'t> {
             return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
         }
         let mut extra = String::new();
-        if let Some(line) = self.tree.action.map(|at| self.line(at)).filter(|&line| line != self.line(token.start())) {
+        if let Some(line) = self
+            .tree
+            .action
+            .map(|at| self.line(at))
+            .filter(|&line| line != self.line(token.start()))
+        {
             extra = format!(" in action started at {}:{line}", self.parsed_as);
             if shown.ends_with(" action") {
                 extra.drain(.." in action".len());
@@ -228,7 +276,11 @@ impl<'t> Parser<'t> {
 
     fn expect(&mut self, kind: T, context: &str) -> Parse<Token> {
         let token = self.next_non_space();
-        if token.kind == kind { Ok(token) } else { self.unexpected(&token, context) }
+        if token.kind == kind {
+            Ok(token)
+        } else {
+            self.unexpected(&token, context)
+        }
     }
 
     /// Goes on behind the action in which an error was met; gives the offset where that is.
@@ -249,15 +301,23 @@ impl<'t> Parser<'t> {
     }
 
     fn last_error(&self) -> Unparsed {
-        let of =
-            |error: &ParseError| Unparsed { message: error.message.as_str().into(), range: Range { start: error.span.start, end: error.span.end } };
+        let of = |error: &ParseError| Unparsed {
+            message: error.message.as_str().into(),
+            range: Range {
+                start: error.span.start,
+                end: error.span.end,
+            },
+        };
         self.errors.last().map_or_else(Unparsed::default, of)
     }
 
     fn error_node(&mut self, start: usize) -> Node {
         let error = self.last_error();
         let end = self.resume();
-        Node::Error { range: Range::new(start, end.max(start)), error: self.room.made.add(error) }
+        Node::Error {
+            range: Range::new(start, end.max(start)),
+            error: self.room.made.add(error),
+        }
     }
 
     fn main(&mut self) -> List {
@@ -265,7 +325,13 @@ impl<'t> Parser<'t> {
         loop {
             let token = self.peek();
             match token.kind {
-                T::Eof => return List { at, nodes: self.room.made.add_from(&mut self.room.siblings, 0), index: None },
+                T::Eof => {
+                    return List {
+                        at,
+                        nodes: self.room.made.add_from(&mut self.room.siblings, 0),
+                        index: None,
+                    };
+                }
                 T::LeftDelimiter => {
                     let delimiter = self.next();
                     let keyword = self.next_non_space();
@@ -325,7 +391,8 @@ impl<'t> Parser<'t> {
             let stop = self.list(&mut list, begun, None);
             match stop {
                 Stop::Else => {
-                    let _ = self.fail_at_last::<()>(format!("unexpected {} in {context}", stop.describe()));
+                    let _ = self
+                        .fail_at_last::<()>(format!("unexpected {} in {context}", stop.describe()));
                     self.resume();
                 }
                 Stop::End | Stop::Eof => break,
@@ -338,15 +405,21 @@ impl<'t> Parser<'t> {
     fn add(&mut self, name: Arc<str>, body: List) {
         match self.templates.iter().position(|(known, _)| *known == name) {
             None => self.templates.push((name, body)),
-            Some(i) if is_empty(&self.templates[i].1, &self.room.made) => self.templates[i].1 = body,
+            Some(i) if is_empty(&self.templates[i].1, &self.room.made) => {
+                self.templates[i].1 = body
+            }
             Some(_) if is_empty(&body, &self.room.made) => {}
             Some(_) => {
-                let _ = self.fail_at_last::<()>(format!("template: multiple definition of template {}", quote(name.as_bytes())));
+                let _ = self.fail_at_last::<()>(format!(
+                    "template: multiple definition of template {}",
+                    quote(name.as_bytes())
+                ));
             }
         }
     }
 
-    /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error: those of the list are its siblings from `begun`.
+    /// Nodes up to `{{end}}`, `{{else}}` or the end of the text, which is an error: those of the
+    /// list are its siblings from `begun`.
     fn list(&mut self, list: &mut List, begun: usize, branch: Option<usize>) -> Stop {
         let first = self.peek_non_space();
         if self.room.siblings.len() == begun {
@@ -374,7 +447,10 @@ impl<'t> Parser<'t> {
         match token.kind {
             T::Text => {
                 let range = self.range(&token);
-                Item::Node(Node::Text { range, index: self.record(range, NodeKind::Text) })
+                Item::Node(Node::Text {
+                    range,
+                    index: self.record(range, NodeKind::Text),
+                })
             }
             T::LeftDelimiter => {
                 self.tree.action = Some(token.start());
@@ -427,13 +503,24 @@ impl<'t> Parser<'t> {
     }
 
     fn loop_control(&mut self, token: &Token) -> Parse<Node> {
-        let keyword = if token.kind == T::Break { "break" } else { "continue" };
+        let keyword = if token.kind == T::Break {
+            "break"
+        } else {
+            "continue"
+        };
         self.expect(T::RightDelimiter, &format!("{{{{{keyword}}}}}"))?;
         if self.tree.ranges == 0 {
-            return self.fail(self.range(token), format!("{{{{{keyword}}}}} outside {{{{range}}}}"));
+            return self.fail(
+                self.range(token),
+                format!("{{{{{keyword}}}}} outside {{{{range}}}}"),
+            );
         }
         let at = token.start() as u32;
-        Ok(if token.kind == T::Break { Node::Break { at } } else { Node::Continue { at } })
+        Ok(if token.kind == T::Break {
+            Node::Break { at }
+        } else {
+            Node::Continue { at }
+        })
     }
 
     fn control(&mut self, kind: BranchKind) -> Parse<Node> {
@@ -456,7 +543,11 @@ impl<'t> Parser<'t> {
                 let error = self.last_error();
                 let error = Some(self.room.made.add(error));
                 let end = self.resume();
-                Pipe { range: Range::new(start, end.max(start)), error, ..Pipe::default() }
+                Pipe {
+                    range: Range::new(start, end.max(start)),
+                    error,
+                    ..Pipe::default()
+                }
             }
         };
         self.guard_pipe(pipe.commands, true);
@@ -468,7 +559,10 @@ impl<'t> Parser<'t> {
         self.tree.ranges -= (kind == BranchKind::Range) as usize;
         let mut otherwise = None;
         if stop == Stop::Else {
-            let mut list = List { at: self.last_end() as u32, ..List::default() };
+            let mut list = List {
+                at: self.last_end() as u32,
+                ..List::default()
+            };
             let start = self.last_end();
             // `{{else if}}` and `{{else with}}` share the `{{end}}`.
             let chained = match (kind, self.peek().kind) {
@@ -478,23 +572,34 @@ impl<'t> Parser<'t> {
             };
             if let Some(kind) = chained {
                 self.next_non_space();
-                let node = self.control(kind).unwrap_or_else(|Failed| self.error_node(start));
+                let node = self
+                    .control(kind)
+                    .unwrap_or_else(|Failed| self.error_node(start));
                 list.nodes = self.room.made.add_all(&[node]);
-                list.index = Some(self.record(Range::new(start, self.last_end().max(start)), NodeKind::Branch));
+                list.index = Some(self.record(
+                    Range::new(start, self.last_end().max(start)),
+                    NodeKind::Branch,
+                ));
             } else {
                 loop {
                     stop = self.list(&mut list, begun, Some(start));
                     if stop != Stop::Else {
                         break;
                     }
-                    let _ = self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
+                    let _ =
+                        self.fail_at_last::<()>(format!("expected end; found {}", stop.describe()));
                     self.resume();
                 }
                 list.nodes = self.room.made.add_from(&mut self.room.siblings, begun);
             }
             otherwise = Some(list);
         }
-        Node::Branch(self.room.made.add(Branch { kind, pipe, body, otherwise }))
+        Node::Branch(self.room.made.add(Branch {
+            kind,
+            pipe,
+            body,
+            otherwise,
+        }))
     }
 
     fn block(&mut self, start: usize) -> Parse<Node> {
@@ -509,7 +614,13 @@ impl<'t> Parser<'t> {
             parser.add(name.clone(), body);
         });
         let index = self.record(range, NodeKind::Action);
-        let call = TemplateCall { at: token.start() as u32, range, name, pipe: Some(pipe), index };
+        let call = TemplateCall {
+            at: token.start() as u32,
+            range,
+            name,
+            pipe: Some(pipe),
+            index,
+        };
         Ok(Node::Template(self.room.made.add(call)))
     }
 
@@ -527,7 +638,13 @@ impl<'t> Parser<'t> {
         }
         let range = Range::new(start, self.last_end());
         let index = self.record(range, NodeKind::Action);
-        Ok(Node::Template(self.room.made.add(TemplateCall { at: token.start() as u32, range, name, pipe, index })))
+        Ok(Node::Template(self.room.made.add(TemplateCall {
+            at: token.start() as u32,
+            range,
+            name,
+            pipe,
+            index,
+        })))
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parse<Arc<str>> {
@@ -548,7 +665,10 @@ impl<'t> Parser<'t> {
     /// Up to and with the token that ends it.
     fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
-        let mut pipe = Pipe { range: self.range(&first), ..Pipe::default() };
+        let mut pipe = Pipe {
+            range: self.range(&first),
+            ..Pipe::default()
+        };
         (pipe.variables, pipe.assigns) = self.declarations(context)?;
         let begun = self.room.commands.len();
         loop {
@@ -583,15 +703,22 @@ impl<'t> Parser<'t> {
         }
         for (i, command) in self.room.made[pipe.commands].iter().enumerate().skip(1) {
             use ExpressionKind as E;
-            if matches!(self.room.made[command.arguments][0].kind, E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }) {
+            if matches!(
+                self.room.made[command.arguments][0].kind,
+                E::Bool(_) | E::Dot | E::Nil | E::Number(_) | E::Str { .. }
+            ) {
                 let range = command.range;
-                return self.fail(range, format!("non executable command in pipeline stage {}", i + 1));
+                return self.fail(
+                    range,
+                    format!("non executable command in pipeline stage {}", i + 1),
+                );
             }
         }
         Ok(pipe)
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variables, and whether they are assigned to.
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variables, and whether they are assigned
+    /// to.
     fn declarations(&mut self, context: &str) -> Parse<(Slice<Expression>, bool)> {
         let mut variables: SmallVec<[Expression; 2]> = SmallVec::new();
         loop {
@@ -601,7 +728,11 @@ impl<'t> Parser<'t> {
             }
             self.next_non_space();
             let after = self.next();
-            let next = if after.kind == T::Space { self.next_non_space() } else { after };
+            let next = if after.kind == T::Space {
+                self.next_non_space()
+            } else {
+                after
+            };
             let comma = next.kind == T::Char && self.text[next.start()..next.end()] == *b",";
             if !comma && !matches!(next.kind, T::Assign | T::Declare) {
                 self.back(next);
@@ -611,7 +742,9 @@ impl<'t> Parser<'t> {
                 self.back(variable);
                 return Ok((self.room.made.add_all(&variables), false));
             }
-            self.tree.variables.push(&self.text[variable.start()..variable.end()]);
+            self.tree
+                .variables
+                .push(&self.text[variable.start()..variable.end()]);
             let range = self.range(&variable);
             let kind = ExpressionKind::Variable { guarded: true };
             variables.push(Expression { range, kind });
@@ -619,7 +752,10 @@ impl<'t> Parser<'t> {
                 return Ok((self.room.made.add_all(&variables), next.kind == T::Assign));
             }
             if context != "range" || variables.len() >= 2 {
-                return self.fail(self.range(&next), format!("too many declarations in {context}"));
+                return self.fail(
+                    self.range(&next),
+                    format!("too many declarations in {context}"),
+                );
             }
             let next = self.peek_non_space();
             if !matches!(next.kind, T::Variable | T::RightDelimiter | T::RightParen) {
@@ -633,7 +769,11 @@ impl<'t> Parser<'t> {
         let begun = self.room.operands.len();
         let mut token = first;
         loop {
-            let next = if self.operand(token)? { self.next() } else { token };
+            let next = if self.operand(token)? {
+                self.next()
+            } else {
+                token
+            };
             match next.kind {
                 T::Space => token = self.next_non_space(),
                 T::RightDelimiter | T::RightParen => break self.back(next),
@@ -641,8 +781,13 @@ impl<'t> Parser<'t> {
                 _ => return self.unexpected(&next, "operand"),
             }
         }
-        let Some(last) = self.room.operands[begun..].last() else { return self.fail(self.range(&first), "empty command") };
-        let range = Range { end: last.range.end, ..self.range(&first) };
+        let Some(last) = self.room.operands[begun..].last() else {
+            return self.fail(self.range(&first), "empty command");
+        };
+        let range = Range {
+            end: last.range.end,
+            ..self.range(&first)
+        };
         let arguments = self.room.made.add_from(&mut self.room.operands, begun);
         self.room.commands.push(Command { range, arguments });
         Ok(())
@@ -656,17 +801,29 @@ impl<'t> Parser<'t> {
         if self.peek().kind != T::Field {
             return Ok(true);
         }
-        let Some(term) = self.room.operands.pop() else { return Ok(false) };
+        let Some(term) = self.room.operands.pop() else {
+            return Ok(false);
+        };
         let range = self.with_fields(term.range);
         match &term.kind {
-            ExpressionKind::Bool(_) | ExpressionKind::Str { .. } | ExpressionKind::Number(_) | ExpressionKind::Nil | ExpressionKind::Dot => {
+            ExpressionKind::Bool(_)
+            | ExpressionKind::Str { .. }
+            | ExpressionKind::Number(_)
+            | ExpressionKind::Nil
+            | ExpressionKind::Dot => {
                 let mut shown = Vec::new();
                 term.describe(&self.room.made, &mut shown);
                 self.fail(range, format!("unexpected . after term {}", quote(&shown)))
             }
             _ => {
                 let base = self.room.made.add(term);
-                self.room.operands.push(Expression { range, kind: ExpressionKind::Chain { base, guarded: false } });
+                self.room.operands.push(Expression {
+                    range,
+                    kind: ExpressionKind::Chain {
+                        base,
+                        guarded: false,
+                    },
+                });
                 Ok(true)
             }
         }
@@ -694,9 +851,18 @@ impl<'t> Parser<'t> {
             T::Variable => {
                 let name = &self.text[token.start()..token.end()];
                 if name != b"$" && !self.tree.variables.contains(&name) {
-                    let known = self.tree.variables.iter().filter_map(|name| std::str::from_utf8(name).ok());
-                    let help = did_you_mean(&String::from_utf8_lossy(name), known).map(|near| format!("did you mean `{near}`?"));
-                    return self.fail_with_help(range, format!("undefined variable {}", quote(name)), help);
+                    let known = self
+                        .tree
+                        .variables
+                        .iter()
+                        .filter_map(|name| std::str::from_utf8(name).ok());
+                    let help = did_you_mean(&String::from_utf8_lossy(name), known)
+                        .map(|near| format!("did you mean `{near}`?"));
+                    return self.fail_with_help(
+                        range,
+                        format!("undefined variable {}", quote(name)),
+                        help,
+                    );
                 }
                 range = self.with_fields(range);
                 ExpressionKind::Variable { guarded: false }
@@ -744,12 +910,17 @@ impl<'t> Parser<'t> {
             None => {
                 let name = &*String::from_utf8_lossy(name);
                 let help = match name {
-                    "env" | "expandenv" => {
-                        Some(format!("Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"))
-                    }
-                    _ => did_you_mean(name, functions::names()).map(|near| format!("did you mean `{near}`?")),
+                    "env" | "expandenv" => Some(format!(
+                        "Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"
+                    )),
+                    _ => did_you_mean(name, functions::names())
+                        .map(|near| format!("did you mean `{near}`?")),
                 };
-                self.fail_with_help(self.range(token), format!("function {} not defined", quote(name.as_bytes())), help)
+                self.fail_with_help(
+                    self.range(token),
+                    format!("function {} not defined", quote(name.as_bytes())),
+                    help,
+                )
             }
         }
     }
@@ -759,8 +930,14 @@ impl<'t> Parser<'t> {
         let mut later = guarded;
         for command in commands.ids().rev() {
             let mut arguments = self.room.made[command].arguments.ids();
-            let Some(first) = arguments.next() else { continue };
-            let function = if let ExpressionKind::Function(id) = self.room.made[first].kind { Some(id.callee()) } else { None };
+            let Some(first) = arguments.next() else {
+                continue;
+            };
+            let function = if let ExpressionKind::Function(id) = self.room.made[first].kind {
+                Some(id.callee())
+            } else {
+                None
+            };
             let guards = function.is_some_and(|callee| !callee.goes_to_text);
             self.guard_expression(first, later);
             for argument in arguments {
@@ -772,7 +949,9 @@ impl<'t> Parser<'t> {
 
     fn guard_expression(&mut self, expression: Id<Expression>, by_context: bool) {
         match &mut self.room.made[expression].kind {
-            ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => *guarded = by_context,
+            ExpressionKind::Field { guarded, .. } | ExpressionKind::Variable { guarded, .. } => {
+                *guarded = by_context
+            }
             ExpressionKind::Chain { base, guarded, .. } => {
                 *guarded = by_context;
                 let base = *base;
@@ -793,13 +972,22 @@ fn number(text: &[u8], kind: T) -> Result<Number, String> {
         && text.len() < 19
         && text.iter().all(u8::is_ascii_digit)
     {
-        let int = text.iter().fold(0, |int, digit| int * 10 + i64::from(digit - b'0'));
-        return Ok(Number { int: Some(int), uint: Some(int as u64), float: Some(int as f64), complex: None });
+        let int = text
+            .iter()
+            .fold(0, |int, digit| int * 10 + i64::from(digit - b'0'));
+        return Ok(Number {
+            int: Some(int),
+            uint: Some(int as u64),
+            float: Some(int as f64),
+            complex: None,
+        });
     }
     let shown = String::from_utf8_lossy(text);
     if kind == T::CharConstant {
         let inner = text.get(1..).unwrap_or_default();
-        let Some((c, length)) = print::unquote_char(inner, b'\'') else { return Err("invalid syntax".into()) };
+        let Some((c, length)) = print::unquote_char(inner, b'\'') else {
+            return Err("invalid syntax".into());
+        };
         if inner.get(length..) != Some(b"'") {
             return Err(format!("malformed character constant: {shown}"));
         }
@@ -807,7 +995,12 @@ fn number(text: &[u8], kind: T) -> Result<Number, String> {
             Unquoted::Char(c) => c as u32,
             Unquoted::Byte(b) => b.into(),
         };
-        return Ok(Number { int: Some(code.into()), uint: Some(code.into()), float: Some(code.into()), complex: None });
+        return Ok(Number {
+            int: Some(code.into()),
+            uint: Some(code.into()),
+            float: Some(code.into()),
+            complex: None,
+        });
     }
     if kind == T::Complex {
         let split = shown.rfind(['+', '-']).filter(|&i| i > 0).unwrap_or(0);
@@ -817,15 +1010,24 @@ fn number(text: &[u8], kind: T) -> Result<Number, String> {
             false => split,
         };
         let (real, imaginary) = shown.split_at(split);
-        return match (parse_float(real), parse_float(imaginary.trim_end_matches('i'))) {
+        return match (
+            parse_float(real),
+            parse_float(imaginary.trim_end_matches('i')),
+        ) {
             (Some(real), Some(imaginary)) => Ok(simplified(Complex { real, imaginary })),
             _ => Err("syntax error scanning complex number".into()),
         };
     }
     if let Some(imaginary) = shown.strip_suffix('i').and_then(parse_float) {
-        return Ok(simplified(Complex { real: 0.0, imaginary }));
+        return Ok(simplified(Complex {
+            real: 0.0,
+            imaginary,
+        }));
     }
-    let mut number = Number { int: parse_integer(&shown).and_then(|i| i.try_into().ok()), ..Number::default() };
+    let mut number = Number {
+        int: parse_integer(&shown).and_then(|i| i.try_into().ok()),
+        ..Number::default()
+    };
     number.uint = match shown.starts_with(['-', '+']) {
         false => parse_integer(&shown).and_then(|i| i.try_into().ok()),
         true => number.int.filter(|&i| i == 0).map(|_| 0),
@@ -849,16 +1051,23 @@ fn number(text: &[u8], kind: T) -> Result<Number, String> {
 }
 
 fn whole(float: f64) -> Option<i64> {
-    (float.fract() == 0.0 && (-9.3e18..9.3e18).contains(&float) && (float as i64) as f64 == float).then_some(float as i64)
+    (float.fract() == 0.0 && (-9.3e18..9.3e18).contains(&float) && (float as i64) as f64 == float)
+        .then_some(float as i64)
 }
 
 fn whole_unsigned(float: f64) -> Option<u64> {
-    (float.fract() == 0.0 && (0.0..1.85e19).contains(&float) && (float as u64) as f64 == float).then_some(float as u64)
+    (float.fract() == 0.0 && (0.0..1.85e19).contains(&float) && (float as u64) as f64 == float)
+        .then_some(float as u64)
 }
 
 fn simplified(complex: Complex) -> Number {
     let float = (complex.imaginary == 0.0).then_some(complex.real);
-    Number { complex: Some(complex), float, int: float.and_then(whole), uint: float.and_then(whole_unsigned) }
+    Number {
+        complex: Some(complex),
+        float,
+        int: float.and_then(whole),
+        uint: float.and_then(whole_unsigned),
+    }
 }
 
 /// `strconv.ParseInt(text, 0, …)`, without the limit of a type.
@@ -884,12 +1093,17 @@ fn parse_integer(text: &str) -> Option<i128> {
     }
     let magnitude = i128::from_str_radix(&body, base).ok()?;
     let value = if negative { -magnitude } else { magnitude };
-    (i64::MIN as i128..=u64::MAX as i128).contains(&value).then_some(value)
+    (i64::MIN as i128..=u64::MAX as i128)
+        .contains(&value)
+        .then_some(value)
 }
 
 /// Underscores stand between digits only, or behind a base prefix.
 fn underscores_are_well_placed(lower: &str) -> bool {
-    let unprefixed = lower.strip_prefix("0x").or_else(|| lower.strip_prefix("0b")).or_else(|| lower.strip_prefix("0o"));
+    let unprefixed = lower
+        .strip_prefix("0x")
+        .or_else(|| lower.strip_prefix("0b"))
+        .or_else(|| lower.strip_prefix("0o"));
     let hex = lower.starts_with("0x");
     // A base prefix counts as a digit.
     let mut after_digit = unprefixed.is_some();
@@ -907,8 +1121,8 @@ fn underscores_are_well_placed(lower: &str) -> bool {
     !pending
 }
 
-/// `strconv.ParseFloat` of what the lexer takes for a number: decimal, or hexadecimal with an exponent of two. Underscores are only
-/// allowed behind a base prefix.
+/// `strconv.ParseFloat` of what the lexer takes for a number: decimal, or hexadecimal with an
+/// exponent of two. Underscores are only allowed behind a base prefix.
 fn parse_float(text: &str) -> Option<f64> {
     let (sign, magnitude) = match text.strip_prefix('-') {
         Some(magnitude) => (-1.0, magnitude),
@@ -936,5 +1150,9 @@ fn parse_float(text: &str) -> Option<f64> {
     if lower.contains('_') || !lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    lower.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| sign * value)
+    lower
+        .parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .map(|value| sign * value)
 }

@@ -1,6 +1,8 @@
-//! Go's fmt: how a value prints with `{{ }}`, `print`, `println` and the verbs of `printf`, and Go's number and string syntax.
+//! Go's fmt: how a value prints with `{{ }}`, `print`, `println` and the verbs of `printf`, and
+//! Go's number and string syntax.
 //!
-//! Every byte keeps the origin of the value that it shows. Behaviour: Go 1.26, packages fmt and strconv.
+//! Every byte keeps the origin of the value that it shows. Behaviour: Go 1.26, packages fmt and
+//! strconv.
 
 use crate::source::OriginId;
 use crate::value::{Bytes, Kind, Object, Text, TextBuilder, Value};
@@ -84,7 +86,12 @@ pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, String> {
 }
 
 /// `fmt.Sprintf`; `origin` is that of the format itself. Errors as [`print`].
-pub fn sprintf(format: &Text, origin: OriginId, arguments: &[Value], budget: usize) -> Result<Value, String> {
+pub fn sprintf(
+    format: &Text,
+    origin: OriginId,
+    arguments: &[Value],
+    budget: usize,
+) -> Result<Value, String> {
     let mut printer = Printer::new(budget);
     printer.format(format, origin, arguments);
     printer.finish()
@@ -106,7 +113,11 @@ impl Object for Complex {
     }
     fn print(&self) -> Vec<u8> {
         let imaginary = format_float(self.imaginary, 'g', None);
-        let sign = if imaginary.starts_with(['-', '+']) { "" } else { "+" };
+        let sign = if imaginary.starts_with(['-', '+']) {
+            ""
+        } else {
+            "+"
+        };
         format!("({}{sign}{imaginary}i)", format_float(self.real, 'g', None)).into_bytes()
     }
     fn truth(&self) -> bool {
@@ -117,15 +128,19 @@ impl Object for Complex {
     }
 }
 
-/// `strconv.FormatFloat` of a float64: verbs `b`, `e`, `E`, `f`, `g`, `G`, `x`, `X`; without a precision the fewest digits that read
-/// back as the same number.
+/// `strconv.FormatFloat` of a float64: verbs `b`, `e`, `E`, `f`, `g`, `G`, `x`, `X`; without a
+/// precision the fewest digits that read back as the same number.
 pub fn format_float(value: f64, verb: char, precision: Option<usize>) -> String {
     if value.is_nan() {
         return "NaN".into();
     }
     let sign = if value.is_sign_negative() { "-" } else { "" };
     if value.is_infinite() {
-        return if sign.is_empty() { "+Inf".into() } else { "-Inf".into() };
+        return if sign.is_empty() {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     let magnitude = value.abs();
     let text = match verb {
@@ -145,7 +160,11 @@ pub fn format_float(value: f64, verb: char, precision: Option<usize>) -> String 
             Some(precision) => format!("{magnitude:.precision$}"),
         },
     };
-    let text = if verb.is_ascii_uppercase() { text.to_ascii_uppercase() } else { text };
+    let text = if verb.is_ascii_uppercase() {
+        text.to_ascii_uppercase()
+    } else {
+        text
+    };
     format!("{sign}{text}")
 }
 
@@ -167,21 +186,30 @@ fn general(magnitude: f64, precision: Option<usize>) -> String {
         trimmed => trimmed,
     };
     let count = digits.len() as i32;
-    // The exponent form begins at the precision; at 6 where that is the shortest possible; and no sooner than digits are missing.
+    // The exponent form begins at the precision; at 6 where that is the shortest possible; and no
+    // sooner than digits are missing.
     let threshold = match precision.map(|p| p.max(1) as i32) {
         None => 6,
         Some(wanted) if wanted > count && count > exponent => count,
         Some(wanted) => wanted,
     };
     if exponent < -4 || exponent >= threshold {
-        let mantissa = if count > 1 { format!("{}.{}", &digits[..1], &digits[1..]) } else { digits.to_owned() };
+        let mantissa = if count > 1 {
+            format!("{}.{}", &digits[..1], &digits[1..])
+        } else {
+            digits.to_owned()
+        };
         return with_exponent(&mantissa, exponent);
     }
     if exponent < 0 {
         return format!("0.{}{digits}", "0".repeat(-exponent as usize - 1));
     }
     let whole = exponent as usize + 1;
-    if digits.len() > whole { format!("{}.{}", &digits[..whole], &digits[whole..]) } else { format!("{digits:0<whole$}") }
+    if digits.len() > whole {
+        format!("{}.{}", &digits[..whole], &digits[whole..])
+    } else {
+        format!("{digits:0<whole$}")
+    }
 }
 
 /// Mantissa and exponent of two of a finite number that is not negative: `mantissa * 2^exponent`.
@@ -189,7 +217,11 @@ fn split_bits(magnitude: f64) -> (u64, i32) {
     let bits = magnitude.to_bits();
     let exponent = (bits >> 52) as i32 & 0x7ff;
     let fraction = bits & ((1 << 52) - 1);
-    if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) }
+    if exponent == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | 1 << 52, exponent - 1075)
+    }
 }
 
 fn binary_exponent(magnitude: f64) -> String {
@@ -228,10 +260,15 @@ fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
     };
     let point = if digits.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!("0x{}{point}{digits}p{sign}{:02}", mantissa >> 60, exponent.abs())
+    format!(
+        "0x{}{point}{digits}p{sign}{:02}",
+        mantissa >> 60,
+        exponent.abs()
+    )
 }
 
-/// The first character of some bytes and its length; U+FFFD with length 1 where they are no UTF-8. At the end: U+FFFD, 0.
+/// The first character of some bytes and its length; U+FFFD with length 1 where they are no UTF-8.
+/// At the end: U+FFFD, 0.
 #[inline]
 pub fn first_char(bytes: &[u8]) -> (char, usize) {
     match bytes {
@@ -247,7 +284,10 @@ fn first_beyond_ascii(bytes: &[u8]) -> (char, usize) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
     };
-    valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
+    valid
+        .chars()
+        .next()
+        .map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
 }
 
 /// `utf8.RuneCount`.
@@ -295,13 +335,30 @@ fn escape_char(c: char, valid: bool, byte: u8, quote: char, ascii_only: bool) ->
 /// `strconv.Quote`, for messages.
 pub fn quote(bytes: &[u8]) -> String {
     let mut quoted = TextBuilder::default();
-    let text = Text { bytes: bytes.into(), pieces: None };
-    push_quoted(&mut quoted, &text, OriginId::NONE, 0..bytes.len(), '"', false);
+    let text = Text {
+        bytes: bytes.into(),
+        pieces: None,
+    };
+    push_quoted(
+        &mut quoted,
+        &text,
+        OriginId::NONE,
+        0..bytes.len(),
+        '"',
+        false,
+    );
     String::from_utf8_lossy(quoted.bytes()).into_owned()
 }
 
 /// Appends a range of a text between quotes, escaped as `strconv.Quote` does, its pieces kept.
-pub fn push_quoted(out: &mut TextBuilder, text: &Text, origin: OriginId, range: std::ops::Range<usize>, quote: char, ascii_only: bool) {
+pub fn push_quoted(
+    out: &mut TextBuilder,
+    text: &Text,
+    origin: OriginId,
+    range: std::ops::Range<usize>,
+    quote: char,
+    ascii_only: bool,
+) {
     let mark = [quote as u8];
     out.push(&mark, OriginId::NONE);
     let mut plain_from = range.start;
@@ -325,32 +382,45 @@ pub fn origin_at(text: &Text, whole: OriginId, at: usize) -> OriginId {
     if text.pieces.is_none() {
         return whole;
     }
-    text.pieces().iter().find(|p| p.start as usize <= at && at < p.end as usize).map_or(OriginId::NONE, |p| p.origin)
+    text.pieces()
+        .iter()
+        .find(|p| p.start as usize <= at && at < p.end as usize)
+        .map_or(OriginId::NONE, |p| p.origin)
 }
 
 /// `strconv.CanBackquote`.
 fn can_backquote(bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    text.chars().all(|c| c != '\u{feff}' && c != '`' && c != '\x7f' && (c >= ' ' || c == '\t'))
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    text.chars()
+        .all(|c| c != '\u{feff}' && c != '`' && c != '\x7f' && (c >= ' ' || c == '\t'))
 }
 
-/// `strconv.Unquote` of a string constant in double quotes or backquotes, and of a character constant's inner text.
+/// `strconv.Unquote` of a string constant in double quotes or backquotes, and of a character
+/// constant's inner text.
 ///
 /// # Errors
 /// `invalid syntax`, as Go.
 pub fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let invalid = || "invalid syntax".to_owned();
-    let [mark, inner @ .., last] = quoted else { return Err(invalid()) };
+    let [mark, inner @ .., last] = quoted else {
+        return Err(invalid());
+    };
     if mark != last {
         return Err(invalid());
     }
     match mark {
         b'`' => match inner.contains(&b'`') {
             true => Err(invalid()),
-            false if inner.contains(&b'\r') => Ok(inner.iter().copied().filter(|&b| b != b'\r').collect()),
+            false if inner.contains(&b'\r') => {
+                Ok(inner.iter().copied().filter(|&b| b != b'\r').collect())
+            }
             false => Ok(inner.into()),
         },
-        b'"' if inner.is_ascii() && memchr::memchr3(b'\\', b'"', b'\n', inner).is_none() => Ok(inner.into()),
+        b'"' if inner.is_ascii() && memchr::memchr3(b'\\', b'"', b'\n', inner).is_none() => {
+            Ok(inner.into())
+        }
         b'"' if inner.contains(&b'\n') => Err(invalid()),
         b'"' => {
             let mut text = Vec::with_capacity(inner.len());
@@ -358,7 +428,9 @@ pub fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
             while !rest.is_empty() {
                 let (value, length) = unquote_char(rest, b'"').ok_or_else(invalid)?;
                 match value {
-                    Unquoted::Char(c) => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                    Unquoted::Char(c) => {
+                        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes())
+                    }
                     Unquoted::Byte(b) => text.push(b),
                 }
                 rest = &rest[length..];
@@ -377,7 +449,8 @@ pub enum Unquoted {
     Byte(u8),
 }
 
-/// `strconv.UnquoteChar`: the first character of a constant in `quote`s and how many bytes it takes.
+/// `strconv.UnquoteChar`: the first character of a constant in `quote`s and how many bytes it
+/// takes.
 pub fn unquote_char(text: &[u8], quote: u8) -> Option<(Unquoted, usize)> {
     let &first = text.first()?;
     if first == quote && (quote == b'"' || quote == b'\'') {
@@ -392,7 +465,9 @@ pub fn unquote_char(text: &[u8], quote: u8) -> Option<(Unquoted, usize)> {
     let digits = |from: usize, count: usize, base: u32| {
         let digits = std::str::from_utf8(text.get(from..from + count)?).ok()?;
         let well_formed = digits.bytes().all(|b| (b as char).is_digit(base));
-        well_formed.then(|| u32::from_str_radix(digits, base).ok())?.map(|value| (value, from + count))
+        well_formed
+            .then(|| u32::from_str_radix(digits, base).ok())?
+            .map(|value| (value, from + count))
     };
     match letter {
         b'a' => simple('\x07'),
@@ -405,9 +480,12 @@ pub fn unquote_char(text: &[u8], quote: u8) -> Option<(Unquoted, usize)> {
         b'\\' => simple('\\'),
         b'\'' | b'"' if letter == quote => simple(letter as char),
         b'x' => digits(2, 2, 16).map(|(value, end)| (Unquoted::Byte(value as u8), end)),
-        b'u' => digits(2, 4, 16).and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
-        b'U' => digits(2, 8, 16).and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
-        b'0'..=b'7' => digits(1, 3, 8).and_then(|(value, end)| Some((Unquoted::Byte(u8::try_from(value).ok()?), end))),
+        b'u' => digits(2, 4, 16)
+            .and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
+        b'U' => digits(2, 8, 16)
+            .and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
+        b'0'..=b'7' => digits(1, 3, 8)
+            .and_then(|(value, end)| Some((Unquoted::Byte(u8::try_from(value).ok()?), end))),
         _ => None,
     }
 }
@@ -439,7 +517,14 @@ struct Printer {
 
 impl Printer {
     fn new(budget: usize) -> Printer {
-        Printer { out: TextBuilder::default(), flags: Flags::default(), erroring: false, budget, depth: 0, failure: None }
+        Printer {
+            out: TextBuilder::default(),
+            flags: Flags::default(),
+            erroring: false,
+            budget,
+            depth: 0,
+            failure: None,
+        }
     }
 
     fn finish(self) -> Result<Value, String> {
@@ -470,7 +555,11 @@ impl Printer {
     }
 
     fn padding(&mut self, count: usize) {
-        let fill = if self.flags.zero && !self.flags.minus { b"0" } else { b" " };
+        let fill = if self.flags.zero && !self.flags.minus {
+            b"0"
+        } else {
+            b" "
+        };
         self.push(&fill.repeat(count.min(self.budget)), OriginId::NONE);
     }
 
@@ -520,7 +609,14 @@ impl Printer {
             (Kind::Nil | Kind::Missing, _) => self.bad_verb(verb, value),
             (_, 'T') => {
                 let go_type = go_type(value).into_owned();
-                self.string(&Text { bytes: go_type.as_bytes().into(), pieces: None }, OriginId::NONE, 's');
+                self.string(
+                    &Text {
+                        bytes: go_type.as_bytes().into(),
+                        pieces: None,
+                    },
+                    OriginId::NONE,
+                    's',
+                );
             }
             (_, 'p') => self.pointer(value),
             _ => self.value(value, verb),
@@ -531,7 +627,11 @@ impl Printer {
     fn pointer(&mut self, value: &Value) {
         match go_kind(value) {
             "slice" | "map" | "ptr" | "func" | "chan" => {
-                let text = if self.flags.sharp { "c000000000" } else { "0xc000000000" };
+                let text = if self.flags.sharp {
+                    "c000000000"
+                } else {
+                    "0xc000000000"
+                };
                 self.pad_with_spaces(text, OriginId::NONE);
             }
             _ => self.bad_verb('p', value),
@@ -547,7 +647,9 @@ impl Printer {
                 _ => self.bad_verb(verb, value),
             },
             Kind::Int(i) | Kind::Int64(i) => self.integer(*i as i128, true, verb, value),
-            Kind::Sized(i, go_type) => self.integer(i.get(), !go_type.starts_with('u'), verb, value),
+            Kind::Sized(i, go_type) => {
+                self.integer(i.get(), !go_type.starts_with('u'), verb, value)
+            }
             Kind::Float(f) => self.float(*f, verb, value),
             Kind::Str(text) => match verb {
                 'v' | 's' | 'x' | 'X' | 'q' => self.string(text, value.origin, verb),
@@ -561,7 +663,8 @@ impl Printer {
 
     fn deeper(&mut self, value: &Value, verb: char) {
         if self.depth >= MAX_DEPTH {
-            self.failure.get_or_insert("the value nests too deep to be printed");
+            self.failure
+                .get_or_insert("the value nests too deep to be printed");
         }
         if self.failure.is_none() {
             self.depth += 1;
@@ -572,10 +675,30 @@ impl Printer {
 
     fn list(&mut self, items: &[Value], go_type: &str, is_nil: bool, verb: char) {
         if go_type == "[]uint8" && matches!(verb, 's' | 'q' | 'x' | 'X') {
-            let bytes: Vec<u8> = items.iter().map(|item| if let Kind::Sized(b, _) = item.kind { b.get() as u8 } else { 0 }).collect();
-            return self.string(&Text { bytes: bytes.into(), pieces: None }, OriginId::NONE, verb);
+            let bytes: Vec<u8> = items
+                .iter()
+                .map(|item| {
+                    if let Kind::Sized(b, _) = item.kind {
+                        b.get() as u8
+                    } else {
+                        0
+                    }
+                })
+                .collect();
+            return self.string(
+                &Text {
+                    bytes: bytes.into(),
+                    pieces: None,
+                },
+                OriginId::NONE,
+                verb,
+            );
         }
-        let (open, separator, close) = if self.flags.sharp_v { ("{", ", ", "}") } else { ("[", " ", "]") };
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("[", " ", "]")
+        };
         if self.flags.sharp_v {
             self.plain(go_type);
             if is_nil {
@@ -594,7 +717,11 @@ impl Printer {
 
     fn map(&mut self, map: &crate::value::Map, verb: char) {
         let map = map.0.borrow();
-        let (open, separator, close) = if self.flags.sharp_v { ("{", ", ", "}") } else { ("map[", " ", "]") };
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("map[", " ", "]")
+        };
         if self.flags.sharp_v {
             self.plain(map.go_type);
         }
@@ -603,7 +730,10 @@ impl Printer {
             if i > 0 {
                 self.plain(separator);
             }
-            let key = Kind::Str(Text { bytes: key.clone(), pieces: None });
+            let key = Kind::Str(Text {
+                bytes: key.clone(),
+                pieces: None,
+            });
             self.deeper(&Value::new(key, entry.key), verb);
             self.plain(":");
             self.deeper(&entry.value, verb);
@@ -624,14 +754,23 @@ impl Printer {
         if let "map" | "slice" = object.kind() {
             match &object.plain().unwrap_or_default().kind {
                 Kind::Map(map) => return self.map(map, verb),
-                Kind::List(list) => return self.list(&list.items, object.go_type(), list.is_nil, verb),
+                Kind::List(list) => {
+                    return self.list(&list.items, object.go_type(), list.is_nil, verb);
+                }
                 _ => {}
             }
         }
         match verb {
             'v' | 's' | 'x' | 'X' | 'q' => {
                 let verb = if verb == 'v' { 's' } else { verb };
-                self.string(&Text { bytes: object.print().into(), pieces: None }, value.origin, verb);
+                self.string(
+                    &Text {
+                        bytes: object.print().into(),
+                        pieces: None,
+                    },
+                    value.origin,
+                    verb,
+                );
             }
             _ if self.erroring => self.push(&object.print(), value.origin),
             _ => self.bad_verb(verb, value),
@@ -639,12 +778,21 @@ impl Printer {
     }
 
     fn byte_list(&mut self, text: &Text, origin: OriginId, verb: char, value: &Value) {
-        let (open, separator, close) = if self.flags.sharp_v { ("{", ", ", "}") } else { ("[", " ", "]") };
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("[", " ", "]")
+        };
         if self.flags.sharp_v {
             self.plain("[]byte");
         }
         self.plain(open);
-        if matches!(verb, 'v' | 'd') && (Flags { plus_v: false, ..self.flags }) == Flags::default() {
+        if matches!(verb, 'v' | 'd')
+            && (Flags {
+                plus_v: false,
+                ..self.flags
+            }) == Flags::default()
+        {
             self.decimal_bytes(&text.bytes, origin);
             return self.plain(close);
         }
@@ -661,7 +809,8 @@ impl Printer {
         self.plain(close);
     }
 
-    /// Helpers that print their whole context print all files of the chart, byte by byte: that must be quick.
+    /// Helpers that print their whole context print all files of the chart, byte by byte: that must
+    /// be quick.
     fn decimal_bytes(&mut self, bytes: &[u8], origin: OriginId) {
         let mut list = Vec::with_capacity(bytes.len().saturating_mul(4).min(self.budget));
         for (i, &byte) in bytes.iter().enumerate() {
@@ -699,14 +848,30 @@ impl Printer {
             } else {
                 push_quoted(&mut quoted, text, origin, 0..end, '"', self.flags.plus);
             }
-            let Value { kind: Kind::Str(quoted), origin } = quoted.finish() else { return };
-            return self.padded(|| count_chars(&quoted.bytes), |p| p.push_slice(&quoted, origin, 0..quoted.bytes.len()));
+            let Value {
+                kind: Kind::Str(quoted),
+                origin,
+            } = quoted.finish()
+            else {
+                return;
+            };
+            return self.padded(
+                || count_chars(&quoted.bytes),
+                |p| p.push_slice(&quoted, origin, 0..quoted.bytes.len()),
+            );
         }
-        self.padded(|| count_chars(&text.bytes[..end]), |p| p.push_slice(text, origin, 0..end));
+        self.padded(
+            || count_chars(&text.bytes[..end]),
+            |p| p.push_slice(text, origin, 0..end),
+        );
     }
 
     fn hex_string(&mut self, text: &Text, origin: OriginId, upper: bool) {
-        let length = self.flags.precision.unwrap_or(usize::MAX).min(text.bytes.len());
+        let length = self
+            .flags
+            .precision
+            .unwrap_or(usize::MAX)
+            .min(text.bytes.len());
         if length.saturating_mul(2) > self.budget {
             self.failure.get_or_insert(TOO_LONG);
             return;
@@ -721,19 +886,33 @@ impl Printer {
             if self.flags.sharp && (i == 0 || self.flags.space) {
                 part.push_str(prefix);
             }
-            let _ = if upper { write!(part, "{byte:02X}") } else { write!(part, "{byte:02x}") };
+            let _ = if upper {
+                write!(part, "{byte:02X}")
+            } else {
+                write!(part, "{byte:02x}")
+            };
             parts.push((part, origin_at(text, origin, i)));
         }
         let total = parts.iter().map(|(part, _)| part.len()).sum();
         if total == 0 {
             return self.padding(self.flags.width.unwrap_or(0));
         }
-        self.padded(|| total, |p| parts.iter().for_each(|(part, origin)| p.push(part.as_bytes(), *origin)));
+        self.padded(
+            || total,
+            |p| {
+                parts
+                    .iter()
+                    .for_each(|(part, origin)| p.push(part.as_bytes(), *origin))
+            },
+        );
     }
 
     fn integer(&mut self, number: i128, signed: bool, verb: char, value: &Value) {
         let origin = value.origin;
-        let character = u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let character = u32::try_from(number)
+            .ok()
+            .and_then(char::from_u32)
+            .unwrap_or(char::REPLACEMENT_CHARACTER);
         match verb {
             'v' if self.flags.sharp_v && !signed => {
                 let sharp = std::mem::replace(&mut self.flags.sharp, true);
@@ -747,8 +926,18 @@ impl Printer {
             'c' => self.pad(character.encode_utf8(&mut [0; 4]), origin),
             'q' => {
                 let mut quoted = TextBuilder::default();
-                let text = Text { bytes: character.encode_utf8(&mut [0; 4]).as_bytes().into(), pieces: None };
-                push_quoted(&mut quoted, &text, origin, 0..text.bytes.len(), '\'', self.flags.plus);
+                let text = Text {
+                    bytes: character.encode_utf8(&mut [0; 4]).as_bytes().into(),
+                    pieces: None,
+                };
+                push_quoted(
+                    &mut quoted,
+                    &text,
+                    origin,
+                    0..text.bytes.len(),
+                    '\'',
+                    self.flags.plus,
+                );
                 let quoted = String::from_utf8_lossy(quoted.bytes()).into_owned();
                 self.pad(&quoted, origin);
             }
@@ -835,15 +1024,24 @@ impl Printer {
             sign = " ";
         }
         if !number.is_finite() {
-            let sign = if number.is_nan() && !flags.space && !flags.plus { "" } else { sign };
-            let sign = if number.is_infinite() && sign == "+" && !flags.plus { "+" } else { sign };
+            let sign = if number.is_nan() && !flags.space && !flags.plus {
+                ""
+            } else {
+                sign
+            };
+            let sign = if number.is_infinite() && sign == "+" && !flags.plus {
+                "+"
+            } else {
+                sign
+            };
             return self.pad_with_spaces(&format!("{sign}{digits}"), origin);
         }
         if flags.sharp && verb != 'b' {
             digits = with_point(&digits, verb, precision);
         }
         let sign = if sign == "+" && !flags.plus { "" } else { sign };
-        if let (false, true, false, Some(width)) = (sign.is_empty(), flags.zero, flags.minus, flags.width)
+        if let (false, true, false, Some(width)) =
+            (sign.is_empty(), flags.zero, flags.minus, flags.width)
             && width > digits.len() + 1
         {
             self.push(sign.as_bytes(), origin);
@@ -867,7 +1065,13 @@ impl Printer {
 
     fn format(&mut self, format: &Text, origin: OriginId, arguments: &[Value]) {
         let bytes: &[u8] = &format.bytes;
-        let mut scan = Scan { bytes, at: 0, argument: 0, reordered: false, good_index: true };
+        let mut scan = Scan {
+            bytes,
+            at: 0,
+            argument: 0,
+            reordered: false,
+            good_index: true,
+        };
         while scan.at < bytes.len() && self.failure.is_none() {
             let from = scan.at;
             scan.at += memchr::memchr(b'%', &bytes[from..]).unwrap_or(bytes.len() - from);
@@ -958,7 +1162,9 @@ impl Printer {
         if !scan.good_index {
             return self.plain(&format!("%!{verb}(BADINDEX)"));
         }
-        let Some(argument) = arguments.get(scan.argument) else { return self.plain(&format!("%!{verb}(MISSING)")) };
+        let Some(argument) = arguments.get(scan.argument) else {
+            return self.plain(&format!("%!{verb}(MISSING)"));
+        };
         scan.argument += 1;
         match verb {
             'v' => {
@@ -1014,14 +1220,22 @@ impl Scan<'_> {
         }
         self.reordered = true;
         let rest = &self.bytes[self.at..];
-        let close = rest.iter().position(|&b| b == b']').filter(|_| rest.len() >= 3);
+        let close = rest
+            .iter()
+            .position(|&b| b == b']')
+            .filter(|_| rest.len() >= 3);
         let Some(close) = close else {
             self.good_index = false;
             self.at += 1;
             return false;
         };
         let inner = std::str::from_utf8(&rest[1..close]).unwrap_or("");
-        let index = inner.bytes().all(|b| b.is_ascii_digit()).then(|| inner.parse::<usize>().ok()).flatten().filter(|&n| n <= MAX_NUMBER * 10);
+        let index = inner
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| inner.parse::<usize>().ok())
+            .flatten()
+            .filter(|&n| n <= MAX_NUMBER * 10);
         self.at += close + 1;
         match index {
             Some(index) if (1..=arguments).contains(&index) => self.argument = index - 1,
@@ -1049,7 +1263,11 @@ fn with_point(digits: &str, verb: char, precision: Option<usize>) -> String {
         'g' | 'G' | 'x' => precision.map_or(6, |p| p as i64),
         _ => 0,
     };
-    let exponent = if matches!(verb, 'x' | 'X') { digits.find(['p', 'P']) } else { digits.find(['e', 'E']) };
+    let exponent = if matches!(verb, 'x' | 'X') {
+        digits.find(['p', 'P'])
+    } else {
+        digits.find(['e', 'E'])
+    };
     let (mantissa, tail) = digits.split_at(exponent.unwrap_or(digits.len()));
     let mut significant = false;
     for c in mantissa.chars().filter(|&c| c != '.') {

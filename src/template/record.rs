@@ -1,4 +1,5 @@
-//! What a render did: which data it read, which template nodes it executed, what it missed, what it asked of `.Capabilities`.
+//! What a render did: which data it read, which template nodes it executed, what it missed, what it
+//! asked of `.Capabilities`.
 //!
 //! The evaluator only sets bits while it runs; [`Record`] turns them into spans once, at the end.
 
@@ -25,7 +26,9 @@ impl BitSet {
         self.words[word] |= 1 << (index % 64);
     }
     pub fn contains(&self, index: usize) -> bool {
-        self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+        self.words
+            .get(index / 64)
+            .is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
     /// Adds all of `other`: what any of several renders did.
     pub fn union(&mut self, other: &BitSet) {
@@ -43,14 +46,16 @@ impl BitSet {
 pub struct MissingRead {
     /// The field in the template.
     pub at: Span,
-    /// The keys from the root of the data (`Values`, `image`, `tag`); none where the map is no longer in the tree of values (made by
-    /// `dict`, `merge`…).
+    /// The keys from the root of the data (`Values`, `image`, `tag`); none where the map is no
+    /// longer in the tree of values (made by `dict`, `merge`…).
     pub path: Option<Vec<Box<str>>>,
-    /// The template expects that it may be missing: it goes to `default`, `if`, `with`, `hasKey`, a variable…
+    /// The template expects that it may be missing: it goes to `default`, `if`, `with`, `hasKey`, a
+    /// variable…
     pub guarded: bool,
 }
 
-/// A question to `.Capabilities`, and its answer. Of a version that only went to `semverCompare`, the constraints are the questions.
+/// A question to `.Capabilities`, and its answer. Of a version that only went to `semverCompare`,
+/// the constraints are the questions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Asked {
     /// `APIVersions.Has policy/v1`, `semverCompare >=1.21-0`, `KubeVersion.Version`…
@@ -91,28 +96,51 @@ struct Places {
 impl Places {
     fn of(root: &Value) -> Places {
         const MOST: usize = 50_000;
-        let mut places = Places { maps: Vec::new(), by_address: FxHashMap::default() };
+        let mut places = Places {
+            maps: Vec::new(),
+            by_address: FxHashMap::default(),
+        };
         let values = root.as_map().and_then(|map| map.get(b"Values"));
-        let mut stack: Vec<(Map, Option<usize>)> = values.iter().filter_map(Value::as_map).map(|map| (map.clone(), None)).collect();
+        let mut stack: Vec<(Map, Option<usize>)> = values
+            .iter()
+            .filter_map(Value::as_map)
+            .map(|map| (map.clone(), None))
+            .collect();
         while let Some((map, holder)) = stack.pop() {
             let index = places.maps.len();
             if index >= MOST || places.by_address.contains_key(&Rc::as_ptr(&map.0)) {
                 continue;
             }
             places.by_address.insert(Rc::as_ptr(&map.0), index);
-            stack.extend(map.0.borrow().entries.values().filter_map(|entry| Some((entry.value.as_map()?.clone(), Some(index)))));
+            stack.extend(
+                map.0
+                    .borrow()
+                    .entries
+                    .values()
+                    .filter_map(|entry| Some((entry.value.as_map()?.clone(), Some(index)))),
+            );
             places.maps.push((map, holder));
         }
         places
     }
 
     fn path(&self, miss: &Miss) -> Option<Vec<Box<str>>> {
-        let (mut inner, mut holder) = (&miss.map, self.maps[*self.by_address.get(&Rc::as_ptr(&miss.map.0))?].1);
+        let (mut inner, mut holder) = (
+            &miss.map,
+            self.maps[*self.by_address.get(&Rc::as_ptr(&miss.map.0))?].1,
+        );
         let mut path = vec![miss.name.clone()];
         while let Some((outer, next)) = holder.map(|index| &self.maps[index]) {
             let entries = &outer.0.borrow().entries;
-            let is_it = |value: &Value| value.as_map().is_some_and(|map| Rc::ptr_eq(&map.0, &inner.0));
-            let key = entries.iter().find(|(_, entry)| is_it(&entry.value)).map(|(key, _)| String::from_utf8_lossy(key));
+            let is_it = |value: &Value| {
+                value
+                    .as_map()
+                    .is_some_and(|map| Rc::ptr_eq(&map.0, &inner.0))
+            };
+            let key = entries
+                .iter()
+                .find(|(_, entry)| is_it(&entry.value))
+                .map(|(key, _)| String::from_utf8_lossy(key));
             path.push(key?.into());
             (inner, holder) = (outer, *next);
         }
@@ -132,7 +160,8 @@ pub(super) struct Recorder {
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
     pub capabilities: BTreeSet<Asked>,
-    /// The cluster's version as templates read it, how often they did, and how often such a text went to `semverCompare`.
+    /// The cluster's version as templates read it, how often they did, and how often such a text
+    /// went to `semverCompare`.
     kube_version: Option<String>,
     /// A template changed data that later ones see: since it was last asked for, and before.
     changed_data: bool,
@@ -154,7 +183,9 @@ impl Recorder {
     pub fn read_value(&mut self, value: &Value) {
         self.read(value.origin);
         if let Kind::Str(text) = &value.kind {
-            text.pieces().iter().for_each(|piece| self.read(piece.origin));
+            text.pieces()
+                .iter()
+                .for_each(|piece| self.read(piece.origin));
         }
     }
 
@@ -183,7 +214,10 @@ impl Recorder {
 
     /// A function is called that changes its first argument.
     pub fn changes(&mut self, arguments: &[Value]) {
-        self.changed_data |= arguments.first().and_then(Value::as_map).is_some_and(|map| map.0.borrow().is_shared);
+        self.changed_data |= arguments
+            .first()
+            .and_then(Value::as_map)
+            .is_some_and(|map| map.0.borrow().is_shared);
     }
 
     /// Whether data that templates share is no longer what it was at first.
@@ -194,13 +228,22 @@ impl Recorder {
     /// What was asked since the last call, and whether shared data was changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         let mut asked = std::mem::take(&mut self.capabilities);
-        // Every reading of the version ended in a comparison: the constraints say all that was asked.
+        // Every reading of the version ended in a comparison: the constraints say all that was
+        // asked.
         if std::mem::take(&mut self.version_reads) <= std::mem::take(&mut self.version_compared) {
-            asked.retain(|a| !matches!(&*a.question, "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"));
+            asked.retain(|a| {
+                !matches!(
+                    &*a.question,
+                    "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"
+                )
+            });
         }
         self.asked_before.extend(asked.iter().cloned());
         self.changed_before |= self.changed_data;
-        (asked.into_iter().collect(), std::mem::take(&mut self.changed_data))
+        (
+            asked.into_iter().collect(),
+            std::mem::take(&mut self.changed_data),
+        )
     }
 
     pub fn kube_version_read(&mut self, version: &str) {
@@ -212,12 +255,26 @@ impl Recorder {
 
     /// `semverCompare` was called: of the cluster's version it asks this constraint only.
     pub fn compared<E>(&mut self, arguments: &[Value], result: &Result<Value, E>) {
-        let text = |i: usize| arguments.get(i).and_then(Value::as_text).map(|t| t.to_str());
-        let (Some(constraint), Some(version), Ok(answer)) = (text(0), text(1), result) else { return };
-        if self.kube_version.as_ref().is_some_and(|v| v.trim_start_matches('v') == version.trim_start_matches('v')) {
+        let text = |i: usize| {
+            arguments
+                .get(i)
+                .and_then(Value::as_text)
+                .map(|t| t.to_str())
+        };
+        let (Some(constraint), Some(version), Ok(answer)) = (text(0), text(1), result) else {
+            return;
+        };
+        if self
+            .kube_version
+            .as_ref()
+            .is_some_and(|v| v.trim_start_matches('v') == version.trim_start_matches('v'))
+        {
             self.version_compared += 1;
             let answer = matches!(answer.kind, Kind::Bool(true)).to_string();
-            self.capabilities.insert(Asked { question: format!("semverCompare {constraint}"), answer });
+            self.capabilities.insert(Asked {
+                question: format!("semverCompare {constraint}"),
+                answer,
+            });
         }
     }
 
@@ -233,7 +290,11 @@ impl Recorder {
 
     /// Where the last miss at a place would lie.
     pub fn path_of_miss(&self, at: Span) -> Option<Vec<Box<str>>> {
-        self.missed.iter().rev().find(|miss| miss.at == at).and_then(|miss| Places::of(&miss.root).path(miss))
+        self.missed
+            .iter()
+            .rev()
+            .find(|miss| miss.at == at)
+            .and_then(|miss| Places::of(&miss.root).path(miss))
     }
 
     pub fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
@@ -272,11 +333,18 @@ impl Recorder {
         let mut missing = Vec::with_capacity(self.missed.len());
         for miss in &self.missed {
             let is_same = |root: &Value| matches!((root.as_map(), miss.root.as_map()), (Some(a), Some(b)) if Rc::ptr_eq(&a.0, &b.0));
-            let known = places.iter().position(|(root, _)| is_same(root)).unwrap_or_else(|| {
-                places.push((&miss.root, Places::of(&miss.root)));
-                places.len() - 1
+            let known = places
+                .iter()
+                .position(|(root, _)| is_same(root))
+                .unwrap_or_else(|| {
+                    places.push((&miss.root, Places::of(&miss.root)));
+                    places.len() - 1
+                });
+            missing.push(MissingRead {
+                at: miss.at,
+                path: places[known].1.path(miss),
+                guarded: miss.guarded,
             });
-            missing.push(MissingRead { at: miss.at, path: places[known].1.path(miss), guarded: miss.guarded });
         }
         Record {
             read: spans,
@@ -288,8 +356,8 @@ impl Recorder {
     }
 }
 
-/// Functions that turn their argument into text: a missing value given to them shows in the output. Any other function, and every
-/// `if`, is taken as a sign that the template expects it.
+/// Functions that turn their argument into text: a missing value given to them shows in the output.
+/// Any other function, and every `if`, is taken as a sign that the template expects it.
 pub(super) fn goes_to_text(function: &str) -> bool {
     const NAMES: &[&str] = &[
         "b64enc",

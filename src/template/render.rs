@@ -1,7 +1,8 @@
 //! Helm's pkg/engine: a chart's templates, in Helm's order, over the values of one environment.
 //!
-//! Used by `template`, which stops at the first error as Helm does, and by `lint`, where a failing template costs its own output only.
-//! Everything between a loaded chart and rendered texts happens here, on one thread with a large stack.
+//! Used by `template`, which stops at the first error as Helm does, and by `lint`, where a failing
+//! template costs its own output only. Everything between a loaded chart and rendered texts happens
+//! here, on one thread with a large stack.
 
 use super::context;
 use super::parser::{self, Parsed};
@@ -28,7 +29,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub capabilities: &'a Capabilities,
-    /// Further Kubernetes versions to render for, newest first, by minor version. Templates that would answer them otherwise are executed again.
+    /// Further Kubernetes versions to render for, newest first, by minor version. Templates that
+    /// would answer them otherwise are executed again.
     pub others: &'a [(u32, Capabilities)],
     /// End at the first problem, as Helm does.
     pub stop: bool,
@@ -38,7 +40,8 @@ pub struct Options<'a> {
     pub limits: Limits,
 }
 
-/// Templates that were parsed serve all renders: files each for itself, and together for each set of enabled subcharts.
+/// Templates that were parsed serve all renders: files each for itself, and together for each set
+/// of enabled subcharts.
 #[derive(Debug, Default)]
 pub struct Cache {
     /// Locked while a file is parsed.
@@ -50,7 +53,10 @@ pub struct Cache {
 impl Cache {
     /// Files that were parsed before, and did not change since, are not parsed again.
     pub fn with(before: Arc<ParsedFiles>) -> Cache {
-        Cache { before, ..Cache::default() }
+        Cache {
+            before,
+            ..Cache::default()
+        }
     }
 }
 
@@ -70,21 +76,25 @@ type TemplateNames = Vec<(Arc<str>, SourceId)>;
 /// What one render made.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt is.
+    /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt
+    /// is.
     pub outputs: Vec<Output>,
     /// What some templates give for others of the versions.
     pub variants: Vec<Output>,
-    /// Others of the versions that need a render of their own: a template failed, or changed data that later ones see.
+    /// Others of the versions that need a render of their own: a template failed, or changed data
+    /// that later ones see.
     pub apart: Versions,
     /// What could not be rendered, and what else Helm would end at, in Helm's order.
     pub problems: Vec<Problem>,
     /// What Helm writes to stderr without failing.
     pub warnings: Vec<String>,
-    /// Schemas by which Helm would check the values, and we do not: they lie elsewhere, or would take too long.
+    /// Schemas by which Helm would check the values, and we do not: they lie elsewhere, or would
+    /// take too long.
     pub unjudged: Vec<chart::Error>,
     /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
     pub crds: Vec<Output>,
-    /// The templates that [`Record::executed`] speaks of; none where the render did not come that far.
+    /// The templates that [`Record::executed`] speaks of; none where the render did not come that
+    /// far.
     pub templates: Option<Arc<Templates>>,
     /// To be adopted by the [`Sources`] under the render's number.
     pub derived: Derived,
@@ -100,7 +110,8 @@ pub struct Output {
     pub template: SourceId,
     /// The rendered text; of a CRD, the file itself.
     pub text: SourceId,
-    /// Of a variant: the versions that it is for; else those of [`Options::others`] that have a variant of it.
+    /// Of a variant: the versions that it is for; else those of [`Options::others`] that have a
+    /// variant of it.
     pub others: Versions,
 }
 
@@ -136,22 +147,40 @@ impl Problem {
     /// As findings of an environment; `head` is the place for what has none.
     pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
         let mut found = match self {
-            // That a library cannot be installed is no fault of its; that nothing is checked must be said.
-            Problem::Chart(error) if error.rule == "chart-library" => vec![Diagnostic { severity: Severity::Info, ..error.diagnostic(head) }],
+            // That a library cannot be installed is no fault of its; that nothing is checked must
+            // be said.
+            Problem::Chart(error) if error.rule == "chart-library" => vec![Diagnostic {
+                severity: Severity::Info,
+                ..error.diagnostic(head)
+            }],
             Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
             other => vec![other.diagnostic(head)],
         };
-        found.iter_mut().for_each(|d| d.environment = Some(environment));
+        found
+            .iter_mut()
+            .for_each(|d| d.environment = Some(environment));
         found
     }
 
     fn diagnostic(&self, head: Span) -> Diagnostic {
         match self {
             Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
-            Problem::Schema(refusal) => Diagnostic::new("values-schema", Severity::Error, head, refusal.message.clone()),
+            Problem::Schema(refusal) => Diagnostic::new(
+                "values-schema",
+                Severity::Error,
+                head,
+                refusal.message.clone(),
+            ),
             Problem::Parse(error) => {
-                let cause = error.message.splitn(3, ": ").nth(2).unwrap_or(&error.message);
-                with_help(Diagnostic::new("template-syntax", Severity::Error, error.span, cause), &error.help)
+                let cause = error
+                    .message
+                    .splitn(3, ": ")
+                    .nth(2)
+                    .unwrap_or(&error.message);
+                with_help(
+                    Diagnostic::new("template-syntax", Severity::Error, error.span, cause),
+                    &error.help,
+                )
             }
             Problem::Template(error) => {
                 let rule = match error.reason {
@@ -162,9 +191,16 @@ impl Problem {
                     // The same finding as the parse error that execution came to.
                     Reason::Parse => "template-syntax",
                 };
-                let mut found = with_help(Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()), &error.help);
+                let mut found = with_help(
+                    Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
+                    &error.help,
+                );
                 for (i, &include) in error.includes.iter().enumerate() {
-                    let role = if i == 0 { Role::Template } else { Role::Include };
+                    let role = if i == 0 {
+                        Role::Template
+                    } else {
+                        Role::Include
+                    };
                     found = found.label(include, role, "called from here");
                 }
                 if let Some((key, said)) = &error.holder {
@@ -183,7 +219,8 @@ fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {
     }
 }
 
-/// Renders a chart in one environment. `render` is its number among the renders of `sources`, from 1.
+/// Renders a chart in one environment. `render` is its number among the renders of `sources`, from
+/// 1.
 pub fn render(
     chart: &Chart,
     sources: &Sources,
@@ -206,7 +243,15 @@ pub fn render(
             derived: Derived::default(),
             record: Record::default(),
         };
-        let mut run = Run { chart, sources, environment, options, cache, render, rendered: &mut rendered };
+        let mut run = Run {
+            chart,
+            sources,
+            environment,
+            options,
+            cache,
+            render,
+            rendered: &mut rendered,
+        };
         run.all(inputs);
         rendered
     })
@@ -238,7 +283,11 @@ impl Run<'_> {
     }
 
     fn all(&mut self, inputs: &Inputs) {
-        let mut origins = if self.options.provenance { Origins::default() } else { Origins::unwanted() };
+        let mut origins = if self.options.provenance {
+            Origins::default()
+        } else {
+            Origins::unwanted()
+        };
         let user = match release::user_values(inputs, self.sources, &mut origins) {
             Ok(user) => user,
             Err(error) => {
@@ -269,7 +318,9 @@ impl Run<'_> {
             }
         }
         if metadata.deprecated {
-            self.rendered.warnings.push("WARNING: This chart is deprecated".into());
+            self.rendered
+                .warnings
+                .push("WARNING: This chart is deprecated".into());
         }
         if let Err(error) = release.check_dependencies()
             && self.problem(Problem::Chart(error))
@@ -281,7 +332,9 @@ impl Run<'_> {
         {
             return None;
         }
-        let coalesced = release.process_dependencies(user).and_then(|()| release.coalesce(user));
+        let coalesced = release
+            .process_dependencies(user)
+            .and_then(|()| release.coalesce(user));
         let values = match coalesced {
             Ok(values) => values,
             Err(error) => {
@@ -300,9 +353,18 @@ impl Run<'_> {
         }
         let (wanted, version) = (&metadata.kube_version, &self.options.capabilities.version);
         if !wanted.is_empty() && !release::is_compatible(wanted, version) {
-            let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
-            let span = self.chart.chart_yaml.as_ref().and_then(|(_, node)| chart::metadata::value_span(node, "kubeVersion"));
-            let error = chart::Error { span, ..chart::Error::new("kube-version", message) };
+            let message = format!(
+                "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}"
+            );
+            let span = self
+                .chart
+                .chart_yaml
+                .as_ref()
+                .and_then(|(_, node)| chart::metadata::value_span(node, "kubeVersion"));
+            let error = chart::Error {
+                span,
+                ..chart::Error::new("kube-version", message)
+            };
             if self.problem(Problem::Release(error)) {
                 return None;
             }
@@ -321,7 +383,10 @@ impl Run<'_> {
         };
         shared.collect(0, Some(values), &mut all, &mut origins);
         // Helm's order: the deepest paths first, and within a depth the last name first.
-        let mut names: TemplateNames = all.iter().map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source)).collect();
+        let mut names: TemplateNames = all
+            .iter()
+            .map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source))
+            .collect();
         names.sort_by_cached_key(|(name, _)| Reverse((slashes(name), name.clone())));
         let templates = self.parse(&names);
         self.rendered.templates = Some(templates.clone());
@@ -333,23 +398,39 @@ impl Run<'_> {
             self.rendered.derived.origins = origins;
             return;
         }
-        self.rendered.problems.extend(errors.iter().cloned().map(Problem::Parse));
-        let mut renderer = Renderer::new(&templates, self.render, &self.environment.name, self.options.limits);
+        self.rendered
+            .problems
+            .extend(errors.iter().cloned().map(Problem::Parse));
+        let mut renderer = Renderer::new(
+            &templates,
+            self.render,
+            &self.environment.name,
+            self.options.limits,
+        );
         *renderer.origins() = origins;
         // The data of the chart and of each subchart.
         let mut data: Vec<&Map> = Vec::new();
         for renderable in all.values() {
-            if !data.iter().any(|map| Rc::ptr_eq(&map.0, &renderable.data.0)) {
+            if !data
+                .iter()
+                .any(|map| Rc::ptr_eq(&map.0, &renderable.data.0))
+            {
                 data.push(&renderable.data);
             }
         }
-        data.iter().for_each(|&map| Value::from(Kind::Map(map.clone())).share());
+        data.iter()
+            .for_each(|&map| Value::from(Kind::Map(map.clone())).share());
         // Which of the others give all the same answers; templates ask the same again and again.
         let mut known: FxHashMap<Asked, Versions> = FxHashMap::default();
         let others = self.options.others;
         let mut alike = |asked: &[Asked]| {
             asked.iter().fold(Versions::ALL, |all, one| {
-                let answering = || others.iter().filter(|(_, c)| is_answered_by(one, c)).map(|(minor, _)| Versions::minor(*minor));
+                let answering = || {
+                    others
+                        .iter()
+                        .filter(|(_, c)| is_answered_by(one, c))
+                        .map(|(minor, _)| Versions::minor(*minor))
+                };
                 let new = || answering().fold(Versions::NONE, Versions::or);
                 all.and(*known.entry(one.clone()).or_insert_with(new))
             })
@@ -358,16 +439,24 @@ impl Run<'_> {
             if let Some(limit) = renderer.is_spent() {
                 let left = names.len() - done;
                 let unrendered = format!("{left} of {} templates were not rendered", names.len());
-                self.problem(Problem::Chart(chart::Error::limit(limit, &self.options.limits, unrendered)));
+                self.problem(Problem::Chart(chart::Error::limit(
+                    limit,
+                    &self.options.limits,
+                    unrendered,
+                )));
                 break;
             }
             let base = name.rsplit('/').next().unwrap_or(name);
-            // What cannot be parsed has been said already; the rest of that file's output would only repeat it.
+            // What cannot be parsed has been said already; the rest of that file's output would
+            // only repeat it.
             if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {
                 continue;
             }
             let Some(own) = all.get(name) else { continue };
-            let mut template = MapData { go_type: "chartutil.Values", ..MapData::default() };
+            let mut template = MapData {
+                go_type: "chartutil.Values",
+                ..MapData::default()
+            };
             template.insert(b"Name", OriginId::NONE, Value::str(&**name));
             template.insert(b"BasePath", OriginId::NONE, own.base.clone());
             own.data.insert(b"Template", Value::map(template));
@@ -375,11 +464,19 @@ impl Run<'_> {
             let made = renderer.execute(name, &dot);
             let (asked, changed) = renderer.take_asked();
             let same = alike(&asked);
-            let mut left: Vec<&(u32, Capabilities)> = self.options.others.iter().filter(|(minor, _)| !same.contains(*minor)).collect();
+            let mut left: Vec<&(u32, Capabilities)> = self
+                .options
+                .others
+                .iter()
+                .filter(|(minor, _)| !same.contains(*minor))
+                .collect();
             let text = match made {
                 Ok(text) => text,
                 Err(error) => {
-                    self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| all.or(Versions::minor(*minor)));
+                    self.rendered.apart =
+                        left.iter().fold(self.rendered.apart, |all, (minor, _)| {
+                            all.or(Versions::minor(*minor))
+                        });
                     if self.problem(Problem::Template(error)) {
                         break;
                     }
@@ -388,30 +485,54 @@ impl Run<'_> {
             };
             let mut others = Versions::NONE;
             while let Some((_, capabilities)) = left.first().filter(|_| !changed) {
-                let set = |capabilities: &Value| data.iter().for_each(|map| map.insert(b"Capabilities", capabilities.clone()));
+                let set = |capabilities: &Value| {
+                    data.iter()
+                        .for_each(|map| map.insert(b"Capabilities", capabilities.clone()))
+                };
                 set(&context::capabilities(capabilities));
                 let variant = renderer.execute(name, &dot);
                 set(&shared.capabilities);
                 let (asked, changed) = renderer.take_asked();
                 let same = alike(&asked);
-                let (these, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(|(minor, _)| same.contains(*minor));
+                let (these, rest): (Vec<_>, Vec<_>) = left
+                    .iter()
+                    .copied()
+                    .partition(|(minor, _)| same.contains(*minor));
                 // Each round must get further, whatever a template asks.
-                let (these, rest) = if these.is_empty() { (vec![left[0]], left[1..].to_vec()) } else { (these, rest) };
+                let (these, rest) = if these.is_empty() {
+                    (vec![left[0]], left[1..].to_vec())
+                } else {
+                    (these, rest)
+                };
                 left = rest;
-                let versions = these.iter().fold(Versions::NONE, |all, (minor, _)| all.or(Versions::minor(*minor)));
+                let versions = these.iter().fold(Versions::NONE, |all, (minor, _)| {
+                    all.or(Versions::minor(*minor))
+                });
                 match variant {
                     Ok(variant) if !changed && same_bytes(&variant, &text) => {}
                     Ok(variant) if !changed => {
                         let text = renderer.derive(name, &variant);
-                        self.rendered.variants.push(Output { name: name.clone(), template: *source, text, others: versions });
+                        self.rendered.variants.push(Output {
+                            name: name.clone(),
+                            template: *source,
+                            text,
+                            others: versions,
+                        });
                         others = others.or(versions);
                     }
                     _ => self.rendered.apart = self.rendered.apart.or(versions),
                 }
             }
-            self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| all.or(Versions::minor(*minor)));
+            self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| {
+                all.or(Versions::minor(*minor))
+            });
             let text = renderer.derive(name, &text);
-            self.rendered.outputs.push(Output { name: name.clone(), template: *source, text, others });
+            self.rendered.outputs.push(Output {
+                name: name.clone(),
+                template: *source,
+                text,
+                others,
+            });
         }
         self.rendered.outputs.sort_by(|a, b| a.name.cmp(&b.name));
         let (derived, record) = renderer.finish();
@@ -423,21 +544,32 @@ impl Run<'_> {
         fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
             mutex.lock().unwrap_or_else(PoisonError::into_inner)
         }
-        let set = locked(&self.cache.sets).entry(names.clone()).or_default().clone();
+        let set = locked(&self.cache.sets)
+            .entry(names.clone())
+            .or_default()
+            .clone();
         if let Some(templates) = set.get() {
             return templates.clone();
         }
         let parsed = |(name, source): &(Arc<str>, SourceId), slot: &mut Option<ParsedFile>| {
             let parse = || {
                 let text = &self.sources.get(*source).text;
-                let parse = || ParsedFile { text: text.clone(), parsed: Arc::new(parser::parse(name, *source, text.clone())) };
-                self.cache.before.get((name.clone(), *source), |kept| kept.text == *text, parse)
+                let parse = || ParsedFile {
+                    text: text.clone(),
+                    parsed: Arc::new(parser::parse(name, *source, text.clone())),
+                };
+                self.cache
+                    .before
+                    .get((name.clone(), *source), |kept| kept.text == *text, parse)
             };
             slot.get_or_insert_with(parse).parsed.clone()
         };
         let slots: Vec<_> = {
             let mut files = locked(&self.cache.files);
-            names.iter().map(|file| files.entry(file.clone()).or_default().clone()).collect()
+            names
+                .iter()
+                .map(|file| files.entry(file.clone()).or_default().clone())
+                .collect()
         };
         // What another render is parsing just now is left to it.
         let parse_free = |(file, slot): (_, &Arc<Mutex<Option<ParsedFile>>>)| {
@@ -445,18 +577,27 @@ impl Run<'_> {
                 parsed(file, &mut slot);
             }
         };
-        if names.iter().map(|(_, source)| self.sources.get(*source).text.len()).sum::<usize>() > threads::WORTH {
+        if names
+            .iter()
+            .map(|(_, source)| self.sources.get(*source).text.len())
+            .sum::<usize>()
+            > threads::WORTH
+        {
             threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
         }
         let all = set.get_or_init(|| {
-            let files = names.iter().zip(&slots).map(|(file, slot)| parsed(file, &mut locked(slot)));
+            let files = names
+                .iter()
+                .zip(&slots)
+                .map(|(file, slot)| parsed(file, &mut locked(slot)));
             Arc::new(Templates::of(files))
         });
         all.clone()
     }
 }
 
-/// Whether a cluster with these capabilities gives the same answer; false where only a render can tell.
+/// Whether a cluster with these capabilities gives the same answer; false where only a render can
+/// tell.
 pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
     let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
         capabilities.api_versions.iter().any(|v| *v == api)
@@ -489,26 +630,53 @@ struct Shared<'a, 'c> {
 }
 
 impl Shared<'_, '_> {
-    /// Helm's recAllTpls: the data of each chart, and its templates with that data. `values` are none where there is no table for it.
-    fn collect(&self, id: NodeId, values: Option<Map>, all: &mut BTreeMap<Arc<str>, Renderable>, origins: &mut Origins) -> Value {
+    /// Helm's recAllTpls: the data of each chart, and its templates with that data. `values` are
+    /// none where there is no table for it.
+    fn collect(
+        &self,
+        id: NodeId,
+        values: Option<Map>,
+        all: &mut BTreeMap<Arc<str>, Renderable>,
+        origins: &mut Origins,
+    ) -> Value {
         let chart = self.release.chart(id);
         let own = match values {
             Some(values) => values,
-            None => Map(std::rc::Rc::new(MapData { go_type: "chartutil.Values", ..MapData::default() }.into())),
+            None => Map(std::rc::Rc::new(
+                MapData {
+                    go_type: "chartutil.Values",
+                    ..MapData::default()
+                }
+                .into(),
+            )),
         };
         let subcharts = values::empty();
-        let mut data = MapData { go_type: "chartutil.Values", ..MapData::default() };
-        data.insert(b"Chart", OriginId::NONE, context::chart(self.release, id, self.sources, origins));
+        let mut data = MapData {
+            go_type: "chartutil.Values",
+            ..MapData::default()
+        };
+        data.insert(
+            b"Chart",
+            OriginId::NONE,
+            context::chart(self.release, id, self.sources, origins),
+        );
         data.insert(b"Files", OriginId::NONE, Files::of(chart, self.sources));
         data.insert(b"Release", OriginId::NONE, self.release_value.clone());
         data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());
         data.insert(b"Values", OriginId::NONE, Kind::Map(own.clone()).into());
-        data.insert(b"Subcharts", OriginId::NONE, Kind::Map(subcharts.clone()).into());
+        data.insert(
+            b"Subcharts",
+            OriginId::NONE,
+            Kind::Map(subcharts.clone()).into(),
+        );
         let data = Map(std::rc::Rc::new(data.into()));
         for &child in self.release.children(id) {
             let name = self.release.name(child);
-            // The table is shared with the parent's values, but for its outermost map, whose Go type is another one here.
-            let table = own.get(name.as_bytes()).and_then(|v| v.as_map().map(values::shallow_copy));
+            // The table is shared with the parent's values, but for its outermost map, whose Go
+            // type is another one here.
+            let table = own
+                .get(name.as_bytes())
+                .and_then(|v| v.as_map().map(values::shallow_copy));
             if let Some(table) = &table {
                 table.0.borrow_mut().go_type = "chartutil.Values";
             }
@@ -523,7 +691,14 @@ impl Shared<'_, '_> {
                 continue;
             }
             let name = Arc::from([&*path, "/", &*file.name].concat());
-            all.insert(name, Renderable { source: file.source, data: data.clone(), base: base.clone() });
+            all.insert(
+                name,
+                Renderable {
+                    source: file.source,
+                    data: data.clone(),
+                    base: base.clone(),
+                },
+            );
         }
         Kind::Map(data).into()
     }
@@ -540,9 +715,16 @@ fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
     let path = release.full_path(id);
     for file in &release.chart(id).files {
         let lower = file.name.to_ascii_lowercase();
-        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| lower.ends_with(ending));
+        let is_manifest = [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|ending| lower.ends_with(ending));
         if file.name.starts_with("crds/") && is_manifest {
-            found.push(Output { name: format!("{path}/{}", file.name).into(), template: file.source, text: file.source, others: Versions::NONE });
+            found.push(Output {
+                name: format!("{path}/{}", file.name).into(),
+                template: file.source,
+                text: file.source,
+                others: Versions::NONE,
+            });
         }
     }
     for &child in release.children(id) {
@@ -559,13 +741,18 @@ pub fn check_release_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(format!("release name {name:?}: no name provided"));
     }
-    let alphanumeric = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let alphanumeric =
+        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let label = |label: &str| {
         let bytes = label.as_bytes();
-        alphanumeric(bytes.first()) && alphanumeric(bytes.last()) && bytes.iter().all(|b| *b == b'-' || alphanumeric(Some(b)))
+        alphanumeric(bytes.first())
+            && alphanumeric(bytes.last())
+            && bytes.iter().all(|b| *b == b'-' || alphanumeric(Some(b)))
     };
     if name.len() > 53 || !name.split('.').all(label) {
-        return Err(format!("release name {name:?}: invalid release name, must match regex {REGEX} and the length must not be longer than 53"));
+        return Err(format!(
+            "release name {name:?}: invalid release name, must match regex {REGEX} and the length must not be longer than 53"
+        ));
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The tree of a parsed template, and how Go's error texts write its nodes.
 //!
-//! Immutable and shared by all renders and threads. Positions named `at` are Go's own, which decide the line and column that its
-//! errors show (a field's is that of its second name: `.Values.a` is at `.a`); spans are what a reader would call the node.
+//! Immutable and shared by all renders and threads. Positions named `at` are Go's own, which decide
+//! the line and column that its errors show (a field's is that of its second name: `.Values.a` is
+//! at `.a`); spans are what a reader would call the node.
 
 use super::functions::{self, Function};
 use super::print::Complex;
@@ -22,13 +23,18 @@ pub struct Template {
     /// The nodes of that file.
     pub tree: Arc<Tree>,
     pub body: List,
-    /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose nodes are not counted.
+    /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose
+    /// nodes are not counted.
     pub first_node: Option<u32>,
 }
 
 impl Template {
     pub fn span(&self, range: Range) -> Span {
-        Span { source: self.source, start: range.start, end: range.end }
+        Span {
+            source: self.source,
+            start: range.start,
+            end: range.end,
+        }
     }
 
     /// `name:line:column` as Go counts: the column in bytes from 0.
@@ -41,7 +47,8 @@ impl Template {
     }
 }
 
-/// A file's text and its nodes, those of each kind in one piece: made and given back at once, and not each by itself.
+/// A file's text and its nodes, those of each kind in one piece: made and given back at once, and
+/// not each by itself.
 #[derive(Debug, Default)]
 pub struct Tree {
     pub text: Arc<[u8]>,
@@ -92,10 +99,15 @@ impl Tree {
         let all = T::all_mut(self);
         let start = all.len() as u32;
         all.extend_from_slice(parts);
-        Slice { start, end: all.len() as u32, of: PhantomData }
+        Slice {
+            start,
+            end: all.len() as u32,
+            of: PhantomData,
+        }
     }
 
-    /// Moves the parts from `begun` on to the tree, where they stand side by side, and tells their place.
+    /// Moves the parts from `begun` on to the tree, where they stand side by side, and tells their
+    /// place.
     pub fn add_from<T: Part + Copy>(&mut self, parts: &mut Vec<T>, begun: usize) -> Slice<T> {
         let added = self.add_all(&parts[begun..]);
         parts.truncate(begun);
@@ -113,7 +125,10 @@ pub struct Id<T> {
 
 impl<T> Id<T> {
     fn at(index: usize) -> Id<T> {
-        Id { place: NonZeroU32::MIN.saturating_add(index as u32), of: PhantomData }
+        Id {
+            place: NonZeroU32::MIN.saturating_add(index as u32),
+            of: PhantomData,
+        }
     }
 
     fn index(self) -> usize {
@@ -157,7 +172,11 @@ impl<T> Clone for Slice<T> {
 impl<T> Copy for Slice<T> {}
 impl<T> Default for Slice<T> {
     fn default() -> Slice<T> {
-        Slice { start: 0, end: 0, of: PhantomData }
+        Slice {
+            start: 0,
+            end: 0,
+            of: PhantomData,
+        }
     }
 }
 
@@ -219,10 +238,16 @@ pub struct Range {
 
 impl Range {
     pub fn new(start: usize, end: usize) -> Range {
-        Range { start: start as u32, end: end as u32 }
+        Range {
+            start: start as u32,
+            end: end as u32,
+        }
     }
     pub fn to(self, other: Range) -> Range {
-        Range { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Range {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -314,7 +339,8 @@ pub struct Pipe {
     pub error: Option<Id<Unparsed>>,
 }
 
-/// What stands in the place of something that could not be parsed: the parse error's message and place.
+/// What stands in the place of something that could not be parsed: the parse error's message and
+/// place.
 #[derive(Clone, Debug, Default)]
 pub struct Unparsed {
     pub message: Box<str>,
@@ -362,7 +388,8 @@ impl CalleeId {
 
     pub fn callee(self) -> &'static Callee {
         // A chart calls a few of them; of the others nothing needs to be looked up.
-        static CALLEES: [OnceLock<Callee>; functions::COUNT] = [const { OnceLock::new() }; functions::COUNT];
+        static CALLEES: [OnceLock<Callee>; functions::COUNT] =
+            [const { OnceLock::new() }; functions::COUNT];
         CALLEES[usize::from(self.0)].get_or_init(|| Callee::new(functions::at(self.0)))
     }
 }
@@ -375,10 +402,17 @@ impl Callee {
             "tpl" => Role::Tpl,
             "call" => Role::Call,
             "semverCompare" => Role::SemverCompare,
-            "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => Role::Changes,
+            "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => {
+                Role::Changes
+            }
             _ => Role::Plain,
         };
-        Callee { function, role, reading: record::reading(function.name), goes_to_text: record::goes_to_text(function.name) }
+        Callee {
+            function,
+            role,
+            reading: record::reading(function.name),
+            goes_to_text: record::goes_to_text(function.name),
+        }
     }
 }
 
@@ -435,12 +469,15 @@ pub trait Describe {
 }
 
 fn slice(text: &[u8], range: Range) -> &[u8] {
-    text.get(range.start as usize..range.end as usize).unwrap_or_default()
+    text.get(range.start as usize..range.end as usize)
+        .unwrap_or_default()
 }
 
 impl Describe for List {
     fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
-        tree[self.nodes].iter().for_each(|node| node.describe(tree, out));
+        tree[self.nodes]
+            .iter()
+            .for_each(|node| node.describe(tree, out));
     }
 }
 
@@ -468,7 +505,10 @@ impl Describe for Node {
             }
             Node::Template(call) => {
                 let call = &tree[*call];
-                out.extend_from_slice(format!("{{{{template {}", super::print::quote(call.name.as_bytes())).as_bytes());
+                out.extend_from_slice(
+                    format!("{{{{template {}", super::print::quote(call.name.as_bytes()))
+                        .as_bytes(),
+                );
                 if let Some(pipe) = &call.pipe {
                     out.push(b' ');
                     pipe.describe(tree, out);
@@ -515,15 +555,25 @@ impl Describe for Command {
 impl Expression {
     /// What a string constant stands for; `tree` is that which holds it.
     pub fn text<'t>(&self, tree: &'t Tree) -> Option<&'t [u8]> {
-        let ExpressionKind::Str { unescaped } = &self.kind else { return None };
-        let between = Range { start: self.range.start + 1, end: self.range.end - 1 };
-        Some(unescaped.map_or_else(|| slice(&tree.text, between), |unescaped| &tree[unescaped].0))
+        let ExpressionKind::Str { unescaped } = &self.kind else {
+            return None;
+        };
+        let between = Range {
+            start: self.range.start + 1,
+            end: self.range.end - 1,
+        };
+        Some(unescaped.map_or_else(
+            || slice(&tree.text, between),
+            |unescaped| &tree[unescaped].0,
+        ))
     }
 
-    /// The names of a field, a variable or a chain, which have dots between them: at least one, of a variable first its own with the `$`.
-    /// `tree` is that which holds it.
+    /// The names of a field, a variable or a chain, which have dots between them: at least one, of
+    /// a variable first its own with the `$`. `tree` is that which holds it.
     pub fn names<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = &'t str> + use<'t> {
-        slice(&tree.text, self.names_range(tree)).split(|&b| b == b'.').map(|name| std::str::from_utf8(name).unwrap_or_default())
+        slice(&tree.text, self.names_range(tree))
+            .split(|&b| b == b'.')
+            .map(|name| std::str::from_utf8(name).unwrap_or_default())
     }
 
     fn names_range(&self, tree: &Tree) -> Range {
@@ -541,7 +591,8 @@ impl Expression {
         match &self.kind {
             ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
                 let names = self.names_range(tree);
-                memchr::memchr(b'.', slice(&tree.text, names)).map_or(self.range.start, |second| names.start + second as u32)
+                memchr::memchr(b'.', slice(&tree.text, names))
+                    .map_or(self.range.start, |second| names.start + second as u32)
             }
             ExpressionKind::Chain { base, .. } => tree[*base].range.end,
             ExpressionKind::Pipe(pipe) => tree[*pipe].range.start,
@@ -567,7 +618,10 @@ impl Describe for Expression {
             ExpressionKind::Dot => out.push(b'.'),
             ExpressionKind::Nil => out.extend_from_slice(b"nil"),
             ExpressionKind::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            ExpressionKind::Number(_) | ExpressionKind::Str { .. } | ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
+            ExpressionKind::Number(_)
+            | ExpressionKind::Str { .. }
+            | ExpressionKind::Field { .. }
+            | ExpressionKind::Variable { .. } => {
                 out.extend_from_slice(slice(&tree.text, self.range));
             }
             ExpressionKind::Chain { base, .. } => {
@@ -575,7 +629,9 @@ impl Describe for Expression {
                 out.push(b'.');
                 out.extend_from_slice(slice(&tree.text, self.names_range(tree)));
             }
-            ExpressionKind::Function(id) => out.extend_from_slice(id.callee().function.name.as_bytes()),
+            ExpressionKind::Function(id) => {
+                out.extend_from_slice(id.callee().function.name.as_bytes())
+            }
             ExpressionKind::Pipe(pipe) => tree[*pipe].describe(tree, out),
         }
     }

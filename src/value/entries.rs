@@ -1,5 +1,6 @@
-//! The entries of a map in bytewise order of their keys: a few in a list, many in a tree. Most maps have a few, which a tree would give room for
-//! eleven; in a list of many each new one would move half of them.
+//! The entries of a map in bytewise order of their keys: a few in a list, many in a tree. Most maps
+//! have a few, which a tree would give room for eleven; in a list of many each new one would move
+//! half of them.
 
 use super::Entry;
 use either::Either::{Left, Right};
@@ -30,7 +31,8 @@ fn place(list: &[(Rc<[u8]>, Entry)], key: &[u8]) -> Result<usize, usize> {
     list.binary_search_by(|(known, _)| (**known).cmp(key))
 }
 
-/// Where a key stands in a list. Most others have another length, which is told without a look at them.
+/// Where a key stands in a list. Most others have another length, which is told without a look at
+/// them.
 fn find(list: &[(Rc<[u8]>, Entry)], key: &[u8]) -> Option<usize> {
     list.iter().position(|(known, _)| **known == *key)
 }
@@ -116,7 +118,9 @@ impl Entries {
 impl FromIterator<(Rc<[u8]>, Entry)> for Entries {
     fn from_iter<I: IntoIterator<Item = (Rc<[u8]>, Entry)>>(entries: I) -> Entries {
         let mut all = Entries::default();
-        entries.into_iter().for_each(|(key, entry)| all.insert(key, entry));
+        entries
+            .into_iter()
+            .for_each(|(key, entry)| all.insert(key, entry));
         all
     }
 }
@@ -136,14 +140,32 @@ mod tests {
             if i % 5 == 4 {
                 assert_eq!(entries.remove(&key).is_some(), known.remove(&key).is_some());
             } else {
-                entries.insert(key[..].into(), Entry { key: OriginId::NONE, value: Value::str(i.to_string()) });
+                entries.insert(
+                    key[..].into(),
+                    Entry {
+                        key: OriginId::NONE,
+                        value: Value::str(i.to_string()),
+                    },
+                );
                 known.insert(key.clone(), i.to_string());
             }
             assert_eq!(entries.contains_key(&key), known.contains_key(&key));
-            let text = |entry: &Entry| entry.value.as_text().map(|text| text.to_str().into_owned()).unwrap_or_default();
-            let all: Vec<(Vec<u8>, String)> = entries.iter().map(|(key, entry)| (key.to_vec(), text(entry))).collect();
+            let text = |entry: &Entry| {
+                entry
+                    .value
+                    .as_text()
+                    .map(|text| text.to_str().into_owned())
+                    .unwrap_or_default()
+            };
+            let all: Vec<(Vec<u8>, String)> = entries
+                .iter()
+                .map(|(key, entry)| (key.to_vec(), text(entry)))
+                .collect();
             assert_eq!(all, known.clone().into_iter().collect::<Vec<_>>());
-            assert_eq!((entries.len(), entries.values_mut().count()), (known.len(), known.len()));
+            assert_eq!(
+                (entries.len(), entries.values_mut().count()),
+                (known.len(), known.len())
+            );
         }
         assert!(matches!(entries.0, Order::Tree(_)));
     }

@@ -9,26 +9,60 @@ use std::ops::Range;
 
 /// See [`super::to_value`].
 pub(super) fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
-    Converter { text: Written::In(sources), exact: false, origins }.value(node)
+    Converter {
+        text: Written::In(sources),
+        exact: false,
+        origins,
+    }
+    .value(node)
 }
 
 /// See [`super::value_from_text`].
-pub(super) fn from_text(text: &Text, whole: OriginId, origins: &mut Origins, limits: &Limits, room: &mut usize) -> Result<Value, String> {
+pub(super) fn from_text(
+    text: &Text,
+    whole: OriginId,
+    origins: &mut Origins,
+    limits: &Limits,
+    room: &mut usize,
+) -> Result<Value, String> {
     let mut limits = *limits;
-    limits.set(Limit::YamlAliases, limits.get(Limit::YamlAliases).min(*room as u64));
+    limits.set(
+        Limit::YamlAliases,
+        limits.get(Limit::YamlAliases).min(*room as u64),
+    );
     let read = super::parse_with(&text.bytes, SourceId::new(0, 0), 0, false, &limits);
-    if matches!(read, Err(super::Error { limit: Some(Limit::YamlAliases), .. })) {
+    if matches!(
+        read,
+        Err(super::Error {
+            limit: Some(Limit::YamlAliases),
+            ..
+        })
+    ) {
         *room = 0;
     }
     let (node, repeated) = read.map_err(|error| error.converting())?;
     *room = room.saturating_sub(repeated);
-    Ok(Converter { text: Written::Made(Pieces::new(text, whole)), exact: false, origins }.value(&node))
+    Ok(Converter {
+        text: Written::Made(Pieces::new(text, whole)),
+        exact: false,
+        origins,
+    }
+    .value(&node))
 }
 
 /// JSON text read as YAML on its way to the emitter: integers stay integers.
-pub(super) fn from_json_text(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
+pub(super) fn from_json_text(
+    text: &Text,
+    whole: OriginId,
+    origins: &mut Origins,
+) -> Result<Value, String> {
     let node = super::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.message)?;
-    Ok(Converter { text: Written::Made(Pieces::new(text, whole)), exact: true, origins }.value(&node))
+    Ok(Converter {
+        text: Written::Made(Pieces::new(text, whole)),
+        exact: true,
+        origins,
+    }
+    .value(&node))
 }
 
 /// The text that the nodes' spans lie in.
@@ -48,7 +82,9 @@ struct Converter<'a, 'o> {
 impl Converter<'_, '_> {
     fn origin(&mut self, span: Span) -> OriginId {
         match &self.text {
-            Written::Made(pieces) => pieces.origin(span.start as usize..span.end as usize, self.origins),
+            Written::Made(pieces) => {
+                pieces.origin(span.start as usize..span.end as usize, self.origins)
+            }
             Written::In(_) => self.origins.add(Origin::Data(span)),
         }
     }
@@ -58,7 +94,10 @@ impl Converter<'_, '_> {
         let own = match node.data {
             // Not all of a collection's text: its first byte tells where it stands.
             Data::Seq(_) | Data::Map(_) if matches!(self.text, Written::Made(_)) => {
-                self.origin(Span { end: node.span.end.min(node.span.start + 1), ..node.span })
+                self.origin(Span {
+                    end: node.span.end.min(node.span.start + 1),
+                    ..node.span
+                })
             }
             _ => self.origin(node.span),
         };
@@ -84,7 +123,10 @@ impl Converter<'_, '_> {
             Data::Int(i) => Kind::Float(*i as f64),
             Data::Uint(u) => Kind::Float(*u as f64),
             Data::Float(f) => Kind::Float(*f),
-            Data::Seq(items) => return Value::list(items.iter().map(|item| self.value(item)).collect()).with_origin(at),
+            Data::Seq(items) => {
+                return Value::list(items.iter().map(|item| self.value(item)).collect())
+                    .with_origin(at);
+            }
             Data::Map(entries) => {
                 let mut map = MapData::default();
                 for entry in entries {
@@ -98,15 +140,21 @@ impl Converter<'_, '_> {
         Value::new(kind, at)
     }
 
-    /// A string; where it stands in the text as it is, with the text's own pieces, and line by line where only the blanks between the
-    /// lines differ.
+    /// A string; where it stands in the text as it is, with the text's own pieces, and line by line
+    /// where only the blanks between the lines differ.
     fn string(&mut self, node: &Node, value: &str) -> Value {
         if node.anchor.is_some() || value.is_empty() {
             let at = self.node_origin(node);
             return Value::str_from(value, at);
         }
-        let quotes = usize::from(matches!(node.style, Style::SingleQuoted | Style::DoubleQuoted));
-        let (start, end) = (node.span.start as usize + quotes, (node.span.end as usize).saturating_sub(quotes));
+        let quotes = usize::from(matches!(
+            node.style,
+            Style::SingleQuoted | Style::DoubleQuoted
+        ));
+        let (start, end) = (
+            node.span.start as usize + quotes,
+            (node.span.end as usize).saturating_sub(quotes),
+        );
         let written = match &self.text {
             Written::In(sources) => sources.get(node.span.source).text.get(start..end),
             Written::Made(pieces) => match pieces.bytes.get(start..end) {
@@ -114,7 +162,9 @@ impl Converter<'_, '_> {
                 written => written,
             },
         };
-        let lines = written.and_then(|written| lines(value.as_bytes(), written, node.style)).unwrap_or_default();
+        let lines = written
+            .and_then(|written| lines(value.as_bytes(), written, node.style))
+            .unwrap_or_default();
         let at = match &self.text {
             Written::Made(_) if !lines.is_empty() => OriginId::NONE,
             _ => self.node_origin(node),
@@ -125,11 +175,18 @@ impl Converter<'_, '_> {
         let mut text = TextBuilder::default();
         for line in lines {
             let (from, to) = (start + line.written.start, start + line.written.end);
-            text.push(&value.as_bytes()[text.len()..line.value.start], OriginId::NONE);
+            text.push(
+                &value.as_bytes()[text.len()..line.value.start],
+                OriginId::NONE,
+            );
             match &self.text {
                 Written::Made(pieces) => pieces.copy(from..to, &mut text),
                 Written::In(_) => {
-                    let origin = self.origins.add(Origin::Line { of: at, start: from as u32, end: to as u32 });
+                    let origin = self.origins.add(Origin::Line {
+                        of: at,
+                        start: from as u32,
+                        end: to as u32,
+                    });
                     text.push(&value.as_bytes()[line.value], origin);
                 }
             }
@@ -149,8 +206,8 @@ struct Line {
     written: Range<usize>,
 }
 
-/// Lines up a string with the several lines that it is written on. None where it is written on one, or they differ in more than the blanks
-/// between the lines (escapes do).
+/// Lines up a string with the several lines that it is written on. None where it is written on one,
+/// or they differ in more than the blanks between the lines (escapes do).
 fn lines(value: &[u8], written: &[u8], style: Style) -> Option<Vec<Line>> {
     memchr::memchr(b'\n', written)?;
     let header = usize::from(matches!(style, Style::Literal | Style::Folded));
@@ -163,16 +220,27 @@ fn lines(value: &[u8], written: &[u8], style: Style) -> Option<Vec<Line>> {
         if i < header || text.is_empty() {
             continue;
         }
-        let blanks = value[at..].iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n')).count();
-        // Indentation beyond that of the scalar belongs to the line; what joins two folded lines to neither.
+        let blanks = value[at..]
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t' | b'\n'))
+            .count();
+        // Indentation beyond that of the scalar belongs to the line; what joins two folded lines to
+        // neither.
         let indented = memchr::memrchr(b'\n', &value[..at + blanks]).map_or(0, |at| at + 1);
-        let from = if indented >= at { indented } else { at + blanks };
+        let from = if indented >= at {
+            indented
+        } else {
+            at + blanks
+        };
         let to = at + blanks + text.len();
         let first = end.checked_sub(to - from)?;
         if lines.len() == MAX_LINES || value.get(from..to)? != written.get(first..end)? {
             return None;
         }
-        lines.push(Line { value: from..to, written: first..end });
+        lines.push(Line {
+            value: from..to,
+            written: first..end,
+        });
         at = to;
     }
     value[at..].trim_ascii().is_empty().then_some(lines)
@@ -186,30 +254,57 @@ mod tests {
     /// The line (from 0) that each line of the first string of a document comes from.
     fn origins_of(text: &str) -> Vec<String> {
         let mut sources = Sources::default();
-        let id = sources.add(Source::new("values.yaml", text.as_bytes(), SourceKind::File));
+        let id = sources.add(Source::new(
+            "values.yaml",
+            text.as_bytes(),
+            SourceKind::File,
+        ));
         let node = crate::yaml::read(&sources, id).expect("YAML");
         let mut origins = Origins::default();
         let value = to_value(node.get("a").expect("a value"), &sources, &mut origins);
         let text = value.as_text().expect("a string");
-        let whole = [Piece { start: 0, end: text.bytes.len() as u32, origin: value.origin }];
-        let pieces = if text.pieces.is_some() { text.pieces() } else { &whole };
+        let whole = [Piece {
+            start: 0,
+            end: text.bytes.len() as u32,
+            origin: value.origin,
+        }];
+        let pieces = if text.pieces.is_some() {
+            text.pieces()
+        } else {
+            &whole
+        };
         let show = |piece: &Piece| {
             let line = match origins.get(piece.origin) {
                 Some(Origin::Line { start, .. }) => sources.get(id).locate(start).0,
                 Some(Origin::Data(span)) => sources.get(id).locate(span.start).0,
                 other => panic!("{other:?}"),
             };
-            format!("{line}: {}", String::from_utf8_lossy(&text.bytes[piece.start as usize..piece.end as usize]))
+            format!(
+                "{line}: {}",
+                String::from_utf8_lossy(&text.bytes[piece.start as usize..piece.end as usize])
+            )
         };
         pieces.iter().map(show).collect()
     }
 
     #[test]
     fn each_line_of_a_string_has_its_own_place() {
-        assert_eq!(origins_of("a: | # c\n  one\n\n    two  \n  three\nb: 1\n"), ["2: one", "4:   two", "5: three"]);
-        assert_eq!(origins_of("a: |2-\n    one\n   two\n"), ["2:   one", "3:  two"]);
-        assert_eq!(origins_of("a: >\n  one\n  two\n\n  three\n    four\n"), ["2: one", "3: two", "5: three", "6:   four"]);
-        assert_eq!(origins_of("a: |\r\n  one\r\n  two\r\n"), ["2: one", "3: two"]);
+        assert_eq!(
+            origins_of("a: | # c\n  one\n\n    two  \n  three\nb: 1\n"),
+            ["2: one", "4:   two", "5: three"]
+        );
+        assert_eq!(
+            origins_of("a: |2-\n    one\n   two\n"),
+            ["2:   one", "3:  two"]
+        );
+        assert_eq!(
+            origins_of("a: >\n  one\n  two\n\n  three\n    four\n"),
+            ["2: one", "3: two", "5: three", "6:   four"]
+        );
+        assert_eq!(
+            origins_of("a: |\r\n  one\r\n  two\r\n"),
+            ["2: one", "3: two"]
+        );
         assert_eq!(origins_of("a: one\n  two\n"), ["1: one", "2: two"]);
         assert_eq!(origins_of("a: 'one\n\n  two'\n"), ["1: one", "3: two"]);
     }

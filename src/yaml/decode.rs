@@ -1,4 +1,5 @@
-//! The flat tree into [`Node`]s: scalars read, aliases and merge keys followed, keys made text as sigs.k8s.io/yaml does.
+//! The flat tree into [`Node`]s: scalars read, aliases and merge keys followed, keys made text as
+//! sigs.k8s.io/yaml does.
 
 use super::scalar::{self, Scalar};
 use super::scan::{Fail, Outcome, Scanner, fail, fail_at};
@@ -34,7 +35,14 @@ pub(super) struct Decoder<'s, 't> {
 const TAG: &str = "tag:yaml.org,2002:";
 
 impl<'s, 't> Decoder<'s, 't> {
-    pub fn new(tree: &'s Tree, scanner: &'s Scanner<'t>, source: SourceId, offset: usize, strict: bool, limits: &Limits) -> Self {
+    pub fn new(
+        tree: &'s Tree,
+        scanner: &'s Scanner<'t>,
+        source: SourceId,
+        offset: usize,
+        strict: bool,
+        limits: &Limits,
+    ) -> Self {
         Decoder {
             tree,
             scanner,
@@ -72,7 +80,11 @@ impl<'s, 't> Decoder<'s, 't> {
     }
 
     fn span(&self, raw: &Raw) -> Span {
-        Span::new(self.source, raw.start as usize + self.offset, raw.end as usize + self.offset)
+        Span::new(
+            self.source,
+            raw.start as usize + self.offset,
+            raw.end as usize + self.offset,
+        )
     }
 
     /// A tag without YAML's own prefix in front; none for a scalar without a tag.
@@ -88,13 +100,24 @@ impl<'s, 't> Decoder<'s, 't> {
             self.alias_bytes += self.text(raw).len();
         }
         if self.alias_bytes > self.most_alias_bytes {
-            return fail_at(Limit::YamlAliases, 0, "document contains excessive aliasing", raw.start as usize, raw.end as usize);
+            return fail_at(
+                Limit::YamlAliases,
+                0,
+                "document contains excessive aliasing",
+                raw.start as usize,
+                raw.end as usize,
+            );
         }
         if self.alias_steps > 100 && self.steps > 1000 {
             // 99 % may come from aliases up to 400 000 steps, 10 % from 4 000 000 on.
             let over = (self.steps.saturating_sub(400_000) as f64 / 3_600_000.0).min(1.0);
             if self.alias_steps as f64 / self.steps as f64 > 0.99 - 0.89 * over {
-                return fail(0, "document contains excessive aliasing", raw.start as usize, raw.end as usize);
+                return fail(
+                    0,
+                    "document contains excessive aliasing",
+                    raw.start as usize,
+                    raw.end as usize,
+                );
             }
         }
         Ok(())
@@ -103,7 +126,13 @@ impl<'s, 't> Decoder<'s, 't> {
     fn check_depth(&self, depth: usize, raw: &Raw) -> Outcome<()> {
         if depth > self.most_depth {
             let problem = format_args!("exceeded max depth of {}", self.most_depth);
-            return fail_at(Limit::YamlDepth, raw.line + 1, problem, raw.start as usize, raw.end as usize);
+            return fail_at(
+                Limit::YamlDepth,
+                raw.line + 1,
+                problem,
+                raw.start as usize,
+                raw.end as usize,
+            );
         }
         Ok(())
     }
@@ -138,7 +167,12 @@ impl<'s, 't> Decoder<'s, 't> {
                 return Ok(node);
             }
         };
-        Ok(Node { span: self.span(raw), data, anchor: None, style: raw.style })
+        Ok(Node {
+            span: self.span(raw),
+            data,
+            anchor: None,
+            style: raw.style,
+        })
     }
 
     /// How many nodes stand directly below one.
@@ -154,7 +188,10 @@ impl<'s, 't> Decoder<'s, 't> {
     fn follow(&mut self, index: usize) -> Outcome<()> {
         let raw = self.raw(index);
         if self.following.contains(&(index as u32)) {
-            let problem = format!("anchor '{}' value contains itself", String::from_utf8_lossy(self.text(raw)));
+            let problem = format!(
+                "anchor '{}' value contains itself",
+                String::from_utf8_lossy(self.text(raw))
+            );
             return fail(0, problem, raw.start as usize, raw.end as usize);
         }
         self.following.push(index as u32);
@@ -198,7 +235,10 @@ impl<'s, 't> Decoder<'s, 't> {
                     items.push(at);
                     at = self.raw(at).next as usize;
                 }
-                items.into_iter().rev().try_for_each(|item| self.merge_one(item, map, depth))
+                items
+                    .into_iter()
+                    .rev()
+                    .try_for_each(|item| self.merge_one(item, map, depth))
             }
             _ => self.merge_one(index, map, depth),
         }
@@ -220,11 +260,22 @@ impl<'s, 't> Decoder<'s, 't> {
                 self.following.pop();
                 Ok(())
             }
-            _ => fail(0, "map merge requires map or sequence of maps as the value", raw.start as usize, raw.end as usize),
+            _ => fail(
+                0,
+                "map merge requires map or sequence of maps as the value",
+                raw.start as usize,
+                raw.end as usize,
+            ),
         }
     }
 
-    fn entry(&mut self, key_index: usize, value_index: usize, map: &mut Mapping, depth: usize) -> Outcome<()> {
+    fn entry(
+        &mut self,
+        key_index: usize,
+        value_index: usize,
+        map: &mut Mapping,
+        depth: usize,
+    ) -> Outcome<()> {
         let raw = self.raw(key_index);
         let mut key = self.node(key_index, depth + 1)?;
         let text: Box<str> = match &mut key.data {
@@ -243,22 +294,39 @@ impl<'s, 't> Decoder<'s, 't> {
         let value = self.node(value_index, depth + 1)?;
         if matches!(key.data, Data::Null | Data::Uint(_)) && self.late.is_none() {
             // TypeOf(nil) has no text of its own.
-            let go_type = if key.is_null() { "%!s(<nil>)" } else { "uint64" };
+            let go_type = if key.is_null() {
+                "%!s(<nil>)"
+            } else {
+                "uint64"
+            };
             let (key, value) = (self.go_syntax(&key), self.go_syntax(&value));
-            let message = format!("unsupported map key of type: {go_type}, key: {key}, value: {value}");
-            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true, limit: None }));
+            let message =
+                format!("unsupported map key of type: {go_type}, key: {key}, value: {value}");
+            self.late = Some(Box::new(Fail {
+                message,
+                start: raw.start as usize,
+                end: raw.end as usize,
+                late: true,
+                limit: None,
+            }));
         }
         if let Some(seen) = &mut map.seen {
             let typed = self.go_syntax(&key);
             if seen.contains(&typed) {
                 let line = self.raw(value_index).line + 1;
-                self.duplicates.push(format!("  line {line}: key {typed} already set in map"));
-                self.first_duplicate.get_or_insert((raw.start as usize, raw.end as usize));
+                self.duplicates
+                    .push(format!("  line {line}: key {typed} already set in map"));
+                self.first_duplicate
+                    .get_or_insert((raw.start as usize, raw.end as usize));
             } else {
                 seen.insert(typed);
             }
         }
-        map.entries.push(Entry { key: text, key_span: key.span, value });
+        map.entries.push(Entry {
+            key: text,
+            key_span: key.span,
+            value,
+        });
         Ok(())
     }
 
@@ -272,13 +340,22 @@ impl<'s, 't> Decoder<'s, 't> {
         let start = entry.key_span.start - self.offset as u32;
         let mut index = self.tree.nodes.partition_point(|raw| raw.start < start);
         while let Some(raw) = self.tree.nodes.get(index).filter(|raw| raw.start == start) {
-            let raw = if let Shape::Alias(target) = raw.shape { self.raw(target as usize) } else { raw };
+            let raw = if let Shape::Alias(target) = raw.shape {
+                self.raw(target as usize)
+            } else {
+                raw
+            };
             if raw.shape == Shape::Scalar {
                 let data = self.resolve(raw).unwrap_or(Data::Null);
                 if data == Data::Null {
                     return super::print::NIL.into();
                 }
-                return self.go_syntax(&Node { span: entry.key_span, data, anchor: None, style: Style::Plain });
+                return self.go_syntax(&Node {
+                    span: entry.key_span,
+                    data,
+                    anchor: None,
+                    style: Style::Plain,
+                });
             }
             index += 1;
         }
@@ -292,7 +369,13 @@ impl<'s, 't> Decoder<'s, 't> {
             && self.late.is_none()
         {
             let message = format!("json: unsupported value: {}", super::number::format_g(f));
-            self.late = Some(Box::new(Fail { message, start: raw.start as usize, end: raw.end as usize, late: true, limit: None }));
+            self.late = Some(Box::new(Fail {
+                message,
+                start: raw.start as usize,
+                end: raw.end as usize,
+                late: true,
+                limit: None,
+            }));
         }
         Ok(data)
     }
@@ -300,11 +383,15 @@ impl<'s, 't> Decoder<'s, 't> {
     fn resolve(&self, raw: &Raw) -> Outcome<Data> {
         let text = self.text(raw);
         let data = match self.tag(raw) {
-            None if raw.style != Style::Plain => return Ok(Data::Str(self.scanner.string(raw.content))),
+            None if raw.style != Style::Plain => {
+                return Ok(Data::Str(self.scanner.string(raw.content)));
+            }
             None => scalar::resolve(text),
             Some(tag) => match tag.strip_prefix(TAG.as_bytes()) {
                 Some(b"binary") => return self.binary(raw, text),
-                Some(name @ (b"str" | b"bool" | b"int" | b"float" | b"null" | b"timestamp")) => self.tagged(raw, name, text)?,
+                Some(name @ (b"str" | b"bool" | b"int" | b"float" | b"null" | b"timestamp")) => {
+                    self.tagged(raw, name, text)?
+                }
                 _ => Scalar::Text,
             },
         };
@@ -340,15 +427,29 @@ impl<'s, 't> Decoder<'s, 't> {
             return Ok(data);
         }
         let (text, name) = (String::from_utf8_lossy(text), String::from_utf8_lossy(name));
-        fail(0, format_args!("cannot decode !!{is} `{text}` as a !!{name}"), raw.start as usize, raw.end as usize)
+        fail(
+            0,
+            format_args!("cannot decode !!{is} `{text}` as a !!{name}"),
+            raw.start as usize,
+            raw.end as usize,
+        )
     }
 
     fn binary(&self, raw: &Raw, text: &[u8]) -> Outcome<Data> {
-        let digits: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+        let digits: Vec<u8> = text
+            .iter()
+            .copied()
+            .filter(|b| !matches!(b, b'\r' | b'\n'))
+            .collect();
         match data_encoding::BASE64.decode(&digits) {
             // On its way through JSON.
             Ok(bytes) => Ok(Data::Str(String::from_utf8_lossy(&bytes).into())),
-            Err(_) => fail(0, "!!binary value contains invalid base64 data", raw.start as usize, raw.end as usize),
+            Err(_) => fail(
+                0,
+                "!!binary value contains invalid base64 data",
+                raw.start as usize,
+                raw.end as usize,
+            ),
         }
     }
 }
@@ -362,6 +463,9 @@ struct Mapping {
 
 impl Mapping {
     fn new(strict: bool, entries: usize) -> Mapping {
-        Mapping { entries: Vec::with_capacity(entries), seen: strict.then(FxHashSet::default) }
+        Mapping {
+            entries: Vec::with_capacity(entries),
+            seen: strict.then(FxHashSet::default),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes that go-yaml's reader refuses: invalid UTF-8 and control characters.
 //!
-//! go-yaml reads its input in pieces of 512 bytes, and refuses a piece when it gets there; what it has to say of the text before comes
-//! first. So a defect counts only if the scanner asks for something of its piece.
+//! go-yaml reads its input in pieces of 512 bytes, and refuses a piece when it gets there; what it
+//! has to say of the text before comes first. So a defect counts only if the scanner asks for
+//! something of its piece.
 
 use super::scan::char_width;
 
@@ -35,8 +36,13 @@ pub(super) fn find(text: &[u8]) -> Option<Defect> {
     while at < text.len() {
         let width = char_width(text[at]);
         if let Some(problem) = problem_at(text, at, width) {
-            // That a character is cut short by the end is noticed only when there is nothing more to read.
-            let piece = if at + width > text.len() { at } else { piece_of(text, at) };
+            // That a character is cut short by the end is noticed only when there is nothing more
+            // to read.
+            let piece = if at + width > text.len() {
+                at
+            } else {
+                piece_of(text, at)
+            };
             return Some(Defect { problem, at, piece });
         }
         at += width.max(1);
@@ -52,12 +58,20 @@ fn problem_at(text: &[u8], at: usize, width: usize) -> Option<&'static str> {
     if width == 0 {
         return Some("invalid leading UTF-8 octet");
     }
-    let Some(bytes) = text.get(at..at + width) else { return Some("incomplete UTF-8 octet sequence") };
+    let Some(bytes) = text.get(at..at + width) else {
+        return Some("incomplete UTF-8 octet sequence");
+    };
     if bytes[1..].iter().any(|b| b & 0xC0 != 0x80) {
         return Some("invalid trailing UTF-8 octet");
     }
-    let lead = if width == 1 { u32::from(bytes[0]) } else { u32::from(bytes[0]) & (0x7F >> width) };
-    let value = bytes[1..].iter().fold(lead, |value, &b| value << 6 | u32::from(b & 0x3F));
+    let lead = if width == 1 {
+        u32::from(bytes[0])
+    } else {
+        u32::from(bytes[0]) & (0x7F >> width)
+    };
+    let value = bytes[1..]
+        .iter()
+        .fold(lead, |value, &b| value << 6 | u32::from(b & 0x3F));
     match (width, value) {
         (2, ..0x80) | (3, ..0x800) | (4, ..0x10000) => Some("invalid length of a UTF-8 sequence"),
         (_, 0xD800..=0xDFFF | 0x110000..) => Some("invalid Unicode character"),
@@ -85,5 +99,7 @@ pub(super) fn piece_end(text: &[u8], start: usize) -> usize {
         return text.len();
     }
     // A character that the piece cuts is read with the next one.
-    end - (1..=3).find(|back| char_width(text[end - back]) > *back).unwrap_or(0)
+    end - (1..=3)
+        .find(|back| char_width(text[end - back]) > *back)
+        .unwrap_or(0)
 }

@@ -1,8 +1,10 @@
-//! The emitters behind `toYaml` (go-yaml v2, after a detour through JSON) and `toYamlPretty` (go-yaml v3).
+//! The emitters behind `toYaml` (go-yaml v2, after a detour through JSON) and `toYamlPretty`
+//! (go-yaml v3).
 //!
-//! The detour leaves traces: numbers change their look, invalid UTF-8 becomes U+FFFD, and what go-yaml can't read back is an error. They
-//! are computed here without writing JSON, except for strings with characters that go-yaml's reader treats in a way of its own: then all
-//! of the value takes the long way.
+//! The detour leaves traces: numbers change their look, invalid UTF-8 becomes U+FFFD, and what
+//! go-yaml can't read back is an error. They are computed here without writing JSON, except for
+//! strings with characters that go-yaml's reader treats in a way of its own: then all of the value
+//! takes the long way.
 
 use super::json::{self, MAX_WRITTEN_BYTES, MAX_WRITTEN_DEPTH, TOO_LARGE};
 use super::number::{format_g, format_json};
@@ -24,7 +26,8 @@ pub(super) enum Dialect {
 const WIDTH: usize = 80;
 /// A longer key, or one of several lines, is written behind `?`.
 const SIMPLE_KEY: usize = 128;
-/// From this length on a JSON key may be too long for go-yaml's reader (1024 characters, escapes included).
+/// From this length on a JSON key may be too long for go-yaml's reader (1024 characters, escapes
+/// included).
 const LONG_KEY: usize = 160;
 
 /// sigs.k8s.io/yaml's `Marshal`; see [`super::emit`].
@@ -33,7 +36,9 @@ pub(super) fn marshal(value: &Value, origins: &mut Origins) -> Result<Value, Str
         return emit(value, Dialect::V2);
     }
     let text = json::write(value, json::Layout::Compact, origins).map_err(marshaling)?;
-    let (Some(json), whole) = (text.as_text(), text.origin) else { return Err("json: no text".into()) };
+    let (Some(json), whole) = (text.as_text(), text.origin) else {
+        return Err("json: no text".into());
+    };
     let read_back = super::convert::from_json_text(json, whole, origins)?;
     emit(&read_back, Dialect::V2)
 }
@@ -44,14 +49,22 @@ fn marshaling(error: String) -> String {
 
 /// Writes a value with one of the emitters.
 pub(super) fn emit(value: &Value, dialect: Dialect) -> Result<Value, String> {
-    let mut emitter = Emitter { out: TextBuilder::default(), dialect, column: 0, indent: -1, after_blank: true, at_start: true };
+    let mut emitter = Emitter {
+        out: TextBuilder::default(),
+        dialect,
+        column: 0,
+        indent: -1,
+        after_blank: true,
+        at_start: true,
+    };
     emitter.value(value, Place::Alone, 0)?;
     emitter.indent = 0;
     emitter.new_entry();
     Ok(emitter.out.finish())
 }
 
-/// Whether the way through JSON changes any string, or refuses it; of what is far too large to be written no answer is needed.
+/// Whether the way through JSON changes any string, or refuses it; of what is far too large to be
+/// written no answer is needed.
 fn needs_json(value: &Value, depth: usize, left: &mut usize) -> bool {
     if *left == 0 {
         return false;
@@ -62,12 +75,19 @@ fn needs_json(value: &Value, depth: usize, left: &mut usize) -> bool {
     }
     match &value.kind {
         Kind::Str(text) => is_odd(&text.bytes),
-        Kind::List(list) => list.items.iter().any(|item| needs_json(item, depth + 1, left)),
+        Kind::List(list) => list
+            .items
+            .iter()
+            .any(|item| needs_json(item, depth + 1, left)),
         Kind::Map(map) => {
             let map = map.0.borrow();
-            map.entries.iter().any(|(key, entry)| key.len() > LONG_KEY || is_odd(key) || needs_json(&entry.value, depth + 1, left))
+            map.entries.iter().any(|(key, entry)| {
+                key.len() > LONG_KEY || is_odd(key) || needs_json(&entry.value, depth + 1, left)
+            })
         }
-        Kind::Object(object) => object.plain().is_some_and(|plain| needs_json(&plain, depth + 1, left)),
+        Kind::Object(object) => object
+            .plain()
+            .is_some_and(|plain| needs_json(&plain, depth + 1, left)),
         _ => false,
     }
 }
@@ -76,8 +96,11 @@ fn is_odd(bytes: &[u8]) -> bool {
     if bytes.is_ascii() {
         return bytes.contains(&0x7F);
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return true };
-    text.chars().any(|c| matches!(c, '\x7F'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return true;
+    };
+    text.chars()
+        .any(|c| matches!(c, '\x7F'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
 }
 
 /// Where a node stands.
@@ -108,7 +131,9 @@ struct Emitter {
 impl Emitter {
     fn value(&mut self, value: &Value, place: Place, depth: usize) -> Result<(), String> {
         if depth > MAX_WRITTEN_DEPTH {
-            return Err(marshaling("json: unsupported value: encountered a cycle via map[string]interface {}".into()));
+            return Err(marshaling(
+                "json: unsupported value: encountered a cycle via map[string]interface {}".into(),
+            ));
         }
         if self.out.len() > MAX_WRITTEN_BYTES {
             return Err(TOO_LARGE.into());
@@ -124,12 +149,17 @@ impl Emitter {
                 self.plain_word(&text, at);
             }
             Kind::Str(text) => self.string(&Pieces::new(text, at), place),
-            Kind::List(list) if list.is_nil && self.dialect == Dialect::V2 => self.plain_word("null", at),
-            Kind::List(list) if list.items.is_empty() => self.indicator("[]", true, false, false, at),
+            Kind::List(list) if list.is_nil && self.dialect == Dialect::V2 => {
+                self.plain_word("null", at)
+            }
+            Kind::List(list) if list.items.is_empty() => {
+                self.indicator("[]", true, false, false, at)
+            }
             Kind::List(list) => {
                 let outer = self.indent;
                 // v2 leaves the items of a sequence at the column of their key.
-                let same_column = self.dialect == Dialect::V2 && place == Place::Mapping && !self.at_start;
+                let same_column =
+                    self.dialect == Dialect::V2 && place == Place::Mapping && !self.at_start;
                 if self.indent < 0 || !same_column {
                     self.deepen(false);
                 }
@@ -159,16 +189,35 @@ impl Emitter {
                 self.indent = outer;
             }
             Kind::Object(object) => match object.plain() {
-                Some(Value { kind: Kind::Str(text), .. }) if self.dialect == Dialect::V3 && object.go_type() == "time.Time" => {
+                Some(Value {
+                    kind: Kind::Str(text),
+                    ..
+                }) if self.dialect == Dialect::V3 && object.go_type() == "time.Time" => {
                     self.plain_word(&text.to_str(), at);
                 }
                 // yaml.v3 knows no bytes; v2 never sees them, for they went through JSON.
                 _ if self.dialect == Dialect::V2 && object.as_any().is::<Bytes>() => {
-                    let text = object.as_any().downcast_ref::<Bytes>().map(Bytes::base64).unwrap_or_default();
+                    let text = object
+                        .as_any()
+                        .downcast_ref::<Bytes>()
+                        .map(Bytes::base64)
+                        .unwrap_or_default();
                     self.value(&Value::str_from(text, at), place, depth + 1)?;
                 }
-                Some(plain) => self.value(&Value { origin: at, ..plain }, place, depth + 1)?,
-                None => return Err(marshaling(format!("json: unsupported type: {}", object.go_type()))),
+                Some(plain) => self.value(
+                    &Value {
+                        origin: at,
+                        ..plain
+                    },
+                    place,
+                    depth + 1,
+                )?,
+                None => {
+                    return Err(marshaling(format!(
+                        "json: unsupported type: {}",
+                        object.go_type()
+                    )));
+                }
             },
         }
         Ok(())
@@ -177,7 +226,11 @@ impl Emitter {
     fn entry(&mut self, key: &[u8], entry: &Entry, depth: usize) -> Result<(), String> {
         self.new_entry();
         let text = Pieces::of(key, entry.key);
-        let length = if std::str::from_utf8(key).is_ok() { key.len() } else { "!!binary".len() + base64(key).len() };
+        let length = if std::str::from_utf8(key).is_ok() {
+            key.len()
+        } else {
+            "!!binary".len() + base64(key).len()
+        };
         if length <= SIMPLE_KEY && !Shape::of(key, self.dialect).multiline {
             self.string(&text, Place::SimpleKey);
             self.indicator(":", false, false, false, OriginId::NONE);
@@ -209,7 +262,10 @@ impl Emitter {
             });
         }
         if !f.is_finite() {
-            return Err(marshaling(format!("json: unsupported value: {}", format_g(f))));
+            return Err(marshaling(format!(
+                "json: unsupported value: {}",
+                format_g(f)
+            )));
         }
         Ok(self.number_text(&format_json(f)))
     }
@@ -248,7 +304,14 @@ impl Emitter {
         self.column += text.len();
     }
 
-    fn indicator(&mut self, text: &str, blank_before: bool, is_blank: bool, keeps_start: bool, origin: OriginId) {
+    fn indicator(
+        &mut self,
+        text: &str,
+        blank_before: bool,
+        is_blank: bool,
+        keeps_start: bool,
+        origin: OriginId,
+    ) {
         if blank_before && !self.after_blank {
             self.put(b" ", OriginId::NONE);
         }
@@ -289,7 +352,11 @@ impl Emitter {
             Style::Literal if shape.block && !simple_key => Style::Literal,
             _ => Style::DoubleQuoted,
         };
-        let width = if simple_key || self.dialect == Dialect::V3 { usize::MAX } else { WIDTH };
+        let width = if simple_key || self.dialect == Dialect::V3 {
+            usize::MAX
+        } else {
+            WIDTH
+        };
         let outer = self.indent;
         self.deepen(true);
         match style {
@@ -338,7 +405,12 @@ impl Emitter {
         while at < bytes.len() {
             let line_break = break_width(&bytes[at..]);
             if bytes[at] == b' ' {
-                if !after_space && self.column > width && at > 0 && at + 1 < bytes.len() && bytes[at + 1] != b' ' {
+                if !after_space
+                    && self.column > width
+                    && at > 0
+                    && at + 1 < bytes.len()
+                    && bytes[at + 1] != b' '
+                {
                     text.copy(run..at, &mut self.out);
                     self.new_entry();
                     run = at + 1;
@@ -373,7 +445,13 @@ impl Emitter {
             }
         }
         text.copy(run..bytes.len(), &mut self.out);
-        self.indicator("'", false, false, false, text.origin_at(bytes.len().saturating_sub(1)));
+        self.indicator(
+            "'",
+            false,
+            false,
+            false,
+            text.origin_at(bytes.len().saturating_sub(1)),
+        );
     }
 
     fn double_quoted(&mut self, text: &Pieces, width: usize) {
@@ -386,7 +464,11 @@ impl Emitter {
         let escape_all = bytes.starts_with("\u{FEFF}".as_bytes());
         while at < bytes.len() {
             let byte = bytes[at];
-            if escape_all || !is_printable(&bytes[at..]) || break_width(&bytes[at..]) > 0 || matches!(byte, b'"' | b'\\') {
+            if escape_all
+                || !is_printable(&bytes[at..])
+                || break_width(&bytes[at..]) > 0
+                || matches!(byte, b'"' | b'\\')
+            {
                 text.copy(run..at, &mut self.out);
                 let c = json::valid_char(&bytes[at..]).unwrap_or('\u{FFFD}');
                 self.put(escape(c).as_bytes(), text.origin_at(at));
@@ -413,7 +495,13 @@ impl Emitter {
             }
         }
         text.copy(run..bytes.len(), &mut self.out);
-        self.indicator("\"", false, false, false, text.origin_at(bytes.len().saturating_sub(1)));
+        self.indicator(
+            "\"",
+            false,
+            false,
+            false,
+            text.origin_at(bytes.len().saturating_sub(1)),
+        );
     }
 
     fn literal(&mut self, text: &Pieces) {
@@ -449,7 +537,9 @@ impl Emitter {
                     self.new_entry();
                 }
                 let mut end = at;
-                while end < bytes.len() && !(may_break(bytes[end]) && break_width(&bytes[end..]) > 0) {
+                while end < bytes.len()
+                    && !(may_break(bytes[end]) && break_width(&bytes[end..]) > 0)
+                {
                     self.column += usize::from(bytes[end] & 0xC0 != 0x80);
                     end += 1;
                 }
@@ -462,7 +552,8 @@ impl Emitter {
     }
 }
 
-/// How a string ends: `None` without a line break, `Some(true)` with several, or with nothing but one.
+/// How a string ends: `None` without a line break, `Some(true)` with several, or with nothing but
+/// one.
 fn breaks_at_end(bytes: &[u8]) -> Option<bool> {
     let text = String::from_utf8_lossy(bytes);
     let is_break = |c: char| matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}');
@@ -480,7 +571,8 @@ fn may_break(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n' | 0xC2 | 0xE2)
 }
 
-/// The width of the line break (one character) that a text starts with; 0 where it starts with none.
+/// The width of the line break (one character) that a text starts with; 0 where it starts with
+/// none.
 fn break_width(bytes: &[u8]) -> usize {
     match bytes {
         [b'\r' | b'\n', ..] => 1,
@@ -541,8 +633,18 @@ struct Shape {
 
 impl Shape {
     fn of(bytes: &[u8], dialect: Dialect) -> Shape {
-        let mut shape = Shape { multiline: false, plain: true, single: true, block: true };
-        let Some(&first) = bytes.first() else { return Shape { block: false, ..shape } };
+        let mut shape = Shape {
+            multiline: false,
+            plain: true,
+            single: true,
+            block: true,
+        };
+        let Some(&first) = bytes.first() else {
+            return Shape {
+                block: false,
+                ..shape
+            };
+        };
         if bytes.starts_with(b"---") || bytes.starts_with(b"...") {
             shape.plain = false;
         }
@@ -558,7 +660,12 @@ impl Shape {
             let next = at + char_len(byte);
             let gap_follows = matches!(bytes.get(next), None | Some(b' ' | b'\t'));
             let indicator = match byte {
-                b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@' | b'`' if at == 0 => true,
+                b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>'
+                | b'\'' | b'"' | b'%' | b'@' | b'`'
+                    if at == 0 =>
+                {
+                    true
+                }
                 b'?' | b'-' if at == 0 => gap_follows,
                 b':' => gap_follows,
                 b'#' => after_gap,
@@ -598,9 +705,13 @@ impl Shape {
     }
 }
 
-/// YAML 1.1's numbers of base 60, which go-yaml never reads but always quotes: `12:30`, `-190:20:30.15`.
+/// YAML 1.1's numbers of base 60, which go-yaml never reads but always quotes: `12:30`,
+/// `-190:20:30.15`.
 fn is_base60(bytes: &[u8]) -> bool {
-    let rest = bytes.strip_prefix(b"+").or(bytes.strip_prefix(b"-")).unwrap_or(bytes);
+    let rest = bytes
+        .strip_prefix(b"+")
+        .or(bytes.strip_prefix(b"-"))
+        .unwrap_or(bytes);
     if !rest.first().is_some_and(u8::is_ascii_digit) {
         return false;
     }
@@ -621,6 +732,9 @@ fn base64(bytes: &[u8]) -> String {
     if encoded.len() < 70 {
         return encoded;
     }
-    let lines = encoded.as_bytes().chunks(70).map(|line| String::from_utf8_lossy(line) + "\n");
+    let lines = encoded
+        .as_bytes()
+        .chunks(70)
+        .map(|line| String::from_utf8_lossy(line) + "\n");
     lines.collect()
 }

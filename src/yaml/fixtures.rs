@@ -1,4 +1,5 @@
-//! Runs the table files in `fixtures/yaml`, whose answers come from the real thing (`fixtures/yaml/generate`).
+//! Runs the table files in `fixtures/yaml`, whose answers come from the real thing
+//! (`fixtures/yaml/generate`).
 
 use super::*;
 use crate::value::{Kind, MapData};
@@ -7,8 +8,17 @@ use std::path::PathBuf;
 fn bytes_of(row: &Node, name: &str) -> Option<Vec<u8>> {
     let encoded = format!("{name}64");
     match (row.get(name), row.get(&encoded)) {
-        (Some(text), _) => Some(text.as_str().unwrap_or_else(|| panic!("{name} is no text")).as_bytes().to_vec()),
-        (None, Some(text)) => Some(data_encoding::BASE64.decode(text.as_str().unwrap().as_bytes()).unwrap()),
+        (Some(text), _) => Some(
+            text.as_str()
+                .unwrap_or_else(|| panic!("{name} is no text"))
+                .as_bytes()
+                .to_vec(),
+        ),
+        (None, Some(text)) => Some(
+            data_encoding::BASE64
+                .decode(text.as_str().unwrap().as_bytes())
+                .unwrap(),
+        ),
         (None, None) => None,
     }
 }
@@ -25,7 +35,9 @@ fn exact(node: &Node) -> Value {
         Data::Seq(items) => Value::list(items.iter().map(exact).collect()),
         Data::Map(entries) => {
             let mut map = MapData::default();
-            entries.iter().for_each(|entry| map.insert(entry.key.as_bytes(), OriginId::NONE, exact(&entry.value)));
+            entries.iter().for_each(|entry| {
+                map.insert(entry.key.as_bytes(), OriginId::NONE, exact(&entry.value))
+            });
             Value::map(map)
         }
     }
@@ -42,14 +54,33 @@ fn answer(ask: &str, input: &[u8]) -> Result<Vec<u8>, String> {
     let source = SourceId::new(0, 0);
     let json = |value: &Value, layout| json::write(value, layout, &mut Origins::default());
     let value = match ask {
-        "read" => json(&exact(&parse(input, source, 0).map_err(|error| error.message)?), json::Layout::Compact),
-        "strict" => json(&exact(&parse_strict(input, source, 0).map_err(|error| error.message)?), json::Layout::Compact),
+        "read" => json(
+            &exact(&parse(input, source, 0).map_err(|error| error.message)?),
+            json::Layout::Compact,
+        ),
+        "strict" => json(
+            &exact(&parse_strict(input, source, 0).map_err(|error| error.message)?),
+            json::Layout::Compact,
+        ),
         "string" => emit(&Value::str(input), origins),
         "key" => emit(&single(input, Kind::Int(1).into()), origins),
         "stringPretty" => emit_pretty(&single(b"k", Value::str(input)), origins),
-        "fromJson" => json(&json::read(Value::str(input).as_text().unwrap(), OriginId::NONE, origins)?, json::Layout::Compact),
+        "fromJson" => json(
+            &json::read(
+                Value::str(input).as_text().unwrap(),
+                OriginId::NONE,
+                origins,
+            )?,
+            json::Layout::Compact,
+        ),
         _ => {
-            let value = value_from_text(Value::str(input).as_text().unwrap(), OriginId::NONE, origins, &Default::default(), &mut usize::MAX.clone())?;
+            let value = value_from_text(
+                Value::str(input).as_text().unwrap(),
+                OriginId::NONE,
+                origins,
+                &Default::default(),
+                &mut usize::MAX.clone(),
+            )?;
             match ask {
                 "values" => json(&value, json::Layout::Compact),
                 "toYaml" => emit(&value, origins),
@@ -68,7 +99,10 @@ fn answers_are_those_of_the_real_thing() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/yaml");
     let mut failures = Vec::new();
     let mut rows = 0;
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
@@ -83,12 +117,24 @@ fn answers_are_those_of_the_real_thing() {
             };
             let told = answer(ask, &input);
             if told != expected {
-                let show = |answer: Result<Vec<u8>, String>| answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                let show = |answer: Result<Vec<u8>, String>| {
+                    answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                };
                 let input = String::from_utf8_lossy(&input).into_owned();
-                failures.push(format!("{}: {ask} {input:?}\n  wanted {:?}\n  got    {:?}", path.display(), show(expected), show(told)));
+                failures.push(format!(
+                    "{}: {ask} {input:?}\n  wanted {:?}\n  got    {:?}",
+                    path.display(),
+                    show(expected),
+                    show(told)
+                ));
             }
         }
     }
     assert!(rows > 500, "only {rows} rows found");
-    assert!(failures.is_empty(), "{} of {rows} rows differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {rows} rows differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

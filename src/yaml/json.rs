@@ -1,4 +1,5 @@
-//! JSON as Go's encoding/json reads and writes it, keeping origins: behind `toJson`, `fromJson` and their kin, and half of `toYaml`.
+//! JSON as Go's encoding/json reads and writes it, keeping origins: behind `toJson`, `fromJson` and
+//! their kin, and half of `toYaml`.
 
 use super::number::{format_g, format_json, quote};
 use super::pieces::Pieces;
@@ -31,7 +32,10 @@ pub(super) const TOO_LARGE: &str = "the text would be larger than 256 MiB";
 /// # Errors
 /// encoding/json's texts: `json: unsupported value: NaN`, `json: unsupported type: func()`.
 pub fn write(value: &Value, layout: Layout, _origins: &mut Origins) -> Result<Value, String> {
-    let mut writer = Writer { out: TextBuilder::default(), layout };
+    let mut writer = Writer {
+        out: TextBuilder::default(),
+        layout,
+    };
     writer.value(value, 0)?;
     Ok(writer.out.finish())
 }
@@ -44,7 +48,9 @@ struct Writer {
 impl Writer {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
         if depth > MAX_WRITTEN_DEPTH {
-            return Err("json: unsupported value: encountered a cycle via map[string]interface {}".into());
+            return Err(
+                "json: unsupported value: encountered a cycle via map[string]interface {}".into(),
+            );
         }
         if self.out.len() > MAX_WRITTEN_BYTES {
             return Err(TOO_LARGE.into());
@@ -55,7 +61,9 @@ impl Writer {
             Kind::Bool(b) => self.out.push(if *b { b"true" } else { b"false" }, at),
             Kind::Int(i) | Kind::Int64(i) => self.out.push(i.to_string().as_bytes(), at),
             Kind::Sized(i, _) => self.out.push(i.get().to_string().as_bytes(), at),
-            Kind::Float(f) if !f.is_finite() => return Err(format!("json: unsupported value: {}", format_g(*f))),
+            Kind::Float(f) if !f.is_finite() => {
+                return Err(format!("json: unsupported value: {}", format_g(*f)));
+            }
             Kind::Float(f) => self.out.push(format_json(*f).as_bytes(), at),
             Kind::Str(text) => self.string(&Pieces::new(text, at)),
             Kind::List(list) if list.is_nil => self.out.push(b"null", at),
@@ -79,7 +87,14 @@ impl Writer {
                 for (i, (key, entry)) in map.entries.iter().enumerate() {
                     self.separate(i > 0, depth + 1);
                     self.string(&Pieces::of(key, entry.key));
-                    self.out.push(if self.layout == Layout::Pretty { b": " } else { b":" }, OriginId::NONE);
+                    self.out.push(
+                        if self.layout == Layout::Pretty {
+                            b": "
+                        } else {
+                            b":"
+                        },
+                        OriginId::NONE,
+                    );
                     self.value(&entry.value, depth + 1)?;
                 }
                 self.line(depth);
@@ -87,12 +102,24 @@ impl Writer {
             }
             Kind::Object(object) => match (object.json_fields(), object.plain()) {
                 _ if object.as_any().is::<Bytes>() => {
-                    let text = object.as_any().downcast_ref::<Bytes>().map(Bytes::base64).unwrap_or_default();
+                    let text = object
+                        .as_any()
+                        .downcast_ref::<Bytes>()
+                        .map(Bytes::base64)
+                        .unwrap_or_default();
                     self.out.push(format!("\"{text}\"").as_bytes(), at);
                 }
                 (Some(fields), _) => self.fields(&fields, depth)?,
-                (None, Some(plain)) => self.value(&Value { origin: at, ..plain }, depth)?,
-                (None, None) => return Err(format!("json: unsupported type: {}", object.go_type())),
+                (None, Some(plain)) => self.value(
+                    &Value {
+                        origin: at,
+                        ..plain
+                    },
+                    depth,
+                )?,
+                (None, None) => {
+                    return Err(format!("json: unsupported type: {}", object.go_type()));
+                }
             },
         }
         Ok(())
@@ -103,7 +130,14 @@ impl Writer {
         for (i, (name, value)) in fields.iter().enumerate() {
             self.separate(i > 0, depth + 1);
             self.string(&Pieces::of(name.as_bytes(), value.origin));
-            self.out.push(if self.layout == Layout::Pretty { b": " } else { b":" }, OriginId::NONE);
+            self.out.push(
+                if self.layout == Layout::Pretty {
+                    b": "
+                } else {
+                    b":"
+                },
+                OriginId::NONE,
+            );
             self.value(value, depth + 1)?;
         }
         if !fields.is_empty() {
@@ -122,7 +156,8 @@ impl Writer {
 
     fn line(&mut self, depth: usize) {
         if self.layout == Layout::Pretty {
-            self.out.push(format!("\n{:1$}", "", 2 * depth).as_bytes(), OriginId::NONE);
+            self.out
+                .push(format!("\n{:1$}", "", 2 * depth).as_bytes(), OriginId::NONE);
         }
     }
 
@@ -162,23 +197,32 @@ impl Writer {
             run = at;
         }
         text.copy(run..at, &mut self.out);
-        self.out.push(b"\"", text.origin_at(bytes.len().saturating_sub(1)));
+        self.out
+            .push(b"\"", text.origin_at(bytes.len().saturating_sub(1)));
     }
 }
 
 /// The character that valid UTF-8 starts with.
 pub(super) fn valid_char(bytes: &[u8]) -> Option<char> {
     let width = super::scan::char_width(*bytes.first()?);
-    std::str::from_utf8(bytes.get(..width)?).ok()?.chars().next()
+    std::str::from_utf8(bytes.get(..width)?)
+        .ok()?
+        .chars()
+        .next()
 }
 
-/// `json.Unmarshal` into `interface{}`: every number is a float64. Scalars keep the origin of the bytes that they are written with;
-/// `whole` is the string value's own origin.
+/// `json.Unmarshal` into `interface{}`: every number is a float64. Scalars keep the origin of the
+/// bytes that they are written with; `whole` is the string value's own origin.
 ///
 /// # Errors
 /// encoding/json's texts, such as `invalid character 'x' looking for beginning of value`.
 pub fn read(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
-    let mut reader = Reader { text: Pieces::new(text, whole), pos: 0, range_error: None, origins };
+    let mut reader = Reader {
+        text: Pieces::new(text, whole),
+        pos: 0,
+        range_error: None,
+        origins,
+    };
     let value = reader.value(0)?;
     reader.blanks();
     match reader.peek() {
@@ -220,7 +264,8 @@ impl Reader<'_, '_> {
         Ok(byte)
     }
 
-    /// The next byte inside of a number, word or escape, where encoding/json takes the end of the text for a space.
+    /// The next byte inside of a number, word or escape, where encoding/json takes the end of the
+    /// text for a space.
     fn next_or_space(&mut self) -> u8 {
         let byte = self.peek();
         self.pos += usize::from(byte.is_some());
@@ -252,7 +297,10 @@ impl Reader<'_, '_> {
         for expected in word.bytes().skip(1) {
             let byte = self.next_or_space();
             if byte != expected {
-                return Err(unexpected(byte, &format!("in literal {word} (expecting '{}')", expected as char)));
+                return Err(unexpected(
+                    byte,
+                    &format!("in literal {word} (expecting '{}')", expected as char),
+                ));
             }
         }
         Ok(Value::new(kind, self.origin_since(start)))
@@ -276,7 +324,11 @@ impl Reader<'_, '_> {
     }
 
     fn number(&mut self, first: u8, start: usize) -> Result<Value, String> {
-        let first = if first == b'-' { self.digit("in numeric literal")? } else { first };
+        let first = if first == b'-' {
+            self.digit("in numeric literal")?
+        } else {
+            first
+        };
         if first != b'0' {
             self.digits();
         }
@@ -296,7 +348,9 @@ impl Reader<'_, '_> {
         let text = String::from_utf8_lossy(&self.text.bytes[start..self.pos]);
         let number: f64 = text.parse().unwrap_or(f64::INFINITY);
         if !number.is_finite() {
-            self.range_error.get_or_insert_with(|| format!("json: cannot unmarshal number {text} into Go value of type float64"));
+            self.range_error.get_or_insert_with(|| {
+                format!("json: cannot unmarshal number {text} into Go value of type float64")
+            });
         }
         Ok(Value::new(Kind::Float(number), self.origin_since(start)))
     }
@@ -316,13 +370,20 @@ impl Reader<'_, '_> {
                     }
                     self.text.copy(run..at, &mut built);
                     let value = built.finish();
-                    return Ok(if at == open { value.with_origin(self.text.origin_at(open)) } else { value });
+                    return Ok(if at == open {
+                        value.with_origin(self.text.origin_at(open))
+                    } else {
+                        value
+                    });
                 }
                 0..0x20 => return Err(unexpected(byte, "in string literal")),
                 b'\\' => {
                     self.text.copy(run..at, &mut built);
                     let c = self.escape()?;
-                    built.push(c.encode_utf8(&mut [0; 4]).as_bytes(), self.text.origin_at(at));
+                    built.push(
+                        c.encode_utf8(&mut [0; 4]).as_bytes(),
+                        self.text.origin_at(at),
+                    );
                     run = self.pos;
                 }
                 0x80.. => match valid_char(&self.text.bytes[at..]) {
@@ -349,12 +410,17 @@ impl Reader<'_, '_> {
             b'u' => {
                 let code = self.hexadecimal()?;
                 // Two escapes make a character beyond U+FFFF; half of one is none.
-                if (0xD800..0xDC00).contains(&code) && self.text.bytes[self.pos..].starts_with(b"\\u") {
+                if (0xD800..0xDC00).contains(&code)
+                    && self.text.bytes[self.pos..].starts_with(b"\\u")
+                {
                     let second = self.pos;
                     self.pos += 2;
                     let low = self.hexadecimal()?;
                     if (0xDC00..0xE000).contains(&low) {
-                        return Ok(char::from_u32(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)).unwrap_or('\u{FFFD}'));
+                        return Ok(char::from_u32(
+                            0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00),
+                        )
+                        .unwrap_or('\u{FFFD}'));
                     }
                     self.pos = second;
                 }
@@ -409,7 +475,12 @@ impl Reader<'_, '_> {
             self.blanks();
             match self.next()? {
                 b'"' => {}
-                byte => return Err(unexpected(byte, "looking for beginning of object key string")),
+                byte => {
+                    return Err(unexpected(
+                        byte,
+                        "looking for beginning of object key string",
+                    ));
+                }
             }
             let key = self.string()?;
             self.blanks();
@@ -430,12 +501,17 @@ impl Reader<'_, '_> {
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {
-        if depth >= MAX_DEPTH { Err("exceeded max depth".into()) } else { Ok(()) }
+        if depth >= MAX_DEPTH {
+            Err("exceeded max depth".into())
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// encoding/json's refusal of a value that is not of the wanted type: `json: cannot unmarshal array into Go value of type
-/// map[string]interface {}`. sigs.k8s.io/yaml puts `error unmarshaling JSON: while decoding JSON: ` before it.
+/// encoding/json's refusal of a value that is not of the wanted type: `json: cannot unmarshal array
+/// into Go value of type map[string]interface {}`. sigs.k8s.io/yaml puts `error unmarshaling JSON:
+/// while decoding JSON: ` before it.
 pub fn cannot_unmarshal(value: &Value, go_type: &str) -> String {
     let kind = match &value.kind {
         Kind::Nil | Kind::Missing => "null",

@@ -1,7 +1,7 @@
 //! YAML as Helm reads and writes it: sigs.k8s.io/yaml over go-yaml v2 (YAML 1.1), not v3.
 //!
-//! Reading gives spanned [`Node`]s with go-yaml v2's scalars; several parts of the house judge them directly. Writing
-//! (`emit`) is what is behind `toYaml`.
+//! Reading gives spanned [`Node`]s with go-yaml v2's scalars; several parts of the house judge them
+//! directly. Writing (`emit`) is what is behind `toYaml`.
 
 mod convert;
 mod decode;
@@ -31,8 +31,9 @@ use std::sync::Arc;
 /// A YAML value with its place. Immutable, shared by all renders and threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The value's own bytes: from its first to its last character (for block collections from the first key to the end of the last
-    /// value; for an alias the alias itself; an absent value has an empty span where it would stand).
+    /// The value's own bytes: from its first to its last character (for block collections from the
+    /// first key to the end of the last value; for an alias the alias itself; an absent value has
+    /// an empty span where it would stand).
     pub span: Span,
     pub data: Data,
     /// For an alias: the span of the anchored node.
@@ -73,7 +74,8 @@ pub enum Data {
     Map(Vec<Entry>),
 }
 
-/// A key and its value. Keys are text, after sigs.k8s.io/yaml's conversion (`on:` is "true", `1:` is "1").
+/// A key and its value. Keys are text, after sigs.k8s.io/yaml's conversion (`on:` is "true", `1:`
+/// is "1").
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub key: Box<str>,
@@ -107,7 +109,8 @@ impl Node {
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|e| &*e.key == key)
     }
-    /// The entries of a map in the order of the text, overridden duplicates included; none for anything else.
+    /// The entries of a map in the order of the text, overridden duplicates included; none for
+    /// anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.data {
             Data::Map(entries) => entries,
@@ -188,7 +191,8 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
     parse_within(&sources.get(source).text, source, 0, &sources.limits)
 }
 
-/// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark tells. Anything else, and broken UTF-16, stays as it is.
+/// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark tells. Anything else,
+/// and broken UTF-16, stays as it is.
 pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     let unit: fn([u8; 2]) -> u16 = match text {
         _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
@@ -204,11 +208,12 @@ pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     }
 }
 
-/// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole source.
+/// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole
+/// source.
 ///
 /// # Errors
-/// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one too low for some errors and absent
-/// for the first line); the span is the true place.
+/// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one
+/// too low for some errors and absent for the first line); the span is the true place.
 pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
     parse_within(text, source, offset, &Limits::default())
 }
@@ -217,7 +222,12 @@ pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> 
 ///
 /// # Errors
 /// As [`parse`], and where a limit is reached.
-pub fn parse_within(text: &[u8], source: SourceId, offset: u32, limits: &Limits) -> Result<Node, Error> {
+pub fn parse_within(
+    text: &[u8],
+    source: SourceId,
+    offset: u32,
+    limits: &Limits,
+) -> Result<Node, Error> {
     parse_with(text, source, offset, false, limits).map(|(node, _)| node)
 }
 
@@ -234,11 +244,21 @@ pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, 
 const MAX_BYTES: usize = 1 << 30;
 
 /// The document, and how many bytes its aliases repeat.
-fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool, limits: &Limits) -> Result<(Node, usize), Error> {
+fn parse_with(
+    text: &[u8],
+    source: SourceId,
+    offset: u32,
+    strict: bool,
+    limits: &Limits,
+) -> Result<(Node, usize), Error> {
     let offset = offset as usize;
     if text.len() > MAX_BYTES.saturating_sub(offset) {
         let message = "yaml: the text is larger than 1 GiB".into();
-        return Err(Error { message, span: Span::new(source, offset, offset), limit: None });
+        return Err(Error {
+            message,
+            span: Span::new(source, offset, offset),
+            limit: None,
+        });
     }
     let defect = defect::find(text);
     let mut scanner = Scanner::new(defect.as_ref().map_or(text, |defect| &text[..defect.piece]));
@@ -250,13 +270,27 @@ fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool, limits: 
     let decoded = parsed.and_then(|tree| {
         let Some(tree) = tree else {
             let span = Span::new(source, offset + text.len(), offset + text.len());
-            return Ok((Node { span, data: Data::Null, anchor: None, style: Style::Plain }, 0));
+            return Ok((
+                Node {
+                    span,
+                    data: Data::Null,
+                    anchor: None,
+                    style: Style::Plain,
+                },
+                0,
+            ));
         };
         let mut decoder = Decoder::new(&tree, &scanner, source, offset, strict, limits);
         let node = decoder.root()?;
         if let Some((start, end)) = decoder.first_duplicate {
             let message = format!("unmarshal errors:\n{}", decoder.duplicates.join("\n"));
-            return Err(Box::new(Fail { message, start, end, late: false, limit: None }));
+            return Err(Box::new(Fail {
+                message,
+                start,
+                end,
+                late: false,
+                limit: None,
+            }));
         }
         match decoder.late {
             Some(late) => Err(late),
@@ -264,18 +298,24 @@ fn parse_with(text: &[u8], source: SourceId, offset: u32, strict: bool, limits: 
         }
     });
     decoded.map_err(|fail| Error {
-        message: if fail.late { fail.message } else { format!("yaml: {}", fail.message) },
+        message: if fail.late {
+            fail.message
+        } else {
+            format!("yaml: {}", fail.message)
+        },
         span: Span::new(source, offset + fail.start, offset + fail.end),
         limit: fail.limit,
     })
 }
 
-/// The byte ranges of all comments of all documents, from `#` to the end of the line. In a document that can't be scanned, those up to
-/// there.
+/// The byte ranges of all comments of all documents, from `#` to the end of the line. In a document
+/// that can't be scanned, those up to there.
 pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
     let mut comments = Vec::new();
     let mut start = 0;
-    let ends = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1).chain([text.len()]);
+    let ends = memchr::memmem::find_iter(text, b"\n---")
+        .map(|at| at + 1)
+        .chain([text.len()]);
     for end in ends {
         let mut scanner = Scanner::new(&text[start..end]);
         scanner.comments = Some(Vec::new());
@@ -292,26 +332,35 @@ pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
     comments
 }
 
-/// The value that Helm's templates see: every number is a float64, of keys that stand twice the last wins. Scalars, lists and maps, and
-/// keys, get their place as origin; of a string on several lines, each line gets its own. `sources` has the text of the node.
+/// The value that Helm's templates see: every number is a float64, of keys that stand twice the
+/// last wins. Scalars, lists and maps, and keys, get their place as origin; of a string on several
+/// lines, each line gets its own. `sources` has the text of the node.
 pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
     convert::to_value(node, sources, origins)
 }
 
-/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text holds, of any type. Scalars keep the
-/// origin of the bytes that they are written with; `whole` is the string value's own origin. What aliases repeat is taken from `room`.
+/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text
+/// holds, of any type. Scalars keep the origin of the bytes that they are written with; `whole` is
+/// the string value's own origin. What aliases repeat is taken from `room`.
 ///
 /// # Errors
 /// `error converting YAML to JSON: …`.
-pub fn value_from_text(text: &Text, whole: OriginId, origins: &mut Origins, limits: &Limits, room: &mut usize) -> Result<Value, String> {
+pub fn value_from_text(
+    text: &Text,
+    whole: OriginId,
+    origins: &mut Origins,
+    limits: &Limits,
+    room: &mut usize,
+) -> Result<Value, String> {
     convert::from_text(text, whole, origins, limits, room)
 }
 
-/// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and prints nothing for an error). Scalars and
-/// keys keep their origin.
+/// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and
+/// prints nothing for an error). Scalars and keys keep their origin.
 ///
 /// # Errors
-/// What encoding/json or the way back through go-yaml refuses: NaN, control characters in strings, keys of over 1000 bytes.
+/// What encoding/json or the way back through go-yaml refuses: NaN, control characters in strings,
+/// keys of over 1000 bytes.
 pub fn emit(value: &Value, origins: &mut Origins) -> Result<Value, String> {
     emit::marshal(value, origins)
 }
@@ -354,7 +403,8 @@ mod tests {
         assert_eq!(node.get("a").unwrap().style, Style::DoubleQuoted);
     }
 
-    /// Plain entries of ASCII texts are scanned on a short way; one character that is none makes the scanner take the long one.
+    /// Plain entries of ASCII texts are scanned on a short way; one character that is none makes
+    /// the scanner take the long one.
     #[test]
     fn the_short_way_finds_what_the_long_way_finds() {
         const PARTS: [&str; 30] = [
@@ -391,12 +441,16 @@ mod tests {
         ];
         let mut seed = 1_u64;
         let mut next = |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) as usize % below
         };
         let mut read = 0;
         for _ in 0..30_000 {
-            let text: String = (0..1 + next(12)).map(|_| PARTS[next(PARTS.len())]).collect();
+            let text: String = (0..1 + next(12))
+                .map(|_| PARTS[next(PARTS.len())])
+                .collect();
             let short = parsed(&format!("{text}\n# ee"));
             let long = parsed(&format!("{text}\n# \u{e9}"));
             read += usize::from(short.is_ok());
@@ -409,24 +463,42 @@ mod tests {
     fn merge_keys_overwrite_what_stands_before_them() {
         let node = parsed("x: &x {a: 1, b: 2}\nz: {b: 3, <<: *x, a: 4}\n").unwrap();
         let y = node.get("z").unwrap();
-        assert_eq!((y.get("a").unwrap().as_i64(), y.get("b").unwrap().as_i64()), (Some(4), Some(2)));
+        assert_eq!(
+            (y.get("a").unwrap().as_i64(), y.get("b").unwrap().as_i64()),
+            (Some(4), Some(2))
+        );
     }
 
     #[test]
     fn comments_have_spans() {
         let text = "a: 1 # one\n# two\nb: | # three\n  # no comment\n--- # four\na: b: c\n# lost\n---\n# five";
-        let found: Vec<&str> = comments(text.as_bytes()).into_iter().map(|range| &text[range]).collect();
+        let found: Vec<&str> = comments(text.as_bytes())
+            .into_iter()
+            .map(|range| &text[range])
+            .collect();
         assert_eq!(found, ["# one", "# two", "# three", "# four", "# five"]);
     }
 
     /// Each byte of a text with the letter of its origin (`.`: none).
     fn letters(value: &Value, letters: &[(OriginId, char)]) -> String {
         let text = value.as_text().unwrap();
-        let whole = crate::source::Piece { start: 0, end: text.bytes.len() as u32, origin: value.origin };
-        let pieces = if text.pieces.is_some() { text.pieces() } else { &[whole][..] };
+        let whole = crate::source::Piece {
+            start: 0,
+            end: text.bytes.len() as u32,
+            origin: value.origin,
+        };
+        let pieces = if text.pieces.is_some() {
+            text.pieces()
+        } else {
+            &[whole][..]
+        };
         let letter = |at: usize| {
-            let piece = pieces.iter().find(|piece| (piece.start as usize..piece.end as usize).contains(&at));
-            piece.and_then(|piece| letters.iter().find(|(origin, _)| *origin == piece.origin)).map_or('.', |(_, letter)| *letter)
+            let piece = pieces
+                .iter()
+                .find(|piece| (piece.start as usize..piece.end as usize).contains(&at));
+            piece
+                .and_then(|piece| letters.iter().find(|(origin, _)| *origin == piece.origin))
+                .map_or('.', |(_, letter)| *letter)
         };
         (0..text.bytes.len()).map(letter).collect()
     }
@@ -434,7 +506,13 @@ mod tests {
     #[test]
     fn origins_go_through_text_and_back() {
         let mut origins = Origins::default();
-        let mut origin = |at| origins.add(crate::source::Origin::Data(Span::new(SourceId::new(0, 0), at, at + 1)));
+        let mut origin = |at| {
+            origins.add(crate::source::Origin::Data(Span::new(
+                SourceId::new(0, 0),
+                at,
+                at + 1,
+            )))
+        };
         let (k, v, w) = (origin(0), origin(1), origin(2));
         let known = [(k, 'k'), (v, 'v'), (w, 'w')];
         let mut text = crate::value::TextBuilder::default();
@@ -446,13 +524,26 @@ mod tests {
         text.push(b"12", v);
         text.push(b"]", OriginId::NONE);
         let text = text.finish();
-        let read = value_from_text(text.as_text().unwrap(), text.origin, &mut origins, &Limits::default(), &mut usize::MAX.clone()).unwrap();
+        let read = value_from_text(
+            text.as_text().unwrap(),
+            text.origin,
+            &mut origins,
+            &Limits::default(),
+            &mut usize::MAX.clone(),
+        )
+        .unwrap();
         let out = emit(&read, &mut origins).unwrap();
-        assert_eq!(out.as_text().unwrap().to_str(), "key: one-two\nlist:\n- \"a\\tb\"\n- 12\n");
+        assert_eq!(
+            out.as_text().unwrap().to_str(),
+            "key: one-two\nlist:\n- \"a\\tb\"\n- 12\n"
+        );
         assert_eq!(letters(&out, &known).get(..13), Some("kkk..vvvwwww."));
         assert!(letters(&out, &known).ends_with("vv."));
         let json = json::write(&read, json::Layout::Compact, &mut origins).unwrap();
-        assert_eq!(json.as_text().unwrap().to_str(), r#"{"key":"one-two","list":["a\tb",12]}"#);
+        assert_eq!(
+            json.as_text().unwrap().to_str(),
+            r#"{"key":"one-two","list":["a\tb",12]}"#
+        );
         assert_eq!(letters(&json, &known).get(..18), Some(".kkkkk.vvvvwwwww.."));
         let again = json::read(json.as_text().unwrap(), json.origin, &mut origins).unwrap();
         let value = again.as_map().unwrap().get(b"key").unwrap();
@@ -461,7 +552,13 @@ mod tests {
 
     #[test]
     fn hostile_documents_are_refused() {
-        for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000), "a: &a [".repeat(9_000)] {
+        for text in [
+            "[".repeat(100_000),
+            "{a: ".repeat(100_000),
+            "- ".repeat(100_000),
+            "? ".repeat(100_000),
+            "a: &a [".repeat(9_000),
+        ] {
             assert!(parsed(&text).is_err());
         }
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -469,7 +566,10 @@ mod tests {
             let item = format!("*a{}", i - 1);
             bomb += &format!("a{i}: &a{i} [{}]\n", [&*item; 9].join(", "));
         }
-        assert_eq!(parsed(&bomb).unwrap_err().message, "yaml: document contains excessive aliasing");
+        assert_eq!(
+            parsed(&bomb).unwrap_err().message,
+            "yaml: document contains excessive aliasing"
+        );
     }
 
     #[test]

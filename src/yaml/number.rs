@@ -8,8 +8,8 @@ pub fn format_g(f: f64) -> String {
     }
 }
 
-/// A float as sigs.k8s.io/yaml makes text of it (map keys, string fields): `FormatFloat(f, 'g', -1, 32)`, so that 3.14159265358979
-/// becomes `3.1415927`; YAML's words for infinity and NaN.
+/// A float as sigs.k8s.io/yaml makes text of it (map keys, string fields): `FormatFloat(f, 'g', -1,
+/// 32)`, so that 3.14159265358979 becomes `3.1415927`; YAML's words for infinity and NaN.
 pub fn format_float32(f: f64) -> String {
     let f = f as f32;
     match special(f64::from(f)) {
@@ -20,12 +20,17 @@ pub fn format_float32(f: f64) -> String {
     }
 }
 
-/// encoding/json's text of a finite float: plain digits, but an exponent below 1e-6 and from 1e21 on.
+/// encoding/json's text of a finite float: plain digits, but an exponent below 1e-6 and from 1e21
+/// on.
 pub fn format_json(f: f64) -> String {
     let size = f.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let text = format!("{f:e}");
-        return if text.contains("e-") { text } else { text.replace('e', "e+") };
+        return if text.contains("e-") {
+            text
+        } else {
+            text.replace('e', "e+")
+        };
     }
     f.to_string()
 }
@@ -85,9 +90,13 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// `strconv.IsPrint` beyond ASCII: Rust's own judgement for `{:?}`, with the combining marks that Rust escapes for another reason.
+/// `strconv.IsPrint` beyond ASCII: Rust's own judgement for `{:?}`, with the combining marks that
+/// Rust escapes for another reason.
 fn is_printable(c: char) -> bool {
-    !c.is_control() && (c.escape_debug().count() == 1 || c.is_alphanumeric() || matches!(c as u32, 0x300..=0x36F))
+    !c.is_control()
+        && (c.escape_debug().count() == 1
+            || c.is_alphanumeric()
+            || matches!(c as u32, 0x300..=0x36F))
 }
 
 #[cfg(test)]

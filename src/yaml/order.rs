@@ -1,41 +1,66 @@
 //! The order of keys in emitted YAML: numbers inside of keys by value, symbols before letters.
 //!
-//! go-yaml compares two keys without regard to a third, and so its order is none in the strict sense (a10 < a1b < a2 < a10). A sort of
-//! our own that starts from bytewise order gives one and the same result each time, and can't panic as `slice::sort_by` may.
+//! go-yaml compares two keys without regard to a third, and so its order is none in the strict
+//! sense (a10 < a1b < a2 < a10). A sort of our own that starts from bytewise order gives one and
+//! the same result each time, and can't panic as `slice::sort_by` may.
 
 use super::emit::Dialect;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-static LETTER: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^\p{L}").expect("a valid class"));
-static DIGIT: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^\p{Nd}").expect("a valid class"));
+static LETTER: LazyLock<regex::Regex> =
+    LazyLock::new(|| regex::Regex::new(r"^\p{L}").expect("a valid class"));
+static DIGIT: LazyLock<regex::Regex> =
+    LazyLock::new(|| regex::Regex::new(r"^\p{Nd}").expect("a valid class"));
 
 fn is_letter(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphabetic() } else { LETTER.is_match(c.encode_utf8(&mut [0; 4])) }
+    if c.is_ascii() {
+        c.is_ascii_alphabetic()
+    } else {
+        LETTER.is_match(c.encode_utf8(&mut [0; 4]))
+    }
 }
 
 fn is_digit(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_digit() } else { DIGIT.is_match(c.encode_utf8(&mut [0; 4])) }
+    if c.is_ascii() {
+        c.is_ascii_digit()
+    } else {
+        DIGIT.is_match(c.encode_utf8(&mut [0; 4]))
+    }
 }
 
 /// Whether key `a` is emitted before key `b`.
 fn less(a: &str, b: &str, dialect: Dialect) -> bool {
-    let common = a.char_indices().zip(b.chars()).find(|((_, x), y)| x != y).map(|((i, _), _)| i);
-    let Some(common) = common else { return a.len() < b.len() };
+    let common = a
+        .char_indices()
+        .zip(b.chars())
+        .find(|((_, x), y)| x != y)
+        .map(|((i, _), _)| i);
+    let Some(common) = common else {
+        return a.len() < b.len();
+    };
     let (rest_a, rest_b) = (&a[common..], &b[common..]);
-    let (Some(x), Some(y)) = (rest_a.chars().next(), rest_b.chars().next()) else { return a.len() < b.len() };
+    let (Some(x), Some(y)) = (rest_a.chars().next(), rest_b.chars().next()) else {
+        return a.len() < b.len();
+    };
     let before = &a[..common];
     match (is_letter(x), is_letter(y)) {
         (true, true) => return x < y,
         (false, false) => {}
         (letter, other) => {
             // go-yaml v3 ends a number before letters: a1 < a1b < a2.
-            let after_digit = dialect == Dialect::V3 && before.chars().next_back().is_some_and(is_digit);
+            let after_digit =
+                dialect == Dialect::V3 && before.chars().next_back().is_some_and(is_digit);
             return if after_digit { letter } else { other };
         }
     }
     // A zero inside of a number is one of its digits, not the start of a shorter one.
-    let inside = (x == '0' || y == '0') && before.chars().rev().take_while(|&c| is_digit(c)).any(|c| c != '0');
+    let inside = (x == '0' || y == '0')
+        && before
+            .chars()
+            .rev()
+            .take_while(|&c| is_digit(c))
+            .any(|c| c != '0');
     let (number_a, digits_a) = leading_number(rest_a, inside);
     let (number_b, digits_b) = leading_number(rest_b, inside);
     if number_a != number_b {
@@ -51,13 +76,25 @@ fn less(a: &str, b: &str, dialect: Dialect) -> bool {
 fn leading_number(text: &str, inside: bool) -> (i64, usize) {
     let digits = text.chars().take_while(|&c| is_digit(c));
     digits.fold((i64::from(inside), 0), |(value, count), c| {
-        (value.wrapping_mul(10).wrapping_add(i64::from(c as u32) - i64::from('0' as u32)), count + 1)
+        (
+            value
+                .wrapping_mul(10)
+                .wrapping_add(i64::from(c as u32) - i64::from('0' as u32)),
+            count + 1,
+        )
     })
 }
 
 /// Sorts entries, which come in bytewise order of their keys: a stable merge sort.
-pub(super) fn sort<T: Copy>(entries: Vec<T>, key: impl Fn(&T) -> &[u8], dialect: Dialect) -> Vec<T> {
-    let keys: Vec<Cow<str>> = entries.iter().map(|entry| String::from_utf8_lossy(key(entry))).collect();
+pub(super) fn sort<T: Copy>(
+    entries: Vec<T>,
+    key: impl Fn(&T) -> &[u8],
+    dialect: Dialect,
+) -> Vec<T> {
+    let keys: Vec<Cow<str>> = entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(key(entry)))
+        .collect();
     let mut order: Vec<u32> = (0..entries.len() as u32).collect();
     let before = |a: u32, b: u32| less(&keys[a as usize], &keys[b as usize], dialect);
     if order.windows(2).all(|pair| !before(pair[1], pair[0])) {

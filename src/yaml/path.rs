@@ -32,7 +32,8 @@ impl Path {
         Path(self.0.iter().chain(&other.0).cloned().collect())
     }
 
-    /// Reads `spec.containers[0].ports` and `metadata.labels["a.b/c"]` (quotes optional inside brackets when not a number).
+    /// Reads `spec.containers[0].ports` and `metadata.labels["a.b/c"]` (quotes optional inside
+    /// brackets when not a number).
     pub fn parse(text: &str) -> Path {
         let mut steps = Vec::new();
         let mut rest = text;
@@ -42,14 +43,24 @@ impl Path {
                     Some(quote @ ('"' | '\'')) => {
                         let body = &after[1..];
                         let end = body.find(quote).unwrap_or(body.len());
-                        (&body[..end], body.get(end + 1..).unwrap_or("").strip_prefix(']').unwrap_or(""))
+                        (
+                            &body[..end],
+                            body.get(end + 1..)
+                                .unwrap_or("")
+                                .strip_prefix(']')
+                                .unwrap_or(""),
+                        )
                     }
                     _ => {
                         let end = after.find(']').unwrap_or(after.len());
                         (&after[..end], after.get(end + 1..).unwrap_or(""))
                     }
                 };
-                steps.push(inner.parse().map_or_else(|_| Step::Key(inner.into()), Step::Index));
+                steps.push(
+                    inner
+                        .parse()
+                        .map_or_else(|_| Step::Key(inner.into()), Step::Index),
+                );
                 rest = tail;
             } else {
                 let body = rest.strip_prefix('.').unwrap_or(rest);
@@ -84,8 +95,8 @@ impl Path {
         })
     }
 
-    /// Where to point: the scalar itself where the path exists (for a map or list: the key that holds it), else the key, or the list
-    /// item's first key, of the nearest ancestor that exists.
+    /// Where to point: the scalar itself where the path exists (for a map or list: the key that
+    /// holds it), else the key, or the list item's first key, of the nearest ancestor that exists.
     pub fn place(&self, root: &Node) -> Span {
         let mut node = root;
         let mut span = first_line_of(root);
@@ -94,9 +105,17 @@ impl Path {
                 Step::Key(key) => node.entry(key).map(|e| (&e.value, e.key_span)),
                 Step::Index(index) => node.items().get(*index).map(|n| (n, first_line_of(n))),
             };
-            let Some((child, key)) = next else { return span };
+            let Some((child, key)) = next else {
+                return span;
+            };
             node = child;
-            span = if matches!(child.data, Data::Map(_) | Data::Seq(_)) || child.span.start == child.span.end { key } else { child.span };
+            span = if matches!(child.data, Data::Map(_) | Data::Seq(_))
+                || child.span.start == child.span.end
+            {
+                key
+            } else {
+                child.span
+            };
         }
         span
     }
@@ -112,7 +131,8 @@ impl Path {
     }
 }
 
-/// For a map its first key (what a reader sees as the item's head line), for anything else the node.
+/// For a map its first key (what a reader sees as the item's head line), for anything else the
+/// node.
 fn first_line_of(node: &Node) -> Span {
     node.entries().first().map_or(node.span, |e| e.key_span)
 }
@@ -143,15 +163,25 @@ pub fn scalars_where<'n>(root: &'n Node, wanted: &dyn Fn(&Node) -> bool) -> Vec<
         Key(&'n str),
         Index(usize),
     }
-    fn add<'n>(node: &'n Node, way: &mut Vec<At<'n>>, wanted: &dyn Fn(&Node) -> bool, out: &mut Vec<(Path, &'n Node)>) {
+    fn add<'n>(
+        node: &'n Node,
+        way: &mut Vec<At<'n>>,
+        wanted: &dyn Fn(&Node) -> bool,
+        out: &mut Vec<(Path, &'n Node)>,
+    ) {
         let mut below = |at: At<'n>, node: &'n Node| {
             way.push(at);
             add(node, way, wanted, out);
             way.pop();
         };
         match &node.data {
-            Data::Map(entries) if !entries.is_empty() => entries.iter().for_each(|e| below(At::Key(&e.key), &e.value)),
-            Data::Seq(items) if !items.is_empty() => items.iter().enumerate().for_each(|(i, n)| below(At::Index(i), n)),
+            Data::Map(entries) if !entries.is_empty() => entries
+                .iter()
+                .for_each(|e| below(At::Key(&e.key), &e.value)),
+            Data::Seq(items) if !items.is_empty() => items
+                .iter()
+                .enumerate()
+                .for_each(|(i, n)| below(At::Index(i), n)),
             _ if wanted(node) => {
                 let step = |at: &At| match at {
                     At::Key(key) => Step::Key((*key).into()),
@@ -173,9 +203,16 @@ mod tests {
 
     #[test]
     fn a_path_reads_back() {
-        for text in ["spec.containers[0].image", "metadata.labels[\"a.b/c\"]", "spec"] {
+        for text in [
+            "spec.containers[0].image",
+            "metadata.labels[\"a.b/c\"]",
+            "spec",
+        ] {
             assert_eq!(Path::parse(text).to_string(), text);
         }
-        assert_eq!(Path::parse("metadata.labels[a.b/c]").pointer(), "/metadata/labels/a.b~1c");
+        assert_eq!(
+            Path::parse("metadata.labels[a.b/c]").pointer(),
+            "/metadata/labels/a.b~1c"
+        );
     }
 }

@@ -8,7 +8,8 @@ use std::ops::Range;
 pub(super) struct Pieces<'a> {
     pub bytes: &'a [u8],
     pieces: &'a [Piece],
-    /// For each piece, how far it and those before it reach: pieces are sorted by their start, but may overlap.
+    /// For each piece, how far it and those before it reach: pieces are sorted by their start, but
+    /// may overlap.
     reach: Vec<u32>,
     whole: OriginId,
 }
@@ -21,19 +22,34 @@ impl<'a> Pieces<'a> {
             far = far.max(piece.end);
             far
         });
-        Pieces { bytes: &text.bytes, pieces, reach: reach.collect(), whole }
+        Pieces {
+            bytes: &text.bytes,
+            pieces,
+            reach: reach.collect(),
+            whole,
+        }
     }
 
     /// Bytes of one origin.
     pub fn of(bytes: &'a [u8], whole: OriginId) -> Pieces<'a> {
-        Pieces { bytes, pieces: &[], reach: Vec::new(), whole }
+        Pieces {
+            bytes,
+            pieces: &[],
+            reach: Vec::new(),
+            whole,
+        }
     }
 
     fn touching(&self, range: &Range<usize>) -> impl Iterator<Item = &'a Piece> + use<'a> {
         let (start, end) = (range.start as u32, range.end as u32);
         let from = self.reach.partition_point(|&reach| reach <= start);
-        let to = self.pieces.partition_point(|piece| piece.start < end).max(from);
-        self.pieces[from..to].iter().filter(move |piece| piece.end > start)
+        let to = self
+            .pieces
+            .partition_point(|piece| piece.start < end)
+            .max(from);
+        self.pieces[from..to]
+            .iter()
+            .filter(move |piece| piece.end > start)
     }
 
     /// The origin of a range; of several pieces the join.
@@ -49,7 +65,9 @@ impl<'a> Pieces<'a> {
         if self.pieces.is_empty() {
             return self.whole;
         }
-        self.touching(&(at..at + 1)).next().map_or(OriginId::NONE, |piece| piece.origin)
+        self.touching(&(at..at + 1))
+            .next()
+            .map_or(OriginId::NONE, |piece| piece.origin)
     }
 
     /// Appends a range as it is.
@@ -60,7 +78,8 @@ impl<'a> Pieces<'a> {
         }
         let (from, to) = (range.start as u32, range.end as u32);
         let shift = into.push_bytes(bytes);
-        self.touching(&range).for_each(|piece| into.push_cut(piece, from..to, shift));
+        self.touching(&range)
+            .for_each(|piece| into.push_cut(piece, from..to, shift));
     }
 
     /// A range as a value of its own.
@@ -69,6 +88,10 @@ impl<'a> Pieces<'a> {
         self.copy(range.clone(), &mut builder);
         let value = builder.finish();
         // An empty string keeps the origin of where it stands.
-        if range.is_empty() { value.with_origin(self.whole) } else { value }
+        if range.is_empty() {
+            value.with_origin(self.whole)
+        } else {
+            value
+        }
     }
 }

@@ -41,7 +41,10 @@ fn write(node: &Node, print_key: &dyn Fn(&Entry) -> String, out: &mut String) {
         }
         Data::Map(entries) => {
             out.push_str("map[interface {}]interface {}{");
-            let sorted: BTreeMap<String, &Node> = entries.iter().map(|entry| (print_key(entry), &entry.value)).collect();
+            let sorted: BTreeMap<String, &Node> = entries
+                .iter()
+                .map(|entry| (print_key(entry), &entry.value))
+                .collect();
             for (i, (key, value)) in sorted.into_iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
                 out.push_str(&key);

@@ -1,4 +1,5 @@
-//! What go-yaml v2 takes an unquoted scalar for. The reader and the emitter (which quotes what would be read as something else) share it.
+//! What go-yaml v2 takes an unquoted scalar for. The reader and the emitter (which quotes what
+//! would be read as something else) share it.
 
 /// A scalar by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,22 +16,38 @@ pub(super) enum Scalar {
 
 /// The meaning of a plain, untagged scalar.
 pub(super) fn resolve(text: &[u8]) -> Scalar {
-    let Some(&first) = text.first() else { return Scalar::Null };
+    let Some(&first) = text.first() else {
+        return Scalar::Null;
+    };
     match first {
-        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text).unwrap_or(Scalar::Text),
-        b'.' => word(text).or_else(|| float(text).map(Scalar::Float)).unwrap_or(Scalar::Text),
-        b'0'..=b'9' | b'+' | b'-' => word(text).unwrap_or_else(|| if is_timestamp(text) { Scalar::Timestamp } else { number(text) }),
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
+            word(text).unwrap_or(Scalar::Text)
+        }
+        b'.' => word(text)
+            .or_else(|| float(text).map(Scalar::Float))
+            .unwrap_or(Scalar::Text),
+        b'0'..=b'9' | b'+' | b'-' => word(text).unwrap_or_else(|| {
+            if is_timestamp(text) {
+                Scalar::Timestamp
+            } else {
+                number(text)
+            }
+        }),
         _ => Scalar::Text,
     }
 }
 
 fn word(text: &[u8]) -> Option<Scalar> {
     Some(match text {
-        b"y" | b"Y" | b"yes" | b"Yes" | b"YES" | b"true" | b"True" | b"TRUE" | b"on" | b"On" | b"ON" => Scalar::Bool(true),
-        b"n" | b"N" | b"no" | b"No" | b"NO" | b"false" | b"False" | b"FALSE" | b"off" | b"Off" | b"OFF" => Scalar::Bool(false),
+        b"y" | b"Y" | b"yes" | b"Yes" | b"YES" | b"true" | b"True" | b"TRUE" | b"on" | b"On"
+        | b"ON" => Scalar::Bool(true),
+        b"n" | b"N" | b"no" | b"No" | b"NO" | b"false" | b"False" | b"FALSE" | b"off" | b"Off"
+        | b"OFF" => Scalar::Bool(false),
         b"~" | b"null" | b"Null" | b"NULL" => Scalar::Null,
         b".nan" | b".NaN" | b".NAN" => Scalar::Float(f64::NAN),
-        b".inf" | b".Inf" | b".INF" | b"+.inf" | b"+.Inf" | b"+.INF" => Scalar::Float(f64::INFINITY),
+        b".inf" | b".Inf" | b".INF" | b"+.inf" | b"+.Inf" | b"+.INF" => {
+            Scalar::Float(f64::INFINITY)
+        }
         b"-.inf" | b"-.Inf" | b"-.INF" => Scalar::Float(f64::NEG_INFINITY),
         _ => return None,
     })
@@ -38,7 +55,10 @@ fn word(text: &[u8]) -> Option<Scalar> {
 
 /// A scalar that starts with a digit or a sign. Underscores count for nothing, wherever they stand.
 fn number(text: &[u8]) -> Scalar {
-    if !text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'+' | b'-')) {
+    if !text
+        .iter()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'+' | b'-'))
+    {
         return Scalar::Text;
     }
     let mut plain = String::with_capacity(text.len());
@@ -47,7 +67,11 @@ fn number(text: &[u8]) -> Scalar {
         return integer;
     }
     if is_float(plain.as_bytes()) {
-        return plain.parse().ok().filter(|f: &f64| f.is_finite()).map_or(Scalar::Text, Scalar::Float);
+        return plain
+            .parse()
+            .ok()
+            .filter(|f: &f64| f.is_finite())
+            .map_or(Scalar::Text, Scalar::Float);
     }
     // go-yaml tries binary digits once more behind the prefix, and so takes a sign there.
     match plain.strip_prefix("0b") {
@@ -88,7 +112,10 @@ fn signed(digits: &str, radix: u32) -> Option<i64> {
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
 fn is_float(text: &[u8]) -> bool {
-    let rest = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
+    let rest = text
+        .strip_prefix(b"+")
+        .or(text.strip_prefix(b"-"))
+        .unwrap_or(text);
     let (before, rest) = split_digits(rest);
     let rest = match rest.strip_prefix(b".") {
         Some(fraction) => {
@@ -104,7 +131,10 @@ fn is_float(text: &[u8]) -> bool {
     match rest {
         [] => true,
         [b'e' | b'E', exponent @ ..] => {
-            let digits = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-")).unwrap_or(exponent);
+            let digits = exponent
+                .strip_prefix(b"+")
+                .or(exponent.strip_prefix(b"-"))
+                .unwrap_or(exponent);
             !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
         }
         _ => false,
@@ -118,18 +148,29 @@ fn split_digits(text: &[u8]) -> (usize, &[u8]) {
 
 /// Go's `ParseFloat` for what starts with a point: underscores may stand between digits.
 fn float(text: &[u8]) -> Option<f64> {
-    let between_digits = |i: usize| i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit);
-    if text.iter().enumerate().any(|(i, &b)| b == b'_' && !between_digits(i)) {
+    let between_digits = |i: usize| {
+        i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit)
+    };
+    if text
+        .iter()
+        .enumerate()
+        .any(|(i, &b)| b == b'_' && !between_digits(i))
+    {
         return None;
     }
-    let plain: String = text.iter().filter(|&&b| b != b'_').map(|&b| b as char).collect();
+    let plain: String = text
+        .iter()
+        .filter(|&&b| b != b'_')
+        .map(|&b| b as char)
+        .collect();
     if !is_float(plain.as_bytes()) {
         return None;
     }
     plain.parse().ok().filter(|f: &f64| f.is_finite())
 }
 
-/// Whether a text is one of YAML's dates and times, as far as go-yaml knows them: `2001-1-2`, `2001-1-2T3:4:5.6Z`, `2001-1-2 3:4:5`.
+/// Whether a text is one of YAML's dates and times, as far as go-yaml knows them: `2001-1-2`,
+/// `2001-1-2T3:4:5.6Z`, `2001-1-2 3:4:5`.
 pub(super) fn is_timestamp(text: &[u8]) -> bool {
     parse_timestamp(text).is_some()
 }
@@ -150,7 +191,9 @@ fn parse_timestamp(text: &[u8]) -> Option<()> {
     if day == 0 || day > days {
         return None;
     }
-    let Some((&separator, rest)) = rest.split_first() else { return Some(()) };
+    let Some((&separator, rest)) = rest.split_first() else {
+        return Some(());
+    };
     if !matches!(separator, b'T' | b't' | b' ') {
         return None;
     }
@@ -170,7 +213,8 @@ fn parse_timestamp(text: &[u8]) -> Option<()> {
     match (separator, rest) {
         (b' ', []) | (b'T' | b't', b"Z") => Some(()),
         (b'T' | b't', [b'+' | b'-', h1, h2, b':', m1, m2]) => {
-            let two = |a: &u8, b: &u8| Some((*a as char).to_digit(10)? * 10 + (*b as char).to_digit(10)?);
+            let two =
+                |a: &u8, b: &u8| Some((*a as char).to_digit(10)? * 10 + (*b as char).to_digit(10)?);
             (two(h1, h2)? <= 24 && two(m1, m2)? <= 60).then_some(())
         }
         _ => None,
@@ -179,10 +223,16 @@ fn parse_timestamp(text: &[u8]) -> Option<()> {
 
 /// One or two digits.
 fn one_or_two(text: &[u8]) -> Option<(u32, &[u8])> {
-    let count = text.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
+    let count = text
+        .iter()
+        .take(2)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     if count == 0 {
         return None;
     }
-    let value = text[..count].iter().fold(0, |value, b| value * 10 + u32::from(b - b'0'));
+    let value = text[..count]
+        .iter()
+        .fold(0, |value, b| value * 10 + u32::from(b - b'0'));
     Some((value, &text[count..]))
 }

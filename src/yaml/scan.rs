@@ -1,15 +1,17 @@
 //! The yaml room's scanner: bytes into tokens, as go-yaml v2 (YAML 1.1) takes them apart.
 //!
-//! One pass over the bytes. A token names a range of the text; only scalars that are folded, escaped or de-indented are copied, into one
-//! shared buffer. A key is known as one only when its `:` comes, so tokens wait in a queue while one of them might still become a key; the
-//! order in which go-yaml notices errors follows from that queue, therefore it is kept here.
+//! One pass over the bytes. A token names a range of the text; only scalars that are folded,
+//! escaped or de-indented are copied, into one shared buffer. A key is known as one only when its
+//! `:` comes, so tokens wait in a queue while one of them might still become a key; the order in
+//! which go-yaml notices errors follows from that queue, therefore it is kept here.
 
 use super::Style;
 use crate::limits::Limit;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Why scanning, parsing or decoding stopped: go-yaml's text after `yaml: `, and the true place in the text.
+/// Why scanning, parsing or decoding stopped: go-yaml's text after `yaml: `, and the true place in
+/// the text.
 #[derive(Debug)]
 pub(super) struct Fail {
     pub message: String,
@@ -24,14 +26,40 @@ pub(super) struct Fail {
 pub(super) type Outcome<T> = Result<T, Box<Fail>>;
 
 /// A failure at `start..end`; `line` is what go-yaml calls the line, 0 where it names none.
-pub(super) fn fail<T>(line: u32, problem: impl std::fmt::Display, start: usize, end: usize) -> Outcome<T> {
-    let message = if line == 0 { problem.to_string() } else { format!("line {line}: {problem}") };
-    Err(Box::new(Fail { message, start, end, late: false, limit: None }))
+pub(super) fn fail<T>(
+    line: u32,
+    problem: impl std::fmt::Display,
+    start: usize,
+    end: usize,
+) -> Outcome<T> {
+    let message = if line == 0 {
+        problem.to_string()
+    } else {
+        format!("line {line}: {problem}")
+    };
+    Err(Box::new(Fail {
+        message,
+        start,
+        end,
+        late: false,
+        limit: None,
+    }))
 }
 
 /// As [`fail`], where a limit of ours is reached.
-pub(super) fn fail_at<T>(limit: Limit, line: u32, problem: impl std::fmt::Display, start: usize, end: usize) -> Outcome<T> {
-    fail(line, problem, start, end).map_err(|fail| Box::new(Fail { limit: Some(limit), ..*fail }))
+pub(super) fn fail_at<T>(
+    limit: Limit,
+    line: u32,
+    problem: impl std::fmt::Display,
+    start: usize,
+    end: usize,
+) -> Outcome<T> {
+    fail(line, problem, start, end).map_err(|fail| {
+        Box::new(Fail {
+            limit: Some(limit),
+            ..*fail
+        })
+    })
 }
 
 /// A place in the text; line and column (in characters) count from 0.
@@ -156,8 +184,8 @@ pub(super) struct Scanner<'t> {
     ascii: bool,
     /// Up to where, and to which column, the current line has been counted.
     counted: (usize, usize),
-    /// The scanner has asked for something past the end of the text: had the text been cut there for bad bytes, go-yaml would have
-    /// noticed these now.
+    /// The scanner has asked for something past the end of the text: had the text been cut there
+    /// for bad bytes, go-yaml would have noticed these now.
     pub past_end: bool,
     /// Copies of contents that don't stand in the text as they are.
     copies: Vec<u8>,
@@ -182,7 +210,11 @@ pub(super) struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     pub fn new(text: &'t [u8]) -> Scanner<'t> {
-        let pos = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        let pos = if text.starts_with(b"\xEF\xBB\xBF") {
+            3
+        } else {
+            0
+        };
         Scanner {
             text,
             utf8: std::str::from_utf8(text).ok(),
@@ -203,7 +235,11 @@ impl<'t> Scanner<'t> {
             indents: Vec::new(),
             ended: false,
             settled: false,
-            bom_piece: if text[pos..].starts_with(b"\xEF\xBB\xBF") { super::defect::piece_end(text, 0) } else { 0 },
+            bom_piece: if text[pos..].starts_with(b"\xEF\xBB\xBF") {
+                super::defect::piece_end(text, 0)
+            } else {
+                0
+            },
             comments: None,
         }
     }
@@ -215,18 +251,25 @@ impl<'t> Scanner<'t> {
 
     pub fn bytes(&self, content: Content) -> &[u8] {
         let range = content.start as usize..content.end as usize;
-        if content.copied { &self.copies[range] } else { &self.text[range] }
+        if content.copied {
+            &self.copies[range]
+        } else {
+            &self.text[range]
+        }
     }
 
     /// As [`Scanner::bytes`], as a string; invalid UTF-8 becomes U+FFFD.
     pub fn string(&self, content: Content) -> Box<str> {
         match self.utf8 {
-            Some(text) if !content.copied => text.get(content.start as usize..content.end as usize).map(Box::from),
+            Some(text) if !content.copied => text
+                .get(content.start as usize..content.end as usize)
+                .map(Box::from),
             _ => None,
         }
         .unwrap_or_else(|| {
             let bytes = self.bytes(content);
-            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into(), Box::from)
+            std::str::from_utf8(bytes)
+                .map_or_else(|_| String::from_utf8_lossy(bytes).into(), Box::from)
         })
     }
 
@@ -280,22 +323,43 @@ impl<'t> Scanner<'t> {
         if self.ascii {
             return self.pos - self.line_start;
         }
-        let (from, column) = if self.counted.0 < self.line_start { (self.line_start, 0) } else { self.counted };
+        let (from, column) = if self.counted.0 < self.line_start {
+            (self.line_start, 0)
+        } else {
+            self.counted
+        };
         let from = from.min(self.pos);
-        let column = column + self.text[from..self.pos].iter().filter(|&&b| b & 0xC0 != 0x80).count();
+        let column = column
+            + self.text[from..self.pos]
+                .iter()
+                .filter(|&&b| b & 0xC0 != 0x80)
+                .count();
         self.counted = (self.pos, column);
         column
     }
 
     fn mark(&mut self) -> Mark {
-        Mark { pos: self.pos as u32, line: self.line, column: self.column() as u32 }
+        Mark {
+            pos: self.pos as u32,
+            line: self.line,
+            column: self.column() as u32,
+        }
     }
 
     fn token(&self, kind: Kind, start: Mark) -> Token {
-        Token { kind, style: Style::Plain, start, end: self.pos as u32, end_line: self.line, content: Content::default(), extra: 0 }
+        Token {
+            kind,
+            style: Style::Plain,
+            start,
+            end: self.pos as u32,
+            end_line: self.line,
+            content: Content::default(),
+            extra: 0,
+        }
     }
 
-    /// A scanner's error: go-yaml names the line where the scanner is, counted from 1, but none for the first.
+    /// A scanner's error: go-yaml names the line where the scanner is, counted from 1, but none for
+    /// the first.
     fn error<T>(&self, problem: &str, start: usize, end: usize) -> Outcome<T> {
         let line = if self.line == 0 { 0 } else { self.line + 1 };
         fail(line, problem, start, end.max(start).min(self.text.len()))
@@ -312,7 +376,9 @@ impl<'t> Scanner<'t> {
             b'\n' => 1,
             b'\r' => 1 + usize::from(self.byte(ahead + 1) == b'\n'),
             0xC2 => 2 * usize::from(self.byte(ahead + 1) == 0x85),
-            0xE2 if self.byte(ahead + 1) == 0x80 && matches!(self.byte(ahead + 2), 0xA8 | 0xA9) => 3,
+            0xE2 if self.byte(ahead + 1) == 0x80 && matches!(self.byte(ahead + 2), 0xA8 | 0xA9) => {
+                3
+            }
             _ => 0,
         }
     }
@@ -372,22 +438,40 @@ impl<'t> Scanner<'t> {
 
     /// `---` or `...` at the start of a line, followed by a gap.
     fn at_document_indicator(&mut self) -> bool {
-        self.pos == self.line_start && (self.text[self.pos..].starts_with(b"---") || self.text[self.pos..].starts_with(b"...")) && self.at_gap(3)
+        self.pos == self.line_start
+            && (self.text[self.pos..].starts_with(b"---")
+                || self.text[self.pos..].starts_with(b"..."))
+            && self.at_gap(3)
     }
 
     fn too_far(&self, key: Mark) -> bool {
         let between = &self.text[(key.pos as usize).min(self.pos)..self.pos];
-        between.len() > MAX_KEY && between.iter().filter(|&&b| b & 0xC0 != 0x80).take(MAX_KEY + 1).count() > MAX_KEY
+        between.len() > MAX_KEY
+            && between
+                .iter()
+                .filter(|&&b| b & 0xC0 != 0x80)
+                .take(MAX_KEY + 1)
+                .count()
+                > MAX_KEY
     }
 
     fn candidate_at_head(&self) -> Option<usize> {
         let index = self.candidates.partition_point(|c| c.token < self.taken);
-        self.candidates[index..].iter().take_while(|c| c.token == self.taken).position(|c| c.listed).map(|i| index + i)
+        self.candidates[index..]
+            .iter()
+            .take_while(|c| c.token == self.taken)
+            .position(|c| c.listed)
+            .map(|i| index + i)
     }
 
     /// Whether a candidate may still become a key; one that had to and can't is an error.
     fn still_possible(&mut self, index: usize) -> Outcome<bool> {
-        let Candidate { possible, required, mark, .. } = self.candidates[index];
+        let Candidate {
+            possible,
+            required,
+            mark,
+            ..
+        } = self.candidates[index];
         if !possible {
             return Ok(false);
         }
@@ -425,7 +509,13 @@ impl<'t> Scanner<'t> {
         let required = self.flow_level == 0 && self.indent == mark.column as isize;
         let token = self.taken + self.queue.len();
         self.drop_candidate()?;
-        *self.top() = Candidate { possible: true, required, listed: true, token, mark };
+        *self.top() = Candidate {
+            possible: true,
+            required,
+            listed: true,
+            token,
+            mark,
+        };
         Ok(())
     }
 
@@ -442,8 +532,15 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Opens a block collection at `column`, where none is open there; `at` is the place in the queue.
-    fn roll_indent(&mut self, column: usize, at: Option<usize>, kind: Kind, start: Mark) -> Outcome<()> {
+    /// Opens a block collection at `column`, where none is open there; `at` is the place in the
+    /// queue.
+    fn roll_indent(
+        &mut self,
+        column: usize,
+        at: Option<usize>,
+        kind: Kind,
+        start: Mark,
+    ) -> Outcome<()> {
         if self.flow_level > 0 || self.indent >= column as isize {
             return Ok(());
         }
@@ -452,7 +549,11 @@ impl<'t> Scanner<'t> {
         if self.indents.len() > MAX_LEVELS {
             return self.error_here(&format!("exceeded max depth of {MAX_LEVELS}"));
         }
-        let token = Token { end: start.pos, end_line: start.line, ..self.token(kind, start) };
+        let token = Token {
+            end: start.pos,
+            end_line: start.line,
+            ..self.token(kind, start)
+        };
         self.insert(at, token);
         Ok(())
     }
@@ -479,8 +580,8 @@ impl<'t> Scanner<'t> {
 
     fn skip_to_token(&mut self) {
         loop {
-            // go-yaml means to skip a BOM at the start of a line, but looks for it at the start of what it has read: where one is there,
-            // each line loses its first character.
+            // go-yaml means to skip a BOM at the start of a line, but looks for it at the start of
+            // what it has read: where one is there, each line loses its first character.
             if self.pos == self.line_start && self.pos < self.bom_piece {
                 self.pos += char_width(self.text[self.pos]).max(1);
             }
@@ -523,7 +624,14 @@ impl<'t> Scanner<'t> {
                 self.unroll_indent(-1);
                 self.drop_candidate()?;
                 self.key_allowed = false;
-                self.push_indicator(if byte == b'-' { Kind::DocumentStart } else { Kind::DocumentEnd }, 3);
+                self.push_indicator(
+                    if byte == b'-' {
+                        Kind::DocumentStart
+                    } else {
+                        Kind::DocumentEnd
+                    },
+                    3,
+                );
             }
             b'[' => return self.open_flow(Kind::FlowSequenceStart),
             b'{' => return self.open_flow(Kind::FlowMappingStart),
@@ -535,13 +643,19 @@ impl<'t> Scanner<'t> {
                 self.push_indicator(Kind::FlowEntry, 1);
             }
             b'-' if self.at_gap(1) => {
-                self.open_block(Kind::BlockSequenceStart, "block sequence entries are not allowed in this context")?;
+                self.open_block(
+                    Kind::BlockSequenceStart,
+                    "block sequence entries are not allowed in this context",
+                )?;
                 self.drop_candidate()?;
                 self.key_allowed = true;
                 self.push_indicator(Kind::BlockEntry, 1);
             }
             b'?' if self.flow_level > 0 || self.at_gap(1) => {
-                self.open_block(Kind::BlockMappingStart, "mapping keys are not allowed in this context")?;
+                self.open_block(
+                    Kind::BlockMappingStart,
+                    "mapping keys are not allowed in this context",
+                )?;
                 self.drop_candidate()?;
                 self.key_allowed = self.flow_level == 0;
                 self.push_indicator(Kind::Key, 1);
@@ -583,19 +697,26 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Where the `:` stands of a key without anything special, which most are: what is to be scanned next is known to be a key at once.
+    /// Where the `:` stands of a key without anything special, which most are: what is to be
+    /// scanned next is known to be a key at once.
     fn plain_key(&self) -> Option<usize> {
         if !self.key_allowed || self.flow_level > 0 || !self.ascii || self.bom_piece > 0 {
             return None;
         }
         let rest = &self.text[self.pos..];
-        let length = rest.iter().take(MAX_KEY).position(|&b| !is(b, WORD) && !matches!(b, b'.' | b'/'))?;
-        let is_key = rest[0].is_ascii_alphanumeric() && rest[length] == b':' && matches!(rest.get(length + 1), Some(b' ' | b'\n'));
+        let length = rest
+            .iter()
+            .take(MAX_KEY)
+            .position(|&b| !is(b, WORD) && !matches!(b, b'.' | b'/'))?;
+        let is_key = rest[0].is_ascii_alphanumeric()
+            && rest[length] == b':'
+            && matches!(rest.get(length + 1), Some(b' ' | b'\n'));
         // Next to the end it matters what is asked for behind it.
         (is_key && rest.len() > length + 4).then_some(self.pos + length)
     }
 
-    /// Such a key, its `:`, and its value where that is as plain: the tokens that the long way would have made of them.
+    /// Such a key, its `:`, and its value where that is as plain: the tokens that the long way
+    /// would have made of them.
     fn fetch_entry(&mut self, colon: usize) -> Outcome<()> {
         let start = self.mark();
         self.drop_candidate()?;
@@ -607,16 +728,25 @@ impl<'t> Scanner<'t> {
         self.key_allowed = false;
         let rest = &self.text[self.pos..];
         let blanks = rest.iter().take_while(|&&b| b == b' ').count();
-        let length = rest[blanks..].iter().position(|&b| is(b, BREAK | COLON) || matches!(b, b'#' | b'\t'));
-        let Some(value) = length.map(|length| &rest[blanks..blanks + length]) else { return Ok(()) };
+        let length = rest[blanks..]
+            .iter()
+            .position(|&b| is(b, BREAK | COLON) || matches!(b, b'#' | b'\t'));
+        let Some(value) = length.map(|length| &rest[blanks..blanks + length]) else {
+            return Ok(());
+        };
         if value.first().is_none_or(|&b| is(b, INDICATOR)) || value.ends_with(b" ") {
             return Ok(());
         }
         // It ends with its line where the next one is not indented more than the key.
         let (from, end) = (self.pos + blanks, self.pos + blanks + value.len());
-        let Some([b'\n', next @ ..]) = self.text.get(end..) else { return Ok(()) };
+        let Some([b'\n', next @ ..]) = self.text.get(end..) else {
+            return Ok(());
+        };
         let indent = next.iter().take_while(|&&b| b == b' ').count();
-        if indent as isize > self.indent || next.len() < indent + 3 || is(next[indent], BLANK | BREAK) {
+        if indent as isize > self.indent
+            || next.len() < indent + 3
+            || is(next[indent], BLANK | BREAK)
+        {
             return Ok(());
         }
         self.pos = from;
@@ -632,8 +762,15 @@ impl<'t> Scanner<'t> {
     /// A plain scalar on one line.
     fn push_plain(&mut self, start: Mark, end: usize) {
         self.pos = end;
-        let content = Content { start: start.pos, end: end as u32, copied: false };
-        let token = Token { content, ..self.token(Kind::Scalar, start) };
+        let content = Content {
+            start: start.pos,
+            end: end as u32,
+            copied: false,
+        };
+        let token = Token {
+            content,
+            ..self.token(Kind::Scalar, start)
+        };
         self.queue.push_back(token);
     }
 
@@ -644,7 +781,8 @@ impl<'t> Scanner<'t> {
         self.queue.push_back(token);
     }
 
-    /// In block context: `-`, `?` and `:` need a place where a new entry may start, and open a collection.
+    /// In block context: `-`, `?` and `:` need a place where a new entry may start, and open a
+    /// collection.
     fn open_block(&mut self, kind: Kind, otherwise: &str) -> Outcome<()> {
         if self.flow_level > 0 {
             return Ok(());
@@ -675,7 +813,11 @@ impl<'t> Scanner<'t> {
         self.save_candidate()?;
         let token = self.taken + self.queue.len();
         let mark = self.mark();
-        self.candidates.push(Candidate { token, mark, ..Candidate::default() });
+        self.candidates.push(Candidate {
+            token,
+            mark,
+            ..Candidate::default()
+        });
         self.flow_level += 1;
         if self.flow_level > MAX_LEVELS {
             return self.error_here(&format!("exceeded max depth of {MAX_LEVELS}"));
@@ -690,7 +832,8 @@ impl<'t> Scanner<'t> {
         if self.flow_level > 0 {
             self.flow_level -= 1;
             let closed = self.candidates.pop().unwrap_or_default();
-            // Where nothing in the brackets could be a key, go-yaml forgets here that the opening bracket might be one: `[]: x` is no mapping.
+            // Where nothing in the brackets could be a key, go-yaml forgets here that the opening
+            // bracket might be one: `[]: x` is no mapping.
             if let Some(outer) = self.candidates.last_mut()
                 && outer.token == closed.token
             {
@@ -707,7 +850,11 @@ impl<'t> Scanner<'t> {
         if self.still_possible(top)? {
             let Candidate { token, mark, .. } = self.candidates[top];
             let at = token.checked_sub(self.taken);
-            let key = Token { end: mark.pos, end_line: mark.line, ..self.token(Kind::Key, mark) };
+            let key = Token {
+                end: mark.pos,
+                end_line: mark.line,
+                ..self.token(Kind::Key, mark)
+            };
             self.insert(at, key);
             self.roll_indent(mark.column as usize, at, Kind::BlockMappingStart, mark)?;
             let candidate = self.top();
@@ -715,7 +862,10 @@ impl<'t> Scanner<'t> {
             candidate.listed = false;
             self.key_allowed = false;
         } else {
-            self.open_block(Kind::BlockMappingStart, "mapping values are not allowed in this context")?;
+            self.open_block(
+                Kind::BlockMappingStart,
+                "mapping values are not allowed in this context",
+            )?;
             self.key_allowed = self.flow_level == 0;
         }
         self.push_indicator(Kind::Value, 1);
@@ -727,7 +877,11 @@ impl<'t> Scanner<'t> {
         while is(self.byte(0), WORD) {
             self.pos += 1;
         }
-        Content { start: start as u32, end: self.pos as u32, copied: false }
+        Content {
+            start: start as u32,
+            end: self.pos as u32,
+            copied: false,
+        }
     }
 
     /// `&name` or `*name`.
@@ -737,10 +891,23 @@ impl<'t> Scanner<'t> {
         let start = self.mark();
         self.pos += 1;
         let content = self.skip_word();
-        if content.start == content.end || !(self.at_gap(0) || matches!(self.byte(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`')) {
-            return self.error("did not find expected alphabetic or numeric character", start.pos as usize, self.pos + 1);
+        if content.start == content.end
+            || !(self.at_gap(0)
+                || matches!(
+                    self.byte(0),
+                    b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`'
+                ))
+        {
+            return self.error(
+                "did not find expected alphabetic or numeric character",
+                start.pos as usize,
+                self.pos + 1,
+            );
         }
-        let token = Token { content, ..self.token(kind, start) };
+        let token = Token {
+            content,
+            ..self.token(kind, start)
+        };
         self.queue.push_back(token);
         Ok(())
     }
@@ -755,7 +922,11 @@ impl<'t> Scanner<'t> {
             handle = Vec::new();
             suffix = self.uri(Vec::new(), false)?;
             if self.byte(0) != b'>' {
-                return self.error("did not find the expected '>'", start.pos as usize, self.pos + 1);
+                return self.error(
+                    "did not find the expected '>'",
+                    start.pos as usize,
+                    self.pos + 1,
+                );
             }
             self.pos += 1;
         } else {
@@ -766,14 +937,25 @@ impl<'t> Scanner<'t> {
             } else {
                 let rest = self.uri(head[1..].to_vec(), true)?;
                 // The tag "!" alone has no handle.
-                (handle, suffix) = if rest.is_empty() { (rest, b"!".to_vec()) } else { (b"!".to_vec(), rest) };
+                (handle, suffix) = if rest.is_empty() {
+                    (rest, b"!".to_vec())
+                } else {
+                    (b"!".to_vec(), rest)
+                };
             }
         }
         if !self.at_gap(0) {
-            return self.error("did not find expected whitespace or line break", start.pos as usize, self.pos + 1);
+            return self.error(
+                "did not find expected whitespace or line break",
+                start.pos as usize,
+                self.pos + 1,
+            );
         }
         self.tags.push((handle, suffix));
-        let token = Token { extra: self.tags.len() as u32 - 1, ..self.token(Kind::Tag, start) };
+        let token = Token {
+            extra: self.tags.len() as u32 - 1,
+            ..self.token(Kind::Tag, start)
+        };
         self.queue.push_back(token);
         Ok(())
     }
@@ -804,14 +986,21 @@ impl<'t> Scanner<'t> {
             }
             known = true;
         }
-        if known { Ok(uri) } else { self.error_here("did not find expected tag URI") }
+        if known {
+            Ok(uri)
+        } else {
+            self.error_here("did not find expected tag URI")
+        }
     }
 
     /// One character, written as `%` and two digits a byte.
     fn uri_escape(&mut self, uri: &mut Vec<u8>) -> Outcome<()> {
         let mut left = 0;
         loop {
-            let (high, low) = ((self.byte(1) as char).to_digit(16), (self.byte(2) as char).to_digit(16));
+            let (high, low) = (
+                (self.byte(1) as char).to_digit(16),
+                (self.byte(2) as char).to_digit(16),
+            );
             let (b'%', Some(high), Some(low)) = (self.byte(0), high, low) else {
                 return self.error_here("did not find URI escaped octet");
             };
@@ -855,7 +1044,10 @@ impl<'t> Scanner<'t> {
                 }
                 self.pos += 1;
                 let minor = self.version_number()?;
-                Token { extra: major * 100 + minor, ..self.token(Kind::Version, start) }
+                Token {
+                    extra: major * 100 + minor,
+                    ..self.token(Kind::Version, start)
+                }
             }
             b"TAG" => {
                 self.skip_blanks();
@@ -869,7 +1061,10 @@ impl<'t> Scanner<'t> {
                     return self.error_here("did not find expected whitespace or line break");
                 }
                 self.tags.push((handle, prefix));
-                Token { extra: self.tags.len() as u32 - 1, ..self.token(Kind::TagDirective, start) }
+                Token {
+                    extra: self.tags.len() as u32 - 1,
+                    ..self.token(Kind::TagDirective, start)
+                }
             }
             _ => return self.error("found unknown directive name", start.pos as usize, self.pos),
         };
@@ -887,7 +1082,11 @@ impl<'t> Scanner<'t> {
             value = value * 10 + u32::from(digit - b'0');
             self.pos += 1;
         }
-        if self.pos == start { self.error_here("did not find expected version number") } else { Ok(value) }
+        if self.pos == start {
+            self.error_here("did not find expected version number")
+        } else {
+            Ok(value)
+        }
     }
 
     /// Blanks and a comment up to, and with, the line break.
@@ -897,7 +1096,11 @@ impl<'t> Scanner<'t> {
             self.skip_comment();
         }
         if !self.at_break_or_end(0) {
-            return self.error("did not find expected comment or line break", start, self.pos + 1);
+            return self.error(
+                "did not find expected comment or line break",
+                start,
+                self.pos + 1,
+            );
         }
         if self.byte(0) != 0 {
             self.skip_break();
@@ -931,7 +1134,8 @@ impl<'t> Scanner<'t> {
                     0xC2 | 0xE2 => self.break_at(0) > 0,
                     _ => true,
                 };
-                // `?` and its like end a plain scalar in brackets only, and are in `stop` only then.
+                // `?` and its like end a plain scalar in brackets only, and are in `stop` only
+                // then.
                 if ends {
                     break;
                 }
@@ -941,7 +1145,8 @@ impl<'t> Scanner<'t> {
                 if folding {
                     if copy.is_none() {
                         copy = Some(self.copies.len());
-                        self.copies.extend_from_slice(&self.text[start.pos as usize..end]);
+                        self.copies
+                            .extend_from_slice(&self.text[start.pos as usize..end]);
                     }
                     fold(&mut self.copies, &first_break, &more_breaks);
                     first_break.clear();
@@ -967,7 +1172,11 @@ impl<'t> Scanner<'t> {
                     }
                     self.pos += 1;
                 } else if self.break_at(0) > 0 {
-                    let into = if folding { &mut more_breaks } else { &mut first_break };
+                    let into = if folding {
+                        &mut more_breaks
+                    } else {
+                        &mut first_break
+                    };
                     self.copy_break(into);
                     folding = true;
                 } else {
@@ -982,33 +1191,71 @@ impl<'t> Scanner<'t> {
             self.key_allowed = true;
         }
         let content = match copy {
-            Some(from) => Content { start: from as u32, end: self.copies.len() as u32, copied: true },
-            None => Content { start: start.pos, end: end as u32, copied: false },
+            Some(from) => Content {
+                start: from as u32,
+                end: self.copies.len() as u32,
+                copied: true,
+            },
+            None => Content {
+                start: start.pos,
+                end: end as u32,
+                copied: false,
+            },
         };
-        Ok(Token { end: end as u32, end_line, content, ..self.token(Kind::Scalar, start) })
+        Ok(Token {
+            end: end as u32,
+            end_line,
+            content,
+            ..self.token(Kind::Scalar, start)
+        })
     }
 
     fn quoted(&mut self, quote: u8) -> Outcome<Token> {
         let start = self.mark();
-        let style = if quote == b'"' { Style::DoubleQuoted } else { Style::SingleQuoted };
+        let style = if quote == b'"' {
+            Style::DoubleQuoted
+        } else {
+            Style::SingleQuoted
+        };
         self.pos += 1;
         let open = self.pos;
         // Most stand on one line without escapes, and can be read in place.
-        let end = self.text[open..].iter().position(|&b| b == quote || b == b'\\' || is(b, BREAK)).map_or(self.text.len(), |i| open + i);
+        let end = self.text[open..]
+            .iter()
+            .position(|&b| b == quote || b == b'\\' || is(b, BREAK))
+            .map_or(self.text.len(), |i| open + i);
         let after = self.text.get(end + 1).copied();
-        if self.text.get(end) == Some(&quote) && (quote == b'"' || after.is_some_and(|b| b != quote)) {
+        if self.text.get(end) == Some(&quote)
+            && (quote == b'"' || after.is_some_and(|b| b != quote))
+        {
             self.pos = end + 1;
-            let content = Content { start: open as u32, end: end as u32, copied: false };
-            return Ok(Token { style, content, ..self.token(Kind::Scalar, start) });
+            let content = Content {
+                start: open as u32,
+                end: end as u32,
+                copied: false,
+            };
+            return Ok(Token {
+                style,
+                content,
+                ..self.token(Kind::Scalar, start)
+            });
         }
         let copy = self.copies.len();
         let (mut first_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         loop {
             if self.at_document_indicator() {
-                return self.error("found unexpected document indicator", start.pos as usize, self.pos);
+                return self.error(
+                    "found unexpected document indicator",
+                    start.pos as usize,
+                    self.pos,
+                );
             }
             if self.byte(0) == 0 {
-                return self.error("found unexpected end of stream", start.pos as usize, self.pos);
+                return self.error(
+                    "found unexpected end of stream",
+                    start.pos as usize,
+                    self.pos,
+                );
             }
             let mut folding = false;
             while !self.at_gap(0) {
@@ -1040,7 +1287,11 @@ impl<'t> Scanner<'t> {
                 if is(self.byte(0), BLANK) {
                     self.pos += 1;
                 } else if self.break_at(0) > 0 {
-                    let into = if folding { &mut more_breaks } else { &mut first_break };
+                    let into = if folding {
+                        &mut more_breaks
+                    } else {
+                        &mut first_break
+                    };
                     self.copy_break(into);
                     folding = true;
                 } else {
@@ -1056,8 +1307,16 @@ impl<'t> Scanner<'t> {
             }
         }
         self.pos += 1;
-        let content = Content { start: copy as u32, end: self.copies.len() as u32, copied: true };
-        Ok(Token { style, content, ..self.token(Kind::Scalar, start) })
+        let content = Content {
+            start: copy as u32,
+            end: self.copies.len() as u32,
+            copied: true,
+        };
+        Ok(Token {
+            style,
+            content,
+            ..self.token(Kind::Scalar, start)
+        })
     }
 
     /// `\` and what follows, in double quotes.
@@ -1102,14 +1361,23 @@ impl<'t> Scanner<'t> {
             let mut code = 0u32;
             for ahead in 0..digits {
                 let Some(digit) = (self.byte(ahead) as char).to_digit(16) else {
-                    return self.error("did not find expected hexdecimal number", start, self.pos + ahead);
+                    return self.error(
+                        "did not find expected hexdecimal number",
+                        start,
+                        self.pos + ahead,
+                    );
                 };
                 code = code << 4 | digit;
             }
             let Some(char) = char::from_u32(code) else {
-                return self.error("found invalid Unicode character escape code", start, self.pos + digits);
+                return self.error(
+                    "found invalid Unicode character escape code",
+                    start,
+                    self.pos + digits,
+                );
             };
-            self.copies.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            self.copies
+                .extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
             self.pos += digits;
         }
         Ok(())
@@ -1125,7 +1393,9 @@ impl<'t> Scanner<'t> {
                     chomp = sign;
                     self.pos += 1;
                 }
-                b'0' if increment == 0 => return self.error_here("found an indentation indicator equal to 0"),
+                b'0' if increment == 0 => {
+                    return self.error_here("found an indentation indicator equal to 0");
+                }
                 digit @ b'1'..=b'9' if increment == 0 => {
                     increment = (digit - b'0') as usize;
                     self.pos += 1;
@@ -1140,7 +1410,11 @@ impl<'t> Scanner<'t> {
             end -= 1;
             end_line = end_line.saturating_sub(1);
         }
-        let mut indent = if increment == 0 { 0 } else { self.indent.max(0) as usize + increment };
+        let mut indent = if increment == 0 {
+            0
+        } else {
+            self.indent.max(0) as usize + increment
+        };
         let copy = self.copies.len();
         let (mut last_break, mut more_breaks) = (Breaks::new(), Breaks::new());
         self.block_breaks(&mut indent, &mut more_breaks)?;
@@ -1171,12 +1445,27 @@ impl<'t> Scanner<'t> {
         if chomp == b'+' {
             self.copies.extend_from_slice(&more_breaks);
         }
-        let content = Content { start: copy as u32, end: self.copies.len() as u32, copied: true };
-        let style = if literal { Style::Literal } else { Style::Folded };
-        Ok(Token { style, end: end as u32, end_line, content, ..self.token(Kind::Scalar, start) })
+        let content = Content {
+            start: copy as u32,
+            end: self.copies.len() as u32,
+            copied: true,
+        };
+        let style = if literal {
+            Style::Literal
+        } else {
+            Style::Folded
+        };
+        Ok(Token {
+            style,
+            end: end as u32,
+            end_line,
+            content,
+            ..self.token(Kind::Scalar, start)
+        })
     }
 
-    /// Goes over indentation and empty lines of a block scalar; finds out its indentation where it is not known (0).
+    /// Goes over indentation and empty lines of a block scalar; finds out its indentation where it
+    /// is not known (0).
     fn block_breaks(&mut self, indent: &mut usize, breaks: &mut Breaks) -> Outcome<()> {
         let mut widest = 0;
         loop {
@@ -1187,7 +1476,8 @@ impl<'t> Scanner<'t> {
             }
             widest = widest.max(column);
             if (*indent == 0 || column < *indent) && self.byte(0) == b'\t' {
-                return self.error_here("found a tab character where an indentation space is expected");
+                return self
+                    .error_here("found a tab character where an indentation space is expected");
             }
             if self.break_at(0) == 0 {
                 break;

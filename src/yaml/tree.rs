@@ -1,7 +1,8 @@
 //! Tokens into one document's tree: YAML's grammar as libyaml has it, with libyaml's complaints.
 //!
-//! The tree is flat: nodes in the order of the text, each collection knowing where its subtree ends. Aliases, tags and scalars are still
-//! unread here; [`super::decode`] does that, since go-yaml also notices all errors of syntax before it reads the first scalar.
+//! The tree is flat: nodes in the order of the text, each collection knowing where its subtree
+//! ends. Aliases, tags and scalars are still unread here; [`super::decode`] does that, since
+//! go-yaml also notices all errors of syntax before it reads the first scalar.
 
 use super::Style;
 use super::scan::{Content, Kind, Mark, Outcome, Scanner, Token, fail, fail_at};
@@ -81,7 +82,8 @@ struct Properties {
     tag: u32,
 }
 
-/// Reads the first document, whose collections may nest `most` deep; `None` where there is none at all.
+/// Reads the first document, whose collections may nest `most` deep; `None` where there is none at
+/// all.
 pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>> {
     let mut parser = Parser {
         nodes: ROOM.take(),
@@ -94,7 +96,9 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
         scanner,
     };
     // Room that is not used is never touched; growing would copy what is there.
-    parser.nodes.reserve(64 + (parser.scanner.length() / 16).min(1 << 16));
+    parser
+        .nodes
+        .reserve(64 + (parser.scanner.length() / 16).min(1 << 16));
     let first = parser.scanner.peek()?;
     match first.kind {
         Kind::StreamEnd => return Ok(None),
@@ -107,7 +111,11 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
             parser.take(start);
             let token = parser.scanner.peek()?;
             match token.kind {
-                Kind::Version | Kind::TagDirective | Kind::DocumentStart | Kind::DocumentEnd | Kind::StreamEnd => parser.empty(token.start.line),
+                Kind::Version
+                | Kind::TagDirective
+                | Kind::DocumentStart
+                | Kind::DocumentEnd
+                | Kind::StreamEnd => parser.empty(token.start.line),
                 _ => parser.node(true, false)?,
             }
         }
@@ -118,12 +126,20 @@ pub(super) fn parse(scanner: &mut Scanner, most: usize) -> Outcome<Option<Tree>>
     }
     // go-yaml looks at the token after the document, and reports what can't be scanned there.
     parser.scanner.peek()?;
-    Ok(Some(Tree { nodes: parser.nodes, tags: parser.tags }))
+    Ok(Some(Tree {
+        nodes: parser.nodes,
+        tags: parser.tags,
+    }))
 }
 
 /// A parser's error: go-yaml names the token's line counted from 0, and none for the first.
 fn parse_error<T>(problem: &str, token: Token) -> Outcome<T> {
-    fail(token.start.line, problem, token.start.pos as usize, token.end.max(token.start.pos) as usize)
+    fail(
+        token.start.line,
+        problem,
+        token.start.pos as usize,
+        token.end.max(token.start.pos) as usize,
+    )
 }
 
 impl Parser<'_, '_> {
@@ -137,8 +153,12 @@ impl Parser<'_, '_> {
         loop {
             let token = self.scanner.peek()?;
             match token.kind {
-                Kind::Version if version => return parse_error("found duplicate %YAML directive", token),
-                Kind::Version if token.extra != 101 => return parse_error("found incompatible YAML document", token),
+                Kind::Version if version => {
+                    return parse_error("found duplicate %YAML directive", token);
+                }
+                Kind::Version if token.extra != 101 => {
+                    return parse_error("found incompatible YAML document", token);
+                }
                 Kind::Version => version = true,
                 Kind::TagDirective => {
                     let (handle, prefix) = self.scanner.tags[token.extra as usize].clone();
@@ -157,16 +177,23 @@ impl Parser<'_, '_> {
 
     fn default_handles(&mut self) {
         // Looked up from the front: a directive for the same handle comes first.
-        self.handles.push((Cow::Borrowed(b"!"), Cow::Borrowed(b"!")));
-        self.handles.push((Cow::Borrowed(b"!!"), Cow::Borrowed(b"tag:yaml.org,2002:")));
+        self.handles
+            .push((Cow::Borrowed(b"!"), Cow::Borrowed(b"!")));
+        self.handles
+            .push((Cow::Borrowed(b"!!"), Cow::Borrowed(b"tag:yaml.org,2002:")));
     }
 
     fn push(&mut self, raw: Raw, properties: Properties) -> usize {
         let index = self.nodes.len();
         if let Some(anchor) = properties.anchor {
-            self.anchors.insert(self.scanner.bytes(anchor).to_vec(), index as u32);
+            self.anchors
+                .insert(self.scanner.bytes(anchor).to_vec(), index as u32);
         }
-        self.nodes.push(Raw { next: index as u32 + 1, tag: properties.tag, ..raw });
+        self.nodes.push(Raw {
+            next: index as u32 + 1,
+            tag: properties.tag,
+            ..raw
+        });
         index
     }
 
@@ -177,29 +204,47 @@ impl Parser<'_, '_> {
 
     fn empty_with(&mut self, line: u32, properties: Properties) {
         let at = self.last_end;
-        let raw = Raw { shape: Shape::Scalar, style: Style::Plain, start: at, end: at, line, next: 0, content: Content::default(), tag: 0 };
+        let raw = Raw {
+            shape: Shape::Scalar,
+            style: Style::Plain,
+            start: at,
+            end: at,
+            line,
+            next: 0,
+            content: Content::default(),
+            tag: 0,
+        };
         self.push(raw, properties);
     }
 
-    /// One node; `block` where collections by indentation may stand, `indentless` where a sequence may stand at its key's column.
+    /// One node; `block` where collections by indentation may stand, `indentless` where a sequence
+    /// may stand at its key's column.
     fn node(&mut self, block: bool, indentless: bool) -> Outcome<()> {
         let mut token = self.scanner.peek()?;
         let first = token.start;
         if token.kind == Kind::Alias {
             let name = self.scanner.bytes(token.content);
             let Some(&target) = self.anchors.get(name) else {
-                let problem = format!("unknown anchor '{}' referenced", String::from_utf8_lossy(name));
+                let problem = format!(
+                    "unknown anchor '{}' referenced",
+                    String::from_utf8_lossy(name)
+                );
                 return fail(0, problem, first.pos as usize, token.end as usize);
             };
             self.take(token);
-            self.push(leaf(token, Shape::Alias(target), first.line), Properties::default());
+            self.push(
+                leaf(token, Shape::Alias(target), first.line),
+                Properties::default(),
+            );
             return Ok(());
         }
         let mut properties = Properties::default();
         let mut tag = None;
         for _ in 0..2 {
             match token.kind {
-                Kind::Anchor if properties.anchor.is_none() => properties.anchor = Some(token.content),
+                Kind::Anchor if properties.anchor.is_none() => {
+                    properties.anchor = Some(token.content)
+                }
                 Kind::Tag if tag.is_none() => tag = Some(token),
                 _ => break,
             }
@@ -210,7 +255,9 @@ impl Parser<'_, '_> {
             properties.tag = self.resolve_tag(tag, first)?;
         }
         match token.kind {
-            Kind::BlockEntry if indentless => self.nested(|p| p.indentless_sequence(first, properties), token),
+            Kind::BlockEntry if indentless => {
+                self.nested(|p| p.indentless_sequence(first, properties), token)
+            }
             Kind::Scalar => {
                 self.take(token);
                 self.push(leaf(token, Shape::Scalar, first.line), properties);
@@ -218,8 +265,12 @@ impl Parser<'_, '_> {
             }
             Kind::FlowSequenceStart => self.nested(|p| p.flow_sequence(first, properties), token),
             Kind::FlowMappingStart => self.nested(|p| p.flow_mapping(first, properties), token),
-            Kind::BlockSequenceStart if block => self.nested(|p| p.block_sequence(first, properties), token),
-            Kind::BlockMappingStart if block => self.nested(|p| p.block_mapping(first, properties), token),
+            Kind::BlockSequenceStart if block => {
+                self.nested(|p| p.block_sequence(first, properties), token)
+            }
+            Kind::BlockMappingStart if block => {
+                self.nested(|p| p.block_mapping(first, properties), token)
+            }
             _ if properties.anchor.is_some() || properties.tag > 0 => {
                 self.empty_with(first.line, properties);
                 Ok(())
@@ -231,7 +282,13 @@ impl Parser<'_, '_> {
     fn nested(&mut self, read: impl FnOnce(&mut Self) -> Outcome<()>, at: Token) -> Outcome<()> {
         if self.depth >= self.most {
             let problem = format_args!("exceeded max depth of {}", self.most);
-            return fail_at(Limit::YamlDepth, at.start.line + 1, problem, at.start.pos as usize, at.end as usize);
+            return fail_at(
+                Limit::YamlDepth,
+                at.start.line + 1,
+                problem,
+                at.start.pos as usize,
+                at.end as usize,
+            );
         }
         self.depth += 1;
         let done = read(self);
@@ -245,11 +302,28 @@ impl Parser<'_, '_> {
         let full = if handle.is_empty() {
             suffix.clone()
         } else {
-            let prefix = self.handles.iter().find(|known| known.0 == *handle).map(|known| &known.1[..]);
-            let full = [prefix.unwrap_or_default(), if prefix.is_some() { suffix } else { b"" }].concat();
+            let prefix = self
+                .handles
+                .iter()
+                .find(|known| known.0 == *handle)
+                .map(|known| &known.1[..]);
+            let full = [
+                prefix.unwrap_or_default(),
+                if prefix.is_some() { suffix } else { b"" },
+            ]
+            .concat();
             if full.is_empty() {
-                let line = if token.start.line > 0 { token.start.line } else { first.line };
-                return fail(line, "found undefined tag handle", token.start.pos as usize, token.end as usize);
+                let line = if token.start.line > 0 {
+                    token.start.line
+                } else {
+                    first.line
+                };
+                return fail(
+                    line,
+                    "found undefined tag handle",
+                    token.start.pos as usize,
+                    token.end as usize,
+                );
             }
             full
         };
@@ -260,8 +334,27 @@ impl Parser<'_, '_> {
         Ok(self.tags.len() as u32)
     }
 
-    fn open(&mut self, shape: Shape, style: Style, start: u32, line: u32, properties: Properties) -> usize {
-        self.push(Raw { shape, style, start, end: start, line, next: 0, content: Content::default(), tag: 0 }, properties)
+    fn open(
+        &mut self,
+        shape: Shape,
+        style: Style,
+        start: u32,
+        line: u32,
+        properties: Properties,
+    ) -> usize {
+        self.push(
+            Raw {
+                shape,
+                style,
+                start,
+                end: start,
+                line,
+                next: 0,
+                content: Content::default(),
+                tag: 0,
+            },
+            properties,
+        )
     }
 
     fn close(&mut self, index: usize) {
@@ -274,7 +367,13 @@ impl Parser<'_, '_> {
     fn block_sequence(&mut self, first: Mark, properties: Properties) -> Outcome<()> {
         let start = self.scanner.peek()?;
         self.scanner.take();
-        let index = self.open(Shape::Sequence, Style::Block, start.start.pos, first.line, properties);
+        let index = self.open(
+            Shape::Sequence,
+            Style::Block,
+            start.start.pos,
+            first.line,
+            properties,
+        );
         loop {
             let token = self.scanner.peek()?;
             match token.kind {
@@ -297,7 +396,13 @@ impl Parser<'_, '_> {
 
     fn indentless_sequence(&mut self, first: Mark, properties: Properties) -> Outcome<()> {
         let start = self.scanner.peek()?;
-        let index = self.open(Shape::Sequence, Style::Block, start.start.pos, first.line, properties);
+        let index = self.open(
+            Shape::Sequence,
+            Style::Block,
+            start.start.pos,
+            first.line,
+            properties,
+        );
         loop {
             let token = self.scanner.peek()?;
             if token.kind != Kind::BlockEntry {
@@ -306,7 +411,9 @@ impl Parser<'_, '_> {
             }
             self.take(token);
             match self.scanner.peek()?.kind {
-                Kind::BlockEntry | Kind::Key | Kind::Value | Kind::BlockEnd => self.empty(token.end_line),
+                Kind::BlockEntry | Kind::Key | Kind::Value | Kind::BlockEnd => {
+                    self.empty(token.end_line)
+                }
                 _ => self.node(true, false)?,
             }
         }
@@ -315,7 +422,13 @@ impl Parser<'_, '_> {
     fn block_mapping(&mut self, first: Mark, properties: Properties) -> Outcome<()> {
         let start = self.scanner.peek()?;
         self.scanner.take();
-        let index = self.open(Shape::Mapping, Style::Block, start.start.pos, first.line, properties);
+        let index = self.open(
+            Shape::Mapping,
+            Style::Block,
+            start.start.pos,
+            first.line,
+            properties,
+        );
         loop {
             let token = self.scanner.peek()?;
             match token.kind {
@@ -367,7 +480,13 @@ impl Parser<'_, '_> {
     fn flow_sequence(&mut self, first_mark: Mark, properties: Properties) -> Outcome<()> {
         let start = self.scanner.peek()?;
         self.take(start);
-        let index = self.open(Shape::Sequence, Style::Flow, start.start.pos, first_mark.line, properties);
+        let index = self.open(
+            Shape::Sequence,
+            Style::Flow,
+            start.start.pos,
+            first_mark.line,
+            properties,
+        );
         let mut first = true;
         loop {
             let mut token = self.scanner.peek()?;
@@ -390,7 +509,13 @@ impl Parser<'_, '_> {
     /// `[a: b]`: a mapping of one entry.
     fn single_pair(&mut self, key: Token) -> Outcome<()> {
         self.take(key);
-        let index = self.open(Shape::Mapping, Style::Flow, key.start.pos, key.start.line, Properties::default());
+        let index = self.open(
+            Shape::Mapping,
+            Style::Flow,
+            key.start.pos,
+            key.start.line,
+            Properties::default(),
+        );
         let token = self.scanner.peek()?;
         match token.kind {
             Kind::Value | Kind::FlowEntry | Kind::FlowSequenceEnd => {
@@ -422,7 +547,13 @@ impl Parser<'_, '_> {
     fn flow_mapping(&mut self, first_mark: Mark, properties: Properties) -> Outcome<()> {
         let start = self.scanner.peek()?;
         self.take(start);
-        let index = self.open(Shape::Mapping, Style::Flow, start.start.pos, first_mark.line, properties);
+        let index = self.open(
+            Shape::Mapping,
+            Style::Flow,
+            start.start.pos,
+            first_mark.line,
+            properties,
+        );
         let mut first = true;
         loop {
             let mut token = self.scanner.peek()?;
@@ -440,7 +571,9 @@ impl Parser<'_, '_> {
                     self.take(token);
                     token = self.scanner.peek()?;
                     match token.kind {
-                        Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd => self.empty(token.start.line),
+                        Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd => {
+                            self.empty(token.start.line)
+                        }
                         _ => self.node(false, false)?,
                     }
                     self.flow_value(Kind::FlowMappingEnd)?;
@@ -457,5 +590,14 @@ impl Parser<'_, '_> {
 
 fn leaf(token: Token, shape: Shape, line: u32) -> Raw {
     let (start, end) = (token.start.pos, token.end);
-    Raw { shape, style: token.style, start, end, line, next: 0, content: token.content, tag: 0 }
+    Raw {
+        shape,
+        style: token.style,
+        start,
+        end,
+        line,
+        next: 0,
+        content: token.content,
+        tag: 0,
+    }
 }

@@ -5,7 +5,11 @@ use crate::broken::thebot_lint;
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = thebot_lint().args(arguments).output().expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+    (
+        output.status.code().expect("a code"),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn out(arguments: &[&str]) -> String {
@@ -18,7 +22,10 @@ fn out(arguments: &[&str]) -> String {
 fn the_chart_lints_clean_in_all_environments() {
     let (code, out, err) = run(&["charts/thebot"]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("1 chart, 4 environments (default, dev, staging, prod)"), "{out}");
+    assert!(
+        out.contains("1 chart, 4 environments (default, dev, staging, prod)"),
+        "{out}"
+    );
     assert!(out.contains("Kubernetes 1.20 to 1.37"), "{out}");
 }
 
@@ -27,24 +34,53 @@ fn the_chart_lints_clean_in_all_environments() {
 fn template_writes_helms_bytes_for_the_chart() {
     for environment in ["default", "dev", "staging", "prod"] {
         let file = format!("charts/thebot/values-{environment}.yaml");
-        let mut arguments = vec!["template", "thebot", "charts/thebot", "--namespace", "thebot", "--kube-version", "v1.37.0"];
+        let mut arguments = vec![
+            "template",
+            "thebot",
+            "charts/thebot",
+            "--namespace",
+            "thebot",
+            "--kube-version",
+            "v1.37.0",
+        ];
         if environment != "default" {
             arguments.extend(["-f", &file]);
         }
-        let golden = std::fs::read_to_string(format!("fixtures/render/thebot/{environment}.yaml")).expect("the golden");
-        assert!(out(&arguments) == golden, "{environment} differs from Helm's output");
+        let golden = std::fs::read_to_string(format!("fixtures/render/thebot/{environment}.yaml"))
+            .expect("the golden");
+        assert!(
+            out(&arguments) == golden,
+            "{environment} differs from Helm's output"
+        );
     }
 }
 
 #[test]
 fn why_tells_value_template_line_and_what_was_overridden() {
-    let told = out(&["why", "charts/thebot", "StatefulSet/thebot-postgresql", "spec.template.spec.containers[0].resources.requests.memory"]);
+    let told = out(&[
+        "why",
+        "charts/thebot",
+        "StatefulSet/thebot-postgresql",
+        "spec.template.spec.containers[0].resources.requests.memory",
+    ]);
     let prod = told.split("prod: ").nth(1).expect("prod");
     assert!(prod.contains("is 2Gi\n"), "{prod}");
-    assert!(prod.contains("written at charts/thebot/templates/postgresql-statefulset.yaml:"), "{prod}");
-    assert!(prod.contains("set at charts/thebot/values-prod.yaml:"), "{prod}");
-    assert!(prod.contains("instead of charts/thebot/values.yaml:"), "{prod}");
-    assert!(prod.contains("because `.Values.postgresql.enabled` is true"), "{prod}");
+    assert!(
+        prod.contains("written at charts/thebot/templates/postgresql-statefulset.yaml:"),
+        "{prod}"
+    );
+    assert!(
+        prod.contains("set at charts/thebot/values-prod.yaml:"),
+        "{prod}"
+    );
+    assert!(
+        prod.contains("instead of charts/thebot/values.yaml:"),
+        "{prod}"
+    );
+    assert!(
+        prod.contains("because `.Values.postgresql.enabled` is true"),
+        "{prod}"
+    );
 }
 
 #[test]
@@ -56,92 +92,198 @@ fn why_of_a_line_names_the_fields_that_it_reaches() {
         .expect("environment")
         + 1;
     let told = out(&["why", "charts/thebot", &format!("values-prod.yaml:{line}")]);
-    assert!(told.contains("prod: ConfigMap/thebot-config data.ENVIRONMENT is \"production\""), "{told}");
+    assert!(
+        told.contains("prod: ConfigMap/thebot-config data.ENVIRONMENT is \"production\""),
+        "{told}"
+    );
     let (code, _, err) = run(&["why", "charts/thebot", "Deployment/thebot-backent", "spec"]);
     assert_eq!(code, 2);
-    assert!(err.contains("did you mean Deployment/thebot-backend?"), "{err}");
+    assert!(
+        err.contains("did you mean Deployment/thebot-backend?"),
+        "{err}"
+    );
 }
 
 #[test]
 fn diff_tells_changes_with_their_cause() {
     let told = out(&["diff", "charts/thebot", "--from", "staging", "--to", "prod"]);
-    let changed = told.split("    data.ENVIRONMENT\n").nth(1).expect("the change");
-    let mut lines = changed.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
-    assert!(lines.next().is_some_and(|l| l[..2] == ["-", "\"staging\""] && l[2].starts_with("values-staging.yaml:")), "{changed}");
-    assert!(lines.next().is_some_and(|l| l[..2] == ["+", "\"production\""] && l[2].starts_with("values-prod.yaml:")), "{changed}");
-    assert_eq!(out(&["diff", "charts/thebot", "--from", "prod", "--to", "prod"]), "prod and prod deploy the same.\n");
+    let changed = told
+        .split("    data.ENVIRONMENT\n")
+        .nth(1)
+        .expect("the change");
+    let mut lines = changed
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>());
+    assert!(
+        lines.next().is_some_and(
+            |l| l[..2] == ["-", "\"staging\""] && l[2].starts_with("values-staging.yaml:")
+        ),
+        "{changed}"
+    );
+    assert!(
+        lines.next().is_some_and(
+            |l| l[..2] == ["+", "\"production\""] && l[2].starts_with("values-prod.yaml:")
+        ),
+        "{changed}"
+    );
+    assert_eq!(
+        out(&["diff", "charts/thebot", "--from", "prod", "--to", "prod"]),
+        "prod and prod deploy the same.\n"
+    );
 }
 
 #[test]
 fn environments_puts_facts_side_by_side() {
     let told = out(&["environments", "charts/thebot"]);
-    let row = told.lines().find(|l| l.contains("autoscaling")).expect("the backend's HPA");
+    let row = told
+        .lines()
+        .find(|l| l.contains("autoscaling"))
+        .expect("the backend's HPA");
     assert!(row.contains("2 to 4") && row.contains("3 to 10"), "{row}");
-    let json: serde_json::Value = serde_json::from_str(&out(&["environments", "charts/thebot", "--format", "json"])).expect("JSON");
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&["environments", "charts/thebot", "--format", "json"]))
+            .expect("JSON");
     assert!(json.as_array().is_some_and(|rows| {
-        rows.iter().any(|r| r["fact"] == "storage class of data" || r["fact"].as_str().is_some_and(|f| f.starts_with("storage class")))
+        rows.iter().any(|r| {
+            r["fact"] == "storage class of data"
+                || r["fact"]
+                    .as_str()
+                    .is_some_and(|f| f.starts_with("storage class"))
+        })
     }));
 }
 
 /// Runs with a terminal's width, and gives the lines.
 fn lines_in(columns: &str, arguments: &[&str]) -> Vec<String> {
-    let output = thebot_lint().env("COLUMNS", columns).args(arguments).output().expect("runs");
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8").lines().map(String::from).collect()
+    let output = thebot_lint()
+        .env("COLUMNS", columns)
+        .args(arguments)
+        .output()
+        .expect("runs");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("UTF-8")
+        .lines()
+        .map(String::from)
+        .collect()
 }
 
 #[test]
 fn environments_fits_into_the_terminal() {
-    for arguments in [&["environments", "charts/thebot"][..], &["environments", "charts/thebot", "--places", "--differences"]] {
+    for arguments in [
+        &["environments", "charts/thebot"][..],
+        &["environments", "charts/thebot", "--places", "--differences"],
+    ] {
         for columns in [60, 80] {
             let lines = lines_in(&columns.to_string(), arguments);
-            let widest = lines.iter().max_by_key(|l| l.chars().count()).expect("lines");
+            let widest = lines
+                .iter()
+                .max_by_key(|l| l.chars().count())
+                .expect("lines");
             assert!(widest.chars().count() <= columns, "{columns}: {widest}");
         }
     }
     let told = lines_in("80", &["environments", "charts/thebot", "--places"]).join("\n");
-    let autoscaling = told.split("* autoscaling\n").nth(1).expect("the backend's").lines().take(3).collect::<Vec<_>>();
-    assert!(autoscaling[0].contains("default, dev  -"), "{autoscaling:?}");
-    assert!(autoscaling[1].contains("staging       2 to 4 (values-staging.yaml:"), "{autoscaling:?}");
-    assert!(autoscaling[2].contains("prod          3 to 10 (values-prod.yaml:"), "{autoscaling:?}");
+    let autoscaling = told
+        .split("* autoscaling\n")
+        .nth(1)
+        .expect("the backend's")
+        .lines()
+        .take(3)
+        .collect::<Vec<_>>();
+    assert!(
+        autoscaling[0].contains("default, dev  -"),
+        "{autoscaling:?}"
+    );
+    assert!(
+        autoscaling[1].contains("staging       2 to 4 (values-staging.yaml:"),
+        "{autoscaling:?}"
+    );
+    assert!(
+        autoscaling[2].contains("prod          3 to 10 (values-prod.yaml:"),
+        "{autoscaling:?}"
+    );
     let same = lines_in("80", &["environments", "charts/thebot", "--differences"]).join("\n");
-    assert!(!same.contains("image of backend") && same.contains("limits of backend"), "{same}");
+    assert!(
+        !same.contains("image of backend") && same.contains("limits of backend"),
+        "{same}"
+    );
 }
 
 /// Each cell of the matrix names a line that holds its value.
 #[test]
 fn cells_of_the_matrix_name_their_lines() {
-    let rows: serde_json::Value = serde_json::from_str(&out(&["environments", "charts/thebot", "--format", "json"])).expect("JSON");
+    let rows: serde_json::Value =
+        serde_json::from_str(&out(&["environments", "charts/thebot", "--format", "json"]))
+            .expect("JSON");
     let of = |fact: &str| {
-        let row = rows.as_array().expect("rows").iter().find(|r| r["object"] == "Deployment/thebot-backend" && r["fact"] == fact);
+        let row = rows
+            .as_array()
+            .expect("rows")
+            .iter()
+            .find(|r| r["object"] == "Deployment/thebot-backend" && r["fact"] == fact);
         row.unwrap_or_else(|| panic!("{fact} is missing")).clone()
     };
     let row = of("limits of backend");
     assert_eq!(row["differs"], true);
     for (environment, memory) in [("default", "512Mi"), ("staging", "1Gi"), ("prod", "1Gi")] {
         let cell = &row["environments"][environment];
-        assert!(cell["value"].as_str().is_some_and(|v| v.contains(memory)), "{cell}");
-        let text = std::fs::read_to_string(cell["file"].as_str().expect("a file")).expect("the file");
-        let line = text.lines().nth(cell["line"].as_u64().expect("a line") as usize - 1).expect("the line");
+        assert!(
+            cell["value"].as_str().is_some_and(|v| v.contains(memory)),
+            "{cell}"
+        );
+        let text =
+            std::fs::read_to_string(cell["file"].as_str().expect("a file")).expect("the file");
+        let line = text
+            .lines()
+            .nth(cell["line"].as_u64().expect("a line") as usize - 1)
+            .expect("the line");
         assert!(line.contains("limits") || line.contains("cpu"), "{line}");
     }
-    assert!(of("replicas")["environments"]["prod"].is_null(), "the autoscaler decides");
-    assert_eq!(of("autoscaling")["environments"]["prod"]["value"], "3 to 10");
+    assert!(
+        of("replicas")["environments"]["prod"].is_null(),
+        "the autoscaler decides"
+    );
+    assert_eq!(
+        of("autoscaling")["environments"]["prod"]["value"],
+        "3 to 10"
+    );
     let markdown = out(&["environments", "charts/thebot", "--format", "markdown"]);
     let bars: Vec<usize> = markdown.lines().map(|l| l.matches('|').count()).collect();
-    assert!(bars.len() > 10 && bars.iter().all(|n| *n == 7), "{markdown}");
+    assert!(
+        bars.len() > 10 && bars.iter().all(|n| *n == 7),
+        "{markdown}"
+    );
     assert!(markdown.contains("**3 to 10**"), "{markdown}");
 }
 
 fn git(folder: &std::path::Path, arguments: &[&str]) {
     let output = std::process::Command::new("git")
         .current_dir(folder)
-        .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"])
+        .args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "-c",
+            "init.defaultBranch=main",
+            "-c",
+            "commit.gpgsign=false",
+        ])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .output()
         .expect("git runs");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -151,8 +293,11 @@ fn diff_tells_what_changed_since_a_commit() {
     let write = |name: &str, text: &str| {
         crate::write(at, name, text);
     };
-    let template =
-        |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}-a}}\ndata: {{a: {{{{ .Values.a }}}}}}\n");
+    let template = |kind: &str| {
+        format!(
+            "apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}-a}}\ndata: {{a: {{{{ .Values.a }}}}}}\n"
+        )
+    };
     // The values lie beside the configuration, outside of the chart's folder.
     write(
         ".thebot-lint.yaml",
@@ -160,7 +305,10 @@ fn diff_tells_what_changed_since_a_commit() {
     );
     write("deploy/dev.yaml", "a: dev\n");
     write("deploy/prod.yaml", "# none\n");
-    write("charts/web x/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n");
+    write(
+        "charts/web x/Chart.yaml",
+        "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    );
     write("charts/web x/values.yaml", "a: one\n");
     // Attributes are for archives of releases.
     write(".gitattributes", "*.yaml export-ignore\n");
@@ -173,11 +321,25 @@ fn diff_tells_what_changed_since_a_commit() {
     write("charts/web x/values.yaml", "\na: two\n");
     write("deploy/dev.yaml", "\n\na: devel\n");
     std::fs::remove_file(at.join("charts/web x/templates/old.yaml")).expect("removed");
-    write("charts/web x/templates/new.yaml", &format!("{{{{ if eq .Values.a \"two\" }}}}\n{}{{{{ end }}}}\n", template("New")));
+    write(
+        "charts/web x/templates/new.yaml",
+        &format!(
+            "{{{{ if eq .Values.a \"two\" }}}}\n{}{{{{ end }}}}\n",
+            template("New")
+        ),
+    );
     let run = |arguments: &[&str]| {
-        let output = thebot_lint().current_dir(at).args(arguments).output().expect("runs");
+        let output = thebot_lint()
+            .current_dir(at)
+            .args(arguments)
+            .output()
+            .expect("runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     };
     let (code, json, err) = run(&["diff", "charts/web x", "--base", "v1", "--format", "json"]);
     assert_eq!(code, Some(0), "{err}");
@@ -189,11 +351,27 @@ fn diff_tells_what_changed_since_a_commit() {
         .map(|c| {
             let fields = c["fields"].as_array().expect("fields").iter().map(|f| {
                 let side = |side: &serde_json::Value| {
-                    format!("{}@{}:{}", side["value"].as_str().unwrap_or("-"), side["file"].as_str().unwrap_or("-"), side["line"])
+                    format!(
+                        "{}@{}:{}",
+                        side["value"].as_str().unwrap_or("-"),
+                        side["file"].as_str().unwrap_or("-"),
+                        side["line"]
+                    )
                 };
-                format!(" {}: {} {}", f["path"].as_str().unwrap_or(""), side(&f["from"]), side(&f["to"]))
+                format!(
+                    " {}: {} {}",
+                    f["path"].as_str().unwrap_or(""),
+                    side(&f["from"]),
+                    side(&f["to"])
+                )
             });
-            format!("{} {} {}{}", c["change"], c["object"], c["environments"], fields.collect::<String>())
+            format!(
+                "{} {} {}{}",
+                c["change"],
+                c["object"],
+                c["environments"],
+                fields.collect::<String>()
+            )
         })
         .collect();
     assert_eq!(
@@ -206,16 +384,40 @@ fn diff_tells_what_changed_since_a_commit() {
             "\"removed\" \"Old/release-name-a\" [\"dev\"]",
         ]
     );
-    let (_, human, _) = run(&["diff", "charts/web x", "--base", "v1", "--environment", "prod"]);
-    assert!(human.contains("because `eq .Values.a \"two\"` is true (charts/web x/values.yaml:2)"), "{human}");
+    let (_, human, _) = run(&[
+        "diff",
+        "charts/web x",
+        "--base",
+        "v1",
+        "--environment",
+        "prod",
+    ]);
+    assert!(
+        human.contains("because `eq .Values.a \"two\"` is true (charts/web x/values.yaml:2)"),
+        "{human}"
+    );
     assert!(!human.contains("devel"), "{human}");
-    for (base, wanted) in
-        [("nonsense", "no commit, branch or tag"), ("--help", "no commit, branch or tag"), ("v1:charts", "no commit, branch or tag")]
-    {
+    for (base, wanted) in [
+        ("nonsense", "no commit, branch or tag"),
+        ("--help", "no commit, branch or tag"),
+        ("v1:charts", "no commit, branch or tag"),
+    ] {
         let (code, _, err) = run(&["diff", "charts/web x", &format!("--base={base}")]);
-        assert!(code == Some(2) && err.contains(wanted), "{base}: {code:?} {err}");
+        assert!(
+            code == Some(2) && err.contains(wanted),
+            "{base}: {code:?} {err}"
+        );
     }
-    let (_, same, _) = run(&["diff", "charts/web x", "--base", "HEAD", "--environment", "prod", "--format", "markdown"]);
+    let (_, same, _) = run(&[
+        "diff",
+        "charts/web x",
+        "--base",
+        "HEAD",
+        "--environment",
+        "prod",
+        "--format",
+        "markdown",
+    ]);
     assert!(same.contains("### ConfigMap/r-a in prod\n\n| field | HEAD | the working tree |\n|---|---|---|\n| data.a | one (HEAD:charts/web x/values.yaml:1) | two (charts/web x/values.yaml:2) |"), "{same}");
 }
 
@@ -225,7 +427,10 @@ fn diff_tells_once_what_changes_everywhere_and_by_name_what_is_inserted() {
     std::fs::create_dir(folder.path().join("templates")).expect("a folder");
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME, labels: {stage: {{ .Values.stage }}}}\ndata:\n  text: |\n    one\n    {{ .Values.stage }}\n    three\n---\n";
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n    - name: a\n      image: b\n      env:\n        {{- if .Values.extra }}\n        - {name: EXTRA, value: x}\n        {{- end }}\n        - {name: LAST, value: y}\n";
-    let objects: String = ["a", "b", "c", "d"].iter().map(|name| object.replace("NAME", name)).collect();
+    let objects: String = ["a", "b", "c", "d"]
+        .iter()
+        .map(|name| object.replace("NAME", name))
+        .collect();
     for (name, text) in [
         ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n"),
         ("values.yaml", "stage: none\nextra: false\n"),
@@ -235,30 +440,73 @@ fn diff_tells_once_what_changes_everywhere_and_by_name_what_is_inserted() {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
     let path = folder.path().to_str().expect("UTF-8");
-    let text = out(&["diff", path, "--from", "default", "--to", "prod", "--no-config"]);
+    let text = out(&[
+        "diff",
+        path,
+        "--from",
+        "default",
+        "--to",
+        "prod",
+        "--no-config",
+    ]);
     assert!(text.contains("metadata.labels.stage (in 4 objects)\n      - none  values.yaml:1\n      + prod  values-prod.yaml:1\n"), "{text}");
     assert!(text.contains("data.text (in 4 objects)\n      - none  values.yaml:1\n      + prod  values-prod.yaml:1\n"), "{text}");
-    assert!(text.contains("~ Pod/p\n    spec.containers[a].env[EXTRA].value\n      + x  templates/c.yaml:"), "{text}");
-    assert!(text.contains("because `.Values.extra` is true (values-prod.yaml:2)"), "{text}");
-    assert!(!text.contains("LAST") && !text.contains("ConfigMap/"), "{text}");
-    let colour = out(&["diff", path, "--from", "default", "--to", "prod", "--no-config", "--color", "always"]);
-    assert!(colour.contains("\u{1b}[31m- none\u{1b}[0m") && colour.contains("\u{1b}[32m+ prod\u{1b}[0m"), "{colour:?}");
+    assert!(
+        text.contains(
+            "~ Pod/p\n    spec.containers[a].env[EXTRA].value\n      + x  templates/c.yaml:"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("because `.Values.extra` is true (values-prod.yaml:2)"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("LAST") && !text.contains("ConfigMap/"),
+        "{text}"
+    );
+    let colour = out(&[
+        "diff",
+        path,
+        "--from",
+        "default",
+        "--to",
+        "prod",
+        "--no-config",
+        "--color",
+        "always",
+    ]);
+    assert!(
+        colour.contains("\u{1b}[31m- none\u{1b}[0m")
+            && colour.contains("\u{1b}[32m+ prod\u{1b}[0m"),
+        "{colour:?}"
+    );
 }
 
 #[test]
 fn colours_are_as_the_environment_wants_them() {
     let coloured = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = thebot_lint();
-        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").args(["fixtures/broken/wrong-replicas", "--fail-on", "never"]).args(arguments);
+        command
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .args(["fixtures/broken/wrong-replicas", "--fail-on", "never"])
+            .args(arguments);
         command.envs(variables.iter().copied());
         let text = String::from_utf8(command.output().expect("runs").stdout).expect("UTF-8");
-        assert!(!text.contains("\u{1b}]8"), "a link where there is no terminal");
+        assert!(
+            !text.contains("\u{1b}]8"),
+            "a link where there is no terminal"
+        );
         text.contains("\u{1b}[")
     };
     assert!(!coloured(&[], &[]));
     assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured(&[], &[("CLICOLOR_FORCE", "0")]));
-    assert!(!coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!coloured(
+        &[],
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]
+    ));
     assert!(coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "")]));
     assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]));
     assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
@@ -268,63 +516,129 @@ fn colours_are_as_the_environment_wants_them() {
 fn the_human_report_keeps_to_its_columns() {
     for columns in [40, 60, 80] {
         let lines = {
-            let output = thebot_lint().env("COLUMNS", columns.to_string()).args(["fixtures/broken/wrong-replicas", "--fail-on", "never"]).output();
+            let output = thebot_lint()
+                .env("COLUMNS", columns.to_string())
+                .args(["fixtures/broken/wrong-replicas", "--fail-on", "never"])
+                .output();
             String::from_utf8(output.expect("runs").stdout).expect("UTF-8")
         };
         // A file's name and a line of a chart are as long as they are.
-        let ours = lines.lines().filter(|l| !l.contains("fixtures/") && !l.contains(" │ ") && !l.contains(" · "));
+        let ours = lines
+            .lines()
+            .filter(|l| !l.contains("fixtures/") && !l.contains(" │ ") && !l.contains(" · "));
         for line in ours {
             assert!(line.chars().count() <= columns, "{columns}: {line}");
         }
     }
-    let quiet = out(&["fixtures/broken/wrong-replicas", "--fail-on", "never", "--quiet"]);
-    assert!(quiet.contains("replicas-per-environment") && !quiet.contains(" ms"), "{quiet}");
+    let quiet = out(&[
+        "fixtures/broken/wrong-replicas",
+        "--fail-on",
+        "never",
+        "--quiet",
+    ]);
+    assert!(
+        quiet.contains("replicas-per-environment") && !quiet.contains(" ms"),
+        "{quiet}"
+    );
     let (_, told, _) = run(&["fixtures/broken/wrong-replicas"]);
-    assert!(told.lines().last().is_some_and(|l| l.ends_with(" ms")), "{told}");
+    assert!(
+        told.lines().last().is_some_and(|l| l.ends_with(" ms")),
+        "{told}"
+    );
 }
 
 #[test]
 fn several_reports_at_once_are_all_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let outputs: Vec<String> =
-        ["sarif", "html", "json", "junit", "gitlab", "github", "concise", "human"].iter().map(|f| format!("{f}={}", file(f))).collect();
+    let outputs: Vec<String> = [
+        "sarif", "html", "json", "junit", "gitlab", "github", "concise", "human",
+    ]
+    .iter()
+    .map(|f| format!("{f}={}", file(f)))
+    .collect();
     let mut arguments = vec!["fixtures/broken/wrong-replicas", "--format", "concise"];
-    outputs.iter().for_each(|o| arguments.extend(["--output", o]));
+    outputs
+        .iter()
+        .for_each(|o| arguments.extend(["--output", o]));
     let (code, told, err) = run(&arguments);
     assert_eq!(code, 1, "{err}");
     assert_eq!(told.lines().count(), 1, "{told}");
-    for format in ["sarif", "html", "json", "junit", "gitlab", "github", "concise", "human"] {
+    for format in [
+        "sarif", "html", "json", "junit", "gitlab", "github", "concise", "human",
+    ] {
         let text = std::fs::read_to_string(file(format)).expect("the report");
-        assert!(text.contains("replicas-per-environment"), "{format}: {text}");
+        assert!(
+            text.contains("replicas-per-environment"),
+            "{format}: {text}"
+        );
     }
-    assert!(std::fs::read_to_string(file("html")).expect("the page").contains("<h2 id=\"environments\">"));
+    assert!(
+        std::fs::read_to_string(file("html"))
+            .expect("the page")
+            .contains("<h2 id=\"environments\">")
+    );
     let (code, _, err) = run(&["fixtures/broken/wrong-replicas", "--output", "sarif"]);
     assert!(code == 2 && err.contains("FORMAT=FILE"), "{err}");
-    let (code, _, err) = run(&["fixtures/broken/wrong-replicas", "--output", "html=no/such/folder/x.html"]);
-    assert!(code == 2 && err.contains("cannot write no/such/folder/x.html"), "{err}");
+    let (code, _, err) = run(&[
+        "fixtures/broken/wrong-replicas",
+        "--output",
+        "html=no/such/folder/x.html",
+    ]);
+    assert!(
+        code == 2 && err.contains("cannot write no/such/folder/x.html"),
+        "{err}"
+    );
 }
 
 #[test]
 fn coverage_counts_lines_and_branches() {
     let lcov = out(&["coverage", "charts/thebot", "--format", "lcov"]);
-    let backend = lcov.split("SF:charts/thebot/templates/backend-deployment.yaml\n").nth(1).expect("the template");
-    assert!(backend.lines().any(|l| l.starts_with("DA:1,1")), "{backend}");
+    let backend = lcov
+        .split("SF:charts/thebot/templates/backend-deployment.yaml\n")
+        .nth(1)
+        .expect("the template");
+    assert!(
+        backend.lines().any(|l| l.starts_with("DA:1,1")),
+        "{backend}"
+    );
     assert!(backend.contains("end_of_record"), "{backend}");
-    let sum = |key: &str| lcov.lines().filter_map(|l| l.strip_prefix(key)?.parse::<usize>().ok()).sum::<usize>();
+    let sum = |key: &str| {
+        lcov.lines()
+            .filter_map(|l| l.strip_prefix(key)?.parse::<usize>().ok())
+            .sum::<usize>()
+    };
     let text = out(&["coverage", "charts/thebot"]);
-    let total = format!("{}/{} lines, {}/{} branches", sum("LH:"), sum("LF:"), sum("BRH:"), sum("BRF:"));
-    assert!(text.lines().last().is_some_and(|l| l.ends_with(&total)), "{total}: {text}");
+    let total = format!(
+        "{}/{} lines, {}/{} branches",
+        sum("LH:"),
+        sum("LF:"),
+        sum("BRH:"),
+        sum("BRF:")
+    );
+    assert!(
+        text.lines().last().is_some_and(|l| l.ends_with(&total)),
+        "{total}: {text}"
+    );
 }
 
 #[test]
 fn why_says_what_is_not_set_and_names_each_place_once() {
     let chart = "fixtures/provenance/functions/chart";
     let told = out(&["why", chart, "ConfigMap/functions", "data.nothing"]);
-    assert!(told.contains("is not set; the nearest that is, data:"), "{told}");
+    assert!(
+        told.contains("is not set; the nearest that is, data:"),
+        "{told}"
+    );
     let told = out(&["why", chart, "ConfigMap/functions", "data.defaultFallback"]);
     assert!(told.contains("a fallback: `.Values.empty` is not set (fixtures/provenance/functions/chart/templates/functions.yaml:20)"), "{told}");
-    assert_eq!(told.lines().filter(|l| l.ends_with("/functions.yaml:20")).count(), 2, "{told}");
+    assert_eq!(
+        told.lines()
+            .filter(|l| l.ends_with("/functions.yaml:20"))
+            .count(),
+        2,
+        "{told}"
+    );
     let told = out(&["why", chart, "ConfigMap/functions", "data.with"]);
     assert!(told.contains("because `.Values.chosen` is true (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{told}");
 }
@@ -333,7 +647,10 @@ fn why_says_what_is_not_set_and_names_each_place_once() {
 fn why_of_a_line_takes_the_chart_s_own_file_and_each_line_of_a_text() {
     let chart = "fixtures/provenance/functions/chart";
     let told = out(&["why", chart, "values.yaml:13"]);
-    assert!(told.contains("default: ConfigMap/functions data.script is "), "{told}");
+    assert!(
+        told.contains("default: ConfigMap/functions data.script is "),
+        "{told}"
+    );
     // charts/part/Chart.yaml has its name on the same line.
     let told = out(&["why", chart, "Chart.yaml:2"]);
     assert!(told.contains("data.chart is functions-1.2.3"), "{told}");
@@ -347,30 +664,62 @@ fn init_writes_a_configuration_that_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, text).expect("a file");
-    let (code, out, err) = run(&["charts/thebot", "--config", file.to_str().expect("UTF-8"), "--select", "environments", "--fail-on", "error"]);
+    let (code, out, err) = run(&[
+        "charts/thebot",
+        "--config",
+        file.to_str().expect("UTF-8"),
+        "--select",
+        "environments",
+        "--fail-on",
+        "error",
+    ]);
     assert_eq!(code, 0, "{out}{err}");
 }
 
 #[test]
 fn rules_are_listed_as_promised_and_explained() {
-    let list: serde_json::Value = serde_json::from_str(&out(&["rules", "--format", "json"])).expect("JSON");
-    let rule = list.as_array().expect("a list").iter().find(|r| r["id"] == "privileged-container").expect("the rule");
+    let list: serde_json::Value =
+        serde_json::from_str(&out(&["rules", "--format", "json"])).expect("JSON");
+    let rule = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|r| r["id"] == "privileged-container")
+        .expect("the rule");
     assert_eq!(rule["default"], true);
-    assert_eq!(rule["aliases"]["kube-linter"], serde_json::json!(["privileged-container", "privilege-escalation-container"]));
+    assert_eq!(
+        rule["aliases"]["kube-linter"],
+        serde_json::json!(["privileged-container", "privilege-escalation-container"])
+    );
     assert!(out(&["explain", "CKV_K8S_16"]).starts_with("privileged-container: "));
     let (code, _, err) = run(&["explain", "privileged-containr"]);
     assert_eq!(code, 2);
-    assert!(err.contains("did you mean `privileged-container`?"), "{err}");
+    assert!(
+        err.contains("did you mean `privileged-container`?"),
+        "{err}"
+    );
 }
 
 #[test]
 fn what_cannot_work_ends_with_2_and_says_why() {
     for (arguments, wanted) in [
-        (&["no/such/path"][..], "no such file or folder: no/such/path"),
-        (&["charts/thebot", "--select", "privileged-containr"], "did you mean `privileged-container`?"),
-        (&["charts/thebot", "--environment", "prd"], "did you mean `prod`?"),
+        (
+            &["no/such/path"][..],
+            "no such file or folder: no/such/path",
+        ),
+        (
+            &["charts/thebot", "--select", "privileged-containr"],
+            "did you mean `privileged-container`?",
+        ),
+        (
+            &["charts/thebot", "--environment", "prd"],
+            "did you mean `prod`?",
+        ),
         (&["charts/thebot", "--no-such-flag"], "unexpected argument"),
-        (&["charts/thebot", "--kubernetes-version", "soon"], "--kubernetes-version"),
+        (
+            &["charts/thebot", "--kubernetes-version", "soon"],
+            "--kubernetes-version",
+        ),
     ] {
         let (code, _, err) = run(arguments);
         assert_eq!(code, 2, "{arguments:?}");
@@ -402,18 +751,39 @@ fn manifests_are_read_from_stdin() {
 
 #[test]
 fn a_fault_in_all_environments_is_one_finding_whatever_their_namespaces_and_versions() {
-    // The environments have three namespaces, and staging and prod render differently for some Kubernetes versions.
-    let report = out(&["charts/thebot", "--select", "image-digest-missing", "--fail-on", "never", "--format", "json"]);
+    // The environments have three namespaces, and staging and prod render differently for some
+    // Kubernetes versions.
+    let report = out(&[
+        "charts/thebot",
+        "--select",
+        "image-digest-missing",
+        "--fail-on",
+        "never",
+        "--format",
+        "json",
+    ]);
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let findings = report["diagnostics"].as_array().expect("diagnostics");
     assert!(!findings.is_empty());
-    let mut places: Vec<String> = findings.iter().map(|f| format!("{} {} {}", f["object"]["kind"], f["object"]["name"], f["path"])).collect();
+    let mut places: Vec<String> = findings
+        .iter()
+        .map(|f| {
+            format!(
+                "{} {} {}",
+                f["object"]["kind"], f["object"]["name"], f["path"]
+            )
+        })
+        .collect();
     places.sort();
     let all = places.len();
     places.dedup();
     assert_eq!(places.len(), all, "an object's path comes twice");
     for finding in findings {
-        assert_eq!(finding["environments"].as_array().map(Vec::len), Some(4), "{finding:#}");
+        assert_eq!(
+            finding["environments"].as_array().map(Vec::len),
+            Some(4),
+            "{finding:#}"
+        );
         assert!(finding["kubernetes"].is_null(), "{finding:#}");
     }
 }
@@ -422,14 +792,32 @@ fn a_fault_in_all_environments_is_one_finding_whatever_their_namespaces_and_vers
 fn a_kind_without_schema_is_counted_or_with_require_schema_a_finding() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("thing.yaml");
-    std::fs::write(&file, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {}\n").expect("a file");
+    std::fs::write(
+        &file,
+        "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {}\n",
+    )
+    .expect("a file");
     let path = file.to_str().expect("UTF-8");
     let (code, out, _) = run(&[path, "--no-config", "--select", "kubernetes"]);
     assert_eq!(code, 0, "{out}");
-    assert!(out.contains("no schema is known: example.com/v1 Thing (1)"), "{out}");
-    let (code, out, _) = run(&[path, "--no-config", "--select", "kubernetes", "--require-schema", "--format", "concise"]);
+    assert!(
+        out.contains("no schema is known: example.com/v1 Thing (1)"),
+        "{out}"
+    );
+    let (code, out, _) = run(&[
+        path,
+        "--no-config",
+        "--select",
+        "kubernetes",
+        "--require-schema",
+        "--format",
+        "concise",
+    ]);
     assert_eq!(code, 1, "{out}");
-    assert!(out.contains("thing.yaml:2:7: error[schema-missing]"), "{out}");
+    assert!(
+        out.contains("thing.yaml:2:7: error[schema-missing]"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -440,12 +828,22 @@ fn an_override_of_another_type_is_found_with_the_default() {
         ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n"),
         ("values.yaml", "app: {debug: false}\nport: \"\"\n"),
         ("values-prod.yaml", "app: {debug: \"false\"}\nport: 80\n"),
-        ("templates/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {{ toJson .Values | quote }}}\n"),
+        (
+            "templates/c.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {{ toJson .Values | quote }}}\n",
+        ),
     ] {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
     let path = folder.path().to_str().expect("UTF-8");
-    let (code, out, _) = run(&[path, "--no-config", "--select", "values-type-mismatch", "--format", "concise"]);
+    let (code, out, _) = run(&[
+        path,
+        "--no-config",
+        "--select",
+        "values-type-mismatch",
+        "--format",
+        "concise",
+    ]);
     assert_eq!(code, 1, "{out}");
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.contains("values-prod.yaml:1:14: warning[values-type-mismatch] `app.debug` is a string here, and a boolean in values.yaml"), "{out}");
@@ -453,13 +851,29 @@ fn an_override_of_another_type_is_found_with_the_default() {
 
 #[test]
 fn flags_of_helm_that_are_missing_say_why() {
-    for flag in ["--wait", "--wait=true", "--timeout=5m", "--dry-run", "--repo=https://example.org"] {
+    for flag in [
+        "--wait",
+        "--wait=true",
+        "--timeout=5m",
+        "--dry-run",
+        "--repo=https://example.org",
+    ] {
         let (code, _, errors) = run(&["template", flag, "charts/thebot"]);
         let name = flag.split('=').next().unwrap_or(flag);
-        assert!(code == 2 && errors.starts_with(&format!("thebot-lint: {name} of Helm is not supported: ")), "{code} {errors}");
+        assert!(
+            code == 2
+                && errors.starts_with(&format!("thebot-lint: {name} of Helm is not supported: ")),
+            "{code} {errors}"
+        );
     }
     let (code, _, errors) = run(&["template", "--wiat", "charts/thebot"]);
-    assert!(code == 2 && errors.contains("unexpected argument '--wiat'"), "{code} {errors}");
+    assert!(
+        code == 2 && errors.contains("unexpected argument '--wiat'"),
+        "{code} {errors}"
+    );
     let (code, _, errors) = run(&["--wait", "charts/thebot"]);
-    assert!(code == 2 && errors.contains("unexpected argument '--wait'"), "{code} {errors}");
+    assert!(
+        code == 2 && errors.contains("unexpected argument '--wait'"),
+        "{code} {errors}"
+    );
 }

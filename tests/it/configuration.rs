@@ -1,4 +1,5 @@
-//! The configuration and its JSON Schema agree: whatever the schema knows is read without a fault, whatever it refuses is one.
+//! The configuration and its JSON Schema agree: whatever the schema knows is read without a fault,
+//! whatever it refuses is one.
 
 use thebot_lint::config;
 use thebot_lint::source::Sources;
@@ -9,11 +10,23 @@ fn faults(text: &str) -> Vec<String> {
     std::fs::write(&file, text).expect("a file");
     let mut found = Vec::new();
     config::load(&file, &mut Sources::default(), &mut found).expect("readable");
-    found.into_iter().map(|d| format!("{}{}", d.message, d.help.map(|h| format!(" ({h})")).unwrap_or_default())).collect()
+    found
+        .into_iter()
+        .map(|d| {
+            format!(
+                "{}{}",
+                d.message,
+                d.help.map(|h| format!(" ({h})")).unwrap_or_default()
+            )
+        })
+        .collect()
 }
 
 fn schema() -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string("schemas/config.schema.json").expect("the schema")).expect("JSON")
+    serde_json::from_str(
+        &std::fs::read_to_string("schemas/config.schema.json").expect("the schema"),
+    )
+    .expect("JSON")
 }
 
 const FULL: &str = r#"
@@ -49,12 +62,20 @@ fn every_key_of_the_schema_is_read() {
     assert_eq!(faults(FULL), [""; 0]);
     let instance: serde_json::Value = serde_yaml::from_str(FULL).expect("YAML");
     let schema = schema();
-    let found: Vec<String> = jsonschema::validator_for(&schema).expect("a schema").iter_errors(&instance).map(|e| e.to_string()).collect();
+    let found: Vec<String> = jsonschema::validator_for(&schema)
+        .expect("a schema")
+        .iter_errors(&instance)
+        .map(|e| e.to_string())
+        .collect();
     assert_eq!(found, [""; 0]);
-    // FULL names every key, so a key that is added to the schema has to be added there, and is then read or refused.
+    // FULL names every key, so a key that is added to the schema has to be added there, and is then
+    // read or refused.
     let mut keys = Vec::new();
     collect_keys(&schema, &mut keys);
-    let missing: Vec<&String> = keys.iter().filter(|k| !FULL.contains(&format!("{k}:"))).collect();
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|k| !FULL.contains(&format!("{k}:")))
+        .collect();
     assert_eq!(missing, [""; 0]);
 }
 
@@ -72,15 +93,30 @@ pub fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
 
 #[test]
 fn an_unknown_key_is_a_fault_with_the_near_one() {
-    assert_eq!(faults("rule: {}\n"), ["unknown key `rule` in the configuration (did you mean `rules`?)"]);
-    assert_eq!(faults("limits: {timeouts: 1}\n"), ["unknown key `timeouts` in `limits` (did you mean `timeout`?)"]);
-    assert_eq!(faults("limits: {file-size: 9Gi}\n"), ["`file-size` is a number of bytes up to 1Gi, as in 64Mi"]);
-    assert_eq!(faults("environments: {dev: {value: []}}\n"), ["unknown key `value` in the environment `dev` (did you mean `values`?)"]);
+    assert_eq!(
+        faults("rule: {}\n"),
+        ["unknown key `rule` in the configuration (did you mean `rules`?)"]
+    );
+    assert_eq!(
+        faults("limits: {timeouts: 1}\n"),
+        ["unknown key `timeouts` in `limits` (did you mean `timeout`?)"]
+    );
+    assert_eq!(
+        faults("limits: {file-size: 9Gi}\n"),
+        ["`file-size` is a number of bytes up to 1Gi, as in 64Mi"]
+    );
+    assert_eq!(
+        faults("environments: {dev: {value: []}}\n"),
+        ["unknown key `value` in the environment `dev` (did you mean `values`?)"]
+    );
 }
 
 #[test]
 fn a_suppression_wants_its_reason() {
-    assert_eq!(faults("suppress: [{rule: a}]\n"), ["a suppression without a reason (say why it is right here: `reason: \"…\"`)"]);
+    assert_eq!(
+        faults("suppress: [{rule: a}]\n"),
+        ["a suppression without a reason (say why it is right here: `reason: \"…\"`)"]
+    );
 }
 
 /// `set:` reaches the render with its type, and findings point at its line.
@@ -96,14 +132,30 @@ fn what_set_says_is_rendered_and_traced_to_the_configuration() {
         "templates/c.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.image.tag }}}\ndata: {kind: {{ kindOf .Values.port | quote }}}\n",
     );
-    write(".thebot-lint.yaml", "environments:\n  default: false\n  prod:\n    set: {image.tag: Not_A_Name, port: \"8080\"}\n");
+    write(
+        ".thebot-lint.yaml",
+        "environments:\n  default: false\n  prod:\n    set: {image.tag: Not_A_Name, port: \"8080\"}\n",
+    );
     let run = |arguments: &[&str]| {
-        let output = crate::broken::thebot_lint().current_dir(folder.path()).args(arguments).output().expect("runs");
+        let output = crate::broken::thebot_lint()
+            .current_dir(folder.path())
+            .args(arguments)
+            .output()
+            .expect("runs");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    let report: serde_json::Value = serde_json::from_str(&run(&[".", "--select", "kubernetes", "--format", "json"])).expect("JSON");
-    let places: Vec<_> =
-        report["diagnostics"][0]["locations"].as_array().expect("a finding").iter().map(|l| (l["file"].as_str(), l["line"].as_u64())).collect();
-    assert!(places.contains(&(Some(".thebot-lint.yaml"), Some(4))), "{places:?}");
+    let report: serde_json::Value =
+        serde_json::from_str(&run(&[".", "--select", "kubernetes", "--format", "json"]))
+            .expect("JSON");
+    let places: Vec<_> = report["diagnostics"][0]["locations"]
+        .as_array()
+        .expect("a finding")
+        .iter()
+        .map(|l| (l["file"].as_str(), l["line"].as_u64()))
+        .collect();
+    assert!(
+        places.contains(&(Some(".thebot-lint.yaml"), Some(4))),
+        "{places:?}"
+    );
     assert!(run(&["why", ".", "ConfigMap/*", "data.kind"]).contains("is \"string\""));
 }

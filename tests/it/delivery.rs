@@ -1,5 +1,6 @@
-//! Where people meet thebot-lint: pre-commit, Helm's plugins, GitHub, GitLab, the Dockerfile, the release. Each is tried with its real
-//! counterpart where that is installed; of what needs machines that we don't have, the shell steps are run as they stand.
+//! Where people meet thebot-lint: pre-commit, Helm's plugins, GitHub, GitLab, the Dockerfile, the
+//! release. Each is tried with its real counterpart where that is installed; of what needs machines
+//! that we don't have, the shell steps are run as they stand.
 
 use crate::broken::thebot_lint;
 use std::path::PathBuf;
@@ -12,10 +13,16 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
-        let stage = Stage { folder: tempfile::tempdir().expect("a folder") };
+        let stage = Stage {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
         std::fs::create_dir_all(stage.at("bin")).expect("a folder");
         std::fs::create_dir_all(stage.at("home")).expect("a folder");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_thebot-lint"), stage.at("bin/thebot-lint")).expect("a link");
+        std::os::unix::fs::symlink(
+            env!("CARGO_BIN_EXE_thebot-lint"),
+            stage.at("bin/thebot-lint"),
+        )
+        .expect("a link");
         stage
     }
 
@@ -30,14 +37,25 @@ impl Stage {
     /// A program of this name that runs a script.
     fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
-        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\nset -eu\n{script}\n"));
-        std::fs::set_permissions(self.at(&format!("bin/{name}")), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        self.write(
+            &format!("bin/{name}"),
+            &format!("#!/bin/sh\nset -eu\n{script}\n"),
+        );
+        std::fs::set_permissions(
+            self.at(&format!("bin/{name}")),
+            std::fs::Permissions::from_mode(0o755),
+        )
+        .expect("permissions");
     }
 
-    /// A chart whose Service has a field that no version knows; `broken: false` in the values mends it.
+    /// A chart whose Service has a field that no version knows; `broken: false` in the values mends
+    /// it.
     fn chart(&self, path: &str) {
         let name = path.rsplit('/').next().expect("a name").replace(' ', "-");
-        self.write(&format!("{path}/Chart.yaml"), &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"));
+        self.write(
+            &format!("{path}/Chart.yaml"),
+            &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"),
+        );
         self.write(&format!("{path}/values.yaml"), "broken: true\n");
         self.write(
             &format!("{path}/templates/deep/service.yaml"),
@@ -48,9 +66,17 @@ impl Stage {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::iter::once(self.at("bin")).chain(std::env::split_paths(&path))).expect("a PATH");
-        command.current_dir(self.folder.path()).env("PATH", path).env("HOME", self.at("home"));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
+        let path = std::env::join_paths(
+            std::iter::once(self.at("bin")).chain(std::env::split_paths(&path)),
+        )
+        .expect("a PATH");
+        command
+            .current_dir(self.folder.path())
+            .env("PATH", path)
+            .env("HOME", self.at("home"));
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_"))
+        {
             command.env_remove(name);
         }
         command
@@ -65,7 +91,14 @@ impl Stage {
 
     fn git(&self, folder: &str, arguments: &[&str]) -> String {
         let mut git = self.command("git");
-        git.current_dir(self.at(folder)).args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always"]);
+        git.current_dir(self.at(folder)).args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "-c",
+            "protocol.file.allow=always",
+        ]);
         let output = git.args(arguments).output().expect("git runs");
         assert!(output.status.success(), "{arguments:?}: {}", said(&output));
         String::from_utf8_lossy(&output.stdout).trim().to_string()
@@ -73,7 +106,11 @@ impl Stage {
 }
 
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// A program that the environment names, or that is on the PATH; else the test is skipped aloud.
@@ -92,11 +129,21 @@ fn yaml(file: &str) -> serde_yaml::Value {
 
 #[test]
 fn pre_commit_lints_the_charts_that_changed_files_belong_to() {
-    let (Some(pre_commit), Some(_)) = (installed("PRE_COMMIT", "pre-commit"), installed("GIT", "git")) else { return };
+    let (Some(pre_commit), Some(_)) = (
+        installed("PRE_COMMIT", "pre-commit"),
+        installed("GIT", "git"),
+    ) else {
+        return;
+    };
     let stage = Stage::new();
-    // The hook's repository as pre-commit clones it, without the source: nothing of it is built by the system hook.
+    // The hook's repository as pre-commit clones it, without the source: nothing of it is built by
+    // the system hook.
     std::fs::create_dir_all(stage.at("hooks")).expect("a folder");
-    std::fs::copy(".pre-commit-hooks.yaml", stage.at("hooks/.pre-commit-hooks.yaml")).expect("the hooks");
+    std::fs::copy(
+        ".pre-commit-hooks.yaml",
+        stage.at("hooks/.pre-commit-hooks.yaml"),
+    )
+    .expect("the hooks");
     stage.git("hooks", &["init", "-q"]);
     stage.git("hooks", &["add", "-A"]);
     stage.git("hooks", &["commit", "-qm", "hooks"]);
@@ -119,14 +166,25 @@ fn pre_commit_lints_the_charts_that_changed_files_belong_to() {
         }
         stage.git("user", &["add", "-A"]);
         let mut command = stage.command(&pre_commit);
-        let output = command.current_dir(stage.at("user")).env("PRE_COMMIT_HOME", stage.at("cache")).arg("run").output().expect("pre-commit runs");
+        let output = command
+            .current_dir(stage.at("user"))
+            .env("PRE_COMMIT_HOME", stage.at("cache"))
+            .arg("run")
+            .output()
+            .expect("pre-commit runs");
         stage.git("user", &["commit", "-qm", "next"]);
         (output.status.success(), said(&output))
     };
     let (passed, text) = changed(&[("README.md", "x"), ("src/main.yaml", "a: b")]);
-    assert!(passed && text.contains("Skipped"), "no chart's file: {text}");
+    assert!(
+        passed && text.contains("Skipped"),
+        "no chart's file: {text}"
+    );
     let (passed, text) = changed(&[("roles/web/templates/site.yaml", "a: {{ b }}")]);
-    assert!(passed && !text.contains("error["), "a template of another program: {text}");
+    assert!(
+        passed && !text.contains("error["),
+        "a template of another program: {text}"
+    );
     for file in [
         "charts/one/values-prod.yaml",
         "charts/one/values/eu/prod.yaml",
@@ -135,38 +193,74 @@ fn pre_commit_lints_the_charts_that_changed_files_belong_to() {
     ] {
         let (passed, text) = changed(&[(file, "# x\n")]);
         assert!(!passed, "{file}: {text}");
-        assert!(text.contains("charts/one/templates/deep/service.yaml:7:3: error[unknown-field]"), "{file}: {text}");
-        assert!(text.contains("charts/one/charts/sub/templates/deep/service.yaml:7:3: error[unknown-field]"), "{file}: {text}");
+        assert!(
+            text.contains("charts/one/templates/deep/service.yaml:7:3: error[unknown-field]"),
+            "{file}: {text}"
+        );
+        assert!(
+            text.contains(
+                "charts/one/charts/sub/templates/deep/service.yaml:7:3: error[unknown-field]"
+            ),
+            "{file}: {text}"
+        );
         assert!(!text.contains("two/"), "{file}: {text}");
     }
-    let (passed, text) = changed(&[("charts/one/values-prod.yaml", "{}\n"), ("two/templates/NOTES.txt", "Hello\n")]);
-    assert!(!passed && text.contains("charts/one/templates/deep/") && text.contains("two/templates/deep/"), "{text}");
+    let (passed, text) = changed(&[
+        ("charts/one/values-prod.yaml", "{}\n"),
+        ("two/templates/NOTES.txt", "Hello\n"),
+    ]);
+    assert!(
+        !passed
+            && text.contains("charts/one/templates/deep/")
+            && text.contains("two/templates/deep/"),
+        "{text}"
+    );
     let (passed, text) = changed(&[("two/values.yaml", "broken: false\n")]);
     assert!(passed && text.contains("Passed"), "{text}");
 }
 
-/// Both versions of Helm read the same plugin.yaml; Helm 4 installs below HELM_DATA_HOME, whatever HELM_PLUGINS says.
+/// Both versions of Helm read the same plugin.yaml; Helm 4 installs below HELM_DATA_HOME, whatever
+/// HELM_PLUGINS says.
 #[test]
 fn helm_runs_the_plugin() {
     assert_eq!(yaml("plugin.yaml")["version"], env!("CARGO_PKG_VERSION"));
     for (variable, name) in [("HELM", "helm"), ("HELM4", "helm4")] {
-        let Some(helm) = installed(variable, name) else { continue };
+        let Some(helm) = installed(variable, name) else {
+            continue;
+        };
         let stage = Stage::new();
         stage.chart("chart");
         for file in ["plugin.yaml", "plugin-install.sh"] {
-            stage.write(&format!("plugin/{file}"), &std::fs::read_to_string(file).expect(file));
+            stage.write(
+                &format!("plugin/{file}"),
+                &std::fs::read_to_string(file).expect(file),
+            );
         }
         let run = |arguments: &[&str]| {
             let mut command = stage.command(&helm);
-            command.env("HELM_DATA_HOME", stage.at("data")).env("HELM_CONFIG_HOME", stage.at("config")).env("HELM_CACHE_HOME", stage.at("cache"));
-            let output = command.env_remove("HELM_PLUGINS").args(arguments).output().expect("helm runs");
+            command
+                .env("HELM_DATA_HOME", stage.at("data"))
+                .env("HELM_CONFIG_HOME", stage.at("config"))
+                .env("HELM_CACHE_HOME", stage.at("cache"));
+            let output = command
+                .env_remove("HELM_PLUGINS")
+                .args(arguments)
+                .output()
+                .expect("helm runs");
             (output.status.code(), said(&output))
         };
-        let (code, text) = run(&["plugin", "install", stage.at("plugin").to_str().expect("UTF-8")]);
+        let (code, text) = run(&[
+            "plugin",
+            "install",
+            stage.at("plugin").to_str().expect("UTF-8"),
+        ]);
         assert_eq!(code, Some(0), "{text}");
         let (code, text) = run(&["thebot-lint", "chart", "--format", "concise"]);
         assert_eq!(code, Some(1), "{text}");
-        assert!(text.contains("chart/templates/deep/service.yaml:7:3: error[unknown-field]"), "{text}");
+        assert!(
+            text.contains("chart/templates/deep/service.yaml:7:3: error[unknown-field]"),
+            "{text}"
+        );
         stage.write("chart/values.yaml", "broken: false\n");
         let (code, text) = run(&["thebot-lint", "chart"]);
         assert_eq!(code, Some(0), "{text}");
@@ -177,8 +271,12 @@ fn helm_runs_the_plugin() {
 fn the_steps_of_the_action_lint_what_its_inputs_name() {
     let action = yaml("action.yml");
     let steps = action["runs"]["steps"].as_sequence().expect("steps");
-    let scripts: Vec<&str> = steps.iter().map(|step| step["run"].as_str().expect("a script")).collect();
-    // Inputs come by the environment only: nothing of a pull request can become a part of the script.
+    let scripts: Vec<&str> = steps
+        .iter()
+        .map(|step| step["run"].as_str().expect("a script"))
+        .collect();
+    // Inputs come by the environment only: nothing of a pull request can become a part of the
+    // script.
     assert!(scripts.iter().all(|script| !script.contains("${{")));
     let stage = Stage::new();
     stage.chart("charts/one");
@@ -187,22 +285,45 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
         let mut found = None;
         for script in &scripts {
             let mut command = stage.shell(script);
-            let output = command.env("INPUT_PATH", path).env("INPUT_ARGUMENTS", arguments).env("INPUT_SARIF", sarif).env("ACTION_PATH", ".").output();
+            let output = command
+                .env("INPUT_PATH", path)
+                .env("INPUT_ARGUMENTS", arguments)
+                .env("INPUT_SARIF", sarif)
+                .env("ACTION_PATH", ".")
+                .output();
             found = Some(output.expect("bash runs"));
         }
         let output = found.expect("a step");
         (output.status.code(), said(&output))
     };
-    let (code, text) = run("charts/one\n\n  charts/two words\n", "--select kubernetes", "out.sarif");
+    let (code, text) = run(
+        "charts/one\n\n  charts/two words\n",
+        "--select kubernetes",
+        "out.sarif",
+    );
     // A path may begin with blanks, so they are kept.
     assert_eq!(code, Some(2), "{text}");
-    let (code, text) = run("charts/one\n\ncharts/two words\n", "--select kubernetes", "out.sarif");
+    let (code, text) = run(
+        "charts/one\n\ncharts/two words\n",
+        "--select kubernetes",
+        "out.sarif",
+    );
     assert_eq!(code, Some(1), "{text}");
     for chart in ["one", "two words"] {
-        assert!(text.contains(&format!(",file=charts/{chart}/templates/deep/service.yaml,line=7")), "{text}");
+        assert!(
+            text.contains(&format!(
+                ",file=charts/{chart}/templates/deep/service.yaml,line=7"
+            )),
+            "{text}"
+        );
     }
-    let sarif: serde_json::Value = serde_json::from_slice(&std::fs::read(stage.at("out.sarif")).expect("the report")).expect("JSON");
-    assert_eq!(sarif["runs"][0]["results"].as_array().map(Vec::len), Some(2));
+    let sarif: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(stage.at("out.sarif")).expect("the report"))
+            .expect("JSON");
+    assert_eq!(
+        sarif["runs"][0]["results"].as_array().map(Vec::len),
+        Some(2)
+    );
     let (code, _) = run("charts/one", "--select kubernetes --fail-on never", "");
     assert_eq!(code, Some(0));
     let (code, text) = run("charts/one; touch taken $(touch taken)", "", "");
@@ -216,22 +337,40 @@ fn the_script_of_the_gitlab_template_writes_its_reports() {
     let job = &template["thebot-lint"];
     let stage = Stage::new();
     stage.chart("charts/one");
-    let lines: Vec<&str> = job["script"].as_sequence().expect("a script").iter().map(|line| line.as_str().expect("a line")).collect();
+    let lines: Vec<&str> = job["script"]
+        .as_sequence()
+        .expect("a script")
+        .iter()
+        .map(|line| line.as_str().expect("a line"))
+        .collect();
     let mut command = stage.command("sh");
     for (name, value) in template["variables"].as_mapping().expect("variables") {
-        command.env(name.as_str().expect("a name"), value.as_str().expect("a value"));
+        command.env(
+            name.as_str().expect("a name"),
+            value.as_str().expect("a value"),
+        );
     }
-    let output = command.env("THEBOT_LINT_ARGUMENTS", "--select kubernetes").args(["-ec", &lines.join("\n")]).output().expect("sh runs");
+    let output = command
+        .env("THEBOT_LINT_ARGUMENTS", "--select kubernetes")
+        .args(["-ec", &lines.join("\n")])
+        .output()
+        .expect("sh runs");
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let reports = &job["artifacts"]["reports"];
-    let quality = std::fs::read(stage.at(reports["codequality"].as_str().expect("a file"))).expect("the report");
+    let quality = std::fs::read(stage.at(reports["codequality"].as_str().expect("a file")))
+        .expect("the report");
     let quality: serde_json::Value = serde_json::from_slice(&quality).expect("JSON");
-    assert_eq!(quality[0]["location"]["path"], "charts/one/templates/deep/service.yaml");
-    let junit = std::fs::read_to_string(stage.at(reports["junit"].as_str().expect("a file"))).expect("the report");
+    assert_eq!(
+        quality[0]["location"]["path"],
+        "charts/one/templates/deep/service.yaml"
+    );
+    let junit = std::fs::read_to_string(stage.at(reports["junit"].as_str().expect("a file")))
+        .expect("the report");
     assert!(junit.contains("<failure"), "{junit}");
 }
 
-/// Stands in for cargo and rustc: notes what it was called with, and lays our binary where a build would.
+/// Stands in for cargo and rustc: notes what it was called with, and lays our binary where a build
+/// would.
 fn stand_in_for_rust(stage: &Stage) {
     stage.program("rustc", "echo 'host: x86_64-unknown-linux-gnu'");
     stage.program("rustup", "echo \"rustup $*\" >> calls");
@@ -248,33 +387,69 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
     let text = std::fs::read_to_string("Dockerfile").expect("the Dockerfile");
     let stage = Stage::new();
     stand_in_for_rust(&stage);
-    let flags = text.lines().find_map(|line| line.strip_prefix("ENV RUSTFLAGS=")).expect("the flags").trim_matches('"');
+    let flags = text
+        .lines()
+        .find_map(|line| line.strip_prefix("ENV RUSTFLAGS="))
+        .expect("the flags")
+        .trim_matches('"');
     assert!(flags.contains("-C target-feature=+crt-static"), "{flags}");
-    let copied = text.lines().find_map(|line| line.strip_prefix("COPY --from=build ")).expect("the copy").split(' ').next().expect("a path");
-    let script = text.lines().find_map(|line| line.strip_prefix("RUN ")).expect("the build");
+    let copied = text
+        .lines()
+        .find_map(|line| line.strip_prefix("COPY --from=build "))
+        .expect("the copy")
+        .split(' ')
+        .next()
+        .expect("a path");
+    let script = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RUN "))
+        .expect("the build");
     let script = script.replace(&format!(" {copied}"), " ./result");
-    let output = stage.command("sh").env("RUSTFLAGS", flags).args(["-ec", &script]).output().expect("sh runs");
+    let output = stage
+        .command("sh")
+        .env("RUSTFLAGS", flags)
+        .args(["-ec", &script])
+        .output()
+        .expect("sh runs");
     assert!(output.status.success(), "{}", said(&output));
     assert!(stage.at("result").is_file());
     // Only with a target named are build scripts and macros left out of static linking.
     let calls = std::fs::read_to_string(stage.at("calls")).expect("calls");
-    assert_eq!(calls, format!("cargo build --locked --release --target x86_64-unknown-linux-gnu RUSTFLAGS={flags}\n"));
+    assert_eq!(
+        calls,
+        format!(
+            "cargo build --locked --release --target x86_64-unknown-linux-gnu RUSTFLAGS={flags}\n"
+        )
+    );
 }
 
 #[test]
 fn the_release_packs_the_binary_of_its_tag() {
     let workflow = yaml(".github/workflows/release.yml");
-    let steps = workflow["jobs"]["binary"]["steps"].as_sequence().expect("steps");
-    let scripts: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    let steps = workflow["jobs"]["binary"]["steps"]
+        .as_sequence()
+        .expect("steps");
+    let scripts: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| step["run"].as_str())
+        .collect();
     assert!(scripts.iter().all(|script| !script.contains("${{")));
     let version = env!("CARGO_PKG_VERSION");
     let run = |tag: &str| {
         let stage = Stage::new();
         stand_in_for_rust(&stage);
         stage.program("gh", "echo \"gh $*\" >> calls");
-        stage.write("Cargo.toml", &std::fs::read_to_string("Cargo.toml").expect("the manifest"));
+        stage.write(
+            "Cargo.toml",
+            &std::fs::read_to_string("Cargo.toml").expect("the manifest"),
+        );
         for script in &scripts {
-            let output = stage.shell(script).env("TARGET", "x86_64-unknown-linux-gnu").env("TAG", tag).output().expect("bash runs");
+            let output = stage
+                .shell(script)
+                .env("TARGET", "x86_64-unknown-linux-gnu")
+                .env("TAG", tag)
+                .output()
+                .expect("bash runs");
             if !output.status.success() {
                 return Err((script.to_string(), said(&output)));
             }
@@ -286,11 +461,25 @@ fn the_release_packs_the_binary_of_its_tag() {
     }
     let stage = run(&format!("v{version}")).expect("a release");
     let archive = format!("thebot-lint-v{version}-x86_64-unknown-linux-gnu.tar.gz");
-    let check = stage.command("shasum").args(["-a", "256", "-c", &format!("{archive}.sha256")]).output().expect("shasum runs");
+    let check = stage
+        .command("shasum")
+        .args(["-a", "256", "-c", &format!("{archive}.sha256")])
+        .output()
+        .expect("shasum runs");
     assert!(check.status.success(), "{}", said(&check));
-    let list = stage.command("tar").args(["-tzf", &archive]).output().expect("tar runs");
+    let list = stage
+        .command("tar")
+        .args(["-tzf", &archive])
+        .output()
+        .expect("tar runs");
     assert_eq!(said(&list), "thebot-lint\n");
-    assert!(std::fs::read_to_string(stage.at("calls")).expect("calls").contains(&format!("gh release upload v{version} {archive} {archive}.sha256")));
+    assert!(
+        std::fs::read_to_string(stage.at("calls"))
+            .expect("calls")
+            .contains(&format!(
+                "gh release upload v{version} {archive} {archive}.sha256"
+            ))
+    );
     // A tag that is not the manifest's version is stopped before anything is built.
     let (script, _) = run("v99.0.0").err().expect("a refusal");
     assert!(script.contains("Cargo.toml"), "{script}");
@@ -304,26 +493,55 @@ complete=$(complete -p thebot-lint | sed 's/.*-F \([^ ]*\) .*/\1/')
 for word in --form expl; do
   COMP_WORDS=(thebot-lint "$word"); COMP_CWORD=1; "$complete" thebot-lint "$word" thebot-lint; echo "${COMPREPLY[@]}"
 done"#;
-    let output = stage.command("bash").args(["--noprofile", "--norc", "-c", script]).output().expect("bash runs");
+    let output = stage
+        .command("bash")
+        .args(["--noprofile", "--norc", "-c", script])
+        .output()
+        .expect("bash runs");
     assert_eq!(said(&output), "--format\nexplain\n");
     for (shell, variable) in [("zsh", "ZSH"), ("fish", "FISH")] {
-        let Some(program) = installed(variable, shell) else { continue };
-        let text = thebot_lint().args(["completions", shell]).output().expect("runs");
-        stage.write("completions", &String::from_utf8(text.stdout).expect("UTF-8"));
-        let output = stage.command(&program).args(["-n", "completions"]).output().expect("the shell runs");
+        let Some(program) = installed(variable, shell) else {
+            continue;
+        };
+        let text = thebot_lint()
+            .args(["completions", shell])
+            .output()
+            .expect("runs");
+        stage.write(
+            "completions",
+            &String::from_utf8(text.stdout).expect("UTF-8"),
+        );
+        let output = stage
+            .command(&program)
+            .args(["-n", "completions"])
+            .output()
+            .expect("the shell runs");
         assert!(output.status.success(), "{shell}: {}", said(&output));
     }
 }
 
 #[test]
 fn manual_pages_name_the_options_of_their_command() {
-    let page = |arguments: &[&str]| said(&thebot_lint().arg("man").args(arguments).output().expect("runs"));
+    let page = |arguments: &[&str]| {
+        said(
+            &thebot_lint()
+                .arg("man")
+                .args(arguments)
+                .output()
+                .expect("runs"),
+        )
+    };
     assert!(page(&[]).contains("\\-\\-fail\\-on"), "{}", page(&[]));
-    assert!(page(&["template"]).contains(".TH thebot-lint-template 1"), "{}", page(&["template"]));
+    assert!(
+        page(&["template"]).contains(".TH thebot-lint-template 1"),
+        "{}",
+        page(&["template"])
+    );
     assert!(page(&["templte"]).contains("did you mean `template`?"));
 }
 
-/// The charts of a folder are linted at once, and their findings come in the order of their paths every time.
+/// The charts of a folder are linted at once, and their findings come in the order of their paths
+/// every time.
 #[test]
 fn many_charts_come_in_a_stable_order_without_what_git_ignores() {
     let stage = Stage::new();
@@ -335,15 +553,30 @@ fn many_charts_come_in_a_stable_order_without_what_git_ignores() {
     stage.write("charts/compose.yaml", "services: {}\n");
     let lint = |paths: &[&str]| {
         let mut command = thebot_lint();
-        let output = command.current_dir(stage.folder.path()).args(["--format", "concise", "--select", "unknown-field"]).args(paths).output();
+        let output = command
+            .current_dir(stage.folder.path())
+            .args(["--format", "concise", "--select", "unknown-field"])
+            .args(paths)
+            .output();
         String::from_utf8(output.expect("runs").stdout).expect("UTF-8")
     };
-    let wanted: Vec<String> = names.iter().map(|name| format!("charts/{name}/templates/deep/service.yaml:7:3")).collect();
+    let wanted: Vec<String> = names
+        .iter()
+        .map(|name| format!("charts/{name}/templates/deep/service.yaml:7:3"))
+        .collect();
     let mut sorted = wanted.clone();
     sorted.sort();
-    for paths in [&["charts"][..], &["charts/*"], &["charts/d", "charts", "charts/a"], &["charts/[a-c]", "charts/d*"]] {
+    for paths in [
+        &["charts"][..],
+        &["charts/*"],
+        &["charts/d", "charts", "charts/a"],
+        &["charts/[a-c]", "charts/d*"],
+    ] {
         let text = lint(paths);
-        let places: Vec<String> = text.lines().map(|line| line.split(": ").next().unwrap_or_default().to_string()).collect();
+        let places: Vec<String> = text
+            .lines()
+            .map(|line| line.split(": ").next().unwrap_or_default().to_string())
+            .collect();
         assert_eq!(places, sorted, "{paths:?}: {text}");
     }
 }
@@ -364,28 +597,48 @@ fn watch_lints_again_when_a_file_changes() {
         "--output",
         "json=chart/report.json",
     ]);
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("runs");
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("runs");
     let (tell, told) = std::sync::mpsc::channel();
     let out = child.stdout.take().expect("stdout");
-    std::thread::spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    std::thread::spawn(move || {
+        BufReader::new(out)
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| tell.send(line))
+    });
     let next = |wait: u64| told.recv_timeout(std::time::Duration::from_secs(wait)).ok();
     let first = next(60);
     // The report that it writes into the chart is no change; nothing happens until somebody writes.
     let silent = next(1);
-    stage.write("chart/templates/deep/second.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n");
+    stage.write(
+        "chart/templates/deep/second.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n",
+    );
     let rest: Vec<String> = std::iter::from_fn(|| next(60)).take(3).collect();
     let running = child.try_wait().expect("asked").is_none();
     child.kill().expect("stopped");
     child.wait().expect("ended");
     assert!(first.is_some_and(|line| line.starts_with("chart/templates/deep/service.yaml:7:3")));
     assert_eq!(silent, None);
-    assert!(rest.len() == 3 && rest[0].is_empty() && rest[1].starts_with("chart/templates/deep/second.yaml:4:1"), "{rest:?}");
+    assert!(
+        rest.len() == 3
+            && rest[0].is_empty()
+            && rest[1].starts_with("chart/templates/deep/second.yaml:4:1"),
+        "{rest:?}"
+    );
     assert!(running);
 }
 
 /// A person who waits is told how far the work is; a file is not.
 #[test]
 fn progress_is_for_terminals() {
-    let output = thebot_lint().args(["charts/thebot", "--format", "concise"]).output().expect("runs");
+    let output = thebot_lint()
+        .args(["charts/thebot", "--format", "concise"])
+        .output()
+        .expect("runs");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }

@@ -1,5 +1,6 @@
-//! Charts made at random, rendered by real Helm and by us: the same bytes, or both fail. `cargo test differential -- --ignored`; Helm is
-//! looked for in `HELM`, then in the PATH. `CHARTS` says how many (default 300), `SEED` where they start.
+//! Charts made at random, rendered by real Helm and by us: the same bytes, or both fail. `cargo
+//! test differential -- --ignored`; Helm is looked for in `HELM`, then in the PATH. `CHARTS` says
+//! how many (default 300), `SEED` where they start.
 
 use crate::broken::thebot_lint;
 use proptest::prelude::*;
@@ -94,7 +95,10 @@ fn values() -> BoxedStrategy<String> {
         let map = map.prop_map(|map| format!("{{{}}}", map.iter().map(|(k, v)| format!("\"{k}\": {v}")).collect::<Vec<_>>().join(", ")));
         prop_oneof![2 => map, 1 => prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(", ")))]
     });
-    let (words, list) = (prop::collection::vec(text(), 1..4), prop::collection::vec(tree.clone(), 0..5));
+    let (words, list) = (
+        prop::collection::vec(text(), 1..4),
+        prop::collection::vec(tree.clone(), 0..5),
+    );
     (text(), text(), number(), number(), pick(&["true", "false", "yes"]), words, list, (tree.clone(), text(), tree.clone(), tree))
         .prop_map(|(s, t, n, f, b, words, list, (a, inner, deep, any))| {
             let (words, list) = (words.join(", "), list.join(", "));
@@ -103,7 +107,8 @@ fn values() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// What an expression gives: text, whole number, float64, truth, list, list of texts, map, anything.
+/// What an expression gives: text, whole number, float64, truth, list, list of texts, map,
+/// anything.
 type Type = char;
 
 /// Expressions by their type. `{S}` and its like are places for one of that type.
@@ -299,7 +304,13 @@ fn forms(of: Type) -> &'static [&'static str] {
             "(slice {W} 0 1)",
             "(default {L} {L})",
         ],
-        'W' => &["(list {S} {S})", "(splitList \",\" \"a,b\")", "(sortAlpha {W})", "(reverse {W})", "(append {W} {S})"],
+        'W' => &[
+            "(list {S} {S})",
+            "(splitList \",\" \"a,b\")",
+            "(sortAlpha {W})",
+            "(reverse {W})",
+            "(append {W} {S})",
+        ],
         'M' => &[
             "(dict \"k\" {A} \"s\" {S})",
             "(merge (dict) {M} {M})",
@@ -356,7 +367,12 @@ fn leaves(of: Type) -> &'static [&'static str] {
         'B' => &["$.Values.b", "true", "false"],
         'L' => &["$.Values.list", "$.Values.words", "(list)", "(list 3 1 2)"],
         'W' => &["$.Values.words", "(list \"b\" \"a\")"],
-        'M' => &["$.Values.m", "$.Values.deep", "$.Values.m.inner", "(dict \"s\" \"x\" \"a\" 1)"],
+        'M' => &[
+            "$.Values.m",
+            "$.Values.deep",
+            "$.Values.m.inner",
+            "(dict \"s\" \"x\" \"a\" 1)",
+        ],
         _ => &[
             "$.Values.any",
             "$.Values.nothing",
@@ -384,11 +400,17 @@ fn expression(of: Type, depth: u32) -> BoxedStrategy<String> {
     let fill = move |form: &'static str| {
         let mut parts: Vec<BoxedStrategy<String>> = Vec::new();
         let mut rest = form;
-        while let Some(at) =
-            rest.find('{').filter(|at| rest.as_bytes().get(at + 2) == Some(&b'}') && rest.as_bytes()[at + 1].is_ascii_uppercase()).or_else(|| {
-                rest.match_indices('{')
-                    .map(|(at, _)| at)
-                    .find(|at| rest.as_bytes().get(at + 2) == Some(&b'}') && rest.as_bytes()[at + 1].is_ascii_uppercase())
+        while let Some(at) = rest
+            .find('{')
+            .filter(|at| {
+                rest.as_bytes().get(at + 2) == Some(&b'}')
+                    && rest.as_bytes()[at + 1].is_ascii_uppercase()
+            })
+            .or_else(|| {
+                rest.match_indices('{').map(|(at, _)| at).find(|at| {
+                    rest.as_bytes().get(at + 2) == Some(&b'}')
+                        && rest.as_bytes()[at + 1].is_ascii_uppercase()
+                })
             })
         {
             parts.push(Just(rest[..at].to_owned()).boxed());
@@ -402,7 +424,8 @@ fn expression(of: Type, depth: u32) -> BoxedStrategy<String> {
     };
     match depth {
         0 => pick(leaves),
-        _ => prop_oneof![1 => pick(leaves), 3 => prop::sample::select(forms).prop_flat_map(fill)].boxed(),
+        _ => prop_oneof![1 => pick(leaves), 3 => prop::sample::select(forms).prop_flat_map(fill)]
+            .boxed(),
     }
 }
 
@@ -428,7 +451,9 @@ fn template() -> BoxedStrategy<String> {
         1 => pick(&["---\n# only a comment\n", "---\nkind: Pod\napiVersion: v1\n", "---\nkind: Job\napiVersion: batch/v1\nmetadata: {annotations: {helm.sh/hook: pre-install}}\n"]),
     ];
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  t: |\n    x\n";
-    (prop::collection::vec(line, 1..4), rest).prop_map(move |(lines, rest)| format!("{head}{}\n{rest}", lines.concat())).boxed()
+    (prop::collection::vec(line, 1..4), rest)
+        .prop_map(move |(lines, rest)| format!("{head}{}\n{rest}", lines.concat()))
+        .boxed()
 }
 
 fn flags() -> BoxedStrategy<Vec<String>> {
@@ -445,27 +470,61 @@ fn flags() -> BoxedStrategy<Vec<String>> {
 fn case() -> impl Strategy<Value = Case> {
     let helper = |name: &'static str| {
         expression('A', 2).prop_map(move |e| {
-            format!("{{{{ define \"{name}\" }}}}<{{{{ {} }}}}>{{{{ end }}}}", e.replace("include \"h\"", "print").replace("include \"i\"", "print"))
+            format!(
+                "{{{{ define \"{name}\" }}}}<{{{{ {} }}}}>{{{{ end }}}}",
+                e.replace("include \"h\"", "print")
+                    .replace("include \"i\"", "print")
+            )
         })
     };
     // The second file changes some of the values, and keeps their types.
-    let other = (values(), prop::collection::vec(any::<bool>(), 11))
-        .prop_map(|(values, kept)| values.lines().zip(kept).filter(|(_, kept)| *kept).map(|(line, _)| format!("{line}\n")).collect());
-    (values(), other, (helper("h"), helper("i")), prop::collection::vec(template(), 1..3), flags())
-        .prop_map(|(values, other, (h, i), templates, flags)| Case { values, other, helpers: format!("{h}{i}"), templates, flags })
+    let other = (values(), prop::collection::vec(any::<bool>(), 11)).prop_map(|(values, kept)| {
+        values
+            .lines()
+            .zip(kept)
+            .filter(|(_, kept)| *kept)
+            .map(|(line, _)| format!("{line}\n"))
+            .collect()
+    });
+    (
+        values(),
+        other,
+        (helper("h"), helper("i")),
+        prop::collection::vec(template(), 1..3),
+        flags(),
+    )
+        .prop_map(|(values, other, (h, i), templates, flags)| Case {
+            values,
+            other,
+            helpers: format!("{h}{i}"),
+            templates,
+            flags,
+        })
 }
 
 #[test]
 #[ignore = "runs Helm some hundred times"]
 fn differential() {
     let helm = std::env::var("HELM").unwrap_or_else(|_| "helm".into());
-    if !Command::new(&helm).arg("version").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("v3.")) {
+    if !Command::new(&helm)
+        .arg("version")
+        .output()
+        .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("v3."))
+    {
         return eprintln!("skipped: no Helm 3 in HELM or the PATH");
     }
-    let number = |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise);
+    let number = |name: &str, otherwise: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(otherwise)
+    };
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&number("SEED", 1).to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
+    );
     let (mut same, mut failed, mut different) = (0, 0, Vec::new());
     for _ in 0..number("CHARTS", 300) {
         let case = case().new_tree(&mut runner).expect("a case").current();
@@ -477,10 +536,16 @@ fn differential() {
         write("values.yaml", &case.values);
         write("other.yaml", &case.other);
         write("templates/_h.tpl", &case.helpers);
-        case.templates.iter().enumerate().for_each(|(i, text)| write(&format!("templates/t{i}.yaml"), text));
+        case.templates
+            .iter()
+            .enumerate()
+            .for_each(|(i, text)| write(&format!("templates/t{i}.yaml"), text));
         let run = |mut command: Command| {
-            let output =
-                command.args(["template", "r"]).arg(folder.path()).args(["--kube-version", "v1.37.0", "-f"]).arg(folder.path().join("other.yaml"));
+            let output = command
+                .args(["template", "r"])
+                .arg(folder.path())
+                .args(["--kube-version", "v1.37.0", "-f"])
+                .arg(folder.path().join("other.yaml"));
             let output = output.args(&case.flags).output().expect("runs");
             output
                 .status
@@ -493,11 +558,20 @@ fn differential() {
             (Err(_), Err(_)) => failed += 1,
             (Ok(a), Ok(b)) => {
                 let first = a.lines().zip(b.lines()).find(|(a, b)| a != b);
-                different.push(format!("{case:#?}\nHelm: {a:?}\nwe:   {b:?}\nfirst: {first:#?}\n"));
+                different.push(format!(
+                    "{case:#?}\nHelm: {a:?}\nwe:   {b:?}\nfirst: {first:#?}\n"
+                ));
             }
             (a, b) => different.push(format!("{case:#?}\nHelm: {a:?}\nwe:   {b:?}\n")),
         }
     }
-    eprintln!("{same} rendered alike, {failed} failed in both, {} differ", different.len());
-    assert!(different.is_empty(), "{}", different.into_iter().take(5).collect::<String>());
+    eprintln!(
+        "{same} rendered alike, {failed} failed in both, {} differ",
+        different.len()
+    );
+    assert!(
+        different.is_empty(),
+        "{}",
+        different.into_iter().take(5).collect::<String>()
+    );
 }

@@ -5,9 +5,18 @@ use std::path::Path;
 
 const CHART: [(&str, &str); 6] = [
     ("Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n"),
-    ("values.yaml", "debug: no\nport: 8080\nlevel: info\nextra:\n  - {name: LIST, value: 5}\nbig: 1000000\n"),
-    ("values-prod.yaml", "level: info\nport: 9090\n# Why it is written here.\ndebug: false\n"),
-    ("templates/_helpers.tpl", "{{ define \"app.labels\" }}app: app{{ end }}\n"),
+    (
+        "values.yaml",
+        "debug: no\nport: 8080\nlevel: info\nextra:\n  - {name: LIST, value: 5}\nbig: 1000000\n",
+    ),
+    (
+        "values-prod.yaml",
+        "level: info\nport: 9090\n# Why it is written here.\ndebug: false\n",
+    ),
+    (
+        "templates/_helpers.tpl",
+        "{{ define \"app.labels\" }}app: app{{ end }}\n",
+    ),
     (
         "templates/pod.yaml",
         "apiVersion: v1
@@ -34,7 +43,10 @@ spec:
         - containerPort: \"80\"
 ",
     ),
-    ("templates/NOTES.txt", "{{ .Values.level }} {{ biggest 1 2 }}\n"),
+    (
+        "templates/NOTES.txt",
+        "{{ .Values.level }} {{ biggest 1 2 }}\n",
+    ),
 ];
 
 const RULES: &str = "wrong-type,template-instead-of-include,template-deprecated-function,redundant-override,value-type-trap";
@@ -48,9 +60,18 @@ fn chart() -> tempfile::TempDir {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = thebot_lint().current_dir(folder).args(["app", "--no-config", "--select", RULES]).args(arguments).output().expect("runs");
+    let output = thebot_lint()
+        .current_dir(folder)
+        .args(["app", "--no-config", "--select", RULES])
+        .args(arguments)
+        .output()
+        .expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+    (
+        output.status.code().expect("a code"),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn read(folder: &Path, name: &str) -> String {
@@ -65,23 +86,54 @@ fn what_is_sure_is_fixed_and_the_rest_is_said() {
     for (name, text) in CHART {
         assert_eq!(read(folder.path(), name), text, "--diff changes nothing");
     }
-    assert!(diff.contains("--- app/templates/pod.yaml\n+++ app/templates/pod.yaml\n@@ "), "{diff}");
-    assert!(diff.contains("-          value: {{ .Values.port }}\n+          value: {{ .Values.port | quote }}\n"), "{diff}");
+    assert!(
+        diff.contains("--- app/templates/pod.yaml\n+++ app/templates/pod.yaml\n@@ "),
+        "{diff}"
+    );
+    assert!(
+        diff.contains(
+            "-          value: {{ .Values.port }}\n+          value: {{ .Values.port | quote }}\n"
+        ),
+        "{diff}"
+    );
 
     let (_, out, err) = run(folder.path(), &["--fix", "--format", "concise"]);
     let pod = read(folder.path(), "templates/pod.yaml");
-    for line in ["{{ include \"app.labels\" . }}", "value: {{ .Values.port | quote }}", "value: \"7\"", "containerPort: 80\n"] {
+    for line in [
+        "{{ include \"app.labels\" . }}",
+        "value: {{ .Values.port | quote }}",
+        "value: \"7\"",
+        "containerPort: 80\n",
+    ] {
         assert!(pod.contains(line), "{line}\n{pod}\n{err}");
     }
-    assert_eq!(read(folder.path(), "templates/NOTES.txt"), "{{ .Values.level }} {{ max 1 2 }}\n");
+    assert_eq!(
+        read(folder.path(), "templates/NOTES.txt"),
+        "{{ .Values.level }} {{ max 1 2 }}\n"
+    );
     // In values.yaml the item of a list that a template writes whole, and `no`; the rest stays.
-    assert_eq!(read(folder.path(), "values.yaml"), CHART[1].1.replace("value: 5", "value: \"5\"").replace("debug: no", "debug: false"));
+    assert_eq!(
+        read(folder.path(), "values.yaml"),
+        CHART[1]
+            .1
+            .replace("value: 5", "value: \"5\"")
+            .replace("debug: no", "debug: false")
+    );
     // A comment speaks of the other override.
-    assert_eq!(read(folder.path(), "values-prod.yaml"), "port: 9090\n# Why it is written here.\ndebug: false\n");
+    assert_eq!(
+        read(folder.path(), "values-prod.yaml"),
+        "port: 9090\n# Why it is written here.\ndebug: false\n"
+    );
     // Go writes the number as 1e+06, and in quotes that is another text.
     assert!(pod.contains("value: {{ .Values.big }}\n"), "{pod}");
-    assert!(err.contains("not fixed, since it would change Pod/app") && err.contains("(wrong-type)"), "{err}");
-    assert!(out.contains("wrong-type") && !out.contains("template-instead-of-include"), "{out}");
+    assert!(
+        err.contains("not fixed, since it would change Pod/app") && err.contains("(wrong-type)"),
+        "{err}"
+    );
+    assert!(
+        out.contains("wrong-type") && !out.contains("template-instead-of-include"),
+        "{out}"
+    );
 
     // Nothing is left to do.
     let (code, diff, _) = run(folder.path(), &["--diff"]);
@@ -93,7 +145,11 @@ fn a_manifest_is_fixed_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  port: 80 # of the server\n  big: 1e6\n";
     std::fs::write(folder.path().join("app.yaml"), text).expect("is writable");
-    let output = thebot_lint().current_dir(folder.path()).args(["app.yaml", "--no-config", "--fix"]).output().expect("runs");
+    let output = thebot_lint()
+        .current_dir(folder.path())
+        .args(["app.yaml", "--no-config", "--fix"])
+        .output()
+        .expect("runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let fixed = std::fs::read_to_string(folder.path().join("app.yaml")).expect("the file");
     assert_eq!(fixed, text.replace("80", "\"80\""), "{told}");

@@ -1,5 +1,5 @@
-//! Every format draws the same report: one finding with template, values and include places in two environments, one on a source
-//! file without an object, one with text that wants to break out.
+//! Every format draws the same report: one finding with template, values and include places in two
+//! environments, one on a source file without an object, one with text that wants to break out.
 
 use insta::assert_snapshot;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
 use thebot_lint::matrix::{Cell, Matrix, Row};
 use thebot_lint::report::{Covered, Format, Report, Style, settle};
 use thebot_lint::secret::Secrets;
-use thebot_lint::source::{ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span};
+use thebot_lint::source::{
+    ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
+};
 
 const TEMPLATE: &str = "kind: Deployment\nimage: {{ include \"image\" . }}\n";
 const HELPER: &str = "{{- define \"image\" -}}\n{{ .Values.image }}\n{{- end }}\n";
@@ -16,49 +18,100 @@ const PROD: &str = "image: nginx:latest\n";
 
 fn report() -> Report {
     let mut sources = Sources::default();
-    let mut file = |name: &str, text: &str| sources.add(Source::new(name, text.as_bytes(), SourceKind::File));
+    let mut file =
+        |name: &str, text: &str| sources.add(Source::new(name, text.as_bytes(), SourceKind::File));
     let template = file("web/templates/deployment.yaml", TEMPLATE);
     let helper = file("web/templates/_helpers.tpl", HELPER);
-    let values = [file("web/values-dev.yaml", DEV), file("web/values-prod.yaml", PROD)];
-    let chart = file("web/Chart.yaml", "name: web\n# ::error::\u{1b}[31m <script>alert(1)</script>\n");
-    let object = ObjectRef { api_version: "apps/v1".into(), kind: "Deployment".into(), namespace: None, name: "web".into() };
+    let values = [
+        file("web/values-dev.yaml", DEV),
+        file("web/values-prod.yaml", PROD),
+    ];
+    let chart = file(
+        "web/Chart.yaml",
+        "name: web\n# ::error::\u{1b}[31m <script>alert(1)</script>\n",
+    );
+    let object = ObjectRef {
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: None,
+        name: "web".into(),
+    };
     let mut found = Vec::new();
     for (i, &source) in values.iter().enumerate() {
         let mut derived = Derived::default();
         let under = ConditionId::NONE;
         let text = if i == 0 { DEV } else { PROD };
         let at = text.find("nginx").expect("the image");
-        let data = derived.origins.add(Origin::Data(Span::new(source, at, at + 12)));
-        let inner = derived.origins.add(Origin::Written { at: Span::new(helper, 23, 42), content: data, under });
-        let outer = derived.origins.add(Origin::Written { at: Span::new(template, 24, 47), content: inner, under });
-        let pieces = vec![Piece { start: 24, end: 36, origin: outer }];
+        let data = derived
+            .origins
+            .add(Origin::Data(Span::new(source, at, at + 12)));
+        let inner = derived.origins.add(Origin::Written {
+            at: Span::new(helper, 23, 42),
+            content: data,
+            under,
+        });
+        let outer = derived.origins.add(Origin::Written {
+            at: Span::new(template, 24, 47),
+            content: inner,
+            under,
+        });
+        let pieces = vec![Piece {
+            start: 24,
+            end: 36,
+            origin: outer,
+        }];
         let rendered = "kind: Deployment\nimage: nginx:latest\n".as_bytes();
-        derived.sources.push(Source::new("web/templates/deployment.yaml", rendered, SourceKind::Derived(pieces)));
+        derived.sources.push(Source::new(
+            "web/templates/deployment.yaml",
+            rendered,
+            SourceKind::Derived(pieces),
+        ));
         sources.adopt(i as u32 + 1, derived);
         let span = Span::new(SourceId::new(i as u32 + 1, 0), 24, 36);
         found.push(Diagnostic {
             object: Some(Arc::new(object.clone())),
             environment: Some(i as u16),
             kubernetes: Some(Versions::minor(24 + i as u32)),
-            ..Diagnostic::new("example-finding", Severity::Warning, span, "container web uses the tag latest").help("Pin the tag.").path("/image")
+            ..Diagnostic::new(
+                "example-finding",
+                Severity::Warning,
+                span,
+                "container web uses the tag latest",
+            )
+            .help("Pin the tag.")
+            .path("/image")
         });
     }
     let hostile = "name is \"web\" ::error:: \u{1b}[31m <script>alert(1)</script> 100% & more";
     let span = Span::new(chart, 0, 9);
-    found.push(Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(
-        Span::new(template, 0, 4),
-        Role::Template,
-        "used here",
-    ));
+    found.push(
+        Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(
+            Span::new(template, 0, 4),
+            Role::Template,
+            "used here",
+        ),
+    );
     let environments = ["dev".into(), "prod".into()];
-    let mut report =
-        Report { findings: settle(found, &sources, &Secrets::default(), &environments, false, &|_| "images".into()), ..Report::default() };
+    let mut report = Report {
+        findings: settle(
+            found,
+            &sources,
+            &Secrets::default(),
+            &environments,
+            false,
+            &|_| "images".into(),
+        ),
+        ..Report::default()
+    };
     report.summary.environments = environments.to_vec();
     report.summary.charts = 1;
     report.summary.objects = 2;
     report.summary.rules = 57;
     report.summary.without_schema = vec![("example.com/v1 Thing".into(), 2)];
-    report.summary.kubernetes = vec![(Versions::minor(30).or(Versions::minor(31)), "kubeVersion of web/Chart.yaml".into())];
+    report.summary.kubernetes = vec![(
+        Versions::minor(30).or(Versions::minor(31)),
+        "kubeVersion of web/Chart.yaml".into(),
+    )];
     report.summary.elapsed = std::time::Duration::from_micros(12_300);
     report.sort();
     report
@@ -67,10 +120,25 @@ fn report() -> Report {
 #[test]
 fn the_same_finding_in_two_environments_is_one() {
     let report = report();
-    let finding = report.findings.iter().find(|f| &*f.rule == "example-finding").expect("the finding");
+    let finding = report
+        .findings
+        .iter()
+        .find(|f| &*f.rule == "example-finding")
+        .expect("the finding");
     assert_eq!(report.findings.len(), 2);
-    assert_eq!(finding.environments.iter().map(|e| &**e).collect::<Vec<_>>(), ["dev", "prod"]);
-    let places: Vec<_> = finding.locations.iter().map(|l| (l.role, l.file.as_deref().unwrap_or(""), l.line, l.column)).collect();
+    assert_eq!(
+        finding
+            .environments
+            .iter()
+            .map(|e| &**e)
+            .collect::<Vec<_>>(),
+        ["dev", "prod"]
+    );
+    let places: Vec<_> = finding
+        .locations
+        .iter()
+        .map(|l| (l.role, l.file.as_deref().unwrap_or(""), l.line, l.column))
+        .collect();
     assert_eq!(
         places,
         [
@@ -89,7 +157,11 @@ fn every_region_reads_back() {
         for place in finding.locations {
             let text = String::from_utf8(place.source.text.to_vec()).expect("UTF-8");
             let line = text.lines().nth(place.line - 1).expect("the line");
-            let read: String = line.chars().skip(place.column - 1).take(place.end_column - place.column).collect();
+            let read: String = line
+                .chars()
+                .skip(place.column - 1)
+                .take(place.end_column - place.column)
+                .collect();
             assert_eq!(place.line, place.end_line);
             assert_eq!(read, text[place.bytes.clone()]);
         }
@@ -99,15 +171,40 @@ fn every_region_reads_back() {
 /// The text between two places of a file of the report, as a reader of it finds it.
 fn read_back(file: &str, line: u64, column: u64, end_line: u64, end_column: u64) -> String {
     let report = report();
-    let source = report.findings.iter().flat_map(|f| &f.locations).find(|l| l.file.as_deref() == Some(file)).map(|l| l.source.clone());
-    let text = String::from_utf8(source.unwrap_or_else(|| panic!("no file {file}")).text.to_vec()).expect("UTF-8");
+    let source = report
+        .findings
+        .iter()
+        .flat_map(|f| &f.locations)
+        .find(|l| l.file.as_deref() == Some(file))
+        .map(|l| l.source.clone());
+    let text = String::from_utf8(
+        source
+            .unwrap_or_else(|| panic!("no file {file}"))
+            .text
+            .to_vec(),
+    )
+    .expect("UTF-8");
     assert_eq!(line, end_line, "{file}");
-    let line: Vec<char> = text.lines().nth(line as usize - 1).expect("the line").chars().collect();
-    line[column as usize - 1..end_column as usize - 1].iter().collect()
+    let line: Vec<char> = text
+        .lines()
+        .nth(line as usize - 1)
+        .expect("the line")
+        .chars()
+        .collect();
+    line[column as usize - 1..end_column as usize - 1]
+        .iter()
+        .collect()
 }
 
 /// What the places of the two findings say, in their order.
-const REGIONS: [&str; 6] = ["name: web", "kind", "{{ include \"image\" . }}", "nginx:latest", "nginx:latest", "{{ .Values.image }}"];
+const REGIONS: [&str; 6] = [
+    "name: web",
+    "kind",
+    "{{ include \"image\" . }}",
+    "nginx:latest",
+    "nginx:latest",
+    "{{ .Values.image }}",
+];
 
 fn value(text: &str) -> serde_json::Value {
     serde_json::from_str(text).expect("JSON")
@@ -116,12 +213,22 @@ fn value(text: &str) -> serde_json::Value {
 /// What is wrong with a report by the schema of its format.
 fn faults(schema: &str, report: &serde_json::Value) -> Vec<String> {
     // The pattern of SARIF's `language` has a bracket that opens nowhere.
-    let schema = value(&std::fs::read_to_string(schema).expect("the schema").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$"));
-    jsonschema::validator_for(&schema).expect("a schema").iter_errors(report).map(|e| format!("{}: {e}", e.instance_path())).collect()
+    let schema = value(
+        &std::fs::read_to_string(schema)
+            .expect("the schema")
+            .replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$"),
+    );
+    jsonschema::validator_for(&schema)
+        .expect("a schema")
+        .iter_errors(report)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect()
 }
 
 fn list<'v>(value: &'v serde_json::Value, key: &str) -> &'v [serde_json::Value] {
-    value[key].as_array().unwrap_or_else(|| panic!("{key} is no list"))
+    value[key]
+        .as_array()
+        .unwrap_or_else(|| panic!("{key} is no list"))
 }
 
 #[test]
@@ -130,11 +237,28 @@ fn regions_of_json_read_back() {
     let number = |l: &serde_json::Value, key: &str| l[key].as_u64().expect("a number");
     let read = |l: &serde_json::Value| {
         let file = l["file"].as_str().expect("a file");
-        read_back(file, number(l, "line"), number(l, "column"), number(l, "end_line"), number(l, "end_column"))
+        read_back(
+            file,
+            number(l, "line"),
+            number(l, "column"),
+            number(l, "end_line"),
+            number(l, "end_column"),
+        )
     };
-    let texts: Vec<String> = list(&report, "diagnostics").iter().flat_map(|d| list(d, "locations")).map(read).collect();
+    let texts: Vec<String> = list(&report, "diagnostics")
+        .iter()
+        .flat_map(|d| list(d, "locations"))
+        .map(read)
+        .collect();
     assert_eq!(texts, REGIONS);
-    assert_eq!((&report["summary"]["error"], &report["summary"]["warning"], &report["summary"]["info"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!(
+        (
+            &report["summary"]["error"],
+            &report["summary"]["warning"],
+            &report["summary"]["info"]
+        ),
+        (&1.into(), &1.into(), &0.into())
+    );
 }
 
 #[test]
@@ -144,33 +268,80 @@ fn regions_of_sarif_read_back_and_indices_hold() {
     assert_eq!(run["columnKind"], "unicodeCodePoints");
     let read = |l: &serde_json::Value| {
         let place = &l["physicalLocation"];
-        let number = |key: &str| place["region"][key].as_u64().unwrap_or_else(|| panic!("{key}: {place}"));
+        let number = |key: &str| {
+            place["region"][key]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{key}: {place}"))
+        };
         let file = place["artifactLocation"]["uri"].as_str().expect("a URI");
-        read_back(file, number("startLine"), number("startColumn"), number("endLine"), number("endColumn"))
+        read_back(
+            file,
+            number("startLine"),
+            number("startColumn"),
+            number("endLine"),
+            number("endColumn"),
+        )
     };
-    let texts: Vec<String> =
-        list(run, "results").iter().flat_map(|r| list(r, "locations").iter().chain(list(r, "relatedLocations"))).map(read).collect();
+    let texts: Vec<String> = list(run, "results")
+        .iter()
+        .flat_map(|r| {
+            list(r, "locations")
+                .iter()
+                .chain(list(r, "relatedLocations"))
+        })
+        .map(read)
+        .collect();
     assert_eq!(texts, REGIONS);
-    let levels: Vec<&str> = list(run, "results").iter().map(|r| r["level"].as_str().expect("a level")).collect();
+    let levels: Vec<&str> = list(run, "results")
+        .iter()
+        .map(|r| r["level"].as_str().expect("a level"))
+        .collect();
     assert_eq!(levels, ["error", "warning"]);
     for result in list(run, "results") {
-        let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().expect("an index") as usize];
+        let rule = &run["tool"]["driver"]["rules"]
+            [result["ruleIndex"].as_u64().expect("an index") as usize];
         assert_eq!(rule["id"], result["ruleId"]);
     }
 }
 
-/// `file:line:column` of the lines of the concise report, and file, line and columns of GitHub's commands.
+/// `file:line:column` of the lines of the concise report, and file, line and columns of GitHub's
+/// commands.
 #[test]
 fn places_of_concise_and_github_are_those_of_the_first_location() {
     let concise = report().write(Format::Concise, Style::default());
-    let places: Vec<Vec<&str>> = concise.lines().map(|l| l.splitn(4, ':').take(3).collect()).collect();
-    assert_eq!(places, [["web/Chart.yaml", "1", "1"], ["web/templates/deployment.yaml", "2", "8"]]);
+    let places: Vec<Vec<&str>> = concise
+        .lines()
+        .map(|l| l.splitn(4, ':').take(3).collect())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ["web/Chart.yaml", "1", "1"],
+            ["web/templates/deployment.yaml", "2", "8"]
+        ]
+    );
     let github = report().write(Format::Github, Style::default());
     let texts = github.lines().map(|line| {
-        let properties = line.split("::").nth(1).and_then(|c| c.split_once(' ')).expect("properties").1;
-        let get = |key: &str| properties.split(',').find_map(|p| p.strip_prefix(&format!("{key}="))).unwrap_or_else(|| panic!("{key}: {line}"));
+        let properties = line
+            .split("::")
+            .nth(1)
+            .and_then(|c| c.split_once(' '))
+            .expect("properties")
+            .1;
+        let get = |key: &str| {
+            properties
+                .split(',')
+                .find_map(|p| p.strip_prefix(&format!("{key}=")))
+                .unwrap_or_else(|| panic!("{key}: {line}"))
+        };
         let number = |key: &str| get(key).parse().expect("a number");
-        read_back(get("file"), number("line"), number("col"), number("endLine"), number("endColumn"))
+        read_back(
+            get("file"),
+            number("line"),
+            number("col"),
+            number("endLine"),
+            number("endColumn"),
+        )
     });
     assert_eq!(texts.collect::<Vec<_>>(), [REGIONS[0], REGIONS[2]]);
 }
@@ -180,17 +351,45 @@ fn lines_of_gitlab_hold_and_fingerprints_are_of_one_finding() {
     let mut report = report();
     report.findings.push(report.findings[0].clone());
     let issues = value(&report.write(Format::Gitlab, Style::default()));
-    assert_eq!(faults("fixtures/reports/gitlab-code-quality.schema.json", &issues), [""; 0]);
+    assert_eq!(
+        faults("fixtures/reports/gitlab-code-quality.schema.json", &issues),
+        [""; 0]
+    );
     let issues = issues.as_array().expect("a list");
-    let places: Vec<_> = issues.iter().map(|i| (i["location"]["path"].as_str(), i["location"]["lines"]["begin"].as_u64())).collect();
+    let places: Vec<_> = issues
+        .iter()
+        .map(|i| {
+            (
+                i["location"]["path"].as_str(),
+                i["location"]["lines"]["begin"].as_u64(),
+            )
+        })
+        .collect();
     let chart = (Some("web/Chart.yaml"), Some(1));
-    assert_eq!(places, [chart, (Some("web/templates/deployment.yaml"), Some(2)), chart]);
-    let severities: Vec<_> = issues.iter().map(|i| i["severity"].as_str().unwrap_or("")).collect();
+    assert_eq!(
+        places,
+        [
+            chart,
+            (Some("web/templates/deployment.yaml"), Some(2)),
+            chart
+        ]
+    );
+    let severities: Vec<_> = issues
+        .iter()
+        .map(|i| i["severity"].as_str().unwrap_or(""))
+        .collect();
     assert_eq!(severities, ["critical", "major", "critical"]);
-    let mut fingerprints: Vec<_> = issues.iter().map(|i| i["fingerprint"].as_str().expect("one")).collect();
+    let mut fingerprints: Vec<_> = issues
+        .iter()
+        .map(|i| i["fingerprint"].as_str().expect("one"))
+        .collect();
     fingerprints.sort_unstable();
     fingerprints.dedup();
-    assert_eq!(fingerprints.len(), 3, "GitLab drops what has the fingerprint of another");
+    assert_eq!(
+        fingerprints.len(),
+        3,
+        "GitLab drops what has the fingerprint of another"
+    );
 }
 
 #[test]
@@ -200,9 +399,18 @@ fn human_in_80_columns() {
 
 #[test]
 fn human_in_colour() {
-    let text = report().write(Format::Human, Style { color: true, ..Style::default() });
+    let text = report().write(
+        Format::Human,
+        Style {
+            color: true,
+            ..Style::default()
+        },
+    );
     assert!(text.contains("\u{1b}["), "no colour");
-    assert!(!text.contains("\u{1b}[31m <script>"), "a chart wrote a control sequence to the terminal");
+    assert!(
+        !text.contains("\u{1b}[31m <script>"),
+        "a chart wrote a control sequence to the terminal"
+    );
 }
 
 #[test]
@@ -220,32 +428,83 @@ fn json() {
 #[test]
 fn sarif() {
     for report in [report(), hostile(), Report::default()] {
-        assert_eq!(faults("fixtures/reports/sarif-2.1.0.schema.json", &value(&report.write(Format::Sarif, Style::default()))), [""; 0]);
+        assert_eq!(
+            faults(
+                "fixtures/reports/sarif-2.1.0.schema.json",
+                &value(&report.write(Format::Sarif, Style::default()))
+            ),
+            [""; 0]
+        );
     }
-    assert_snapshot!(report().write(Format::Sarif, Style::default()).replace(env!("CARGO_PKG_VERSION"), "@@VERSION@@"));
+    assert_snapshot!(
+        report()
+            .write(Format::Sarif, Style::default())
+            .replace(env!("CARGO_PKG_VERSION"), "@@VERSION@@")
+    );
 }
 
 #[test]
 fn junit() {
     let text = report().write(Format::Junit, Style::default());
     let document = xml(&text);
-    assert_eq!((document.name.as_str(), document.get("tests"), document.get("failures")), ("testsuites", "2", "2"));
+    assert_eq!(
+        (
+            document.name.as_str(),
+            document.get("tests"),
+            document.get("failures")
+        ),
+        ("testsuites", "2", "2")
+    );
     for suite in &document.children {
-        let cases: Vec<&Element> = suite.children.iter().filter(|c| c.name == "testcase").collect();
-        let failed = cases.iter().filter(|c| c.children.iter().any(|f| f.name == "failure")).count();
-        assert_eq!((suite.get("tests"), suite.get("failures")), (cases.len().to_string().as_str(), failed.to_string().as_str()));
+        let cases: Vec<&Element> = suite
+            .children
+            .iter()
+            .filter(|c| c.name == "testcase")
+            .collect();
+        let failed = cases
+            .iter()
+            .filter(|c| c.children.iter().any(|f| f.name == "failure"))
+            .count();
+        assert_eq!(
+            (suite.get("tests"), suite.get("failures")),
+            (
+                cases.len().to_string().as_str(),
+                failed.to_string().as_str()
+            )
+        );
     }
-    let cases: Vec<(&str, &str)> = document.children.iter().flat_map(|s| &s.children).map(|c| (c.get("classname"), c.get("name"))).collect();
-    assert_eq!(cases, [("web/Chart.yaml", "example-source-finding:1"), ("web/templates/deployment.yaml", "example-finding:2")]);
+    let cases: Vec<(&str, &str)> = document
+        .children
+        .iter()
+        .flat_map(|s| &s.children)
+        .map(|c| (c.get("classname"), c.get("name")))
+        .collect();
+    assert_eq!(
+        cases,
+        [
+            ("web/Chart.yaml", "example-source-finding:1"),
+            ("web/templates/deployment.yaml", "example-finding:2")
+        ]
+    );
     let failure = &document.children[1].children[0].children[0];
-    assert_eq!((failure.get("type"), failure.text.as_str()), ("warning", "web/templates/deployment.yaml:2 (dev, prod)\nPin the tag."));
+    assert_eq!(
+        (failure.get("type"), failure.text.as_str()),
+        (
+            "warning",
+            "web/templates/deployment.yaml:2 (dev, prod)\nPin the tag."
+        )
+    );
     assert_snapshot!(text);
 }
 
 #[test]
 fn github() {
     let text = report().write(Format::Github, Style::default());
-    assert!(text.lines().all(|l| l.starts_with("::error ") || l.starts_with("::warning ")), "a chart started a command of its own");
+    assert!(
+        text.lines()
+            .all(|l| l.starts_with("::error ") || l.starts_with("::warning ")),
+        "a chart started a command of its own"
+    );
     assert_snapshot!(text);
 }
 
@@ -257,7 +516,10 @@ fn gitlab() {
 #[test]
 fn html() {
     let text = report().write(Format::Html, Style::default());
-    assert!(!text.contains("<script>alert(1)"), "a chart wrote a script into the page");
+    assert!(
+        !text.contains("<script>alert(1)"),
+        "a chart wrote a script into the page"
+    );
     for wanted in [
         "container web uses the tag latest",
         "set in <span class=\"mono\">web/values-prod.yaml:1:8</span> (prod)",
@@ -278,23 +540,56 @@ pub fn hostile() -> Report {
     let mut report = report();
     let text: Arc<str> = HOSTILE.into();
     for finding in &mut report.findings {
-        (finding.rule, finding.message, finding.help, finding.path) = (text.clone(), HOSTILE.into(), Some(HOSTILE.into()), Some(HOSTILE.into()));
+        (finding.rule, finding.message, finding.help, finding.path) = (
+            text.clone(),
+            HOSTILE.into(),
+            Some(HOSTILE.into()),
+            Some(HOSTILE.into()),
+        );
         (finding.environments, finding.notes) = (vec![text.clone()], vec![HOSTILE.into()]);
-        let object = ObjectRef { api_version: text.clone(), kind: text.clone(), namespace: Some(text.clone()), name: text.clone() };
+        let object = ObjectRef {
+            api_version: text.clone(),
+            kind: text.clone(),
+            namespace: Some(text.clone()),
+            name: text.clone(),
+        };
         finding.object = Some(Arc::new(object));
         for place in &mut finding.locations {
-            (place.file, place.label, place.environments) = (Some(text.clone()), HOSTILE.into(), vec![text.clone()]);
-            place.source = Arc::new(Source::new(text.clone(), HOSTILE.as_bytes(), SourceKind::File));
+            (place.file, place.label, place.environments) =
+                (Some(text.clone()), HOSTILE.into(), vec![text.clone()]);
+            place.source = Arc::new(Source::new(
+                text.clone(),
+                HOSTILE.as_bytes(),
+                SourceKind::File,
+            ));
             place.bytes = 0..40;
         }
     }
     report.summary.environments = vec![text.clone()];
     report.summary.without_schema = vec![(HOSTILE.into(), 1)];
     report.summary.kubernetes = vec![(Versions::minor(30), HOSTILE.into())];
-    let cell = Some(Cell { text: HOSTILE.into(), place: Some((text.clone(), 1)) });
-    let row = Row { object: HOSTILE.into(), fact: HOSTILE.into(), cells: vec![cell, None] };
-    report.matrices = vec![(HOSTILE.into(), Matrix { environments: vec![text.clone(), text.clone()], rows: vec![row] })];
-    let covered = Covered { file: text, lines: (1, 2), branches: (1, 2), never: "2".into() };
+    let cell = Some(Cell {
+        text: HOSTILE.into(),
+        place: Some((text.clone(), 1)),
+    });
+    let row = Row {
+        object: HOSTILE.into(),
+        fact: HOSTILE.into(),
+        cells: vec![cell, None],
+    };
+    report.matrices = vec![(
+        HOSTILE.into(),
+        Matrix {
+            environments: vec![text.clone(), text.clone()],
+            rows: vec![row],
+        },
+    )];
+    let covered = Covered {
+        file: text,
+        lines: (1, 2),
+        branches: (1, 2),
+        never: "2".into(),
+    };
     report.coverage = vec![(HOSTILE.into(), vec![covered])];
     report
 }
@@ -309,31 +604,75 @@ fn a_hostile_chart_writes_no_control_sequences() {
     for format in [Format::Human, Format::Concise, Format::Github, Format::Html] {
         let text = report.write(format, Style::default());
         // A tab moves the cursor nowhere that a blank would not.
-        assert_eq!(text.chars().find(|c| is_control(*c) && *c != '\t'), None, "{format:?}: {text:?}");
+        assert_eq!(
+            text.chars().find(|c| is_control(*c) && *c != '\t'),
+            None,
+            "{format:?}: {text:?}"
+        );
     }
     let (_, matrix) = &report.matrices[0];
     for width in [None, Some(40)] {
-        let text = matrix.to_text(thebot_lint::matrix::Layout { width, places: width.is_some(), ..Default::default() });
+        let text = matrix.to_text(thebot_lint::matrix::Layout {
+            width,
+            places: width.is_some(),
+            ..Default::default()
+        });
         assert_eq!(text.chars().find(|c| is_control(*c)), None, "{text:?}");
     }
     // With colours and links: nothing but what we write ourselves.
-    let text = report.write(Format::Human, Style { color: true, hyperlinks: true, ..Style::default() });
-    assert!(!text.contains("evil\u{7}") && !text.contains('\u{9b}') && !text.contains("\u{1b}[31m\u{1b}]8;;http://evil"), "{text:?}");
+    let text = report.write(
+        Format::Human,
+        Style {
+            color: true,
+            hyperlinks: true,
+            ..Style::default()
+        },
+    );
+    assert!(
+        !text.contains("evil\u{7}")
+            && !text.contains('\u{9b}')
+            && !text.contains("\u{1b}[31m\u{1b}]8;;http://evil"),
+        "{text:?}"
+    );
 }
 
 #[test]
 fn a_hostile_chart_starts_no_command_line_or_cell() {
     let report = hostile();
-    assert_eq!(report.write(Format::Concise, Style::default()).lines().count(), 2);
+    assert_eq!(
+        report
+            .write(Format::Concise, Style::default())
+            .lines()
+            .count(),
+        2
+    );
     let github = report.write(Format::Github, Style::default());
     assert_eq!(github.lines().count(), 2, "{github}");
     for line in github.lines() {
-        assert!(line.starts_with("::error title=") || line.starts_with("::warning title="), "{line}");
-        // The command ends where its properties end: what a chart wrote into them has no `::` and no comma.
+        assert!(
+            line.starts_with("::error title=") || line.starts_with("::warning title="),
+            "{line}"
+        );
+        // The command ends where its properties end: what a chart wrote into them has no `::` and
+        // no comma.
         let (properties, message) = line[2..].split_once("::").expect("a message");
-        let keys: Vec<&str> = properties.split_once(' ').expect("properties").1.split(',').map(|p| p.split('=').next().unwrap_or("")).collect();
-        assert_eq!(keys, ["title", "file", "line", "endLine", "col", "endColumn"]);
-        assert!(message.contains("%250A") && message.contains("%2525") && message.contains("%0D%0A::warning"), "{message}");
+        let keys: Vec<&str> = properties
+            .split_once(' ')
+            .expect("properties")
+            .1
+            .split(',')
+            .map(|p| p.split('=').next().unwrap_or(""))
+            .collect();
+        assert_eq!(
+            keys,
+            ["title", "file", "line", "endLine", "col", "endColumn"]
+        );
+        assert!(
+            message.contains("%250A")
+                && message.contains("%2525")
+                && message.contains("%0D%0A::warning"),
+            "{message}"
+        );
     }
     let markdown = report.matrices[0].1.to_markdown(false);
     assert_eq!(markdown.lines().count(), 3, "{markdown}");
@@ -341,8 +680,14 @@ fn a_hostile_chart_starts_no_command_line_or_cell() {
     for line in markdown.lines() {
         let plain = line.replace("\\\\", "").replace("\\|", "");
         cells.push(plain.matches('|').count());
-        let plain = plain.replace("\\<", "").replace("\\[", "").replace("\\`", "");
-        assert!(!plain.contains(['<', '[', '`']) && !plain.chars().any(is_control), "{line}");
+        let plain = plain
+            .replace("\\<", "")
+            .replace("\\[", "")
+            .replace("\\`", "");
+        assert!(
+            !plain.contains(['<', '[', '`']) && !plain.chars().any(is_control),
+            "{line}"
+        );
     }
     assert_eq!(cells, [5, 5, 5]);
 }
@@ -355,19 +700,47 @@ fn a_hostile_chart_stays_text_in_json_xml_and_html() {
     assert_eq!(json["diagnostics"][1]["message"], HOSTILE);
     let sarif = value(&report.write(Format::Sarif, Style::default()));
     let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
-    assert!(place["artifactLocation"]["uri"].as_str().is_some_and(|uri| uri.is_ascii() && !uri.contains([' ', '<', '"', '\n', '\u{1b}'])), "{place}");
+    assert!(
+        place["artifactLocation"]["uri"]
+            .as_str()
+            .is_some_and(|uri| uri.is_ascii() && !uri.contains([' ', '<', '"', '\n', '\u{1b}'])),
+        "{place}"
+    );
     let gitlab = value(&report.write(Format::Gitlab, Style::default()));
-    assert_eq!(faults("fixtures/reports/gitlab-code-quality.schema.json", &gitlab), [""; 0]);
+    assert_eq!(
+        faults("fixtures/reports/gitlab-code-quality.schema.json", &gitlab),
+        [""; 0]
+    );
 
     let document = xml(&report.write(Format::Junit, Style::default()));
     let failure = &document.children[0].children[0].children[0];
     // XML has no way to say these.
-    let wanted: String = HOSTILE.chars().map(|c| if matches!(c, '\u{0}' | '\u{7}' | '\u{1b}' | '\u{fffe}') { '\u{fffd}' } else { c }).collect();
+    let wanted: String = HOSTILE
+        .chars()
+        .map(|c| {
+            if matches!(c, '\u{0}' | '\u{7}' | '\u{1b}' | '\u{fffe}') {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
     assert_eq!(failure.get("message"), wanted);
-    assert_eq!(document.children.iter().map(|s| s.children.len()).sum::<usize>(), 2);
+    assert_eq!(
+        document
+            .children
+            .iter()
+            .map(|s| s.children.len())
+            .sum::<usize>(),
+        2
+    );
 
     let html = report.write(Format::Html, Style::default());
-    assert_eq!(html.matches("<script").count(), 1, "a chart wrote a script into the page");
+    assert_eq!(
+        html.matches("<script").count(),
+        1,
+        "a chart wrote a script into the page"
+    );
     assert_eq!(html.matches("<img").count(), 0);
     assert_eq!(html.matches("<article").count(), 2);
 }
@@ -383,12 +756,17 @@ struct Element {
 
 impl Element {
     fn get(&self, key: &str) -> &str {
-        self.attributes.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v)
+        self.attributes
+            .iter()
+            .find(|(k, _)| k == key)
+            .map_or("", |(_, v)| v)
     }
 }
 
 fn xml(text: &str) -> Element {
-    let body = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("a declaration");
+    let body = text
+        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+        .expect("a declaration");
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(body.chars().all(allowed), "a character that XML forbids");
     let mut stack = vec![Element::default()];
@@ -399,12 +777,21 @@ fn xml(text: &str) -> Element {
             assert_eq!(element.name, name);
             stack.last_mut().expect("a parent").children.push(element);
         } else {
-            let (inner, empty) = tag.strip_suffix('/').map_or((tag, false), |inner| (inner, true));
+            let (inner, empty) = tag
+                .strip_suffix('/')
+                .map_or((tag, false), |inner| (inner, true));
             let (name, mut rest) = inner.split_once(' ').unwrap_or((inner, ""));
-            let mut element = Element { name: name.into(), text: unescape(text), ..Element::default() };
+            let mut element = Element {
+                name: name.into(),
+                text: unescape(text),
+                ..Element::default()
+            };
             while let Some((key, after)) = rest.trim_start().split_once("=\"") {
                 let (value, after) = after.split_once('"').expect("a value ends");
-                assert!(!value.contains('\n'), "a reader makes a blank of a line break in an attribute");
+                assert!(
+                    !value.contains('\n'),
+                    "a reader makes a blank of a line break in an attribute"
+                );
                 element.attributes.push((key.into(), unescape(value)));
                 rest = after;
             }
@@ -425,8 +812,16 @@ fn unescape(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {
         let (name, rest) = part.split_once(';').expect("a reference ends");
-        let named = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"')].into_iter().find(|(known, _)| *known == name).map(|(_, c)| c);
-        let c = named.or_else(|| name.strip_prefix('#')?.parse().ok().and_then(char::from_u32));
+        let named = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"')]
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, c)| c);
+        let c = named.or_else(|| {
+            name.strip_prefix('#')?
+                .parse()
+                .ok()
+                .and_then(char::from_u32)
+        });
         out.push(c.unwrap_or_else(|| panic!("{name}")));
         out.push_str(rest);
     }

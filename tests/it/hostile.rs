@@ -1,4 +1,5 @@
-//! Input from strangers: no panic, no hang, no read outside of the chart; a clear diagnostic instead. What was found once is kept here.
+//! Input from strangers: no panic, no hang, no read outside of the chart; a clear diagnostic
+//! instead. What was found once is kept here.
 
 use crate::broken::thebot_lint;
 use std::path::Path;
@@ -14,10 +15,18 @@ fn chart(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     folder
 }
 
-/// Lints; the program ends in time, by itself, with a report. Gives the exit code and the ids of the findings.
+/// Lints; the program ends in time, by itself, with a report. Gives the exit code and the ids of
+/// the findings.
 fn lint(path: &Path) -> (i32, Vec<String>) {
     let mut child = thebot_lint()
-        .args([path.to_str().expect("UTF-8"), "--no-config", "--select", "all", "--format", "json"])
+        .args([
+            path.to_str().expect("UTF-8"),
+            "--no-config",
+            "--select",
+            "all",
+            "--format",
+            "json",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -38,11 +47,19 @@ fn lint(path: &Path) -> (i32, Vec<String>) {
     }
     let output = child.wait_with_output().expect("ends");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let code = output.status.code().unwrap_or_else(|| panic!("{} crashes: {stderr}", path.display()));
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| panic!("{} crashes: {stderr}", path.display()));
     assert!(code <= 2, "{}: {code}: {stderr}", path.display());
     let text = reader.join().expect("read").expect("UTF-8");
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}: {stderr}", path.display()));
-    let ids = report["diagnostics"].as_array().expect("diagnostics").iter().map(|d| d["rule"].as_str().expect("a rule").to_string());
+    let report: serde_json::Value =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}: {stderr}", path.display()));
+    let ids = report["diagnostics"]
+        .as_array()
+        .expect("diagnostics")
+        .iter()
+        .map(|d| d["rule"].as_str().expect("a rule").to_string());
     (code, ids.collect())
 }
 
@@ -50,7 +67,10 @@ fn lint(path: &Path) -> (i32, Vec<String>) {
 fn refused(files: &[(&str, &[u8])], rule: &str) {
     let (code, ids) = lint(chart(files).path());
     assert_eq!(code, 1);
-    assert!(ids.iter().any(|id| id.starts_with(rule)), "{rule} is missing: {ids:?}");
+    assert!(
+        ids.iter().any(|id| id.starts_with(rule)),
+        "{rule} is missing: {ids:?}"
+    );
 }
 
 fn template(text: &str) -> [(&str, &[u8]); 1] {
@@ -59,9 +79,20 @@ fn template(text: &str) -> [(&str, &[u8]); 1] {
 
 #[test]
 fn templates_that_never_end() {
-    refused(&template("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}"), "template-");
-    refused(&template("{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}"), "template-");
-    refused(&template("{{ tpl \"{{ tpl .T . }}\" (dict \"T\" \"{{ tpl .T . }}\" \"Template\" .Template) }}"), "template-");
+    refused(
+        &template("{{ define \"x\" }}{{ include \"x\" . }}{{ end }}{{ include \"x\" . }}"),
+        "template-",
+    );
+    refused(
+        &template("{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}"),
+        "template-",
+    );
+    refused(
+        &template(
+            "{{ tpl \"{{ tpl .T . }}\" (dict \"T\" \"{{ tpl .T . }}\" \"Template\" .Template) }}",
+        ),
+        "template-",
+    );
 }
 
 #[test]
@@ -77,7 +108,10 @@ fn bombs_of_text() {
         "{{ $l := list 1 }}{{ range until 40 }}{{ $l = concat $l $l }}{{ end }}{{ len $l }}",
     ] {
         let (code, ids) = lint(chart(&template(text)).path());
-        assert!(code == 1 && ids.iter().any(|id| id.starts_with("template-")), "{text}: {code} {ids:?}");
+        assert!(
+            code == 1 && ids.iter().any(|id| id.starts_with("template-")),
+            "{text}: {code} {ids:?}"
+        );
     }
 }
 
@@ -105,7 +139,9 @@ fn yaml_that_multiplies_or_nests() {
         laughs.push_str(&format!("a{i}: &a{i} [{before}]\n"));
     }
     let deep = format!("a: {}1{}\n", "[".repeat(20_000), "]".repeat(20_000));
-    let nested: String = (0..2_000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+    let nested: String = (0..2_000)
+        .map(|i| format!("{}a:\n", " ".repeat(i)))
+        .collect();
     for text in [laughs.as_str(), &deep, &nested] {
         let (code, _) = lint(chart(&[("values.yaml", text.as_bytes())]).path());
         assert_eq!(code, 1);
@@ -117,9 +153,16 @@ fn yaml_that_multiplies_or_nests() {
 #[test]
 fn bytes_that_are_no_text() {
     let junk: Vec<u8> = (0..=255u8).cycle().take(5_000).collect();
-    for name in
-        ["values.yaml", "templates/t.yaml", "templates/_h.tpl", "crds/c.yaml", "values-dev.yaml", "values.schema.json", "README.md", ".helmignore"]
-    {
+    for name in [
+        "values.yaml",
+        "templates/t.yaml",
+        "templates/_h.tpl",
+        "crds/c.yaml",
+        "values-dev.yaml",
+        "values.schema.json",
+        "README.md",
+        ".helmignore",
+    ] {
         lint(chart(&[(name, &junk)]).path());
     }
     for text in [
@@ -152,9 +195,17 @@ fn bytes_that_are_no_text() {
 #[test]
 fn schemas_that_multiply_are_not_applied() {
     let doubled = |part: &str, levels: usize| {
-        let levels: String =
-            (0..levels).map(|i| format!("\"a{i}\": {}, ", part.replace("NEXT", &format!("{{\"$ref\": \"#/$defs/a{}\"}}", i + 1)))).collect();
-        format!("{{\"$defs\": {{{levels}\"a40\": {{\"type\": \"string\"}}}}, \"$ref\": \"#/$defs/a0\"}}")
+        let levels: String = (0..levels)
+            .map(|i| {
+                format!(
+                    "\"a{i}\": {}, ",
+                    part.replace("NEXT", &format!("{{\"$ref\": \"#/$defs/a{}\"}}", i + 1))
+                )
+            })
+            .collect();
+        format!(
+            "{{\"$defs\": {{{levels}\"a40\": {{\"type\": \"string\"}}}}, \"$ref\": \"#/$defs/a0\"}}"
+        )
     };
     let deep = format!("{}1{}\n", "{\"a\": ".repeat(41), "}".repeat(41));
     for part in [
@@ -169,15 +220,31 @@ fn schemas_that_multiply_are_not_applied() {
         "{\"dependentSchemas\": {\"a\": NEXT}, \"not\": NEXT}",
     ] {
         let schema = doubled(part, 40);
-        let seen = report(&[("values.schema.json", schema.as_bytes()), ("values.yaml", deep.as_bytes())], &[]);
+        let seen = report(
+            &[
+                ("values.schema.json", schema.as_bytes()),
+                ("values.yaml", deep.as_bytes()),
+            ],
+            &[],
+        );
         let said = found(&seen, "limit-exceeded");
-        assert!(said.len() == 1 && said[0].0.contains("`schema-steps`"), "{part}: {}", seen["diagnostics"]);
+        assert!(
+            said.len() == 1 && said[0].0.contains("`schema-steps`"),
+            "{part}: {}",
+            seen["diagnostics"]
+        );
     }
 }
 
 #[test]
 fn schemas_and_definitions_that_refer_to_themselves() {
-    lint(chart(&[("values.schema.json", b"{\"$ref\": \"#\"}"), ("values.yaml", b"a: 1\n")]).path());
+    lint(
+        chart(&[
+            ("values.schema.json", b"{\"$ref\": \"#\"}"),
+            ("values.yaml", b"a: 1\n"),
+        ])
+        .path(),
+    );
     lint(chart(&[("values.schema.json", b"{\"properties\": {\"a\": {\"$ref\": \"#/definitions/x\"}}, \"definitions\": {\"x\": {\"allOf\": [{\"$ref\": \"#/definitions/x\"}]}}}"), ("values.yaml", b"a: 1\n")]).path());
     lint(
         chart(&[
@@ -186,7 +253,12 @@ fn schemas_and_definitions_that_refer_to_themselves() {
         ])
         .path(),
     );
-    lint(chart(&template("{{ regexMatch \"(((a{1,100}){1,100}){1,100}){1,100}\" \"aaaa\" }}")).path());
+    lint(
+        chart(&template(
+            "{{ regexMatch \"(((a{1,100}){1,100}){1,100}){1,100}\" \"aaaa\" }}",
+        ))
+        .path(),
+    );
 }
 
 #[cfg(unix)]
@@ -195,10 +267,17 @@ fn links_that_lead_out_of_the_chart_are_refused() {
     let outside = tempfile::tempdir().expect("a folder");
     std::fs::write(outside.path().join("secret.yaml"), "password: hunter2\n").expect("a file");
     let folder = chart(&template("a: {{ .Files.Get \"secret.yaml\" }}\n"));
-    std::os::unix::fs::symlink(outside.path().join("secret.yaml"), folder.path().join("secret.yaml")).expect("a link");
+    std::os::unix::fs::symlink(
+        outside.path().join("secret.yaml"),
+        folder.path().join("secret.yaml"),
+    )
+    .expect("a link");
     let (code, ids) = lint(folder.path());
     assert_eq!(code, 1);
-    assert!(ids.iter().any(|id| id == "symlink-outside-chart"), "{ids:?}");
+    assert!(
+        ids.iter().any(|id| id == "symlink-outside-chart"),
+        "{ids:?}"
+    );
     // A link to a folder above is a loop.
     let folder = chart(&[]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("templates")).expect("a link");
@@ -213,8 +292,16 @@ fn what_a_link_leads_to_outside_is_not_shown() {
     let secret = outside.path().join("secret");
     // A line that neither YAML nor `.helmignore` takes.
     std::fs::write(&secret, "**hunter2: [a: b: {\n").expect("a file");
-    for name in ["Chart.yaml", ".helmignore", "values.yaml", "values-dev.yaml", "values.schema.json", "templates/t.yaml", "crds/c.yaml", "Chart.lock"]
-    {
+    for name in [
+        "Chart.yaml",
+        ".helmignore",
+        "values.yaml",
+        "values-dev.yaml",
+        "values.schema.json",
+        "templates/t.yaml",
+        "crds/c.yaml",
+        "Chart.lock",
+    ] {
         let folder = chart(&[("templates/a.yaml", b"a: 1\n"), ("crds/x", b"")]);
         let _ = std::fs::remove_file(folder.path().join(name));
         std::os::unix::fs::symlink(&secret, folder.path().join(name)).expect("a link");
@@ -226,21 +313,53 @@ fn what_a_link_leads_to_outside_is_not_shown() {
     not_shown(folder.path(), "a manifest");
     // In a repository of charts it is none of them; named itself, it is what was asked for.
     let said = |paths: &[&Path]| {
-        let output = thebot_lint().args(paths).args(["--no-config", "--format", "concise"]).output().expect("runs");
-        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+        let output = thebot_lint()
+            .args(paths)
+            .args(["--no-config", "--format", "concise"])
+            .output()
+            .expect("runs");
+        (
+            output.status.code(),
+            format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            ),
+        )
     };
     let (code, text) = said(&[folder.path()]);
-    assert!(code == Some(2) && text.contains("b.yaml: it is a link that leads out of"), "{text}");
+    assert!(
+        code == Some(2) && text.contains("b.yaml: it is a link that leads out of"),
+        "{text}"
+    );
     std::fs::create_dir_all(folder.path().join("c/templates")).expect("a folder");
-    std::fs::write(folder.path().join("c/Chart.yaml"), "apiVersion: v2\nname: c\nversion: 1.0.0\n").expect("a file");
+    std::fs::write(
+        folder.path().join("c/Chart.yaml"),
+        "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+    )
+    .expect("a file");
     let (code, text) = said(&[folder.path()]);
-    assert!(code == Some(1) && text.contains("a.yaml") && !text.contains("b.yaml"), "{text}");
-    assert!(said(&[&folder.path().join("b.yaml")]).1.contains("yaml-syntax"));
+    assert!(
+        code == Some(1) && text.contains("a.yaml") && !text.contains("b.yaml"),
+        "{text}"
+    );
+    assert!(
+        said(&[&folder.path().join("b.yaml")])
+            .1
+            .contains("yaml-syntax")
+    );
 }
 
 #[cfg(unix)]
 fn not_shown(path: &Path, what: &str) {
-    for command in [&[][..], &["why"], &["coverage"], &["environments"], &["--fix", "--diff"], &["template"]] {
+    for command in [
+        &[][..],
+        &["why"],
+        &["coverage"],
+        &["environments"],
+        &["--fix", "--diff"],
+        &["template"],
+    ] {
         for format in ["human", "json", "sarif", "html"] {
             let own = command.first().is_none_or(|first| first.starts_with('-'));
             let mut arguments: Vec<&str> = command.to_vec();
@@ -253,32 +372,73 @@ fn not_shown(path: &Path, what: &str) {
             }
             let output = thebot_lint().args(&arguments).output().expect("runs");
             let text = [output.stdout, output.stderr].concat();
-            assert!(memchr::memmem::find(&text, b"hunter2").is_none(), "{what}: {arguments:?}: {}", String::from_utf8_lossy(&text));
+            assert!(
+                memchr::memmem::find(&text, b"hunter2").is_none(),
+                "{what}: {arguments:?}: {}",
+                String::from_utf8_lossy(&text)
+            );
         }
     }
 }
 
-/// A repository can name programs for git to run; `diff --base` runs none of them, and fetches nothing.
+/// A repository can name programs for git to run; `diff --base` runs none of them, and fetches
+/// nothing.
 #[cfg(unix)]
 #[test]
 fn a_hostile_repository_runs_nothing() {
-    let folder = chart(&[("templates/a.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"), ("values.yaml", b"a: 1\n")]);
+    let folder = chart(&[
+        (
+            "templates/a.yaml",
+            b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+        ),
+        ("values.yaml", b"a: 1\n"),
+    ]);
     let at = folder.path();
     let git = |arguments: &[&str]| {
         let mut command = std::process::Command::new("git");
-        command.current_dir(at).args(["-c", "user.name=a", "-c", "user.email=a@e.com", "-c", "commit.gpgsign=false"]).args(arguments);
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("git runs")
+        command
+            .current_dir(at)
+            .args([
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@e.com",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(arguments);
+        command
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .expect("git runs")
     };
     git(&["init", "-q"]);
-    std::fs::write(at.join(".gitattributes"), "* filter=evil diff=evil merge=evil\n").expect("a file");
+    std::fs::write(
+        at.join(".gitattributes"),
+        "* filter=evil diff=evil merge=evil\n",
+    )
+    .expect("a file");
     git(&["add", "-A"]);
     assert!(git(&["commit", "-qm", "one"]).status.success());
     let program = at.join(".git/evil");
     let ran = at.join(".git/ran");
-    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", ran.display())).expect("a file");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("is ours");
+    std::fs::write(
+        &program,
+        format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", ran.display()),
+    )
+    .expect("a file");
+    std::fs::set_permissions(
+        &program,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .expect("is ours");
     std::fs::create_dir_all(at.join(".git/evil.d")).expect("a folder");
-    for hook in ["post-index-change", "reference-transaction", "post-checkout", "pre-auto-gc"] {
+    for hook in [
+        "post-index-change",
+        "reference-transaction",
+        "post-checkout",
+        "pre-auto-gc",
+    ] {
         std::fs::copy(&program, at.join(".git/evil.d").join(hook)).expect("copied");
         std::fs::copy(&program, at.join(".git/hooks").join(hook)).expect("copied");
     }
@@ -288,28 +448,57 @@ fn a_hostile_repository_runs_nothing() {
         at.join(".git/evil.d").display()
     );
     let config = std::fs::read_to_string(at.join(".git/config")).expect("the configuration");
-    // A partial clone that lacks a file, so that git would fetch it: over a program, ssh, another repository.
+    // A partial clone that lacks a file, so that git would fetch it: over a program, ssh, another
+    // repository.
     let blob = String::from_utf8(git(&["rev-parse", "HEAD:values.yaml"]).stdout).expect("a hash");
     let (start, rest) = blob.trim().split_at(2);
-    for url in
-        [None, Some(format!("ext::{evil} fetch")), Some("ssh://host/x".to_string()), Some("/nowhere".to_string()), Some("git://host/x".to_string())]
-    {
+    for url in [
+        None,
+        Some(format!("ext::{evil} fetch")),
+        Some("ssh://host/x".to_string()),
+        Some("/nowhere".to_string()),
+        Some("git://host/x".to_string()),
+    ] {
         let fetches = url.is_some();
         let remote = url.map_or(String::new(), |url| {
             format!("[extensions]\n partialClone = origin\n[remote \"origin\"]\n url = {url}\n promisor = true\n uploadpack = {evil}\n partialclonefilter = blob:none\n")
         });
-        std::fs::write(at.join(".git/config"), format!("{config}{hostile}{remote}")).expect("a file");
+        std::fs::write(at.join(".git/config"), format!("{config}{hostile}{remote}"))
+            .expect("a file");
         let object = at.join(".git/objects").join(start).join(rest);
         if fetches {
             let _ = std::fs::remove_file(object);
         }
-        let output = thebot_lint().args(["diff", "--base", "HEAD"]).arg(at).env("GIT_CONFIG_GLOBAL", "/dev/null").output().expect("runs");
+        let output = thebot_lint()
+            .args(["diff", "--base", "HEAD"])
+            .arg(at)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .expect("runs");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!ran.exists(), "{remote}: {:?}", std::fs::read_to_string(&ran));
-        assert_eq!(output.status.code(), Some(if fetches { 2 } else { 0 }), "{told}");
-        assert!(!fetches || told.contains("nothing is fetched") || told.contains("promisor") || told.contains("not allowed"), "{told}");
+        assert!(
+            !ran.exists(),
+            "{remote}: {:?}",
+            std::fs::read_to_string(&ran)
+        );
+        assert_eq!(
+            output.status.code(),
+            Some(if fetches { 2 } else { 0 }),
+            "{told}"
+        );
+        assert!(
+            !fetches
+                || told.contains("nothing is fetched")
+                || told.contains("promisor")
+                || told.contains("not allowed"),
+            "{told}"
+        );
         // The trap works: git itself steps into it.
-        git(if fetches { &["cat-file", "blob", "HEAD:values.yaml"] } else { &["status"] });
+        git(if fetches {
+            &["cat-file", "blob", "HEAD:values.yaml"]
+        } else {
+            &["status"]
+        });
         assert!(ran.exists() || remote.contains("git://"), "{remote}");
         let _ = std::fs::remove_file(&ran);
     }
@@ -317,7 +506,11 @@ fn a_hostile_repository_runs_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_fault() {
-    let mut child = thebot_lint().args(["rules"]).stdout(std::process::Stdio::piped()).spawn().expect("runs");
+    let mut child = thebot_lint()
+        .args(["rules"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("runs");
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
@@ -326,59 +519,141 @@ fn a_reader_that_goes_away_is_no_fault() {
 #[test]
 fn a_full_disk_is_said() {
     for format in ["json", "html", "human", "sarif"] {
-        let output = thebot_lint().args(["charts/thebot", "--output", &format!("{format}=/dev/full")]).output().expect("runs");
+        let output = thebot_lint()
+            .args(["charts/thebot", "--output", &format!("{format}=/dev/full")])
+            .output()
+            .expect("runs");
         assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /dev/full: No space left"));
+        assert!(
+            String::from_utf8_lossy(&output.stderr)
+                .contains("cannot write /dev/full: No space left")
+        );
     }
-    for arguments in [&["charts/thebot"][..], &["environments", "charts/thebot"], &["diff", "charts/thebot", "--from", "dev", "--to", "prod"]] {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
-        let output = thebot_lint().args(arguments).stdout(full).output().expect("runs");
+    for arguments in [
+        &["charts/thebot"][..],
+        &["environments", "charts/thebot"],
+        &["diff", "charts/thebot", "--from", "dev", "--to", "prod"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("the device");
+        let output = thebot_lint()
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .expect("runs");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("cannot write to stdout: No space left") && told.lines().count() == 1, "{told}");
+        assert!(
+            told.contains("cannot write to stdout: No space left") && told.lines().count() == 1,
+            "{told}"
+        );
     }
 }
 
 /// The report of a chart with this configuration, and further arguments.
 fn report(files: &[(&str, &[u8])], arguments: &[&str]) -> serde_json::Value {
     let folder = chart(files);
-    let output = thebot_lint().arg(folder.path()).args(["--format", "json", "--select", "all"]).args(arguments).output().expect("runs");
-    assert!(output.status.code().is_some_and(|code| code < 2), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = thebot_lint()
+        .arg(folder.path())
+        .args(["--format", "json", "--select", "all"])
+        .args(arguments)
+        .output()
+        .expect("runs");
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 fn found<'r>(report: &'r serde_json::Value, rule: &str) -> Vec<(&'r str, &'r str)> {
-    let all = report["diagnostics"].as_array().expect("diagnostics").iter().filter(|d| d["rule"] == rule);
-    all.map(|d| (d["message"].as_str().expect("a message"), d["help"].as_str().unwrap_or_default())).collect()
+    let all = report["diagnostics"]
+        .as_array()
+        .expect("diagnostics")
+        .iter()
+        .filter(|d| d["rule"] == rule);
+    all.map(|d| {
+        (
+            d["message"].as_str().expect("a message"),
+            d["help"].as_str().unwrap_or_default(),
+        )
+    })
+    .collect()
 }
 
-/// A chart reaches a limit: the finding names it, says how to raise it, and the rest is checked all the same (a Pod without limits).
+/// A chart reaches a limit: the finding names it, says how to raise it, and the rest is checked all
+/// the same (a Pod without limits).
 fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
     let config = format!("limits: {{{limit}: {value}}}\n");
     let pod: (&str, &[u8]) = ("templates/z-pod.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n");
-    let files: Vec<_> = files.iter().copied().chain([(".thebot-lint.yaml", config.as_bytes()), pod]).collect();
+    let files: Vec<_> = files
+        .iter()
+        .copied()
+        .chain([(".thebot-lint.yaml", config.as_bytes()), pod])
+        .collect();
     let seen = report(&files, &[]);
     let said = found(&seen, rule);
-    let named = said.iter().find(|(message, _)| message.contains(&format!("`{limit}`")));
+    let named = said
+        .iter()
+        .find(|(message, _)| message.contains(&format!("`{limit}`")));
     let (_, help) = named.unwrap_or_else(|| panic!("{limit}: {said:?} of {}", seen["diagnostics"]));
-    assert!(help.contains(&format!("`limits: {{{limit}: …}}`")), "{help}");
-    assert!(!found(&seen, "memory-limits-missing").is_empty(), "{limit}: the rest is not checked");
+    assert!(
+        help.contains(&format!("`limits: {{{limit}: …}}`")),
+        "{help}"
+    );
+    assert!(
+        !found(&seen, "memory-limits-missing").is_empty(),
+        "{limit}: the rest is not checked"
+    );
     // Without the configuration the same chart is well within.
-    let seen = report(&files.iter().copied().filter(|(name, _)| *name != ".thebot-lint.yaml").collect::<Vec<_>>(), &[]);
-    assert!(!seen["diagnostics"].to_string().contains(&format!("`{limit}`")), "{limit}: {}", seen["diagnostics"]);
+    let seen = report(
+        &files
+            .iter()
+            .copied()
+            .filter(|(name, _)| *name != ".thebot-lint.yaml")
+            .collect::<Vec<_>>(),
+        &[],
+    );
+    assert!(
+        !seen["diagnostics"]
+            .to_string()
+            .contains(&format!("`{limit}`")),
+        "{limit}: {}",
+        seen["diagnostics"]
+    );
 }
 
-/// What lies at a limit passes, one more does not: a finding names the limit and says how to move it.
+/// What lies at a limit passes, one more does not: a finding names the limit and says how to move
+/// it.
 fn ends_at(limit: &str, most: usize, rule: &str, files: impl Fn(usize) -> Vec<(String, String)>) {
     for (size, is_over) in [(most, false), (most + 1, true)] {
         let mut files = files(size);
-        files.push((".thebot-lint.yaml".into(), format!("limits: {{{limit}: {most}}}\n")));
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (&**name, text.as_bytes())).collect();
+        files.push((
+            ".thebot-lint.yaml".into(),
+            format!("limits: {{{limit}: {most}}}\n"),
+        ));
+        let files: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(name, text)| (&**name, text.as_bytes()))
+            .collect();
         let seen = report(&files, &[]);
         let said = found(&seen, rule);
-        let named = said.iter().find(|(message, _)| message.contains(&format!("`{limit}`")));
-        assert_eq!(named.is_some(), is_over, "{limit} {most}, {size}: {}", seen["diagnostics"]);
-        assert!(named.is_none_or(|(_, help)| help.contains(&format!("`limits: {{{limit}: …}}`"))), "{named:?}");
+        let named = said
+            .iter()
+            .find(|(message, _)| message.contains(&format!("`{limit}`")));
+        assert_eq!(
+            named.is_some(),
+            is_over,
+            "{limit} {most}, {size}: {}",
+            seen["diagnostics"]
+        );
+        assert!(
+            named.is_none_or(|(_, help)| help.contains(&format!("`limits: {{{limit}: …}}`"))),
+            "{named:?}"
+        );
     }
 }
 
@@ -391,19 +666,37 @@ fn what_lies_at_a_limit_passes_and_one_more_does_not() {
     ends_at("yaml-depth", 20, "limit-exceeded", |n| values(nested(n)));
     ends_at("yaml-depth", 20, "limit-exceeded", |n| template(nested(n)));
     ends_at("yaml-depth", 1000, "limit-exceeded", |n| values(nested(n)));
-    ends_at("yaml-aliases", 50, "limit-exceeded", |n| values(format!("a: &a {}\nb: *a\n", "x".repeat(n))));
-    ends_at("documents", 5, "limit-exceeded", |n| template("a: 1\n---\n".repeat(n)));
-    ends_at("file-size", 100, "limit-exceeded", |n| values(format!("{}\n", "#".repeat(n - 1))));
+    ends_at("yaml-aliases", 50, "limit-exceeded", |n| {
+        values(format!("a: &a {}\nb: *a\n", "x".repeat(n)))
+    });
+    ends_at("documents", 5, "limit-exceeded", |n| {
+        template("a: 1\n---\n".repeat(n))
+    });
+    ends_at("file-size", 100, "limit-exceeded", |n| {
+        values(format!("{}\n", "#".repeat(n - 1)))
+    });
     // Chart.yaml and the configuration are files as well.
-    ends_at("chart-files", 6, "limit-exceeded", |n| (2..n).map(|i| (format!("{i}.txt"), String::new())).collect());
+    ends_at("chart-files", 6, "limit-exceeded", |n| {
+        (2..n)
+            .map(|i| (format!("{i}.txt"), String::new()))
+            .collect()
+    });
     ends_at("chart-size", 1000, "limit-exceeded", |n| {
-        let rest = "apiVersion: v2\nname: a\nversion: 1.0.0\n".len() + "limits: {chart-size: 1000}\n".len();
+        let rest = "apiVersion: v2\nname: a\nversion: 1.0.0\n".len()
+            + "limits: {chart-size: 1000}\n".len();
         one("a.txt", "a".repeat(n - rest))
     });
     ends_at("schema-depth", 20, "limit-exceeded", |n| {
-        let chain: String = (2..n).map(|i| format!("\"a{i}\": {{\"$ref\": \"#/$defs/a{}\"}}, ", i + 1)).collect();
-        let schema = format!("{{\"$defs\": {{{chain}\"a{n}\": {{}}}}, \"properties\": {{\"a\": {{\"$ref\": \"#/$defs/a2\"}}}}}}");
-        vec![("values.schema.json".into(), schema), ("values.yaml".into(), "a: 1\n".into())]
+        let chain: String = (2..n)
+            .map(|i| format!("\"a{i}\": {{\"$ref\": \"#/$defs/a{}\"}}, ", i + 1))
+            .collect();
+        let schema = format!(
+            "{{\"$defs\": {{{chain}\"a{n}\": {{}}}}, \"properties\": {{\"a\": {{\"$ref\": \"#/$defs/a2\"}}}}}}"
+        );
+        vec![
+            ("values.schema.json".into(), schema),
+            ("values.yaml".into(), "a: 1\n".into()),
+        ]
     });
     let recursion = |call: &str, n: usize| {
         let called = call.replace("DATA", "(sub . 1)");
@@ -412,30 +705,83 @@ fn what_lies_at_a_limit_passes_and_one_more_does_not() {
             call.replace("DATA", &n.to_string())
         ))
     };
-    ends_at("include-depth", 7, "template-limit", |n| recursion("include \"x\" DATA", n));
-    ends_at("template-depth", 7, "template-limit", |n| recursion("template \"x\" DATA", n - 1));
-    ends_at("template-output", 100, "template-limit", |n| template(format!("#{{{{ repeat {} \"a\" }}}}", n - 1)));
+    ends_at("include-depth", 7, "template-limit", |n| {
+        recursion("include \"x\" DATA", n)
+    });
+    ends_at("template-depth", 7, "template-limit", |n| {
+        recursion("template \"x\" DATA", n - 1)
+    });
+    ends_at("template-output", 100, "template-limit", |n| {
+        template(format!("#{{{{ repeat {} \"a\" }}}}", n - 1))
+    });
 }
 
 #[test]
 fn limits_of_templates_are_named_and_can_be_raised() {
-    reaches("template-steps", "1000", "template-limit", &template("#{{ range until 2000 }}a{{ end }}"));
+    reaches(
+        "template-steps",
+        "1000",
+        "template-limit",
+        &template("#{{ range until 2000 }}a{{ end }}"),
+    );
     // Each of them takes a while: they count, and the clock is looked at.
-    for slow in
-        ["derivePassword 1 \"long\" \"p\" \"u\" \"s\"", "htpasswd \"u\" \"p\"", "bcrypt \"p\"", "genPrivateKey \"rsa\"", "genCA \"a\" 1 | toString"]
-    {
-        reaches("template-steps", "30000", "template-limit", &template(&format!("#{{{{ range until 2 }}}}{{{{ $_ := ({slow}) }}}}{{{{ end }}}}")));
+    for slow in [
+        "derivePassword 1 \"long\" \"p\" \"u\" \"s\"",
+        "htpasswd \"u\" \"p\"",
+        "bcrypt \"p\"",
+        "genPrivateKey \"rsa\"",
+        "genCA \"a\" 1 | toString",
+    ] {
+        reaches(
+            "template-steps",
+            "30000",
+            "template-limit",
+            &template(&format!(
+                "#{{{{ range until 2 }}}}{{{{ $_ := ({slow}) }}}}{{{{ end }}}}"
+            )),
+        );
     }
-    reaches("template-output", "1Ki", "template-limit", &template("#{{ range until 200 }}0123456789{{ end }}"));
-    reaches("render-text", "20Ki", "template-limit", &template("#{{ repeat 30000 \"a\" | len }}"));
-    reaches("render-text", "20Ki", "template-limit", &template("#{{ $l := list }}{{ range until 100 }}{{ $l = append $l (until 50) }}{{ end }}"));
+    reaches(
+        "template-output",
+        "1Ki",
+        "template-limit",
+        &template("#{{ range until 200 }}0123456789{{ end }}"),
+    );
+    reaches(
+        "render-text",
+        "20Ki",
+        "template-limit",
+        &template("#{{ repeat 30000 \"a\" | len }}"),
+    );
+    reaches(
+        "render-text",
+        "20Ki",
+        "template-limit",
+        &template("#{{ $l := list }}{{ range until 100 }}{{ $l = append $l (until 50) }}{{ end }}"),
+    );
     let nested = template(
         "{{ define \"n\" }}{{ if gt (int .n) 0 }}{{ tpl \"{{ include \\\"n\\\" . }}\" (dict \"n\" (sub .n 1) \"Template\" .Template) }}{{ end }}{{ end }}#{{ include \"n\" (dict \"n\" 20 \"Template\" .Template) }}",
     );
     reaches("tpl-depth", "10", "template-limit", &nested);
-    for call in ["regexMatch", "mustRegexMatch", "regexFind", "regexReplaceAllLiteral"] {
-        let rest = if call.contains("Replace") { " \"\"" } else { "" };
-        reaches("regex-size", "1Ki", "template-limit", &template(&format!("#{{{{ {call} \"(a{{1,100}}){{1,9}}\" \"aaaa\"{rest} }}}}")));
+    for call in [
+        "regexMatch",
+        "mustRegexMatch",
+        "regexFind",
+        "regexReplaceAllLiteral",
+    ] {
+        let rest = if call.contains("Replace") {
+            " \"\""
+        } else {
+            ""
+        };
+        reaches(
+            "regex-size",
+            "1Ki",
+            "template-limit",
+            &template(&format!(
+                "#{{{{ {call} \"(a{{1,100}}){{1,9}}\" \"aaaa\"{rest} }}}}"
+            )),
+        );
     }
 }
 
@@ -443,46 +789,104 @@ fn limits_of_templates_are_named_and_can_be_raised() {
 fn limits_of_what_is_read_are_named_and_can_be_raised() {
     let many = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n".repeat(20);
     let config: &[u8] = b"limits: {documents: 5}\n";
-    let seen = report(&[("templates/t.yaml", many.as_bytes()), (".thebot-lint.yaml", config)], &[]);
+    let seen = report(
+        &[
+            ("templates/t.yaml", many.as_bytes()),
+            (".thebot-lint.yaml", config),
+        ],
+        &[],
+    );
     let said = found(&seen, "limit-exceeded");
-    assert!(said.len() == 1 && said[0].0.starts_with("the last 15 of 20 documents were not checked"), "{said:?}");
+    assert!(
+        said.len() == 1
+            && said[0]
+                .0
+                .starts_with("the last 15 of 20 documents were not checked"),
+        "{said:?}"
+    );
     assert_eq!(seen["summary"]["objects"], 5);
     for limits in ["chart-files: 2", "chart-size: 1Ki"] {
         let config = format!("limits: {{{limits}}}\n");
         let long = vec![b'#'; 2000];
-        let seen = report(&[("values.yaml", &long), ("a.txt", b"a"), (".thebot-lint.yaml", config.as_bytes())], &[]);
+        let seen = report(
+            &[
+                ("values.yaml", &long),
+                ("a.txt", b"a"),
+                (".thebot-lint.yaml", config.as_bytes()),
+            ],
+            &[],
+        );
         let said = found(&seen, "limit-exceeded");
-        assert!(said.len() == 1 && said[0].0.starts_with("nothing of the chart was checked"), "{limits}: {said:?}");
+        assert!(
+            said.len() == 1 && said[0].0.starts_with("nothing of the chart was checked"),
+            "{limits}: {said:?}"
+        );
     }
     // A manifest, which belongs to no chart.
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.yaml"), "a: 1\n".repeat(1000)).expect("a file");
-    std::fs::write(folder.path().join(".thebot-lint.yaml"), "limits: {file-size: 2Ki}\n").expect("a file");
-    let output = thebot_lint().arg(folder.path().join("a.yaml")).output().expect("runs");
+    std::fs::write(
+        folder.path().join(".thebot-lint.yaml"),
+        "limits: {file-size: 2Ki}\n",
+    )
+    .expect("a file");
+    let output = thebot_lint()
+        .arg(folder.path().join("a.yaml"))
+        .output()
+        .expect("runs");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && stderr.contains("is larger than 2048 bytes") && stderr.contains("file-size"), "{stderr}");
+    assert!(
+        output.status.code() == Some(2)
+            && stderr.contains("is larger than 2048 bytes")
+            && stderr.contains("file-size"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn rules_that_cost_too_much_are_named() {
     let ten = "[0,1,2,3,4,5,6,7,8,9]";
-    let costly = (0..9).fold("1 == 1".to_string(), |inner, i| format!("{ten}.all(x{i}, {inner})"));
-    let rule = format!("id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{costly}\"\nmessage: m\nwhy: w\nfix: f\n");
+    let costly = (0..9).fold("1 == 1".to_string(), |inner, i| {
+        format!("{ten}.all(x{i}, {inner})")
+    });
+    let rule = format!(
+        "id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{costly}\"\nmessage: m\nwhy: w\nfix: f\n"
+    );
     let config: &[u8] = b"rules: {paths: [policies]}\n";
     let pod: &[u8] = b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n";
     let seen = report(
-        &[("templates/t.yaml", pod), ("policies/a.yaml", rule.as_bytes()), (".thebot-lint.yaml", config), (".helmignore", b"policies\n")],
+        &[
+            ("templates/t.yaml", pod),
+            ("policies/a.yaml", rule.as_bytes()),
+            (".thebot-lint.yaml", config),
+            (".helmignore", b"policies\n"),
+        ],
         &[],
     );
     let said = found(&seen, "rule-invalid");
-    assert!(said.iter().any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")),
+        "{said:?}"
+    );
     let crd = format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: widgets.example.com}}\nspec:\n  group: example.com\n  scope: Namespaced\n  names: {{kind: Widget, plural: widgets}}\n  versions:\n    - name: v1\n      served: true\n      storage: true\n      schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, x-kubernetes-validations: [{{rule: \"{costly}\"}}]}}}}}}}}\n"
     );
-    let widget: &[u8] = b"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: {}\n";
-    let seen = report(&[("templates/t.yaml", widget), ("crds/c.yaml", crd.as_bytes())], &[]);
+    let widget: &[u8] =
+        b"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: {}\n";
+    let seen = report(
+        &[
+            ("templates/t.yaml", widget),
+            ("crds/c.yaml", crd.as_bytes()),
+        ],
+        &[],
+    );
     let said = found(&seen, "limit-exceeded");
-    assert!(said.iter().any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -490,16 +894,30 @@ fn a_chart_that_takes_too_long_is_given_up_and_what_is_missing_is_counted() {
     // Slow, but within the limit of steps: 40 templates of a second or so each.
     let slow = "{{ range until 1000 }}{{ range until 9000 }}{{ $_ := 1 }}{{ end }}{{ end }}";
     let names: Vec<String> = (0..40).map(|i| format!("templates/t{i}.yaml")).collect();
-    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), slow.as_bytes())).collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), slow.as_bytes()))
+        .collect();
     let start = Instant::now();
     let seen = report(&files, &["--timeout", "1"]);
     assert!(start.elapsed() < Duration::from_secs(60));
     let said = found(&seen, "limit-exceeded");
-    assert!(said.iter().any(|(m, h)| m.contains("templates were not rendered") && h.contains("--timeout")), "{said:?}");
-    let slow = template("#{{ range until 500 }}{{ $_ := derivePassword 1 \"long\" \"p\" \"u\" \"s\" }}{{ end }}");
+    assert!(
+        said.iter()
+            .any(|(m, h)| m.contains("templates were not rendered") && h.contains("--timeout")),
+        "{said:?}"
+    );
+    let slow = template(
+        "#{{ range until 500 }}{{ $_ := derivePassword 1 \"long\" \"p\" \"u\" \"s\" }}{{ end }}",
+    );
     let seen = report(&slow, &["--timeout", "1"]);
     let said = found(&seen, "template-limit");
-    assert!(said.iter().any(|(m, h)| m.contains("`timeout`") && h.contains("--timeout")), "{}", seen["diagnostics"]);
+    assert!(
+        said.iter()
+            .any(|(m, h)| m.contains("`timeout`") && h.contains("--timeout")),
+        "{}",
+        seen["diagnostics"]
+    );
 }
 
 #[test]
@@ -508,24 +926,59 @@ fn what_nests_too_deep_is_a_finding() {
     for (n, is_refused) in [(300, false), (10_000, true), (100_000, true)] {
         let yaml = format!("a: {}\n", deep("[", "]", n));
         let (code, ids) = lint(chart(&[("values.yaml", yaml.as_bytes())]).path());
-        assert!(!is_refused || code == 1 && ids.iter().any(|id| id == "limit-exceeded"), "{n}: {ids:?}");
+        assert!(
+            !is_refused || code == 1 && ids.iter().any(|id| id == "limit-exceeded"),
+            "{n}: {ids:?}"
+        );
         let template_of = |text: &str| lint(chart(&template(text)).path());
-        assert!(!is_refused || template_of(&format!("{}1{}", "{{ if 1 }}".repeat(n), "{{ end }}".repeat(n))).0 == 1, "{n}");
-        assert!(!is_refused || template_of(&format!("#{{{{ {}1{} }}}}", "(".repeat(n), ")".repeat(n))).0 == 1, "{n}");
+        assert!(
+            !is_refused
+                || template_of(&format!(
+                    "{}1{}",
+                    "{{ if 1 }}".repeat(n),
+                    "{{ end }}".repeat(n)
+                ))
+                .0 == 1,
+            "{n}"
+        );
+        assert!(
+            !is_refused
+                || template_of(&format!("#{{{{ {}1{} }}}}", "(".repeat(n), ")".repeat(n))).0 == 1,
+            "{n}"
+        );
         let json = deep("[", "]", n);
-        template_of(&format!("#{{{{ fromJsonArray `{json}` | toJson | len }}}}{{{{ fromYamlArray `{json}` | toYaml | len }}}}"));
-        template_of(&format!("#{{{{ regexMatch `{}a{}` \"a\" }}}}", "(".repeat(n), ")".repeat(n)));
+        template_of(&format!(
+            "#{{{{ fromJsonArray `{json}` | toJson | len }}}}{{{{ fromYamlArray `{json}` | toYaml | len }}}}"
+        ));
+        template_of(&format!(
+            "#{{{{ regexMatch `{}a{}` \"a\" }}}}",
+            "(".repeat(n),
+            ")".repeat(n)
+        ));
         template_of(&format!("a: {json}\n"));
         let schema = format!("{}true{}", "{\"not\": ".repeat(n), "}".repeat(n));
-        lint(chart(&[("values.schema.json", schema.as_bytes()), ("values.yaml", b"a: 1\n")]).path());
+        lint(
+            chart(&[
+                ("values.schema.json", schema.as_bytes()),
+                ("values.yaml", b"a: 1\n"),
+            ])
+            .path(),
+        );
         lint(chart(&[("Chart.lock", json.as_bytes())]).path());
         let crd = format!(
             "{{\"apiVersion\": \"apiextensions.k8s.io/v1\", \"kind\": \"CustomResourceDefinition\", \"metadata\": {{\"name\": \"ws.e.com\"}}, \"spec\": {{\"group\": \"e.com\", \"names\": {{\"kind\": \"W\", \"plural\": \"ws\"}}, \"scope\": \"Namespaced\", \"versions\": [{{\"name\": \"v1\", \"served\": true, \"storage\": true, \"schema\": {{\"openAPIV3Schema\": {}{{\"type\": \"object\"}}{}}}}}]}}}}",
             "{\"type\": \"array\", \"items\": ".repeat(n),
             "}".repeat(n)
         );
-        let object = format!("apiVersion: e.com/v1\nkind: W\nmetadata: {{name: a}}\nspec: {json}\n");
-        lint(chart(&[("crds/c.yaml", crd.as_bytes()), ("templates/t.yaml", object.as_bytes())]).path());
+        let object =
+            format!("apiVersion: e.com/v1\nkind: W\nmetadata: {{name: a}}\nspec: {json}\n");
+        lint(
+            chart(&[
+                ("crds/c.yaml", crd.as_bytes()),
+                ("templates/t.yaml", object.as_bytes()),
+            ])
+            .path(),
+        );
     }
 }
 
@@ -541,9 +994,16 @@ fn deep_and_long_expressions_of_rules_are_findings() {
         format!("object{} == 1", ".a".repeat(9_000)),
         format!("true{}", " ? true : true".repeat(1_400)),
     ] {
-        let rule = format!("id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{deny}\"\nmessage: m\nwhy: w\nfix: f\n");
+        let rule = format!(
+            "id: own-a\ntitle: a\nseverity: error\nscope: object\nkinds: [Pod]\ndeny: \"{deny}\"\nmessage: m\nwhy: w\nfix: f\n"
+        );
         let seen = report(
-            &[("templates/t.yaml", pod), ("policies/a.yaml", rule.as_bytes()), (".thebot-lint.yaml", config), (".helmignore", b"policies\n")],
+            &[
+                ("templates/t.yaml", pod),
+                ("policies/a.yaml", rule.as_bytes()),
+                (".thebot-lint.yaml", config),
+                (".helmignore", b"policies\n"),
+            ],
             &[],
         );
         assert!(!found(&seen, "memory-limits-missing").is_empty());
@@ -552,7 +1012,10 @@ fn deep_and_long_expressions_of_rules_are_findings() {
 
 /// A packed chart of these entries: type, name, text.
 fn packed(entries: &[(u8, &[u8], &[u8])]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best()));
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::best(),
+    ));
     for (kind, name, text) in entries {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::new(*kind));
@@ -569,7 +1032,11 @@ fn packed(entries: &[(u8, &[u8], &[u8])]) -> Vec<u8> {
 
 fn lint_archive(entries: &[(u8, &[u8], &[u8])]) -> (i32, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let own: [(u8, &[u8], &[u8]); 1] = [(b'0', b"a/Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n")];
+    let own: [(u8, &[u8], &[u8]); 1] = [(
+        b'0',
+        b"a/Chart.yaml",
+        b"apiVersion: v2\nname: a\nversion: 1.0.0\n",
+    )];
     let all: Vec<_> = own.iter().chain(entries).copied().collect();
     std::fs::write(folder.path().join("a.tgz"), packed(&all)).expect("a file");
     lint(&folder.path().join("a.tgz"))
@@ -577,18 +1044,47 @@ fn lint_archive(entries: &[(u8, &[u8], &[u8])]) -> (i32, Vec<String>) {
 
 #[test]
 fn archives_that_lead_out_are_refused() {
-    assert!(lint_archive(&[(b'0', b"a/templates/t.yaml", b"a: 1\n")]).1.iter().any(|id| id == "api-version-missing"));
-    for name in [&b"a/../../etc/passwd"[..], b"../evil", b"a//etc/passwd", b"a/C:/x", b"a/templates/../../../x", b"/etc/passwd", b"a\\..\\..\\x"] {
+    assert!(
+        lint_archive(&[(b'0', b"a/templates/t.yaml", b"a: 1\n")])
+            .1
+            .iter()
+            .any(|id| id == "api-version-missing")
+    );
+    for name in [
+        &b"a/../../etc/passwd"[..],
+        b"../evil",
+        b"a//etc/passwd",
+        b"a/C:/x",
+        b"a/templates/../../../x",
+        b"/etc/passwd",
+        b"a\\..\\..\\x",
+    ] {
         let (code, ids) = lint_archive(&[(b'0', name, b"x")]);
         // The first folder, whatever its name, is that of the chart: these files lie inside.
         let lies_inside = name == b"/etc/passwd" || name == b"../evil";
-        assert!(code == 1 && ids.iter().any(|id| id == "chart-metadata") != lies_inside, "{}: {ids:?}", String::from_utf8_lossy(name));
+        assert!(
+            code == 1 && ids.iter().any(|id| id == "chart-metadata") != lies_inside,
+            "{}: {ids:?}",
+            String::from_utf8_lossy(name)
+        );
     }
     // Links and devices are files without a text, as in Helm; nothing is followed.
-    for kind in [b'1', b'2', b'3', b'4', b'6', b'7', b'x', b'g', b'L', b'K', b'S', 0, 255] {
-        lint_archive(&[(kind, b"a/templates/link.yaml", b""), (b'0', b"a/values.yaml", b"b: {{ .Files.Get \"templates/link.yaml\" }}\n")]);
+    for kind in [
+        b'1', b'2', b'3', b'4', b'6', b'7', b'x', b'g', b'L', b'K', b'S', 0, 255,
+    ] {
+        lint_archive(&[
+            (kind, b"a/templates/link.yaml", b""),
+            (
+                b'0',
+                b"a/values.yaml",
+                b"b: {{ .Files.Get \"templates/link.yaml\" }}\n",
+            ),
+        ]);
     }
-    lint_archive(&[(b'0', b"a/\xff\xfe.txt", b"\xff\xfe"), (b'0', b"a/templates/\xc3\x28.yaml", b"a: \xff\n")]);
+    lint_archive(&[
+        (b'0', b"a/\xff\xfe.txt", b"\xff\xfe"),
+        (b'0', b"a/templates/\xc3\x28.yaml", b"a: \xff\n"),
+    ]);
     // Two files of one name, and names that differ in their case only.
     lint_archive(&[
         (b'0', b"a/values.yaml", b"a: 1\n"),
@@ -601,13 +1097,25 @@ fn archives_that_lead_out_are_refused() {
 #[test]
 fn archives_that_burst_are_refused() {
     let zeros = vec![0u8; 5 << 20];
-    let entries: Vec<(u8, Vec<u8>)> = (0..15).map(|i| (b'0', format!("a/{i}.bin").into_bytes())).collect();
-    let entries: Vec<(u8, &[u8], &[u8])> = entries.iter().map(|(kind, name)| (*kind, &name[..], &zeros[..])).collect();
+    let entries: Vec<(u8, Vec<u8>)> = (0..15)
+        .map(|i| (b'0', format!("a/{i}.bin").into_bytes()))
+        .collect();
+    let entries: Vec<(u8, &[u8], &[u8])> = entries
+        .iter()
+        .map(|(kind, name)| (*kind, &name[..], &zeros[..]))
+        .collect();
     let (code, ids) = lint_archive(&entries);
     assert!(code == 1 && ids == ["limit-exceeded"], "{ids:?}");
     // Cut off in the middle.
     let folder = tempfile::tempdir().expect("a folder");
-    let whole = packed(&[(b'0', b"a/Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n"), (b'0', b"a/values.yaml", b"a: 1\n")]);
+    let whole = packed(&[
+        (
+            b'0',
+            b"a/Chart.yaml",
+            b"apiVersion: v2\nname: a\nversion: 1.0.0\n",
+        ),
+        (b'0', b"a/values.yaml", b"a: 1\n"),
+    ]);
     for end in 0..whole.len() {
         std::fs::write(folder.path().join("a.tgz"), &whole[..end]).expect("a file");
         if end % 16 == 0 || end > whole.len() - 4 {
@@ -618,7 +1126,13 @@ fn archives_that_burst_are_refused() {
 
 #[cfg(unix)]
 fn pipe(path: &Path) {
-    assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(path)
+            .status()
+            .expect("mkfifo")
+            .success()
+    );
 }
 
 #[cfg(unix)]
@@ -636,17 +1150,33 @@ fn pipes_devices_and_dead_links_do_not_hang() {
         "README.md",
     ] {
         for hide in [false, true] {
-            let folder = chart(&[("templates/a.yaml", b"a: 1\n"), ("values/x", b""), ("ci/x", b""), ("crds/x", b"")]);
+            let folder = chart(&[
+                ("templates/a.yaml", b"a: 1\n"),
+                ("values/x", b""),
+                ("ci/x", b""),
+                ("crds/x", b""),
+            ]);
             pipe(&folder.path().join(name));
             if hide && name != ".helmignore" {
-                std::fs::write(folder.path().join(".helmignore"), format!("{name}\n")).expect("a file");
+                std::fs::write(folder.path().join(".helmignore"), format!("{name}\n"))
+                    .expect("a file");
             }
             lint(folder.path());
         }
-        let folder = chart(&[("values/x", b""), ("ci/x", b""), ("crds/x", b""), ("templates/x", b"")]);
+        let folder = chart(&[
+            ("values/x", b""),
+            ("ci/x", b""),
+            ("crds/x", b""),
+            ("templates/x", b""),
+        ]);
         std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join(name)).expect("a link");
         lint(folder.path());
-        let folder = chart(&[("values/x", b""), ("ci/x", b""), ("crds/x", b""), ("templates/x", b"")]);
+        let folder = chart(&[
+            ("values/x", b""),
+            ("ci/x", b""),
+            ("crds/x", b""),
+            ("templates/x", b""),
+        ]);
         std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("a link");
         lint(folder.path());
     }
@@ -655,13 +1185,20 @@ fn pipes_devices_and_dead_links_do_not_hang() {
     pipe(&folder.path().join("pipe.yaml"));
     let output = thebot_lint().arg("/dev/zero").output().expect("runs");
     assert_eq!(output.status.code(), Some(2));
-    for config in
-        ["environments: {dev: {values: [pipe.yaml]}}\n", "rules: {paths: [pipe.yaml]}\n", "schema-locations: [pipe.yaml]\n", "baseline: pipe.yaml\n"]
-    {
+    for config in [
+        "environments: {dev: {values: [pipe.yaml]}}\n",
+        "rules: {paths: [pipe.yaml]}\n",
+        "schema-locations: [pipe.yaml]\n",
+        "baseline: pipe.yaml\n",
+    ] {
         std::fs::write(folder.path().join(".thebot-lint.yaml"), config).expect("a file");
         std::fs::write(folder.path().join(".helmignore"), "pipe.yaml\n").expect("a file");
-        let mut child =
-            thebot_lint().arg(folder.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("runs");
+        let mut child = thebot_lint()
+            .arg(folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("runs");
         let start = Instant::now();
         while child.try_wait().expect("waits").is_none() {
             if start.elapsed() > Duration::from_secs(60) {
@@ -677,13 +1214,26 @@ fn pipes_devices_and_dead_links_do_not_hang() {
 #[test]
 fn a_hidden_link_to_a_values_file_outside_is_not_read() {
     let outside = tempfile::tempdir().expect("a folder");
-    std::fs::write(outside.path().join("secret.yaml"), "password: hunter2\n  bad\n").expect("a file");
+    std::fs::write(
+        outside.path().join("secret.yaml"),
+        "password: hunter2\n  bad\n",
+    )
+    .expect("a file");
     let folder = chart(&[(".helmignore", b"values-dev.yaml\nci/\n"), ("ci/x", b"")]);
     for name in ["values-dev.yaml", "ci/a-values.yaml"] {
-        std::os::unix::fs::symlink(outside.path().join("secret.yaml"), folder.path().join(name)).expect("a link");
+        std::os::unix::fs::symlink(outside.path().join("secret.yaml"), folder.path().join(name))
+            .expect("a link");
     }
-    let output = thebot_lint().arg(folder.path()).args(["--no-config", "--select", "all", "--format", "json"]).output().expect("runs");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("secret"), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = thebot_lint()
+        .arg(folder.path())
+        .args(["--no-config", "--select", "all", "--format", "json"])
+        .output()
+        .expect("runs");
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).contains("secret"),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
 }
 
@@ -692,24 +1242,55 @@ fn a_hidden_link_to_a_values_file_outside_is_not_read() {
 #[test]
 fn what_must_not_be_read_is_said() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = chart(&[("templates/t.yaml", b"a: 1\n"), ("values.yaml", b"a: 1\n"), ("crds/c.yaml", b"a: 1\n")]);
-    let set = |name: &str, mode: u32| std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(mode)).expect("a mode");
+    let folder = chart(&[
+        ("templates/t.yaml", b"a: 1\n"),
+        ("values.yaml", b"a: 1\n"),
+        ("crds/c.yaml", b"a: 1\n"),
+    ]);
+    let set = |name: &str, mode: u32| {
+        std::fs::set_permissions(
+            folder.path().join(name),
+            std::fs::Permissions::from_mode(mode),
+        )
+        .expect("a mode")
+    };
     set(".", 0o755);
-    for (name, is_folder) in [("values.yaml", false), ("templates", true), ("templates/t.yaml", false), ("Chart.yaml", false), ("crds", true)] {
+    for (name, is_folder) in [
+        ("values.yaml", false),
+        ("templates", true),
+        ("templates/t.yaml", false),
+        ("Chart.yaml", false),
+        ("crds", true),
+    ] {
         set(name, 0);
         let mut command = std::process::Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_thebot-lint")]).arg(folder.path()).args([
-            "--no-config",
-            "--format",
-            "concise",
-        ]);
+        command
+            .args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                env!("CARGO_BIN_EXE_thebot-lint"),
+            ])
+            .arg(folder.path())
+            .args(["--no-config", "--format", "concise"]);
         let output = match command.output() {
             Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("setpriv:") => output,
             _ => return eprintln!("skipped: setpriv cannot run thebot-lint as nobody here"),
         };
         set(name, if is_folder { 0o755 } else { 0o644 });
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.code().is_some_and(|code| code == 1 || code == 2) && text.contains("ermission denied"), "{name}: {text}");
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            output
+                .status
+                .code()
+                .is_some_and(|code| code == 1 || code == 2)
+                && text.contains("ermission denied"),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -725,8 +1306,14 @@ fn a_chart_that_changes_while_it_is_read_is_read_somehow() {
                 i += 1;
                 let _ = std::fs::remove_file(&file);
                 let _ = std::fs::write(&file, "{{ .Values.a }}\n".repeat(i % 1000));
-                let _ = std::fs::rename(folder.path().join("values.yaml"), folder.path().join("values2.yaml"));
-                let _ = std::fs::rename(folder.path().join("values2.yaml"), folder.path().join("values.yaml"));
+                let _ = std::fs::rename(
+                    folder.path().join("values.yaml"),
+                    folder.path().join("values2.yaml"),
+                );
+                let _ = std::fs::rename(
+                    folder.path().join("values2.yaml"),
+                    folder.path().join("values.yaml"),
+                );
             }
         });
         (0..10).for_each(|_| drop(lint(folder.path())));
@@ -739,18 +1326,51 @@ fn a_chart_that_changes_while_it_is_read_is_read_somehow() {
 fn streams_that_are_closed_or_full() {
     let run = |script: &str| {
         let script = script.replace("LINT", env!("CARGO_BIN_EXE_thebot-lint"));
-        std::process::Command::new("sh").args(["-c", &script]).output().expect("sh")
+        std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .expect("sh")
     };
     // stdin is closed; is closed after half a document; stdout and stderr are closed.
-    assert!(run("LINT - <&-").status.code().is_some_and(|code| code <= 2));
-    assert_eq!(run("printf 'apiVersion: v1\\nkind: Pod\\nmeta' | LINT - --no-config").status.code(), Some(1));
-    assert!(run("LINT charts/thebot >&- 2>&-").status.code().is_some_and(|code| code <= 2));
+    assert!(
+        run("LINT - <&-")
+            .status
+            .code()
+            .is_some_and(|code| code <= 2)
+    );
+    assert_eq!(
+        run("printf 'apiVersion: v1\\nkind: Pod\\nmeta' | LINT - --no-config")
+            .status
+            .code(),
+        Some(1)
+    );
+    assert!(
+        run("LINT charts/thebot >&- 2>&-")
+            .status
+            .code()
+            .is_some_and(|code| code <= 2)
+    );
     let output = run("LINT charts/thebot > /dev/full");
-    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("cannot write to stdout"));
+    assert!(
+        output.status.code() == Some(2)
+            && String::from_utf8_lossy(&output.stderr).contains("cannot write to stdout")
+    );
     let output = run("LINT template charts/thebot > /dev/full");
-    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("cannot write"), "{output:?}");
-    for command in ["LINT charts/thebot --format json", "LINT template charts/thebot", "LINT explain privileged-container"] {
-        assert!(!String::from_utf8_lossy(&run(&format!("{command} | head -c 1")).stderr).contains("panic"), "{command}");
+    assert!(
+        output.status.code() == Some(2)
+            && String::from_utf8_lossy(&output.stderr).contains("cannot write"),
+        "{output:?}"
+    );
+    for command in [
+        "LINT charts/thebot --format json",
+        "LINT template charts/thebot",
+        "LINT explain privileged-container",
+    ] {
+        assert!(
+            !String::from_utf8_lossy(&run(&format!("{command} | head -c 1")).stderr)
+                .contains("panic"),
+            "{command}"
+        );
     }
 }
 
@@ -761,21 +1381,33 @@ fn nothing_is_run_and_nobody_is_asked() {
     let text = "a: {{ getHostByName \"example.com\" }}{{ lookup \"v1\" \"Pod\" \"\" \"\" }}{{ genCA \"a\" 1 | toYaml | len }}{{ now }}\n";
     let schema: &[u8] = b"{\"$ref\": \"http://example.com/schema.json\"}";
     let chart_yaml: &[u8] = b"apiVersion: v2\nname: a\nversion: 1.0.0\nicon: https://example.com/a.png\ndependencies: [{name: b, version: 1.0.0, repository: 'https://example.com'}]\n";
-    let folder = chart(&[("templates/t.yaml", text.as_bytes()), ("values.schema.json", schema), ("Chart.yaml", chart_yaml)]);
+    let folder = chart(&[
+        ("templates/t.yaml", text.as_bytes()),
+        ("values.schema.json", schema),
+        ("Chart.yaml", chart_yaml),
+    ]);
     std::fs::write(folder.path().join("Chart.yaml"), chart_yaml).expect("a file");
     let log = folder.path().join("strace.log");
     for arguments in [&["--no-config", "--select", "all"][..], &[]] {
         let mut strace = std::process::Command::new("strace");
-        strace.args(["-f", "-qq", "-e", "trace=network,execve,execveat", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_thebot-lint"));
+        strace
+            .args(["-f", "-qq", "-e", "trace=network,execve,execveat", "-o"])
+            .arg(&log)
+            .arg(env!("CARGO_BIN_EXE_thebot-lint"));
         if arguments.is_empty() {
             strace.arg("template");
         }
-        let Ok(output) = strace.arg(folder.path()).args(arguments).output() else { return eprintln!("skipped: strace is not installed") };
+        let Ok(output) = strace.arg(folder.path()).args(arguments).output() else {
+            return eprintln!("skipped: strace is not installed");
+        };
         if String::from_utf8_lossy(&output.stderr).contains("ptrace") {
             return eprintln!("skipped: strace may not trace here");
         }
         let calls = std::fs::read_to_string(&log).expect("a log");
         let calls: Vec<&str> = calls.lines().filter(|line| line.contains('(')).collect();
-        assert!(calls.len() == 1 && calls[0].contains("execve("), "{calls:#?}");
+        assert!(
+            calls.len() == 1 && calls[0].contains("execve("),
+            "{calls:#?}"
+        );
     }
 }

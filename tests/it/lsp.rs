@@ -40,7 +40,12 @@ impl Editor {
     }
 
     fn at(folder: tempfile::TempDir) -> Editor {
-        let mut server = thebot_lint().arg("lsp").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server");
+        let mut server = thebot_lint()
+            .arg("lsp")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server");
         let input = server.stdin.take().expect("stdin");
         let mut output = BufReader::new(server.stdout.take().expect("stdout"));
         let (sender, messages) = channel();
@@ -51,9 +56,23 @@ impl Editor {
                 }
             }
         });
-        let mut editor = Editor { server, input, messages, folder, open: HashMap::new(), published: HashMap::new(), next: 0 };
-        let answer = editor.request("initialize", json!({"processId": null, "rootUri": null, "capabilities": {}}));
-        assert_eq!(answer["capabilities"]["textDocumentSync"]["change"], 2, "{answer}");
+        let mut editor = Editor {
+            server,
+            input,
+            messages,
+            folder,
+            open: HashMap::new(),
+            published: HashMap::new(),
+            next: 0,
+        };
+        let answer = editor.request(
+            "initialize",
+            json!({"processId": null, "rootUri": null, "capabilities": {}}),
+        );
+        assert_eq!(
+            answer["capabilities"]["textDocumentSync"]["change"], 2,
+            "{answer}"
+        );
         editor.notify("initialized", json!({}));
         editor
     }
@@ -68,7 +87,8 @@ impl Editor {
 
     fn send(&mut self, message: &Value) {
         let text = message.to_string();
-        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).expect("the server listens");
+        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len())
+            .expect("the server listens");
         self.input.flush().expect("the server listens");
     }
 
@@ -77,11 +97,19 @@ impl Editor {
     }
 
     fn take(&mut self) -> Value {
-        let message = self.messages.recv_timeout(PATIENCE).expect("the server says something");
+        let message = self
+            .messages
+            .recv_timeout(PATIENCE)
+            .expect("the server says something");
         if message["method"] == "textDocument/publishDiagnostics" {
-            let uri = message["params"]["uri"].as_str().expect("a URI").to_string();
+            let uri = message["params"]["uri"]
+                .as_str()
+                .expect("a URI")
+                .to_string();
             // Never of another version than the newest.
-            if let (Some(version), Some((newest, _))) = (message["params"]["version"].as_i64(), self.open.get(&uri)) {
+            if let (Some(version), Some((newest, _))) =
+                (message["params"]["version"].as_i64(), self.open.get(&uri))
+            {
                 assert!(version <= *newest, "{message}");
             }
             self.published.insert(uri, message["params"].clone());
@@ -112,7 +140,10 @@ impl Editor {
         let text = std::fs::read_to_string(self.path(file)).expect("a file");
         let uri = self.uri(file);
         self.open.insert(uri.clone(), (1, text.clone()));
-        self.notify("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "helm", "version": 1, "text": text}}));
+        self.notify(
+            "textDocument/didOpen",
+            json!({"textDocument": {"uri": uri, "languageId": "helm", "version": 1, "text": text}}),
+        );
     }
 
     fn text(&self, file: &str) -> &str {
@@ -121,7 +152,10 @@ impl Editor {
 
     /// Replaces the first `old` by `new`, as one keystroke would.
     fn edit(&mut self, file: &str, old: &str, new: &str) {
-        let start = self.text(file).find(old).unwrap_or_else(|| panic!("{file} has no {old}"));
+        let start = self
+            .text(file)
+            .find(old)
+            .unwrap_or_else(|| panic!("{file} has no {old}"));
         self.splice(file, start, start + old.len(), new);
     }
 
@@ -152,7 +186,11 @@ impl Editor {
     /// Where `text` begins in a file.
     fn at_text(&self, file: &str, text: &str) -> Value {
         let all = self.text(file);
-        position(all, all.find(text).unwrap_or_else(|| panic!("{file} has no {text}")))
+        position(
+            all,
+            all.find(text)
+                .unwrap_or_else(|| panic!("{file} has no {text}")),
+        )
     }
 
     fn close(mut self) {
@@ -177,7 +215,9 @@ fn read(output: &mut impl BufRead) -> Option<Value> {
             return None;
         }
         match line.trim_end().split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok()?,
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.parse().ok()?
+            }
             Some(_) => {}
             None => break,
         }
@@ -202,9 +242,16 @@ fn the_chart_that_ships_here_has_nothing_to_say_until_it_is_broken_and_is_mended
     let file = "templates/backend-deployment.yaml";
     editor.open(file);
     assert_eq!(editor.diagnostics(file), Vec::<Value>::new());
-    editor.edit(file, "kind: Deployment", "kind: Deployment\nsmiley: \"😀\" {{ .Values.");
+    editor.edit(
+        file,
+        "kind: Deployment",
+        "kind: Deployment\nsmiley: \"😀\" {{ .Values.",
+    );
     let found = editor.diagnostics(file);
-    assert!(!found.is_empty() && found.iter().all(|d| d["source"] == "thebot-lint"), "{found:?}");
+    assert!(
+        !found.is_empty() && found.iter().all(|d| d["source"] == "thebot-lint"),
+        "{found:?}"
+    );
     editor.edit(file, "\nsmiley: \"😀\" {{ .Values.", "");
     assert_eq!(editor.diagnostics(file), Vec::<Value>::new());
     editor.close();
@@ -215,9 +262,15 @@ const CHART: &str = "apiVersion: v2\nname: demo\nversion: 1.0.0\ndescription: A 
 fn demo() -> Editor {
     Editor::with(&[
         ("Chart.yaml", CHART),
-        ("values.yaml", "port: 80\nname: café 😀\nimage:\n  repository: ghcr.io/x/y\n  tag: \"1.0\"\n"),
+        (
+            "values.yaml",
+            "port: 80\nname: café 😀\nimage:\n  repository: ghcr.io/x/y\n  tag: \"1.0\"\n",
+        ),
         ("values-prod.yaml", "port: 8080\nimage:\n  tag: \"2.0\"\n"),
-        ("templates/_helpers.tpl", "{{- define \"demo.name\" -}}\n{{ .Values.name }}-{{ .Release.Name }}\n{{- end }}\n"),
+        (
+            "templates/_helpers.tpl",
+            "{{- define \"demo.name\" -}}\n{{ .Values.name }}-{{ .Release.Name }}\n{{- end }}\n",
+        ),
         (
             "templates/service.yaml",
             "apiVersion: v1\nkind: Service\nmetadata:\n  name: x\n  annotations:\n    n: {{ include \"demo.name\" . | quote }}\n    i: {{ .Values.image.tag | quote }}\nspec:\n  selector: {a: b}\n  ports:\n    - port: {{ .Values.port }}\n      name: http\n",
@@ -230,20 +283,52 @@ fn a_values_line_and_the_template_line_name_each_other() {
     let mut editor = demo();
     editor.open("templates/service.yaml");
     editor.open("values-prod.yaml");
-    assert_eq!(of_rule(&editor.diagnostics("templates/service.yaml"), "field-type-mismatch").len(), 0);
+    assert_eq!(
+        of_rule(
+            &editor.diagnostics("templates/service.yaml"),
+            "field-type-mismatch"
+        )
+        .len(),
+        0
+    );
     // Nothing is saved.
     editor.edit("values-prod.yaml", "8080", "99999999");
     let values = editor.diagnostics("values-prod.yaml");
     let template = editor.diagnostics("templates/service.yaml");
-    let broken: Vec<&Value> =
-        template.iter().filter(|d| d["message"].as_str().is_some_and(|m| m.contains("99999999") || m.contains("port"))).collect();
+    let broken: Vec<&Value> = template
+        .iter()
+        .filter(|d| {
+            d["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("99999999") || m.contains("port"))
+        })
+        .collect();
     assert!(!broken.is_empty(), "{template:?}");
     let related = &broken[0]["relatedInformation"][0];
-    assert_eq!(related["location"]["uri"], editor.uri("values-prod.yaml"), "{template:?}");
-    assert_eq!(related["location"]["range"]["start"], editor.at_text("values-prod.yaml", "99999999"));
-    let there: Vec<&Value> = values.iter().filter(|d| d["code"] == broken[0]["code"]).collect();
-    assert_eq!(there[0]["relatedInformation"][0]["location"]["uri"], editor.uri("templates/service.yaml"), "{values:?}");
-    assert!(broken[0]["message"].as_str().is_some_and(|m| m.contains("in prod")), "{broken:?}");
+    assert_eq!(
+        related["location"]["uri"],
+        editor.uri("values-prod.yaml"),
+        "{template:?}"
+    );
+    assert_eq!(
+        related["location"]["range"]["start"],
+        editor.at_text("values-prod.yaml", "99999999")
+    );
+    let there: Vec<&Value> = values
+        .iter()
+        .filter(|d| d["code"] == broken[0]["code"])
+        .collect();
+    assert_eq!(
+        there[0]["relatedInformation"][0]["location"]["uri"],
+        editor.uri("templates/service.yaml"),
+        "{values:?}"
+    );
+    assert!(
+        broken[0]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("in prod")),
+        "{broken:?}"
+    );
     editor.edit("values-prod.yaml", "99999999", "8080");
     assert_eq!(editor.diagnostics("values-prod.yaml"), Vec::<Value>::new());
     editor.close();
@@ -263,7 +348,12 @@ fn chart_yaml_and_the_configuration_are_judged_as_they_are_typed() {
     editor.edit(".thebot-lint.yaml", "fail-on: warning", "fail-onn: warning");
     let found = editor.diagnostics(".thebot-lint.yaml");
     let fault = of_rule(&found, "configuration-invalid");
-    assert!(fault[0]["message"].as_str().is_some_and(|m| m.contains("did you mean `fail-on`?")), "{found:?}");
+    assert!(
+        fault[0]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("did you mean `fail-on`?")),
+        "{found:?}"
+    );
     assert_eq!(editor.diagnostics("Chart.yaml"), Vec::<Value>::new());
     editor.edit(".thebot-lint.yaml", "fail-onn", "fail-on");
     assert_eq!(editor.diagnostics(".thebot-lint.yaml"), Vec::<Value>::new());
@@ -277,7 +367,11 @@ fn only_the_newest_text_counts() {
     editor.open("templates/service.yaml");
     editor.diagnostics("templates/service.yaml");
     for i in 0..40 {
-        editor.edit("templates/service.yaml", "name: http", &format!("name: http\n# {i} {{{{ if"));
+        editor.edit(
+            "templates/service.yaml",
+            "name: http",
+            &format!("name: http\n# {i} {{{{ if"),
+        );
         editor.edit("templates/service.yaml", &format!("\n# {i} {{{{ if"), "");
     }
     let found = editor.diagnostics("templates/service.yaml");
@@ -291,19 +385,39 @@ fn only_the_newest_text_counts() {
 /// What is asked at a text of a file, `further` bytes into it.
 fn at(editor: &mut Editor, method: &str, file: &str, text: &str, further: usize) -> Value {
     let all = editor.text(file);
-    let place = position(all, all.find(text).unwrap_or_else(|| panic!("{file} has no {text}")) + further);
+    let place = position(
+        all,
+        all.find(text)
+            .unwrap_or_else(|| panic!("{file} has no {text}"))
+            + further,
+    );
     let context = json!({"includeDeclaration": true, "triggerKind": 1});
-    editor.request(method, json!({"textDocument": {"uri": editor.uri(file)}, "position": place, "context": context}))
+    editor.request(
+        method,
+        json!({"textDocument": {"uri": editor.uri(file)}, "position": place, "context": context}),
+    )
 }
 
 /// `file:line`, lines from 1.
 fn shown(editor: &Editor, locations: &Value) -> Vec<String> {
     let front = editor.uri("");
     let show = |l: &Value| {
-        let uri = l["uri"].as_str().or(l["targetUri"].as_str()).expect("a URI");
-        format!("{}:{}", uri.trim_start_matches(&front), l["range"]["start"]["line"].as_i64().expect("a line") + 1)
+        let uri = l["uri"]
+            .as_str()
+            .or(l["targetUri"].as_str())
+            .expect("a URI");
+        format!(
+            "{}:{}",
+            uri.trim_start_matches(&front),
+            l["range"]["start"]["line"].as_i64().expect("a line") + 1
+        )
     };
-    let mut all: Vec<String> = locations.as_array().expect("a list").iter().map(show).collect();
+    let mut all: Vec<String> = locations
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(show)
+        .collect();
     all.sort();
     all
 }
@@ -315,30 +429,81 @@ fn hovering_tells_values_functions_helpers_and_rules() {
     let mut editor = demo();
     editor.open(SERVICE);
     editor.open("values-prod.yaml");
-    let told = at(&mut editor, "textDocument/hover", SERVICE, ".Values.image.tag", 16);
+    let told = at(
+        &mut editor,
+        "textDocument/hover",
+        SERVICE,
+        ".Values.image.tag",
+        16,
+    );
     let told = told["contents"]["value"].as_str().expect("text");
-    assert!(told.contains("| default | `\"1.0\"` | [values.yaml:5]("), "{told}");
-    assert!(told.contains("| prod | `\"2.0\"` | [values-prod.yaml:3](") && told.contains("`\"1.0\"` ([values.yaml:5]("), "{told}");
+    assert!(
+        told.contains("| default | `\"1.0\"` | [values.yaml:5]("),
+        "{told}"
+    );
+    assert!(
+        told.contains("| prod | `\"2.0\"` | [values-prod.yaml:3](")
+            && told.contains("`\"1.0\"` ([values.yaml:5]("),
+        "{told}"
+    );
     // What is not saved counts.
     editor.edit("values-prod.yaml", "2.0", "2.1");
-    let told = at(&mut editor, "textDocument/hover", SERVICE, ".Values.image.tag", 16);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("`\"2.1\"`")), "{told}");
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("quote(...interface {})")), "{told}");
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("{{ .Values.name }}-{{ .Release.Name }}")), "{told}");
+    let told = at(
+        &mut editor,
+        "textDocument/hover",
+        SERVICE,
+        ".Values.image.tag",
+        16,
+    );
     assert!(
-        told["contents"]["value"].as_str().is_some_and(|t| t.contains("Rendered in default, prod:\n```yaml\ncafé 😀-release-name\n```")),
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("`\"2.1\"`")),
         "{told}"
     );
     let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("gives")), "{told}");
+    assert!(
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("quote(...interface {})")),
+        "{told}"
+    );
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
+    assert!(
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("{{ .Values.name }}-{{ .Release.Name }}")),
+        "{told}"
+    );
+    assert!(
+        told["contents"]["value"].as_str().is_some_and(
+            |t| t.contains("Rendered in default, prod:\n```yaml\ncafé 😀-release-name\n```")
+        ),
+        "{told}"
+    );
+    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
+    assert!(
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("gives")),
+        "{told}"
+    );
     let told = at(&mut editor, "textDocument/hover", SERVICE, "selector", 2);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("map of string, in all known versions")), "{told}");
+    assert!(
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("map of string, in all known versions")),
+        "{told}"
+    );
     editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
     editor.diagnostics(SERVICE);
     let told = at(&mut editor, "textDocument/hover", SERVICE, "99999999", 2);
-    assert!(told["contents"]["value"].as_str().is_some_and(|t| t.contains("**Fix:**")), "{told}");
+    assert!(
+        told["contents"]["value"]
+            .as_str()
+            .is_some_and(|t| t.contains("**Fix:**")),
+        "{told}"
+    );
     editor.close();
 }
 
@@ -347,29 +512,96 @@ fn going_to_definitions_and_finding_references() {
     let mut editor = demo();
     editor.open(SERVICE);
     editor.open("values.yaml");
-    let found = at(&mut editor, "textDocument/definition", SERVICE, ".Values.image.tag", 15);
-    assert_eq!(shown(&editor, &found), ["values-prod.yaml:3", "values.yaml:5"]);
-    let found = at(&mut editor, "textDocument/definition", SERVICE, "demo.name", 3);
+    let found = at(
+        &mut editor,
+        "textDocument/definition",
+        SERVICE,
+        ".Values.image.tag",
+        15,
+    );
+    assert_eq!(
+        shown(&editor, &found),
+        ["values-prod.yaml:3", "values.yaml:5"]
+    );
+    let found = at(
+        &mut editor,
+        "textDocument/definition",
+        SERVICE,
+        "demo.name",
+        3,
+    );
     assert_eq!(shown(&editor, &found), ["templates/_helpers.tpl:1"]);
-    let found = at(&mut editor, "textDocument/references", "values.yaml", "image:", 2);
-    assert_eq!(shown(&editor, &found), ["templates/service.yaml:7", "values-prod.yaml:2", "values.yaml:3"]);
-    let found = at(&mut editor, "textDocument/references", SERVICE, "demo.name", 3);
-    assert_eq!(shown(&editor, &found), ["templates/_helpers.tpl:1", "templates/service.yaml:6"]);
+    let found = at(
+        &mut editor,
+        "textDocument/references",
+        "values.yaml",
+        "image:",
+        2,
+    );
+    assert_eq!(
+        shown(&editor, &found),
+        [
+            "templates/service.yaml:7",
+            "values-prod.yaml:2",
+            "values.yaml:3"
+        ]
+    );
+    let found = at(
+        &mut editor,
+        "textDocument/references",
+        SERVICE,
+        "demo.name",
+        3,
+    );
+    assert_eq!(
+        shown(&editor, &found),
+        ["templates/_helpers.tpl:1", "templates/service.yaml:6"]
+    );
     // Half-written, and not judged yet.
     editor.edit(SERVICE, "spec:", "x: {{ if .Values.port\nspec:");
-    let found = at(&mut editor, "textDocument/references", "values.yaml", "port:", 2);
-    assert_eq!(shown(&editor, &found), ["templates/service.yaml:12", "templates/service.yaml:8", "values-prod.yaml:1", "values.yaml:1"]);
+    let found = at(
+        &mut editor,
+        "textDocument/references",
+        "values.yaml",
+        "port:",
+        2,
+    );
+    assert_eq!(
+        shown(&editor, &found),
+        [
+            "templates/service.yaml:12",
+            "templates/service.yaml:8",
+            "values-prod.yaml:1",
+            "values.yaml:1"
+        ]
+    );
     editor.close();
 }
 
 #[test]
 fn symbols_are_helpers_objects_and_keys() {
     let mut editor = demo();
-    for (file, want) in [("templates/_helpers.tpl", "demo.name"), (SERVICE, "Service"), ("values.yaml", "image")] {
+    for (file, want) in [
+        ("templates/_helpers.tpl", "demo.name"),
+        (SERVICE, "Service"),
+        ("values.yaml", "image"),
+    ] {
         editor.open(file);
-        let symbols = editor.request("textDocument/documentSymbol", json!({"textDocument": {"uri": editor.uri(file)}}));
-        let symbol = symbols.as_array().expect("a list").iter().find(|s| s["name"] == want).unwrap_or_else(|| panic!("{file}: {symbols}"));
-        assert_eq!(file == "values.yaml", symbol["children"][1]["name"] == "tag", "{symbol}");
+        let symbols = editor.request(
+            "textDocument/documentSymbol",
+            json!({"textDocument": {"uri": editor.uri(file)}}),
+        );
+        let symbol = symbols
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|s| s["name"] == want)
+            .unwrap_or_else(|| panic!("{file}: {symbols}"));
+        assert_eq!(
+            file == "values.yaml",
+            symbol["children"][1]["name"] == "tag",
+            "{symbol}"
+        );
     }
     editor.close();
 }
@@ -399,7 +631,13 @@ fn apply(editor: &Editor, edit: &Value) -> usize {
             .as_array()
             .expect("edits")
             .iter()
-            .map(|e| (offset(&text, &e["range"]["start"]), offset(&text, &e["range"]["end"]), e["newText"].as_str().expect("text").to_string()))
+            .map(|e| {
+                (
+                    offset(&text, &e["range"]["start"]),
+                    offset(&text, &e["range"]["end"]),
+                    e["newText"].as_str().expect("text").to_string(),
+                )
+            })
             .collect();
         edits.sort();
         for (start, end, new) in edits.into_iter().rev() {
@@ -414,7 +652,12 @@ fn apply(editor: &Editor, edit: &Value) -> usize {
 fn rendered(editor: &Editor, environment: &str) -> String {
     let values = editor.path(&format!("values-{environment}.yaml"));
     let mut command = thebot_lint();
-    command.arg("template").arg("x").arg(editor.folder.path()).arg("-f").arg(values);
+    command
+        .arg("template")
+        .arg("x")
+        .arg(editor.folder.path())
+        .arg("-f")
+        .arg(values);
     let output = command.output().expect("runs");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -434,11 +677,21 @@ fn renaming_a_value_and_a_helper_changes_nothing_that_is_rendered() {
     // Refused with a reason.
     for new in ["a-b", "yes", "logLevel"] {
         let answer = editor.answer("textDocument/rename", rename(new, &place));
-        assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains(new)), "{answer}");
+        assert!(
+            answer["error"]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains(new)),
+            "{answer}"
+        );
     }
     let taken_whole = editor.at_text("values.yaml", "cpu:");
     let answer = editor.answer("textDocument/rename", rename("cpus", &taken_whole));
-    assert!(answer["error"]["message"].as_str().is_some_and(|m| m.contains("as a whole at templates/")), "{answer}");
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("as a whole at templates/")),
+        "{answer}"
+    );
     editor.close();
 
     let mut editor = demo();
@@ -448,13 +701,22 @@ fn renaming_a_value_and_a_helper_changes_nothing_that_is_rendered() {
     let params = json!({"textDocument": {"uri": editor.uri("templates/_helpers.tpl")}, "position": place, "newName": "demo.fullname"});
     let edit = editor.request("textDocument/rename", params);
     assert_eq!(apply(&editor, &edit), 2);
-    assert!(std::fs::read_to_string(editor.path(SERVICE)).expect("a file").contains("include \"demo.fullname\""));
+    assert!(
+        std::fs::read_to_string(editor.path(SERVICE))
+            .expect("a file")
+            .contains("include \"demo.fullname\"")
+    );
     assert_eq!(rendered(&editor, "prod"), before);
     editor.close();
 }
 
 fn labels(items: &Value) -> Vec<String> {
-    items.as_array().expect("a list").iter().map(|i| i["label"].as_str().expect("a label").to_string()).collect()
+    items
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|i| i["label"].as_str().expect("a label").to_string())
+        .collect()
 }
 
 #[test]
@@ -476,29 +738,69 @@ fn completion_knows_values_functions_helpers_keys_and_rules() {
         ("{{ .Values.x | ", "default"),
         ("{{ include \"", "thebot.fullname"),
         ("# thebot-lint: ignore[", "image-tag-latest"),
-        ("{{ range $c := list \"backend\" }}{{ $b := index $.Values $c }}{{ $b.", "image"),
+        (
+            "{{ range $c := list \"backend\" }}{{ $b := index $.Values $c }}{{ $b.",
+            "image",
+        ),
         ("{{ $.ctx.Values.backend.image.", "repository"),
         ("kind: Horiz", "HorizontalPodAutoscaler"),
     ] {
         editor.edit(file, "kind:", &format!("{typed}\nkind:"));
-        let items = at(&mut editor, "textDocument/completion", file, &format!("{typed}\nkind:"), typed.len());
-        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
+        let items = at(
+            &mut editor,
+            "textDocument/completion",
+            file,
+            &format!("{typed}\nkind:"),
+            typed.len(),
+        );
+        assert!(
+            labels(&items).iter().any(|l| l == want),
+            "{typed}: {:?}",
+            labels(&items)
+        );
         editor.edit(file, &format!("{typed}\nkind:"), "kind:");
     }
-    for (typed, want) in [("spec:\n  repl", "replicas"), ("spec:\n  template:\n    spec:\n      containers:\n        - na", "name")] {
+    for (typed, want) in [
+        ("spec:\n  repl", "replicas"),
+        (
+            "spec:\n  template:\n    spec:\n      containers:\n        - na",
+            "name",
+        ),
+    ] {
         let end = editor.text(file).len();
-        editor.splice(file, end, end, &format!("\n---\napiVersion: apps/v1\nkind: Deployment\n{typed}"));
+        editor.splice(
+            file,
+            end,
+            end,
+            &format!("\n---\napiVersion: apps/v1\nkind: Deployment\n{typed}"),
+        );
         let end = editor.text(file).len();
         let place = position(editor.text(file), end);
-        let items = editor.request("textDocument/completion", json!({"textDocument": {"uri": editor.uri(file)}, "position": place}));
-        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
+        let items = editor.request(
+            "textDocument/completion",
+            json!({"textDocument": {"uri": editor.uri(file)}, "position": place}),
+        );
+        assert!(
+            labels(&items).iter().any(|l| l == want),
+            "{typed}: {:?}",
+            labels(&items)
+        );
     }
     let end = editor.text("values-prod.yaml").len();
     editor.splice("values-prod.yaml", end, end, "\nnetw");
-    let items = at(&mut editor, "textDocument/completion", "values-prod.yaml", "\nnetw", 5);
+    let items = at(
+        &mut editor,
+        "textDocument/completion",
+        "values-prod.yaml",
+        "\nnetw",
+        5,
+    );
     let known = std::fs::read_to_string(editor.path("values.yaml")).expect("values");
     let missing: Vec<String> = labels(&items);
-    assert!(!missing.is_empty() && missing.iter().all(|l| known.contains(&format!("\n{l}:"))), "{missing:?}");
+    assert!(
+        !missing.is_empty() && missing.iter().all(|l| known.contains(&format!("\n{l}:"))),
+        "{missing:?}"
+    );
     let configuration = ".thebot-lint.yaml";
     for (typed, want) in [
         ("rules:\n  ign", "ignore"),
@@ -508,8 +810,18 @@ fn completion_knows_values_functions_helpers_keys_and_rules() {
     ] {
         let end = editor.text(configuration).len();
         editor.splice(configuration, end, end, &format!("\n{typed}"));
-        let items = at(&mut editor, "textDocument/completion", configuration, &format!("\n{typed}"), typed.len() + 1);
-        assert!(labels(&items).iter().any(|l| l == want), "{typed}: {:?}", labels(&items));
+        let items = at(
+            &mut editor,
+            "textDocument/completion",
+            configuration,
+            &format!("\n{typed}"),
+            typed.len() + 1,
+        );
+        assert!(
+            labels(&items).iter().any(|l| l == want),
+            "{typed}: {:?}",
+            labels(&items)
+        );
         editor.edit(configuration, &format!("\n{typed}"), "");
     }
     editor.close();
@@ -521,23 +833,48 @@ fn ignoring_a_finding_takes_it_away_once_there_is_a_reason() {
     editor.open(SERVICE);
     editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
     let found = editor.diagnostics(SERVICE);
-    let diagnostic =
-        found.iter().find(|d| d["message"].as_str().is_some_and(|m| m.contains("99999999"))).unwrap_or_else(|| panic!("{found:?}")).clone();
+    let diagnostic = found
+        .iter()
+        .find(|d| {
+            d["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("99999999"))
+        })
+        .unwrap_or_else(|| panic!("{found:?}"))
+        .clone();
     let rule = diagnostic["code"].as_str().expect("a rule").to_string();
     let params = json!({"textDocument": {"uri": editor.uri(SERVICE)}, "range": diagnostic["range"], "context": {"diagnostics": [diagnostic]}});
     let actions = editor.request("textDocument/codeAction", params);
-    let action = actions.as_array().expect("a list").iter().find(|a| a["title"] == format!("Ignore `{rule}` here, with a reason"));
+    let action = actions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|a| a["title"] == format!("Ignore `{rule}` here, with a reason"));
     let edit = &action.unwrap_or_else(|| panic!("{actions}"))["edit"]["documentChanges"][0];
     assert_eq!(edit["textDocument"]["version"], 2);
-    let new = edit["edits"][0]["newText"].as_str().expect("text").to_string();
+    let new = edit["edits"][0]["newText"]
+        .as_str()
+        .expect("text")
+        .to_string();
     let start = editor.text(SERVICE).find("    - port").expect("the port");
-    assert_eq!(edit["edits"][0]["range"]["start"], position(editor.text(SERVICE), start));
+    assert_eq!(
+        edit["edits"][0]["range"]["start"],
+        position(editor.text(SERVICE), start)
+    );
     editor.splice(SERVICE, start, start, &new);
     let found = editor.diagnostics(SERVICE);
-    assert!(of_rule(&found, &rule).is_empty() && !of_rule(&found, "suppression-without-reason").is_empty(), "{found:?}");
+    assert!(
+        of_rule(&found, &rule).is_empty()
+            && !of_rule(&found, "suppression-without-reason").is_empty(),
+        "{found:?}"
+    );
     editor.edit(SERVICE, "]  */", "] a test of the port */");
     let found = editor.diagnostics(SERVICE);
-    assert!(of_rule(&found, &rule).is_empty() && of_rule(&found, "suppression-without-reason").is_empty(), "{found:?}");
+    assert!(
+        of_rule(&found, &rule).is_empty()
+            && of_rule(&found, "suppression-without-reason").is_empty(),
+        "{found:?}"
+    );
     editor.close();
 }
 
@@ -546,19 +883,53 @@ fn hints_and_rendered_manifests_tell_environments_apart() {
     let mut editor = demo();
     editor.open(SERVICE);
     let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}});
-    let hints = editor.request("textDocument/inlayHint", json!({"textDocument": {"uri": editor.uri(SERVICE)}, "range": range}));
-    let all: Vec<&str> = hints.as_array().expect("a list").iter().filter_map(|h| h["label"].as_str()).collect();
-    assert_eq!(all, ["default: \"1.0\", prod: \"2.0\"", "default: 80, prod: 8080"]);
-    let command = |command: &str, argument: Value| json!({"command": command, "arguments": [argument]});
-    let names = editor.request("workspace/executeCommand", command("thebot-lint.environments", json!({"uri": editor.uri(SERVICE)})));
+    let hints = editor.request(
+        "textDocument/inlayHint",
+        json!({"textDocument": {"uri": editor.uri(SERVICE)}, "range": range}),
+    );
+    let all: Vec<&str> = hints
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|h| h["label"].as_str())
+        .collect();
+    assert_eq!(
+        all,
+        ["default: \"1.0\", prod: \"2.0\"", "default: 80, prod: 8080"]
+    );
+    let command =
+        |command: &str, argument: Value| json!({"command": command, "arguments": [argument]});
+    let names = editor.request(
+        "workspace/executeCommand",
+        command(
+            "thebot-lint.environments",
+            json!({"uri": editor.uri(SERVICE)}),
+        ),
+    );
     assert_eq!(names, json!(["default", "prod"]));
     let wanted = json!({"uri": editor.uri(SERVICE), "environment": "prod", "template": true});
-    let answer = editor.request("workspace/executeCommand", command("thebot-lint.rendered", wanted));
+    let answer = editor.request(
+        "workspace/executeCommand",
+        command("thebot-lint.rendered", wanted),
+    );
     let text = answer["text"].as_str().expect("text");
-    assert!(text.contains("# Source: demo/templates/service.yaml") && text.contains("n: \"café 😀-release-name\""), "{text}");
-    let line = text.lines().position(|l| l.contains("port: 8080")).expect("the port");
-    assert_eq!(answer["lines"][line]["template"], json!({"uri": editor.uri(SERVICE), "line": 10}));
-    assert_eq!(answer["lines"][line]["values"], json!({"uri": editor.uri("values-prod.yaml"), "line": 0}));
+    assert!(
+        text.contains("# Source: demo/templates/service.yaml")
+            && text.contains("n: \"café 😀-release-name\""),
+        "{text}"
+    );
+    let line = text
+        .lines()
+        .position(|l| l.contains("port: 8080"))
+        .expect("the port");
+    assert_eq!(
+        answer["lines"][line]["template"],
+        json!({"uri": editor.uri(SERVICE), "line": 10})
+    );
+    assert_eq!(
+        answer["lines"][line]["values"],
+        json!({"uri": editor.uri("values-prod.yaml"), "line": 0})
+    );
     editor.close();
 }
 
@@ -568,8 +939,18 @@ fn actions(editor: &mut Editor, file: &str, text: &str, found: &[Value]) -> Vec<
     let context = json!({"diagnostics": found});
     let params = json!({"textDocument": {"uri": editor.uri(file)}, "range": {"start": place, "end": place}, "context": context});
     let actions = editor.request("textDocument/codeAction", params);
-    let title = |a: &Value| (a["title"].as_str().expect("a title").to_string(), a["edit"].clone());
-    actions.as_array().expect("a list").iter().map(title).collect()
+    let title = |a: &Value| {
+        (
+            a["title"].as_str().expect("a title").to_string(),
+            a["edit"].clone(),
+        )
+    };
+    actions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(title)
+        .collect()
 }
 
 #[test]
@@ -579,14 +960,23 @@ fn a_value_is_set_for_one_environment() {
     editor.open(SERVICE);
     editor.open("values.yaml");
     let all = actions(&mut editor, "values.yaml", "repository", &[]);
-    let (_, edit) = all.iter().find(|(title, _)| title == "Set `image.repository` in values-prod.yaml").unwrap_or_else(|| panic!("{all:?}"));
+    let (_, edit) = all
+        .iter()
+        .find(|(title, _)| title == "Set `image.repository` in values-prod.yaml")
+        .unwrap_or_else(|| panic!("{all:?}"));
     assert_eq!(apply(&editor, edit), 1);
     let text = std::fs::read_to_string(editor.path("values-prod.yaml")).expect("a file");
-    assert_eq!(text, "port: 8080\nimage:\n  tag: \"2.0\"\n  repository: ghcr.io/x/y\n");
+    assert_eq!(
+        text,
+        "port: 8080\nimage:\n  tag: \"2.0\"\n  repository: ghcr.io/x/y\n"
+    );
     assert_eq!(rendered(&editor, "prod"), before);
     // What is set already is not offered.
     let all = actions(&mut editor, "values.yaml", "tag", &[]);
-    assert!(all.iter().all(|(title, _)| !title.starts_with("Set ")), "{all:?}");
+    assert!(
+        all.iter().all(|(title, _)| !title.starts_with("Set ")),
+        "{all:?}"
+    );
     editor.close();
 }
 
@@ -594,14 +984,28 @@ fn a_value_is_set_for_one_environment() {
 fn a_sure_fix_is_offered_and_takes_the_finding_away() {
     let mut editor = demo();
     editor.open(SERVICE);
-    editor.edit(SERVICE, "    i: {{ .Values.image.tag | quote }}", "    i: {{ 8080 }}");
+    editor.edit(
+        SERVICE,
+        "    i: {{ .Values.image.tag | quote }}",
+        "    i: {{ 8080 }}",
+    );
     let found = editor.diagnostics(SERVICE);
     let broken: Vec<Value> = of_rule(&found, "wrong-type").into_iter().cloned().collect();
     assert!(!broken.is_empty(), "{found:?}");
     let all = actions(&mut editor, SERVICE, "i: {{ 8080 }}", &broken);
-    let (_, edit) = all.iter().find(|(title, _)| title == "Fix `wrong-type`").unwrap_or_else(|| panic!("{all:?}"));
+    let (_, edit) = all
+        .iter()
+        .find(|(title, _)| title == "Fix `wrong-type`")
+        .unwrap_or_else(|| panic!("{all:?}"));
     let change = &edit["documentChanges"][0];
-    assert_eq!((change["textDocument"]["version"].as_i64(), change["edits"][0]["newText"].as_str()), (Some(2), Some(" | quote")), "{edit}");
+    assert_eq!(
+        (
+            change["textDocument"]["version"].as_i64(),
+            change["edits"][0]["newText"].as_str()
+        ),
+        (Some(2), Some(" | quote")),
+        "{edit}"
+    );
     editor.edit(SERVICE, "8080 }}", "8080 | quote }}");
     let found = editor.diagnostics(SERVICE);
     assert!(of_rule(&found, "wrong-type").is_empty(), "{found:?}");
@@ -613,17 +1017,33 @@ fn a_fix_that_would_change_something_else_is_not_offered() {
     let mut editor = Editor::with(&[
         ("Chart.yaml", CHART),
         ("values.yaml", "alone: {n: 1}\nshared: {n: 2}\n"),
-        ("templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {{- toYaml .Values.alone | nindent 2 }}\n"),
-        ("templates/b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {{- toYaml .Values.shared | nindent 2 }}\n"),
-        ("templates/c.yaml", "apiVersion: x.io/v1\nkind: C\nmetadata: {name: c}\nspec: {{- toYaml .Values.shared | nindent 2 }}\n"),
+        (
+            "templates/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {{- toYaml .Values.alone | nindent 2 }}\n",
+        ),
+        (
+            "templates/b.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {{- toYaml .Values.shared | nindent 2 }}\n",
+        ),
+        (
+            "templates/c.yaml",
+            "apiVersion: x.io/v1\nkind: C\nmetadata: {name: c}\nspec: {{- toYaml .Values.shared | nindent 2 }}\n",
+        ),
     ]);
     editor.open("values.yaml");
     let found = editor.diagnostics("values.yaml");
     let mut titles = |text: &str| -> Vec<String> {
         let start = editor.at_text("values.yaml", text);
-        let here: Vec<Value> = of_rule(&found, "wrong-type").into_iter().filter(|d| d["range"]["start"]["line"] == start["line"]).cloned().collect();
+        let here: Vec<Value> = of_rule(&found, "wrong-type")
+            .into_iter()
+            .filter(|d| d["range"]["start"]["line"] == start["line"])
+            .cloned()
+            .collect();
         assert_eq!(here.len(), 1, "{found:?}");
-        actions(&mut editor, "values.yaml", text, &here).into_iter().map(|(title, _)| title).collect()
+        actions(&mut editor, "values.yaml", text, &here)
+            .into_iter()
+            .map(|(title, _)| title)
+            .collect()
     };
     let is_fix = |title: &String| title == "Fix `wrong-type`";
     assert!(titles("alone").iter().any(is_fix));
@@ -635,25 +1055,52 @@ fn a_fix_that_would_change_something_else_is_not_offered() {
 fn completion_knows_the_items_of_lists_and_maps() {
     let mut editor = Editor::with(&[
         ("Chart.yaml", CHART),
-        ("values.yaml", "hosts:\n- {host: a, paths: [{path: /}]}\n- {name: b}\nworkers:\n  fast: {queue: q}\n  slow: {size: 1}\n"),
+        (
+            "values.yaml",
+            "hosts:\n- {host: a, paths: [{path: /}]}\n- {name: b}\nworkers:\n  fast: {queue: q}\n  slow: {size: 1}\n",
+        ),
         ("values-prod.yaml", "hosts: [{tls: true}]\n"),
-        ("charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 0.1.0\n"),
+        (
+            "charts/sub/Chart.yaml",
+            "apiVersion: v2\nname: sub\nversion: 0.1.0\n",
+        ),
         ("charts/sub/values.yaml", "list: [{inner: 1}]\n"),
         ("charts/sub/templates/a.yaml", "# x\n"),
         ("templates/a.yaml", "# x\n"),
     ]);
     editor.open("templates/a.yaml");
     for (typed, want) in [
-        ("{{ range .Values.hosts }}{{ .", &["host", "paths", "name", "tls"][..]),
-        ("{{ range $i, $h := .Values.hosts }}{{ $h.", &["host", "paths", "name", "tls"]),
+        (
+            "{{ range .Values.hosts }}{{ .",
+            &["host", "paths", "name", "tls"][..],
+        ),
+        (
+            "{{ range $i, $h := .Values.hosts }}{{ $h.",
+            &["host", "paths", "name", "tls"],
+        ),
         ("{{ range .Values.hosts }}{{ range .paths }}{{ .", &["path"]),
-        ("{{ range $name, $w := .Values.workers }}{{ $w.", &["queue", "size"]),
-        ("{{ range .Values.workers }}{{ with . }}{{ .", &["queue", "size"]),
+        (
+            "{{ range $name, $w := .Values.workers }}{{ $w.",
+            &["queue", "size"],
+        ),
+        (
+            "{{ range .Values.workers }}{{ with . }}{{ .",
+            &["queue", "size"],
+        ),
         ("{{ range .Values.sub.list }}{{ .", &["inner"]),
-        ("{{ range .Values.hosts }}{{ $.Values.", &["hosts", "sub", "workers"]),
+        (
+            "{{ range .Values.hosts }}{{ $.Values.",
+            &["hosts", "sub", "workers"],
+        ),
     ] {
         editor.edit("templates/a.yaml", "# x", &format!("{typed}# x"));
-        let items = at(&mut editor, "textDocument/completion", "templates/a.yaml", typed, typed.len());
+        let items = at(
+            &mut editor,
+            "textDocument/completion",
+            "templates/a.yaml",
+            typed,
+            typed.len(),
+        );
         let (mut said, mut want) = (labels(&items), want.to_vec());
         said.sort();
         want.sort_unstable();
@@ -663,7 +1110,13 @@ fn completion_knows_the_items_of_lists_and_maps() {
     editor.open("charts/sub/templates/a.yaml");
     let typed = "{{ range .Values.list }}{{ .";
     editor.edit("charts/sub/templates/a.yaml", "# x", typed);
-    let items = at(&mut editor, "textDocument/completion", "charts/sub/templates/a.yaml", typed, typed.len());
+    let items = at(
+        &mut editor,
+        "textDocument/completion",
+        "charts/sub/templates/a.yaml",
+        typed,
+        typed.len(),
+    );
     assert_eq!(labels(&items), ["inner"]);
     editor.close();
 }
@@ -682,13 +1135,25 @@ fn positions_hold_with_crlf_and_emoji() {
     editor.open(SERVICE);
     editor.open("values.yaml");
     let found = at(&mut editor, "textDocument/definition", SERVICE, "b.port", 4);
-    assert_eq!(found[0]["range"]["start"], editor.at_text("values.yaml", "port: 80"), "{found}");
+    assert_eq!(
+        found[0]["range"]["start"],
+        editor.at_text("values.yaml", "port: 80"),
+        "{found}"
+    );
     editor.edit("values.yaml", "port: 80", "port: 99999999");
     let found = editor.diagnostics("values.yaml");
     let start = editor.at_text("values.yaml", "99999999");
-    assert!(found.iter().any(|d| d["range"]["start"] == start), "{found:?}");
+    assert!(
+        found.iter().any(|d| d["range"]["start"] == start),
+        "{found:?}"
+    );
     editor.edit("values.yaml", "99999999", "80");
-    assert!(editor.diagnostics("values.yaml").iter().all(|d| d["range"]["start"] != start));
+    assert!(
+        editor
+            .diagnostics("values.yaml")
+            .iter()
+            .all(|d| d["range"]["start"] != start)
+    );
     editor.close();
 }
 
@@ -701,34 +1166,60 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
         ("one/values.yaml", "a: 1\n"),
         ("one/templates/a.yaml", "a: {{ .Values.a }}\n"),
         ("two/Chart.yaml", CHART),
-        ("two/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n"),
+        (
+            "two/templates/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n",
+        ),
     ]);
     editor.open("loose.yaml");
-    assert_eq!(at(&mut editor, "textDocument/hover", "loose.yaml", "a", 0), Value::Null);
-    assert_eq!(at(&mut editor, "textDocument/definition", "loose.yaml", "a", 0), Value::Null);
+    assert_eq!(
+        at(&mut editor, "textDocument/hover", "loose.yaml", "a", 0),
+        Value::Null
+    );
+    assert_eq!(
+        at(&mut editor, "textDocument/definition", "loose.yaml", "a", 0),
+        Value::Null
+    );
     // Two charts at once, each with its own.
     for file in ["one/templates/a.yaml", "two/templates/a.yaml"] {
         editor.open(file);
     }
     assert!(!editor.diagnostics("one/templates/a.yaml").is_empty());
     let quiet = editor.diagnostics("two/templates/a.yaml");
-    editor.edit("two/templates/a.yaml", "kind: ConfigMap", "kind: ConfigMapp");
+    editor.edit(
+        "two/templates/a.yaml",
+        "kind: ConfigMap",
+        "kind: ConfigMapp",
+    );
     assert!(editor.diagnostics("two/templates/a.yaml").len() > quiet.len());
     // Closed without saving: what was said of the text goes with it.
     let uri = editor.uri("two/templates/a.yaml");
     editor.published.remove(&uri);
     editor.open.remove(&uri);
-    editor.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
-    while editor.published.get(&uri).is_none_or(|p| !p["diagnostics"].as_array().expect("a list").is_empty()) {
+    editor.notify(
+        "textDocument/didClose",
+        json!({"textDocument": {"uri": uri}}),
+    );
+    while editor
+        .published
+        .get(&uri)
+        .is_none_or(|p| !p["diagnostics"].as_array().expect("a list").is_empty())
+    {
         editor.take();
     }
     // Deleted on disk while it is open elsewhere: the chart is judged without it.
     let uri = editor.uri("one/templates/a.yaml");
     editor.open.remove(&uri);
-    editor.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
+    editor.notify(
+        "textDocument/didClose",
+        json!({"textDocument": {"uri": uri}}),
+    );
     editor.open("one/values.yaml");
     std::fs::remove_file(editor.path("one/templates/a.yaml")).expect("it is there");
-    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri, "type": 3}]}));
+    editor.notify(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": uri, "type": 3}]}),
+    );
     loop {
         let found = editor.take();
         if found["params"]["uri"] == uri && found["params"]["diagnostics"] == json!([]) {
@@ -738,25 +1229,43 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
     editor.close();
 }
 
-/// `tests/client`: the same server with a client that others wrote. `PYTHON` names an interpreter that has pytest-lsp.
+/// `tests/client`: the same server with a client that others wrote. `PYTHON` names an interpreter
+/// that has pytest-lsp.
 #[test]
 fn a_real_client_is_served() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let has = std::process::Command::new(&python).args(["-c", "import pytest_lsp"]).stderr(Stdio::null()).status();
+    let has = std::process::Command::new(&python)
+        .args(["-c", "import pytest_lsp"])
+        .stderr(Stdio::null())
+        .status();
     if !has.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: {python} has no pytest-lsp (pip install pytest-lsp; PYTHON=… names the interpreter)");
+        eprintln!(
+            "skipped: {python} has no pytest-lsp (pip install pytest-lsp; PYTHON=… names the interpreter)"
+        );
         return;
     }
     let program = env!("CARGO_BIN_EXE_thebot-lint");
-    let run =
-        std::process::Command::new(&python).args(["-m", "pytest", "-q", "tests/client"]).env("THEBOT_LINT", program).output().expect("pytest runs");
-    assert!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let run = std::process::Command::new(&python)
+        .args(["-m", "pytest", "-q", "tests/client"])
+        .env("THEBOT_LINT", program)
+        .output()
+        .expect("pytest runs");
+    assert!(
+        run.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 /// Waits until the diagnostics of a file are as wanted, whatever is published before.
 fn until(editor: &mut Editor, file: &str, wanted: impl Fn(&[Value]) -> bool) {
     let uri = editor.uri(file);
-    while !editor.published.get(&uri).is_some_and(|p| wanted(p["diagnostics"].as_array().expect("a list"))) {
+    while !editor
+        .published
+        .get(&uri)
+        .is_some_and(|p| wanted(p["diagnostics"].as_array().expect("a list")))
+    {
         editor.take();
     }
 }
@@ -772,7 +1281,11 @@ fn files_that_come_go_and_move_on_disk_are_heeded() {
         ("two/templates/a.yaml", "kind: {{\n"),
     ]);
     let file = "one/templates/a.yaml";
-    let is_missing = |found: &[Value]| found.iter().any(|d| d["message"].as_str().is_some_and(|m| m.contains("x.name")));
+    let is_missing = |found: &[Value]| {
+        found
+            .iter()
+            .any(|d| d["message"].as_str().is_some_and(|m| m.contains("x.name")))
+    };
     let is_there = |found: &[Value]| !is_missing(found);
     editor.open(file);
     until(&mut editor, file, is_missing);
@@ -781,42 +1294,89 @@ fn files_that_come_go_and_move_on_disk_are_heeded() {
     let uri = |path: &Path| format!("file://{}", path.display());
     std::fs::create_dir(&helpers).expect("a folder");
     std::fs::write(helpers.join("_h.tpl"), helper).expect("a file");
-    editor.notify("workspace/didCreateFiles", json!({"files": [{"uri": uri(&helpers.join("_h.tpl"))}]}));
+    editor.notify(
+        "workspace/didCreateFiles",
+        json!({"files": [{"uri": uri(&helpers.join("_h.tpl"))}]}),
+    );
     until(&mut editor, file, is_there);
     // Of a folder that moves, only the folder is told.
     std::fs::rename(&helpers, &elsewhere).expect("it moves");
-    editor.notify("workspace/didRenameFiles", json!({"files": [{"oldUri": uri(&helpers), "newUri": uri(&elsewhere)}]}));
+    editor.notify(
+        "workspace/didRenameFiles",
+        json!({"files": [{"oldUri": uri(&helpers), "newUri": uri(&elsewhere)}]}),
+    );
     until(&mut editor, file, is_missing);
     std::fs::rename(&elsewhere, &helpers).expect("it moves");
-    editor.notify("workspace/didRenameFiles", json!({"files": [{"oldUri": uri(&elsewhere), "newUri": uri(&helpers)}]}));
+    editor.notify(
+        "workspace/didRenameFiles",
+        json!({"files": [{"oldUri": uri(&elsewhere), "newUri": uri(&helpers)}]}),
+    );
     until(&mut editor, file, is_there);
     std::fs::remove_dir_all(&helpers).expect("it goes");
-    editor.notify("workspace/didDeleteFiles", json!({"files": [{"uri": uri(&helpers)}]}));
+    editor.notify(
+        "workspace/didDeleteFiles",
+        json!({"files": [{"uri": uri(&helpers)}]}),
+    );
     until(&mut editor, file, is_missing);
     // Of a chart that nobody opened nothing is said, whatever happens to it.
-    for name in ["two/templates/a.yaml", "two/templates/b.yaml", "two", "elsewhere", "one/templates/_h.tpl"] {
+    for name in [
+        "two/templates/a.yaml",
+        "two/templates/b.yaml",
+        "two",
+        "elsewhere",
+        "one/templates/_h.tpl",
+    ] {
         let event = json!({"uri": editor.uri(name), "type": 2});
-        editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [event, {"uri": "untitled:x", "type": 1}]}));
+        editor.notify(
+            "workspace/didChangeWatchedFiles",
+            json!({"changes": [event, {"uri": "untitled:x", "type": 1}]}),
+        );
     }
     std::fs::write(editor.path("one/templates/_h.tpl"), helper).expect("a file");
-    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": editor.uri("one/templates/_h.tpl"), "type": 1}]}));
+    editor.notify(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": editor.uri("one/templates/_h.tpl"), "type": 1}]}),
+    );
     until(&mut editor, file, is_there);
     let of_two = editor.uri("two");
-    assert!(editor.published.keys().all(|uri| !uri.starts_with(&of_two)), "{:?}", editor.published);
+    assert!(
+        editor.published.keys().all(|uri| !uri.starts_with(&of_two)),
+        "{:?}",
+        editor.published
+    );
     // Whose Chart.yaml comes later.
     editor.open("two/templates/a.yaml");
-    until(&mut editor, "two/templates/a.yaml", |found| !found.is_empty());
+    until(&mut editor, "two/templates/a.yaml", |found| {
+        !found.is_empty()
+    });
     editor.close();
 }
 
 #[test]
 fn an_open_file_whose_chart_comes_later_is_judged() {
-    let mut editor = Editor::with(&[("values.yaml", "a: 1\n"), ("templates/a.yaml", "kind: {{\n")]);
+    let mut editor = Editor::with(&[
+        ("values.yaml", "a: 1\n"),
+        ("templates/a.yaml", "kind: {{\n"),
+    ]);
     editor.open("templates/a.yaml");
-    assert_eq!(at(&mut editor, "textDocument/hover", "templates/a.yaml", "kind", 0), Value::Null);
+    assert_eq!(
+        at(
+            &mut editor,
+            "textDocument/hover",
+            "templates/a.yaml",
+            "kind",
+            0
+        ),
+        Value::Null
+    );
     std::fs::write(editor.path("Chart.yaml"), CHART).expect("a file");
-    editor.notify("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": editor.uri("Chart.yaml"), "type": 1}]}));
-    until(&mut editor, "templates/a.yaml", |found| !of_rule(found, "template-syntax").is_empty());
+    editor.notify(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": editor.uri("Chart.yaml"), "type": 1}]}),
+    );
+    until(&mut editor, "templates/a.yaml", |found| {
+        !of_rule(found, "template-syntax").is_empty()
+    });
     editor.close();
 }
 
@@ -825,34 +1385,69 @@ fn several_roots_are_served_each_with_its_configuration() {
     let template = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: {{ .Values.port }}}]}\n";
     let mut editor = Editor::with(&[
         ("shared/values-prod.yaml", "port: 99999999\n"),
-        ("one/.thebot-lint.yaml", "environments:\n  prod: {values: [../shared/values-prod.yaml]}\n"),
+        (
+            "one/.thebot-lint.yaml",
+            "environments:\n  prod: {values: [../shared/values-prod.yaml]}\n",
+        ),
         ("one/Chart.yaml", CHART),
         ("one/values.yaml", "port: 80\n"),
         ("one/templates/a.yaml", template),
-        ("two/.thebot-lint.yaml", "environments:\n  stage: {values: [../../shared/values-prod.yaml]}\n"),
+        (
+            "two/.thebot-lint.yaml",
+            "environments:\n  stage: {values: [../../shared/values-prod.yaml]}\n",
+        ),
         ("two/chart/Chart.yaml", CHART),
         ("two/chart/values.yaml", "port: 80\n"),
         ("two/chart/templates/a.yaml", template),
     ]);
-    let files = ["one/templates/a.yaml", "two/chart/templates/a.yaml", "shared/values-prod.yaml"];
+    let files = [
+        "one/templates/a.yaml",
+        "two/chart/templates/a.yaml",
+        "shared/values-prod.yaml",
+    ];
     files.iter().for_each(|file| editor.open(file));
-    let in_environment =
-        |name: &'static str| move |found: &[Value]| found.iter().any(|d| d["message"].as_str().is_some_and(|m| m.contains(&format!("(in {name})"))));
+    let in_environment = |name: &'static str| {
+        move |found: &[Value]| {
+            found.iter().any(|d| {
+                d["message"]
+                    .as_str()
+                    .is_some_and(|m| m.contains(&format!("(in {name})")))
+            })
+        }
+    };
     until(&mut editor, files[0], in_environment("prod"));
     until(&mut editor, files[1], in_environment("stage"));
     // The file that both read shows what it breaks in both, as it is written.
     editor.edit(files[2], "99999999", "99999998");
     let wanted = |found: &[Value]| {
-        let of = |root: &str| found.iter().any(|d| d["relatedInformation"][0]["location"]["uri"].as_str().is_some_and(|uri| uri.contains(root)));
-        found.iter().all(|d| d["message"].as_str().is_some_and(|m| m.contains("99999998"))) && of("/one/") && of("/two/")
+        let of = |root: &str| {
+            found.iter().any(|d| {
+                d["relatedInformation"][0]["location"]["uri"]
+                    .as_str()
+                    .is_some_and(|uri| uri.contains(root))
+            })
+        };
+        found.iter().all(|d| {
+            d["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("99999998"))
+        }) && of("/one/")
+            && of("/two/")
     };
     until(&mut editor, files[2], wanted);
     // A folder that leaves the editor takes nothing away that is still open there.
     let folder = json!({"uri": editor.uri("one"), "name": "one"});
-    editor.notify("workspace/didChangeWorkspaceFolders", json!({"event": {"added": [], "removed": [folder]}}));
+    editor.notify(
+        "workspace/didChangeWorkspaceFolders",
+        json!({"event": {"added": [], "removed": [folder]}}),
+    );
     editor.edit(files[2], "99999998", "8080");
     for file in files {
-        until(&mut editor, file, |found| found.iter().all(|d| !d["message"].as_str().is_some_and(|m| m.contains("9999999"))));
+        until(&mut editor, file, |found| {
+            found
+                .iter()
+                .all(|d| !d["message"].as_str().is_some_and(|m| m.contains("9999999")))
+        });
     }
     editor.close();
 }

@@ -1,4 +1,5 @@
-//! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where that is missing.
+//! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where
+//! that is missing.
 
 mod broken;
 mod commands;

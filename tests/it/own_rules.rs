@@ -4,25 +4,53 @@ use crate::broken::thebot_lint;
 use std::path::Path;
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = thebot_lint().current_dir(folder).args(arguments).output().expect("runs");
+    let output = thebot_lint()
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().expect("a code"), text(output.stdout) + &text(output.stderr))
+    (
+        output.status.code().expect("a code"),
+        text(output.stdout) + &text(output.stderr),
+    )
 }
 
 #[test]
 fn a_new_rule_of_each_scope_passes_its_own_tests() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    std::fs::write(folder.join(".thebot-lint.yaml"), "rules: {paths: [rules-of-ours]}\n").expect("is writable");
-    for scope in ["container", "pod", "object", "unit", "chart", "environments"] {
+    std::fs::write(
+        folder.join(".thebot-lint.yaml"),
+        "rules: {paths: [rules-of-ours]}\n",
+    )
+    .expect("is writable");
+    for scope in [
+        "container",
+        "pod",
+        "object",
+        "unit",
+        "chart",
+        "environments",
+    ] {
         let id = format!("own-{scope}");
         let (code, told) = run(folder, &["new-rule", &id, "--scope", scope]);
         assert_eq!(code, 0, "{told}");
-        assert!(folder.join("rules-of-ours").join(format!("{id}.yaml")).is_file(), "{told}");
+        assert!(
+            folder
+                .join("rules-of-ours")
+                .join(format!("{id}.yaml"))
+                .is_file(),
+            "{told}"
+        );
     }
     let (code, told) = run(folder, &["test-rules"]);
     assert_eq!(code, 0, "{told}");
-    assert_eq!(told.lines().filter(|l| l.starts_with("ok ")).count(), 6, "{told}");
+    assert_eq!(
+        told.lines().filter(|l| l.starts_with("ok ")).count(),
+        6,
+        "{told}"
+    );
     assert!(told.ends_with("6 rules, all fine.\n"), "{told}");
 
     // What does not hold is told with its place.
@@ -31,11 +59,18 @@ fn a_new_rule_of_each_scope_passes_its_own_tests() {
     std::fs::write(&rule, text.replace("?team", "?tame")).expect("is writable");
     let (code, told) = run(folder, &["test-rules"]);
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("FAIL own-object: ") && told.contains("pass/deployment.yaml: gives a finding at "), "{told}");
+    assert!(
+        told.contains("FAIL own-object: ")
+            && told.contains("pass/deployment.yaml: gives a finding at "),
+        "{told}"
+    );
     std::fs::write(&rule, text.replace("deny: 'object", "deny: 'objekt")).expect("is writable");
     let (code, told) = run(folder, &["test-rules", "rules-of-ours"]);
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("own-object.yaml:") && told.contains("did you mean `object`?"), "{told}");
+    assert!(
+        told.contains("own-object.yaml:") && told.contains("did you mean `object`?"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -45,9 +80,14 @@ fn new_rule_overwrites_nothing_and_wants_a_free_id() {
     let (code, told) = run(folder, &["new-rule", "ours"]);
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("rules: {paths: [policies]}"), "{told}");
-    for (id, why) in
-        [("ours", "exists already"), ("image-tag-latest", "there is a rule `image-tag-latest` already"), ("Not An Id", "lower-case words")]
-    {
+    for (id, why) in [
+        ("ours", "exists already"),
+        (
+            "image-tag-latest",
+            "there is a rule `image-tag-latest` already",
+        ),
+        ("Not An Id", "lower-case words"),
+    ] {
         let (code, told) = run(folder, &["new-rule", id]);
         assert_eq!(code, 2, "{told}");
         assert!(told.contains(why), "{told}");
@@ -76,12 +116,24 @@ spec:
     write(".thebot-lint.yaml", "rules: {paths: [policies]}\n");
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 6 # expect: few-replicas\n";
     write("policies/fixtures/few-replicas/fail/a.yaml", deployment);
-    write("policies/fixtures/few-replicas/pass/a.yaml", &deployment.replace("6 #", "5 #"));
+    write(
+        "policies/fixtures/few-replicas/pass/a.yaml",
+        &deployment.replace("6 #", "5 #"),
+    );
     let (code, told) = run(folder, &["test-rules"]);
     // The Deployment lacks what the API server wants, but this is about the policy alone.
-    assert_eq!((code, told.as_str()), (0, "ok   few-replicas: 2 trials\n1 rule, all fine.\n"));
+    assert_eq!(
+        (code, told.as_str()),
+        (0, "ok   few-replicas: 2 trials\n1 rule, all fine.\n")
+    );
     write("m.yaml", deployment);
-    let (code, told) = run(folder, &["m.yaml", "--select", "few-replicas", "--format", "concise"]);
+    let (code, told) = run(
+        folder,
+        &["m.yaml", "--select", "few-replicas", "--format", "concise"],
+    );
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("m.yaml:5:") && told.contains("five replicas are enough"), "{told}");
+    assert!(
+        told.contains("m.yaml:5:") && told.contains("five replicas are enough"),
+        "{told}"
+    );
 }

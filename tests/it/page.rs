@@ -1,5 +1,6 @@
-//! The HTML page in a real browser: what its script does, in both themes and at two widths, without a fault, a request or an overflow. The
-//! page that is checked in as an example is the one that we write.
+//! The HTML page in a real browser: what its script does, in both themes and at two widths, without
+//! a fault, a request or an overflow. The page that is checked in as an example is the one that we
+//! write.
 
 use crate::broken::thebot_lint;
 use crate::formats::hostile;
@@ -13,7 +14,10 @@ const READER: &str = include_str!("../../fixtures/reports/reader.js");
 fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    let found = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|file| file.is_file());
+    let found = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|file| file.is_file());
     if found.is_none() {
         eprintln!("SKIPPED: no Chromium is installed, so the page was not opened");
     }
@@ -24,19 +28,49 @@ fn chromium() -> Option<PathBuf> {
 fn open(chromium: &Path, page: &str, address: &str, dark: bool, width: u32) -> serde_json::Value {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("page.html");
-    std::fs::write(&file, page.replace("</body>", &format!("<script>{READER}</script></body>"))).expect("a file");
+    std::fs::write(
+        &file,
+        page.replace("</body>", &format!("<script>{READER}</script></body>")),
+    )
+    .expect("a file");
     let output = Command::new(chromium)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=5000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
         .arg(format!("--window-size={width},900"))
-        .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)))
+        .arg(format!(
+            "--blink-settings=preferredColorScheme={}",
+            u8::from(!dark)
+        ))
         .arg(format!("file://{}{address}", file.display()))
         .output()
         .expect("runs");
     let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-    let seen = dom.split("<output id=\"seen\">").nth(1).and_then(|rest| rest.split('<').next());
-    let seen = seen.unwrap_or_else(|| panic!("the page did not come up: {}", String::from_utf8_lossy(&output.stderr)));
-    serde_json::from_slice(&data_encoding::BASE64.decode(seen.as_bytes()).expect("base64")).expect("JSON")
+    let seen = dom
+        .split("<output id=\"seen\">")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    let seen = seen.unwrap_or_else(|| {
+        panic!(
+            "the page did not come up: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    serde_json::from_slice(
+        &data_encoding::BASE64
+            .decode(seen.as_bytes())
+            .expect("base64"),
+    )
+    .expect("JSON")
 }
 
 /// A chart with findings in one environment and in several.
@@ -53,7 +87,11 @@ fn page() -> String {
     ] {
         crate::write(folder.path(), name, text);
     }
-    let output = thebot_lint().current_dir(folder.path()).args([".", "--no-config", "--format", "html"]).output().expect("runs");
+    let output = thebot_lint()
+        .current_dir(folder.path())
+        .args([".", "--no-config", "--format", "html"])
+        .output()
+        .expect("runs");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
@@ -63,31 +101,67 @@ fn a_reader_filters_groups_and_compares() {
     let page = page();
     for (dark, width) in [(false, 1280), (true, 500)] {
         let seen = open(&chromium, &page, "", dark, width);
-        let count = |key: &str| seen[key].as_u64().unwrap_or_else(|| panic!("{key}: {seen:#}"));
+        let count = |key: &str| {
+            seen[key]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{key}: {seen:#}"))
+        };
         assert_eq!(seen["errors"], serde_json::json!([]));
         assert_eq!((count("requests"), count("images")), (0, 0));
         assert_eq!(seen["dark"], dark);
         assert_ne!(seen["background"] == "rgb(255, 255, 255)", dark, "{seen:#}");
-        assert!(seen["overflow"].as_i64().is_some_and(|by| by <= 0), "the page is wider than the window: {seen:#}");
+        assert!(
+            seen["overflow"].as_i64().is_some_and(|by| by <= 0),
+            "the page is wider than the window: {seen:#}"
+        );
         let all = count("all");
         assert!(all > 3, "{seen:#}");
-        assert_eq!(seen["opened"], serde_json::json!(["", format!("{all} shown")]));
+        assert_eq!(
+            seen["opened"],
+            serde_json::json!(["", format!("{all} shown")])
+        );
         let rules = seen["rules"].as_array().expect("a list");
-        assert!(rules.contains(&"type-mismatch".into()) || rules.iter().any(|r| r.as_str().is_some_and(|r| r.contains("type"))), "{seen:#}");
-        assert!(rules.is_sorted_by_key(|r| r.as_str().map(String::from)), "{seen:#}");
-        assert_eq!(seen["environments"], serde_json::json!(["all environments", "default", "prod"]));
-        assert!(count("inEnvironments") > all && count("ids") == all, "a finding of two environments stands under both, once by its id: {seen:#}");
+        assert!(
+            rules.contains(&"type-mismatch".into())
+                || rules
+                    .iter()
+                    .any(|r| r.as_str().is_some_and(|r| r.contains("type"))),
+            "{seen:#}"
+        );
+        assert!(
+            rules.is_sorted_by_key(|r| r.as_str().map(String::from)),
+            "{seen:#}"
+        );
+        assert_eq!(
+            seen["environments"],
+            serde_json::json!(["all environments", "default", "prod"])
+        );
+        assert!(
+            count("inEnvironments") > all && count("ids") == all,
+            "a finding of two environments stands under both, once by its id: {seen:#}"
+        );
         assert_eq!(seen["severities"], serde_json::json!(["error", "warning"]));
-        assert_eq!(seen["nothing"], serde_json::json!([0, format!("0 of {all} shown"), "Nothing fits."]));
+        assert_eq!(
+            seen["nothing"],
+            serde_json::json!([0, format!("0 of {all} shown"), "Nothing fits."])
+        );
         assert_eq!(seen["errorsOnly"], serde_json::json!(["error"]));
-        assert_eq!((&seen["pressed"], &seen["hash"]), (&"true".into(), &"#severity=error".into()));
+        assert_eq!(
+            (&seen["pressed"], &seen["hash"]),
+            (&"true".into(), &"#severity=error".into())
+        );
         assert_eq!((count("back"), seen["focus"].as_str()), (all, Some("q")));
         assert!(count("inProd") <= all && count("inProd") > 0);
         // The object, and its replicas.
         assert_eq!(count("differing"), 2, "{seen:#}");
         // And its image, which does not differ.
         assert_eq!(count("rows"), 3);
-        assert!(seen["marks"].as_array().is_some_and(|marks| marks.contains(&"nginx:latest".into())), "{seen:#}");
+        assert!(
+            seen["marks"]
+                .as_array()
+                .is_some_and(|marks| marks.contains(&"nginx:latest".into())),
+            "{seen:#}"
+        );
     }
 }
 
@@ -98,30 +172,58 @@ fn the_address_opens_the_page_filtered() {
     let all = seen["all"].as_u64().expect("a count");
     assert_eq!(seen["errors"], serde_json::json!([]));
     assert_eq!(seen["opened"][0], "three");
-    assert!(seen["opened"][1].as_str().is_some_and(|shown| shown.starts_with(&format!("{all} of "))), "{seen:#}");
+    assert!(
+        seen["opened"][1]
+            .as_str()
+            .is_some_and(|shown| shown.starts_with(&format!("{all} of "))),
+        "{seen:#}"
+    );
 }
 
 #[test]
 fn a_hostile_report_runs_nothing() {
     let Some(chromium) = chromium() else { return };
-    let seen = open(&chromium, &hostile().write(Format::Html, Style::default()), "", false, 500);
+    let seen = open(
+        &chromium,
+        &hostile().write(Format::Html, Style::default()),
+        "",
+        false,
+        500,
+    );
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen:#}");
-    assert_eq!((&seen["images"], &seen["requests"], &seen["all"]), (&0.into(), &0.into(), &2.into()));
-    assert!(seen["overflow"].as_i64().is_some_and(|by| by <= 0), "{seen:#}");
+    assert_eq!(
+        (&seen["images"], &seen["requests"], &seen["all"]),
+        (&0.into(), &0.into(), &2.into())
+    );
+    assert!(
+        seen["overflow"].as_i64().is_some_and(|by| by <= 0),
+        "{seen:#}"
+    );
 }
 
 /// What no reader of the example minds: the version, and how many rules there are.
 fn lasting(page: &str) -> String {
     let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     let (before, after) = page.split_once(" rules;").expect("the count of rules");
-    format!("{} rules;{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()))
+    format!(
+        "{} rules;{after}",
+        before.trim_end_matches(|c: char| c.is_ascii_digit())
+    )
 }
 
 #[test]
 fn the_example_is_the_page_that_we_write() {
     let file = "docs/examples/report.html";
     let output = thebot_lint()
-        .args(["charts/thebot", "--select", "recommended,security,availability", "--fail-on", "never", "--format", "html"])
+        .args([
+            "charts/thebot",
+            "--select",
+            "recommended,security,availability",
+            "--fail-on",
+            "never",
+            "--format",
+            "html",
+        ])
         .output()
         .expect("runs");
     let page = String::from_utf8(output.stdout).expect("UTF-8");
@@ -130,5 +232,8 @@ fn the_example_is_the_page_that_we_write() {
         std::fs::write(file, &page).expect("the example");
     }
     let example = std::fs::read_to_string(file).expect("the example");
-    assert!(lasting(&page) == lasting(&example), "{file} is not what we write: run UPDATE_EXAMPLES=1 cargo test --test it page::");
+    assert!(
+        lasting(&page) == lasting(&example),
+        "{file} is not what we write: run UPDATE_EXAMPLES=1 cargo test --test it page::"
+    );
 }

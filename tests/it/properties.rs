@@ -1,5 +1,6 @@
-//! The invariants of the fuzz targets (`fuzz/invariants.rs`) on a stable toolchain: the inputs that were found before
-//! (`fixtures/hostile/<target>/`, `fuzz/seeds/<target>/`), and random ones that look like what the target reads.
+//! The invariants of the fuzz targets (`fuzz/invariants.rs`) on a stable toolchain: the inputs that
+//! were found before (`fixtures/hostile/<target>/`, `fuzz/seeds/<target>/`), and random ones that
+//! look like what the target reads.
 
 #[path = "../../fuzz/invariants.rs"]
 mod invariants;
@@ -8,11 +9,19 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::path::Path;
 
-/// Runs an invariant on so many inputs, on a thread with a deep stack as the program does; shrinks and shows the one that breaks it.
+/// Runs an invariant on so many inputs, on a thread with a deep stack as the program does; shrinks
+/// and shows the one that breaks it.
 fn holds(target: &str, cases: u32, inputs: impl Strategy<Value = Vec<u8>> + Send) {
-    let (_, invariant) = invariants::ALL.iter().find(|(name, _)| *name == target).expect("a target");
+    let (_, invariant) = invariants::ALL
+        .iter()
+        .find(|(name, _)| *name == target)
+        .expect("a target");
     thebot_lint::template::with_stack(move || {
-        let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        });
         let run = |input: Vec<u8>| {
             invariant(&input);
             Ok(())
@@ -29,7 +38,9 @@ fn what_was_found_before_stays_found() {
         let mut count = 0;
         for (target, invariant) in invariants::ALL {
             for folder in ["fixtures/hostile", "fuzz/seeds"] {
-                let Ok(files) = std::fs::read_dir(Path::new(folder).join(target)) else { continue };
+                let Ok(files) = std::fs::read_dir(Path::new(folder).join(target)) else {
+                    continue;
+                };
                 for file in files {
                     let path = file.expect("an entry").path();
                     let input = std::fs::read(&path).expect("readable");
@@ -304,29 +315,85 @@ fn yaml_is_read_and_spans_lie_in_the_text() {
 fn what_to_yaml_writes_is_read_as_what_it_was() {
     holds("to_yaml", 600, made_of(YAML, 40));
     // Any string as a value and as a key, which JSON writes without a doubt.
-    let text = any::<(String, String)>().prop_map(|(key, value)| serde_json::json!({key: [value]}).to_string().into_bytes());
+    let text = any::<(String, String)>()
+        .prop_map(|(key, value)| serde_json::json!({key: [value]}).to_string().into_bytes());
     holds("to_yaml", 600, text);
 }
 
 #[test]
 fn templates_render_or_fail_where_they_stand() {
-    holds("template", 500, between(vec![made_of(TEMPLATE, 40).sboxed(), made_of(TEMPLATE, 10).sboxed(), made_of(YAML, 10).sboxed()]));
+    holds(
+        "template",
+        500,
+        between(vec![
+            made_of(TEMPLATE, 40).sboxed(),
+            made_of(TEMPLATE, 10).sboxed(),
+            made_of(YAML, 10).sboxed(),
+        ]),
+    );
 }
 
 #[test]
 fn values_merge_by_their_laws() {
-    let flag = made_of(&["a", "b", ".", "=", ",", "[0]", "{", "}", "\\", "null", "1", "[", "]", "\"", ":"], 20).sboxed();
-    let values = || made_of(&["a: 1\n", "b:\n", "  c: 2\n", "  d: null\n", "l: [1, {x: y}]\n", "a: {b: {c: 1}}\n", "b: null\n"], 8).sboxed();
+    let flag = made_of(
+        &[
+            "a", "b", ".", "=", ",", "[0]", "{", "}", "\\", "null", "1", "[", "]", "\"", ":",
+        ],
+        20,
+    )
+    .sboxed();
+    let values = || {
+        made_of(
+            &[
+                "a: 1\n",
+                "b:\n",
+                "  c: 2\n",
+                "  d: null\n",
+                "l: [1, {x: y}]\n",
+                "a: {b: {c: 1}}\n",
+                "b: null\n",
+            ],
+            8,
+        )
+        .sboxed()
+    };
     holds("values", 400, between(vec![values(), values(), flag]));
 }
 
 #[test]
 fn archives_never_lead_out() {
     let kind = prop::sample::select(&b"0015223467xgLK"[..]);
-    let name = made_of(&["a/", "Chart.yaml", "../", "/", "templates/", "x.yaml", "\\", ".", "charts/", "b.tgz", "c:/", "\u{0}"], 5);
-    let text = made_of(&["name: a\n", "version: 1.0.0\n", "apiVersion: v2\n", "x", "30 path=../evil\n"], 4);
-    let entry = (kind, name, text).prop_map(|(kind, name, text)| [&[kind], &name[..], b"\n", &text].concat());
-    let tar = prop::collection::vec(entry, 0..6).prop_map(|entries| [&[2][..], &entries.join(&invariants::BETWEEN)].concat());
+    let name = made_of(
+        &[
+            "a/",
+            "Chart.yaml",
+            "../",
+            "/",
+            "templates/",
+            "x.yaml",
+            "\\",
+            ".",
+            "charts/",
+            "b.tgz",
+            "c:/",
+            "\u{0}",
+        ],
+        5,
+    );
+    let text = made_of(
+        &[
+            "name: a\n",
+            "version: 1.0.0\n",
+            "apiVersion: v2\n",
+            "x",
+            "30 path=../evil\n",
+        ],
+        4,
+    );
+    let entry = (kind, name, text)
+        .prop_map(|(kind, name, text)| [&[kind], &name[..], b"\n", &text].concat());
+    let tar = prop::collection::vec(entry, 0..6)
+        .prop_map(|entries| [&[2][..], &entries.join(&invariants::BETWEEN)].concat());
     holds("archive", 200, tar);
     holds("archive", 100, prop::collection::vec(any::<u8>(), 0..600));
 }
@@ -340,8 +407,20 @@ fn rules_and_expressions_end() {
         .to_string()
         .into_bytes()
     };
-    let pod = Just(b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}\n".to_vec()).sboxed();
-    holds("rule", 150, between(vec![made_of(CEL, 12).prop_map(rule).sboxed(), pod, made_of(CEL, 15).sboxed()]));
+    let pod = Just(
+        b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}\n"
+            .to_vec(),
+    )
+    .sboxed();
+    holds(
+        "rule",
+        150,
+        between(vec![
+            made_of(CEL, 12).prop_map(rule).sboxed(),
+            pod,
+            made_of(CEL, 15).sboxed(),
+        ]),
+    );
 }
 
 #[test]
@@ -352,10 +431,44 @@ fn configurations_are_read_and_faults_lie_in_them() {
 #[test]
 fn every_request_of_an_editor_is_answered_and_no_diagnostic_is_of_another_text() {
     let text = || {
-        made_of(&["{{ .Values.a }}", "{{ range .Values.l }}{{ .", "{{ include \"", "h", "}}", "a: 1\n", "kind: Pod\n", "é", "😀", "\r\n", "\n"], 6)
+        made_of(
+            &[
+                "{{ .Values.a }}",
+                "{{ range .Values.l }}{{ .",
+                "{{ include \"",
+                "h",
+                "}}",
+                "a: 1\n",
+                "kind: Pod\n",
+                "é",
+                "😀",
+                "\r\n",
+                "\n",
+            ],
+            6,
+        )
     };
-    let request = (0u8..9, prop::collection::vec(prop_oneof![4 => 0u8..12, 1 => any::<u8>()], 4)).prop_map(|(what, at)| [&[what], &at[..]].concat());
-    let json = made_of(&["{", "}", "\"uri\":", "\"x\"", ",", "[", "]", "1", "\"textDocument\":", "\"files\":", "\"arguments\":"], 8);
+    let request = (
+        0u8..9,
+        prop::collection::vec(prop_oneof![4 => 0u8..12, 1 => any::<u8>()], 4),
+    )
+        .prop_map(|(what, at)| [&[what], &at[..]].concat());
+    let json = made_of(
+        &[
+            "{",
+            "}",
+            "\"uri\":",
+            "\"x\"",
+            ",",
+            "[",
+            "]",
+            "1",
+            "\"textDocument\":",
+            "\"files\":",
+            "\"arguments\":",
+        ],
+        8,
+    );
     let anything = (any::<u8>(), json).prop_map(|(method, json)| [&[method], &json[..]].concat());
     let place = prop::collection::vec(prop_oneof![4 => 0u8..12, 1 => any::<u8>()], 4);
     let message = prop_oneof![
@@ -366,6 +479,12 @@ fn every_request_of_an_editor_is_answered_and_no_diagnostic_is_of_another_text()
         1 => anything.prop_map(|anything| (9, anything)),
         2 => (3u8..9, prop::collection::vec(any::<u8>(), 0..4)),
     ];
-    let message = (message, 0u8..12).prop_map(|((what, rest), which)| [&[what, which], &rest[..]].concat());
-    holds("lsp", 60, prop::collection::vec(message, 0..16).prop_map(|messages| messages.join(&invariants::BETWEEN)));
+    let message =
+        (message, 0u8..12).prop_map(|((what, rest), which)| [&[what, which], &rest[..]].concat());
+    holds(
+        "lsp",
+        60,
+        prop::collection::vec(message, 0..16)
+            .prop_map(|messages| messages.join(&invariants::BETWEEN)),
+    );
 }

@@ -1,8 +1,10 @@
-//! Where rendered lines come from: charts in `fixtures/provenance/` with `args`, and facts about charts of ours that real Helm made.
+//! Where rendered lines come from: charts in `fixtures/provenance/` with `args`, and facts about
+//! charts of ours that real Helm made.
 //!
-//! `stories` tells of each line of a chart's output the template lines that it goes through and the values lines whose text reaches it, as a
-//! person reads them; `UPDATE_STORIES=1` writes it anew, to be judged by eye. `facts.jsonl` was made by `fixtures/provenance-facts`, as
-//! its first line says: what changes when one thing is changed does not depend on what we believe.
+//! `stories` tells of each line of a chart's output the template lines that it goes through and the
+//! values lines whose text reaches it, as a person reads them; `UPDATE_STORIES=1` writes it anew,
+//! to be judged by eye. `facts.jsonl` was made by `fixtures/provenance-facts`, as its first line
+//! says: what changes when one thing is changed does not depend on what we believe.
 
 use super::broken::thebot_lint;
 use serde_json::Value as Json;
@@ -13,12 +15,19 @@ use std::process::Command;
 
 fn text(command: &mut Command) -> String {
     let output = command.output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn records(command: &mut Command) -> Vec<Json> {
-    text(command.arg("--provenance")).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text(command.arg("--provenance"))
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 fn places(record: &Json, of: &str) -> Vec<Json> {
@@ -27,29 +36,52 @@ fn places(record: &Json, of: &str) -> Vec<Json> {
 
 /// Template places, the one that was rendered first.
 fn templates(record: &Json) -> Vec<Json> {
-    record.get("template").cloned().into_iter().chain(places(record, "via")).collect()
+    record
+        .get("template")
+        .cloned()
+        .into_iter()
+        .chain(places(record, "via"))
+        .collect()
 }
 
 fn stories(case: &Path) -> String {
     let arguments = std::fs::read_to_string(case.join("args")).expect("args");
     let command = || {
         let mut command = thebot_lint();
-        command.arg("template").args(arguments.lines()).current_dir(case);
+        command
+            .arg("template")
+            .args(arguments.lines())
+            .current_dir(case);
         command
     };
     let line_of = |place: &Json| -> String {
         let number = place["line"].as_u64().expect("a line") as usize;
-        let Some(file) = place["file"].as_str() else { return "a flag".into() };
+        let Some(file) = place["file"].as_str() else {
+            return "a flag".into();
+        };
         let whole = std::fs::read_to_string(case.join("chart").join(file)).expect(file);
-        format!("{file}:{number}  {}", whole.lines().nth(number - 1).expect("the line is there").trim())
+        format!(
+            "{file}:{number}  {}",
+            whole
+                .lines()
+                .nth(number - 1)
+                .expect("the line is there")
+                .trim()
+        )
     };
     let mut told = String::new();
-    for (record, line) in records(&mut command()).iter().zip(text(&mut command()).lines()) {
+    for (record, line) in records(&mut command())
+        .iter()
+        .zip(text(&mut command()).lines())
+    {
         let _ = writeln!(told, "{line}");
         // Several places of one line, or key and value on it, are one to a reader.
         let mut seen = Vec::new();
         let by = templates(record).iter().map(line_of).collect::<Vec<_>>();
-        let from = places(record, "values").iter().map(|at| format!("{}  {}", line_of(at), at["path"])).collect::<Vec<_>>();
+        let from = places(record, "values")
+            .iter()
+            .map(|at| format!("{}  {}", line_of(at), at["path"]))
+            .collect::<Vec<_>>();
         for (i, place) in by.iter().chain(&from).enumerate() {
             if !seen.contains(&place) {
                 seen.push(place);
@@ -79,12 +111,21 @@ fn every_function_hands_on_where_its_text_comes_from() {
     }
     let expected = std::fs::read_to_string(&golden).expect("stories");
     let differs = expected.lines().zip(told.lines()).position(|(a, b)| a != b);
-    assert!(expected == told, "{} differs from line {}", golden.display(), differs.map_or(0, |at| at + 1));
+    assert!(
+        expected == told,
+        "{} differs from line {}",
+        golden.display(),
+        differs.map_or(0, |at| at + 1)
+    );
 }
 
 /// The places that are that of a fact: its file and line, or the path that a flag sets.
 fn of_fact<'p>(places: &'p [Json], fact: &'p Json) -> impl Iterator<Item = &'p Json> {
-    places.iter().filter(|at| ["file", "line", "path"].iter().all(|key| fact.get(key).is_none_or(|value| at[key] == *value)))
+    places.iter().filter(|at| {
+        ["file", "line", "path"]
+            .iter()
+            .all(|key| fact.get(key).is_none_or(|value| at[key] == *value))
+    })
 }
 
 #[test]
@@ -93,15 +134,37 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
     let mut cases: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     for line in facts.lines().skip(1) {
         let fact: Json = serde_json::from_str(line).expect("JSON");
-        cases.entry(format!("{} {} {}", fact["chart"], fact["files"], fact["set"])).or_default().push(fact);
+        cases
+            .entry(format!(
+                "{} {} {}",
+                fact["chart"], fact["files"], fact["set"]
+            ))
+            .or_default()
+            .push(fact);
     }
     assert!(cases.len() >= 3, "facts are missing");
     let mut wrong = Vec::new();
     for facts in cases.values() {
-        let texts = |of: &str| facts[0][of].as_array().expect("a list").iter().filter_map(Json::as_str).map(str::to_owned).collect::<Vec<_>>();
+        let texts = |of: &str| {
+            facts[0][of]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter_map(Json::as_str)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         let chart = facts[0]["chart"].as_str().expect("a chart");
         let mut command = thebot_lint();
-        command.args(["template", "rel", chart, "--namespace", "ns", "--kube-version", "v1.37.0"]);
+        command.args([
+            "template",
+            "rel",
+            chart,
+            "--namespace",
+            "ns",
+            "--kube-version",
+            "v1.37.0",
+        ]);
         texts("files").iter().for_each(|file| {
             command.arg("-f").arg(Path::new(chart).join(file));
         });
@@ -110,7 +173,14 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
         });
         let records = records(&mut command);
         for fact in facts {
-            let lines = |of: &str| fact[of].as_array().into_iter().flatten().filter_map(Json::as_u64).collect::<Vec<_>>();
+            let lines = |of: &str| {
+                fact[of]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Json::as_u64)
+                    .collect::<Vec<_>>()
+            };
             let record = |line: &u64| &records[*line as usize - 1];
             if fact["kind"] == "template" {
                 wrong.extend(
@@ -121,14 +191,34 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
                 );
                 continue;
             }
-            let holds = |line: &u64| of_fact(&places(record(line), "values"), fact).next().is_some();
+            let holds = |line: &u64| {
+                of_fact(&places(record(line), "values"), fact)
+                    .next()
+                    .is_some()
+            };
             // What stands before the value is its key, which may reach other lines.
-            let holds_value = |line: &u64| of_fact(&places(record(line), "values"), fact).any(|at| at["column"].as_u64() >= fact["column"].as_u64());
-            wrong.extend(lines("text").iter().filter(|line| !holds(line)).map(|line| format!("{line} holds {fact}")));
+            let holds_value = |line: &u64| {
+                of_fact(&places(record(line), "values"), fact)
+                    .any(|at| at["column"].as_u64() >= fact["column"].as_u64())
+            };
+            wrong.extend(
+                lines("text")
+                    .iter()
+                    .filter(|line| !holds(line))
+                    .map(|line| format!("{line} holds {fact}")),
+            );
             let changed = lines("changed");
             let said = (1..=records.len() as u64).filter(holds_value);
-            wrong.extend(said.filter(|line| !changed.contains(line)).map(|line| format!("{line} is said to hold {fact}")));
+            wrong.extend(
+                said.filter(|line| !changed.contains(line))
+                    .map(|line| format!("{line} is said to hold {fact}")),
+            );
         }
     }
-    assert!(wrong.is_empty(), "{} facts do not hold, output line and fact:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} facts do not hold, output line and fact:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -1,6 +1,8 @@
-//! Charts of our own, each for one behaviour of `helm template`: what we print must be what real Helm printed.
+//! Charts of our own, each for one behaviour of `helm template`: what we print must be what real
+//! Helm printed.
 //!
-//! A case is a folder of fixtures/render with `args`, or with `args4` for what Helm 4 prints; its `golden` or `error` was made by `fixtures/render/generate`.
+//! A case is a folder of fixtures/render with `args`, or with `args4` for what Helm 4 prints; its
+//! `golden` or `error` was made by `fixtures/render/generate`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +10,10 @@ use std::process::Command;
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/render");
     let entries = std::fs::read_dir(folder).expect("fixtures/render");
-    let mut cases: Vec<PathBuf> =
-        entries.map(|e| e.expect("an entry").path()).filter(|p| p.join("args").is_file() || p.join("args4").is_file()).collect();
+    let mut cases: Vec<PathBuf> = entries
+        .map(|e| e.expect("an entry").path())
+        .filter(|p| p.join("args").is_file() || p.join("args4").is_file())
+        .collect();
     cases.sort();
     cases
 }
@@ -23,13 +27,23 @@ fn difference(want: &str, got: &str) -> Option<String> {
         match (want.next(), got.next()) {
             (None, None) => return None,
             (w, g) if w == g => {}
-            (w, g) => return Some(format!("line {line}\n    helm: {}\n    here: {}", w.unwrap_or("<end>"), g.unwrap_or("<end>"))),
+            (w, g) => {
+                return Some(format!(
+                    "line {line}\n    helm: {}\n    here: {}",
+                    w.unwrap_or("<end>"),
+                    g.unwrap_or("<end>")
+                ));
+            }
         }
     }
 }
 
 fn check(case: &Path) -> Result<(), String> {
-    let (file, helm) = if case.join("args4").is_file() { ("args4", "4") } else { ("args", "3") };
+    let (file, helm) = if case.join("args4").is_file() {
+        ("args4", "4")
+    } else {
+        ("args", "3")
+    };
     let arguments = std::fs::read_to_string(case.join(file)).map_err(|e| e.to_string())?;
     let output = Command::new(env!("CARGO_BIN_EXE_thebot-lint"))
         .arg("template")
@@ -39,14 +53,22 @@ fn check(case: &Path) -> Result<(), String> {
         .output()
         .map_err(|e| e.to_string())?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    match (std::fs::read_to_string(case.join("golden")), std::fs::read_to_string(case.join("error"))) {
-        (Ok(golden), Err(_)) if output.status.success() => match difference(&golden, &String::from_utf8_lossy(&output.stdout)) {
-            None => Ok(()),
-            Some(difference) => Err(difference),
-        },
+    match (
+        std::fs::read_to_string(case.join("golden")),
+        std::fs::read_to_string(case.join("error")),
+    ) {
+        (Ok(golden), Err(_)) if output.status.success() => {
+            match difference(&golden, &String::from_utf8_lossy(&output.stdout)) {
+                None => Ok(()),
+                Some(difference) => Err(difference),
+            }
+        }
         (Ok(_), Err(_)) => Err(format!("fails: {stderr}")),
         (Err(_), Ok(error)) if output.status.code() == Some(1) => {
-            let got = stderr.find("Error: ").map_or("", |at| &stderr[at..]).replace(&*case.to_string_lossy(), "{folder}");
+            let got = stderr
+                .find("Error: ")
+                .map_or("", |at| &stderr[at..])
+                .replace(&*case.to_string_lossy(), "{folder}");
             difference(error.trim_end(), got.trim_end()).map_or(Ok(()), Err)
         }
         (Err(_), Ok(error)) => Err(format!("exits {:?}, wanted: {error}", output.status.code())),
@@ -58,11 +80,25 @@ fn check(case: &Path) -> Result<(), String> {
 fn charts_render_as_real_helm_rendered_them() {
     let cases = cases();
     assert!(cases.len() > 30, "only {} cases found", cases.len());
-    let failed: Vec<String> = cases.iter().filter_map(|case| check(case).err().map(|why| format!("{}: {why}", case.display()))).collect();
-    assert!(failed.is_empty(), "{} of {} differ\n{}", failed.len(), cases.len(), failed.join("\n"));
+    let failed: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            check(case)
+                .err()
+                .map(|why| format!("{}: {why}", case.display()))
+        })
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} differ\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n")
+    );
 }
 
-/// Helm would ask the network, and fail without one; we check by what is there, and say what is not.
+/// Helm would ask the network, and fail without one; we check by what is there, and say what is
+/// not.
 #[test]
 fn a_schema_on_the_network_is_not_fetched_and_said() {
     let chart = tempfile::tempdir().expect("a folder");
@@ -70,25 +106,49 @@ fn a_schema_on_the_network_is_not_fetched_and_said() {
     write("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n");
     write("values.yaml", "a: 1\nb: 2\n");
     let reference = "https://schemas.example.org/all.json#/definitions/a/b";
-    let schema = |b: &str| format!(r#"{{"properties": {{"a": {{"$ref": "{reference}"}}, "b": {{"type": "{b}"}}}}}}"#);
+    let schema = |b: &str| {
+        format!(r#"{{"properties": {{"a": {{"$ref": "{reference}"}}, "b": {{"type": "{b}"}}}}}}"#)
+    };
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thebot-lint"));
-        let output = command.args(arguments).arg(chart.path()).output().expect("it runs");
+        let output = command
+            .args(arguments)
+            .arg(chart.path())
+            .output()
+            .expect("it runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     };
     write("values.schema.json", &schema("number"));
     let (code, _, stderr) = run(&["template"]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("refers to https://schemas.example.org/all.json, which is not fetched"), "{stderr}");
+    assert!(
+        stderr.contains("refers to https://schemas.example.org/all.json, which is not fetched"),
+        "{stderr}"
+    );
     let (_, report, stderr) = run(&["--no-config", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&report).expect(&stderr);
-    let found: Vec<_> = report["diagnostics"].as_array().expect("a list").iter().filter(|d| d["rule"] == "values-schema-unfetched").collect();
+    let found: Vec<_> = report["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|d| d["rule"] == "values-schema-unfetched")
+        .collect();
     assert_eq!(found.len(), 1, "{report}");
-    assert_eq!((&found[0]["severity"], &found[0]["locations"][0]["line"]), (&"info".into(), &1.into()));
+    assert_eq!(
+        (&found[0]["severity"], &found[0]["locations"][0]["line"]),
+        (&"info".into(), &1.into())
+    );
     // What the file itself says still counts.
     write("values.schema.json", &schema("string"));
     let (code, _, stderr) = run(&["template"]);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("- at '/b': got number, want string"), "{stderr}");
+    assert!(
+        stderr.contains("- at '/b': got number, want string"),
+        "{stderr}"
+    );
 }

@@ -18,11 +18,20 @@ const SECRETS: [&str; 9] = [
 
 const FILES: [(&str, &str); 7] = [
     ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
-    ("values.yaml", "auth:\n  password: hunter2-default\n  apiToken: token-by-its-name\nunused: 1\nimage: nginx:latest\n"),
-    ("values-prod.yaml", "auth:\n  password: hunter2-of-prod\n  unknown: {deep: 1}\nimage: nginx:1\n"),
+    (
+        "values.yaml",
+        "auth:\n  password: hunter2-default\n  apiToken: token-by-its-name\nunused: 1\nimage: nginx:latest\n",
+    ),
+    (
+        "values-prod.yaml",
+        "auth:\n  password: hunter2-of-prod\n  unknown: {deep: 1}\nimage: nginx:1\n",
+    ),
     // Its own image is like the Secret of nobody's business.
     ("values-dev.yaml", "image: nginx:2\n"),
-    ("templates/_helpers.tpl", "{{- define \"body\" -}}\nheld: helper-s3cret\n{{- end }}\n"),
+    (
+        "templates/_helpers.tpl",
+        "{{- define \"body\" -}}\nheld: helper-s3cret\n{{- end }}\n",
+    ),
     (
         "templates/secret.yaml",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: 5\ndata:\n  encoded: ZGF0YS1zM2NyZXQ=\n  password: {{ .Values.auth.password | b64enc }}\n  broken: hunter2-default!\n\
@@ -45,8 +54,16 @@ fn chart(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> String {
-    let output = thebot_lint().current_dir(folder).args(arguments).output().expect("runs");
-    assert!(output.status.code().is_some_and(|code| code <= 1), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = thebot_lint()
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("runs");
+    assert!(
+        output.status.code().is_some_and(|code| code <= 1),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -62,29 +79,91 @@ fn hides(what: &str, told: &str) {
 #[test]
 fn every_format_hides_them() {
     let folder = chart(&FILES);
-    for format in ["human", "concise", "json", "sarif", "junit", "github", "gitlab", "html"] {
-        let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--format", format]);
+    for format in [
+        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
+    ] {
+        let told = run(
+            folder.path(),
+            &[
+                ".",
+                "--no-config",
+                "--select",
+                "all",
+                "--fail-on",
+                "never",
+                "--format",
+                format,
+            ],
+        );
         hides(format, &told);
-        assert!(told.contains("secret-in-env-value"), "{format} says nothing of the variable:\n{told}");
+        assert!(
+            told.contains("secret-in-env-value"),
+            "{format} says nothing of the variable:\n{told}"
+        );
     }
-    let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--color", "always"]);
-    assert!(told.contains("*****"), "no frame shows a secret's line, so nothing was tested:\n{told}");
+    let told = run(
+        folder.path(),
+        &[
+            ".",
+            "--no-config",
+            "--select",
+            "all",
+            "--fail-on",
+            "never",
+            "--color",
+            "always",
+        ],
+    );
+    assert!(
+        told.contains("*****"),
+        "no frame shows a secret's line, so nothing was tested:\n{told}"
+    );
 }
 
 /// Asterisks at the end of a line are as many as for any other secret.
 #[test]
 fn the_mask_of_a_line_does_not_tell_how_long_the_secret_is() {
     let masked = |password: &str, format: &str| {
-        let values =
-            format!("auth:\n  password: {password} # known\n  apiToken: {password}\n  tokens: {{a: 1, password: {password}}}\nx: &x {password}\n");
+        let values = format!(
+            "auth:\n  password: {password} # known\n  apiToken: {password}\n  tokens: {{a: 1, password: {password}}}\nx: &x {password}\n"
+        );
         let pod = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: 5\nstringData:\n  a: {{ .Values.auth.apiToken }}\n  b: [{{ .Values.auth.tokens.password }}]\n";
-        let folder = chart(&[FILES[0], ("values.yaml", values.as_str()), ("templates/secret.yaml", pod)]);
-        run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never", "--format", format])
+        let folder = chart(&[
+            FILES[0],
+            ("values.yaml", values.as_str()),
+            ("templates/secret.yaml", pod),
+        ]);
+        run(
+            folder.path(),
+            &[
+                ".",
+                "--no-config",
+                "--select",
+                "all",
+                "--fail-on",
+                "never",
+                "--format",
+                format,
+            ],
+        )
     };
     for format in ["human", "html"] {
-        let (short, long) = (masked("hunter2", format), masked("a-much-longer-hunter2-with-more", format));
-        let lines = |text: &str| text.lines().filter(|l| l.contains("apiToken:") || l.contains("tokens:")).map(str::to_owned).collect::<Vec<_>>();
-        assert!(!lines(&short).is_empty() && lines(&short) == lines(&long), "{format}: {:#?} {:#?}", lines(&short), lines(&long));
+        let (short, long) = (
+            masked("hunter2", format),
+            masked("a-much-longer-hunter2-with-more", format),
+        );
+        let lines = |text: &str| {
+            text.lines()
+                .filter(|l| l.contains("apiToken:") || l.contains("tokens:"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            !lines(&short).is_empty() && lines(&short) == lines(&long),
+            "{format}: {:#?} {:#?}",
+            lines(&short),
+            lines(&long)
+        );
     }
 }
 
@@ -93,14 +172,40 @@ fn every_command_hides_them() {
     let folder = chart(&FILES);
     let at = folder.path();
     for format in ["human", "json", "markdown"] {
-        let told = run(at, &["environments", ".", "--no-config", "--format", format]);
+        let told = run(
+            at,
+            &["environments", ".", "--no-config", "--format", format],
+        );
         hides(format, &told);
-        let hidden = if format == "markdown" { "exec ping -a \\*\\*\\*" } else { "exec ping -a ***" };
+        let hidden = if format == "markdown" {
+            "exec ping -a \\*\\*\\*"
+        } else {
+            "exec ping -a ***"
+        };
         assert!(told.contains(hidden), "{told}");
-        let told = run(at, &["diff", ".", "--no-config", "--from", "dev", "--to", "prod", "--format", format]);
+        let told = run(
+            at,
+            &[
+                "diff",
+                ".",
+                "--no-config",
+                "--from",
+                "dev",
+                "--to",
+                "prod",
+                "--format",
+                format,
+            ],
+        );
         hides(format, &told);
-        assert!(told.contains("data.password"), "the change itself is told:\n{told}");
-        assert!(told.contains("nginx:1") || format != "human", "what is no secret is shown:\n{told}");
+        assert!(
+            told.contains("data.password"),
+            "the change itself is told:\n{told}"
+        );
+        assert!(
+            told.contains("nginx:1") || format != "human",
+            "what is no secret is shown:\n{told}"
+        );
     }
     for what in [
         &["Secret/a"][..],
@@ -126,18 +231,39 @@ fn every_command_hides_them() {
 #[test]
 fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
     let broken = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  password: literal-s3cret: joined-s3cret\n  multi: |\n    hunter2-default\nfoo: {\n";
-    let whole =
-        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  plain: [literal-s3cret]\n  a: literal-s3cret\n  a: joined-s3cret\n";
+    let whole = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  plain: [literal-s3cret]\n  a: literal-s3cret\n  a: joined-s3cret\n";
     let folder = chart(&[("broken.yaml", broken), ("whole.yaml", whole)]);
     for file in ["broken.yaml", "whole.yaml"] {
         for format in ["human", "json", "html"] {
-            let told = run(folder.path(), &[file, "--no-config", "--select", "all", "--fail-on", "never", "--format", format]);
+            let told = run(
+                folder.path(),
+                &[
+                    file,
+                    "--no-config",
+                    "--select",
+                    "all",
+                    "--fail-on",
+                    "never",
+                    "--format",
+                    format,
+                ],
+            );
             hides(file, &told);
             assert!(told.contains("error"), "{told}");
         }
     }
-    let folder = chart(&[FILES[0], FILES[1], ("templates/secret.yaml", &broken.replace("literal-s3cret", "{{ .Values.auth.password }}"))]);
-    let told = run(folder.path(), &[".", "--no-config", "--select", "all", "--fail-on", "never"]);
+    let folder = chart(&[
+        FILES[0],
+        FILES[1],
+        (
+            "templates/secret.yaml",
+            &broken.replace("literal-s3cret", "{{ .Values.auth.password }}"),
+        ),
+    ]);
+    let told = run(
+        folder.path(),
+        &[".", "--no-config", "--select", "all", "--fail-on", "never"],
+    );
     assert!(told.contains("yaml-syntax"), "{told}");
     hides("a template", &told);
 }
@@ -150,11 +276,17 @@ fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
     hides("a values file that is no YAML", &told);
     assert!(told.contains("password: *****"), "{told}");
     let folder = chart(&[FILES[0], FILES[1], ("values-prod.yaml", values), FILES[5]]);
-    hides("an environment that is no YAML", &run(folder.path(), &[".", "--no-config", "--fail-on", "never"]));
+    hides(
+        "an environment that is no YAML",
+        &run(folder.path(), &[".", "--no-config", "--fail-on", "never"]),
+    );
     let fails = "{{ fail (printf \"%s is too weak\" .Values.auth.password) }}\n";
     let folder = chart(&[FILES[0], FILES[1], ("templates/secret.yaml", fails)]);
     for format in ["human", "sarif", "github"] {
-        let told = run(folder.path(), &[".", "--no-config", "--fail-on", "never", "--format", format]);
+        let told = run(
+            folder.path(),
+            &[".", "--no-config", "--fail-on", "never", "--format", format],
+        );
         hides("a template that fails", &told);
         assert!(told.contains("*** is too weak"), "{told}");
     }

@@ -1,15 +1,21 @@
-//! Charts whose every text is hostile, through every command and format: what they say stays text, wherever it is printed.
+//! Charts whose every text is hostile, through every command and format: what they say stays text,
+//! wherever it is printed.
 
 use crate::broken::thebot_lint;
 use std::os::unix::ffi::OsStringExt;
 
-/// Colours and titles for a terminal, characters that turn the direction of writing, commands for GitHub's log, script for a page.
+/// Colours and titles for a terminal, characters that turn the direction of writing, commands for
+/// GitHub's log, script for a page.
 const HOSTILE: &str = "\u{1b}]0;pwned\u{7}\u{1b}[38;5;201m\u{9b}31m\u{202e}\u{2028}\u{8}\r\n::error file=a.yaml::pwned\n ::add-mask::pwned\n##[add-mask]pwned <script>alert(1)<\u{2f}script> \"'`|[x](javascript:y) ]]>";
 const SECRET: &str = "hunter2-of-strangers";
 
 /// As YAML and JSON write it, and as CEL and Go do.
 fn quoted() -> String {
-    serde_json::to_string(HOSTILE).expect("JSON").replace('\u{9b}', "\\u009b").replace('\u{202e}', "\\u202e").replace('\u{2028}', "\\u2028")
+    serde_json::to_string(HOSTILE)
+        .expect("JSON")
+        .replace('\u{9b}', "\\u009b")
+        .replace('\u{202e}', "\\u202e")
+        .replace('\u{2028}', "\\u2028")
 }
 
 /// A name of a file that says the same, as far as names can.
@@ -38,7 +44,9 @@ fn loud() -> Files {
         "id: own-loud\ntitle: {q}\nseverity: warning\nscope: object\ndeny: \"true\"\nat: metadata.name\nmessage: \"{{{{object.metadata.name}}}} {}\"\nwhy: {q}\nfix: {q}\nreferences: [{q}]\n",
         quoted().trim_matches('"')
     );
-    let broken_rule = format!("id: own-broken\ntitle: {q}\nseverity: {q}\n{q}: {q}\nscope: object\ndeny: {q}\nmessage: {q}\nwhy: {q}\nfix: {q}\n");
+    let broken_rule = format!(
+        "id: own-broken\ntitle: {q}\nseverity: {q}\n{q}: {q}\nscope: object\ndeny: {q}\nmessage: {q}\nwhy: {q}\nfix: {q}\n"
+    );
     let policy = format!(
         "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: loud}}\nspec:\n  matchConstraints: {{resourceRules: [{{apiGroups: [\"\"], apiVersions: [v1], resources: [pods], operations: [CREATE]}}]}}\n  validations: [{{expression: \"false\", message: {q}}}]\n"
     );
@@ -51,9 +59,13 @@ fn loud() -> Files {
         q.replacen('"', "\"https://a/", 1)
     );
     let values = format!("{q}: {q}\nauth: {{password: {SECRET}}}\nunused: {{{q}: {q}}}\n");
-    let helpers = format!("{{{{ define {q} }}}}{{{{ end }}}}{{{{ define \"h\" }}}}{{{{ fail {q} }}}}{{{{ end }}}}\n");
+    let helpers = format!(
+        "{{{{ define {q} }}}}{{{{ end }}}}{{{{ define \"h\" }}}}{{{{ fail {q} }}}}{{{{ end }}}}\n"
+    );
     let template = |own: &str, text: String| (format!("templates/{own}.yaml"), text);
-    let map = |value: String| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {q}}}\ndata: {{a: {value}}}\n");
+    let map = |value: String| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {q}}}\ndata: {{a: {value}}}\n")
+    };
     vec![
         ("Chart.yaml".into(), format!("apiVersion: v2\nname: a\nversion: 1.0.0\ndescription: {q}\nappVersion: {q}\nkubeVersion: {q}\nicon: {q}\nhome: {q}\ntype: {q}\nkeywords: [{q}]\n{q}: {q}\nmaintainers: [{{name: {q}, email: {q}}}]\ndependencies: [{{name: {q}, version: {q}, repository: {q}, condition: {q}}}]\n").replacen(&format!("kubeVersion: {q}\n"), "", 1).replacen(&format!("type: {q}\n"), "", 1)),
         ("values.yaml".into(), values.clone()),
@@ -91,8 +103,13 @@ fn loud() -> Files {
 fn broken() -> Vec<Files> {
     let (q, name) = (quoted(), name());
     let with = |files: &[(&str, String)]| -> Files {
-        let mut all: Files =
-            vec![("Chart.yaml".into(), "apiVersion: v2\nname: a\nversion: 1.0.0\n".into()), ("templates/a.yaml".into(), "a: 1\n".into())];
+        let mut all: Files = vec![
+            (
+                "Chart.yaml".into(),
+                "apiVersion: v2\nname: a\nversion: 1.0.0\n".into(),
+            ),
+            ("templates/a.yaml".into(), "a: 1\n".into()),
+        ];
         for (name, text) in files {
             all.retain(|(other, _)| other != name);
             all.push(((*name).into(), text.clone()));
@@ -101,19 +118,46 @@ fn broken() -> Vec<Files> {
     };
     let inner = format!("charts/{name}/Chart.yaml");
     vec![
-        with(&[("Chart.yaml", format!("apiVersion: {q}\nname: {q}\nversion: {q}\ntype: {q}\n"))]),
-        with(&[("Chart.yaml", format!("apiVersion: v2\nname: a\nversion: 1.0.0\nkubeVersion: {q}\n"))]),
-        with(&[("Chart.yaml", format!("apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies: {q}\n"))]),
-        with(&[("Chart.yaml", format!("# {HOSTILE}\napiVersion: v2\nname: [{q}\n"))]),
+        with(&[(
+            "Chart.yaml",
+            format!("apiVersion: {q}\nname: {q}\nversion: {q}\ntype: {q}\n"),
+        )]),
+        with(&[(
+            "Chart.yaml",
+            format!("apiVersion: v2\nname: a\nversion: 1.0.0\nkubeVersion: {q}\n"),
+        )]),
+        with(&[(
+            "Chart.yaml",
+            format!("apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies: {q}\n"),
+        )]),
+        with(&[(
+            "Chart.yaml",
+            format!("# {HOSTILE}\napiVersion: v2\nname: [{q}\n"),
+        )]),
         with(&[("Chart.yaml", String::new())]),
-        with(&[("values.yaml", format!("{q}: [\nauth: {{password: {SECRET}\n"))]),
+        with(&[(
+            "values.yaml",
+            format!("{q}: [\nauth: {{password: {SECRET}\n"),
+        )]),
         with(&[("values.yaml", q.clone())]),
         with(&[("values-dev.yaml", format!("# {HOSTILE}\n{q}: &a\n"))]),
-        with(&[(".helmignore", format!("**/{}\n", HOSTILE.replace(['\r', '\n'], "")))]),
-        with(&[("values.schema.json", format!("{{\"type\": {q}, \"$ref\": {q}}}"))]),
+        with(&[(
+            ".helmignore",
+            format!("**/{}\n", HOSTILE.replace(['\r', '\n'], "")),
+        )]),
+        with(&[(
+            "values.schema.json",
+            format!("{{\"type\": {q}, \"$ref\": {q}}}"),
+        )]),
         with(&[("values.schema.json", HOSTILE.into())]),
         with(&[(inner.as_str(), format!("name: {q}\nversion: [\n"))]),
-        with(&[(inner.as_str(), "apiVersion: v2\nname: b\nversion: 1.0.0\n".into()), ("Chart.lock", HOSTILE.into())]),
+        with(&[
+            (
+                inner.as_str(),
+                "apiVersion: v2\nname: b\nversion: 1.0.0\n".into(),
+            ),
+            ("Chart.lock", HOSTILE.into()),
+        ]),
         with(&[(&format!("charts/{name}.tgz"), HOSTILE.into())]),
     ]
 }
@@ -129,9 +173,16 @@ fn write(files: &Files) -> tempfile::TempDir {
 /// Every command and format with a chart, by the command's name.
 fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)> {
     let mut all = Vec::new();
-    for format in ["human", "concise", "json", "sarif", "junit", "github", "gitlab", "html"] {
+    for format in [
+        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
+    ] {
         for color in ["never", "always"] {
-            all.push(("lint", vec![chart, "--select", "all", "--format", format, "--color", color]));
+            all.push((
+                "lint",
+                vec![
+                    chart, "--select", "all", "--format", format, "--color", color,
+                ],
+            ));
         }
         all.push(("lint", vec![chart, "--no-config", "--format", format]));
     }
@@ -140,9 +191,23 @@ fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)>
     all.push(("lint", vec![chart, "--select", "nobody"]));
     for color in ["never", "always"] {
         for format in ["human", "json", "markdown"] {
-            all.push(("environments", vec!["environments", chart, "--format", format, "--color", color]));
-            all.push(("diff", vec!["diff", chart, "--from", "default", "--to", "loud", "--format", format, "--color", color]));
-            all.push(("diff", vec!["diff", chart, "--base", "HEAD", "--format", format, "--color", color]));
+            all.push((
+                "environments",
+                vec!["environments", chart, "--format", format, "--color", color],
+            ));
+            all.push((
+                "diff",
+                vec![
+                    "diff", chart, "--from", "default", "--to", "loud", "--format", format,
+                    "--color", color,
+                ],
+            ));
+            all.push((
+                "diff",
+                vec![
+                    "diff", chart, "--base", "HEAD", "--format", format, "--color", color,
+                ],
+            ));
         }
     }
     all.push(("environments", vec!["environments", chart, "--places"]));
@@ -160,7 +225,14 @@ fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)>
     for format in ["text", "lcov"] {
         all.push(("coverage", vec!["coverage", chart, "--format", format]));
     }
-    for arguments in [&[][..], &["--provenance"], &["-s", "templates/pod.yaml"], &["--helm", "4"], &["-f", "values-loud.yaml"], &["--debug"]] {
+    for arguments in [
+        &[][..],
+        &["--provenance"],
+        &["-s", "templates/pod.yaml"],
+        &["--helm", "4"],
+        &["-f", "values-loud.yaml"],
+        &["--debug"],
+    ] {
         all.push(("template", [&["template", chart], arguments].concat()));
     }
     all.push(("init", vec!["init", chart]));
@@ -178,19 +250,42 @@ const OTHERS: [&str; 5] = ["new-rule", "lsp", "completions", "man", "help"];
 
 #[test]
 fn no_command_is_forgotten() {
-    let help = String::from_utf8(thebot_lint().arg("--help").output().expect("runs").stdout).expect("UTF-8");
+    let help = String::from_utf8(thebot_lint().arg("--help").output().expect("runs").stdout)
+        .expect("UTF-8");
     let (_, commands) = help.split_once("Commands:\n").expect("commands");
-    let named: Vec<&str> =
-        commands.lines().take_while(|l| !l.is_empty()).filter(|l| !l.starts_with("   ")).filter_map(|l| l.split_whitespace().next()).collect();
+    let named: Vec<&str> = commands
+        .lines()
+        .take_while(|l| !l.is_empty())
+        .filter(|l| !l.starts_with("   "))
+        .filter_map(|l| l.split_whitespace().next())
+        .collect();
     let runs = runs("x", "x");
-    assert!(named.len() > 10 && named.iter().all(|name| OTHERS.contains(name) || runs.iter().any(|(own, _)| own == name)), "{named:?}");
+    assert!(
+        named.len() > 10
+            && named
+                .iter()
+                .all(|name| OTHERS.contains(name) || runs.iter().any(|(own, _)| own == name)),
+        "{named:?}"
+    );
 }
 
 fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
-    let shown = || format!("{what}:\n{}", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\n", "\n"));
+    let shown = || {
+        format!(
+            "{what}:\n{}",
+            String::from_utf8_lossy(bytes)
+                .escape_debug()
+                .to_string()
+                .replace("\\n", "\n")
+        )
+    };
     let text = std::str::from_utf8(bytes).unwrap_or_else(|e| panic!("{e}: {}", shown()));
     // A diff keeps the line ends of Windows.
-    let kept = if what.contains("--diff") { text.replace("\r\n", "\n") } else { text.to_string() };
+    let kept = if what.contains("--diff") {
+        text.replace("\r\n", "\n")
+    } else {
+        text.to_string()
+    };
     let mut rest = &*kept;
     while let Some(at) = rest.find(|c: char| {
         (c.is_control() && c != '\n' && c != '\t')
@@ -213,15 +308,32 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
     assert!(told.is_empty(), "a secret in {what}: {told:#?}");
     // A line that is a command of ours is looked at no further.
     let github = what.contains("github") && !what.starts_with("stderr");
-    assert!(is_html || github || !text.contains("##["), "an old command in {}", shown());
-    if (is_html || what.contains("junit") || what.contains("markdown")) && !what.starts_with("stderr") && !what.contains("--diff") {
+    assert!(
+        is_html || github || !text.contains("##["),
+        "an old command in {}",
+        shown()
+    );
+    if (is_html || what.contains("junit") || what.contains("markdown"))
+        && !what.starts_with("stderr")
+        && !what.contains("--diff")
+    {
         assert!(!text.contains("<script>alert"), "script in {}", shown());
     }
-    let ours = |line: &str| github && ["::error title=", "::warning title=", "::notice title="].iter().any(|own| line.starts_with(own));
+    let ours = |line: &str| {
+        github
+            && ["::error title=", "::warning title=", "::notice title="]
+                .iter()
+                .any(|own| line.starts_with(own))
+    };
     for line in text.lines().filter(|line| !ours(line)) {
         let command = line.trim_start().strip_prefix("::").is_some_and(|rest| {
-            let name: usize = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
-            name > 0 && (rest[name..].starts_with("::") || rest[name..].starts_with(' ') && rest[name..].contains("::"))
+            let name: usize = rest
+                .bytes()
+                .take_while(|b| b.is_ascii_alphanumeric() || *b == b'-')
+                .count();
+            name > 0
+                && (rest[name..].starts_with("::")
+                    || rest[name..].starts_with(' ') && rest[name..].contains("::"))
         });
         assert!(!command, "the command {line:?} in {}", shown());
     }
@@ -233,7 +345,17 @@ fn through_everything(files: &Files, all: bool) {
     for arguments in [
         &["init", "-q"][..],
         &["add", "-A"],
-        &["-c", "user.name=a", "-c", "user.email=a@e.com", "-c", "commit.gpgsign=false", "commit", "-qm", "one"],
+        &[
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@e.com",
+            "-c",
+            "commit.gpgsign=false",
+            "commit",
+            "-qm",
+            "one",
+        ],
     ] {
         std::process::Command::new("git")
             .current_dir(folder.path())
@@ -247,9 +369,13 @@ fn through_everything(files: &Files, all: bool) {
         // Of a chart that does not load there is one error to say, in each format.
         let is_enough = match command {
             "lint" => !arguments.contains(&"always") && arguments.contains(&"all"),
-            _ => !arguments.iter().any(|a| ["--format", "json", "rules", "own-loud", "-s", "4"].contains(a)),
+            _ => !arguments
+                .iter()
+                .any(|a| ["--format", "json", "rules", "own-loud", "-s", "4"].contains(a)),
         };
-        if !all && !is_enough || !all && std::mem::replace(&mut last, command) == command && command != "lint" {
+        if !all && !is_enough
+            || !all && std::mem::replace(&mut last, command) == command && command != "lint"
+        {
             continue;
         }
         let config = folder.path().join(".thebot-lint.yaml");
@@ -257,7 +383,11 @@ fn through_everything(files: &Files, all: bool) {
         if kept.is_some() {
             std::fs::remove_file(&config).expect("is ours");
         }
-        let output = thebot_lint().current_dir(folder.path()).args(&arguments).output().expect("runs");
+        let output = thebot_lint()
+            .current_dir(folder.path())
+            .args(&arguments)
+            .output()
+            .expect("runs");
         if let Some(kept) = kept {
             if let Ok(made) = std::fs::read(&config) {
                 check("what init writes", &made, false, false);
@@ -265,14 +395,20 @@ fn through_everything(files: &Files, all: bool) {
             std::fs::write(&config, kept).expect("a file");
         }
         let what = format!("{arguments:?}");
-        assert!(output.status.code().is_some_and(|code| code <= 2), "{what} crashes: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.code().is_some_and(|code| code <= 2),
+            "{what} crashes: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let (html, colored) = (arguments.contains(&"html"), arguments.contains(&"always"));
         // What `template` prints is the chart's own text, as with Helm.
         if command != "template" || arguments.contains(&"--provenance") {
             check(&what, &output.stdout, html, colored);
         }
         check(&format!("stderr of {what}"), &output.stderr, false, colored);
-        said += usize::from(memchr::memmem::find(&[output.stdout, output.stderr].concat(), b"pwned").is_some());
+        said += usize::from(
+            memchr::memmem::find(&[output.stdout, output.stderr].concat(), b"pwned").is_some(),
+        );
     }
     assert!(!all || said > 20, "only {said} runs quoted anything of it");
 }
@@ -284,7 +420,9 @@ fn what_a_loud_chart_says_stays_text() {
 
 #[test]
 fn what_a_chart_says_that_cannot_be_loaded_stays_text() {
-    broken().iter().for_each(|files| through_everything(files, false));
+    broken()
+        .iter()
+        .for_each(|files| through_everything(files, false));
 }
 
 /// Manifests, in files of any name, and links.
@@ -296,15 +434,39 @@ fn what_manifests_and_names_say_stays_text() {
         .map(|(name, text)| (name.replace("templates/", "m/"), text))
         .collect();
     let folder = write(&files);
-    std::fs::write(folder.path().join("m").join(std::ffi::OsString::from_vec(b"no-\xffutf8\x1b[31m.yaml".to_vec())), "a: 1\n").expect("a file");
-    for format in ["human", "concise", "json", "sarif", "junit", "github", "gitlab", "html"] {
+    std::fs::write(
+        folder.path().join("m").join(std::ffi::OsString::from_vec(
+            b"no-\xffutf8\x1b[31m.yaml".to_vec(),
+        )),
+        "a: 1\n",
+    )
+    .expect("a file");
+    for format in [
+        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
+    ] {
         for extra in [&["--select", "all"][..], &["--fix", "--diff"]] {
-            let output = thebot_lint().current_dir(folder.path()).args(["m", "--no-config", "--format", format]).args(extra).output().expect("runs");
-            check(&format!("manifests as {format} {extra:?}"), &output.stdout, format == "html", false);
+            let output = thebot_lint()
+                .current_dir(folder.path())
+                .args(["m", "--no-config", "--format", format])
+                .args(extra)
+                .output()
+                .expect("runs");
+            check(
+                &format!("manifests as {format} {extra:?}"),
+                &output.stdout,
+                format == "html",
+                false,
+            );
             check("stderr of manifests", &output.stderr, false, false);
         }
     }
-    let chart = write(&vec![("Chart.yaml".into(), "apiVersion: v2\nname: a\nversion: 1.0.0\n".into()), ("templates/x".into(), String::new())]);
+    let chart = write(&vec![
+        (
+            "Chart.yaml".into(),
+            "apiVersion: v2\nname: a\nversion: 1.0.0\n".into(),
+        ),
+        ("templates/x".into(), String::new()),
+    ]);
     for to in ["/etc/passwd", "/nowhere/\u{1b}[31m"] {
         let link = chart.path().join("templates").join(name());
         let _ = std::fs::remove_file(&link);
@@ -317,11 +479,25 @@ fn what_manifests_and_names_say_stays_text() {
             &["environments", "."],
             &["coverage", "."],
         ] {
-            let output = thebot_lint().current_dir(chart.path()).args(arguments).output().expect("runs");
+            let output = thebot_lint()
+                .current_dir(chart.path())
+                .args(arguments)
+                .output()
+                .expect("runs");
             if arguments[0] != "template" {
-                check(&format!("links: {arguments:?}"), &output.stdout, false, false);
+                check(
+                    &format!("links: {arguments:?}"),
+                    &output.stdout,
+                    false,
+                    false,
+                );
             }
-            check(&format!("stderr of links: {arguments:?}"), &output.stderr, false, false);
+            check(
+                &format!("stderr of links: {arguments:?}"),
+                &output.stderr,
+                false,
+                false,
+            );
         }
     }
 }

@@ -1,25 +1,43 @@
-//! Values that nobody reads, values that nobody defines, lines that nobody renders: charts in `fixtures/usage/` that say at the end of a line
-//! `expect: RULE` where a finding stands, and have no other.
+//! Values that nobody reads, values that nobody defines, lines that nobody renders: charts in
+//! `fixtures/usage/` that say at the end of a line `expect: RULE` where a finding stands, and have
+//! no other.
 
 use super::broken::thebot_lint;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const RULES: &str = "unused-value,undefined-value,redundant-override,values-type-mismatch,never-rendered";
+const RULES: &str =
+    "unused-value,undefined-value,redundant-override,values-type-mismatch,never-rendered";
 
 #[test]
 fn every_finding_about_usage_stands_where_it_is_expected_and_nowhere_else() {
-    let charts: Vec<PathBuf> = std::fs::read_dir("fixtures/usage").expect("the fixtures").flatten().map(|e| e.path()).collect();
+    let charts: Vec<PathBuf> = std::fs::read_dir("fixtures/usage")
+        .expect("the fixtures")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     assert!(charts.len() >= 3, "fixtures are missing");
     for chart in charts {
-        let output = thebot_lint().arg(&chart).args(["--no-config", "--format", "json", "--select", RULES]).output().expect("runs");
+        let output = thebot_lint()
+            .arg(&chart)
+            .args(["--no-config", "--format", "json", "--select", RULES])
+            .output()
+            .expect("runs");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let mut found = BTreeSet::new();
         for finding in report["diagnostics"].as_array().expect("diagnostics") {
-            let (rule, at) = (finding["rule"].as_str().unwrap_or_default(), &finding["locations"][0]);
-            // What is never rendered depends on the other rules' lines; it is asked for where environments are.
+            let (rule, at) = (
+                finding["rule"].as_str().unwrap_or_default(),
+                &finding["locations"][0],
+            );
+            // What is never rendered depends on the other rules' lines; it is asked for where
+            // environments are.
             if rule != "never-rendered" || chart.ends_with("environments") {
-                found.insert((rule.to_owned(), at["file"].as_str().unwrap_or_default().to_owned(), at["line"].as_u64().unwrap_or_default()));
+                found.insert((
+                    rule.to_owned(),
+                    at["file"].as_str().unwrap_or_default().to_owned(),
+                    at["line"].as_u64().unwrap_or_default(),
+                ));
             }
         }
         let mut expected = BTreeSet::new();
@@ -29,14 +47,26 @@ fn every_finding_about_usage_stands_where_it_is_expected_and_nowhere_else() {
 }
 
 fn add_expected(folder: &Path, all: &mut BTreeSet<(String, String, u64)>) {
-    for path in std::fs::read_dir(folder).expect("a folder").flatten().map(|e| e.path()) {
+    for path in std::fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.path())
+    {
         if path.is_dir() {
             add_expected(&path, all);
             continue;
         }
-        for (i, line) in std::fs::read_to_string(&path).expect("a text").lines().enumerate() {
+        for (i, line) in std::fs::read_to_string(&path)
+            .expect("a text")
+            .lines()
+            .enumerate()
+        {
             if let Some((_, rule)) = line.split_once("expect: ") {
-                all.insert((rule.trim_end().to_owned(), path.display().to_string(), i as u64 + 1));
+                all.insert((
+                    rule.trim_end().to_owned(),
+                    path.display().to_string(),
+                    i as u64 + 1,
+                ));
             }
         }
     }
@@ -45,13 +75,34 @@ fn add_expected(folder: &Path, all: &mut BTreeSet<(String, String, u64)>) {
 #[test]
 fn a_key_with_dots_is_told_to_be_a_nested_one() {
     let chart = "fixtures/usage/values";
-    let output = thebot_lint().arg(chart).args(["--no-config", "--format", "json", "--select", "unused-value"]).output().expect("runs");
+    let output = thebot_lint()
+        .arg(chart)
+        .args([
+            "--no-config",
+            "--format",
+            "json",
+            "--select",
+            "unused-value",
+        ])
+        .output()
+        .expect("runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let help = |name: &str| {
         let findings = report["diagnostics"].as_array().expect("diagnostics");
-        let finding = findings.iter().find(|f| f["message"].as_str().is_some_and(|m| m.contains(&format!("`{name}`")))).expect(name);
+        let finding = findings
+            .iter()
+            .find(|f| {
+                f["message"]
+                    .as_str()
+                    .is_some_and(|m| m.contains(&format!("`{name}`")))
+            })
+            .expect(name);
         finding["help"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(help("image.tga"), "did you mean `tag`, which is read?");
-    assert!(help("image.pullPolicy").contains("maps within maps"), "{}", help("image.pullPolicy"));
+    assert!(
+        help("image.pullPolicy").contains("maps within maps"),
+        "{}",
+        help("image.pullPolicy")
+    );
 }

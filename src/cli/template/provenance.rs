@@ -1,4 +1,5 @@
-//! `template --provenance`: one JSON object for each line of the output, saying where the line comes from.
+//! `template --provenance`: one JSON object for each line of the output, saying where the line
+//! comes from.
 
 use crate::chart::environments::Inputs;
 use crate::chart::{Chart, strvals, values};
@@ -10,7 +11,12 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// The lines, each ended by a line break.
-pub(super) fn lines(printed: &Printed, chart: &Chart, inputs: &Inputs, sources: &Sources) -> Vec<u8> {
+pub(super) fn lines(
+    printed: &Printed,
+    chart: &Chart,
+    inputs: &Inputs,
+    sources: &Sources,
+) -> Vec<u8> {
     let paths = Paths::of(chart, inputs);
     let mut out = Vec::new();
     let mut start = 0;
@@ -24,12 +30,19 @@ pub(super) fn lines(printed: &Printed, chart: &Chart, inputs: &Inputs, sources: 
             trace.values.extend(found.values);
         }
         let mut object = json!({"line": i + 1});
-        let mut places = trace.templates.iter().map(|&span| place(span, chart, sources));
+        let mut places = trace
+            .templates
+            .iter()
+            .map(|&span| place(span, chart, sources));
         if let Some(template) = places.next() {
             object["template"] = template;
             object["via"] = places.collect();
         }
-        object["values"] = trace.values.iter().flat_map(|&span| values_at(span, chart, sources, &paths)).collect();
+        object["values"] = trace
+            .values
+            .iter()
+            .flat_map(|&span| values_at(span, chart, sources, &paths))
+            .collect();
         out.extend_from_slice(object.to_string().as_bytes());
         out.push(b'\n');
         start = end + 1;
@@ -42,7 +55,10 @@ fn place(span: Span, chart: &Chart, sources: &Sources) -> Json {
     let (line, column) = source.locate(span.start);
     let file = match source.kind {
         crate::source::SourceKind::Flag => Json::Null,
-        _ => chart.relative(sources, span.source).unwrap_or(&source.name).into(),
+        _ => chart
+            .relative(sources, span.source)
+            .unwrap_or(&source.name)
+            .into(),
     };
     json!({"file": file, "line": line, "column": column})
 }
@@ -96,7 +112,16 @@ impl Paths {
             let (mut origins, set) = (Origins::default(), values::empty());
             let mut read = |path: &str| inputs.read_set_file(path);
             // One that can't be read has kept the chart from rendering.
-            if strvals::apply(flag.kind, &flag.text, flag.source, &set, &mut origins, &mut read).is_ok() {
+            if strvals::apply(
+                flag.kind,
+                &flag.text,
+                flag.source,
+                &set,
+                &mut origins,
+                &mut read,
+            )
+            .is_ok()
+            {
                 paths.add_set(&Kind::Map(set).into(), &origins, &mut Vec::new());
             }
         }
@@ -105,12 +130,22 @@ impl Paths {
 
     /// The path of what stands there, or of the text that it is a line of.
     fn get(&self, span: Span) -> Option<&ValuePath> {
-        let before = || self.spans.range(..span).next_back().filter(|(text, _)| text.holds(span));
-        self.spans.get(&span).or_else(|| before().map(|(_, path)| path))
+        let before = || {
+            self.spans
+                .range(..span)
+                .next_back()
+                .filter(|(text, _)| text.holds(span))
+        };
+        self.spans
+            .get(&span)
+            .or_else(|| before().map(|(_, path)| path))
     }
 
     fn note(&mut self, span: Span, steps: &[Json], is_collection: bool) {
-        self.spans.entry(span).or_insert_with(|| ValuePath { steps: steps.to_vec(), is_collection });
+        self.spans.entry(span).or_insert_with(|| ValuePath {
+            steps: steps.to_vec(),
+            is_collection,
+        });
     }
 
     fn add_set(&mut self, value: &Value, origins: &Origins, path: &mut Vec<Json>) {
@@ -142,7 +177,11 @@ impl Paths {
     }
 
     fn add(&mut self, node: &Node, path: &mut Vec<Json>) {
-        self.note(node.span, path, matches!(node.data, Data::Map(_) | Data::Seq(_)));
+        self.note(
+            node.span,
+            path,
+            matches!(node.data, Data::Map(_) | Data::Seq(_)),
+        );
         match &node.data {
             Data::Map(entries) => {
                 for entry in entries {

@@ -1,5 +1,6 @@
-//! IP addresses and CIDR blocks. Behaviour: k8s.io/apimachinery `util/validation/ip.go`: what Go's old parser took (leading
-//! zeros, IPv4 mapped into IPv6) was good in old fields until 1.36 and is bad since.
+//! IP addresses and CIDR blocks. Behaviour: k8s.io/apimachinery `util/validation/ip.go`: what Go's
+//! old parser took (leading zeros, IPv4 mapped into IPv6) was good in old fields until 1.36 and is
+//! bad since.
 
 use super::field::{Field, quoted, rules};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Reads an address as Go's old parser did: leading zeros are decimal.
 pub(super) fn parse_sloppy(text: &str) -> Option<IpAddr> {
     if text.contains(':') {
-        // Rust takes no leading zeros in an embedded IPv4 part; Go's old parser did, nobody writes it.
+        // Rust takes no leading zeros in an embedded IPv4 part; Go's old parser did, nobody writes
+        // it.
         return text.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     }
     let mut parts = [0u8; 4];
@@ -16,7 +18,15 @@ pub(super) fn parse_sloppy(text: &str) -> Option<IpAddr> {
         if count == 4 || part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        parts[count] = part.trim_start_matches('0').parse().or(if part.bytes().all(|b| b == b'0') { Ok(0) } else { Err(()) }).ok()?;
+        parts[count] = part
+            .trim_start_matches('0')
+            .parse()
+            .or(if part.bytes().all(|b| b == b'0') {
+                Ok(0)
+            } else {
+                Err(())
+            })
+            .ok()?;
         count += 1;
     }
     (count == 4).then(|| IpAddr::V4(Ipv4Addr::from(parts)))
@@ -30,15 +40,32 @@ fn is_mapped(ip: IpAddr) -> bool {
 pub(super) fn legacy_ip(field: Field<'_>) -> Option<IpAddr> {
     let text = field.decoded()?;
     let Some(ip) = parse_sloppy(text) else {
-        field.error(rules::ADDRESS, format!("{} must be an IP address, such as 10.9.8.7 or 2001:db8::ffff", quoted(text)));
+        field.error(
+            rules::ADDRESS,
+            format!(
+                "{} must be an IP address, such as 10.9.8.7 or 2001:db8::ffff",
+                quoted(text)
+            ),
+        );
         return None;
     };
     if text.parse::<IpAddr>().is_err() {
-        field.error_since(36, rules::ADDRESS, format!("{} must not have leading zeros", quoted(text)));
+        field.error_since(
+            36,
+            rules::ADDRESS,
+            format!("{} must not have leading zeros", quoted(text)),
+        );
         return None;
     }
     if is_mapped(ip) {
-        field.error_since(36, rules::ADDRESS, format!("{} must not be an IPv4 address mapped into IPv6", quoted(text)));
+        field.error_since(
+            36,
+            rules::ADDRESS,
+            format!(
+                "{} must not be an IPv4 address mapped into IPv6",
+                quoted(text)
+            ),
+        );
         return None;
     }
     Some(ip)
@@ -48,11 +75,20 @@ pub(super) fn legacy_ip(field: Field<'_>) -> Option<IpAddr> {
 pub(super) fn strict_ip(field: Field<'_>) -> Option<IpAddr> {
     let text = field.decoded()?;
     let Some(ip) = text.parse::<IpAddr>().ok().filter(|&ip| !is_mapped(ip)) else {
-        field.error(rules::ADDRESS, format!("{} must be an IP address, such as 10.9.8.7 or 2001:db8::ffff", quoted(text)));
+        field.error(
+            rules::ADDRESS,
+            format!(
+                "{} must be an IP address, such as 10.9.8.7 or 2001:db8::ffff",
+                quoted(text)
+            ),
+        );
         return None;
     };
     if ip.to_string() != text {
-        field.error(rules::ADDRESS, format!("{} must be in canonical form: {ip}", quoted(text)));
+        field.error(
+            rules::ADDRESS,
+            format!("{} must be in canonical form: {ip}", quoted(text)),
+        );
         return None;
     }
     Some(ip)
@@ -74,7 +110,10 @@ impl Block {
         }
         let length: u32 = length.parse().ok()?;
         let most = if ip.is_ipv4() { 32 } else { 128 };
-        (length <= most).then_some(Block { ip, length: length as u8 })
+        (length <= most).then_some(Block {
+            ip,
+            length: length as u8,
+        })
     }
 
     fn bits(ip: IpAddr) -> u128 {
@@ -85,7 +124,11 @@ impl Block {
     }
 
     fn mask(self) -> u128 {
-        if self.length == 0 { 0 } else { u128::MAX << (128 - u32::from(self.length)) }
+        if self.length == 0 {
+            0
+        } else {
+            u128::MAX << (128 - u32::from(self.length))
+        }
     }
 
     /// Whether bits are set past the prefix.
@@ -104,16 +147,40 @@ impl Block {
 /// Checks a block of an old field; `text` is what counts of it (some fields are trimmed first).
 pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Block> {
     let Some(block) = Block::parse_sloppy(text) else {
-        field.error(rules::ADDRESS, format!("{} must be a CIDR block, such as 10.9.8.0/24 or 2001:db8::/64", quoted(text)));
+        field.error(
+            rules::ADDRESS,
+            format!(
+                "{} must be a CIDR block, such as 10.9.8.0/24 or 2001:db8::/64",
+                quoted(text)
+            ),
+        );
         return None;
     };
     let (ip, length) = text.split_once('/')?;
     if ip.parse::<IpAddr>().is_err() || (length.len() > 1 && length.starts_with('0')) {
-        field.error_since(36, rules::ADDRESS, format!("{} must not have leading zeros", quoted(text)));
+        field.error_since(
+            36,
+            rules::ADDRESS,
+            format!("{} must not have leading zeros", quoted(text)),
+        );
     } else if is_mapped(block.ip) {
-        field.error_since(36, rules::ADDRESS, format!("{} must not hold an IPv4 address mapped into IPv6", quoted(text)));
+        field.error_since(
+            36,
+            rules::ADDRESS,
+            format!(
+                "{} must not hold an IPv4 address mapped into IPv6",
+                quoted(text)
+            ),
+        );
     } else if block.has_host_bits() {
-        field.error_since(36, rules::ADDRESS, format!("{} must not have bits set beyond the prefix length", quoted(text)));
+        field.error_since(
+            36,
+            rules::ADDRESS,
+            format!(
+                "{} must not have bits set beyond the prefix length",
+                quoted(text)
+            ),
+        );
     }
     Some(block)
 }
@@ -122,8 +189,9 @@ pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Block> {
 pub(super) fn strict_cidr(field: Field<'_>) -> Option<Block> {
     let text = field.decoded()?;
     let strict = Block::parse_sloppy(text).filter(|b| {
-        text.split_once('/').is_some_and(|(ip, length)| ip.parse::<IpAddr>().is_ok() && !(length.len() > 1 && length.starts_with('0')))
-            && !is_mapped(b.ip)
+        text.split_once('/').is_some_and(|(ip, length)| {
+            ip.parse::<IpAddr>().is_ok() && !(length.len() > 1 && length.starts_with('0'))
+        }) && !is_mapped(b.ip)
             && !b.has_host_bits()
     });
     let Some(block) = strict else {
@@ -135,7 +203,10 @@ pub(super) fn strict_cidr(field: Field<'_>) -> Option<Block> {
     };
     let canonical = format!("{}/{}", block.ip, block.length);
     if canonical != text {
-        field.error(rules::ADDRESS, format!("{} must be in canonical form: {canonical}", quoted(text)));
+        field.error(
+            rules::ADDRESS,
+            format!("{} must be in canonical form: {canonical}", quoted(text)),
+        );
         return None;
     }
     Some(block)
@@ -148,8 +219,12 @@ pub(super) fn endpoint_ip(field: Field<'_>, ip: IpAddr) {
         _ if ip.is_loopback() => "may not be a loopback address",
         IpAddr::V4(v4) if v4.is_link_local() => "may not be link-local",
         IpAddr::V6(v6) if v6.is_unicast_link_local() => "may not be link-local",
-        IpAddr::V4(v4) if v4.octets()[..3] == [224, 0, 0] => "may not be a link-local multicast address",
-        IpAddr::V6(v6) if v6.segments()[0] & 0xff0f == 0xff02 => "may not be a link-local multicast address",
+        IpAddr::V4(v4) if v4.octets()[..3] == [224, 0, 0] => {
+            "may not be a link-local multicast address"
+        }
+        IpAddr::V6(v6) if v6.segments()[0] & 0xff0f == 0xff02 => {
+            "may not be a link-local multicast address"
+        }
         _ => return,
     };
     field.error(rules::ADDRESS, format!("{ip} {problem}"));
@@ -161,7 +236,10 @@ mod tests {
 
     #[test]
     fn addresses_and_blocks() {
-        assert_eq!(parse_sloppy("010.0.0.1"), Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))));
+        assert_eq!(
+            parse_sloppy("010.0.0.1"),
+            Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)))
+        );
         for bad in ["", "10.0.0", "10.0.0.256", "a.b.c.d", "1.2.3.4.5", "::g"] {
             assert_eq!(parse_sloppy(bad), None, "{bad}");
         }

@@ -13,7 +13,10 @@ pub(super) fn webhooks(root: Field<'_>, mutating: bool) {
         let name = hook.get("name");
         name.required_format(rules::NAME, names::fully_qualified);
         if !name.is_empty() && seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the webhook {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the webhook {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
         hook.get("rules").items().for_each(rule_with_operations);
@@ -27,7 +30,8 @@ pub(super) fn webhooks(root: Field<'_>, mutating: bool) {
         metadata::selector(hook.get("namespaceSelector"));
         metadata::selector(hook.get("objectSelector"));
         if mutating {
-            hook.get("reinvocationPolicy").one_of_set(&["IfNeeded", "Never"]);
+            hook.get("reinvocationPolicy")
+                .one_of_set(&["IfNeeded", "Never"]);
         }
         client_config(hook.get("clientConfig"));
         review_versions(hook.get("admissionReviewVersions"));
@@ -42,14 +46,20 @@ fn review_versions(versions: Field<'_>) {
     let mut seen = Vec::new();
     for version in versions.items() {
         if seen.contains(&version.text()) {
-            version.error(rules::DUPLICATE, format!("the version {} stands twice", quoted(version.text())));
+            version.error(
+                rules::DUPLICATE,
+                format!("the version {} stands twice", quoted(version.text())),
+            );
             continue;
         }
         seen.push(version.text());
         version.format_decoded(rules::NAME, names::dns_1035_label);
     }
     if !seen.iter().any(|v| matches!(*v, "v1" | "v1beta1")) {
-        versions.error(rules::UNSUPPORTED, "the versions must include v1 or v1beta1");
+        versions.error(
+            rules::UNSUPPORTED,
+            "the versions must include v1 or v1beta1",
+        );
     }
 }
 
@@ -72,7 +82,10 @@ fn service_reference(service: Field<'_>) {
     // The server confuses the two in its message, so the reference as a whole is named.
     for key in ["name", "namespace"] {
         if service.get(key).is_empty() {
-            service.error(rules::REQUIRED, format!("`{key}` of the service must be set"));
+            service.error(
+                rules::REQUIRED,
+                format!("`{key}` of the service must be set"),
+            );
         }
     }
     port_number(service.get("port"));
@@ -86,14 +99,25 @@ fn service_reference(service: Field<'_>) {
         return;
     }
     let inner = text[1..].strip_suffix('/').unwrap_or(&text[1..]);
-    if inner.split('/').any(|step| names::dns_subdomain(step).is_some()) {
-        path.error(rules::PATH, format!("{} must have segments of lower case letters, digits, '-' and '.'", quoted(text)));
+    if inner
+        .split('/')
+        .any(|step| names::dns_subdomain(step).is_some())
+    {
+        path.error(
+            rules::PATH,
+            format!(
+                "{} must have segments of lower case letters, digits, '-' and '.'",
+                quoted(text)
+            ),
+        );
     }
 }
 
 fn url_problem(text: &str) -> Option<&'static str> {
     const FORM: &str = "must be of the form https://host[/path]";
-    let Some(rest) = text.strip_prefix("https://") else { return Some(FORM) };
+    let Some(rest) = text.strip_prefix("https://") else {
+        return Some(FORM);
+    };
     let host = rest.split(['/', '?', '#']).next().unwrap_or("");
     if host.is_empty() || text.bytes().any(|b| b.is_ascii_control() || b == b' ') {
         return Some(FORM);
@@ -104,7 +128,9 @@ fn url_problem(text: &str) -> Option<&'static str> {
     if text.contains('#') {
         return Some("must not hold a fragment");
     }
-    text.split_once('?').is_some_and(|(_, query)| !query.is_empty()).then_some("must not hold a query")
+    text.split_once('?')
+        .is_some_and(|(_, query)| !query.is_empty())
+        .then_some("must not hold a query")
 }
 
 fn rule_with_operations(rule: Field<'_>) {
@@ -125,13 +151,17 @@ fn rule_with_operations(rule: Field<'_>) {
             }
         }
     }
-    rule.get("scope").one_of_set(&["*", "Cluster", "Namespaced"]);
+    rule.get("scope")
+        .one_of_set(&["*", "Cluster", "Namespaced"]);
     resources(rule.get("resources"));
 }
 
 fn lone_wildcard(list: Field<'_>, what: &str) {
     if list.len() > 1 && list.items().any(|i| i.text() == "*") {
-        list.error(rules::CONFLICT, format!("where '*' stands there may be no other {what}"));
+        list.error(
+            rules::CONFLICT,
+            format!("where '*' stands there may be no other {what}"),
+        );
     }
 }
 
@@ -151,7 +181,10 @@ fn resources(list: Field<'_>) {
             continue;
         };
         if all_of.contains(&resource) || in_all.contains(&sub) {
-            item.error(rules::CONFLICT, format!("{} is covered by a wildcard before it", quoted(text)));
+            item.error(
+                rules::CONFLICT,
+                format!("{} is covered by a wildcard before it", quoted(text)),
+            );
         }
         if sub == "*" {
             all_of.push(resource);
@@ -161,24 +194,45 @@ fn resources(list: Field<'_>) {
         }
     }
     if everything && list.len() > 1 {
-        list.error(rules::CONFLICT, "where '*/*' stands there may be no other resources");
+        list.error(
+            rules::CONFLICT,
+            "where '*/*' stands there may be no other resources",
+        );
     }
     if every && plain {
-        list.error(rules::CONFLICT, "where '*' stands there may be no other resources without subresources");
+        list.error(
+            rules::CONFLICT,
+            "where '*' stands there may be no other resources without subresources",
+        );
     }
 }
 
 fn match_conditions(list: Field<'_>, params: bool) {
     if list.len() > 64 {
-        list.error(rules::TOO_LARGE, "there may be no more than 64 match conditions");
+        list.error(
+            rules::TOO_LARGE,
+            "there may be no more than 64 match conditions",
+        );
     }
     let mut seen = Vec::new();
     for condition in list.items() {
-        expression(condition.get("expression"), cel::Scope { params, authorizer: true, patches: false, variables: None }, &[Type::Bool]);
+        expression(
+            condition.get("expression"),
+            cel::Scope {
+                params,
+                authorizer: true,
+                patches: false,
+                variables: None,
+            },
+            &[Type::Bool],
+        );
         let name = condition.get("name");
         name.required_format(rules::LABEL, names::label_key);
         if !name.is_empty() && seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the condition {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the condition {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
     }
@@ -198,7 +252,9 @@ fn expression(field: Field<'_>, scope: cel::Scope<'_>, wanted: &[Type]) {
 }
 
 fn match_resources(match_resources: Field<'_>, mutating: bool) {
-    match_resources.get("matchPolicy").one_of_set(&["Equivalent", "Exact"]);
+    match_resources
+        .get("matchPolicy")
+        .one_of_set(&["Equivalent", "Exact"]);
     metadata::selector(match_resources.get("namespaceSelector"));
     metadata::selector(match_resources.get("objectSelector"));
     for key in ["resourceRules", "excludeResourceRules"] {
@@ -207,13 +263,20 @@ fn match_resources(match_resources: Field<'_>, mutating: bool) {
             for name in rule.get("resourceNames").items() {
                 name.format_decoded(rules::NAME, names::path_segment);
                 if seen.contains(&name.text()) {
-                    name.error(rules::DUPLICATE, format!("the name {} stands twice", quoted(name.text())));
+                    name.error(
+                        rules::DUPLICATE,
+                        format!("the name {} stands twice", quoted(name.text())),
+                    );
                 }
                 seen.push(name.text());
             }
             rule_with_operations(rule);
             if mutating && key == "resourceRules" {
-                for operation in rule.get("operations").items().filter(|o| o.text() == "DELETE") {
+                for operation in rule
+                    .get("operations")
+                    .items()
+                    .filter(|o| o.text() == "DELETE")
+                {
                     operation.unsupported(&["*", "CONNECT", "CREATE", "UPDATE"]);
                 }
             }
@@ -227,16 +290,26 @@ fn param_kind(kind: Field<'_>) {
         && let Some(text) = version.str()
     {
         let (group, number) = text.split_once('/').unwrap_or(("", text));
-        let good = names::dns_1035_label(number).is_none() && (group.is_empty() || names::dns_subdomain(group).is_none());
+        let good = names::dns_1035_label(number).is_none()
+            && (group.is_empty() || names::dns_subdomain(group).is_none());
         if !good {
-            version.error(rules::VALUE, format!("{} must be GROUP/VERSION or VERSION", quoted(text)));
+            version.error(
+                rules::VALUE,
+                format!("{} must be GROUP/VERSION or VERSION", quoted(text)),
+            );
         }
     }
     if name.required()
         && let Some(problem) = names::dns_1035_label(&name.text().to_lowercase())
         && name.str().is_some()
     {
-        name.error(rules::NAME, format!("{} {problem} (letters may be upper case)", quoted(name.text())));
+        name.error(
+            rules::NAME,
+            format!(
+                "{} {problem} (letters may be upper case)",
+                quoted(name.text())
+            ),
+        );
     }
 }
 
@@ -263,9 +336,21 @@ fn variables<'a>(spec: Field<'a>, params: bool) -> Vec<&'a str> {
                 name.error(rules::REQUIRED, "a variable must have a name");
             }
         } else if !cel::is_identifier(name.text()) {
-            name.error(rules::NAME, format!("{} must be a CEL identifier", quoted(name.text())));
+            name.error(
+                rules::NAME,
+                format!("{} must be a CEL identifier", quoted(name.text())),
+            );
         }
-        expression(variable.get("expression"), cel::Scope { params, authorizer: true, patches: false, variables: Some(&known) }, &[]);
+        expression(
+            variable.get("expression"),
+            cel::Scope {
+                params,
+                authorizer: true,
+                patches: false,
+                variables: Some(&known),
+            },
+            &[],
+        );
         known.push(name.text());
     }
     known
@@ -276,10 +361,18 @@ pub(super) fn validating_policy(root: Field<'_>) {
     policy(spec, false);
     let params = spec.get("paramKind").is_set();
     let known = variables(spec, params);
-    let scope = cel::Scope { params, authorizer: true, patches: false, variables: (!known.is_empty()).then_some(&known[..]) };
+    let scope = cel::Scope {
+        params,
+        authorizer: true,
+        patches: false,
+        variables: (!known.is_empty()).then_some(&known[..]),
+    };
     let (validations, audits) = (spec.get("validations"), spec.get("auditAnnotations"));
     if validations.is_empty() && audits.is_empty() {
-        validations.error(rules::REQUIRED, "`validations` or `auditAnnotations` must be set");
+        validations.error(
+            rules::REQUIRED,
+            "`validations` or `auditAnnotations` must be set",
+        );
         return;
     }
     for validation in validations.items() {
@@ -288,7 +381,14 @@ pub(super) fn validating_policy(root: Field<'_>) {
         if !text.is_empty() && text.text().trim().is_empty() {
             text.error(rules::VALUE, "`messageExpression` must not be blank");
         } else if !text.is_empty() {
-            expression(text, cel::Scope { authorizer: false, ..scope }, &[Type::String]);
+            expression(
+                text,
+                cel::Scope {
+                    authorizer: false,
+                    ..scope
+                },
+                &[Type::String],
+            );
         }
         let message = validation.get("message");
         if !message.is_empty() && message.text().trim().is_empty() {
@@ -296,10 +396,18 @@ pub(super) fn validating_policy(root: Field<'_>) {
         } else if message.text().trim().contains(['\n', '\r']) {
             message.error(rules::VALUE, "`message` must not contain line breaks");
         }
-        validation.get("reason").one_of_set(&["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"]);
+        validation.get("reason").one_of_set(&[
+            "Forbidden",
+            "Invalid",
+            "RequestEntityTooLarge",
+            "Unauthorized",
+        ]);
     }
     if audits.len() > 20 {
-        audits.error(rules::TOO_LARGE, "there may be no more than 20 audit annotations");
+        audits.error(
+            rules::TOO_LARGE,
+            "there may be no more than 20 audit annotations",
+        );
     }
     let name = root.get("metadata").get("name").text();
     let mut seen = Vec::new();
@@ -313,12 +421,18 @@ pub(super) fn validating_policy(root: Field<'_>) {
             key.error(rules::LABEL, format!("{} {problem}", quoted(key.text())));
         }
         if seen.contains(&key.text()) {
-            key.error(rules::DUPLICATE, format!("the key {} stands twice", quoted(key.text())));
+            key.error(
+                rules::DUPLICATE,
+                format!("the key {} stands twice", quoted(key.text())),
+            );
         }
         seen.push(key.text());
         let value = audit.get("valueExpression");
         if value.text().len() > 5 * 1024 {
-            value.error(rules::TOO_LARGE, "the expression must be no more than 5120 bytes");
+            value.error(
+                rules::TOO_LARGE,
+                "the expression must be no more than 5120 bytes",
+            );
         }
         expression(value, scope, &[Type::String, Type::Null]);
     }
@@ -329,8 +443,14 @@ pub(super) fn mutating_policy(root: Field<'_>) {
     policy(spec, true);
     let params = spec.get("paramKind").is_set();
     let known = variables(spec, params);
-    let scope = cel::Scope { params, authorizer: true, patches: false, variables: Some(&known) };
-    spec.get("reinvocationPolicy").required_one_of(&["IfNeeded", "Never"]);
+    let scope = cel::Scope {
+        params,
+        authorizer: true,
+        patches: false,
+        variables: Some(&known),
+    };
+    spec.get("reinvocationPolicy")
+        .required_one_of(&["IfNeeded", "Never"]);
     let mutations = spec.get("mutations");
     mutations.required();
     for mutation in mutations.items() {
@@ -341,10 +461,23 @@ pub(super) fn mutating_policy(root: Field<'_>) {
             "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
             _ => continue,
         };
-        mutation.get(other).forbidden_if_set("may not be set for this `patchType`");
+        mutation
+            .get(other)
+            .forbidden_if_set("may not be set for this `patchType`");
         if mutation.get(own).required_pointer() {
-            let wanted = if own == "jsonPatch" { Type::List } else { Type::Object };
-            expression(mutation.get(own).get("expression"), cel::Scope { patches: true, ..scope }, &[wanted]);
+            let wanted = if own == "jsonPatch" {
+                Type::List
+            } else {
+                Type::Object
+            };
+            expression(
+                mutation.get(own).get("expression"),
+                cel::Scope {
+                    patches: true,
+                    ..scope
+                },
+                &[wanted],
+            );
         }
     }
 }
@@ -352,15 +485,22 @@ pub(super) fn mutating_policy(root: Field<'_>) {
 /// Checks a Validating- or MutatingAdmissionPolicyBinding.
 pub(super) fn policy_binding(root: Field<'_>, mutating: bool) {
     let spec = root.get("spec");
-    spec.get("policyName").required_format(rules::NAME, names::dns_subdomain);
+    spec.get("policyName")
+        .required_format(rules::NAME, names::dns_subdomain);
     let reference = spec.get("paramRef");
     if reference.is_set() {
-        let (name, selector, action) = (reference.get("name"), reference.get("selector"), reference.get("parameterNotFoundAction"));
+        let (name, selector, action) = (
+            reference.get("name"),
+            reference.get("selector"),
+            reference.get("parameterNotFoundAction"),
+        );
         name.format(rules::NAME, names::path_segment);
         metadata::selector(selector);
         match (name.is_empty(), selector.is_set()) {
             (true, false) => reference.error(rules::REQUIRED, "`name` or `selector` must be set"),
-            (false, true) => reference.error(rules::CONFLICT, "`name` and `selector` exclude each other"),
+            (false, true) => {
+                reference.error(rules::CONFLICT, "`name` and `selector` exclude each other")
+            }
             _ => {}
         }
         action.required_one_of(&["Deny", "Allow"]);
@@ -377,7 +517,10 @@ pub(super) fn policy_binding(root: Field<'_>, mutating: bool) {
     for action in actions.items() {
         action.one_of_decoded(&["Audit", "Deny", "Warn"]);
         if seen.contains(&action.text()) {
-            action.error(rules::DUPLICATE, format!("the action {} stands twice", quoted(action.text())));
+            action.error(
+                rules::DUPLICATE,
+                format!("the action {} stands twice", quoted(action.text())),
+            );
         }
         seen.push(action.text());
     }
@@ -390,11 +533,26 @@ pub(super) fn api_service(root: Field<'_>) {
     let (name, spec) = (root.get("metadata").get("name"), root.get("spec"));
     let (group, version) = (spec.get("group"), spec.get("version"));
     let wanted = format!("{}.{}", version.text(), group.text());
-    if !name.is_empty() && name.str().is_some() && version.decoded().is_some() && group.decoded().is_some() && name.text() != wanted {
-        name.error(rules::NAME, format!("{} must be spec.version and spec.group joined by a dot: {}", quoted(name.text()), quoted(&wanted)));
+    if !name.is_empty()
+        && name.str().is_some()
+        && version.decoded().is_some()
+        && group.decoded().is_some()
+        && name.text() != wanted
+    {
+        name.error(
+            rules::NAME,
+            format!(
+                "{} must be spec.version and spec.group joined by a dot: {}",
+                quoted(name.text()),
+                quoted(&wanted)
+            ),
+        );
     }
     if group.is_empty() && version.decoded().is_some_and(|v| v != "v1") {
-        group.error(rules::REQUIRED, "`group` must be set: only v1 has an empty group");
+        group.error(
+            rules::REQUIRED,
+            "`group` must be set: only v1 has an empty group",
+        );
     }
     group.format(rules::NAME, names::dns_subdomain);
     version.format_decoded(rules::NAME, names::dns_1035_label);
@@ -403,16 +561,23 @@ pub(super) fn api_service(root: Field<'_>) {
         if priority.is_set() {
             priority.range(rules::VALUE, 1, most);
         } else {
-            priority.error(rules::REQUIRED, format!("`{key}` must be between 1 and {most}"));
+            priority.error(
+                rules::REQUIRED,
+                format!("`{key}` must be between 1 and {most}"),
+            );
         }
     }
     let service = spec.get("service");
     if !service.is_set() {
         if !spec.get("caBundle").is_empty() {
-            spec.get("caBundle").forbidden("may only be set where `service` is");
+            spec.get("caBundle")
+                .forbidden("may only be set where `service` is");
         }
         if spec.get("insecureSkipTLSVerify").is_true() {
-            spec.get("insecureSkipTLSVerify").error(rules::CONFLICT, "it may only be true where `service` is set");
+            spec.get("insecureSkipTLSVerify").error(
+                rules::CONFLICT,
+                "it may only be true where `service` is set",
+            );
         }
         return;
     }
@@ -420,6 +585,9 @@ pub(super) fn api_service(root: Field<'_>) {
     service.get("name").required();
     port_number(service.get("port"));
     if spec.get("insecureSkipTLSVerify").is_true() && !spec.get("caBundle").is_empty() {
-        spec.get("insecureSkipTLSVerify").error(rules::CONFLICT, "it may not be true where `caBundle` is set");
+        spec.get("insecureSkipTLSVerify").error(
+            rules::CONFLICT,
+            "it may not be true where `caBundle` is set",
+        );
     }
 }

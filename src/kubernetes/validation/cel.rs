@@ -1,5 +1,6 @@
-//! What can be said of a CEL expression without the types of its variables: that it parses, that its names exist, and what literals and
-//! operators give. Whatever is not certain is `Any`, and fits everywhere.
+//! What can be said of a CEL expression without the types of its variables: that it parses, that
+//! its names exist, and what literals and operators give. Whatever is not certain is `Any`, and
+//! fits everywhere.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use std::sync::OnceLock;
@@ -64,7 +65,8 @@ pub(super) fn is_identifier(text: &str) -> bool {
     super::names::c_identifier(text).is_none() && !RESERVED.contains(&text)
 }
 
-/// What is wrong with an expression of an admission policy or webhook, which must give one of `wanted` (anything, where empty).
+/// What is wrong with an expression of an admission policy or webhook, which must give one of
+/// `wanted` (anything, where empty).
 pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Option<String> {
     let known = |name: &str| match name {
         "object" | "oldObject" | "request" | "namespaceObject" => true,
@@ -79,7 +81,12 @@ pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> O
 
 /// What is wrong with a validation rule (or its message) of a CRD.
 pub(super) fn rule_problem(text: &str, wanted: Type) -> Option<String> {
-    problem(text, &|name| matches!(name, "self" | "oldSelf"), None, &[wanted])
+    problem(
+        text,
+        &|name| matches!(name, "self" | "oldSelf"),
+        None,
+        &[wanted],
+    )
 }
 
 /// What is wrong with a device selector.
@@ -87,7 +94,12 @@ pub(super) fn device_problem(text: &str) -> Option<String> {
     problem(text, &|name| name == "device", None, &[Type::Bool])
 }
 
-fn problem(text: &str, known: &dyn Fn(&str) -> bool, variables: Option<&[&str]>, wanted: &[Type]) -> Option<String> {
+fn problem(
+    text: &str,
+    known: &dyn Fn(&str) -> bool,
+    variables: Option<&[&str]>,
+    wanted: &[Type],
+) -> Option<String> {
     // The parser that we use has no names in backticks.
     if text.len() > LONGEST || text.contains('`') {
         return None;
@@ -96,9 +108,19 @@ fn problem(text: &str, known: &dyn Fn(&str) -> bool, variables: Option<&[&str]>,
     let environment = ENVIRONMENT.get_or_init(|| cel::Env::stdlib().with_optional_support(true));
     let program = match environment.compile(text) {
         Ok(program) => program,
-        Err(error) => return Some(format!("the expression cannot be read: {}", error.to_string().lines().next().unwrap_or("syntax error"))),
+        Err(error) => {
+            return Some(format!(
+                "the expression cannot be read: {}",
+                error.to_string().lines().next().unwrap_or("syntax error")
+            ));
+        }
     };
-    let mut walk = Walk { known, variables, bound: Vec::new(), depth: 0 };
+    let mut walk = Walk {
+        known,
+        variables,
+        bound: Vec::new(),
+        depth: 0,
+    };
     match walk.infer(program.expression()) {
         Err(problem) => Some(problem),
         Ok(Type::Any) => None,
@@ -106,7 +128,11 @@ fn problem(text: &str, known: &dyn Fn(&str) -> bool, variables: Option<&[&str]>,
         Ok(given) => Some(format!(
             "the expression gives {}, but must give {}",
             name_of(given),
-            wanted.iter().map(|w| name_of(*w)).collect::<Vec<_>>().join(" or ")
+            wanted
+                .iter()
+                .map(|w| name_of(*w))
+                .collect::<Vec<_>>()
+                .join(" or ")
         )),
     }
 }
@@ -163,7 +189,10 @@ impl Walk<'_> {
                     && root == "variables"
                     && !variables.contains(&select.field.as_str())
                 {
-                    return Err(format!("the expression names variables.{}, which does not exist", select.field));
+                    return Err(format!(
+                        "the expression names variables.{}, which does not exist",
+                        select.field
+                    ));
                 }
                 self.infer(&select.operand)?;
                 if select.test { Type::Bool } else { Type::Any }
@@ -179,7 +208,14 @@ impl Walk<'_> {
                 Type::Map
             }
             Expr::Struct(object) => {
-                self.name(object.type_name.trim_start_matches('.').split('.').next().unwrap_or(""))?;
+                self.name(
+                    object
+                        .type_name
+                        .trim_start_matches('.')
+                        .split('.')
+                        .next()
+                        .unwrap_or(""),
+                )?;
                 self.entries(object.entries.iter().map(|e| &e.expr))?;
                 Type::Object
             }
@@ -188,9 +224,12 @@ impl Walk<'_> {
                 let start = self.infer(&loops.accu_init)?;
                 let outer = self.bound.len();
                 self.bound.push((loops.iter_var.clone(), Type::Any));
-                self.bound.extend(loops.iter_var2.iter().map(|v| (v.clone(), Type::Any)));
+                self.bound
+                    .extend(loops.iter_var2.iter().map(|v| (v.clone(), Type::Any)));
                 self.bound.push((loops.accu_var.clone(), start));
-                let step = self.infer(&loops.loop_step).and_then(|_| self.infer(&loops.result));
+                let step = self
+                    .infer(&loops.loop_step)
+                    .and_then(|_| self.infer(&loops.result));
                 self.bound.truncate(outer);
                 step?
             }
@@ -218,10 +257,17 @@ impl Walk<'_> {
         if (self.known)(name) || is_type_or_library(name) {
             return Ok(Type::Any);
         }
-        Err(format!("the expression names {name}, which does not exist here"))
+        Err(format!(
+            "the expression names {name}, which does not exist here"
+        ))
     }
 
-    fn call(&mut self, function: &str, target: Option<&IdedExpr>, arguments: &[IdedExpr]) -> Result<Type, String> {
+    fn call(
+        &mut self,
+        function: &str,
+        target: Option<&IdedExpr>,
+        arguments: &[IdedExpr],
+    ) -> Result<Type, String> {
         let of_target = match target {
             Some(target) => Some(self.infer(target)?),
             None => None,
@@ -255,9 +301,18 @@ impl Walk<'_> {
         }
         self.bound.truncate(outer);
         let given = given.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mismatch = || Err(format!("the expression uses {} with types that do not fit", function.trim_matches('_')));
+        let mismatch = || {
+            Err(format!(
+                "the expression uses {} with types that do not fit",
+                function.trim_matches('_')
+            ))
+        };
         Ok(match (function, &given[..]) {
-            ("_&&_" | "_||_" | "!_" | "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" | "@in" | "_in_", _) => Type::Bool,
+            (
+                "_&&_" | "_||_" | "!_" | "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" | "@in"
+                | "_in_",
+                _,
+            ) => Type::Bool,
             ("matches" | "startsWith" | "endsWith" | "contains", [argument]) => {
                 if function != "contains" && *argument != Type::Any && *argument != Type::String {
                     return mismatch();
@@ -272,13 +327,26 @@ impl Walk<'_> {
                 }
             }
             ("_+_" | "_-_" | "_*_" | "_/_" | "_%_", [a, b]) => {
-                let plain = |t: &Type| matches!(t, Type::Int | Type::Uint | Type::Double | Type::String | Type::Bool);
-                if plain(a) && plain(b) && (a != b || *a == Type::Bool || (*a == Type::String && function != "_+_")) {
+                let plain = |t: &Type| {
+                    matches!(
+                        t,
+                        Type::Int | Type::Uint | Type::Double | Type::String | Type::Bool
+                    )
+                };
+                if plain(a)
+                    && plain(b)
+                    && (a != b || *a == Type::Bool || (*a == Type::String && function != "_+_"))
+                {
                     return mismatch();
                 }
                 if a == b { *a } else { Type::Any }
             }
-            ("size", _) if of_target.is_none() && given.len() == 1 || given.is_empty() && of_target.is_some() => Type::Int,
+            ("size", _)
+                if of_target.is_none() && given.len() == 1
+                    || given.is_empty() && of_target.is_some() =>
+            {
+                Type::Int
+            }
             ("string", [_]) => Type::String,
             ("int", [_]) => Type::Int,
             ("uint", [_]) => Type::Uint,
@@ -331,7 +399,12 @@ mod tests {
 
     #[test]
     fn what_is_certain_is_said() {
-        let scope = Scope { params: false, authorizer: true, patches: false, variables: Some(&["limit"]) };
+        let scope = Scope {
+            params: false,
+            authorizer: true,
+            patches: false,
+            variables: Some(&["limit"]),
+        };
         let bool_problem = |text: &str| policy_problem(text, scope, &[Type::Bool]);
         for good in [
             "object.spec.replicas <= 5",
@@ -367,8 +440,14 @@ mod tests {
         ] {
             assert!(bool_problem(bad).is_some(), "{bad}");
         }
-        assert_eq!(rule_problem("self.tags.all(t, t.size() < 5)", Type::Bool), None);
-        assert_eq!(rule_problem("'too many: ' + string(self.n)", Type::String), None);
+        assert_eq!(
+            rule_problem("self.tags.all(t, t.size() < 5)", Type::Bool),
+            None
+        );
+        assert_eq!(
+            rule_problem("'too many: ' + string(self.n)", Type::String),
+            None
+        );
         assert!(rule_problem("1", Type::String).is_some());
     }
 }

@@ -42,19 +42,31 @@ pub(super) fn all(pod: &Pod<'_>) {
 fn unique_name<'a>(container: Field<'a>, names: &mut Vec<&'a str>) {
     let name = container.get("name").text();
     if !name.is_empty() && names.contains(&name) {
-        container.get("name").error(rules::DUPLICATE, format!("the container name {} stands twice", quoted(name)));
+        container.get("name").error(
+            rules::DUPLICATE,
+            format!("the container name {} stands twice", quoted(name)),
+        );
     }
     names.push(name);
 }
 
 fn common(container: Field<'_>, pod: &Pod<'_>) {
-    container.get("name").required_format(rules::NAME, names::dns_label);
+    container
+        .get("name")
+        .required_format(rules::NAME, names::dns_label);
     let image = container.get("image");
     if image.required() && pod.is_pod && image.text().trim() != image.text() {
-        image.error(rules::VALUE, format!("{} must not have spaces around it", quoted(image.text())));
+        image.error(
+            rules::VALUE,
+            format!("{} must not have spaces around it", quoted(image.text())),
+        );
     }
-    container.get("terminationMessagePolicy").one_of(&["File", "FallbackToLogsOnError"]);
-    container.get("imagePullPolicy").one_of(&["Always", "IfNotPresent", "Never"]);
+    container
+        .get("terminationMessagePolicy")
+        .one_of(&["File", "FallbackToLogsOnError"]);
+    container
+        .get("imagePullPolicy")
+        .one_of(&["Always", "IfNotPresent", "Never"]);
     ports(container.get("ports"));
     env(container.get("env"), pod);
     env_from(container.get("envFrom"));
@@ -72,8 +84,15 @@ fn init(container: Field<'_>, pod: &Pod<'_>) {
         lifecycle(container.get("lifecycle"), pod);
         probes(container, pod);
     } else {
-        for key in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
-            container.get(key).forbidden_if_set("may not be set for init containers without restartPolicy: Always");
+        for key in [
+            "lifecycle",
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+        ] {
+            container.get(key).forbidden_if_set(
+                "may not be set for init containers without restartPolicy: Always",
+            );
         }
         for item in container.get("resizePolicy").items() {
             if item.get("restartPolicy").text() == "RestartContainer" {
@@ -85,10 +104,16 @@ fn init(container: Field<'_>, pod: &Pod<'_>) {
 }
 
 fn restart_policy(container: Field<'_>) {
-    let (policy, rule_list) = (container.get("restartPolicy"), container.get("restartPolicyRules"));
+    let (policy, rule_list) = (
+        container.get("restartPolicy"),
+        container.get("restartPolicyRules"),
+    );
     if !policy.is_set() {
         if !rule_list.is_empty() {
-            policy.error(rules::REQUIRED, "`restartPolicy` must be set where there are `restartPolicyRules`");
+            policy.error(
+                rules::REQUIRED,
+                "`restartPolicy` must be set where there are `restartPolicyRules`",
+            );
         }
     } else {
         policy.one_of_set(&["Always", "Never", "OnFailure"]);
@@ -98,13 +123,16 @@ fn restart_policy(container: Field<'_>) {
     }
     for rule in rule_list.items() {
         if rule.get("action").required() {
-            rule.get("action").one_of(&["Restart", "RestartAllContainers"]);
+            rule.get("action")
+                .one_of(&["Restart", "RestartAllContainers"]);
         }
         let codes = rule.get("exitCodes");
         if codes.required_pointer() {
             codes.get("operator").required_one_of(&["In", "NotIn"]);
             if codes.get("values").len() > 255 {
-                codes.get("values").error(rules::TOO_LARGE, "there may be no more than 255 exit codes");
+                codes
+                    .get("values")
+                    .error(rules::TOO_LARGE, "there may be no more than 255 exit codes");
             }
         }
     }
@@ -118,7 +146,10 @@ fn ports(ports: Field<'_>) {
             if let Some(problem) = names::port_name(name.text()) {
                 name.error(rules::PORT, format!("{} {problem}", quoted(name.text())));
             } else if seen.contains(&name.text()) {
-                name.error(rules::DUPLICATE, format!("the port name {} stands twice", quoted(name.text())));
+                name.error(
+                    rules::DUPLICATE,
+                    format!("the port name {} stands twice", quoted(name.text())),
+                );
             } else {
                 seen.push(name.text());
             }
@@ -149,7 +180,10 @@ pub(super) fn port_number_or_name(field: Field<'_>) {
         Some(IntOrText::Int(_)) => port_number(field),
         Some(IntOrText::Text(_)) => field.format_decoded(rules::PORT, names::port_name),
         None if !field.is_set() => {
-            field.error(rules::PORT, "a port must be set: a number between 1 and 65535, or a name");
+            field.error(
+                rules::PORT,
+                "a port must be set: a number between 1 and 65535, or a name",
+            );
         }
         None => {}
     }
@@ -164,11 +198,20 @@ fn host_ports(containers: Field<'_>) {
 
 fn host_ports_of<'a>(container: Field<'a>, seen: &mut Vec<(&'a str, &'a str, i64)>) {
     for port in container.get("ports").items() {
-        let Some(number) = port.get("hostPort").int().filter(|&n| n != 0) else { continue };
-        let protocol = if port.get("protocol").is_empty() { "TCP" } else { port.get("protocol").text() };
+        let Some(number) = port.get("hostPort").int().filter(|&n| n != 0) else {
+            continue;
+        };
+        let protocol = if port.get("protocol").is_empty() {
+            "TCP"
+        } else {
+            port.get("protocol").text()
+        };
         let key = (protocol, port.get("hostIP").text(), number);
         if seen.contains(&key) {
-            port.get("hostPort").error(rules::DUPLICATE, format!("the host port {number} of {protocol} is taken twice"));
+            port.get("hostPort").error(
+                rules::DUPLICATE,
+                format!("the host port {number} of {protocol} is taken twice"),
+            );
         }
         seen.push(key);
     }
@@ -198,11 +241,20 @@ fn value_from(variable: Field<'_>, pod: &Pod<'_>) {
     if !from.is_set() {
         return;
     }
-    let set = from.members(&["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"]);
+    let set = from.members(&[
+        "fieldRef",
+        "resourceFieldRef",
+        "configMapKeyRef",
+        "secretKeyRef",
+        "fileKeyRef",
+    ]);
     if set.is_empty() {
         from.error(rules::REQUIRED, "one of `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` and `fileKeyRef` must be set");
     } else if !variable.get("value").is_empty() {
-        from.error(rules::CONFLICT, "`valueFrom` may not be set where `value` is not empty");
+        from.error(
+            rules::CONFLICT,
+            "`valueFrom` may not be set where `value` is not empty",
+        );
     } else if set.len() > 1 {
         from.error(rules::CONFLICT, "only one source may be set");
     }
@@ -227,21 +279,32 @@ fn value_from(variable: Field<'_>, pod: &Pod<'_>) {
     for key in ["configMapKeyRef", "secretKeyRef"] {
         let reference = from.get(key);
         if reference.is_set() {
-            reference.get("name").format_decoded(rules::NAME, names::dns_subdomain);
-            reference.get("key").required_format(rules::KEY, names::config_key);
+            reference
+                .get("name")
+                .format_decoded(rules::NAME, names::dns_subdomain);
+            reference
+                .get("key")
+                .required_format(rules::KEY, names::config_key);
         }
     }
     let file = from.get("fileKeyRef");
     if file.is_set() {
         file.get("key").required_format(rules::ENV, names::env_name);
-        file.get("path").required_format(rules::PATH, names::no_backsteps);
+        file.get("path")
+            .required_format(rules::PATH, names::no_backsteps);
         let volume = file.get("volumeName");
         volume.required_format(rules::NAME, names::dns_label);
         if !volume.is_empty() {
             match pod.volumes.iter().find(|v| v.name == volume.text()) {
-                None => volume.error(rules::UNKNOWN, format!("the pod has no volume {}", quoted(volume.text()))),
+                None => volume.error(
+                    rules::UNKNOWN,
+                    format!("the pod has no volume {}", quoted(volume.text())),
+                ),
                 Some(v) if v.claim_template || !is_empty_dir(v.field) => {
-                    volume.error(rules::CONFLICT, format!("the volume {} must be an emptyDir", quoted(volume.text())));
+                    volume.error(
+                        rules::CONFLICT,
+                        format!("the volume {} must be an emptyDir", quoted(volume.text())),
+                    );
                 }
                 _ => {}
             }
@@ -262,7 +325,10 @@ fn env_from(list: Field<'_>) {
         match set.len() {
             0 => item.error(rules::REQUIRED, "`configMapRef` or `secretRef` must be set"),
             1 => {}
-            _ => item.error(rules::CONFLICT, "`configMapRef` and `secretRef` exclude each other"),
+            _ => item.error(
+                rules::CONFLICT,
+                "`configMapRef` and `secretRef` exclude each other",
+            ),
         }
         for reference in set {
             let name = reference.get("name");
@@ -283,42 +349,79 @@ fn mounts(container: Field<'_>, pod: &Pod<'_>) {
         let (name, path) = (mount.get("name"), mount.get("mountPath"));
         known_volume(name, pod);
         if path.required() && paths.contains(&path.text()) {
-            path.error(rules::DUPLICATE, format!("{} is mounted twice in the container", quoted(path.text())));
+            path.error(
+                rules::DUPLICATE,
+                format!("{} is mounted twice in the container", quoted(path.text())),
+            );
         }
         paths.push(path.text());
         if !name.is_empty() && devices.items().any(|d| d.get("name").text() == name.text()) {
-            name.error(rules::CONFLICT, format!("the volume {} is in `volumeDevices` already", quoted(name.text())));
+            name.error(
+                rules::CONFLICT,
+                format!(
+                    "the volume {} is in `volumeDevices` already",
+                    quoted(name.text())
+                ),
+            );
         }
-        if !path.is_empty() && devices.items().any(|d| d.get("devicePath").text() == path.text()) {
-            path.error(rules::CONFLICT, format!("the path {} is in `volumeDevices` already", quoted(path.text())));
+        if !path.is_empty()
+            && devices
+                .items()
+                .any(|d| d.get("devicePath").text() == path.text())
+        {
+            path.error(
+                rules::CONFLICT,
+                format!(
+                    "the path {} is in `volumeDevices` already",
+                    quoted(path.text())
+                ),
+            );
         }
         let (sub, expression) = (mount.get("subPath"), mount.get("subPathExpr"));
         sub.format(rules::PATH, names::descending_path);
         expression.format(rules::PATH, names::descending_path);
         if !sub.is_empty() && !expression.is_empty() {
-            expression.error(rules::CONFLICT, "`subPathExpr` and `subPath` exclude each other");
+            expression.error(
+                rules::CONFLICT,
+                "`subPathExpr` and `subPath` exclude each other",
+            );
         }
         let propagation = mount.get("mountPropagation");
         propagation.one_of_set(&["Bidirectional", "HostToContainer", "None"]);
-        if propagation.text() == "Bidirectional" && !container.get("securityContext").get("privileged").is_true() {
-            propagation.error(rules::FORBIDDEN, "only privileged containers may have bidirectional mounts");
+        if propagation.text() == "Bidirectional"
+            && !container.get("securityContext").get("privileged").is_true()
+        {
+            propagation.error(
+                rules::FORBIDDEN,
+                "only privileged containers may have bidirectional mounts",
+            );
         }
         let recursive = mount.get("recursiveReadOnly");
         recursive.one_of_set(&["Disabled", "IfPossible", "Enabled"]);
         if ["Enabled", "IfPossible"].contains(&recursive.text()) {
             if !mount.get("readOnly").is_true() {
-                recursive.error(rules::CONFLICT, "`recursiveReadOnly` needs `readOnly: true`");
+                recursive.error(
+                    rules::CONFLICT,
+                    "`recursiveReadOnly` needs `readOnly: true`",
+                );
             }
             if !propagation.is_empty() && propagation.text() != "None" {
-                recursive.error(rules::CONFLICT, "`recursiveReadOnly` needs `mountPropagation: None`");
+                recursive.error(
+                    rules::CONFLICT,
+                    "`recursiveReadOnly` needs `mountPropagation: None`",
+                );
             }
         }
     }
 }
 
 fn known_volume(name: Field<'_>, pod: &Pod<'_>) {
-    if name.required() && name.str().is_some() && !pod.volumes.iter().any(|v| v.name == name.text()) {
-        name.error(rules::UNKNOWN, format!("the pod has no volume {}", quoted(name.text())));
+    if name.required() && name.str().is_some() && !pod.volumes.iter().any(|v| v.name == name.text())
+    {
+        name.error(
+            rules::UNKNOWN,
+            format!("the pod has no volume {}", quoted(name.text())),
+        );
     }
 }
 
@@ -327,26 +430,54 @@ fn devices(container: Field<'_>, pod: &Pod<'_>) {
     for device in container.get("volumeDevices").items() {
         let (name, path) = (device.get("name"), device.get("devicePath"));
         known_volume(name, pod);
-        if pod.volumes.iter().any(|v| v.name == name.text() && !v.is_claim()) {
+        if pod
+            .volumes
+            .iter()
+            .any(|v| v.name == name.text() && !v.is_claim())
+        {
             name.error(rules::CONFLICT, "only claims can be block devices");
         }
         if !name.is_empty() && seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the volume {} stands twice in `volumeDevices`", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!(
+                    "the volume {} stands twice in `volumeDevices`",
+                    quoted(name.text())
+                ),
+            );
         }
         seen.push(name.text());
         if path.required() {
             if paths.contains(&path.text()) {
-                path.error(rules::DUPLICATE, format!("the path {} stands twice in `volumeDevices`", quoted(path.text())));
+                path.error(
+                    rules::DUPLICATE,
+                    format!(
+                        "the path {} stands twice in `volumeDevices`",
+                        quoted(path.text())
+                    ),
+                );
             }
             path.format(rules::PATH, names::no_backsteps);
         }
         paths.push(path.text());
         for mount in container.get("volumeMounts").items() {
             if !name.is_empty() && mount.get("name").text() == name.text() {
-                name.error(rules::CONFLICT, format!("the volume {} is in `volumeMounts` already", quoted(name.text())));
+                name.error(
+                    rules::CONFLICT,
+                    format!(
+                        "the volume {} is in `volumeMounts` already",
+                        quoted(name.text())
+                    ),
+                );
             }
             if !path.is_empty() && mount.get("mountPath").text() == path.text() {
-                path.error(rules::CONFLICT, format!("the path {} is in `volumeMounts` already", quoted(path.text())));
+                path.error(
+                    rules::CONFLICT,
+                    format!(
+                        "the path {} is in `volumeMounts` already",
+                        quoted(path.text())
+                    ),
+                );
             }
         }
     }
@@ -357,13 +488,19 @@ fn resize_policy(list: Field<'_>, pod: &Pod<'_>) {
     for item in list.items() {
         let (resource, policy) = (item.get("resourceName"), item.get("restartPolicy"));
         if seen.contains(&resource.text()) {
-            item.error(rules::DUPLICATE, format!("the resource {} stands twice", quoted(resource.text())));
+            item.error(
+                rules::DUPLICATE,
+                format!("the resource {} stands twice", quoted(resource.text())),
+            );
         }
         seen.push(resource.text());
         resource.required_one_of(&["cpu", "memory"]);
         policy.required_one_of(&["NotRequired", "RestartContainer"]);
         if pod.never_restarts && policy.text() == "RestartContainer" {
-            policy.error(rules::CONFLICT, "must be 'NotRequired' where the pod's `restartPolicy` is 'Never'");
+            policy.error(
+                rules::CONFLICT,
+                "must be 'NotRequired' where the pod's `restartPolicy` is 'Never'",
+            );
         }
     }
 }
@@ -384,21 +521,41 @@ fn probes(container: Field<'_>, pod: &Pod<'_>) {
             continue;
         }
         handler(probe, &["exec", "httpGet", "tcpSocket", "grpc"], pod);
-        for number in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+        for number in [
+            "initialDelaySeconds",
+            "timeoutSeconds",
+            "periodSeconds",
+            "successThreshold",
+            "failureThreshold",
+        ] {
             if let Some(n) = probe.get(number).int().filter(|&n| n < 0) {
-                probe.get(number).error(rules::PROBE, format!("{n} must not be negative"));
+                probe
+                    .get(number)
+                    .error(rules::PROBE, format!("{n} must not be negative"));
             }
         }
-        let (threshold, grace) = (probe.get("successThreshold"), probe.get("terminationGracePeriodSeconds"));
+        let (threshold, grace) = (
+            probe.get("successThreshold"),
+            probe.get("terminationGracePeriodSeconds"),
+        );
         if key == "readinessProbe" {
             if grace.is_set() {
-                grace.error(rules::PROBE, "a readiness probe may not have `terminationGracePeriodSeconds`");
+                grace.error(
+                    rules::PROBE,
+                    "a readiness probe may not have `terminationGracePeriodSeconds`",
+                );
             }
         } else if threshold.int().is_some_and(|n| n > 1) {
-            threshold.error(rules::PROBE, "`successThreshold` must be 1 for liveness and startup probes");
+            threshold.error(
+                rules::PROBE,
+                "`successThreshold` must be 1 for liveness and startup probes",
+            );
         }
         if grace.int().is_some_and(|n| n <= 0) {
-            grace.error(rules::PROBE, "`terminationGracePeriodSeconds` must be greater than 0");
+            grace.error(
+                rules::PROBE,
+                "`terminationGracePeriodSeconds` must be greater than 0",
+            );
         }
     }
 }
@@ -406,22 +563,40 @@ fn probes(container: Field<'_>, pod: &Pod<'_>) {
 fn handler(field: Field<'_>, kinds: &[&'static str], pod: &Pod<'_>) {
     let set = field.members(kinds);
     let Some((first, more)) = set.split_first() else {
-        field.error(rules::REQUIRED, format!("a handler must be set: {}", kinds.join(", ")));
+        field.error(
+            rules::REQUIRED,
+            format!("a handler must be set: {}", kinds.join(", ")),
+        );
         return;
     };
     for other in more {
         other.forbidden("may not be set: there is another handler already");
     }
-    let is = |key| field.get(key).node().zip(first.node()).is_some_and(|(a, b)| std::ptr::eq(a, b));
+    let is = |key| {
+        field
+            .get(key)
+            .node()
+            .zip(first.node())
+            .is_some_and(|(a, b)| std::ptr::eq(a, b))
+    };
     if is("exec") {
         first.get("command").required();
     } else if is("httpGet") {
         http_get(*first);
     } else if is("sleep") {
-        if let Some(seconds) = first.get("seconds").int().or((!first.get("seconds").is_set()).then_some(0))
+        if let Some(seconds) = first
+            .get("seconds")
+            .int()
+            .or((!first.get("seconds").is_set()).then_some(0))
             && (seconds < 0 || seconds > pod.grace_period)
         {
-            first.get("seconds").error(rules::VALUE, format!("{seconds} must be between 0 and terminationGracePeriodSeconds ({})", pod.grace_period));
+            first.get("seconds").error(
+                rules::VALUE,
+                format!(
+                    "{seconds} must be between 0 and terminationGracePeriodSeconds ({})",
+                    pod.grace_period
+                ),
+            );
         }
     } else if is("grpc") {
         if !first.get("port").is_set() {
@@ -437,7 +612,9 @@ fn http_get(get: Field<'_>) {
     port_number_or_name(get.get("port"));
     get.get("scheme").one_of(&["HTTP", "HTTPS"]);
     for header in get.get("httpHeaders").items() {
-        header.get("name").format_decoded(rules::PROBE, names::http_header);
+        header
+            .get("name")
+            .format_decoded(rules::PROBE, names::http_header);
     }
 }
 
@@ -449,13 +626,18 @@ fn security_context(context: Field<'_>, pod: &Pod<'_>) {
     let mount = context.get("procMount");
     mount.one_of_set(&["Default", "Unmasked"]);
     if mount.text() == "Unmasked" && pod.host_users {
-        mount.error_since(30, rules::CONFLICT, "`procMount: Unmasked` needs `hostUsers: false`");
+        mount.error_since(
+            30,
+            rules::CONFLICT,
+            "`procMount: Unmasked` needs `hostUsers: false`",
+        );
     }
     if context.get("allowPrivilegeEscalation").bool() == Some(false) {
         if context.get("privileged").is_true() {
-            context
-                .get("allowPrivilegeEscalation")
-                .error(rules::CONFLICT, "`allowPrivilegeEscalation: false` and `privileged: true` exclude each other");
+            context.get("allowPrivilegeEscalation").error(
+                rules::CONFLICT,
+                "`allowPrivilegeEscalation: false` and `privileged: true` exclude each other",
+            );
         }
         for capability in context.get("capabilities").get("add").items() {
             if capability.text() == "CAP_SYS_ADMIN" {
@@ -494,10 +676,15 @@ pub(super) fn profiles(context: Field<'_>) {
                 if profile.required() && profile.text().trim() != profile.text() {
                     profile.error(rules::VALUE, "the profile must not have spaces around it");
                 } else if profile.text().len() > 4095 {
-                    profile.error(rules::TOO_LARGE, "the profile must be no more than 4095 bytes");
+                    profile.error(
+                        rules::TOO_LARGE,
+                        "the profile must be no more than 4095 bytes",
+                    );
                 }
             }
-            "RuntimeDefault" | "Unconfined" => profile.forbidden_if_set("may only be set where `type` is 'Localhost'"),
+            "RuntimeDefault" | "Unconfined" => {
+                profile.forbidden_if_set("may only be set where `type` is 'Localhost'")
+            }
             _ => {}
         }
     }
@@ -505,7 +692,9 @@ pub(super) fn profiles(context: Field<'_>) {
 }
 
 fn windows_options(options: Field<'_>) {
-    options.get("gmsaCredentialSpecName").format_set(rules::NAME, names::dns_subdomain);
+    options
+        .get("gmsaCredentialSpecName")
+        .format_set(rules::NAME, names::dns_subdomain);
     let spec = options.get("gmsaCredentialSpec");
     if spec.str().is_some_and(str::is_empty) {
         spec.error(rules::VALUE, "the credential spec must not be empty");
@@ -538,7 +727,10 @@ fn windows_user(text: &str) -> Option<&'static str> {
             return Some("must have a domain of less than 256 characters");
         }
         let forbidden = "\\/:*?\"<>|";
-        let net_bios = !domain.is_empty() && !domain.starts_with('.') && domain.chars().count() <= 15 && !domain.contains(|c| forbidden.contains(c));
+        let net_bios = !domain.is_empty()
+            && !domain.starts_with('.')
+            && domain.chars().count() <= 15
+            && !domain.contains(|c| forbidden.contains(c));
         let label = |l: &str| l.len() <= 63 && names::dns_label(&l.to_ascii_lowercase()).is_none();
         if !net_bios && !domain.split('.').all(label) {
             return Some("must have a domain in NetBIOS or DNS format");
@@ -553,5 +745,6 @@ fn windows_user(text: &str) -> Option<&'static str> {
     if user.chars().all(|c| c == '.' || c == ' ') {
         return Some("must have a user of more than periods and spaces");
     }
-    user.contains(|c| "\"/\\:;|=,+*?<>@[]".contains(c)).then_some("must have a user without any of \"/\\:;|=,+*?<>@[]")
+    user.contains(|c| "\"/\\:;|=,+*?<>@[]".contains(c))
+        .then_some("must have a user without any of \"/\\:;|=,+*?<>@[]")
 }

@@ -5,14 +5,33 @@ const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ("minute", 0, 59, &[]),
     ("hour", 0, 23, &[]),
     ("day of month", 1, 31, &[]),
-    ("month", 1, 12, &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
-    ("day of week", 0, 6, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
+    (
+        "month",
+        1,
+        12,
+        &[
+            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+        ],
+    ),
+    (
+        "day of week",
+        0,
+        6,
+        &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+    ),
 ];
 
 /// Checks a schedule: five fields or a descriptor. The error says what is wrong.
 pub fn parse(text: &str) -> Result<(), String> {
-    let text = match text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) {
-        Some(rest) => rest.split_once(' ').ok_or("a time zone alone is no schedule")?.1.trim(),
+    let text = match text
+        .strip_prefix("TZ=")
+        .or_else(|| text.strip_prefix("CRON_TZ="))
+    {
+        Some(rest) => rest
+            .split_once(' ')
+            .ok_or("a time zone alone is no schedule")?
+            .1
+            .trim(),
         None => text,
     };
     if text.starts_with('@') {
@@ -24,7 +43,8 @@ pub fn parse(text: &str) -> Result<(), String> {
     }
     for (field, &(name, least, most, names)) in fields.iter().zip(&FIELDS) {
         for part in field.split(',').filter(|p| !p.is_empty()) {
-            range(part, least, most, names).map_err(|problem| format!("{name} \"{part}\" {problem}"))?;
+            range(part, least, most, names)
+                .map_err(|problem| format!("{name} \"{part}\" {problem}"))?;
         }
     }
     Ok(())
@@ -58,7 +78,11 @@ fn range(part: &str, least: u32, most: u32, names: &[&str]) -> Result<(), String
     if start < least || end > most {
         return Err(format!("must be between {least} and {most}"));
     }
-    if start > end { Err("ends before it begins".to_owned()) } else { Ok(()) }
+    if start > end {
+        Err("ends before it begins".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 fn number(text: &str, first: u32, names: &[&str]) -> Result<u32, String> {
@@ -69,14 +93,25 @@ fn number(text: &str, first: u32, names: &[&str]) -> Result<u32, String> {
 }
 
 fn descriptor(text: &str) -> Result<(), String> {
-    const DESCRIPTORS: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
+    const DESCRIPTORS: [&str; 7] = [
+        "@yearly",
+        "@annually",
+        "@monthly",
+        "@weekly",
+        "@daily",
+        "@midnight",
+        "@hourly",
+    ];
     if DESCRIPTORS.contains(&text) {
         return Ok(());
     }
     match text.strip_prefix("@every ") {
         Some(duration) if is_go_duration(duration) => Ok(()),
         Some(_) => Err("\"@every\" needs a duration, such as 1h30m".to_owned()),
-        None => Err(format!("it must be one of {}, or \"@every DURATION\"", DESCRIPTORS.join(", "))),
+        None => Err(format!(
+            "it must be one of {}, or \"@every DURATION\"",
+            DESCRIPTORS.join(", ")
+        )),
     }
 }
 
@@ -95,7 +130,12 @@ pub fn is_go_duration(text: &str) -> bool {
         if !digits.bytes().any(|b| b.is_ascii_digit()) || digits.matches('.').count() > 1 {
             return false;
         }
-        let Some(unit) = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"].iter().find(|u| number.starts_with(**u)) else { return false };
+        let Some(unit) = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"]
+            .iter()
+            .find(|u| number.starts_with(**u))
+        else {
+            return false;
+        };
         rest = &number[unit.len()..];
     }
     true
@@ -111,7 +151,9 @@ pub fn time_zone_problem(text: &str) -> Option<&'static str> {
             && part.len() <= 14
             && !matches!(part, "." | "..")
             && !part.starts_with('-')
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
     };
     if !text.split('/').all(part_is_good) {
         return Some("is no time zone");
@@ -120,7 +162,8 @@ pub fn time_zone_problem(text: &str) -> Option<&'static str> {
         return Some("must be an explicit time zone, such as Europe/Berlin");
     }
     // Go looks the name up as a file, upper and lower case counting.
-    let known = text == "UTC" || jiff::tz::TimeZone::get(text).is_ok_and(|zone| zone.iana_name() == Some(text));
+    let known = text == "UTC"
+        || jiff::tz::TimeZone::get(text).is_ok_and(|zone| zone.iana_name() == Some(text));
     (!known).then_some("is no time zone of the IANA database")
 }
 
@@ -130,8 +173,16 @@ mod tests {
 
     #[test]
     fn schedules_are_read_as_by_robfig_cron() {
-        for good in ["* * * * *", "*/5 0-23/2 1,15 jan-DEC sun", "@daily", "@every 1h30m", "0 0 ? * 6", "5/15 * * * *", "0 0 31 2 *", "1,,2 * * * *"]
-        {
+        for good in [
+            "* * * * *",
+            "*/5 0-23/2 1,15 jan-DEC sun",
+            "@daily",
+            "@every 1h30m",
+            "0 0 ? * 6",
+            "5/15 * * * *",
+            "0 0 31 2 *",
+            "1,,2 * * * *",
+        ] {
             assert_eq!(parse(good), Ok(()), "{good}");
         }
         for bad in [
@@ -158,10 +209,22 @@ mod tests {
 
     #[test]
     fn time_zones() {
-        for good in ["UTC", "Europe/Berlin", "Etc/GMT+5", "America/Argentina/Buenos_Aires"] {
+        for good in [
+            "UTC",
+            "Europe/Berlin",
+            "Etc/GMT+5",
+            "America/Argentina/Buenos_Aires",
+        ] {
             assert_eq!(time_zone_problem(good), None, "{good}");
         }
-        for bad in ["", "Local", "europe/berlin", "Mars/Olympus", "../x", "Europe /Berlin"] {
+        for bad in [
+            "",
+            "Local",
+            "europe/berlin",
+            "Mars/Olympus",
+            "../x",
+            "Europe /Berlin",
+        ] {
             assert!(time_zone_problem(bad).is_some(), "{bad}");
         }
     }

@@ -1,5 +1,5 @@
-//! ResourceClaim, ResourceClaimTemplate, DeviceClass, ResourceSlice (resource.k8s.io). Behaviour: kubernetes
-//! `pkg/apis/resource/validation`.
+//! ResourceClaim, ResourceClaimTemplate, DeviceClass, ResourceSlice (resource.k8s.io). Behaviour:
+//! kubernetes `pkg/apis/resource/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{cel, metadata, names, scheduling, volume};
@@ -23,7 +23,10 @@ pub(super) fn claim_template(root: Field<'_>, version: &str) {
 
 fn at_most(list: Field<'_>, most: usize) {
     if list.len() > most {
-        list.error(rules::TOO_LARGE, format!("there may be no more than {most} entries"));
+        list.error(
+            rules::TOO_LARGE,
+            format!("there may be no more than {most} entries"),
+        );
     }
 }
 
@@ -47,21 +50,37 @@ fn devices(devices: Field<'_>, version: &str) {
         let exactly = request.get("exactly");
         let (exact_set, exact) = if version == "v1beta1" {
             (
-                ["deviceClassName", "selectors", "allocationMode", "count", "adminAccess", "tolerations"].iter().any(|k| request.get(k).is_set()),
+                [
+                    "deviceClassName",
+                    "selectors",
+                    "allocationMode",
+                    "count",
+                    "adminAccess",
+                    "tolerations",
+                ]
+                .iter()
+                .any(|k| request.get(k).is_set()),
                 request,
             )
         } else {
             (exactly.is_set(), exactly)
         };
         match (exact_set, !alternatives.is_empty()) {
-            (false, false) => request.error(rules::REQUIRED, "`exactly` or `firstAvailable` must be set"),
-            (true, true) => request.error(rules::CONFLICT, "`exactly` and `firstAvailable` exclude each other"),
+            (false, false) => {
+                request.error(rules::REQUIRED, "`exactly` or `firstAvailable` must be set")
+            }
+            (true, true) => request.error(
+                rules::CONFLICT,
+                "`exactly` and `firstAvailable` exclude each other",
+            ),
             (true, false) => exact_request(exact),
             (false, true) => {
                 at_most(alternatives, 8);
                 let mut names_seen = Vec::new();
                 for alternative in alternatives.items() {
-                    alternative.get("name").format_decoded(rules::NAME, names::dns_label);
+                    alternative
+                        .get("name")
+                        .format_decoded(rules::NAME, names::dns_label);
                     unique(alternative.get("name"), &mut names_seen);
                     exact_request(alternative);
                 }
@@ -73,9 +92,15 @@ fn devices(devices: Field<'_>, version: &str) {
         request_names(constraint.get("requests"), requests);
         let set = constraint.members(&["matchAttribute", "distinctAttribute"]);
         match set.len() {
-            0 => constraint.error(rules::REQUIRED, "`matchAttribute` or `distinctAttribute` must be set"),
+            0 => constraint.error(
+                rules::REQUIRED,
+                "`matchAttribute` or `distinctAttribute` must be set",
+            ),
             1 => {}
-            _ => constraint.error(rules::CONFLICT, "`matchAttribute` and `distinctAttribute` exclude each other"),
+            _ => constraint.error(
+                rules::CONFLICT,
+                "`matchAttribute` and `distinctAttribute` exclude each other",
+            ),
         }
         for attribute in set {
             fully_qualified(attribute);
@@ -89,13 +114,18 @@ fn devices(devices: Field<'_>, version: &str) {
 }
 
 fn exact_request(request: Field<'_>) {
-    request.get("deviceClassName").required_format(rules::NAME, names::dns_subdomain);
+    request
+        .get("deviceClassName")
+        .required_format(rules::NAME, names::dns_subdomain);
     selectors(request.get("selectors"));
     let (mode, count) = (request.get("allocationMode"), request.get("count"));
     mode.one_of(&["All", "ExactCount"]);
     if mode.text() == "All" {
         if count.int().is_some_and(|n| n != 0) {
-            count.error(rules::CONFLICT, "`count` may not be set where `allocationMode` is 'All'");
+            count.error(
+                rules::CONFLICT,
+                "`count` may not be set where `allocationMode` is 'All'",
+            );
         }
     } else if let Some(n) = count.int()
         && (n < 0 || (n == 0 && !mode.is_empty() && mode.text() != "ExactCount"))
@@ -109,12 +139,17 @@ fn exact_request(request: Field<'_>) {
         operator.one_of(&["Equal", "Exists"]);
         if operator.text() == "Exists" {
             if !value.is_empty() {
-                value.error(rules::CONFLICT, "`value` must be empty where `operator` is 'Exists'");
+                value.error(
+                    rules::CONFLICT,
+                    "`value` must be empty where `operator` is 'Exists'",
+                );
             }
         } else {
             value.format(rules::LABEL, names::label_value);
         }
-        toleration.get("effect").one_of(&["NoExecute", "NoSchedule", "None"]);
+        toleration
+            .get("effect")
+            .one_of(&["NoExecute", "NoSchedule", "None"]);
     }
 }
 
@@ -127,7 +162,10 @@ fn selectors(list: Field<'_>) {
         }
         let expression = cel.get("expression");
         if expression.text().len() > 10 * 1024 {
-            expression.error(rules::TOO_LARGE, "the expression must be no more than 10 KiB");
+            expression.error(
+                rules::TOO_LARGE,
+                "the expression must be no more than 10 KiB",
+            );
         } else if expression.decoded().is_some()
             && let Some(problem) = cel::device_problem(expression.text())
         {
@@ -142,11 +180,19 @@ fn request_names(list: Field<'_>, requests: Field<'_>) {
     for name in list.items() {
         unique(name, &mut seen);
         let Some(text) = name.decoded() else { continue };
-        let (parent, child) = text.split_once('/').map_or((text, None), |(p, c)| (p, Some(c)));
+        let (parent, child) = text
+            .split_once('/')
+            .map_or((text, None), |(p, c)| (p, Some(c)));
         let good = requests
             .items()
             .filter(|r| r.get("name").text() == parent)
-            .any(|r| child.is_none_or(|c| r.get("firstAvailable").items().any(|a| a.get("name").text() == c)));
+            .any(|r| {
+                child.is_none_or(|c| {
+                    r.get("firstAvailable")
+                        .items()
+                        .any(|a| a.get("name").text() == c)
+                })
+            });
         if !good || text.is_empty() {
             name.error(
                 rules::UNKNOWN,
@@ -166,7 +212,13 @@ fn fully_qualified(field: Field<'_>) {
             && (name.contains('/') || (name.len() <= 32 && names::c_identifier(name).is_none()))
     });
     if !good {
-        field.error(rules::NAME, format!("{} must be a domain and a name of letters, digits and '_' joined by '/'", quoted(text)));
+        field.error(
+            rules::NAME,
+            format!(
+                "{} must be a domain and a name of letters, digits and '_' joined by '/'",
+                quoted(text)
+            ),
+        );
     }
 }
 
@@ -199,7 +251,13 @@ pub(super) fn class(root: Field<'_>) {
             && !text.starts_with("requests.")
             && names::label_key(&format!("requests.{text}")).is_none();
         if !good {
-            name.error(rules::RESOURCE_NAME, format!("{} must be the name of an extended resource, as in 'example.com/gpu'", quoted(text)));
+            name.error(
+                rules::RESOURCE_NAME,
+                format!(
+                    "{} must be the name of an extended resource, as in 'example.com/gpu'",
+                    quoted(text)
+                ),
+            );
         }
     }
 }
@@ -211,54 +269,101 @@ pub(super) fn slice(root: Field<'_>) {
     let pool = spec.get("pool");
     let name = pool.get("name");
     if name.required() && name.text().len() > 253 {
-        name.error(rules::TOO_LARGE, "the pool's name must be no more than 253 characters");
+        name.error(
+            rules::TOO_LARGE,
+            "the pool's name must be no more than 253 characters",
+        );
     }
-    if let Some(problem) = name.text().split('/').find_map(names::dns_subdomain).filter(|_| !name.is_empty()) {
+    if let Some(problem) = name
+        .text()
+        .split('/')
+        .find_map(names::dns_subdomain)
+        .filter(|_| !name.is_empty())
+    {
         name.error(rules::NAME, format!("{} {problem}", quoted(name.text())));
     }
     let count = pool.get("resourceSliceCount");
     if count.int().unwrap_or(0) <= 0 && (count.int().is_some() || !count.is_set()) {
-        count.error(rules::VALUE, "`resourceSliceCount` must be greater than zero");
+        count.error(
+            rules::VALUE,
+            "`resourceSliceCount` must be greater than zero",
+        );
     }
     pool.get("generation").non_negative();
-    spec.get("nodeName").format_set(rules::NAME, names::dns_subdomain);
+    spec.get("nodeName")
+        .format_set(rules::NAME, names::dns_subdomain);
     if spec.get("nodeSelector").is_set() {
         scheduling::node_selector(spec.get("nodeSelector"));
     }
     for key in ["allNodes", "perDeviceNodeSelection"] {
         if spec.get(key).bool() == Some(false) {
-            spec.get(key).error(rules::VALUE, "it must be true or absent");
+            spec.get(key)
+                .error(rules::VALUE, "it must be true or absent");
         }
     }
-    let chosen = spec.members(&["nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection"]).len();
+    let chosen = spec
+        .members(&[
+            "nodeName",
+            "nodeSelector",
+            "allNodes",
+            "perDeviceNodeSelection",
+        ])
+        .len();
     if chosen != 1 {
-        let rule = if chosen == 0 { rules::REQUIRED } else { rules::CONFLICT };
+        let rule = if chosen == 0 {
+            rules::REQUIRED
+        } else {
+            rules::CONFLICT
+        };
         spec.error(rule, "exactly one of `nodeName`, `nodeSelector`, `allNodes` and `perDeviceNodeSelection` must be set");
     }
     let mut seen = Vec::new();
     for device in spec.get("devices").items() {
-        device.get("name").format_decoded(rules::NAME, names::dns_label);
+        device
+            .get("name")
+            .format_decoded(rules::NAME, names::dns_label);
         unique(device.get("name"), &mut seen);
         let (attributes, capacity) = (device.get("attributes"), device.get("capacity"));
         if attributes.len() + capacity.len() > 32 {
-            device.error(rules::TOO_LARGE, "there may be no more than 32 attributes and capacities");
+            device.error(
+                rules::TOO_LARGE,
+                "there may be no more than 32 attributes and capacities",
+            );
         }
         for (key, attribute) in attributes.entries() {
             qualified(attribute, key);
-            let set = attribute.members(&["int", "bool", "string", "version", "ints", "bools", "strings", "versions"]);
+            let set = attribute.members(&[
+                "int", "bool", "string", "version", "ints", "bools", "strings", "versions",
+            ]);
             if set.len() != 1 {
-                let rule = if set.is_empty() { rules::REQUIRED } else { rules::CONFLICT };
-                attribute.error(rule, "exactly one of `int`, `bool`, `string` and `version` must be set");
+                let rule = if set.is_empty() {
+                    rules::REQUIRED
+                } else {
+                    rules::CONFLICT
+                };
+                attribute.error(
+                    rule,
+                    "exactly one of `int`, `bool`, `string` and `version` must be set",
+                );
             }
             for key in ["string", "version"] {
                 if attribute.get(key).text().len() > 64 {
-                    attribute.get(key).error(rules::TOO_LARGE, "the text must be no more than 64 characters");
+                    attribute.get(key).error(
+                        rules::TOO_LARGE,
+                        "the text must be no more than 64 characters",
+                    );
                 }
             }
             if let Some(text) = attribute.get("version").str()
                 && !is_semantic_version(text)
             {
-                attribute.get("version").error(rules::VALUE, format!("{} must be a semantic version, such as \"1.2.3\"", quoted(text)));
+                attribute.get("version").error(
+                    rules::VALUE,
+                    format!(
+                        "{} must be a semantic version, such as \"1.2.3\"",
+                        quoted(text)
+                    ),
+                );
             }
         }
         for (key, amount) in capacity.entries() {
@@ -271,27 +376,56 @@ pub(super) fn slice(root: Field<'_>) {
 fn scheduling_taints(list: Field<'_>) {
     at_most(list, 16);
     for taint in list.items() {
-        taint.get("key").required_format(rules::LABEL, names::label_key);
+        taint
+            .get("key")
+            .required_format(rules::LABEL, names::label_key);
         taint.get("value").format(rules::LABEL, names::label_value);
-        taint.get("effect").required_one_of(&["NoExecute", "NoSchedule", "None"]);
+        taint
+            .get("effect")
+            .required_one_of(&["NoExecute", "NoSchedule", "None"]);
     }
 }
 
 /// A C identifier, perhaps with a domain and '/' before it.
 fn qualified(field: Field<'_>, key: &str) {
-    let (domain, name) = key.split_once('/').map_or((None, key), |(d, n)| (Some(d), n));
-    let good_domain = domain.is_none_or(|d| !d.is_empty() && d.len() <= 63 && names::dns_subdomain_caseless(d).is_none());
-    if !good_domain || !(name.contains('/') || (name.len() <= 32 && names::c_identifier(name).is_none())) {
-        field.key_error(rules::NAME, format!("{} must be letters, digits and '_', with a domain and '/' before them at most", quoted(key)));
+    let (domain, name) = key
+        .split_once('/')
+        .map_or((None, key), |(d, n)| (Some(d), n));
+    let good_domain = domain.is_none_or(|d| {
+        !d.is_empty() && d.len() <= 63 && names::dns_subdomain_caseless(d).is_none()
+    });
+    if !good_domain
+        || !(name.contains('/') || (name.len() <= 32 && names::c_identifier(name).is_none()))
+    {
+        field.key_error(
+            rules::NAME,
+            format!(
+                "{} must be letters, digits and '_', with a domain and '/' before them at most",
+                quoted(key)
+            ),
+        );
     }
 }
 
 /// `1.2.3`, with pre-release and build at most.
 fn is_semantic_version(text: &str) -> bool {
-    let (version, build) = text.split_once('+').map_or((text, None), |(v, b)| (v, Some(b)));
-    let (core, pre) = version.split_once('-').map_or((version, None), |(c, p)| (c, Some(p)));
+    let (version, build) = text
+        .split_once('+')
+        .map_or((text, None), |(v, b)| (v, Some(b)));
+    let (core, pre) = version
+        .split_once('-')
+        .map_or((version, None), |(c, p)| (c, Some(p)));
     let number = |n: &str| n.parse::<u64>().is_ok() && (n == "0" || !n.starts_with(['0', '+']));
-    let words = |part: &str| part.split('.').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-    let numbers = |part: &str| part.split('.').all(|w| !w.bytes().all(|b| b.is_ascii_digit()) || number(w));
-    core.split('.').count() == 3 && core.split('.').all(number) && pre.is_none_or(|p| words(p) && numbers(p)) && build.is_none_or(words)
+    let words = |part: &str| {
+        part.split('.')
+            .all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    };
+    let numbers = |part: &str| {
+        part.split('.')
+            .all(|w| !w.bytes().all(|b| b.is_ascii_digit()) || number(w))
+    };
+    core.split('.').count() == 3
+        && core.split('.').all(number)
+        && pre.is_none_or(|p| words(p) && numbers(p))
+        && build.is_none_or(words)
 }

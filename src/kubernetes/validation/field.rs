@@ -1,8 +1,9 @@
-//! The cursor with which every check walks an object: a node that may be absent, together with its path.
+//! The cursor with which every check walks an object: a node that may be absent, together with its
+//! path.
 //!
-//! The server decodes before it validates, so a check sees what Go's decoder would have made: `null` is absent, an absent string
-//! is empty. A node of the wrong type is the structure walk's business; every accessor answers `None` for it, so that
-//! checks pass it by.
+//! The server decodes before it validates, so a check sees what Go's decoder would have made:
+//! `null` is absent, an absent string is empty. A node of the wrong type is the structure walk's
+//! business; every accessor answers `None` for it, so that checks pass it by.
 
 use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::Finding;
@@ -44,7 +45,8 @@ pub(super) mod rules {
     pub const CERTIFICATE: &str = "invalid-certificate";
 }
 
-/// Checks a text: `None` where it is good, else the words that follow "must" or "may" in the message.
+/// Checks a text: `None` where it is good, else the words that follow "must" or "may" in the
+/// message.
 pub(super) type Format = fn(&str) -> Option<&'static str>;
 
 /// Collects the findings of one object, and owns the paths of its fields.
@@ -64,7 +66,11 @@ enum Name {
 impl Report {
     pub fn root<'a>(&'a self, node: &'a Node) -> Field<'a> {
         self.steps.borrow_mut().push((0, Name::Fixed("")));
-        Field { report: self, node: Some(node).filter(|n| !n.is_null()), at: 0 }
+        Field {
+            report: self,
+            node: Some(node).filter(|n| !n.is_null()),
+            at: 0,
+        }
     }
 
     pub fn into_findings(self) -> Vec<Finding> {
@@ -105,13 +111,21 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     pub fn get(self, key: &'static str) -> Field<'a> {
         let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
-        Field { report: self.report, node, at: self.report.step(self.at, Name::Fixed(key)) }
+        Field {
+            report: self.report,
+            node,
+            at: self.report.step(self.at, Name::Fixed(key)),
+        }
     }
 
     /// The value of a key that is data, as in a map of labels.
     pub fn key(self, key: &str) -> Field<'a> {
         let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
-        Field { report: self.report, node, at: self.report.step(self.at, Name::Key(key.into())) }
+        Field {
+            report: self.report,
+            node,
+            at: self.report.step(self.at, Name::Key(key.into())),
+        }
     }
 
     pub fn items(self) -> impl Iterator<Item = Field<'a>> {
@@ -126,14 +140,26 @@ impl<'a> Field<'a> {
     /// The entries of a map; of a key that stands twice the last one only, as decoding leaves it.
     pub fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         let entries = self.node.map_or(&[][..], Node::entries);
-        entries.iter().enumerate().filter(move |(i, e)| !entries[i + 1..].iter().any(|later| later.key == e.key)).map(move |(_, e)| {
-            let at = self.report.step(self.at, Name::Key(e.key.clone()));
-            (&*e.key, Field { report: self.report, node: Some(&e.value).filter(|n| !n.is_null()), at })
-        })
+        entries
+            .iter()
+            .enumerate()
+            .filter(move |(i, e)| !entries[i + 1..].iter().any(|later| later.key == e.key))
+            .map(move |(_, e)| {
+                let at = self.report.step(self.at, Name::Key(e.key.clone()));
+                (
+                    &*e.key,
+                    Field {
+                        report: self.report,
+                        node: Some(&e.value).filter(|n| !n.is_null()),
+                        at,
+                    },
+                )
+            })
     }
 
     pub fn len(self) -> usize {
-        self.node.map_or(0, |n| n.items().len().max(n.entries().len()))
+        self.node
+            .map_or(0, |n| n.items().len().max(n.entries().len()))
     }
 
     pub fn node(self) -> Option<&'a Node> {
@@ -164,7 +190,8 @@ impl<'a> Field<'a> {
         self.str().unwrap_or("")
     }
 
-    /// The text as Go's decoder leaves it: empty where absent; `None` where something else than a text stands.
+    /// The text as Go's decoder leaves it: empty where absent; `None` where something else than a
+    /// text stands.
     pub fn decoded(self) -> Option<&'a str> {
         match self.node {
             None => Some(""),
@@ -188,10 +215,25 @@ impl<'a> Field<'a> {
         self.report.path(self.at)
     }
 
-    fn push(self, rule: &str, message: String, help: Option<String>, at_key: bool, kubernetes: Option<Versions>) {
+    fn push(
+        self,
+        rule: &str,
+        message: String,
+        help: Option<String>,
+        at_key: bool,
+        kubernetes: Option<Versions>,
+    ) {
         let mut found = self.report.found.borrow_mut();
         if found.len() < MOST_FINDINGS {
-            found.push(Finding { rule: rule.into(), severity: Severity::Error, message, help, path: self.path(), at_key, kubernetes });
+            found.push(Finding {
+                rule: rule.into(),
+                severity: Severity::Error,
+                message,
+                help,
+                path: self.path(),
+                at_key,
+                kubernetes,
+            });
         }
     }
 
@@ -206,13 +248,15 @@ impl<'a> Field<'a> {
 
     /// An error of some versions only.
     pub fn error_since(self, minor: u32, rule: &str, message: impl Into<String>) {
-        let versions = (minor..=Versions::NEWEST).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
+        let versions =
+            (minor..=Versions::NEWEST).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
         self.push(rule, message.into(), None, false, Some(versions));
     }
 
     /// As [`Field::error_since`], for what was refused before `minor`.
     pub fn error_before(self, minor: u32, rule: &str, message: impl Into<String>) {
-        let versions = (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
+        let versions =
+            (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
         self.push(rule, message.into(), None, false, Some(versions));
     }
 
@@ -237,7 +281,10 @@ impl<'a> Field<'a> {
     /// As [`Field::required`], saying why.
     pub fn required_because(self, why: &str) -> bool {
         if self.is_empty() {
-            self.error(rules::REQUIRED, format!("{} must be set: {why}", self.label()));
+            self.error(
+                rules::REQUIRED,
+                format!("{} must be set: {why}", self.label()),
+            );
         }
         !self.is_empty()
     }
@@ -306,7 +353,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// As [`Field::one_of`], for an item of a list: an absent one is the empty text, and as wrong as any other.
+    /// As [`Field::one_of`], for an item of a list: an absent one is the empty text, and as wrong
+    /// as any other.
     pub fn one_of_decoded(self, allowed: &[&str]) {
         if self.decoded().is_some_and(|text| !allowed.contains(&text)) {
             self.unsupported(allowed);
@@ -324,8 +372,19 @@ impl<'a> Field<'a> {
         let text = self.text();
         let list: Vec<String> = allowed.iter().take(12).map(|a| quoted(a)).collect();
         let more = if allowed.len() > 12 { ", …" } else { "" };
-        let help = did_you_mean(text, allowed.iter().copied()).map(|near| format!("did you mean {}?", quoted(near)));
-        self.push(rules::UNSUPPORTED, format!("{} is not supported: it must be {}{more}", quoted(text), list.join(" or ")), help, false, None);
+        let help = did_you_mean(text, allowed.iter().copied())
+            .map(|near| format!("did you mean {}?", quoted(near)));
+        self.push(
+            rules::UNSUPPORTED,
+            format!(
+                "{} is not supported: it must be {}{more}",
+                quoted(text),
+                list.join(" or ")
+            ),
+            help,
+            false,
+            None,
+        );
     }
 
     pub fn non_negative(self) {
@@ -342,7 +401,14 @@ impl<'a> Field<'a> {
 
     /// Those of the given keys that are set.
     pub fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
-        keys.iter().filter(|key| self.node.and_then(|n| n.get(key)).is_some_and(|n| !n.is_null())).map(|key| self.get(key)).collect()
+        keys.iter()
+            .filter(|key| {
+                self.node
+                    .and_then(|n| n.get(key))
+                    .is_some_and(|n| !n.is_null())
+            })
+            .map(|key| self.get(key))
+            .collect()
     }
 
     /// Go's intstr.IntOrString.

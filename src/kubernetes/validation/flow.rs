@@ -1,4 +1,5 @@
-//! FlowSchema and PriorityLevelConfiguration. Behaviour: kubernetes `pkg/apis/flowcontrol/validation`.
+//! FlowSchema and PriorityLevelConfiguration. Behaviour: kubernetes
+//! `pkg/apis/flowcontrol/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::names;
@@ -9,23 +10,33 @@ pub(super) fn schema(root: Field<'_>) {
     // An absent or zero precedence becomes 1000.
     match precedence.int() {
         Some(n) if n < 0 => precedence.error(rules::VALUE, format!("{n} must be positive")),
-        Some(n) if n > 10000 => precedence.error(rules::VALUE, format!("{n} must be no more than 10000")),
-        Some(1) if root.get("metadata").get("name").text() != "exempt" => {
-            precedence.error(rules::VALUE, "only the schema named 'exempt' may have the precedence 1")
+        Some(n) if n > 10000 => {
+            precedence.error(rules::VALUE, format!("{n} must be no more than 10000"))
         }
+        Some(1) if root.get("metadata").get("name").text() != "exempt" => precedence.error(
+            rules::VALUE,
+            "only the schema named 'exempt' may have the precedence 1",
+        ),
         _ => {}
     }
     let method = spec.get("distinguisherMethod");
     if method.is_set() {
-        method.get("type").required_one_of(&["ByNamespace", "ByUser"]);
+        method
+            .get("type")
+            .required_one_of(&["ByNamespace", "ByUser"]);
     }
-    spec.get("priorityLevelConfiguration").get("name").required_format(rules::NAME, names::dns_subdomain);
+    spec.get("priorityLevelConfiguration")
+        .get("name")
+        .required_format(rules::NAME, names::dns_subdomain);
     for rule in spec.get("rules").items() {
         rule.get("subjects").required();
         rule.get("subjects").items().for_each(subject);
         let (resources, others) = (rule.get("resourceRules"), rule.get("nonResourceRules"));
         if resources.is_empty() && others.is_empty() {
-            rule.error(rules::REQUIRED, "`resourceRules` or `nonResourceRules` must be set");
+            rule.error(
+                rules::REQUIRED,
+                "`resourceRules` or `nonResourceRules` must be set",
+            );
         }
         resources.items().for_each(resource_rule);
         for other in others.items() {
@@ -53,17 +64,32 @@ fn url_problem(url: &str) -> Option<&'static str> {
         return Some("must not contain spaces or '//'");
     }
     let stars = url.matches('*').count();
-    (stars > 1 || (stars == 1 && !url.ends_with("/*"))).then_some("may have '*' only as its last segment")
+    (stars > 1 || (stars == 1 && !url.ends_with("/*")))
+        .then_some("may have '*' only as its last segment")
 }
 
 fn lone_wildcard(list: Field<'_>) {
     if list.len() > 1 && list.items().any(|i| i.text() == "*") {
-        list.error(rules::CONFLICT, "where '*' stands there may be nothing else");
+        list.error(
+            rules::CONFLICT,
+            "where '*' stands there may be nothing else",
+        );
     }
 }
 
 fn verbs(list: Field<'_>) {
-    const VERBS: [&str; 10] = ["get", "list", "create", "update", "delete", "deletecollection", "patch", "watch", "proxy", "*"];
+    const VERBS: [&str; 10] = [
+        "get",
+        "list",
+        "create",
+        "update",
+        "delete",
+        "deletecollection",
+        "patch",
+        "watch",
+        "proxy",
+        "*",
+    ];
     list.required();
     lone_wildcard(list);
     for verb in list.items() {
@@ -88,7 +114,11 @@ fn resource_rule(rule: Field<'_>) {
 }
 
 fn subject(subject: Field<'_>) {
-    const KINDS: [(&str, &str); 3] = [("User", "user"), ("Group", "group"), ("ServiceAccount", "serviceAccount")];
+    const KINDS: [(&str, &str); 3] = [
+        ("User", "user"),
+        ("Group", "group"),
+        ("ServiceAccount", "serviceAccount"),
+    ];
     let kind = subject.get("kind");
     let Some(&(_, own)) = KINDS.iter().find(|k| k.0 == kind.text()) else {
         if kind.decoded().is_some() {
@@ -98,7 +128,9 @@ fn subject(subject: Field<'_>) {
     };
     for (_, key) in KINDS {
         if key != own {
-            subject.get(key).forbidden_if_set("may not be set for a subject of this kind");
+            subject
+                .get(key)
+                .forbidden_if_set("may not be set for a subject of this kind");
         }
     }
     let who = subject.get(own);
@@ -111,7 +143,8 @@ fn subject(subject: Field<'_>) {
         if name.text() != "*" {
             name.format(rules::NAME, names::dns_subdomain);
         }
-        who.get("namespace").required_format(rules::NAME, names::dns_label);
+        who.get("namespace")
+            .required_format(rules::NAME, names::dns_label);
     }
 }
 
@@ -119,7 +152,10 @@ pub(super) fn priority_level(root: Field<'_>, version: &str) {
     let (name, spec) = (root.get("metadata").get("name"), root.get("spec"));
     let kind = spec.get("type");
     if (name.text() == "exempt") != (kind.text() == "Exempt") && kind.decoded().is_some() {
-        kind.error(rules::VALUE, "the type must be 'Exempt' for the level named 'exempt', and for no other");
+        kind.error(
+            rules::VALUE,
+            "the type must be 'Exempt' for the level named 'exempt', and for no other",
+        );
     }
     kind.required_one_of(&["Exempt", "Limited"]);
     let (limited, exempt) = (spec.get("limited"), spec.get("exempt"));
@@ -139,7 +175,13 @@ pub(super) fn priority_level(root: Field<'_>, version: &str) {
 
 fn limited(limited: Field<'_>, version: &str) {
     let old = matches!(version, "v1beta1" | "v1beta2");
-    limited.get(if old { "assuredConcurrencyShares" } else { "nominalConcurrencyShares" }).non_negative();
+    limited
+        .get(if old {
+            "assuredConcurrencyShares"
+        } else {
+            "nominalConcurrencyShares"
+        })
+        .non_negative();
     limited.get("lendablePercent").range(rules::VALUE, 0, 100);
     limited.get("borrowingLimitPercent").non_negative();
     let response = limited.get("limitResponse");
@@ -169,12 +211,27 @@ fn queuing(queuing: Field<'_>) {
     amount("queueLengthLimit", 50);
     let (queues, hand) = (amount("queues", 64), amount("handSize", 8));
     if queues > 10_000_000 {
-        queuing.get("queues").error(rules::VALUE, format!("{queues} must be no more than 10000000"));
+        queuing.get("queues").error(
+            rules::VALUE,
+            format!("{queues} must be no more than 10000000"),
+        );
     }
     let field = queuing.get("handSize");
     if hand > queues && queues > 0 {
-        field.error(rules::VALUE, format!("`handSize` ({hand}) must be no more than `queues` ({queues})"));
-    } else if queues > 0 && (queues - hand + 1..=queues).map(|n| (n as f64).log2()).sum::<f64>().ceil() > 60.0 {
-        field.error(rules::VALUE, "shuffling so many queues needs more than 60 bits");
+        field.error(
+            rules::VALUE,
+            format!("`handSize` ({hand}) must be no more than `queues` ({queues})"),
+        );
+    } else if queues > 0
+        && (queues - hand + 1..=queues)
+            .map(|n| (n as f64).log2())
+            .sum::<f64>()
+            .ceil()
+            > 60.0
+    {
+        field.error(
+            rules::VALUE,
+            "shuffling so many queues needs more than 60 bits",
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Metadata of every object, labels, and label selectors. Behaviour: k8s.io/apimachinery `api/validation/objectmeta.go` and
-//! `apis/meta/v1/validation`.
+//! Metadata of every object, labels, and label selectors. Behaviour: k8s.io/apimachinery
+//! `api/validation/objectmeta.go` and `apis/meta/v1/validation`.
 
 use super::field::{Field, Format, quoted, rules};
 use super::names;
@@ -40,7 +40,8 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     }
     meta.get("generation").non_negative();
     if !meta.get("resourceVersion").is_empty() {
-        meta.get("resourceVersion").forbidden("may not be set when an object is created");
+        meta.get("resourceVersion")
+            .forbidden("may not be set when an object is created");
     }
     labels(meta.get("labels"));
     annotations(meta.get("annotations"));
@@ -59,12 +60,22 @@ pub(super) fn template(meta: Field<'_>) {
 pub(super) fn labels(map: Field<'_>) {
     for (key, value) in map.entries() {
         if let Some(problem) = names::label_key(key) {
-            value.key_error(rules::LABEL, format!("the label key {} {problem}", quoted(key)));
+            value.key_error(
+                rules::LABEL,
+                format!("the label key {} {problem}", quoted(key)),
+            );
         }
         if let Some(text) = value.str()
             && let Some(problem) = names::label_value(text)
         {
-            value.error(rules::LABEL, format!("the value {} of label {} {problem}", quoted(text), quoted(key)));
+            value.error(
+                rules::LABEL,
+                format!(
+                    "the value {} of label {} {problem}",
+                    quoted(text),
+                    quoted(key)
+                ),
+            );
         }
     }
 }
@@ -75,11 +86,17 @@ pub(super) fn annotations(map: Field<'_>) {
     for (key, value) in map.entries() {
         size += key.len() + value.text().len();
         if let Some(problem) = names::annotation_key(key) {
-            value.key_error(rules::ANNOTATION, format!("the annotation key {} {problem}", quoted(key)));
+            value.key_error(
+                rules::ANNOTATION,
+                format!("the annotation key {} {problem}", quoted(key)),
+            );
         }
     }
     if size > ANNOTATIONS_SIZE {
-        map.error(rules::TOO_LARGE, format!("the annotations hold {size} bytes, more than {ANNOTATIONS_SIZE}"));
+        map.error(
+            rules::TOO_LARGE,
+            format!("the annotations hold {size} bytes, more than {ANNOTATIONS_SIZE}"),
+        );
     }
 }
 
@@ -90,7 +107,10 @@ fn owners(list: Field<'_>) {
             let version = owner.get("apiVersion").text();
             let parts = version.split('/').count();
             if parts > 2 || version.ends_with('/') {
-                owner.get("apiVersion").error(rules::VALUE, format!("{} must be GROUP/VERSION or VERSION", quoted(version)));
+                owner.get("apiVersion").error(
+                    rules::VALUE,
+                    format!("{} must be GROUP/VERSION or VERSION", quoted(version)),
+                );
             } else if version == "v1" && owner.get("kind").text() == "Event" {
                 owner.error(rules::VALUE, "an Event may not be an owner");
             }
@@ -99,7 +119,9 @@ fn owners(list: Field<'_>) {
             owner.get(key).required();
         }
         if owner.get("controller").is_true() && std::mem::replace(&mut controller, true) {
-            owner.get("controller").error(rules::CONFLICT, "only one owner can be the controller");
+            owner
+                .get("controller")
+                .error(rules::CONFLICT, "only one owner can be the controller");
         }
     }
 }
@@ -113,16 +135,31 @@ fn finalizers(list: Field<'_>, qualified: bool) {
         finalizer(item, text, qualified);
     }
     if orphan && foreground {
-        list.error(rules::CONFLICT, "the finalizers \"orphan\" and \"foregroundDeletion\" exclude each other");
+        list.error(
+            rules::CONFLICT,
+            "the finalizers \"orphan\" and \"foregroundDeletion\" exclude each other",
+        );
     }
 }
 
 /// Checks one finalizer's name.
 pub(super) fn finalizer(item: Field<'_>, text: &str, qualified: bool) {
     if let Some(problem) = names::label_key(text) {
-        item.error(rules::VALUE, format!("the finalizer {} {problem}", quoted(text)));
-    } else if qualified && !text.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&text) {
-        item.error(rules::VALUE, format!("the finalizer {} is no standard one and has no domain, as in 'example.com/name'", quoted(text)));
+        item.error(
+            rules::VALUE,
+            format!("the finalizer {} {problem}", quoted(text)),
+        );
+    } else if qualified
+        && !text.contains('/')
+        && !["kubernetes", "orphan", "foregroundDeletion"].contains(&text)
+    {
+        item.error(
+            rules::VALUE,
+            format!(
+                "the finalizer {} is no standard one and has no domain, as in 'example.com/name'",
+                quoted(text)
+            ),
+        );
     }
 }
 
@@ -134,7 +171,10 @@ fn managed_fields(list: Field<'_>) {
         }
         item.get("fieldsType").one_of(&["FieldsV1"]);
         if item.get("manager").text().len() > 128 {
-            item.get("manager").error(rules::TOO_LARGE, "the manager's name must be no more than 128 bytes");
+            item.get("manager").error(
+                rules::TOO_LARGE,
+                "the manager's name must be no more than 128 bytes",
+            );
         }
     }
 }
@@ -152,17 +192,27 @@ fn requirement(expression: Field<'_>, key: Format) {
     match operator.decoded() {
         Some("In" | "NotIn") => {
             if values.is_empty() {
-                values.error(rules::REQUIRED, "`values` must be set where `operator` is 'In' or 'NotIn'");
+                values.error(
+                    rules::REQUIRED,
+                    "`values` must be set where `operator` is 'In' or 'NotIn'",
+                );
             }
         }
         Some("Exists" | "DoesNotExist") => {
             if !values.is_empty() {
-                values.error(rules::FORBIDDEN, "`values` may not be set where `operator` is 'Exists' or 'DoesNotExist'");
+                values.error(
+                    rules::FORBIDDEN,
+                    "`values` may not be set where `operator` is 'Exists' or 'DoesNotExist'",
+                );
             }
         }
-        Some(other) => {
-            operator.error(rules::SELECTOR, format!("{} is no selector operator: it must be In, NotIn, Exists or DoesNotExist", quoted(other)))
-        }
+        Some(other) => operator.error(
+            rules::SELECTOR,
+            format!(
+                "{} is no selector operator: it must be In, NotIn, Exists or DoesNotExist",
+                quoted(other)
+            ),
+        ),
         None => {}
     }
     expression.get("key").format_decoded(rules::LABEL, key);
@@ -176,7 +226,8 @@ pub(super) fn selects_all(selector: Field<'_>) -> bool {
     selector.get("matchLabels").len() + selector.get("matchExpressions").len() == 0
 }
 
-/// Whether a good selector matches the labels; `None` where the selector cannot be read (it has its own finding then).
+/// Whether a good selector matches the labels; `None` where the selector cannot be read (it has its
+/// own finding then).
 pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
     if !selector.is_set() {
         return Some(false);
@@ -198,7 +249,10 @@ pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
     for expression in selector.get("matchExpressions").items() {
         let key = expression.get("key").decoded()?;
         let there = has_key(labels, key);
-        let listed = expression.get("values").items().any(|v| v.text() == label(key).text());
+        let listed = expression
+            .get("values")
+            .items()
+            .any(|v| v.text() == label(key).text());
         if names::label_key(key).is_some() {
             return None;
         }
@@ -227,10 +281,16 @@ pub(super) fn workload_selector(selector_field: Field<'_>, template: Field<'_>, 
     }
     selector(selector_field);
     if selects_all(selector_field) {
-        selector_field.error(rules::SELECTOR, format!("an empty selector is invalid for a {kind}"));
+        selector_field.error(
+            rules::SELECTOR,
+            format!("an empty selector is invalid for a {kind}"),
+        );
     }
     let labels = template.get("metadata").get("labels");
     if matches(selector_field, labels) == Some(false) {
-        labels.error(rules::MISMATCH, "the labels of the template do not match `selector`");
+        labels.error(
+            rules::MISMATCH,
+            "the labels of the template do not match `selector`",
+        );
     }
 }

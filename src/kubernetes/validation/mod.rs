@@ -1,10 +1,13 @@
-//! What kube-apiserver's validation code refuses, as of 1.37: names, labels, references, ranges, unions, and all else that a schema
-//! does not say. Structure (unknown fields, types) is judged elsewhere; a node of the wrong type is passed by here.
+//! What kube-apiserver's validation code refuses, as of 1.37: names, labels, references, ranges,
+//! unions, and all else that a schema does not say. Structure (unknown fields, types) is judged
+//! elsewhere; a node of the wrong type is passed by here.
 //!
-//! One file a subject. [`field`] is the cursor that walks an object and collects findings; [`names`], [`quantity`] and `address` hold
-//! formats; the rest follow the API's kinds. The server's defaults are applied in the place where they matter.
+//! One file a subject. [`field`] is the cursor that walks an object and collects findings;
+//! [`names`], [`quantity`] and `address` hold formats; the rest follow the API's kinds. The
+//! server's defaults are applied in the place where they matter.
 
-// A guard in place of the `if` would let the value fall through to the arm that calls it unsupported.
+// A guard in place of the `if` would let the value fall through to the arm that calls it
+// unsupported.
 #![allow(clippy::collapsible_match)]
 
 mod address;
@@ -38,12 +41,17 @@ use crate::manifest::{Finding, Object};
 use field::{Field, Format, Report};
 use metadata::MetaRule;
 
-/// Judges one object as the API server's validation does. Gives findings with paths into the object, all of severity error; those
-/// that hold for some versions only say so. Objects of unknown groups are judged by their metadata alone.
+/// Judges one object as the API server's validation does. Gives findings with paths into the
+/// object, all of severity error; those that hold for some versions only say so. Objects of unknown
+/// groups are judged by their metadata alone.
 pub fn check(object: &Object) -> Vec<Finding> {
     let report = Report::default();
     let root = report.root(&object.root);
-    let (group, version) = object.identity.api_version.split_once('/').unwrap_or(("", &object.identity.api_version));
+    let (group, version) = object
+        .identity
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &object.identity.api_version));
     let kind = &*object.identity.kind;
     if let Some(rule) = meta_rule(group, kind) {
         metadata::object(root.get("metadata"), rule);
@@ -75,7 +83,11 @@ fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
         ("apps", "ControllerRevision") => workload::controller_revision(root),
         ("batch", "Job") => workload::job(root),
         ("batch", "CronJob") => workload::cron_job(root),
-        ("autoscaling", "HorizontalPodAutoscaler") if matches!(version, "v1" | "v2" | "v2beta2") => autoscaling::horizontal(root, version),
+        ("autoscaling", "HorizontalPodAutoscaler")
+            if matches!(version, "v1" | "v2" | "v2beta2") =>
+        {
+            autoscaling::horizontal(root, version)
+        }
         ("policy", "PodDisruptionBudget") => autoscaling::disruption_budget(root),
         ("networking.k8s.io", "Ingress") if version == "v1" => networking::ingress(root),
         ("networking.k8s.io", "IngressClass") => networking::ingress_class(root),
@@ -98,21 +110,43 @@ fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
         ("coordination.k8s.io", "Lease") => config::lease(root),
         ("events.k8s.io", "Event") => config::event(root, version != "v1"),
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flow::schema(root),
-        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => flow::priority_level(root, version),
-        ("certificates.k8s.io", "CertificateSigningRequest") if version == "v1" => certificates::signing_request(root),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => {
+            flow::priority_level(root, version)
+        }
+        ("certificates.k8s.io", "CertificateSigningRequest") if version == "v1" => {
+            certificates::signing_request(root)
+        }
         ("certificates.k8s.io", "ClusterTrustBundle") => certificates::trust_bundle(root),
-        ("resource.k8s.io", "ResourceClaim") if version != "v1alpha3" => devices::claim(root, version),
-        ("resource.k8s.io", "ResourceClaimTemplate") if version != "v1alpha3" => devices::claim_template(root, version),
+        ("resource.k8s.io", "ResourceClaim") if version != "v1alpha3" => {
+            devices::claim(root, version)
+        }
+        ("resource.k8s.io", "ResourceClaimTemplate") if version != "v1alpha3" => {
+            devices::claim_template(root, version)
+        }
         ("resource.k8s.io", "DeviceClass") if version != "v1alpha3" => devices::class(root),
         ("resource.k8s.io", "ResourceSlice") if version != "v1alpha3" => devices::slice(root),
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") if version == "v1" => admission::webhooks(root, false),
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") if version == "v1" => admission::webhooks(root, true),
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => admission::validating_policy(root),
-        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => admission::mutating_policy(root),
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => admission::policy_binding(root, false),
-        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => admission::policy_binding(root, true),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") if version == "v1" => {
+            admission::webhooks(root, false)
+        }
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") if version == "v1" => {
+            admission::webhooks(root, true)
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            admission::validating_policy(root)
+        }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => {
+            admission::mutating_policy(root)
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => {
+            admission::policy_binding(root, false)
+        }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => {
+            admission::policy_binding(root, true)
+        }
         ("apiregistration.k8s.io", "APIService") => admission::api_service(root),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") if version == "v1" => crd::definition(root),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") if version == "v1" => {
+            crd::definition(root)
+        }
         _ => {}
     }
 }
@@ -124,7 +158,8 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
     }
     let name: Format = match (group, kind) {
         ("", "Namespace") | ("apps", "StatefulSet") | ("", "Service") => names::dns_label,
-        ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => {
+        ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _)
+        | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => {
             names::path_segment
         }
         ("networking.k8s.io", "IPAddress") => networking::ip_name,
@@ -141,16 +176,31 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         "certificates.k8s.io" => kind != "PodCertificateRequest",
         "resource.k8s.io" => !kind.starts_with("ResourceClaim"),
         "scheduling.k8s.io" => kind == "PriorityClass",
-        "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "flowcontrol.apiserver.k8s.io" | "node.k8s.io" => true,
+        "admissionregistration.k8s.io"
+        | "apiextensions.k8s.io"
+        | "apiregistration.k8s.io"
+        | "flowcontrol.apiserver.k8s.io"
+        | "node.k8s.io" => true,
         _ => false,
     };
-    // These validate with the library's code, which does not ask for a domain in finalizers; so do custom resources.
-    let by_library =
-        matches!(group, "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" | "coordination.k8s.io" | "node.k8s.io")
-            || !is_built_in(group);
+    // These validate with the library's code, which does not ask for a domain in finalizers; so do
+    // custom resources.
+    let by_library = matches!(
+        group,
+        "admissionregistration.k8s.io"
+            | "apiextensions.k8s.io"
+            | "apiregistration.k8s.io"
+            | "coordination.k8s.io"
+            | "node.k8s.io"
+    ) || !is_built_in(group);
     let events = kind == "Event" && group.is_empty();
     let name_optional = kind == "LimitRange";
-    Some(MetaRule { name, namespaced: !cluster, name_optional, qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events })
+    Some(MetaRule {
+        name,
+        namespaced: !cluster,
+        name_optional,
+        qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events,
+    })
 }
 
 fn is_built_in(group: &str) -> bool {

@@ -1,5 +1,6 @@
-//! Formats of names, label keys and the like: each answers `None` for a good text, else the words that complete the message
-//! after the quoted text. Behaviour: k8s.io/apimachinery `util/validation` and `api/validate/content`.
+//! Formats of names, label keys and the like: each answers `None` for a good text, else the words
+//! that complete the message after the quoted text. Behaviour: k8s.io/apimachinery
+//! `util/validation` and `api/validate/content`.
 
 /// A label of a DNS name (RFC 1123).
 pub fn dns_label(text: &str) -> Option<&'static str> {
@@ -37,7 +38,11 @@ pub fn dns_subdomain_underscore(text: &str) -> Option<&'static str> {
     }
     let label = |part: &str| {
         let part = part.strip_prefix('_').unwrap_or(part);
-        framed(part.as_bytes(), |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b == b'-' || b == b'_')
+        framed(
+            part.as_bytes(),
+            |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
+            |b| b == b'-' || b == b'_',
+        )
     };
     (!text.split('.').all(label))
         .then_some("must consist of lower case letters, digits, '_', '-' and '.', and each part must end with a letter or digit")
@@ -76,11 +81,15 @@ pub fn path_segment(text: &str) -> Option<&'static str> {
 pub fn label_key(text: &str) -> Option<&'static str> {
     let name = match text.split_once('/') {
         None => text,
-        Some((_, name)) if name.contains('/') => return Some("must be a name with at most one prefix, as in 'example.com/name'"),
+        Some((_, name)) if name.contains('/') => {
+            return Some("must be a name with at most one prefix, as in 'example.com/name'");
+        }
         Some(("", _)) => return Some("has an empty prefix before '/'"),
         Some((prefix, name)) => {
             if dns_subdomain(prefix).is_some() {
-                return Some("must have a DNS name (lower case letters, digits, '-', '.') as prefix before '/'");
+                return Some(
+                    "must have a DNS name (lower case letters, digits, '-', '.') as prefix before '/'",
+                );
             }
             name
         }
@@ -101,7 +110,9 @@ pub fn annotation_key(text: &str) -> Option<&'static str> {
 
 /// A label key that has a prefix.
 pub fn prefixed_key(text: &str) -> Option<&'static str> {
-    label_key(text).or_else(|| (!text.contains('/')).then_some("must have a domain as prefix, as in 'example.com/name'"))
+    label_key(text).or_else(|| {
+        (!text.contains('/')).then_some("must have a domain as prefix, as in 'example.com/name'")
+    })
 }
 
 /// A label's value.
@@ -118,7 +129,11 @@ pub fn port_name(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 15 {
         Some("must be no more than 15 characters")
-    } else if bytes.is_empty() || !bytes.iter().all(|&b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+    } else if bytes.is_empty()
+        || !bytes
+            .iter()
+            .all(|&b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
         Some("must consist of lower case letters, digits and '-'")
     } else if !bytes.iter().any(u8::is_ascii_lowercase) {
         Some("must contain at least one letter")
@@ -136,7 +151,9 @@ pub fn env_name(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("must not be empty");
     }
-    let good = text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=');
+    let good = text
+        .bytes()
+        .all(|b| (b' '..=b'~').contains(&b) && b != b'=');
     (!good).then_some("must consist of printable ASCII characters other than '='")
 }
 
@@ -144,9 +161,13 @@ pub fn env_name(text: &str) -> Option<&'static str> {
 pub fn env_name_strict(text: &str) -> Option<&'static str> {
     let good = !text.is_empty()
         && !text.as_bytes()[0].is_ascii_digit()
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
     if !good {
-        return Some("must consist of letters, digits, '_', '-' and '.', and not start with a digit");
+        return Some(
+            "must consist of letters, digits, '_', '-' and '.', and not start with a digit",
+        );
     }
     up_directory(text)
 }
@@ -156,7 +177,11 @@ pub fn config_key(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
     }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+    if text.is_empty()
+        || !text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    {
         return Some("must consist of letters, digits, '-', '_' and '.'");
     }
     up_directory(text)
@@ -179,26 +204,39 @@ pub fn http_header(text: &str) -> Option<&'static str> {
 
 /// `5%`.
 pub fn percent(text: &str) -> Option<&'static str> {
-    let good = text.strip_suffix('%').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let good = text
+        .strip_suffix('%')
+        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     (!good).then_some("must be a number or a percentage such as '5%'")
 }
 
 /// A C identifier.
 pub fn c_identifier(text: &str) -> Option<&'static str> {
-    let good = !text.is_empty() && !text.as_bytes()[0].is_ascii_digit() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let good = !text.is_empty()
+        && !text.as_bytes()[0].is_ascii_digit()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     (!good).then_some("must consist of letters, digits and '_', and not start with a digit")
 }
 
 /// The name of a kernel parameter.
 pub fn sysctl(text: &str) -> Option<&'static str> {
-    let segment = |part: &str| framed(part.as_bytes(), |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b == b'-' || b == b'_');
+    let segment = |part: &str| {
+        framed(
+            part.as_bytes(),
+            |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
+            |b| b == b'-' || b == b'_',
+        )
+    };
     let good = text.len() <= 253 && text.split(['.', '/']).all(segment);
     (!good).then_some("must be no more than 253 lower case letters, digits, '-' and '_', in parts joined by '.' or '/'")
 }
 
 /// A DNS name of at least three parts (webhooks, admission).
 pub fn fully_qualified(text: &str) -> Option<&'static str> {
-    dns_subdomain(text).or_else(|| (text.split('.').count() < 3).then_some("must be a domain of at least three parts joined by dots"))
+    dns_subdomain(text).or_else(|| {
+        (text.split('.').count() < 3)
+            .then_some("must be a domain of at least three parts joined by dots")
+    })
 }
 
 /// `example.com/signer-name` (certificates).
@@ -216,7 +254,8 @@ pub fn signer_name(text: &str) -> Option<&'static str> {
     if !host.contains('.') {
         return Some("must have a domain of at least two parts before '/'");
     }
-    (!path.split('.').all(|label| dns_subdomain(label).is_none())).then_some("must have lower case letters, digits, '-' and '.' after '/'")
+    (!path.split('.').all(|label| dns_subdomain(label).is_none()))
+        .then_some("must have lower case letters, digits, '-' and '.' after '/'")
 }
 
 /// A relative path that does not lead upward.
@@ -229,15 +268,20 @@ pub fn descending_path(text: &str) -> Option<&'static str> {
 
 /// As [`descending_path`], not starting with two dots (files that the kubelet writes).
 pub fn unreserved_path(text: &str) -> Option<&'static str> {
-    descending_path(text).or_else(|| (text.starts_with("..") && !text.starts_with("../")).then_some("must not start with '..'"))
+    descending_path(text).or_else(|| {
+        (text.starts_with("..") && !text.starts_with("../")).then_some("must not start with '..'")
+    })
 }
 
 /// A path without `..`.
 pub fn no_backsteps(text: &str) -> Option<&'static str> {
-    text.split('/').any(|part| part == "..").then_some("must not contain '..'")
+    text.split('/')
+        .any(|part| part == "..")
+        .then_some("must not contain '..'")
 }
 
-/// What `generateName` must be, given what the name must be: a trailing '-' will be followed by random letters.
+/// What `generateName` must be, given what the name must be: a trailing '-' will be followed by
+/// random letters.
 pub fn as_prefix(text: &str) -> std::borrow::Cow<'_, str> {
     match text.strip_suffix('-') {
         Some(rest) if !rest.is_empty() => {
@@ -251,7 +295,11 @@ pub fn as_prefix(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 fn is_label(text: &str) -> bool {
-    framed(text.as_bytes(), |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b == b'-')
+    framed(
+        text.as_bytes(),
+        |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
+        |b| b == b'-',
+    )
 }
 
 fn is_subdomain(text: &str) -> bool {
@@ -259,12 +307,18 @@ fn is_subdomain(text: &str) -> bool {
 }
 
 fn is_label_text(text: &str) -> bool {
-    framed(text.as_bytes(), |b| b.is_ascii_alphanumeric(), |b| matches!(b, b'-' | b'_' | b'.'))
+    framed(
+        text.as_bytes(),
+        |b| b.is_ascii_alphanumeric(),
+        |b| matches!(b, b'-' | b'_' | b'.'),
+    )
 }
 
 /// Not empty, made of `outer` and `inner` bytes, with `outer` bytes at both ends.
 fn framed(bytes: &[u8], outer: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
     outer(first) && outer(last) && bytes.iter().all(|&b| outer(b) || inner(b))
 }
 

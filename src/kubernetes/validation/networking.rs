@@ -1,4 +1,5 @@
-//! Ingress, IngressClass, NetworkPolicy, IPAddress, ServiceCIDR. Behaviour: kubernetes `pkg/apis/networking/validation`.
+//! Ingress, IngressClass, NetworkPolicy, IPAddress, ServiceCIDR. Behaviour: kubernetes
+//! `pkg/apis/networking/validation`.
 
 use super::container::port_number;
 use super::field::{Field, IntOrText, quoted, rules};
@@ -17,7 +18,10 @@ pub(super) fn ingress(root: Field<'_>) {
         let host = rule.get("host");
         if let Some(text) = host.str().filter(|t| !t.is_empty()) {
             if address::parse_sloppy(text).is_some() {
-                host.error(rules::NAME, format!("{} must be a DNS name, not an IP address", quoted(text)));
+                host.error(
+                    rules::NAME,
+                    format!("{} must be a DNS name, not an IP address", quoted(text)),
+                );
             }
             host_name(host, text);
         }
@@ -33,20 +37,31 @@ pub(super) fn ingress(root: Field<'_>) {
                 host_name(host, text);
             }
         }
-        tls.get("secretName").format(rules::NAME, names::dns_subdomain);
+        tls.get("secretName")
+            .format(rules::NAME, names::dns_subdomain);
     }
     let class = spec.get("ingressClassName");
     class.format_set(rules::NAME, names::dns_subdomain);
-    let annotation = root.get("metadata").get("annotations").key("kubernetes.io/ingress.class");
+    let annotation = root
+        .get("metadata")
+        .get("annotations")
+        .key("kubernetes.io/ingress.class");
     if let (Some(old), Some(new)) = (annotation.str(), class.str())
         && old != new
     {
-        annotation.error(rules::CONFLICT, "it must match `spec.ingressClassName` where both are set");
+        annotation.error(
+            rules::CONFLICT,
+            "it must match `spec.ingressClassName` where both are set",
+        );
     }
 }
 
 fn host_name(field: Field<'_>, text: &str) {
-    let format = if text.contains('*') { names::wildcard_subdomain } else { names::dns_subdomain };
+    let format = if text.contains('*') {
+        names::wildcard_subdomain
+    } else {
+        names::dns_subdomain
+    };
     if let Some(problem) = format(text) {
         field.error(rules::NAME, format!("{} {problem}", quoted(text)));
     }
@@ -60,18 +75,28 @@ fn path(entry: Field<'_>) {
     kind.one_of_set(&["Exact", "ImplementationSpecific", "Prefix"]);
     let text = path.text();
     let strict = matches!(kind.text(), "Exact" | "Prefix");
-    let relative = path.decoded().is_some() && !text.starts_with('/') && (strict || !text.is_empty());
+    let relative =
+        path.decoded().is_some() && !text.starts_with('/') && (strict || !text.is_empty());
     if relative && (strict || kind.text() == "ImplementationSpecific") {
-        path.error(rules::PATH, format!("{} must be an absolute path", quoted(text)));
+        path.error(
+            rules::PATH,
+            format!("{} must be an absolute path", quoted(text)),
+        );
     }
     if strict {
         for sequence in ["//", "/./", "/../", "%2f", "%2F"] {
             if text.contains(sequence) {
-                path.error(rules::PATH, format!("{} must not contain '{sequence}'", quoted(text)));
+                path.error(
+                    rules::PATH,
+                    format!("{} must not contain '{sequence}'", quoted(text)),
+                );
             }
         }
         if text.ends_with("/..") || text.ends_with("/.") {
-            path.error(rules::PATH, format!("{} must not end with '/.' or '/..'", quoted(text)));
+            path.error(
+                rules::PATH,
+                format!("{} must not end with '/.' or '/..'", quoted(text)),
+            );
         }
     }
     backend(entry.get("backend"));
@@ -80,20 +105,33 @@ fn path(entry: Field<'_>) {
 fn backend(backend: Field<'_>) {
     let (service, resource) = (backend.get("service"), backend.get("resource"));
     match (service.is_set(), resource.is_set()) {
-        (true, true) => backend.error(rules::CONFLICT, "`service` and `resource` exclude each other"),
+        (true, true) => backend.error(
+            rules::CONFLICT,
+            "`service` and `resource` exclude each other",
+        ),
         (false, false) => backend.error(rules::REQUIRED, "`service` or `resource` must be set"),
         (false, true) => reference(resource),
         (true, false) => {
-            service.get("name").required_format(rules::NAME, names::dns_label);
-            let (name, number) = (service.get("port").get("name"), service.get("port").get("number"));
+            service
+                .get("name")
+                .required_format(rules::NAME, names::dns_label);
+            let (name, number) = (
+                service.get("port").get("name"),
+                service.get("port").get("number"),
+            );
             let numbered = number.int().is_some_and(|n| n != 0);
             match (!name.is_empty(), numbered) {
-                (true, true) => service.get("port").error(rules::CONFLICT, "the port's `name` and `number` exclude each other"),
+                (true, true) => service.get("port").error(
+                    rules::CONFLICT,
+                    "the port's `name` and `number` exclude each other",
+                ),
                 (true, false) => name.format(rules::PORT, names::port_name),
                 (false, true) => port_number(number),
                 (false, false) => {
                     if number.int().is_some() || !number.is_set() {
-                        service.get("port").error(rules::REQUIRED, "the port's `name` or `number` must be set");
+                        service
+                            .get("port")
+                            .error(rules::REQUIRED, "the port's `name` or `number` must be set");
                     }
                 }
             }
@@ -103,9 +141,13 @@ fn backend(backend: Field<'_>) {
 
 /// A reference to an object of any kind.
 fn reference(reference: Field<'_>) {
-    reference.get("apiGroup").format_set(rules::NAME, names::dns_subdomain);
+    reference
+        .get("apiGroup")
+        .format_set(rules::NAME, names::dns_subdomain);
     for key in ["kind", "name"] {
-        reference.get(key).required_format(rules::NAME, names::path_segment);
+        reference
+            .get(key)
+            .required_format(rules::NAME, names::path_segment);
     }
 }
 
@@ -114,7 +156,10 @@ pub(super) fn ingress_class(root: Field<'_>) {
     let controller = spec.get("controller");
     if let Some(text) = controller.decoded() {
         if text.len() > 250 {
-            controller.error(rules::TOO_LARGE, "the controller's name must be no more than 250 characters");
+            controller.error(
+                rules::TOO_LARGE,
+                "the controller's name must be no more than 250 characters",
+            );
         }
         domain_prefixed_path(controller, text);
     }
@@ -146,7 +191,10 @@ pub(super) fn network_policy(root: Field<'_>) {
     }
     let types = spec.get("policyTypes");
     if types.len() > 2 {
-        types.error(rules::TOO_LARGE, "there may be no more than two policy types");
+        types.error(
+            rules::TOO_LARGE,
+            "there may be no more than two policy types",
+        );
         return;
     }
     for kind in types.items() {
@@ -175,36 +223,60 @@ fn policy_port(port: Field<'_>) {
 }
 
 fn peer(peer: Field<'_>) {
-    let (pods, namespaces, block) = (peer.get("podSelector"), peer.get("namespaceSelector"), peer.get("ipBlock"));
+    let (pods, namespaces, block) = (
+        peer.get("podSelector"),
+        peer.get("namespaceSelector"),
+        peer.get("ipBlock"),
+    );
     metadata::selector(pods);
     metadata::selector(namespaces);
     if !pods.is_set() && !namespaces.is_set() && !block.is_set() {
-        peer.error(rules::REQUIRED, "`podSelector`, `namespaceSelector` or `ipBlock` must be set");
+        peer.error(
+            rules::REQUIRED,
+            "`podSelector`, `namespaceSelector` or `ipBlock` must be set",
+        );
     }
     if !block.is_set() {
         return;
     }
     if pods.is_set() || namespaces.is_set() {
-        peer.error(rules::CONFLICT, "`ipBlock` and selectors exclude each other");
+        peer.error(
+            rules::CONFLICT,
+            "`ipBlock` and selectors exclude each other",
+        );
     }
     let cidr = block.get("cidr");
     if !cidr.required() {
         return;
     }
-    let Some(outer) = cidr.str().and_then(|text| address::legacy_cidr(cidr, text)) else { return };
+    let Some(outer) = cidr.str().and_then(|text| address::legacy_cidr(cidr, text)) else {
+        return;
+    };
     for except in block.get("except").items() {
-        let Some(inner) = except.decoded().and_then(|text| address::legacy_cidr(except, text)) else { continue };
+        let Some(inner) = except
+            .decoded()
+            .and_then(|text| address::legacy_cidr(except, text))
+        else {
+            continue;
+        };
         if !outer.contains(inner) || outer.length >= inner.length {
-            except.error(rules::ADDRESS, format!("{} must lie within `cidr` and be smaller", quoted(except.text())));
+            except.error(
+                rules::ADDRESS,
+                format!(
+                    "{} must lie within `cidr` and be smaller",
+                    quoted(except.text())
+                ),
+            );
         }
     }
 }
 
 /// Checks the name of an IPAddress: the address itself, in its shortest form.
 pub(super) fn ip_name(text: &str) -> Option<&'static str> {
-    let good = text
-        .parse::<std::net::IpAddr>()
-        .is_ok_and(|ip| ip.to_string() == text && !matches!(ip, std::net::IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()));
+    let good = text.parse::<std::net::IpAddr>().is_ok_and(|ip| {
+        ip.to_string() == text
+            && !matches!(ip, std::net::IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
+    });
     (!good).then_some("must be an IP address in canonical form")
 }
 
@@ -213,11 +285,17 @@ pub(super) fn ip_address(root: Field<'_>) {
     if !parent.required_pointer() {
         return;
     }
-    parent.get("group").format(rules::NAME, names::dns_subdomain);
+    parent
+        .get("group")
+        .format(rules::NAME, names::dns_subdomain);
     for key in ["resource", "name"] {
-        parent.get(key).required_format(rules::NAME, names::path_segment);
+        parent
+            .get(key)
+            .required_format(rules::NAME, names::path_segment);
     }
-    parent.get("namespace").format(rules::NAME, names::path_segment);
+    parent
+        .get("namespace")
+        .format(rules::NAME, names::path_segment);
 }
 
 pub(super) fn service_cidr(root: Field<'_>) {
@@ -233,6 +311,9 @@ pub(super) fn service_cidr(root: Field<'_>) {
     if let [Some(a), Some(b)] = blocks[..]
         && a.ip.is_ipv4() == b.ip.is_ipv4()
     {
-        list.error(rules::CONFLICT, "there may be only one block of each family");
+        list.error(
+            rules::CONFLICT,
+            "there may be only one block of each family",
+        );
     }
 }

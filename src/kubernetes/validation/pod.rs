@@ -1,8 +1,11 @@
-//! Pods and pod templates, but for their containers and volumes. Behaviour: kubernetes `pkg/apis/core/validation`.
+//! Pods and pod templates, but for their containers and volumes. Behaviour: kubernetes
+//! `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::volume::Volume;
-use super::{address, container, metadata, names, quantity::Quantity, resources, scheduling, volume};
+use super::{
+    address, container, metadata, names, quantity::Quantity, resources, scheduling, volume,
+};
 
 /// Checks a Pod.
 pub(super) fn pod(root: Field<'_>) {
@@ -10,10 +13,14 @@ pub(super) fn pod(root: Field<'_>) {
     pod_annotations(root.get("metadata"), spec);
     check(spec, root.get("metadata").get("name").text(), true, None);
     if !spec.get("ephemeralContainers").is_empty() {
-        spec.get("ephemeralContainers").forbidden("may not be set when a pod is created");
+        spec.get("ephemeralContainers")
+            .forbidden("may not be set when a pod is created");
     }
     if !spec.get("nodeName").is_empty() && !spec.get("schedulingGates").is_empty() {
-        spec.get("nodeName").error(rules::CONFLICT, "`nodeName` may not be set while there are `schedulingGates`");
+        spec.get("nodeName").error(
+            rules::CONFLICT,
+            "`nodeName` may not be set while there are `schedulingGates`",
+        );
     }
 }
 
@@ -22,7 +29,8 @@ pub(super) fn template(template: Field<'_>) {
     template_of(template, None);
 }
 
-/// As [`template`], for a StatefulSet: it adds volumes, and gives its pods their host names, whatever the template says.
+/// As [`template`], for a StatefulSet: it adds volumes, and gives its pods their host names,
+/// whatever the template says.
 pub(super) fn template_of_set<'a>(template: Field<'a>, volumes: &[Volume<'a>]) {
     template_of(template, Some(volumes));
 }
@@ -33,18 +41,27 @@ fn template_of<'a>(template: Field<'a>, volumes: Option<&[Volume<'a>]>) {
     pod_annotations(meta, spec);
     check(spec, "", false, volumes);
     if !spec.get("ephemeralContainers").is_empty() {
-        spec.get("ephemeralContainers").forbidden("may not be set in a pod template");
+        spec.get("ephemeralContainers")
+            .forbidden("may not be set in a pod template");
     }
 }
 
-/// Checks that the template's pods always restart, and have no deadline, as every controller but Job asks.
+/// Checks that the template's pods always restart, and have no deadline, as every controller but
+/// Job asks.
 pub(super) fn always_restarts(template: Field<'_>, kind: &str) {
     let spec = template.get("spec");
     let policy = spec.get("restartPolicy");
     if !policy.is_empty() && policy.str().is_some_and(|p| p != "Always") {
-        policy.error(rules::UNSUPPORTED, format!("{} is not supported: the pods of a {kind} must have restartPolicy: Always", quoted(policy.text())));
+        policy.error(
+            rules::UNSUPPORTED,
+            format!(
+                "{} is not supported: the pods of a {kind} must have restartPolicy: Always",
+                quoted(policy.text())
+            ),
+        );
     }
-    spec.get("activeDeadlineSeconds").forbidden_if_set(&format!("may not be set in a {kind}"));
+    spec.get("activeDeadlineSeconds")
+        .forbidden_if_set(&format!("may not be set in a {kind}"));
 }
 
 fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<'a>]>) {
@@ -53,8 +70,14 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<
     let pod = container::Pod {
         spec,
         volumes: volume::pod_volumes(spec.get("volumes"), name, of_set.unwrap_or_default()),
-        claims: claims.items().map(|c| c.get("name").text()).filter(|n| !n.is_empty()).collect(),
-        grace_period: grace.int().map_or(30, |n| if is_pod && n < 0 { 1 } else { n }),
+        claims: claims
+            .items()
+            .map(|c| c.get("name").text())
+            .filter(|n| !n.is_empty())
+            .collect(),
+        grace_period: grace
+            .int()
+            .map_or(30, |n| if is_pod && n < 0 { 1 } else { n }),
         host_users: spec.get("hostUsers").bool() != Some(false),
         never_restarts: spec.get("restartPolicy").text() == "Never",
         is_pod,
@@ -63,7 +86,8 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<
     resource_claims(claims);
     pod_resources(spec);
     host_network(spec, is_pod);
-    spec.get("restartPolicy").one_of(&["Always", "OnFailure", "Never"]);
+    spec.get("restartPolicy")
+        .one_of(&["Always", "OnFailure", "Never"]);
     dns(spec);
     metadata::labels(spec.get("nodeSelector"));
     security_context(spec);
@@ -71,7 +95,8 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<
     scheduling::tolerations(spec.get("tolerations"));
     scheduling::topology_spread(spec.get("topologySpreadConstraints"));
     for gate in spec.get("readinessGates").items() {
-        gate.get("conditionType").format_decoded(rules::LABEL, names::label_key);
+        gate.get("conditionType")
+            .format_decoded(rules::LABEL, names::label_key);
     }
     scheduling_gates(spec.get("schedulingGates"));
     names_of(spec);
@@ -83,7 +108,10 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<
     if let Some(seconds) = spec.get("activeDeadlineSeconds").int()
         && !(1..=i64::from(i32::MAX)).contains(&seconds)
     {
-        spec.get("activeDeadlineSeconds").error(rules::VALUE, format!("{seconds} must be between 1 and 2147483647"));
+        spec.get("activeDeadlineSeconds").error(
+            rules::VALUE,
+            format!("{seconds} must be between 1 and 2147483647"),
+        );
     }
     for alias in spec.get("hostAliases").items() {
         address::legacy_ip(alias.get("ip"));
@@ -91,7 +119,8 @@ fn check<'a>(spec: Field<'a>, name: &str, is_pod: bool, of_set: Option<&[Volume<
             host.format_decoded(rules::NAME, names::dns_subdomain);
         }
     }
-    spec.get("preemptionPolicy").one_of_set(&["PreemptLowerPriority", "Never"]);
+    spec.get("preemptionPolicy")
+        .one_of_set(&["PreemptLowerPriority", "Never"]);
     if spec.get("overhead").is_set() {
         resources::overhead(spec.get("overhead"));
     }
@@ -105,20 +134,31 @@ fn names_of(spec: Field<'_>) {
         spec.get(key).format(rules::NAME, names::dns_subdomain);
     }
     if spec.get("serviceAccountName").is_empty() {
-        spec.get("serviceAccount").format(rules::NAME, names::dns_subdomain);
+        spec.get("serviceAccount")
+            .format(rules::NAME, names::dns_subdomain);
     }
-    spec.get("runtimeClassName").format_set(rules::NAME, names::dns_subdomain);
+    spec.get("runtimeClassName")
+        .format_set(rules::NAME, names::dns_subdomain);
     let host = spec.get("hostnameOverride");
     if host.is_set() {
         host.format_set(rules::NAME, names::dns_subdomain);
         if host.text().len() > 64 {
-            host.error(rules::TOO_LARGE, "the host name must be no more than 64 characters");
+            host.error(
+                rules::TOO_LARGE,
+                "the host name must be no more than 64 characters",
+            );
         }
         if spec.get("setHostnameAsFQDN").is_true() {
-            host.error(rules::CONFLICT, "`hostnameOverride` may not be set where `setHostnameAsFQDN` is true");
+            host.error(
+                rules::CONFLICT,
+                "`hostnameOverride` may not be set where `setHostnameAsFQDN` is true",
+            );
         }
         if spec.get("hostNetwork").is_true() {
-            host.error(rules::CONFLICT, "`hostnameOverride` may not be set where `hostNetwork` is true");
+            host.error(
+                rules::CONFLICT,
+                "`hostnameOverride` may not be set where `hostNetwork` is true",
+            );
         }
     }
 }
@@ -129,7 +169,10 @@ fn scheduling_gates(gates: Field<'_>) {
         let name = gate.get("name");
         name.format_decoded(rules::LABEL, names::label_key);
         if seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the gate {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the gate {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
     }
@@ -141,16 +184,25 @@ fn resource_claims(claims: Field<'_>) {
         let name = claim.get("name");
         if name.required() {
             if seen.contains(&name.text()) {
-                name.error(rules::DUPLICATE, format!("the claim {} stands twice", quoted(name.text())));
+                name.error(
+                    rules::DUPLICATE,
+                    format!("the claim {} stands twice", quoted(name.text())),
+                );
             }
             seen.push(name.text());
             name.format(rules::NAME, names::dns_label);
         }
         let set = claim.members(&["resourceClaimName", "resourceClaimTemplateName"]);
         match set.len() {
-            0 => claim.error(rules::REQUIRED, "`resourceClaimName` or `resourceClaimTemplateName` must be set"),
+            0 => claim.error(
+                rules::REQUIRED,
+                "`resourceClaimName` or `resourceClaimTemplateName` must be set",
+            ),
             1 => {}
-            _ => claim.error(rules::CONFLICT, "`resourceClaimName` and `resourceClaimTemplateName` exclude each other"),
+            _ => claim.error(
+                rules::CONFLICT,
+                "`resourceClaimName` and `resourceClaimTemplateName` exclude each other",
+            ),
         }
         for reference in set {
             reference.format_set(rules::NAME, names::dns_subdomain);
@@ -167,17 +219,24 @@ fn pod_resources(spec: Field<'_>) {
         pod.forbidden("may not be set for a Windows pod");
         return;
     }
-    pod.get("claims").forbidden_if_set("may not be set for a pod as a whole");
+    pod.get("claims")
+        .forbidden_if_set("may not be set for a pod as a whole");
     resources::requirements(pod, resources::Owner::Pod);
     let of = |container: Field<'_>, list: &'static str, name: &str| {
         let own = container.get("resources");
         // A container without a request requests its limit.
-        let amount =
-            resources::listed(own.get(list), name).or_else(|| (list == "requests").then(|| resources::listed(own.get("limits"), name)).flatten());
+        let amount = resources::listed(own.get(list), name).or_else(|| {
+            (list == "requests")
+                .then(|| resources::listed(own.get("limits"), name))
+                .flatten()
+        });
         amount.map_or(Quantity::default(), Quantity::rounded)
     };
     let total = |list: &'static str, name: &str| {
-        let running = spec.get("containers").items().fold(Quantity::default(), |sum, c| sum.plus(of(c, list, name)));
+        let running = spec
+            .get("containers")
+            .items()
+            .fold(Quantity::default(), |sum, c| sum.plus(of(c, list, name)));
         let (mut sidecars, mut peak) = (Quantity::default(), Quantity::default());
         for container in spec.get("initContainers").items() {
             let own = of(container, list, name);
@@ -191,18 +250,31 @@ fn pod_resources(spec: Field<'_>) {
         peak.max(running.plus(sidecars))
     };
     for (name, field) in pod.get("requests").entries() {
-        if resources::listed(pod.get("requests"), name).is_some_and(|q| total("requests", name) > q.rounded()) {
-            field.error(rules::EXCEEDS, format!("the containers together request more {name} than the pod"));
+        if resources::listed(pod.get("requests"), name)
+            .is_some_and(|q| total("requests", name) > q.rounded())
+        {
+            field.error(
+                rules::EXCEEDS,
+                format!("the containers together request more {name} than the pod"),
+            );
         }
     }
     for (name, field) in pod.get("limits").entries() {
-        let Some(limit) = resources::listed(pod.get("limits"), name).map(Quantity::rounded) else { continue };
+        let Some(limit) = resources::listed(pod.get("limits"), name).map(Quantity::rounded) else {
+            continue;
+        };
         if name.starts_with("hugepages-") && total("limits", name) > limit {
-            field.error(rules::EXCEEDS, format!("the limits of {name} of the containers together exceed the pod's"));
+            field.error(
+                rules::EXCEEDS,
+                format!("the limits of {name} of the containers together exceed the pod's"),
+            );
         }
         for container in spec.get("containers").items() {
             if of(container, "limits", name) > limit {
-                container.get("resources").get("limits").key(name).error(rules::EXCEEDS, format!("the limit of {name} must not exceed the pod's"));
+                container.get("resources").get("limits").key(name).error(
+                    rules::EXCEEDS,
+                    format!("the limit of {name} must not exceed the pod's"),
+                );
             }
         }
     }
@@ -214,7 +286,10 @@ fn host_network(spec: Field<'_>, is_pod: bool) {
     }
     for container in spec.get("containers").items() {
         for port in container.get("ports").items() {
-            let (host, own) = (port.get("hostPort"), port.get("containerPort").int().unwrap_or(0));
+            let (host, own) = (
+                port.get("hostPort"),
+                port.get("containerPort").int().unwrap_or(0),
+            );
             // In a pod an absent host port becomes the container's.
             let number = host.int().unwrap_or(0);
             let number = if is_pod && number == 0 { own } else { number };
@@ -230,7 +305,10 @@ fn dns(spec: Field<'_>) {
     policy.one_of(&["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
     let servers = config.get("nameservers");
     if policy.text() == "None" && servers.is_empty() {
-        servers.error(rules::REQUIRED, "a name server must be set where `dnsPolicy` is 'None'");
+        servers.error(
+            rules::REQUIRED,
+            "a name server must be set where `dnsPolicy` is 'None'",
+        );
     }
     if servers.len() > 3 {
         servers.error(rules::TOO_LARGE, "there may be no more than 3 name servers");
@@ -240,15 +318,25 @@ fn dns(spec: Field<'_>) {
     }
     let searches = config.get("searches");
     if searches.len() > 32 {
-        searches.error(rules::TOO_LARGE, "there may be no more than 32 search paths");
+        searches.error(
+            rules::TOO_LARGE,
+            "there may be no more than 32 search paths",
+        );
     }
     let size: usize = searches.items().map(|s| s.text().len() + 1).sum();
     if size > 2049 {
-        searches.error(rules::TOO_LARGE, "the search paths together may be no more than 2048 characters");
+        searches.error(
+            rules::TOO_LARGE,
+            "the search paths together may be no more than 2048 characters",
+        );
     }
     for search in searches.items() {
-        let Some(text) = search.decoded().filter(|t| *t != ".") else { continue };
-        if let Some(problem) = names::dns_subdomain_underscore(text.strip_suffix('.').unwrap_or(text)) {
+        let Some(text) = search.decoded().filter(|t| *t != ".") else {
+            continue;
+        };
+        if let Some(problem) =
+            names::dns_subdomain_underscore(text.strip_suffix('.').unwrap_or(text))
+        {
             search.error(rules::NAME, format!("{} {problem}", quoted(text)));
         }
     }
@@ -260,41 +348,72 @@ fn dns(spec: Field<'_>) {
 fn security_context(spec: Field<'_>) {
     let context = spec.get("securityContext");
     if spec.get("hostPID").is_true() && spec.get("shareProcessNamespace").is_true() {
-        spec.get("shareProcessNamespace").error(rules::CONFLICT, "`shareProcessNamespace` and `hostPID` cannot both be true");
+        spec.get("shareProcessNamespace").error(
+            rules::CONFLICT,
+            "`shareProcessNamespace` and `hostPID` cannot both be true",
+        );
     }
     if !context.is_set() {
         return;
     }
     container::user_and_group(context);
-    context.get("fsGroup").range(rules::VALUE, 0, i64::from(i32::MAX));
+    context
+        .get("fsGroup")
+        .range(rules::VALUE, 0, i64::from(i32::MAX));
     for group in context.get("supplementalGroups").items() {
         group.range(rules::VALUE, 0, i64::from(i32::MAX));
     }
-    context.get("fsGroupChangePolicy").one_of_set(&["OnRootMismatch", "Always"]);
-    context.get("supplementalGroupsPolicy").one_of_set(&["Merge", "Strict"]);
-    context.get("seLinuxChangePolicy").one_of_set(&["Recursive", "MountOption"]);
+    context
+        .get("fsGroupChangePolicy")
+        .one_of_set(&["OnRootMismatch", "Always"]);
+    context
+        .get("supplementalGroupsPolicy")
+        .one_of_set(&["Merge", "Strict"]);
+    context
+        .get("seLinuxChangePolicy")
+        .one_of_set(&["Recursive", "MountOption"]);
     container::profiles(context);
     let mut seen = Vec::new();
     for item in context.get("sysctls").items() {
         let name = item.get("name");
         name.required_format(rules::VALUE, names::sysctl);
         if !name.is_empty() && seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the sysctl {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the sysctl {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
         let dotted = name.text().replace('/', ".");
         let in_network = dotted.starts_with("net.");
-        let in_ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|p| dotted.starts_with(p)) || dotted == "kernel.sem";
+        let in_ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."]
+            .iter()
+            .any(|p| dotted.starts_with(p))
+            || dotted == "kernel.sem";
         if in_network && spec.get("hostNetwork").is_true() {
-            name.error(rules::CONFLICT, format!("{} may not be set where `hostNetwork` is true", quoted(name.text())));
+            name.error(
+                rules::CONFLICT,
+                format!(
+                    "{} may not be set where `hostNetwork` is true",
+                    quoted(name.text())
+                ),
+            );
         } else if in_ipc && spec.get("hostIPC").is_true() {
-            name.error(rules::CONFLICT, format!("{} may not be set where `hostIPC` is true", quoted(name.text())));
+            name.error(
+                rules::CONFLICT,
+                format!(
+                    "{} may not be set where `hostIPC` is true",
+                    quoted(name.text())
+                ),
+            );
         }
     }
 }
 
 fn containers(spec: Field<'_>) -> impl Iterator<Item = Field<'_>> {
-    ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |key| spec.get(key).items())
+    ["initContainers", "containers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(move |key| spec.get(key).items())
 }
 
 fn host_users(spec: Field<'_>) {
@@ -303,12 +422,17 @@ fn host_users(spec: Field<'_>) {
     }
     for key in ["hostNetwork", "hostPID", "hostIPC"] {
         if spec.get(key).is_true() {
-            spec.get(key).error(rules::CONFLICT, format!("`{key}` may not be true where `hostUsers` is false"));
+            spec.get(key).error(
+                rules::CONFLICT,
+                format!("`{key}` may not be true where `hostUsers` is false"),
+            );
         }
     }
     for container in containers(spec) {
         if !container.get("volumeDevices").is_empty() {
-            container.get("volumeDevices").forbidden("may not be set where `hostUsers` is false");
+            container
+                .get("volumeDevices")
+                .forbidden("may not be set where `hostUsers` is false");
         }
     }
 }
@@ -327,7 +451,10 @@ fn host_process(spec: Field<'_>) {
                 .get("securityContext")
                 .get("windowsOptions")
                 .get("hostProcess")
-                .error(rules::CONFLICT, format!("`hostProcess` must be {a}, as for the pod"));
+                .error(
+                    rules::CONFLICT,
+                    format!("`hostProcess` must be {a}, as for the pod"),
+                );
         }
         host += usize::from(own.or(pod) == Some(true));
     }
@@ -335,10 +462,16 @@ fn host_process(spec: Field<'_>) {
         return;
     }
     if host != all {
-        spec.error(rules::CONFLICT, "where one container is a hostProcess container, all must be");
+        spec.error(
+            rules::CONFLICT,
+            "where one container is a hostProcess container, all must be",
+        );
     }
     if !spec.get("hostNetwork").is_true() {
-        spec.get("hostNetwork").error(rules::REQUIRED, "`hostNetwork` must be true where there are hostProcess containers");
+        spec.get("hostNetwork").error(
+            rules::REQUIRED,
+            "`hostNetwork` must be true where there are hostProcess containers",
+        );
     }
 }
 
@@ -350,8 +483,13 @@ fn operating_system(spec: Field<'_>) {
     os.get("name").required_one_of(&["linux", "windows"]);
     match os.get("name").text() {
         "linux" => {
-            for context in std::iter::once(spec).chain(containers(spec)).map(|f| f.get("securityContext")) {
-                context.get("windowsOptions").forbidden_if_set("may not be set for a Linux pod");
+            for context in std::iter::once(spec)
+                .chain(containers(spec))
+                .map(|f| f.get("securityContext"))
+            {
+                context
+                    .get("windowsOptions")
+                    .forbidden_if_set("may not be set for a Linux pod");
             }
         }
         "windows" => windows(spec),
@@ -413,21 +551,35 @@ fn pod_annotations(meta: Field<'_>, spec: Field<'_>) {
         let Some(text) = field.str() else { continue };
         if let Some(name) = key.strip_prefix("container.apparmor.security.beta.kubernetes.io/") {
             armor_annotation(field, name, text, spec);
-        } else if key == "seccomp.security.alpha.kubernetes.io/pod" || key.starts_with("container.seccomp.security.alpha.kubernetes.io/") {
+        } else if key == "seccomp.security.alpha.kubernetes.io/pod"
+            || key.starts_with("container.seccomp.security.alpha.kubernetes.io/")
+        {
             seccomp_annotation(field, key, text, spec);
         } else if key == "controller.kubernetes.io/pod-deletion-cost" {
-            if text.is_empty() || (text.starts_with('+') || (text.starts_with('0') && text != "0")) || text.parse::<i32>().is_err() {
-                field.error(rules::ANNOTATION, format!("{} must be a 32 bit integer", quoted(text)));
+            if text.is_empty()
+                || (text.starts_with('+') || (text.starts_with('0') && text != "0"))
+                || text.parse::<i32>().is_err()
+            {
+                field.error(
+                    rules::ANNOTATION,
+                    format!("{} must be a 32 bit integer", quoted(text)),
+                );
             }
         } else if key == "kubernetes.io/config.mirror" && spec.get("nodeName").is_empty() {
-            field.error(rules::ANNOTATION, "`spec.nodeName` must be set for a mirror pod");
+            field.error(
+                rules::ANNOTATION,
+                "`spec.nodeName` must be set for a mirror pod",
+            );
         }
     }
 }
 
 fn armor_annotation(field: Field<'_>, name: &str, text: &str, spec: Field<'_>) {
     if !containers(spec).any(|c| c.get("name").text() == name) {
-        field.error(rules::ANNOTATION, format!("the pod has no container {}", quoted(name)));
+        field.error(
+            rules::ANNOTATION,
+            format!("the pod has no container {}", quoted(name)),
+        );
     }
     if !["", "runtime/default", "unconfined"].contains(&text) && !text.starts_with("localhost/") {
         field.error(rules::ANNOTATION, format!("{} is no AppArmor profile: it must be runtime/default, unconfined or localhost/NAME", quoted(text)));
@@ -437,26 +589,40 @@ fn armor_annotation(field: Field<'_>, name: &str, text: &str, spec: Field<'_>) {
     }
     for container in containers(spec).filter(|c| c.get("name").text() == name) {
         let own = container.get("securityContext").get("appArmorProfile");
-        let profile = if own.is_set() { own } else { spec.get("securityContext").get("appArmorProfile") };
+        let profile = if own.is_set() {
+            own
+        } else {
+            spec.get("securityContext").get("appArmorProfile")
+        };
         if profile.is_set() && !profile_agrees(profile, text, &["runtime/default"]) {
-            profile.get("type").error(rules::CONFLICT, "the AppArmor profile differs from the one in the annotation");
+            profile.get("type").error(
+                rules::CONFLICT,
+                "the AppArmor profile differs from the one in the annotation",
+            );
         }
     }
 }
 
 fn seccomp_annotation(field: Field<'_>, key: &str, text: &str, spec: Field<'_>) {
-    let local = text.strip_prefix("localhost/").is_some_and(|path| names::descending_path(path).is_none());
+    let local = text
+        .strip_prefix("localhost/")
+        .is_some_and(|path| names::descending_path(path).is_none());
     if !["runtime/default", "docker/default", "unconfined"].contains(&text) && !local {
         field.error(rules::ANNOTATION, format!("{} is no seccomp profile: it must be runtime/default, unconfined or localhost/PATH", quoted(text)));
     }
     let profile = match key.strip_prefix("container.seccomp.security.alpha.kubernetes.io/") {
         None => Some(spec.get("securityContext").get("seccompProfile")),
-        Some(name) => containers(spec).find(|c| c.get("name").text() == name).map(|c| c.get("securityContext").get("seccompProfile")),
+        Some(name) => containers(spec)
+            .find(|c| c.get("name").text() == name)
+            .map(|c| c.get("securityContext").get("seccompProfile")),
     };
     if let Some(profile) = profile.filter(|p| p.is_set())
         && !profile_agrees(profile, text, &["runtime/default", "docker/default"])
     {
-        profile.get("type").error(rules::CONFLICT, "the seccomp profile differs from the one in the annotation");
+        profile.get("type").error(
+            rules::CONFLICT,
+            "the seccomp profile differs from the one in the annotation",
+        );
     }
 }
 
@@ -464,7 +630,9 @@ fn profile_agrees(profile: Field<'_>, annotation: &str, default: &[&str]) -> boo
     match profile.get("type").text() {
         "Unconfined" => annotation == "unconfined",
         "RuntimeDefault" => default.contains(&annotation),
-        "Localhost" => annotation.strip_prefix("localhost/") == Some(profile.get("localhostProfile").text()),
+        "Localhost" => {
+            annotation.strip_prefix("localhost/") == Some(profile.get("localhostProfile").text())
+        }
         _ => true,
     }
 }

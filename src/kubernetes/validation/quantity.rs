@@ -1,9 +1,10 @@
-//! Quantities (`500m`, `1.5Gi`, `1e3`): exact, with comparison. Behaviour: k8s.io/apimachinery `api/resource`.
+//! Quantities (`500m`, `1.5Gi`, `1e3`): exact, with comparison. Behaviour: k8s.io/apimachinery
+//! `api/resource`.
 
 use crate::yaml::{Data, Node};
 
-/// An amount in units of 10⁻⁹, rounded away from zero where it is finer, and cut at what fits in 63 bits of whole units, as
-/// the server does.
+/// An amount in units of 10⁻⁹, rounded away from zero where it is finer, and cut at what fits in 63
+/// bits of whole units, as the server does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Quantity {
     nano: i128,
@@ -21,7 +22,12 @@ impl Quantity {
             b'+' => (false, 1),
             _ => (false, 0),
         };
-        let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = |from: usize| {
+            bytes[from..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count()
+        };
         let whole = digits(start);
         let mut end = start + whole;
         let mut fraction = 0;
@@ -33,16 +39,24 @@ impl Quantity {
             return None;
         }
         let unit = Unit::parse(&text[end..])?;
-        let number = text[start..start + whole].bytes().chain(text[end - fraction..end].bytes()).map(|b| i128::from(b - b'0'));
+        let number = text[start..start + whole]
+            .bytes()
+            .chain(text[end - fraction..end].bytes())
+            .map(|b| i128::from(b - b'0'));
         let nano = unit.apply(number, fraction)?;
-        Some(Quantity { nano: if negative { -nano } else { nano } })
+        Some(Quantity {
+            nano: if negative { -nano } else { nano },
+        })
     }
 
-    /// The quantity of a YAML value: a text, or a number as JSON would write it. `None` for anything else.
+    /// The quantity of a YAML value: a text, or a number as JSON would write it. `None` for
+    /// anything else.
     pub fn of(node: &Node) -> Option<Quantity> {
         match &node.data {
             Data::Str(text) => Quantity::parse(text),
-            Data::Int(n) => Some(Quantity { nano: i128::from(*n) * NANO }),
+            Data::Int(n) => Some(Quantity {
+                nano: i128::from(*n) * NANO,
+            }),
             Data::Uint(_) => Some(Quantity { nano: LARGEST }),
             // In a map of amounts null is zero.
             Data::Null => Some(Quantity::default()),
@@ -52,7 +66,9 @@ impl Quantity {
     }
 
     pub fn whole(n: i64) -> Quantity {
-        Quantity { nano: i128::from(n) * NANO }
+        Quantity {
+            nano: i128::from(n) * NANO,
+        }
     }
 
     pub fn is_negative(self) -> bool {
@@ -75,10 +91,13 @@ impl Quantity {
 
     /// Rounded away from zero to thousandths, as the server keeps amounts of resources.
     pub fn rounded(self) -> Quantity {
-        Quantity { nano: i128::from(self.milli()) * (NANO / 1000) }
+        Quantity {
+            nano: i128::from(self.milli()) * (NANO / 1000),
+        }
     }
 
-    /// Whether it has no fraction finer than a thousandth that would make it other than whole units.
+    /// Whether it has no fraction finer than a thousandth that would make it other than whole
+    /// units.
     pub fn is_integer(self) -> bool {
         self.milli() % 1000 == 0
     }
@@ -90,12 +109,16 @@ impl Quantity {
 
     /// The sum, cut at the largest amount.
     pub fn plus(self, other: Quantity) -> Quantity {
-        Quantity { nano: (self.nano + other.nano).clamp(-LARGEST, LARGEST) }
+        Quantity {
+            nano: (self.nano + other.nano).clamp(-LARGEST, LARGEST),
+        }
     }
 
     /// The difference, cut at the largest amount.
     pub fn minus(self, other: Quantity) -> Quantity {
-        Quantity { nano: (self.nano - other.nano).clamp(-LARGEST, LARGEST) }
+        Quantity {
+            nano: (self.nano - other.nano).clamp(-LARGEST, LARGEST),
+        }
     }
 
     fn scaled(self, by: i128) -> i64 {
@@ -138,7 +161,8 @@ impl Unit {
         })
     }
 
-    /// The number that `digits` spell, the last `fraction` of them after the point, in this unit and in nano; never negative.
+    /// The number that `digits` spell, the last `fraction` of them after the point, in this unit
+    /// and in nano; never negative.
     fn apply(&self, digits: impl Iterator<Item = i128>, fraction: usize) -> Option<i128> {
         let mut mantissa: i128 = 0;
         let mut dropped_fraction = 0;
@@ -146,7 +170,8 @@ impl Unit {
         let mut overflow = false;
         let mut whole_dropped = 0;
         for digit in digits {
-            // 27 digits hold every amount that counts; later ones only tell whether there is a rest.
+            // 27 digits hold every amount that counts; later ones only tell whether there is a
+            // rest.
             if mantissa >= 10i128.pow(26) {
                 rest |= digit != 0;
                 whole_dropped += 1;
@@ -178,12 +203,18 @@ impl Unit {
                 .and_then(|n| n.checked_mul(factor));
             return Some(scaled.map_or(LARGEST, |n| n.min(LARGEST)));
         }
-        let divisor = u32::try_from(-exponent).ok().and_then(|e| 10i128.checked_pow(e));
-        let Some(divisor) = divisor else { return Some(1) };
+        let divisor = u32::try_from(-exponent)
+            .ok()
+            .and_then(|e| 10i128.checked_pow(e));
+        let Some(divisor) = divisor else {
+            return Some(1);
+        };
         // The product of mantissa and factor may not fit: divide first and carry the remainder.
         let (quotient, remainder) = (mantissa / divisor, mantissa % divisor);
         let product = quotient.checked_mul(factor);
-        let carried = remainder.checked_mul(factor).map(|r| r / divisor + i128::from(r % divisor != 0 || rest));
+        let carried = remainder
+            .checked_mul(factor)
+            .map(|r| r / divisor + i128::from(r % divisor != 0 || rest));
         Some(match (product, carried) {
             (Some(p), Some(c)) => (p + c).min(LARGEST),
             (Some(p), None) => (p + (remainder / divisor.max(1)) * factor).min(LARGEST),
@@ -214,7 +245,10 @@ mod tests {
         assert_eq!(q("1e400").value(), i64::MAX);
         assert_eq!(q("1e-400").nano, 1);
         assert!(!q("1500m").is_integer());
-        for bad in ["", "a", "1 Gi", "1gi", "1KI", "1GiB", "--1", "1e", "1.2.3", "0x1", " 1", "m", ".", "1mi"] {
+        for bad in [
+            "", "a", "1 Gi", "1gi", "1KI", "1GiB", "--1", "1e", "1.2.3", "0x1", " 1", "m", ".",
+            "1mi",
+        ] {
             assert_eq!(Quantity::parse(bad), None, "{bad}");
         }
     }

@@ -22,15 +22,23 @@ fn policy_rules(root: Field<'_>, namespaced: bool) {
         rule.get("verbs").required();
         let urls = rule.get("nonResourceURLs");
         if urls.is_empty() {
-            rule.get("apiGroups").required_because("it is a rule for resources");
-            rule.get("resources").required_because("it is a rule for resources");
+            rule.get("apiGroups")
+                .required_because("it is a rule for resources");
+            rule.get("resources")
+                .required_because("it is a rule for resources");
             continue;
         }
         if namespaced {
             urls.forbidden("may not be set in a Role: it is for ClusterRoles");
         }
-        if ["apiGroups", "resources", "resourceNames"].iter().any(|key| !rule.get(key).is_empty()) {
-            urls.error(rules::CONFLICT, "a rule is either for resources or for `nonResourceURLs`");
+        if ["apiGroups", "resources", "resourceNames"]
+            .iter()
+            .any(|key| !rule.get(key).is_empty())
+        {
+            urls.error(
+                rules::CONFLICT,
+                "a rule is either for resources or for `nonResourceURLs`",
+            );
         }
     }
 }
@@ -42,14 +50,22 @@ pub(super) fn binding(root: Field<'_>, namespaced: bool) {
     let (group, kind, name) = (role.get("apiGroup"), role.get("kind"), role.get("name"));
     // An absent group becomes the only one there is.
     group.one_of(&[GROUP]);
-    let kinds: &[&str] = if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+    let kinds: &[&str] = if namespaced {
+        &["Role", "ClusterRole"]
+    } else {
+        &["ClusterRole"]
+    };
     match kind.decoded() {
         Some(text) if !kinds.contains(&text) => kind.unsupported(kinds),
         _ => {}
     }
     name.required_format(rules::NAME, names::path_segment);
     for subject in root.get("subjects").items() {
-        let (group, kind, name) = (subject.get("apiGroup"), subject.get("kind"), subject.get("name"));
+        let (group, kind, name) = (
+            subject.get("apiGroup"),
+            subject.get("kind"),
+            subject.get("name"),
+        );
         name.required();
         match kind.decoded() {
             Some("ServiceAccount") => {
@@ -57,7 +73,10 @@ pub(super) fn binding(root: Field<'_>, namespaced: bool) {
                 if !group.is_empty() && group.str().is_some() {
                     group.error(
                         rules::UNSUPPORTED,
-                        format!("{} is not supported: `apiGroup` must be empty for a ServiceAccount", quoted(group.text())),
+                        format!(
+                            "{} is not supported: `apiGroup` must be empty for a ServiceAccount",
+                            quoted(group.text())
+                        ),
                     );
                 }
                 if !namespaced {

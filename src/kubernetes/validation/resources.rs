@@ -1,5 +1,5 @@
-//! Resource names and amounts: requests, limits, quotas, limit ranges. Behaviour: kubernetes `pkg/apis/core/validation`
-//! and `pkg/apis/core/helper`.
+//! Resource names and amounts: requests, limits, quotas, limit ranges. Behaviour: kubernetes
+//! `pkg/apis/core/validation` and `pkg/apis/core/helper`.
 
 use super::field::{Field, quoted, rules};
 use super::names;
@@ -48,7 +48,9 @@ fn is_native(name: &str) -> bool {
 }
 
 fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.") && names::label_key(&format!("requests.{name}")).is_none()
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && names::label_key(&format!("requests.{name}")).is_none()
 }
 
 /// Whether a request may be smaller than its limit.
@@ -57,18 +59,29 @@ fn may_overcommit(name: &str) -> bool {
 }
 
 fn is_standard(name: &str) -> bool {
-    QUOTA.contains(&name) || name == "storage" || is_huge_page(name) || name.starts_with("requests.hugepages-")
+    QUOTA.contains(&name)
+        || name == "storage"
+        || is_huge_page(name)
+        || name.starts_with("requests.hugepages-")
 }
 
 /// Checks any resource's name; answers whether it is good.
 fn name(field: Field<'_>, name: &str) -> bool {
     if let Some(problem) = names::label_key(name) {
-        field.key_error(rules::RESOURCE_NAME, format!("the resource name {} {problem}", quoted(name)));
+        field.key_error(
+            rules::RESOURCE_NAME,
+            format!("the resource name {} {problem}", quoted(name)),
+        );
         return false;
     }
     if !name.contains('/') && !is_standard(name) {
-        field
-            .key_error(rules::RESOURCE_NAME, format!("{} is neither a standard resource nor has it a domain, as in 'example.com/gpu'", quoted(name)));
+        field.key_error(
+            rules::RESOURCE_NAME,
+            format!(
+                "{} is neither a standard resource nor has it a domain, as in 'example.com/gpu'",
+                quoted(name)
+            ),
+        );
         return false;
     }
     true
@@ -87,14 +100,23 @@ pub(super) fn container_name(field: Field<'_>, text: &str) {
             );
         }
     } else if !is_native(text) && !is_extended(text) {
-        field.key_error(rules::RESOURCE_NAME, format!("{} is no valid name of an extended resource", quoted(text)));
+        field.key_error(
+            rules::RESOURCE_NAME,
+            format!("{} is no valid name of an extended resource", quoted(text)),
+        );
     }
 }
 
 /// Checks the name of a resource of a pod as a whole.
 fn pod_name(field: Field<'_>, text: &str) {
     if name(field, text) && !["cpu", "memory"].contains(&text) && !is_huge_page(text) {
-        field.key_error(rules::RESOURCE_NAME, format!("{} is no resource of pods: those are cpu, memory and hugepages-SIZE", quoted(text)));
+        field.key_error(
+            rules::RESOURCE_NAME,
+            format!(
+                "{} is no resource of pods: those are cpu, memory and hugepages-SIZE",
+                quoted(text)
+            ),
+        );
     }
 }
 
@@ -102,15 +124,22 @@ fn pod_name(field: Field<'_>, text: &str) {
 pub(super) fn amount(field: Field<'_>, name: &str) -> Option<Quantity> {
     let quantity = quantity(field)?.rounded();
     if quantity.is_negative() {
-        field.error(rules::QUANTITY, format!("the amount of {name} must not be negative"));
+        field.error(
+            rules::QUANTITY,
+            format!("the amount of {name} must not be negative"),
+        );
     }
     if (COUNTED.contains(&name) || is_extended(name)) && !quantity.is_integer() {
-        field.error(rules::QUANTITY, format!("the amount of {name} must be an integer"));
+        field.error(
+            rules::QUANTITY,
+            format!("the amount of {name} must be an integer"),
+        );
     }
     Some(quantity)
 }
 
-/// The quantity that stands here. One that cannot be read is the structure walk's finding. An absent one is zero.
+/// The quantity that stands here. One that cannot be read is the structure walk's finding. An
+/// absent one is zero.
 pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
     match field.node() {
         None => Some(Quantity::default()),
@@ -132,7 +161,12 @@ pub(super) enum Owner {
 
 /// Checks `requests` and `limits`.
 pub(super) fn requirements(resources: Field<'_>, owner: Owner) {
-    lists(resources, Some(resources.get("requests")), resources.get("limits"), owner);
+    lists(
+        resources,
+        Some(resources.get("requests")),
+        resources.get("limits"),
+        owner,
+    );
 }
 
 /// Checks a list of fixed amounts (overhead).
@@ -153,7 +187,10 @@ fn lists(resources: Field<'_>, requests: Option<Field<'_>>, limits: Field<'_>, o
             huge_pages = true;
             let page = Quantity::parse(size).filter(|p| p.is_integer() && p.value() > 0);
             if quantity.is_some_and(|q| page.is_none_or(|p| q.value() % p.value() != 0)) {
-                field.error(rules::QUANTITY, format!("the amount must be a multiple of the page size of {name}"));
+                field.error(
+                    rules::QUANTITY,
+                    format!("the amount must be a multiple of the page size of {name}"),
+                );
             }
         }
         compute |= name == "cpu" || name == "memory";
@@ -167,15 +204,28 @@ fn lists(resources: Field<'_>, requests: Option<Field<'_>>, limits: Field<'_>, o
         let limit = limits.node().and_then(|n| n.get(name));
         match (request, limit) {
             (Some(request), Some(node)) => {
-                let Some(limit) = Quantity::of(node).map(Quantity::rounded) else { continue };
+                let Some(limit) = Quantity::of(node).map(Quantity::rounded) else {
+                    continue;
+                };
                 if request != limit && !may_overcommit(name) {
-                    field.error(rules::EXCEEDS, format!("the request of {name} must equal its limit: it cannot be overcommitted"));
+                    field.error(
+                        rules::EXCEEDS,
+                        format!(
+                            "the request of {name} must equal its limit: it cannot be overcommitted"
+                        ),
+                    );
                 } else if request > limit {
-                    field.error(rules::EXCEEDS, format!("the request of {name} must not exceed its limit"));
+                    field.error(
+                        rules::EXCEEDS,
+                        format!("the request of {name} must not exceed its limit"),
+                    );
                 }
             }
             (_, None) if !may_overcommit(name) => {
-                limits.error(rules::REQUIRED, format!("a limit of {name} must be set: it cannot be overcommitted"));
+                limits.error(
+                    rules::REQUIRED,
+                    format!("a limit of {name} must be set: it cannot be overcommitted"),
+                );
             }
             _ => {}
         }
@@ -194,12 +244,24 @@ pub(super) fn claims(claims: Field<'_>, of_pod: &[&str]) {
         }
         let (name, request) = (claim.get("name").text(), claim.get("request").text());
         claim.get("request").format(rules::NAME, names::dns_label);
-        if seen.iter().any(|&(n, r)| n == name && (r == request || r.is_empty() || request.is_empty())) {
-            claim.error(rules::DUPLICATE, format!("the claim {} stands twice", quoted(name)));
+        if seen
+            .iter()
+            .any(|&(n, r)| n == name && (r == request || r.is_empty() || request.is_empty()))
+        {
+            claim.error(
+                rules::DUPLICATE,
+                format!("the claim {} stands twice", quoted(name)),
+            );
         }
         seen.push((name, request));
         if !name.is_empty() && !of_pod.contains(&name) {
-            claim.error(rules::UNKNOWN, format!("{} is none of the names in `spec.resourceClaims`", quoted(name)));
+            claim.error(
+                rules::UNKNOWN,
+                format!(
+                    "{} is none of the names in `spec.resourceClaims`",
+                    quoted(name)
+                ),
+            );
         }
     }
 }
@@ -214,7 +276,13 @@ pub(super) fn quota(spec: Field<'_>) {
             && !is_huge_page(name_text)
             && !name_text.starts_with("requests.hugepages-")
         {
-            field.key_error(rules::RESOURCE_NAME, format!("{} is no resource that a quota can limit", quoted(name_text)));
+            field.key_error(
+                rules::RESOURCE_NAME,
+                format!(
+                    "{} is no resource that a quota can limit",
+                    quoted(name_text)
+                ),
+            );
         }
         amount(field, name_text);
     }
@@ -230,24 +298,47 @@ pub(super) fn quota(spec: Field<'_>) {
     scopes.clear();
     let selector = spec.get("scopeSelector").get("matchExpressions");
     for expression in selector.items() {
-        let (scope, operator, values) = (expression.get("scopeName"), expression.get("operator"), expression.get("values"));
-        let Some(text) = scope.decoded() else { continue };
+        let (scope, operator, values) = (
+            expression.get("scopeName"),
+            expression.get("operator"),
+            expression.get("values"),
+        );
+        let Some(text) = scope.decoded() else {
+            continue;
+        };
         quota_scope(scope, text, &limited);
         scopes.push(text);
-        let flag = ["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"].contains(&text);
+        let flag = [
+            "BestEffort",
+            "NotBestEffort",
+            "Terminating",
+            "NotTerminating",
+            "CrossNamespacePodAffinity",
+        ]
+        .contains(&text);
         match operator.decoded() {
-            Some(other) if flag && other != "Exists" => operator.error(rules::SELECTOR, format!("`operator` must be 'Exists' for the scope {text}")),
+            Some(other) if flag && other != "Exists" => operator.error(
+                rules::SELECTOR,
+                format!("`operator` must be 'Exists' for the scope {text}"),
+            ),
             Some("In" | "NotIn") => {
                 values.required_because("`operator` is 'In' or 'NotIn'");
             }
             Some("Exists" | "DoesNotExist") => {
                 if !values.is_empty() {
-                    values.error(rules::FORBIDDEN, "`values` may not be set where `operator` is 'Exists' or 'DoesNotExist'");
+                    values.error(
+                        rules::FORBIDDEN,
+                        "`values` may not be set where `operator` is 'Exists' or 'DoesNotExist'",
+                    );
                 }
             }
-            Some(other) => {
-                operator.error(rules::SELECTOR, format!("{} is no selector operator: it must be In, NotIn, Exists or DoesNotExist", quoted(other)))
-            }
+            Some(other) => operator.error(
+                rules::SELECTOR,
+                format!(
+                    "{} is no selector operator: it must be In, NotIn, Exists or DoesNotExist",
+                    quoted(other)
+                ),
+            ),
             None => {}
         }
     }
@@ -255,9 +346,24 @@ pub(super) fn quota(spec: Field<'_>) {
 }
 
 fn quota_scope(field: Field<'_>, scope: &str, limited: &[&str]) {
-    const SCOPES: [&str; 7] =
-        ["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"];
-    const COMPUTE: [&str; 7] = ["pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
+    const SCOPES: [&str; 7] = [
+        "Terminating",
+        "NotTerminating",
+        "BestEffort",
+        "NotBestEffort",
+        "PriorityClass",
+        "CrossNamespacePodAffinity",
+        "VolumeAttributesClass",
+    ];
+    const COMPUTE: [&str; 7] = [
+        "pods",
+        "cpu",
+        "memory",
+        "limits.cpu",
+        "limits.memory",
+        "requests.cpu",
+        "requests.memory",
+    ];
     if !SCOPES.contains(&scope) {
         field.unsupported(&SCOPES);
         return;
@@ -268,15 +374,27 @@ fn quota_scope(field: Field<'_>, scope: &str, limited: &[&str]) {
         _ => &COMPUTE,
     };
     let huge = |name: &str| is_huge_page(name) || name.starts_with("requests.hugepages-");
-    if let Some(wrong) = limited.iter().find(|name| (QUOTA.contains(name) || huge(name)) && !fitting.contains(name)) {
-        field.error(rules::CONFLICT, format!("the scope {scope} does not apply to {wrong}, which `hard` limits"));
+    if let Some(wrong) = limited
+        .iter()
+        .find(|name| (QUOTA.contains(name) || huge(name)) && !fitting.contains(name))
+    {
+        field.error(
+            rules::CONFLICT,
+            format!("the scope {scope} does not apply to {wrong}, which `hard` limits"),
+        );
     }
 }
 
 fn conflicting_scopes(field: Field<'_>, scopes: &[&str]) {
-    for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
+    for (a, b) in [
+        ("BestEffort", "NotBestEffort"),
+        ("Terminating", "NotTerminating"),
+    ] {
         if scopes.contains(&a) && scopes.contains(&b) {
-            field.error(rules::CONFLICT, format!("the scopes {a} and {b} exclude each other"));
+            field.error(
+                rules::CONFLICT,
+                format!("the scopes {a} and {b} exclude each other"),
+            );
         }
     }
 }
@@ -286,13 +404,21 @@ pub(super) fn limit_range(spec: Field<'_>) {
     let mut types = Vec::new();
     for limit in spec.get("limits").items() {
         let kind = limit.get("type");
-        let Some(kind_text) = kind.decoded() else { continue };
+        let Some(kind_text) = kind.decoded() else {
+            continue;
+        };
         kind.format_decoded(rules::VALUE, names::label_key);
-        if names::label_key(kind_text).is_none() && !kind_text.contains('/') && !["Pod", "Container", "PersistentVolumeClaim"].contains(&kind_text) {
+        if names::label_key(kind_text).is_none()
+            && !kind_text.contains('/')
+            && !["Pod", "Container", "PersistentVolumeClaim"].contains(&kind_text)
+        {
             kind.unsupported(&["Pod", "Container", "PersistentVolumeClaim"]);
         }
         if types.contains(&kind_text) {
-            kind.error(rules::DUPLICATE, format!("limits of type {} stand twice", quoted(kind_text)));
+            kind.error(
+                rules::DUPLICATE,
+                format!("limits of type {} stand twice", quoted(kind_text)),
+            );
         }
         types.push(kind_text);
         limit_item(limit, kind_text);
@@ -316,14 +442,25 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         if kind != "Pod" {
             check(key);
         } else if !limit.get(key).is_empty() {
-            limit.get(key).forbidden("may not be set where `type` is 'Pod'");
+            limit
+                .get(key)
+                .forbidden("may not be set where `type` is 'Pod'");
         }
     }
-    if kind == "PersistentVolumeClaim" && !limit.get("min").key("storage").is_set() && !limit.get("max").key("storage").is_set() {
+    if kind == "PersistentVolumeClaim"
+        && !limit.get("min").key("storage").is_set()
+        && !limit.get("max").key("storage").is_set()
+    {
         limit.error(rules::REQUIRED, "a least or a most `storage` must be set");
     }
     let mut resources: Vec<&str> = Vec::new();
-    for key in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+    for key in [
+        "max",
+        "min",
+        "default",
+        "defaultRequest",
+        "maxLimitRequestRatio",
+    ] {
         for (name, _) in limit.get(key).entries() {
             if !resources.contains(&name) {
                 resources.push(name);
@@ -334,7 +471,11 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let at = |key: &'static str| {
             let skipped = kind == "Pod" && key.starts_with("default");
             let field = limit.get(key).key(name);
-            let value = if skipped { None } else { listed(limit.get(key), name) };
+            let value = if skipped {
+                None
+            } else {
+                listed(limit.get(key), name)
+            };
             (field, value)
         };
         let (min_field, min) = at("min");
@@ -348,30 +489,54 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let (ratio_field, ratio) = at("maxLimitRequestRatio");
         let above = |a: Option<Quantity>, b: Option<Quantity>| matches!((a, b), (Some(a), Some(b)) if a > b);
         if above(min, max) {
-            min_field.error(rules::EXCEEDS, format!("the least amount of {name} is greater than the most"));
+            min_field.error(
+                rules::EXCEEDS,
+                format!("the least amount of {name} is greater than the most"),
+            );
         }
         if above(min, request) {
-            request_field.error(rules::EXCEEDS, format!("the default request of {name} is less than the least amount"));
+            request_field.error(
+                rules::EXCEEDS,
+                format!("the default request of {name} is less than the least amount"),
+            );
         }
         if above(request, max) {
-            request_field.error(rules::EXCEEDS, format!("the default request of {name} is greater than the most"));
+            request_field.error(
+                rules::EXCEEDS,
+                format!("the default request of {name} is greater than the most"),
+            );
         }
         if above(request, default) {
-            request_field.error(rules::EXCEEDS, format!("the default request of {name} is greater than the default limit"));
+            request_field.error(
+                rules::EXCEEDS,
+                format!("the default request of {name} is greater than the default limit"),
+            );
         }
         if above(min, default) {
-            default_field.error(rules::EXCEEDS, format!("the default limit of {name} is less than the least amount"));
+            default_field.error(
+                rules::EXCEEDS,
+                format!("the default limit of {name} is less than the least amount"),
+            );
         }
         if above(default, max) {
-            default_field.error(rules::EXCEEDS, format!("the default limit of {name} is greater than the most"));
+            default_field.error(
+                rules::EXCEEDS,
+                format!("the default limit of {name} is greater than the most"),
+            );
         }
         if ratio.is_some_and(|r| r < Quantity::whole(1)) {
-            ratio_field.error(rules::QUANTITY, format!("the ratio of {name} must be at least 1"));
+            ratio_field.error(
+                rules::QUANTITY,
+                format!("the ratio of {name} must be at least 1"),
+            );
         }
         if let (Some(ratio), Some(min), Some(max)) = (ratio, min, max)
             && ratio.as_f64() > max.as_f64() / min.as_f64()
         {
-            ratio_field.error(rules::EXCEEDS, format!("the ratio of {name} is greater than the most by the least amount"));
+            ratio_field.error(
+                rules::EXCEEDS,
+                format!("the ratio of {name} is greater than the most by the least amount"),
+            );
         }
         if !may_overcommit(name)
             && let (Some(default), Some(request)) = (default, request)

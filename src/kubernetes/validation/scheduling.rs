@@ -1,5 +1,5 @@
-//! Where pods may run: affinity, tolerations, taints, topology spread, topology selectors. Behaviour: kubernetes
-//! `pkg/apis/core/validation`.
+//! Where pods may run: affinity, tolerations, taints, topology spread, topology selectors.
+//! Behaviour: kubernetes `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{metadata, names};
@@ -11,14 +11,22 @@ pub(super) fn affinity(affinity: Field<'_>) {
     if required.is_set() {
         node_selector(required);
     }
-    for term in node.get("preferredDuringSchedulingIgnoredDuringExecution").items() {
+    for term in node
+        .get("preferredDuringSchedulingIgnoredDuringExecution")
+        .items()
+    {
         weight(term);
         node_term(term.get("preference"), false);
     }
     for key in ["podAffinity", "podAntiAffinity"] {
         let pods = affinity.get(key);
-        pods.get("requiredDuringSchedulingIgnoredDuringExecution").items().for_each(pod_term);
-        for term in pods.get("preferredDuringSchedulingIgnoredDuringExecution").items() {
+        pods.get("requiredDuringSchedulingIgnoredDuringExecution")
+            .items()
+            .for_each(pod_term);
+        for term in pods
+            .get("preferredDuringSchedulingIgnoredDuringExecution")
+            .items()
+        {
             weight(term);
             pod_term(term.get("podAffinityTerm"));
         }
@@ -63,7 +71,9 @@ fn node_term(term: Field<'_>, check_values: bool) {
                 .error(rules::SELECTOR, format!("{} is no selector operator: it must be In, NotIn, Exists, DoesNotExist, Gt or Lt", quoted(other))),
             None => {}
         }
-        expression.get("key").format_decoded(rules::LABEL, names::label_key);
+        expression
+            .get("key")
+            .format_decoded(rules::LABEL, names::label_key);
         if check_values {
             for value in values.items() {
                 value.format_decoded(rules::LABEL, names::label_value);
@@ -78,7 +88,13 @@ fn node_term(term: Field<'_>, check_values: bool) {
                     values.error(rules::REQUIRED, "`values` must hold one value for a field");
                 }
             }
-            Some(other) => operator.error(rules::SELECTOR, format!("{} is no operator for fields: it must be In or NotIn", quoted(other))),
+            Some(other) => operator.error(
+                rules::SELECTOR,
+                format!(
+                    "{} is no operator for fields: it must be In or NotIn",
+                    quoted(other)
+                ),
+            ),
             None => {}
         }
         match expression.get("key").decoded() {
@@ -87,9 +103,13 @@ fn node_term(term: Field<'_>, check_values: bool) {
                     value.format_decoded(rules::NAME, names::dns_subdomain);
                 }
             }
-            Some(other) => expression
-                .get("key")
-                .error(rules::SELECTOR, format!("{} is no field that nodes can be selected by: only metadata.name is", quoted(other))),
+            Some(other) => expression.get("key").error(
+                rules::SELECTOR,
+                format!(
+                    "{} is no field that nodes can be selected by: only metadata.name is",
+                    quoted(other)
+                ),
+            ),
             None => {}
         }
     }
@@ -102,7 +122,8 @@ fn pod_term(term: Field<'_>) {
         namespace.format_decoded(rules::NAME, names::dns_label);
     }
     match_label_keys(term);
-    term.get("topologyKey").required_format(rules::LABEL, names::label_key);
+    term.get("topologyKey")
+        .required_format(rules::LABEL, names::label_key);
 }
 
 fn match_label_keys(term: Field<'_>) {
@@ -117,17 +138,37 @@ fn match_label_keys(term: Field<'_>) {
             item.format_decoded(rules::LABEL, names::label_key);
         }
     }
-    let mut seen: Vec<&str> = selector.get("matchLabels").entries().map(|(k, _)| k).collect();
+    let mut seen: Vec<&str> = selector
+        .get("matchLabels")
+        .entries()
+        .map(|(k, _)| k)
+        .collect();
     for expression in selector.get("matchExpressions").items() {
         let key = expression.get("key").text();
         if seen.contains(&key) && term.get("matchLabelKeys").items().any(|k| k.text() == key) {
-            term.get("matchLabelKeys").error(rules::CONFLICT, format!("{} stands both in `matchLabelKeys` and in `labelSelector`", quoted(key)));
+            term.get("matchLabelKeys").error(
+                rules::CONFLICT,
+                format!(
+                    "{} stands both in `matchLabelKeys` and in `labelSelector`",
+                    quoted(key)
+                ),
+            );
         }
         seen.push(key);
     }
     for item in term.get("matchLabelKeys").items() {
-        if term.get("mismatchLabelKeys").items().any(|k| k.text() == item.text()) {
-            item.error(rules::CONFLICT, format!("{} stands both in `matchLabelKeys` and in `mismatchLabelKeys`", quoted(item.text())));
+        if term
+            .get("mismatchLabelKeys")
+            .items()
+            .any(|k| k.text() == item.text())
+        {
+            item.error(
+                rules::CONFLICT,
+                format!(
+                    "{} stands both in `matchLabelKeys` and in `mismatchLabelKeys`",
+                    quoted(item.text())
+                ),
+            );
         }
     }
 }
@@ -135,19 +176,35 @@ fn match_label_keys(term: Field<'_>) {
 /// Checks tolerations.
 pub(super) fn tolerations(list: Field<'_>) {
     for toleration in list.items() {
-        let (key, operator, value, effect) = (toleration.get("key"), toleration.get("operator"), toleration.get("value"), toleration.get("effect"));
+        let (key, operator, value, effect) = (
+            toleration.get("key"),
+            toleration.get("operator"),
+            toleration.get("value"),
+            toleration.get("effect"),
+        );
         key.format(rules::LABEL, names::label_key);
         if key.is_empty() && operator.decoded().is_some_and(|o| o != "Exists") {
-            operator.error(rules::VALUE, "`operator` must be 'Exists' where `key` is empty, which matches all keys");
+            operator.error(
+                rules::VALUE,
+                "`operator` must be 'Exists' where `key` is empty, which matches all keys",
+            );
         }
-        if toleration.get("tolerationSeconds").is_set() && effect.decoded().is_some_and(|e| e != "NoExecute") {
-            effect.error(rules::CONFLICT, "`effect` must be 'NoExecute' where `tolerationSeconds` is set");
+        if toleration.get("tolerationSeconds").is_set()
+            && effect.decoded().is_some_and(|e| e != "NoExecute")
+        {
+            effect.error(
+                rules::CONFLICT,
+                "`effect` must be 'NoExecute' where `tolerationSeconds` is set",
+            );
         }
         match operator.decoded() {
             Some("Equal" | "") => value.format(rules::LABEL, names::label_value),
             Some("Exists") => {
                 if !value.is_empty() {
-                    value.error(rules::CONFLICT, "`value` must be empty where `operator` is 'Exists'");
+                    value.error(
+                        rules::CONFLICT,
+                        "`value` must be empty where `operator` is 'Exists'",
+                    );
                 }
             }
             // Gt and Lt stand behind a feature gate that is off.
@@ -168,7 +225,14 @@ pub(super) fn taints(list: Field<'_>) {
         effect.required_one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]);
         let pair = (key.text(), effect.text());
         if seen.contains(&pair) {
-            taint.error(rules::DUPLICATE, format!("the taint {} with effect {} stands twice", quoted(pair.0), quoted(pair.1)));
+            taint.error(
+                rules::DUPLICATE,
+                format!(
+                    "the taint {} with effect {} stands twice",
+                    quoted(pair.0),
+                    quoted(pair.1)
+                ),
+            );
         }
         seen.push(pair);
     }
@@ -182,14 +246,24 @@ pub(super) fn topology_spread(list: Field<'_>) {
         if !skew.is_set() || skew.int().is_some_and(|n| n <= 0) {
             skew.error(rules::VALUE, "`maxSkew` must be greater than zero");
         }
-        let (key, when) = (constraint.get("topologyKey"), constraint.get("whenUnsatisfiable"));
+        let (key, when) = (
+            constraint.get("topologyKey"),
+            constraint.get("whenUnsatisfiable"),
+        );
         key.required();
         if when.required() {
             when.one_of(&["DoNotSchedule", "ScheduleAnyway"]);
         }
         let pair = (key.text(), when.text());
         if seen.contains(&pair) {
-            constraint.error(rules::DUPLICATE, format!("the constraint on {} with {} stands twice", quoted(pair.0), quoted(pair.1)));
+            constraint.error(
+                rules::DUPLICATE,
+                format!(
+                    "the constraint on {} with {} stands twice",
+                    quoted(pair.0),
+                    quoted(pair.1)
+                ),
+            );
         }
         seen.push(pair);
         let domains = constraint.get("minDomains");
@@ -197,7 +271,10 @@ pub(super) fn topology_spread(list: Field<'_>) {
             domains.error(rules::VALUE, "`minDomains` must be greater than zero");
         }
         if domains.is_set() && when.decoded().is_some_and(|w| w != "DoNotSchedule") {
-            domains.error(rules::CONFLICT, "`minDomains` needs `whenUnsatisfiable: DoNotSchedule`");
+            domains.error(
+                rules::CONFLICT,
+                "`minDomains` needs `whenUnsatisfiable: DoNotSchedule`",
+            );
         }
         for policy in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
             constraint.get(policy).one_of_set(&["Honor", "Ignore"]);
@@ -217,14 +294,20 @@ pub(super) fn topology_terms(list: Field<'_>) {
             let (key, values) = (expression.get("key"), expression.get("values"));
             key.format_decoded(rules::LABEL, names::label_key);
             if keys.contains(&key.text()) {
-                key.error(rules::DUPLICATE, format!("the key {} stands twice", quoted(key.text())));
+                key.error(
+                    rules::DUPLICATE,
+                    format!("the key {} stands twice", quoted(key.text())),
+                );
             }
             keys.push(key.text());
             values.required();
             let mut seen = Vec::new();
             for value in values.items() {
                 if seen.contains(&value.text()) {
-                    value.error(rules::DUPLICATE, format!("the value {} stands twice", quoted(value.text())));
+                    value.error(
+                        rules::DUPLICATE,
+                        format!("the value {} stands twice", quoted(value.text())),
+                    );
                 }
                 seen.push(value.text());
             }
@@ -234,7 +317,8 @@ pub(super) fn topology_terms(list: Field<'_>) {
         own.sort();
         // An empty term counts as one that is there already.
         if own.is_empty() || terms.contains(&own) {
-            term.get("matchLabelExpressions").error(rules::DUPLICATE, "the term is empty or stands twice");
+            term.get("matchLabelExpressions")
+                .error(rules::DUPLICATE, "the term is empty or stands twice");
         }
         terms.push(own);
     }

@@ -1,4 +1,5 @@
-//! Services and their endpoints. Behaviour: kubernetes `pkg/apis/core/validation`, `pkg/apis/discovery/validation`.
+//! Services and their endpoints. Behaviour: kubernetes `pkg/apis/core/validation`,
+//! `pkg/apis/discovery/validation`.
 
 use super::container::{port_number, port_number_or_name};
 use super::field::{Field, IntOrText, quoted, rules};
@@ -7,8 +8,13 @@ use std::net::IpAddr;
 
 pub(super) fn service(root: Field<'_>) {
     let spec = root.get("spec");
-    let kind = if spec.get("type").is_empty() { "ClusterIP" } else { spec.get("type").text() };
-    spec.get("type").one_of(&["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
+    let kind = if spec.get("type").is_empty() {
+        "ClusterIP"
+    } else {
+        spec.get("type").text()
+    };
+    spec.get("type")
+        .one_of(&["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
     let headless = is_headless(spec);
     let ports_field = spec.get("ports");
     if ports_field.is_empty() && !headless && kind != "ExternalName" {
@@ -16,8 +22,15 @@ pub(super) fn service(root: Field<'_>) {
     }
     match kind {
         "LoadBalancer" | "NodePort" if headless => {
-            let place = if spec.get("clusterIP").is_set() { spec.get("clusterIP") } else { spec.get("clusterIPs") };
-            place.error(rules::CONFLICT, format!("a service of type {kind} may not have the cluster IP 'None'"));
+            let place = if spec.get("clusterIP").is_set() {
+                spec.get("clusterIP")
+            } else {
+                spec.get("clusterIPs")
+            };
+            place.error(
+                rules::CONFLICT,
+                format!("a service of type {kind} may not have the cluster IP 'None'"),
+            );
         }
         "ExternalName" => external_name(spec),
         _ => {}
@@ -36,16 +49,26 @@ pub(super) fn service(root: Field<'_>) {
     load_balancer(root, kind);
     traffic(spec, kind);
     let annotations = root.get("metadata").get("annotations");
-    let (hints, mode) = (annotations.key("service.kubernetes.io/topology-aware-hints"), annotations.key("service.kubernetes.io/topology-mode"));
+    let (hints, mode) = (
+        annotations.key("service.kubernetes.io/topology-aware-hints"),
+        annotations.key("service.kubernetes.io/topology-mode"),
+    );
     if hints.is_set() && mode.is_set() && hints.str() != mode.str() {
-        mode.error(rules::CONFLICT, "it must match the annotation \"service.kubernetes.io/topology-aware-hints\"");
+        mode.error(
+            rules::CONFLICT,
+            "it must match the annotation \"service.kubernetes.io/topology-aware-hints\"",
+        );
     }
 }
 
 /// The first cluster IP as the server sees it: `clusterIP`, which fills `clusterIPs`.
 fn is_headless(spec: Field<'_>) -> bool {
     let list = spec.get("clusterIPs");
-    if list.is_empty() { spec.get("clusterIP").text() == "None" } else { list.len() == 1 && list.items().all(|ip| ip.text() == "None") }
+    if list.is_empty() {
+        spec.get("clusterIP").text() == "None"
+    } else {
+        list.len() == 1 && list.items().all(|ip| ip.text() == "None")
+    }
 }
 
 fn external_name(spec: Field<'_>) {
@@ -79,7 +102,10 @@ fn ports(spec: Field<'_>, kind: &str) {
         }
         name.format(rules::NAME, names::dns_label);
         if !name.is_empty() && names_seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the port name {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the port name {} stands twice", quoted(name.text())),
+            );
         }
         names_seen.push(name.text());
         let number = port.get("port");
@@ -91,35 +117,53 @@ fn ports(spec: Field<'_>, kind: &str) {
         port.get("protocol").one_of(&["TCP", "UDP", "SCTP"]);
         let target = port.get("targetPort");
         // An absent, empty or zero target is the port itself.
-        if target.is_set() && !target.is_empty() && target.int_or_text() != Some(IntOrText::Int(0)) {
+        if target.is_set() && !target.is_empty() && target.int_or_text() != Some(IntOrText::Int(0))
+        {
             port_number_or_name(target);
         }
-        port.get("appProtocol").format_set(rules::LABEL, names::label_key);
-        let protocol = if port.get("protocol").is_empty() { "TCP" } else { port.get("protocol").text() };
+        port.get("appProtocol")
+            .format_set(rules::LABEL, names::label_key);
+        let protocol = if port.get("protocol").is_empty() {
+            "TCP"
+        } else {
+            port.get("protocol").text()
+        };
         if let Some(n) = number.int() {
             if ports_seen.contains(&(protocol, n)) {
-                port.error(rules::DUPLICATE, format!("the port {n} of {protocol} stands twice"));
+                port.error(
+                    rules::DUPLICATE,
+                    format!("the port {n} of {protocol} stands twice"),
+                );
             }
             ports_seen.push((protocol, n));
         }
         let node = port.get("nodePort");
-        let Some(n) = node.int().filter(|&n| n != 0) else { continue };
+        let Some(n) = node.int().filter(|&n| n != 0) else {
+            continue;
+        };
         if kind == "ClusterIP" {
             node.forbidden("may not be set for a service of type ClusterIP");
         } else {
             node_port(node, n);
         }
         if node_ports.contains(&(protocol, n)) {
-            node.error(rules::DUPLICATE, format!("the node port {n} of {protocol} stands twice"));
+            node.error(
+                rules::DUPLICATE,
+                format!("the node port {n} of {protocol} stands twice"),
+            );
         }
         node_ports.push((protocol, n));
     }
 }
 
-/// The server allocates node ports from `--service-node-port-range`; hardly a cluster changes the default.
+/// The server allocates node ports from `--service-node-port-range`; hardly a cluster changes the
+/// default.
 fn node_port(field: Field<'_>, number: i64) {
     if !(30000..=32767).contains(&number) {
-        field.error(rules::PORT, format!("{number} is not in the range of node ports, 30000 to 32767"));
+        field.error(
+            rules::PORT,
+            format!("{number} is not in the range of node ports, 30000 to 32767"),
+        );
     }
 }
 
@@ -127,7 +171,10 @@ fn session_affinity(spec: Field<'_>) {
     let affinity = spec.get("sessionAffinity");
     affinity.one_of(&["ClientIP", "None"]);
     if affinity.text() == "ClientIP" {
-        let timeout = spec.get("sessionAffinityConfig").get("clientIP").get("timeoutSeconds");
+        let timeout = spec
+            .get("sessionAffinityConfig")
+            .get("clientIP")
+            .get("timeoutSeconds");
         if let Some(n) = timeout.int().filter(|n| !(1..=86400).contains(n)) {
             timeout.error(rules::VALUE, format!("{n} must be between 1 and 86400"));
         }
@@ -135,20 +182,33 @@ fn session_affinity(spec: Field<'_>) {
 }
 
 fn cluster_ips(spec: Field<'_>, headless: bool) {
-    let (one, list, families) = (spec.get("clusterIP"), spec.get("clusterIPs"), spec.get("ipFamilies"));
+    let (one, list, families) = (
+        spec.get("clusterIP"),
+        spec.get("clusterIPs"),
+        spec.get("ipFamilies"),
+    );
     if !list.is_empty() {
         let first = list.items().next().map_or("", Field::text);
         if one.is_empty() {
-            list.error(rules::CONFLICT, "`clusterIPs` must be empty where `clusterIP` is not set");
+            list.error(
+                rules::CONFLICT,
+                "`clusterIPs` must be empty where `clusterIP` is not set",
+            );
         } else if one.str().is_some() && one.text() != first {
-            list.error(rules::CONFLICT, "the first of `clusterIPs` must be `clusterIP`");
+            list.error(
+                rules::CONFLICT,
+                "the first of `clusterIPs` must be `clusterIP`",
+            );
         }
     }
     let mut seen = Vec::new();
     for family in families.items() {
         family.one_of_decoded(&["IPv4", "IPv6"]);
         if seen.contains(&family.text()) {
-            family.error(rules::DUPLICATE, format!("the family {} stands twice", quoted(family.text())));
+            family.error(
+                rules::DUPLICATE,
+                format!("the family {} stands twice", quoted(family.text())),
+            );
         }
         seen.push(family.text());
     }
@@ -160,7 +220,11 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     if list.len() > 2 {
         list.error(rules::TOO_LARGE, "there may be no more than 2 cluster IPs");
     }
-    let ips: Vec<Field<'_>> = if list.is_empty() { Some(one).filter(|f| !f.is_empty()).into_iter().collect() } else { list.items().collect() };
+    let ips: Vec<Field<'_>> = if list.is_empty() {
+        Some(one).filter(|f| !f.is_empty()).into_iter().collect()
+    } else {
+        list.items().collect()
+    };
     let mut parsed: Vec<Option<IpAddr>> = Vec::new();
     for (i, ip) in ips.iter().enumerate() {
         if i == 0 && ip.text() == "None" {
@@ -175,14 +239,26 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     if let [Some(a), Some(b)] = parsed[..]
         && a.is_ipv4() == b.is_ipv4()
     {
-        list.error(rules::CONFLICT, "there may be only one cluster IP of each family");
+        list.error(
+            rules::CONFLICT,
+            "there may be only one cluster IP of each family",
+        );
     }
     if headless {
         return;
     }
     for ((ip, address), family) in ips.iter().zip(&parsed).zip(families.items()) {
-        if address.is_some_and(|a| (family.text() == "IPv4" && a.is_ipv6()) || (family.text() == "IPv6" && a.is_ipv4())) {
-            ip.error(rules::CONFLICT, format!("{} is not of the family {}, which `ipFamilies` says", quoted(ip.text()), family.text()));
+        if address.is_some_and(|a| {
+            (family.text() == "IPv4" && a.is_ipv6()) || (family.text() == "IPv6" && a.is_ipv4())
+        }) {
+            ip.error(
+                rules::CONFLICT,
+                format!(
+                    "{} is not of the family {}, which `ipFamilies` says",
+                    quoted(ip.text()),
+                    family.text()
+                ),
+            );
         }
     }
 }
@@ -192,7 +268,10 @@ fn load_balancer(root: Field<'_>, kind: &str) {
     let spec = root.get("spec");
     let balances = kind == "LoadBalancer";
     let ranges = spec.get("loadBalancerSourceRanges");
-    let annotation = root.get("metadata").get("annotations").key("service.beta.kubernetes.io/load-balancer-source-ranges");
+    let annotation = root
+        .get("metadata")
+        .get("annotations")
+        .key("service.beta.kubernetes.io/load-balancer-source-ranges");
     if !ranges.is_empty() {
         if !balances {
             ranges.forbidden(WHY);
@@ -204,7 +283,10 @@ fn load_balancer(root: Field<'_>, kind: &str) {
         }
     } else if annotation.is_set() {
         if !balances {
-            annotation.error(rules::FORBIDDEN, "the annotation may only be set for a service of type LoadBalancer");
+            annotation.error(
+                rules::FORBIDDEN,
+                "the annotation may only be set for a service of type LoadBalancer",
+            );
         }
         let text = annotation.text().trim();
         if !text.is_empty() {
@@ -218,13 +300,18 @@ fn load_balancer(root: Field<'_>, kind: &str) {
         class.format_set(rules::LABEL, names::label_key);
     } else {
         class.forbidden_if_set(WHY);
-        spec.get("allocateLoadBalancerNodePorts").forbidden_if_set(WHY);
+        spec.get("allocateLoadBalancerNodePorts")
+            .forbidden_if_set(WHY);
     }
 }
 
 fn traffic(spec: Field<'_>, kind: &str) {
-    let (external, health) = (spec.get("externalTrafficPolicy"), spec.get("healthCheckNodePort"));
-    let accessible = matches!(kind, "LoadBalancer" | "NodePort") || (kind == "ClusterIP" && !spec.get("externalIPs").is_empty());
+    let (external, health) = (
+        spec.get("externalTrafficPolicy"),
+        spec.get("healthCheckNodePort"),
+    );
+    let accessible = matches!(kind, "LoadBalancer" | "NodePort")
+        || (kind == "ClusterIP" && !spec.get("externalIPs").is_empty());
     if accessible {
         external.one_of(&["Cluster", "Local"]);
     } else if !external.is_empty() {
@@ -240,14 +327,22 @@ fn traffic(spec: Field<'_>, kind: &str) {
             health.error(rules::CONFLICT, "it may only be set for a service of type LoadBalancer with externalTrafficPolicy: Local");
         }
     }
-    spec.get("internalTrafficPolicy").one_of_set(&["Cluster", "Local"]);
-    spec.get("trafficDistribution").one_of_set(&["PreferClose", "PreferSameZone", "PreferSameNode"]);
+    spec.get("internalTrafficPolicy")
+        .one_of_set(&["Cluster", "Local"]);
+    spec.get("trafficDistribution").one_of_set(&[
+        "PreferClose",
+        "PreferSameZone",
+        "PreferSameNode",
+    ]);
 }
 
 pub(super) fn endpoints(root: Field<'_>) {
     for subset in root.get("subsets").items() {
         if subset.get("addresses").is_empty() && subset.get("notReadyAddresses").is_empty() {
-            subset.error(rules::REQUIRED, "`addresses` or `notReadyAddresses` must be set");
+            subset.error(
+                rules::REQUIRED,
+                "`addresses` or `notReadyAddresses` must be set",
+            );
         }
         for key in ["addresses", "notReadyAddresses"] {
             for entry in subset.get(key).items() {
@@ -255,7 +350,9 @@ pub(super) fn endpoints(root: Field<'_>) {
                     address::endpoint_ip(entry.get("ip"), ip);
                 }
                 entry.get("hostname").format(rules::NAME, names::dns_label);
-                entry.get("nodeName").format_set(rules::NAME, names::dns_subdomain);
+                entry
+                    .get("nodeName")
+                    .format_set(rules::NAME, names::dns_subdomain);
             }
         }
         let many = subset.get("ports").len() > 1;
@@ -270,7 +367,8 @@ pub(super) fn endpoints(root: Field<'_>) {
                 port.get("port").error(rules::PORT, "`port` must be set");
             }
             port.get("protocol").one_of(&["TCP", "UDP", "SCTP"]);
-            port.get("appProtocol").format_set(rules::LABEL, names::label_key);
+            port.get("appProtocol")
+                .format_set(rules::LABEL, names::label_key);
         }
     }
 }
@@ -280,17 +378,22 @@ pub(super) fn endpoint_slice(root: Field<'_>) {
     kind.required_one_of(&["IPv4", "IPv6", "FQDN"]);
     let mut seen = Vec::new();
     if root.get("ports").len() > 20000 {
-        root.get("ports").error(rules::TOO_LARGE, "there may be no more than 20000 ports");
+        root.get("ports")
+            .error(rules::TOO_LARGE, "there may be no more than 20000 ports");
     }
     for port in root.get("ports").items() {
         let name = port.get("name");
         name.format(rules::NAME, names::dns_label);
         if seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the port name {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the port name {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
         port.get("protocol").one_of_set(&["TCP", "UDP", "SCTP"]);
-        port.get("appProtocol").format_set(rules::LABEL, names::label_key);
+        port.get("appProtocol")
+            .format_set(rules::LABEL, names::label_key);
     }
     let list = root.get("endpoints");
     if list.len() > 1000 {
@@ -305,8 +408,12 @@ pub(super) fn endpoint_slice(root: Field<'_>) {
         for entry in addresses.items() {
             slice_address(entry, kind.text());
         }
-        endpoint.get("nodeName").format_set(rules::NAME, names::dns_subdomain);
-        endpoint.get("hostname").format_set(rules::NAME, names::dns_label);
+        endpoint
+            .get("nodeName")
+            .format_set(rules::NAME, names::dns_subdomain);
+        endpoint
+            .get("hostname")
+            .format_set(rules::NAME, names::dns_label);
         let topology = endpoint.get("deprecatedTopology");
         metadata::labels(topology);
         if topology.len() > 16 {
@@ -323,7 +430,8 @@ fn slice_address(entry: Field<'_>, kind: &str) {
         "FQDN" => {
             let text = entry.text().strip_suffix('.').unwrap_or(entry.text());
             if entry.required()
-                && let Some(problem) = names::dns_subdomain(text).or((!text.contains('.')).then_some("must be a domain of at least two parts"))
+                && let Some(problem) = names::dns_subdomain(text)
+                    .or((!text.contains('.')).then_some("must be a domain of at least two parts"))
                 && entry.str().is_some()
             {
                 entry.error(rules::NAME, format!("{} {problem}", quoted(entry.text())));
@@ -334,13 +442,19 @@ fn slice_address(entry: Field<'_>, kind: &str) {
     };
     let Some(ip) = ip else { return };
     if ip.is_ipv4() != (kind == "IPv4") {
-        entry.error(rules::ADDRESS, format!("{} must be an {kind} address", quoted(entry.text())));
+        entry.error(
+            rules::ADDRESS,
+            format!("{} must be an {kind} address", quoted(entry.text())),
+        );
     }
     address::endpoint_ip(entry, ip);
 }
 
 fn hints(hints: Field<'_>) {
-    for (key, format) in [("forZones", names::label_value as super::field::Format), ("forNodes", names::dns_subdomain)] {
+    for (key, format) in [
+        ("forZones", names::label_value as super::field::Format),
+        ("forNodes", names::dns_subdomain),
+    ] {
         let list = hints.get(key);
         if list.len() > 8 {
             list.error(rules::TOO_LARGE, "there may be no more than 8 hints");
@@ -350,7 +464,10 @@ fn hints(hints: Field<'_>) {
             let name = hint.get("name");
             name.format_decoded(rules::NAME, format);
             if seen.contains(&name.text()) {
-                name.error(rules::DUPLICATE, format!("{} stands twice", quoted(name.text())));
+                name.error(
+                    rules::DUPLICATE,
+                    format!("{} stands twice", quoted(name.text())),
+                );
             }
             seen.push(name.text());
         }

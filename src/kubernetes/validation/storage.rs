@@ -5,7 +5,12 @@ use super::field::{Field, quoted, rules};
 use super::quantity::Quantity;
 use super::{metadata, names, resources, scheduling, volume};
 
-const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+const ACCESS_MODES: [&str; 4] = [
+    "ReadOnlyMany",
+    "ReadWriteMany",
+    "ReadWriteOnce",
+    "ReadWriteOncePod",
+];
 
 fn access_modes(modes: Field<'_>) {
     modes.required();
@@ -16,7 +21,10 @@ fn access_modes(modes: Field<'_>) {
         others |= mode.text() != "ReadWriteOncePod" && ACCESS_MODES.contains(&mode.text());
     }
     if alone && others {
-        modes.error(rules::CONFLICT, "ReadWriteOncePod excludes other access modes");
+        modes.error(
+            rules::CONFLICT,
+            "ReadWriteOncePod excludes other access modes",
+        );
     }
 }
 
@@ -30,16 +38,26 @@ pub(super) fn claim_spec(spec: Field<'_>) {
     metadata::selector(spec.get("selector"));
     let requests = spec.get("resources").get("requests");
     let storage = requests.key("storage");
-    let place = if requests.is_set() { storage } else { spec.get("resources") };
+    let place = if requests.is_set() {
+        storage
+    } else {
+        spec.get("resources")
+    };
     if requests.node().is_none_or(|n| n.entry("storage").is_none()) {
         place.error(rules::REQUIRED, "`resources.requests.storage` must be set");
     } else if resources::quantity(storage).is_some_and(|q| q.rounded() <= Quantity::default()) {
-        storage.error(rules::QUANTITY, "the requested storage must be greater than zero");
+        storage.error(
+            rules::QUANTITY,
+            "the requested storage must be greater than zero",
+        );
     }
-    spec.get("storageClassName").format(rules::NAME, names::dns_subdomain);
-    spec.get("volumeAttributesClassName").format(rules::NAME, names::dns_subdomain);
+    spec.get("storageClassName")
+        .format(rules::NAME, names::dns_subdomain);
+    spec.get("volumeAttributesClassName")
+        .format(rules::NAME, names::dns_subdomain);
     spec.get("volumeMode").one_of_set(&["Block", "Filesystem"]);
-    // The server drops a `dataSource` that is neither a claim nor a snapshot before it looks further.
+    // The server drops a `dataSource` that is neither a claim nor a snapshot before it looks
+    // further.
     let (source, reference) = (spec.get("dataSource"), spec.get("dataSourceRef"));
     let counts = matches!(
         (source.get("apiGroup").text(), source.get("kind").text()),
@@ -53,7 +71,9 @@ pub(super) fn claim_spec(spec: Field<'_>) {
     if counts
         && source.is_set()
         && reference.is_set()
-        && ["apiGroup", "kind", "name"].iter().any(|key| source.get(key).text() != reference.get(key).text())
+        && ["apiGroup", "kind", "name"]
+            .iter()
+            .any(|key| source.get(key).text() != reference.get(key).text())
     {
         source.error(rules::CONFLICT, "`dataSource` must match `dataSourceRef`");
     }
@@ -65,7 +85,10 @@ fn data_source(data: Field<'_>) {
     kind.required();
     let group = data.get("apiGroup");
     if group.is_empty() && kind.str().is_some_and(|k| k != "PersistentVolumeClaim") {
-        kind.error(rules::VALUE, "`kind` must be PersistentVolumeClaim where `apiGroup` is not set");
+        kind.error(
+            rules::VALUE,
+            "`kind` must be PersistentVolumeClaim where `apiGroup` is not set",
+        );
     }
     group.format(rules::NAME, names::dns_subdomain);
 }
@@ -75,11 +98,17 @@ pub(super) fn volume(root: Field<'_>) {
     let capacity = spec.get("capacity");
     if capacity.required() {
         if !capacity.key("storage").is_set() || capacity.len() > 1 {
-            capacity.error(rules::UNSUPPORTED, "the capacity must be of \"storage\" only");
+            capacity.error(
+                rules::UNSUPPORTED,
+                "the capacity must be of \"storage\" only",
+            );
         }
         for (name, field) in capacity.entries() {
             if resources::quantity(field).is_some_and(|q| q.rounded() <= Quantity::default()) {
-                field.error(rules::QUANTITY, format!("the capacity of {name} must be greater than zero"));
+                field.error(
+                    rules::QUANTITY,
+                    format!("the capacity of {name} must be greater than zero"),
+                );
             }
         }
     }
@@ -87,17 +116,28 @@ pub(super) fn volume(root: Field<'_>) {
     let policy = spec.get("persistentVolumeReclaimPolicy");
     policy.one_of(&["Delete", "Recycle", "Retain"]);
     let host = spec.get("hostPath").get("path");
-    let is_root = !host.text().is_empty() && host.text().split('/').all(|part| part.is_empty() || part == ".");
+    let is_root = !host.text().is_empty()
+        && host
+            .text()
+            .split('/')
+            .all(|part| part.is_empty() || part == ".");
     if policy.text() == "Recycle" && is_root && host.text().starts_with('/') {
-        policy.error(rules::CONFLICT, "a volume of the host's '/' may not be recycled");
+        policy.error(
+            rules::CONFLICT,
+            "a volume of the host's '/' may not be recycled",
+        );
     }
-    spec.get("storageClassName").format(rules::NAME, names::dns_subdomain);
+    spec.get("storageClassName")
+        .format(rules::NAME, names::dns_subdomain);
     spec.get("volumeMode").one_of_set(&["Block", "Filesystem"]);
     let class = spec.get("volumeAttributesClassName");
     if class.is_set() {
         class.required_format(rules::NAME, names::dns_subdomain);
         if !spec.get("csi").is_set() {
-            spec.get("csi").error(rules::REQUIRED, "`csi` must be set where `volumeAttributesClassName` is");
+            spec.get("csi").error(
+                rules::REQUIRED,
+                "`csi` must be set where `volumeAttributesClassName` is",
+            );
         }
     }
 }
@@ -118,7 +158,8 @@ pub(super) fn storage_class(root: Field<'_>) {
     provisioner(root.get("provisioner"));
     parameters(root.get("parameters"));
     root.get("reclaimPolicy").one_of(&["Delete", "Retain"]);
-    root.get("volumeBindingMode").one_of_set(&["Immediate", "WaitForFirstConsumer"]);
+    root.get("volumeBindingMode")
+        .one_of_set(&["Immediate", "WaitForFirstConsumer"]);
     scheduling::topology_terms(root.get("allowedTopologies"));
 }
 
@@ -144,7 +185,10 @@ fn parameters(map: Field<'_>) {
         }
     }
     if size > 256 * 1024 {
-        map.error(rules::TOO_LARGE, "the parameters may be no more than 256 KiB");
+        map.error(
+            rules::TOO_LARGE,
+            "the parameters may be no more than 256 KiB",
+        );
     }
 }
 
@@ -158,25 +202,43 @@ pub(super) fn volume_attachment(root: Field<'_>) {
     let spec = root.get("spec");
     spec.get("attacher").required();
     volume::csi_driver(spec.get("attacher"));
-    spec.get("nodeName").format_decoded(rules::NAME, names::dns_subdomain);
+    spec.get("nodeName")
+        .format_decoded(rules::NAME, names::dns_subdomain);
     let source = spec.get("source");
-    let (name, inline) = (source.get("persistentVolumeName"), source.get("inlineVolumeSpec"));
+    let (name, inline) = (
+        source.get("persistentVolumeName"),
+        source.get("inlineVolumeSpec"),
+    );
     match (name.is_set(), inline.is_set()) {
-        (false, false) => source.error(rules::REQUIRED, "`persistentVolumeName` or `inlineVolumeSpec` must be set"),
-        (true, true) => source.error(rules::CONFLICT, "`persistentVolumeName` and `inlineVolumeSpec` exclude each other"),
+        (false, false) => source.error(
+            rules::REQUIRED,
+            "`persistentVolumeName` or `inlineVolumeSpec` must be set",
+        ),
+        (true, true) => source.error(
+            rules::CONFLICT,
+            "`persistentVolumeName` and `inlineVolumeSpec` exclude each other",
+        ),
         (true, false) => name.required_format(rules::NAME, names::dns_subdomain),
         (false, true) => {
             volume_spec(inline, "");
             inline.get("csi").required_pointer();
             for key in ["claimRef", "capacity", "nodeAffinity", "storageClassName"] {
                 if inline.get(key).is_set() && !(inline.get(key).is_empty() && key != "claimRef") {
-                    inline.get(key).forbidden("may not be set for an inline volume");
+                    inline
+                        .get(key)
+                        .forbidden("may not be set for an inline volume");
                 }
             }
-            for (key, only) in [("persistentVolumeReclaimPolicy", "Retain"), ("volumeMode", "Filesystem")] {
+            for (key, only) in [
+                ("persistentVolumeReclaimPolicy", "Retain"),
+                ("volumeMode", "Filesystem"),
+            ] {
                 let field = inline.get(key);
                 if !field.is_empty() && field.str().is_some_and(|v| v != only) {
-                    field.error(rules::FORBIDDEN, format!("it may only be {only} for an inline volume"));
+                    field.error(
+                        rules::FORBIDDEN,
+                        format!("it may only be {only} for an inline volume"),
+                    );
                 }
             }
         }
@@ -185,7 +247,8 @@ pub(super) fn volume_attachment(root: Field<'_>) {
 
 pub(super) fn csi_driver(root: Field<'_>) {
     let spec = root.get("spec");
-    spec.get("fsGroupPolicy").one_of_set(&["File", "None", "ReadWriteOnceWithFSType"]);
+    spec.get("fsGroupPolicy")
+        .one_of_set(&["File", "None", "ReadWriteOnceWithFSType"]);
     for mode in spec.get("volumeLifecycleModes").items() {
         mode.one_of_decoded(&["Persistent", "Ephemeral"]);
     }
@@ -194,16 +257,21 @@ pub(super) fn csi_driver(root: Field<'_>) {
     for request in requests.items() {
         let (audience, seconds) = (request.get("audience"), request.get("expirationSeconds"));
         if audiences.contains(&audience.text()) {
-            audience.error(rules::DUPLICATE, format!("the audience {} stands twice", quoted(audience.text())));
+            audience.error(
+                rules::DUPLICATE,
+                format!("the audience {} stands twice", quoted(audience.text())),
+            );
             continue;
         }
         audiences.push(audience.text());
         seconds.range(rules::VALUE, 600, 1 << 32);
     }
     if spec.get("serviceAccountTokenInSecrets").is_set() && requests.is_empty() {
-        spec.get("serviceAccountTokenInSecrets").error(rules::CONFLICT, "it needs `tokenRequests`");
+        spec.get("serviceAccountTokenInSecrets")
+            .error(rules::CONFLICT, "it needs `tokenRequests`");
     }
-    spec.get("nodeAllocatableUpdatePeriodSeconds").range(rules::VALUE, 10, i64::MAX);
+    spec.get("nodeAllocatableUpdatePeriodSeconds")
+        .range(rules::VALUE, 10, i64::MAX);
 }
 
 pub(super) fn csi_node(root: Field<'_>) {
@@ -213,19 +281,28 @@ pub(super) fn csi_node(root: Field<'_>) {
         name.required();
         volume::csi_driver(name);
         if seen.contains(&name.text()) {
-            name.error(rules::DUPLICATE, format!("the driver {} stands twice", quoted(name.text())));
+            name.error(
+                rules::DUPLICATE,
+                format!("the driver {} stands twice", quoted(name.text())),
+            );
         }
         seen.push(name.text());
         id.required();
         if id.text().len() > 256 {
-            id.error(rules::TOO_LARGE, "the id must be no more than 256 characters");
+            id.error(
+                rules::TOO_LARGE,
+                "the id must be no more than 256 characters",
+            );
         }
         driver.get("allocatable").get("count").non_negative();
         let mut keys = Vec::new();
         for key in driver.get("topologyKeys").items() {
             key.format_decoded(rules::LABEL, names::label_key);
             if keys.contains(&key.text()) {
-                key.error(rules::DUPLICATE, format!("the key {} stands twice", quoted(key.text())));
+                key.error(
+                    rules::DUPLICATE,
+                    format!("the key {} stands twice", quoted(key.text())),
+                );
             }
             keys.push(key.text());
         }
@@ -234,8 +311,15 @@ pub(super) fn csi_node(root: Field<'_>) {
 
 pub(super) fn csi_storage_capacity(root: Field<'_>) {
     metadata::selector(root.get("nodeTopology"));
-    root.get("storageClassName").format_decoded(rules::NAME, names::dns_subdomain);
-    if root.get("capacity").node().and_then(Quantity::of).is_some_and(Quantity::is_negative) {
-        root.get("capacity").error(rules::QUANTITY, "the capacity must not be negative");
+    root.get("storageClassName")
+        .format_decoded(rules::NAME, names::dns_subdomain);
+    if root
+        .get("capacity")
+        .node()
+        .and_then(Quantity::of)
+        .is_some_and(Quantity::is_negative)
+    {
+        root.get("capacity")
+            .error(rules::QUANTITY, "the capacity must not be negative");
     }
 }

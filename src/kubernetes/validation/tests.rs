@@ -13,12 +13,32 @@ use std::sync::Arc;
 /// The object in a text of one document; none where it has no apiVersion or kind.
 fn object(text: &str) -> Result<Object, String> {
     let mut sources = Sources::default();
-    let source = sources.add(Source::new("manifest.yaml", text.as_bytes(), SourceKind::File));
+    let source = sources.add(Source::new(
+        "manifest.yaml",
+        text.as_bytes(),
+        SourceKind::File,
+    ));
     let root = yaml::parse(text.as_bytes(), source, 0).map_err(|e| e.message)?;
-    let text_of = |key: &str| root.get(key).and_then(|n| n.as_str()).map(str::to_owned).filter(|s| !s.is_empty());
-    let (Some(api_version), Some(kind)) = (text_of("apiVersion"), text_of("kind")) else { return Err("no apiVersion or kind".to_owned()) };
-    let name = root.get("metadata").and_then(|m| m.get("name")).and_then(|n| n.as_str()).unwrap_or("");
-    let identity = Arc::new(ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: None, name: name.into() });
+    let text_of = |key: &str| {
+        root.get(key)
+            .and_then(|n| n.as_str())
+            .map(str::to_owned)
+            .filter(|s| !s.is_empty())
+    };
+    let (Some(api_version), Some(kind)) = (text_of("apiVersion"), text_of("kind")) else {
+        return Err("no apiVersion or kind".to_owned());
+    };
+    let name = root
+        .get("metadata")
+        .and_then(|m| m.get("name"))
+        .and_then(|n| n.as_str())
+        .unwrap_or("");
+    let identity = Arc::new(ObjectRef {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: None,
+        name: name.into(),
+    });
     Ok(Object {
         identity,
         root: Arc::new(root),
@@ -32,12 +52,23 @@ fn object(text: &str) -> Result<Object, String> {
 }
 
 fn line_of(text: &str, object: &Object, finding: &Finding) -> usize {
-    let span = if finding.at_key { finding.path.place_key(&object.root) } else { finding.path.place(&object.root) };
-    text.as_bytes()[..(span.start as usize).min(text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+    let span = if finding.at_key {
+        finding.path.place_key(&object.root)
+    } else {
+        finding.path.place(&object.root)
+    };
+    text.as_bytes()[..(span.start as usize).min(text.len())]
+        .iter()
+        .filter(|&&b| b == b'\n')
+        .count()
+        + 1
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("the fixtures can be read").flatten() {
+    for entry in std::fs::read_dir(folder)
+        .expect("the fixtures can be read")
+        .flatten()
+    {
         let path = entry.path();
         if path.is_dir() {
             yaml_files(&path, found);
@@ -47,12 +78,16 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every document of `fixtures/kubernetes/validation/**` gives exactly the findings that its comments `# expect: RULE…` announce for
-/// their lines; so documents without such comments give none.
+/// Every document of `fixtures/kubernetes/validation/**` gives exactly the findings that its
+/// comments `# expect: RULE…` announce for their lines; so documents without such comments give
+/// none.
 #[test]
 fn fixtures_give_what_they_announce() {
     let mut files = Vec::new();
-    yaml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes/validation"), &mut files);
+    yaml_files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes/validation"),
+        &mut files,
+    );
     files.sort();
     assert!(!files.is_empty());
     let mut wrong = Vec::new();
@@ -76,56 +111,94 @@ fn fixtures_give_what_they_announce() {
             got.dedup();
             if expected != got {
                 let start = document.lines().take(6).collect::<Vec<_>>().join(" | ");
-                wrong.push(format!("{}: {start}\n  announced {expected:?}\n  given     {got:?}", file.display()));
+                wrong.push(format!(
+                    "{}: {start}\n  announced {expected:?}\n  given     {got:?}",
+                    file.display()
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every rule that is emitted has its file, whose bad examples give that rule and whose good ones give nothing.
+/// Every rule that is emitted has its file, whose bad examples give that rule and whose good ones
+/// give nothing.
 #[test]
 fn rules_have_their_files_and_keep_their_word() {
     let ids: Vec<&str> = include_str!("field.rs")
         .lines()
-        .filter_map(|l| l.trim().strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";"))
+        .filter_map(|l| {
+            l.trim()
+                .strip_prefix("pub const ")?
+                .split_once(": &str = \"")?
+                .1
+                .strip_suffix("\";")
+        })
         .collect();
     assert!(ids.len() > 20);
     for id in ids {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("rules/kubernetes/{id}.yaml"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("rules/kubernetes/{id}.yaml"));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let mut sources = Sources::default();
         let source = sources.add(Source::new("rule.yaml", text.as_bytes(), SourceKind::File));
-        let rule = yaml::parse(text.as_bytes(), source, 0).unwrap_or_else(|e| panic!("{id}: {}", e.message));
-        let examples = |key: &str| rule.get("examples").and_then(|e| e.get(key)).map_or(&[][..], |n| n.items()).iter().filter_map(|n| n.as_str());
+        let rule = yaml::parse(text.as_bytes(), source, 0)
+            .unwrap_or_else(|e| panic!("{id}: {}", e.message));
+        let examples = |key: &str| {
+            rule.get("examples")
+                .and_then(|e| e.get(key))
+                .map_or(&[][..], |n| n.items())
+                .iter()
+                .filter_map(|n| n.as_str())
+        };
         let given = |text: &str| {
-            super::check(&object(text).unwrap_or_else(|e| panic!("{id}: {e}"))).into_iter().map(|f| f.rule.to_string()).collect::<Vec<_>>()
+            super::check(&object(text).unwrap_or_else(|e| panic!("{id}: {e}")))
+                .into_iter()
+                .map(|f| f.rule.to_string())
+                .collect::<Vec<_>>()
         };
         assert!(examples("bad").count() > 0, "{id} shows nothing bad");
         for bad in examples("bad") {
-            assert!(given(bad).iter().any(|r| r == id), "{id}: its bad example gives {:?}", given(bad));
+            assert!(
+                given(bad).iter().any(|r| r == id),
+                "{id}: its bad example gives {:?}",
+                given(bad)
+            );
         }
         for good in examples("good") {
-            assert!(given(good).is_empty(), "{id}: its good example gives {:?}", given(good));
+            assert!(
+                given(good).is_empty(),
+                "{id}: its good example gives {:?}",
+                given(good)
+            );
         }
     }
 }
 
 fn beside(name: &str) -> Option<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|a| a.join(name)).find(|p| p.exists())
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|a| a.join(name))
+        .find(|p| p.exists())
 }
 
-/// Agreement with verdicts of a real API server: those of the file that THEBOT_VERDICTS names, else `shared/verdicts` (not part of the
-/// repository). Only for the latter is a share asked for.
+/// Agreement with verdicts of a real API server: those of the file that THEBOT_VERDICTS names, else
+/// `shared/verdicts` (not part of the repository). Only for the latter is a share asked for.
 #[test]
 fn verdicts_of_a_real_server_agree() {
     let chosen = std::env::var_os("THEBOT_VERDICTS").map(PathBuf::from);
-    let Some(file) = chosen.clone().or_else(|| beside("shared/verdicts/verdicts.jsonl.gz")) else {
+    let Some(file) = chosen
+        .clone()
+        .or_else(|| beside("shared/verdicts/verdicts.jsonl.gz"))
+    else {
         eprintln!("skipped: no shared/verdicts/verdicts.jsonl.gz above the repository");
         return;
     };
     let mut text = String::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(file).expect("the verdicts open")).read_to_string(&mut text).expect("the verdicts unpack");
+    flate2::read::GzDecoder::new(std::fs::File::open(file).expect("the verdicts open"))
+        .read_to_string(&mut text)
+        .expect("the verdicts unpack");
     let schemas = Schemas::default();
     let (mut agree, mut total, mut alarms, mut missed) = (0, 0, Vec::new(), Vec::new());
     let mut of_class: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -133,7 +206,10 @@ fn verdicts_of_a_real_server_agree() {
     let mut rejected_both = 0;
     for line in text.lines().skip(1) {
         let row: serde_json::Value = serde_json::from_str(line).expect("a verdict is JSON");
-        let (manifest, accepted) = (row["manifest"].as_str().unwrap_or(""), row["accepted"].as_bool() == Some(true));
+        let (manifest, accepted) = (
+            row["manifest"].as_str().unwrap_or(""),
+            row["accepted"].as_bool() == Some(true),
+        );
         let found = match object(manifest) {
             Err(_) => None,
             Ok(object) => Some(
@@ -145,16 +221,24 @@ fn verdicts_of_a_real_server_agree() {
         };
         let refused = found.as_ref().is_none_or(|f| !f.is_empty());
         total += 1;
-        let entry = of_class.entry(row["class"].as_str().unwrap_or("").to_owned()).or_default();
+        let entry = of_class
+            .entry(row["class"].as_str().unwrap_or("").to_owned())
+            .or_default();
         entry.1 += 1;
         if refused != accepted {
             agree += 1;
             entry.0 += 1;
         } else if refused {
-            let first = found.as_ref().and_then(|f| f.first()).map(|f| format!("{} {} {}", f.rule, f.path, f.message));
+            let first = found
+                .as_ref()
+                .and_then(|f| f.first())
+                .map(|f| format!("{} {} {}", f.rule, f.path, f.message));
             alarms.push(format!("{} [{}] {first:?}", row["id"], row["class"]));
         } else {
-            missed.push(format!("{} [{}] {}", row["id"], row["class"], row["causes"]));
+            missed.push(format!(
+                "{} [{}] {}",
+                row["id"], row["class"], row["causes"]
+            ));
         }
         if refused
             && !accepted
@@ -168,9 +252,20 @@ fn verdicts_of_a_real_server_agree() {
                 .filter_map(|c| c["field"].as_str().map(str::to_owned))
                 .filter(|f| !f.is_empty())
                 .collect();
-            if !fields.is_empty() && !found.iter().any(|f| fields.iter().any(|field| near(field, f, manifest))) {
-                let got: Vec<String> = found.iter().take(3).map(|f| format!("{} {}", f.rule, f.path)).collect();
-                out_of_place.push(format!("{} [{}] {fields:?} but {got:?}", row["id"], row["class"]));
+            if !fields.is_empty()
+                && !found
+                    .iter()
+                    .any(|f| fields.iter().any(|field| near(field, f, manifest)))
+            {
+                let got: Vec<String> = found
+                    .iter()
+                    .take(3)
+                    .map(|f| format!("{} {}", f.rule, f.path))
+                    .collect();
+                out_of_place.push(format!(
+                    "{} [{}] {fields:?} but {got:?}",
+                    row["id"], row["class"]
+                ));
             }
         }
     }
@@ -185,7 +280,12 @@ fn verdicts_of_a_real_server_agree() {
     for (class, (good, all)) in of_class.iter().filter(|(_, (good, all))| good < all) {
         println!("CLASS {class} {good}/{all}");
     }
-    println!("agree {agree}/{total}, false alarms {}, missed {}, out of place {} of {rejected_both}", alarms.len(), missed.len(), out_of_place.len());
+    println!(
+        "agree {agree}/{total}, false alarms {}, missed {}, out of place {} of {rejected_both}",
+        alarms.len(),
+        missed.len(),
+        out_of_place.len()
+    );
     if chosen.is_some() {
         return;
     }
@@ -193,8 +293,8 @@ fn verdicts_of_a_real_server_agree() {
     assert!(agree * 100 >= total * 98, "only {agree} of {total} agree");
 }
 
-/// Whether a field that the server names and a finding's path lead to about the same place: indexes and the names of Go's embedded
-/// structs left out, give or take two steps.
+/// Whether a field that the server names and a finding's path lead to about the same place: indexes
+/// and the names of Go's embedded structs left out, give or take two steps.
 fn near(field: &str, finding: &Finding, manifest: &str) -> bool {
     let steps = |text: &str| {
         text.split(['.', '[', ']'])
@@ -202,7 +302,9 @@ fn near(field: &str, finding: &Finding, manifest: &str) -> bool {
             .filter(|s| !s.is_empty() && s.parse::<usize>().is_err())
             .collect::<Vec<_>>()
     };
-    let embedded = |s: &String| s.starts_with(|c: char| c.is_ascii_uppercase()) && !manifest.contains(s.as_str());
+    let embedded = |s: &String| {
+        s.starts_with(|c: char| c.is_ascii_uppercase()) && !manifest.contains(s.as_str())
+    };
     let wanted: Vec<String> = steps(field).into_iter().filter(|s| !embedded(s)).collect();
     let found: Vec<String> = steps(&finding.path.to_string());
     let shorter = wanted.len().min(found.len());

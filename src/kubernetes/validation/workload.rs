@@ -1,5 +1,6 @@
-//! What makes pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob, PodTemplate,
-//! ControllerRevision. Behaviour: kubernetes `pkg/apis/apps/validation`, `pkg/apis/batch/validation`.
+//! What makes pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job,
+//! CronJob, PodTemplate, ControllerRevision. Behaviour: kubernetes `pkg/apis/apps/validation`,
+//! `pkg/apis/batch/validation`.
 
 use super::field::{Field, IntOrText, quoted, rules};
 use super::volume::Volume;
@@ -17,7 +18,9 @@ pub(super) fn number_or_percent(field: Field<'_>) {
 /// The percentage that stands here, if it is one.
 fn percent(field: Field<'_>) -> Option<u64> {
     match field.int_or_text()? {
-        IntOrText::Text(text) if names::percent(text).is_none() => Some(text.trim_end_matches('%').parse().unwrap_or(u64::MAX)),
+        IntOrText::Text(text) if names::percent(text).is_none() => {
+            Some(text.trim_end_matches('%').parse().unwrap_or(u64::MAX))
+        }
         _ => None,
     }
 }
@@ -25,7 +28,10 @@ fn percent(field: Field<'_>) -> Option<u64> {
 /// Checks that a percentage is not above 100.
 pub(super) fn at_most_100_percent(field: Field<'_>) {
     if percent(field).is_some_and(|p| p > 100) {
-        field.error(rules::VALUE, format!("{} must not be greater than 100%", field.text()));
+        field.error(
+            rules::VALUE,
+            format!("{} must not be greater than 100%", field.text()),
+        );
     }
 }
 
@@ -55,7 +61,10 @@ pub(super) fn deployment(root: Field<'_>) {
     deadline.non_negative();
     let seconds = deadline.int().or((!deadline.is_set()).then_some(600));
     if seconds.is_some_and(|s| s >= 0 && s <= ready.int().unwrap_or(0)) {
-        deadline.error(rules::CONFLICT, "`progressDeadlineSeconds` must be greater than `minReadySeconds`");
+        deadline.error(
+            rules::CONFLICT,
+            "`progressDeadlineSeconds` must be greater than `minReadySeconds`",
+        );
     }
 }
 
@@ -64,9 +73,16 @@ fn rolling_update(rolling: Field<'_>, defaults_to_surge: bool) {
     number_or_percent(unavailable);
     number_or_percent(surge);
     at_most_100_percent(unavailable);
-    let surges = if surge.is_set() { !is_zero(surge) } else { defaults_to_surge };
+    let surges = if surge.is_set() {
+        !is_zero(surge)
+    } else {
+        defaults_to_surge
+    };
     if unavailable.is_set() && is_zero(unavailable) && !surges {
-        unavailable.error(rules::CONFLICT, "`maxUnavailable` may not be 0 where `maxSurge` is 0");
+        unavailable.error(
+            rules::CONFLICT,
+            "`maxUnavailable` may not be 0 where `maxSurge` is 0",
+        );
     }
 }
 
@@ -97,10 +113,15 @@ pub(super) fn replication_controller(root: Field<'_>) {
     } else if selector.entries().any(|(key, value)| {
         value.decoded().is_some_and(|wanted| {
             labels.key(key).str() != Some(wanted)
-                && (!wanted.is_empty() || labels.key(key).is_set() || labels.node().is_none_or(|n| n.entry(key).is_none()))
+                && (!wanted.is_empty()
+                    || labels.key(key).is_set()
+                    || labels.node().is_none_or(|n| n.entry(key).is_none()))
         })
     }) {
-        labels.error(rules::MISMATCH, "the labels of the template do not match `selector`");
+        labels.error(
+            rules::MISMATCH,
+            "the labels of the template do not match `selector`",
+        );
     }
     pod::template(template);
     pod::always_restarts(template, "ReplicationController");
@@ -113,7 +134,10 @@ pub(super) fn daemon_set(root: Field<'_>) {
         metadata::workload_selector(selector, template, "DaemonSet");
     } else {
         let labels = template.get("metadata").get("labels");
-        labels.error(rules::MISMATCH, "no label can match: `selector` must be set");
+        labels.error(
+            rules::MISMATCH,
+            "no label can match: `selector` must be set",
+        );
     }
     pod::template(template);
     pod::always_restarts(template, "DaemonSet");
@@ -134,17 +158,28 @@ pub(super) fn daemon_set(root: Field<'_>) {
     let surges = surge.is_set() && !is_zero(surge);
     if serves && surges {
         // An absent maxUnavailable is 1.
-        let place = if unavailable.is_set() { unavailable } else { surge };
-        place.error(rules::CONFLICT, "`maxSurge` must be 0 where `maxUnavailable` is not");
+        let place = if unavailable.is_set() {
+            unavailable
+        } else {
+            surge
+        };
+        place.error(
+            rules::CONFLICT,
+            "`maxSurge` must be 0 where `maxUnavailable` is not",
+        );
     } else if !serves && !surges {
-        unavailable.error(rules::CONFLICT, "`maxUnavailable` may not be 0 where `maxSurge` is 0");
+        unavailable.error(
+            rules::CONFLICT,
+            "`maxUnavailable` may not be 0 where `maxSurge` is 0",
+        );
     }
 }
 
 pub(super) fn stateful_set(root: Field<'_>) {
     let spec = root.get("spec");
     let template = spec.get("template");
-    spec.get("podManagementPolicy").one_of(&["OrderedReady", "Parallel"]);
+    spec.get("podManagementPolicy")
+        .one_of(&["OrderedReady", "Parallel"]);
     let strategy = spec.get("updateStrategy");
     let (kind, rolling) = (strategy.get("type"), strategy.get("rollingUpdate"));
     kind.one_of(&["RollingUpdate", "OnDelete"]);
@@ -169,11 +204,18 @@ pub(super) fn stateful_set(root: Field<'_>) {
         }
     }
     spec.get("ordinals").get("start").non_negative();
-    spec.get("serviceName").format(rules::NAME, names::dns_label);
+    spec.get("serviceName")
+        .format(rules::NAME, names::dns_label);
     metadata::workload_selector(spec.get("selector"), template, "StatefulSet");
     let claims = spec.get("volumeClaimTemplates");
-    let volumes: Vec<Volume<'_>> =
-        claims.items().map(|c| Volume { name: c.get("metadata").get("name").text(), field: c, claim_template: true }).collect();
+    let volumes: Vec<Volume<'_>> = claims
+        .items()
+        .map(|c| Volume {
+            name: c.get("metadata").get("name").text(),
+            field: c,
+            claim_template: true,
+        })
+        .collect();
     for claim in claims.items() {
         storage::claim_spec(claim.get("spec"));
         let name = claim.get("metadata").get("name");
@@ -208,7 +250,10 @@ pub(super) fn job(root: Field<'_>) {
         if selector.required_pointer() {
             metadata::selector(selector);
             if metadata::matches(selector, template.get("metadata").get("labels")) == Some(false) {
-                template.get("metadata").get("labels").error(rules::MISMATCH, "the labels of the template do not match `selector`");
+                template.get("metadata").get("labels").error(
+                    rules::MISMATCH,
+                    "the labels of the template do not match `selector`",
+                );
             }
         }
     } else {
@@ -234,41 +279,69 @@ pub(super) fn job(root: Field<'_>) {
 /// Checks that what is given agrees with the selector and labels that the server makes for a Job.
 fn generated_selector(selector: Field<'_>, template: Field<'_>, job: &str) {
     let by_name = |key: &str| ["job-name", "batch.kubernetes.io/job-name"].contains(&key);
-    let made = selector.get("matchLabels").entries().all(|(key, value)| by_name(key) && value.text() == job);
+    let made = selector
+        .get("matchLabels")
+        .entries()
+        .all(|(key, value)| by_name(key) && value.text() == job);
     if !made || !selector.get("matchExpressions").is_empty() {
         selector.error(rules::FORBIDDEN, "`selector` is made by the server; it may only be set together with `manualSelector: true`");
     }
     for (key, value) in template.get("metadata").get("labels").entries() {
         let by_uid = ["controller-uid", "batch.kubernetes.io/controller-uid"].contains(&key);
         if by_uid || (by_name(key) && !job.is_empty() && value.str().is_some_and(|v| v != job)) {
-            value.error(rules::FORBIDDEN, format!("the label {} is made by the server", quoted(key)));
+            value.error(
+                rules::FORBIDDEN,
+                format!("the label {} is made by the server", quoted(key)),
+            );
         }
     }
 }
 
 fn job_spec(spec: Field<'_>, is_job: bool) {
-    for key in
-        ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"]
-    {
+    for key in [
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+    ] {
         spec.get(key).non_negative();
     }
-    let (limit, failed, completions, parallelism) =
-        (spec.get("backoffLimitPerIndex"), spec.get("maxFailedIndexes"), spec.get("completions"), spec.get("parallelism"));
+    let (limit, failed, completions, parallelism) = (
+        spec.get("backoffLimitPerIndex"),
+        spec.get("maxFailedIndexes"),
+        spec.get("completions"),
+        spec.get("parallelism"),
+    );
     if failed.is_set() && !limit.is_set() {
-        limit.error(rules::REQUIRED, "`backoffLimitPerIndex` must be set where `maxFailedIndexes` is");
+        limit.error(
+            rules::REQUIRED,
+            "`backoffLimitPerIndex` must be set where `maxFailedIndexes` is",
+        );
     }
     let manager = spec.get("managedBy");
     if let Some(text) = manager.str() {
         domain_prefixed_path(manager, text);
         if text.len() > 63 {
-            manager.error(rules::TOO_LARGE, "the name must be no more than 63 characters");
+            manager.error(
+                rules::TOO_LARGE,
+                "the name must be no more than 63 characters",
+            );
         }
     }
     let mode = spec.get("completionMode");
     mode.one_of_set(&["NonIndexed", "Indexed"]);
     let most = |field: Field<'_>, most: i64, why: &str| {
         if field.int().is_some_and(|n| n > most) {
-            field.error(rules::VALUE, format!("{} must be no more than {most} {why}", field.int().unwrap_or(0)));
+            field.error(
+                rules::VALUE,
+                format!(
+                    "{} must be no more than {most} {why}",
+                    field.int().unwrap_or(0)
+                ),
+            );
         }
     };
     let indexed = mode.text() == "Indexed";
@@ -282,7 +355,10 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
             most(failed, n, "(`completions`)");
             if n > 100_000 && limit.is_set() {
                 if !failed.is_set() {
-                    failed.error(rules::REQUIRED, "`maxFailedIndexes` must be set where `completions` is above 100000");
+                    failed.error(
+                        rules::REQUIRED,
+                        "`maxFailedIndexes` must be set where `completions` is above 100000",
+                    );
                 }
                 most(parallelism, 10_000, "where `completions` is above 100000");
                 most(failed, 10_000, "where `completions` is above 100000");
@@ -315,9 +391,15 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
     pod::template(template);
     let restart = template.get("spec").get("restartPolicy");
     match restart.decoded() {
-        Some("" | "Always") => restart.error(rules::UNSUPPORTED, "the pods of a Job must have restartPolicy: OnFailure or Never"),
+        Some("" | "Always") => restart.error(
+            rules::UNSUPPORTED,
+            "the pods of a Job must have restartPolicy: OnFailure or Never",
+        ),
         Some("OnFailure") if spec.get("podFailurePolicy").is_set() => {
-            restart.error(rules::CONFLICT, "the pods must have restartPolicy: Never where `podFailurePolicy` is set");
+            restart.error(
+                rules::CONFLICT,
+                "the pods must have restartPolicy: Never where `podFailurePolicy` is set",
+            );
         }
         _ => {}
     }
@@ -326,16 +408,27 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
 /// `example.com/path`.
 pub(super) fn domain_prefixed_path(field: Field<'_>, text: &str) {
     if text.is_empty() {
-        field.error(rules::REQUIRED, "a domain-prefixed path must be set, such as 'example.com/name'");
+        field.error(
+            rules::REQUIRED,
+            "a domain-prefixed path must be set, such as 'example.com/name'",
+        );
         return;
     }
     let good = text.split_once('/').is_some_and(|(host, path)| {
         names::dns_subdomain(host).is_none()
             && !path.is_empty()
-            && path.chars().all(|c| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c))
+            && path
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c))
     });
     if !good {
-        field.error(rules::VALUE, format!("{} must be a path with a domain before it, such as 'example.com/name'", quoted(text)));
+        field.error(
+            rules::VALUE,
+            format!(
+                "{} must be a path with a domain before it, such as 'example.com/name'",
+                quoted(text)
+            ),
+        );
     }
 }
 
@@ -350,20 +443,33 @@ fn failure_policy(spec: Field<'_>) {
         let action = rule.get("action");
         action.required_one_of(&["Count", "FailIndex", "FailJob", "Ignore"]);
         if action.text() == "FailIndex" && !spec.get("backoffLimitPerIndex").is_set() {
-            action.error(rules::CONFLICT, "the action FailIndex needs `backoffLimitPerIndex`");
+            action.error(
+                rules::CONFLICT,
+                "the action FailIndex needs `backoffLimitPerIndex`",
+            );
         }
         let (codes, conditions) = (rule.get("onExitCodes"), rule.get("onPodConditions"));
         match (codes.is_set(), !conditions.is_empty()) {
-            (true, true) => rule.error(rules::CONFLICT, "`onExitCodes` and `onPodConditions` exclude each other"),
-            (false, false) => rule.error(rules::REQUIRED, "`onExitCodes` or `onPodConditions` must be set"),
+            (true, true) => rule.error(
+                rules::CONFLICT,
+                "`onExitCodes` and `onPodConditions` exclude each other",
+            ),
+            (false, false) => rule.error(
+                rules::REQUIRED,
+                "`onExitCodes` or `onPodConditions` must be set",
+            ),
             _ => {}
         }
         if conditions.len() > 20 {
             conditions.error(rules::TOO_LARGE, "there may be no more than 20 patterns");
         }
         for condition in conditions.items() {
-            condition.get("type").format_decoded(rules::LABEL, names::label_key);
-            condition.get("status").one_of(&["False", "True", "Unknown"]);
+            condition
+                .get("type")
+                .format_decoded(rules::LABEL, names::label_key);
+            condition
+                .get("status")
+                .one_of(&["False", "True", "Unknown"]);
         }
         if codes.is_set() {
             exit_codes(codes, template);
@@ -372,11 +478,23 @@ fn failure_policy(spec: Field<'_>) {
 }
 
 fn exit_codes(codes: Field<'_>, template: Field<'_>) {
-    let (operator, values, name) = (codes.get("operator"), codes.get("values"), codes.get("containerName"));
+    let (operator, values, name) = (
+        codes.get("operator"),
+        codes.get("values"),
+        codes.get("containerName"),
+    );
     operator.required_one_of(&["In", "NotIn"]);
-    let known = |key| template.get(key).items().any(|c| c.get("name").text() == name.text());
+    let known = |key| {
+        template
+            .get(key)
+            .items()
+            .any(|c| c.get("name").text() == name.text())
+    };
     if name.str().is_some() && !known("containers") && !known("initContainers") {
-        name.error(rules::UNKNOWN, format!("the template has no container {}", quoted(name.text())));
+        name.error(
+            rules::UNKNOWN,
+            format!("the template has no container {}", quoted(name.text())),
+        );
     }
     if values.is_empty() {
         values.error(rules::REQUIRED, "at least one exit code must be set");
@@ -388,7 +506,10 @@ fn exit_codes(codes: Field<'_>, template: Field<'_>) {
     for value in values.items() {
         let Some(n) = value.int() else { continue };
         if operator.text() == "In" && n == 0 {
-            value.error(rules::VALUE, "an exit code must not be 0 for the operator In");
+            value.error(
+                rules::VALUE,
+                "an exit code must not be 0 for the operator In",
+            );
         }
         if seen.contains(&n) {
             value.error(rules::DUPLICATE, format!("the exit code {n} stands twice"));
@@ -409,12 +530,18 @@ fn success_policy(policy: Field<'_>, completions: i64) {
     for rule in list.items() {
         let (count, indexes) = (rule.get("succeededCount"), rule.get("succeededIndexes"));
         if !count.is_set() && !indexes.is_set() {
-            rule.error(rules::REQUIRED, "`succeededCount` or `succeededIndexes` must be set");
+            rule.error(
+                rules::REQUIRED,
+                "`succeededCount` or `succeededIndexes` must be set",
+            );
         }
         let mut total = None;
         if let Some(text) = indexes.str() {
             if text.len() > 64 * 1024 {
-                indexes.error(rules::TOO_LARGE, "the indexes must be no more than 65536 bytes");
+                indexes.error(
+                    rules::TOO_LARGE,
+                    "the indexes must be no more than 65536 bytes",
+                );
             }
             match intervals(text, completions) {
                 Ok(n) => total = Some(n),
@@ -424,9 +551,15 @@ fn success_policy(policy: Field<'_>, completions: i64) {
         count.non_negative();
         if let Some(n) = count.int() {
             if n > completions {
-                count.error(rules::VALUE, format!("{n} must be no more than {completions} (`completions`)"));
+                count.error(
+                    rules::VALUE,
+                    format!("{n} must be no more than {completions} (`completions`)"),
+                );
             } else if indexes.is_set() && n > total.unwrap_or(0) {
-                count.error(rules::VALUE, format!("{n} must be no more than the number of indexes in `succeededIndexes`"));
+                count.error(
+                    rules::VALUE,
+                    format!("{n} must be no more than the number of indexes in `succeededIndexes`"),
+                );
             }
         }
     }
@@ -441,7 +574,10 @@ fn intervals(text: &str, completions: i64) -> Result<i64, &'static str> {
     let (mut total, mut last) = (0, None);
     for part in text.split(',') {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (from, to): (i64, i64) = (from.parse().map_err(|_| FORM)?, to.parse().map_err(|_| FORM)?);
+        let (from, to): (i64, i64) = (
+            from.parse().map_err(|_| FORM)?,
+            to.parse().map_err(|_| FORM)?,
+        );
         if from >= completions || to >= completions {
             return Err("must not hold an index of `completions` or more");
         }
@@ -461,10 +597,17 @@ pub(super) fn cron_job(root: Field<'_>) {
         && let Some(text) = schedule.str()
     {
         if text.contains("TZ") {
-            schedule.error_since(29, rules::SCHEDULE, "a schedule cannot hold TZ or CRON_TZ: set `timeZone`");
+            schedule.error_since(
+                29,
+                rules::SCHEDULE,
+                "a schedule cannot hold TZ or CRON_TZ: set `timeZone`",
+            );
         }
         if let Err(problem) = cron::parse(text) {
-            schedule.error(rules::SCHEDULE, format!("{} is no cron schedule: {problem}", quoted(text)));
+            schedule.error(
+                rules::SCHEDULE,
+                format!("{} is no cron schedule: {problem}", quoted(text)),
+            );
         }
     }
     let zone = spec.get("timeZone");
@@ -473,20 +616,35 @@ pub(super) fn cron_job(root: Field<'_>) {
     {
         zone.error(rules::SCHEDULE, format!("{} {problem}", quoted(text)));
     }
-    spec.get("concurrencyPolicy").one_of(&["Allow", "Forbid", "Replace"]);
-    for key in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+    spec.get("concurrencyPolicy")
+        .one_of(&["Allow", "Forbid", "Replace"]);
+    for key in [
+        "startingDeadlineSeconds",
+        "successfulJobsHistoryLimit",
+        "failedJobsHistoryLimit",
+    ] {
         spec.get(key).non_negative();
     }
     let template = spec.get("jobTemplate");
     // The metadata of the template is not judged; a bad name or label fails when the Job is made.
     let job = template.get("spec");
     job_spec(job, false);
-    job.get("selector").forbidden_if_set("is made by the server");
+    job.get("selector")
+        .forbidden_if_set("is made by the server");
     if job.get("manualSelector").is_true() {
-        job.get("manualSelector").error(rules::UNSUPPORTED, "`manualSelector` may not be true in a CronJob");
+        job.get("manualSelector").error(
+            rules::UNSUPPORTED,
+            "`manualSelector` may not be true in a CronJob",
+        );
     }
     let name = root.get("metadata").get("name");
     if name.text().len() > 52 {
-        name.error(rules::NAME, format!("{} must be no more than 52 characters: the names of its Jobs get 11 more", quoted(name.text())));
+        name.error(
+            rules::NAME,
+            format!(
+                "{} must be no more than 52 characters: the names of its Jobs get 11 more",
+                quoted(name.text())
+            ),
+        );
     }
 }

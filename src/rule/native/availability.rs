@@ -8,7 +8,10 @@ use crate::yaml::{Data, Node, Path};
 
 pub(super) const TABLE: Table = &[
     ("replicas-too-few", Check::Unit(replicas_too_few)),
-    ("hpa-and-static-replicas", Check::Unit(hpa_and_static_replicas)),
+    (
+        "hpa-and-static-replicas",
+        Check::Unit(hpa_and_static_replicas),
+    ),
     ("pdb-missing", Check::Unit(pdb_missing)),
     ("pdb-blocks-eviction", Check::Unit(pdb_blocks_eviction)),
     ("pdb-exceeds-hpa-min", Check::Unit(pdb_exceeds_hpa_min)),
@@ -17,35 +20,53 @@ pub(super) const TABLE: Table = &[
 
 /// The HPA (or KEDA ScaledObject) that scales an object.
 pub(super) fn scaler_of<'o>(unit: &Unit<'o>, object: &Object) -> Option<(usize, &'o Object)> {
-    unit.of_kind("HorizontalPodAutoscaler").chain(unit.of_kind("ScaledObject")).find(|(_, hpa)| {
-        // KEDA's scaleTargetRef has Deployment as its default kind.
-        let kind = text(&hpa.root, "spec.scaleTargetRef.kind").unwrap_or("Deployment");
-        kind == &*object.identity.kind
-            && text(&hpa.root, "spec.scaleTargetRef.name") == Some(&*object.identity.name)
-            && same_namespace(namespace(hpa), namespace(object))
-    })
+    unit.of_kind("HorizontalPodAutoscaler")
+        .chain(unit.of_kind("ScaledObject"))
+        .find(|(_, hpa)| {
+            // KEDA's scaleTargetRef has Deployment as its default kind.
+            let kind = text(&hpa.root, "spec.scaleTargetRef.kind").unwrap_or("Deployment");
+            kind == &*object.identity.kind
+                && text(&hpa.root, "spec.scaleTargetRef.name") == Some(&*object.identity.name)
+                && same_namespace(namespace(hpa), namespace(object))
+        })
 }
 
 /// The fewest pods an autoscaler leaves.
 pub(super) fn least_of(scaler: &Object) -> i64 {
-    let field = if &*scaler.identity.kind == "ScaledObject" { "spec.minReplicaCount" } else { "spec.minReplicas" };
-    let unset = if &*scaler.identity.kind == "ScaledObject" { 0 } else { 1 };
-    get(&scaler.root, field).and_then(Node::as_i64).unwrap_or(unset)
+    let field = if &*scaler.identity.kind == "ScaledObject" {
+        "spec.minReplicaCount"
+    } else {
+        "spec.minReplicas"
+    };
+    let unset = if &*scaler.identity.kind == "ScaledObject" {
+        0
+    } else {
+        1
+    };
+    get(&scaler.root, field)
+        .and_then(Node::as_i64)
+        .unwrap_or(unset)
 }
 
-/// How many pods a workload has at least: the autoscaler's minimum, else `spec.replicas`, which defaults to 1.
+/// How many pods a workload has at least: the autoscaler's minimum, else `spec.replicas`, which
+/// defaults to 1.
 fn replicas(unit: &Unit<'_>, object: &Object) -> i64 {
     match scaler_of(unit, object) {
         Some((_, scaler)) => least_of(scaler),
-        None => get(&object.root, "spec.replicas").and_then(Node::as_i64).unwrap_or(1),
+        None => get(&object.root, "spec.replicas")
+            .and_then(Node::as_i64)
+            .unwrap_or(1),
     }
 }
 
-/// Whether `spec.replicas` (or its default) asks for several pods; an autoscaler counts by its maximum.
+/// Whether `spec.replicas` (or its default) asks for several pods; an autoscaler counts by its
+/// maximum.
 fn has_several(unit: &Unit<'_>, object: &Object) -> bool {
     match scaler_of(unit, object) {
         Some((_, scaler)) => {
-            let most = get(&scaler.root, "spec.maxReplicas").or(get(&scaler.root, "spec.maxReplicaCount")).and_then(Node::as_i64);
+            let most = get(&scaler.root, "spec.maxReplicas")
+                .or(get(&scaler.root, "spec.maxReplicaCount"))
+                .and_then(Node::as_i64);
             most.unwrap_or(2) > 1
         }
         None => replicas(unit, object) > 1,
@@ -54,13 +75,23 @@ fn has_several(unit: &Unit<'_>, object: &Object) -> bool {
 
 fn replicas_too_few(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     let minimum = report.rule.int("minimum", 2);
-    for (i, object) in unit.objects.iter().enumerate().filter(|(_, o)| matches!(&*o.identity.kind, "Deployment" | "DeploymentConfig")) {
+    for (i, object) in unit
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(_, o)| matches!(&*o.identity.kind, "Deployment" | "DeploymentConfig"))
+    {
         if scaler_of(unit, object).is_some() {
             continue;
         }
         let replicas = replicas(unit, object);
         if replicas < minimum {
-            let message = format!("{} {} has {replicas} replica{}", object.identity.kind, object.identity.name, if replicas == 1 { "" } else { "s" });
+            let message = format!(
+                "{} {} has {replicas} replica{}",
+                object.identity.kind,
+                object.identity.name,
+                if replicas == 1 { "" } else { "s" }
+            );
             report.add(i, Path::parse("spec.replicas"), message);
         }
     }
@@ -73,18 +104,27 @@ fn hpa_and_static_replicas(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             && let Some((_, scaler)) = scaler_of(unit, object)
         {
             let (kind, name) = (&object.identity.kind, &object.identity.name);
-            let message =
-                format!("{kind} {name} sets replicas to {}, but {} {} scales it", unit::scalar(replicas), scaler.identity.kind, scaler.identity.name);
+            let message = format!(
+                "{kind} {name} sets replicas to {}, but {} {} scales it",
+                unit::scalar(replicas),
+                scaler.identity.kind,
+                scaler.identity.name
+            );
             report.add(i, Path::parse("spec.replicas"), message);
         }
     }
 }
 
 /// The PodDisruptionBudgets that select a pod.
-fn budgets<'u, 'o>(unit: &'u Unit<'o>, object: &'u Object, pod: &'u Pod<'o>) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+fn budgets<'u, 'o>(
+    unit: &'u Unit<'o>,
+    object: &'u Object,
+    pod: &'u Pod<'o>,
+) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
     unit.of_kind("PodDisruptionBudget").filter(move |(_, pdb)| {
         same_namespace(namespace(pdb), namespace(object))
-            && get(&pdb.root, "spec.selector").is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()))
+            && get(&pdb.root, "spec.selector")
+                .is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()))
     })
 }
 
@@ -93,11 +133,17 @@ fn pdb_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         let object = &unit.objects[*i];
         // Where `replicas` is absent somebody else sets it: one pod by intent is written down.
         let several = get(&object.root, "spec.replicas").is_none() || has_several(unit, object);
-        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") && several && budgets(unit, object, pod).next().is_none() {
+        if matches!(&*object.identity.kind, "Deployment" | "StatefulSet")
+            && several
+            && budgets(unit, object, pod).next().is_none()
+        {
             report.add(
                 *i,
                 Path::parse("spec"),
-                format!("no PodDisruptionBudget selects the pods of {} {}", object.identity.kind, object.identity.name),
+                format!(
+                    "no PodDisruptionBudget selects the pods of {} {}",
+                    object.identity.kind, object.identity.name
+                ),
             );
         }
     }
@@ -135,15 +181,25 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         if let Some(node) = get(&budget.root, "spec.maxUnavailable")
             && let Some(Amount::Count(0) | Amount::Percent(0)) = amount(node)
         {
-            report.add(i, Path::parse("spec.maxUnavailable"), format!("PodDisruptionBudget {name} allows no pod to be unavailable"));
+            report.add(
+                i,
+                Path::parse("spec.maxUnavailable"),
+                format!("PodDisruptionBudget {name} allows no pod to be unavailable"),
+            );
             continue;
         }
-        let Some(node) = get(&budget.root, "spec.minAvailable").filter(|n| !n.is_null()) else { continue };
+        let Some(node) = get(&budget.root, "spec.minAvailable").filter(|n| !n.is_null()) else {
+            continue;
+        };
         let Some(least) = amount(node) else { continue };
         if let Amount::Percent(p) = least
             && p >= 100
         {
-            report.add(i, Path::parse("spec.minAvailable"), format!("PodDisruptionBudget {name} wants all pods available at all times"));
+            report.add(
+                i,
+                Path::parse("spec.minAvailable"),
+                format!("PodDisruptionBudget {name} wants all pods available at all times"),
+            );
             continue;
         }
         // Pods that an autoscaler moves are judged by `pdb-exceeds-hpa-min`.
@@ -152,12 +208,24 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             .iter()
             .filter(|(w, pod)| budgets(unit, &unit.objects[*w], pod).any(|(b, _)| b == i))
             .map(|(w, _)| &unit.objects[*w])
-            .filter(|o| matches!(&*o.identity.kind, "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" | "DeploymentConfig"))
+            .filter(|o| {
+                matches!(
+                    &*o.identity.kind,
+                    "Deployment"
+                        | "StatefulSet"
+                        | "ReplicaSet"
+                        | "ReplicationController"
+                        | "DeploymentConfig"
+                )
+            })
             .collect();
         if selected.is_empty() || selected.iter().any(|o| scaler_of(unit, o).is_some()) {
             continue;
         }
-        let pods = selected.iter().map(|o| replicas(unit, o)).fold(0i64, i64::saturating_add);
+        let pods = selected
+            .iter()
+            .map(|o| replicas(unit, o))
+            .fold(0i64, i64::saturating_add);
         if pods > 0 && least.of(pods) >= pods {
             let message = format!(
                 "PodDisruptionBudget {name} wants {} available of the {pods} pod{} that it selects",
@@ -172,10 +240,14 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (w, pod) in &unit.workloads {
         let object = &unit.objects[*w];
-        let Some((_, scaler)) = scaler_of(unit, object) else { continue };
+        let Some((_, scaler)) = scaler_of(unit, object) else {
+            continue;
+        };
         let pods = least_of(scaler);
         for (i, budget) in budgets(unit, object, pod) {
-            let Some(node) = get(&budget.root, "spec.minAvailable") else { continue };
+            let Some(node) = get(&budget.root, "spec.minAvailable") else {
+                continue;
+            };
             let Some(least) = amount(node) else { continue };
             if pods > 0 && least.of(pods) >= pods && !matches!(least, Amount::Percent(100..)) {
                 let (kind, name) = (&object.identity.kind, &object.identity.name);
@@ -195,22 +267,49 @@ fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        let kinds = ["Deployment", "StatefulSet", "DeploymentConfig", "ReplicaSet", "ReplicationController"];
+        let kinds = [
+            "Deployment",
+            "StatefulSet",
+            "DeploymentConfig",
+            "ReplicaSet",
+            "ReplicationController",
+        ];
         if !kinds.contains(&&*object.identity.kind) || !has_several(unit, object) {
             continue;
         }
-        let spreads = pod.spec.get("topologySpreadConstraints").map_or(&[][..], |n| n.items()).iter().any(|t| t.get("topologyKey").is_some());
-        let anti = |list: &str| get(pod.spec, &format!("affinity.podAntiAffinity.{list}")).map_or(&[][..], |n| n.items());
+        let spreads = pod
+            .spec
+            .get("topologySpreadConstraints")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .any(|t| t.get("topologyKey").is_some());
+        let anti = |list: &str| {
+            get(pod.spec, &format!("affinity.podAntiAffinity.{list}"))
+                .map_or(&[][..], |n| n.items())
+        };
         let apart = |term: &Node| {
             let key = term.get("topologyKey").and_then(Node::as_str).unwrap_or("");
-            let own = term.get("labelSelector").is_none_or(|s| unit::selects(s, pod.labels()));
+            let own = term
+                .get("labelSelector")
+                .is_none_or(|s| unit::selects(s, pod.labels()));
             // Zones hold hosts: apart by zone is apart by host.
-            (key.ends_with("/hostname") || key.ends_with("/zone") || key.ends_with("/region") || key == "hostname") && own
+            (key.ends_with("/hostname")
+                || key.ends_with("/zone")
+                || key.ends_with("/region")
+                || key == "hostname")
+                && own
         };
-        let required = anti("requiredDuringSchedulingIgnoredDuringExecution").iter().any(apart);
-        let preferred = anti("preferredDuringSchedulingIgnoredDuringExecution").iter().any(|t| t.get("podAffinityTerm").is_some_and(apart));
+        let required = anti("requiredDuringSchedulingIgnoredDuringExecution")
+            .iter()
+            .any(apart);
+        let preferred = anti("preferredDuringSchedulingIgnoredDuringExecution")
+            .iter()
+            .any(|t| t.get("podAffinityTerm").is_some_and(apart));
         if !(spreads || required || preferred) {
-            let message = format!("nothing keeps the pods of {} {} from running on one node", object.identity.kind, object.identity.name);
+            let message = format!(
+                "nothing keeps the pods of {} {} from running on one node",
+                object.identity.kind, object.identity.name
+            );
             report.add(*i, pod.path.key("affinity"), message);
         }
     }

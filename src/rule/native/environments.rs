@@ -17,13 +17,20 @@ pub(super) const TABLE: Table = &[
     ("resources-per-environment", Check::Environments(resources)),
     ("storage-per-environment", Check::Environments(storage)),
     ("environment-drift", Check::Environments(drift)),
-    ("capacity-shrinks-towards-production", Check::Environments(capacity)),
+    (
+        "capacity-shrinks-towards-production",
+        Check::Environments(capacity),
+    ),
     ("debug-in-production", Check::Environments(debug)),
-    ("password-shared-across-environments", Check::Environments(shared_passwords)),
+    (
+        "password-shared-across-environments",
+        Check::Environments(shared_passwords),
+    ),
 ];
 
-/// Calls `judge` with each expectation and the objects it is for. Where none is there although something is expected, the first
-/// object of the environment carries the finding, since an absent object has no place.
+/// Calls `judge` with each expectation and the objects it is for. Where none is there although
+/// something is expected, the first object of the environment carries the finding, since an absent
+/// object has no place.
 fn each_expected(
     report: &mut EnvironmentsReport<'_>,
     environments: &[Environment<'_>],
@@ -41,7 +48,15 @@ fn each_expected(
                 }
             }
             if !any && !environment.objects.is_empty() {
-                report.add(e, 0, Path::root(), format!("{} expects {}, and nothing of that name is rendered", environment.name, expectation.pattern));
+                report.add(
+                    e,
+                    0,
+                    Path::root(),
+                    format!(
+                        "{} expects {}, and nothing of that name is rendered",
+                        environment.name, expectation.pattern
+                    ),
+                );
             }
         }
     }
@@ -63,11 +78,29 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
             if let Some(wanted) = expected.replicas {
                 let (at, path, found) = match scaler {
                     Some((s, scaler)) => (s, Path::parse("spec.minReplicas"), least_of(scaler)),
-                    None => (i, Path::parse("spec.replicas"), get(&object.root, "spec.replicas").and_then(Node::as_i64).unwrap_or(1)),
+                    None => (
+                        i,
+                        Path::parse("spec.replicas"),
+                        get(&object.root, "spec.replicas")
+                            .and_then(Node::as_i64)
+                            .unwrap_or(1),
+                    ),
                 };
                 if found != wanted {
-                    let what = if scaler.is_some() { "replicas at least (minReplicas of its HPA)" } else { "replicas" };
-                    report.add(e, at, path, format!("{} has {found} {what} in {environment}, where {wanted} are expected", who(object)));
+                    let what = if scaler.is_some() {
+                        "replicas at least (minReplicas of its HPA)"
+                    } else {
+                        "replicas"
+                    };
+                    report.add(
+                        e,
+                        at,
+                        path,
+                        format!(
+                            "{} has {found} {what} in {environment}, where {wanted} are expected",
+                            who(object)
+                        ),
+                    );
                 }
             }
             match (expected.autoscaling, scaler) {
@@ -76,7 +109,11 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                         e,
                         s,
                         Path::root(),
-                        format!("{} scales {} in {environment}, where no autoscaling is expected", who(scaler), who(object)),
+                        format!(
+                            "{} scales {} in {environment}, where no autoscaling is expected",
+                            who(scaler),
+                            who(object)
+                        ),
                     );
                 }
                 (Some(Autoscaling::Between(least, most)), None) => {
@@ -88,9 +125,15 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                     );
                 }
                 (Some(Autoscaling::Between(least, most)), Some((s, scaler))) => {
-                    let max = get(&scaler.root, "spec.maxReplicas").or(get(&scaler.root, "spec.maxReplicaCount")).and_then(Node::as_i64);
+                    let max = get(&scaler.root, "spec.maxReplicas")
+                        .or(get(&scaler.root, "spec.maxReplicaCount"))
+                        .and_then(Node::as_i64);
                     if least_of(scaler) != least && expected.replicas.is_none() {
-                        let message = format!("{} has minReplicas {} in {environment}, where {least} is expected", who(scaler), least_of(scaler));
+                        let message = format!(
+                            "{} has minReplicas {} in {environment}, where {least} is expected",
+                            who(scaler),
+                            least_of(scaler)
+                        );
                         report.add(e, s, Path::parse("spec.minReplicas"), message);
                     }
                     if max != Some(most) {
@@ -110,44 +153,68 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
 }
 
 fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
-    let wants = |x: &Expectation| !x.requests.is_empty() || !x.limits.is_empty() || !x.containers.is_empty();
-    each_expected(report, environments, wants, |report, e, unit, i, expected| {
-        let object = &unit.objects[i];
-        let Some(pod) = pod::pod(object) else { return };
-        let environment = environments[e].name;
-        let containers = pod.containers();
-        for name in expected.containers.keys().filter(|n| !containers.iter().any(|c| c.name() == **n)) {
-            report.add(e, i, pod.path.key("containers"), format!("{} has no container {name} in {environment}, where one is expected", who(object)));
-        }
-        for container in &containers {
-            let own = expected.containers.get(container.name());
-            let general = container.class == Class::Main || container.class == Class::Sidecar;
-            if own.is_none() && !general {
-                continue;
-            }
-            for (kind, all, special) in
-                [("requests", &expected.requests, own.map(|o| &o.requests)), ("limits", &expected.limits, own.map(|o| &o.limits))]
+    let wants = |x: &Expectation| {
+        !x.requests.is_empty() || !x.limits.is_empty() || !x.containers.is_empty()
+    };
+    each_expected(
+        report,
+        environments,
+        wants,
+        |report, e, unit, i, expected| {
+            let object = &unit.objects[i];
+            let Some(pod) = pod::pod(object) else { return };
+            let environment = environments[e].name;
+            let containers = pod.containers();
+            for name in expected
+                .containers
+                .keys()
+                .filter(|n| !containers.iter().any(|c| c.name() == **n))
             {
-                // What is said of the container by name wins over what is said of all.
-                let mut wanted: BTreeMap<&String, Quantity> = if general { all.iter().map(|(k, v)| (k, *v)).collect() } else { BTreeMap::new() };
-                wanted.extend(special.into_iter().flatten().map(|(k, v)| (k, *v)));
-                for (resource, wanted) in wanted {
-                    let path = container.path.key("resources").key(kind).key(resource);
-                    let found = path.get(&object.root);
-                    if found.and_then(Quantity::from_node) != Some(wanted) {
-                        let found = found.map_or("none".to_owned(), scalar);
-                        let one = &kind[..kind.len() - 1];
-                        let message = format!(
-                            "container {} of {} has the {resource} {one} {found} in {environment}, where {wanted} is expected",
-                            container.name(),
-                            who(object)
-                        );
-                        report.add(e, i, path, message);
+                report.add(
+                    e,
+                    i,
+                    pod.path.key("containers"),
+                    format!(
+                        "{} has no container {name} in {environment}, where one is expected",
+                        who(object)
+                    ),
+                );
+            }
+            for container in &containers {
+                let own = expected.containers.get(container.name());
+                let general = container.class == Class::Main || container.class == Class::Sidecar;
+                if own.is_none() && !general {
+                    continue;
+                }
+                for (kind, all, special) in [
+                    ("requests", &expected.requests, own.map(|o| &o.requests)),
+                    ("limits", &expected.limits, own.map(|o| &o.limits)),
+                ] {
+                    // What is said of the container by name wins over what is said of all.
+                    let mut wanted: BTreeMap<&String, Quantity> = if general {
+                        all.iter().map(|(k, v)| (k, *v)).collect()
+                    } else {
+                        BTreeMap::new()
+                    };
+                    wanted.extend(special.into_iter().flatten().map(|(k, v)| (k, *v)));
+                    for (resource, wanted) in wanted {
+                        let path = container.path.key("resources").key(kind).key(resource);
+                        let found = path.get(&object.root);
+                        if found.and_then(Quantity::from_node) != Some(wanted) {
+                            let found = found.map_or("none".to_owned(), scalar);
+                            let one = &kind[..kind.len() - 1];
+                            let message = format!(
+                                "container {} of {} has the {resource} {one} {found} in {environment}, where {wanted} is expected",
+                                container.name(),
+                                who(object)
+                            );
+                            report.add(e, i, path, message);
+                        }
                     }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
@@ -160,8 +227,12 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
             let environment = environments[e].name;
             let templates = Path::parse("spec.volumeClaimTemplates");
             let claims: Vec<Path> = match templates.get(&object.root) {
-                Some(list) => (0..list.items().len()).map(|t| templates.index(t).key("spec")).collect(),
-                None if &*object.identity.kind == "PersistentVolumeClaim" => vec![Path::parse("spec")],
+                Some(list) => (0..list.items().len())
+                    .map(|t| templates.index(t).key("spec"))
+                    .collect(),
+                None if &*object.identity.kind == "PersistentVolumeClaim" => {
+                    vec![Path::parse("spec")]
+                }
                 None => Vec::new(),
             };
             if claims.is_empty() {
@@ -169,7 +240,10 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
                     e,
                     i,
                     Path::parse("spec"),
-                    format!("{} has no volumeClaimTemplate in {environment}, where storage is expected", who(object)),
+                    format!(
+                        "{} has no volumeClaimTemplate in {environment}, where storage is expected",
+                        who(object)
+                    ),
                 );
             }
             for claim in claims {
@@ -199,7 +273,10 @@ fn is_production(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     // "preprod" and "non-prod" are not.
-    words.iter().any(|w| matches!(*w, "prod" | "prd" | "production" | "live")) && !words.iter().any(|w| matches!(*w, "pre" | "non" | "not"))
+    words
+        .iter()
+        .any(|w| matches!(*w, "prod" | "prd" | "production" | "live"))
+        && !words.iter().any(|w| matches!(*w, "pre" | "non" | "not"))
 }
 
 /// Whether an environment's name says that it is for trying things out.
@@ -229,17 +306,34 @@ fn is_lesser(name: &str) -> bool {
     })
 }
 
-/// The object of another environment that is this one: the same kind and name, or the only one of its kind whose name differs by
-/// the release's name alone (release names may differ by environment).
+/// The object of another environment that is this one: the same kind and name, or the only one of
+/// its kind whose name differs by the release's name alone (release names may differ by
+/// environment).
 fn counterpart<'o>(object: &Object, environment: &Environment<'o>) -> Option<(usize, &'o Object)> {
-    let candidates = || environment.objects.iter().enumerate().filter(|(_, o)| o.identity.kind == object.identity.kind);
+    let candidates = || {
+        environment
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(_, o)| o.identity.kind == object.identity.kind)
+    };
     candidates()
-        .find(|(_, o)| o.identity.name == object.identity.name && namespace(o).is_empty() == namespace(object).is_empty())
+        .find(|(_, o)| {
+            o.identity.name == object.identity.name
+                && namespace(o).is_empty() == namespace(object).is_empty()
+        })
         .or_else(|| candidates().find(|(_, o)| o.identity.name == object.identity.name))
         .or_else(|| {
             let same_template = |o: &Object| o.template == object.template;
-            let alone = environment.objects.iter().filter(|o| same_template(o) && o.identity.kind == object.identity.kind).count() == 1;
-            alone.then(|| candidates().find(|(_, o)| same_template(o))).flatten()
+            let alone = environment
+                .objects
+                .iter()
+                .filter(|o| same_template(o) && o.identity.kind == object.identity.kind)
+                .count()
+                == 1;
+            alone
+                .then(|| candidates().find(|(_, o)| same_template(o)))
+                .flatten()
         })
 }
 
@@ -259,24 +353,59 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
     if environments.len() < 2 {
         return;
     }
-    let others = |e: usize| environments.iter().enumerate().filter(move |(o, _)| *o != e).map(|(_, x)| x);
+    let others = |e: usize| {
+        environments
+            .iter()
+            .enumerate()
+            .filter(move |(o, _)| *o != e)
+            .map(|(_, x)| x)
+    };
     for (e, environment) in environments.iter().enumerate() {
         for (i, object) in environment.objects.iter().enumerate() {
             // An object that only this environment has, told once, where it is.
-            let lacking: Vec<&str> = others(e).filter(|o| counterpart(object, o).is_none()).map(|o| o.name).collect();
-            let first = others(e).all(|o| counterpart(object, o).is_none()) || (0..e).all(|b| counterpart(object, &environments[b]).is_none());
+            let lacking: Vec<&str> = others(e)
+                .filter(|o| counterpart(object, o).is_none())
+                .map(|o| o.name)
+                .collect();
+            let first = others(e).all(|o| counterpart(object, o).is_none())
+                || (0..e).all(|b| counterpart(object, &environments[b]).is_none());
             if !lacking.is_empty() && first {
-                report.add(e, i, Path::root(), format!("{} is in {}, but not in {}", who(object), environment.name, lacking.join(", ")));
+                report.add(
+                    e,
+                    i,
+                    Path::root(),
+                    format!(
+                        "{} is in {}, but not in {}",
+                        who(object),
+                        environment.name,
+                        lacking.join(", ")
+                    ),
+                );
             }
-            let Some(pod) = pod::pod(object) else { continue };
+            let Some(pod) = pod::pod(object) else {
+                continue;
+            };
             for other in others(e) {
-                let Some((_, theirs)) = counterpart(object, other) else { continue };
-                let Some(their_pod) = pod::pod(theirs) else { continue };
+                let Some((_, theirs)) = counterpart(object, other) else {
+                    continue;
+                };
+                let Some(their_pod) = pod::pod(theirs) else {
+                    continue;
+                };
                 let their_containers = their_pod.containers();
                 for container in pod.containers() {
-                    let Some(their) = their_containers.iter().find(|c| c.name() == container.name()) else { continue };
+                    let Some(their) = their_containers
+                        .iter()
+                        .find(|c| c.name() == container.name())
+                    else {
+                        continue;
+                    };
                     let names = |node: &Node| -> Vec<String> {
-                        node.get("env").map_or(&[][..], |n| n.items()).iter().filter_map(|v| v.get("name")?.as_str().map(str::to_owned)).collect()
+                        node.get("env")
+                            .map_or(&[][..], |n| n.items())
+                            .iter()
+                            .filter_map(|v| v.get("name")?.as_str().map(str::to_owned))
+                            .collect()
                     };
                     let theirs = names(their.node);
                     for (v, name) in names(container.node).iter().enumerate() {
@@ -288,12 +417,19 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                                 environment.name,
                                 other.name
                             );
-                            report.add(e, i, container.path.key("env").index(v).key("name"), message);
+                            report.add(
+                                e,
+                                i,
+                                container.path.key("env").index(v).key("name"),
+                                message,
+                            );
                         }
                     }
                     for setting in SETTINGS {
                         let path = Path::parse(setting);
-                        if path.get(container.node).is_some_and(|n| !n.is_null()) && path.get(their.node).is_none_or(Node::is_null) {
+                        if path.get(container.node).is_some_and(|n| !n.is_null())
+                            && path.get(their.node).is_none_or(Node::is_null)
+                        {
                             let message = format!(
                                 "container {} of {} has {setting} in {}, but not in {}",
                                 container.name(),
@@ -311,32 +447,58 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
 }
 
 fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
-    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+    for (p, production) in environments
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| is_production(e.name))
+    {
         let unit = Unit::new(production.objects);
         for lesser in environments.iter().filter(|e| is_lesser(e.name)) {
             let lesser_unit = Unit::new(lesser.objects);
             for (i, object) in production.objects.iter().enumerate() {
-                let Some((_, other)) = counterpart(object, lesser) else { continue };
+                let Some((_, other)) = counterpart(object, lesser) else {
+                    continue;
+                };
                 let count = |unit: &Unit<'_>, o: &Object| match scaler_of(unit, o) {
                     Some((_, scaler)) => least_of(scaler),
-                    None => get(&o.root, "spec.replicas").and_then(Node::as_i64).unwrap_or(1),
+                    None => get(&o.root, "spec.replicas")
+                        .and_then(Node::as_i64)
+                        .unwrap_or(1),
                 };
                 if matches!(&*object.identity.kind, "Deployment" | "StatefulSet") {
                     let (here, there) = (count(&unit, object), count(&lesser_unit, other));
                     if here < there {
-                        let message = format!("{} has {here} replicas in {}, but {there} in {}", who(object), production.name, lesser.name);
+                        let message = format!(
+                            "{} has {here} replicas in {}, but {there} in {}",
+                            who(object),
+                            production.name,
+                            lesser.name
+                        );
                         report.add(p, i, Path::parse("spec.replicas"), message);
                     }
                 }
-                let (Some(pod), Some(other_pod)) = (pod::pod(object), pod::pod(other)) else { continue };
+                let (Some(pod), Some(other_pod)) = (pod::pod(object), pod::pod(other)) else {
+                    continue;
+                };
                 let other_containers = other_pod.containers();
                 for container in pod.containers() {
-                    let Some(their) = other_containers.iter().find(|c| c.name() == container.name()) else { continue };
-                    for (kind, resource) in [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")] {
+                    let Some(their) = other_containers
+                        .iter()
+                        .find(|c| c.name() == container.name())
+                    else {
+                        continue;
+                    };
+                    for (kind, resource) in [
+                        ("requests", "cpu"),
+                        ("requests", "memory"),
+                        ("limits", "memory"),
+                    ] {
                         let path = Path::parse("resources").key(kind).key(resource);
                         let (here, there) = (path.get(container.node), path.get(their.node));
-                        if let (Some(a), Some(b)) = (here.and_then(Quantity::from_node), there.and_then(Quantity::from_node))
-                            && a < b
+                        if let (Some(a), Some(b)) = (
+                            here.and_then(Quantity::from_node),
+                            there.and_then(Quantity::from_node),
+                        ) && a < b
                         {
                             let one = &kind[..kind.len() - 1];
                             let message = format!(
@@ -363,21 +525,51 @@ fn is_debug_setting(name: &str, value: &str) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let level = words.contains(&"LEVEL") || words.contains(&"LOGLEVEL");
     (on && words.last() == Some(&"DEBUG"))
-        || (level && words.iter().any(|w| w.contains("LOG")) && matches!(value.as_str(), "debug" | "trace"))
-        || (matches!(name.as_str(), "NODE_ENV" | "RAILS_ENV" | "RACK_ENV" | "APP_ENV" | "FLASK_ENV" | "ASPNETCORE_ENVIRONMENT")
-            && matches!(value.as_str(), "development" | "dev" | "debug"))
+        || (level
+            && words.iter().any(|w| w.contains("LOG"))
+            && matches!(value.as_str(), "debug" | "trace"))
+        || (matches!(
+            name.as_str(),
+            "NODE_ENV"
+                | "RAILS_ENV"
+                | "RACK_ENV"
+                | "APP_ENV"
+                | "FLASK_ENV"
+                | "ASPNETCORE_ENVIRONMENT"
+        ) && matches!(value.as_str(), "development" | "dev" | "debug"))
 }
 
 fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
-    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+    for (p, production) in environments
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| is_production(e.name))
+    {
         for (i, object) in production.objects.iter().enumerate() {
             for container in pod::pod(object).map(|p| p.containers()).unwrap_or_default() {
-                for (v, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
-                    if let (Some(name), Some(value)) = (text(variable, "name"), variable.get("value").map(scalar))
+                for (v, variable) in container
+                    .node
+                    .get("env")
+                    .map_or(&[][..], |n| n.items())
+                    .iter()
+                    .enumerate()
+                {
+                    if let (Some(name), Some(value)) =
+                        (text(variable, "name"), variable.get("value").map(scalar))
                         && is_debug_setting(name, &value)
                     {
-                        let message = format!("container {} of {} sets {name} to {value} in {}", container.name(), who(object), production.name);
-                        report.add(p, i, container.path.key("env").index(v).key("value"), message);
+                        let message = format!(
+                            "container {} of {} sets {name} to {value} in {}",
+                            container.name(),
+                            who(object),
+                            production.name
+                        );
+                        report.add(
+                            p,
+                            i,
+                            container.path.key("env").index(v).key("value"),
+                            message,
+                        );
                     }
                 }
             }
@@ -385,7 +577,12 @@ fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                 for entry in object.root.get("data").map_or(&[][..], |n| n.entries()) {
                     let value = scalar(&entry.value);
                     if is_debug_setting(&entry.key, &value) {
-                        let message = format!("{} sets {} to {value} in {}", who(object), entry.key, production.name);
+                        let message = format!(
+                            "{} sets {} to {value} in {}",
+                            who(object),
+                            entry.key,
+                            production.name
+                        );
                         report.add(p, i, Path::parse("data").key(&entry.key), message);
                     }
                 }
@@ -400,14 +597,30 @@ fn secret_values(object: &Object) -> Vec<(Path, String, String)> {
     if matches!(&*object.identity.kind, "Secret" | "ConfigMap") {
         for field in ["data", "stringData"] {
             for entry in object.root.get(field).map_or(&[][..], |n| n.entries()) {
-                out.push((Path::root().key(field).key(&entry.key), entry.key.to_string(), scalar(&entry.value)));
+                out.push((
+                    Path::root().key(field).key(&entry.key),
+                    entry.key.to_string(),
+                    scalar(&entry.value),
+                ));
             }
         }
     }
     for container in pod::pod(object).map(|p| p.containers()).unwrap_or_default() {
-        for (v, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
-            if let (Some(name), Some(value)) = (text(variable, "name"), variable.get("value").map(scalar)) {
-                out.push((container.path.key("env").index(v).key("value"), name.to_owned(), value));
+        for (v, variable) in container
+            .node
+            .get("env")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
+            if let (Some(name), Some(value)) =
+                (text(variable, "name"), variable.get("value").map(scalar))
+            {
+                out.push((
+                    container.path.key("env").index(v).key("value"),
+                    name.to_owned(),
+                    value,
+                ));
             }
         }
     }
@@ -416,16 +629,34 @@ fn secret_values(object: &Object) -> Vec<(Path, String, String)> {
 }
 
 fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
-    for (p, production) in environments.iter().enumerate().filter(|(_, e)| is_production(e.name)) {
+    for (p, production) in environments
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| is_production(e.name))
+    {
         for (i, object) in production.objects.iter().enumerate() {
             for (path, name, value) in secret_values(object) {
                 let shares = |e: &&Environment<'_>| {
                     is_lesser(e.name)
-                        && counterpart(object, e).is_some_and(|(_, o)| secret_values(o).iter().any(|(_, n, v)| *n == name && *v == value))
+                        && counterpart(object, e).is_some_and(|(_, o)| {
+                            secret_values(o)
+                                .iter()
+                                .any(|(_, n, v)| *n == name && *v == value)
+                        })
                 };
                 if let Some(other) = environments.iter().find(shares) {
                     // The value itself is not shown: reports end up in logs.
-                    report.add(p, i, path, format!("{} has the same {name} in {} as in {}", who(object), production.name, other.name));
+                    report.add(
+                        p,
+                        i,
+                        path,
+                        format!(
+                            "{} has the same {name} in {} as in {}",
+                            who(object),
+                            production.name,
+                            other.name
+                        ),
+                    );
                 }
             }
         }
@@ -438,13 +669,31 @@ mod tests {
 
     #[test]
     fn names_of_environments() {
-        assert!(is_production("prod") && is_production("eu-production") && !is_production("preprod") && !is_production("non-prod"));
-        assert!(is_lesser("dev") && is_lesser("us-staging") && !is_lesser("prod") && !is_lesser("device"));
+        assert!(
+            is_production("prod")
+                && is_production("eu-production")
+                && !is_production("preprod")
+                && !is_production("non-prod")
+        );
+        assert!(
+            is_lesser("dev")
+                && is_lesser("us-staging")
+                && !is_lesser("prod")
+                && !is_lesser("device")
+        );
     }
 
     #[test]
     fn debug_settings() {
-        assert!(is_debug_setting("DEBUG", "true") && is_debug_setting("LOG_LEVEL", "debug") && is_debug_setting("DJANGO_DEBUG", "1"));
-        assert!(!is_debug_setting("DEBUG", "false") && !is_debug_setting("LOG_LEVEL", "info") && !is_debug_setting("DEBUG_PORT", "1"));
+        assert!(
+            is_debug_setting("DEBUG", "true")
+                && is_debug_setting("LOG_LEVEL", "debug")
+                && is_debug_setting("DJANGO_DEBUG", "1")
+        );
+        assert!(
+            !is_debug_setting("DEBUG", "false")
+                && !is_debug_setting("LOG_LEVEL", "info")
+                && !is_debug_setting("DEBUG_PORT", "1")
+        );
     }
 }

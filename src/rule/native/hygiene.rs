@@ -9,7 +9,10 @@ use crate::yaml::{Node, Path, Step};
 pub(super) const TABLE: Table = &[
     ("default-namespace", Check::Object(default_namespace)),
     ("unsorted-keys", Check::Object(unsorted_keys)),
-    ("service-account-token-mounted", Check::Unit(service_account_token_mounted)),
+    (
+        "service-account-token-mounted",
+        Check::Unit(service_account_token_mounted),
+    ),
 ];
 
 /// Kinds without a namespace.
@@ -48,14 +51,23 @@ fn default_namespace(report: &mut Report<'_>, object: &Object) {
         return;
     }
     // Kubernetes itself keeps these two there.
-    if kind == "ServiceAccount" && &*object.identity.name == "default" || kind == "Service" && &*object.identity.name == "kubernetes" {
+    if kind == "ServiceAccount" && &*object.identity.name == "default"
+        || kind == "Service" && &*object.identity.name == "kubernetes"
+    {
         return;
     }
     let unset = namespace(object).is_empty();
     let rendered = object.environment.is_some();
     if namespace(object) == "default" || (unset && !rendered) {
-        let what = if unset { "names no namespace, which is default" } else { "goes to the namespace default" };
-        report.add(Path::parse("metadata.namespace"), format!("{kind} {} {what}", object.identity.name));
+        let what = if unset {
+            "names no namespace, which is default"
+        } else {
+            "goes to the namespace default"
+        };
+        report.add(
+            Path::parse("metadata.namespace"),
+            format!("{kind} {} {what}", object.identity.name),
+        );
     }
 }
 
@@ -67,7 +79,13 @@ fn unsorted_keys(report: &mut Report<'_>, object: &Object) {
         }
         let entries = node.entries();
         if let Some(pair) = entries.windows(2).find(|w| w[0].key > w[1].key) {
-            report.add(path.key(&pair[1].key), format!("the key `{}` should stand before `{}`", pair[1].key, pair[0].key));
+            report.add(
+                path.key(&pair[1].key),
+                format!(
+                    "the key `{}` should stand before `{}`",
+                    pair[1].key, pair[0].key
+                ),
+            );
             // One finding says it: the person sorts the whole object.
             return;
         }
@@ -85,15 +103,30 @@ fn unsorted_keys(report: &mut Report<'_>, object: &Object) {
 fn service_account_token_mounted(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        let said = pod.spec.get("automountServiceAccountToken").and_then(Node::as_bool);
+        let said = pod
+            .spec
+            .get("automountServiceAccountToken")
+            .and_then(Node::as_bool);
         let account = || {
-            let name = pod.spec.get("serviceAccountName").or(pod.spec.get("serviceAccount")).and_then(Node::as_str).unwrap_or("default");
+            let name = pod
+                .spec
+                .get("serviceAccountName")
+                .or(pod.spec.get("serviceAccount"))
+                .and_then(Node::as_str)
+                .unwrap_or("default");
             let (_, account) = unit.find("ServiceAccount", namespace(object), name)?;
-            account.root.get("automountServiceAccountToken").and_then(Node::as_bool)
+            account
+                .root
+                .get("automountServiceAccountToken")
+                .and_then(Node::as_bool)
         };
         if said.or_else(account) != Some(false) {
             let who = format!("{} {}", object.identity.kind, object.identity.name);
-            report.add(*i, pod.path.key("automountServiceAccountToken"), format!("the pods of {who} get a token for the Kubernetes API"));
+            report.add(
+                *i,
+                pod.path.key("automountServiceAccountToken"),
+                format!("the pods of {who} get a token for the Kubernetes API"),
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Rules in Rust: those across objects and environments, and those that CEL would make unreadable. Each has its YAML file like any
-//! other rule, with `native: true`; this room's table finds its function by id. Rules of `chart`, `template`, `values` and
-//! `kubernetes` that another room finds have no entry here.
+//! Rules in Rust: those across objects and environments, and those that CEL would make unreadable.
+//! Each has its YAML file like any other rule, with `native: true`; this room's table finds its
+//! function by id. Rules of `chart`, `template`, `values` and `kubernetes` that another room finds
+//! have no entry here.
 
 mod availability;
 mod chart;
@@ -32,18 +33,36 @@ pub enum Check {
 
 type Table = &'static [(&'static str, Check)];
 
-const TABLES: [Table; 8] =
-    [availability::TABLE, chart::TABLE, environments::TABLE, hygiene::TABLE, networking::TABLE, rbac::TABLE, references::TABLE, secrets::TABLE];
+const TABLES: [Table; 8] = [
+    availability::TABLE,
+    chart::TABLE,
+    environments::TABLE,
+    hygiene::TABLE,
+    networking::TABLE,
+    rbac::TABLE,
+    references::TABLE,
+    secrets::TABLE,
+];
 
 /// The function of a rule; none where another room finds what the rule is about.
 pub fn find(id: &str) -> Option<Check> {
-    TABLES.iter().flat_map(|t| t.iter()).find(|(name, _)| *name == id).map(|(_, check)| *check)
+    TABLES
+        .iter()
+        .flat_map(|t| t.iter())
+        .find(|(name, _)| *name == id)
+        .map(|(_, check)| *check)
 }
 
-/// Whether a rule across objects concludes from something that is not there. Such a rule is silent where part of the unit could not be
-/// rendered.
+/// Whether a rule across objects concludes from something that is not there. Such a rule is silent
+/// where part of the unit could not be rendered.
 pub fn concludes_from_absence(id: &str) -> bool {
-    let others = ["statefulset-service-missing", "pdb-missing", "pod-without-network-policy", "replicas-too-few", "service-account-token-mounted"];
+    let others = [
+        "statefulset-service-missing",
+        "pdb-missing",
+        "pod-without-network-policy",
+        "replicas-too-few",
+        "service-account-token-mounted",
+    ];
     id.starts_with("dangling-") || others.contains(&id)
 }
 
@@ -78,7 +97,8 @@ impl<'r> UnitReport<'r> {
         UnitReport { rule, found }
     }
     pub fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
-        self.found.push((object, self.rule.finding(path, message.into())));
+        self.found
+            .push((object, self.rule.finding(path, message.into())));
     }
 }
 
@@ -89,11 +109,21 @@ pub struct EnvironmentsReport<'r> {
 }
 
 impl<'r> EnvironmentsReport<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, usize, Finding)>) -> EnvironmentsReport<'r> {
+    pub fn new(
+        rule: &'r Rule,
+        found: &'r mut Vec<(usize, usize, Finding)>,
+    ) -> EnvironmentsReport<'r> {
         EnvironmentsReport { rule, found }
     }
-    pub fn add(&mut self, environment: usize, object: usize, path: Path, message: impl Into<String>) {
-        self.found.push((environment, object, self.rule.finding(path, message.into())));
+    pub fn add(
+        &mut self,
+        environment: usize,
+        object: usize,
+        path: Path,
+        message: impl Into<String>,
+    ) {
+        self.found
+            .push((environment, object, self.rule.finding(path, message.into())));
     }
 }
 
@@ -109,17 +139,27 @@ impl<'r> ChartReport<'r> {
     }
     pub fn add(&mut self, span: Span, message: impl Into<String>) {
         let rule = self.rule;
-        self.found.push(Diagnostic::new(rule.id.clone(), rule.severity, span, message).help(&*rule.definition.fix));
+        self.found.push(
+            Diagnostic::new(rule.id.clone(), rule.severity, span, message)
+                .help(&*rule.definition.fix),
+        );
     }
 }
 
 impl Rule {
     /// A parameter as an integer.
     pub fn int(&self, name: &str, otherwise: i64) -> i64 {
-        self.parameters.get(name).and_then(serde_json::Value::as_i64).unwrap_or(otherwise)
+        self.parameters
+            .get(name)
+            .and_then(serde_json::Value::as_i64)
+            .unwrap_or(otherwise)
     }
     /// A parameter as a list of texts.
     pub fn texts(&self, name: &str) -> Vec<&str> {
-        self.parameters.get(name).and_then(serde_json::Value::as_array).map(|a| a.iter().filter_map(|v| v.as_str()).collect()).unwrap_or_default()
+        self.parameters
+            .get(name)
+            .and_then(serde_json::Value::as_array)
+            .map(|a| a.iter().filter_map(|v| v.as_str()).collect())
+            .unwrap_or_default()
     }
 }

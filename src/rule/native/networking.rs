@@ -6,19 +6,36 @@ use super::{Check, Table, UnitReport};
 use crate::manifest::Object;
 use crate::yaml::Path;
 
-pub(super) const TABLE: Table = &[("pod-without-network-policy", Check::Unit(pod_without_network_policy))];
+pub(super) const TABLE: Table = &[(
+    "pod-without-network-policy",
+    Check::Unit(pod_without_network_policy),
+)];
 
 fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
-    let policies: Vec<&Object> = unit.objects.iter().filter(|o| matches!(&*o.identity.kind, "NetworkPolicy" | "CiliumNetworkPolicy")).collect();
+    let policies: Vec<&Object> = unit
+        .objects
+        .iter()
+        .filter(|o| matches!(&*o.identity.kind, "NetworkPolicy" | "CiliumNetworkPolicy"))
+        .collect();
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         let selected = policies.iter().any(|policy| {
-            // An empty podSelector selects all pods of the namespace; Cilium's policies call it endpointSelector.
-            let selector = get(&policy.root, "spec.podSelector").or(get(&policy.root, "spec.endpointSelector"));
-            same_namespace(namespace(policy), namespace(object)) && selector.is_some_and(|s| unit::selects(s, pod.labels()))
+            // An empty podSelector selects all pods of the namespace; Cilium's policies call it
+            // endpointSelector.
+            let selector = get(&policy.root, "spec.podSelector")
+                .or(get(&policy.root, "spec.endpointSelector"));
+            same_namespace(namespace(policy), namespace(object))
+                && selector.is_some_and(|s| unit::selects(s, pod.labels()))
         });
         if !selected {
-            report.add(*i, Path::root(), format!("no NetworkPolicy selects the pods of {} {}", object.identity.kind, object.identity.name));
+            report.add(
+                *i,
+                Path::root(),
+                format!(
+                    "no NetworkPolicy selects the pods of {} {}",
+                    object.identity.kind, object.identity.name
+                ),
+            );
         }
     }
 }

@@ -13,18 +13,39 @@ pub(super) const TABLE: Table = &[
     ("dangling-ingress", Check::Unit(dangling_ingress)),
     ("dangling-hpa", Check::Unit(dangling_hpa)),
     ("dangling-pdb", Check::Unit(dangling_pdb)),
-    ("dangling-network-policy", Check::Unit(dangling_network_policy)),
-    ("dangling-network-policy-peer", Check::Unit(dangling_network_policy_peer)),
-    ("dangling-service-monitor", Check::Unit(dangling_service_monitor)),
-    ("dangling-service-account", Check::Unit(dangling_service_account)),
-    ("dangling-env-reference", Check::Unit(dangling_env_reference)),
+    (
+        "dangling-network-policy",
+        Check::Unit(dangling_network_policy),
+    ),
+    (
+        "dangling-network-policy-peer",
+        Check::Unit(dangling_network_policy_peer),
+    ),
+    (
+        "dangling-service-monitor",
+        Check::Unit(dangling_service_monitor),
+    ),
+    (
+        "dangling-service-account",
+        Check::Unit(dangling_service_account),
+    ),
+    (
+        "dangling-env-reference",
+        Check::Unit(dangling_env_reference),
+    ),
     ("dangling-config-key", Check::Unit(dangling_config_key)),
     ("dangling-pvc", Check::Unit(dangling_pvc)),
     ("dangling-role-binding", Check::Unit(dangling_role_binding)),
-    ("statefulset-service-missing", Check::Unit(statefulset_service_missing)),
+    (
+        "statefulset-service-missing",
+        Check::Unit(statefulset_service_missing),
+    ),
     ("overlapping-selectors", Check::Unit(overlapping_selectors)),
     ("duplicate-object", Check::Unit(duplicate_object)),
-    ("hook-needs-release-object", Check::Unit(hook_needs_release_object)),
+    (
+        "hook-needs-release-object",
+        Check::Unit(hook_needs_release_object),
+    ),
 ];
 
 /// Custom kinds that make no pods; all others may.
@@ -65,8 +86,9 @@ const PASSIVE: [&str; 34] = [
     "CiliumNetworkPolicy",
 ];
 
-/// Whether pods may exist that the unit does not show: those that an operator makes from custom resources, or a program of the
-/// release by itself, for which it needs the right. Then a selector that matches nothing here proves nothing.
+/// Whether pods may exist that the unit does not show: those that an operator makes from custom
+/// resources, or a program of the release by itself, for which it needs the right. Then a selector
+/// that matches nothing here proves nothing.
 fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
     unit.objects.iter().any(|o| {
         let group = pod::group_of(&o.identity.api_version);
@@ -77,11 +99,27 @@ fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
 }
 
 fn may_create_pods(role: &Node) -> bool {
-    let makers = ["pods", "deployments", "statefulsets", "daemonsets", "jobs", "*"];
-    role.get("rules").map_or(&[][..], |n| n.items()).iter().any(|rule| {
-        let any = |key: &str, of: &[&str]| rule.get(key).is_some_and(|n| n.items().iter().any(|i| i.as_str().is_some_and(|s| of.contains(&s))));
-        any("verbs", &["create", "*"]) && any("resources", &makers)
-    })
+    let makers = [
+        "pods",
+        "deployments",
+        "statefulsets",
+        "daemonsets",
+        "jobs",
+        "*",
+    ];
+    role.get("rules")
+        .map_or(&[][..], |n| n.items())
+        .iter()
+        .any(|rule| {
+            let any = |key: &str, of: &[&str]| {
+                rule.get(key).is_some_and(|n| {
+                    n.items()
+                        .iter()
+                        .any(|i| i.as_str().is_some_and(|s| of.contains(&s)))
+                })
+            };
+            any("verbs", &["create", "*"]) && any("resources", &makers)
+        })
 }
 
 fn dangling_service(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
@@ -89,24 +127,47 @@ fn dangling_service(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         return;
     }
     for (i, service) in core_services(unit) {
-        let Some(selector) = get(&service.root, "spec.selector").filter(|s| !s.entries().is_empty()) else { continue };
+        let Some(selector) =
+            get(&service.root, "spec.selector").filter(|s| !s.entries().is_empty())
+        else {
+            continue;
+        };
         if text(&service.root, "spec.type") == Some("ExternalName") {
             continue;
         }
-        if !unit.pods_in(namespace(service)).any(|(_, _, pod)| map_selects(selector, pod.labels())) {
-            report.add(i, Path::parse("spec.selector"), format!("Service {} selects no pod: {}", service.identity.name, pairs(selector)));
+        if !unit
+            .pods_in(namespace(service))
+            .any(|(_, _, pod)| map_selects(selector, pod.labels()))
+        {
+            report.add(
+                i,
+                Path::parse("spec.selector"),
+                format!(
+                    "Service {} selects no pod: {}",
+                    service.identity.name,
+                    pairs(selector)
+                ),
+            );
         }
     }
 }
 
 /// `a=b, c=d`.
 fn pairs(selector: &Node) -> String {
-    selector.entries().iter().map(|e| format!("{}={}", e.key, scalar(&e.value))).collect::<Vec<_>>().join(", ")
+    selector
+        .entries()
+        .iter()
+        .map(|e| format!("{}={}", e.key, scalar(&e.value)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Services of the core group (Knative has a kind of that name, too).
-fn core_services<'u, 'o>(unit: &'u Unit<'o>) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
-    unit.of_kind("Service").filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
+fn core_services<'u, 'o>(
+    unit: &'u Unit<'o>,
+) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+    unit.of_kind("Service")
+        .filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
 }
 
 fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
@@ -118,10 +179,27 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             }
         }
         let rules = Path::parse("spec.rules");
-        for (r, rule) in rules.get(&ingress.root).map_or(&[][..], |n| n.items()).iter().enumerate() {
-            for (p, path) in get(rule, "http.paths").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        for (r, rule) in rules
+            .get(&ingress.root)
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
+            for (p, path) in get(rule, "http.paths")
+                .map_or(&[][..], |n| n.items())
+                .iter()
+                .enumerate()
+            {
                 if let Some(backend) = path.get("backend") {
-                    backends.push((rules.index(r).key("http").key("paths").index(p).key("backend"), backend));
+                    backends.push((
+                        rules
+                            .index(r)
+                            .key("http")
+                            .key("paths")
+                            .index(p)
+                            .key("backend"),
+                        backend,
+                    ));
                 }
             }
         }
@@ -129,21 +207,52 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             let (name_path, name, port) = match backend.get("service") {
                 Some(service) => {
                     let port = service.get("port");
-                    (path.key("service").key("name"), service.get("name"), port.and_then(|p| p.get("number").or(p.get("name"))))
+                    (
+                        path.key("service").key("name"),
+                        service.get("name"),
+                        port.and_then(|p| p.get("number").or(p.get("name"))),
+                    )
                 }
-                None => (path.key("serviceName"), backend.get("serviceName"), backend.get("servicePort")),
+                None => (
+                    path.key("serviceName"),
+                    backend.get("serviceName"),
+                    backend.get("servicePort"),
+                ),
             };
-            let Some(name) = name.and_then(Node::as_str) else { continue };
-            let Some((_, service)) = unit.find("Service", namespace(ingress), name) else {
-                report.add(i, name_path, format!("Ingress {} leads to Service {name}, which is not in the release", ingress.identity.name));
+            let Some(name) = name.and_then(Node::as_str) else {
                 continue;
             };
-            let Some(port) = port.map(scalar) else { continue };
+            let Some((_, service)) = unit.find("Service", namespace(ingress), name) else {
+                report.add(
+                    i,
+                    name_path,
+                    format!(
+                        "Ingress {} leads to Service {name}, which is not in the release",
+                        ingress.identity.name
+                    ),
+                );
+                continue;
+            };
+            let Some(port) = port.map(scalar) else {
+                continue;
+            };
             let ports = get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
-            let offers = |key: &str| ports.iter().any(|p| p.get(key).map(scalar).as_ref() == Some(&port));
-            // `use-annotation` is a port name of the AWS controller, which is no port of the Service.
+            let offers = |key: &str| {
+                ports
+                    .iter()
+                    .any(|p| p.get(key).map(scalar).as_ref() == Some(&port))
+            };
+            // `use-annotation` is a port name of the AWS controller, which is no port of the
+            // Service.
             if !ports.is_empty() && !offers("port") && !offers("name") && port != "use-annotation" {
-                report.add(i, path, format!("Ingress {} leads to port {port} of Service {name}, which has no such port", ingress.identity.name));
+                report.add(
+                    i,
+                    path,
+                    format!(
+                        "Ingress {} leads to port {port} of Service {name}, which has no such port",
+                        ingress.identity.name
+                    ),
+                );
             }
         }
     }
@@ -151,16 +260,25 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 
 fn dangling_hpa(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, hpa) in unit.of_kind("HorizontalPodAutoscaler") {
-        let (Some(kind), Some(name)) = (text(&hpa.root, "spec.scaleTargetRef.kind"), text(&hpa.root, "spec.scaleTargetRef.name")) else { continue };
+        let (Some(kind), Some(name)) = (
+            text(&hpa.root, "spec.scaleTargetRef.kind"),
+            text(&hpa.root, "spec.scaleTargetRef.name"),
+        ) else {
+            continue;
+        };
         if unit.find(kind, namespace(hpa), name).is_none() {
-            let message = format!("HorizontalPodAutoscaler {} scales {kind} {name}, which is not in the release", hpa.identity.name);
+            let message = format!(
+                "HorizontalPodAutoscaler {} scales {kind} {name}, which is not in the release",
+                hpa.identity.name
+            );
             report.add(i, Path::parse("spec.scaleTargetRef.name"), message);
         }
     }
 }
 
 fn selects_a_pod(unit: &Unit<'_>, owner: &Object, selector: &Node) -> bool {
-    unit.pods_in(namespace(owner)).any(|(_, _, pod)| unit::selects(selector, pod.labels()))
+    unit.pods_in(namespace(owner))
+        .any(|(_, _, pod)| unit::selects(selector, pod.labels()))
 }
 
 fn dangling_pdb(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
@@ -168,11 +286,16 @@ fn dangling_pdb(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         return;
     }
     for (i, pdb) in unit.of_kind("PodDisruptionBudget") {
-        if let Some(selector) = get(&pdb.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+        if let Some(selector) =
+            get(&pdb.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
             && !unit.workloads.is_empty()
             && !selects_a_pod(unit, pdb, selector)
         {
-            report.add(i, Path::parse("spec.selector"), format!("PodDisruptionBudget {} selects no pod", pdb.identity.name));
+            report.add(
+                i,
+                Path::parse("spec.selector"),
+                format!("PodDisruptionBudget {} selects no pod", pdb.identity.name),
+            );
         }
     }
 }
@@ -182,10 +305,15 @@ fn dangling_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         return;
     }
     for (i, policy) in unit.of_kind("NetworkPolicy") {
-        if let Some(selector) = get(&policy.root, "spec.podSelector").filter(|s| !unit::is_empty_selector(s))
+        if let Some(selector) =
+            get(&policy.root, "spec.podSelector").filter(|s| !unit::is_empty_selector(s))
             && !selects_a_pod(unit, policy, selector)
         {
-            report.add(i, Path::parse("spec.podSelector"), format!("NetworkPolicy {} selects no pod", policy.identity.name));
+            report.add(
+                i,
+                Path::parse("spec.podSelector"),
+                format!("NetworkPolicy {} selects no pod", policy.identity.name),
+            );
         }
     }
 }
@@ -194,15 +322,34 @@ fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, policy) in unit.of_kind("NetworkPolicy") {
         for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
             let rules = Path::parse("spec").key(direction);
-            for (r, rule) in rules.get(&policy.root).map_or(&[][..], |n| n.items()).iter().enumerate() {
-                for (p, peer) in rule.get(peers).map_or(&[][..], |n| n.items()).iter().enumerate() {
+            for (r, rule) in rules
+                .get(&policy.root)
+                .map_or(&[][..], |n| n.items())
+                .iter()
+                .enumerate()
+            {
+                for (p, peer) in rule
+                    .get(peers)
+                    .map_or(&[][..], |n| n.items())
+                    .iter()
+                    .enumerate()
+                {
                     // With a namespaceSelector the peer lives elsewhere.
-                    if let Some(selector) = peer.get("podSelector").filter(|s| !unit::is_empty_selector(s))
+                    if let Some(selector) = peer
+                        .get("podSelector")
+                        .filter(|s| !unit::is_empty_selector(s))
                         && peer.get("namespaceSelector").is_none()
                         && !selects_a_pod(unit, policy, selector)
                     {
                         let path = rules.index(r).key(peers).index(p).key("podSelector");
-                        report.add(i, path, format!("a peer of NetworkPolicy {} selects no pod of the release", policy.identity.name));
+                        report.add(
+                            i,
+                            path,
+                            format!(
+                                "a peer of NetworkPolicy {} selects no pod of the release",
+                                policy.identity.name
+                            ),
+                        );
                     }
                 }
             }
@@ -212,11 +359,28 @@ fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 
 fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, monitor) in unit.of_kind("ServiceMonitor") {
-        let Some(selector) = get(&monitor.root, "spec.selector").filter(|s| !unit::is_empty_selector(s)) else { continue };
-        let elsewhere = get(&monitor.root, "spec.namespaceSelector").is_some_and(|n| !n.entries().is_empty());
-        let selected = core_services(unit).any(|(_, s)| unit::selects(selector, get(&s.root, "metadata.labels").map_or(&[], |n| n.entries())));
+        let Some(selector) =
+            get(&monitor.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+        else {
+            continue;
+        };
+        let elsewhere =
+            get(&monitor.root, "spec.namespaceSelector").is_some_and(|n| !n.entries().is_empty());
+        let selected = core_services(unit).any(|(_, s)| {
+            unit::selects(
+                selector,
+                get(&s.root, "metadata.labels").map_or(&[], |n| n.entries()),
+            )
+        });
         if !selected && !elsewhere {
-            report.add(i, Path::parse("spec.selector"), format!("ServiceMonitor {} selects no Service", monitor.identity.name));
+            report.add(
+                i,
+                Path::parse("spec.selector"),
+                format!(
+                    "ServiceMonitor {} selects no Service",
+                    monitor.identity.name
+                ),
+            );
         }
     }
 }
@@ -225,9 +389,22 @@ fn dangling_service_account(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         for key in ["serviceAccountName", "serviceAccount"] {
-            let Some(name) = pod.spec.get(key).and_then(Node::as_str).filter(|n| !n.is_empty() && *n != "default") else { continue };
-            if unit.find("ServiceAccount", namespace(object), name).is_none() {
-                let message = format!("{} {} runs as ServiceAccount {name}, which is not in the release", object.identity.kind, object.identity.name);
+            let Some(name) = pod
+                .spec
+                .get(key)
+                .and_then(Node::as_str)
+                .filter(|n| !n.is_empty() && *n != "default")
+            else {
+                continue;
+            };
+            if unit
+                .find("ServiceAccount", namespace(object), name)
+                .is_none()
+            {
+                let message = format!(
+                    "{} {} runs as ServiceAccount {name}, which is not in the release",
+                    object.identity.kind, object.identity.name
+                );
                 report.add(*i, pod.path.key(key), message);
             }
             break;
@@ -253,32 +430,91 @@ fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
         if container.class == Class::Ephemeral {
             continue;
         }
-        for (e, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        for (e, variable) in container
+            .node
+            .get("env")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
             for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
-                let Some(reference) = variable.get("valueFrom").and_then(|v| v.get(key)) else { continue };
+                let Some(reference) = variable.get("valueFrom").and_then(|v| v.get(key)) else {
+                    continue;
+                };
                 let path = container.path.key("env").index(e).key("valueFrom").key(key);
-                let Some(name) = reference.get("name").and_then(Node::as_str) else { continue };
-                let keys = reference.get("key").and_then(Node::as_str).map(|k| (k, path.key("key"))).into_iter().collect();
-                out.push(Use { kind, name, keys, path: path.key("name"), optional: optional(reference) });
+                let Some(name) = reference.get("name").and_then(Node::as_str) else {
+                    continue;
+                };
+                let keys = reference
+                    .get("key")
+                    .and_then(Node::as_str)
+                    .map(|k| (k, path.key("key")))
+                    .into_iter()
+                    .collect();
+                out.push(Use {
+                    kind,
+                    name,
+                    keys,
+                    path: path.key("name"),
+                    optional: optional(reference),
+                });
             }
         }
-        for (e, source) in container.node.get("envFrom").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        for (e, source) in container
+            .node
+            .get("envFrom")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
             for (key, kind) in [("configMapRef", "ConfigMap"), ("secretRef", "Secret")] {
-                let Some(reference) = source.get(key) else { continue };
-                let Some(name) = reference.get("name").and_then(Node::as_str) else { continue };
+                let Some(reference) = source.get(key) else {
+                    continue;
+                };
+                let Some(name) = reference.get("name").and_then(Node::as_str) else {
+                    continue;
+                };
                 let path = container.path.key("envFrom").index(e).key(key).key("name");
-                out.push(Use { kind, name, keys: Vec::new(), path, optional: optional(reference) });
+                out.push(Use {
+                    kind,
+                    name,
+                    keys: Vec::new(),
+                    path,
+                    optional: optional(reference),
+                });
             }
         }
     }
     let volumes = pod.path.key("volumes");
-    for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
+    for (v, volume) in pod
+        .spec
+        .get("volumes")
+        .map_or(&[][..], |n| n.items())
+        .iter()
+        .enumerate()
+    {
         let mut add = |source: &'o Node, path: Path, kind: &'static str, name_key: &str| {
-            let Some(name) = source.get(name_key).and_then(Node::as_str) else { return };
+            let Some(name) = source.get(name_key).and_then(Node::as_str) else {
+                return;
+            };
             let items = source.get("items").map_or(&[][..], |n| n.items());
-            let keys =
-                items.iter().enumerate().filter_map(|(k, item)| Some((item.get("key")?.as_str()?, path.key("items").index(k).key("key")))).collect();
-            out.push(Use { kind, name, keys, path: path.key(name_key), optional: optional(source) });
+            let keys = items
+                .iter()
+                .enumerate()
+                .filter_map(|(k, item)| {
+                    Some((
+                        item.get("key")?.as_str()?,
+                        path.key("items").index(k).key("key"),
+                    ))
+                })
+                .collect();
+            out.push(Use {
+                kind,
+                name,
+                keys,
+                path: path.key(name_key),
+                optional: optional(source),
+            });
         };
         let path = volumes.index(v);
         if let Some(source) = volume.get("configMap") {
@@ -287,10 +523,19 @@ fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
         if let Some(source) = volume.get("secret") {
             add(source, path.key("secret"), "Secret", "secretName");
         }
-        for (s, source) in get(volume, "projected.sources").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        for (s, source) in get(volume, "projected.sources")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
             for (key, kind) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
                 if let Some(inner) = source.get(key) {
-                    add(inner, path.key("projected").key("sources").index(s).key(key), kind, "name");
+                    add(
+                        inner,
+                        path.key("projected").key("sources").index(s).key(key),
+                        kind,
+                        "name",
+                    );
                 }
             }
         }
@@ -303,8 +548,10 @@ fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         let object = &unit.objects[*i];
         for used in uses(pod).into_iter().filter(|u| !u.optional) {
             if unit.find(used.kind, namespace(object), used.name).is_none() {
-                let message =
-                    format!("{} {} needs {} {}, which is not in the release", object.identity.kind, object.identity.name, used.kind, used.name);
+                let message = format!(
+                    "{} {} needs {} {}, which is not in the release",
+                    object.identity.kind, object.identity.name, used.kind, used.name
+                );
                 report.add(*i, used.path, message);
             }
         }
@@ -315,10 +562,19 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         for used in uses(pod).into_iter().filter(|u| !u.optional) {
-            let Some((_, config)) = unit.find(used.kind, namespace(object), used.name) else { continue };
-            let has = |key: &str| ["data", "stringData", "binaryData"].iter().any(|d| config.root.get(d).is_some_and(|n| n.get(key).is_some()));
-            // A controller fills a Secret that comes without data (service account tokens, cert-manager).
-            let empty = ["data", "stringData", "binaryData"].iter().all(|d| config.root.get(d).is_none_or(|n| n.entries().is_empty()));
+            let Some((_, config)) = unit.find(used.kind, namespace(object), used.name) else {
+                continue;
+            };
+            let has = |key: &str| {
+                ["data", "stringData", "binaryData"]
+                    .iter()
+                    .any(|d| config.root.get(d).is_some_and(|n| n.get(key).is_some()))
+            };
+            // A controller fills a Secret that comes without data (service account tokens,
+            // cert-manager).
+            let empty = ["data", "stringData", "binaryData"]
+                .iter()
+                .all(|d| config.root.get(d).is_none_or(|n| n.entries().is_empty()));
             for (key, path) in used.keys {
                 if !(has(key) || (empty && used.kind == "Secret")) {
                     let message = format!(
@@ -335,16 +591,39 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 fn dangling_pvc(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        let templates = get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], |n| n.items());
-        for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
-            let Some(claim) = text(volume, "persistentVolumeClaim.claimName") else { continue };
-            let of_template = templates.iter().any(|t| text(t, "metadata.name") == Some(claim));
-            if !of_template && unit.find("PersistentVolumeClaim", namespace(object), claim).is_none() {
-                let path = pod.path.key("volumes").index(v).key("persistentVolumeClaim").key("claimName");
+        let templates =
+            get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], |n| n.items());
+        for (v, volume) in pod
+            .spec
+            .get("volumes")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
+            let Some(claim) = text(volume, "persistentVolumeClaim.claimName") else {
+                continue;
+            };
+            let of_template = templates
+                .iter()
+                .any(|t| text(t, "metadata.name") == Some(claim));
+            if !of_template
+                && unit
+                    .find("PersistentVolumeClaim", namespace(object), claim)
+                    .is_none()
+            {
+                let path = pod
+                    .path
+                    .key("volumes")
+                    .index(v)
+                    .key("persistentVolumeClaim")
+                    .key("claimName");
                 report.add(
                     *i,
                     path,
-                    format!("{} {} mounts the claim {claim}, which is not in the release", object.identity.kind, object.identity.name),
+                    format!(
+                        "{} {} mounts the claim {claim}, which is not in the release",
+                        object.identity.kind, object.identity.name
+                    ),
                 );
             }
         }
@@ -353,16 +632,26 @@ fn dangling_pvc(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 
 fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (i, binding) in unit.of_kind("RoleBinding") {
-        let Some(name) = text(&binding.root, "roleRef.name").filter(|_| text(&binding.root, "roleRef.kind") == Some("Role")) else { continue };
+        let Some(name) = text(&binding.root, "roleRef.name")
+            .filter(|_| text(&binding.root, "roleRef.kind") == Some("Role"))
+        else {
+            continue;
+        };
         // The cluster's own roles in kube-system and kube-public.
-        if name.starts_with("system:") || name.starts_with("extension-apiserver") || name == "kubeadm:bootstrap-signer-clusterinfo" {
+        if name.starts_with("system:")
+            || name.starts_with("extension-apiserver")
+            || name == "kubeadm:bootstrap-signer-clusterinfo"
+        {
             continue;
         }
         if unit.find("Role", namespace(binding), name).is_none() {
             report.add(
                 i,
                 Path::parse("roleRef.name"),
-                format!("RoleBinding {} grants Role {name}, which is not in the release", binding.identity.name),
+                format!(
+                    "RoleBinding {} grants Role {name}, which is not in the release",
+                    binding.identity.name
+                ),
             );
         }
     }
@@ -381,15 +670,31 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             continue;
         };
         let Some((_, service)) = unit.find("Service", namespace(object), name) else {
-            report.add(*i, path, format!("{who} names the Service {name}, which is not in the release"));
+            report.add(
+                *i,
+                path,
+                format!("{who} names the Service {name}, which is not in the release"),
+            );
             continue;
         };
-        let headless = get(&service.root, "spec.clusterIP").is_some_and(|n| n.as_str() == Some("None"));
-        let selects = get(&service.root, "spec.selector").is_some_and(|s| !s.entries().is_empty() && map_selects(s, pod.labels()));
+        let headless =
+            get(&service.root, "spec.clusterIP").is_some_and(|n| n.as_str() == Some("None"));
+        let selects = get(&service.root, "spec.selector")
+            .is_some_and(|s| !s.entries().is_empty() && map_selects(s, pod.labels()));
         if !headless {
-            report.add(*i, path, format!("{who} names the Service {name}, which is not headless (clusterIP is not None)"));
+            report.add(
+                *i,
+                path,
+                format!(
+                    "{who} names the Service {name}, which is not headless (clusterIP is not None)"
+                ),
+            );
         } else if !selects {
-            report.add(*i, path, format!("{who} names the Service {name}, which does not select its pods"));
+            report.add(
+                *i,
+                path,
+                format!("{who} names the Service {name}, which does not select its pods"),
+            );
         }
     }
 }
@@ -399,29 +704,56 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         .workloads
         .iter()
         .map(|(i, p)| (*i, &unit.objects[*i], p))
-        .filter(|(_, o, _)| matches!(&*o.identity.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"))
+        .filter(|(_, o, _)| {
+            matches!(
+                &*o.identity.kind,
+                "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"
+            )
+        })
         .collect();
     // Who has a label: a selector matches few of many.
     let mut labelled: FxHashMap<(&str, String), Vec<usize>> = FxHashMap::default();
     for (n, (.., pod)) in controllers.iter().enumerate() {
-        pod.labels().iter().for_each(|label| labelled.entry((&label.key, unit::scalar(&label.value))).or_default().push(n));
+        pod.labels().iter().for_each(|label| {
+            labelled
+                .entry((&label.key, unit::scalar(&label.value)))
+                .or_default()
+                .push(n)
+        });
     }
     let all: Vec<usize> = (0..controllers.len()).collect();
     for (n, (i, object, pod)) in controllers.iter().enumerate() {
-        let Some(selector) = get(&object.root, "spec.selector").filter(|s| !unit::is_empty_selector(s)) else { continue };
-        let wanted = selector.get("matchLabels").map_or(&[][..], |labels| labels.entries());
-        let holders = wanted.iter().map(|label| labelled.get(&(&*label.key, unit::scalar(&label.value))).map_or(&[][..], Vec::as_slice));
+        let Some(selector) =
+            get(&object.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+        else {
+            continue;
+        };
+        let wanted = selector
+            .get("matchLabels")
+            .map_or(&[][..], |labels| labels.entries());
+        let holders = wanted.iter().map(|label| {
+            labelled
+                .get(&(&*label.key, unit::scalar(&label.value)))
+                .map_or(&[][..], Vec::as_slice)
+        });
         for &m in holders.min_by_key(|holders| holders.len()).unwrap_or(&all) {
             let (_, other, other_pod) = &controllers[m];
-            if n == m || !same_namespace(namespace(object), namespace(other)) || object.identity == other.identity {
+            if n == m
+                || !same_namespace(namespace(object), namespace(other))
+                || object.identity == other.identity
+            {
                 continue;
             }
-            let theirs = get(&other.root, "spec.selector").is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()));
+            let theirs = get(&other.root, "spec.selector")
+                .is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()));
             // Where both match each other, the later one is told.
             if unit::selects(selector, other_pod.labels()) && !(theirs && n < m) {
                 let message = format!(
                     "the selector of {} {} also matches the pods of {} {}",
-                    object.identity.kind, object.identity.name, other.identity.kind, other.identity.name
+                    object.identity.kind,
+                    object.identity.name,
+                    other.identity.kind,
+                    other.identity.name
                 );
                 report.add(*i, Path::parse("spec.selector"), message);
                 break;
@@ -431,7 +763,8 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 }
 
 fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
-    let mut seen: std::collections::HashMap<(&str, &str, &str, &str), Vec<usize>> = std::collections::HashMap::new();
+    let mut seen: std::collections::HashMap<(&str, &str, &str, &str), Vec<usize>> =
+        std::collections::HashMap::new();
     for (i, object) in unit.objects.iter().enumerate() {
         if object.identity.name.is_empty() {
             continue;
@@ -440,20 +773,33 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             "default" => "",
             other => other,
         };
-        let key = (pod::group_of(&object.identity.api_version), &*object.identity.kind, namespace, &*object.identity.name);
+        let key = (
+            pod::group_of(&object.identity.api_version),
+            &*object.identity.kind,
+            namespace,
+            &*object.identity.name,
+        );
         let earlier = seen.entry(key).or_default();
         // Hooks of different events may share a name: they are not there at the same time.
         let meets = |other: usize| {
             let other = &unit.objects[other];
-            (object.hooks.is_empty() && other.hooks.is_empty()) || object.hooks.iter().any(|h| other.hooks.contains(h))
+            (object.hooks.is_empty() && other.hooks.is_empty())
+                || object.hooks.iter().any(|h| other.hooks.contains(h))
         };
         if let Some(&first) = earlier.iter().find(|&&e| meets(e)) {
             let before = &unit.objects[first];
-            let place = if before.template == object.template { String::new() } else { format!(", first in {}", before.template) };
+            let place = if before.template == object.template {
+                String::new()
+            } else {
+                format!(", first in {}", before.template)
+            };
             report.add(
                 i,
                 Path::parse("metadata.name"),
-                format!("{} {} stands twice in the release{place}", object.identity.kind, object.identity.name),
+                format!(
+                    "{} {} stands twice in the release{place}",
+                    object.identity.kind, object.identity.name
+                ),
             );
         }
         earlier.push(i);
@@ -462,7 +808,10 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 
 fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     let weight = |o: &Object| {
-        get(&o.root, "metadata.annotations").and_then(|a| a.get("helm.sh/hook-weight")).and_then(|w| scalar(w).parse::<i64>().ok()).unwrap_or(0)
+        get(&o.root, "metadata.annotations")
+            .and_then(|a| a.get("helm.sh/hook-weight"))
+            .and_then(|w| scalar(w).parse::<i64>().ok())
+            .unwrap_or(0)
     };
     let is_pre_install = |o: &Object| o.hooks.iter().any(|h| &**h == "pre-install");
     for (i, pod) in &unit.workloads {
@@ -470,15 +819,30 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         if !is_pre_install(object) {
             continue;
         }
-        let who = format!("{} {} is a pre-install hook", object.identity.kind, object.identity.name);
+        let who = format!(
+            "{} {} is a pre-install hook",
+            object.identity.kind, object.identity.name
+        );
         let mut judge = |kind: &str, name: &str, path: Path| {
-            let found: Vec<&Object> =
-                unit.of_kind(kind).map(|(_, o)| o).filter(|o| &*o.identity.name == name && same_namespace(namespace(o), namespace(object))).collect();
-            if found.is_empty() || found.iter().any(|o| is_pre_install(o) && weight(o) <= weight(object)) {
+            let found: Vec<&Object> = unit
+                .of_kind(kind)
+                .map(|(_, o)| o)
+                .filter(|o| {
+                    &*o.identity.name == name && same_namespace(namespace(o), namespace(object))
+                })
+                .collect();
+            if found.is_empty()
+                || found
+                    .iter()
+                    .any(|o| is_pre_install(o) && weight(o) <= weight(object))
+            {
                 return;
             }
             let late = if found.iter().any(|o| is_pre_install(o)) {
-                format!("{who} of weight {} and needs {kind} {name}, a hook of a higher weight", weight(object))
+                format!(
+                    "{who} of weight {} and needs {kind} {name}, a hook of a higher weight",
+                    weight(object)
+                )
             } else {
                 format!("{who} and needs {kind} {name}, which the release creates only afterwards")
             };
@@ -490,27 +854,60 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         if let Some(name) = pod.spec.get("serviceAccountName").and_then(Node::as_str) {
             judge("ServiceAccount", name, pod.path.key("serviceAccountName"));
         }
-        for (v, volume) in pod.spec.get("volumes").map_or(&[][..], |n| n.items()).iter().enumerate() {
+        for (v, volume) in pod
+            .spec
+            .get("volumes")
+            .map_or(&[][..], |n| n.items())
+            .iter()
+            .enumerate()
+        {
             if let Some(claim) = text(volume, "persistentVolumeClaim.claimName") {
-                judge("PersistentVolumeClaim", claim, pod.path.key("volumes").index(v).key("persistentVolumeClaim").key("claimName"));
+                judge(
+                    "PersistentVolumeClaim",
+                    claim,
+                    pod.path
+                        .key("volumes")
+                        .index(v)
+                        .key("persistentVolumeClaim")
+                        .key("claimName"),
+                );
             }
         }
         for container in pod.containers() {
-            for (e, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
-                if let Some(host) = variable.get("value").and_then(Node::as_str).and_then(host_of) {
-                    judge("Service", host, container.path.key("env").index(e).key("value"));
+            for (e, variable) in container
+                .node
+                .get("env")
+                .map_or(&[][..], |n| n.items())
+                .iter()
+                .enumerate()
+            {
+                if let Some(host) = variable
+                    .get("value")
+                    .and_then(Node::as_str)
+                    .and_then(host_of)
+                {
+                    judge(
+                        "Service",
+                        host,
+                        container.path.key("env").index(e).key("value"),
+                    );
                 }
             }
         }
     }
 }
 
-/// The first label of the host that a value names: of `http://db:5432/x`, `db.ns.svc`, `db:5432` it is `db`.
+/// The first label of the host that a value names: of `http://db:5432/x`, `db.ns.svc`, `db:5432` it
+/// is `db`.
 fn host_of(value: &str) -> Option<&str> {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let end = rest.find(['.', ':', '/']).unwrap_or(rest.len());
     let host = &rest[..end];
-    let is_label = !host.is_empty() && host.len() <= 63 && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_label = !host.is_empty()
+        && host.len() <= 63
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     is_label.then_some(host)
 }

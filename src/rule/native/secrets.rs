@@ -5,8 +5,13 @@ use super::{Check, Report, Table};
 use crate::manifest::Object;
 use crate::yaml::{Node, Path};
 
-pub(super) const TABLE: Table =
-    &[("secret-in-env-value", Check::Container(secret_in_env_value)), ("configmap-sensitive-content", Check::Object(configmap_sensitive_content))];
+pub(super) const TABLE: Table = &[
+    ("secret-in-env-value", Check::Container(secret_in_env_value)),
+    (
+        "configmap-sensitive-content",
+        Check::Object(configmap_sensitive_content),
+    ),
+];
 
 /// Words that, at the end of a name (or followed by one of nothing but a number), mean a secret.
 const SECRET_WORDS: [&str; 14] = [
@@ -94,7 +99,8 @@ const HARMLESS_ENDS: [&str; 51] = [
     "username",
 ];
 
-/// The words of a name: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password` are all [db, password].
+/// The words of a name: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password` are all [db,
+/// password].
 fn words(name: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -123,9 +129,14 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         [rest @ .., last] if !rest.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) => rest,
         all => all,
     };
-    let Some(last) = words.last() else { return false };
-    let pair = words.windows(2).any(|w| SECRET_PAIRS.contains(&(w[0].as_str(), w[1].as_str())));
-    let ends_in_pair = words.len() >= 2 && SECRET_PAIRS.contains(&(words[words.len() - 2].as_str(), last.as_str()));
+    let Some(last) = words.last() else {
+        return false;
+    };
+    let pair = words
+        .windows(2)
+        .any(|w| SECRET_PAIRS.contains(&(w[0].as_str(), w[1].as_str())));
+    let ends_in_pair = words.len() >= 2
+        && SECRET_PAIRS.contains(&(words[words.len() - 2].as_str(), last.as_str()));
     if HARMLESS_ENDS.contains(&last.as_str()) && !ends_in_pair {
         return false;
     }
@@ -133,8 +144,10 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     if words.iter().any(|w| w == "public" || w == "publishable") {
         return false;
     }
-    pair || words.iter().any(|w| SECRET_WORDS.contains(&w.as_str()) || (w.len() > 8 && (w.ends_with("password") || w.ends_with("passwd"))))
-        || last.ends_with("secret")
+    pair || words.iter().any(|w| {
+        SECRET_WORDS.contains(&w.as_str())
+            || (w.len() > 8 && (w.ends_with("password") || w.ends_with("passwd")))
+    }) || last.ends_with("secret")
         || last.ends_with("token")
 }
 
@@ -149,7 +162,21 @@ pub(crate) fn is_harmless(value: &str) -> bool {
         || value.contains("$(")
         || value.contains("{{")
         || value.contains("://")
-        || matches!(lower.as_str(), "true" | "false" | "yes" | "no" | "null" | "none" | "nil" | "on" | "off" | "0" | "1" | "~")
+        || matches!(
+            lower.as_str(),
+            "true"
+                | "false"
+                | "yes"
+                | "no"
+                | "null"
+                | "none"
+                | "nil"
+                | "on"
+                | "off"
+                | "0"
+                | "1"
+                | "~"
+        )
 }
 
 /// Whether text holds a private key, or a well-known kind of token.
@@ -159,24 +186,48 @@ pub(crate) fn is_secret_text(text: &str) -> bool {
         return true;
     }
     ["AKIA", "ASIA", "ghp_", "github_pat_"].into_iter().any(has)
-        && text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| {
-            let of_length = |prefix: &str, length: usize| word.starts_with(prefix) && word.len() >= length;
-            // AWS access keys, GitHub tokens, Slack tokens: their issuers made them recognizable for this purpose.
-            (word.len() == 20
-                && (word.starts_with("AKIA") || word.starts_with("ASIA"))
-                && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
-                || of_length("ghp_", 40)
-                || of_length("github_pat_", 40)
-        })
+        && text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .any(|word| {
+                let of_length =
+                    |prefix: &str, length: usize| word.starts_with(prefix) && word.len() >= length;
+                // AWS access keys, GitHub tokens, Slack tokens: their issuers made them
+                // recognizable for this purpose.
+                (word.len() == 20
+                    && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+                    && word
+                        .bytes()
+                        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
+                    || of_length("ghp_", 40)
+                    || of_length("github_pat_", 40)
+            })
 }
 
-fn secret_in_env_value(report: &mut Report<'_>, _: &Object, _: &Pod<'_>, container: &Container<'_>) {
+fn secret_in_env_value(
+    report: &mut Report<'_>,
+    _: &Object,
+    _: &Pod<'_>,
+    container: &Container<'_>,
+) {
     let env = container.path.key("env");
-    for (i, variable) in container.node.get("env").map_or(&[][..], |n| n.items()).iter().enumerate() {
-        let Some(name) = variable.get("name").and_then(Node::as_str) else { continue };
-        let Some(value) = variable.get("value").and_then(Node::as_str) else { continue };
+    for (i, variable) in container
+        .node
+        .get("env")
+        .map_or(&[][..], |n| n.items())
+        .iter()
+        .enumerate()
+    {
+        let Some(name) = variable.get("name").and_then(Node::as_str) else {
+            continue;
+        };
+        let Some(value) = variable.get("value").and_then(Node::as_str) else {
+            continue;
+        };
         if (is_secret_name(name) && !is_harmless(value)) || is_secret_text(value) {
-            report.add(env.index(i).key("value"), format!("container {} has {name} in plain text", container.name()));
+            report.add(
+                env.index(i).key("value"),
+                format!("container {} has {name} in plain text", container.name()),
+            );
         }
     }
 }
@@ -184,7 +235,9 @@ fn secret_in_env_value(report: &mut Report<'_>, _: &Object, _: &Pod<'_>, contain
 fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
     let data = Path::parse("data");
     for entry in data.get(&object.root).map_or(&[][..], |n| n.entries()) {
-        let Some(value) = entry.value.as_str() else { continue };
+        let Some(value) = entry.value.as_str() else {
+            continue;
+        };
         let what = if is_secret_name(&entry.key) && !is_harmless(value) && !value.contains('\n') {
             format!("the key {}", entry.key)
         } else if is_secret_text(value) {
@@ -194,23 +247,41 @@ fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
         } else {
             continue;
         };
-        report.add(data.key(&entry.key), format!("ConfigMap {} holds a secret in plain text: {what}", object.identity.name));
+        report.add(
+            data.key(&entry.key),
+            format!(
+                "ConfigMap {} holds a secret in plain text: {what}",
+                object.identity.name
+            ),
+        );
     }
 }
 
-/// The first name in lines of `name = value` or `name: value` that looks like a secret with a value.
+/// The first name in lines of `name = value` or `name: value` that looks like a secret with a
+/// value.
 fn assigned_secret(text: &str) -> Option<&str> {
     // Long texts are programs and dashboards, whose lines are no settings.
     text.lines().take(2000).find_map(|line| {
-        let line = line.trim().trim_start_matches("export ").trim_start_matches("- ");
+        let line = line
+            .trim()
+            .trim_start_matches("export ")
+            .trim_start_matches("- ");
         if line.starts_with(['#', ';', '/', '*']) {
             return None;
         }
         let at = line.find(['=', ':'])?;
-        let (name, value) = (line[..at].trim().trim_matches(['"', '\'']), line[at + 1..].trim().trim_end_matches([',', ';']));
-        let is_name = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let (name, value) = (
+            line[..at].trim().trim_matches(['"', '\'']),
+            line[at + 1..].trim().trim_end_matches([',', ';']),
+        );
+        let is_name = !name.is_empty()
+            && name.len() <= 64
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         // A value of several words, or with brackets, is a sentence or code.
-        let plain = !value.contains(char::is_whitespace) && !value.contains(['(', ')', '{', '}', '=', '[']);
+        let plain =
+            !value.contains(char::is_whitespace) && !value.contains(['(', ')', '{', '}', '=', '[']);
         (is_name && plain && is_secret_name(name) && !is_harmless(value)).then_some(name)
     })
 }
@@ -235,18 +306,34 @@ mod tests {
         ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in
-            ["DB_PASSWORD_FILE", "TOKEN_TTL", "SECRET_NAME", "KEY", "PUBLIC_KEY", "AWS_ACCESS_KEY_ID", "MONKEY", "PASSWORD_MIN_LENGTH", "compass"]
-        {
+        for name in [
+            "DB_PASSWORD_FILE",
+            "TOKEN_TTL",
+            "SECRET_NAME",
+            "KEY",
+            "PUBLIC_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "MONKEY",
+            "PASSWORD_MIN_LENGTH",
+            "compass",
+        ] {
             assert!(!is_secret_name(name), "{name}");
         }
     }
 
     #[test]
     fn settings_inside_of_text() {
-        assert_eq!(assigned_secret("a=1\nREDIS_PASSWORD=hunter2\n"), Some("REDIS_PASSWORD"));
-        for harmless in ["REDIS_PASSWORD=", "REDIS_PASSWORD=${REDIS_PASSWORD}", "# password: x", "token: the token of the user", "password = get(x)"]
-        {
+        assert_eq!(
+            assigned_secret("a=1\nREDIS_PASSWORD=hunter2\n"),
+            Some("REDIS_PASSWORD")
+        );
+        for harmless in [
+            "REDIS_PASSWORD=",
+            "REDIS_PASSWORD=${REDIS_PASSWORD}",
+            "# password: x",
+            "token: the token of the user",
+            "password = get(x)",
+        ] {
             assert_eq!(assigned_secret(harmless), None, "{harmless}");
         }
     }

@@ -1,6 +1,7 @@
 //! How the functions of this room take their arguments, and how a result gets its origin.
 //!
-//! The evaluator has checked the number and the types before it calls; what these readers refuse is an evaluator that did not.
+//! The evaluator has checked the number and the types before it calls; what these readers refuse is
+//! an evaluator that did not.
 
 use super::{Call, Function, NO_ROOM, Type};
 use crate::source::{Origin, OriginId, Piece};
@@ -13,27 +14,54 @@ use std::rc::Rc;
 pub type Answer = Result<Value, String>;
 
 impl Function {
-    pub const fn new(name: &'static str, parameters: &'static [Type], run: fn(&mut Call, &[Value]) -> Answer) -> Function {
-        Function { name, parameters, variadic: None, run, volatile: false, costly: false }
+    pub const fn new(
+        name: &'static str,
+        parameters: &'static [Type],
+        run: fn(&mut Call, &[Value]) -> Answer,
+    ) -> Function {
+        Function {
+            name,
+            parameters,
+            variadic: None,
+            run,
+            volatile: false,
+            costly: false,
+        }
     }
     /// Takes any number of further arguments.
     pub const fn and(self, variadic: Type) -> Function {
-        Function { variadic: Some(variadic), ..self }
+        Function {
+            variadic: Some(variadic),
+            ..self
+        }
     }
     /// Differs from run to run in Helm.
     pub const fn volatile(self) -> Function {
-        Function { volatile: true, ..self }
+        Function {
+            volatile: true,
+            ..self
+        }
     }
     /// See [`Function::costly`].
     pub const fn costly(self) -> Function {
-        Function { costly: true, ..self }
+        Function {
+            costly: true,
+            ..self
+        }
     }
 }
 
 fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
     match arguments.get(index) {
-        Some(value) => format!("wrong type for value; expected {expected}; got {}", print::go_type(value)),
-        None => format!("wrong number of args: want at least {} got {}", index + 1, arguments.len()),
+        Some(value) => format!(
+            "wrong type for value; expected {expected}; got {}",
+            print::go_type(value)
+        ),
+        None => format!(
+            "wrong number of args: want at least {} got {}",
+            index + 1,
+            arguments.len()
+        ),
     }
 }
 
@@ -71,13 +99,20 @@ impl<'a> Str<'a> {
 
 /// Finishes a string; an empty one keeps the origin of what it was cut from.
 pub fn kept(builder: TextBuilder, whole: OriginId) -> Value {
-    if builder.is_empty() { Value::str_from([], whole) } else { builder.finish() }
+    if builder.is_empty() {
+        Value::str_from([], whole)
+    } else {
+        builder.finish()
+    }
 }
 
 pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
     match arguments.get(index) {
         Some(value) => match &value.kind {
-            Kind::Str(text) => Ok(Str { text, whole: value.origin }),
+            Kind::Str(text) => Ok(Str {
+                text,
+                whole: value.origin,
+            }),
             _ => Err(wrong(arguments, index, "string")),
         },
         None => Err(wrong(arguments, index, "string")),
@@ -88,7 +123,9 @@ pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
 pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i),
-        Some(&Kind::Sized(i, _)) => i64::try_from(i.get()).map_err(|_| wrong(arguments, index, "int")),
+        Some(&Kind::Sized(i, _)) => {
+            i64::try_from(i.get()).map_err(|_| wrong(arguments, index, "int"))
+        }
         _ => Err(wrong(arguments, index, "int")),
     }
 }
@@ -112,13 +149,18 @@ pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
 pub fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(Kind::Map(map)) => Ok(map.clone()),
-        Some(Kind::Nil | Kind::Missing) => Ok(Map(Rc::new(RefCell::new(MapData { is_nil: true, ..MapData::default() })))),
+        Some(Kind::Nil | Kind::Missing) => Ok(Map(Rc::new(RefCell::new(MapData {
+            is_nil: true,
+            ..MapData::default()
+        })))),
         _ => Err(wrong(arguments, index, "map[string]interface {}")),
     }
 }
 
 pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
-    arguments.get(index).ok_or_else(|| wrong(arguments, index, "interface {}"))
+    arguments
+        .get(index)
+        .ok_or_else(|| wrong(arguments, index, "interface {}"))
 }
 
 impl Call<'_> {
@@ -148,8 +190,21 @@ impl Call<'_> {
         let mut wrap = |value| self.origins.add(Origin::Fallback { value, instead });
         match &value.kind {
             Kind::Str(text) if text.pieces.is_some() => {
-                let pieces = text.pieces().iter().map(|&piece| Piece { origin: wrap(piece.origin), ..piece }).collect();
-                Value::new(Kind::Str(Text { bytes: text.bytes.clone(), pieces: Some(pieces) }), value.origin)
+                let pieces = text
+                    .pieces()
+                    .iter()
+                    .map(|&piece| Piece {
+                        origin: wrap(piece.origin),
+                        ..piece
+                    })
+                    .collect();
+                Value::new(
+                    Kind::Str(Text {
+                        bytes: text.bytes.clone(),
+                        pieces: Some(pieces),
+                    }),
+                    value.origin,
+                )
             }
             kind => Value::new(kind.clone(), wrap(value.origin)),
         }
@@ -166,7 +221,9 @@ impl Call<'_> {
     /// Refuses to make more bytes than the render may still make.
     pub fn afford(&self, bytes: usize) -> Result<(), String> {
         if bytes > self.budget {
-            return Err(format!("the result would be {bytes} bytes long: more {NO_ROOM}"));
+            return Err(format!(
+                "the result would be {bytes} bytes long: more {NO_ROOM}"
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The functions of Go's text/template itself: comparison, access, printing, escaping.
 //!
-//! `and`, `or` and `call` are here by name and parameters only; the evaluator runs them, as the first two do not evaluate all of their
-//! arguments.
+//! `and`, `or` and `call` are here by name and parameters only; the evaluator runs them, as the
+//! first two do not evaluate all of their arguments.
 
 use super::{Call, Function, NO_ROOM, Type};
 use crate::source::OriginId;
@@ -13,29 +13,67 @@ use std::rc::Rc;
 
 type Answer = Result<Value, String>;
 
-const fn function(name: &'static str, parameters: &'static [Type], variadic: Option<Type>, run: fn(&mut Call, &[Value]) -> Answer) -> Function {
-    Function { name, parameters, variadic, run, volatile: false, costly: false }
+const fn function(
+    name: &'static str,
+    parameters: &'static [Type],
+    variadic: Option<Type>,
+    run: fn(&mut Call, &[Value]) -> Answer,
+) -> Function {
+    Function {
+        name,
+        parameters,
+        variadic,
+        run,
+        volatile: false,
+        costly: false,
+    }
 }
 
 pub const FUNCTIONS: &[Function] = &[
     function("and", &[REFLECT], Some(REFLECT), by_the_evaluator),
     function("call", &[REFLECT], Some(REFLECT), by_the_evaluator),
-    function("eq", &[REFLECT], Some(REFLECT), |call, arguments| judged(call, arguments, equal_any(arguments))),
-    function("ge", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less(arguments).map(|less| !less))),
-    function("gt", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less_or_equal(arguments).map(|le| !le))),
-    function("html", &[], Some(Type::Any), |call, arguments| escaped(call, arguments, html)),
-    function("index", &[REFLECT], Some(REFLECT), |_, arguments| index(arguments)),
-    function("js", &[], Some(Type::Any), |call, arguments| escaped(call, arguments, js)),
-    function("le", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less_or_equal(arguments))),
+    function("eq", &[REFLECT], Some(REFLECT), |call, arguments| {
+        judged(call, arguments, equal_any(arguments))
+    }),
+    function("ge", &[REFLECT, REFLECT], None, |call, arguments| {
+        judged(call, arguments, less(arguments).map(|less| !less))
+    }),
+    function("gt", &[REFLECT, REFLECT], None, |call, arguments| {
+        judged(call, arguments, less_or_equal(arguments).map(|le| !le))
+    }),
+    function("html", &[], Some(Type::Any), |call, arguments| {
+        escaped(call, arguments, html)
+    }),
+    function("index", &[REFLECT], Some(REFLECT), |_, arguments| {
+        index(arguments)
+    }),
+    function("js", &[], Some(Type::Any), |call, arguments| {
+        escaped(call, arguments, js)
+    }),
+    function("le", &[REFLECT, REFLECT], None, |call, arguments| {
+        judged(call, arguments, less_or_equal(arguments))
+    }),
     function("len", &[REFLECT], None, length),
-    function("lt", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, less(arguments))),
-    function("ne", &[REFLECT, REFLECT], None, |call, arguments| judged(call, arguments, equal_any(arguments).map(|equal| !equal))),
-    function("not", &[REFLECT], None, |call, arguments| judged(call, arguments, Ok(!arguments.first().is_some_and(truth)))),
+    function("lt", &[REFLECT, REFLECT], None, |call, arguments| {
+        judged(call, arguments, less(arguments))
+    }),
+    function("ne", &[REFLECT, REFLECT], None, |call, arguments| {
+        judged(call, arguments, equal_any(arguments).map(|equal| !equal))
+    }),
+    function("not", &[REFLECT], None, |call, arguments| {
+        judged(call, arguments, Ok(!arguments.first().is_some_and(truth)))
+    }),
     function("or", &[REFLECT], Some(REFLECT), by_the_evaluator),
-    function("print", &[], Some(Type::Any), |call, arguments| print::sprint(arguments, call.budget)),
+    function("print", &[], Some(Type::Any), |call, arguments| {
+        print::sprint(arguments, call.budget)
+    }),
     function("printf", &[Type::String], Some(Type::Any), printf),
-    function("println", &[], Some(Type::Any), |call, arguments| print::sprintln(arguments, call.budget)),
-    function("urlquery", &[], Some(Type::Any), |call, arguments| escaped(call, arguments, url_query)),
+    function("println", &[], Some(Type::Any), |call, arguments| {
+        print::sprintln(arguments, call.budget)
+    }),
+    function("urlquery", &[], Some(Type::Any), |call, arguments| {
+        escaped(call, arguments, url_query)
+    }),
 ];
 
 fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Answer {
@@ -44,7 +82,13 @@ fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Answer {
 
 fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
     match arguments {
-        [Value { kind: Kind::Str(format), origin }, rest @ ..] => print::sprintf(format, *origin, rest, call.budget),
+        [
+            Value {
+                kind: Kind::Str(format),
+                origin,
+            },
+            rest @ ..,
+        ] => print::sprintf(format, *origin, rest, call.budget),
         _ => Err("printf needs a format".into()),
     }
 }
@@ -80,7 +124,10 @@ fn basic(value: &Value) -> Basic<'_> {
         Kind::Sized(i, _) => Basic::Int(i.get()),
         Kind::Float(f) => Basic::Float(*f),
         Kind::Str(text) => Basic::Str(&text.bytes),
-        Kind::Object(object) => object.as_any().downcast_ref().map_or(Basic::Invalid, |complex| Basic::Complex(*complex)),
+        Kind::Object(object) => object
+            .as_any()
+            .downcast_ref()
+            .map_or(Basic::Invalid, |complex| Basic::Complex(*complex)),
         Kind::Nil | Kind::Missing | Kind::List(_) | Kind::Map(_) => Basic::Invalid,
     }
 }
@@ -90,11 +137,17 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn incompatible(a: &Value, b: &Value) -> String {
-    format!("incompatible types for comparison: {} and {}", go_type(a), go_type(b))
+    format!(
+        "incompatible types for comparison: {} and {}",
+        go_type(a),
+        go_type(b)
+    )
 }
 
 fn equal_any(arguments: &[Value]) -> Result<bool, String> {
-    let [first, rest @ ..] = arguments else { return Err("missing argument for comparison".into()) };
+    let [first, rest @ ..] = arguments else {
+        return Err("missing argument for comparison".into());
+    };
     if rest.is_empty() {
         return Err("missing argument for comparison".into());
     }
@@ -110,7 +163,9 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
     match (basic(a), basic(b)) {
         (Basic::Int(a), Basic::Uint(b)) | (Basic::Uint(a), Basic::Int(b)) => Ok(a == b),
         (Basic::Invalid, Basic::Invalid) => equal_references(a, b),
-        (left, right) if std::mem::discriminant(&left) == std::mem::discriminant(&right) => Ok(left == right),
+        (left, right) if std::mem::discriminant(&left) == std::mem::discriminant(&right) => {
+            Ok(left == right)
+        }
         _ if is_nothing(a) || is_nothing(b) => Ok(false),
         _ => Err(incompatible(a, b)),
     }
@@ -120,11 +175,21 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
 fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
     let kinds = (print::go_kind(a), print::go_kind(b));
     let shown = |value: &Value, format: &[u8]| {
-        let format = Text { bytes: format.into(), pieces: None };
-        print::sprintf(&format, OriginId::NONE, std::slice::from_ref(value), 10_000).map_or(String::new(), |text| text_of(&text))
+        let format = Text {
+            bytes: format.into(),
+            pieces: None,
+        };
+        print::sprintf(&format, OriginId::NONE, std::slice::from_ref(value), 10_000)
+            .map_or(String::new(), |text| text_of(&text))
     };
     if kinds.0 != kinds.1 && !is_nothing(a) && !is_nothing(b) {
-        return Err(format!("non-comparable types {}: {}, {}: {}", shown(a, b"%s"), go_type(a), go_type(b), shown(b, b"%v")));
+        return Err(format!(
+            "non-comparable types {}: {}, {}: {}",
+            shown(a, b"%s"),
+            go_type(a),
+            go_type(b),
+            shown(b, b"%v")
+        ));
     }
     let is_nil = |value: &Value| match &value.kind {
         Kind::List(list) => list.is_nil,
@@ -135,27 +200,39 @@ fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
     }
     match (&a.kind, &b.kind) {
         (Kind::Object(a), Kind::Object(b)) if matches!(b.kind(), "struct" | "ptr") => {
-            Ok(Rc::ptr_eq(a, b) || (a.kind() == "struct" && a.go_type() == b.go_type() && a.print() == b.print()))
+            Ok(Rc::ptr_eq(a, b)
+                || (a.kind() == "struct" && a.go_type() == b.go_type() && a.print() == b.print()))
         }
-        _ => Err(format!("non-comparable type {}: {}", shown(b, b"%s"), go_type(b))),
+        _ => Err(format!(
+            "non-comparable type {}: {}",
+            shown(b, b"%s"),
+            go_type(b)
+        )),
     }
 }
 
 fn text_of(value: &Value) -> String {
-    value.as_text().map_or(String::new(), |text| text.to_str().into_owned())
+    value
+        .as_text()
+        .map_or(String::new(), |text| text.to_str().into_owned())
 }
 
 fn less(arguments: &[Value]) -> Result<bool, String> {
-    let [a, b] = arguments else { return Err("missing argument for comparison".into()) };
+    let [a, b] = arguments else {
+        return Err("missing argument for comparison".into());
+    };
     let not_comparable = || Err("invalid type for comparison".to_owned());
     match (basic(a), basic(b)) {
         (Basic::Invalid, _) | (_, Basic::Invalid) => not_comparable(),
-        (Basic::Int(a), Basic::Uint(b)) | (Basic::Uint(a), Basic::Int(b)) | (Basic::Int(a), Basic::Int(b)) | (Basic::Uint(a), Basic::Uint(b)) => {
-            Ok(a < b)
-        }
+        (Basic::Int(a), Basic::Uint(b))
+        | (Basic::Uint(a), Basic::Int(b))
+        | (Basic::Int(a), Basic::Int(b))
+        | (Basic::Uint(a), Basic::Uint(b)) => Ok(a < b),
         (Basic::Float(a), Basic::Float(b)) => Ok(a.partial_cmp(&b) == Some(Ordering::Less)),
         (Basic::Str(a), Basic::Str(b)) => Ok(a < b),
-        (Basic::Bool(_), Basic::Bool(_)) | (Basic::Complex(_), Basic::Complex(_)) => not_comparable(),
+        (Basic::Bool(_), Basic::Bool(_)) | (Basic::Complex(_), Basic::Complex(_)) => {
+            not_comparable()
+        }
         _ => Err(incompatible(a, b)),
     }
 }
@@ -173,7 +250,9 @@ fn plain(value: &Value) -> Option<Value> {
 }
 
 fn length(call: &mut Call, arguments: &[Value]) -> Answer {
-    let Some(value) = arguments.first() else { return Err("len of nil pointer".into()) };
+    let Some(value) = arguments.first() else {
+        return Err("len of nil pointer".into());
+    };
     let behind = plain(value);
     let length = match &behind.as_ref().unwrap_or(value).kind {
         Kind::Nil => return Err("len of nil pointer".into()),
@@ -193,13 +272,23 @@ fn index_argument(index: &Value, capacity: usize) -> Result<usize, String> {
         Kind::Int(i) | Kind::Int64(i) => i as i128,
         Kind::Sized(i, _) => i.get(),
         Kind::Nil | Kind::Missing => return Err("cannot index slice/array with nil".into()),
-        _ => return Err(format!("cannot index slice/array with type {}", go_type(index))),
+        _ => {
+            return Err(format!(
+                "cannot index slice/array with type {}",
+                go_type(index)
+            ));
+        }
     };
-    usize::try_from(number).ok().filter(|&i| i <= capacity).ok_or_else(|| format!("index out of range: {number}"))
+    usize::try_from(number)
+        .ok()
+        .filter(|&i| i <= capacity)
+        .ok_or_else(|| format!("index out of range: {number}"))
 }
 
 fn index(arguments: &[Value]) -> Answer {
-    let [first, indexes @ ..] = arguments else { return Err("index of untyped nil".into()) };
+    let [first, indexes @ ..] = arguments else {
+        return Err("index of untyped nil".into());
+    };
     if is_nothing(first) {
         return Err("index of untyped nil".into());
     }
@@ -210,17 +299,35 @@ fn index(arguments: &[Value]) -> Answer {
             Kind::Nil | Kind::Missing => return Err("index of nil pointer".into()),
             Kind::List(list) => {
                 let i = index_argument(index, list.items.len())?;
-                list.items.get(i).cloned().ok_or("reflect: slice index out of range")?
+                list.items
+                    .get(i)
+                    .cloned()
+                    .ok_or("reflect: slice index out of range")?
             }
             Kind::Str(text) => {
                 let i = index_argument(index, text.bytes.len())?;
-                let byte = *text.bytes.get(i).ok_or("reflect: string index out of range")?;
-                Value::new(Kind::Sized(byte.into(), "uint8"), print::origin_at(text, item.origin, i))
+                let byte = *text
+                    .bytes
+                    .get(i)
+                    .ok_or("reflect: string index out of range")?;
+                Value::new(
+                    Kind::Sized(byte.into(), "uint8"),
+                    print::origin_at(text, item.origin, i),
+                )
             }
             Kind::Map(map) => match &index.kind {
-                Kind::Str(key) => map.get(&key.bytes).unwrap_or_else(|| zero_of_map(map.0.borrow().go_type)),
-                Kind::Nil | Kind::Missing => return Err("value is nil; should be of type string".into()),
-                _ => return Err(format!("value has type {}; should be string", go_type(index))),
+                Kind::Str(key) => map
+                    .get(&key.bytes)
+                    .unwrap_or_else(|| zero_of_map(map.0.borrow().go_type)),
+                Kind::Nil | Kind::Missing => {
+                    return Err("value is nil; should be of type string".into());
+                }
+                _ => {
+                    return Err(format!(
+                        "value has type {}; should be string",
+                        go_type(index)
+                    ));
+                }
             },
             _ => return Err(format!("can't index item of type {}", go_type(&item))),
         };
@@ -229,14 +336,32 @@ fn index(arguments: &[Value]) -> Answer {
     Ok(item)
 }
 
-/// The text of the arguments as `print` writes them, each character through `escape` (which gives nothing for those that stand for
-/// themselves).
-fn escaped(call: &mut Call, arguments: &[Value], escape: fn(char, bool, u8) -> Option<String>) -> Answer {
+/// The text of the arguments as `print` writes them, each character through `escape` (which gives
+/// nothing for those that stand for themselves).
+fn escaped(
+    call: &mut Call,
+    arguments: &[Value],
+    escape: fn(char, bool, u8) -> Option<String>,
+) -> Answer {
     let printed;
     let (text, whole) = match arguments {
-        [Value { kind: Kind::Str(text), origin }] => (text, *origin),
+        [
+            Value {
+                kind: Kind::Str(text),
+                origin,
+            },
+        ] => (text, *origin),
         _ => {
-            let shown: Vec<Value> = arguments.iter().map(|value| if is_nothing(value) { Value::str("<no value>") } else { value.clone() }).collect();
+            let shown: Vec<Value> = arguments
+                .iter()
+                .map(|value| {
+                    if is_nothing(value) {
+                        Value::str("<no value>")
+                    } else {
+                        value.clone()
+                    }
+                })
+                .collect();
             printed = print::sprint(&shown, call.budget)?;
             match &printed.kind {
                 Kind::Str(text) => (text, printed.origin),
@@ -292,6 +417,11 @@ fn url_query(c: char, valid: bool, byte: u8) -> Option<String> {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' | '~' => None,
         ' ' => Some("+".into()),
         _ if !valid => Some(format!("%{byte:02X}")),
-        _ => Some(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()),
+        _ => Some(
+            c.encode_utf8(&mut [0; 4])
+                .bytes()
+                .map(|byte| format!("%{byte:02X}"))
+                .collect(),
+        ),
     }
 }

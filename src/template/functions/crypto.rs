@@ -1,5 +1,5 @@
-//! Hashes, passwords and ciphers: `sha256sum` and its like, `bcrypt`, `htpasswd`, `derivePassword`, `encryptAES`, `decryptAES`. All of
-//! the output has every origin of the input.
+//! Hashes, passwords and ciphers: `sha256sum` and its like, `bcrypt`, `htpasswd`, `derivePassword`,
+//! `encryptAES`, `decryptAES`. All of the output has every origin of the input.
 
 use super::arguments::{Answer, Str, int, string};
 use super::encodings::decode_base64;
@@ -26,11 +26,21 @@ pub const FUNCTIONS: &[Function] = &[
     .volatile()
     .costly(),
     Function::new("decryptAES", &[Text, Text], decrypt),
-    Function::new("derivePassword", &[Type::Named("uint32"), Text, Text, Text, Text], |call, a| {
-        let counter = int(a, 0)? as u32;
-        let password = derive_password(counter, string(a, 1)?, string(a, 2)?, string(a, 3)?, string(a, 4)?);
-        call.made_text(password, a)
-    })
+    Function::new(
+        "derivePassword",
+        &[Type::Named("uint32"), Text, Text, Text, Text],
+        |call, a| {
+            let counter = int(a, 0)? as u32;
+            let password = derive_password(
+                counter,
+                string(a, 1)?,
+                string(a, 2)?,
+                string(a, 3)?,
+                string(a, 4)?,
+            );
+            call.made_text(password, a)
+        },
+    )
     .costly(),
     Function::new("encryptAES", &[Text, Text], encrypt).volatile(),
     Function::new("htpasswd", &[Text, Text], |call, a| {
@@ -63,7 +73,8 @@ const BCRYPT_COST: u32 = 10;
 /// A bcrypt hash that verifies; only its salt is not random.
 fn bcrypt_hash(password: &[u8], seed: u64) -> String {
     if password.len() > 72 {
-        return "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes".to_string();
+        return "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"
+            .to_string();
     }
     let mut salt = [0; 16];
     salt.copy_from_slice(&Random::new(seed).bytes(16));
@@ -73,7 +84,8 @@ fn bcrypt_hash(password: &[u8], seed: u64) -> String {
     }
 }
 
-/// The Master Password algorithm: its forms by the type of password. Each letter stands for a class of characters.
+/// The Master Password algorithm: its forms by the type of password. Each letter stands for a class
+/// of characters.
 fn password_forms(kind: &[u8]) -> Option<&'static [&'static str]> {
     Some(match kind {
         b"maximum" => &["anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"],
@@ -128,14 +140,26 @@ fn derive_password(counter: u32, kind: Str, password: Str, user: Str, site: Str)
     };
     let length = |s: Str| (s.len() as u32).to_be_bytes();
     let failed = || b"failed to derive password".to_vec();
-    let Ok(parameters) = scrypt::Params::new(15, 8, 2) else { return failed() };
+    let Ok(parameters) = scrypt::Params::new(15, 8, 2) else {
+        return failed();
+    };
     let mut key = [0; 64];
     let salt = [&scope[..], &length(user), user.bytes()].concat();
     if scrypt::scrypt(password.bytes(), &salt, &parameters, &mut key).is_err() {
         return failed();
     }
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return failed() };
-    mac.update(&[&scope[..], &length(site), site.bytes(), &counter.to_be_bytes()].concat());
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else {
+        return failed();
+    };
+    mac.update(
+        &[
+            &scope[..],
+            &length(site),
+            site.bytes(),
+            &counter.to_be_bytes(),
+        ]
+        .concat(),
+    );
     let seed = mac.finalize().into_bytes();
     let form = forms[usize::from(seed[0]) % forms.len()];
     let pick = |(class, seed): (u8, &u8)| {
@@ -163,7 +187,10 @@ fn encrypt(call: &mut Call, arguments: &[Value]) -> Answer {
     iv.copy_from_slice(&Random::new(call.seed).bytes(16));
     let cipher = cbc::Encryptor::<aes::Aes256>::new(&aes_key(password).into(), &iv.into());
     let secret = cipher.encrypt_padded_vec::<Pkcs7>(plain.bytes());
-    call.made_text(data_encoding::BASE64.encode(&[&iv[..], &secret].concat()), arguments)
+    call.made_text(
+        data_encoding::BASE64.encode(&[&iv[..], &secret].concat()),
+        arguments,
+    )
 }
 
 fn decrypt(call: &mut Call, arguments: &[Value]) -> Answer {
@@ -174,17 +201,28 @@ fn decrypt(call: &mut Call, arguments: &[Value]) -> Answer {
     let secret = decode_base64(text.bytes())?;
     let capacity = text.len() / 4 * 3;
     if secret.len() < 16 {
-        let what = if capacity < 16 { format!("[:16] with capacity {capacity}") } else { format!("[16:{}]", secret.len()) };
+        let what = if capacity < 16 {
+            format!("[:16] with capacity {capacity}")
+        } else {
+            format!("[16:{}]", secret.len())
+        };
         return Err(format!("runtime error: slice bounds out of range {what}"));
     }
     let (iv, secret) = secret.split_at(16);
     let mut start = [0; 16];
     start.copy_from_slice(iv);
     let cipher = cbc::Decryptor::<aes::Aes256>::new(&aes_key(password).into(), &start.into());
-    let plain = cipher.decrypt_padded_vec::<NoPadding>(secret).map_err(|_| "crypto/cipher: input not full blocks".to_string())?;
-    let Some(&padding) = plain.last() else { return Err("runtime error: index out of range [-1]".to_string()) };
+    let plain = cipher
+        .decrypt_padded_vec::<NoPadding>(secret)
+        .map_err(|_| "crypto/cipher: input not full blocks".to_string())?;
+    let Some(&padding) = plain.last() else {
+        return Err("runtime error: index out of range [-1]".to_string());
+    };
     match plain.len().checked_sub(padding.into()) {
         Some(end) => call.made_text(&plain[..end], arguments),
-        None => Err(format!("runtime error: slice bounds out of range [:{}]", plain.len() as i64 - i64::from(padding))),
+        None => Err(format!(
+            "runtime error: slice bounds out of range [:{}]",
+            plain.len() as i64 - i64::from(padding)
+        )),
     }
 }

@@ -1,4 +1,5 @@
-//! Dates: `now`, `date`, `dateModify`, `toDate`, `ago`, `duration`, `unixEpoch`…, over [`super::time`].
+//! Dates: `now`, `date`, `dateModify`, `toDate`, `ago`, `duration`, `unixEpoch`…, over
+//! [`super::time`].
 //!
 //! `now` is the same moment in every run ([`NOW`]); what depends on it is volatile.
 
@@ -18,16 +19,23 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("ago", &[Any], |call, a| {
         let elapsed = Time::unix(NOW).since(&time_of(any(a, 0)?));
         // Rounded to seconds, halves away from zero.
-        let seconds = (i128::from(elapsed.abs()) + i128::from(SECOND / 2)) / i128::from(SECOND) * i128::from(elapsed.signum());
+        let seconds = (i128::from(elapsed.abs()) + i128::from(SECOND / 2)) / i128::from(SECOND)
+            * i128::from(elapsed.signum());
         let rounded = (seconds * i128::from(SECOND)).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         call.made_text(print_duration(rounded), a)
     })
     .volatile(),
-    Function::new("date", &[Text, Any], |call, a| in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")),
+    Function::new("date", &[Text, Any], |call, a| {
+        in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")
+    }),
     Function::new("dateInZone", &[Text, Any, Text], date_in_zone),
-    Function::new("dateModify", &[Text, TIME], |call, a| modified(call, a, false)),
+    Function::new("dateModify", &[Text, TIME], |call, a| {
+        modified(call, a, false)
+    }),
     Function::new("date_in_zone", &[Text, Any, Text], date_in_zone),
-    Function::new("date_modify", &[Text, TIME], |call, a| modified(call, a, false)),
+    Function::new("date_modify", &[Text, TIME], |call, a| {
+        modified(call, a, false)
+    }),
     Function::new("duration", &[Any], |call, a| {
         let seconds = match &any(a, 0)?.kind {
             Kind::Int64(i) => *i,
@@ -37,11 +45,21 @@ pub const FUNCTIONS: &[Function] = &[
         call.made_text(print_duration(seconds.wrapping_mul(SECOND)), a)
     }),
     Function::new("durationRound", &[Any], duration_round),
-    Function::new("htmlDate", &[Any], |call, a| in_zone(call, a, b"2006-01-02", any(a, 0)?, "Local")),
-    Function::new("htmlDateInZone", &[Any, Text], |call, a| in_zone(call, a, b"2006-01-02", any(a, 0)?, &string(a, 1)?.lossy())),
-    Function::new("mustDateModify", &[Text, TIME], |call, a| modified(call, a, true)),
-    Function::new("mustToDate", &[Text, Text], |call, a| to_date(call, a, true)),
-    Function::new("must_date_modify", &[Text, TIME], |call, a| modified(call, a, true)),
+    Function::new("htmlDate", &[Any], |call, a| {
+        in_zone(call, a, b"2006-01-02", any(a, 0)?, "Local")
+    }),
+    Function::new("htmlDateInZone", &[Any, Text], |call, a| {
+        in_zone(call, a, b"2006-01-02", any(a, 0)?, &string(a, 1)?.lossy())
+    }),
+    Function::new("mustDateModify", &[Text, TIME], |call, a| {
+        modified(call, a, true)
+    }),
+    Function::new("mustToDate", &[Text, Text], |call, a| {
+        to_date(call, a, true)
+    }),
+    Function::new("must_date_modify", &[Text, TIME], |call, a| {
+        modified(call, a, true)
+    }),
     Function::new("now", &[], |_, _| Ok(Time::unix(NOW).into_value())).volatile(),
     Function::new("toDate", &[Text, Text], |call, a| to_date(call, a, false)),
     Function::new("unixEpoch", &[TIME], |call, a| {
@@ -66,14 +84,26 @@ fn time_of(value: &Value) -> Time {
     }
 }
 
-fn in_zone(call: &mut Call, arguments: &[Value], layout: &[u8], date: &Value, zone: &str) -> Answer {
+fn in_zone(
+    call: &mut Call,
+    arguments: &[Value],
+    layout: &[u8],
+    date: &Value,
+    zone: &str,
+) -> Answer {
     let zone = Zone::load(zone).unwrap_or(Zone::Utc);
     call.afford(layout.len().saturating_mul(5))?;
     call.made_text(time_of(date).in_zone(zone).format(layout), arguments)
 }
 
 fn date_in_zone(call: &mut Call, arguments: &[Value]) -> Answer {
-    in_zone(call, arguments, string(arguments, 0)?.bytes(), any(arguments, 1)?, &string(arguments, 2)?.lossy())
+    in_zone(
+        call,
+        arguments,
+        string(arguments, 0)?.bytes(),
+        any(arguments, 1)?,
+        &string(arguments, 2)?.lossy(),
+    )
 }
 
 fn modified(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
@@ -91,7 +121,11 @@ fn modified(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
 fn to_date(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
     let read = Time::parse(string(arguments, 0)?.bytes(), string(arguments, 1)?.bytes());
     let origin = call.joined(arguments);
-    let time = if must { read? } else { read.unwrap_or_else(|_| Time::zero()) };
+    let time = if must {
+        read?
+    } else {
+        read.unwrap_or_else(|_| Time::zero())
+    };
     Ok(time.into_value().with_origin(origin))
 }
 
@@ -101,7 +135,11 @@ fn parse_seconds(text: &str) -> i64 {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return 0;
     }
-    text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX })
+    text.parse().unwrap_or(if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
 }
 
 /// The largest unit alone: `2h`, `3mo`.
@@ -113,8 +151,20 @@ fn duration_round(call: &mut Call, arguments: &[Value]) -> Answer {
         _ => time(value).map_or(0, |t| Time::unix(NOW).since(t)),
     };
     let hour = 3600 * SECOND as u64;
-    let units = [(hour * 24 * 365, "y"), (hour * 24 * 30, "mo"), (hour * 24, "d"), (hour, "h"), (hour / 60, "m"), (hour / 3600, "s")];
+    let units = [
+        (hour * 24 * 365, "y"),
+        (hour * 24 * 30, "mo"),
+        (hour * 24, "d"),
+        (hour, "h"),
+        (hour / 60, "m"),
+        (hour / 3600, "s"),
+    ];
     let total = duration.unsigned_abs();
-    let text = units.iter().find(|(unit, _)| total > *unit).map_or("0s".to_string(), |(unit, name)| format!("{}{name}", total / unit));
+    let text = units
+        .iter()
+        .find(|(unit, _)| total > *unit)
+        .map_or("0s".to_string(), |(unit, name)| {
+            format!("{}{name}", total / unit)
+        });
     call.made_text(text, arguments)
 }

@@ -1,5 +1,5 @@
-//! Maps: `dict`, `get`, `set`, `pick`, `merge`, `dig`…; each entry keeps its origin, and `set`, `unset`, `merge` change the map that was
-//! given, as Go's do.
+//! Maps: `dict`, `get`, `set`, `pick`, `merge`, `dig`…; each entry keeps its origin, and `set`,
+//! `unset`, `merge` change the map that was given, as Go's do.
 
 use super::arguments::{Answer, any, map, string};
 use super::lists::present;
@@ -11,11 +11,14 @@ use std::rc::Rc;
 
 use Type::{Any, String as Text};
 
-/// How deep `merge` and `deepCopy` go into maps within maps; a map that holds itself would never end.
+/// How deep `merge` and `deepCopy` go into maps within maps; a map that holds itself would never
+/// end.
 const MAX_DEPTH: usize = 1000;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("deepCopy", &[Any], |call, a| deep_copy(call, a, "deepCopy error: ")),
+    Function::new("deepCopy", &[Any], |call, a| {
+        deep_copy(call, a, "deepCopy error: ")
+    }),
     Function::new("dict", &[], dict).and(Any),
     Function::new("dig", &[], dig).and(Any),
     Function::new("get", &[Type::Map, Text], |_, a| {
@@ -23,7 +26,11 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(found.unwrap_or_else(|| Value::str_from([], a[0].origin)))
     }),
     Function::new("hasKey", &[Type::Map, Text], |call, a| {
-        let found = map(a, 0)?.0.borrow().entries.contains_key(string(a, 1)?.bytes());
+        let found = map(a, 0)?
+            .0
+            .borrow()
+            .entries
+            .contains_key(string(a, 1)?.bytes());
         call.made(Kind::Bool(found), a)
     }),
     Function::new("keys", &[], keys).and(Type::Map),
@@ -32,12 +39,22 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("mustDeepCopy", &[Any], |call, a| deep_copy(call, a, "")),
     Function::new("mustMerge", &[Type::Map], |_, a| merge(a, false)).and(Type::Map),
     Function::new("mustMergeOverwrite", &[Type::Map], |_, a| merge(a, true)).and(Type::Map),
-    Function::new("omit", &[Type::Map], |_, a| select(a, |key, named| !named.iter().any(|n| n == key))).and(Text),
-    Function::new("pick", &[Type::Map], |_, a| select(a, |key, named| named.iter().any(|n| n == key))).and(Text),
+    Function::new("omit", &[Type::Map], |_, a| {
+        select(a, |key, named| !named.iter().any(|n| n == key))
+    })
+    .and(Text),
+    Function::new("pick", &[Type::Map], |_, a| {
+        select(a, |key, named| named.iter().any(|n| n == key))
+    })
+    .and(Text),
     Function::new("pluck", &[Text], |_, a| {
         let key = string(a, 0)?.bytes();
-        let maps = (1..a.len()).map(|i| map(a, i)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Value::list(maps.into_iter().filter_map(|m| m.get(key)).collect()))
+        let maps = (1..a.len())
+            .map(|i| map(a, i))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Value::list(
+            maps.into_iter().filter_map(|m| m.get(key)).collect(),
+        ))
     })
     .and(Type::Map),
     Function::new("set", &[Type::Map, Text, Any], |_, a| {
@@ -47,7 +64,9 @@ pub const FUNCTIONS: &[Function] = &[
         if into.0.borrow().is_nil {
             return Err("assignment to entry in nil map".to_string());
         }
-        into.0.borrow_mut().insert(key.bytes(), key.origin_at(0), value);
+        into.0
+            .borrow_mut()
+            .insert(key.bytes(), key.origin_at(0), value);
         Ok(a[0].clone())
     }),
     Function::new("unset", &[Type::Map, Text], |_, a| {
@@ -56,7 +75,13 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(Value::new(Kind::Map(from), a[0].origin))
     }),
     Function::new("values", &[Type::Map], |_, a| {
-        let values = map(a, 0)?.0.borrow().entries.values().map(|entry| entry.value.clone()).collect();
+        let values = map(a, 0)?
+            .0
+            .borrow()
+            .entries
+            .values()
+            .map(|entry| entry.value.clone())
+            .collect();
         Ok(Value::list(values).with_origin(a[0].origin))
     }),
 ];
@@ -77,7 +102,14 @@ fn dict(call: &mut Call, arguments: &[Value]) -> Answer {
 fn keys(call: &mut Call, arguments: &[Value]) -> Answer {
     let mut all = Vec::new();
     for i in 0..arguments.len() {
-        all.extend(map(arguments, i)?.0.borrow().entries.iter().map(|(key, entry)| Value::str_from(key, entry.key)));
+        all.extend(
+            map(arguments, i)?
+                .0
+                .borrow()
+                .entries
+                .iter()
+                .map(|(key, entry)| Value::str_from(key, entry.key)),
+        );
     }
     let origin = call.joined(arguments);
     Ok(Value::new(Kind::List(List::new(all, "[]string")), origin))
@@ -85,28 +117,51 @@ fn keys(call: &mut Call, arguments: &[Value]) -> Answer {
 
 /// A new map of the entries whose key `wanted` takes, given the keys that the call names.
 fn select(arguments: &[Value], wanted: impl Fn(&Rc<[u8]>, &[Rc<[u8]>]) -> bool) -> Answer {
-    let named = (1..arguments.len()).map(|i| Ok(string(arguments, i)?.text.bytes.clone())).collect::<Result<Vec<_>, String>>()?;
+    let named = (1..arguments.len())
+        .map(|i| Ok(string(arguments, i)?.text.bytes.clone()))
+        .collect::<Result<Vec<_>, String>>()?;
     let from = map(arguments, 0)?;
-    let entries = from.0.borrow().entries.iter().filter(|(key, _)| wanted(key, &named)).map(|(k, e)| (k.clone(), e.clone())).collect();
-    Ok(Value::map(MapData { entries, ..MapData::default() }).with_origin(arguments[0].origin))
+    let entries = from
+        .0
+        .borrow()
+        .entries
+        .iter()
+        .filter(|(key, _)| wanted(key, &named))
+        .map(|(k, e)| (k.clone(), e.clone()))
+        .collect();
+    Ok(Value::map(MapData {
+        entries,
+        ..MapData::default()
+    })
+    .with_origin(arguments[0].origin))
 }
 
 fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
-    let [keys @ .., default, start] = arguments else { return Err("dig needs at least three arguments".to_string()) };
+    let [keys @ .., default, start] = arguments else {
+        return Err("dig needs at least three arguments".to_string());
+    };
     if keys.is_empty() {
         return Err("dig needs at least three arguments".to_string());
     }
     let conversion = |value: &Value, wanted: &str| {
         let found = go_type(value);
-        format!("interface conversion: interface {{}} is {}, not {wanted}", if found == "<nil>" { "nil" } else { &found })
+        format!(
+            "interface conversion: interface {{}} is {}, not {wanted}",
+            if found == "<nil>" { "nil" } else { &found }
+        )
     };
     let as_map = |value: &Value| match &value.kind {
         Kind::Map(map) if map.0.borrow().go_type == "map[string]interface {}" => Ok(map.clone()),
         _ => Err(conversion(value, "map[string]interface {}")),
     };
     let mut at = as_map(start)?;
-    let keys = keys.iter().map(|key| key.as_text().ok_or_else(|| conversion(key, "string"))).collect::<Result<Vec<_>, _>>()?;
-    let [way @ .., last] = &keys[..] else { return Ok(default.clone()) };
+    let keys = keys
+        .iter()
+        .map(|key| key.as_text().ok_or_else(|| conversion(key, "string")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let [way @ .., last] = &keys[..] else {
+        return Ok(default.clone());
+    };
     for key in way {
         match at.get(&key.bytes) {
             Some(next) => at = as_map(&next)?,
@@ -116,8 +171,9 @@ fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
     Ok(at.get(&last.bytes).unwrap_or_else(|| default.clone()))
 }
 
-/// mergo v1.0.1 into the first map, which is changed. Without `overwrite` only absent and empty (nil, 0, "", false, []) entries are
-/// taken; with it, all. Maps within maps merge in the same way; one that the first map lacks is taken as it is, not copied.
+/// mergo v1.0.1 into the first map, which is changed. Without `overwrite` only absent and empty
+/// (nil, 0, "", false, []) entries are taken; with it, all. Maps within maps merge in the same way;
+/// one that the first map lacks is taken as it is, not copied.
 fn merge(arguments: &[Value], overwrite: bool) -> Answer {
     let into = map(arguments, 0)?;
     for i in 1..arguments.len() {
@@ -133,10 +189,18 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
     if depth > MAX_DEPTH {
         return Err("the maps to merge nest too deeply (does one hold itself?)".to_string());
     }
-    let entries: Vec<(Rc<[u8]>, Entry)> = from.0.borrow().entries.iter().map(|(k, e)| (k.clone(), e.clone())).collect();
+    let entries: Vec<(Rc<[u8]>, Entry)> = from
+        .0
+        .borrow()
+        .entries
+        .iter()
+        .map(|(k, e)| (k.clone(), e.clone()))
+        .collect();
     for (key, entry) in entries {
         let present = into.get(&key);
-        if let (Some(Kind::Map(below)), Kind::Map(other)) = (present.as_ref().map(|v| &v.kind), &entry.value.kind) {
+        if let (Some(Kind::Map(below)), Kind::Map(other)) =
+            (present.as_ref().map(|v| &v.kind), &entry.value.kind)
+        {
             let was_empty = below.0.borrow().entries.is_empty();
             merge_into(below, other, overwrite, depth + 1)?;
             if !below.0.borrow().entries.is_empty() {
@@ -170,24 +234,46 @@ fn deep_copy(call: &mut Call, arguments: &[Value], prefix: &str) -> Answer {
 }
 
 fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> {
-    *room = room.checked_sub(size_of::<Value>()).ok_or("the copy would be larger than this render may still make")?;
+    *room = room
+        .checked_sub(size_of::<Value>())
+        .ok_or("the copy would be larger than this render may still make")?;
     if depth > MAX_DEPTH {
-        return Err("the value nests too deeply to be copied (does a map hold itself?)".to_string());
+        return Err(
+            "the value nests too deeply to be copied (does a map hold itself?)".to_string(),
+        );
     }
     let kind = match &value.kind {
         Kind::List(list) => {
-            let items = list.items.iter().map(|item| copy(item, room, depth + 1)).collect::<Result<Vec<_>, _>>()?;
-            Kind::List(List { items: Rc::new(items), ..*list })
+            let items = list
+                .items
+                .iter()
+                .map(|item| copy(item, room, depth + 1))
+                .collect::<Result<Vec<_>, _>>()?;
+            Kind::List(List {
+                items: Rc::new(items),
+                ..*list
+            })
         }
         Kind::Map(map) => {
             let from = map.0.borrow();
-            let mut made = MapData { go_type: from.go_type, ..MapData::default() };
+            let mut made = MapData {
+                go_type: from.go_type,
+                ..MapData::default()
+            };
             for (key, entry) in from.entries.iter() {
-                made.entries.insert(key.clone(), Entry { key: entry.key, value: copy(&entry.value, room, depth + 1)? });
+                made.entries.insert(
+                    key.clone(),
+                    Entry {
+                        key: entry.key,
+                        value: copy(&entry.value, room, depth + 1)?,
+                    },
+                );
             }
             return Ok(Value::map(made).with_origin(value.origin));
         }
-        Kind::Object(object) if object.go_type() == super::versions::POINTER => super::versions::unset(),
+        Kind::Object(object) if object.go_type() == super::versions::POINTER => {
+            super::versions::unset()
+        }
         kind => kind.clone(),
     };
     Ok(Value::new(kind, value.origin))

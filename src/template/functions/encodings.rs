@@ -1,5 +1,5 @@
-//! Text encodings: base64 and base32, YAML, JSON, TOML. What hides the text (`b64enc`) gives all of its output every origin of its input;
-//! YAML and JSON keep the origin of each scalar both ways.
+//! Text encodings: base64 and base32, YAML, JSON, TOML. What hides the text (`b64enc`) gives all of
+//! its output every origin of its input; YAML and JSON keep the origin of each scalar both ways.
 
 use super::arguments::{Answer, Str, any, kept, string};
 use super::{Call, Function, Type, toml};
@@ -13,7 +13,12 @@ use Type::{Any, String as Text};
 pub const FUNCTIONS: &[Function] = &[
     Function::new("b32dec", &[Text], |call, a| {
         let decoded = decode_base32(string(a, 0)?.bytes());
-        call.made_text(decoded.unwrap_or_else(|at| format!("illegal base32 data at input byte {at}").into_bytes()), a)
+        call.made_text(
+            decoded.unwrap_or_else(|at| {
+                format!("illegal base32 data at input byte {at}").into_bytes()
+            }),
+            a,
+        )
     }),
     Function::new("b32enc", &[Text], |call, a| {
         let s = string(a, 0)?;
@@ -40,7 +45,9 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("fromToml", &[Text], |call, a| {
         let read = toml::read(&string(a, 0)?.lossy());
         let origin = call.joined(a);
-        Ok(read.unwrap_or_else(|e| error_map(&e, origin)).with_origin(origin))
+        Ok(read
+            .unwrap_or_else(|e| error_map(&e, origin))
+            .with_origin(origin))
     }),
     Function::new("fromYaml", &[Text], |call, a| {
         let read = read_yaml(call, a).and_then(|value| as_map(value, DECODING));
@@ -51,9 +58,15 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     }),
     Function::new("mustFromJson", &[Text], read_json),
-    Function::new("mustToJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Compact, call.origins)),
-    Function::new("mustToPrettyJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Pretty, call.origins)),
-    Function::new("mustToRawJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Raw, call.origins)),
+    Function::new("mustToJson", &[Any], |call, a| {
+        json::write(any(a, 0)?, Layout::Compact, call.origins)
+    }),
+    Function::new("mustToPrettyJson", &[Any], |call, a| {
+        json::write(any(a, 0)?, Layout::Pretty, call.origins)
+    }),
+    Function::new("mustToRawJson", &[Any], |call, a| {
+        json::write(any(a, 0)?, Layout::Raw, call.origins)
+    }),
     Function::new("toJson", &[Any], |call, a| {
         let written = json::write(any(a, 0)?, Layout::Compact, call.origins);
         Ok(written.unwrap_or_else(|_| Value::str([])))
@@ -62,7 +75,9 @@ pub const FUNCTIONS: &[Function] = &[
         let written = json::write(any(a, 0)?, Layout::Pretty, call.origins);
         Ok(written.unwrap_or_else(|_| Value::str([])))
     }),
-    Function::new("toRawJson", &[Any], |call, a| json::write(any(a, 0)?, Layout::Raw, call.origins)),
+    Function::new("toRawJson", &[Any], |call, a| {
+        json::write(any(a, 0)?, Layout::Raw, call.origins)
+    }),
     Function::new("toToml", &[Any], |call, a| {
         let mut out = TextBuilder::default();
         match toml::write(&mut out, any(a, 0)?, call.budget) {
@@ -71,8 +86,15 @@ pub const FUNCTIONS: &[Function] = &[
             Err(toml::Refusal::Panic(message)) => Err(message),
         }
     }),
-    Function::new("toYaml", &[Any], |call, a| Ok(without_final_break(yaml::emit(any(a, 0)?, call.origins)))),
-    Function::new("toYamlPretty", &[Any], |call, a| Ok(without_final_break(yaml::emit_pretty(any(a, 0)?, call.origins)))),
+    Function::new("toYaml", &[Any], |call, a| {
+        Ok(without_final_break(yaml::emit(any(a, 0)?, call.origins)))
+    }),
+    Function::new("toYamlPretty", &[Any], |call, a| {
+        Ok(without_final_break(yaml::emit_pretty(
+            any(a, 0)?,
+            call.origins,
+        )))
+    }),
 ];
 
 /// What sigs.k8s.io/yaml puts before encoding/json's refusals.
@@ -90,27 +112,47 @@ fn read_yaml(call: &mut Call, arguments: &[Value]) -> Answer {
 
 /// Helm prints nothing where `toYaml` fails.
 fn without_final_break(written: Answer) -> Value {
-    let Ok(value) = written else { return Value::str([]) };
+    let Ok(value) = written else {
+        return Value::str([]);
+    };
     match &value.kind {
-        Kind::Str(text) if text.bytes.last() == Some(&b'\n') => Str { text, whole: value.origin }.slice(0..text.bytes.len() - 1),
+        Kind::Str(text) if text.bytes.last() == Some(&b'\n') => Str {
+            text,
+            whole: value.origin,
+        }
+        .slice(0..text.bytes.len() - 1),
         _ => value,
     }
 }
 
-/// What was read, as the map that Helm decodes into. JSON's null makes it nil; YAML's (with a `prefix`) leaves it empty.
+/// What was read, as the map that Helm decodes into. JSON's null makes it nil; YAML's (with a
+/// `prefix`) leaves it empty.
 fn as_map(value: Value, prefix: &str) -> Answer {
     match value.kind {
         Kind::Map(_) => Ok(value),
-        Kind::Nil => Ok(Value::map(MapData { is_nil: prefix.is_empty(), ..MapData::default() }).with_origin(value.origin)),
-        _ => Err(format!("{prefix}{}", json::cannot_unmarshal(&value, "map[string]interface {}"))),
+        Kind::Nil => Ok(Value::map(MapData {
+            is_nil: prefix.is_empty(),
+            ..MapData::default()
+        })
+        .with_origin(value.origin)),
+        _ => Err(format!(
+            "{prefix}{}",
+            json::cannot_unmarshal(&value, "map[string]interface {}")
+        )),
     }
 }
 
 fn as_list(value: Value, prefix: &str) -> Answer {
     match value.kind {
         Kind::List(_) => Ok(value),
-        Kind::Nil => Ok(Value::new(Kind::List(List::nil("[]interface {}")), value.origin)),
-        _ => Err(format!("{prefix}{}", json::cannot_unmarshal(&value, "[]interface {}"))),
+        Kind::Nil => Ok(Value::new(
+            Kind::List(List::nil("[]interface {}")),
+            value.origin,
+        )),
+        _ => Err(format!(
+            "{prefix}{}",
+            json::cannot_unmarshal(&value, "[]interface {}")
+        )),
     }
 }
 
@@ -140,7 +182,11 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
         let mut digits = 0;
         while digits < 4 {
             let Some(&b) = text.get(at) else {
-                return if digits == 0 { Ok(out) } else { Err(corrupt(at - digits)) };
+                return if digits == 0 {
+                    Ok(out)
+                } else {
+                    Err(corrupt(at - digits))
+                };
             };
             at += 1;
             let digit = match b {
@@ -180,7 +226,11 @@ pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Go's base32.StdEncoding; the error is the byte that it names.
 fn decode_base32(text: &[u8]) -> Result<Vec<u8>, usize> {
-    let text: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\n' | b'\r'))
+        .collect();
     let mut out = Vec::with_capacity(text.len() / 8 * 5);
     let mut start = 0;
     while start < text.len() {
@@ -195,7 +245,8 @@ fn decode_base32(text: &[u8]) -> Result<Vec<u8>, usize> {
                 if left.len() + digits < 7 {
                     return Err(text.len());
                 }
-                if let Some(k) = (0..7 - digits).find(|&k| left.get(k).is_some_and(|&b| b != b'=')) {
+                if let Some(k) = (0..7 - digits).find(|&k| left.get(k).is_some_and(|&b| b != b'='))
+                {
                     return Err(at + k);
                 }
                 if matches!(digits, 3 | 6) {

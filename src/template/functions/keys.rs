@@ -1,7 +1,8 @@
 //! Private keys: PEM and DER, and RSA signatures, for [`super::certificates`].
 //!
-//! Helm makes keys at random; here each kind of key is always the same one, whose numbers stand below (not as PEM, which scanners for
-//! secrets would find). Nobody must use these keys: they are published.
+//! Helm makes keys at random; here each kind of key is always the same one, whose numbers stand
+//! below (not as PEM, which scanners for secrets would find). Nobody must use these keys: they are
+//! published.
 
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
@@ -40,7 +41,11 @@ pub fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 
 /// A positive INTEGER from big-endian bytes.
 pub fn integer(bytes: &[u8]) -> Vec<u8> {
-    let zeros = bytes.iter().take_while(|&&b| b == 0).count().min(bytes.len().saturating_sub(1));
+    let zeros = bytes
+        .iter()
+        .take_while(|&&b| b == 0)
+        .count()
+        .min(bytes.len().saturating_sub(1));
     let mut content = bytes[zeros..].to_vec();
     if content.is_empty() || content[0] >= 0x80 {
         content.insert(0, 0);
@@ -72,16 +77,25 @@ impl<'a> Reader<'a> {
             if bytes.is_empty() || bytes.len() > 4 {
                 return None;
             }
-            (bytes.iter().fold(0, |n, &b| n << 8 | usize::from(b)), 2 + bytes.len())
+            (
+                bytes.iter().fold(0, |n, &b| n << 8 | usize::from(b)),
+                2 + bytes.len(),
+            )
         };
         let end = start.checked_add(length)?;
-        let element = Element { tag, content: self.0.get(start..end)?, whole: &self.0[..end] };
+        let element = Element {
+            tag,
+            content: self.0.get(start..end)?,
+            whole: &self.0[..end],
+        };
         self.0 = &self.0[end..];
         Some(element)
     }
 
     pub fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next().filter(|element| element.tag == tag).map(|element| element.content)
+        self.next()
+            .filter(|element| element.tag == tag)
+            .map(|element| element.content)
     }
 }
 
@@ -102,8 +116,14 @@ pub fn read_pem(text: &[u8]) -> Option<(String, Vec<u8>)> {
     let start = text.find("-----BEGIN ")?;
     let (kind, rest) = text.get(start + 11..)?.split_once("-----")?;
     let (body, _) = rest.split_once(&format!("-----END {kind}-----"))?;
-    let base64: String = body.split_ascii_whitespace().filter(|line| !line.contains(':')).collect();
-    Some((kind.to_string(), super::encodings::decode_base64(base64.as_bytes()).ok()?))
+    let base64: String = body
+        .split_ascii_whitespace()
+        .filter(|line| !line.contains(':'))
+        .collect();
+    Some((
+        kind.to_string(),
+        super::encodings::decode_base64(base64.as_bytes()).ok()?,
+    ))
 }
 
 /// A private key, as far as certificates need it.
@@ -130,7 +150,8 @@ struct Rsa {
 }
 
 impl Rsa {
-    /// `message` to the power of the private exponent: in two halves where the primes are those of the modulus, a quarter of the work.
+    /// `message` to the power of the private exponent: in two halves where the primes are those of
+    /// the modulus, a quarter of the work.
     fn power(&self, message: &BigUint) -> BigUint {
         let [p, q, exponent_p, exponent_q, coefficient] = &self.parts;
         if p * q != self.modulus {
@@ -143,12 +164,24 @@ impl Rsa {
 }
 
 fn number(hex: &str) -> Vec<u8> {
-    data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap_or_default()
+    data_encoding::HEXLOWER
+        .decode(hex.as_bytes())
+        .unwrap_or_default()
 }
 
 /// PKCS #1 of the RSA key.
 fn rsa_der() -> Vec<u8> {
-    let parts = ["00", RSA_MODULUS, "010001", RSA_PRIVATE_EXPONENT, RSA_PRIME_1, RSA_PRIME_2, RSA_EXPONENT_1, RSA_EXPONENT_2, RSA_COEFFICIENT];
+    let parts = [
+        "00",
+        RSA_MODULUS,
+        "010001",
+        RSA_PRIVATE_EXPONENT,
+        RSA_PRIME_1,
+        RSA_PRIME_2,
+        RSA_EXPONENT_1,
+        RSA_EXPONENT_2,
+        RSA_COEFFICIENT,
+    ];
     der(SEQUENCE, &parts.map(|hex| integer(&number(hex))).concat())
 }
 
@@ -158,16 +191,29 @@ pub fn generate(kind: &[u8], seed: u64) -> Option<Vec<u8>> {
         b"" | b"rsa" => pem("RSA PRIVATE KEY", &rsa_der()),
         b"dsa" => {
             let parts = ["00", DSA_P, DSA_Q, DSA_G, DSA_Y, DSA_X];
-            pem("DSA PRIVATE KEY", &der(SEQUENCE, &parts.map(|hex| integer(&number(hex))).concat()))
+            pem(
+                "DSA PRIVATE KEY",
+                &der(SEQUENCE, &parts.map(|hex| integer(&number(hex))).concat()),
+            )
         }
         b"ecdsa" => {
             let secret = der(OCTET_STRING, &number(EC_SECRET));
             let point = der(0xa1, &bit_string(&number(EC_POINT)));
-            pem("EC PRIVATE KEY", &sequence(&[&integer(&[1]), &secret, &der(0xa0, P256), &point]))
+            pem(
+                "EC PRIVATE KEY",
+                &sequence(&[&integer(&[1]), &secret, &der(0xa0, P256), &point]),
+            )
         }
         b"ed25519" => {
             let secret = super::random::Random::new(seed).bytes(32);
-            pem("PRIVATE KEY", &sequence(&[&integer(&[0]), &sequence(&[ED25519]), &der(OCTET_STRING, &der(OCTET_STRING, &secret))]))
+            pem(
+                "PRIVATE KEY",
+                &sequence(&[
+                    &integer(&[0]),
+                    &sequence(&[ED25519]),
+                    &der(OCTET_STRING, &der(OCTET_STRING, &secret)),
+                ]),
+            )
         }
         _ => return None,
     })
@@ -194,8 +240,16 @@ impl PrivateKey {
             "DSA" => return Err("unable to get public key for type *dsa.PrivateKey".to_string()),
             _ => return Err(format!("invalid private key type {algorithm}")),
         };
-        let key = read.ok_or_else(|| format!("parsing {algorithm} private key from PEM: {}", structure_error(&content, "")))?;
-        Ok(PrivateKey { pem: pem(&kind, &content), ..key })
+        let key = read.ok_or_else(|| {
+            format!(
+                "parsing {algorithm} private key from PEM: {}",
+                structure_error(&content, "")
+            )
+        })?;
+        Ok(PrivateKey {
+            pem: pem(&kind, &content),
+            ..key
+        })
     }
 
     fn pkcs1(content: &[u8]) -> Option<PrivateKey> {
@@ -203,11 +257,21 @@ impl PrivateKey {
         fields.expect(INTEGER)?;
         let (modulus, public) = (fields.expect(INTEGER)?, fields.expect(INTEGER)?);
         let exponent = BigUint::from_bytes_be(fields.expect(INTEGER)?);
-        let parts = std::array::from_fn(|_| BigUint::from_bytes_be(fields.expect(INTEGER).unwrap_or_default()));
+        let parts = std::array::from_fn(|_| {
+            BigUint::from_bytes_be(fields.expect(INTEGER).unwrap_or_default())
+        });
         let key = sequence(&[&integer(modulus), &integer(public)]);
         let public = sequence(&[&sequence(&[RSA, &NULL]), &bit_string(&key)]);
-        let secret = Secret::Rsa(Rsa { modulus: BigUint::from_bytes_be(modulus), exponent, parts });
-        Some(PrivateKey { pem: pem("RSA PRIVATE KEY", content), public, secret })
+        let secret = Secret::Rsa(Rsa {
+            modulus: BigUint::from_bytes_be(modulus),
+            exponent,
+            parts,
+        });
+        Some(PrivateKey {
+            pem: pem("RSA PRIVATE KEY", content),
+            public,
+            secret,
+        })
     }
 
     /// The form of an EC key; its curve may be given outside.
@@ -224,7 +288,11 @@ impl PrivateKey {
             }
         }
         let public = sequence(&[&sequence(&[EC, &curve?]), &point?]);
-        Some(PrivateKey { pem: pem("EC PRIVATE KEY", content), public, secret: Secret::Ec })
+        Some(PrivateKey {
+            pem: pem("EC PRIVATE KEY", content),
+            public,
+            secret: Secret::Ec,
+        })
     }
 
     fn pkcs8(content: &[u8]) -> Result<PrivateKey, String> {
@@ -239,16 +307,24 @@ impl PrivateKey {
                 _ if name == RSA => PrivateKey::pkcs1(key),
                 _ if name == EC => PrivateKey::sec1(key, algorithm.next().map(|curve| curve.whole)),
                 _ if name == ED25519 => {
-                    // The true public key would need the curve's arithmetic; any 32 bytes are well-formed.
+                    // The true public key would need the curve's arithmetic; any 32 bytes are
+                    // well-formed.
                     let point = Sha256::digest(Reader(key).expect(OCTET_STRING)?);
                     let public = sequence(&[&sequence(&[ED25519]), &bit_string(&point)]);
-                    Some(PrivateKey { pem: Vec::new(), public, secret: Secret::Ed25519 })
+                    Some(PrivateKey {
+                        pem: Vec::new(),
+                        public,
+                        secret: Secret::Ed25519,
+                    })
                 }
                 _ => None,
             }
         };
         let key = read().ok_or_else(|| structure_error(content, "pkcs8"))?;
-        Ok(PrivateKey { pem: pem("PRIVATE KEY", content), ..key })
+        Ok(PrivateKey {
+            pem: pem("PRIVATE KEY", content),
+            ..key
+        })
     }
 
     /// The AlgorithmIdentifier of this key's signatures.
@@ -265,9 +341,15 @@ impl PrivateKey {
         let digest = Sha256::digest(message);
         match &self.secret {
             Secret::Rsa(key) => {
-                let info = sequence(&[&sequence(&[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], &NULL]), &der(OCTET_STRING, &digest)]);
+                let info = sequence(&[
+                    &sequence(&[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1], &NULL]),
+                    &der(OCTET_STRING, &digest),
+                ]);
                 let length = key.modulus.bits().div_ceil(8) as usize;
-                let Some(padding) = length.checked_sub(info.len() + 3).filter(|_| key.modulus.bit(0)) else {
+                let Some(padding) = length
+                    .checked_sub(info.len() + 3)
+                    .filter(|_| key.modulus.bit(0))
+                else {
                     return digest.to_vec();
                 };
                 let padded = [&[0, 1], &vec![0xff; padding][..], &[0], &info].concat();
@@ -282,17 +364,25 @@ impl PrivateKey {
 
 #[cfg(test)]
 impl PrivateKey {
-    /// Whether an RSA signature opens, with the public exponent 65537, to the digest of the message.
+    /// Whether an RSA signature opens, with the public exponent 65537, to the digest of the
+    /// message.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let Secret::Rsa(key) = &self.secret else { return false };
-        let opened = BigUint::from_bytes_be(signature).modpow(&BigUint::from(0x1_0001_u32), &key.modulus).to_bytes_be();
+        let Secret::Rsa(key) = &self.secret else {
+            return false;
+        };
+        let opened = BigUint::from_bytes_be(signature)
+            .modpow(&BigUint::from(0x1_0001_u32), &key.modulus)
+            .to_bytes_be();
         opened.starts_with(&[1, 0xff]) && opened.ends_with(&Sha256::digest(message))
     }
 }
 
 /// encoding/asn1's complaint about a first element that is no SEQUENCE.
 fn structure_error(content: &[u8], name: &str) -> String {
-    let (tag, length) = (content.first().copied().unwrap_or(0), content.get(1).copied().unwrap_or(0));
+    let (tag, length) = (
+        content.first().copied().unwrap_or(0),
+        content.get(1).copied().unwrap_or(0),
+    );
     if tag == SEQUENCE || content.is_empty() {
         return "asn1: syntax error: data truncated".to_string();
     }
@@ -376,8 +466,20 @@ mod tests {
         let whole = PrivateKey::rsa().expect("a key");
         let signature = whole.sign(b"message");
         assert!(whole.verifies(b"message", &signature));
-        let Secret::Rsa(Rsa { modulus, exponent, .. }) = whole.secret else { panic!("it is no RSA key") };
-        let alone = PrivateKey { secret: Secret::Rsa(Rsa { modulus, exponent, parts: Default::default() }), ..whole };
+        let Secret::Rsa(Rsa {
+            modulus, exponent, ..
+        }) = whole.secret
+        else {
+            panic!("it is no RSA key")
+        };
+        let alone = PrivateKey {
+            secret: Secret::Rsa(Rsa {
+                modulus,
+                exponent,
+                parts: Default::default(),
+            }),
+            ..whole
+        };
         assert_eq!(alone.sign(b"message"), signature);
     }
 }

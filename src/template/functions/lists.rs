@@ -1,5 +1,6 @@
-//! Lists: `list`, `append`, `first`, `rest`, `concat`, `uniq`, `without`, `has`, `sortAlpha`, `chunk`, `slice`…; each element keeps its
-//! origin. The `must` forms give the same errors, since Go's panics become errors in a template.
+//! Lists: `list`, `append`, `first`, `rest`, `concat`, `uniq`, `without`, `has`, `sortAlpha`,
+//! `chunk`, `slice`…; each element keeps its origin. The `must` forms give the same errors, since
+//! Go's panics become errors in a template.
 
 use super::arguments::{Answer, any, int};
 use super::numbers::to_int;
@@ -16,7 +17,8 @@ use Type::{Any, Int};
 /// Go's type of most lists.
 pub const ANY_LIST: &str = "[]interface {}";
 /// What Go says where a function reflects on nil.
-pub const NIL_DEREFERENCE: &str = "runtime error: invalid memory address or nil pointer dereference";
+pub const NIL_DEREFERENCE: &str =
+    "runtime error: invalid memory address or nil pointer dereference";
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("append", &[Any, Any], append),
@@ -27,7 +29,10 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("has", &[Any, Any], has),
     Function::new("initial", &[Any], initial),
     Function::new("last", &[Any], last),
-    Function::new("list", &[], |_, a| Ok(Value::list(a.iter().map(present).collect()))).and(Any),
+    Function::new("list", &[], |_, a| {
+        Ok(Value::list(a.iter().map(present).collect()))
+    })
+    .and(Any),
     Function::new("mustAppend", &[Any, Any], append),
     Function::new("mustChunk", &[Int, Any], chunk),
     Function::new("mustCompact", &[Any], compact),
@@ -52,7 +57,10 @@ pub const FUNCTIONS: &[Function] = &[
         let list = any(a, 0)?;
         Ok(strings(to_strings(call, list)?, list.origin))
     }),
-    Function::new("tuple", &[], |_, a| Ok(Value::list(a.iter().map(present).collect()))).and(Any),
+    Function::new("tuple", &[], |_, a| {
+        Ok(Value::list(a.iter().map(present).collect()))
+    })
+    .and(Any),
     Function::new("uniq", &[Any], uniq),
     Function::new("without", &[Any], without).and(Any),
 ];
@@ -71,7 +79,11 @@ fn items(value: &Value, refusal: &str) -> Result<List, String> {
         Kind::List(list) => return Ok(list.clone()),
         Kind::Nil | Kind::Missing => return Err(NIL_DEREFERENCE.to_string()),
         Kind::Object(object) if object.kind() == "slice" => {
-            if let Some(Value { kind: Kind::List(list), .. }) = object.plain() {
+            if let Some(Value {
+                kind: Kind::List(list),
+                ..
+            }) = object.plain()
+            {
                 return Ok(list);
             }
         }
@@ -91,13 +103,27 @@ fn strings(items: Vec<Value>, origin: OriginId) -> Value {
 fn append(_: &mut Call, arguments: &[Value]) -> Answer {
     let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot push on type")?;
-    listed(found.items.iter().cloned().chain([present(value)]).collect(), list.origin)
+    listed(
+        found
+            .items
+            .iter()
+            .cloned()
+            .chain([present(value)])
+            .collect(),
+        list.origin,
+    )
 }
 
 fn prepend(_: &mut Call, arguments: &[Value]) -> Answer {
     let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot prepend on type")?;
-    listed([present(value)].into_iter().chain(found.items.iter().cloned()).collect(), list.origin)
+    listed(
+        [present(value)]
+            .into_iter()
+            .chain(found.items.iter().cloned())
+            .collect(),
+        list.origin,
+    )
 }
 
 fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
@@ -105,32 +131,59 @@ fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
     let found = items(list, "Cannot chunk type")?;
     let length = found.items.len();
     let out_of_range = || Err("runtime error: makeslice: len out of range".to_string());
-    let chunks = if size == 0 { -1.0 } else { ((length as f64 - 1.0) / size as f64).floor() + 1.0 };
+    let chunks = if size == 0 {
+        -1.0
+    } else {
+        ((length as f64 - 1.0) / size as f64).floor() + 1.0
+    };
     if chunks < 0.0 {
         return out_of_range();
     }
     let chunks = match usize::try_from(size) {
-        Ok(size) if length > 0 => found.items.chunks(size).map(|part| Value::list(part.to_vec()).with_origin(list.origin)).collect(),
+        Ok(size) if length > 0 => found
+            .items
+            .chunks(size)
+            .map(|part| Value::list(part.to_vec()).with_origin(list.origin))
+            .collect(),
         // With a negative size there is at most one chunk, of what the division leaves.
         Err(_) if chunks > 0.0 => match length as i64 % size {
             0 => return out_of_range(),
-            left => vec![Value::list(found.items[..left as usize].to_vec()).with_origin(list.origin)],
+            left => {
+                vec![Value::list(found.items[..left as usize].to_vec()).with_origin(list.origin)]
+            }
         },
         _ => Vec::new(),
     };
-    Ok(Value::new(Kind::List(List::new(chunks, "[][]interface {}")), list.origin))
+    Ok(Value::new(
+        Kind::List(List::new(chunks, "[][]interface {}")),
+        list.origin,
+    ))
 }
 
 fn compact(_: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
     let found = items(list, "Cannot compact on type")?;
-    listed(found.items.iter().filter(|item| !is_empty(item)).cloned().collect(), list.origin)
+    listed(
+        found
+            .items
+            .iter()
+            .filter(|item| !is_empty(item))
+            .cloned()
+            .collect(),
+        list.origin,
+    )
 }
 
 fn concat(call: &mut Call, arguments: &[Value]) -> Answer {
     let mut all = Vec::new();
     for list in arguments {
-        let refusal = items(list, "Cannot concat type").map_err(|e| if e == NIL_DEREFERENCE { e } else { format!("{e} as list") })?;
+        let refusal = items(list, "Cannot concat type").map_err(|e| {
+            if e == NIL_DEREFERENCE {
+                e
+            } else {
+                format!("{e} as list")
+            }
+        })?;
         call.afford((all.len() + refusal.items.len()).saturating_mul(size_of::<Value>()))?;
         all.extend(refusal.items.iter().cloned());
     }
@@ -144,13 +197,21 @@ fn concat(call: &mut Call, arguments: &[Value]) -> Answer {
 fn first(_: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
     let found = items(list, "Cannot find first on type")?;
-    Ok(found.items.first().cloned().unwrap_or_else(|| Value::nil().with_origin(list.origin)))
+    Ok(found
+        .items
+        .first()
+        .cloned()
+        .unwrap_or_else(|| Value::nil().with_origin(list.origin)))
 }
 
 fn last(_: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
     let found = items(list, "Cannot find last on type")?;
-    Ok(found.items.last().cloned().unwrap_or_else(|| Value::nil().with_origin(list.origin)))
+    Ok(found
+        .items
+        .last()
+        .cloned()
+        .unwrap_or_else(|| Value::nil().with_origin(list.origin)))
 }
 
 fn rest(_: &mut Call, arguments: &[Value]) -> Answer {
@@ -163,7 +224,10 @@ fn rest(_: &mut Call, arguments: &[Value]) -> Answer {
 
 fn initial(_: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
-    match items(list, "Cannot find initial on type")?.items.split_last() {
+    match items(list, "Cannot find initial on type")?
+        .items
+        .split_last()
+    {
         Some((_, initial)) => listed(initial.to_vec(), list.origin),
         None => Ok(Value::new(Kind::List(List::nil(ANY_LIST)), list.origin)),
     }
@@ -205,8 +269,16 @@ fn slice(_: &mut Call, arguments: &[Value]) -> Answer {
 
 fn sort_alpha(call: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
-    let mut all = if items(list, "").is_ok() { to_strings(call, list)? } else { vec![call.display(list)?] };
-    all.sort_by(|a, b| a.as_text().map(|t| &t.bytes).cmp(&b.as_text().map(|t| &t.bytes)));
+    let mut all = if items(list, "").is_ok() {
+        to_strings(call, list)?
+    } else {
+        vec![call.display(list)?]
+    };
+    all.sort_by(|a, b| {
+        a.as_text()
+            .map(|t| &t.bytes)
+            .cmp(&b.as_text().map(|t| &t.bytes))
+    });
     Ok(strings(all, list.origin))
 }
 
@@ -215,7 +287,11 @@ pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, String> {
     match items(value, "") {
         Ok(list) => {
             let kept = |item: &&Value| !matches!(item.kind, Kind::Nil | Kind::Missing);
-            list.items.iter().filter(kept).map(|item| call.display(item)).collect()
+            list.items
+                .iter()
+                .filter(kept)
+                .map(|item| call.display(item))
+                .collect()
         }
         Err(_) if matches!(value.kind, Kind::Nil | Kind::Missing) => Ok(Vec::new()),
         Err(_) => Ok(vec![call.display(value)?]),
@@ -250,5 +326,13 @@ fn without(_: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
     let found = items(list, "Cannot find without on type")?;
     let omitted = arguments.get(1..).unwrap_or(&[]);
-    listed(found.items.iter().filter(|item| !omitted.iter().any(|o| deep_equal(item, o))).cloned().collect(), list.origin)
+    listed(
+        found
+            .items
+            .iter()
+            .filter(|item| !omitted.iter().any(|o| deep_equal(item, o)))
+            .cloned()
+            .collect(),
+        list.origin,
+    )
 }

@@ -1,7 +1,9 @@
-//! Functions of Go's text/template, sprig and Helm, by their subject: one table, sorted by name, looked up when a template is parsed.
+//! Functions of Go's text/template, sprig and Helm, by their subject: one table, sorted by name,
+//! looked up when a template is parsed.
 //!
-//! The evaluator checks the number and the Go types of the arguments as text/template's reflection does, before it calls.
-//! A function that lies in no table does not exist, as in Helm (`env`, `expandenv`).
+//! The evaluator checks the number and the Go types of the arguments as text/template's reflection
+//! does, before it calls. A function that lies in no table does not exist, as in Helm (`env`,
+//! `expandenv`).
 
 pub mod arguments;
 mod builtin;
@@ -32,7 +34,8 @@ use crate::limits::Limits;
 use crate::source::{Origins, Span};
 use crate::value::Value;
 
-/// Every table of functions. No name stands twice: of sprig's functions that Helm replaces, Helm's are there.
+/// Every table of functions. No name stands twice: of sprig's functions that Helm replaces, Helm's
+/// are there.
 const TABLES: &[&[Function]] = &[
     builtin::FUNCTIONS,
     certificates::FUNCTIONS,
@@ -78,8 +81,8 @@ static ALL: [&Function; COUNT] = {
     all
 };
 
-/// A hash table of places in [`ALL`], counted from 1, made by the compiler: to make it at each start would take longer than to look up
-/// what a small chart calls.
+/// A hash table of places in [`ALL`], counted from 1, made by the compiler: to make it at each
+/// start would take longer than to look up what a small chart calls.
 static PLACES: [u16; SLOTS] = {
     let mut places = [0; SLOTS];
     let mut i = 0;
@@ -182,10 +185,12 @@ pub struct Function {
     pub parameters: &'static [Type],
     /// The type of any number of further arguments.
     pub variadic: Option<Type>,
-    /// Gives the result, or Go's text of the error (without the "error calling NAME: " in front). A nil argument arrives as
-    /// `Kind::Nil`, never as `Kind::Missing`, whatever its parameter's type.
+    /// Gives the result, or Go's text of the error (without the "error calling NAME: " in front). A
+    /// nil argument arrives as `Kind::Nil`, never as `Kind::Missing`, whatever its parameter's
+    /// type.
     pub run: fn(&mut Call, &[Value]) -> Result<Value, String>,
-    /// The result is random or depends on the time in Helm; here it depends on call site and environment only.
+    /// The result is random or depends on the time in Helm; here it depends on call site and
+    /// environment only.
     pub volatile: bool,
     /// It is slow on purpose, or makes keys: it counts as [`COSTLY_STEPS`].
     pub costly: bool,
@@ -194,10 +199,12 @@ pub struct Function {
 /// Some hundredths of a second, in steps.
 pub const COSTLY_STEPS: u64 = 20_000;
 
-/// How the error of a function ends which would make more than [`Call::budget`]: a limit of ours, no error of Helm's.
+/// How the error of a function ends which would make more than [`Call::budget`]: a limit of ours,
+/// no error of Helm's.
 pub const NO_ROOM: &str = "than this render may still make";
 
-/// How the error of a function ends which came to an expression larger than [`crate::limits::Limit::RegexSize`].
+/// How the error of a function ends which came to an expression larger than
+/// [`crate::limits::Limit::RegexSize`].
 pub const TOO_LARGE: &str = "is too large when compiled";
 
 /// What a function may use of the render that calls it.
@@ -207,10 +214,12 @@ pub struct Call<'a> {
     pub site: Span,
     /// The place of each argument, for [`crate::source::Origin::Fallback`].
     pub arguments: &'a [Span],
-    /// Differs between call sites and environments, the same in every run: the seed of the random functions.
+    /// Differs between call sites and environments, the same in every run: the seed of the random
+    /// functions.
     pub seed: u64,
-    /// Bytes that the render may still make; a function that would make more gives up with an error that ends in [`NO_ROOM`]. What a
-    /// function takes away from it is spent, besides the text or list that it gives.
+    /// Bytes that the render may still make; a function that would make more gives up with an error
+    /// that ends in [`NO_ROOM`]. What a function takes away from it is spent, besides the text or
+    /// list that it gives.
     pub budget: usize,
     pub limits: &'a Limits,
 }

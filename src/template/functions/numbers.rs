@@ -1,4 +1,5 @@
-//! Numbers: conversions as spf13/cast does them, arithmetic on `int64`, decimals, rounding, sequences.
+//! Numbers: conversions as spf13/cast does them, arithmetic on `int64`, decimals, rounding,
+//! sequences.
 
 use super::arguments::{Answer, any, float, int, string};
 use super::{Call, Function, Type};
@@ -21,13 +22,19 @@ pub const FUNCTIONS: &[Function] = &[
         let sum = Decimal::from_value(any(a, 0)?)?.add(&Decimal::from_f64(1.0)?);
         call.made(Kind::Float(sum.to_f64()), a)
     }),
-    Function::new("addf", &[], |call, a| decimals(call, a, Some(0.0), |x, y| Ok(x.add(y)))).and(Any),
+    Function::new("addf", &[], |call, a| {
+        decimals(call, a, Some(0.0), |x, y| Ok(x.add(y)))
+    })
+    .and(Any),
     Function::new("atoi", &[Type::String], |call, a| {
         let text = string(a, 0)?;
         // strconv.Atoi gives the nearest int along with a range error, which sprig drops.
         let (digits, negative) = signed(text.bytes());
         let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        let i = match std::str::from_utf8(text.bytes()).ok().and_then(|t| t.parse::<i64>().ok()) {
+        let i = match std::str::from_utf8(text.bytes())
+            .ok()
+            .and_then(|t| t.parse::<i64>().ok())
+        {
             Some(i) if all_digits => i,
             None if all_digits && negative => i64::MIN,
             None if all_digits => i64::MAX,
@@ -47,7 +54,10 @@ pub const FUNCTIONS: &[Function] = &[
         }
         call.made(Kind::Int64(x.wrapping_div(y)), a)
     }),
-    Function::new("divf", &[Any], |call, a| decimals(call, a, None, Decimal::divide)).and(Any),
+    Function::new("divf", &[Any], |call, a| {
+        decimals(call, a, None, Decimal::divide)
+    })
+    .and(Any),
     Function::new("float64", &[Any], |call, a| {
         let f = to_float(any(a, 0)?);
         call.made(Kind::Float(f), a)
@@ -65,9 +75,27 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Int64(i), a)
     }),
     Function::new("max", &[Any], |call, a| extreme(call, a, i64::max)).and(Any),
-    Function::new("maxf", &[Any], |call, a| extreme_float(call, a, |x, y| if x.is_nan() || y.is_nan() { f64::NAN } else { x.max(y) })).and(Any),
+    Function::new("maxf", &[Any], |call, a| {
+        extreme_float(call, a, |x, y| {
+            if x.is_nan() || y.is_nan() {
+                f64::NAN
+            } else {
+                x.max(y)
+            }
+        })
+    })
+    .and(Any),
     Function::new("min", &[Any], |call, a| extreme(call, a, i64::min)).and(Any),
-    Function::new("minf", &[Any], |call, a| extreme_float(call, a, |x, y| if x.is_nan() || y.is_nan() { f64::NAN } else { x.min(y) })).and(Any),
+    Function::new("minf", &[Any], |call, a| {
+        extreme_float(call, a, |x, y| {
+            if x.is_nan() || y.is_nan() {
+                f64::NAN
+            } else {
+                x.min(y)
+            }
+        })
+    })
+    .and(Any),
     Function::new("mod", &[Any, Any], |call, a| {
         let (x, y) = (to_int(any(a, 0)?), to_int(any(a, 1)?));
         if y == 0 {
@@ -77,21 +105,32 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::new("mul", &[Any], |call, a| {
         any(a, 0)?;
-        let product = a.iter().fold(1i64, |product, v| product.wrapping_mul(to_int(v)));
+        let product = a
+            .iter()
+            .fold(1i64, |product, v| product.wrapping_mul(to_int(v)));
         call.made(Kind::Int64(product), a)
     })
     .and(Any),
-    Function::new("mulf", &[Any], |call, a| decimals(call, a, None, |x, y| x.multiply(y))).and(Any),
+    Function::new("mulf", &[Any], |call, a| {
+        decimals(call, a, None, |x, y| x.multiply(y))
+    })
+    .and(Any),
     Function::new("round", &[Any, Int], round).and(Type::Float64),
     Function::new("seq", &[], seq).and(Int),
     Function::new("sub", &[Any, Any], |call, a| {
         let difference = to_int(any(a, 0)?).wrapping_sub(to_int(any(a, 1)?));
         call.made(Kind::Int64(difference), a)
     }),
-    Function::new("subf", &[Any], |call, a| decimals(call, a, None, |x, y| Ok(x.add(&y.negated())))).and(Any),
+    Function::new("subf", &[Any], |call, a| {
+        decimals(call, a, None, |x, y| Ok(x.add(&y.negated())))
+    })
+    .and(Any),
     Function::new("toDecimal", &[Any], |call, a| {
         let shown = call.display(any(a, 0)?)?;
-        let i = shown.as_text().and_then(|t| parse_radix(&t.to_str(), 8)).unwrap_or(0);
+        let i = shown
+            .as_text()
+            .and_then(|t| parse_radix(&t.to_str(), 8))
+            .unwrap_or(0);
         call.made(Kind::Int64(i), a)
     }),
     Function::new("until", &[Int], |call, a| {
@@ -105,14 +144,18 @@ pub const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// cast.ToInt64: anything that is no number counts as 0; text is read with Go's prefixes (`0x`, `0o`, `0b`, `0`) and `_`.
+/// cast.ToInt64: anything that is no number counts as 0; text is read with Go's prefixes (`0x`,
+/// `0o`, `0b`, `0`) and `_`.
 pub fn to_int(value: &Value) -> i64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i,
         Kind::Sized(i, name) if sized(name) => i.get() as i64,
         Kind::Float(f) => float_to_int(*f),
         Kind::Bool(b) => i64::from(*b),
-        Kind::Str(text) => std::str::from_utf8(&text.bytes).ok().and_then(|t| parse_int(without_zero_decimals(t))).unwrap_or(0),
+        Kind::Str(text) => std::str::from_utf8(&text.bytes)
+            .ok()
+            .and_then(|t| parse_int(without_zero_decimals(t)))
+            .unwrap_or(0),
         _ => 0,
     }
 }
@@ -124,7 +167,10 @@ pub fn to_float(value: &Value) -> f64 {
         Kind::Sized(i, name) if sized(name) => i.get() as f64,
         Kind::Float(f) => *f,
         Kind::Bool(b) => f64::from(u8::from(*b)),
-        Kind::Str(text) => std::str::from_utf8(&text.bytes).ok().and_then(parse_float).unwrap_or(0.0),
+        Kind::Str(text) => std::str::from_utf8(&text.bytes)
+            .ok()
+            .and_then(parse_float)
+            .unwrap_or(0.0),
         _ => 0.0,
     }
 }
@@ -136,7 +182,11 @@ fn sized(name: &str) -> bool {
 
 /// Go's conversion on amd64: what does not fit is the smallest int64.
 fn float_to_int(f: f64) -> i64 {
-    if (-9.223372036854775808e18..9.223372036854775808e18).contains(&f) { f as i64 } else { i64::MIN }
+    if (-9.223372036854775808e18..9.223372036854775808e18).contains(&f) {
+        f as i64
+    } else {
+        i64::MIN
+    }
 }
 
 /// `1.00` is read as `1`; `1.5` and `100` stay.
@@ -209,11 +259,21 @@ pub fn parse_float(text: &str) -> Option<f64> {
         // Underscores may stand between digits.
         let bytes = text.as_bytes();
         let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
-        let separating = (0..bytes.len()).filter(|&i| bytes[i] == b'_').all(|i| i > 0 && digit(i - 1) && digit(i + 1));
-        return if separating { parse_float(&text.replace('_', "")) } else { None };
+        let separating = (0..bytes.len())
+            .filter(|&i| bytes[i] == b'_')
+            .all(|i| i > 0 && digit(i - 1) && digit(i + 1));
+        return if separating {
+            parse_float(&text.replace('_', ""))
+        } else {
+            None
+        };
     }
     let digits = lower.bytes().filter(u8::is_ascii_digit).count();
-    if digits == 0 || !lower.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-')) {
+    if digits == 0
+        || !lower
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-'))
+    {
         return None;
     }
     text.parse().ok().filter(|f: &f64| f.is_finite())
@@ -227,33 +287,52 @@ fn parse_hex_float(text: &str) -> Option<f64> {
     if !underscores_separate(&format!("{whole}{fraction}"), true) {
         return None;
     }
-    let digits: String = whole.chars().chain(fraction.chars()).filter(|&c| c != '_').collect();
+    let digits: String = whole
+        .chars()
+        .chain(fraction.chars())
+        .filter(|&c| c != '_')
+        .collect();
     if digits.is_empty() || digits.len() > 15 {
         return None;
     }
     let mantissa = u64::from_str_radix(&digits, 16).ok()? as f64;
-    let f = mantissa * 2f64.powi(exponent.clamp(-2000, 2000) - 4 * fraction.replace('_', "").len() as i32);
+    let f = mantissa
+        * 2f64.powi(exponent.clamp(-2000, 2000) - 4 * fraction.replace('_', "").len() as i32);
     f.is_finite().then_some(f)
 }
 
 fn extreme(call: &mut Call, arguments: &[Value], better: fn(i64, i64) -> i64) -> Answer {
     let first = to_int(any(arguments, 0)?);
-    let best = arguments.iter().skip(1).fold(first, |best, v| better(best, to_int(v)));
+    let best = arguments
+        .iter()
+        .skip(1)
+        .fold(first, |best, v| better(best, to_int(v)));
     call.made(Kind::Int64(best), arguments)
 }
 
 fn extreme_float(call: &mut Call, arguments: &[Value], better: fn(f64, f64) -> f64) -> Answer {
     let first = to_float(any(arguments, 0)?);
-    let best = arguments.iter().skip(1).fold(first, |best, v| better(best, to_float(v)));
+    let best = arguments
+        .iter()
+        .skip(1)
+        .fold(first, |best, v| better(best, to_float(v)));
     call.made(Kind::Float(best), arguments)
 }
 
 fn round(call: &mut Call, arguments: &[Value]) -> Answer {
     let (value, places) = (to_float(any(arguments, 0)?), int(arguments, 1)? as f64);
-    let up_from = if arguments.len() > 2 { float(arguments, 2)? } else { 0.5 };
+    let up_from = if arguments.len() > 2 {
+        float(arguments, 2)?
+    } else {
+        0.5
+    };
     let power = 10f64.powf(places);
     let shifted = power * value;
-    let rounded = if shifted.fract() >= up_from { shifted.ceil() } else { shifted.floor() };
+    let rounded = if shifted.fract() >= up_from {
+        shifted.ceil()
+    } else {
+        shifted.floor()
+    };
     call.made(Kind::Float(rounded / power), arguments)
 }
 
@@ -262,20 +341,31 @@ fn steps(call: &Call, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, Stri
     if stop < start && step >= 0 || stop >= start && step <= 0 {
         return Ok(Vec::new());
     }
-    let count = (i128::from(stop) - i128::from(start)).unsigned_abs().div_ceil(u128::from(step.unsigned_abs()));
-    call.afford(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(size_of::<Value>()))?;
+    let count = (i128::from(stop) - i128::from(start))
+        .unsigned_abs()
+        .div_ceil(u128::from(step.unsigned_abs()));
+    call.afford(
+        usize::try_from(count)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(size_of::<Value>()),
+    )?;
     Ok((0..count as i64).map(|i| start + i * step).collect())
 }
 
 fn ints(call: &mut Call, steps: Vec<i64>, arguments: &[Value]) -> Answer {
     let origin = call.joined(arguments);
-    let items = steps.into_iter().map(|i| Value::new(Kind::Int(i), origin)).collect();
+    let items = steps
+        .into_iter()
+        .map(|i| Value::new(Kind::Int(i), origin))
+        .collect();
     Ok(Value::new(Kind::List(List::new(items, "[]int")), origin))
 }
 
 /// `seq 1 2 9` as the shell's, except that a step against the direction gives nothing.
 fn seq(call: &mut Call, arguments: &[Value]) -> Answer {
-    let numbers = (0..arguments.len()).map(|i| int(arguments, i)).collect::<Result<Vec<_>, _>>()?;
+    let numbers = (0..arguments.len())
+        .map(|i| int(arguments, i))
+        .collect::<Result<Vec<_>, _>>()?;
     let (start, step, end) = match numbers[..] {
         [end] => (1, None, end),
         [start, end] => (start, None, end),
@@ -286,15 +376,28 @@ fn seq(call: &mut Call, arguments: &[Value]) -> Answer {
     if end < start && step.is_some_and(|step| step > 0) {
         return call.made_text("", arguments);
     }
-    let steps = steps(call, start, end.wrapping_add(direction), step.unwrap_or(direction))?;
+    let steps = steps(
+        call,
+        start,
+        end.wrapping_add(direction),
+        step.unwrap_or(direction),
+    )?;
     let text: Vec<String> = steps.iter().map(i64::to_string).collect();
     call.made_text(text.join(" "), arguments)
 }
 
-fn decimals(call: &mut Call, arguments: &[Value], start: Option<f64>, f: impl Fn(&Decimal, &Decimal) -> Result<Decimal, String>) -> Answer {
+fn decimals(
+    call: &mut Call,
+    arguments: &[Value],
+    start: Option<f64>,
+    f: impl Fn(&Decimal, &Decimal) -> Result<Decimal, String>,
+) -> Answer {
     let (mut result, rest) = match start {
         Some(start) => (Decimal::from_f64(start)?, arguments),
-        None => (Decimal::from_value(any(arguments, 0)?)?, arguments.get(1..).unwrap_or(&[])),
+        None => (
+            Decimal::from_value(any(arguments, 0)?)?,
+            arguments.get(1..).unwrap_or(&[]),
+        ),
     };
     for value in rest {
         result = f(&result, &Decimal::from_value(value)?)?;
@@ -302,7 +405,8 @@ fn decimals(call: &mut Call, arguments: &[Value], start: Option<f64>, f: impl Fn
     call.made(Kind::Float(result.to_f64()), arguments)
 }
 
-/// shopspring/decimal as far as sprig uses it: `digits` (the most significant first) times ten to the power of `exponent`.
+/// shopspring/decimal as far as sprig uses it: `digits` (the most significant first) times ten to
+/// the power of `exponent`.
 #[derive(Clone, Debug)]
 struct Decimal {
     negative: bool,
@@ -322,19 +426,37 @@ impl Decimal {
 
     fn from_f64(f: f64) -> Result<Decimal, String> {
         if !f.is_finite() {
-            return Err(format!("Cannot create a Decimal from {}", print::format_float(f, 'g', None)));
+            return Err(format!(
+                "Cannot create a Decimal from {}",
+                print::format_float(f, 'g', None)
+            ));
         }
         let text = format!("{:e}", f.abs());
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect();
+        let digits: Vec<u8> = mantissa
+            .bytes()
+            .filter(u8::is_ascii_digit)
+            .map(|b| b - b'0')
+            .collect();
         let exponent = exponent.parse::<i32>().unwrap_or(0) - (digits.len() as i32 - 1);
-        Ok(Decimal { negative: f < 0.0, digits, exponent }.normal())
+        Ok(Decimal {
+            negative: f < 0.0,
+            digits,
+            exponent,
+        }
+        .normal())
     }
 
     fn to_f64(&self) -> f64 {
         let digits: String = self.digits.iter().map(|&d| char::from(d + b'0')).collect();
         let sign = if self.negative { "-" } else { "" };
-        if digits.is_empty() { 0.0 } else { format!("{sign}{digits}e{}", self.exponent).parse().unwrap_or(0.0) }
+        if digits.is_empty() {
+            0.0
+        } else {
+            format!("{sign}{digits}e{}", self.exponent)
+                .parse()
+                .unwrap_or(0.0)
+        }
     }
 
     /// Without leading zeros; zero has no digits and no sign.
@@ -342,13 +464,21 @@ impl Decimal {
         let zeros = self.digits.iter().take_while(|&&d| d == 0).count();
         self.digits.drain(..zeros);
         if self.digits.is_empty() {
-            return Decimal { negative: false, digits: Vec::new(), exponent: 0 };
+            return Decimal {
+                negative: false,
+                digits: Vec::new(),
+                exponent: 0,
+            };
         }
         self
     }
 
     fn negated(&self) -> Decimal {
-        Decimal { negative: !self.negative, ..self.clone() }.normal()
+        Decimal {
+            negative: !self.negative,
+            ..self.clone()
+        }
+        .normal()
     }
 
     /// The digits at a lower exponent.
@@ -376,13 +506,20 @@ impl Decimal {
         } else {
             (other.negative, difference(&b, &a))
         };
-        Decimal { negative, digits, exponent }.normal()
+        Decimal {
+            negative,
+            digits,
+            exponent,
+        }
+        .normal()
     }
 
     fn multiply(&self, other: &Decimal) -> Result<Decimal, String> {
         let (n, m) = (self.digits.len(), other.digits.len());
         if n + m > MAX_DIGITS {
-            return Err(format!("the product would have more than {MAX_DIGITS} digits"));
+            return Err(format!(
+                "the product would have more than {MAX_DIGITS} digits"
+            ));
         }
         let mut columns = vec![0u32; n + m];
         for (i, &a) in self.digits.iter().enumerate() {
@@ -397,7 +534,12 @@ impl Decimal {
             *column %= 10;
         }
         let digits = columns.into_iter().map(|d| d as u8).collect();
-        Ok(Decimal { negative: self.negative != other.negative, digits, exponent: self.exponent + other.exponent }.normal())
+        Ok(Decimal {
+            negative: self.negative != other.negative,
+            digits,
+            exponent: self.exponent + other.exponent,
+        }
+        .normal())
     }
 
     /// Rounded to 16 digits after the point, halves away from zero.
@@ -428,7 +570,12 @@ impl Decimal {
         if compare(&sum(&remainder, &remainder), &divisor).is_ge() {
             quotient = sum(&quotient, &[1]);
         }
-        Ok(Decimal { negative: self.negative != other.negative, digits: quotient, exponent: -DIVISION_PRECISION }.normal())
+        Ok(Decimal {
+            negative: self.negative != other.negative,
+            digits: quotient,
+            exponent: -DIVISION_PRECISION,
+        }
+        .normal())
     }
 }
 
@@ -483,7 +630,10 @@ mod tests {
         let d = |f: f64| Decimal::from_f64(f).unwrap();
         assert_eq!(d(0.1).add(&d(0.2)).to_f64(), 0.3);
         assert_eq!(d(1.1).multiply(&d(-3.0)).unwrap().to_f64(), -3.3);
-        assert_eq!(d(10.0).divide(&d(3.0)).unwrap().to_f64(), 3.3333333333333333);
+        assert_eq!(
+            d(10.0).divide(&d(3.0)).unwrap().to_f64(),
+            3.3333333333333333
+        );
         assert_eq!(d(1.0).add(&d(-1.5)).to_f64(), -0.5);
     }
 }

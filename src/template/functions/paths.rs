@@ -1,4 +1,5 @@
-//! Slash-separated paths, as Go's `path` (and, on Unix, `path/filepath`) takes them apart: no look at any disk.
+//! Slash-separated paths, as Go's `path` (and, on Unix, `path/filepath`) takes them apart: no look
+//! at any disk.
 
 use super::arguments::{kept, string};
 use super::{Function, Type};
@@ -31,8 +32,13 @@ fn base(arguments: &[Value]) -> super::arguments::Answer {
     if s.len() == 0 {
         return Ok(Value::str_from(".", s.whole));
     }
-    let Some(last) = s.bytes().iter().rposition(|&b| b != b'/') else { return Ok(s.slice(0..1)) };
-    let start = s.bytes()[..last].iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
+    let Some(last) = s.bytes().iter().rposition(|&b| b != b'/') else {
+        return Ok(s.slice(0..1));
+    };
+    let start = s.bytes()[..last]
+        .iter()
+        .rposition(|&b| b == b'/')
+        .map_or(0, |slash| slash + 1);
     Ok(s.slice(start..last + 1))
 }
 
@@ -48,7 +54,11 @@ fn ext(arguments: &[Value]) -> super::arguments::Answer {
 
 /// Everything before the last element, cleaned.
 fn dir(arguments: &[Value]) -> super::arguments::Answer {
-    let end = string(arguments, 0)?.bytes().iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
+    let end = string(arguments, 0)?
+        .bytes()
+        .iter()
+        .rposition(|&b| b == b'/')
+        .map_or(0, |slash| slash + 1);
     clean(arguments, Some(end))
 }
 

@@ -1,4 +1,5 @@
-//! What is random in Helm: of the right shape here, and the same in every run, from the seed of the call. All are volatile.
+//! What is random in Helm: of the right shape here, and the same in every run, from the seed of the
+//! call. All are volatile.
 
 use super::arguments::{Answer, int, string};
 use super::{Call, Function, Type};
@@ -7,11 +8,21 @@ use crate::value::{Kind, Value};
 use Type::Int;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("randAlpha", &[Int], |call, a| text(call, a, |b| b.is_ascii_alphabetic())).volatile(),
-    Function::new("randAlphaNum", &[Int], |call, a| text(call, a, |b| b.is_ascii_alphanumeric())).volatile(),
-    Function::new("randAscii", &[Int], |call, a| text(call, a, |b| (b' '..=b'~').contains(&b))).volatile(),
+    Function::new("randAlpha", &[Int], |call, a| {
+        text(call, a, |b| b.is_ascii_alphabetic())
+    })
+    .volatile(),
+    Function::new("randAlphaNum", &[Int], |call, a| {
+        text(call, a, |b| b.is_ascii_alphanumeric())
+    })
+    .volatile(),
+    Function::new("randAscii", &[Int], |call, a| {
+        text(call, a, |b| (b' '..=b'~').contains(&b))
+    })
+    .volatile(),
     Function::new("randBytes", &[Int], |call, a| {
-        let count = usize::try_from(int(a, 0)?).map_err(|_| "runtime error: makeslice: len out of range".to_string())?;
+        let count = usize::try_from(int(a, 0)?)
+            .map_err(|_| "runtime error: makeslice: len out of range".to_string())?;
         call.afford(count.saturating_mul(2))?;
         let bytes = Random::new(call.seed).bytes(count);
         call.made_text(data_encoding::BASE64.encode(&bytes), a)
@@ -27,7 +38,10 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Int(chosen), a)
     })
     .volatile(),
-    Function::new("randNumeric", &[Int], |call, a| text(call, a, |b| b.is_ascii_digit())).volatile(),
+    Function::new("randNumeric", &[Int], |call, a| {
+        text(call, a, |b| b.is_ascii_digit())
+    })
+    .volatile(),
     Function::new("shuffle", &[Type::String], |call, a| {
         let s = string(a, 0)?.lossy();
         let mut chars: Vec<char> = s.chars().collect();
@@ -44,7 +58,17 @@ pub const FUNCTIONS: &[Function] = &[
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        call.made_text(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]), a)
+        call.made_text(
+            format!(
+                "{}-{}-{}-{}-{}",
+                &hex[..8],
+                &hex[8..12],
+                &hex[12..16],
+                &hex[16..20],
+                &hex[20..]
+            ),
+            a,
+        )
     })
     .volatile(),
 ];
@@ -55,7 +79,9 @@ fn text(call: &mut Call, arguments: &[Value], wanted: fn(u8) -> bool) -> Answer 
     call.afford(count)?;
     let alphabet: Vec<u8> = (b' '..=b'~').filter(|&b| wanted(b)).collect();
     let mut random = Random::new(call.seed);
-    let chosen: Vec<u8> = (0..count).map(|_| alphabet[(random.next() % alphabet.len() as u64) as usize]).collect();
+    let chosen: Vec<u8> = (0..count)
+        .map(|_| alphabet[(random.next() % alphabet.len() as u64) as usize])
+        .collect();
     call.made_text(chosen, arguments)
 }
 

@@ -1,7 +1,8 @@
 //! Regular expressions: Go's syntax (RE2) on the `regex` crate, and sprig's functions over it.
 //!
-//! The two engines match alike (leftmost-first, linear time); their syntaxes differ, so a pattern is read as Go reads it, with Go's
-//! errors, and written anew ([`Translator`]). Bytes that are not UTF-8 count as U+FFFD each, as in Go.
+//! The two engines match alike (leftmost-first, linear time); their syntaxes differ, so a pattern
+//! is read as Go reads it, with Go's errors, and written anew ([`Translator`]). Bytes that are not
+//! UTF-8 count as U+FFFD each, as in Go.
 
 use super::arguments::{Answer, Str, int, kept, string};
 use super::words::runes;
@@ -25,18 +26,34 @@ const CACHE: usize = 256;
 const MAX_NESTING: u32 = 1000;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("mustRegexFind", &[Text, Text], |call, a| find(call, a, false)),
-    Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, false)),
+    Function::new("mustRegexFind", &[Text, Text], |call, a| {
+        find(call, a, false)
+    }),
+    Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| {
+        find_all(call, a, false)
+    }),
     Function::new("mustRegexMatch", &[Text, Text], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        let matched = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize))?.regex(&haystack.text)?.is_match(&*haystack.text);
+        let matched = compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize))?
+            .regex(&haystack.text)?
+            .is_match(&*haystack.text);
         call.made(Kind::Bool(matched), a)
     }),
-    Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| replace_all(call, a, false, true)),
-    Function::new("mustRegexReplaceAllLiteral", &[Text, Text, Text], |call, a| replace_all(call, a, false, false)),
-    Function::new("mustRegexSplit", &[Text, Text, Int], |call, a| split(call, a, false)),
+    Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| {
+        replace_all(call, a, false, true)
+    }),
+    Function::new(
+        "mustRegexReplaceAllLiteral",
+        &[Text, Text, Text],
+        |call, a| replace_all(call, a, false, false),
+    ),
+    Function::new("mustRegexSplit", &[Text, Text, Int], |call, a| {
+        split(call, a, false)
+    }),
     Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true)),
-    Function::new("regexFindAll", &[Text, Text, Int], |call, a| find_all(call, a, true)),
+    Function::new("regexFindAll", &[Text, Text, Int], |call, a| {
+        find_all(call, a, true)
+    }),
     Function::new("regexMatch", &[Text, Text], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
         let matched = match compile(string(a, 0)?.bytes(), call.limits.size(Limit::RegexSize)) {
@@ -57,9 +74,15 @@ pub const FUNCTIONS: &[Function] = &[
         }
         Ok(kept(out, s.whole))
     }),
-    Function::new("regexReplaceAll", &[Text, Text, Text], |call, a| replace_all(call, a, true, true)),
-    Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |call, a| replace_all(call, a, true, false)),
-    Function::new("regexSplit", &[Text, Text, Int], |call, a| split(call, a, true)),
+    Function::new("regexReplaceAll", &[Text, Text, Text], |call, a| {
+        replace_all(call, a, true, true)
+    }),
+    Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |call, a| {
+        replace_all(call, a, true, false)
+    }),
+    Function::new("regexSplit", &[Text, Text, Int], |call, a| {
+        split(call, a, true)
+    }),
 ];
 
 /// A compiled expression.
@@ -70,8 +93,8 @@ pub struct Expression {
     names: Vec<String>,
     /// The bytes that a compiled form may take.
     most: usize,
-    /// For text that is ASCII, as most is: a class as `[^a-z]`, which means nearly all of Unicode, takes longer to compile than to use. None
-    /// where the expression speaks of other characters.
+    /// For text that is ASCII, as most is: a class as `[^a-z]`, which means nearly all of Unicode,
+    /// takes longer to compile than to use. None where the expression speaks of other characters.
     ascii: Option<Regex>,
     unicode: OnceCell<Result<Regex, Unusable>>,
 }
@@ -86,7 +109,13 @@ enum Unusable {
 impl Expression {
     fn new(written: String, names: Vec<String>, most: usize) -> Result<Expression, Unusable> {
         let ascii = build(&written, most, false).ok();
-        let expression = Expression { written, names, most, ascii, unicode: OnceCell::new() };
+        let expression = Expression {
+            written,
+            names,
+            most,
+            ascii,
+            unicode: OnceCell::new(),
+        };
         if expression.ascii.is_none() {
             expression.unicode()?;
         }
@@ -94,7 +123,10 @@ impl Expression {
     }
 
     fn unicode(&self) -> Result<&Regex, Unusable> {
-        self.unicode.get_or_init(|| build(&self.written, self.most, true)).as_ref().map_err(|&e| e)
+        self.unicode
+            .get_or_init(|| build(&self.written, self.most, true))
+            .as_ref()
+            .map_err(|&e| e)
     }
 
     /// What finds its matches in `text`.
@@ -109,10 +141,25 @@ impl Expression {
 
 /// Compiles what is written in the syntax of the `regex` crate.
 fn build(written: &str, most: usize, unicode: bool) -> Result<Regex, Unusable> {
-    let syntax = syntax::Config::new().nest_limit(MAX_NESTING + 16).unicode(unicode).utf8(unicode);
-    let limits = Regex::config().nfa_size_limit(Some(most)).hybrid_cache_capacity(most).utf8_empty(unicode);
-    let built = Regex::builder().syntax(syntax).configure(limits).build(written);
-    built.map_err(|e| if e.size_limit().is_some() { Unusable::TooLarge } else { Unusable::Invalid })
+    let syntax = syntax::Config::new()
+        .nest_limit(MAX_NESTING + 16)
+        .unicode(unicode)
+        .utf8(unicode);
+    let limits = Regex::config()
+        .nfa_size_limit(Some(most))
+        .hybrid_cache_capacity(most)
+        .utf8_empty(unicode);
+    let built = Regex::builder()
+        .syntax(syntax)
+        .configure(limits)
+        .build(written);
+    built.map_err(|e| {
+        if e.size_limit().is_some() {
+            Unusable::TooLarge
+        } else {
+            Unusable::Invalid
+        }
+    })
 }
 
 fn too_large() -> String {
@@ -126,8 +173,8 @@ thread_local! {
     static COMPILED: RefCell<HashMap<Box<[u8]>, (usize, Compiled)>> = RefCell::new(HashMap::new());
 }
 
-/// Compiles an expression in Go's syntax, or finds it among those that this thread compiled before. It may take `most` bytes, and as many
-/// for the states of one search.
+/// Compiles an expression in Go's syntax, or finds it among those that this thread compiled before.
+/// It may take `most` bytes, and as many for the states of one search.
 ///
 /// # Errors
 /// Go's text: ``error parsing regexp: missing closing ): `(` ``; [`TOO_LARGE`].
@@ -146,9 +193,17 @@ pub fn compile(pattern: &[u8], most: usize) -> Compiled {
 
 fn translate_and_compile(pattern: &[u8], most: usize) -> Result<Expression, String> {
     let error = |code: &str, part: &str| format!("error parsing regexp: {code}: `{part}`");
-    let text = std::str::from_utf8(pattern).map_err(|_| error("invalid UTF-8", &String::from_utf8_lossy(pattern)))?;
-    let mut translator = Translator { pattern: text, at: 0, out: String::with_capacity(text.len() * 2), names: vec![String::new()] };
-    translator.run().map_err(|(code, part)| error(code, &part))?;
+    let text = std::str::from_utf8(pattern)
+        .map_err(|_| error("invalid UTF-8", &String::from_utf8_lossy(pattern)))?;
+    let mut translator = Translator {
+        pattern: text,
+        at: 0,
+        out: String::with_capacity(text.len() * 2),
+        names: vec![String::new()],
+    };
+    translator
+        .run()
+        .map_err(|(code, part)| error(code, &part))?;
     Expression::new(translator.out, translator.names, most).map_err(|why| match why {
         Unusable::TooLarge => too_large(),
         Unusable::Invalid => error("invalid character class range", text),
@@ -158,10 +213,16 @@ fn translate_and_compile(pattern: &[u8], most: usize) -> Result<Expression, Stri
 /// regexp.MustCompile: its panic is the error of the call.
 fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Compiled {
     compile(pattern, call.limits.size(Limit::RegexSize)).map_err(|e| {
-        let backquoted =
-            std::str::from_utf8(pattern).ok().filter(|t| t.chars().all(|c| c == '\t' || c >= ' ' && !matches!(c, '`' | '\x7f' | '\u{feff}')));
+        let backquoted = std::str::from_utf8(pattern).ok().filter(|t| {
+            t.chars()
+                .all(|c| c == '\t' || c >= ' ' && !matches!(c, '`' | '\x7f' | '\u{feff}'))
+        });
         let shown = backquoted.map_or_else(|| quote(pattern), |t| format!("`{t}`"));
-        if panics && !e.ends_with(TOO_LARGE) { format!("regexp: Compile({shown}): {e}") } else { e }
+        if panics && !e.ends_with(TOO_LARGE) {
+            format!("regexp: Compile({shown}): {e}")
+        } else {
+            e
+        }
     })
 }
 
@@ -206,7 +267,8 @@ impl<'a> Translator<'a> {
 
     fn run(&mut self) -> Result<(), Refusal> {
         let mut depth = 0;
-        // Where the last repetition began, if nothing came after it; and whether there is anything to repeat.
+        // Where the last repetition began, if nothing came after it; and whether there is anything
+        // to repeat.
         let mut last_repeat: Option<usize> = None;
         let mut repeatable = vec![false];
         while let Some(c) = self.peek() {
@@ -259,7 +321,12 @@ impl<'a> Translator<'a> {
                         self.at += 1;
                         self.literal('{');
                     } else {
-                        self.repetition(start, counts, previous_repeat, repeatable.last() == Some(&true))?;
+                        self.repetition(
+                            start,
+                            counts,
+                            previous_repeat,
+                            repeatable.last() == Some(&true),
+                        )?;
                         last_repeat = Some(start);
                         continue;
                     }
@@ -278,7 +345,11 @@ impl<'a> Translator<'a> {
                 *last = true;
             }
         }
-        if depth > 0 { Err(("missing closing )", self.pattern.to_string())) } else { Ok(()) }
+        if depth > 0 {
+            Err(("missing closing )", self.pattern.to_string()))
+        } else {
+            Ok(())
+        }
     }
 
     /// `(?i)`, `(?i:`, `(?P<name>`, `(?<name>`: whether a group was opened.
@@ -292,10 +363,15 @@ impl<'a> Translator<'a> {
             None
         };
         if let Some(name_at) = name_at {
-            let Some(end) = rest.find('>') else { return Err(("invalid named capture", rest.to_string())) };
+            let Some(end) = rest.find('>') else {
+                return Err(("invalid named capture", rest.to_string()));
+            };
             let name = rest.get(name_at..end).unwrap_or("");
             if name.is_empty() || !name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()) {
-                return Err(("invalid named capture", rest.get(..end + 1).unwrap_or("").to_string()));
+                return Err((
+                    "invalid named capture",
+                    rest.get(..end + 1).unwrap_or("").to_string(),
+                ));
             }
             self.at += end + 1;
             self.out.push('(');
@@ -328,7 +404,9 @@ impl<'a> Translator<'a> {
         let end = rest.find('}')?;
         let inner = rest.get(1..end)?;
         let number = |digits: &str| {
-            let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+            let plain = !digits.is_empty()
+                && digits.bytes().all(|b| b.is_ascii_digit())
+                && (digits == "0" || !digits.starts_with('0'));
             // A number that is far too large is none that may be used.
             plain.then(|| digits.parse::<u32>().ok().filter(|&n| n <= 1000))
         };
@@ -393,7 +471,9 @@ impl<'a> Translator<'a> {
         let name = match self.next() {
             None => return Err(("invalid character class range", rest.to_string())),
             Some('{') => {
-                let Some(end) = self.rest().find('}') else { return Err(("invalid character class range", rest.to_string())) };
+                let Some(end) = self.rest().find('}') else {
+                    return Err(("invalid character class range", rest.to_string()));
+                };
                 let name = self.rest().get(..end).unwrap_or("");
                 self.at += end + 1;
                 name.to_string()
@@ -408,8 +488,10 @@ impl<'a> Translator<'a> {
             None => &name,
         };
         let class = format!("\\{}{{{name}}}", if negative { 'P' } else { 'p' });
-        // Scripts and categories are spelled exactly so in Go; other properties are not known to it.
-        let known = name.chars().next().is_some_and(|c| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+        // Scripts and categories are spelled exactly so in Go; other properties are not known to
+        // it.
+        let known = name.chars().next().is_some_and(|c| c.is_ascii_uppercase())
+            && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
         if !known || regex_syntax::parse(&class).is_err() {
             return Err(("invalid character class range", self.since(start)));
         }
@@ -428,7 +510,11 @@ impl<'a> Translator<'a> {
             Some(b'C') => return Err(("invalid escape sequence", r"\C".to_string())),
             Some(b'Q') => {
                 let quoted = rest.get(2..).unwrap_or("");
-                let (literal, length) = quoted.split_once("\\E").map_or((quoted, rest.len()), |(literal, _)| (literal, literal.len() + 4));
+                let (literal, length) = quoted
+                    .split_once("\\E")
+                    .map_or((quoted, rest.len()), |(literal, _)| {
+                        (literal, literal.len() + 4)
+                    });
                 literal.chars().for_each(|c| self.literal(c));
                 self.at += length;
                 return Ok(!literal.is_empty());
@@ -457,7 +543,9 @@ impl<'a> Translator<'a> {
     fn escaped_char(&mut self) -> Result<char, Refusal> {
         let start = self.at;
         self.at += 1;
-        let Some(c) = self.next() else { return Err(("trailing backslash at end of expression", String::new())) };
+        let Some(c) = self.next() else {
+            return Err(("trailing backslash at end of expression", String::new()));
+        };
         let octal = |c: Option<char>| c.and_then(|c| c.to_digit(8));
         let value = match c {
             'a' => 0x07,
@@ -469,7 +557,9 @@ impl<'a> Translator<'a> {
             '0'..='7' if c == '0' || octal(self.peek()).is_some() => {
                 let mut value = c.to_digit(8).unwrap_or(0);
                 for _ in 1..3 {
-                    let Some(digit) = octal(self.peek()) else { break };
+                    let Some(digit) = octal(self.peek()) else {
+                        break;
+                    };
                     self.at += 1;
                     value = value * 8 + digit;
                 }
@@ -552,7 +642,8 @@ impl<'a> Translator<'a> {
                     return Err(("invalid character class range", self.since(start)));
                 }
             }
-            self.out.push_str(&format!("\\x{{{:x}}}-\\x{{{:x}}}", low as u32, high as u32));
+            self.out
+                .push_str(&format!("\\x{{{:x}}}-\\x{{{:x}}}", low as u32, high as u32));
         }
         self.at += 1;
         self.out.push(']');
@@ -561,7 +652,10 @@ impl<'a> Translator<'a> {
 
     fn class_char(&mut self, whole: usize) -> Result<char, Refusal> {
         match self.peek() {
-            None => Err(("missing closing ]", self.pattern.get(whole..).unwrap_or("").to_string())),
+            None => Err((
+                "missing closing ]",
+                self.pattern.get(whole..).unwrap_or("").to_string(),
+            )),
             Some('\\') => self.escaped_char(),
             Some(c) => {
                 self.at += c.len_utf8();
@@ -581,7 +675,10 @@ struct Haystack<'a> {
 impl<'a> Haystack<'a> {
     fn new(bytes: &'a [u8]) -> Haystack<'a> {
         if let Ok(text) = std::str::from_utf8(bytes) {
-            return Haystack { text: text.into(), replaced: Vec::new() };
+            return Haystack {
+                text: text.into(),
+                replaced: Vec::new(),
+            };
         }
         let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
         for (range, c) in runes(bytes) {
@@ -590,11 +687,18 @@ impl<'a> Haystack<'a> {
             }
             text.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
         }
-        Haystack { text: text.into(), replaced }
+        Haystack {
+            text: text.into(),
+            replaced,
+        }
     }
 
     fn place(&self, at: usize) -> usize {
-        match self.replaced.partition_point(|&(there, _)| there < at).checked_sub(1) {
+        match self
+            .replaced
+            .partition_point(|&(there, _)| there < at)
+            .checked_sub(1)
+        {
             // What was replaced is one byte there, three here.
             Some(i) => self.replaced[i].1 + 1 + at - self.replaced[i].0 - 3,
             None => at,
@@ -606,8 +710,15 @@ impl<'a> Haystack<'a> {
     }
 
     /// Up to `limit` matches; none for all.
-    fn matches(&self, expression: &Expression, limit: Option<usize>) -> Result<Vec<Range<usize>>, String> {
-        let found = expression.regex(&self.text)?.find_iter(&*self.text).take(limit.unwrap_or(usize::MAX));
+    fn matches(
+        &self,
+        expression: &Expression,
+        limit: Option<usize>,
+    ) -> Result<Vec<Range<usize>>, String> {
+        let found = expression
+            .regex(&self.text)?
+            .find_iter(&*self.text)
+            .take(limit.unwrap_or(usize::MAX));
         Ok(found.map(|m| self.range(m.range())).collect())
     }
 }
@@ -615,7 +726,9 @@ impl<'a> Haystack<'a> {
 fn find(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let s = string(arguments, 1)?;
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    let found = Haystack::new(s.bytes()).matches(&expression, Some(1))?.pop();
+    let found = Haystack::new(s.bytes())
+        .matches(&expression, Some(1))?
+        .pop();
     Ok(s.slice(found.unwrap_or(0..0)))
 }
 
@@ -630,11 +743,19 @@ fn strings(s: Str, ranges: Vec<Range<usize>>, nil_if_empty: bool) -> Value {
 fn find_all(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     let (s, n) = (string(arguments, 1)?, int(arguments, 2)?);
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    Ok(strings(s, Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok())?, true))
+    Ok(strings(
+        s,
+        Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok())?,
+        true,
+    ))
 }
 
 fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
-    let (pattern, s, n) = (string(arguments, 0)?, string(arguments, 1)?, int(arguments, 2)?);
+    let (pattern, s, n) = (
+        string(arguments, 0)?,
+        string(arguments, 1)?,
+        int(arguments, 2)?,
+    );
     let expression = must_compile(call, pattern.bytes(), panics)?;
     if n == 0 {
         return Ok(strings(s, Vec::new(), true));
@@ -667,7 +788,8 @@ enum Part {
     Group(String),
 }
 
-/// Go's Expand: `$name` takes all letters, digits and `_` that follow; a `$` that names nothing stands for itself.
+/// Go's Expand: `$name` takes all letters, digits and `_` that follow; a `$` that names nothing
+/// stands for itself.
 fn template_parts(replacement: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut at = 0;
@@ -684,7 +806,9 @@ fn template_parts(replacement: &str) -> Vec<Part> {
         }
         let brace = usize::from(rest.starts_with('{'));
         let inner = rest.get(brace..).unwrap_or("");
-        let end = inner.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(inner.len());
+        let end = inner
+            .find(|c: char| c != '_' && !c.is_alphanumeric())
+            .unwrap_or(inner.len());
         let name = inner.get(..end).unwrap_or("");
         if name.is_empty() || brace == 1 && !inner.get(end..).unwrap_or("").starts_with('}') {
             parts.push(Part::Literal(dollar..dollar + 1));
@@ -704,22 +828,41 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
     let (s, replacement) = (string(arguments, 1)?, string(arguments, 2)?);
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
     let haystack = Haystack::new(s.bytes());
-    let template = if expands { std::str::from_utf8(replacement.bytes()).ok() } else { None };
+    let template = if expands {
+        std::str::from_utf8(replacement.bytes()).ok()
+    } else {
+        None
+    };
     let parts = template.map_or_else(|| vec![Part::Literal(0..replacement.len())], template_parts);
     let mut out = TextBuilder::default();
     let mut from = 0;
-    for found in expression.regex(&haystack.text)?.captures_iter(&*haystack.text) {
-        let Some(whole) = found.get_group(0) else { continue };
+    for found in expression
+        .regex(&haystack.text)?
+        .captures_iter(&*haystack.text)
+    {
+        let Some(whole) = found.get_group(0) else {
+            continue;
+        };
         let whole = haystack.range(whole.range());
         out.push_slice(s.text, s.whole, from..whole.start);
         for part in &parts {
             match part {
-                Part::Literal(range) => out.push_slice(replacement.text, replacement.whole, range.clone()),
+                Part::Literal(range) => {
+                    out.push_slice(replacement.text, replacement.whole, range.clone())
+                }
                 Part::Group(name) => {
-                    let number = name.parse::<usize>().ok().filter(|_| name.bytes().all(|b| b.is_ascii_digit()));
+                    let number = name
+                        .parse::<usize>()
+                        .ok()
+                        .filter(|_| name.bytes().all(|b| b.is_ascii_digit()));
                     let group = match number {
                         Some(number) => found.get_group(number),
-                        None => expression.names.iter().enumerate().filter(|(_, n)| *n == name).find_map(|(i, _)| found.get_group(i)),
+                        None => expression
+                            .names
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, n)| *n == name)
+                            .find_map(|(i, _)| found.get_group(i)),
                     };
                     if let Some(group) = group {
                         out.push_slice(s.text, s.whole, haystack.range(group.range()));
@@ -731,7 +874,11 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
         from = whole.end;
     }
     out.push_slice(s.text, s.whole, from..s.len());
-    let nothing_left = if out.is_empty() { s.whole } else { OriginId::NONE };
+    let nothing_left = if out.is_empty() {
+        s.whole
+    } else {
+        OriginId::NONE
+    };
     Ok(kept(out, nothing_left))
 }
 
@@ -764,24 +911,62 @@ mod tests {
         ];
         for pattern in patterns {
             let expression = translate_and_compile(pattern.as_bytes(), MOST).unwrap();
-            let Ok(unicode) = expression.unicode() else { panic!("{pattern}") };
-            for text in ["", "ab-c1 K_\nxyz\n", "strasse KELVIN\t\x7f\0", "é b\u{212a}k"] {
-                let found = |regex: &Regex| regex.find_iter(text).map(|m| m.range()).collect::<Vec<_>>();
-                assert_eq!(found(expression.regex(text).unwrap()), found(unicode), "{pattern} in {text:?}");
+            let Ok(unicode) = expression.unicode() else {
+                panic!("{pattern}")
+            };
+            for text in [
+                "",
+                "ab-c1 K_\nxyz\n",
+                "strasse KELVIN\t\x7f\0",
+                "é b\u{212a}k",
+            ] {
+                let found =
+                    |regex: &Regex| regex.find_iter(text).map(|m| m.range()).collect::<Vec<_>>();
+                assert_eq!(
+                    found(expression.regex(text).unwrap()),
+                    found(unicode),
+                    "{pattern} in {text:?}"
+                );
             }
         }
     }
 
     #[test]
     fn syntax_is_gos() {
-        let matches = |pattern: &str, text: &str| translate_and_compile(pattern.as_bytes(), MOST).unwrap().regex(text).unwrap().is_match(text);
-        assert!(matches(r"^a{,5}$", "a{,5}") && matches(r"^[[a]b]$", "[b]") && matches(r"\Qa.b\E+", "a.bb"));
+        let matches = |pattern: &str, text: &str| {
+            translate_and_compile(pattern.as_bytes(), MOST)
+                .unwrap()
+                .regex(text)
+                .unwrap()
+                .is_match(text)
+        };
+        assert!(
+            matches(r"^a{,5}$", "a{,5}")
+                && matches(r"^[[a]b]$", "[b]")
+                && matches(r"\Qa.b\E+", "a.bb")
+        );
         assert!(!matches(r"^\d$", "٣") && !matches(r"^\w$", "é") && matches(r"^[^a]$", "\n"));
         assert!(matches(r"\Bb", "ab") && !matches(r"\Bb", "b"));
-        let refusal = |pattern: &str| translate_and_compile(pattern.as_bytes(), MOST).err().unwrap();
-        assert_eq!(refusal("(a"), "error parsing regexp: missing closing ): `(a`");
-        assert_eq!(refusal("a**"), "error parsing regexp: invalid nested repetition operator: `**`");
-        assert_eq!(refusal("(?=a)"), "error parsing regexp: invalid or unsupported Perl syntax: `(?=`");
-        assert_eq!(refusal("a{1001}"), "error parsing regexp: invalid repeat count: `{1001}`");
+        let refusal = |pattern: &str| {
+            translate_and_compile(pattern.as_bytes(), MOST)
+                .err()
+                .unwrap()
+        };
+        assert_eq!(
+            refusal("(a"),
+            "error parsing regexp: missing closing ): `(a`"
+        );
+        assert_eq!(
+            refusal("a**"),
+            "error parsing regexp: invalid nested repetition operator: `**`"
+        );
+        assert_eq!(
+            refusal("(?=a)"),
+            "error parsing regexp: invalid or unsupported Perl syntax: `(?=`"
+        );
+        assert_eq!(
+            refusal("a{1001}"),
+            "error parsing regexp: invalid repeat count: `{1001}`"
+        );
     }
 }

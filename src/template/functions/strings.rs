@@ -1,4 +1,5 @@
-//! Functions that cut, join, pad and look into strings. Each says how it maps bytes, so that the origins follow.
+//! Functions that cut, join, pad and look into strings. Each says how it maps bytes, so that the
+//! origins follow.
 //!
 //! All work on bytes as Go does: `trunc` and `substr` may cut a character in two.
 
@@ -15,8 +16,12 @@ use std::ops::Range;
 use Type::{Any, Int, String as Text};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("abbrev", &[Int, Text], |_, a| Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))),
-    Function::new("abbrevboth", &[Int, Int, Text], |_, a| Ok(abbreviate(string(a, 2)?, int(a, 0)?, int(a, 1)?))),
+    Function::new("abbrev", &[Int, Text], |_, a| {
+        Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))
+    }),
+    Function::new("abbrevboth", &[Int, Int, Text], |_, a| {
+        Ok(abbreviate(string(a, 2)?, int(a, 0)?, int(a, 1)?))
+    }),
     Function::new("cat", &[], cat).and(Any),
     Function::new("contains", &[Text, Text], |call, a| {
         let found = memmem::find(string(a, 1)?.bytes(), string(a, 0)?.bytes()).is_some();
@@ -31,7 +36,9 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(found), a)
     }),
     Function::new("hello", &[], |_, _| Ok(Value::str("Hello!"))),
-    Function::new("indent", &[Int, Text], |call, a| indent(call, a, TextBuilder::default())),
+    Function::new("indent", &[Int, Text], |call, a| {
+        indent(call, a, TextBuilder::default())
+    }),
     Function::new("join", &[Text, Any], join),
     Function::new("nindent", &[Int, Text], |call, a| {
         let mut out = TextBuilder::default();
@@ -42,16 +49,31 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("quote", &[], |call, a| quote_all(call, a, true)).and(Any),
     Function::new("repeat", &[Int, Text], repeat),
     Function::new("replace", &[Text, Text, Text], replace),
-    Function::new("split", &[Text, Text], |_, a| Ok(numbered(string(a, 1)?, &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None)))),
+    Function::new("split", &[Text, Text], |_, a| {
+        Ok(numbered(
+            string(a, 1)?,
+            &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None),
+        ))
+    }),
     Function::new("splitList", &[Text, Text], |_, a| {
         let s = string(a, 1)?;
         let parts = split(s.bytes(), string(a, 0)?.bytes(), None);
         let items = parts.into_iter().map(|range| s.slice(range)).collect();
-        Ok(Value::new(Kind::List(List::new(items, "[]string")), s.whole))
+        Ok(Value::new(
+            Kind::List(List::new(items, "[]string")),
+            s.whole,
+        ))
     }),
     Function::new("splitn", &[Text, Int, Text], |_, a| {
         let n = int(a, 1)?;
-        Ok(numbered(string(a, 2)?, &split(string(a, 2)?.bytes(), string(a, 0)?.bytes(), usize::try_from(n).ok())))
+        Ok(numbered(
+            string(a, 2)?,
+            &split(
+                string(a, 2)?.bytes(),
+                string(a, 0)?.bytes(),
+                usize::try_from(n).ok(),
+            ),
+        ))
     }),
     Function::new("squote", &[], |call, a| quote_all(call, a, false)).and(Any),
     Function::new("substr", &[Int, Int, Text], substr),
@@ -66,12 +88,20 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("trimAll", &[Text, Text], trim_all),
     Function::new("trimPrefix", &[Text, Text], |_, a| {
         let (prefix, s) = (string(a, 0)?, string(a, 1)?);
-        let start = if s.bytes().starts_with(prefix.bytes()) { prefix.len() } else { 0 };
+        let start = if s.bytes().starts_with(prefix.bytes()) {
+            prefix.len()
+        } else {
+            0
+        };
         Ok(s.slice(start..s.len()))
     }),
     Function::new("trimSuffix", &[Text, Text], |_, a| {
         let (suffix, s) = (string(a, 0)?, string(a, 1)?);
-        let end = if s.bytes().ends_with(suffix.bytes()) { s.len() - suffix.len() } else { s.len() };
+        let end = if s.bytes().ends_with(suffix.bytes()) {
+            s.len() - suffix.len()
+        } else {
+            s.len()
+        };
         Ok(s.slice(0..end))
     }),
     Function::new("trimall", &[Text, Text], trim_all),
@@ -91,7 +121,17 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::new("wrapWith", &[Int, Text, Text], |call, a| {
         let (width, separator, s) = (int(a, 0)?, string(a, 1)?, string(a, 2)?);
-        wrap(call, s, width, if separator.len() == 0 { b"\n" } else { separator.bytes() }, true)
+        wrap(
+            call,
+            s,
+            width,
+            if separator.len() == 0 {
+                b"\n"
+            } else {
+                separator.bytes()
+            },
+            true,
+        )
     }),
 ];
 
@@ -117,7 +157,14 @@ fn abbreviate(s: Str, left: i64, width: i64) -> Value {
         if room >= 4
             && let Kind::Str(text) = &rest.kind
         {
-            let inner = abbreviate(Str { text, whole: rest.origin }, 0, room);
+            let inner = abbreviate(
+                Str {
+                    text,
+                    whole: rest.origin,
+                },
+                0,
+                room,
+            );
             if let Kind::Str(text) = &inner.kind {
                 out.push_text(text, inner.origin);
             }
@@ -131,7 +178,11 @@ fn abbreviate(s: Str, left: i64, width: i64) -> Value {
 
 fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
     let mut out = TextBuilder::default();
-    for (i, value) in arguments.iter().filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing)).enumerate() {
+    for (i, value) in arguments
+        .iter()
+        .filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing))
+        .enumerate()
+    {
         if i > 0 {
             out.push(b" ", OriginId::NONE);
         }
@@ -140,41 +191,68 @@ fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
             out.push_text(text, value.origin);
         }
     }
-    let whole = if out.is_empty() { call.joined(arguments) } else { OriginId::NONE };
+    let whole = if out.is_empty() {
+        call.joined(arguments)
+    } else {
+        OriginId::NONE
+    };
     Ok(kept(out, whole))
 }
 
-/// `quote` and `squote`: each argument but nil in quotes, joined by spaces. The quotes share the origin of a value that has one.
+/// `quote` and `squote`: each argument but nil in quotes, joined by spaces. The quotes share the
+/// origin of a value that has one.
 fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
     let mut out = TextBuilder::default();
-    for (i, value) in arguments.iter().filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing)).enumerate() {
+    for (i, value) in arguments
+        .iter()
+        .filter(|v| !matches!(v.kind, Kind::Nil | Kind::Missing))
+        .enumerate()
+    {
         if i > 0 {
             out.push(b" ", OriginId::NONE);
         }
         let shown = call.display(value)?;
-        let Kind::Str(text) = &shown.kind else { continue };
+        let Kind::Str(text) = &shown.kind else {
+            continue;
+        };
         call.afford(out.len() + text.bytes.len())?;
         if double && text.pieces.is_none() {
             out.push(print::quote(&text.bytes).as_bytes(), shown.origin);
         } else if double {
-            print::push_quoted(&mut out, text, shown.origin, 0..text.bytes.len(), '"', false);
+            print::push_quoted(
+                &mut out,
+                text,
+                shown.origin,
+                0..text.bytes.len(),
+                '"',
+                false,
+            );
         } else {
             out.push(b"'", shown.origin);
             out.push_text(text, shown.origin);
             out.push(b"'", shown.origin);
         }
     }
-    let whole = if out.is_empty() { call.joined(arguments) } else { OriginId::NONE };
+    let whole = if out.is_empty() {
+        call.joined(arguments)
+    } else {
+        OriginId::NONE
+    };
     Ok(kept(out, whole))
 }
 
 fn indent(call: &mut Call, arguments: &[Value], mut out: TextBuilder) -> Answer {
     let (spaces, s) = (int(arguments, 0)?, string(arguments, 1)?);
-    let spaces = usize::try_from(spaces).map_err(|_| "strings: negative Repeat count".to_string())?;
+    let spaces =
+        usize::try_from(spaces).map_err(|_| "strings: negative Repeat count".to_string())?;
     let lines = memchr::memchr_iter(b'\n', s.bytes()).count() + 1;
     call.afford(s.len().saturating_add(spaces.saturating_mul(lines)))?;
     let pad = vec![b' '; spaces];
-    let pad_origin = if s.text.pieces.is_none() { s.whole } else { OriginId::NONE };
+    let pad_origin = if s.text.pieces.is_none() {
+        s.whole
+    } else {
+        OriginId::NONE
+    };
     out.push(&pad, pad_origin);
     let (mut from, mut pieces) = (0, s.text.pieces());
     for at in memchr::memchr_iter(b'\n', s.bytes()) {
@@ -202,15 +280,24 @@ fn join(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(kept(out, list.origin))
 }
 
-/// goutils.DeleteWhiteSpace, which takes bytes for characters (and so spoils what is not ASCII, once there is any space).
+/// goutils.DeleteWhiteSpace, which takes bytes for characters (and so spoils what is not ASCII,
+/// once there is any space).
 fn nospace(_: &mut Call, arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
     if !s.bytes().iter().any(|&b| char::from(b).is_whitespace()) {
         return Ok(s.value());
     }
     let mut out = TextBuilder::default();
-    for (i, &b) in s.bytes().iter().enumerate().filter(|&(_, &b)| !char::from(b).is_whitespace()) {
-        out.push(char::from(b).encode_utf8(&mut [0; 2]).as_bytes(), s.origin_at(i));
+    for (i, &b) in s
+        .bytes()
+        .iter()
+        .enumerate()
+        .filter(|&(_, &b)| !char::from(b).is_whitespace())
+    {
+        out.push(
+            char::from(b).encode_utf8(&mut [0; 2]).as_bytes(),
+            s.origin_at(i),
+        );
     }
     Ok(kept(out, s.whole))
 }
@@ -218,7 +305,11 @@ fn nospace(_: &mut Call, arguments: &[Value]) -> Answer {
 fn repeat(call: &mut Call, arguments: &[Value]) -> Answer {
     let (count, s) = (int(arguments, 0)?, string(arguments, 1)?);
     let count = usize::try_from(count).map_err(|_| "strings: negative Repeat count".to_string())?;
-    let length = s.len().checked_mul(count).filter(|&l| l <= i64::MAX as usize).ok_or("strings: Repeat output length overflow")?;
+    let length = s
+        .len()
+        .checked_mul(count)
+        .filter(|&l| l <= i64::MAX as usize)
+        .ok_or("strings: Repeat output length overflow")?;
     call.afford(length)?;
     if s.text.pieces.is_none() {
         return Ok(Value::str_from(s.bytes().repeat(count), s.whole));
@@ -231,11 +322,20 @@ fn repeat(call: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
-    let (old, new, s) = (string(arguments, 0)?, string(arguments, 1)?, string(arguments, 2)?);
+    let (old, new, s) = (
+        string(arguments, 0)?,
+        string(arguments, 1)?,
+        string(arguments, 2)?,
+    );
     let ends: Vec<Range<usize>> = if old.len() == 0 {
-        runes(s.bytes()).map(|(range, _)| range.start..range.start).chain([s.len()..s.len()]).collect()
+        runes(s.bytes())
+            .map(|(range, _)| range.start..range.start)
+            .chain([s.len()..s.len()])
+            .collect()
     } else {
-        memmem::find_iter(s.bytes(), old.bytes()).map(|at| at..at + old.len()).collect()
+        memmem::find_iter(s.bytes(), old.bytes())
+            .map(|at| at..at + old.len())
+            .collect()
     };
     if ends.is_empty() {
         return Ok(s.value());
@@ -252,7 +352,8 @@ fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(kept(out, s.whole))
 }
 
-/// strings.SplitN: ranges of the parts. No limit gives all; an empty separator splits into characters.
+/// strings.SplitN: ranges of the parts. No limit gives all; an empty separator splits into
+/// characters.
 pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
     let limit = limit.unwrap_or(usize::MAX);
     if limit == 0 {
@@ -283,17 +384,29 @@ pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usiz
 
 /// `map[string]string` with the keys `_0`, `_1`…
 fn numbered(s: Str, parts: &[Range<usize>]) -> Value {
-    let mut map = MapData { go_type: "map[string]string", ..MapData::default() };
+    let mut map = MapData {
+        go_type: "map[string]string",
+        ..MapData::default()
+    };
     for (i, range) in parts.iter().enumerate() {
-        map.insert(format!("_{i}").as_bytes(), OriginId::NONE, s.slice(range.clone()));
+        map.insert(
+            format!("_{i}").as_bytes(),
+            OriginId::NONE,
+            s.slice(range.clone()),
+        );
     }
     Value::map(map).with_origin(s.whole)
 }
 
 fn substr(_: &mut Call, arguments: &[Value]) -> Answer {
-    let (start, end, s) = (int(arguments, 0)?, int(arguments, 1)?, string(arguments, 2)?);
+    let (start, end, s) = (
+        int(arguments, 0)?,
+        int(arguments, 1)?,
+        string(arguments, 2)?,
+    );
     let length = s.len() as i64;
-    let out_of_range = |what: String| Err(format!("runtime error: slice bounds out of range {what}"));
+    let out_of_range =
+        |what: String| Err(format!("runtime error: slice bounds out of range {what}"));
     let range = if start < 0 {
         match end {
             _ if end < 0 => return out_of_range(format!("[:{end}]")),
@@ -315,7 +428,9 @@ fn substr(_: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 fn trim(s: Str, cut: impl Fn(Option<char>) -> bool) -> Value {
-    let mut kept_runes = runes(s.bytes()).filter(|(_, c)| !cut(*c)).map(|(range, _)| range);
+    let mut kept_runes = runes(s.bytes())
+        .filter(|(_, c)| !cut(*c))
+        .map(|(range, _)| range);
     match kept_runes.next() {
         None => s.slice(0..0),
         Some(first) => {
@@ -329,7 +444,9 @@ fn trim(s: Str, cut: impl Fn(Option<char>) -> bool) -> Value {
 fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
     let (set, s) = (string(arguments, 0)?, string(arguments, 1)?);
     let unknown = char::REPLACEMENT_CHARACTER;
-    let set: Vec<char> = runes(set.bytes()).map(|(_, c)| c.unwrap_or(unknown)).collect();
+    let set: Vec<char> = runes(set.bytes())
+        .map(|(_, c)| c.unwrap_or(unknown))
+        .collect();
     Ok(trim(s, |c| set.contains(&c.unwrap_or(unknown))))
 }
 
@@ -337,7 +454,11 @@ fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
 fn wrap(call: &mut Call, s: Str, width: i64, separator: &[u8], cut_long_words: bool) -> Answer {
     let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
     let bytes = s.bytes();
-    call.afford((bytes.len() / width).saturating_mul(separator.len()).saturating_add(bytes.len()))?;
+    call.afford(
+        (bytes.len() / width)
+            .saturating_mul(separator.len())
+            .saturating_add(bytes.len()),
+    )?;
     let mut out = TextBuilder::default();
     let mut at = 0;
     while bytes.len() - at > width {

@@ -1,4 +1,5 @@
-//! Go's `time`: instants with a zone, layouts made of the reference time (`Mon Jan 2 15:04:05 MST 2006`), durations.
+//! Go's `time`: instants with a zone, layouts made of the reference time (`Mon Jan 2 15:04:05 MST
+//! 2006`), durations.
 //!
 //! The local zone is UTC, so that a render says the same on every machine.
 
@@ -8,8 +9,29 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::rc::Rc;
 
-const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 const DAY: i64 = 86400;
 
 /// A zone as `time.Location`.
@@ -26,7 +48,10 @@ impl Zone {
     pub fn load(name: &str) -> Option<Zone> {
         match name {
             "" | "UTC" | "Local" => Some(Zone::Utc),
-            _ => TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name)).map(Zone::Named),
+            _ => TimeZone::get(name)
+                .ok()
+                .filter(|zone| zone.iana_name() == Some(name))
+                .map(Zone::Named),
         }
     }
 
@@ -37,9 +62,14 @@ impl Zone {
             Zone::Fixed(offset, name) => ((*offset).into(), name.clone()),
             Zone::Named(zone) => {
                 let clamped = seconds.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
-                let Ok(at) = Timestamp::from_second(clamped) else { return (0, "UTC".to_string()) };
+                let Ok(at) = Timestamp::from_second(clamped) else {
+                    return (0, "UTC".to_string());
+                };
                 let info = zone.to_offset_info(at);
-                (info.offset().seconds().into(), info.abbreviation().to_string())
+                (
+                    info.offset().seconds().into(),
+                    info.abbreviation().to_string(),
+                )
             }
         }
     }
@@ -90,7 +120,11 @@ fn days_in(year: i64, month: i64) -> i64 {
 
 impl Time {
     pub fn unix(seconds: i64) -> Time {
-        Time { seconds, nanoseconds: 0, zone: Zone::Utc }
+        Time {
+            seconds,
+            nanoseconds: 0,
+            zone: Zone::Utc,
+        }
     }
 
     /// Go's zero time: 1 January of the year 1.
@@ -108,15 +142,22 @@ impl Time {
 
     /// Later by some nanoseconds.
     pub fn plus(&self, nanoseconds: i64) -> Time {
-        let total = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds) + i128::from(nanoseconds);
+        let total = i128::from(self.seconds) * 1_000_000_000
+            + i128::from(self.nanoseconds)
+            + i128::from(nanoseconds);
         let seconds = total.div_euclid(1_000_000_000) as i64;
-        Time { seconds, nanoseconds: total.rem_euclid(1_000_000_000) as u32, zone: self.zone.clone() }
+        Time {
+            seconds,
+            nanoseconds: total.rem_euclid(1_000_000_000) as u32,
+            zone: self.zone.clone(),
+        }
     }
 
     /// Nanoseconds since another instant, as far as a duration holds them.
     pub fn since(&self, earlier: &Time) -> i64 {
-        let difference =
-            (i128::from(self.seconds) - i128::from(earlier.seconds)) * 1_000_000_000 + i128::from(self.nanoseconds) - i128::from(earlier.nanoseconds);
+        let difference = (i128::from(self.seconds) - i128::from(earlier.seconds)) * 1_000_000_000
+            + i128::from(self.nanoseconds)
+            - i128::from(earlier.nanoseconds);
         difference.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
@@ -125,7 +166,8 @@ impl Time {
         let days = local.div_euclid(DAY.into()) as i64;
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let month = (month_from_march + 2) % 12 + 1;
@@ -174,7 +216,12 @@ impl Time {
                 Element::UpperHalf => if hour >= 12 { "PM" } else { "AM" }.to_string(),
                 Element::LowerHalf => if hour >= 12 { "pm" } else { "am" }.to_string(),
                 Element::Offset { z: true, .. } if offset == 0 => "Z".to_string(),
-                Element::Offset { minutes, seconds, colon, .. } => {
+                Element::Offset {
+                    minutes,
+                    seconds,
+                    colon,
+                    ..
+                } => {
                     let sign = if offset < 0 { '-' } else { '+' };
                     let colon = if colon { ":" } else { "" };
                     let total = offset.abs();
@@ -189,15 +236,35 @@ impl Time {
                 }
                 Element::ZoneName if abbreviation.is_empty() => {
                     let sign = if offset < 0 { '-' } else { '+' };
-                    format!("{sign}{:02}{:02}", offset.abs() / 3600, offset.abs() / 60 % 60)
+                    format!(
+                        "{sign}{:02}{:02}",
+                        offset.abs() / 3600,
+                        offset.abs() / 60 % 60
+                    )
                 }
                 // zoneinfo's names of zones without one, such as -03, are Go's as well.
                 Element::ZoneName => abbreviation.clone(),
-                Element::Fraction { digits, zeros, mark } => {
+                Element::Fraction {
+                    digits,
+                    zeros,
+                    mark,
+                } => {
                     let all = format!("{:09}", self.nanoseconds);
-                    let cut: String = all.chars().chain(std::iter::repeat('0')).take(digits).collect();
-                    let shown = if zeros { &cut } else { cut.trim_end_matches('0') };
-                    if shown.is_empty() { String::new() } else { format!("{}{shown}", char::from(mark)) }
+                    let cut: String = all
+                        .chars()
+                        .chain(std::iter::repeat('0'))
+                        .take(digits)
+                        .collect();
+                    let shown = if zeros {
+                        &cut
+                    } else {
+                        cut.trim_end_matches('0')
+                    };
+                    if shown.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{}{shown}", char::from(mark))
+                    }
                 }
             };
             out.extend_from_slice(text.as_bytes());
@@ -213,13 +280,24 @@ impl Time {
 
     /// The forms of TOML: with or without offset, a date alone.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        let layouts: [&[u8]; 3] = [b"2006-01-02T15:04:05Z07:00", b"2006-01-02T15:04:05", b"2006-01-02"];
-        layouts.iter().find_map(|layout| Time::parse(layout, text.as_bytes()).ok())
+        let layouts: [&[u8]; 3] = [
+            b"2006-01-02T15:04:05Z07:00",
+            b"2006-01-02T15:04:05",
+            b"2006-01-02",
+        ];
+        layouts
+            .iter()
+            .find_map(|layout| Time::parse(layout, text.as_bytes()).ok())
     }
 
     /// `time.ParseInLocation(layout, value, time.Local)`, with Go's error texts.
     pub fn parse(layout: &[u8], value: &[u8]) -> Result<Time, String> {
-        Parser { layout, value, rest: value }.run()
+        Parser {
+            layout,
+            value,
+            rest: value,
+        }
+        .run()
     }
 }
 
@@ -310,27 +388,49 @@ const SPELLINGS: [(&[u8], Element); 37] = [
     (b",9", FRACTION),
 ];
 
-const FRACTION: Element = Element::Fraction { digits: 0, zeros: false, mark: b'.' };
+const FRACTION: Element = Element::Fraction {
+    digits: 0,
+    zeros: false,
+    mark: b'.',
+};
 
 const fn offset(z: bool, minutes: bool, seconds: bool, colon: bool) -> Element {
-    Element::Offset { z, minutes, seconds, colon }
+    Element::Offset {
+        z,
+        minutes,
+        seconds,
+        colon,
+    }
 }
 
-/// The text before the next element of a layout, the element, and what follows; none where no element is left.
+/// The text before the next element of a layout, the element, and what follows; none where no
+/// element is left.
 fn next_element(layout: &[u8]) -> Option<(&[u8], Element, &[u8])> {
     (0..layout.len()).find_map(|i| {
         let rest = &layout[i..];
-        let &(spelling, element) = SPELLINGS.iter().find(|(spelling, _)| rest.starts_with(spelling))?;
+        let &(spelling, element) = SPELLINGS
+            .iter()
+            .find(|(spelling, _)| rest.starts_with(spelling))?;
         let after = &rest[spelling.len()..];
         match element {
             // `Janet` and `Monk` are words.
-            Element::Month | Element::WeekDay if after.first().is_some_and(u8::is_ascii_lowercase) => None,
+            Element::Month | Element::WeekDay
+                if after.first().is_some_and(u8::is_ascii_lowercase) =>
+            {
+                None
+            }
             // `_2006` is an underscore and a year.
-            Element::UnderDay if after.starts_with(b"006") => Some((&layout[..i + 1], Element::LongYear, &after[3..])),
+            Element::UnderDay if after.starts_with(b"006") => {
+                Some((&layout[..i + 1], Element::LongYear, &after[3..]))
+            }
             Element::Fraction { .. } => {
                 let digits = rest[1..].iter().take_while(|&&b| b == rest[1]).count();
                 let ends = !rest.get(1 + digits).is_some_and(u8::is_ascii_digit);
-                let element = Element::Fraction { digits, zeros: rest[1] == b'0', mark: rest[0] };
+                let element = Element::Fraction {
+                    digits,
+                    zeros: rest[1] == b'0',
+                    mark: rest[0],
+                };
                 ends.then(|| (&layout[..i], element, &rest[1 + digits..]))
             }
             _ => Some((&layout[..i], element, after)),
@@ -373,7 +473,12 @@ impl Parser<'_> {
     fn error(&self, element: &[u8], at: &[u8], message: &str) -> String {
         let value = quote(self.value);
         if message.is_empty() {
-            format!("parsing time {value} as {}: cannot parse {} as {}", quote(self.layout), quote(at), quote(element))
+            format!(
+                "parsing time {value} as {}: cannot parse {} as {}",
+                quote(self.layout),
+                quote(at),
+                quote(element)
+            )
         } else {
             format!("parsing time {value}{message}")
         }
@@ -387,14 +492,21 @@ impl Parser<'_> {
             let spelling = &layout[prefix.len()..layout.len() - suffix.len()];
             layout = suffix;
             let hold = self.rest;
-            self.element(element, layout, &mut read).map_err(|bad| match bad {
-                Bad::Form => self.error(spelling, hold, ""),
-                Bad::Range(what) => self.error(spelling, self.rest, &format!(": {what} out of range")),
-            })?;
+            self.element(element, layout, &mut read)
+                .map_err(|bad| match bad {
+                    Bad::Form => self.error(spelling, hold, ""),
+                    Bad::Range(what) => {
+                        self.error(spelling, self.rest, &format!(": {what} out of range"))
+                    }
+                })?;
         }
         self.skip(layout)?;
         if !self.rest.is_empty() {
-            return Err(self.error(b"", self.rest, &format!(": extra text: {}", quote(self.rest))));
+            return Err(self.error(
+                b"",
+                self.rest,
+                &format!(": extra text: {}", quote(self.rest)),
+            ));
         }
         self.finish(read)
     }
@@ -423,7 +535,12 @@ impl Parser<'_> {
 
     /// A number of one to `most` digits, exactly that many if `fixed`.
     fn number(&mut self, most: usize, fixed: bool) -> Result<i64, Bad> {
-        let digits = self.rest.iter().take(most).take_while(|b| b.is_ascii_digit()).count();
+        let digits = self
+            .rest
+            .iter()
+            .take(most)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         if digits == 0 || fixed && digits < most {
             return Err(Bad::Form);
         }
@@ -433,13 +550,19 @@ impl Parser<'_> {
     }
 
     fn in_range(number: i64, range: std::ops::Range<i64>, what: &'static str) -> Result<i64, Bad> {
-        if range.contains(&number) { Ok(number) } else { Err(Bad::Range(what)) }
+        if range.contains(&number) {
+            Ok(number)
+        } else {
+            Err(Bad::Range(what))
+        }
     }
 
     fn name(&mut self, names: &[&str], short: bool) -> Result<i64, Bad> {
         let found = names.iter().position(|name| {
             let name = if short { &name[..3] } else { name };
-            self.rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            self.rest
+                .get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
         });
         let index = found.ok_or(Bad::Form)?;
         self.rest = &self.rest[if short { 3 } else { names[index].len() }..];
@@ -495,21 +618,40 @@ impl Parser<'_> {
             }
             Element::Hour => read.hour = Parser::in_range(self.number(2, false)?, 0..24, "hour")?,
             Element::Hour12 | Element::ZeroHour12 => {
-                read.hour = Parser::in_range(self.number(2, element == Element::ZeroHour12)?, 0..13, "hour")?;
+                read.hour = Parser::in_range(
+                    self.number(2, element == Element::ZeroHour12)?,
+                    0..13,
+                    "hour",
+                )?;
             }
             Element::Minute | Element::ZeroMinute => {
-                read.minute = Parser::in_range(self.number(2, element == Element::ZeroMinute)?, 0..60, "minute")?;
+                read.minute = Parser::in_range(
+                    self.number(2, element == Element::ZeroMinute)?,
+                    0..60,
+                    "minute",
+                )?;
             }
             Element::Second | Element::ZeroSecond => {
-                read.second = Parser::in_range(self.number(2, element == Element::ZeroSecond)?, 0..60, "second")?;
-                let fraction_follows = matches!(next_element(following), Some((_, Element::Fraction { .. }, _)));
+                read.second = Parser::in_range(
+                    self.number(2, element == Element::ZeroSecond)?,
+                    0..60,
+                    "second",
+                )?;
+                let fraction_follows = matches!(
+                    next_element(following),
+                    Some((_, Element::Fraction { .. }, _))
+                );
                 let digits = self.digits_after_mark();
                 if digits > 0 && !fraction_follows {
                     read.nanoseconds = self.fraction(digits)?;
                 }
             }
             Element::UpperHalf | Element::LowerHalf => {
-                let (morning, afternoon): (&[u8], &[u8]) = if element == Element::UpperHalf { (b"AM", b"PM") } else { (b"am", b"pm") };
+                let (morning, afternoon): (&[u8], &[u8]) = if element == Element::UpperHalf {
+                    (b"AM", b"PM")
+                } else {
+                    (b"am", b"pm")
+                };
                 let half = self.rest.get(..2).ok_or(Bad::Form)?;
                 read.afternoon = Some(if half == afternoon {
                     true
@@ -524,8 +666,14 @@ impl Parser<'_> {
                 self.rest = &self.rest[1..];
                 read.utc = true;
             }
-            Element::Offset { minutes, seconds, colon, .. } => {
-                let length = 3 + [minutes, seconds].iter().filter(|&&part| part).count() * (2 + usize::from(colon));
+            Element::Offset {
+                minutes,
+                seconds,
+                colon,
+                ..
+            } => {
+                let length = 3 + [minutes, seconds].iter().filter(|&&part| part).count()
+                    * (2 + usize::from(colon));
                 let text = self.rest.get(..length).ok_or(Bad::Form)?;
                 let negative = match text[0] {
                     b'-' => true,
@@ -533,7 +681,9 @@ impl Parser<'_> {
                     _ => return Err(Bad::Form),
                 };
                 let two = |at: usize| match text.get(at..at + 2) {
-                    Some(&[a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => Ok(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
+                    Some(&[a, b]) if a.is_ascii_digit() && b.is_ascii_digit() => {
+                        Ok(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+                    }
                     _ => Err(Bad::Form),
                 };
                 let step = 2 + usize::from(colon);
@@ -561,7 +711,11 @@ impl Parser<'_> {
                 read.zone_name = Some(String::from_utf8_lossy(name).into_owned());
                 self.rest = rest;
             }
-            Element::Fraction { digits, zeros: true, .. } => read.nanoseconds = self.fraction(digits)?,
+            Element::Fraction {
+                digits,
+                zeros: true,
+                ..
+            } => read.nanoseconds = self.fraction(digits)?,
             Element::Fraction { .. } => {
                 let digits = self.digits_after_mark();
                 if digits > 0 {
@@ -600,19 +754,32 @@ impl Parser<'_> {
         if day < 1 || day > days_in(read.year, month) {
             return complain(": day out of range");
         }
-        let local = days_of(read.year, month, day) * DAY + read.hour * 3600 + read.minute * 60 + read.second;
+        let local = days_of(read.year, month, day) * DAY
+            + read.hour * 3600
+            + read.minute * 60
+            + read.second;
         let (offset, zone) = match (read.utc, read.offset, read.zone_name) {
             (true, _, _) => (0, Zone::Utc),
             (_, Some(0), None) => (0, Zone::Utc),
-            (_, Some(offset), name) => (offset, Zone::Fixed(offset as i32, name.unwrap_or_default())),
+            (_, Some(offset), name) => {
+                (offset, Zone::Fixed(offset as i32, name.unwrap_or_default()))
+            }
             (_, None, Some(name)) => {
-                // An abbreviation that the local zone does not know has no offset, but for GMT+3, and even that does not move the instant.
-                let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
+                // An abbreviation that the local zone does not know has no offset, but for GMT+3,
+                // and even that does not move the instant.
+                let hours = name
+                    .strip_prefix("GMT")
+                    .and_then(|hours| hours.parse::<i32>().ok())
+                    .unwrap_or(0);
                 (0, Zone::Fixed(hours * 3600, name))
             }
             (_, None, None) => (0, Zone::Utc),
         };
-        Ok(Time { seconds: local - offset, nanoseconds: read.nanoseconds, zone })
+        Ok(Time {
+            seconds: local - offset,
+            nanoseconds: read.nanoseconds,
+            zone,
+        })
     }
 }
 
@@ -629,8 +796,14 @@ fn zone_name_length(text: &[u8]) -> Option<usize> {
             [b'+' | b'-', digits @ ..] => digits.iter().take_while(|b| b.is_ascii_digit()).count(),
             _ => return 0,
         };
-        let hours = text[1..1 + digits].iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')));
-        if digits == 0 || hours > 23 { 0 } else { 1 + digits }
+        let hours = text[1..1 + digits].iter().fold(0u64, |n, b| {
+            n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+        });
+        if digits == 0 || hours > 23 {
+            0
+        } else {
+            1 + digits
+        }
     };
     if text.starts_with(b"GMT") {
         return Some(3 + signed(&text[3..]));
@@ -638,7 +811,11 @@ fn zone_name_length(text: &[u8]) -> Option<usize> {
     if matches!(text[0], b'+' | b'-') {
         return Some(signed(text)).filter(|&length| length > 0);
     }
-    let capitals = text.iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
+    let capitals = text
+        .iter()
+        .take(6)
+        .take_while(|b| b.is_ascii_uppercase())
+        .count();
     match capitals {
         5 if text[4] == b'T' => Some(5),
         4 if text[3] == b'T' || text.starts_with(b"WITA") => Some(4),
@@ -659,8 +836,9 @@ impl Object for Time {
             "Format" => &["string"],
             "AddDate" => &["int", "int", "int"],
             "Before" | "After" | "Equal" | "Compare" => &["time.Time"],
-            "Day" | "Hour" | "IsZero" | "Local" | "Minute" | "Month" | "Nanosecond" | "Second" | "String" | "UTC" | "Unix" | "UnixMicro"
-            | "UnixMilli" | "UnixNano" | "Weekday" | "Year" | "YearDay" => &[],
+            "Day" | "Hour" | "IsZero" | "Local" | "Minute" | "Month" | "Nanosecond" | "Second"
+            | "String" | "UTC" | "Unix" | "UnixMicro" | "UnixMilli" | "UnixNano" | "Weekday"
+            | "Year" | "YearDay" => &[],
             _ => return None,
         })
     }
@@ -668,40 +846,88 @@ impl Object for Time {
         let civil = self.civil();
         let int = |i: i64| Ok(Kind::Int(i).into());
         let other = || match arguments.first().map(|a| &a.kind) {
-            Some(Kind::Object(object)) => object.as_any().downcast_ref::<Time>().map(|other| self.since(other)),
+            Some(Kind::Object(object)) => object
+                .as_any()
+                .downcast_ref::<Time>()
+                .map(|other| self.since(other)),
             _ => None,
         };
-        let compared = |test: fn(i64) -> bool| other().map(|since| Value::bool(test(since))).ok_or_else(|| "not a time.Time".to_string());
+        let compared = |test: fn(i64) -> bool| {
+            other()
+                .map(|since| Value::bool(test(since)))
+                .ok_or_else(|| "not a time.Time".to_string())
+        };
         Some(match method {
             "Year" => int(civil.year),
-            "Month" => Ok(Named::of("time.Month", MONTHS[civil.month as usize - 1], civil.month)),
+            "Month" => Ok(Named::of(
+                "time.Month",
+                MONTHS[civil.month as usize - 1],
+                civil.month,
+            )),
             "Day" => int(civil.day),
-            "Weekday" => Ok(Named::of("time.Weekday", DAYS[civil.weekday as usize], civil.weekday)),
+            "Weekday" => Ok(Named::of(
+                "time.Weekday",
+                DAYS[civil.weekday as usize],
+                civil.weekday,
+            )),
             "YearDay" => int(civil.year_day),
             "Hour" => int(civil.second_of_day / 3600),
             "Minute" => int(civil.second_of_day / 60 % 60),
             "Second" => int(civil.second_of_day % 60),
             "Nanosecond" => int(self.nanoseconds.into()),
             "Unix" => Ok(Kind::Int64(self.seconds).into()),
-            "UnixMilli" => Ok(Kind::Int64(self.seconds.wrapping_mul(1000).wrapping_add(i64::from(self.nanoseconds) / 1_000_000)).into()),
-            "UnixMicro" => Ok(Kind::Int64(self.seconds.wrapping_mul(1_000_000).wrapping_add(i64::from(self.nanoseconds) / 1000)).into()),
-            "UnixNano" => Ok(Kind::Int64(self.seconds.wrapping_mul(1_000_000_000).wrapping_add(self.nanoseconds.into())).into()),
+            "UnixMilli" => Ok(Kind::Int64(
+                self.seconds
+                    .wrapping_mul(1000)
+                    .wrapping_add(i64::from(self.nanoseconds) / 1_000_000),
+            )
+            .into()),
+            "UnixMicro" => Ok(Kind::Int64(
+                self.seconds
+                    .wrapping_mul(1_000_000)
+                    .wrapping_add(i64::from(self.nanoseconds) / 1000),
+            )
+            .into()),
+            "UnixNano" => Ok(Kind::Int64(
+                self.seconds
+                    .wrapping_mul(1_000_000_000)
+                    .wrapping_add(self.nanoseconds.into()),
+            )
+            .into()),
             "UTC" | "Local" => Ok(self.in_zone(Zone::Utc).into_value()),
-            "IsZero" => Ok(Value::bool(self.seconds == Time::zero().seconds && self.nanoseconds == 0)),
+            "IsZero" => Ok(Value::bool(
+                self.seconds == Time::zero().seconds && self.nanoseconds == 0,
+            )),
             "String" => Ok(Value::str(self.print())),
-            "Format" => Ok(Value::str(self.format(&arguments.first()?.as_text()?.bytes))),
+            "Format" => Ok(Value::str(
+                self.format(&arguments.first()?.as_text()?.bytes),
+            )),
             "AddDate" => {
-                let mut amounts = arguments.iter().filter_map(|a| if let Kind::Int(i) = a.kind { Some(i.clamp(-1 << 30, 1 << 30)) } else { None });
+                let mut amounts = arguments.iter().filter_map(|a| {
+                    if let Kind::Int(i) = a.kind {
+                        Some(i.clamp(-1 << 30, 1 << 30))
+                    } else {
+                        None
+                    }
+                });
                 let (years, months, days) = (amounts.next()?, amounts.next()?, amounts.next()?);
                 let months = (civil.year + years) * 12 + civil.month - 1 + months;
-                let date = days_of(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + civil.day - 1 + days;
+                let date = days_of(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + civil.day
+                    - 1
+                    + days;
                 let offset = self.zone.at(self.seconds).0;
-                Ok(Time { seconds: date * DAY + civil.second_of_day - offset, ..self.clone() }.into_value())
+                Ok(Time {
+                    seconds: date * DAY + civil.second_of_day - offset,
+                    ..self.clone()
+                }
+                .into_value())
             }
             "Before" => compared(|since| since < 0),
             "After" => compared(|since| since > 0),
             "Equal" => compared(|since| since == 0),
-            "Compare" => other().map(|since| Kind::Int(since.signum()).into()).ok_or_else(|| "not a time.Time".to_string()),
+            "Compare" => other()
+                .map(|since| Kind::Int(since.signum()).into())
+                .ok_or_else(|| "not a time.Time".to_string()),
             _ => return None,
         })
     }
@@ -726,7 +952,12 @@ struct Named {
 
 impl Named {
     fn of(go_type: &'static str, name: &'static str, number: i64) -> Value {
-        Kind::Object(Rc::new(Named { go_type, name, number })).into()
+        Kind::Object(Rc::new(Named {
+            go_type,
+            name,
+            number,
+        }))
+        .into()
     }
 }
 
@@ -795,7 +1026,9 @@ pub fn parse_duration(text: &[u8]) -> Result<i64, String> {
     let mut total = 0u64;
     while !rest.is_empty() {
         let whole_digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let whole = rest[..whole_digits].iter().try_fold(0u64, |n, b| n.checked_mul(10)?.checked_add(u64::from(b - b'0')));
+        let whole = rest[..whole_digits].iter().try_fold(0u64, |n, b| {
+            n.checked_mul(10)?.checked_add(u64::from(b - b'0'))
+        });
         let whole = whole.filter(|&n| n <= most).ok_or_else(invalid)?;
         rest = &rest[whole_digits..];
         let mut fraction: &[u8] = &[];
@@ -806,7 +1039,10 @@ pub fn parse_duration(text: &[u8]) -> Result<i64, String> {
         if whole_digits + fraction.len() == 0 {
             return Err(invalid());
         }
-        let unit_length = rest.iter().take_while(|&&b| b != b'.' && !b.is_ascii_digit()).count();
+        let unit_length = rest
+            .iter()
+            .take_while(|&&b| b != b'.' && !b.is_ascii_digit())
+            .count();
         if unit_length == 0 {
             return Err(format!("time: missing unit in duration {}", quote(text)));
         }
@@ -819,9 +1055,18 @@ pub fn parse_duration(text: &[u8]) -> Result<i64, String> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            _ => return Err(format!("time: unknown unit {} in duration {}", quote(unit_name), quote(text))),
+            _ => {
+                return Err(format!(
+                    "time: unknown unit {} in duration {}",
+                    quote(unit_name),
+                    quote(text)
+                ));
+            }
         };
-        let mut nanoseconds = whole.checked_mul(unit).filter(|&n| n <= most).ok_or_else(invalid)?;
+        let mut nanoseconds = whole
+            .checked_mul(unit)
+            .filter(|&n| n <= most)
+            .ok_or_else(invalid)?;
         if !fraction.is_empty() {
             let (mut value, mut scale) = (0u64, 1f64);
             for digit in fraction.iter().take(18) {
@@ -830,7 +1075,10 @@ pub fn parse_duration(text: &[u8]) -> Result<i64, String> {
             }
             nanoseconds += (value as f64 * (unit as f64 / scale)) as u64;
         }
-        total = total.checked_add(nanoseconds).filter(|&n| n <= most).ok_or_else(invalid)?;
+        total = total
+            .checked_add(nanoseconds)
+            .filter(|&n| n <= most)
+            .ok_or_else(invalid)?;
     }
     match (negative, i64::try_from(total)) {
         (true, Ok(n)) => Ok(-n),
@@ -847,7 +1095,10 @@ mod tests {
     #[test]
     fn layouts_format_and_parse_back() {
         let time = Time::parse(b"2006-01-02 15:04:05 -0700", b"2024-02-29 23:04:05 +0130").unwrap();
-        assert_eq!(time.format(b"Mon Jan _2 3:04PM 06 Z07:00 __2"), b"Thu Feb 29 11:04PM 24 +01:30  60");
+        assert_eq!(
+            time.format(b"Mon Jan _2 3:04PM 06 Z07:00 __2"),
+            b"Thu Feb 29 11:04PM 24 +01:30  60"
+        );
         assert_eq!(Time::zero().print(), b"0001-01-01 00:00:00 +0000 UTC");
         let error = Time::parse(b"2006-01-02", b"2024-02-30").unwrap_err();
         assert_eq!(error, "parsing time \"2024-02-30\": day out of range");
@@ -855,9 +1106,23 @@ mod tests {
 
     #[test]
     fn durations_print_and_read_back() {
-        for text in ["1h15m30.918s", "0s", "-5m0s", "1.5µs", "100ms", "3ns", "2562047h47m16.854775807s"] {
-            assert_eq!(print_duration(parse_duration(text.as_bytes()).unwrap()), text);
+        for text in [
+            "1h15m30.918s",
+            "0s",
+            "-5m0s",
+            "1.5µs",
+            "100ms",
+            "3ns",
+            "2562047h47m16.854775807s",
+        ] {
+            assert_eq!(
+                print_duration(parse_duration(text.as_bytes()).unwrap()),
+                text
+            );
         }
-        assert_eq!(parse_duration(b"5").unwrap_err(), "time: missing unit in duration \"5\"");
+        assert_eq!(
+            parse_duration(b"5").unwrap_err(),
+            "time: missing unit in duration \"5\""
+        );
     }
 }

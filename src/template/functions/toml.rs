@@ -1,4 +1,5 @@
-//! TOML as BurntSushi/toml v1.6.0 writes it, behind `toToml`; reading (`fromToml`) is the `toml` crate's, whose error texts are its own.
+//! TOML as BurntSushi/toml v1.6.0 writes it, behind `toToml`; reading (`fromToml`) is the `toml`
+//! crate's, whose error texts are its own.
 
 use super::NO_ROOM;
 use super::time::Time;
@@ -20,11 +21,19 @@ pub enum Refusal {
 
 /// Writes a value; maps and lists of maps become tables.
 pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), Refusal> {
-    let mut writer = Writer { out, budget, key: Vec::new() };
+    let mut writer = Writer {
+        out,
+        budget,
+        key: Vec::new(),
+    };
     match &value.kind {
-        Kind::Nil | Kind::Missing => Err(Refusal::Panic("reflect: call of reflect.Value.Type on zero Value".to_string())),
+        Kind::Nil | Kind::Missing => Err(Refusal::Panic(
+            "reflect: call of reflect.Value.Type on zero Value".to_string(),
+        )),
         Kind::Map(map) => writer.table(map, 0),
-        Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Told("toml: top-level values must be Go maps or structs".to_string())),
+        Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Told(
+            "toml: top-level values must be Go maps or structs".to_string(),
+        )),
         Kind::Object(object) => match object.plain() {
             Some(plain) if !object.as_any().is::<Time>() => write(writer.out, &plain, budget),
             _ => writer.element(value, 0),
@@ -43,10 +52,14 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn check(&self, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
-            return Err(Refusal::Panic("the value nests too deeply for TOML (does a map hold itself?)".to_string()));
+            return Err(Refusal::Panic(
+                "the value nests too deeply for TOML (does a map hold itself?)".to_string(),
+            ));
         }
         if self.out.len() > self.budget {
-            return Err(Refusal::Panic(format!("the TOML would be longer {NO_ROOM}")));
+            return Err(Refusal::Panic(format!(
+                "the TOML would be longer {NO_ROOM}"
+            )));
         }
         Ok(())
     }
@@ -74,7 +87,9 @@ impl Writer<'_> {
         for (key, entry) in map.entries.iter() {
             match &entry.value.kind {
                 Kind::Map(below) => tables.push((key, Some(below.clone()), entry)),
-                Kind::List(_) if self.is_table_list(&entry.value, 0)? => tables.push((key, None, entry)),
+                Kind::List(_) if self.is_table_list(&entry.value, 0)? => {
+                    tables.push((key, None, entry))
+                }
                 _ if is_nil(&entry.value) => {}
                 _ => {
                     self.key.push(quoted_key(key));
@@ -125,7 +140,9 @@ impl Writer<'_> {
         let mut all = !items.is_empty();
         for item in items {
             if is_nil(item) {
-                return Err(Refusal::Told("toml: cannot encode array with nil element".to_string()));
+                return Err(Refusal::Told(
+                    "toml: cannot encode array with nil element".to_string(),
+                ));
             }
             if let Kind::List(_) = item.kind {
                 self.is_table_list(item, depth + 1)?;
@@ -156,29 +173,50 @@ impl Writer<'_> {
             }
             Kind::Map(map) => self.inline_table(map, depth)?,
             Kind::Nil | Kind::Missing => {
-                return Err(Refusal::Panic("reflect: call of reflect.Value.Interface on zero Value".to_string()));
+                return Err(Refusal::Panic(
+                    "reflect: call of reflect.Value.Interface on zero Value".to_string(),
+                ));
             }
-            Kind::Object(object) => match (object.plain(), object.as_any().downcast_ref::<Time>()) {
-                (_, Some(time)) => self.out.push(&time.rfc3339(), origin),
-                (Some(plain), None) => self.element(&plain, depth + 1)?,
-                (None, None) => self.string(&Text { bytes: object.print().into(), pieces: None }, origin),
-            },
+            Kind::Object(object) => {
+                match (object.plain(), object.as_any().downcast_ref::<Time>()) {
+                    (_, Some(time)) => self.out.push(&time.rfc3339(), origin),
+                    (Some(plain), None) => self.element(&plain, depth + 1)?,
+                    (None, None) => self.string(
+                        &Text {
+                            bytes: object.print().into(),
+                            pieces: None,
+                        },
+                        origin,
+                    ),
+                }
+            }
         }
         Ok(())
     }
 
     fn inline_table(&mut self, map: &Map, depth: usize) -> Result<(), Refusal> {
         let map = map.0.borrow();
-        let is_table = |value: &Value| Ok(matches!(value.kind, Kind::Map(_)) || matches!(value.kind, Kind::List(_)) && self.is_table_list(value, 0)?);
+        let is_table = |value: &Value| {
+            Ok(matches!(value.kind, Kind::Map(_))
+                || matches!(value.kind, Kind::List(_)) && self.is_table_list(value, 0)?)
+        };
         let (mut direct, mut tables) = (Vec::new(), Vec::new());
         for (key, entry) in map.entries.iter() {
-            if is_table(&entry.value)? { tables.push((key, entry)) } else { direct.push((key, entry)) }
+            if is_table(&entry.value)? {
+                tables.push((key, entry))
+            } else {
+                direct.push((key, entry))
+            }
         }
         self.plain(b"{");
         let after_direct = !tables.is_empty();
         for (group, trailing) in [(direct, after_direct), (tables, false)] {
             let count = group.len();
-            for (i, (key, entry)) in group.into_iter().enumerate().filter(|(_, (_, entry))| !is_nil(&entry.value)) {
+            for (i, (key, entry)) in group
+                .into_iter()
+                .enumerate()
+                .filter(|(_, (_, entry))| !is_nil(&entry.value))
+            {
                 self.out.push(&quoted_key(key), entry.key);
                 self.plain(b" = ");
                 self.element(&entry.value, depth + 1)?;
@@ -197,7 +235,8 @@ impl Writer<'_> {
         for (i, &b) in text.bytes.iter().enumerate() {
             if let Some(escape) = escape(b) {
                 self.out.push_slice(text, origin, from..i);
-                self.out.push(escape.as_bytes(), print::origin_at(text, origin, i));
+                self.out
+                    .push(escape.as_bytes(), print::origin_at(text, origin, i));
                 from = i + 1;
             }
         }
@@ -230,7 +269,11 @@ fn escape(b: u8) -> Option<String> {
 }
 
 fn quoted_key(key: &[u8]) -> Vec<u8> {
-    if !key.is_empty() && key.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) {
+    if !key.is_empty()
+        && key
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    {
         return key.to_vec();
     }
     let mut out = vec![b'"'];
@@ -252,7 +295,11 @@ fn float(f: f64) -> String {
         return if f < 0.0 { "-inf" } else { "inf" }.to_string();
     }
     let text = print::format_float(f, 'g', None);
-    if text.contains(['e', '.']) { text } else { format!("{text}.0") }
+    if text.contains(['e', '.']) {
+        text
+    } else {
+        format!("{text}.0")
+    }
 }
 
 /// Reads a document into a `map[string]interface {}`.
@@ -263,8 +310,17 @@ pub fn read(text: &str) -> Result<Value, String> {
     match text.parse::<::toml::Table>() {
         Ok(table) => Ok(Value::map(table_of(table))),
         Err(error) => {
-            let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
-            Err(format!("toml: line {line}: {}", error.message().replace('\n', " ")))
+            let line = error.span().map_or(1, |span| {
+                1 + text
+                    .bytes()
+                    .take(span.start)
+                    .filter(|&b| b == b'\n')
+                    .count()
+            });
+            Err(format!(
+                "toml: line {line}: {}",
+                error.message().replace('\n', " ")
+            ))
         }
     }
 }
@@ -283,14 +339,23 @@ fn value_of(value: ::toml::Value) -> Value {
         ::toml::Value::Integer(i) => Kind::Int64(i).into(),
         ::toml::Value::Float(f) => Kind::Float(f).into(),
         ::toml::Value::Boolean(b) => Value::bool(b),
-        ::toml::Value::Datetime(d) => {
-            Time::parse_rfc3339(&d.to_string()).map_or_else(|| Value::str(d.to_string()), |t| Kind::Object(Rc::new(t)).into())
-        }
+        ::toml::Value::Datetime(d) => Time::parse_rfc3339(&d.to_string()).map_or_else(
+            || Value::str(d.to_string()),
+            |t| Kind::Object(Rc::new(t)).into(),
+        ),
         ::toml::Value::Table(table) => Value::map(table_of(table)),
         ::toml::Value::Array(items) => {
             let tables = !items.is_empty() && items.iter().all(::toml::Value::is_table);
-            let go_type = if tables { "[]map[string]interface {}" } else { "[]interface {}" };
-            Kind::List(crate::value::List::new(items.into_iter().map(value_of).collect(), go_type)).into()
+            let go_type = if tables {
+                "[]map[string]interface {}"
+            } else {
+                "[]interface {}"
+            };
+            Kind::List(crate::value::List::new(
+                items.into_iter().map(value_of).collect(),
+                go_type,
+            ))
+            .into()
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What Go's reflection tells of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`, `deepEqual`; and its emptiness, which
-//! `default` and its like judge by.
+//! What Go's reflection tells of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
+//! `deepEqual`; and its emptiness, which `default` and its like judge by.
 
 use super::arguments::{Answer, any, string};
 use super::{Call, Function, Type};
@@ -15,19 +15,26 @@ pub const FUNCTIONS: &[Function] = &[
         let same = string(a, 0)?.bytes() == go_kind(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
     }),
-    Function::new("kindOf", &[Type::Any], |call, a| call.made_text(go_kind(any(a, 0)?), a)),
+    Function::new("kindOf", &[Type::Any], |call, a| {
+        call.made_text(go_kind(any(a, 0)?), a)
+    }),
     Function::new("typeIs", &[Type::String, Type::Any], |call, a| {
         let same = string(a, 0)?.bytes() == go_type(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
     }),
     Function::new("typeIsLike", &[Type::String, Type::Any], type_is_like),
-    Function::new("typeOf", &[Type::Any], |call, a| call.made_text(go_type(any(a, 0)?).as_bytes(), a)),
+    Function::new("typeOf", &[Type::Any], |call, a| {
+        call.made_text(go_type(any(a, 0)?).as_bytes(), a)
+    }),
 ];
 
 fn type_is_like(call: &mut Call, arguments: &[Value]) -> Answer {
     let target = string(arguments, 0)?.bytes();
     let found = go_type(any(arguments, 1)?);
-    let same = target == found.as_bytes() || found.strip_prefix('*').is_some_and(|pointed| pointed.as_bytes() == target);
+    let same = target == found.as_bytes()
+        || found
+            .strip_prefix('*')
+            .is_some_and(|pointed| pointed.as_bytes() == target);
     call.made(Kind::Bool(same), arguments)
 }
 
@@ -42,7 +49,10 @@ pub fn is_empty(value: &Value) -> bool {
         Kind::Str(text) => text.bytes.is_empty(),
         Kind::List(list) => list.items.is_empty(),
         Kind::Map(map) => map.0.borrow().entries.is_empty(),
-        Kind::Object(object) => matches!(object.kind(), "slice" | "map" | "string") && object.plain().is_none_or(|plain| is_empty(&plain)),
+        Kind::Object(object) => {
+            matches!(object.kind(), "slice" | "map" | "string")
+                && object.plain().is_none_or(|plain| is_empty(&plain))
+        }
     }
 }
 
@@ -69,7 +79,10 @@ fn equal(a: &Value, b: &Value, depth: usize) -> bool {
             a.go_type == b.go_type
                 && a.is_nil == b.is_nil
                 && a.items.len() == b.items.len()
-                && a.items.iter().zip(b.items.iter()).all(|(a, b)| equal(a, b, depth + 1))
+                && a.items
+                    .iter()
+                    .zip(b.items.iter())
+                    .all(|(a, b)| equal(a, b, depth + 1))
         }
         (Kind::Map(a), Kind::Map(b)) => {
             if std::rc::Rc::ptr_eq(&a.0, &b.0) {
@@ -79,7 +92,10 @@ fn equal(a: &Value, b: &Value, depth: usize) -> bool {
             a.go_type == b.go_type
                 && a.is_nil == b.is_nil
                 && a.entries.len() == b.entries.len()
-                && a.entries.iter().zip(b.entries.iter()).all(|((ak, a), (bk, b))| ak == bk && equal(&a.value, &b.value, depth + 1))
+                && a.entries
+                    .iter()
+                    .zip(b.entries.iter())
+                    .all(|((ak, a), (bk, b))| ak == bk && equal(&a.value, &b.value, depth + 1))
         }
         (Kind::Object(x), Kind::Object(y)) => {
             std::rc::Rc::ptr_eq(x, y)

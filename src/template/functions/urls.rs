@@ -7,7 +7,10 @@ use super::{Call, Function, Type};
 use crate::template::print::{go_kind, quote};
 use crate::value::{Kind, Map, Value};
 
-pub const FUNCTIONS: &[Function] = &[Function::new("urlJoin", &[Type::Map], join), Function::new("urlParse", &[Type::String], parse_into_map)];
+pub const FUNCTIONS: &[Function] = &[
+    Function::new("urlJoin", &[Type::Map], join),
+    Function::new("urlParse", &[Type::String], parse_into_map),
+];
 
 /// The part of a URL that a byte stands in: each allows other bytes unescaped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,12 +50,21 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
     while at < text.len() {
         let b = text[at];
         if b == b'%' {
-            let bad = |length: usize| format!("invalid URL escape {}", quote(&text[at..(at + length).min(text.len())]));
+            let bad = |length: usize| {
+                format!(
+                    "invalid URL escape {}",
+                    quote(&text[at..(at + length).min(text.len())])
+                )
+            };
             let digit = |i: usize| text.get(at + i).and_then(|&b| char::from(b).to_digit(16));
-            let (Some(high), Some(low)) = (digit(1), digit(2)) else { return Err(bad(3)) };
+            let (Some(high), Some(low)) = (digit(1), digit(2)) else {
+                return Err(bad(3));
+            };
             let value = (high * 16 + low) as u8;
             let percent = &text[at..at + 3] == b"%25";
-            if part == Part::Host && high < 8 && !percent || part == Part::Zone && !percent && value != b' ' && must_escape(value, Part::Host) {
+            if part == Part::Host && high < 8 && !percent
+                || part == Part::Zone && !percent && value != b' ' && must_escape(value, Part::Host)
+            {
                 return Err(bad(3));
             }
             out.push(value);
@@ -139,11 +151,16 @@ impl Url {
         self.host = parse_host(&self.scheme, &authority[at.map_or(0, |at| at + 1)..])?;
         let Some(at) = at else { return Ok(()) };
         let info = &authority[..at];
-        if !info.iter().all(|&b| b.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&b)) {
+        if !info
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&b))
+        {
             return Err("net/url: invalid userinfo".to_string());
         }
         let (name, password) = cut(info, b':');
-        let password = password.map(|p| unescape(p, Part::UserPassword)).transpose();
+        let password = password
+            .map(|p| unescape(p, Part::UserPassword))
+            .transpose();
         self.user = Some((unescape(name, Part::UserPassword)?, password?));
         Ok(())
     }
@@ -171,7 +188,10 @@ impl Url {
         if !self.opaque.is_empty() {
             out.extend_from_slice(&self.opaque);
         } else {
-            if !self.host.is_empty() || self.user.is_some() || !self.scheme.is_empty() && !self.path.is_empty() {
+            if !self.host.is_empty()
+                || self.user.is_some()
+                || !self.scheme.is_empty() && !self.path.is_empty()
+            {
                 out.extend_from_slice(b"//");
                 if let Some(user) = &self.user {
                     out.extend_from_slice(&print_user(user));
@@ -179,7 +199,11 @@ impl Url {
                 }
                 out.extend_from_slice(&escape(&self.host, Part::Host));
             }
-            let path = if self.path == b"*" { self.path.clone() } else { escape(&self.path, Part::Path) };
+            let path = if self.path == b"*" {
+                self.path.clone()
+            } else {
+                escape(&self.path, Part::Path)
+            };
             if !path.is_empty() && path[0] != b'/' && !self.host.is_empty() {
                 out.push(b'/');
             }
@@ -231,7 +255,9 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
     let port_error = |port: &[u8]| format!("invalid port {} after host", quote(port));
     match memchr::memrchr(b'[', host) {
         Some(0) => {
-            let Some(close) = memchr::memrchr(b']', host) else { return Err("missing ']' in host".to_string()) };
+            let Some(close) = memchr::memrchr(b']', host) else {
+                return Err("missing ']' in host".to_string());
+            };
             let port = &host[close + 1..];
             if !valid_optional_port(port) {
                 return Err(port_error(port));
@@ -245,7 +271,10 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
                 return Err("invalid IP-literal".to_string());
             }
             if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(format!("invalid host: ParseAddr({}): unable to parse IP", quote(&unescaped)));
+                return Err(format!(
+                    "invalid host: ParseAddr({}): unable to parse IP",
+                    quote(&unescaped)
+                ));
             }
             return Ok([b"[", &unescaped[..], b"]", port].concat());
         }
@@ -255,7 +284,11 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
     if let Some(first) = memchr::memchr(b':', host) {
         // Databases put several hosts there; only http is strict.
         let strict = scheme == b"http" || scheme == b"https";
-        let colon = if strict { first } else { memchr::memrchr(b':', host).unwrap_or(first) };
+        let colon = if strict {
+            first
+        } else {
+            memchr::memrchr(b':', host).unwrap_or(first)
+        };
         if !valid_optional_port(&host[colon..]) {
             return Err(port_error(&host[colon..]));
         }
@@ -264,7 +297,8 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn parse_into_map(call: &mut Call, arguments: &[Value]) -> Answer {
-    let url = Url::parse(string(arguments, 0)?.bytes()).map_err(|e| format!("unable to parse url: {e}"))?;
+    let url = Url::parse(string(arguments, 0)?.bytes())
+        .map_err(|e| format!("unable to parse url: {e}"))?;
     let origin = call.joined(arguments);
     let text = |bytes: &[u8]| Value::str_from(bytes, origin);
     let user = url.user.as_ref().map(print_user).unwrap_or_default();
@@ -284,9 +318,18 @@ fn parse_into_map(call: &mut Call, arguments: &[Value]) -> Answer {
 fn entry(map: &Map, key: &str) -> Result<Vec<u8>, String> {
     match map.get(key.as_bytes()) {
         None => Ok(Vec::new()),
-        Some(Value { kind: Kind::Str(text), .. }) => Ok(text.bytes.to_vec()),
-        Some(Value { kind: Kind::Nil | Kind::Missing, .. }) => Err(NIL_DEREFERENCE.to_string()),
-        Some(other) => Err(format!("unable to parse {key} key, must be of type string, but {} found", go_kind(&other))),
+        Some(Value {
+            kind: Kind::Str(text),
+            ..
+        }) => Ok(text.bytes.to_vec()),
+        Some(Value {
+            kind: Kind::Nil | Kind::Missing,
+            ..
+        }) => Err(NIL_DEREFERENCE.to_string()),
+        Some(other) => Err(format!(
+            "unable to parse {key} key, must be of type string, but {} found",
+            go_kind(&other)
+        )),
     }
 }
 
@@ -304,8 +347,16 @@ fn join(call: &mut Call, arguments: &[Value]) -> Answer {
     let info = entry(&parts, "userinfo")?;
     if !info.is_empty() {
         let probe = [b"proto://", &info[..], b"@host"].concat();
-        url.user = Url::parse(&probe).map_err(|e| format!("unable to parse userinfo in dict: {e}"))?.user;
+        url.user = Url::parse(&probe)
+            .map_err(|e| format!("unable to parse userinfo in dict: {e}"))?
+            .user;
     }
-    let whole: Vec<Value> = parts.0.borrow().entries.values().map(|e| e.value.clone()).collect();
+    let whole: Vec<Value> = parts
+        .0
+        .borrow()
+        .entries
+        .values()
+        .map(|e| e.value.clone())
+        .collect();
     call.made_text(url.print(), &whole)
 }

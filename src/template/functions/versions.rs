@@ -11,7 +11,13 @@ use Type::String as Text;
 pub const FUNCTIONS: &[Function] = &[
     Function::new("semver", &[Text], |call, a| {
         let version = Version::parse(&string(a, 0)?.lossy())?;
-        call.made(Kind::Object(Rc::new(SemVer { version, is_pointer: true })), a)
+        call.made(
+            Kind::Object(Rc::new(SemVer {
+                version,
+                is_pointer: true,
+            })),
+            a,
+        )
     }),
     Function::new("semverCompare", &[Text, Text], |call, a| {
         let constraint = Constraint::parse(&string(a, 0)?.lossy())?;
@@ -32,34 +38,59 @@ pub const POINTER: &str = "*semver.Version";
 
 /// Go's zero version: `deepCopy` cannot see the fields of a version.
 pub fn unset() -> Kind {
-    let version = Version { major: 0, minor: 0, patch: 0, prerelease: String::new(), metadata: String::new(), original: String::new() };
-    Kind::Object(Rc::new(SemVer { version, is_pointer: true }))
+    let version = Version {
+        major: 0,
+        minor: 0,
+        patch: 0,
+        prerelease: String::new(),
+        metadata: String::new(),
+        original: String::new(),
+    };
+    Kind::Object(Rc::new(SemVer {
+        version,
+        is_pointer: true,
+    }))
 }
 
 impl SemVer {
-    /// The next version: what follows the number that grows is 0, prerelease and metadata go. A prerelease grows into its release.
+    /// The next version: what follows the number that grows is 0, prerelease and metadata go. A
+    /// prerelease grows into its release.
     fn grown(&self, grow: fn(&mut Version)) -> Result<Value, String> {
         let mut version = self.version.clone();
         grow(&mut version);
         version.prerelease.clear();
         version.metadata.clear();
-        let prefix = if self.version.original.starts_with('v') { "v" } else { "" };
+        let prefix = if self.version.original.starts_with('v') {
+            "v"
+        } else {
+            ""
+        };
         version.original = format!("{prefix}{version}");
-        Ok(Kind::Object(Rc::new(SemVer { version, is_pointer: false })).into())
+        Ok(Kind::Object(Rc::new(SemVer {
+            version,
+            is_pointer: false,
+        }))
+        .into())
     }
 }
 
 impl Object for SemVer {
     fn go_type(&self) -> &str {
-        if self.is_pointer { POINTER } else { "semver.Version" }
+        if self.is_pointer {
+            POINTER
+        } else {
+            "semver.Version"
+        }
     }
     fn kind(&self) -> &str {
         if self.is_pointer { "ptr" } else { "struct" }
     }
     fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
         Some(match method {
-            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String" | "IncMajor" | "IncMinor" | "IncPatch" => &[],
-            "Compare" | "Equal" | "LessThan" | "GreaterThan" | "LessThanEqual" | "GreaterThanEqual" => &[POINTER],
+            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"
+            | "IncMajor" | "IncMinor" | "IncPatch" => &[],
+            "Compare" | "Equal" | "LessThan" | "GreaterThan" | "LessThanEqual"
+            | "GreaterThanEqual" => &[POINTER],
             "SetPrerelease" | "SetMetadata" => &["string"],
             _ => return None,
         })
@@ -68,7 +99,10 @@ impl Object for SemVer {
         let v = &self.version;
         let number = |n: u64| Ok(Kind::Sized(n.into(), "uint64").into());
         let other = || match arguments.first().map(|a| &a.kind) {
-            Some(Kind::Object(object)) => object.as_any().downcast_ref::<SemVer>().map(|other| v.precedence(&other.version)),
+            Some(Kind::Object(object)) => object
+                .as_any()
+                .downcast_ref::<SemVer>()
+                .map(|other| v.precedence(&other.version)),
             _ => None,
         };
         let compared = || other().ok_or_else(|| super::lists::NIL_DEREFERENCE.to_string());
@@ -80,7 +114,9 @@ impl Object for SemVer {
             "Metadata" => Ok(Value::str(&v.metadata)),
             "Original" => Ok(Value::str(&v.original)),
             "String" => Ok(Value::str(v.to_string())),
-            "IncMajor" => self.grown(|v| (v.major, v.minor, v.patch) = (v.major.saturating_add(1), 0, 0)),
+            "IncMajor" => {
+                self.grown(|v| (v.major, v.minor, v.patch) = (v.major.saturating_add(1), 0, 0))
+            }
             "IncMinor" => self.grown(|v| (v.minor, v.patch) = (v.minor.saturating_add(1), 0)),
             "IncPatch" => self.grown(|v| {
                 if v.prerelease.is_empty() {
@@ -94,14 +130,44 @@ impl Object for SemVer {
             "LessThanEqual" => compared().map(|order| Value::bool(order.is_le())),
             "GreaterThanEqual" => compared().map(|order| Value::bool(order.is_ge())),
             "SetPrerelease" | "SetMetadata" => {
-                let extra = arguments.first().and_then(Value::as_text).map(|t| t.to_str().into_owned()).unwrap_or_default();
+                let extra = arguments
+                    .first()
+                    .and_then(Value::as_text)
+                    .map(|t| t.to_str().into_owned())
+                    .unwrap_or_default();
                 let base = format!("{}.{}.{}", v.major, v.minor, v.patch);
-                let (pre, meta) = if method == "SetPrerelease" { (&extra, &v.metadata) } else { (&v.prerelease, &extra) };
-                let mark = |mark: &str, text: &str| if text.is_empty() { String::new() } else { format!("{mark}{text}") };
-                let invalid = if method == "SetPrerelease" { "invalid prerelease string" } else { "invalid metadata string" };
+                let (pre, meta) = if method == "SetPrerelease" {
+                    (&extra, &v.metadata)
+                } else {
+                    (&v.prerelease, &extra)
+                };
+                let mark = |mark: &str, text: &str| {
+                    if text.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{mark}{text}")
+                    }
+                };
+                let invalid = if method == "SetPrerelease" {
+                    "invalid prerelease string"
+                } else {
+                    "invalid metadata string"
+                };
                 Version::parse(&format!("{base}{}{}", mark("-", pre), mark("+", meta)))
-                    .map_err(|e| if e.starts_with("version segment") { e } else { invalid.to_string() })
-                    .map(|version| Kind::Object(Rc::new(SemVer { version, is_pointer: false })).into())
+                    .map_err(|e| {
+                        if e.starts_with("version segment") {
+                            e
+                        } else {
+                            invalid.to_string()
+                        }
+                    })
+                    .map(|version| {
+                        Kind::Object(Rc::new(SemVer {
+                            version,
+                            is_pointer: false,
+                        }))
+                        .into()
+                    })
             }
             _ => return None,
         })

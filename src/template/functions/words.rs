@@ -1,5 +1,5 @@
-//! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`, `kebabcase`, `initials`, `plural`,
-//! and what Go's `unicode` package says of a character.
+//! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`,
+//! `kebabcase`, `initials`, `plural`, and what Go's `unicode` package says of a character.
 
 use super::arguments::{Answer, Str, int, kept, string};
 use super::{Call, Function, Type};
@@ -7,15 +7,27 @@ use crate::value::{Kind, Text, TextBuilder, Value};
 use std::sync::OnceLock;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("camelcase", &[Type::String], |call, a| recast(call, a, camelcase)),
-    Function::new("initials", &[Type::String], initials),
-    Function::new("kebabcase", &[Type::String], |call, a| separated(call, a, '-')),
-    Function::new("lower", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_lower))),
-    Function::new("plural", &[Type::String, Type::String, Type::Int], |_, a| {
-        let (one, many) = (string(a, 0)?, string(a, 1)?);
-        Ok(if int(a, 2)? == 1 { one } else { many }.value())
+    Function::new("camelcase", &[Type::String], |call, a| {
+        recast(call, a, camelcase)
     }),
-    Function::new("snakecase", &[Type::String], |call, a| separated(call, a, '_')),
+    Function::new("initials", &[Type::String], initials),
+    Function::new("kebabcase", &[Type::String], |call, a| {
+        separated(call, a, '-')
+    }),
+    Function::new("lower", &[Type::String], |_, a| {
+        Ok(map_runes(string(a, 0)?, to_lower))
+    }),
+    Function::new(
+        "plural",
+        &[Type::String, Type::String, Type::Int],
+        |_, a| {
+            let (one, many) = (string(a, 0)?, string(a, 1)?);
+            Ok(if int(a, 2)? == 1 { one } else { many }.value())
+        },
+    ),
+    Function::new("snakecase", &[Type::String], |call, a| {
+        separated(call, a, '_')
+    }),
     Function::new("swapcase", &[Type::String], |_, a| {
         let mut at_start = true;
         Ok(map_runes(string(a, 0)?, |c| {
@@ -35,7 +47,11 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("title", &[Type::String], |_, a| {
         let mut previous = ' ';
         Ok(map_runes(string(a, 0)?, |c| {
-            let mapped = if is_separator(previous) { to_title(c) } else { c };
+            let mapped = if is_separator(previous) {
+                to_title(c)
+            } else {
+                c
+            };
             previous = c;
             mapped
         }))
@@ -48,10 +64,13 @@ pub const FUNCTIONS: &[Function] = &[
             if starts { to_lower(c) } else { c }
         }))
     }),
-    Function::new("upper", &[Type::String], |_, a| Ok(map_runes(string(a, 0)?, to_upper))),
+    Function::new("upper", &[Type::String], |_, a| {
+        Ok(map_runes(string(a, 0)?, to_upper))
+    }),
 ];
 
-/// The characters of a Go string with their byte ranges; each byte that is not UTF-8 stands alone, as `None`.
+/// The characters of a Go string with their byte ranges; each byte that is not UTF-8 stands alone,
+/// as `None`.
 pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (std::ops::Range<usize>, Option<char>)> {
     let mut at = 0;
     bytes.utf8_chunks().flat_map(move |chunk| {
@@ -59,7 +78,9 @@ pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (std::ops::Range<usize>, Opti
         let valid = chunk.valid();
         let bad = start + valid.len();
         at = bad + chunk.invalid().len();
-        let good = valid.char_indices().map(move |(i, c)| (start + i..start + i + c.len_utf8(), Some(c)));
+        let good = valid
+            .char_indices()
+            .map(move |(i, c)| (start + i..start + i + c.len_utf8(), Some(c)));
         good.chain((bad..at).map(|i| (i..i + 1, None)))
     })
 }
@@ -79,7 +100,13 @@ fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
         }
     }
     if lengths_kept {
-        return Value::new(Kind::Str(Text { bytes: bytes.into(), pieces: s.text.pieces.clone() }), s.whole);
+        return Value::new(
+            Kind::Str(Text {
+                bytes: bytes.into(),
+                pieces: s.text.pieces.clone(),
+            }),
+            s.whole,
+        );
     }
     if s.text.pieces.is_none() {
         return Value::str_from(bytes, s.whole);
@@ -107,7 +134,10 @@ fn initials(_: &mut Call, arguments: &[Value]) -> Answer {
         if char::from(b).is_whitespace() {
             in_gap = true;
         } else if in_gap {
-            out.push(char::from(b).encode_utf8(&mut [0; 2]).as_bytes(), s.origin_at(i));
+            out.push(
+                char::from(b).encode_utf8(&mut [0; 2]).as_bytes(),
+                s.origin_at(i),
+            );
             in_gap = false;
         }
     }
@@ -118,7 +148,8 @@ fn is_connector(c: char) -> bool {
     matches!(c, '-' | '_') || c.is_whitespace()
 }
 
-/// xstrings.ToPascalCase: `some_words` and `SOME words` become `SomeWords`; connectors at the start stay.
+/// xstrings.ToPascalCase: `some_words` and `SOME words` become `SomeWords`; connectors at the start
+/// stay.
 fn camelcase(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
     let mut rest = s.chars();
@@ -173,9 +204,16 @@ enum Word {
     Other,
 }
 
-/// xstrings.ToSnakeCase and ToKebabCase: a connector before each capital that starts a word and around numbers, all in lower case.
+/// xstrings.ToSnakeCase and ToKebabCase: a connector before each capital that starts a word and
+/// around numbers, all in lower case.
 fn separate(s: &str, connector: char) -> String {
-    let mut words = Words { out: String::with_capacity(s.len() + 8), rest: s, kind: Word::End, word: "", connector };
+    let mut words = Words {
+        out: String::with_capacity(s.len() + 8),
+        rest: s,
+        kind: Word::End,
+        word: "",
+        connector,
+    };
     words.next();
     while !words.rest.is_empty() {
         if words.kind != Word::Connector {
@@ -223,7 +261,10 @@ impl Words<'_> {
     fn write(&mut self, kind: Word, word: &str) {
         match kind {
             Word::Connector => self.out.extend(word.chars().map(|_| self.connector)),
-            Word::Upper => self.out.extend(word.chars().map(|c| if is_upper(c) { to_lower(c) } else { c })),
+            Word::Upper => self.out.extend(
+                word.chars()
+                    .map(|c| if is_upper(c) { to_lower(c) } else { c }),
+            ),
             _ => self.out.push_str(word),
         }
     }
@@ -242,7 +283,8 @@ impl Words<'_> {
     }
 }
 
-/// Stands for a byte that is not UTF-8 while words are taken apart: the byte is added. Go takes such bytes for part of what follows.
+/// Stands for a byte that is not UTF-8 while words are taken apart: the byte is added. Go takes
+/// such bytes for part of what follows.
 const STRAY: u32 = 0x10fe00;
 
 fn is_stray(c: char) -> bool {
@@ -252,8 +294,11 @@ fn is_stray(c: char) -> bool {
 /// Snake or kebab case of bytes that need not be UTF-8.
 fn separated(call: &mut Call, arguments: &[Value], connector: char) -> Answer {
     let s = string(arguments, 0)?;
-    let stray = |byte: u8| char::from_u32(STRAY + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
-    let text: String = runes(s.bytes()).map(|(range, c)| c.unwrap_or_else(|| stray(s.bytes()[range.start]))).collect();
+    let stray =
+        |byte: u8| char::from_u32(STRAY + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    let text: String = runes(s.bytes())
+        .map(|(range, c)| c.unwrap_or_else(|| stray(s.bytes()[range.start])))
+        .collect();
     let mut out = Vec::with_capacity(text.len() + 8);
     for c in separate(&text, connector).chars() {
         match (c as u32).checked_sub(STRAY) {
@@ -271,7 +316,12 @@ fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
         return (Word::End, "");
     }
     // The first character at or after a place that is no stray byte, and where it ends.
-    let at = |from: usize| text[from..].char_indices().find(|&(_, c)| !is_stray(c)).map(|(i, c)| (c, from + i + c.len_utf8()));
+    let at = |from: usize| {
+        text[from..]
+            .char_indices()
+            .find(|&(_, c)| !is_stray(c))
+            .map(|(i, c)| (c, from + i + c.len_utf8()))
+    };
     let Some((first, after)) = at(0) else {
         *rest = "";
         return (Word::End, text);
@@ -295,14 +345,22 @@ fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
             let capitals = end_of(after, &is_upper);
             let end = match at(capitals) {
                 _ if capitals == after => end_of(after, &small_letter),
-                Some((c, _)) if is_alphabetic(c) => text[..capitals].char_indices().rfind(|&(_, c)| !is_stray(c)).map_or(capitals, |(i, _)| i),
+                Some((c, _)) if is_alphabetic(c) => text[..capitals]
+                    .char_indices()
+                    .rfind(|&(_, c)| !is_stray(c))
+                    .map_or(capitals, |(i, _)| i),
                 _ => capitals,
             };
             (Word::Upper, end)
         }
         c if is_alphabetic(c) => (Word::Letters, end_of(after, &small_letter)),
         c if is_number(c) => (Word::Number, end_of(after, &is_number)),
-        _ => (Word::Other, end_of(after, &|c| !(is_connector(c) || is_alphabetic(c) || is_number(c) || is_punctuation(c)))),
+        _ => (
+            Word::Other,
+            end_of(after, &|c| {
+                !(is_connector(c) || is_alphabetic(c) || is_number(c) || is_punctuation(c))
+            }),
+        ),
     };
     let (word, tail) = text.split_at(end);
     *rest = tail;
@@ -329,7 +387,11 @@ pub fn to_upper(c: char) -> char {
 
 /// unicode.ToLower.
 pub fn to_lower(c: char) -> char {
-    if c == '\u{130}' { 'i' } else { single(c.to_lowercase(), c) }
+    if c == '\u{130}' {
+        'i'
+    } else {
+        single(c.to_lowercase(), c)
+    }
 }
 
 /// unicode.ToTitle: as upper case, but for the letters that are two in one.
@@ -360,25 +422,41 @@ static PUNCTUATION: Class = OnceLock::new();
 
 /// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
 fn is_in(class: &'static Class, pattern: &str, c: char) -> bool {
-    let ranges = class.get_or_init(|| match regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind) {
-        Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => class.iter().map(|r| (r.start(), r.end())).collect(),
-        _ => Vec::new(),
+    let ranges = class.get_or_init(|| {
+        match regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind) {
+            Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
+                class.iter().map(|r| (r.start(), r.end())).collect()
+            }
+            _ => Vec::new(),
+        }
     });
     let after = ranges.partition_point(|&(start, _)| start <= c);
     after.checked_sub(1).is_some_and(|i| c <= ranges[i].1)
 }
 
 pub fn is_upper(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_uppercase() } else { is_in(&UPPER, r"\p{Lu}", c) }
+    if c.is_ascii() {
+        c.is_ascii_uppercase()
+    } else {
+        is_in(&UPPER, r"\p{Lu}", c)
+    }
 }
 fn is_lower(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_lowercase() } else { is_in(&LOWER, r"\p{Ll}", c) }
+    if c.is_ascii() {
+        c.is_ascii_lowercase()
+    } else {
+        is_in(&LOWER, r"\p{Ll}", c)
+    }
 }
 fn is_title(c: char) -> bool {
     !c.is_ascii() && is_in(&TITLE, r"\p{Lt}", c)
 }
 fn is_letter(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphabetic() } else { is_in(&LETTERS, r"\p{L}", c) }
+    if c.is_ascii() {
+        c.is_ascii_alphabetic()
+    } else {
+        is_in(&LETTERS, r"\p{L}", c)
+    }
 }
 /// xstrings' letters: none of the Chinese ones.
 fn is_alphabetic(c: char) -> bool {
@@ -386,7 +464,11 @@ fn is_alphabetic(c: char) -> bool {
     is_letter(c) && !chinese
 }
 fn is_number(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_digit() } else { is_in(&NUMBERS, r"\p{N}", c) }
+    if c.is_ascii() {
+        c.is_ascii_digit()
+    } else {
+        is_in(&NUMBERS, r"\p{N}", c)
+    }
 }
 fn is_punctuation(c: char) -> bool {
     is_in(&PUNCTUATION, r"\p{P}", c)
