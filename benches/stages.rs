@@ -4,14 +4,20 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::path::Path;
-use thebot_lint::chart::Environment;
-use thebot_lint::chart::capabilities::Capabilities;
-use thebot_lint::rendering::Rendering;
-use thebot_lint::report::{Format, Style};
-use thebot_lint::setup::Setup;
+use thebot_lint::Options;
+use thebot_lint::helm;
+use thebot_lint::helm::Environment;
+use thebot_lint::helm::capabilities::Capabilities;
+use thebot_lint::helm::render;
+use thebot_lint::kubernetes;
+use thebot_lint::lint;
+use thebot_lint::project::rendering::Rendering;
+use thebot_lint::project::setup::Setup;
+use thebot_lint::report::Format;
+use thebot_lint::report::Style;
 use thebot_lint::source::Sources;
-use thebot_lint::template::render;
-use thebot_lint::{Options, chart, kubernetes, lint, threads, yaml};
+use thebot_lint::threads;
+use thebot_lint::yaml;
 
 const CHART: &str = "charts/thebot";
 
@@ -20,11 +26,11 @@ fn stages(criterion: &mut Criterion) {
         paths: vec![CHART.into()],
         ..Options::default()
     };
-    let file = thebot_lint::config::find(Path::new(CHART));
+    let file = thebot_lint::project::config::find(Path::new(CHART));
     let setup = || Setup::new(file.as_deref(), &options).expect("a setup");
     criterion.bench_function("setup", |b| b.iter(|| black_box(setup())));
     criterion.bench_function("load", |b| {
-        b.iter(|| chart::load(CHART, &mut Sources::default(), chart::Options::default()).is_ok())
+        b.iter(|| helm::load(CHART, &mut Sources::default(), helm::Options::default()).is_ok())
     });
     let one = setup();
     criterion.bench_function("render all environments and versions", |b| {
@@ -35,7 +41,7 @@ fn stages(criterion: &mut Criterion) {
         });
     });
     let mut sources = Sources::default();
-    let chart = chart::load(CHART, &mut sources, chart::Options::default()).expect("loads");
+    let chart = helm::load(CHART, &mut sources, helm::Options::default()).expect("loads");
     let environment = Environment::new("default");
     let inputs = environment
         .prepare(&chart, &mut sources)

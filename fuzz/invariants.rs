@@ -10,20 +10,29 @@ mod editor;
 pub use editor::lsp;
 use std::path::Path;
 use std::sync::Arc;
-use thebot_lint::chart::strvals::{self, FlagKind};
-use thebot_lint::chart::{self, values as merging};
+use thebot_lint::ConfigChoice;
+use thebot_lint::Options;
 use thebot_lint::diagnostic::Versions;
+use thebot_lint::helm;
+use thebot_lint::helm::strvals::{self, FlagKind};
+use thebot_lint::helm::values as merging;
 use thebot_lint::kubernetes::{self, Schemas, crd_rules::Validation};
 use thebot_lint::limits::{Limit, Limits};
-use thebot_lint::report::{Format, Style};
-use thebot_lint::rule::{self, Rules};
-use thebot_lint::setup::Setup;
+use thebot_lint::manifest;
+use thebot_lint::project::setup::Setup;
+use thebot_lint::report::Format;
+use thebot_lint::report::Style;
+use thebot_lint::rule;
+use thebot_lint::rule::Rules;
 use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
-use thebot_lint::template::{Renderer, Templates, with_stack};
+use thebot_lint::template::Renderer;
+use thebot_lint::template::Templates;
+use thebot_lint::template::with_stack;
 use thebot_lint::threads::deep;
 use thebot_lint::value::{Kind, Map, MapData, Value};
-use thebot_lint::yaml::{self, Data, Node};
-use thebot_lint::{ConfigChoice, Options, manifest};
+use thebot_lint::yaml;
+use thebot_lint::yaml::Data;
+use thebot_lint::yaml::Node;
 
 /// All of them, by name.
 pub const ALL: &[(&str, fn(&[u8]))] = &[
@@ -280,7 +289,7 @@ pub fn archive(data: &[u8]) {
     };
     let name = "a.tgz";
     let mut sources = Sources::default();
-    if let Ok(chart) = chart::load_archive(&bytes, name, &mut sources, chart::Options::default()) {
+    if let Ok(chart) = helm::load_archive(&bytes, name, &mut sources, helm::Options::default()) {
         for chart in chart.walk() {
             for file in chart.templates.iter().chain(&chart.files) {
                 let leads_out =
@@ -372,7 +381,7 @@ fn judge_manifests(data: &[u8]) {
             .crds
             .kind(&object.identity.api_version, &object.identity.kind)
         {
-            rule::custom::check(kind.validations(&object.root), &few_steps());
+            rule::cel::custom::check(kind.validations(&object.root), &few_steps());
         }
     }
 }
@@ -433,7 +442,7 @@ fn run_rule(data: &[u8]) {
         message: None,
         value,
     };
-    rule::custom::check(vec![validation], &few_steps());
+    rule::cel::custom::check(vec![validation], &few_steps());
     let policy = serde_json::json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",

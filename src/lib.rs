@@ -32,118 +32,26 @@
 //! | [`diagnostic`] | findings as data |
 //! | [`source`] | texts, spans, provenance |
 
-pub mod chart;
 pub mod cli;
-pub mod config;
 pub mod diagnostic;
-pub mod difference;
-pub mod fix;
+pub mod escape;
+pub mod go;
+pub mod helm;
+pub mod insight;
 pub mod kubernetes;
 pub mod limits;
+pub mod lint;
 pub mod lsp;
 pub mod manifest;
-pub mod matrix;
 pub mod memo;
+pub mod project;
 pub mod report;
-pub mod reuse;
 pub mod rule;
-pub mod secret;
-pub mod semver;
 pub mod source;
 pub mod template;
 pub mod threads;
-pub mod trial;
-pub mod unit;
-pub mod usage;
 pub mod value;
 pub mod yaml;
 
-pub(crate) mod lint;
-pub mod rendering;
-pub mod setup;
-
 pub use lint::lint;
-
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// What to lint, and how.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub paths: Vec<PathBuf>,
-    /// The paths are changed files: their charts are linted, and what belongs to no chart is left
-    /// out.
-    pub changed: bool,
-    pub config: ConfigChoice,
-    /// Names; empty: all.
-    pub environments: Vec<String>,
-    pub select: Vec<String>,
-    pub ignore: Vec<String>,
-    /// Wins over the configuration and over Chart.yaml.
-    pub kubernetes: Option<diagnostic::Versions>,
-    pub baseline: Option<PathBuf>,
-    pub schema_locations: Vec<String>,
-    /// Users' own rules besides those of the configuration: files and folders.
-    pub rule_paths: Vec<PathBuf>,
-    pub require_schema: bool,
-    pub follow_symlinks: bool,
-    /// Seconds for each unit; wins over the configuration. 0: no end.
-    pub timeout: Option<u64>,
-    /// Texts of an editor that stand in for files.
-    pub unsaved: source::Unsaved,
-    /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.
-    pub cancel: Arc<AtomicBool>,
-    /// What an earlier run of the same chart under the same configuration left.
-    pub reuse: Arc<reuse::Reuse>,
-    /// Counted up while the work goes on, for who waits.
-    pub progress: Arc<Progress>,
-    /// Make the environment matrix of each chart, for the formats that show it.
-    pub matrices: bool,
-}
-
-/// How many units there are, and how many are linted.
-#[derive(Debug, Default)]
-pub struct Progress {
-    pub units: AtomicUsize,
-    pub done: AtomicUsize,
-}
-
-impl Options {
-    /// # Errors
-    /// [`Error::Cancelled`], where [`Options::cancel`] is set.
-    pub fn cancelled(&self) -> Result<(), Error> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// Which configuration file is used.
-#[derive(Clone, Debug, Default)]
-pub enum ConfigChoice {
-    /// The nearest one upward from each unit.
-    #[default]
-    Search,
-    None,
-    File(PathBuf),
-}
-
-/// We could not work. Whatever is wrong in a chart or manifest is a diagnostic instead.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("no such file or folder: {}", .0.display())]
-    NoSuchPath(PathBuf),
-    #[error("cannot read {}: {}", .0.display(), .1)]
-    Unreadable(PathBuf, String),
-    #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
-    NothingToLint(PathBuf),
-    /// A bad flag that only shows once files are read (an unknown rule, environment or format of a
-    /// file).
-    #[error("{0}")]
-    Usage(String),
-    #[error("cancelled")]
-    Cancelled,
-}
+pub use project::options::{ConfigChoice, Error, Options, Progress};

@@ -7,7 +7,11 @@
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
-use crate::yaml::{self, Data, Node, Path, Step};
+use crate::yaml;
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
 use std::ops::Range;
 use std::sync::Arc;
 

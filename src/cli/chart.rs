@@ -2,14 +2,18 @@
 //! it no environment renders.
 
 use super::{ColorArguments, ExitCode, columns, fail, print};
+use crate::Options;
+use crate::insight::matrix::{Layout, Matrix};
+use crate::insight::secrets::Secrets;
+use crate::insight::usage::{self, Coverage};
+use crate::lint;
 use crate::manifest::Object;
-use crate::matrix::{Layout, Matrix};
-use crate::rendering::Rendering;
-use crate::report::{Report, Style, escape_controls};
-use crate::secret::Secrets;
-use crate::setup::Setup;
-use crate::usage::{self, Coverage};
-use crate::{Options, config, lint};
+use crate::project::config;
+use crate::project::rendering::Rendering;
+use crate::project::setup::Setup;
+use crate::report::Report;
+use crate::report::Style;
+use crate::report::escape_controls;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

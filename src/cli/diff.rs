@@ -3,12 +3,13 @@
 
 use super::chart::{rendering, rendering_with};
 use super::{ColorArguments, ExitCode, fail, print};
-use crate::difference::{self, Change, Deployment, Layout};
+use crate::insight::diff::{self, Change, Deployment, Layout};
+use crate::insight::secrets::Secrets;
 use crate::limits::{Limit, Limits, exceeded};
-use crate::secret::Secrets;
-use crate::setup::Setup;
+use crate::project::config;
+use crate::project::rendering::Rendering;
+use crate::project::setup::Setup;
 use crate::source::Sources;
-use crate::{config, rendering::Rendering};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let text = match arguments.format {
         Format::Human => {
             let style = arguments.color.style();
-            difference::to_text(
+            diff::to_text(
                 &from,
                 &to,
                 &changes,
@@ -79,8 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 },
             )
         }
-        Format::Markdown => difference::to_markdown(&from, &to, &changes),
-        Format::Json => crate::report::json_text(&difference::to_json(&from, &to, &changes)),
+        Format::Markdown => diff::to_markdown(&from, &to, &changes),
+        Format::Json => crate::report::json_text(&diff::to_json(&from, &to, &changes)),
     };
     print(text.as_bytes())
 }
@@ -106,7 +107,7 @@ fn environments(rendering: &Rendering, from: &str, to: &str) -> Compared {
     Ok((
         from.to_string(),
         to.to_string(),
-        difference::between(of(from), of(to)),
+        diff::between(of(from), of(to)),
     ))
 }
 
@@ -150,12 +151,12 @@ fn since(base: &str, new: &Rendering, arguments: &Arguments) -> Compared {
             environment: at(new),
             called: ("", ""),
         };
-        (name.clone(), difference::between(from, to))
+        (name.clone(), diff::between(from, to))
     });
     Ok((
         base.to_string(),
         "the working tree".to_string(),
-        difference::merged(changes.collect()),
+        diff::merged(changes.collect()),
     ))
 }
 

@@ -3,10 +3,12 @@
 
 use super::chart::rendering;
 use super::{ExitCode, fail, print};
-use crate::config::FILE_NAMES;
 use crate::manifest::Object;
-use crate::rendering::Rendering;
-use crate::yaml::{Data, Node, Path};
+use crate::project::config::FILE_NAMES;
+use crate::project::rendering::Rendering;
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
 use std::fmt::Write;
 use std::path::PathBuf;
 

@@ -1,9 +1,16 @@
 //! `thebot-lint [PATH]...`: the arguments of a lint, and its output.
 
 use super::{ColorArguments, ExitCode, fail, print};
-use crate::config::FailOn;
-use crate::report::{Format, Report, Style, escape_controls};
-use crate::{ConfigChoice, Options, Progress, fix, lint};
+use crate::ConfigChoice;
+use crate::Options;
+use crate::Progress;
+use crate::lint;
+use crate::lint::fix;
+use crate::project::config::FailOn;
+use crate::report::Format;
+use crate::report::Report;
+use crate::report::Style;
+use crate::report::escape_controls;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;

@@ -1,10 +1,11 @@
 //! `thebot-lint new-rule` and `thebot-lint test-rules`: for people who write rules of their own.
 
 use super::{ExitCode, fail, print};
-use crate::config;
-use crate::rule::{self, Scope};
+use crate::lint::trial::{self, Trial};
+use crate::project::config;
+use crate::rule;
+use crate::rule::Scope;
 use crate::source::Sources;
-use crate::trial::{self, Trial};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,8 @@
 
 use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
-use crate::rule::{Definition, EMBEDDED};
+use crate::rule::Definition;
+use crate::rule::EMBEDDED;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -3,15 +3,20 @@
 
 mod provenance;
 
-use crate::chart::capabilities::Capabilities;
-use crate::chart::strvals::FlagKind;
-use crate::chart::{self, Chart, Environment};
+use crate::helm;
+use crate::helm::Chart;
+use crate::helm::Environment;
+use crate::helm::capabilities::Capabilities;
+use crate::helm::helm4;
+use crate::helm::print::{self, Helm, Printed, Selection};
+use crate::helm::render::{self, Cache, Problem};
+use crate::helm::strvals::FlagKind;
 use crate::limits::Limits;
 use crate::report::escape_controls;
 use crate::source::{Source, SourceKind, Sources};
-use crate::template::manifests::{self, Helm, Printed, Selection};
-use crate::template::render::{self, Cache, Problem};
-use crate::template::{Renderer, Templates, helm4, with_stack};
+use crate::template::Renderer;
+use crate::template::Templates;
+use crate::template::with_stack;
 use crate::value::Value;
 use clap::error::{ContextKind, ContextValue};
 use std::ffi::OsString;
@@ -330,7 +335,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     if early.is_some() {
         rendered.outputs.clear();
     }
-    let (printed, problem) = manifests::print(&rendered, &sources, &selection);
+    let (printed, problem) = print::print(&rendered, &sources, &selection);
     let problem = early.or(problem);
     if let Some(problem) = &problem
         && !(arguments.debug && problem.has_release())
@@ -348,7 +353,7 @@ fn show(
     arguments: &Arguments,
     printed: &Printed,
     chart: &Chart,
-    inputs: &chart::environments::Inputs,
+    inputs: &helm::environments::Inputs,
     sources: &Sources,
 ) -> super::ExitCode {
     if arguments.provenance {
@@ -385,10 +390,10 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
         });
     }
-    let options = chart::Options {
+    let options = helm::Options {
         follow_symlinks: arguments.follow_symlinks,
     };
-    chart::load(path, sources, options).map_err(|error| match error.help {
+    helm::load(path, sources, options).map_err(|error| match error.help {
         Some(help) if error.rule == "symlink-outside-chart" => format!("{}; {help}", error.message),
         _ => error.message,
     })

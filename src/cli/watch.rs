@@ -3,8 +3,11 @@
 //! included, and a chart has few files.
 
 use super::{ExitCode, fail, try_print};
-use crate::unit::{self, Unit};
-use crate::{ConfigChoice, Options, config, source::Sources};
+use crate::ConfigChoice;
+use crate::Options;
+use crate::project::config;
+use crate::project::unit::{self, Unit};
+use crate::source::Sources;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};

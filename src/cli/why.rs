@@ -3,10 +3,10 @@
 use super::chart::rendering;
 use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
+use crate::insight::secrets::Secrets;
 use crate::manifest::Object;
-use crate::rendering::Rendering;
+use crate::project::rendering::Rendering;
 use crate::rule::expectation::glob;
-use crate::secret::Secrets;
 use crate::source::{Sources, Span};
 use crate::yaml::Path;
 use crate::yaml::path::scalars;

@@ -4,7 +4,9 @@
 //! (`oldSelf`) have nothing to say about a new object.
 
 use super::crd::CustomKind;
-use crate::yaml::{Data, Node, Path};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
 use serde_json::{Map, Value};
 
 /// Deeper than any real object or schema.

@@ -5,7 +5,8 @@
 //! the records on its way. [`Kind`], [`Definition`] and [`Field`] are numbers of records.
 
 use crate::diagnostic::Versions;
-use crate::yaml::{Path, Step};
+use crate::yaml::Path;
+use crate::yaml::Step;
 
 static DATA: &[u8] = include_bytes!("../../schemas/kubernetes.bin");
 

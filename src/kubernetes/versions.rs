@@ -1,7 +1,7 @@
 //! Sets of Kubernetes versions as people write them, and as sentences name them.
 
 use crate::diagnostic::Versions;
-use crate::semver::{Constraint, Version};
+use crate::go::semver::{Constraint, Version};
 
 /// Reads `1.31`, `1.25,1.31`, `1.25-1.31` (and lists of those), or a constraint such as `>=1.25` or
 /// `>=1.25 <1.30`.

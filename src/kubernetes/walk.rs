@@ -12,7 +12,11 @@ use super::schema::{self, Definition, Field, Kind, Type};
 use super::versions::{oldest, sentence};
 use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::Finding;
-use crate::yaml::{Data, Entry, Node, Path, Step};
+use crate::yaml::Data;
+use crate::yaml::Entry;
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
 
 /// Nothing real is deeper; what is deeper goes unjudged.
 const MAX_DEPTH: usize = 256;

@@ -6,12 +6,15 @@ use super::Asked;
 use super::documents::{Documents, offset, position, range, uri_of};
 use super::judge::Judged;
 use super::model::{Environment, Layer, Meant, Model};
+use crate::Options;
+use crate::helm::print::{self, Selection};
+use crate::lint::fix;
 use crate::report::Location;
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::lexer::{Lexer, TokenKind};
-use crate::template::manifests::{self, Selection};
-use crate::yaml::{Data, Entry, Style};
-use crate::{Options, fix};
+use crate::yaml::Data;
+use crate::yaml::Entry;
+use crate::yaml::Style;
 use lsp_types::{
     AnnotatedTextEdit, CodeAction, CodeActionKind, Diagnostic, DocumentChangeOperation,
     DocumentChanges, InlayHint, InlayHintLabel, NumberOrString, OneOf,
@@ -470,7 +473,7 @@ pub(super) fn rendered(
         show_only: only.into_iter().map(String::from).collect(),
         ..Selection::default()
     };
-    let (printed, problem) = manifests::print(&render.rendered, &rendering.sources, &selection);
+    let (printed, problem) = print::print(&render.rendered, &rendering.sources, &selection);
     let problem = problem
         .or_else(|| render.rendered.problems.first().cloned())
         .map(|p| p.helm_message());

@@ -8,7 +8,7 @@ use super::written::{in_object, in_words, structure};
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::ListKind;
 use crate::kubernetes::versions::sentence;
-use crate::rendering::Rendering;
+use crate::project::rendering::Rendering;
 use crate::rule;
 use crate::source::{Span, Unsaved};
 use crate::template::functions;

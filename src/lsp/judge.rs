@@ -4,14 +4,18 @@
 //! The work is cancelled when a text moves on; a result of an older text is never shown.
 
 use super::documents::{Documents, range, uri_of};
+use crate::Error;
+use crate::Options;
 use crate::diagnostic::{Role, Severity};
 use crate::lint;
-use crate::rendering::Rendering;
-use crate::report::{Finding, Location, Report};
-use crate::reuse::Reuse;
-use crate::setup::Setup;
+use crate::project::config;
+use crate::project::rendering::Rendering;
+use crate::project::reuse::Reuse;
+use crate::project::setup::Setup;
+use crate::report::Finding;
+use crate::report::Location;
+use crate::report::Report;
 use crate::source::Unsaved;
-use crate::{Error, Options, config};
 use lsp_types::{
     CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString,
     Range,

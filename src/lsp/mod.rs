@@ -17,9 +17,9 @@ mod outline;
 mod written;
 
 use crate::Error;
-use crate::config;
+use crate::project::config;
+use crate::project::unit::{self, Unit};
 use crate::source::Unsaved;
-use crate::unit::{self, Unit};
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 use documents::{Documents, offset, path_of, range};
 use judge::{Job, Judged, Outcome};

@@ -5,9 +5,12 @@
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
 use crate::diagnostic::Versions;
-use crate::rendering::Rendering;
+use crate::project::rendering::Rendering;
 use crate::source::{SourceId, Unsaved};
-use crate::yaml::{self, Data, Entry, Node};
+use crate::yaml;
+use crate::yaml::Data;
+use crate::yaml::Entry;
+use crate::yaml::Node;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,7 +108,7 @@ impl Model {
             conditions: Vec::new(),
             versions: rendering.versions,
         };
-        let mut charts: Vec<(&crate::chart::Chart, Vec<String>)> =
+        let mut charts: Vec<(&crate::helm::Chart, Vec<String>)> =
             vec![(&rendering.chart, Vec::new())];
         while let Some((chart, under)) = charts.pop() {
             for template in &chart.templates {

@@ -2,7 +2,9 @@
 
 use super::documents::{Documents, range};
 use super::model::{Meant, Model, recovered};
-use crate::yaml::{Data, Node, Style};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Style;
 use lsp_types::{
     DocumentChangeOperation, DocumentChanges, DocumentSymbol, Location, OneOf,
     OptionalVersionedTextDocumentIdentifier, SymbolKind, TextDocumentEdit, TextEdit, WorkspaceEdit,

@@ -1,7 +1,8 @@
 //! The baseline: findings that are known and not reported again. Stable under moves of lines: an
 //! entry is a finding's fingerprint, with rule, file and object beside it for the reader.
 
-use super::{Report, gitlab::fingerprint};
+use super::Report;
+use super::formats::gitlab::fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

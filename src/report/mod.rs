@@ -2,28 +2,22 @@
 //! counts. One file a format; every format is a pure function of a [`Report`].
 
 pub mod baseline;
-mod concise;
-mod escape;
-mod github;
-mod gitlab;
-mod html;
-mod human;
-mod json;
-mod junit;
-mod sarif;
+pub(crate) mod formats;
 pub mod suppress;
 
-use crate::config::FailOn;
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
-use crate::matrix::Matrix;
-use crate::secret::Secrets;
+use crate::insight::matrix::Matrix;
+use crate::insight::secrets::Secrets;
+use crate::project::config::FailOn;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub(crate) use escape::{Paint, escape_controls, escape_markdown, json as json_text, visible};
-pub use human::Style;
+pub(crate) use crate::escape::{
+    Paint, escape_controls, escape_markdown, json as json_text, visible,
+};
+pub use formats::human::Style;
 
 /// What a run found and what it looked at.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +80,11 @@ impl Summary {
         };
         sets.iter()
             .map(|(versions, why)| {
-                format!("Kubernetes {} ({})", human::range(*versions), reasons(why))
+                format!(
+                    "Kubernetes {} ({})",
+                    formats::human::range(*versions),
+                    reasons(why)
+                )
             })
             .collect()
     }
@@ -147,14 +145,14 @@ impl Report {
     /// The report as text.
     pub fn write(&self, format: Format, style: Style) -> String {
         match format {
-            Format::Human => human::write(self, style),
-            Format::Concise => concise::write(self),
-            Format::Json => json::write(self),
-            Format::Sarif => sarif::write(self),
-            Format::Junit => junit::write(self),
-            Format::Github => github::write(self),
-            Format::Gitlab => gitlab::write(self),
-            Format::Html => html::write(self),
+            Format::Human => formats::human::write(self, style),
+            Format::Concise => formats::concise::write(self),
+            Format::Json => formats::json::write(self),
+            Format::Sarif => formats::sarif::write(self),
+            Format::Junit => formats::junit::write(self),
+            Format::Github => formats::github::write(self),
+            Format::Gitlab => formats::gitlab::write(self),
+            Format::Html => formats::html::write(self),
         }
     }
 

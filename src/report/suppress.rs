@@ -5,8 +5,8 @@
 //! line or on the line above; in templates also inside of `{{/* */}}`.
 
 use super::Finding;
-use crate::config::Suppress;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::project::config::Suppress;
 use crate::rule::expectation::glob;
 use crate::source::{Source, SourceKind, Sources, Span};
 use std::sync::Arc;

@@ -4,7 +4,8 @@
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::source::Span;
-use crate::yaml::{Data, Node};
+use crate::yaml::Data;
+use crate::yaml::Node;
 use std::borrow::Cow;
 
 pub type Text = Cow<'static, str>;

@@ -14,33 +14,29 @@
 //! kind's shape, which the `kubernetes` rules report. The failure of a user's rule is a diagnostic
 //! on the rule file ([`Rules::problems`]).
 
-pub mod custom;
+pub mod cel;
 pub mod definition;
 pub mod expectation;
-pub mod library;
-mod meter;
 pub mod native;
 pub mod pod;
 pub mod policy;
-pub mod program;
 pub mod quantity;
-mod quick;
 pub mod suppression;
 pub mod unit;
-pub mod value;
 
 pub use definition::{Definition, EMBEDDED, Scope};
 pub use unit::{Environment, Unit};
 
-use crate::chart::Chart;
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::helm::Chart;
 use crate::limits::Limit;
 use crate::manifest::{Finding, Object};
 use crate::source::{Source, SourceKind, Sources, Span};
 use crate::yaml::Path;
-use cel::IdedExpr;
-use cel::common::value::Val;
-use program::{Bindings, Template, Verdict};
+use ::cel::IdedExpr;
+use ::cel::common::value::Val;
+use cel::program::{Bindings, Template, Verdict};
+use cel::{meter, program, quick, value};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -152,7 +148,7 @@ impl Rule {
             parameters.insert(name.clone(), value.clone());
         }
         let params: Box<dyn Val> = match parameters.is_empty() {
-            true => Box::new(cel::common::types::CelNull),
+            true => Box::new(::cel::common::types::CelNull),
             false => value::from_json(&parameters.clone().into()),
         };
         Rule {
@@ -642,7 +638,7 @@ impl Rules {
                 })
                 .collect();
             let list = value::list(environments.iter().zip(&roots).map(|(e, roots)| {
-                let name: Box<dyn Val> = Box::new(cel::common::types::CelString::from(e.name));
+                let name: Box<dyn Val> = Box::new(::cel::common::types::CelString::from(e.name));
                 value::map([
                     ("name", name),
                     ("objects", value::list(roots.iter().cloned())),
@@ -690,9 +686,9 @@ impl Rules {
             else {
                 continue;
             };
-            let names = |files: &[crate::chart::File]| {
+            let names = |files: &[crate::helm::File]| {
                 value::list(files.iter().map(|f| {
-                    Box::new(cel::common::types::CelString::from(f.name.to_string()))
+                    Box::new(::cel::common::types::CelString::from(f.name.to_string()))
                         as Box<dyn Val>
                 }))
             };

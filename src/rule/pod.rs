@@ -1,7 +1,9 @@
 //! Where an object keeps its pods and their containers.
 
 use crate::manifest::Object;
-use crate::yaml::{Node, Path, Step};
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
 
 /// The class of a container, as rules name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

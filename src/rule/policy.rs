@@ -10,14 +10,16 @@
 //! and what is said of namespaces' labels is not looked at. A binding's `validationActions` give
 //! the severity: Deny an error, Warn a warning, Audit an info.
 
+use super::cel::meter;
+use super::cel::program::{self, Bindings, CompileError, Verdict};
+use super::cel::value;
 use super::definition::{Definition, INVALID, Scope, to_json};
-use super::meter;
-use super::program::{self, Bindings, CompileError, Verdict};
-use super::{Own, inside, pod, unit, value};
+use super::{Own, inside, pod, unit};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::Object;
 use crate::source::{Sources, Span};
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr};
 use cel::common::types::{CelNull, CelString};

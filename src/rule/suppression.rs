@@ -12,7 +12,8 @@
 
 use super::{EMBEDDED, pod, selects};
 use crate::manifest::Object;
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 
 /// One annotation that suppresses findings about its object.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,8 @@
 use super::expectation::Expectation;
 use super::pod::{self, Pod};
 use crate::manifest::Object;
-use crate::yaml::{Entry, Node};
+use crate::yaml::Entry;
+use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 
 /// All objects of a chart in one environment, or of the manifests that belong together.

@@ -11,11 +11,11 @@
 
 use super::functions::{self, Call, Function, Type};
 use super::parser;
-use super::print;
 use super::record::{Miss, Reading, Recorder};
 use super::tree::*;
 use super::{Asked, MOST_STACK, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
+use crate::go::fmt;
 use crate::limits::{Limit, Limits, exceeded};
 use crate::source::{
     Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId,
@@ -121,7 +121,7 @@ impl Operand {
         if self.boxed {
             "interface {}".into()
         } else {
-            print::go_type(&self.value).into_owned()
+            fmt::go_type(&self.value).into_owned()
         }
     }
 }
@@ -208,7 +208,7 @@ impl<'s> Frame<'s> {
         let cause = cause.into();
         let location = self.template.location(self.at.offset(&self.template.tree));
         let context = self.at.describe(&self.template.tree);
-        let name = print::quote(self.template.name.as_bytes());
+        let name = fmt::quote(self.template.name.as_bytes());
         let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
         Box::new(Fault {
             message,
@@ -416,8 +416,8 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
 fn no_template(name: &str) -> String {
     format!(
         "template: no template {} associated with template {}",
-        print::quote(name.as_bytes()),
-        print::quote(ROOT_NAME.as_bytes())
+        fmt::quote(name.as_bytes()),
+        fmt::quote(ROOT_NAME.as_bytes())
     )
 }
 
@@ -557,7 +557,7 @@ fn is_assignable(value: &Value, kind: Type) -> bool {
             object.go_type().to_ascii_lowercase().contains("error")
         }
         (Type::Named(name), _) => {
-            let go_type = print::go_type(value);
+            let go_type = fmt::go_type(value);
             name == go_type
                 || go_type.strip_prefix('*') == Some(name)
                 || (name == "[]byte" && go_type == "[]uint8")
@@ -842,7 +842,7 @@ impl Engine<'_> {
             _ => {
                 self.recorder.read_deeply(value);
                 self.note_root(value);
-                printed = match print::print(value, self.room()) {
+                printed = match fmt::print(value, self.room()) {
                     Ok(printed) => printed,
                     Err(message) => return frame.limit(message, Some(Limit::RenderText)),
                 };
@@ -1097,7 +1097,7 @@ impl Engine<'_> {
                 Ok(Items::Each(map.entries.iter().map(item).collect()))
             }
             _ => {
-                let shown = print::print(value, 10_000)
+                let shown = fmt::print(value, 10_000)
                     .ok()
                     .and_then(|text| Some(text.as_text()?.to_str().into_owned()))
                     .unwrap_or_default();
@@ -1149,7 +1149,7 @@ impl Engine<'_> {
         let Some(template) = self.find(&call.name) else {
             let mut fault = frame.fault(format!(
                 "template {} not defined",
-                print::quote(call.name.as_bytes())
+                fmt::quote(call.name.as_bytes())
             ));
             fault.help = self.near_template(&call.name);
             return Err(fault);
@@ -1310,7 +1310,7 @@ impl Engine<'_> {
             _ => {
                 return frame.fail(format!(
                     "can't evaluate command {}",
-                    print::quote(
+                    fmt::quote(
                         At::Expression(expression)
                             .describe(&frame.template.tree)
                             .as_bytes()
@@ -1656,7 +1656,7 @@ impl Engine<'_> {
         let Some(about) = about else { return };
         self.passing += 1;
         let text = |value: &Value| {
-            print::print(value, 1000)
+            fmt::print(value, 1000)
                 .ok()
                 .and_then(|v| Some(v.as_text()?.to_str().into_owned()))
                 .unwrap_or_default()
@@ -1786,7 +1786,7 @@ impl Engine<'_> {
             _ => frame.fail(format!(
                 "wrong type for value; expected {}; got {}",
                 kind.go_name(),
-                print::go_type(&operand.value)
+                fmt::go_type(&operand.value)
             )),
         }
     }
@@ -2242,7 +2242,7 @@ impl Engine<'_> {
             Err(fault) => {
                 let between = format!(
                     "error during tpl function execution for {}: ",
-                    print::quote(&string.bytes)
+                    fmt::quote(&string.bytes)
                 );
                 Err(CallError::Inside(fault, between))
             }
@@ -2273,7 +2273,7 @@ impl Engine<'_> {
         if let Some(error) = errors.first() {
             let message = format!(
                 "cannot parse template {}: {}",
-                print::quote(&text.bytes),
+                fmt::quote(&text.bytes),
                 error.message
             );
             return Err(CallError::Itself(message, error.help.clone()));
@@ -2358,7 +2358,7 @@ fn call_of_no_function(callee: Option<String>, values: &[Value]) -> String {
             ..
         }) => "call of nil".into(),
         Some(value) => {
-            let go_type = print::go_type(value);
+            let go_type = fmt::go_type(value);
             let piped = value.as_text().map_or_else(
                 || format!("<{go_type} Value>"),
                 |text| text.to_str().into_owned(),
@@ -2419,7 +2419,7 @@ fn call_values_method(
         Some((last, tables)) if method == "PathValue" => (tables, Some(*last)),
         _ => (&names[..], None),
     };
-    let no_value = |name: &str| format!("{} is not a value", print::quote(name.as_bytes()));
+    let no_value = |name: &str| format!("{} is not a value", fmt::quote(name.as_bytes()));
     let mut at = whole;
     for name in tables {
         match (at.as_map().and_then(|map| map.get(name.as_bytes())), last) {
@@ -2432,7 +2432,7 @@ fn call_values_method(
                 _,
             ) => at = table,
             (_, Some(last)) => return Err(no_value(last)),
-            (_, None) => return Err(format!("{} is not a table", print::quote(name.as_bytes()))),
+            (_, None) => return Err(format!("{} is not a table", fmt::quote(name.as_bytes()))),
         }
     }
     let Some(last) = last else { return Ok(at) };

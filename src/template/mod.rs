@@ -9,19 +9,14 @@
 //! thread with [`STACK`] bytes of stack (`with_stack` makes one); the evaluator watches how much of
 //! it is used and gives up with an error in time.
 
-mod context;
 mod eval;
 pub mod functions;
-pub mod helm4;
 #[cfg(test)]
-mod language;
+mod language_tests;
 pub(crate) mod lexer;
-pub mod manifests;
 pub mod mentions;
-mod parser;
-pub mod print;
+pub(crate) mod parser;
 pub mod record;
-pub mod render;
 mod tree;
 
 use crate::source::{SourceId, Span};
@@ -99,7 +94,7 @@ impl Templates {
         self.append(Arc::new(parser::parse(name, source, text.into())));
     }
     /// As [`Templates::add`] makes it of texts that are parsed already.
-    fn of(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
+    pub(crate) fn of(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
         let mut templates = Templates::default();
         parsed.for_each(|parsed| templates.append(parsed));
         templates

@@ -5,8 +5,8 @@
 //! at `.a`); spans are what a reader would call the node.
 
 use super::functions::{self, Function};
-use super::print::Complex;
 use super::record::{self, Reading};
+use crate::go::fmt::Complex;
 use crate::source::{SourceId, Span};
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
@@ -506,8 +506,11 @@ impl Describe for Node {
             Node::Template(call) => {
                 let call = &tree[*call];
                 out.extend_from_slice(
-                    format!("{{{{template {}", super::print::quote(call.name.as_bytes()))
-                        .as_bytes(),
+                    format!(
+                        "{{{{template {}",
+                        crate::go::fmt::quote(call.name.as_bytes())
+                    )
+                    .as_bytes(),
                 );
                 if let Some(pipe) = &call.pipe {
                     out.push(b' ');

@@ -283,7 +283,7 @@ impl<'s, 't> Decoder<'s, 't> {
             Data::Str(text) if map.seen.is_none() => std::mem::take(text),
             Data::Str(text) => text.clone(),
             Data::Int(i) => i.to_string().into(),
-            Data::Float(f) => super::number::format_float32(*f).into(),
+            Data::Float(f) => crate::go::strconv::format_float32(*f).into(),
             Data::Bool(b) => if *b { "true" } else { "false" }.into(),
             Data::Null | Data::Uint(_) => "".into(),
             Data::Seq(_) | Data::Map(_) => {
@@ -359,7 +359,7 @@ impl<'s, 't> Decoder<'s, 't> {
             }
             index += 1;
         }
-        super::number::quote(&entry.key)
+        crate::go::strconv::quote(&entry.key)
     }
 
     fn scalar(&mut self, raw: &Raw) -> Outcome<Data> {
@@ -368,7 +368,10 @@ impl<'s, 't> Decoder<'s, 't> {
             && !f.is_finite()
             && self.late.is_none()
         {
-            let message = format!("json: unsupported value: {}", super::number::format_g(f));
+            let message = format!(
+                "json: unsupported value: {}",
+                crate::go::strconv::format_g(f)
+            );
             self.late = Some(Box::new(Fail {
                 message,
                 start: raw.start as usize,

@@ -6,11 +6,11 @@
 //! strings with characters that go-yaml's reader treats in a way of its own: then all of the value
 //! takes the long way.
 
-use super::json::{self, MAX_WRITTEN_BYTES, MAX_WRITTEN_DEPTH, TOO_LARGE};
-use super::number::{format_g, format_json};
 use super::pieces::Pieces;
 use super::scalar::{self, Scalar};
 use super::{Style, order};
+use crate::go::json::{self, MAX_WRITTEN_BYTES, MAX_WRITTEN_DEPTH, TOO_LARGE};
+use crate::go::strconv::{format_g, format_json};
 use crate::source::{OriginId, Origins};
 use crate::value::{Bytes, Entry, Kind, TextBuilder, Value};
 use std::rc::Rc;

@@ -8,15 +8,13 @@ mod decode;
 mod defect;
 mod emit;
 #[cfg(test)]
-mod fixtures;
-pub mod json;
-pub mod number;
+mod fixture_tests;
 mod order;
 pub mod path;
-mod pieces;
+pub(crate) mod pieces;
 mod print;
 mod scalar;
-mod scan;
+pub(crate) mod scan;
 mod tree;
 
 use crate::limits::{Limit, Limits};
@@ -376,6 +374,7 @@ pub fn emit_pretty(value: &Value, _origins: &mut Origins) -> Result<Value, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::json;
 
     fn parsed(text: &str) -> Result<Node, Error> {
         parse(text.as_bytes(), SourceId::new(0, 0), 0)

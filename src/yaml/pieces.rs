@@ -5,7 +5,7 @@ use crate::value::{Text, TextBuilder, Value};
 use std::ops::Range;
 
 /// A view of a string value that answers quickly where a range of it comes from.
-pub(super) struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     pub bytes: &'a [u8],
     pieces: &'a [Piece],
     /// For each piece, how far it and those before it reach: pieces are sorted by their start, but

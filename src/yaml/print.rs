@@ -1,7 +1,7 @@
 //! Values as fmt's `%#v` prints what go-yaml decoded; some of its errors quote them.
 
-use super::number::{format_g, quote};
 use super::{Data, Entry, Node};
+use crate::go::strconv::{format_g, quote};
 use std::collections::BTreeMap;
 
 /// Errors quote the value that they are about; one that is large is of no use to anybody.

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 /// Why scanning, parsing or decoding stopped: go-yaml's text after `yaml: `, and the true place in
 /// the text.
 #[derive(Debug)]
-pub(super) struct Fail {
+pub(crate) struct Fail {
     pub message: String,
     pub start: usize,
     pub end: usize,
@@ -23,10 +23,10 @@ pub(super) struct Fail {
     pub limit: Option<Limit>,
 }
 
-pub(super) type Outcome<T> = Result<T, Box<Fail>>;
+pub(crate) type Outcome<T> = Result<T, Box<Fail>>;
 
 /// A failure at `start..end`; `line` is what go-yaml calls the line, 0 where it names none.
-pub(super) fn fail<T>(
+pub(crate) fn fail<T>(
     line: u32,
     problem: impl std::fmt::Display,
     start: usize,
@@ -47,7 +47,7 @@ pub(super) fn fail<T>(
 }
 
 /// As [`fail`], where a limit of ours is reached.
-pub(super) fn fail_at<T>(
+pub(crate) fn fail_at<T>(
     limit: Limit,
     line: u32,
     problem: impl std::fmt::Display,
@@ -64,7 +64,7 @@ pub(super) fn fail_at<T>(
 
 /// A place in the text; line and column (in characters) count from 0.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     pub pos: u32,
     pub line: u32,
     pub column: u32,
@@ -72,14 +72,14 @@ pub(super) struct Mark {
 
 /// The content of a scalar, an anchor's name…: a range of the text, or of the scanner's buffer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Content {
+pub(crate) struct Content {
     start: u32,
     end: u32,
     copied: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     StreamEnd,
     /// `%YAML`; the content is nothing, `extra` holds major and minor.
     Version,
@@ -106,7 +106,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     pub kind: Kind,
     pub style: Style,
     pub start: Mark,
@@ -173,7 +173,7 @@ fn is(byte: u8, class: u8) -> bool {
 }
 
 /// The scanner's state. [`Scanner::peek`] and [`Scanner::take`] are what the parser uses.
-pub(super) struct Scanner<'t> {
+pub(crate) struct Scanner<'t> {
     text: &'t [u8],
     /// The text, where all of it is UTF-8.
     utf8: Option<&'t str>,
@@ -1504,7 +1504,7 @@ fn fold(into: &mut Vec<u8>, first: &[u8], more: &[u8]) {
 }
 
 /// The length of the UTF-8 sequence that a byte starts; 0 where it can start none.
-pub(super) fn char_width(byte: u8) -> usize {
+pub(crate) fn char_width(byte: u8) -> usize {
     match byte {
         0..=0x7F => 1,
         0xC0..=0xDF => 2,

@@ -1,7 +1,7 @@
 //! The configuration and its JSON Schema agree: whatever the schema knows is read without a fault,
 //! whatever it refuses is one.
 
-use thebot_lint::config;
+use thebot_lint::project::config;
 use thebot_lint::source::Sources;
 
 fn faults(text: &str) -> Vec<String> {

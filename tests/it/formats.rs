@@ -4,9 +4,13 @@
 use insta::assert_snapshot;
 use std::sync::Arc;
 use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
-use thebot_lint::matrix::{Cell, Matrix, Row};
-use thebot_lint::report::{Covered, Format, Report, Style, settle};
-use thebot_lint::secret::Secrets;
+use thebot_lint::insight::matrix::{Cell, Matrix, Row};
+use thebot_lint::insight::secrets::Secrets;
+use thebot_lint::report::Covered;
+use thebot_lint::report::Format;
+use thebot_lint::report::Report;
+use thebot_lint::report::Style;
+use thebot_lint::report::settle;
 use thebot_lint::source::{
     ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
 };
@@ -612,7 +616,7 @@ fn a_hostile_chart_writes_no_control_sequences() {
     }
     let (_, matrix) = &report.matrices[0];
     for width in [None, Some(40)] {
-        let text = matrix.to_text(thebot_lint::matrix::Layout {
+        let text = matrix.to_text(thebot_lint::insight::matrix::Layout {
             width,
             places: width.is_some(),
             ..Default::default()

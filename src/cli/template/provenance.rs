@@ -1,12 +1,15 @@
 //! `template --provenance`: one JSON object for each line of the output, saying where the line
 //! comes from.
 
-use crate::chart::environments::Inputs;
-use crate::chart::{Chart, strvals, values};
+use crate::helm::Chart;
+use crate::helm::environments::Inputs;
+use crate::helm::print::Printed;
+use crate::helm::strvals;
+use crate::helm::values;
 use crate::source::{Origins, Sources, Span, Trace};
-use crate::template::manifests::Printed;
 use crate::value::{Kind, Value};
-use crate::yaml::{Data, Node};
+use crate::yaml::Data;
+use crate::yaml::Node;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,8 @@
 
 use super::field::{Field, quoted, rules};
 use super::{admission, cel, names};
-use crate::yaml::{Data, Node};
+use crate::yaml::Data;
+use crate::yaml::Node;
 
 /// Deeper schemas are not judged further.
 const DEEPEST: usize = 64;

@@ -7,7 +7,10 @@
 
 use crate::diagnostic::{Severity, Versions, did_you_mean};
 use crate::manifest::Finding;
-use crate::yaml::{Data, Node, Path, Step};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
 use std::cell::RefCell;
 
 /// More findings than anybody reads; a bound for hostile input.

@@ -1,7 +1,8 @@
 //! Quantities (`500m`, `1.5Gi`, `1e3`): exact, with comparison. Behaviour: k8s.io/apimachinery
 //! `api/resource`.
 
-use crate::yaml::{Data, Node};
+use crate::yaml::Data;
+use crate::yaml::Node;
 
 /// An amount in units of 10⁻⁹, rounded away from zero where it is finer, and cut at what fits in 63
 /// bits of whole units, as the server does.

@@ -4,7 +4,9 @@ use super::super::unit::{self, get, namespace, same_namespace, text};
 use super::super::{Unit, pod::Pod};
 use super::{Check, Table, UnitReport};
 use crate::manifest::Object;
-use crate::yaml::{Data, Node, Path};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
     ("replicas-too-few", Check::Unit(replicas_too_few)),

@@ -4,14 +4,18 @@
 //! What keeps a chart from loading is reported by the room `chart`, with Helm's words; here the
 //! chart is loaded.
 
-use super::super::library::{is_semver, is_url};
+use super::super::cel::library::{is_semver, is_url};
 use super::super::unit::text;
 use super::{ChartReport, Check, Table};
-use crate::chart::{Chart, File};
 use crate::diagnostic::did_you_mean;
+use crate::helm::Chart;
+use crate::helm::File;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::lexer::{Lexer, Token, TokenKind};
-use crate::yaml::{self, Data, Node, Path};
+use crate::yaml;
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
     ("chart-icon-missing", Check::Chart(icon_missing)),
@@ -246,7 +250,7 @@ fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
         .for_each(|m| judge(m, &MAINTAINER_KEYS, "a maintainer"));
 }
 
-fn dependencies(chart: &Chart) -> &[crate::chart::Dependency] {
+fn dependencies(chart: &Chart) -> &[crate::helm::Dependency] {
     chart.metadata.dependencies.as_deref().unwrap_or(&[])
 }
 

@@ -9,7 +9,8 @@ use super::availability::{least_of, scaler_of};
 use super::secrets::{is_harmless, is_secret_name};
 use super::{Check, EnvironmentsReport, Table};
 use crate::manifest::Object;
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 use std::collections::BTreeMap;
 
 pub(super) const TABLE: Table = &[

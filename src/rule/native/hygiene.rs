@@ -4,7 +4,9 @@ use super::super::unit::namespace;
 use super::super::{Unit, pod};
 use super::{Check, Report, Table, UnitReport};
 use crate::manifest::Object;
-use crate::yaml::{Node, Path, Step};
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
 
 pub(super) const TABLE: Table = &[
     ("default-namespace", Check::Object(default_namespace)),

@@ -14,8 +14,8 @@ pub(crate) mod secrets;
 
 use super::pod::{Container, Pod};
 use super::{Environment, Rule, Unit};
-use crate::chart::Chart;
 use crate::diagnostic::Diagnostic;
+use crate::helm::Chart;
 use crate::manifest::{Finding, Object};
 use crate::source::{Sources, Span};
 use crate::yaml::Path;

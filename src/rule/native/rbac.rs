@@ -3,7 +3,8 @@
 use super::super::Unit;
 use super::super::unit::{namespace, text};
 use super::{Check, Table, UnitReport};
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[(
     "rbac-cluster-admin-binding",

@@ -5,7 +5,8 @@ use super::super::unit::{self, get, map_selects, namespace, same_namespace, scal
 use super::super::{Unit, pod, pod::Pod};
 use super::{Check, Table, UnitReport};
 use crate::manifest::Object;
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 use rustc_hash::FxHashMap;
 
 pub(super) const TABLE: Table = &[

@@ -3,7 +3,8 @@
 use super::super::pod::{Container, Pod};
 use super::{Check, Report, Table};
 use crate::manifest::Object;
-use crate::yaml::{Node, Path};
+use crate::yaml::Node;
+use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
     ("secret-in-env-value", Check::Container(secret_in_env_value)),

@@ -4,8 +4,8 @@
 //! an evaluator that did not.
 
 use super::{Call, Function, NO_ROOM, Type};
+use crate::go::fmt;
 use crate::source::{Origin, OriginId, Piece};
-use crate::template::print;
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -55,7 +55,7 @@ fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
     match arguments.get(index) {
         Some(value) => format!(
             "wrong type for value; expected {expected}; got {}",
-            print::go_type(value)
+            fmt::go_type(value)
         ),
         None => format!(
             "wrong number of args: want at least {} got {}",
@@ -89,7 +89,7 @@ impl<'a> Str<'a> {
     }
     /// The origin of one byte.
     pub fn origin_at(self, at: usize) -> OriginId {
-        print::origin_at(self.text, self.whole, at)
+        fmt::origin_at(self.text, self.whole, at)
     }
     /// For names of zones, functions, versions and the like: invalid UTF-8 becomes U+FFFD.
     pub fn lossy(self) -> std::borrow::Cow<'a, str> {
@@ -214,7 +214,7 @@ impl Call<'_> {
     pub fn display(&self, value: &Value) -> Answer {
         match value.kind {
             Kind::Str(_) => Ok(value.clone()),
-            _ => print::print(value, self.budget),
+            _ => fmt::print(value, self.budget),
         }
     }
 

@@ -4,9 +4,9 @@
 //! first two do not evaluate all of their arguments.
 
 use super::{Call, Function, NO_ROOM, Type};
+use crate::go::fmt::{self, go_type};
 use crate::source::OriginId;
 use crate::template::eval::{REFLECT, truth, zero_of_map};
-use crate::template::print::{self, go_type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -65,11 +65,11 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     function("or", &[REFLECT], Some(REFLECT), by_the_evaluator),
     function("print", &[], Some(Type::Any), |call, arguments| {
-        print::sprint(arguments, call.budget)
+        fmt::sprint(arguments, call.budget)
     }),
     function("printf", &[Type::String], Some(Type::Any), printf),
     function("println", &[], Some(Type::Any), |call, arguments| {
-        print::sprintln(arguments, call.budget)
+        fmt::sprintln(arguments, call.budget)
     }),
     function("urlquery", &[], Some(Type::Any), |call, arguments| {
         escaped(call, arguments, url_query)
@@ -88,7 +88,7 @@ fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
                 origin,
             },
             rest @ ..,
-        ] => print::sprintf(format, *origin, rest, call.budget),
+        ] => fmt::sprintf(format, *origin, rest, call.budget),
         _ => Err("printf needs a format".into()),
     }
 }
@@ -109,7 +109,7 @@ fn judged(call: &mut Call, arguments: &[Value], result: Result<bool, String>) ->
 enum Basic<'v> {
     Invalid,
     Bool(bool),
-    Complex(print::Complex),
+    Complex(fmt::Complex),
     Int(i128),
     Uint(i128),
     Float(f64),
@@ -173,13 +173,13 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
 
 /// Maps, lists and structs: they can be compared with nil, and structs with each other.
 fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
-    let kinds = (print::go_kind(a), print::go_kind(b));
+    let kinds = (fmt::go_kind(a), fmt::go_kind(b));
     let shown = |value: &Value, format: &[u8]| {
         let format = Text {
             bytes: format.into(),
             pieces: None,
         };
-        print::sprintf(&format, OriginId::NONE, std::slice::from_ref(value), 10_000)
+        fmt::sprintf(&format, OriginId::NONE, std::slice::from_ref(value), 10_000)
             .map_or(String::new(), |text| text_of(&text))
     };
     if kinds.0 != kinds.1 && !is_nothing(a) && !is_nothing(b) {
@@ -312,7 +312,7 @@ fn index(arguments: &[Value]) -> Answer {
                     .ok_or("reflect: string index out of range")?;
                 Value::new(
                     Kind::Sized(byte.into(), "uint8"),
-                    print::origin_at(text, item.origin, i),
+                    fmt::origin_at(text, item.origin, i),
                 )
             }
             Kind::Map(map) => match &index.kind {
@@ -362,7 +362,7 @@ fn escaped(
                     }
                 })
                 .collect();
-            printed = print::sprint(&shown, call.budget)?;
+            printed = fmt::sprint(&shown, call.budget)?;
             match &printed.kind {
                 Kind::Str(text) => (text, printed.origin),
                 _ => return Ok(printed),
@@ -372,14 +372,14 @@ fn escaped(
     let mut out = TextBuilder::default();
     let (mut plain_from, mut at) = (0, 0);
     while at < text.bytes.len() {
-        let (c, length) = print::first_char(&text.bytes[at..]);
+        let (c, length) = fmt::first_char(&text.bytes[at..]);
         let valid = length > 1 || c != char::REPLACEMENT_CHARACTER;
         if let Some(escape) = escape(c, valid, text.bytes[at]) {
             if out.len() + escape.len() > call.budget {
                 return Err(format!("the text grows longer {NO_ROOM}"));
             }
             out.push_slice(text, whole, plain_from..at);
-            out.push(escape.as_bytes(), print::origin_at(text, whole, at));
+            out.push(escape.as_bytes(), fmt::origin_at(text, whole, at));
             plain_from = at + length;
         }
         at += length;
@@ -407,7 +407,7 @@ fn js(c: char, valid: bool, _byte: u8) -> Option<String> {
         '<' | '>' | '&' | '=' => Some(format!("\\u{:04X}", c as u32)),
         _ if c < ' ' => Some(format!("\\u{:04X}", c as u32)),
         // Go prints what is no UTF-8 as it is: U+FFFD counts as printable.
-        _ if c.is_ascii() || !valid || print::is_print(c) => None,
+        _ if c.is_ascii() || !valid || fmt::is_print(c) => None,
         _ => Some(format!("\\u{:04X}", c as u32)),
     }
 }

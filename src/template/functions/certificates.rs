@@ -11,10 +11,10 @@ use super::keys::{
     integer, pem, read_pem, sequence,
 };
 use super::random::Random;
-use super::time::Time;
 use super::{Call, Function, Type};
+use crate::go::fmt::print;
+use crate::go::time::Time;
 use crate::source::OriginId;
-use crate::template::print::print;
 use crate::value::{Kind, Object, Value};
 use sha1::{Digest, Sha1};
 use std::net::IpAddr;

@@ -4,8 +4,8 @@
 //! `now` is the same moment in every run ([`NOW`]); what depends on it is volatile.
 
 use super::arguments::{Answer, any, string};
-use super::time::{Time, Zone, parse_duration, print_duration};
 use super::{Call, Function, Type};
+use crate::go::time::{Time, Zone, parse_duration, print_duration};
 use crate::value::{Kind, Value};
 
 use Type::{Any, String as Text};

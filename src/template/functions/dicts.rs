@@ -4,8 +4,8 @@
 use super::arguments::{Answer, any, map, string};
 use super::lists::present;
 use super::{Call, Function, Type};
+use crate::go::fmt::go_type;
 use crate::source::OriginId;
-use crate::template::print::go_type;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 

@@ -3,10 +3,10 @@
 
 use super::arguments::{Answer, Str, any, kept, string};
 use super::{Call, Function, Type, toml};
+use crate::go::json::{self, Layout};
 use crate::source::OriginId;
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use crate::yaml;
-use crate::yaml::json::{self, Layout};
 
 use Type::{Any, String as Text};
 

@@ -14,6 +14,8 @@ pub mod defaults;
 pub mod dicts;
 pub mod encodings;
 mod engine;
+#[cfg(test)]
+mod function_tests;
 mod keys;
 pub mod lists;
 pub mod numbers;
@@ -21,9 +23,6 @@ pub mod paths;
 pub mod random;
 pub mod regexps;
 pub mod strings;
-#[cfg(test)]
-mod tables;
-mod time;
 mod toml;
 pub mod types;
 pub mod urls;

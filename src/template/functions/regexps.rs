@@ -7,9 +7,9 @@
 use super::arguments::{Answer, Str, int, kept, string};
 use super::words::runes;
 use super::{Call, Function, TOO_LARGE, Type};
+use crate::go::fmt::quote;
 use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::print::quote;
 use crate::value::{Kind, List, TextBuilder, Value};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;

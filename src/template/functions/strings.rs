@@ -7,8 +7,8 @@ use super::arguments::{Answer, Str, any, int, kept, string};
 use super::lists::to_strings;
 use super::words::runes;
 use super::{Call, Function, Type};
+use crate::go::fmt;
 use crate::source::OriginId;
-use crate::template::print;
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use memchr::memmem;
 use std::ops::Range;
@@ -217,9 +217,9 @@ fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
         };
         call.afford(out.len() + text.bytes.len())?;
         if double && text.pieces.is_none() {
-            out.push(print::quote(&text.bytes).as_bytes(), shown.origin);
+            out.push(fmt::quote(&text.bytes).as_bytes(), shown.origin);
         } else if double {
-            print::push_quoted(
+            fmt::push_quoted(
                 &mut out,
                 text,
                 shown.origin,

@@ -2,9 +2,9 @@
 //! crate's, whose error texts are its own.
 
 use super::NO_ROOM;
-use super::time::Time;
+use crate::go::fmt;
+use crate::go::time::Time;
 use crate::source::OriginId;
-use crate::template::print;
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::rc::Rc;
 
@@ -236,7 +236,7 @@ impl Writer<'_> {
             if let Some(escape) = escape(b) {
                 self.out.push_slice(text, origin, from..i);
                 self.out
-                    .push(escape.as_bytes(), print::origin_at(text, origin, i));
+                    .push(escape.as_bytes(), fmt::origin_at(text, origin, i));
                 from = i + 1;
             }
         }
@@ -294,7 +294,7 @@ fn float(f: f64) -> String {
     if f.is_infinite() {
         return if f < 0.0 { "-inf" } else { "inf" }.to_string();
     }
-    let text = print::format_float(f, 'g', None);
+    let text = fmt::format_float(f, 'g', None);
     if text.contains(['e', '.']) {
         text
     } else {

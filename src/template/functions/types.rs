@@ -3,7 +3,7 @@
 
 use super::arguments::{Answer, any, string};
 use super::{Call, Function, Type};
-use crate::template::print::{go_kind, go_type};
+use crate::go::fmt::{go_kind, go_type};
 use crate::value::{Kind, Value};
 
 pub const FUNCTIONS: &[Function] = &[

@@ -4,7 +4,7 @@ use super::arguments::{Answer, map, string};
 use super::dicts::text_map;
 use super::lists::NIL_DEREFERENCE;
 use super::{Call, Function, Type};
-use crate::template::print::{go_kind, quote};
+use crate::go::fmt::{go_kind, quote};
 use crate::value::{Kind, Map, Value};
 
 pub const FUNCTIONS: &[Function] = &[

@@ -1,8 +1,8 @@
-//! `semver` and `semverCompare`, over [`crate::semver`].
+//! `semver` and `semverCompare`, over [`crate::go::semver`].
 
 use super::arguments::string;
 use super::{Function, Type};
-use crate::semver::{Constraint, Version};
+use crate::go::semver::{Constraint, Version};
 use crate::value::{Kind, Object, Value};
 use std::rc::Rc;
 

@@ -1,0 +1,1288 @@
+//! Go's fmt: how a value prints with `{{ }}`, `print`, `println` and the verbs of `printf`, and
+//! Go's number and string syntax.
+//!
+//! Every byte keeps the origin of the value that it shows. Behaviour: Go 1.26, packages fmt and
+//! strconv.
+
+use crate::source::OriginId;
+use crate::value::{Bytes, Kind, Object, Text, TextBuilder, Value};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Values nest no deeper than this when they are printed (a map may hold itself).
+const MAX_DEPTH: usize = 1000;
+/// Ends as [`crate::template::functions::NO_ROOM`] does.
+const TOO_LONG: &str = "the text grows longer than this render may still make";
+
+/// Go's type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
+pub fn go_type(value: &Value) -> Cow<'_, str> {
+    match &value.kind {
+        Kind::Nil | Kind::Missing => "<nil>".into(),
+        Kind::Bool(_) => "bool".into(),
+        Kind::Int(_) => "int".into(),
+        Kind::Int64(_) => "int64".into(),
+        Kind::Sized(_, go_type) => (*go_type).into(),
+        Kind::Float(_) => "float64".into(),
+        Kind::Str(_) => "string".into(),
+        Kind::List(list) => list.go_type.into(),
+        Kind::Map(map) => map.0.borrow().go_type.into(),
+        Kind::Object(object) => object.go_type().to_owned().into(),
+    }
+}
+
+/// Go's kind of a value, as `kindOf` prints it; `invalid` for nil.
+pub fn go_kind(value: &Value) -> &str {
+    match &value.kind {
+        Kind::Nil | Kind::Missing => "invalid",
+        Kind::Bool(_) => "bool",
+        Kind::Int(_) => "int",
+        Kind::Int64(_) => "int64",
+        Kind::Sized(_, "time.Month" | "time.Weekday") => "int",
+        Kind::Sized(_, go_type) => go_type,
+        Kind::Float(_) => "float64",
+        Kind::Str(_) => "string",
+        Kind::List(_) => "slice",
+        Kind::Map(_) => "map",
+        Kind::Object(object) => object.kind(),
+    }
+}
+
+/// `fmt.Sprintf("%v", value)`. `budget` is the number of bytes that may be made.
+///
+/// # Errors
+/// A sentence, where the value nests too deep or the text grows too long.
+pub fn print(value: &Value, budget: usize) -> Result<Value, String> {
+    let mut printer = Printer::new(budget);
+    printer.argument(value, 'v');
+    printer.finish()
+}
+
+/// `fmt.Sprint`: spaces between operands when neither is a string. Errors as [`print`].
+pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, String> {
+    let mut printer = Printer::new(budget);
+    let mut after_string = false;
+    for (i, argument) in arguments.iter().enumerate() {
+        let is_string = matches!(argument.kind, Kind::Str(_));
+        if i > 0 && !is_string && !after_string {
+            printer.plain(" ");
+        }
+        printer.argument(argument, 'v');
+        after_string = is_string;
+    }
+    printer.finish()
+}
+
+/// `fmt.Sprintln`. Errors as [`print`].
+pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, String> {
+    let mut printer = Printer::new(budget);
+    for (i, argument) in arguments.iter().enumerate() {
+        if i > 0 {
+            printer.plain(" ");
+        }
+        printer.argument(argument, 'v');
+    }
+    printer.plain("\n");
+    printer.finish()
+}
+
+/// `fmt.Sprintf`; `origin` is that of the format itself. Errors as [`print`].
+pub fn sprintf(
+    format: &Text,
+    origin: OriginId,
+    arguments: &[Value],
+    budget: usize,
+) -> Result<Value, String> {
+    let mut printer = Printer::new(budget);
+    printer.format(format, origin, arguments);
+    printer.finish()
+}
+
+/// A complex constant (`1i`); templates can only print and compare it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Complex {
+    pub real: f64,
+    pub imaginary: f64,
+}
+
+impl Object for Complex {
+    fn go_type(&self) -> &str {
+        "complex128"
+    }
+    fn kind(&self) -> &str {
+        "complex128"
+    }
+    fn print(&self) -> Vec<u8> {
+        let imaginary = format_float(self.imaginary, 'g', None);
+        let sign = if imaginary.starts_with(['-', '+']) {
+            ""
+        } else {
+            "+"
+        };
+        format!("({}{sign}{imaginary}i)", format_float(self.real, 'g', None)).into_bytes()
+    }
+    fn truth(&self) -> bool {
+        self.real != 0.0 || self.imaginary != 0.0
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// `strconv.FormatFloat` of a float64: verbs `b`, `e`, `E`, `f`, `g`, `G`, `x`, `X`; without a
+/// precision the fewest digits that read back as the same number.
+pub fn format_float(value: f64, verb: char, precision: Option<usize>) -> String {
+    if value.is_nan() {
+        return "NaN".into();
+    }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    if value.is_infinite() {
+        return if sign.is_empty() {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
+    }
+    let magnitude = value.abs();
+    let text = match verb {
+        'b' => binary_exponent(magnitude),
+        'x' | 'X' => hexadecimal(magnitude, precision),
+        'e' | 'E' => {
+            let text = match precision {
+                None => format!("{magnitude:e}"),
+                Some(precision) => format!("{magnitude:.precision$e}"),
+            };
+            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            with_exponent(mantissa, exponent.parse().unwrap_or(0))
+        }
+        'g' | 'G' => general(magnitude, precision),
+        _ => match precision {
+            None => format!("{magnitude}"),
+            Some(precision) => format!("{magnitude:.precision$}"),
+        },
+    };
+    let text = if verb.is_ascii_uppercase() {
+        text.to_ascii_uppercase()
+    } else {
+        text
+    };
+    format!("{sign}{text}")
+}
+
+fn with_exponent(mantissa: &str, exponent: i32) -> String {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+fn general(magnitude: f64, precision: Option<usize>) -> String {
+    let scientific = match precision {
+        None => format!("{magnitude:e}"),
+        Some(precision) => format!("{magnitude:.*e}", precision.max(1) - 1),
+    };
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = match digits.trim_end_matches('0') {
+        "" => "0",
+        trimmed => trimmed,
+    };
+    let count = digits.len() as i32;
+    // The exponent form begins at the precision; at 6 where that is the shortest possible; and no
+    // sooner than digits are missing.
+    let threshold = match precision.map(|p| p.max(1) as i32) {
+        None => 6,
+        Some(wanted) if wanted > count && count > exponent => count,
+        Some(wanted) => wanted,
+    };
+    if exponent < -4 || exponent >= threshold {
+        let mantissa = if count > 1 {
+            format!("{}.{}", &digits[..1], &digits[1..])
+        } else {
+            digits.to_owned()
+        };
+        return with_exponent(&mantissa, exponent);
+    }
+    if exponent < 0 {
+        return format!("0.{}{digits}", "0".repeat(-exponent as usize - 1));
+    }
+    let whole = exponent as usize + 1;
+    if digits.len() > whole {
+        format!("{}.{}", &digits[..whole], &digits[whole..])
+    } else {
+        format!("{digits:0<whole$}")
+    }
+}
+
+/// Mantissa and exponent of two of a finite number that is not negative: `mantissa * 2^exponent`.
+fn split_bits(magnitude: f64) -> (u64, i32) {
+    let bits = magnitude.to_bits();
+    let exponent = (bits >> 52) as i32 & 0x7ff;
+    let fraction = bits & ((1 << 52) - 1);
+    if exponent == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | 1 << 52, exponent - 1075)
+    }
+}
+
+fn binary_exponent(magnitude: f64) -> String {
+    let (mantissa, exponent) = split_bits(magnitude);
+    format!("{mantissa}p{exponent:+}")
+}
+
+fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
+    let (mut mantissa, mut exponent) = split_bits(magnitude);
+    if mantissa == 0 {
+        exponent = 0;
+    } else {
+        // The leading digit is 1, with 60 bits (15 digits) behind it.
+        let shift = mantissa.leading_zeros() as i32 - 3;
+        mantissa <<= shift;
+        exponent += 60 - shift;
+    }
+    if let Some(precision) = precision.filter(|&p| p < 15) {
+        let dropped = 60 - 4 * precision as u32;
+        let half = 1u64 << (dropped - 1);
+        let rest = mantissa & ((1 << dropped) - 1);
+        mantissa >>= dropped;
+        if rest > half || (rest == half && mantissa & 1 == 1) {
+            mantissa += 1;
+        }
+        mantissa <<= dropped;
+        if mantissa >> 61 != 0 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let all = format!("{:015x}", mantissa & ((1 << 60) - 1));
+    let digits = match precision {
+        None => all.trim_end_matches('0').to_owned(),
+        Some(precision) => format!("{:0<precision$}", &all[..precision.min(15)]),
+    };
+    let point = if digits.is_empty() { "" } else { "." };
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!(
+        "0x{}{point}{digits}p{sign}{:02}",
+        mantissa >> 60,
+        exponent.abs()
+    )
+}
+
+/// The first character of some bytes and its length; U+FFFD with length 1 where they are no UTF-8.
+/// At the end: U+FFFD, 0.
+#[inline]
+pub fn first_char(bytes: &[u8]) -> (char, usize) {
+    match bytes {
+        [] => (char::REPLACEMENT_CHARACTER, 0),
+        [b, ..] if b.is_ascii() => (*b as char, 1),
+        _ => first_beyond_ascii(bytes),
+    }
+}
+
+fn first_beyond_ascii(bytes: &[u8]) -> (char, usize) {
+    let head = &bytes[..bytes.len().min(4)];
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
+    };
+    valid
+        .chars()
+        .next()
+        .map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()))
+}
+
+/// `utf8.RuneCount`.
+pub fn count_chars(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    let mut count = 0;
+    while !rest.is_empty() {
+        rest = &rest[first_char(rest).1..];
+        count += 1;
+    }
+    count
+}
+
+/// `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
+pub fn is_print(c: char) -> bool {
+    match c {
+        ' '..='~' => true,
+        _ if c.is_ascii() => false,
+        // std escapes exactly what is not printable, but combining marks too where they come first.
+        _ => ['a', c].iter().collect::<String>().escape_debug().count() == 2,
+    }
+}
+
+/// How [`escape_char`] writes a character between quotes; none where it stands for itself.
+fn escape_char(c: char, valid: bool, byte: u8, quote: char, ascii_only: bool) -> Option<String> {
+    if !valid {
+        return Some(format!("\\x{byte:02x}"));
+    }
+    Some(match c {
+        _ if c == quote || c == '\\' => format!("\\{c}"),
+        '\x07' => "\\a".into(),
+        '\x08' => "\\b".into(),
+        '\x0c' => "\\f".into(),
+        '\n' => "\\n".into(),
+        '\r' => "\\r".into(),
+        '\t' => "\\t".into(),
+        '\x0b' => "\\v".into(),
+        _ if (c.is_ascii() || !ascii_only) && is_print(c) => return None,
+        _ if c < ' ' || c == '\x7f' => format!("\\x{:02x}", c as u32),
+        _ if (c as u32) < 0x10000 => format!("\\u{:04x}", c as u32),
+        _ => format!("\\U{:08x}", c as u32),
+    })
+}
+
+/// `strconv.Quote`, for messages.
+pub fn quote(bytes: &[u8]) -> String {
+    let mut quoted = TextBuilder::default();
+    let text = Text {
+        bytes: bytes.into(),
+        pieces: None,
+    };
+    push_quoted(
+        &mut quoted,
+        &text,
+        OriginId::NONE,
+        0..bytes.len(),
+        '"',
+        false,
+    );
+    String::from_utf8_lossy(quoted.bytes()).into_owned()
+}
+
+/// Appends a range of a text between quotes, escaped as `strconv.Quote` does, its pieces kept.
+pub fn push_quoted(
+    out: &mut TextBuilder,
+    text: &Text,
+    origin: OriginId,
+    range: std::ops::Range<usize>,
+    quote: char,
+    ascii_only: bool,
+) {
+    let mark = [quote as u8];
+    out.push(&mark, OriginId::NONE);
+    let mut plain_from = range.start;
+    let mut at = range.start;
+    while at < range.end {
+        let (c, length) = first_char(&text.bytes[at..range.end]);
+        let valid = length > 1 || c != char::REPLACEMENT_CHARACTER;
+        if let Some(escape) = escape_char(c, valid, text.bytes[at], quote, ascii_only) {
+            out.push_slice(text, origin, plain_from..at);
+            out.push(escape.as_bytes(), origin_at(text, origin, at));
+            plain_from = at + length;
+        }
+        at += length;
+    }
+    out.push_slice(text, origin, plain_from..range.end);
+    out.push(&mark, OriginId::NONE);
+}
+
+/// The origin of one byte of a string.
+pub fn origin_at(text: &Text, whole: OriginId, at: usize) -> OriginId {
+    if text.pieces.is_none() {
+        return whole;
+    }
+    text.pieces()
+        .iter()
+        .find(|p| p.start as usize <= at && at < p.end as usize)
+        .map_or(OriginId::NONE, |p| p.origin)
+}
+
+/// `strconv.CanBackquote`.
+fn can_backquote(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    text.chars()
+        .all(|c| c != '\u{feff}' && c != '`' && c != '\x7f' && (c >= ' ' || c == '\t'))
+}
+
+/// `strconv.Unquote` of a string constant in double quotes or backquotes, and of a character
+/// constant's inner text.
+///
+/// # Errors
+/// `invalid syntax`, as Go.
+pub fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    let invalid = || "invalid syntax".to_owned();
+    let [mark, inner @ .., last] = quoted else {
+        return Err(invalid());
+    };
+    if mark != last {
+        return Err(invalid());
+    }
+    match mark {
+        b'`' => match inner.contains(&b'`') {
+            true => Err(invalid()),
+            false if inner.contains(&b'\r') => {
+                Ok(inner.iter().copied().filter(|&b| b != b'\r').collect())
+            }
+            false => Ok(inner.into()),
+        },
+        b'"' if inner.is_ascii() && memchr::memchr3(b'\\', b'"', b'\n', inner).is_none() => {
+            Ok(inner.into())
+        }
+        b'"' if inner.contains(&b'\n') => Err(invalid()),
+        b'"' => {
+            let mut text = Vec::with_capacity(inner.len());
+            let mut rest = inner;
+            while !rest.is_empty() {
+                let (value, length) = unquote_char(rest, b'"').ok_or_else(invalid)?;
+                match value {
+                    Unquoted::Char(c) => {
+                        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes())
+                    }
+                    Unquoted::Byte(b) => text.push(b),
+                }
+                rest = &rest[length..];
+            }
+            Ok(text.into())
+        }
+        _ => Err(invalid()),
+    }
+}
+
+/// One character of a quoted constant.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Unquoted {
+    Char(char),
+    /// `\x80`, `\200`, or a byte that is no UTF-8.
+    Byte(u8),
+}
+
+/// `strconv.UnquoteChar`: the first character of a constant in `quote`s and how many bytes it
+/// takes.
+pub fn unquote_char(text: &[u8], quote: u8) -> Option<(Unquoted, usize)> {
+    let &first = text.first()?;
+    if first == quote && (quote == b'"' || quote == b'\'') {
+        return None;
+    }
+    if first != b'\\' {
+        let (c, length) = first_char(text);
+        return Some((Unquoted::Char(c), length));
+    }
+    let &letter = text.get(1)?;
+    let simple = |c| Some((Unquoted::Char(c), 2));
+    let digits = |from: usize, count: usize, base: u32| {
+        let digits = std::str::from_utf8(text.get(from..from + count)?).ok()?;
+        let well_formed = digits.bytes().all(|b| (b as char).is_digit(base));
+        well_formed
+            .then(|| u32::from_str_radix(digits, base).ok())?
+            .map(|value| (value, from + count))
+    };
+    match letter {
+        b'a' => simple('\x07'),
+        b'b' => simple('\x08'),
+        b'f' => simple('\x0c'),
+        b'n' => simple('\n'),
+        b'r' => simple('\r'),
+        b't' => simple('\t'),
+        b'v' => simple('\x0b'),
+        b'\\' => simple('\\'),
+        b'\'' | b'"' if letter == quote => simple(letter as char),
+        b'x' => digits(2, 2, 16).map(|(value, end)| (Unquoted::Byte(value as u8), end)),
+        b'u' => digits(2, 4, 16)
+            .and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
+        b'U' => digits(2, 8, 16)
+            .and_then(|(value, end)| Some((Unquoted::Char(char::from_u32(value)?), end))),
+        b'0'..=b'7' => digits(1, 3, 8)
+            .and_then(|(value, end)| Some((Unquoted::Byte(u8::try_from(value).ok()?), end))),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Flags {
+    plus: bool,
+    minus: bool,
+    sharp: bool,
+    space: bool,
+    zero: bool,
+    /// `%+v`
+    plus_v: bool,
+    /// `%#v`
+    sharp_v: bool,
+    width: Option<usize>,
+    precision: Option<usize>,
+}
+
+struct Printer {
+    out: TextBuilder,
+    flags: Flags,
+    /// Inside of a `%!verb(…)`: methods are not asked.
+    erroring: bool,
+    budget: usize,
+    depth: usize,
+    failure: Option<&'static str>,
+}
+
+impl Printer {
+    fn new(budget: usize) -> Printer {
+        Printer {
+            out: TextBuilder::default(),
+            flags: Flags::default(),
+            erroring: false,
+            budget,
+            depth: 0,
+            failure: None,
+        }
+    }
+
+    fn finish(self) -> Result<Value, String> {
+        match self.failure {
+            Some(failure) => Err(failure.to_owned()),
+            None => Ok(self.out.finish()),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], origin: OriginId) {
+        if self.out.len() + bytes.len() > self.budget {
+            self.failure.get_or_insert(TOO_LONG);
+        } else {
+            self.out.push(bytes, origin);
+        }
+    }
+
+    fn plain(&mut self, text: &str) {
+        self.push(text.as_bytes(), OriginId::NONE);
+    }
+
+    fn push_slice(&mut self, text: &Text, origin: OriginId, range: std::ops::Range<usize>) {
+        if self.out.len() + range.len() > self.budget {
+            self.failure.get_or_insert(TOO_LONG);
+        } else {
+            self.out.push_slice(text, origin, range);
+        }
+    }
+
+    fn padding(&mut self, count: usize) {
+        let fill = if self.flags.zero && !self.flags.minus {
+            b"0"
+        } else {
+            b" "
+        };
+        self.push(&fill.repeat(count.min(self.budget)), OriginId::NONE);
+    }
+
+    /// Writes what `write` writes, which has `chars` characters, padded to the width.
+    fn padded(&mut self, chars: impl FnOnce() -> usize, write: impl FnOnce(&mut Printer)) {
+        let missing = match self.flags.width {
+            None | Some(0) => 0,
+            Some(width) => width.saturating_sub(chars()),
+        };
+        if missing > 0 && !self.flags.minus {
+            self.padding(missing);
+        }
+        write(self);
+        if missing > 0 && self.flags.minus {
+            self.padding(missing);
+        }
+    }
+
+    fn pad(&mut self, text: &str, origin: OriginId) {
+        self.padded(|| text.chars().count(), |p| p.push(text.as_bytes(), origin));
+    }
+
+    fn pad_with_spaces(&mut self, text: &str, origin: OriginId) {
+        let zero = std::mem::replace(&mut self.flags.zero, false);
+        self.pad(text, origin);
+        self.flags.zero = zero;
+    }
+
+    fn bad_verb(&mut self, verb: char, value: &Value) {
+        self.erroring = true;
+        self.plain(&format!("%!{verb}("));
+        if matches!(value.kind, Kind::Nil | Kind::Missing) {
+            self.plain("<nil>");
+        } else {
+            self.plain(&go_type(value));
+            self.plain("=");
+            self.value(value, 'v');
+        }
+        self.plain(")");
+        self.erroring = false;
+    }
+
+    /// An operand: Go's `printArg`.
+    fn argument(&mut self, value: &Value, verb: char) {
+        match (&value.kind, verb) {
+            (Kind::Nil | Kind::Missing, 'T' | 'v') => self.pad("<nil>", value.origin),
+            (Kind::Nil | Kind::Missing, _) => self.bad_verb(verb, value),
+            (_, 'T') => {
+                let go_type = go_type(value).into_owned();
+                self.string(
+                    &Text {
+                        bytes: go_type.as_bytes().into(),
+                        pieces: None,
+                    },
+                    OriginId::NONE,
+                    's',
+                );
+            }
+            (_, 'p') => self.pointer(value),
+            _ => self.value(value, verb),
+        }
+    }
+
+    /// Go shows an address here, which differs from run to run; ours is always the same.
+    fn pointer(&mut self, value: &Value) {
+        match go_kind(value) {
+            "slice" | "map" | "ptr" | "func" | "chan" => {
+                let text = if self.flags.sharp {
+                    "c000000000"
+                } else {
+                    "0xc000000000"
+                };
+                self.pad_with_spaces(text, OriginId::NONE);
+            }
+            _ => self.bad_verb('p', value),
+        }
+    }
+
+    fn value(&mut self, value: &Value, verb: char) {
+        match &value.kind {
+            Kind::Nil | Kind::Missing if self.flags.sharp_v => self.plain("interface {}(nil)"),
+            Kind::Nil | Kind::Missing => self.push(b"<nil>", value.origin),
+            Kind::Bool(b) => match verb {
+                't' | 'v' => self.pad(if *b { "true" } else { "false" }, value.origin),
+                _ => self.bad_verb(verb, value),
+            },
+            Kind::Int(i) | Kind::Int64(i) => self.integer(*i as i128, true, verb, value),
+            Kind::Sized(i, go_type) => {
+                self.integer(i.get(), !go_type.starts_with('u'), verb, value)
+            }
+            Kind::Float(f) => self.float(*f, verb, value),
+            Kind::Str(text) => match verb {
+                'v' | 's' | 'x' | 'X' | 'q' => self.string(text, value.origin, verb),
+                _ => self.bad_verb(verb, value),
+            },
+            Kind::List(list) => self.list(&list.items, list.go_type, list.is_nil, verb),
+            Kind::Map(map) => self.map(map, verb),
+            Kind::Object(object) => self.object(object.as_ref(), value, verb),
+        }
+    }
+
+    fn deeper(&mut self, value: &Value, verb: char) {
+        if self.depth >= MAX_DEPTH {
+            self.failure
+                .get_or_insert("the value nests too deep to be printed");
+        }
+        if self.failure.is_none() {
+            self.depth += 1;
+            self.value(value, verb);
+            self.depth -= 1;
+        }
+    }
+
+    fn list(&mut self, items: &[Value], go_type: &str, is_nil: bool, verb: char) {
+        if go_type == "[]uint8" && matches!(verb, 's' | 'q' | 'x' | 'X') {
+            let bytes: Vec<u8> = items
+                .iter()
+                .map(|item| {
+                    if let Kind::Sized(b, _) = item.kind {
+                        b.get() as u8
+                    } else {
+                        0
+                    }
+                })
+                .collect();
+            return self.string(
+                &Text {
+                    bytes: bytes.into(),
+                    pieces: None,
+                },
+                OriginId::NONE,
+                verb,
+            );
+        }
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("[", " ", "]")
+        };
+        if self.flags.sharp_v {
+            self.plain(go_type);
+            if is_nil {
+                return self.plain("(nil)");
+            }
+        }
+        self.plain(open);
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.plain(separator);
+            }
+            self.deeper(item, verb);
+        }
+        self.plain(close);
+    }
+
+    fn map(&mut self, map: &crate::value::Map, verb: char) {
+        let map = map.0.borrow();
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("map[", " ", "]")
+        };
+        if self.flags.sharp_v {
+            self.plain(map.go_type);
+        }
+        self.plain(open);
+        for (i, (key, entry)) in map.entries.iter().enumerate() {
+            if i > 0 {
+                self.plain(separator);
+            }
+            let key = Kind::Str(Text {
+                bytes: key.clone(),
+                pieces: None,
+            });
+            self.deeper(&Value::new(key, entry.key), verb);
+            self.plain(":");
+            self.deeper(&entry.value, verb);
+        }
+        self.plain(close);
+    }
+
+    fn object(&mut self, object: &dyn Object, value: &Value, verb: char) {
+        if let Some(Bytes(text)) = object.as_any().downcast_ref::<Bytes>() {
+            return match verb {
+                's' | 'x' | 'X' | 'q' => self.string(text, value.origin, verb),
+                _ => self.byte_list(text, value.origin, verb, value),
+            };
+        }
+        if let Some(complex) = object.as_any().downcast_ref::<Complex>() {
+            return self.complex(*complex, verb, value);
+        }
+        if let "map" | "slice" = object.kind() {
+            match &object.plain().unwrap_or_default().kind {
+                Kind::Map(map) => return self.map(map, verb),
+                Kind::List(list) => {
+                    return self.list(&list.items, object.go_type(), list.is_nil, verb);
+                }
+                _ => {}
+            }
+        }
+        match verb {
+            'v' | 's' | 'x' | 'X' | 'q' => {
+                let verb = if verb == 'v' { 's' } else { verb };
+                self.string(
+                    &Text {
+                        bytes: object.print().into(),
+                        pieces: None,
+                    },
+                    value.origin,
+                    verb,
+                );
+            }
+            _ if self.erroring => self.push(&object.print(), value.origin),
+            _ => self.bad_verb(verb, value),
+        }
+    }
+
+    fn byte_list(&mut self, text: &Text, origin: OriginId, verb: char, value: &Value) {
+        let (open, separator, close) = if self.flags.sharp_v {
+            ("{", ", ", "}")
+        } else {
+            ("[", " ", "]")
+        };
+        if self.flags.sharp_v {
+            self.plain("[]byte");
+        }
+        self.plain(open);
+        if matches!(verb, 'v' | 'd')
+            && (Flags {
+                plus_v: false,
+                ..self.flags
+            }) == Flags::default()
+        {
+            self.decimal_bytes(&text.bytes, origin);
+            return self.plain(close);
+        }
+        for (i, &byte) in text.bytes.iter().enumerate() {
+            if i > 0 {
+                self.plain(separator);
+            }
+            if self.flags.sharp_v {
+                self.push(format!("0x{byte:x}").as_bytes(), origin);
+            } else {
+                self.integer(byte.into(), false, verb, value);
+            }
+        }
+        self.plain(close);
+    }
+
+    /// Helpers that print their whole context print all files of the chart, byte by byte: that must
+    /// be quick.
+    fn decimal_bytes(&mut self, bytes: &[u8], origin: OriginId) {
+        let mut list = Vec::with_capacity(bytes.len().saturating_mul(4).min(self.budget));
+        for (i, &byte) in bytes.iter().enumerate() {
+            if i > 0 {
+                list.push(b' ');
+            }
+            if byte >= 100 {
+                list.push(b'0' + byte / 100);
+            }
+            if byte >= 10 {
+                list.push(b'0' + byte / 10 % 10);
+            }
+            list.push(b'0' + byte % 10);
+        }
+        self.push(&list, origin);
+    }
+
+    fn string(&mut self, text: &Text, origin: OriginId, verb: char) {
+        if matches!(verb, 'x' | 'X') {
+            return self.hex_string(text, origin, verb == 'X');
+        }
+        let mut end = text.bytes.len();
+        if let Some(precision) = self.flags.precision {
+            end = 0;
+            for _ in 0..precision {
+                end += first_char(&text.bytes[end..]).1;
+            }
+        }
+        if verb == 'q' || (verb == 'v' && self.flags.sharp_v) {
+            let mut quoted = TextBuilder::default();
+            if self.flags.sharp && can_backquote(&text.bytes[..end]) {
+                quoted.push(b"`", OriginId::NONE);
+                quoted.push_slice(text, origin, 0..end);
+                quoted.push(b"`", OriginId::NONE);
+            } else {
+                push_quoted(&mut quoted, text, origin, 0..end, '"', self.flags.plus);
+            }
+            let Value {
+                kind: Kind::Str(quoted),
+                origin,
+            } = quoted.finish()
+            else {
+                return;
+            };
+            return self.padded(
+                || count_chars(&quoted.bytes),
+                |p| p.push_slice(&quoted, origin, 0..quoted.bytes.len()),
+            );
+        }
+        self.padded(
+            || count_chars(&text.bytes[..end]),
+            |p| p.push_slice(text, origin, 0..end),
+        );
+    }
+
+    fn hex_string(&mut self, text: &Text, origin: OriginId, upper: bool) {
+        let length = self
+            .flags
+            .precision
+            .unwrap_or(usize::MAX)
+            .min(text.bytes.len());
+        if length.saturating_mul(2) > self.budget {
+            self.failure.get_or_insert(TOO_LONG);
+            return;
+        }
+        let prefix = if upper { "0X" } else { "0x" };
+        let mut parts: Vec<(String, OriginId)> = Vec::with_capacity(length);
+        for (i, byte) in text.bytes[..length].iter().enumerate() {
+            let mut part = String::new();
+            if self.flags.space && i > 0 {
+                part.push(' ');
+            }
+            if self.flags.sharp && (i == 0 || self.flags.space) {
+                part.push_str(prefix);
+            }
+            let _ = if upper {
+                write!(part, "{byte:02X}")
+            } else {
+                write!(part, "{byte:02x}")
+            };
+            parts.push((part, origin_at(text, origin, i)));
+        }
+        let total = parts.iter().map(|(part, _)| part.len()).sum();
+        if total == 0 {
+            return self.padding(self.flags.width.unwrap_or(0));
+        }
+        self.padded(
+            || total,
+            |p| {
+                parts
+                    .iter()
+                    .for_each(|(part, origin)| p.push(part.as_bytes(), *origin))
+            },
+        );
+    }
+
+    fn integer(&mut self, number: i128, signed: bool, verb: char, value: &Value) {
+        let origin = value.origin;
+        let character = u32::try_from(number)
+            .ok()
+            .and_then(char::from_u32)
+            .unwrap_or(char::REPLACEMENT_CHARACTER);
+        match verb {
+            'v' if self.flags.sharp_v && !signed => {
+                let sharp = std::mem::replace(&mut self.flags.sharp, true);
+                self.digits(number, 16, 'x', origin);
+                self.flags.sharp = sharp;
+            }
+            'v' | 'd' => self.digits(number, 10, verb, origin),
+            'b' => self.digits(number, 2, verb, origin),
+            'o' | 'O' => self.digits(number, 8, verb, origin),
+            'x' | 'X' => self.digits(number, 16, verb, origin),
+            'c' => self.pad(character.encode_utf8(&mut [0; 4]), origin),
+            'q' => {
+                let mut quoted = TextBuilder::default();
+                let text = Text {
+                    bytes: character.encode_utf8(&mut [0; 4]).as_bytes().into(),
+                    pieces: None,
+                };
+                push_quoted(
+                    &mut quoted,
+                    &text,
+                    origin,
+                    0..text.bytes.len(),
+                    '\'',
+                    self.flags.plus,
+                );
+                let quoted = String::from_utf8_lossy(quoted.bytes()).into_owned();
+                self.pad(&quoted, origin);
+            }
+            'U' => {
+                // Go sees the 64 bits of a negative number.
+                let bits = number as u64;
+                let digits = self.flags.precision.unwrap_or(4).clamp(4, MAX_NUMBER);
+                let mut text = format!("U+{bits:0digits$X}");
+                if self.flags.sharp && bits <= 0x10ffff && is_print(character) {
+                    let _ = write!(text, " '{character}'");
+                }
+                self.pad_with_spaces(&text, origin);
+            }
+            _ => self.bad_verb(verb, value),
+        }
+    }
+
+    fn digits(&mut self, number: i128, base: u32, verb: char, origin: OriginId) {
+        let flags = self.flags;
+        let magnitude = number.unsigned_abs();
+        let negative = number < 0;
+        let mut least = 0;
+        if let Some(precision) = flags.precision {
+            least = precision;
+            if precision == 0 && magnitude == 0 {
+                let zero = std::mem::replace(&mut self.flags.zero, false);
+                self.padding(flags.width.unwrap_or(0));
+                self.flags.zero = zero;
+                return;
+            }
+        } else if let (true, false, Some(width)) = (flags.zero, flags.minus, flags.width) {
+            least = width.saturating_sub((negative || flags.plus || flags.space) as usize);
+        }
+        let digits = match base {
+            2 => format!("{magnitude:0least$b}"),
+            8 => format!("{magnitude:0least$o}"),
+            16 if verb == 'X' => format!("{magnitude:0least$X}"),
+            16 => format!("{magnitude:0least$x}"),
+            _ => format!("{magnitude:0least$}"),
+        };
+        let prefix = match base {
+            2 if flags.sharp => "0b",
+            8 if verb == 'O' && flags.sharp && !digits.starts_with('0') => "0o0",
+            8 if verb == 'O' => "0o",
+            8 if flags.sharp && !digits.starts_with('0') => "0",
+            16 if flags.sharp => {
+                if verb == 'X' {
+                    "0X"
+                } else {
+                    "0x"
+                }
+            }
+            _ => "",
+        };
+        let sign = match () {
+            () if negative => "-",
+            () if flags.plus => "+",
+            () if flags.space => " ",
+            () => "",
+        };
+        self.pad_with_spaces(&format!("{sign}{prefix}{digits}"), origin);
+    }
+
+    fn float(&mut self, number: f64, verb: char, value: &Value) {
+        let (verb, precision) = match verb {
+            'v' => ('g', None),
+            'b' | 'g' | 'G' | 'x' | 'X' => (verb, None),
+            'f' | 'e' | 'E' => (verb, Some(6)),
+            'F' => ('f', Some(6)),
+            _ => return self.bad_verb(verb, value),
+        };
+        self.float_as(number, verb, precision, value.origin);
+    }
+
+    fn float_as(&mut self, number: f64, verb: char, precision: Option<usize>, origin: OriginId) {
+        let flags = self.flags;
+        let precision = flags.precision.or(precision);
+        let text = format_float(number, verb, precision);
+        let (mut sign, mut digits) = match text.strip_prefix(['-', '+']) {
+            Some(digits) => (&text[..1], digits.to_owned()),
+            None => ("+", text.clone()),
+        };
+        if flags.space && sign == "+" && !flags.plus {
+            sign = " ";
+        }
+        if !number.is_finite() {
+            let sign = if number.is_nan() && !flags.space && !flags.plus {
+                ""
+            } else {
+                sign
+            };
+            let sign = if number.is_infinite() && sign == "+" && !flags.plus {
+                "+"
+            } else {
+                sign
+            };
+            return self.pad_with_spaces(&format!("{sign}{digits}"), origin);
+        }
+        if flags.sharp && verb != 'b' {
+            digits = with_point(&digits, verb, precision);
+        }
+        let sign = if sign == "+" && !flags.plus { "" } else { sign };
+        if let (false, true, false, Some(width)) =
+            (sign.is_empty(), flags.zero, flags.minus, flags.width)
+            && width > digits.len() + 1
+        {
+            self.push(sign.as_bytes(), origin);
+            self.padding(width - digits.len() - 1);
+            return self.push(digits.as_bytes(), origin);
+        }
+        self.pad(&format!("{sign}{digits}"), origin);
+    }
+
+    fn complex(&mut self, complex: Complex, verb: char, value: &Value) {
+        if !"vbgGxXfFeE".contains(verb) {
+            return self.bad_verb(verb, value);
+        }
+        self.plain("(");
+        self.float(complex.real, verb, value);
+        let plus = std::mem::replace(&mut self.flags.plus, true);
+        self.float(complex.imaginary, verb, value);
+        self.plain("i)");
+        self.flags.plus = plus;
+    }
+
+    fn format(&mut self, format: &Text, origin: OriginId, arguments: &[Value]) {
+        let bytes: &[u8] = &format.bytes;
+        let mut scan = Scan {
+            bytes,
+            at: 0,
+            argument: 0,
+            reordered: false,
+            good_index: true,
+        };
+        while scan.at < bytes.len() && self.failure.is_none() {
+            let from = scan.at;
+            scan.at += memchr::memchr(b'%', &bytes[from..]).unwrap_or(bytes.len() - from);
+            self.push_slice(format, origin, from..scan.at);
+            if scan.at == bytes.len() {
+                break;
+            }
+            scan.at += 1;
+            scan.good_index = true;
+            self.flags = Flags::default();
+            self.directive(&mut scan, arguments);
+        }
+        if !scan.reordered && scan.argument < arguments.len() {
+            self.flags = Flags::default();
+            self.plain("%!(EXTRA ");
+            for (i, argument) in arguments[scan.argument..].iter().enumerate() {
+                if i > 0 {
+                    self.plain(", ");
+                }
+                if !matches!(argument.kind, Kind::Nil | Kind::Missing) {
+                    self.plain(&go_type(argument));
+                    self.plain("=");
+                }
+                self.argument(argument, 'v');
+            }
+            self.plain(")");
+        }
+    }
+
+    /// One directive, its `%` read already.
+    fn directive(&mut self, scan: &mut Scan, arguments: &[Value]) {
+        while let Some(&byte) = scan.bytes.get(scan.at) {
+            match byte {
+                b'#' => self.flags.sharp = true,
+                b'0' => self.flags.zero = true,
+                b'+' => self.flags.plus = true,
+                b'-' => self.flags.minus = true,
+                b' ' => self.flags.space = true,
+                _ => break,
+            }
+            scan.at += 1;
+        }
+        let mut after_index = scan.index(arguments.len());
+        if scan.take(b'*') {
+            match scan.integer(arguments) {
+                Some(width) => {
+                    self.flags.width = Some(width.unsigned_abs() as usize);
+                    if width < 0 {
+                        self.flags.minus = true;
+                        self.flags.zero = false;
+                    }
+                }
+                None => self.plain("%!(BADWIDTH)"),
+            }
+            after_index = false;
+        } else {
+            self.flags.width = scan.number();
+            if after_index && self.flags.width.is_some() {
+                scan.good_index = false;
+            }
+        }
+        if scan.at + 1 < scan.bytes.len() && scan.take(b'.') {
+            if after_index {
+                scan.good_index = false;
+            }
+            after_index = scan.index(arguments.len());
+            if scan.take(b'*') {
+                match scan.integer(arguments).filter(|&precision| precision >= 0) {
+                    Some(precision) => self.flags.precision = Some(precision as usize),
+                    None => self.plain("%!(BADPREC)"),
+                }
+                after_index = false;
+            } else {
+                self.flags.precision = Some(scan.number().unwrap_or(0));
+            }
+        }
+        if !after_index {
+            scan.index(arguments.len());
+        }
+        if scan.at >= scan.bytes.len() {
+            return self.plain("%!(NOVERB)");
+        }
+        let (verb, length) = first_char(&scan.bytes[scan.at..]);
+        scan.at += length;
+        if verb == '%' {
+            return self.plain("%");
+        }
+        if !scan.good_index {
+            return self.plain(&format!("%!{verb}(BADINDEX)"));
+        }
+        let Some(argument) = arguments.get(scan.argument) else {
+            return self.plain(&format!("%!{verb}(MISSING)"));
+        };
+        scan.argument += 1;
+        match verb {
+            'v' => {
+                self.flags.sharp_v = std::mem::replace(&mut self.flags.sharp, false);
+                self.flags.plus_v = std::mem::replace(&mut self.flags.plus, false);
+                self.argument(argument, verb);
+            }
+            // Only fmt.Errorf knows %w.
+            'w' => self.bad_verb(verb, argument),
+            _ => self.argument(argument, verb),
+        }
+    }
+}
+
+/// Widths and precisions beyond this are none (Go's `tooLarge`).
+const MAX_NUMBER: usize = 1_000_000;
+
+/// What is read of a format.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    argument: usize,
+    reordered: bool,
+    good_index: bool,
+}
+
+impl Scan<'_> {
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.bytes.get(self.at) == Some(&byte);
+        self.at += found as usize;
+        found
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let mut number = None;
+        while let Some(digit) = self.bytes.get(self.at).filter(|b| b.is_ascii_digit()) {
+            let sofar: usize = number.unwrap_or(0);
+            if sofar > MAX_NUMBER {
+                // Go gives up on the whole rest of the format.
+                self.at = self.bytes.len();
+                return None;
+            }
+            number = Some(sofar * 10 + (digit - b'0') as usize);
+            self.at += 1;
+        }
+        number
+    }
+
+    /// An argument index such as `[3]`; says whether there was one.
+    fn index(&mut self, arguments: usize) -> bool {
+        if self.bytes.get(self.at) != Some(&b'[') {
+            return false;
+        }
+        self.reordered = true;
+        let rest = &self.bytes[self.at..];
+        let close = rest
+            .iter()
+            .position(|&b| b == b']')
+            .filter(|_| rest.len() >= 3);
+        let Some(close) = close else {
+            self.good_index = false;
+            self.at += 1;
+            return false;
+        };
+        let inner = std::str::from_utf8(&rest[1..close]).unwrap_or("");
+        let index = inner
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| inner.parse::<usize>().ok())
+            .flatten()
+            .filter(|&n| n <= MAX_NUMBER * 10);
+        self.at += close + 1;
+        match index {
+            Some(index) if (1..=arguments).contains(&index) => self.argument = index - 1,
+            _ => self.good_index = false,
+        }
+        index.is_some()
+    }
+
+    /// The argument of a `*`.
+    fn integer(&mut self, arguments: &[Value]) -> Option<i64> {
+        let argument = arguments.get(self.argument)?;
+        self.argument += 1;
+        let number = match argument.kind {
+            Kind::Int(i) | Kind::Int64(i) => i,
+            Kind::Sized(i, _) => i64::try_from(i.get()).ok()?,
+            _ => return None,
+        };
+        Some(number).filter(|n| n.unsigned_abs() <= MAX_NUMBER as u64)
+    }
+}
+
+/// The `#` flag: a decimal point always, and for `%g` and `%x` trailing zeros.
+fn with_point(digits: &str, verb: char, precision: Option<usize>) -> String {
+    let mut wanted = match verb {
+        'g' | 'G' | 'x' => precision.map_or(6, |p| p as i64),
+        _ => 0,
+    };
+    let exponent = if matches!(verb, 'x' | 'X') {
+        digits.find(['p', 'P'])
+    } else {
+        digits.find(['e', 'E'])
+    };
+    let (mantissa, tail) = digits.split_at(exponent.unwrap_or(digits.len()));
+    let mut significant = false;
+    for c in mantissa.chars().filter(|&c| c != '.') {
+        significant |= c != '0';
+        wanted -= significant as i64;
+    }
+    let mut text = mantissa.to_owned();
+    if !mantissa.contains('.') {
+        if mantissa == "0" {
+            wanted -= 1;
+        }
+        text.push('.');
+    }
+    for _ in 0..wanted.max(0) {
+        text.push('0');
+    }
+    text + tail
+}

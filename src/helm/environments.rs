@@ -1,0 +1,320 @@
+//! Environments of a chart: which there are, and the values that each gives to a render.
+//!
+//! Without a configuration: `default` (values.yaml alone), one for each `values-NAME.yaml`,
+//! `values.NAME.yaml`, `values/NAME.yaml`, and a case for each `ci/NAME-values.yaml`. The
+//! configuration's environments are put together by who reads the configuration.
+
+use crate::helm::Chart;
+use crate::helm::Error;
+use crate::helm::decode;
+use crate::helm::load;
+use crate::helm::strvals::{self, FlagKind};
+use crate::source::{Origins, Source, SourceId, SourceKind, Sources};
+use crate::yaml;
+use crate::yaml::Node;
+use std::cell::RefCell;
+use std::path::Path;
+
+/// One way to deploy a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    pub name: String,
+    /// From `ci/`: rendered and judged, but outside of the rules across environments.
+    pub is_case: bool,
+    /// Values files, in order, as `-f`: as reachable from the working directory.
+    pub values: Vec<String>,
+    /// `--set` and its like, each kind in its order.
+    pub flags: Vec<(FlagKind, String)>,
+    /// The configuration's `set:`: a path as in `--set` and a typed value. Applied after all flags.
+    pub set: Vec<(String, Node)>,
+    pub release: String,
+    pub namespace: String,
+    /// `.Release.IsUpgrade` instead of `.Release.IsInstall`.
+    pub is_upgrade: bool,
+}
+
+impl Environment {
+    /// With Helm's default release and namespace.
+    pub fn new(name: impl Into<String>) -> Environment {
+        Environment {
+            name: name.into(),
+            is_case: false,
+            values: Vec::new(),
+            flags: Vec::new(),
+            set: Vec::new(),
+            release: "release-name".into(),
+            namespace: "default".into(),
+            is_upgrade: false,
+        }
+    }
+
+    /// Reads the values files and texts of flags as sources, before any render. Files of the chart
+    /// that are loaded already are not read again.
+    ///
+    /// # Errors
+    /// Helm's, for files that cannot be read or are no YAML table.
+    pub fn prepare(&self, chart: &Chart, sources: &mut Sources) -> Result<Inputs, Error> {
+        let mut inputs = Inputs::default();
+        for path in &self.values {
+            let source = source_of(chart, path, sources)
+                .map_err(|message| Error::new("values-missing", message))?;
+            let node = yaml::read(sources, source).map_err(|e| {
+                Error::yaml(
+                    "values-syntax",
+                    &e,
+                    &sources.limits,
+                    format!("failed to parse {path}: {}", e.converting()),
+                )
+            })?;
+            decode::check(&node, &decode::Shape::Table).map_err(|m| {
+                Error::new("values-syntax", m.message)
+                    .at(m.span)
+                    .within(format!("failed to parse {path}"))
+            })?;
+            inputs.files.push(ValuesFile { source, node });
+        }
+        let mut flags = self.flags.clone();
+        flags.sort_by_key(|(kind, _)| *kind);
+        for (kind, text) in flags {
+            let source = sources.add(Source::new(kind.flag(), text.as_bytes(), SourceKind::Flag));
+            if kind == FlagKind::File {
+                // A first pass over the flag tells which files it names; what is wrong with it is
+                // said when it is applied.
+                let named = RefCell::new(Vec::new());
+                let mut note = |path: &str| {
+                    named.borrow_mut().push(path.to_string());
+                    Ok((source, Vec::new()))
+                };
+                let _ = strvals::apply(
+                    kind,
+                    &text,
+                    source,
+                    &crate::helm::values::empty(),
+                    &mut Origins::default(),
+                    &mut note,
+                );
+                for path in named.into_inner() {
+                    let read = source_of(chart, &path, sources)
+                        .map(|id| (id, sources.get(id).text.to_vec()));
+                    inputs.set_files.push((path, read));
+                }
+            }
+            inputs.flags.push(Flag { kind, text, source });
+        }
+        inputs.typed.clone_from(&self.set);
+        Ok(inputs)
+    }
+}
+
+/// The source and bytes of a file that a flag names, or Go's text of why it cannot be read.
+type SetFile = Result<(SourceId, Vec<u8>), String>;
+
+/// What an environment gives to a render, loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    pub files: Vec<ValuesFile>,
+    pub flags: Vec<Flag>,
+    /// The configuration's `set:`.
+    pub typed: Vec<(String, Node)>,
+    set_files: Vec<(String, SetFile)>,
+}
+
+/// A values file of an environment.
+#[derive(Clone, Debug)]
+pub struct ValuesFile {
+    pub source: SourceId,
+    pub node: Node,
+}
+
+/// A `--set`-like flag.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    pub kind: FlagKind,
+    pub text: String,
+    pub source: SourceId,
+}
+
+impl Inputs {
+    /// A file that a `--set-file` names.
+    ///
+    /// # Errors
+    /// Go's: `open x: no such file or directory`.
+    pub fn read_set_file(&self, path: &str) -> Result<(SourceId, Vec<u8>), String> {
+        let found = self.set_files.iter().find(|(name, _)| name == path);
+        found.map_or_else(
+            || Err(format!("open {path}: no such file or directory")),
+            |(_, read)| read.clone(),
+        )
+    }
+}
+
+/// The source of a file given by path: the chart's own where it is one of its files.
+fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceId, String> {
+    let same = |source: SourceId, sources: &Sources| *sources.get(source).name == *path;
+    let own = chart
+        .values
+        .iter()
+        .map(|(id, _)| *id)
+        .chain(chart.files.iter().map(|f| f.source));
+    if let Some(id) = own.into_iter().find(|&id| same(id, sources)) {
+        return Ok(id);
+    }
+    let text = if path.trim() == "-" {
+        sources
+            .read_all(std::io::stdin())
+            .map_err(|e| format!("read /dev/stdin: {e}"))?
+    } else {
+        sources
+            .read_file(path)
+            .map_err(|e| format!("open {path}: {}", load::io_text(&e)))?
+    };
+    Ok(sources.add(Source::new(
+        path,
+        crate::yaml::utf8(text.into()),
+        SourceKind::File,
+    )))
+}
+
+/// The environments that a chart's files tell of: `default` first, then by name, cases last.
+/// `chart` was loaded from `path`.
+pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
+    let mut found: Vec<(String, String, bool)> = Vec::new();
+    for name in names(path, chart, sources) {
+        if let Some((environment, is_case)) = environment_of(&name) {
+            found.push((environment.to_string(), name, is_case));
+        }
+    }
+    found.sort_by(|a, b| (a.2, &a.0, &a.1).cmp(&(b.2, &b.0, &b.1)));
+    let mut all = vec![Environment::new("default")];
+    for (environment, file, is_case) in &found {
+        let values = format!("{}{file}", chart.location);
+        if is_encrypted(&values, chart, sources) {
+            continue;
+        }
+        let collides = environment == "default"
+            || found
+                .iter()
+                .filter(|(other, _, _)| other == environment)
+                .count()
+                > 1;
+        let name = if collides {
+            file.clone()
+        } else {
+            environment.clone()
+        };
+        all.push(Environment {
+            is_case: *is_case,
+            values: vec![values],
+            ..Environment::new(name)
+        });
+    }
+    all
+}
+
+/// Files that may be values files, from the chart's folder: those on disk (`.helmignore` may well
+/// hide them from Helm), or in the archive.
+fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
+    if !path.is_dir() {
+        let own = chart.files.iter().filter_map(|f| {
+            sources
+                .get(f.source)
+                .name
+                .strip_prefix(&*chart.location)
+                .map(String::from)
+        });
+        return own.collect();
+    }
+    let mut names = Vec::new();
+    let real = path.canonicalize().unwrap_or_default();
+    for folder in ["", "values/", "ci/"] {
+        let Ok(entries) = std::fs::read_dir(path.join(folder)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+            // A link that leads out of the chart was refused when the chart was loaded, or
+            // followed, or hidden by `.helmignore`: hidden ones are not read.
+            let is_inside = || {
+                entry
+                    .path()
+                    .canonicalize()
+                    .is_ok_and(|file| file.starts_with(&real))
+            };
+            if entry.path().is_file()
+                && (is_inside() || chart.files.iter().any(|f| *f.name == *name))
+            {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// The environment that a file's name stands for, and whether it is a case.
+fn environment_of(file: &str) -> Option<(&str, bool)> {
+    let stem = file
+        .strip_suffix(".yaml")
+        .or_else(|| file.strip_suffix(".yml"))?;
+    let lower = stem.to_lowercase();
+    if lower.contains("example") || lower.contains("sample") || lower.contains("schema") {
+        return None;
+    }
+    let (environment, is_case) = match stem.split_once('/') {
+        None => (
+            stem.strip_prefix("values-")
+                .or_else(|| stem.strip_prefix("values."))?,
+            false,
+        ),
+        Some(("values", name)) => (name, false),
+        Some(("ci", name)) if name.ends_with("-values") => {
+            (&stem[..stem.len() - "-values".len()], true)
+        }
+        Some(_) => return None,
+    };
+    (!environment.is_empty() && environment != "ci/").then_some((environment, is_case))
+}
+
+/// Encrypted by SOPS: the values are no values.
+fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
+    let own = chart
+        .files
+        .iter()
+        .map(|f| sources.get(f.source))
+        .find(|s| *s.name == *path);
+    let text = match own {
+        Some(source) => source.text.to_vec(),
+        None => sources.read_file(path).unwrap_or_default(),
+    };
+    if memchr::memmem::find(&text, b"sops").is_none() {
+        return false;
+    }
+    let node = yaml::parse(&text, SourceId::new(0, 0), 0).ok();
+    node.and_then(|n| {
+        n.get("sops")
+            .map(|s| s.get("mac").is_some() || s.get("version").is_some())
+    })
+    .unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_tell_environments() {
+        for (file, want) in [
+            ("values-prod.yaml", Some(("prod", false))),
+            ("values.dev.yml", Some(("dev", false))),
+            ("values/eu-1.yaml", Some(("eu-1", false))),
+            ("ci/full-values.yaml", Some(("ci/full", true))),
+            ("values.yaml", None),
+            ("values-example.yaml", None),
+            ("values.schema.yaml", None),
+            ("ci/values.yaml", None),
+            ("values-.yaml", None),
+            ("secrets-prod.yaml", None),
+        ] {
+            assert_eq!(environment_of(file), want, "{file}");
+        }
+    }
+}

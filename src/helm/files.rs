@@ -1,0 +1,226 @@
+//! `.Files`: the files of a chart that are neither templates nor metadata.
+
+use crate::go::glob::Glob;
+use crate::helm::Chart;
+use crate::helm::File;
+use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
+use crate::value::{Bytes, Kind, List, Map, MapData, Object, Text, TextBuilder, Value};
+use crate::yaml;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Go's `engine.files`.
+#[derive(Debug)]
+pub struct Files {
+    files: Rc<BTreeMap<Rc<[u8]>, Entry>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    text: Arc<[u8]>,
+    source: SourceId,
+}
+
+impl Entry {
+    /// One origin for all of it.
+    fn whole(&self, origins: &mut Origins) -> OriginId {
+        origins.add(Origin::Data(Span::new(self.source, 0, self.text.len())))
+    }
+
+    fn bytes(&self) -> Value {
+        Value::bytes(
+            Text {
+                bytes: self.text[..].into(),
+                pieces: None,
+            },
+            OriginId::NONE,
+        )
+    }
+}
+
+impl Files {
+    /// The `.Files` of one chart.
+    pub fn of(chart: &Chart, sources: &Sources) -> Value {
+        let mut files = BTreeMap::new();
+        for File { name, source } in &chart.files {
+            let text = sources.get(*source).text.clone();
+            files.insert(
+                Rc::from(name.as_bytes()),
+                Entry {
+                    text,
+                    source: *source,
+                },
+            );
+        }
+        Files {
+            files: Rc::new(files),
+        }
+        .into_value()
+    }
+
+    fn into_value(self) -> Value {
+        Kind::Object(Rc::new(self)).into()
+    }
+
+    fn text(&self, name: &[u8], origins: &mut Origins) -> Value {
+        self.files.get(name).map_or_else(
+            || Value::str(""),
+            |file| Value::file(&file.text, file.source, origins),
+        )
+    }
+
+    fn glob(&self, pattern: &[u8]) -> Value {
+        let glob = Glob::parse(&String::from_utf8_lossy(pattern));
+        // Helm takes everything where it cannot read the pattern.
+        let takes = |name: &[u8]| {
+            glob.as_ref()
+                .is_none_or(|g| g.matches(&String::from_utf8_lossy(name)))
+        };
+        let files = self
+            .files
+            .iter()
+            .filter(|(name, _)| takes(name))
+            .map(|(name, file)| (name.clone(), file.clone()))
+            .collect();
+        Files {
+            files: Rc::new(files),
+        }
+        .into_value()
+    }
+
+    /// `toYaml` of base names and texts; of the same base name, the last in order of names.
+    fn as_map(&self, origins: &mut Origins, text: impl Fn(&Entry, &mut Origins) -> Value) -> Value {
+        let mut map = MapData {
+            go_type: "map[string]string",
+            ..MapData::default()
+        };
+        for (name, file) in self.files.iter() {
+            let base = name.rsplit(|&b| b == b'/').next().unwrap_or(name);
+            map.insert(base, OriginId::NONE, text(file, origins));
+        }
+        let value = Kind::Map(Map(Rc::new(std::cell::RefCell::new(map)))).into();
+        let text = yaml::emit(&value, origins).unwrap_or_else(|_| Value::str(""));
+        let Some(whole) = text.as_text() else {
+            return text;
+        };
+        let mut trimmed = TextBuilder::default();
+        trimmed.push_slice(
+            whole,
+            text.origin,
+            0..whole
+                .bytes
+                .strip_suffix(b"\n")
+                .unwrap_or(&whole.bytes)
+                .len(),
+        );
+        trimmed.finish()
+    }
+
+    fn lines(&self, name: &[u8], origins: &mut Origins) -> Value {
+        let mut lines = Vec::new();
+        if let Some(file) = self.files.get(name).filter(|f| !f.text.is_empty()) {
+            let text = file.text.strip_suffix(b"\n").unwrap_or(&file.text);
+            let mut start = 0;
+            for line in text.split(|&b| b == b'\n') {
+                let origin = origins.add(Origin::Data(Span::new(
+                    file.source,
+                    start,
+                    start + line.len(),
+                )));
+                lines.push(Value::str_from(line, origin));
+                start += line.len() + 1;
+            }
+        }
+        Kind::List(List::new(lines, "[]string")).into()
+    }
+}
+
+impl Object for Files {
+    fn go_type(&self) -> &str {
+        "engine.files"
+    }
+    fn kind(&self) -> &str {
+        "map"
+    }
+    fn field(&self, name: &str) -> Option<Value> {
+        // A map's field is its key: `.Files.README` is nothing that a file name with a dot could be
+        // reached by.
+        self.files.get(name.as_bytes()).map(Entry::bytes)
+    }
+    fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
+        match method {
+            "Get" | "GetBytes" | "Glob" | "Lines" => Some(&["string"]),
+            "AsConfig" | "AsSecrets" => Some(&[]),
+            _ => None,
+        }
+    }
+    fn call_tracked(
+        &self,
+        method: &str,
+        arguments: &[Value],
+        origins: &mut Origins,
+    ) -> Option<Result<Value, String>> {
+        let name = || {
+            arguments
+                .first()
+                .and_then(Value::as_text)
+                .map(|t| t.bytes.clone())
+                .unwrap_or_default()
+        };
+        Some(Ok(match method {
+            "Get" => self.text(&name(), origins),
+            "GetBytes" => match self.files.get(&*name()) {
+                Some(file) => file.bytes(),
+                None => Value::bytes(Text::default(), OriginId::NONE),
+            },
+            "Glob" => self.glob(&name()),
+            "Lines" => self.lines(&name(), origins),
+            "AsConfig" => self.as_map(origins, |file, origins| {
+                Value::file(&file.text, file.source, origins)
+            }),
+            "AsSecrets" => self.as_map(origins, |file, origins| {
+                Value::str_from(
+                    data_encoding::BASE64.encode(&file.text),
+                    file.whole(origins),
+                )
+            }),
+            _ => return None,
+        }))
+    }
+    fn print(&self) -> Vec<u8> {
+        let mut out = b"map[".to_vec();
+        for (i, (name, file)) in self.files.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            out.extend_from_slice(name);
+            out.push(b':');
+            out.extend(
+                Bytes(Text {
+                    bytes: file.text[..].into(),
+                    pieces: None,
+                })
+                .print(),
+            );
+        }
+        out.push(b']');
+        out
+    }
+    fn plain(&self) -> Option<Value> {
+        let mut map = MapData {
+            go_type: "engine.files",
+            ..MapData::default()
+        };
+        for (name, file) in self.files.iter() {
+            map.insert(name, OriginId::NONE, file.bytes());
+        }
+        Some(Value::map(map))
+    }
+    fn truth(&self) -> bool {
+        !self.files.is_empty()
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}

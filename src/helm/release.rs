@@ -1,0 +1,512 @@
+//! One chart in one release: which dependencies are enabled and under which names, the imported
+//! values, the values that each chart's templates see. Helm changes the chart itself for this; we
+//! keep a tree of our own beside the immutable [`Chart`].
+//!
+//! The tree is built the way Helm does it, shared requirements and old parents included: of a chart
+//! that is used under two aliases, both copies share their requirements, and a subchart that is not
+//! among its parent's requirements keeps the parent it was loaded with.
+
+use crate::go::semver::{Constraint, Version};
+use crate::helm::Chart;
+use crate::helm::Error;
+use crate::helm::strvals::{self, conversion};
+use crate::helm::values::{self, empty, join};
+use crate::source::{OriginId, Origins, Sources, Span};
+use crate::value::{Entry, Kind, Map, Value};
+use crate::yaml;
+use crate::yaml::Data;
+
+/// Aliases of aliases grow a chart exponentially; Helm would run out of memory.
+const MAX_CHARTS: usize = 4096;
+
+/// The charts of one release and the values of each.
+#[derive(Debug)]
+pub struct Release<'c> {
+    nodes: Vec<Node<'c>>,
+    requirements: Vec<Requirement>,
+    /// What Helm logs on stderr.
+    pub warnings: Vec<String>,
+    /// Declared dependencies that are not in charts/: name and place.
+    pub missing: Vec<(String, Span)>,
+    /// As Helm 4 has it: nulls among a chart's own values count as absent. False at first.
+    pub drop_nulls: bool,
+}
+
+/// Names a chart in a [`Release`]; 0 is the top one.
+pub type NodeId = usize;
+
+#[derive(Clone, Debug)]
+struct Node<'c> {
+    chart: &'c Chart,
+    name: String,
+    parent: Option<NodeId>,
+    children: Vec<NodeId>,
+    /// None: Go's nil, which is not the same as none.
+    requirements: Option<Vec<usize>>,
+    values: Map,
+}
+
+/// One of `dependencies` in the state that Helm has it in.
+#[derive(Clone, Debug)]
+struct Requirement {
+    declared: crate::helm::Dependency,
+    name: String,
+    enabled: bool,
+}
+
+impl<'c> Release<'c> {
+    /// The charts as loaded, each with its own values.
+    pub fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
+        let mut release = Release {
+            nodes: Vec::new(),
+            requirements: Vec::new(),
+            warnings: Vec::new(),
+            missing: Vec::new(),
+            drop_nulls: false,
+        };
+        release.add(chart, None, sources, origins);
+        release.find_missing();
+        release
+    }
+
+    fn add(
+        &mut self,
+        chart: &'c Chart,
+        parent: Option<NodeId>,
+        sources: &Sources,
+        origins: &mut Origins,
+    ) -> NodeId {
+        let id = self.nodes.len();
+        let values = chart
+            .values
+            .as_ref()
+            .and_then(|(_, node)| as_map(yaml::to_value(node, sources, origins)))
+            .unwrap_or_else(empty);
+        let requirements = chart.metadata.dependencies.as_ref().map(|list| {
+            let from = self.requirements.len();
+            self.requirements.extend(list.iter().map(|d| Requirement {
+                declared: d.clone(),
+                name: d.name.clone(),
+                enabled: d.enabled,
+            }));
+            (from..self.requirements.len()).collect()
+        });
+        self.nodes.push(Node {
+            chart,
+            name: chart.metadata.name.clone(),
+            parent,
+            children: Vec::new(),
+            requirements,
+            values,
+        });
+        for subchart in &chart.subcharts {
+            let child = self.add(subchart, Some(id), sources, origins);
+            self.nodes[id].children.push(child);
+        }
+        id
+    }
+
+    fn find_missing(&mut self) {
+        let top = &self.nodes[0];
+        let has = |name: &str| top.children.iter().any(|&c| self.nodes[c].name == name);
+        let missing = top
+            .requirements
+            .iter()
+            .flatten()
+            .map(|&r| &self.requirements[r].declared)
+            .filter(|d| !has(&d.name));
+        self.missing = missing.map(|d| (d.name.clone(), d.span)).collect();
+    }
+
+    /// Helm's objection to dependencies of the top chart that are not in charts/.
+    ///
+    /// # Errors
+    /// `An error occurred while checking for chart dependencies…`
+    pub fn check_dependencies(&self) -> Result<(), Error> {
+        let Some((_, span)) = self.missing.first() else {
+            return Ok(());
+        };
+        let names: Vec<&str> = self.missing.iter().map(|(name, _)| &**name).collect();
+        let (nouns, verb) = if names.len() == 1 {
+            ("dependency", "is")
+        } else {
+            ("dependencies", "are")
+        };
+        Err(Error::new(
+            "dependency-not-vendored",
+            format!(
+                "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing \
+                 dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                names.join(", ")
+            ),
+        )
+        .at(*span)
+        .finding(format!("the {nouns} {} {verb} declared, but not in charts/; what they would render is not checked", names.join(", ")))
+        .help("run `helm dependency build` to fetch what is missing into charts/"))
+    }
+
+    /// Decides what is enabled and imports values: Helm's ProcessDependenciesWithMerge. `user` is
+    /// what the person gave.
+    ///
+    /// # Errors
+    /// Values that stand where a subchart's table should.
+    pub fn process_dependencies(&mut self, user: &Map) -> Result<(), Error> {
+        self.process_enabled(0, user, "")?;
+        self.process_imports(0)
+    }
+
+    /// The values of the top chart with all subcharts below it: Helm's CoalesceValues.
+    ///
+    /// # Errors
+    /// Values that stand where a subchart's table should.
+    pub fn coalesce(&mut self, user: &Map) -> Result<Map, Error> {
+        self.coalesced(0, user, false)
+    }
+
+    fn coalesced(&mut self, id: NodeId, user: &Map, merge: bool) -> Result<Map, Error> {
+        let dest = values::deep_copy_map(user);
+        self.coalesce_into(id, &dest, "", merge)?;
+        Ok(dest)
+    }
+
+    fn coalesce_into(
+        &mut self,
+        id: NodeId,
+        dest: &Map,
+        prefix: &str,
+        merge: bool,
+    ) -> Result<(), Error> {
+        let node = &self.nodes[id];
+        let below = join(prefix, &node.name);
+        let is_child = |key: &[u8]| {
+            node.children
+                .iter()
+                .any(|&c| self.nodes[c].name.as_bytes() == key)
+        };
+        let how = values::Under {
+            merge,
+            drop_nulls: self.drop_nulls,
+            is_child: &is_child,
+        };
+        values::under_chart(dest, &node.values, &below, &how, &mut self.warnings);
+        for child in self.nodes[id].children.clone() {
+            let name = self.nodes[child].name.clone();
+            let table = match dest.get(name.as_bytes()) {
+                None => {
+                    let table = empty();
+                    dest.insert(name.as_bytes(), Kind::Map(table.clone()).into());
+                    table
+                }
+                Some(value) => match &value.kind {
+                    Kind::Map(table) => table.clone(),
+                    _ => {
+                        return Err(Error::new(
+                            "values-type",
+                            format!("type mismatch on {name}: {}", as_go_bool(&value)),
+                        ));
+                    }
+                },
+            };
+            values::globals(&table, dest, &below, &mut self.warnings);
+            self.coalesce_into(child, &table, &below, merge)?;
+        }
+        Ok(())
+    }
+
+    fn process_enabled(&mut self, id: NodeId, user: &Map, path: &str) -> Result<(), Error> {
+        let Some(requirements) = self.nodes[id].requirements.clone() else {
+            return Ok(());
+        };
+        let children = self.nodes[id].children.clone();
+        let fits = |release: &Release, child: NodeId, requirement: usize| {
+            let (node, requirement) = (&release.nodes[child], &release.requirements[requirement]);
+            node.name == requirement.name
+                && is_compatible(&requirement.declared.version, &node.chart.metadata.version)
+        };
+        let mut kept: Vec<NodeId> = children
+            .iter()
+            .copied()
+            .filter(|&child| !requirements.iter().any(|&r| fits(self, child, r)))
+            .collect();
+        for &r in &requirements {
+            if let Some(&child) = children.iter().find(|&&child| fits(self, child, r)) {
+                if self.nodes.len() >= MAX_CHARTS {
+                    return Err(Error::new(
+                        "chart-metadata",
+                        format!("the aliases make more than {MAX_CHARTS} charts of it"),
+                    ));
+                }
+                let mut copy = self.nodes[child].clone();
+                let alias = &self.requirements[r].declared.alias;
+                if !alias.is_empty() {
+                    copy.name = alias.clone();
+                }
+                kept.push(self.nodes.len());
+                self.nodes.push(copy);
+            }
+            let requirement = &mut self.requirements[r];
+            if !requirement.declared.alias.is_empty() {
+                requirement.name = requirement.declared.alias.clone();
+            }
+        }
+        self.set_children(id, kept);
+        for &r in &requirements {
+            self.requirements[r].enabled = true;
+        }
+        let all = self.coalesced(id, user, false)?;
+        self.process_tags(&requirements, &all);
+        self.process_conditions(&requirements, &all, path);
+        let disabled: Vec<String> = requirements
+            .iter()
+            .map(|&r| &self.requirements[r])
+            .filter(|r| !r.enabled)
+            .map(|r| r.name.clone())
+            .collect();
+        let mut enabled = self.nodes[id].children.clone();
+        enabled.retain(|&child| !disabled.contains(&self.nodes[child].name));
+        let mut left = requirements;
+        left.retain(|&r| !disabled.contains(&self.requirements[r].name));
+        for &child in &enabled {
+            let below = format!("{path}{}.", self.nodes[child].name);
+            self.process_enabled(child, &all, &below)?;
+        }
+        self.nodes[id].requirements = (!left.is_empty()).then_some(left);
+        self.set_children(id, enabled);
+        Ok(())
+    }
+
+    fn set_children(&mut self, id: NodeId, children: Vec<NodeId>) {
+        for &child in &children {
+            self.nodes[child].parent = Some(id);
+        }
+        self.nodes[id].children = children;
+    }
+
+    fn process_tags(&mut self, requirements: &[usize], all: &Map) {
+        let Ok(tags) = values::table(all, "tags") else {
+            return;
+        };
+        for &r in requirements {
+            let requirement = &mut self.requirements[r];
+            let (mut any_true, mut any_false) = (false, false);
+            for tag in &requirement.declared.tags {
+                match tags.get(tag.as_bytes()).map(|v| v.kind) {
+                    None => {}
+                    Some(Kind::Bool(true)) => any_true = true,
+                    Some(Kind::Bool(false)) => any_false = true,
+                    Some(_) => {
+                        self.warnings.push(format!(
+                            "Warning: Tag '{tag}' for chart {} returned non-bool value",
+                            requirement.name
+                        ));
+                    }
+                }
+            }
+            requirement.enabled = any_true || !any_false;
+        }
+    }
+
+    fn process_conditions(&mut self, requirements: &[usize], all: &Map, path: &str) {
+        for &r in requirements {
+            let requirement = &mut self.requirements[r];
+            for condition in requirement
+                .declared
+                .condition
+                .trim()
+                .split(',')
+                .filter(|c| !c.is_empty())
+            {
+                match values::path_value(all, &format!("{path}{condition}")).map(|v| v.kind) {
+                    None => {}
+                    Some(Kind::Bool(enabled)) => {
+                        requirement.enabled = enabled;
+                        break;
+                    }
+                    Some(_) => {
+                        self.warnings.push(format!("Warning: Condition path '{condition}' for chart {} returned non-bool value", requirement.name))
+                    }
+                }
+            }
+        }
+    }
+
+    fn process_imports(&mut self, id: NodeId) -> Result<(), Error> {
+        for child in self.nodes[id].children.clone() {
+            self.process_imports(child)?;
+        }
+        let Some(requirements) = self.nodes[id].requirements.clone() else {
+            return Ok(());
+        };
+        let all = self.coalesced(id, &empty(), true)?;
+        let imported = empty();
+        for r in requirements {
+            let requirement = self.requirements[r].clone();
+            for import in &requirement.declared.import_values {
+                let (child, parent) = match &import.data {
+                    Data::Str(name) => (format!("exports.{name}"), ".".to_string()),
+                    Data::Map(_) => {
+                        let side = |key| {
+                            import.get(key).map_or_else(
+                                || "<nil>".into(),
+                                |n| crate::helm::decode::scalar_text(n).unwrap_or_default(),
+                            )
+                        };
+                        (side("child"), side("parent"))
+                    }
+                    _ => continue,
+                };
+                match values::table(&all, &format!("{}.{child}", requirement.name)) {
+                    Ok(found) => values::tables(
+                        &imported,
+                        &below(&parent, found),
+                        "",
+                        true,
+                        &mut self.warnings,
+                    ),
+                    Err(why) if import.as_str().is_some() => self
+                        .warnings
+                        .push(format!("Warning: ImportValues missing table: {why}")),
+                    Err(why) => self.warnings.push(format!(
+                        "Warning: ImportValues missing table from chart {}: {why}",
+                        requirement.name
+                    )),
+                }
+            }
+        }
+        // What is imported shares its maps with what it is imported from.
+        let is_apart = imported.0.borrow().entries.is_empty();
+        let all = if is_apart {
+            all
+        } else {
+            values::deep_copy_map(&all)
+        };
+        values::tables(&all, &imported, "", true, &mut self.warnings);
+        self.nodes[id].values = all;
+        Ok(())
+    }
+
+    /// The chart that a node stands for.
+    pub fn chart(&self, id: NodeId) -> &'c Chart {
+        self.nodes[id].chart
+    }
+    /// Its name in this release: the alias where it has one.
+    pub fn name(&self, id: NodeId) -> &str {
+        &self.nodes[id].name
+    }
+    pub fn children(&self, id: NodeId) -> &[NodeId] {
+        &self.nodes[id].children
+    }
+    pub fn is_root(&self, id: NodeId) -> bool {
+        self.nodes[id].parent.is_none()
+    }
+    /// The dependencies that are left, with the names they go by.
+    pub fn dependencies(&self, id: NodeId) -> Vec<(&crate::helm::Dependency, &str, bool)> {
+        let left = self.nodes[id].requirements.iter().flatten();
+        left.map(|&r| &self.requirements[r])
+            .map(|r| (&r.declared, &*r.name, r.enabled))
+            .collect()
+    }
+    /// `top/charts/sub`: the front of Helm's names of templates.
+    pub fn full_path(&self, id: NodeId) -> String {
+        match self.nodes[id].parent {
+            Some(parent) => format!("{}/charts/{}", self.full_path(parent), self.nodes[id].name),
+            None => self.nodes[id].name.clone(),
+        }
+    }
+}
+
+/// Whether a version lies in a range, as Helm judges it; nonsense never does.
+pub fn is_compatible(range: &str, version: &str) -> bool {
+    match (Constraint::parse(range), Version::parse(version)) {
+        (Ok(range), Ok(version)) => range.check(&version),
+        _ => false,
+    }
+}
+
+/// `map` under the keys of a dotted path; `.` is `map` itself.
+fn below(path: &str, map: Map) -> Map {
+    if path == "." {
+        return map;
+    }
+    path.rsplit('.').fold(map, |inner, key| {
+        let outer = empty();
+        let value = Value {
+            kind: Kind::Map(inner),
+            origin: OriginId::NONE,
+        };
+        values::set(
+            &outer,
+            key.as_bytes().into(),
+            Entry {
+                key: OriginId::NONE,
+                value,
+            },
+        );
+        outer
+    })
+}
+
+pub(super) fn as_map(value: Value) -> Option<Map> {
+    match value.kind {
+        Kind::Map(map) => Some(map),
+        _ => None,
+    }
+}
+
+/// Go's `%t` of a value that is no table.
+fn as_go_bool(value: &Value) -> String {
+    match &value.kind {
+        Kind::Bool(b) => b.to_string(),
+        Kind::Nil | Kind::Missing => "%!t(<nil>)".into(),
+        Kind::Str(text) => format!("%!t(string={})", text.to_str()),
+        Kind::Int64(i) => format!("%!t(int64={i})"),
+        Kind::Float(f) => format!("%!t(float64={})", yaml_number(*f)),
+        Kind::List(list) => {
+            let items: Vec<String> = list.items.iter().map(as_go_bool).collect();
+            format!("[{}]", items.join(" "))
+        }
+        _ => conversion(value, "bool"),
+    }
+}
+
+/// `%v` of a float64 with few digits; this is for a message only.
+fn yaml_number(value: f64) -> String {
+    format!("{value}")
+}
+
+/// The values that flags and files give, in Helm's order: files, then `--set-json`, `--set`,
+/// `--set-string`, `--set-file`, `--set-literal`.
+///
+/// # Errors
+/// What is wrong with a flag, in Helm's words.
+pub fn user_values(
+    inputs: &crate::helm::environments::Inputs,
+    sources: &Sources,
+    origins: &mut Origins,
+) -> Result<Map, Error> {
+    let base = empty();
+    for file in &inputs.files {
+        if let Some(map) = as_map(yaml::to_value(&file.node, sources, origins)) {
+            values::merge_files(&base, &map);
+        }
+    }
+    for flag in &inputs.flags {
+        let mut read = |path: &str| inputs.read_set_file(path);
+        strvals::apply(
+            flag.kind,
+            &flag.text,
+            flag.source,
+            &base,
+            origins,
+            &mut read,
+        )
+        .map_err(|message| {
+            Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len()))
+        })?;
+    }
+    for (path, node) in &inputs.typed {
+        strvals::apply_node(path, node, &base, sources, origins)
+            .map_err(|message| Error::new("values-flag", message).at(node.span))?;
+    }
+    Ok(base)
+}

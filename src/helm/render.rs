@@ -1,0 +1,784 @@
+//! Helm's pkg/engine: a chart's templates, in Helm's order, over the values of one environment.
+//!
+//! Used by `template`, which stops at the first error as Helm does, and by `lint`, where a failing
+//! template costs its own output only. Everything between a loaded chart and rendered texts happens
+//! here, on one thread with a large stack.
+
+use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
+use crate::helm;
+use crate::helm::Chart;
+use crate::helm::Environment;
+use crate::helm::capabilities::Capabilities;
+use crate::helm::context;
+use crate::helm::environments::Inputs;
+use crate::helm::files::Files;
+use crate::helm::release::{self, NodeId, Release};
+use crate::helm::schema;
+use crate::helm::values;
+use crate::limits::Limits;
+use crate::memo::Memo;
+use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
+use crate::template::Asked;
+use crate::template::ParseError;
+use crate::template::Reason;
+use crate::template::Record;
+use crate::template::Renderer;
+use crate::template::TemplateError;
+use crate::template::Templates;
+use crate::template::parser::{self, Parsed};
+use crate::template::with_stack;
+use crate::threads;
+use crate::value::{Kind, Map, MapData, Value};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// How to render.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    pub capabilities: &'a Capabilities,
+    /// Further Kubernetes versions to render for, newest first, by minor version. Templates that
+    /// would answer them otherwise are executed again.
+    pub others: &'a [(u32, Capabilities)],
+    /// End at the first problem, as Helm does.
+    pub stop: bool,
+    /// Keep where text comes from, and what was read and executed.
+    pub provenance: bool,
+    pub skip_schema: bool,
+    pub limits: Limits,
+}
+
+/// Templates that were parsed serve all renders: files each for itself, and together for each set
+/// of enabled subcharts.
+#[derive(Debug, Default)]
+pub struct Cache {
+    /// Locked while a file is parsed.
+    files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
+    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
+    before: Arc<ParsedFiles>,
+}
+
+impl Cache {
+    /// Files that were parsed before, and did not change since, are not parsed again.
+    pub fn with(before: Arc<ParsedFiles>) -> Cache {
+        Cache {
+            before,
+            ..Cache::default()
+        }
+    }
+}
+
+/// Parsed files by Helm's name and their source.
+pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
+
+/// A file with all that it defines.
+#[derive(Clone, Debug)]
+pub struct ParsedFile {
+    text: Arc<[u8]>,
+    parsed: Arc<Parsed>,
+}
+
+/// The names and texts of a set of templates, in the order of parsing.
+type TemplateNames = Vec<(Arc<str>, SourceId)>;
+
+/// What one render made.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt
+    /// is.
+    pub outputs: Vec<Output>,
+    /// What some templates give for others of the versions.
+    pub variants: Vec<Output>,
+    /// Others of the versions that need a render of their own: a template failed, or changed data
+    /// that later ones see.
+    pub apart: Versions,
+    /// What could not be rendered, and what else Helm would end at, in Helm's order.
+    pub problems: Vec<Problem>,
+    /// What Helm writes to stderr without failing.
+    pub warnings: Vec<String>,
+    /// Schemas by which Helm would check the values, and we do not: they lie elsewhere, or would
+    /// take too long.
+    pub unjudged: Vec<helm::Error>,
+    /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
+    pub crds: Vec<Output>,
+    /// The templates that [`Record::executed`] speaks of; none where the render did not come that
+    /// far.
+    pub templates: Option<Arc<Templates>>,
+    /// To be adopted by the [`Sources`] under the render's number.
+    pub derived: Derived,
+    pub record: Record,
+}
+
+/// One rendered text.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Helm's name: `thebot/templates/x.yaml`.
+    pub name: Arc<str>,
+    /// The template's file.
+    pub template: SourceId,
+    /// The rendered text; of a CRD, the file itself.
+    pub text: SourceId,
+    /// Of a variant: the versions that it is for; else those of [`Options::others`] that have a
+    /// variant of it.
+    pub others: Versions,
+}
+
+/// What Helm would end with an error for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// Before the templates: values, dependencies, the schema, Chart.yaml.
+    Chart(helm::Error),
+    /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
+    Release(helm::Error),
+    /// Values that a values.schema.json refuses.
+    Schema(schema::Refusal),
+    Parse(ParseError),
+    Template(Box<TemplateError>),
+}
+
+impl Problem {
+    /// Helm's text, without `Error: `.
+    pub fn helm_message(&self) -> String {
+        match self {
+            Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
+            Problem::Schema(refusal) => refusal.message.clone(),
+            Problem::Parse(error) => error.helm_message(),
+            Problem::Template(error) => error.message.clone(),
+        }
+    }
+
+    /// Whether Helm has rendered anything that `--debug` could show.
+    pub fn has_release(&self) -> bool {
+        !matches!(self, Problem::Chart(_) | Problem::Schema(_))
+    }
+
+    /// As findings of an environment; `head` is the place for what has none.
+    pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
+        let mut found = match self {
+            // That a library cannot be installed is no fault of its; that nothing is checked must
+            // be said.
+            Problem::Chart(error) if error.rule == "chart-library" => vec![Diagnostic {
+                severity: Severity::Info,
+                ..error.diagnostic(head)
+            }],
+            Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
+            other => vec![other.diagnostic(head)],
+        };
+        found
+            .iter_mut()
+            .for_each(|d| d.environment = Some(environment));
+        found
+    }
+
+    fn diagnostic(&self, head: Span) -> Diagnostic {
+        match self {
+            Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
+            Problem::Schema(refusal) => Diagnostic::new(
+                "values-schema",
+                Severity::Error,
+                head,
+                refusal.message.clone(),
+            ),
+            Problem::Parse(error) => {
+                let cause = error
+                    .message
+                    .splitn(3, ": ")
+                    .nth(2)
+                    .unwrap_or(&error.message);
+                with_help(
+                    Diagnostic::new("template-syntax", Severity::Error, error.span, cause),
+                    &error.help,
+                )
+            }
+            Problem::Template(error) => {
+                let rule = match error.reason {
+                    Reason::Fail => "template-fails",
+                    Reason::Required => "required-value-missing",
+                    Reason::Limit => "template-limit",
+                    Reason::Execution => "template-error",
+                    // The same finding as the parse error that execution came to.
+                    Reason::Parse => "template-syntax",
+                };
+                let mut found = with_help(
+                    Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
+                    &error.help,
+                );
+                for (i, &include) in error.includes.iter().enumerate() {
+                    let role = if i == 0 {
+                        Role::Template
+                    } else {
+                        Role::Include
+                    };
+                    found = found.label(include, role, "called from here");
+                }
+                if let Some((key, said)) = &error.holder {
+                    found = found.label(*key, Role::Values, said.clone());
+                }
+                found
+            }
+        }
+    }
+}
+
+fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {
+    match help {
+        Some(help) => found.help(help.clone()),
+        None => found,
+    }
+}
+
+/// Renders a chart in one environment. `render` is its number among the renders of `sources`, from
+/// 1.
+pub fn render(
+    chart: &Chart,
+    sources: &Sources,
+    environment: &Environment,
+    inputs: &Inputs,
+    options: Options,
+    cache: &Cache,
+    render: u32,
+) -> Rendered {
+    with_stack(|| {
+        let mut rendered = Rendered {
+            outputs: Vec::new(),
+            variants: Vec::new(),
+            apart: Versions::NONE,
+            problems: Vec::new(),
+            warnings: chart.warnings.clone(),
+            unjudged: Vec::new(),
+            crds: Vec::new(),
+            templates: None,
+            derived: Derived::default(),
+            record: Record::default(),
+        };
+        let mut run = Run {
+            chart,
+            sources,
+            environment,
+            options,
+            cache,
+            render,
+            rendered: &mut rendered,
+        };
+        run.all(inputs);
+        rendered
+    })
+}
+
+struct Run<'a> {
+    chart: &'a Chart,
+    sources: &'a Sources,
+    environment: &'a Environment,
+    options: Options<'a>,
+    cache: &'a Cache,
+    render: u32,
+    rendered: &'a mut Rendered,
+}
+
+/// A template file of the release.
+struct Renderable {
+    source: SourceId,
+    data: Map,
+    /// The folder of the chart's templates.
+    base: Value,
+}
+
+impl Run<'_> {
+    /// Notes a problem; true where the render ends with it.
+    fn problem(&mut self, problem: Problem) -> bool {
+        self.rendered.problems.push(problem);
+        self.options.stop
+    }
+
+    fn all(&mut self, inputs: &Inputs) {
+        let mut origins = if self.options.provenance {
+            Origins::default()
+        } else {
+            Origins::unwanted()
+        };
+        let user = match release::user_values(inputs, self.sources, &mut origins) {
+            Ok(user) => user,
+            Err(error) => {
+                self.problem(Problem::Chart(error));
+                return;
+            }
+        };
+        let mut release = Release::new(self.chart, self.sources, &mut origins);
+        release.drop_nulls = self.options.capabilities.helm.is_four();
+        let values = self.values(&mut release, &user, &origins);
+        self.rendered.warnings.append(&mut release.warnings);
+        let Some(values) = values else {
+            self.rendered.derived.origins = origins;
+            return;
+        };
+        self.rendered.crds = crds(&release);
+        self.templates(&release, values, origins);
+    }
+
+    /// The values of the top chart, after everything that Helm checks before it renders.
+    fn values(&mut self, release: &mut Release, user: &Map, origins: &Origins) -> Option<Map> {
+        let metadata = &self.chart.metadata;
+        if !matches!(&*metadata.chart_type, "" | "application") {
+            let error = helm::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type))
+                .finding("a library chart renders nothing by itself: its templates are judged where a chart that uses them is");
+            if self.problem(Problem::Chart(error)) {
+                return None;
+            }
+        }
+        if metadata.deprecated {
+            self.rendered
+                .warnings
+                .push("WARNING: This chart is deprecated".into());
+        }
+        if let Err(error) = release.check_dependencies()
+            && self.problem(Problem::Chart(error))
+        {
+            return None;
+        }
+        if let Err(message) = check_release_name(&self.environment.release)
+            && self.problem(Problem::Chart(helm::Error::new("release-name", message)))
+        {
+            return None;
+        }
+        let coalesced = release
+            .process_dependencies(user)
+            .and_then(|()| release.coalesce(user));
+        let values = match coalesced {
+            Ok(values) => values,
+            Err(error) => {
+                self.problem(Problem::Chart(error));
+                return None;
+            }
+        };
+        if !self.options.skip_schema {
+            let judgement = schema::validate(release, &values, self.sources, origins);
+            self.rendered.unjudged = judgement.unjudged;
+            if let Some(refusal) = judgement.refusal
+                && self.problem(Problem::Schema(refusal))
+            {
+                return None;
+            }
+        }
+        let (wanted, version) = (&metadata.kube_version, &self.options.capabilities.version);
+        if !wanted.is_empty() && !release::is_compatible(wanted, version) {
+            let message = format!(
+                "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}"
+            );
+            let span = self
+                .chart
+                .chart_yaml
+                .as_ref()
+                .and_then(|(_, node)| helm::metadata::value_span(node, "kubeVersion"));
+            let error = helm::Error {
+                span,
+                ..helm::Error::new("kube-version", message)
+            };
+            if self.problem(Problem::Release(error)) {
+                return None;
+            }
+        }
+        values.0.borrow_mut().go_type = "chartutil.Values";
+        Some(values)
+    }
+
+    fn templates(&mut self, release: &Release, values: Map, mut origins: Origins) {
+        let mut all = BTreeMap::new();
+        let shared = Shared {
+            release,
+            sources: self.sources,
+            release_value: context::release(self.environment),
+            capabilities: context::capabilities(self.options.capabilities),
+        };
+        shared.collect(0, Some(values), &mut all, &mut origins);
+        // Helm's order: the deepest paths first, and within a depth the last name first.
+        let mut names: TemplateNames = all
+            .iter()
+            .map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source))
+            .collect();
+        names.sort_by_cached_key(|(name, _)| Reverse((slashes(name), name.clone())));
+        let templates = self.parse(&names);
+        self.rendered.templates = Some(templates.clone());
+        let errors = templates.errors();
+        if let Some(first) = errors.first()
+            && self.options.stop
+        {
+            self.problem(Problem::Parse(first.clone()));
+            self.rendered.derived.origins = origins;
+            return;
+        }
+        self.rendered
+            .problems
+            .extend(errors.iter().cloned().map(Problem::Parse));
+        let mut renderer = Renderer::new(
+            &templates,
+            self.render,
+            &self.environment.name,
+            self.options.limits,
+        );
+        *renderer.origins() = origins;
+        // The data of the chart and of each subchart.
+        let mut data: Vec<&Map> = Vec::new();
+        for renderable in all.values() {
+            if !data
+                .iter()
+                .any(|map| Rc::ptr_eq(&map.0, &renderable.data.0))
+            {
+                data.push(&renderable.data);
+            }
+        }
+        data.iter()
+            .for_each(|&map| Value::from(Kind::Map(map.clone())).share());
+        // Which of the others give all the same answers; templates ask the same again and again.
+        let mut known: FxHashMap<Asked, Versions> = FxHashMap::default();
+        let others = self.options.others;
+        let mut alike = |asked: &[Asked]| {
+            asked.iter().fold(Versions::ALL, |all, one| {
+                let answering = || {
+                    others
+                        .iter()
+                        .filter(|(_, c)| is_answered_by(one, c))
+                        .map(|(minor, _)| Versions::minor(*minor))
+                };
+                let new = || answering().fold(Versions::NONE, Versions::or);
+                all.and(*known.entry(one.clone()).or_insert_with(new))
+            })
+        };
+        for (done, (name, source)) in names.iter().enumerate() {
+            if let Some(limit) = renderer.is_spent() {
+                let left = names.len() - done;
+                let unrendered = format!("{left} of {} templates were not rendered", names.len());
+                self.problem(Problem::Chart(helm::Error::limit(
+                    limit,
+                    &self.options.limits,
+                    unrendered,
+                )));
+                break;
+            }
+            let base = name.rsplit('/').next().unwrap_or(name);
+            // What cannot be parsed has been said already; the rest of that file's output would
+            // only repeat it.
+            if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {
+                continue;
+            }
+            let Some(own) = all.get(name) else { continue };
+            let mut template = MapData {
+                go_type: "chartutil.Values",
+                ..MapData::default()
+            };
+            template.insert(b"Name", OriginId::NONE, Value::str(&**name));
+            template.insert(b"BasePath", OriginId::NONE, own.base.clone());
+            own.data.insert(b"Template", Value::map(template));
+            let dot = Kind::Map(own.data.clone()).into();
+            let made = renderer.execute(name, &dot);
+            let (asked, changed) = renderer.take_asked();
+            let same = alike(&asked);
+            let mut left: Vec<&(u32, Capabilities)> = self
+                .options
+                .others
+                .iter()
+                .filter(|(minor, _)| !same.contains(*minor))
+                .collect();
+            let text = match made {
+                Ok(text) => text,
+                Err(error) => {
+                    self.rendered.apart =
+                        left.iter().fold(self.rendered.apart, |all, (minor, _)| {
+                            all.or(Versions::minor(*minor))
+                        });
+                    if self.problem(Problem::Template(error)) {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            let mut others = Versions::NONE;
+            while let Some((_, capabilities)) = left.first().filter(|_| !changed) {
+                let set = |capabilities: &Value| {
+                    data.iter()
+                        .for_each(|map| map.insert(b"Capabilities", capabilities.clone()))
+                };
+                set(&context::capabilities(capabilities));
+                let variant = renderer.execute(name, &dot);
+                set(&shared.capabilities);
+                let (asked, changed) = renderer.take_asked();
+                let same = alike(&asked);
+                let (these, rest): (Vec<_>, Vec<_>) = left
+                    .iter()
+                    .copied()
+                    .partition(|(minor, _)| same.contains(*minor));
+                // Each round must get further, whatever a template asks.
+                let (these, rest) = if these.is_empty() {
+                    (vec![left[0]], left[1..].to_vec())
+                } else {
+                    (these, rest)
+                };
+                left = rest;
+                let versions = these.iter().fold(Versions::NONE, |all, (minor, _)| {
+                    all.or(Versions::minor(*minor))
+                });
+                match variant {
+                    Ok(variant) if !changed && same_bytes(&variant, &text) => {}
+                    Ok(variant) if !changed => {
+                        let text = renderer.derive(name, &variant);
+                        self.rendered.variants.push(Output {
+                            name: name.clone(),
+                            template: *source,
+                            text,
+                            others: versions,
+                        });
+                        others = others.or(versions);
+                    }
+                    _ => self.rendered.apart = self.rendered.apart.or(versions),
+                }
+            }
+            self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| {
+                all.or(Versions::minor(*minor))
+            });
+            let text = renderer.derive(name, &text);
+            self.rendered.outputs.push(Output {
+                name: name.clone(),
+                template: *source,
+                text,
+                others,
+            });
+        }
+        self.rendered.outputs.sort_by(|a, b| a.name.cmp(&b.name));
+        let (derived, record) = renderer.finish();
+        self.rendered.derived = derived;
+        self.rendered.record = record;
+    }
+
+    fn parse(&self, names: &TemplateNames) -> Arc<Templates> {
+        fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+            mutex.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+        let set = locked(&self.cache.sets)
+            .entry(names.clone())
+            .or_default()
+            .clone();
+        if let Some(templates) = set.get() {
+            return templates.clone();
+        }
+        let parsed = |(name, source): &(Arc<str>, SourceId), slot: &mut Option<ParsedFile>| {
+            let parse = || {
+                let text = &self.sources.get(*source).text;
+                let parse = || ParsedFile {
+                    text: text.clone(),
+                    parsed: Arc::new(parser::parse(name, *source, text.clone())),
+                };
+                self.cache
+                    .before
+                    .get((name.clone(), *source), |kept| kept.text == *text, parse)
+            };
+            slot.get_or_insert_with(parse).parsed.clone()
+        };
+        let slots: Vec<_> = {
+            let mut files = locked(&self.cache.files);
+            names
+                .iter()
+                .map(|file| files.entry(file.clone()).or_default().clone())
+                .collect()
+        };
+        // What another render is parsing just now is left to it.
+        let parse_free = |(file, slot): (_, &Arc<Mutex<Option<ParsedFile>>>)| {
+            if let Ok(mut slot) = slot.try_lock() {
+                parsed(file, &mut slot);
+            }
+        };
+        if names
+            .iter()
+            .map(|(_, source)| self.sources.get(*source).text.len())
+            .sum::<usize>()
+            > threads::WORTH
+        {
+            threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
+        }
+        let all = set.get_or_init(|| {
+            let files = names
+                .iter()
+                .zip(&slots)
+                .map(|(file, slot)| parsed(file, &mut locked(slot)));
+            Arc::new(Templates::of(files))
+        });
+        all.clone()
+    }
+}
+
+/// Whether a cluster with these capabilities gives the same answer; false where only a render can
+/// tell.
+pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
+    let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
+        capabilities.api_versions.iter().any(|v| *v == api)
+    } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
+        release::is_compatible(constraint, &capabilities.version)
+    } else if asked.question == "KubeVersion.Major" {
+        return asked.answer == capabilities.major;
+    } else if asked.question == "KubeVersion.Minor" {
+        return asked.answer == capabilities.minor;
+    } else {
+        return asked.question.starts_with("HelmVersion.") || asked.answer == capabilities.version;
+    };
+    asked.answer == answer.to_string()
+}
+
+fn same_bytes(a: &Value, b: &Value) -> bool {
+    a.as_text().map(|t| &t.bytes) == b.as_text().map(|t| &t.bytes)
+}
+
+fn slashes(name: &str) -> usize {
+    name.bytes().filter(|&b| b == b'/').count()
+}
+
+/// What the templates of all charts of a release share.
+struct Shared<'a, 'c> {
+    release: &'a Release<'c>,
+    sources: &'a Sources,
+    release_value: Value,
+    capabilities: Value,
+}
+
+impl Shared<'_, '_> {
+    /// Helm's recAllTpls: the data of each chart, and its templates with that data. `values` are
+    /// none where there is no table for it.
+    fn collect(
+        &self,
+        id: NodeId,
+        values: Option<Map>,
+        all: &mut BTreeMap<Arc<str>, Renderable>,
+        origins: &mut Origins,
+    ) -> Value {
+        let chart = self.release.chart(id);
+        let own = match values {
+            Some(values) => values,
+            None => Map(std::rc::Rc::new(
+                MapData {
+                    go_type: "chartutil.Values",
+                    ..MapData::default()
+                }
+                .into(),
+            )),
+        };
+        let subcharts = values::empty();
+        let mut data = MapData {
+            go_type: "chartutil.Values",
+            ..MapData::default()
+        };
+        data.insert(
+            b"Chart",
+            OriginId::NONE,
+            context::chart(self.release, id, self.sources, origins),
+        );
+        data.insert(b"Files", OriginId::NONE, Files::of(chart, self.sources));
+        data.insert(b"Release", OriginId::NONE, self.release_value.clone());
+        data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());
+        data.insert(b"Values", OriginId::NONE, Kind::Map(own.clone()).into());
+        data.insert(
+            b"Subcharts",
+            OriginId::NONE,
+            Kind::Map(subcharts.clone()).into(),
+        );
+        let data = Map(std::rc::Rc::new(data.into()));
+        for &child in self.release.children(id) {
+            let name = self.release.name(child);
+            // The table is shared with the parent's values, but for its outermost map, whose Go
+            // type is another one here.
+            let table = own
+                .get(name.as_bytes())
+                .and_then(|v| v.as_map().map(values::shallow_copy));
+            if let Some(table) = &table {
+                table.0.borrow_mut().go_type = "chartutil.Values";
+            }
+            subcharts.insert(name.as_bytes(), self.collect(child, table, all, origins));
+        }
+        let path = self.release.full_path(id);
+        let base = Value::str([&*path, "/templates"].concat());
+        let library = chart.metadata.is_library();
+        for file in &chart.templates {
+            let last = file.name.rsplit('/').next().unwrap_or(&file.name);
+            if library && !last.starts_with('_') {
+                continue;
+            }
+            let name = Arc::from([&*path, "/", &*file.name].concat());
+            all.insert(
+                name,
+                Renderable {
+                    source: file.source,
+                    data: data.clone(),
+                    base: base.clone(),
+                },
+            );
+        }
+        Kind::Map(data).into()
+    }
+}
+
+/// Helm's CRDObjects: files of crds/ with the ending of a manifest.
+fn crds(release: &Release) -> Vec<Output> {
+    let mut found = Vec::new();
+    crds_of(release, 0, &mut found);
+    found
+}
+
+fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
+    let path = release.full_path(id);
+    for file in &release.chart(id).files {
+        let lower = file.name.to_ascii_lowercase();
+        let is_manifest = [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|ending| lower.ends_with(ending));
+        if file.name.starts_with("crds/") && is_manifest {
+            found.push(Output {
+                name: format!("{path}/{}", file.name).into(),
+                template: file.source,
+                text: file.source,
+                others: Versions::NONE,
+            });
+        }
+    }
+    for &child in release.children(id) {
+        crds_of(release, child, found);
+    }
+}
+
+/// Helm's rules for the name of a release.
+///
+/// # Errors
+/// `release name "x": invalid release name, must match regex …`
+pub fn check_release_name(name: &str) -> Result<(), String> {
+    const REGEX: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+    if name.is_empty() {
+        return Err(format!("release name {name:?}: no name provided"));
+    }
+    let alphanumeric =
+        |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        alphanumeric(bytes.first())
+            && alphanumeric(bytes.last())
+            && bytes.iter().all(|b| *b == b'-' || alphanumeric(Some(b)))
+    };
+    if name.len() > 53 || !name.split('.').all(label) {
+        return Err(format!(
+            "release name {name:?}: invalid release name, must match regex {REGEX} and the length must not be longer than 53"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_names_are_judged_as_helm_judges_them() {
+        for name in ["a", "rel", "a-b.c0", "0"] {
+            assert_eq!(check_release_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "-a", "a-", "A", "a..b", "a_b", &"a".repeat(54)] {
+            assert!(check_release_name(name).is_err(), "{name}");
+        }
+    }
+}

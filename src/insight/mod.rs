@@ -1,0 +1,6 @@
+//! What a rendering tells besides findings: data only, nothing is written here.
+
+pub mod diff;
+pub mod matrix;
+pub mod secrets;
+pub mod usage;

@@ -1,0 +1,709 @@
+//! Keeps secrets out of whatever we show: which places of a chart's files, and of the rendered
+//! texts, hold the value of a Secret, and texts without them.
+//!
+//! Secret is what reaches `data` or `stringData` of a Secret, the same path of the other values
+//! files (the default that an environment overrides is a password as well), and what
+//! [`crate::rule`] takes for a secret by its name: a value `password`, a variable `DB_PASSWORD`.
+//! Who asks for a text by its span gets asterisks in their stead; messages, which have no spans,
+//! are searched for the texts.
+
+use crate::helm::render::Problem;
+use crate::manifest::Object;
+use crate::project::rendering::Rendering;
+use crate::rule::native::secrets::{is_harmless, is_secret_name, is_secret_text};
+use crate::rule::pod;
+use crate::source::{Origin, OriginId, Source, SourceId, Sources, Span};
+use crate::yaml;
+use crate::yaml::Data;
+use crate::yaml::Node;
+use crate::yaml::Path;
+use crate::yaml::Step;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// What must not be shown.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Ranges of bytes.
+    places: FxHashMap<SourceId, Ranges>,
+    texts: BTreeSet<String>,
+    /// Values that reach a Secret beside others: the password of a connection string, but also its
+    /// host.
+    beside: BTreeSet<Span>,
+}
+
+/// Shorter texts are words of everybody's (`db`); a message is not made unreadable for them.
+const SHORTEST: usize = 4;
+
+/// A text that stands in a message by chance is seldom this long.
+const LONG: usize = 8;
+
+/// A message may give no more than the start of a long value; this much of it is enough to know it
+/// by.
+const START: usize = 16;
+
+/// What stands for a secret in a line of text.
+pub const HIDDEN: &str = "***";
+
+impl Secrets {
+    /// The secrets of a chart's objects, and of its values files.
+    pub fn of_chart(rendering: &Rendering) -> Secrets {
+        let sources = &rendering.sources;
+        let objects = || {
+            rendering
+                .crds
+                .iter()
+                .chain(rendering.renders.iter().flat_map(|r| &r.objects))
+        };
+        let mut secrets = Secrets::of_objects(objects(), sources);
+        let mut texts: Vec<SourceId> = Vec::new();
+        for output in rendering
+            .renders
+            .iter()
+            .flat_map(|r| r.rendered.outputs.iter().chain(&r.rendered.variants))
+        {
+            if !texts.contains(&output.text) {
+                texts.push(output.text);
+                secrets.add_unread(output.text, objects(), sources);
+            }
+        }
+        // Of a template that fails there is no rendered text; its own is shown.
+        for problem in rendering.renders.iter().flat_map(|r| &r.rendered.problems) {
+            for template in places_of(problem).map(|span| span.source) {
+                if !texts.contains(&template) {
+                    texts.push(template);
+                    secrets.add_unread(template, std::iter::empty(), sources);
+                }
+            }
+        }
+        secrets.settle_beside(objects(), sources);
+        let named: FxHashSet<&str> = rendering
+            .environments
+            .iter()
+            .flat_map(|e| &e.values)
+            .map(String::as_str)
+            .collect();
+        let unread = sources.files().filter(|(id, s)| {
+            named.contains(&*s.name) && rendering.values.iter().all(|(read, _)| read != id)
+        });
+        secrets.add_files(unread.map(|(id, _)| id), sources);
+        secrets.add_values(rendering.values.iter().map(|(_, tree)| &**tree), sources);
+        secrets
+    }
+
+    /// What sounds like a secret in the files of a chart that could not be loaded.
+    pub fn of_files(sources: &Sources) -> Secrets {
+        let mut secrets = Secrets::default();
+        let is_values = |name: &str| {
+            (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.contains("/templates/")
+        };
+        secrets.add_files(
+            sources
+                .files()
+                .filter(|(_, s)| is_values(&s.name))
+                .map(|(id, _)| id),
+            sources,
+        );
+        secrets
+    }
+
+    fn add_files(&mut self, files: impl Iterator<Item = SourceId>, sources: &Sources) {
+        let mut trees = Vec::new();
+        for id in files {
+            match yaml::read(sources, id) {
+                Ok(tree) => trees.push(tree),
+                Err(_) => self.add_lines(id, sources),
+            }
+        }
+        self.add_values(trees.iter(), sources);
+    }
+
+    /// Of a file that is no YAML: what stands behind a name that sounds like a secret.
+    fn add_lines(&mut self, id: SourceId, sources: &Sources) {
+        let text = &sources.get(id).text;
+        for (start, line) in lines(text, &(0..text.len())) {
+            for (key, value) in pairs(line) {
+                if is_secret_key(key) && !is_harmless(&line[value.clone()]) {
+                    self.add_span(
+                        Span::new(id, start + value.start, start + value.end),
+                        sources,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Takes in the texts that another unit hides.
+    pub fn take_in(&mut self, other: Secrets) {
+        self.texts.extend(other.texts);
+    }
+
+    /// The secrets of manifests.
+    pub fn of_manifests(objects: &[Object], texts: &[SourceId], sources: &Sources) -> Secrets {
+        let mut secrets = Secrets::of_objects(objects.iter(), sources);
+        texts
+            .iter()
+            .for_each(|text| secrets.add_unread(*text, objects.iter(), sources));
+        secrets.settle_beside(objects.iter(), sources);
+        secrets
+    }
+
+    fn of_objects<'o>(objects: impl Iterator<Item = &'o Object>, sources: &Sources) -> Secrets {
+        let mut secrets = Secrets::default();
+        for object in objects {
+            let entries = |field| {
+                object
+                    .root
+                    .get(field)
+                    .map(Node::entries)
+                    .unwrap_or_default()
+                    .iter()
+            };
+            if is_secret(object) {
+                entries("data")
+                    .chain(entries("stringData"))
+                    .for_each(|e| secrets.add(&e.value, sources));
+                continue;
+            }
+            entries("data")
+                .filter(|e| is_plain_secret(&e.key, &e.value))
+                .for_each(|e| secrets.add(&e.value, sources));
+            let containers = pod::pod(object)
+                .map(|pod| pod.containers())
+                .unwrap_or_default();
+            for variable in containers
+                .iter()
+                .flat_map(|c| c.node.get("env").map(Node::items).unwrap_or_default())
+            {
+                let name = variable
+                    .get("name")
+                    .and_then(Node::as_str)
+                    .unwrap_or_default();
+                if let Some(value) = variable
+                    .get("value")
+                    .filter(|value| is_plain_secret(name, value))
+                {
+                    secrets.add(value, sources);
+                }
+            }
+        }
+        secrets
+    }
+
+    /// Hides the values that reach a Secret beside others, but for those that some other object has
+    /// for everybody to see.
+    fn settle_beside<'o>(&mut self, objects: impl Iterator<Item = &'o Object>, sources: &Sources) {
+        let mut beside = std::mem::take(&mut self.beside);
+        let text = |span: Span| {
+            String::from_utf8_lossy(sources.text(span))
+                .trim_matches(['"', '\''])
+                .to_string()
+        };
+        let texts: FxHashSet<String> = beside.iter().map(|span| text(*span)).collect();
+        // A command line is where passwords stand that nobody meant to show.
+        let meant = |path: &Path| {
+            !path
+                .0
+                .iter()
+                .any(|s| matches!(s, Step::Key(key) if matches!(&**key, "args" | "command")))
+        };
+        if beside.is_empty() {
+            return;
+        }
+        let is_said = |node: &Node| node.as_str().is_some_and(|text| texts.contains(text));
+        for object in objects.filter(|o| !is_secret(o)) {
+            for (path, node) in yaml::path::scalars_where(&object.root, &is_said) {
+                if meant(&path) && !self.touches(node.span) {
+                    sources.trace(node.span).values.iter().for_each(|value| {
+                        beside.remove(value);
+                    });
+                }
+            }
+        }
+        for span in beside {
+            self.hide(span);
+            self.tell(sources.text(span));
+        }
+    }
+
+    /// The data of Secrets among the documents that could not be read as YAML.
+    fn add_unread<'o>(
+        &mut self,
+        text: SourceId,
+        objects: impl Iterator<Item = &'o Object>,
+        sources: &Sources,
+    ) {
+        let bytes = &sources.get(text).text;
+        if memchr::memmem::find(bytes, b"Secret").is_none() {
+            return;
+        }
+        let read: Vec<Span> = objects
+            .map(|o| o.root.span)
+            .filter(|s| s.source == text)
+            .collect();
+        for document in documents(bytes) {
+            let known = read
+                .iter()
+                .any(|s| (s.start as usize) < document.end && document.start < s.end as usize);
+            let lines: Vec<(usize, &str)> = lines(bytes, &document);
+            if known
+                || !lines.iter().any(|(_, l)| {
+                    l.strip_prefix("kind:")
+                        .is_some_and(|kind| kind.trim().trim_matches(['"', '\'']) == "Secret")
+                })
+            {
+                continue;
+            }
+            let mut inside = false;
+            for (start, line) in lines {
+                if !line.starts_with([' ', '\t', '\r']) && !line.is_empty() {
+                    inside = line.starts_with("data:") || line.starts_with("stringData:");
+                }
+                let value = if line.starts_with(' ') {
+                    line.find(": ").map_or(0, |at| at + 2)
+                } else {
+                    line.find(':').map_or(0, |at| at + 1)
+                };
+                if inside && line[value..].trim_start().starts_with('{') {
+                    // One by one, for they are looked for elsewhere as well.
+                    pairs(line).for_each(|(_, value)| {
+                        self.add_written(
+                            Span::new(text, start + value.start, start + value.end),
+                            sources,
+                        )
+                    });
+                }
+                if inside && !line[value..].trim().is_empty() {
+                    self.add_written(Span::new(text, start + value, start + line.len()), sources);
+                }
+            }
+        }
+    }
+
+    /// Of an action only its constants are secret: the rest tells where the value comes from.
+    fn add_written(&mut self, span: Span, sources: &Sources) {
+        let text = sources.text(span);
+        let mut add = |from: usize, to: usize| {
+            self.add_span(
+                Span::new(
+                    span.source,
+                    span.start as usize + from,
+                    span.start as usize + to,
+                ),
+                sources,
+            )
+        };
+        let mut from = 0;
+        while let Some(open) = memchr::memmem::find(&text[from..], b"{{").map(|at| from + at) {
+            add(from, open);
+            let close =
+                memchr::memmem::find(&text[open..], b"}}").map_or(text.len(), |at| open + at + 2);
+            let mut at = open;
+            while let Some(start) = memchr::memchr2(b'"', b'`', &text[at..close]).map(|i| at + i) {
+                let Some(length) = memchr::memchr(text[start], &text[start + 1..close]) else {
+                    break;
+                };
+                at = start + length + 2;
+                add(start, at);
+            }
+            from = close;
+        }
+        add(from, text.len());
+    }
+
+    /// Values that sound like secrets, and what stands at the path of a secret in another file.
+    fn add_values<'t>(&mut self, trees: impl Iterator<Item = &'t Node> + Clone, sources: &Sources) {
+        let mut paths: BTreeSet<Path> = BTreeSet::new();
+        for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
+            let named = matches!(path.0.last(), Some(Step::Key(name)) if is_secret_key(name));
+            if self.touches(node.span)
+                || (named && node.as_str().is_some_and(|text| !is_harmless(text)))
+            {
+                paths.insert(path);
+            }
+        }
+        for (tree, path) in trees.flat_map(|tree| paths.iter().map(move |path| (tree, path))) {
+            if let Some(node) = path.get(tree)
+                && !matches!(node.data, Data::Map(_) | Data::Seq(_))
+            {
+                self.add(node, sources);
+            }
+        }
+    }
+
+    /// Hides a value, what it was made of, and what it says.
+    fn add(&mut self, node: &Node, sources: &Sources) {
+        self.add_span(node.span, sources);
+        if let Some(text) = node.as_str().filter(|text| worth_hiding(text.as_bytes())) {
+            self.tell(text.as_bytes());
+        }
+    }
+
+    fn add_span(&mut self, span: Span, sources: &Sources) {
+        if !worth_hiding(sources.text(span)) {
+            return;
+        }
+        self.hide(span);
+        self.tell(sources.text(span));
+        let trace = sources.trace(span);
+        for &value in &trace.values {
+            let text = sources.text(value);
+            let port = text.len() <= 5 && text.iter().all(u8::is_ascii_digit);
+            // What the whole world may know of a chart.
+            if !worth_hiding(text) || sources.get(value.source).name.ends_with("Chart.yaml") {
+                continue;
+            }
+            if trace.values.len() == 1 {
+                self.hide(value);
+                self.tell(text);
+            } else if !port {
+                self.beside.insert(value);
+            }
+        }
+        self.hide_template_text(span, sources);
+    }
+
+    /// Hides text that templates hold themselves: constants, and the stretches that were copied to
+    /// the span.
+    fn hide_template_text(&mut self, span: Span, sources: &Sources) {
+        for piece in sources.pieces(span) {
+            let rendered = &sources.get(span.source).text[piece.start as usize..piece.end as usize];
+            let cut = piece.start.max(span.start)
+                ..piece.end.min(span.end).max(piece.start.max(span.start));
+            for at in written(span.source, piece.origin, sources) {
+                let text = sources.text(at);
+                if text.starts_with(b"{{") {
+                    continue;
+                }
+                let hidden = match memchr::memmem::find(text, rendered) {
+                    Some(offset) => {
+                        let start = at.start as usize + offset + (cut.start - piece.start) as usize;
+                        Span::new(at.source, start, start + cut.len())
+                    }
+                    None => at,
+                };
+                if worth_hiding(sources.text(hidden)) {
+                    self.hide(hidden);
+                    self.tell(sources.text(hidden));
+                }
+            }
+        }
+    }
+
+    fn hide(&mut self, span: Span) {
+        self.places
+            .entry(span.source)
+            .or_default()
+            .insert(span.start, span.end);
+    }
+
+    fn tell(&mut self, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim().trim_matches(['"', '\'', '`']);
+        if text.len() >= SHORTEST {
+            self.texts.insert(text.to_string());
+            let escaped = text.escape_debug().to_string();
+            if escaped != text {
+                self.texts.insert(escaped);
+            }
+        }
+    }
+
+    /// Whether a span overlaps a secret; an empty one, whether it lies in one.
+    pub fn touches(&self, span: Span) -> bool {
+        self.places.get(&span.source).is_some_and(|places| {
+            places
+                .within(span.start, span.end.max(span.start + 1))
+                .next()
+                .is_some()
+        })
+    }
+
+    /// The parts of a span that are secret, or were made of something secret.
+    fn hidden_in(&self, span: Span, sources: &Sources) -> Vec<Range<u32>> {
+        if self.places.is_empty() {
+            return Vec::new();
+        }
+        let clip = |from: u32, to: u32| from.max(span.start)..to.min(span.end);
+        let own = self
+            .places
+            .get(&span.source)
+            .into_iter()
+            .flat_map(|places| places.within(span.start, span.end))
+            .map(|(from, to)| clip(from, to));
+        let made = sources
+            .pieces(span)
+            .map(|piece| clip(piece.start, piece.end))
+            .filter(|part| {
+                let trace = sources.trace(Span {
+                    start: part.start,
+                    end: part.end,
+                    ..span
+                });
+                // A whole action that holds a constant is hidden where the constant is what it
+                // wrote.
+                trace.values.iter().any(|at| self.touches(*at))
+                    || trace.templates.iter().any(|at| self.is_whole(*at))
+            });
+        let mut parts: Vec<Range<u32>> = own
+            .chain(made)
+            .filter(|part| part.start < part.end)
+            .collect();
+        parts.sort_by_key(|part| (part.start, part.end));
+        parts
+    }
+
+    fn is_whole(&self, span: Span) -> bool {
+        self.places.get(&span.source).is_some_and(|places| {
+            places
+                .within(span.start, span.end)
+                .any(|(from, to)| from <= span.start && span.end <= to)
+        })
+    }
+
+    /// The text of a span of a file or of rendered text, with asterisks for what is secret in it.
+    pub fn show<'s>(&self, span: Span, sources: &'s Sources) -> Cow<'s, str> {
+        let text = sources.text(span);
+        let hidden = self.hidden_in(span, sources);
+        if hidden.is_empty() {
+            return String::from_utf8_lossy(text);
+        }
+        let mut out = String::new();
+        let mut from = 0;
+        for part in hidden {
+            let (start, end) = (
+                (part.start - span.start) as usize,
+                ((part.end - span.start) as usize).min(text.len()),
+            );
+            if end <= from {
+                continue;
+            }
+            if start > from || out.is_empty() {
+                out.push_str(&String::from_utf8_lossy(&text[from..start.max(from)]));
+                out.push_str(HIDDEN);
+            }
+            from = end;
+        }
+        out.push_str(&String::from_utf8_lossy(&text[from.min(text.len())..]));
+        out.into()
+    }
+
+    /// A source whose secrets are asterisks, as many as bytes, so that regions stay where they are.
+    pub fn without(&self, id: SourceId, sources: &Sources) -> Source {
+        let source = sources.get(id);
+        let whole = Span::new(id, 0, source.text.len());
+        let mut hidden = self.hidden_in(whole, sources);
+        // What is a secret in one place is one in all.
+        for secret in self.texts.iter().filter(|secret| secret.len() >= LONG) {
+            hidden.extend(
+                memchr::memmem::find_iter(&source.text, secret)
+                    .map(|at| at as u32..(at + secret.len()) as u32),
+            );
+        }
+        if hidden.is_empty() {
+            return source.clone();
+        }
+        let mut text = source.text.to_vec();
+        for part in hidden {
+            let end = (part.end as usize).min(text.len());
+            let mut is_indentation = true;
+            for byte in &mut text[(part.start as usize).min(end)..end] {
+                // The shape of the file stays, that of a line does not.
+                let is_break = matches!(byte, b'\n' | b'\r');
+                is_indentation = is_break || (is_indentation && byte.is_ascii_whitespace());
+                if !is_indentation && !matches!(byte, b'"' | b'\'') {
+                    *byte = b'*';
+                }
+            }
+        }
+        Source::new(source.name.clone(), text, source.kind.clone())
+    }
+
+    /// A message without the texts of secrets. Where it is `about` something secret, a short word
+    /// in it can be the secret; else only a long one is more than a word that happens to be the
+    /// same.
+    pub fn without_texts<'t>(&self, message: &'t str, about: bool) -> Cow<'t, str> {
+        let mut message = Cow::Borrowed(message);
+        let shortest = if about { SHORTEST } else { LONG };
+        // Longer texts sort behind their own beginnings.
+        for secret in self
+            .texts
+            .iter()
+            .rev()
+            .filter(|secret| secret.len() >= shortest)
+        {
+            let start = secret
+                .char_indices()
+                .map(|(at, _)| at)
+                .take_while(|at| *at <= START)
+                .last()
+                .unwrap_or(0);
+            let start = if secret.len() <= START {
+                secret.as_str()
+            } else {
+                &secret[..start]
+            };
+            while let Some(at) = message.find(start) {
+                let same = |(a, b): &(char, char)| a == b;
+                let length: usize = message[at..]
+                    .chars()
+                    .zip(secret.chars())
+                    .take_while(same)
+                    .map(|(c, _)| c.len_utf8())
+                    .sum();
+                message = Cow::Owned(format!(
+                    "{}{HIDDEN}{}",
+                    &message[..at],
+                    &message[at + length..]
+                ));
+            }
+        }
+        message
+    }
+}
+
+/// The keys of a line of a text that is no YAML, and where their values stand in it.
+fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    line.match_indices(':')
+        .filter(|(at, _)| line[at + 1..].starts_with([' ', '\t']))
+        .map(move |(at, _)| {
+            let before = &line[..at];
+            let key = before
+                .rsplit([',', '{', '[', ' '])
+                .next()
+                .unwrap_or(before)
+                .trim_matches(['-', '"', '\'']);
+            let value = line[at + 1..].trim_start();
+            let length = match value.chars().next() {
+                Some(quote @ ('"' | '\'')) => value[1..].find(quote).map(|end| end + 2),
+                _ if before.contains('{') => value.find([',', '}', ']']),
+                _ => None,
+            };
+            let start = line.len() - value.len();
+            (key, start..start + length.unwrap_or(value.len()))
+        })
+}
+
+/// The templates that a problem shows.
+fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
+    let (span, includes) = match problem {
+        Problem::Parse(error) => (Some(error.span), &[][..]),
+        Problem::Template(error) => (Some(error.span), &error.includes[..]),
+        Problem::Chart(_) | Problem::Release(_) | Problem::Schema(_) => (None, &[][..]),
+    };
+    span.into_iter().chain(includes.iter().copied())
+}
+
+/// Whether an object is a Secret of Kubernetes.
+pub fn is_secret(object: &Object) -> bool {
+    &*object.identity.kind == "Secret" && &*object.identity.api_version == "v1"
+}
+
+/// `true`, `""` and nothing at all tell nobody anything.
+fn worth_hiding(text: &[u8]) -> bool {
+    !matches!(
+        text.trim_ascii(),
+        b"" | b"\"\""
+            | b"''"
+            | b"true"
+            | b"false"
+            | b"null"
+            | b"~"
+            | b"{}"
+            | b"[]"
+            | b"|"
+            | b"|-"
+            | b">"
+    )
+}
+
+/// Whether the key of a value says that it is a secret; `existingSecret` names one.
+fn is_secret_key(key: &str) -> bool {
+    is_secret_name(key) && !key.to_lowercase().ends_with("secret")
+}
+
+/// Whether a value in the open is a secret, by its name or by itself.
+fn is_plain_secret(name: &str, value: &Node) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| is_secret_text(text) || (is_secret_name(name) && !is_harmless(text)))
+}
+
+/// Ranges of bytes that do not touch each other, by their start.
+#[derive(Clone, Debug, Default)]
+struct Ranges(BTreeMap<u32, u32>);
+
+impl Ranges {
+    fn insert(&mut self, mut start: u32, mut end: u32) {
+        let near: Vec<(u32, u32)> = self
+            .within(start.saturating_sub(1), end.saturating_add(1))
+            .collect();
+        for (from, to) in near {
+            self.0.remove(&from);
+            (start, end) = (start.min(from), end.max(to));
+        }
+        self.0.insert(start, end);
+    }
+
+    /// Those that overlap a range, the last one first.
+    fn within(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32)> {
+        self.0
+            .range(..end)
+            .rev()
+            .map(|(&from, &to)| (from, to))
+            .take_while(move |(_, to)| *to > start)
+    }
+}
+
+/// The stretches of template text and the constants that an origin went through.
+fn written(of: SourceId, origin: OriginId, sources: &Sources) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let Some(origins) = sources.origins(of.render()) else {
+        return spans;
+    };
+    let mut stack = vec![origin];
+    while let Some(id) = stack.pop() {
+        match origins.get(id) {
+            None | Some(Origin::Data(_) | Origin::Line { .. }) => {}
+            Some(Origin::Literal(at)) => spans.push(at),
+            Some(Origin::Written { at, content, .. }) => {
+                spans.push(at);
+                stack.push(content);
+            }
+            Some(Origin::Joined(a, b)) => stack.extend([a, b]),
+            Some(Origin::Fallback { value, .. }) => stack.push(value),
+        }
+    }
+    spans
+}
+
+/// The ranges between lines of `---`.
+fn documents(text: &[u8]) -> Vec<Range<usize>> {
+    let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---")
+        .map(|at| at + 1)
+        .collect();
+    starts.insert(0, 0);
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .collect()
+}
+
+/// The lines of a range that are UTF-8, with their offsets.
+fn lines<'t>(text: &'t [u8], range: &Range<usize>) -> Vec<(usize, &'t str)> {
+    let mut start = range.start;
+    let cut = |line: &'t [u8]| {
+        let at = start;
+        start += line.len() + 1;
+        Some((at, std::str::from_utf8(line).ok()?))
+    };
+    text[range.clone()]
+        .split(|b| *b == b'\n')
+        .filter_map(cut)
+        .collect()
+}

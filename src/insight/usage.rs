@@ -1,0 +1,693 @@
+//! What was never used: values that no template reads, template lines that no environment renders,
+//! overrides that change nothing; and what templates read that no values file defines. All from the
+//! records of the renders.
+//!
+//! Everything here errs on the side of silence: what a branch might read that no environment takes
+//! counts as read ([`Mentions`]).
+
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::project::rendering::Rendering;
+use crate::source::{SourceId, Sources, Span};
+use crate::template::BitSet;
+use crate::template::NodeKind;
+use crate::template::Templates;
+use crate::template::mentions::Mentions;
+use crate::yaml;
+use crate::yaml::Data;
+use crate::yaml::Node;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::LazyCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A path of keys in values, in the top chart's terms.
+type Keys = Vec<Box<str>>;
+
+/// The findings about values of a chart; none where some environment did not render, for then
+/// nothing is known.
+pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    if rendering.renders.is_empty()
+        || rendering
+            .renders
+            .iter()
+            .any(|r| !r.rendered.problems.is_empty())
+    {
+        return found;
+    }
+    let files = &rendering.values;
+    unused(rendering, files, &mut found);
+    undefined(rendering, files, &mut found);
+    redundant(files, &mut found);
+    type_changes(files, &mut found);
+    never_rendered(rendering, &mut found);
+    found
+}
+
+/// Every key of a node with its path, parents before children.
+fn keys<'n>(
+    node: &'n Node,
+    path: &mut Keys,
+    visit: &mut dyn FnMut(&Keys, &'n yaml::Entry) -> bool,
+) {
+    for entry in node.entries() {
+        path.push(entry.key.clone());
+        if visit(path, entry) {
+            keys(&entry.value, path, visit);
+        }
+        path.pop();
+    }
+}
+
+/// What may read the values, over all that the renders did.
+struct Readers {
+    /// Spans of keys and values that some render read.
+    read: FxHashSet<Span>,
+    /// Paths that were read where no file has a value, or another file has it.
+    missed: FxHashSet<Keys>,
+    mentions: Vec<Mentions>,
+    /// Where the values of subcharts stand, as far as their templates are rendered.
+    subcharts: Vec<Keys>,
+    /// Paths of which nothing is known: values of dependencies that are off or not there, and what
+    /// Helm reads itself.
+    silent: Vec<Keys>,
+    /// What a values.schema.json requires, and Helm reads: conditions of dependencies.
+    required: FxHashSet<Keys>,
+    /// Anchored values that an alias repeats.
+    anchors: FxHashSet<Span>,
+}
+
+impl Readers {
+    fn of(rendering: &Rendering, files: &[(SourceId, Arc<Node>)]) -> Readers {
+        let sources = &rendering.sources;
+        let renders = || rendering.renders.iter().map(|r| &r.rendered);
+        let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
+        let mut distinct: Vec<&Arc<Templates>> = Vec::new();
+        for rendered in renders() {
+            let Some(templates) = &rendered.templates else {
+                continue;
+            };
+            if !distinct.iter().any(|known| Arc::ptr_eq(known, templates)) {
+                distinct.push(templates);
+            }
+            for (i, node) in templates.nodes().enumerate() {
+                *settled
+                    .entry((node.span, node.kind == NodeKind::Branch))
+                    .or_insert(true) &= rendered.record.executed.contains(i);
+            }
+        }
+        let mut mentions: Vec<Mentions> = distinct
+            .iter()
+            .map(|templates| {
+                let nodes: Vec<_> = templates.nodes().collect();
+                let is_settled = |i: usize| {
+                    nodes.get(i).is_some_and(|n| {
+                        settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true)
+                    })
+                };
+                Mentions::of(templates, &is_settled)
+            })
+            .collect();
+        if let Some(first) = mentions.first_mut() {
+            for chart in rendering.chart.walk() {
+                let texts = chart
+                    .files
+                    .iter()
+                    .map(|f| (f.source, &*sources.get(f.source).text));
+                texts
+                    .filter(|(_, text)| is_template(text))
+                    .for_each(|(id, text)| first.add_text(id, text));
+                chart
+                    .values
+                    .iter()
+                    .for_each(|(id, node)| add_texts(node, *id, first));
+            }
+            files
+                .iter()
+                .for_each(|(id, node)| add_texts(node, *id, first));
+        }
+        let subcharts = subcharts(&distinct);
+        let mut anchors = FxHashSet::default();
+        files
+            .iter()
+            .for_each(|(_, node)| add_anchors(node, &mut anchors));
+        let missed = renders()
+            .flat_map(|r| &r.record.missing)
+            .filter_map(|m| m.path.as_ref());
+        Readers {
+            read: renders()
+                .flat_map(|r| r.record.read.iter().copied())
+                .collect(),
+            missed: missed
+                .filter(|path| path.first().is_some_and(|f| &**f == "Values"))
+                .map(|path| path[1..].to_vec())
+                .collect(),
+            mentions,
+            silent: silent(rendering, &subcharts),
+            required: required(rendering),
+            subcharts,
+            anchors,
+        }
+    }
+
+    fn is_silent(&self, path: &[Box<str>]) -> bool {
+        self.silent.iter().any(|front| path.starts_with(front))
+    }
+
+    /// Whether anything reads this value itself, or may.
+    fn may_read(&self, path: &Keys, entry: &yaml::Entry) -> bool {
+        self.read.contains(&entry.value.span)
+            || self.read.contains(&entry.key_span)
+            || self.anchors.contains(&entry.value.span)
+            || self.required.contains(path)
+            || self.missed.contains(path)
+            || self.mentions.iter().any(|m| {
+                m.may_read(path)
+                    || self
+                        .subcharts
+                        .iter()
+                        .any(|s| path.starts_with(s) && m.may_read(&path[s.len()..]))
+            })
+    }
+
+    /// The same of the value and all in it.
+    fn may_read_any(&self, path: &mut Keys, entry: &yaml::Entry) -> bool {
+        self.may_read(path, entry) || self.may_read_below(path, &entry.value)
+    }
+
+    fn may_read_below(&self, path: &mut Keys, node: &Node) -> bool {
+        match &node.data {
+            Data::Seq(items) => items
+                .iter()
+                .any(|item| self.read.contains(&item.span) || self.may_read_below(path, item)),
+            Data::Map(entries) => entries.iter().any(|entry| {
+                path.push(entry.key.clone());
+                let may = self.may_read_any(path, entry);
+                path.pop();
+                may
+            }),
+            _ => false,
+        }
+    }
+}
+
+fn is_template(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"{{").is_some()
+}
+
+/// Texts in values that may be given to `tpl`.
+fn add_texts(node: &Node, source: SourceId, mentions: &mut Mentions) {
+    match &node.data {
+        Data::Str(text) if is_template(text.as_bytes()) => {
+            mentions.add_text(source, text.as_bytes())
+        }
+        Data::Seq(items) => items
+            .iter()
+            .for_each(|item| add_texts(item, source, mentions)),
+        Data::Map(entries) => entries
+            .iter()
+            .for_each(|entry| add_texts(&entry.value, source, mentions)),
+        _ => {}
+    }
+}
+
+fn add_anchors(node: &Node, anchors: &mut FxHashSet<Span>) {
+    anchors.extend(node.anchor);
+    node.items()
+        .iter()
+        .for_each(|item| add_anchors(item, anchors));
+    node.entries()
+        .iter()
+        .for_each(|entry| add_anchors(&entry.value, anchors));
+}
+
+/// Where values of subcharts stand, by the names of their templates:
+/// `x/charts/a/charts/b/templates/t.yaml` reads below `a.b`.
+fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
+    let mut all: Vec<Keys> = Vec::new();
+    for name in templates.iter().flat_map(|t| t.names()) {
+        let mut parts = name.split('/').skip(1);
+        let mut path = Keys::new();
+        while let (Some("charts"), Some(chart)) = (parts.next(), parts.next()) {
+            path.push(chart.into());
+            if !all.contains(&path) {
+                all.push(path.clone());
+            }
+        }
+    }
+    all
+}
+
+fn silent(rendering: &Rendering, subcharts: &[Keys]) -> Vec<Keys> {
+    // Helm reads the tags; a chart that depends on this one may have `enabled` as its condition.
+    let mut all: Vec<Keys> = vec![vec!["tags".into()], vec!["enabled".into()]];
+    let mut is_whole = true;
+    for dependency in rendering.chart.metadata.dependencies.iter().flatten() {
+        let key: Keys = vec![if dependency.alias.is_empty() {
+            dependency.name.as_str().into()
+        } else {
+            dependency.alias.as_str().into()
+        }];
+        let is_rendered = subcharts.contains(&key);
+        is_whole &= is_rendered;
+        // Imported values are read under another path.
+        if !is_rendered || !dependency.import_values.is_empty() {
+            all.push(key);
+        }
+    }
+    for chart in &rendering.chart.subcharts {
+        let key: Keys = vec![chart.metadata.name.as_str().into()];
+        if chart.metadata.is_library() || !subcharts.contains(&key) {
+            all.push(key);
+        }
+    }
+    if !is_whole {
+        all.push(vec!["global".into()]);
+    }
+    all
+}
+
+/// Conditions of dependencies, which Helm reads, and what values.schema.json requires.
+fn required(rendering: &Rendering) -> FxHashSet<Keys> {
+    let mut all = FxHashSet::default();
+    for chart in rendering.chart.walk() {
+        for condition in chart
+            .metadata
+            .dependencies
+            .iter()
+            .flatten()
+            .flat_map(|d| d.condition.split(','))
+        {
+            all.insert(condition.trim().split('.').map(Box::from).collect());
+        }
+    }
+    let schema = rendering
+        .chart
+        .schema
+        .map(|id| serde_json::from_slice(&rendering.sources.get(id).text));
+    if let Some(Ok(schema)) = schema {
+        add_required(&schema, &mut Keys::new(), &mut all);
+    }
+    all
+}
+
+fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet<Keys>) {
+    for key in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key.as_str())
+    {
+        all.insert(path.iter().cloned().chain([key.into()]).collect());
+    }
+    for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+        path.push(key.as_str().into());
+        add_required(below, path, all);
+        path.pop();
+    }
+}
+
+/// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
+fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+    if rendering
+        .chart
+        .walk()
+        .iter()
+        .all(|chart| chart.templates.is_empty())
+    {
+        return;
+    }
+    let readers = Readers::of(rendering, files);
+    let mut used: FxHashSet<Keys> = readers.missed.clone();
+    let mut unread: Vec<(Keys, Span)> = Vec::new();
+    for (_, node) in files {
+        keys(node, &mut Keys::new(), &mut |path, entry| {
+            if readers.is_silent(path) {
+                return false;
+            }
+            let mut path = path.clone();
+            let is_used = readers.may_read_any(&mut path, entry);
+            if is_used {
+                used.insert(path);
+            } else if !is_value_of_subchart(rendering, &path) {
+                unread.push((path, entry.key_span));
+            }
+            is_used
+        });
+    }
+    for (path, at) in unread {
+        // Another file may hold something below it that is read.
+        if used.contains(&path) {
+            continue;
+        }
+        let Some((key, parent)) = path.split_last() else {
+            continue;
+        };
+        let siblings: Vec<&str> = used
+            .iter()
+            .filter(|k| k.len() == path.len() && k.starts_with(parent))
+            .filter_map(|k| k.last())
+            .map(|k| &**k)
+            .collect();
+        let nested: Keys = parent
+            .iter()
+            .cloned()
+            .chain(key.split('.').map(Box::from))
+            .collect();
+        let help = if key.contains('.') && used.contains(&nested) {
+            format!(
+                "a dot in a key of a values file is part of its name: write `{}` as maps within maps",
+                path.join(".")
+            )
+        } else {
+            let near = did_you_mean(key, siblings.iter().copied());
+            near.map_or("Remove it, or use it in a template.".to_string(), |n| {
+                format!("did you mean `{n}`, which is read?")
+            })
+        };
+        let message = format!("no template reads `{}`", path.join("."));
+        found.push(Diagnostic::new("unused-value", Severity::Warning, at, message).help(help));
+    }
+}
+
+/// Whether a subchart's own values.yaml has it: that nothing reads it is the subchart's affair.
+fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
+    let mut chart = &rendering.chart;
+    for (i, key) in path.iter().enumerate() {
+        let dependencies = chart.metadata.dependencies.iter().flatten();
+        let name = dependencies
+            .clone()
+            .find(|d| *d.alias == **key)
+            .map_or(&**key, |d| &d.name);
+        let Some(subchart) = chart.subcharts.iter().find(|c| c.metadata.name == name) else {
+            return false;
+        };
+        let rest = &path[i + 1..];
+        if subchart.values.as_ref().is_some_and(|(_, node)| {
+            !rest.is_empty() && rest.iter().try_fold(&**node, |n, key| n.get(key)).is_some()
+        }) {
+            return true;
+        }
+        chart = subchart;
+    }
+    false
+}
+
+fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+    let mut seen = FxHashSet::default();
+    // Templates of subcharts are judged with the subchart; their paths are in its terms.
+    let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
+    let commented = |(id, _): &(SourceId, _)| commented_keys(&rendering.sources.get(*id).text);
+    let documented: LazyCell<Vec<Vec<Box<str>>>, _> =
+        LazyCell::new(|| files.iter().map(commented).collect());
+    for render in rendering.renders.iter().filter(|r| r.primary) {
+        for missing in render.rendered.record.missing.iter().filter(|m| !m.guarded) {
+            let Some(path) = missing
+                .path
+                .as_ref()
+                .filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1)
+            else {
+                continue;
+            };
+            let keys = &path[1..];
+            let defined = files
+                .iter()
+                .any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
+            let is_documented = || {
+                keys.last()
+                    .is_some_and(|key| documented.iter().any(|d| d.contains(key)))
+            };
+            let hidden = is_commented_out(&rendering.sources, missing.at);
+            if defined
+                || hidden
+                || is_documented()
+                || !own.contains(&missing.at.source)
+                || !seen.insert((missing.at, render.environment))
+            {
+                continue;
+            }
+            let siblings: Vec<&str> = files
+                .iter()
+                .filter_map(|(_, node)| {
+                    keys[..keys.len() - 1]
+                        .iter()
+                        .try_fold(&**node, |n, key| n.get(key))
+                })
+                .flat_map(|n| n.entries().iter().map(|e| &*e.key))
+                .collect();
+            let near = did_you_mean(&keys[keys.len() - 1], siblings);
+            let help = near.map_or(
+                "Define it in values.yaml, or guard it with `default`, `if` or `with`.".to_string(),
+                |n| format!("did you mean `{n}`?"),
+            );
+            let message = format!(
+                "no values file defines `{}`, which renders as nothing",
+                keys.join(".")
+            );
+            found.push(Diagnostic {
+                environment: Some(render.environment),
+                ..Diagnostic::new("undefined-value", Severity::Warning, missing.at, message)
+                    .help(help)
+            });
+        }
+    }
+}
+
+/// Whether a place of a template stands in a comment of the YAML that it renders.
+fn is_commented_out(sources: &Sources, at: Span) -> bool {
+    let text = &sources.get(at.source).text;
+    let before = &text[..(at.start as usize).min(text.len())];
+    let line = &before[memchr::memrchr(b'\n', before).map_or(0, |i| i + 1)..];
+    line.trim_ascii_start().starts_with(b"#")
+}
+
+/// Keys that stand in comments, as values files show what may be set: `# resources:`, `##
+/// username: admin`.
+fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
+    let comments = yaml::comments(text)
+        .into_iter()
+        .map(|range| String::from_utf8_lossy(&text[range]).into_owned());
+    let keys = comments.filter_map(|comment| {
+        let (key, _) = comment
+            .trim_start_matches(['#', ' ', '\t', '-'])
+            .split_once(':')?;
+        (!key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')))
+        .then(|| Box::from(key))
+    });
+    keys.collect()
+}
+
+/// Scalars of an environment's file that say what values.yaml says.
+fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+    let Some(((_, defaults), others)) = files.split_first() else {
+        return;
+    };
+    for (_, node) in others {
+        keys(node, &mut Keys::new(), &mut |path, entry| {
+            let same = path.iter().try_fold(&**defaults, |n, key| n.get(key));
+            if let Some(same) = same
+                && !matches!(entry.value.data, Data::Map(_) | Data::Seq(_))
+                && same.data == entry.value.data
+            {
+                let message = format!("`{}` has this value in values.yaml already", path.join("."));
+                let label = crate::diagnostic::Role::Values;
+                found.push(
+                    Diagnostic::new(
+                        "redundant-override",
+                        Severity::Info,
+                        entry.value.span,
+                        message,
+                    )
+                    .label(same.span, label, "the default"),
+                );
+            }
+            true
+        });
+    }
+}
+
+/// Values of an environment's file that have another type than in values.yaml. An empty default
+/// promises no type.
+fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+    let Some(((_, defaults), others)) = files.split_first() else {
+        return;
+    };
+    for (_, node) in others {
+        keys(node, &mut Keys::new(), &mut |path, entry| {
+            let Some(default) = path.iter().try_fold(&**defaults, |n, key| n.get(key)) else {
+                return false;
+            };
+            if let (Some(was), Some(is)) = (type_of(default), type_of(&entry.value))
+                && was != is
+            {
+                let message = format!(
+                    "`{}` is {is} here, and {was} in values.yaml",
+                    path.join(".")
+                );
+                let found_here = Diagnostic::new(
+                    "values-type-mismatch",
+                    Severity::Warning,
+                    entry.value.span,
+                    message,
+                );
+                found.push(found_here.label(
+                    default.span,
+                    crate::diagnostic::Role::Values,
+                    "the default",
+                ));
+                return false;
+            }
+            true
+        });
+    }
+}
+
+/// The type that a person sees; none where nothing is there.
+fn type_of(node: &Node) -> Option<&'static str> {
+    match &node.data {
+        Data::Null => None,
+        Data::Str(s) if s.is_empty() => None,
+        Data::Seq(items) if items.is_empty() => None,
+        Data::Map(entries) if entries.is_empty() => None,
+        Data::Bool(_) => Some("a boolean"),
+        Data::Int(_) | Data::Uint(_) | Data::Float(_) => Some("a number"),
+        Data::Str(_) => Some("a string"),
+        Data::Seq(_) => Some("a list"),
+        Data::Map(_) => Some("a map"),
+    }
+}
+
+/// Runs of lines of the chart's own templates that no environment renders.
+fn never_rendered(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
+    let coverage = coverage(rendering);
+    for file in &rendering.chart.templates {
+        let source = rendering.sources.get(file.source);
+        let Some(of_file) = coverage.get(&source.name) else {
+            continue;
+        };
+        let mut lines = of_file.lines.iter().peekable();
+        while let Some((&first, &rendered)) = lines.next() {
+            if rendered {
+                continue;
+            }
+            let mut last = first;
+            while let Some((&line, _)) = lines.next_if(|(_, rendered)| !**rendered) {
+                last = line;
+            }
+            let text = source.line(first);
+            let indent = source.text[text.clone()]
+                .iter()
+                .take_while(|b| b.is_ascii_whitespace())
+                .count();
+            let span = Span::new(file.source, text.start + indent, source.line(last).end);
+            let which = if first == last {
+                "this line".to_string()
+            } else {
+                format!("lines {first} to {last}")
+            };
+            found.push(Diagnostic::new(
+                "never-rendered",
+                Severity::Info,
+                span,
+                format!("no environment renders {which}"),
+            ));
+        }
+    }
+}
+
+/// What a template file has, and what some environment rendered of it.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Line to whether it was rendered; lines without template text are not among them.
+    pub lines: BTreeMap<usize, bool>,
+    /// Branches in order: the line, and whether some environment took it.
+    pub branches: Vec<(usize, bool)>,
+}
+
+impl Coverage {
+    pub fn rendered_lines(&self) -> usize {
+        self.lines.values().filter(|&&r| r).count()
+    }
+    /// Lines that no environment renders: `3-5, 9`.
+    pub fn never_rendered(&self) -> String {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (&line, _) in self.lines.iter().filter(|(_, rendered)| !**rendered) {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == line => *last = line,
+                _ => runs.push((line, line)),
+            }
+        }
+        runs.iter()
+            .map(|(a, b)| {
+                if a == b {
+                    a.to_string()
+                } else {
+                    format!("{a}-{b}")
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+    pub fn taken_branches(&self) -> usize {
+        self.branches.iter().filter(|(_, taken)| *taken).count()
+    }
+}
+
+/// The coverage of every template of the chart, by file.
+pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
+    // Renders with the same subcharts share their templates.
+    let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
+    for render in &rendering.renders {
+        let Some(templates) = &render.rendered.templates else {
+            continue;
+        };
+        match sets.iter_mut().find(|(set, _)| Arc::ptr_eq(set, templates)) {
+            Some((_, executed)) => executed.union(&render.rendered.record.executed),
+            None => sets.push((templates, render.rendered.record.executed.clone())),
+        }
+    }
+    let mut executed: FxHashMap<(Span, bool), bool> = FxHashMap::default();
+    for (templates, done) in &sets {
+        for (i, node) in templates.nodes().enumerate() {
+            *executed
+                .entry((node.span, node.kind == NodeKind::Branch))
+                .or_default() |= done.contains(i);
+        }
+    }
+    let mut all: BTreeMap<Arc<str>, Coverage> = BTreeMap::new();
+    let mut nodes: Vec<((Span, bool), bool)> = executed
+        .into_iter()
+        .filter(|((span, _), _)| span.source.render() == 0)
+        .collect();
+    nodes.sort_unstable();
+    for ((span, branch), done) in nodes {
+        let source = rendering.sources.get(span.source);
+        let coverage = all.entry(source.name.clone()).or_default();
+        let first = source.line_of(span.start);
+        if branch {
+            coverage.branches.push((first, done));
+            continue;
+        }
+        let last = source.line_of(span.end.saturating_sub(1).max(span.start));
+        for line in first..=last {
+            // Of text that begins behind an action, or ends before one, only what the line has of
+            // it.
+            let of_line = source.line(line);
+            let (start, end) = (
+                of_line.start.max(span.start as usize),
+                of_line.end.min(span.end as usize),
+            );
+            if source
+                .text
+                .get(start..end)
+                .is_some_and(|text| !text.trim_ascii().is_empty())
+            {
+                *coverage.lines.entry(line).or_default() |= done;
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,607 @@
+//! Fixes that are sure. [`edits`] tells how a finding would go away; [`fix`] applies what it can
+//! prove: linted again, the finding is gone, no other came, and in all environments and versions
+//! the objects and the notes are what they were, but for the one field that was wrong.
+//!
+//! A fix never changes what was meant: where a person must choose, there is none.
+
+use crate::Error;
+use crate::Options;
+use crate::diagnostic::Role;
+use crate::insight::secrets::Secrets;
+use crate::lint;
+use crate::manifest;
+use crate::project::setup::Setup;
+use crate::project::unit::{self, Unit};
+use crate::report::Finding;
+use crate::report::Location;
+use crate::report::Report;
+use crate::source::{Source, SourceKind, Sources, Unsaved};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A change of one file's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// As [`Location::file`] names it.
+    pub file: Arc<str>,
+    pub bytes: Range<usize>,
+    pub text: String,
+}
+
+/// A file and bytes of it.
+type Place = (Arc<str>, usize, usize);
+
+/// What would make the finding go away; empty where nothing sure is known. They are for the texts
+/// that the finding's locations hold.
+pub fn edits(finding: &Finding) -> Vec<Edit> {
+    let Some(place) = finding.locations.first() else {
+        return Vec::new();
+    };
+    let edit = match &*finding.rule {
+        "template-instead-of-include" => include(place),
+        "template-deprecated-function" => renamed(place),
+        "redundant-override" => without_line(place),
+        "value-type-trap" => spelled(place),
+        "unused-suppression" => without_comment(place),
+        "wrong-type" => return quoted(finding),
+        _ => None,
+    };
+    edit.into_iter().collect()
+}
+
+fn edit(place: &Location, bytes: Range<usize>, text: impl Into<String>) -> Option<Edit> {
+    // What lies in an archive is not ours to change.
+    let file = place.file.clone().filter(|f| !f.contains('!'))?;
+    Some(Edit {
+        file,
+        bytes,
+        text: text.into(),
+    })
+}
+
+fn text_of(place: &Location) -> &str {
+    place
+        .source
+        .text
+        .get(place.bytes.clone())
+        .and_then(|b| std::str::from_utf8(b).ok())
+        .unwrap_or("")
+}
+
+/// The bytes of the line of a place, with its line break.
+fn line_of(place: &Location) -> Range<usize> {
+    let text = &place.source.text;
+    let at = place.bytes.start.min(text.len());
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |i| i + 1);
+    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |i| at + i + 1);
+    start..end
+}
+
+/// `{{ template "x" . }}`: with an argument, `include` writes the same.
+fn include(place: &Location) -> Option<Edit> {
+    let rest = place.source.text.get(place.bytes.end..)?;
+    let action = std::str::from_utf8(&rest[..memchr::memmem::find(rest, b"}}")?])
+        .ok()?
+        .trim();
+    let name = action.strip_prefix('"')?;
+    let (_, argument) = name.split_once('"')?;
+    (!argument.trim().trim_end_matches('-').is_empty())
+        .then(|| edit(place, place.bytes.clone(), "include"))?
+}
+
+fn renamed(place: &Location) -> Option<Edit> {
+    let new = match text_of(place) {
+        "trimall" => "trimAll",
+        "biggest" => "max",
+        ".GitVersion" => ".Version",
+        _ => return None,
+    };
+    edit(place, place.bytes.clone(), new)
+}
+
+/// `yes` as `true`: what YAML makes of it, whoever reads it.
+fn spelled(place: &Location) -> Option<Edit> {
+    let new = match text_of(place).to_ascii_lowercase().as_str() {
+        "on" | "yes" | "y" => "true",
+        "off" | "no" | "n" => "false",
+        _ => return None,
+    };
+    edit(place, place.bytes.clone(), new)
+}
+
+/// Removes `key: value`, where it has a line for itself and no comment speaks of it.
+fn without_line(place: &Location) -> Option<Edit> {
+    let text = &place.source.text;
+    let line = line_of(place);
+    let before = std::str::from_utf8(text.get(line.start..place.bytes.start)?).ok()?;
+    let after = text.get(place.bytes.end..line.end)?;
+    let key = before.trim().strip_suffix(':')?;
+    let plain = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_-./\"'".contains(c));
+    let above = line
+        .start
+        .checked_sub(1)
+        .map(|end| &text[memchr::memrchr(b'\n', &text[..end]).map_or(0, |i| i + 1)..end]);
+    let spoken_of = above.is_some_and(|l| l.trim_ascii_start().starts_with(b"#"));
+    (plain && after.trim_ascii().is_empty() && !spoken_of).then(|| edit(place, line, ""))?
+}
+
+/// Removes a comment that suppresses one rule, where it has a line for itself.
+fn without_comment(place: &Location) -> Option<Edit> {
+    let line = line_of(place);
+    let text = std::str::from_utf8(place.source.text.get(line.clone())?)
+        .ok()?
+        .trim();
+    let comment = text.starts_with('#')
+        || (text.starts_with("{{")
+            && text.ends_with("}}")
+            && text.matches("{{").count() == 1
+            && text.contains("/*"));
+    let rules = text.split_once("ignore[")?.1.split_once(']')?.0;
+    (comment && !rules.contains(',')).then(|| edit(place, line, ""))?
+}
+
+/// Puts quotes around a scalar that must be text, or takes away those of one that must not be.
+fn quoted(finding: &Finding) -> Vec<Edit> {
+    let Some(place) = finding.locations.first() else {
+        return Vec::new();
+    };
+    if place.role == Role::Template
+        && let Some(action) = action_of(place)
+    {
+        let inner = std::str::from_utf8(&place.source.text[action.clone()]).unwrap_or("");
+        let pipeline = inner.trim_end_matches('-').trim_end();
+        let alone = ![
+            "toYaml", "include", "quote", "end", "if", "with", "range", "|",
+        ]
+        .iter()
+        .any(|w| pipeline.contains(w));
+        if alone && !pipeline.trim_start_matches('-').trim().is_empty() {
+            let end = action.start + pipeline.len();
+            return edit(place, end..end, " | quote").into_iter().collect();
+        }
+    } else if let Some(edit) = toggled(place) {
+        return vec![edit];
+    }
+    let values: Vec<&Location> = finding
+        .locations
+        .iter()
+        .filter(|l| l.role == Role::Values)
+        .collect();
+    let edits: Vec<Edit> = values.iter().filter_map(|l| toggled(l)).collect();
+    if edits.len() == values.len() {
+        edits
+    } else {
+        Vec::new()
+    }
+}
+
+/// The inside of the action that is a place's whole value: `key: {{ action }}`.
+fn action_of(place: &Location) -> Option<Range<usize>> {
+    let text = &place.source.text;
+    let line = line_of(place);
+    let of_line = std::str::from_utf8(text.get(line.clone())?)
+        .ok()?
+        .trim_end();
+    let (key, value) = of_line.split_once(": ")?;
+    let inner = value
+        .trim_start()
+        .strip_prefix("{{")?
+        .strip_suffix("}}")
+        .filter(|inner| !inner.contains("{{"))?;
+    let start = line.start + of_line.len() - 2 - inner.len();
+    (!key.contains("{{")).then(|| start..start + inner.len())
+}
+
+fn toggled(place: &Location) -> Option<Edit> {
+    let text = text_of(place).trim_end();
+    let simple = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
+    };
+    let bytes = place.bytes.start..place.bytes.start + text.len();
+    let inner = ['"', '\'']
+        .iter()
+        .find_map(|&q| text.strip_prefix(q)?.strip_suffix(q));
+    match inner {
+        Some(inner) if simple(inner) => edit(place, bytes, inner),
+        None if simple(text) => edit(place, bytes, format!("\"{text}\"")),
+        _ => None,
+    }
+}
+
+/// Whether a fix of the rule changes a field: the one that the finding is about.
+fn changes_field(rule: &str) -> bool {
+    rule == "wrong-type"
+}
+
+/// What was fixed.
+#[derive(Debug, Default)]
+pub struct Fixes {
+    /// The files that change: the text before, and after.
+    pub files: BTreeMap<PathBuf, (Vec<u8>, Vec<u8>)>,
+    pub fixed: Vec<Finding>,
+    /// Fixes that were not proven, and why.
+    pub refused: Vec<(Finding, String)>,
+    /// What is not to be shown of the files.
+    pub secrets: Secrets,
+}
+
+/// Works out the fixes of all that the options name; nothing is written. Manifests from stdin have
+/// no file to change.
+///
+/// # Errors
+/// As [`crate::lint`].
+pub fn fix(options: &Options) -> Result<Fixes, Error> {
+    let mut all = Fixes::default();
+    for unit in unit::of(options)? {
+        if unit != Unit::Stdin {
+            fix_unit(&unit, options, &mut all)?;
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the fix of one finding of a chart is proven, over the texts of the options that are not
+/// saved.
+///
+/// # Errors
+/// As [`crate::lint`].
+pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> Result<bool, Error> {
+    let unit = Unit::Chart(chart.to_path_buf());
+    let texts = options.unsaved.texts();
+    let (chosen, edited) = apply(&[finding], texts);
+    let (before, after) = (
+        Judged::new(&unit, options, texts)?,
+        Judged::new(&unit, options, &edited)?,
+    );
+    Ok(!chosen.is_empty() && after.proves(&before, &chosen).is_ok())
+}
+
+/// Charts take a moment to lint; nobody has this many different fixes to try.
+const MOST_TRIALS: usize = 500;
+
+fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error> {
+    let mut texts: BTreeMap<PathBuf, Arc<[u8]>> = BTreeMap::new();
+    let mut now = Judged::new(unit, options, &texts)?;
+    let mut refused: Vec<Key> = Vec::new();
+    // All at once; where that is not proven, by halves.
+    let mut size = usize::MAX;
+    for _ in 0..MOST_TRIALS {
+        let mut chosen: Vec<&Finding> = now
+            .report
+            .findings
+            .iter()
+            .filter(|f| !refused.contains(&key(f)) && !edits(f).is_empty())
+            .collect();
+        chosen.truncate(size);
+        if chosen.is_empty() {
+            break;
+        }
+        let (chosen, edited) = apply(&chosen, &texts);
+        let next = Judged::new(unit, options, &edited)?;
+        match next.proves(&now, &chosen) {
+            Ok(()) => {
+                let fixed: Vec<Finding> = chosen.into_iter().cloned().collect();
+                all.fixed.extend(fixed);
+                texts = edited;
+                now = next;
+                size = size.saturating_mul(2);
+            }
+            Err(why) if chosen.len() == 1 => {
+                refused.push(key(chosen[0]));
+                all.refused.push((chosen[0].clone(), why));
+                size = size.saturating_mul(2);
+            }
+            Err(_) => size = chosen.len() / 2,
+        }
+    }
+    all.secrets.take_in(now.secrets);
+    for (file, text) in texts {
+        let before = Sources::default()
+            .read_file(&file)
+            .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+        if *before != *text {
+            all.files.insert(file, (before, text.to_vec()));
+        }
+    }
+    Ok(())
+}
+
+/// The texts with the edits of the findings; those whose edits overlap others wait for the next
+/// round.
+fn apply<'f>(
+    findings: &[&'f Finding],
+    texts: &BTreeMap<PathBuf, Arc<[u8]>>,
+) -> (Vec<&'f Finding>, BTreeMap<PathBuf, Arc<[u8]>>) {
+    let mut taken: BTreeMap<Place, String> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    for finding in findings {
+        let edits = edits(finding);
+        let fits = |e: &Edit| {
+            taken.iter().all(|((file, start, end), text)| {
+                let same = (*start..*end) == e.bytes;
+                let apart = *end < e.bytes.start
+                    || e.bytes.end < *start
+                    || (same && *text == e.text)
+                    || (!same && (*end == e.bytes.start || e.bytes.end == *start));
+                *file != e.file || apart
+            })
+        };
+        if edits.iter().all(fits) {
+            chosen.push(*finding);
+            for edit in edits {
+                taken.insert((edit.file, edit.bytes.start, edit.bytes.end), edit.text);
+            }
+        }
+    }
+    let mut edited = texts.clone();
+    let mut by_file: BTreeMap<Arc<str>, Vec<(Range<usize>, String)>> = BTreeMap::new();
+    for ((file, start, end), text) in taken {
+        by_file.entry(file).or_default().push((start..end, text));
+    }
+    for (file, edits) in by_file {
+        let path = Unsaved::key(file.as_ref().as_ref());
+        // Not the text that locations show: secrets are hidden there.
+        let mut text = match texts.get(&path) {
+            Some(text) => text.to_vec(),
+            None => Sources::default().read_file(&path).unwrap_or_default(),
+        };
+        for (bytes, new) in edits.into_iter().rev() {
+            if bytes.end <= text.len() {
+                text.splice(bytes, new.into_bytes());
+            }
+        }
+        edited.insert(path, text.into());
+    }
+    (chosen, edited)
+}
+
+/// A finding, wherever it stands.
+type Key = (Arc<str>, Option<String>, Option<String>, String);
+
+fn key(finding: &Finding) -> Key {
+    let object = finding
+        .object
+        .as_ref()
+        .map(|o| crate::report::object_name(o));
+    (
+        finding.rule.clone(),
+        object,
+        finding.path.clone(),
+        finding.message.clone(),
+    )
+}
+
+fn counts<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> FxHashMap<Key, usize> {
+    let mut counts = FxHashMap::default();
+    findings
+        .into_iter()
+        .for_each(|f| *counts.entry(key(f)).or_default() += 1);
+    counts
+}
+
+/// A unit, linted: what is found, and what it deploys.
+struct Judged {
+    report: Report,
+    objects: Vec<manifest::Object>,
+    notes: Vec<Vec<u8>>,
+    secrets: Secrets,
+}
+
+impl Judged {
+    fn new(
+        unit: &Unit,
+        options: &Options,
+        texts: &BTreeMap<PathBuf, Arc<[u8]>>,
+    ) -> Result<Judged, Error> {
+        let options = Options {
+            unsaved: Unsaved::new(texts.clone()),
+            ..options.clone()
+        };
+        let setup = Setup::new(lint::configuration(unit, &options).as_deref(), &options)?;
+        match unit {
+            Unit::Chart(path) => {
+                let (report, rendering) = lint::lint_chart(path, &setup, &options)?;
+                let Some(rendering) = rendering else {
+                    return Ok(Judged {
+                        report,
+                        objects: Vec::new(),
+                        notes: Vec::new(),
+                        secrets: Secrets::default(),
+                    });
+                };
+                let outputs = rendering
+                    .renders
+                    .iter()
+                    .flat_map(|r| &r.rendered.outputs)
+                    .filter(|o| o.name.ends_with("NOTES.txt"));
+                let notes = outputs
+                    .map(|o| rendering.sources.get(o.text).text.to_vec())
+                    .collect();
+                let objects = rendering
+                    .crds
+                    .iter()
+                    .chain(rendering.objects())
+                    .cloned()
+                    .collect();
+                Ok(Judged {
+                    report,
+                    objects,
+                    notes,
+                    secrets: Secrets::of_chart(&rendering),
+                })
+            }
+            Unit::Manifests(_) | Unit::Stdin => {
+                let report = lint::lint_unit(unit, &setup, &options, false)?;
+                let mut sources = Sources::with(options.unsaved.clone());
+                let (mut objects, mut read) = (Vec::new(), Vec::new());
+                let files = if let Unit::Manifests(files) = unit {
+                    &files[..]
+                } else {
+                    &[]
+                };
+                for file in files {
+                    let text = sources
+                        .read_file(file)
+                        .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
+                    let name: Arc<str> = file.display().to_string().into();
+                    let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
+                    objects.extend(manifest::read(
+                        &sources.get(source).text,
+                        source,
+                        &name,
+                        None,
+                        &mut Vec::new(),
+                    ));
+                    read.push(source);
+                }
+                let secrets = Secrets::of_manifests(&objects, &read, &sources);
+                Ok(Judged {
+                    report,
+                    objects,
+                    notes: Vec::new(),
+                    secrets,
+                })
+            }
+        }
+    }
+
+    /// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise
+    /// what speaks against it.
+    fn proves(&self, before: &Judged, chosen: &[&Finding]) -> Result<(), String> {
+        let gone = counts(chosen.iter().copied());
+        let was = counts(&before.report.findings);
+        let is = counts(&self.report.findings);
+        for (key, &n) in &is {
+            let allowed = was
+                .get(key)
+                .copied()
+                .unwrap_or(0)
+                .saturating_sub(gone.get(key).copied().unwrap_or(0));
+            if n > allowed {
+                return Err(if gone.contains_key(key) {
+                    "the finding stays".into()
+                } else {
+                    format!("it would bring another finding: {}", key.3)
+                });
+            }
+        }
+        let changed = |a: &manifest::Object| {
+            format!(
+                "it would change {}",
+                crate::report::object_name(&a.identity)
+            )
+        };
+        if self.objects.len() != before.objects.len() || self.notes != before.notes {
+            return Err("it would change what is rendered".into());
+        }
+        for (a, b) in before.objects.iter().zip(&self.objects) {
+            let fields: Vec<&str> = chosen
+                .iter()
+                .filter(|f| {
+                    changes_field(&f.rule)
+                        && f.object
+                            .as_ref()
+                            .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)
+                })
+                .filter_map(|f| f.path.as_deref())
+                .collect();
+            let alike = a.identity == b.identity
+                && a.environment == b.environment
+                && a.kubernetes == b.kubernetes
+                && a.template == b.template;
+            if !alike || !same(&a.root, &b.root, &mut String::new(), &fields) {
+                return Err(changed(a));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two trees hold the same, but for scalars of these fields that say the same in another
+/// type.
+fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
+    let length = pointer.len();
+    let mut below = |step: &str, a: &Node, b: &Node| {
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        let answer = same(a, b, pointer, fields);
+        pointer.truncate(length);
+        answer
+    };
+    match (&a.data, &b.data) {
+        (Data::Seq(a), Data::Seq(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .enumerate()
+                    .all(|(i, (a, b))| below(&i.to_string(), a, b))
+        }
+        (Data::Map(a), Data::Map(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.key == b.key && below(&a.key, &a.value, &b.value))
+        }
+        (a, b) => {
+            a == b
+                || (fields.contains(&pointer.as_str())
+                    && scalar(a).is_some()
+                    && scalar(a) == scalar(b))
+        }
+    }
+}
+
+/// A scalar as it is written.
+fn scalar(data: &Data) -> Option<String> {
+    match data {
+        Data::Bool(b) => Some(b.to_string()),
+        Data::Int(i) => Some(i.to_string()),
+        Data::Uint(u) => Some(u.to_string()),
+        Data::Float(f) => Some(f.to_string()),
+        Data::Str(s) => Some(s.to_string()),
+        _ => None,
+    }
+}
+
+/// A unified diff of two texts, with three lines around each change.
+pub fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
+    let (before, after) = (
+        String::from_utf8_lossy(before),
+        String::from_utf8_lossy(after),
+    );
+    similar::TextDiff::from_lines(&*before, &*after)
+        .unified_diff()
+        .header(name, name)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_shows_what_changes_with_three_lines_around() {
+        let before: String = (1..=20).map(|i| format!("{i}\n")).collect();
+        let after = before.replace("5\n6\n", "5\nsix\n").replace("19\n", "");
+        let told = diff("f", before.as_bytes(), after.as_bytes());
+        let wanted = "--- f\n+++ f\n@@ -3,7 +3,7 @@\n 3\n 4\n 5\n-6\n+six\n 7\n 8\n 9\n@@ -16,5 +16,4 @@\n 16\n 17\n 18\n-19\n 20\n";
+        assert_eq!(told, wanted);
+        assert_eq!(
+            diff("f", b"a", b"b\n"),
+            "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"
+        );
+        assert_eq!(diff("f", b"", b"b\n"), "--- f\n+++ f\n@@ -0,0 +1 @@\n+b\n");
+        assert_eq!(diff("f", b"a\n", b"a\n"), "");
+    }
+}

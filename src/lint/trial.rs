@@ -1,0 +1,367 @@
+//! Tries rules on what is claimed of them: the examples of their files, and fixtures. `thebot-lint
+//! test-rules` and our own tests run the same.
+//!
+//! Fixtures of a rule lie in `fixtures/<id>/{fail,pass}/`: manifests, or folders with a chart or
+//! manifests, linted as anybody's are, with this rule alone. A folder's own `.thebot-lint.yaml`
+//! holds. `# expect: <id>` stands at the end of each line that a finding must point at.
+
+use crate::ConfigChoice;
+use crate::Options;
+use crate::lint;
+use crate::manifest::{self, Object};
+use crate::project::config;
+use crate::rule::Definition;
+use crate::rule::Rules;
+use crate::rule::Scope;
+use crate::rule::definition::to_json;
+use crate::source::{Source, SourceKind, Sources};
+use crate::yaml;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// One claim, tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// "bad example 1", or a fixture's path.
+    pub what: String,
+    /// How it does not hold.
+    pub failure: Option<String>,
+}
+
+/// Tries the examples of a rule, which `rules` holds alone: each bad one must give a finding, each
+/// good one none. Rules of charts and environments have no examples.
+pub fn examples(definition: &Definition, rules: &Rules) -> Vec<Trial> {
+    if matches!(definition.scope, Scope::Environments | Scope::Chart) {
+        return Vec::new();
+    }
+    let bad = definition.bad.iter().enumerate().map(|(i, e)| (i, e, true));
+    let good = definition
+        .good
+        .iter()
+        .enumerate()
+        .map(|(i, e)| (i, e, false));
+    bad.chain(good)
+        .map(|(i, example, bad)| Trial {
+            what: format!("{} example {}", if bad { "bad" } else { "good" }, i + 1),
+            failure: example_fails(definition, rules, example, bad),
+        })
+        .collect()
+}
+
+fn example_fails(
+    definition: &Definition,
+    rules: &Rules,
+    example: &str,
+    bad: bool,
+) -> Option<String> {
+    let objects = match objects(definition, example) {
+        Ok(objects) => objects,
+        Err(why) => return Some(why),
+    };
+    let mut found: Vec<_> = objects.iter().flat_map(|o| rules.check_object(o)).collect();
+    found.extend(rules.check_unit(&objects, true).into_iter().map(|(_, f)| f));
+    if let Some(problem) = rules.problems().first() {
+        return Some(problem.message.clone());
+    }
+    match found.first() {
+        None if bad => Some("gives no finding".into()),
+        Some(finding) if !bad => Some(format!("gives a finding: {}", finding.message)),
+        Some(finding)
+            if finding.message.trim().is_empty() || finding.message.contains("(unnamed)") =>
+        {
+            Some(format!(
+                "gives a finding whose message reads {:?}",
+                finding.message
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The objects that an example stands for: of a container or a pod it gives the fields that matter.
+pub fn objects(definition: &Definition, example: &str) -> Result<Vec<Object>, String> {
+    let of_pod = matches!(definition.scope, Scope::Container | Scope::Pod);
+    let text = if of_pod {
+        workload(definition, example)?
+    } else {
+        example.to_owned()
+    };
+    let mut sources = Sources::default();
+    let source = sources.add(Source::new(
+        &*definition.id,
+        text.into_bytes(),
+        SourceKind::File,
+    ));
+    let mut found = Vec::new();
+    let objects = manifest::read(
+        &sources.get(source).text,
+        source,
+        &(&*definition.id).into(),
+        None,
+        &mut found,
+    );
+    match found.first() {
+        Some(problem) => Err(problem.message.clone()),
+        None => Ok(objects),
+    }
+}
+
+/// A workload around the fields of a container or a pod, as JSON.
+fn workload(definition: &Definition, example: &str) -> Result<String, String> {
+    let mut sources = Sources::default();
+    let source = sources.add(Source::new(
+        &*definition.id,
+        example.as_bytes(),
+        SourceKind::File,
+    ));
+    let fragment = to_json(&yaml::read(&sources, source).map_err(|e| e.message)?, 0);
+    let mut container = json!({"name": "app", "image": "app:1.0"});
+    let mut pod = json!({});
+    if fragment.get("volumeMounts").is_some() {
+        pod["volumes"] = json!([{"name": "host", "hostPath": {"path": "/srv"}}]);
+    }
+    let target = if definition.scope == Scope::Container {
+        &mut container
+    } else {
+        &mut pod
+    };
+    for (key, value) in fragment.as_object().into_iter().flatten() {
+        target[key] = value.clone();
+    }
+    if pod.get("containers").is_none() {
+        pod["containers"] = Value::from(vec![container]);
+    }
+    let kind = definition
+        .kinds
+        .iter()
+        .find(|k| !matches!(&***k, "PodSpec" | "Pod"))
+        .map_or("Deployment", |k| k.rsplit('/').next().unwrap_or(k));
+    let template = if kind == "CronJob" {
+        json!({"jobTemplate": {"spec": {"template": {"spec": pod}}}})
+    } else {
+        json!({"template": {"spec": pod}})
+    };
+    Ok(json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "app"}, "spec": template}).to_string())
+}
+
+/// Tries the fixtures in `folder/fail` and `folder/pass` for the rule `id`; `rule_paths` are the
+/// users' own rules.
+pub fn fixtures(id: &str, folder: &Path, rule_paths: &[PathBuf]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (kind, fails) in [("fail", true), ("pass", false)] {
+        let mut cases: Vec<PathBuf> = std::fs::read_dir(folder.join(kind))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
+        cases.sort();
+        trials.extend(cases.into_iter().map(|case| Trial {
+            failure: fixture_fails(id, &case, fails, rule_paths),
+            what: case.display().to_string(),
+        }));
+    }
+    trials
+}
+
+fn fixture_fails(id: &str, case: &Path, fails: bool, rule_paths: &[PathBuf]) -> Option<String> {
+    let own = case.join(config::FILE_NAMES[0]);
+    let options = Options {
+        paths: vec![case.to_path_buf()],
+        config: if own.is_file() {
+            ConfigChoice::File(own)
+        } else {
+            ConfigChoice::None
+        },
+        select: vec![id.to_owned()],
+        rule_paths: rule_paths.to_vec(),
+        require_schema: fails,
+        ..Options::default()
+    };
+    let report = match lint(&options) {
+        Ok(report) => report,
+        Err(error) => return Some(error.to_string()),
+    };
+    let (of_rule, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|f| *f.rule == *id);
+    if let Some(other) = others.iter().find(|f| !fails || &*f.rule == "rule-invalid") {
+        return Some(format!(
+            "cannot be judged: {} ({})",
+            other.message, other.rule
+        ));
+    }
+    let first = of_rule.iter().filter_map(|f| f.locations.first());
+    let mut found: Vec<(PathBuf, usize)> = first
+        .map(|l| (l.file.as_deref().unwrap_or_default().into(), l.line))
+        .collect();
+    found.sort();
+    found.dedup();
+    let wanted = marks(id, case);
+    let said = |places: &[(PathBuf, usize)]| {
+        let name = |file: &Path| {
+            file.strip_prefix(case)
+                .ok()
+                .filter(|f| !f.as_os_str().is_empty())
+                .unwrap_or(file)
+                .display()
+                .to_string()
+        };
+        let list: Vec<String> = places
+            .iter()
+            .map(|(file, line)| format!("{}:{line}", name(file)))
+            .collect();
+        if list.is_empty() {
+            "none".to_owned()
+        } else {
+            list.join(", ")
+        }
+    };
+    match (fails, found.is_empty()) {
+        (false, true) => None,
+        (false, false) => Some(format!(
+            "gives a finding at {}: {}",
+            said(&found),
+            of_rule[0].message
+        )),
+        (true, true) => Some("gives no finding".into()),
+        // Not every file can hold a comment at the place.
+        (true, false) if found == wanted || (wanted.is_empty() && case.is_dir()) => None,
+        (true, false) => Some(format!(
+            "findings at {}, expected at {} (`# expect: {id}` at the line's end)",
+            said(&found),
+            said(&wanted)
+        )),
+    }
+}
+
+/// The lines with `# expect: <id>` at their ends.
+fn marks(id: &str, case: &Path) -> Vec<(PathBuf, usize)> {
+    let mark = format!("# expect: {id}");
+    let mut marks = Vec::new();
+    for entry in ignore::WalkBuilder::new(case)
+        .hidden(false)
+        .ignore(false)
+        .git_ignore(false)
+        .build()
+        .flatten()
+        .filter(|e| e.path().is_file())
+    {
+        let text = Sources::default()
+            .read_file(entry.path())
+            .unwrap_or_default();
+        for (i, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+            let line = line
+                .trim_end()
+                .trim_end_matches("}}")
+                .trim_end_matches('-')
+                .trim_end()
+                .trim_end_matches("*/")
+                .trim_end();
+            if line.ends_with(&mark) {
+                marks.push((entry.path().to_path_buf(), i + 1));
+            }
+        }
+    }
+    marks.sort();
+    marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::EMBEDDED;
+    use crate::rule::alone;
+    use crate::rule::found_elsewhere;
+    use rayon::prelude::*;
+
+    /// Every rule that ships has examples that run, and fixtures of both kinds in
+    /// `fixtures/rules/<id>/{fail,pass}/`.
+    #[test]
+    fn every_rule_keeps_its_word() {
+        let root = Path::new("fixtures/rules");
+        let judge =
+            |definition: &'static Definition| {
+                let mut wrong = Vec::new();
+                let mut trials = if found_elsewhere(definition) {
+                    Vec::new()
+                } else {
+                    examples(definition, &alone(definition))
+                };
+                let tried = fixtures(&definition.id, &root.join(&*definition.id), &[]);
+                for kind in ["fail", "pass"] {
+                    // Without a parameter there is nothing that is not trusted.
+                    let excused = kind == "fail" && definition.id == "image-registry-untrusted";
+                    let folder = root.join(&*definition.id).join(kind);
+                    if !excused
+                        && !tried
+                            .iter()
+                            .any(|t| Path::new(&t.what).starts_with(&folder))
+                    {
+                        wrong.push(format!("{}: no fixture in {kind}/", definition.id));
+                    }
+                }
+                trials.extend(tried);
+                wrong.extend(trials.into_iter().filter_map(|t| {
+                    Some(format!("{}: {}: {}", definition.id, t.what, t.failure?))
+                }));
+                wrong
+            };
+        let wrong: Vec<String> =
+            crate::threads::deep(|| EMBEDDED.par_iter().flat_map_iter(judge).collect());
+        assert!(
+            wrong.is_empty(),
+            "{} claims do not hold:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+    }
+
+    #[test]
+    fn what_does_not_hold_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let case = |kind: &str, text: &str| {
+            let folder = folder.path().join(kind);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(folder.join("pod.yaml"), text).expect("is writable");
+        };
+        let pod = |image: &str| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n    - name: a\n      image: {image}\n"
+            )
+        };
+        let failures = || -> Vec<Option<String>> {
+            fixtures("image-tag-latest", folder.path(), &[])
+                .into_iter()
+                .map(|t| t.failure)
+                .collect()
+        };
+        case("fail", &pod("app:latest # expect: image-tag-latest"));
+        case("pass", &pod("app:1.0"));
+        assert_eq!(failures(), [None, None]);
+        case("fail", &pod("app:latest"));
+        assert!(
+            failures()[0]
+                .as_ref()
+                .is_some_and(|f| f.contains(":7, expected at none")),
+            "{:?}",
+            failures()
+        );
+        case("fail", &pod("app:1.0"));
+        case("pass", &pod("app:latest"));
+        assert_eq!(failures()[0].as_deref(), Some("gives no finding"));
+        assert!(
+            failures()[1]
+                .as_ref()
+                .is_some_and(|f| f.starts_with("gives a finding at")),
+            "{:?}",
+            failures()
+        );
+        case("pass", "a: [");
+        assert!(
+            failures()[1]
+                .as_ref()
+                .is_some_and(|f| f.starts_with("cannot be judged")),
+            "{:?}",
+            failures()
+        );
+    }
+}

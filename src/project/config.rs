@@ -1,0 +1,506 @@
+//! `.thebot-lint.yaml`: read into spanned nodes, validated into a [`Config`] that cannot be wrong.
+//!
+//! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did
+//! you mean"), and the rest of it is used.
+
+use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::limits::Limit;
+use crate::source::{Source, SourceId, SourceKind, Sources, Span};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use std::path::{Path, PathBuf};
+
+/// The names a configuration file may have, in the order they are looked for.
+pub const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
+
+const TOP: &[&str] = &[
+    "kubernetes",
+    "fail-on",
+    "environments",
+    "rules",
+    "suppress",
+    "baseline",
+    "schema-locations",
+    "limits",
+];
+/// The names of all limits.
+const LIMITS: [&str; Limit::ALL.len()] = {
+    let mut names = [""; Limit::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Limit::ALL[i].name();
+        i += 1;
+    }
+    names
+};
+const ENVIRONMENT: &[&str] = &["values", "set", "release", "namespace", "expect"];
+const EXPECTATION: &[&str] = &[
+    "replicas",
+    "autoscaling",
+    "requests",
+    "limits",
+    "containers",
+    "storage",
+    "storage-class",
+];
+const RESOURCES: &[&str] = &["requests", "limits"];
+const RULES: &[&str] = &["select", "ignore", "severity", "paths", "parameters"];
+const SUPPRESSION: &[&str] = &[
+    "rule",
+    "object",
+    "container",
+    "path",
+    "environments",
+    "reason",
+];
+
+/// The keys that are known below a path of keys; none where keys are names, or there is no such
+/// path.
+pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
+    match path {
+        [] => TOP,
+        ["environments", _] => ENVIRONMENT,
+        ["environments", _, "expect", _] => EXPECTATION,
+        ["environments", _, "expect", _, "containers", _] => RESOURCES,
+        ["rules"] => RULES,
+        ["suppress"] => SUPPRESSION,
+        ["limits"] => &LIMITS,
+        _ => &[],
+    }
+}
+
+/// A valid configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file, and the folder against which its own paths are looked up.
+    pub source: Option<SourceId>,
+    pub folder: PathBuf,
+    /// The text of `kubernetes:`, with its span.
+    pub kubernetes: Option<(Versions, String, Span)>,
+    pub fail_on: Option<FailOn>,
+    /// None: environments are discovered from the chart's files.
+    pub environments: Option<Environments>,
+    pub rules: RuleSelection,
+    pub suppress: Vec<Suppress>,
+    pub baseline: Option<PathBuf>,
+    pub schema_locations: Vec<String>,
+    /// Those that the file moves, in its order.
+    pub limits: Vec<(Limit, u64)>,
+}
+
+/// At which severity the exit code is 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, clap::ValueEnum)]
+pub enum FailOn {
+    Info,
+    #[default]
+    Warning,
+    Error,
+    Never,
+}
+
+impl FailOn {
+    pub fn reached_by(self, severity: Severity) -> bool {
+        match self {
+            FailOn::Error => severity == Severity::Error,
+            FailOn::Warning => severity >= Severity::Warning,
+            FailOn::Info => true,
+            FailOn::Never => false,
+        }
+    }
+}
+
+/// The `environments:` section.
+#[derive(Clone, Debug)]
+pub struct Environments {
+    pub named: Vec<Environment>,
+    /// Whether `default` (values.yaml alone) exists; what it expects stands among `named`.
+    pub default: bool,
+    /// Whether `ci/*-values.yaml` are cases.
+    pub ci: bool,
+}
+
+/// One entry of `environments:`.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: String,
+    pub name_span: Span,
+    /// Values files in order, as `-f`.
+    pub values: Vec<(String, Span)>,
+    /// `set:` entries: the path as in `--set`, and the typed value.
+    pub set: Vec<(String, Node)>,
+    pub release: Option<String>,
+    pub namespace: Option<String>,
+    /// `KIND/NAME-GLOB` and what such objects must hold.
+    pub expect: Vec<(String, Span, Node)>,
+}
+
+/// The `rules:` section.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSelection {
+    pub select: Vec<(String, Span)>,
+    pub ignore: Vec<(String, Span)>,
+    pub severity: Vec<(String, Span, Severity)>,
+    pub paths: Vec<(PathBuf, Span)>,
+    /// Rule id and the map of its parameters.
+    pub parameters: Vec<(String, Span, Node)>,
+}
+
+/// One entry of `suppress:`. A field that is absent matches everything.
+#[derive(Clone, Debug)]
+pub struct Suppress {
+    pub span: Span,
+    pub rule: String,
+    /// `KIND/NAME`, both may be globs.
+    pub object: Option<String>,
+    pub container: Option<String>,
+    /// Glob on the file of a location.
+    pub path: Option<String>,
+    pub environments: Vec<String>,
+    pub reason: Option<String>,
+}
+
+/// The configuration file nearest to `start`, upward.
+pub fn find(start: &Path) -> Option<PathBuf> {
+    let start = std::path::absolute(start).ok()?;
+    let found = start
+        .ancestors()
+        .flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)))
+        .find(|file| file.is_file())?;
+    // Shown as reachable from the working directory.
+    let here = std::env::current_dir().ok();
+    Some(
+        here.and_then(|h| found.strip_prefix(h).map(Path::to_path_buf).ok())
+            .unwrap_or(found),
+    )
+}
+
+/// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it
+/// cannot be read at all.
+pub fn load(
+    file: &Path,
+    sources: &mut Sources,
+    found: &mut Vec<Diagnostic>,
+) -> std::io::Result<Config> {
+    let text = sources.read_file(file)?;
+    let source = sources.add(Source::new(
+        file.display().to_string(),
+        text,
+        SourceKind::File,
+    ));
+    let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut config = Config {
+        source: Some(source),
+        folder,
+        ..Config::default()
+    };
+    match crate::yaml::read(sources, source) {
+        Ok(node) => Reader { found }.config(&node, &mut config),
+        Err(error) => found.push(Diagnostic::new(
+            "configuration-invalid",
+            Severity::Error,
+            error.span,
+            error.message,
+        )),
+    }
+    Ok(config)
+}
+
+struct Reader<'a> {
+    found: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+        let mut diagnostic =
+            Diagnostic::new("configuration-invalid", Severity::Error, span, message);
+        diagnostic.help = help;
+        self.found.push(diagnostic);
+    }
+
+    /// Reports the keys of a map that are not among `known`; also anything that is no map.
+    fn keys(&mut self, node: &Node, what: &str, known: &[&str]) {
+        if !matches!(node.data, Data::Map(_) | Data::Null) {
+            return self.fault(node.span, format!("{what} must be a map"), None);
+        }
+        for entry in node.entries() {
+            if !known.contains(&&*entry.key) {
+                let help = did_you_mean(&entry.key, known.iter().copied())
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .or_else(|| Some(format!("known here: {}", known.join(", "))));
+                self.fault(
+                    entry.key_span,
+                    format!("unknown key `{}` in {what}", entry.key),
+                    help,
+                );
+            }
+        }
+    }
+
+    fn string(&mut self, node: &Node, what: &str) -> Option<String> {
+        match &node.data {
+            Data::Str(s) => Some(s.to_string()),
+            Data::Int(i) => Some(i.to_string()),
+            Data::Float(f) => Some(f.to_string()),
+            _ => {
+                self.fault(node.span, format!("{what} must be a string"), None);
+                None
+            }
+        }
+    }
+
+    fn strings(&mut self, node: Option<&Node>, what: &str) -> Vec<(String, Span)> {
+        let Some(node) = node else { return Vec::new() };
+        match &node.data {
+            Data::Seq(items) => items
+                .iter()
+                .filter_map(|item| {
+                    Some((self.string(item, &format!("each of {what}"))?, item.span))
+                })
+                .collect(),
+            Data::Null => Vec::new(),
+            Data::Str(one) => vec![(one.to_string(), node.span)],
+            _ => {
+                self.fault(node.span, format!("{what} must be a list of strings"), None);
+                Vec::new()
+            }
+        }
+    }
+
+    fn config(&mut self, node: &Node, config: &mut Config) {
+        self.keys(node, "the configuration", TOP);
+        if let Some(kubernetes) = node.get("kubernetes")
+            && let Some(text) = self.string(kubernetes, "`kubernetes`")
+        {
+            match crate::kubernetes::parse_versions(&text) {
+                Ok(versions) => config.kubernetes = Some((versions, text, kubernetes.span)),
+                Err(why) => self.fault(
+                    kubernetes.span,
+                    why,
+                    Some("write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`, in quotes".into()),
+                ),
+            }
+        }
+        if let Some(fail_on) = node.get("fail-on") {
+            config.fail_on = match fail_on.as_str() {
+                Some("error") => Some(FailOn::Error),
+                Some("warning") => Some(FailOn::Warning),
+                Some("info") => Some(FailOn::Info),
+                Some("never") => Some(FailOn::Never),
+                _ => {
+                    self.fault(
+                        fail_on.span,
+                        "`fail-on` must be error, warning, info or never",
+                        None,
+                    );
+                    None
+                }
+            };
+        }
+        if let Some(environments) = node.get("environments") {
+            config.environments = Some(self.environments(environments));
+        }
+        if let Some(rules) = node.get("rules") {
+            config.rules = self.rules(rules, &config.folder);
+        }
+        for item in node.get("suppress").map(Node::items).unwrap_or_default() {
+            config.suppress.extend(self.suppress(item));
+        }
+        if let Some(baseline) = node.get("baseline") {
+            config.baseline = self
+                .string(baseline, "`baseline`")
+                .map(|file| config.folder.join(file));
+        }
+        if let Some(limits) = node.get("limits") {
+            self.keys(limits, "`limits`", &LIMITS);
+            for entry in limits.entries() {
+                let Some(limit) = Limit::ALL.into_iter().find(|l| l.name() == &*entry.key) else {
+                    continue;
+                };
+                match self
+                    .string(&entry.value, &format!("`{}`", limit.name()))
+                    .map(|text| limit.read(&text))
+                {
+                    Some(Ok(value)) => config.limits.push((limit, value)),
+                    Some(Err(why)) => self.fault(entry.value.span, why, None),
+                    None => {}
+                }
+            }
+        }
+        let locations = self.strings(node.get("schema-locations"), "`schema-locations`");
+        config.schema_locations = locations
+            .into_iter()
+            .map(|(location, _)| config.folder.join(location).display().to_string())
+            .collect();
+    }
+
+    fn environments(&mut self, node: &Node) -> Environments {
+        let mut environments = Environments {
+            named: Vec::new(),
+            default: true,
+            ci: true,
+        };
+        if !matches!(node.data, Data::Map(_) | Data::Null) {
+            self.fault(
+                node.span,
+                "`environments` must be a map from name to environment",
+                None,
+            );
+        }
+        for entry in node.entries() {
+            match (&*entry.key, &entry.value.data) {
+                ("default", Data::Bool(on)) => environments.default = *on,
+                ("ci", Data::Bool(on)) => environments.ci = *on,
+                (name, _) => {
+                    let environment = self.environment(name, entry.key_span, &entry.value);
+                    environments.named.push(environment);
+                }
+            }
+        }
+        environments
+    }
+
+    fn environment(&mut self, name: &str, name_span: Span, node: &Node) -> Environment {
+        let what = format!("the environment `{name}`");
+        self.keys(node, &what, ENVIRONMENT);
+        let values = self.strings(node.get("values"), "`values`");
+        let set = node.get("set").map(Node::entries).unwrap_or_default();
+        let expect = node.get("expect").map(Node::entries).unwrap_or_default();
+        for entry in expect {
+            if !entry.key.contains('/') {
+                self.fault(
+                    entry.key_span,
+                    format!(
+                        "`{}` must be KIND/NAME, as in `Deployment/*-backend`",
+                        entry.key
+                    ),
+                    None,
+                );
+            }
+            self.expectation(&entry.value);
+        }
+        Environment {
+            name: name.to_string(),
+            name_span,
+            values,
+            set: set
+                .iter()
+                .map(|e| (e.key.to_string(), e.value.clone()))
+                .collect(),
+            release: node
+                .get("release")
+                .and_then(|n| self.string(n, "`release`")),
+            namespace: node
+                .get("namespace")
+                .and_then(|n| self.string(n, "`namespace`")),
+            expect: expect
+                .iter()
+                .map(|e| (e.key.to_string(), e.key_span, e.value.clone()))
+                .collect(),
+        }
+    }
+
+    fn expectation(&mut self, node: &Node) {
+        self.keys(node, "an expectation", EXPECTATION);
+        if let Some(range) = node.get("autoscaling") {
+            let is_range =
+                range.items().len() == 2 && range.items().iter().all(|n| n.as_i64().is_some());
+            if !is_range && range.as_bool() != Some(false) {
+                self.fault(
+                    range.span,
+                    "`autoscaling` must be [min, max], or false: there must be none",
+                    None,
+                );
+            }
+        }
+        for container in node
+            .get("containers")
+            .map(Node::entries)
+            .unwrap_or_default()
+        {
+            self.keys(&container.value, "a container's expectation", RESOURCES);
+        }
+    }
+
+    fn rules(&mut self, node: &Node, folder: &Path) -> RuleSelection {
+        self.keys(node, "`rules`", RULES);
+        let mut severity = Vec::new();
+        for entry in node.get("severity").map(Node::entries).unwrap_or_default() {
+            match entry.value.as_str() {
+                Some("error") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Error))
+                }
+                Some("warning") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Warning))
+                }
+                Some("info") => {
+                    severity.push((entry.key.to_string(), entry.key_span, Severity::Info))
+                }
+                _ => self.fault(
+                    entry.value.span,
+                    "a severity is error, warning or info",
+                    None,
+                ),
+            }
+        }
+        let paths = self.strings(node.get("paths"), "`paths`");
+        let parameters = node
+            .get("parameters")
+            .map(Node::entries)
+            .unwrap_or_default();
+        RuleSelection {
+            select: self.strings(node.get("select"), "`select`"),
+            ignore: self.strings(node.get("ignore"), "`ignore`"),
+            severity,
+            paths: paths
+                .into_iter()
+                .map(|(path, span)| (folder.join(path), span))
+                .collect(),
+            parameters: parameters
+                .iter()
+                .map(|e| (e.key.to_string(), e.key_span, e.value.clone()))
+                .collect(),
+        }
+    }
+
+    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
+        self.keys(node, "a suppression", SUPPRESSION);
+        let Some(rule) = node.get("rule") else {
+            self.fault(node.span, "a suppression must name its `rule`", None);
+            return None;
+        };
+        let mut text = |key: &str| {
+            node.get(key)
+                .and_then(|n| self.string(n, &format!("`{key}`")))
+        };
+        let (object, container, path, reason) = (
+            text("object"),
+            text("container"),
+            text("path"),
+            text("reason"),
+        );
+        if reason.is_none() {
+            self.found.push(
+                Diagnostic::new(
+                    "suppression-without-reason",
+                    Severity::Warning,
+                    rule.span,
+                    "a suppression without a reason",
+                )
+                .help("say why it is right here: `reason: \"…\"`"),
+            );
+        }
+        Some(Suppress {
+            span: rule.span,
+            rule: self.string(rule, "`rule`")?,
+            object,
+            container,
+            path,
+            environments: self
+                .strings(node.get("environments"), "`environments`")
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect(),
+            reason,
+        })
+    }
+}

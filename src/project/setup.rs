@@ -1,0 +1,341 @@
+//! What a configuration and the command line say together: rules, schemas, versions. Made once for
+//! each configuration file, shared by all units below it.
+
+use crate::Error;
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::kubernetes::locations::Locations;
+use crate::limits::Limit;
+use crate::project::config::{self, Config};
+use crate::rule;
+use crate::rule::Rules;
+use crate::rule::Selection;
+use crate::rule::expectation::{Autoscaling, Expectation, Resources};
+use crate::rule::quantity::Quantity;
+use crate::source::{Sources, Span};
+use crate::yaml::Data;
+use crate::yaml::Node;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A configuration, ready for use.
+pub struct Setup {
+    pub config: Config,
+    pub rules: Rules,
+    /// The configuration and the users' own rules; each unit starts from a copy, so that their
+    /// spans hold in all units.
+    pub sources: Sources,
+    /// What is wrong with them.
+    pub found: Vec<Diagnostic>,
+    /// Which of the configuration's suppressions matched in some unit.
+    pub used: Vec<AtomicBool>,
+    ignored: Vec<String>,
+    /// Users' own schemas, of the configuration and the command line.
+    pub locations: Arc<Locations>,
+}
+
+impl Setup {
+    /// # Errors
+    /// Where the file cannot be read, or a name given on the command line is not known.
+    pub fn new(file: Option<&Path>, options: &Options) -> Result<Setup, Error> {
+        let mut sources = Sources::with(options.unsaved.clone());
+        let mut found = Vec::new();
+        let config = match file {
+            Some(file) => config::load(file, &mut sources, &mut found)
+                .map_err(|e| Error::Unreadable(file.to_path_buf(), e.to_string()))?,
+            None => Config::default(),
+        };
+        config
+            .limits
+            .iter()
+            .for_each(|&(limit, value)| sources.limits.set(limit, value));
+        options
+            .timeout
+            .iter()
+            .for_each(|&seconds| sources.limits.set(Limit::Timeout, seconds));
+        let selection = selection(&config, options);
+        let paths: Vec<_> = config
+            .rules
+            .paths
+            .iter()
+            .map(|(path, _)| path)
+            .chain(&options.rule_paths)
+            .cloned()
+            .collect();
+        let (rules, problems) = Rules::load(&selection, &mut sources, &paths);
+        found.extend(problems);
+        let used = config
+            .suppress
+            .iter()
+            .map(|_| AtomicBool::new(false))
+            .collect();
+        let named: Vec<String> = options
+            .schema_locations
+            .iter()
+            .chain(&config.schema_locations)
+            .cloned()
+            .collect();
+        let locations = Arc::new(Locations::new(&named).map_err(Error::Usage)?);
+        let setup = Setup {
+            used,
+            config,
+            rules,
+            sources,
+            found,
+            ignored: selection.ignore,
+            locations,
+        };
+        setup.check_names(options)
+    }
+
+    /// Names of rules that do not exist: an error on the command line, a finding in the
+    /// configuration.
+    fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
+        let own: Vec<&rule::Definition> = self
+            .rules
+            .iter()
+            .map(|r| &*r.definition)
+            .filter(|d| rule::documentation(&d.id).is_none())
+            .collect();
+        for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
+            for name in names {
+                if let Err(near) = known(name, own.iter().copied()) {
+                    return Err(Error::Usage(format!(
+                        "{flag}: no rule, group or profile is named `{name}`{}",
+                        near.map(|n| format!("; did you mean `{n}`?"))
+                            .unwrap_or_default()
+                    )));
+                }
+            }
+        }
+        let rules = &self.config.rules;
+        let named = rules
+            .select
+            .iter()
+            .chain(&rules.ignore)
+            .map(|(name, span)| (name, *span));
+        let named = named.chain(rules.severity.iter().map(|(name, span, _)| (name, *span)));
+        let named = named.chain(rules.parameters.iter().map(|(name, span, _)| (name, *span)));
+        let faults: Vec<Diagnostic> = named
+            .filter_map(|(name, span)| {
+                let near = known(name, own.iter().copied()).err()?;
+                let mut fault = Diagnostic::new(
+                    "configuration-invalid",
+                    Severity::Error,
+                    span,
+                    format!("no rule, group or profile is named `{name}`"),
+                );
+                fault.help = near.map(|n| format!("did you mean `{n}`?"));
+                Some(fault)
+            })
+            .collect();
+        self.found.extend(faults);
+        Ok(self)
+    }
+
+    /// The severity at which a finding of the house's own rooms is reported: none where its rule is
+    /// not selected. What keeps us from reading (profile `always`) is reported in any case.
+    pub fn severity_of(&self, id: &str, severity: Severity) -> Option<Severity> {
+        if let Some(rule) = self.rules.get(id) {
+            // A native rule may grade its findings; an override replaces the grade.
+            let overridden = self
+                .config
+                .rules
+                .severity
+                .iter()
+                .any(|(name, _, _)| name == id);
+            return Some(if overridden { rule.severity } else { severity });
+        }
+        match rule::documentation(id) {
+            Some(definition) => definition
+                .profiles
+                .iter()
+                .any(|p| p == "always")
+                .then_some(severity),
+            None => (!self.ignored.iter().any(|name| name == id)).then_some(severity),
+        }
+    }
+
+    /// What only shows once all units were linted: suppressions that matched nothing, own rules
+    /// that failed.
+    pub fn leftovers(&self) -> Vec<Diagnostic> {
+        let unused = self
+            .config
+            .suppress
+            .iter()
+            .zip(&self.used)
+            .filter(|(_, used)| !used.load(Ordering::Relaxed));
+        let unused = unused.map(|(suppress, _)| {
+            let message = format!("this suppression of {} matches no finding", suppress.rule);
+            Diagnostic::new(
+                "unused-suppression",
+                Severity::Warning,
+                suppress.span,
+                message,
+            )
+            .help("Remove it.")
+        });
+        unused.chain(self.rules.problems()).collect()
+    }
+
+    /// What each environment is expected to hold, by its name.
+    pub fn expectations(&self, environment: &str) -> Vec<Expectation> {
+        let named = self
+            .config
+            .environments
+            .iter()
+            .flat_map(|e| &e.named)
+            .find(|e| e.name == environment);
+        named
+            .into_iter()
+            .flat_map(|e| &e.expect)
+            .map(|(pattern, span, node)| expectation(pattern, *span, node))
+            .collect()
+    }
+
+    /// Environments that a name given with `--environment` may mean.
+    pub fn unknown_environment(wanted: &[String], known: &[&str]) -> Option<Error> {
+        let name = wanted.iter().find(|name| !known.contains(&name.as_str()))?;
+        let near = did_you_mean(name, known.iter().copied())
+            .map(|n| format!("; did you mean `{n}`?"))
+            .unwrap_or_default();
+        Some(Error::Usage(format!(
+            "--environment: there is no environment `{name}`{near} (there are: {})",
+            known.join(", ")
+        )))
+    }
+
+    /// The versions to judge for, and why these: the command line's, else the configuration's, else
+    /// those of the chart's `kubeVersion`, else the newest.
+    pub fn versions(
+        &self,
+        options: &Options,
+        kube_version: Option<(&str, &str)>,
+    ) -> (Versions, String) {
+        if let Some(versions) = options.kubernetes {
+            return (versions, "--kubernetes-version".into());
+        }
+        if let Some((versions, _, _)) = &self.config.kubernetes {
+            return (*versions, "the configuration".into());
+        }
+        let newest = Versions::minor(Versions::NEWEST);
+        match kube_version {
+            None => (newest, "the newest known".into()),
+            Some((constraint, file)) => match crate::kubernetes::parse_kube_version(constraint) {
+                Ok(versions) if !versions.is_empty() => {
+                    (versions, format!("kubeVersion {constraint} of {file}"))
+                }
+                _ => (
+                    newest,
+                    format!(
+                        "the newest known; kubeVersion {constraint} of {file} allows none that is known"
+                    ),
+                ),
+            },
+        }
+    }
+}
+
+fn known<'a>(
+    name: &str,
+    own: impl Iterator<Item = &'a rule::Definition> + Clone,
+) -> Result<(), Option<String>> {
+    if matches!(name, "all" | "recommended") {
+        Ok(())
+    } else {
+        rule::check_name(name, own)
+    }
+}
+
+fn selection(config: &Config, options: &Options) -> Selection {
+    let names = |list: &[(String, Span)]| {
+        list.iter()
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let rules = &config.rules;
+    let mut ignore = names(&rules.ignore);
+    ignore.extend(options.ignore.iter().cloned());
+    Selection {
+        select: if options.select.is_empty() {
+            names(&rules.select)
+        } else {
+            options.select.clone()
+        },
+        ignore,
+        severity: rules
+            .severity
+            .iter()
+            .map(|(name, _, severity)| (name.clone(), *severity))
+            .collect(),
+        parameters: rules
+            .parameters
+            .iter()
+            .map(|(name, _, node)| (name.clone(), object(node)))
+            .collect(),
+    }
+}
+
+fn object(node: &Node) -> serde_json::Map<String, serde_json::Value> {
+    node.entries()
+        .iter()
+        .map(|e| (e.key.to_string(), json(&e.value)))
+        .collect()
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.data {
+        Data::Null => serde_json::Value::Null,
+        Data::Bool(b) => (*b).into(),
+        Data::Int(i) => (*i).into(),
+        Data::Uint(u) => (*u).into(),
+        Data::Float(f) => (*f).into(),
+        Data::Str(s) => (**s).into(),
+        Data::Seq(items) => items.iter().map(json).collect::<Vec<_>>().into(),
+        Data::Map(_) => object(node).into(),
+    }
+}
+
+fn expectation(pattern: &str, declared: Span, node: &Node) -> Expectation {
+    let resources = |node: &Node| Resources {
+        requests: quantities(node.get("requests")),
+        limits: quantities(node.get("limits")),
+    };
+    let own = resources(node);
+    Expectation {
+        pattern: pattern.to_string(),
+        replicas: node.get("replicas").and_then(Node::as_i64),
+        autoscaling: node
+            .get("autoscaling")
+            .and_then(|n| match (n.as_bool(), n.items()) {
+                (Some(false), _) => Some(Autoscaling::None),
+                (None, [min, max]) => Some(Autoscaling::Between(min.as_i64()?, max.as_i64()?)),
+                _ => None,
+            }),
+        requests: own.requests,
+        limits: own.limits,
+        containers: node
+            .get("containers")
+            .map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .map(|e| (e.key.to_string(), resources(&e.value)))
+            .collect(),
+        storage: node.get("storage").and_then(Quantity::from_node),
+        storage_class: node
+            .get("storage-class")
+            .and_then(Node::as_str)
+            .map(str::to_string),
+        declared: Some(declared),
+    }
+}
+
+fn quantities(node: Option<&Node>) -> BTreeMap<String, Quantity> {
+    let entries = node.map(Node::entries).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|e| Some((e.key.to_string(), Quantity::from_node(&e.value)?)))
+        .collect()
+}

@@ -1,0 +1,459 @@
+//! What a PATH stands for: charts and sets of manifests. Each unit is linted on its own.
+
+use crate::Error;
+use crate::Options;
+use crate::project::config;
+use crate::source::Sources;
+use std::path::{Path, PathBuf};
+
+/// One chart, or manifests that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A chart's folder or archive.
+    Chart(PathBuf),
+    /// Manifest files, in order.
+    Manifests(Vec<PathBuf>),
+    /// Rendered manifests on stdin.
+    Stdin,
+}
+
+/// The units that the options name.
+///
+/// # Errors
+/// As [`discover`].
+pub fn of(options: &Options) -> Result<Vec<Unit>, Error> {
+    let follow = options.follow_symlinks;
+    if options.changed {
+        of_changed(&options.paths, follow)
+    } else {
+        discover(&options.paths, follow)
+    }
+}
+
+/// The units of the given paths, in their order; a chart that is named more than once is one unit.
+/// Patterns (`charts/*`) that no file has as its name are expanded: what git ignores, hidden files
+/// and files of other programs are not meant by them. Links that lead out of a folder are read only
+/// to `follow` them: a repository of charts may hold some, a folder of manifests is refused.
+///
+/// # Errors
+/// A path that does not exist, a folder that cannot be read or holds nothing to lint.
+pub fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
+    let mut units = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            push(&mut units, Unit::Stdin);
+        } else if path.exists() {
+            of_path(path, follow, &mut units)?;
+        } else {
+            of_pattern(path, follow, &mut units)?;
+        }
+    }
+    Ok(units)
+}
+
+/// The charts that changed files belong to, each once, in the order of the files. What belongs to
+/// none is left out, so that a hook may name whatever a commit touches; the files need not exist
+/// any more. A configuration stands for all charts below its folder.
+///
+/// # Errors
+/// Where the folder of a configuration cannot be read.
+fn of_changed(files: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
+    let mut units = Vec::new();
+    for file in files {
+        let is_configuration = file
+            .file_name()
+            .is_some_and(|name| config::FILE_NAMES.iter().any(|known| name == *known));
+        if let Some(chart) = chart_of(file) {
+            push(&mut units, Unit::Chart(chart));
+        } else if is_configuration {
+            let below = content(shown(file.parent().unwrap_or(file)), follow)?;
+            below
+                .charts
+                .into_iter()
+                .for_each(|chart| push(&mut units, Unit::Chart(chart)));
+        } else if is_archive(file) && file.is_file() {
+            push(&mut units, Unit::Chart(file.clone()));
+        }
+    }
+    Ok(units)
+}
+
+fn push(units: &mut Vec<Unit>, unit: Unit) {
+    if matches!(unit, Unit::Manifests(_)) || !units.contains(&unit) {
+        units.push(unit);
+    }
+}
+
+fn of_path(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
+    if path.is_dir() {
+        if path.join("Chart.yaml").is_file() {
+            push(units, Unit::Chart(path.to_path_buf()));
+        } else if let Some(chart) = chart_of_template_folder(path) {
+            push(units, Unit::Chart(chart));
+        } else {
+            of_folder(path, follow, units)?;
+        }
+    } else if is_archive(path) {
+        push(units, Unit::Chart(path.to_path_buf()));
+    } else if let Some(chart) = chart_of(path) {
+        push(units, Unit::Chart(chart));
+    } else {
+        push(units, Unit::Manifests(vec![path.to_path_buf()]));
+    }
+    Ok(())
+}
+
+fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
+    let missing = || Error::NoSuchPath(path.to_path_buf());
+    let pattern = glob::Pattern::new(&path.to_string_lossy()).map_err(|_| missing())?;
+    let fixed: PathBuf = path
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect();
+    let folder = shown(&fixed);
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let is_meant = |found: &PathBuf| {
+        // A walk of the working directory names what it finds with `./`.
+        let name = if fixed.as_os_str().is_empty() {
+            found.strip_prefix(".").unwrap_or(found)
+        } else {
+            found
+        };
+        name.ancestors()
+            .any(|above| pattern.matches_path_with(above, options))
+    };
+    let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() {
+        content(folder, follow)?
+    } else {
+        Content::default()
+    };
+    below.charts.retain(is_meant);
+    below.manifests.retain(is_meant);
+    if below.charts.is_empty() && below.manifests.is_empty() {
+        // Files inside of charts.
+        let matches: Vec<PathBuf> = glob::glob_with(&path.to_string_lossy(), options)
+            .ok()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        if matches.is_empty() {
+            return Err(missing());
+        }
+        return matches
+            .iter()
+            .try_for_each(|path| of_path(path, follow, units));
+    }
+    push_content(below, units);
+    Ok(())
+}
+
+/// Charts below a folder are units of their own; what is left of its manifests is one.
+fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
+    let below = content(folder, follow)?;
+    if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
+        let why = format!(
+            "it is a link that leads out of {}: name it itself, or pass --follow-symlinks",
+            folder.display()
+        );
+        return Err(Error::Unreadable(link.clone(), why));
+    }
+    if below.charts.is_empty() && below.manifests.is_empty() {
+        return Err(Error::NothingToLint(folder.to_path_buf()));
+    }
+    push_content(below, units);
+    Ok(())
+}
+
+fn push_content(
+    Content {
+        charts,
+        mut manifests,
+        ..
+    }: Content,
+    units: &mut Vec<Unit>,
+) {
+    // A repository of charts has files of other programs; a folder without charts was named for its
+    // manifests.
+    if !charts.is_empty() {
+        manifests.retain(|file| looks_like_manifest(file));
+    }
+    charts
+        .into_iter()
+        .for_each(|chart| push(units, Unit::Chart(chart)));
+    if !manifests.is_empty() {
+        push(units, Unit::Manifests(manifests));
+    }
+}
+
+/// What lies below a folder, in the order of names; what git ignores, hidden files and the inside
+/// of charts left out.
+#[derive(Default)]
+struct Content {
+    charts: Vec<PathBuf>,
+    manifests: Vec<PathBuf>,
+    /// Those that would be one of the two, but lead out of the folder.
+    links: Vec<PathBuf>,
+}
+
+fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
+    let mut content = Content::default();
+    let real = folder.canonicalize().unwrap_or_default();
+    let mut walk = ignore::WalkBuilder::new(folder);
+    walk.sort_by_file_name(|a, b| a.cmp(b))
+        .require_git(false)
+        .filter_entry(|entry| {
+            let above = entry.path().parent();
+            entry.depth() == 0
+                || !above.is_some_and(|folder| folder.join("Chart.yaml").is_file())
+                || entry.file_name() == "Chart.yaml"
+        });
+    for entry in walk.build() {
+        let entry =
+            entry.map_err(|error| Error::Unreadable(folder.to_path_buf(), error.to_string()))?;
+        let path = entry.path();
+        if !path.is_file() {
+            continue;
+        }
+        let leads_out = || {
+            !follow
+                && entry.path_is_symlink()
+                && !path
+                    .canonicalize()
+                    .is_ok_and(|file| file.starts_with(&real))
+        };
+        if path.file_name().is_some_and(|name| name == "Chart.yaml") {
+            content
+                .charts
+                .push(path.parent().unwrap_or(folder).to_path_buf());
+        } else if is_archive(path) {
+            if leads_out() {
+                &mut content.links
+            } else {
+                &mut content.charts
+            }
+            .push(path.to_path_buf());
+        } else if path
+            .extension()
+            .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+        {
+            if leads_out() {
+                &mut content.links
+            } else {
+                &mut content.manifests
+            }
+            .push(path.to_path_buf());
+        }
+    }
+    Ok(content)
+}
+
+/// Whether a document may say `apiVersion` or `kind`; whatever cannot be read is told when it is.
+fn looks_like_manifest(file: &Path) -> bool {
+    let Ok(text) = Sources::default().read_file(file) else {
+        return true;
+    };
+    let text = String::from_utf8_lossy(&text);
+    text.lines().any(|line| {
+        let key = line.trim_start_matches(['-', ' ', '\t', '{', '[', ',', '"', '\'']);
+        ["apiVersion", "kind"].iter().any(|name| {
+            key.strip_prefix(name)
+                .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+        })
+    })
+}
+
+fn is_archive(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    name.ends_with(".tgz") || name.ends_with(".tar.gz")
+}
+
+/// The chart that a file belongs to; a vendored subchart's file stands for the chart that vendors
+/// it.
+pub fn chart_of(file: &Path) -> Option<PathBuf> {
+    let is_chart = |folder: &Path| shown(folder).join("Chart.yaml").is_file();
+    let mut chart = file.ancestors().skip(1).find(|folder| is_chart(folder))?;
+    while let Some(charts) = chart
+        .parent()
+        .filter(|p| p.file_name().is_some_and(|n| n == "charts"))
+        && let Some(above) = charts.parent().filter(|p| is_chart(p))
+    {
+        chart = above;
+    }
+    Some(shown(chart).to_path_buf())
+}
+
+/// The working directory has an empty name as the parent of a relative path.
+fn shown(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
+fn chart_of_template_folder(folder: &Path) -> Option<PathBuf> {
+    let below = |name: &str| {
+        folder
+            .ancestors()
+            .find(|a| a.file_name().is_some_and(|n| n == name))
+            .and_then(Path::parent)
+    };
+    let chart = below("templates").or_else(|| below("crds"))?;
+    shown(chart)
+        .join("Chart.yaml")
+        .is_file()
+        .then(|| shown(chart).to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, "").expect("a file");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_file_of_a_vendored_subchart_stands_for_the_chart_that_vendors_it_once() {
+        let folder = tree(&[
+            "a/Chart.yaml",
+            "a/values.yaml",
+            "a/charts/b/Chart.yaml",
+            "a/charts/b/templates/x.yaml",
+        ]);
+        let at = |p: &str| folder.path().join(p);
+        let units = discover(
+            &[
+                at("a/charts/b/templates/x.yaml"),
+                at("a/values.yaml"),
+                at("a"),
+            ],
+            false,
+        );
+        assert_eq!(units.expect("units"), [Unit::Chart(at("a"))]);
+    }
+
+    #[test]
+    fn a_folder_holds_charts_and_one_set_of_manifests() {
+        let folder = tree(&[
+            "a/Chart.yaml",
+            "a/templates/x.yaml",
+            "b.tgz",
+            "m/1.yaml",
+            "m/2.json",
+            "m/notes.txt",
+        ]);
+        let at = |p: &str| folder.path().join(p);
+        std::fs::write(at("m/1.yaml"), "apiVersion: v1\n").expect("a file");
+        std::fs::write(at("m/2.json"), "{\"apiVersion\": \"v1\"}\n").expect("a file");
+        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
+        assert_eq!(
+            units,
+            [
+                Unit::Chart(at("a")),
+                Unit::Chart(at("b.tgz")),
+                Unit::Manifests(vec![at("m/1.yaml"), at("m/2.json")])
+            ]
+        );
+    }
+
+    #[test]
+    fn files_of_other_programs_beside_charts_are_no_manifests() {
+        let folder = tree(&[
+            "a/Chart.yaml",
+            "compose.yaml",
+            "package.json",
+            "m/one.yaml",
+            "m/two.json",
+        ]);
+        let at = |p: &str| folder.path().join(p);
+        std::fs::write(at("compose.yaml"), "services: {}\n").expect("a file");
+        std::fs::write(at("m/one.yaml"), "# a comment\napiVersion: v1\n").expect("a file");
+        std::fs::write(at("m/two.json"), "{\"kind\": \"Pod\"}").expect("a file");
+        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
+        assert_eq!(
+            units,
+            [
+                Unit::Chart(at("a")),
+                Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])
+            ]
+        );
+        // Without a chart, the folder was named for its manifests: the fault is told.
+        assert_eq!(
+            discover(&[at("m")], false).expect("units"),
+            [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]
+        );
+    }
+
+    #[test]
+    fn changed_files_stand_for_their_charts_however_deep() {
+        let files = [
+            "x/a/Chart.yaml",
+            "x/a/values-prod.yaml",
+            "x/a/values/eu/prod.yaml",
+            "x/a/ci/full-values.yaml",
+            "x/a/templates/deep/er/x.yaml",
+            "x/a/charts/b/Chart.yaml",
+            "x/a/charts/b/charts/c/Chart.yaml",
+            "x/a/charts/b/charts/c/templates/x.yaml",
+            "x/a/charts/d.tgz",
+            "x/z/Chart.yaml",
+            "y/Chart.yaml",
+        ];
+        let folder = tree(
+            &[
+                &files[..],
+                &["templates/x.yaml", "README.md", "x/.thebot-lint.yaml"],
+            ]
+            .concat(),
+        );
+        let at = |p: &str| folder.path().join(p);
+        let charts = |files: &[&str]| {
+            let units =
+                of_changed(&files.iter().map(|f| at(f)).collect::<Vec<_>>(), false).expect("units");
+            let charts = units.into_iter().map(|unit| match unit {
+                Unit::Chart(chart) => chart
+                    .strip_prefix(folder.path())
+                    .expect("below")
+                    .display()
+                    .to_string(),
+                other => panic!("{other:?}"),
+            });
+            charts.collect::<Vec<_>>()
+        };
+        for file in files.iter().filter(|f| f.starts_with("x/a/")) {
+            assert_eq!(charts(&[file]), ["x/a"], "{file}");
+        }
+        assert_eq!(
+            charts(&["y/Chart.yaml", "x/a/Chart.yaml", "y/gone/since.yaml"]),
+            ["y", "x/a"]
+        );
+        assert_eq!(
+            charts(&["README.md", "templates/x.yaml", "gone.yaml"]),
+            [""; 0]
+        );
+        assert_eq!(charts(&["x/.thebot-lint.yaml"]), ["x/a", "x/z"]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_an_error() {
+        assert!(matches!(
+            discover(&["/no/such".into()], false),
+            Err(Error::NoSuchPath(_))
+        ));
+    }
+}

@@ -1,0 +1,384 @@
+//! For people: code frames by miette, the values line under the template line, a summary.
+
+use crate::diagnostic::{Role, Severity, Versions};
+use crate::escape::{char_start, even, mask_controls};
+use crate::report::Finding;
+use crate::report::Location;
+use crate::report::Report;
+use crate::report::escape_controls;
+use crate::report::object_name;
+use crate::source::Source;
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
+use rustc_hash::FxHashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// How the terminal looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub color: bool,
+    /// Unicode box drawing; plain ASCII otherwise.
+    pub unicode: bool,
+    pub hyperlinks: bool,
+    /// Columns.
+    pub width: usize,
+    /// Findings only, no summary.
+    pub quiet: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style {
+            color: false,
+            unicode: true,
+            hyperlinks: false,
+            width: 80,
+            quiet: false,
+        }
+    }
+}
+
+pub(crate) fn write(report: &Report, style: Style) -> String {
+    let theme = match (style.unicode, style.color) {
+        (true, true) => GraphicalTheme::unicode(),
+        (true, false) => GraphicalTheme::unicode_nocolor(),
+        (false, true) => GraphicalTheme::ascii(),
+        (false, false) => GraphicalTheme::none(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width.max(40))
+        .with_links(style.hyperlinks)
+        .with_context_lines(1);
+    let mut texts = Texts::default();
+    let mut out = String::new();
+    for finding in &report.findings {
+        let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
+        // Not as miette's `related`, which puts a heading with a severity above each.
+        for place in &finding.locations[1..] {
+            let _ = handler.render_report(
+                &mut out,
+                &Shown::place(place, related(place.role), &mut texts),
+            );
+        }
+        out.push('\n');
+    }
+    if !style.quiet {
+        out.push_str(&wrapped(&summary(report), style.width.max(40)).replace('\u{a0}', " "));
+    }
+    out
+}
+
+/// "2 errors, 1 warning. Looked at 1 chart in 4 environments …"
+fn summary(report: &Report) -> String {
+    let s = &report.summary;
+    let counts: Vec<String> = [
+        (Severity::Error, "error"),
+        (Severity::Warning, "warning"),
+        (Severity::Info, "info"),
+    ]
+    .into_iter()
+    .filter_map(|(severity, name)| match report.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {name}")),
+        n => Some(if severity == Severity::Info {
+            format!("{n} {name}")
+        } else {
+            format!("{n} {name}s")
+        }),
+    })
+    .collect();
+    let mut out = if counts.is_empty() {
+        "No findings".to_string()
+    } else {
+        counts.join(", ")
+    };
+    if s.suppressed > 0 {
+        out.push_str(&format!(" ({} suppressed)", s.suppressed));
+    }
+    let plural =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    out.push_str(": ");
+    if s.charts > 0 {
+        out.push_str(&format!("{}, ", plural(s.charts, "chart", "charts")));
+    }
+    if !s.environments.is_empty() {
+        out.push_str(&format!(
+            "{} ({}), ",
+            plural(s.environments.len(), "environment", "environments"),
+            s.environments.join(", ")
+        ));
+    }
+    out.push_str(&format!(
+        "{}, {}, ",
+        plural(s.objects, "object", "objects"),
+        plural(s.rules, "rule", "rules")
+    ));
+    for judged in s.judged() {
+        out.push_str(&format!("{judged}, "));
+    }
+    // No line ends between a number and its unit.
+    out.push_str(&format!(
+        "{:.1}\u{a0}ms\n",
+        s.elapsed.as_secs_f64() * 1000.0
+    ));
+    if !s.without_schema.is_empty() {
+        let kinds: Vec<String> = s
+            .without_schema
+            .iter()
+            .map(|(kind, n)| format!("{kind} ({n})"))
+            .collect();
+        out.push_str(&format!(
+            "Not judged, no schema is known: {}\n",
+            kinds.join(", ")
+        ));
+    }
+    escape_controls(&out).into_owned()
+}
+
+/// Lines broken at blanks; a word longer than a line stays whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                out.push('\n');
+                column = 0;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += length;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// `1.20 to 1.24, 1.30`
+pub(crate) fn range(versions: Versions) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for minor in versions.iter() {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == minor => *last = minor,
+            _ => runs.push((minor, minor)),
+        }
+    }
+    runs.iter()
+        .map(|(a, b)| {
+            if a == b {
+                format!("1.{a}")
+            } else {
+                format!("1.{a} to 1.{b}")
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Texts made safe for a terminal, one copy a file.
+#[derive(Default)]
+struct Texts(FxHashMap<*const Source, Option<Arc<Listing>>>);
+
+impl Texts {
+    /// None where the text is not UTF-8: no frame can be drawn.
+    fn of(&mut self, location: &Location) -> Option<Arc<Listing>> {
+        let source = &location.source;
+        let entry = self.0.entry(Arc::as_ptr(source));
+        entry
+            .or_insert_with(|| {
+                let text = std::str::from_utf8(&source.text).ok()?;
+                let name = location.file.as_deref().unwrap_or("command line");
+                Some(Arc::new(Listing::new(name, text)))
+            })
+            .clone()
+    }
+}
+
+/// A file's text, of which miette gets the lines that it shows: by itself it counts them from the
+/// start of the file for each of them.
+#[derive(Debug)]
+struct Listing {
+    name: String,
+    /// The ends of lines may be other than in the file.
+    text: String,
+    /// Where they start in the text.
+    lines: Vec<usize>,
+}
+
+impl Listing {
+    fn new(name: &str, text: &str) -> Listing {
+        let text = mask_controls(text);
+        let (mut shown, mut lines) = (String::with_capacity(text.len()), vec![0]);
+        for line in text.split_inclusive('\n') {
+            match line.strip_suffix('\n') {
+                Some(line) => {
+                    shown.push_str(&even(line));
+                    shown.push('\n');
+                    lines.push(shown.len());
+                }
+                None => shown.push_str(&even(line)),
+            }
+        }
+        Listing {
+            name: escape_controls(name).into_owned(),
+            text: shown,
+            lines,
+        }
+    }
+
+    /// Where a byte of a line of the file stands.
+    fn at(&self, line: usize, offset: usize) -> usize {
+        let start = self.lines[(line - 1).min(self.lines.len() - 1)];
+        let end = self
+            .lines
+            .get(line)
+            .map_or(self.text.len(), |next| next - 1);
+        char_start(&self.text, (start + offset).min(end.max(start)))
+    }
+}
+
+impl SourceCode for Listing {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let line = self.lines.partition_point(|start| *start <= span.offset());
+        let above = line.saturating_sub(before + 1);
+        let start = self.lines[above];
+        let from_there = SourceSpan::from((span.offset() - start, span.len()));
+        let shown = self.text[start..].read_span(&from_there, before, after)?;
+        let place = SourceSpan::from((start + shown.span().offset(), shown.span().len()));
+        let (line, lines) = (above + shown.line(), above + shown.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            shown.data(),
+            place,
+            line,
+            shown.column(),
+            lines,
+        )))
+    }
+}
+
+/// A finding, or one of its further places, as miette wants it.
+#[derive(Debug)]
+struct Shown {
+    code: Option<String>,
+    url: Option<String>,
+    message: String,
+    severity: miette::Severity,
+    help: Option<String>,
+    source: Option<Arc<Listing>>,
+    label: Option<LabeledSpan>,
+}
+
+impl Shown {
+    fn finding(f: &Finding, style: Style, texts: &mut Texts) -> Shown {
+        let mut message = f.message.clone();
+        if let Some(object) = &f.object {
+            message.push_str(&format!(" [{}]", object_name(object)));
+        }
+        if !f.environments.is_empty() {
+            message.push_str(&format!(" (in {})", f.environments.join(", ")));
+        }
+        if let Some(versions) = f.kubernetes {
+            message.push_str(&format!(" (Kubernetes {})", range(versions)));
+        }
+        let mut help: Vec<String> = f.help.iter().cloned().collect();
+        help.extend(f.notes.iter().cloned());
+        let mut shown = Shown::place(&f.locations[0], "", texts);
+        shown.code = Some(escape_controls(&f.rule).into_owned());
+        // Without links miette prints the address in full, beside every finding.
+        shown.url = style.hyperlinks.then(|| f.url.clone());
+        shown.message = escape_controls(&message).into_owned();
+        shown.severity = match f.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Info => miette::Severity::Advice,
+        };
+        shown.help = (!help.is_empty()).then(|| escape_controls(&help.join("\n")).into_owned());
+        shown
+    }
+
+    fn place(l: &Location, what: &str, texts: &mut Texts) -> Shown {
+        let mut message = if l.label.is_empty() {
+            what.to_string()
+        } else {
+            l.label.clone()
+        };
+        if !l.environments.is_empty() && l.role == Role::Values {
+            message.push_str(&format!(" in {}", l.environments.join(", ")));
+        }
+        let source = texts.of(l);
+        if source.is_none() {
+            message.push_str(&format!(
+                " at {}:{}:{}",
+                l.file.as_deref().unwrap_or("command line"),
+                l.line,
+                l.column
+            ));
+        }
+        // A frame of many lines hides the point: mark the first one.
+        let first = l.source.line(l.line);
+        let end = l.bytes.end.min(first.end.max(l.bytes.start));
+        Shown {
+            code: None,
+            url: None,
+            message: escape_controls(&message).into_owned(),
+            severity: miette::Severity::Advice,
+            help: None,
+            label: source.as_ref().map(|text| {
+                let from = text.at(l.line, l.bytes.start.saturating_sub(first.start));
+                let to = text.at(l.line, end.saturating_sub(first.start)).max(from);
+                LabeledSpan::new(None, from, to - from)
+            }),
+            source,
+        }
+    }
+}
+
+fn related(role: Role) -> &'static str {
+    match role {
+        Role::Values => "set here",
+        Role::Include => "through here",
+        Role::Template => "written here",
+        Role::Manifest | Role::Source => "see here",
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Shown {}
+
+impl Diagnostic for Shown {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.url.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|c| Box::new(c) as _)
+    }
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|s| s as &dyn SourceCode)
+    }
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.label.iter().cloned()))
+    }
+}

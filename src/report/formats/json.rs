@@ -1,0 +1,69 @@
+//! The JSON report, version 1: a frozen shape of its own (`schemas/report.schema.json`), not a dump
+//! of inner types.
+
+use crate::diagnostic::{Severity, Versions};
+use crate::report::Finding;
+use crate::report::Location;
+use crate::report::Report;
+use crate::report::names;
+use serde_json::{Value, json};
+
+pub(crate) fn write(report: &Report) -> String {
+    let summary = &report.summary;
+    let value = json!({
+        "version": 1,
+        "diagnostics": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "summary": {
+            "error": report.count(Severity::Error),
+            "warning": report.count(Severity::Warning),
+            "info": report.count(Severity::Info),
+            "suppressed": summary.suppressed,
+            "charts": summary.charts,
+            "environments": summary.environments.len(),
+            "objects": summary.objects,
+            "rules": summary.rules,
+            "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),
+            "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),
+            "kubernetes": {
+                "versions": versions(summary.kubernetes.iter().fold(Versions::NONE, |all, (judged, _)| all.or(*judged))),
+                "why": summary.kubernetes.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; "),
+            },
+        },
+    });
+    crate::report::json_text(&value)
+}
+
+fn finding(f: &Finding) -> Value {
+    json!({
+        "rule": &*f.rule,
+        "group": &*f.group,
+        "severity": f.severity.as_str(),
+        "message": f.message,
+        "help": f.help,
+        "url": f.url,
+        "object": f.object.as_ref().map(|o| json!({
+            "apiVersion": &*o.api_version, "kind": &*o.kind, "namespace": o.namespace.as_deref(), "name": &*o.name,
+        })),
+        "path": f.path,
+        "environments": names(&f.environments),
+        "kubernetes": f.kubernetes.map(versions),
+        "locations": f.locations.iter().map(location).collect::<Vec<_>>(),
+    })
+}
+
+fn location(l: &Location) -> Value {
+    json!({
+        "role": l.role,
+        "file": l.file.as_deref(),
+        "line": l.line,
+        "column": l.column,
+        "end_line": l.end_line,
+        "end_column": l.end_column,
+        "environments": names(&l.environments),
+    })
+}
+
+/// `["1.20", "1.21"]`
+pub(crate) fn versions(set: Versions) -> Vec<String> {
+    set.iter().map(|minor| format!("1.{minor}")).collect()
+}

@@ -1,0 +1,162 @@
+//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our
+//! CEL does not know says nothing.
+
+use crate::diagnostic::Severity;
+use crate::kubernetes::crd_rules::Validation;
+use crate::limits::{self, Limit, Limits};
+use crate::manifest::Finding;
+use crate::rule::cel::library;
+use crate::rule::cel::meter;
+use crate::rule::cel::value;
+use cel::common::types::CelBool;
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
+use cel::{Context, ExecutionError, IdedExpr, Value};
+use std::collections::{HashMap, HashSet};
+
+struct Itself(Box<dyn Val>);
+
+impl VariableResolver for Itself {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        (variable == "self").then(|| CowVal::Borrowed(&*self.0))
+    }
+}
+
+/// The rules that an object breaks; each may take so many steps ([`Limit::RuleSteps`]).
+pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Finding> {
+    let steps = limits.get(Limit::RuleSteps);
+    let mut compiled = HashMap::new();
+    for validation in &validations {
+        compiled
+            .entry(validation.rule.clone())
+            .or_insert_with(|| program(&validation.rule));
+    }
+    let mut found = Vec::new();
+    let mut over = HashSet::new();
+    for validation in validations {
+        let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else {
+            continue;
+        };
+        match meter::within(steps, || broken(&validation, program)) {
+            Ok(false) => {}
+            Ok(true) => found.push(finding(validation)),
+            Err(()) if over.insert(validation.rule.clone()) => {
+                found.push(unfinished(validation, limits))
+            }
+            Err(()) => {}
+        }
+    }
+    found
+}
+
+fn program(rule: &str) -> Option<IdedExpr> {
+    if meter::is_too_long(rule).is_some() {
+        return None;
+    }
+    let program = library::environment().compile(rule).ok()?;
+    Some(meter::measured(program.expression().clone()))
+}
+
+/// Whether the value breaks the rule; an error where that takes too many steps.
+fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
+    let itself = Itself(value::from_json(&validation.value));
+    let mut context = Context::with_env(library::environment());
+    context.set_variable_resolver(&itself);
+    match Value::resolve_val(program, &context) {
+        Ok(value) => Ok(value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner())),
+        // The server refuses what it cannot evaluate. Names that it writes with escapes
+        // (`__dash__`) are not resolved here.
+        Err(ExecutionError::NoSuchKey(_)) => Ok(!validation.rule.contains("__")),
+        Err(error) if meter::is_over(&error) => Err(()),
+        Err(_) => Ok(false),
+    }
+}
+
+fn unfinished(validation: Validation, limits: &Limits) -> Finding {
+    Finding {
+        rule: limits::RULE.into(),
+        severity: Severity::Error,
+        message: format!(
+            "the definition's rule `{}` was not checked: {}",
+            validation.rule,
+            limits::exceeded(Limit::RuleSteps, limits)
+        ),
+        help: Some(Limit::RuleSteps.how_to_raise()),
+        path: validation.path,
+        at_key: false,
+        kubernetes: None,
+    }
+}
+
+fn finding(validation: Validation) -> Finding {
+    let message = validation
+        .message
+        .unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
+    Finding {
+        rule: "schema-violation".into(),
+        severity: Severity::Error,
+        message,
+        help: Some(format!("The definition asks for `{}`.", validation.rule)),
+        path: validation.path,
+        at_key: false,
+        kubernetes: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::crd::Crds;
+    use crate::limits::Limits;
+    use crate::rule::tests::object_of;
+
+    const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              x-kubernetes-validations:
+                - {rule: self.min <= self.max, message: min must not exceed max}
+                - {rule: self.min == oldSelf.min}
+              properties:
+                min: {type: integer, default: 1}
+                max: {type: integer}
+                names: {type: array, items: {type: string, x-kubernetes-validations: [{rule: self.startsWith('w-')}]}}
+";
+
+    fn said(spec: &str) -> Vec<String> {
+        let mut crds = Crds::default();
+        crds.add(&object_of(DEFINITION));
+        let object = object_of(&format!(
+            "apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"
+        ));
+        let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
+        super::check(kind.validations(&object.root), &Limits::default())
+            .into_iter()
+            .map(|f| format!("{}: {}", f.path, f.message))
+            .collect()
+    }
+
+    #[test]
+    fn rules_of_a_definition_are_evaluated_with_its_defaults() {
+        assert_eq!(said("{max: 2}"), [""; 0]);
+        assert_eq!(said("{max: 0}"), ["spec: min must not exceed max"]);
+        assert_eq!(
+            said("{min: 3, max: 5, names: [w-a, b]}"),
+            ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]
+        );
+        // `max` is missing, so the server cannot evaluate the rule, and refuses.
+        assert_eq!(said("{min: 1}"), ["spec: min must not exceed max"]);
+    }
+}

@@ -1,0 +1,245 @@
+//! What an expression may cost that a stranger wrote: a user's rule, a CRD's validation.
+//!
+//! CEL always ends, but loops within loops outlast everybody, and a text that is doubled often
+//! enough fills any memory. [`measured`] puts a call around whatever loops or grows; the calls
+//! count, and end the evaluation where it goes over the budget that [`within`] gives. Our own rules
+//! need none of it. How long a text may be and how deep it may nest before it is even parsed is
+//! fixed: [`is_too_long`].
+
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr};
+use cel::common::types::{CelInt, CelString, DYN_TYPE};
+use cel::common::value::CowVal;
+use cel::{DeclarationError, Env, ExecutionError};
+use std::cell::Cell;
+
+/// In bytes. Kubernetes takes 100,000, which nobody comes near.
+const LONGEST: usize = 20_000;
+/// Brackets within brackets; Kubernetes' own parser takes 250.
+const DEEPEST: usize = 250;
+
+const COUNTED: &str = "@counted";
+const FEW: &str = "@few";
+const OVER: &str = "takes too many steps";
+
+thread_local! {
+    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+/// Why an expression is not even parsed.
+pub(crate) fn is_too_long(text: &str) -> Option<String> {
+    if text.len() > LONGEST {
+        return Some(format!("the expression is longer than {LONGEST} bytes"));
+    }
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    (deepest > DEEPEST).then(|| format!("the expression nests deeper than {DEEPEST} brackets"))
+}
+
+/// Runs `work` with so many steps for the expressions in it that are [`measured`].
+pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> T {
+    let before = LEFT.replace(steps);
+    let result = work();
+    LEFT.set(before);
+    result
+}
+
+/// Whether an evaluation ended because of its cost.
+pub(crate) fn is_over(error: &ExecutionError) -> bool {
+    matches!(error, ExecutionError::FunctionError { message, .. } if message == OVER)
+}
+
+/// The expression, with its cost counted.
+pub(crate) fn measured(mut expression: IdedExpr) -> IdedExpr {
+    measure(&mut expression);
+    expression
+}
+
+fn measure(expression: &mut IdedExpr) {
+    let grows = match &mut expression.expr {
+        Expr::Call(call) => {
+            call.target.iter_mut().for_each(|target| measure(target));
+            call.args.iter_mut().for_each(measure);
+            if call.func_name.ends_with("range") {
+                call.args
+                    .iter_mut()
+                    .for_each(|argument| wrap(argument, FEW));
+            }
+            // `map` and `filter` append to their result; what is quick about that must stay so.
+            let appends = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == "@result");
+            (call.func_name == "_+_" && !appends)
+                || !call.func_name.starts_with(['_', '!', '@', '-'])
+        }
+        Expr::Comprehension(comprehension) => {
+            let c = &mut **comprehension;
+            [
+                &mut c.iter_range,
+                &mut c.accu_init,
+                &mut c.loop_cond,
+                &mut c.loop_step,
+                &mut c.result,
+            ]
+            .into_iter()
+            .for_each(measure);
+            wrap(&mut c.iter_range, COUNTED);
+            false
+        }
+        Expr::List(list) => {
+            list.elements.iter_mut().for_each(measure);
+            false
+        }
+        Expr::Select(select) => {
+            measure(&mut select.operand);
+            false
+        }
+        Expr::Map(map) => {
+            map.entries
+                .iter_mut()
+                .for_each(|entry| measure_entry(&mut entry.expr));
+            false
+        }
+        Expr::Struct(made) => {
+            made.entries
+                .iter_mut()
+                .for_each(|entry| measure_entry(&mut entry.expr));
+            false
+        }
+        _ => false,
+    };
+    if grows {
+        wrap(expression, COUNTED);
+    }
+}
+
+fn measure_entry(entry: &mut EntryExpr) {
+    match entry {
+        EntryExpr::StructField(field) => measure(&mut field.value),
+        EntryExpr::MapEntry(entry) => {
+            measure(&mut entry.key);
+            measure(&mut entry.value);
+        }
+    }
+}
+
+fn wrap(expression: &mut IdedExpr, function: &str) {
+    let inner = std::mem::take(expression);
+    let call = CallExpr {
+        func_name: function.to_owned(),
+        target: None,
+        args: vec![inner],
+    };
+    *expression = IdedExpr {
+        id: 0,
+        expr: Expr::Call(call),
+    };
+}
+
+/// Takes steps from the budget.
+fn spend(steps: u64) -> Result<(), ExecutionError> {
+    match LEFT.get().checked_sub(steps) {
+        Some(left) => {
+            LEFT.set(left);
+            Ok(())
+        }
+        None => Err(ExecutionError::function_error(COUNTED, OVER)),
+    }
+}
+
+/// Makes the functions known that [`measured`] calls; no text can, as no name begins with `@`.
+pub(crate) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
+    env.add_overload(COUNTED, "counted", vec![DYN_TYPE], |args| {
+        let Some(value) = args.into_iter().next() else {
+            return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
+        };
+        let mut size = 1;
+        if let Some(text) = value.as_ref().downcast_ref::<CelString>() {
+            size += text.inner().len() as u64 / 16;
+        } else if let Some(items) = value.as_ref().as_iterable() {
+            let mut items = items.iter();
+            while items.next().is_some() {
+                size += 1;
+            }
+        }
+        spend(size).map(|()| value)
+    })?;
+    env.add_overload(FEW, "few", vec![DYN_TYPE], |args| {
+        let Some(value) = args.into_iter().next() else {
+            return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
+        };
+        let count = value
+            .as_ref()
+            .downcast_ref::<CelInt>()
+            .map_or(0, |count| *count.inner());
+        spend(u64::try_from(count).unwrap_or(0)).map(|()| value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::cel::program::{self, Bindings};
+
+    /// Whether an expression ends within so many steps.
+    fn ends(text: &str, steps: u64) -> bool {
+        let expression =
+            measured(program::compile(text).unwrap_or_else(|e| panic!("{text}: {e:?}")));
+        match within(steps, || program::judge(&expression, &Bindings::default())) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(is_over(&error), "{text}: {error}");
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn what_costs_too_much_ends() {
+        assert!(ends("[1, 2, 3].all(x, [1, 2, 3].exists(y, x == y))", 100));
+        assert!(ends(
+            "[1, 2, 3].map(x, x + 1).filter(x, x > 2).size() == 2",
+            100
+        ));
+        assert!(ends(
+            "'a' + 'b' == 'ab' && {'k': [1]}.k.size() == 1 && 'a,b'.split(',').join('-') == 'a-b'",
+            100
+        ));
+        let ten = "[0,1,2,3,4,5,6,7,8,9]";
+        let nested = (0..12).fold("true".to_string(), |inner, i| {
+            format!("{ten}.all(x{i}, {inner})")
+        });
+        assert!(!ends(&nested, 100_000));
+        let doubled = (0..40).fold("'aaaaaaaaaaaaaaaa'".to_string(), |text, _| {
+            format!("[{text}].map(x, x + x)[0]")
+        });
+        assert!(!ends(&format!("{doubled} == ''"), 100_000));
+        assert!(!ends("lists.range(1000000000).size() == 1", 100_000));
+        assert!(!ends(
+            "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') == ''",
+            10_000
+        ));
+    }
+
+    #[test]
+    fn long_and_deep_expressions_are_refused() {
+        assert!(
+            is_too_long(&"(".repeat(300)).is_some() && is_too_long(&"a".repeat(30_000)).is_some()
+        );
+        assert_eq!(is_too_long("(a[0].b{c})"), None);
+        for text in [
+            format!("{}1{} == 1", "(".repeat(240), ")".repeat(240)),
+            format!("1{} == 1", " + 1".repeat(4_000)),
+            format!("{}true", "!".repeat(15_000)),
+        ] {
+            crate::threads::deep(|| {
+                let _ = program::compile(&text)
+                    .map(|e| program::judge(&measured(e), &Bindings::default()).is_ok());
+            });
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! CEL, the language of the rules: compiled, metered and evaluated here and nowhere else.
+
+pub mod custom;
+pub mod library;
+pub mod meter;
+pub mod program;
+pub mod quick;
+pub mod value;
