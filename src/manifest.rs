@@ -1,7 +1,7 @@
 //! Rendered text (or a manifest file) into documents and objects with identity. Lists are
 //! flattened.
 //!
-//! Rules and the schema walk answer with a [`Finding`]: a path into the object, never a line.
+//! Rules and the schema walk answer with a [`Violation`]: a path into the object, never a line.
 //! [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's own text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
@@ -35,9 +35,10 @@ pub struct Object {
     pub fingerprint: u64,
 }
 
-/// A finding of a rule about one object, before it has a place.
+/// What a rule finds wrong with one object, as a path into it. [`Object::place`] makes it a diagnostic
+/// with a place in the text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub struct Violation {
     pub rule: Arc<str>,
     pub severity: Severity,
     pub message: String,
@@ -50,20 +51,20 @@ pub struct Finding {
 }
 
 impl Object {
-    pub fn place(&self, finding: Finding) -> Diagnostic {
-        let span = if finding.at_key {
-            finding.path.place_key(&self.root)
+    pub fn place(&self, violation: Violation) -> Diagnostic {
+        let span = if violation.at_key {
+            violation.path.place_key(&self.root)
         } else {
-            finding.path.place(&self.root)
+            violation.path.place(&self.root)
         };
         Diagnostic {
-            help: finding.help,
+            help: violation.help,
             object: Some(self.identity.clone()),
-            path: Some(finding.path.pointer()),
-            container: container_of(&self.root, &finding.path),
+            path: Some(violation.path.pointer()),
+            container: container_of(&self.root, &violation.path),
             environment: self.environment,
-            kubernetes: finding.kubernetes,
-            ..Diagnostic::new(finding.rule, finding.severity, span, finding.message)
+            kubernetes: violation.kubernetes,
+            ..Diagnostic::new(violation.rule, violation.severity, span, violation.message)
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::schema::{self, Kind};
 use super::versions::{oldest, sentence};
 use crate::diagnostic::{Severity, Versions, did_you_mean};
-use crate::manifest::Finding;
+use crate::manifest::Violation;
 use crate::yaml::Path;
 use std::sync::OnceLock;
 
@@ -90,7 +90,7 @@ pub(super) fn check(
     name: &str,
     judged: Versions,
     defined: bool,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) -> Option<Kind> {
     let Some(kind) = schema::kind(api_version, name) else {
         // A List is taken apart by whoever sends it.
@@ -107,7 +107,7 @@ pub(super) fn check(
     let instead = replacement(kind, judged);
     if !removed.is_empty() {
         let since = kind.versions().newest().map_or(0, |v| v + 1);
-        found.push(Finding {
+        found.push(Violation {
             rule: "api-version-removed".into(),
             severity: Severity::Error,
             message: format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
@@ -121,7 +121,7 @@ pub(super) fn check(
         let from = oldest(kind.versions()).unwrap_or(0);
         let other = schema::kinds_named(name)
             .find(|k| *k != kind && not_yet.without(k.versions()).is_empty());
-        found.push(Finding {
+        found.push(Violation {
             rule: "api-version-unknown".into(),
             severity: Severity::Error,
             message: format!("`{api_version}` {name} is unknown before Kubernetes 1.{from}"),
@@ -140,7 +140,7 @@ pub(super) fn check(
     let present = judged.and(kind.versions());
     let off = present.without(kind.served());
     if !off.is_empty() {
-        found.push(Finding {
+        found.push(Violation {
             rule: "api-version-disabled".into(),
             severity: Severity::Warning,
             message: format!("`{api_version}` {name} is served only by clusters that turn it on"),
@@ -164,7 +164,7 @@ pub(super) fn check(
     let outdated = !kind.stable()
         && instead.is_some_and(|k| k.stable() && present.without(k.versions()).is_empty());
     if removed.is_empty() && !present.is_empty() && (goes.is_some() || outdated) {
-        found.push(Finding {
+        found.push(Violation {
             rule: "api-version-deprecated".into(),
             severity: Severity::Info,
             message: match goes {
@@ -221,11 +221,11 @@ fn instead_of(name: &str, instead: Option<Kind>) -> String {
     }
 }
 
-fn unknown(api_version: &str, name: &str, found: &mut Vec<Finding>) {
+fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
     let (group, version) = schema::split_api_version(api_version);
     let mut add = |rule: &str, severity, message: String, help: Option<String>, key: &str| {
         let (path, at_key) = (Path::root().key(key), false);
-        found.push(Finding {
+        found.push(Violation {
             rule: rule.into(),
             severity,
             message,

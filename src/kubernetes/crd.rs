@@ -6,7 +6,7 @@
 use super::scalars;
 use super::walk;
 use crate::diagnostic::{Severity, Versions, did_you_mean};
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
@@ -124,7 +124,7 @@ impl CustomKind {
     }
 
     /// Judges an object against the schema, and its metadata against ObjectMeta's.
-    pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Finding>) {
+    pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Violation>) {
         let Some(schema) = self.openapi_schema() else {
             return;
         };
@@ -181,7 +181,7 @@ struct Walk<'a> {
     kind: &'a CustomKind,
     judged: Versions,
     path: Vec<Step>,
-    found: Vec<Finding>,
+    found: Vec<Violation>,
     steps: usize,
 }
 
@@ -632,7 +632,7 @@ impl<'a> Walk<'a> {
         at_key: bool,
     ) {
         let path = Path(self.path.clone());
-        self.found.push(Finding {
+        self.found.push(Violation {
             rule: rule.into(),
             severity,
             message,

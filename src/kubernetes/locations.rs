@@ -5,7 +5,7 @@
 use super::crd::{Crds, CustomKind};
 use super::schema::split_api_version;
 use crate::diagnostic::{ObjectRef, Severity, Versions};
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::source::{SourceId, Sources};
 use crate::yaml;
 use crate::yaml::Data;
@@ -145,7 +145,7 @@ impl Locations {
     }
 
     /// Judges an object against its JSON Schema, or the ones of `versions` where they differ.
-    pub(super) fn check(&self, object: &Object, versions: Versions, found: &mut Vec<Finding>) {
+    pub(super) fn check(&self, object: &Object, versions: Versions, found: &mut Vec<Violation>) {
         let Some(schemas) = self.schemas(&object.identity.api_version, &object.identity.kind)
         else {
             return;
@@ -251,8 +251,8 @@ fn finding(
     path: YamlPath,
     at_key: bool,
     kubernetes: Option<Versions>,
-) -> Finding {
-    Finding {
+) -> Violation {
+    Violation {
         rule: rule.into(),
         severity: Severity::Error,
         message,

@@ -29,7 +29,7 @@ pub use api::served;
 pub use versions::{parse_kube_version, parse_versions};
 
 use crate::diagnostic::{Severity, Versions};
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use std::sync::Arc;
 
 /// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of
@@ -61,7 +61,7 @@ impl Schemas {
 /// Judges one object for `versions`: what is wrong with apiVersion and kind, then its structure,
 /// then what the server's validation says. A finding whose `kubernetes` is none holds for all of
 /// `versions`.
-pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Finding> {
+pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Violation> {
     let mut found = Vec::new();
     let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
     let custom = schemas.custom(api_version, name);

@@ -3,7 +3,7 @@
 
 use super::{Schemas, check, parse_versions};
 use crate::diagnostic::{ObjectRef, Severity, Versions};
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::source::SourceId;
 use crate::yaml;
 use crate::yaml::Path;
@@ -110,7 +110,7 @@ fn fixtures_give_what_they_announce() {
             }
             let object = object(document)
                 .unwrap_or_else(|| panic!("{}: no object: {document}", file.display()));
-            let line = |f: &Finding| {
+            let line = |f: &Violation| {
                 let span = if f.at_key {
                     f.path.place_key(&object.root)
                 } else {

@@ -11,7 +11,7 @@ use super::scalars;
 use super::schema::{self, Definition, Field, Kind, Type};
 use super::versions::{oldest, sentence};
 use crate::diagnostic::{Severity, Versions, did_you_mean};
-use crate::manifest::Finding;
+use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Entry;
 use crate::yaml::Node;
@@ -27,7 +27,7 @@ pub(super) fn check(
     kind: Kind,
     versions: Versions,
     judged: Versions,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let mut walk = Walk {
         kind: Some(kind),
@@ -41,7 +41,7 @@ pub(super) fn check(
 }
 
 /// Judges only what holds for every object, also of an unknown kind: keys that stand twice.
-pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Finding>) {
+pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Violation>) {
     let mut walk = Walk {
         kind: None,
         judged,
@@ -55,7 +55,7 @@ pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Find
 
 /// Judges the metadata of an object of whatever kind, which stands at `path`; keys that stand twice
 /// are [`duplicate_keys`]' to say.
-pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Finding>) {
+pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Violation>) {
     let Some(field) =
         schema::kind("v1", "ConfigMap").and_then(|k| k.definition().field("metadata").next())
     else {
@@ -93,7 +93,7 @@ struct Walk<'n, 'f> {
     definitions: Vec<(usize, Definition)>,
     /// Inside of a decoder of its own that takes unknown fields silently.
     lenient: bool,
-    found: &'f mut Vec<Finding>,
+    found: &'f mut Vec<Violation>,
 }
 
 impl<'n> Walk<'n, '_> {
@@ -238,7 +238,7 @@ impl<'n> Walk<'n, '_> {
         let mut path = self.path();
         path.0.push(Step::Key(name.into()));
         let kubernetes = self.holds(versions);
-        self.found.push(Finding {
+        self.found.push(Violation {
             rule: "missing-field".into(),
             severity: Severity::Error,
             message,
@@ -269,7 +269,7 @@ impl<'n> Walk<'n, '_> {
         for key in keys {
             let mut path = self.path();
             path.0.push(Step::Key(key.into()));
-            self.found.push(Finding {
+            self.found.push(Violation {
                 rule: "duplicate-key".into(),
                 severity: Severity::Error,
                 message: format!("`{key}` stands twice in this map"),
@@ -490,7 +490,7 @@ impl<'n> Walk<'n, '_> {
         versions: Versions,
     ) {
         let (path, kubernetes) = (self.path(), self.holds(versions));
-        self.found.push(Finding {
+        self.found.push(Violation {
             rule: rule.into(),
             severity,
             message,

@@ -13,7 +13,7 @@ use crate::insight::secrets::Secrets;
 use crate::insight::usage;
 use crate::kubernetes::{self, Schemas};
 use crate::limits::{Limit, Limits};
-use crate::manifest::{self, Finding, Object};
+use crate::manifest::{self, Object, Violation};
 use crate::project::config;
 use crate::project::rendering::Rendering;
 use crate::project::setup::Setup;
@@ -277,7 +277,7 @@ fn covered(rendering: &Rendering) -> Vec<report::Covered> {
 
 /// What the rules across objects, and those across environments, say of a chart's renders, each
 /// with the object that it points at.
-fn across(rendering: &Rendering, setup: &Setup) -> Vec<(Object, Finding)> {
+fn across(rendering: &Rendering, setup: &Setup) -> Vec<(Object, Violation)> {
     let mut found = Vec::new();
     let mut names = Vec::new();
     let mut primary = Vec::new();
@@ -414,7 +414,7 @@ struct Judge<'s> {
     /// How many objects there are to judge.
     distinct: usize,
     /// By fingerprint.
-    judged: FxHashMap<u64, Arc<[Finding]>>,
+    judged: FxHashMap<u64, Arc<[Violation]>>,
     /// What annotations excuse, by the object's fingerprint, and whether there was something to
     /// excuse.
     excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
@@ -531,7 +531,7 @@ impl<'s> Judge<'s> {
     }
 
     /// Whether an annotation of the object suppresses the finding.
-    fn excuses(&mut self, object: &Object, finding: &Finding) -> bool {
+    fn excuses(&mut self, object: &Object, finding: &Violation) -> bool {
         let fingerprint = object.fingerprint;
         let excuses = self.excuses.entry(fingerprint).or_insert_with(|| {
             suppression::of(object)
@@ -583,7 +583,7 @@ impl<'s> Judge<'s> {
         }
     }
 
-    fn judge(&self, object: &Object) -> Vec<Finding> {
+    fn judge(&self, object: &Object) -> Vec<Violation> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
         if let Some(custom) = self
             .schemas
@@ -597,7 +597,7 @@ impl<'s> Judge<'s> {
         }
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
-            findings.push(Finding {
+            findings.push(Violation {
                 rule: "schema-missing".into(),
                 severity: Severity::Error,
                 message: format!(
@@ -625,7 +625,7 @@ impl<'s> Judge<'s> {
     /// Findings of rules across objects, but for those that an annotation suppresses.
     fn keep_unexcused(
         &mut self,
-        findings: impl IntoIterator<Item = (Object, Finding)>,
+        findings: impl IntoIterator<Item = (Object, Violation)>,
         found: &mut Vec<Diagnostic>,
     ) {
         for (object, finding) in findings {

@@ -4,7 +4,7 @@
 use crate::diagnostic::{Diagnostic, Versions};
 use crate::helm::render::{Output, ParsedFiles};
 use crate::limits::Limits;
-use crate::manifest::{self, Finding, Object};
+use crate::manifest::{self, Object, Violation};
 use crate::memo::Memo;
 use crate::source::SourceId;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Reuse {
     /// By the text, the environment and the versions that it is for.
     manifests: Memo<(SourceId, Option<u16>, Option<Versions>), Arc<Manifests>>,
     /// By what else they rest on, and the object's fingerprint.
-    pub(crate) judged: Memo<(u64, u64), Arc<[Finding]>>,
+    pub(crate) judged: Memo<(u64, u64), Arc<[Violation]>>,
 }
 
 impl Reuse {

@@ -8,7 +8,7 @@
 //!
 //! CEL is compiled when an object of the declared kinds occurs for the first time; own rules are
 //! compiled at once, so that a broken one is reported. A rule answers with a path into the object
-//! ([`Finding`]), never with a line.
+//! ([`Violation`]), never with a line.
 //!
 //! A built-in rule whose evaluation fails on an object says nothing: the object does not have its
 //! kind's shape, which the `kubernetes` rules report. The failure of a user's rule is a diagnostic
@@ -30,7 +30,7 @@ pub use unit::{Environment, Unit};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::helm::Chart;
 use crate::limits::Limit;
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::source::{Source, SourceKind, Sources, Span};
 use crate::yaml::Path;
 use ::cel::IdedExpr;
@@ -221,8 +221,8 @@ impl Rule {
             .as_ref()
     }
 
-    fn finding(&self, path: Path, message: String) -> Finding {
-        Finding {
+    fn finding(&self, path: Path, message: String) -> Violation {
+        Violation {
             rule: self.id.clone(),
             severity: self.severity,
             message,
@@ -239,7 +239,7 @@ impl Rule {
         bindings: &Bindings<'_>,
         base: &Path,
         problems: &Mutex<Vec<Diagnostic>>,
-        found: &mut Vec<Finding>,
+        found: &mut Vec<Violation>,
     ) {
         let bindings = Bindings {
             params: Some(&*self.params),
@@ -448,7 +448,7 @@ impl Rules {
     }
 
     /// Judges one object by the rules of the scopes container, pod and object.
-    pub fn check_object(&self, object: &Object) -> Vec<Finding> {
+    pub fn check_object(&self, object: &Object) -> Vec<Violation> {
         let mut found = Vec::new();
         let makes_pods = pod::makes_pods(object);
         let is_asked = |r: &&Rule| {
@@ -546,7 +546,7 @@ impl Rules {
     }
 
     /// Takes out what another finding at the same place, or right below or above, says better.
-    fn without_implied(&self, found: &mut Vec<Finding>) {
+    fn without_implied(&self, found: &mut Vec<Violation>) {
         if found.len() < 2 {
             return;
         }
@@ -573,7 +573,7 @@ impl Rules {
     /// Judges the objects of one unit in one environment together; the number is the index of the
     /// object that a finding is about. `complete` is false where a template failed, so that objects
     /// may be missing: rules that conclude from absence are silent then.
-    pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Finding)> {
+    pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Violation)> {
         let mut found = Vec::new();
         let unit = Unit::new(objects);
         let mut values = None;
@@ -612,7 +612,7 @@ impl Rules {
     pub fn check_environments(
         &self,
         environments: &[Environment<'_>],
-    ) -> Vec<(usize, usize, Finding)> {
+    ) -> Vec<(usize, usize, Violation)> {
         let mut found = Vec::new();
         for rule in self
             .rules

@@ -6,7 +6,7 @@
 //! business; every accessor answers `None` for it, so that checks pass it by.
 
 use crate::diagnostic::{Severity, Versions, did_you_mean};
-use crate::manifest::Finding;
+use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
@@ -57,7 +57,7 @@ pub(super) type Format = fn(&str) -> Option<&'static str>;
 pub(super) struct Report {
     /// Parent and step of each field; field 0 is the root.
     steps: RefCell<Vec<(u32, Name)>>,
-    found: RefCell<Vec<Finding>>,
+    found: RefCell<Vec<Violation>>,
 }
 
 enum Name {
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    pub fn into_findings(self) -> Vec<Finding> {
+    pub fn into_violations(self) -> Vec<Violation> {
         self.found.into_inner()
     }
 
@@ -228,7 +228,7 @@ impl<'a> Field<'a> {
     ) {
         let mut found = self.report.found.borrow_mut();
         if found.len() < MOST_FINDINGS {
-            found.push(Finding {
+            found.push(Violation {
                 rule: rule.into(),
                 severity: Severity::Error,
                 message,

@@ -37,14 +37,14 @@ mod tests;
 mod volume;
 mod workload;
 
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use field::{Field, Format, Report};
 use metadata::MetaRule;
 
 /// Judges one object as the API server's validation does. Gives findings with paths into the
 /// object, all of severity error; those that hold for some versions only say so. Objects of unknown
 /// groups are judged by their metadata alone.
-pub fn check(object: &Object) -> Vec<Finding> {
+pub fn check(object: &Object) -> Vec<Violation> {
     let report = Report::default();
     let root = report.root(&object.root);
     let (group, version) = object
@@ -57,7 +57,7 @@ pub fn check(object: &Object) -> Vec<Finding> {
         metadata::object(root.get("metadata"), rule);
     }
     spec(root, group, version, kind);
-    report.into_findings()
+    report.into_violations()
 }
 
 fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{ObjectRef, Severity, Versions};
 use crate::kubernetes::Schemas;
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::source::{Source, SourceKind, Sources};
 use crate::yaml;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ fn object(text: &str) -> Result<Object, String> {
     })
 }
 
-fn line_of(text: &str, object: &Object, finding: &Finding) -> usize {
+fn line_of(text: &str, object: &Object, finding: &Violation) -> usize {
     let span = if finding.at_key {
         finding.path.place_key(&object.root)
     } else {
@@ -295,7 +295,7 @@ fn verdicts_of_a_real_server_agree() {
 
 /// Whether a field that the server names and a finding's path lead to about the same place: indexes
 /// and the names of Go's embedded structs left out, give or take two steps.
-fn near(field: &str, finding: &Finding, manifest: &str) -> bool {
+fn near(field: &str, finding: &Violation, manifest: &str) -> bool {
     let steps = |text: &str| {
         text.split(['.', '[', ']'])
             .map(|s| s.trim_matches('"').to_owned())

@@ -4,7 +4,7 @@
 use crate::diagnostic::Severity;
 use crate::kubernetes::crd_rules::Validation;
 use crate::limits::{self, Limit, Limits};
-use crate::manifest::Finding;
+use crate::manifest::Violation;
 use crate::rule::cel::library;
 use crate::rule::cel::meter;
 use crate::rule::cel::value;
@@ -23,7 +23,7 @@ impl VariableResolver for Itself {
 }
 
 /// The rules that an object breaks; each may take so many steps ([`Limit::RuleSteps`]).
-pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Finding> {
+pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
     let steps = limits.get(Limit::RuleSteps);
     let mut compiled = HashMap::new();
     for validation in &validations {
@@ -72,8 +72,8 @@ fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     }
 }
 
-fn unfinished(validation: Validation, limits: &Limits) -> Finding {
-    Finding {
+fn unfinished(validation: Validation, limits: &Limits) -> Violation {
+    Violation {
         rule: limits::RULE.into(),
         severity: Severity::Error,
         message: format!(
@@ -88,11 +88,11 @@ fn unfinished(validation: Validation, limits: &Limits) -> Finding {
     }
 }
 
-fn finding(validation: Validation) -> Finding {
+fn finding(validation: Validation) -> Violation {
     let message = validation
         .message
         .unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
-    Finding {
+    Violation {
         rule: "schema-violation".into(),
         severity: Severity::Error,
         message,

@@ -16,7 +16,7 @@ use super::pod::{Container, Pod};
 use super::{Environment, Rule, Unit};
 use crate::diagnostic::Diagnostic;
 use crate::helm::Chart;
-use crate::manifest::{Finding, Object};
+use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
 use crate::yaml::Path;
 
@@ -74,11 +74,11 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// Takes the findings about one object.
 pub struct Report<'r> {
     pub rule: &'r Rule,
-    found: &'r mut Vec<Finding>,
+    found: &'r mut Vec<Violation>,
 }
 
 impl<'r> Report<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<Finding>) -> Report<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<Violation>) -> Report<'r> {
         Report { rule, found }
     }
     pub fn add(&mut self, path: Path, message: impl Into<String>) {
@@ -89,11 +89,11 @@ impl<'r> Report<'r> {
 /// Takes the findings about the objects of a unit.
 pub struct UnitReport<'r> {
     pub rule: &'r Rule,
-    found: &'r mut Vec<(usize, Finding)>,
+    found: &'r mut Vec<(usize, Violation)>,
 }
 
 impl<'r> UnitReport<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, Finding)>) -> UnitReport<'r> {
+    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, Violation)>) -> UnitReport<'r> {
         UnitReport { rule, found }
     }
     pub fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
@@ -105,13 +105,13 @@ impl<'r> UnitReport<'r> {
 /// Takes the findings about the objects of environments.
 pub struct EnvironmentsReport<'r> {
     pub rule: &'r Rule,
-    found: &'r mut Vec<(usize, usize, Finding)>,
+    found: &'r mut Vec<(usize, usize, Violation)>,
 }
 
 impl<'r> EnvironmentsReport<'r> {
     pub fn new(
         rule: &'r Rule,
-        found: &'r mut Vec<(usize, usize, Finding)>,
+        found: &'r mut Vec<(usize, usize, Violation)>,
     ) -> EnvironmentsReport<'r> {
         EnvironmentsReport { rule, found }
     }
