@@ -5,7 +5,6 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +53,6 @@ struct Examples {
 fn main() {
     println!("cargo:rerun-if-changed=rules");
     println!("cargo:rerun-if-changed=build.rs");
-    link_for_a_quick_start();
     let mut files = Vec::new();
     walk(Path::new("rules"), &mut files);
     files.sort();
@@ -74,132 +72,6 @@ fn main() {
     }
     out.push_str("];\n");
     std::fs::write(out_dir().join("rules.rs"), out).expect("OUT_DIR is writable");
-}
-
-/// What starting takes is a part of the time of a small chart. The program lies at a fixed address,
-/// as Go links Helm: to adjust 45,000 pointers of our tables would take a sixth. It needs no
-/// loader, where the system's libraries can be linked in. And Linux may keep its file in pieces as
-/// large as a large page (2 MiB), of which a run needs to ask for a few: where the file was
-/// written, not mapped into the linker, and where it lies in memory as far behind the start of such
-/// a page as in the file.
-fn link_for_a_quick_start() {
-    if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("CARGO_CFG_TARGET_ENV") != "gnu" {
-        return;
-    }
-    let is_static = variable("CARGO_CFG_TARGET_FEATURE")
-        .split(',')
-        .any(|feature| feature == "crt-static");
-    let mut arguments = vec!["-Wl,-z,max-page-size=2097152".to_string()];
-    arguments.extend((!is_static).then(|| "-no-pie".into()));
-    if variable("HOST") == variable("TARGET") {
-        for more in [if is_static { None } else { libraries() }, written()]
-            .into_iter()
-            .flatten()
-        {
-            let all = [&arguments[..], &more[..]].concat();
-            if starts(&all) {
-                arguments = all;
-            }
-        }
-    }
-    for argument in arguments {
-        println!("cargo:rustc-link-arg-bins={argument}");
-    }
-}
-
-/// Arguments for the linker that put the C library and the unwinder into a program. The feature
-/// crt-static does so too, but not without `--target`: no macro of ours could be compiled. So rustc
-/// asks for shared libraries, and finds scripts in their place that name the archives. None where
-/// there are no archives.
-fn libraries() -> Option<Vec<String>> {
-    let archive = |name: &str| {
-        let told = Command::new(linker())
-            .arg(format!("-print-file-name=lib{name}.a"))
-            .output()
-            .ok()?
-            .stdout;
-        // Where there is none, the name comes back as it is.
-        String::from_utf8(told)
-            .ok()
-            .map(|path| path.trim().to_owned())
-            .filter(|path| path.starts_with('/'))
-    };
-    let system = ["c", "m", "pthread", "dl", "rt", "util"];
-    let archives: Option<Vec<_>> = system
-        .into_iter()
-        .chain(["gcc", "gcc_eh"])
-        .map(archive)
-        .collect();
-    let folder = out_dir().join("static");
-    std::fs::create_dir_all(&folder).expect("OUT_DIR is writable");
-    for shared in system.into_iter().chain(["gcc_s"]) {
-        std::fs::write(
-            folder.join(format!("lib{shared}.so")),
-            format!("GROUP({})", archives.as_ref()?.join(" ")),
-        )
-        .expect("OUT_DIR is writable");
-    }
-    Some(vec!["-static".into(), format!("-L{}", folder.display())])
-}
-
-/// The argument with which a linker of LLVM 22 writes its output: in that version the option has
-/// the opposite of its sense.
-fn written() -> Option<Vec<String>> {
-    let told = Command::new(variable("RUSTC"))
-        .arg("-vV")
-        .output()
-        .ok()?
-        .stdout;
-    String::from_utf8(told)
-        .ok()?
-        .contains("LLVM version: 22.")
-        .then(|| vec!["-Wl,--mmap-output-file".into()])
-}
-
-/// Whether a program that is linked with these arguments starts, and needs no loader where none is
-/// to be needed.
-fn starts(arguments: &[String]) -> bool {
-    let (source, program) = (out_dir().join("probe.rs"), out_dir().join("probe"));
-    std::fs::write(
-        &source,
-        "fn main() { if std::thread::spawn(|| panic!()).join().is_err() { print!(\"started\") } }",
-    )
-    .expect("OUT_DIR is writable");
-    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
-    let mut rustc = Command::new(variable("RUSTC"));
-    rustc
-        .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
-        .arg(format!("-Clinker={}", linker()));
-    rustc
-        .args(
-            arguments
-                .iter()
-                .map(|argument| format!("-Clink-arg={argument}")),
-        )
-        .arg(source)
-        .arg("-o")
-        .arg(&program);
-    if !rustc.output().is_ok_and(|linked| linked.status.success()) {
-        return false;
-    }
-    let mut program = Command::new(program);
-    if arguments.iter().any(|argument| argument == "-static") {
-        // The loader of a program that needs one lists what it would load, and starts nothing.
-        program.env("LD_TRACE_LOADED_OBJECTS", "1");
-    }
-    program
-        .output()
-        .is_ok_and(|started| started.stdout == b"started")
-}
-
-fn linker() -> String {
-    Some(variable("RUSTC_LINKER"))
-        .filter(|linker| !linker.is_empty())
-        .unwrap_or_else(|| "cc".into())
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_default()
 }
 
 fn out_dir() -> PathBuf {

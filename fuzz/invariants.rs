@@ -27,7 +27,6 @@ use thebot_lint::rule::Rules;
 use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
 use thebot_lint::template::Renderer;
 use thebot_lint::template::Templates;
-use thebot_lint::template::with_stack;
 use thebot_lint::threads::deep;
 use thebot_lint::value::{Kind, Map, MapData, Value};
 use thebot_lint::yaml;
@@ -163,7 +162,7 @@ pub fn template(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
     let (main, helpers, values) = (next(), next(), next());
-    with_stack(|| {
+    deep(|| {
         let mut sources = Sources::default();
         let mut templates = Templates::new();
         for (name, text) in [("a.yaml", main), ("_h.tpl", helpers)] {

@@ -75,22 +75,13 @@ enum Command {
 
 /// Runs the program with the process's arguments and streams, and ends it.
 pub fn main() -> ! {
-    threads::stock_heap();
-    // All of it on the first thread: another would have a heap of its own, and each would be
-    // cleared away at its end.
-    threads::with_stack(|| std::process::exit(program().into()))
+    std::process::exit(program().into())
 }
 
 fn program() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    let is_template = words.next().is_some_and(|command| command == "template");
-    if let Some(arguments) = is_template
-        .then(|| template::Arguments::of_plain(words))
-        .flatten()
-    {
-        threads::join_pool();
-        return template::run(arguments);
-    }
+    let is_template = std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == "template");
     match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(error) => match template::refused(&error).filter(|_| is_template) {
@@ -109,10 +100,7 @@ fn run(cli: Cli) -> ExitCode {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         },
-        command => {
-            threads::join_pool();
-            threads::deep(|| run_command(command, cli.lint))
-        }
+        command => threads::deep(|| run_command(command, cli.lint)),
     }
 }
 

@@ -16,13 +16,10 @@ use crate::report::escape_controls;
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::Renderer;
 use crate::template::Templates;
-use crate::template::with_stack;
 use crate::value::Value;
 use clap::error::{ContextKind, ContextValue};
-use std::ffi::OsString;
-use std::mem::ManuallyDrop;
 
-#[derive(clap::Args, Debug, Default)]
+#[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
 pub(super) struct Arguments {
     /// [NAME] CHART: the release's name (default: release-name), and the chart's folder or .tgz
@@ -105,64 +102,6 @@ pub(super) struct Arguments {
     /// Read what links point to outside of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
-}
-
-impl Arguments {
-    /// What clap makes of arguments that are written plainly, each flag a word and its value the
-    /// next: a render of a small chart is over in four milliseconds, of which clap would take a
-    /// twentieth. None for anything else, which is left to clap.
-    pub(super) fn of_plain(words: impl Iterator<Item = OsString>) -> Option<Arguments> {
-        if std::env::var_os("HELM_NAMESPACE").is_some() {
-            return None;
-        }
-        let mut words = words
-            .map(|word| word.into_string().ok().filter(|word| !word.is_empty()))
-            .peekable();
-        let mut made = Arguments {
-            namespace: "default".into(),
-            helm: "3".into(),
-            ..Arguments::default()
-        };
-        while let Some(word) = words.next() {
-            let word = word?;
-            if !word.starts_with('-') {
-                if !made.positional.is_empty() {
-                    return None;
-                }
-                made.positional.push(word);
-                while let Some(more) =
-                    words.next_if(|word| word.as_ref().is_some_and(|word| !word.starts_with('-')))
-                {
-                    made.positional.extend(more);
-                }
-                continue;
-            }
-            match &*word {
-                "--include-crds" => made.include_crds = true,
-                "--skip-tests" => made.skip_tests = true,
-                "--no-hooks" => made.no_hooks = true,
-                _ => {
-                    let value = words.next()??;
-                    if value.starts_with('-') {
-                        return None;
-                    }
-                    match &*word {
-                        "-n" | "--namespace" => made.namespace = value,
-                        "--kube-version" => made.kube_version = Some(value),
-                        "-f" | "--values" if !value.contains(',') => made.values.push(value),
-                        "-a" | "--api-versions" if !value.contains(',') => {
-                            made.api_versions.push(value)
-                        }
-                        "--set" => made.set.push(value),
-                        "--set-string" => made.set_string.push(value),
-                        "-s" | "--show-only" => made.show_only.push(value),
-                        _ => return None,
-                    }
-                }
-            }
-        }
-        (!made.positional.is_empty()).then_some(made)
-    }
 }
 
 const NETWORK: &str = "charts are read from disk only, without any network";
@@ -294,20 +233,15 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         skip_schema: arguments.skip_schema_validation,
         limits: Limits::default(),
     };
-    // The program ends with the answer: giving all of it back piece by piece would take a tenth of
-    // the time.
-    let chart = ManuallyDrop::new(chart);
-    let cache = ManuallyDrop::new(Cache::default());
-    let mut sources = ManuallyDrop::new(sources);
-    let mut rendered = ManuallyDrop::new(render::render(
+    let mut rendered = render::render(
         &chart,
         &sources,
         &environment,
         &inputs,
         options,
-        &cache,
+        &Cache::default(),
         1,
-    ));
+    );
     for warning in &rendered.warnings {
         eprintln!("{}", escape_controls(warning));
     }
@@ -444,97 +378,23 @@ fn name_and_chart(arguments: &Arguments) -> Result<(String, String), String> {
 }
 
 fn name_from(template: &str) -> Result<String, String> {
-    with_stack(|| {
-        let mut sources = Sources::default();
-        let source = sources.add(Source::new(
-            "--name-template",
-            template.as_bytes(),
-            SourceKind::Flag,
-        ));
-        let mut templates = Templates::new();
-        templates.add("name-template", source, template.as_bytes());
-        if let Some(error) = templates.errors().first() {
-            return Err(error.message.clone());
-        }
-        let mut renderer = Renderer::new(&templates, 1, "", Limits::default());
-        let name = renderer
-            .execute("name-template", &Value::nil())
-            .map_err(|e| e.message)?;
-        Ok(name
-            .as_text()
-            .map(|t| t.to_str().into_owned())
-            .unwrap_or_default())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Cli, Command};
-    use crate::template::functions::random::Random;
-    use clap::Parser;
-
-    #[test]
-    fn plain_arguments_mean_what_clap_makes_of_them() {
-        const WORDS: [&str; 30] = [
-            "rel",
-            "chart",
-            "./c",
-            "-n",
-            "--namespace",
-            "ns",
-            "-f",
-            "--values",
-            "a.yaml",
-            "a.yaml,b.yaml",
-            "--set",
-            "a=1,b=2",
-            "--set-string",
-            "x=y",
-            "--kube-version",
-            "1.30",
-            "-a",
-            "--api-versions",
-            "v1",
-            "--show-only",
-            "-s",
-            "--include-crds",
-            "--no-hooks",
-            "--skip-tests",
-            "--debug",
-            "-",
-            "--",
-            "",
-            "--set=a=1",
-            "--helm",
-        ];
-        let (mut random, mut plain) = (Random::new(7), 0);
-        for _ in 0..20_000 {
-            let mut below = |n: usize| random.next() as usize % n;
-            // Mostly those that begin as most do.
-            let count = below(9);
-            let words: Vec<&str> = (0..count)
-                .map(|i| {
-                    if i < 2 && below(2) == 0 {
-                        WORDS[i]
-                    } else {
-                        WORDS[below(WORDS.len())]
-                    }
-                })
-                .collect();
-            let Some(made) = Arguments::of_plain(words.iter().map(OsString::from)) else {
-                continue;
-            };
-            plain += 1;
-            match Cli::try_parse_from(["thebot-lint", "template"].iter().chain(&words))
-                .map(|cli| cli.command)
-            {
-                Ok(Some(Command::Template(parsed))) => {
-                    assert_eq!(format!("{made:?}"), format!("{parsed:?}"), "{words:?}")
-                }
-                other => panic!("{words:?}: {other:?}"),
-            }
-        }
-        assert!(plain > 1000, "{plain}");
+    let mut sources = Sources::default();
+    let source = sources.add(Source::new(
+        "--name-template",
+        template.as_bytes(),
+        SourceKind::Flag,
+    ));
+    let mut templates = Templates::new();
+    templates.add("name-template", source, template.as_bytes());
+    if let Some(error) = templates.errors().first() {
+        return Err(error.message.clone());
     }
+    let mut renderer = Renderer::new(&templates, 1, "", Limits::default());
+    let name = renderer
+        .execute("name-template", &Value::nil())
+        .map_err(|e| e.message)?;
+    Ok(name
+        .as_text()
+        .map(|t| t.to_str().into_owned())
+        .unwrap_or_default())
 }

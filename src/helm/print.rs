@@ -9,10 +9,8 @@ use crate::helm::decode::{self, Shape, Struct};
 use crate::helm::ignore;
 use crate::helm::render::{Output, Problem, Rendered};
 use crate::source::{SourceId, Sources, Span};
-use crate::threads;
 use crate::yaml;
 use crate::yaml::Node;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -204,13 +202,8 @@ pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents,
             .map(|range| document(&text[range.clone()], span(&range), output))
             .collect()
     };
-    let bytes: usize = outputs.iter().map(|output| text(output).len()).sum();
-    let documents: Vec<_> = match bytes > threads::WORTH {
-        true => threads::deep(|| outputs.par_iter().map(read).collect()),
-        false => outputs.iter().map(read).collect(),
-    };
     let mut all = Documents::default();
-    for document in documents.into_iter().flatten() {
+    for document in outputs.iter().flat_map(read) {
         match document {
             Ok(None) => {}
             Ok(Some(document)) if document.hook.is_some() => all.hooks.push(document),

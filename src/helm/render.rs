@@ -26,10 +26,7 @@ use crate::template::Renderer;
 use crate::template::TemplateError;
 use crate::template::Templates;
 use crate::template::parser::{self, Parsed};
-use crate::template::with_stack;
-use crate::threads;
 use crate::value::{Kind, Map, MapData, Value};
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -241,31 +238,29 @@ pub fn render(
     cache: &Cache,
     render: u32,
 ) -> Rendered {
-    with_stack(|| {
-        let mut rendered = Rendered {
-            outputs: Vec::new(),
-            variants: Vec::new(),
-            apart: Versions::NONE,
-            problems: Vec::new(),
-            warnings: chart.warnings.clone(),
-            unjudged: Vec::new(),
-            crds: Vec::new(),
-            templates: None,
-            derived: Derived::default(),
-            record: Record::default(),
-        };
-        let mut run = Run {
-            chart,
-            sources,
-            environment,
-            options,
-            cache,
-            render,
-            rendered: &mut rendered,
-        };
-        run.all(inputs);
-        rendered
-    })
+    let mut rendered = Rendered {
+        outputs: Vec::new(),
+        variants: Vec::new(),
+        apart: Versions::NONE,
+        problems: Vec::new(),
+        warnings: chart.warnings.clone(),
+        unjudged: Vec::new(),
+        crds: Vec::new(),
+        templates: None,
+        derived: Derived::default(),
+        record: Record::default(),
+    };
+    let mut run = Run {
+        chart,
+        sources,
+        environment,
+        options,
+        cache,
+        render,
+        rendered: &mut rendered,
+    };
+    run.all(inputs);
+    rendered
 }
 
 struct Run<'a> {
@@ -582,20 +577,6 @@ impl Run<'_> {
                 .map(|file| files.entry(file.clone()).or_default().clone())
                 .collect()
         };
-        // What another render is parsing just now is left to it.
-        let parse_free = |(file, slot): (_, &Arc<Mutex<Option<ParsedFile>>>)| {
-            if let Ok(mut slot) = slot.try_lock() {
-                parsed(file, &mut slot);
-            }
-        };
-        if names
-            .iter()
-            .map(|(_, source)| self.sources.get(*source).text.len())
-            .sum::<usize>()
-            > threads::WORTH
-        {
-            threads::deep(|| names.par_iter().zip(&slots).for_each(parse_free));
-        }
         let all = set.get_or_init(|| {
             let files = names
                 .iter()

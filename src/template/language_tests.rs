@@ -107,7 +107,7 @@ fn rows_of_real_helm() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/language");
     let mut failures = Vec::new();
     let mut rows = 0;
-    super::with_stack(|| {
+    crate::threads::deep(|| {
         let mut files: Vec<_> = std::fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -556,7 +556,7 @@ fn random_templates_against_real_helm() {
     child.wait().unwrap();
     assert_eq!(answers.len(), count);
     let (mut rendered, mut failures) = (0, Vec::new());
-    super::with_stack(|| {
+    crate::threads::deep(|| {
         for (template, answer) in cases.iter().zip(&answers) {
             let helm = match (answer["output"].as_str(), answer["hex"].as_str()) {
                 (Some(text), _) => Ok(text.as_bytes().to_vec()),

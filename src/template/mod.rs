@@ -20,7 +20,7 @@ pub mod record;
 mod tree;
 
 use crate::source::{SourceId, Span};
-pub use crate::threads::{STACK, with_stack};
+use crate::threads::STACK;
 use parser::Parsed;
 pub use record::{Asked, BitSet, MissingRead, Record};
 use rustc_hash::FxHashMap;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn render_within(files: &[(&str, &str)], values: &str, limits: Limits) -> Rendered {
-        with_stack(|| {
+        crate::threads::deep(|| {
             let mut sources = Sources::default();
             let mut templates = Templates::new();
             for (name, text) in files {
@@ -548,7 +548,7 @@ mod tests {
             "{{ . -}}".into(),
             "{{\u{e9}".into(),
         ];
-        with_stack(|| {
+        crate::threads::deep(|| {
             for text in &texts {
                 let mut templates = Templates::new();
                 templates.add("a", SourceId::new(0, 0), text.as_bytes());

@@ -573,7 +573,7 @@ mod tests {
 
     #[test]
     fn values_that_hold_themselves_are_refused() {
-        crate::template::with_stack(|| {
+        crate::threads::deep(|| {
             let map = Value::map(crate::value::MapData::default());
             map.as_map().unwrap().insert(b"self", map.clone());
             let mut origins = Origins::default();

@@ -378,7 +378,7 @@ fn stand_in_for_rust(stage: &Stage) {
         "cargo",
         r#"echo "cargo $* RUSTFLAGS=${RUSTFLAGS:-}" >> calls
 while [ $# -gt 0 ]; do case "$1" in --target) target=$2; shift;; esac; shift; done
-mkdir -p "target/$target/release" && cp "$(command -v thebot-lint)" "target/$target/release/""#,
+mkdir -p "target/$target/dist" && cp "$(command -v thebot-lint)" "target/$target/dist/""#,
     );
 }
 
@@ -418,7 +418,7 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
     assert_eq!(
         calls,
         format!(
-            "cargo build --locked --release --target x86_64-unknown-linux-gnu RUSTFLAGS={flags}\n"
+            "cargo build --locked --profile dist --target x86_64-unknown-linux-gnu RUSTFLAGS={flags}\n"
         )
     );
 }

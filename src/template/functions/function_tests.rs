@@ -4,7 +4,7 @@ use crate::limits::Limits;
 use crate::source::{Source, SourceId, SourceKind, Sources};
 use crate::template::Renderer;
 use crate::template::Templates;
-use crate::template::with_stack;
+use crate::threads::deep;
 use crate::value::{Kind, MapData, Value};
 use std::path::Path;
 
@@ -112,7 +112,7 @@ fn every_row_is_as_helm_answers() {
     tables.sort();
     assert!(!tables.is_empty(), "no tables in {}", folder.display());
     let (mut rows, mut different) = (0, Vec::new());
-    with_stack(|| {
+    deep(|| {
         for path in &tables {
             let table: Vec<Row> =
                 serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
