@@ -74,13 +74,26 @@ impl Span {
 /// What a source is.
 #[derive(Clone, Debug)]
 pub enum SourceKind {
-    /// A file of a chart, a manifest, a configuration or a rule.
+    /// A file that is none of those below: Chart.yaml, a configuration, a rule.
     File,
+    /// A file in a chart's `templates/`.
+    Template,
+    /// A values file of a chart or of an environment.
+    Values,
+    /// A manifest that was given as it is, not rendered.
+    Manifest,
     /// The text of a `--set`-like flag or of a configuration's `set:`; it has no file.
     Flag,
     /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in
     /// order of their start.
     Derived(Vec<Piece>),
+}
+
+impl SourceKind {
+    /// Whether the text is that of a file.
+    pub fn is_file(&self) -> bool {
+        !matches!(self, SourceKind::Flag | SourceKind::Derived(_))
+    }
 }
 
 /// One text with its name.
@@ -503,6 +516,14 @@ impl Sources {
     pub fn add(&mut self, source: Source) -> SourceId {
         self.files.push(source);
         SourceId::new(0, self.files.len() as u32 - 1)
+    }
+
+    /// Notes that a file turned out to be a values file: which files are is known only once the
+    /// environments are.
+    pub fn mark_as_values(&mut self, id: SourceId) {
+        if id.render() == 0 {
+            self.files[id.index()].kind = SourceKind::Values;
+        }
     }
 
     /// Takes in the sources of render `render` (from 1); renders may be adopted in any order.

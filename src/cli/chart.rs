@@ -87,7 +87,7 @@ pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rend
         Ok(rendering) => rendering,
         Err((sources, found)) => {
             let report = Report {
-                findings: lint::settle(found, &sources, &Secrets::of_files(&sources), &[], false),
+                findings: lint::settle(found, &sources, &Secrets::of_files(&sources), &[]),
                 ..Report::default()
             };
             eprint(&report);
@@ -101,7 +101,6 @@ pub(super) fn rendering_with(chart: &Path, file: Option<PathBuf>) -> Result<Rend
             &rendering.sources,
             &secrets,
             &rendering.environment_names(),
-            false,
         );
         eprint(&Report {
             findings,

@@ -58,6 +58,7 @@ impl Environment {
         for path in &self.values {
             let source = source_of(chart, path, sources)
                 .map_err(|message| Error::new("values-missing", message))?;
+            sources.mark_as_values(source);
             let node = yaml::read(sources, source).map_err(|e| {
                 Error::yaml(
                     "values-syntax",

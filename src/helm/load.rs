@@ -166,8 +166,8 @@ impl<'s> Loader<'s> {
         Ok(chart)
     }
 
-    fn add(&mut self, shown: &str, data: impl Into<Arc<[u8]>>) -> SourceId {
-        self.sources.add(Source::new(shown, data, SourceKind::File))
+    fn add(&mut self, shown: &str, data: impl Into<Arc<[u8]>>, kind: SourceKind) -> SourceId {
+        self.sources.add(Source::new(shown, data, kind))
     }
 
     /// Counts a file, or whatever an archive holds.
@@ -209,7 +209,7 @@ impl<'s> Loader<'s> {
             Ok(text) => match Rules::parse(&text) {
                 Ok(rules) => rules,
                 Err((message, line)) => {
-                    let id = self.add(&format!("{location}.helmignore"), text);
+                    let id = self.add(&format!("{location}.helmignore"), text, SourceKind::File);
                     let range = self.sources.get(id).line(line);
                     return Err(Error::new("chart-metadata", message).at(Span::new(
                         id,
@@ -490,7 +490,7 @@ impl<'s> Loader<'s> {
             files.into_iter().partition(|f| f.name == "Chart.yaml");
         let mut has_metadata = false;
         for file in first {
-            let id = self.add(&file.shown, yaml::utf8(file.data));
+            let id = self.add(&file.shown, yaml::utf8(file.data), SourceKind::File);
             let node = self.read(id, "Chart.yaml", "chart-metadata")?;
             chart
                 .metadata
@@ -519,14 +519,17 @@ impl<'s> Loader<'s> {
                 &*file.name,
                 "values.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock"
             );
-            let id = self.add(
-                &file.shown,
-                if is_yaml {
-                    yaml::utf8(file.data)
-                } else {
-                    file.data
-                },
-            );
+            let kind = match &*file.name {
+                "values.yaml" => SourceKind::Values,
+                name if name.starts_with("templates/") => SourceKind::Template,
+                _ => SourceKind::File,
+            };
+            let data = if is_yaml {
+                yaml::utf8(file.data)
+            } else {
+                file.data
+            };
+            let id = self.add(&file.shown, data, kind);
             let own = File {
                 name: file.name.as_str().into(),
                 source: id,

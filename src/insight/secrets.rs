@@ -12,7 +12,7 @@ use crate::manifest::Object;
 use crate::project::rendering::Rendering;
 use crate::rule::native::secrets::{is_harmless, is_secret_name, is_secret_text};
 use crate::rule::pod;
-use crate::source::{Origin, OriginId, Source, SourceId, Sources, Span};
+use crate::source::{Origin, OriginId, Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -96,13 +96,14 @@ impl Secrets {
     /// What sounds like a secret in the files of a chart that could not be loaded.
     pub fn of_files(sources: &Sources) -> Secrets {
         let mut secrets = Secrets::default();
-        let is_values = |name: &str| {
-            (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.contains("/templates/")
+        let may_hold_values = |s: &Source| {
+            (s.name.ends_with(".yaml") || s.name.ends_with(".yml"))
+                && !matches!(s.kind, SourceKind::Template)
         };
         secrets.add_files(
             sources
                 .files()
-                .filter(|(_, s)| is_values(&s.name))
+                .filter(|(_, s)| may_hold_values(s))
                 .map(|(id, _)| id),
             sources,
         );

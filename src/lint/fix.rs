@@ -455,7 +455,7 @@ impl Judged {
                         .read_file(file)
                         .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
                     let name: Arc<str> = file.display().to_string().into();
-                    let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
+                    let source = sources.add(Source::new(name.clone(), text, SourceKind::Manifest));
                     objects.extend(manifest::read(
                         &sources.get(source).text,
                         source,

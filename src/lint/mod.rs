@@ -85,7 +85,7 @@ fn lint_units(options: &Options) -> Result<Report, Error> {
 pub(crate) fn of_setup(setup: &Setup) -> Vec<report::Finding> {
     let mut found = setup.found.clone();
     found.extend(setup.leftovers());
-    settle(found, &setup.sources, &Secrets::default(), &[], true)
+    settle(found, &setup.sources, &Secrets::default(), &[])
 }
 
 pub(crate) fn apply_baseline(file: &Path, report: &mut Report) -> Result<(), Error> {
@@ -164,7 +164,7 @@ pub(crate) fn lint_chart(
         Ok(rendering) => rendering,
         Err((sources, found)) => {
             let mut report = Report {
-                findings: settle(found, &sources, &Secrets::of_files(&sources), &[], false),
+                findings: settle(found, &sources, &Secrets::of_files(&sources), &[]),
                 ..Report::default()
             };
             report.summary.charts = 1;
@@ -226,7 +226,7 @@ pub(crate) fn lint_chart(
     let mut findings = if found.is_empty() {
         Vec::new()
     } else {
-        settle(found, &rendering.sources, &secrets, &names, false)
+        settle(found, &rendering.sources, &secrets, &names)
     };
     for finding in findings
         .iter_mut()
@@ -238,14 +238,7 @@ pub(crate) fn lint_chart(
         findings,
         ..Report::default()
     };
-    suppress(
-        &mut report,
-        setup,
-        &rendering.sources,
-        &secrets,
-        &names,
-        false,
-    );
+    suppress(&mut report, setup, &rendering.sources, &secrets, &names);
     report.summary.suppressed += judge.suppressed;
     if options.matrices {
         let chart = rendering.chart.location.trim_end_matches('/');
@@ -326,7 +319,7 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     let mut read = Vec::new();
     for (name, text) in texts {
         let name: Arc<str> = name.into();
-        let source = sources.add(Source::new(name.clone(), text, SourceKind::File));
+        let source = sources.add(Source::new(name.clone(), text, SourceKind::Manifest));
         read.push(source);
         objects.extend(manifest::read_within(
             &sources.get(source).text,
@@ -352,10 +345,10 @@ fn lint_manifests(texts: Vec<(String, Vec<u8>)>, setup: &Setup, options: &Option
     judge.unused_annotations(&objects, &mut found);
     let secrets = Secrets::of_manifests(&objects, &read, &sources);
     let mut report = Report {
-        findings: settle(found, &sources, &secrets, &[], true),
+        findings: settle(found, &sources, &secrets, &[]),
         ..Report::default()
     };
-    suppress(&mut report, setup, &sources, &&secrets, &[], true);
+    suppress(&mut report, setup, &sources, &&secrets, &[]);
     report.summary.suppressed += judge.suppressed;
     report.summary.objects = objects.len();
     report.summary.without_schema = judge.without_schema(&objects);
@@ -369,7 +362,6 @@ fn suppress(
     sources: &Sources,
     secrets: &impl Deref<Target = Secrets>,
     environments: &[Arc<str>],
-    manifests: bool,
 ) {
     let mut found = Vec::new();
     let comments = report::suppress::comments(sources);
@@ -384,7 +376,7 @@ fn suppress(
     if !found.is_empty() {
         report
             .findings
-            .extend(settle(found, sources, secrets, environments, manifests));
+            .extend(settle(found, sources, secrets, environments));
     }
 }
 
@@ -394,9 +386,8 @@ pub(crate) fn settle(
     sources: &Sources,
     secrets: &Secrets,
     environments: &[Arc<str>],
-    manifests: bool,
 ) -> Vec<report::Finding> {
-    report::settle(found, sources, secrets, environments, manifests, &|id| {
+    report::settle(found, sources, secrets, environments, &|id| {
         rule::documentation(id).map_or("chart".into(), |d| Arc::from(&*d.group))
     })
 }
@@ -645,5 +636,45 @@ impl<'s> Judge<'s> {
             }
         }
         kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Role;
+
+    #[test]
+    fn a_values_file_is_one_whatever_it_is_called() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in [
+            ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n"),
+            ("values.yaml", "a: 1\n"),
+            ("envs/prod.yaml", "a: 2\nunused: 3\n"),
+            (
+                "templates/a.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: \"{{ .Values.a }}\"}\n",
+            ),
+            (
+                ".thebot-lint.yaml",
+                "environments: {prod: {values: [envs/prod.yaml]}}\n",
+            ),
+        ] {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+            std::fs::write(file, text).expect("a file");
+        }
+        let options = Options {
+            paths: vec![folder.path().to_path_buf()],
+            select: vec!["unused-value".into()],
+            ..Options::default()
+        };
+        let report = lint(&options).expect("a report");
+        let roles: Vec<Role> = report
+            .findings
+            .iter()
+            .map(|f| f.locations[0].role)
+            .collect();
+        assert_eq!(roles, [Role::Values]);
     }
 }

@@ -215,21 +215,18 @@ pub type GroupOf<'a> = &'a dyn Fn(&str) -> Arc<str>;
 /// Settles the diagnostics of one unit: traces each to template, values and include places, and
 /// makes one finding of those that have rule, object, path and template place in common.
 ///
-/// `environments` are the names that [`Diagnostic::environment`] indexes; `manifests` tells that
-/// the unit is no chart. What is secret is in no text of the findings, nor in the sources that code
-/// frames are cut from.
+/// `environments` are the names that [`Diagnostic::environment`] indexes. What is secret is in no
+/// text of the findings, nor in the sources that code frames are cut from.
 pub fn settle(
     diagnostics: Vec<Diagnostic>,
     sources: &Sources,
     secrets: &Secrets,
     environments: &[Arc<str>],
-    manifests: bool,
     group_of: GroupOf,
 ) -> Vec<Finding> {
     let mut places = Places {
         sources,
         secrets,
-        manifests,
         shared: FxHashMap::default(),
     };
     let mut findings: Vec<Finding> = Vec::new();
@@ -356,7 +353,6 @@ impl Finding {
 struct Places<'s> {
     sources: &'s Sources,
     secrets: &'s Secrets,
-    manifests: bool,
     shared: FxHashMap<SourceId, Arc<Source>>,
 }
 
@@ -524,18 +520,12 @@ impl Places<'_> {
         }
     }
 
-    /// What a file is for the reader, by where it lies.
     fn role_of(&self, id: SourceId) -> Role {
-        let name = &self.sources.get(id).name;
-        let file = name.rsplit('/').next().unwrap_or(name);
-        if self.manifests && !file.starts_with('.') {
-            Role::Manifest
-        } else if name.contains("/templates/") || name.starts_with("templates/") {
-            Role::Template
-        } else if file.contains("values") && (file.ends_with(".yaml") || file.ends_with(".yml")) {
-            Role::Values
-        } else {
-            Role::Source
+        match self.sources.get(id).kind {
+            SourceKind::Template => Role::Template,
+            SourceKind::Values => Role::Values,
+            SourceKind::Manifest => Role::Manifest,
+            SourceKind::File | SourceKind::Flag | SourceKind::Derived(_) => Role::Source,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Finding;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::project::config::Suppress;
 use crate::rule::expectation::glob;
-use crate::source::{Source, SourceKind, Sources, Span};
+use crate::source::{Source, Sources, Span};
 use std::sync::Arc;
 
 /// One `ignore[…]` comment.
@@ -30,7 +30,7 @@ pub fn comments(sources: &Sources) -> Vec<Comment> {
     let mut all = Vec::new();
     // Prose (README.md) may well show the syntax.
     let holds = |s: &Source| {
-        matches!(s.kind, SourceKind::File)
+        s.kind.is_file()
             && [".yaml", ".yml", ".tpl", ".txt"]
                 .iter()
                 .any(|end| s.name.ends_with(end))
@@ -198,6 +198,7 @@ fn matches(suppress: &Suppress, finding: &Finding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::SourceKind;
 
     fn read(text: &str) -> Vec<(Vec<String>, usize, bool)> {
         let mut sources = Sources::default();

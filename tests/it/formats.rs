@@ -23,16 +23,21 @@ const PROD: &str = "image: nginx:latest\n";
 fn report() -> Report {
     let mut sources = Sources::default();
     let mut file =
-        |name: &str, text: &str| sources.add(Source::new(name, text.as_bytes(), SourceKind::File));
-    let template = file("web/templates/deployment.yaml", TEMPLATE);
-    let helper = file("web/templates/_helpers.tpl", HELPER);
+        |name: &str, text: &str, kind| sources.add(Source::new(name, text.as_bytes(), kind));
+    let template = file(
+        "web/templates/deployment.yaml",
+        TEMPLATE,
+        SourceKind::Template,
+    );
+    let helper = file("web/templates/_helpers.tpl", HELPER, SourceKind::Template);
     let values = [
-        file("web/values-dev.yaml", DEV),
-        file("web/values-prod.yaml", PROD),
+        file("web/values-dev.yaml", DEV, SourceKind::Values),
+        file("web/values-prod.yaml", PROD, SourceKind::Values),
     ];
     let chart = file(
         "web/Chart.yaml",
         "name: web\n# ::error::\u{1b}[31m <script>alert(1)</script>\n",
+        SourceKind::File,
     );
     let object = ObjectRef {
         api_version: "apps/v1".into(),
@@ -97,14 +102,9 @@ fn report() -> Report {
     );
     let environments = ["dev".into(), "prod".into()];
     let mut report = Report {
-        findings: settle(
-            found,
-            &sources,
-            &Secrets::default(),
-            &environments,
-            false,
-            &|_| "images".into(),
-        ),
+        findings: settle(found, &sources, &Secrets::default(), &environments, &|_| {
+            "images".into()
+        }),
         ..Report::default()
     };
     report.summary.environments = environments.to_vec();
