@@ -3,7 +3,7 @@
 //!
 //! The local zone is UTC, so that a render says the same on every machine.
 
-use crate::go::fmt::quote;
+use crate::go::strconv::quote;
 use crate::value::{Kind, Object, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

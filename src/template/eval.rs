@@ -15,7 +15,7 @@ use super::record::{Miss, Reading, Recorder};
 use super::tree::*;
 use super::{Asked, MOST_STACK, Reason, Record, Renderer, TemplateError, Templates};
 use crate::diagnostic::did_you_mean;
-use crate::go::fmt;
+use crate::go::{fmt, strconv};
 use crate::limits::{Limit, Limits, exceeded};
 use crate::source::{
     Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId,
@@ -208,7 +208,7 @@ impl<'s> Frame<'s> {
         let cause = cause.into();
         let location = self.template.location(self.at.offset(&self.template.tree));
         let context = self.at.describe(&self.template.tree);
-        let name = fmt::quote(self.template.name.as_bytes());
+        let name = strconv::quote(self.template.name.as_bytes());
         let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
         Box::new(Fault {
             message,
@@ -416,8 +416,8 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
 fn no_template(name: &str) -> String {
     format!(
         "template: no template {} associated with template {}",
-        fmt::quote(name.as_bytes()),
-        fmt::quote(ROOT_NAME.as_bytes())
+        strconv::quote(name.as_bytes()),
+        strconv::quote(ROOT_NAME.as_bytes())
     )
 }
 
@@ -1149,7 +1149,7 @@ impl Engine<'_> {
         let Some(template) = self.find(&call.name) else {
             let mut fault = frame.fault(format!(
                 "template {} not defined",
-                fmt::quote(call.name.as_bytes())
+                strconv::quote(call.name.as_bytes())
             ));
             fault.help = self.near_template(&call.name);
             return Err(fault);
@@ -1310,7 +1310,7 @@ impl Engine<'_> {
             _ => {
                 return frame.fail(format!(
                     "can't evaluate command {}",
-                    fmt::quote(
+                    strconv::quote(
                         At::Expression(expression)
                             .describe(&frame.template.tree)
                             .as_bytes()
@@ -2242,7 +2242,7 @@ impl Engine<'_> {
             Err(fault) => {
                 let between = format!(
                     "error during tpl function execution for {}: ",
-                    fmt::quote(&string.bytes)
+                    strconv::quote(&string.bytes)
                 );
                 Err(CallError::Inside(fault, between))
             }
@@ -2273,7 +2273,7 @@ impl Engine<'_> {
         if let Some(error) = errors.first() {
             let message = format!(
                 "cannot parse template {}: {}",
-                fmt::quote(&text.bytes),
+                strconv::quote(&text.bytes),
                 error.message
             );
             return Err(CallError::Itself(message, error.help.clone()));
@@ -2419,7 +2419,7 @@ fn call_values_method(
         Some((last, tables)) if method == "PathValue" => (tables, Some(*last)),
         _ => (&names[..], None),
     };
-    let no_value = |name: &str| format!("{} is not a value", fmt::quote(name.as_bytes()));
+    let no_value = |name: &str| format!("{} is not a value", strconv::quote(name.as_bytes()));
     let mut at = whole;
     for name in tables {
         match (at.as_map().and_then(|map| map.get(name.as_bytes())), last) {
@@ -2432,7 +2432,12 @@ fn call_values_method(
                 _,
             ) => at = table,
             (_, Some(last)) => return Err(no_value(last)),
-            (_, None) => return Err(format!("{} is not a table", fmt::quote(name.as_bytes()))),
+            (_, None) => {
+                return Err(format!(
+                    "{} is not a table",
+                    strconv::quote(name.as_bytes())
+                ));
+            }
         }
     }
     let Some(last) = last else { return Ok(at) };

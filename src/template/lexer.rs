@@ -3,7 +3,8 @@
 //!
 //! Tokens are made on demand, so that an error is met only where the parser gets to it.
 
-use crate::go::fmt::{first_char, is_print, quote};
+use crate::go::strconv::{is_print, quote};
+use crate::go::unicode::first_char;
 
 /// What a token is. Keywords come last, as their order decides how Go prints them in errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

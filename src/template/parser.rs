@@ -9,7 +9,8 @@ use super::lexer::{Lexer, Token, TokenKind as T};
 use super::tree::*;
 use super::{NodeKind, ParseError};
 use crate::diagnostic::did_you_mean;
-use crate::go::fmt::{self, Complex, Unquoted, quote};
+use crate::go::fmt::Complex;
+use crate::go::strconv::{self, Unquoted, quote};
 use crate::source::{SourceId, Span};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -656,7 +657,7 @@ impl<'t> Parser<'t> {
 
     fn unquoted(&mut self, token: &Token) -> Parse<Cow<'t, [u8]>> {
         let text = self.text;
-        match fmt::unquote(&text[token.start()..token.end()]) {
+        match strconv::unquote(&text[token.start()..token.end()]) {
             Ok(text) => Ok(text),
             Err(message) => self.fail(self.range(token), message),
         }
@@ -985,7 +986,7 @@ fn number(text: &[u8], kind: T) -> Result<Number, String> {
     let shown = String::from_utf8_lossy(text);
     if kind == T::CharConstant {
         let inner = text.get(1..).unwrap_or_default();
-        let Some((c, length)) = fmt::unquote_char(inner, b'\'') else {
+        let Some((c, length)) = strconv::unquote_char(inner, b'\'') else {
             return Err("invalid syntax".into());
         };
         if inner.get(length..) != Some(b"'") {

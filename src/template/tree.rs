@@ -508,7 +508,7 @@ impl Describe for Node {
                 out.extend_from_slice(
                     format!(
                         "{{{{template {}",
-                        crate::go::fmt::quote(call.name.as_bytes())
+                        crate::go::strconv::quote(call.name.as_bytes())
                     )
                     .as_bytes(),
                 );

@@ -359,7 +359,7 @@ impl<'s, 't> Decoder<'s, 't> {
             }
             index += 1;
         }
-        crate::go::strconv::quote(&entry.key)
+        crate::go::strconv::quote(&*entry.key)
     }
 
     fn scalar(&mut self, raw: &Raw) -> Outcome<Data> {

@@ -30,7 +30,7 @@ fn write(node: &Node, print_key: &dyn Fn(&Entry) -> String, out: &mut String) {
         Data::Int(i) => out.push_str(&i.to_string()),
         Data::Uint(u) => out.push_str(&format!("{u:#x}")),
         Data::Float(f) => out.push_str(&format_g(*f)),
-        Data::Str(text) => out.push_str(&quote(text)),
+        Data::Str(text) => out.push_str(&quote(&**text)),
         Data::Seq(items) => {
             out.push_str("[]interface {}{");
             for (i, item) in items.iter().enumerate() {

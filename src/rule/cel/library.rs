@@ -6,10 +6,10 @@
 //! One deviation, since charts write `cpu: 1`: `quantity` and `isQuantity` take numbers, too; and
 //! quantities and versions compare with `<` and `>` besides `isLessThan` and friends.
 
+use crate::go::{self, regexp::Regexp};
 use crate::limits::Limit;
 use crate::rule::cel::value::display;
 use crate::rule::quantity::Quantity;
-use crate::template::functions::regexps;
 use cel::common::traits::{Comparer, Iterable};
 use cel::common::types::{
     BOOL_TYPE, CelBool, CelDouble, CelInt, CelList, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE,
@@ -17,10 +17,10 @@ use cel::common::types::{
 };
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
-use regex_automata::meta::Regex;
 use std::any::Any;
 use std::cmp::Ordering;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 /// The environment all rules are compiled and run in.
@@ -381,16 +381,10 @@ pub(crate) fn is_semver(text: &str) -> bool {
     Semver::parse(text, false).is_some()
 }
 
-/// Runs `use_it` with what finds the matches of a regular expression in Go's syntax in `text`.
-pub(crate) fn with_regex<R>(
-    pattern: &str,
-    function: &str,
-    text: &str,
-    use_it: impl FnOnce(&Regex) -> R,
-) -> Result<R, ExecutionError> {
-    let compiled = regexps::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize);
-    let used = compiled.and_then(|expression| expression.regex(text).map(use_it));
-    used.map_err(|message| ExecutionError::function_error(function, message))
+/// Compiles a regular expression in Go's syntax for a CEL function.
+pub(crate) fn regexp(pattern: &str, function: &str) -> Result<Rc<Regexp>, ExecutionError> {
+    go::regexp::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize)
+        .map_err(|error| ExecutionError::function_error(function, error))
 }
 
 fn as_quantity(value: &dyn Val) -> Option<Quantity> {
@@ -720,9 +714,7 @@ fn expressions(env: &mut Env) -> Result<(), DeclarationError> {
         vec![STRING_TYPE],
         |a| {
             let subject = string(&a, 0)?;
-            boolean(with_regex(string(&a, 1)?, "matches", subject, |r| {
-                r.is_match(subject)
-            })?)
+            boolean(regexp(string(&a, 1)?, "matches")?.regex.is_match(subject))
         },
     )?;
     env.add_overload(
@@ -731,29 +723,22 @@ fn expressions(env: &mut Env) -> Result<(), DeclarationError> {
         vec![STRING_TYPE, STRING_TYPE],
         |a| {
             let subject = string(&a, 0)?;
-            boolean(with_regex(string(&a, 1)?, "matches", subject, |r| {
-                r.is_match(subject)
-            })?)
+            boolean(regexp(string(&a, 1)?, "matches")?.regex.is_match(subject))
         },
     )?;
     env.add_member_overload("find", "string_find", STRING_TYPE, vec![STRING_TYPE], |a| {
         let subject = string(&a, 0)?;
-        text(with_regex(string(&a, 1)?, "find", subject, |r| {
-            r.find(subject)
-                .map_or_else(String::new, |m| subject[m.range()].to_owned())
-        })?)
+        let expression = regexp(string(&a, 1)?, "find")?;
+        let found = expression.regex.find(subject);
+        text(found.map_or_else(String::new, |m| m.as_str().to_owned()))
     })?;
     fn all<'b, 'v>(a: &[CowVal<'b, 'v>], limit: usize) -> Answer<'b, 'v> {
         let subject = string(a, 0)?;
-        let found = with_regex(string(a, 1)?, "findAll", subject, |r| {
-            r.find_iter(subject)
-                .take(limit)
-                .map(|m| subject[m.range()].to_owned())
-                .collect::<Vec<_>>()
-        })?;
+        let expression = regexp(string(a, 1)?, "findAll")?;
+        let found = expression.regex.find_iter(subject).take(limit);
         let found: Vec<Box<dyn Val + 'v>> = found
             .into_iter()
-            .map(|s| Box::new(CelString::from(s)) as Box<dyn Val + 'v>)
+            .map(|s| Box::new(CelString::from(s.as_str().to_owned())) as Box<dyn Val + 'v>)
             .collect();
         Ok(CowVal::owned(CelList::from(found)))
     }

@@ -394,9 +394,8 @@ impl Function {
             (Function::EndsWith, _) => texts(|a, b| a.ends_with(b)),
             (Function::Matches, _) => match (of.scalar()?, argument.as_ref()?.scalar()?) {
                 (Scalar::Text(text), Scalar::Text(pattern)) => {
-                    library::with_regex(pattern, "matches", text, |regex| regex.is_match(text))
-                        .ok()
-                        .map(Value::Bool)
+                    let expression = library::regexp(pattern, "matches").ok()?;
+                    Some(Value::Bool(expression.regex.is_match(text)))
                 }
                 _ => None,
             },

@@ -5,6 +5,7 @@
 
 use super::{Call, Function, NO_ROOM, Type};
 use crate::go::fmt::{self, go_type};
+use crate::go::{strconv, unicode};
 use crate::source::OriginId;
 use crate::template::eval::{REFLECT, truth, zero_of_map};
 use crate::value::{Kind, Text, TextBuilder, Value};
@@ -372,7 +373,7 @@ fn escaped(
     let mut out = TextBuilder::default();
     let (mut plain_from, mut at) = (0, 0);
     while at < text.bytes.len() {
-        let (c, length) = fmt::first_char(&text.bytes[at..]);
+        let (c, length) = unicode::first_char(&text.bytes[at..]);
         let valid = length > 1 || c != char::REPLACEMENT_CHARACTER;
         if let Some(escape) = escape(c, valid, text.bytes[at]) {
             if out.len() + escape.len() > call.budget {
@@ -407,7 +408,7 @@ fn js(c: char, valid: bool, _byte: u8) -> Option<String> {
         '<' | '>' | '&' | '=' => Some(format!("\\u{:04X}", c as u32)),
         _ if c < ' ' => Some(format!("\\u{:04X}", c as u32)),
         // Go prints what is no UTF-8 as it is: U+FFFD counts as printable.
-        _ if c.is_ascii() || !valid || fmt::is_print(c) => None,
+        _ if c.is_ascii() || !valid || strconv::is_print(c) => None,
         _ => Some(format!("\\u{:04X}", c as u32)),
     }
 }

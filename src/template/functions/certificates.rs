@@ -5,13 +5,13 @@
 //! from [`super::dates::NOW`] on, and signed; the keys are always the same ([`super::keys`]).
 
 use super::arguments::{Answer, any, int, string};
-use super::encodings::decode_base64;
 use super::keys::{
     self, BIT_STRING, INTEGER, OCTET_STRING, PrivateKey, Reader, SEQUENCE, bit_string, der,
     integer, pem, read_pem, sequence,
 };
 use super::random::Random;
 use super::{Call, Function, Type};
+use crate::go::base64;
 use crate::go::fmt::print;
 use crate::go::time::Time;
 use crate::source::OriginId;
@@ -199,9 +199,9 @@ fn signed(call: &mut Call, arguments: &[Value], key: PrivateKey) -> Answer {
 }
 
 fn build_custom(call: &mut Call, arguments: &[Value]) -> Answer {
-    let cert = decode_base64(string(arguments, 0)?.bytes())
+    let cert = base64::decode(string(arguments, 0)?.bytes())
         .map_err(|_| "unable to decode base64 certificate".to_string())?;
-    let key = decode_base64(string(arguments, 1)?.bytes())
+    let key = base64::decode(string(arguments, 1)?.bytes())
         .map_err(|_| "unable to decode base64 private key".to_string())?;
     let (_, content) = read_pem(&cert).ok_or("unable to decode certificate")?;
     read_certificate(&content)

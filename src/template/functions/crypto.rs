@@ -2,9 +2,9 @@
 //! `encryptAES`, `decryptAES`. All of the output has every origin of the input.
 
 use super::arguments::{Answer, Str, int, string};
-use super::encodings::decode_base64;
 use super::random::Random;
 use super::{Call, Function, Type};
+use crate::go::base64;
 use crate::value::Value;
 use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
@@ -198,7 +198,7 @@ fn decrypt(call: &mut Call, arguments: &[Value]) -> Answer {
     if text.len() == 0 {
         return call.made_text("", arguments);
     }
-    let secret = decode_base64(text.bytes())?;
+    let secret = base64::decode(text.bytes()).map_err(|e| e.to_string())?;
     let capacity = text.len() / 4 * 3;
     if secret.len() < 16 {
         let what = if capacity < 16 {

@@ -3,6 +3,7 @@
 
 use super::arguments::{Answer, Str, any, kept, string};
 use super::{Call, Function, Type, toml};
+use crate::go::base64;
 use crate::go::json::{self, Layout};
 use crate::source::OriginId;
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
@@ -12,13 +13,8 @@ use Type::{Any, String as Text};
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("b32dec", &[Text], |call, a| {
-        let decoded = decode_base32(string(a, 0)?.bytes());
-        call.made_text(
-            decoded.unwrap_or_else(|at| {
-                format!("illegal base32 data at input byte {at}").into_bytes()
-            }),
-            a,
-        )
+        let decoded = base64::decode_base32(string(a, 0)?.bytes());
+        call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
     }),
     Function::new("b32enc", &[Text], |call, a| {
         let s = string(a, 0)?;
@@ -26,8 +22,8 @@ pub const FUNCTIONS: &[Function] = &[
         call.made_text(data_encoding::BASE32.encode(s.bytes()), a)
     }),
     Function::new("b64dec", &[Text], |call, a| {
-        let decoded = decode_base64(string(a, 0)?.bytes());
-        call.made_text(decoded.unwrap_or_else(String::into_bytes), a)
+        let decoded = base64::decode(string(a, 0)?.bytes());
+        call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
     }),
     Function::new("b64enc", &[Text], |call, a| {
         let s = string(a, 0)?;
@@ -165,109 +161,4 @@ fn error_map(message: &str, origin: OriginId) -> Value {
 
 fn error_list(message: &str, origin: OriginId) -> Value {
     Value::list(vec![Value::str_from(message, origin)]).with_origin(origin)
-}
-
-/// Go's base64.StdEncoding: line breaks are skipped, padding is required. The error is Go's text.
-pub fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
-    let corrupt = |at: usize| format!("illegal base64 data at input byte {at}");
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let mut at = 0;
-    let skip_breaks = |at: &mut usize| {
-        while matches!(text.get(*at), Some(b'\n' | b'\r')) {
-            *at += 1;
-        }
-    };
-    loop {
-        let mut bits = 0u32;
-        let mut digits = 0;
-        while digits < 4 {
-            let Some(&b) = text.get(at) else {
-                return if digits == 0 {
-                    Ok(out)
-                } else {
-                    Err(corrupt(at - digits))
-                };
-            };
-            at += 1;
-            let digit = match b {
-                b'A'..=b'Z' => b - b'A',
-                b'a'..=b'z' => b - b'a' + 26,
-                b'0'..=b'9' => b - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                b'\n' | b'\r' => continue,
-                b'=' if digits >= 2 => break,
-                _ => return Err(corrupt(at - 1)),
-            };
-            bits |= u32::from(digit) << (18 - 6 * digits);
-            digits += 1;
-        }
-        let bytes = bits.to_be_bytes();
-        if digits == 4 {
-            out.extend_from_slice(&bytes[1..]);
-            continue;
-        }
-        if digits == 2 {
-            skip_breaks(&mut at);
-            match text.get(at) {
-                None => return Err(corrupt(text.len())),
-                Some(b'=') => at += 1,
-                Some(_) => return Err(corrupt(at - 1)),
-            }
-        }
-        skip_breaks(&mut at);
-        if at < text.len() {
-            return Err(corrupt(at));
-        }
-        out.extend_from_slice(&bytes[1..digits]);
-        return Ok(out);
-    }
-}
-
-/// Go's base32.StdEncoding; the error is the byte that it names.
-fn decode_base32(text: &[u8]) -> Result<Vec<u8>, usize> {
-    let text: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(|b| !matches!(b, b'\n' | b'\r'))
-        .collect();
-    let mut out = Vec::with_capacity(text.len() / 8 * 5);
-    let mut start = 0;
-    while start < text.len() {
-        let mut bits = 0u64;
-        let mut digits = 0;
-        let mut ended = false;
-        while digits < 8 {
-            let at = start + digits;
-            let b = *text.get(at).ok_or(start)?;
-            if b == b'=' && digits >= 2 && text.len() - at - 1 < 8 {
-                let left = &text[at + 1..];
-                if left.len() + digits < 7 {
-                    return Err(text.len());
-                }
-                if let Some(k) = (0..7 - digits).find(|&k| left.get(k).is_some_and(|&b| b != b'='))
-                {
-                    return Err(at + k);
-                }
-                if matches!(digits, 3 | 6) {
-                    return Err(at);
-                }
-                ended = true;
-                break;
-            }
-            let digit = match b {
-                b'A'..=b'Z' => b - b'A',
-                b'2'..=b'7' => b - b'2' + 26,
-                _ => return Err(at),
-            };
-            bits |= u64::from(digit) << (59 - 5 * digits);
-            digits += 1;
-        }
-        out.extend_from_slice(&bits.to_be_bytes()[..digits * 5 / 8]);
-        if ended {
-            break;
-        }
-        start += 8;
-    }
-    Ok(out)
 }

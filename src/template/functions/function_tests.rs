@@ -75,7 +75,7 @@ impl Row {
                 let wanted = match (&self.output, &self.output_base64) {
                     (Some(text), _) => text.as_bytes().to_vec(),
                     (None, text) => {
-                        super::encodings::decode_base64(text.as_deref().unwrap_or("").as_bytes())
+                        crate::go::base64::decode(text.as_deref().unwrap_or("").as_bytes())
                             .unwrap_or_default()
                     }
                 };

@@ -122,7 +122,7 @@ pub fn read_pem(text: &[u8]) -> Option<(String, Vec<u8>)> {
         .collect();
     Some((
         kind.to_string(),
-        super::encodings::decode_base64(base64.as_bytes()).ok()?,
+        crate::go::base64::decode(base64.as_bytes()).ok()?,
     ))
 }
 

@@ -3,7 +3,7 @@
 
 use super::arguments::{Answer, any, float, int, string};
 use super::{Call, Function, Type};
-use crate::go::fmt;
+use crate::go::strconv;
 use crate::value::{Kind, List, Value};
 
 use Type::{Any, Int};
@@ -428,7 +428,7 @@ impl Decimal {
         if !f.is_finite() {
             return Err(format!(
                 "Cannot create a Decimal from {}",
-                fmt::format_float(f, 'g', None)
+                strconv::format_float(f, 'g', None)
             ));
         }
         let text = format!("{:e}", f.abs());

@@ -1,15 +1,19 @@
-//! Slash-separated paths, as Go's `path` (and, on Unix, `path/filepath`) takes them apart: no look
-//! at any disk.
+//! sprig's functions over paths. Those that begin with `os` are for paths of the operating system
+//! in sprig; ours give what they give on Unix.
 
-use super::arguments::{kept, string};
+use super::arguments::{Answer, Str, kept, string};
 use super::{Function, Type};
+use crate::go::path;
 use crate::value::{Kind, TextBuilder, Value};
 
 use Type::String as Text;
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("base", &[Text], |_, a| base(a)),
-    Function::new("clean", &[Text], |_, a| clean(a, None)),
+    Function::new("clean", &[Text], |_, a| {
+        let s = string(a, 0)?;
+        Ok(clean(s, s.len()))
+    }),
     Function::new("dir", &[Text], |_, a| dir(a)),
     Function::new("ext", &[Text], |_, a| ext(a)),
     Function::new("isAbs", &[Text], |call, a| {
@@ -17,7 +21,10 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(absolute), a)
     }),
     Function::new("osBase", &[Text], |_, a| base(a)),
-    Function::new("osClean", &[Text], |_, a| clean(a, None)),
+    Function::new("osClean", &[Text], |_, a| {
+        let s = string(a, 0)?;
+        Ok(clean(s, s.len()))
+    }),
     Function::new("osDir", &[Text], |_, a| dir(a)),
     Function::new("osExt", &[Text], |_, a| ext(a)),
     Function::new("osIsAbs", &[Text], |call, a| {
@@ -26,74 +33,38 @@ pub const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// The last element; `.` of an empty path, `/` of slashes alone.
-fn base(arguments: &[Value]) -> super::arguments::Answer {
+fn base(arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
-    if s.len() == 0 {
-        return Ok(Value::str_from(".", s.whole));
-    }
-    let Some(last) = s.bytes().iter().rposition(|&b| b != b'/') else {
-        return Ok(s.slice(0..1));
-    };
-    let start = s.bytes()[..last]
-        .iter()
-        .rposition(|&b| b == b'/')
-        .map_or(0, |slash| slash + 1);
-    Ok(s.slice(start..last + 1))
+    Ok(match s.len() {
+        0 => Value::str_from(".", s.whole),
+        _ => s.slice(path::base(s.bytes())),
+    })
 }
 
-/// From the last dot of the last element on.
-fn ext(arguments: &[Value]) -> super::arguments::Answer {
+fn ext(arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
-    let start = match s.bytes().iter().rposition(|&b| matches!(b, b'/' | b'.')) {
-        Some(at) if s.bytes()[at] == b'.' => at,
-        _ => s.len(),
-    };
-    Ok(s.slice(start..s.len()))
+    Ok(s.slice(path::ext(s.bytes())))
 }
 
-/// Everything before the last element, cleaned.
-fn dir(arguments: &[Value]) -> super::arguments::Answer {
-    let end = string(arguments, 0)?
-        .bytes()
-        .iter()
-        .rposition(|&b| b == b'/')
-        .map_or(0, |slash| slash + 1);
-    clean(arguments, Some(end))
+fn dir(arguments: &[Value]) -> Answer {
+    let s = string(arguments, 0)?;
+    Ok(clean(s, path::dir_length(s.bytes())))
 }
 
-/// path.Clean of the first `end` bytes: no `.`, no doubled slashes, `..` resolved.
-fn clean(arguments: &[Value], end: Option<usize>) -> super::arguments::Answer {
-    let s = string(arguments, 0)?;
-    let path = &s.bytes()[..end.unwrap_or(s.len())];
-    let rooted = path.first() == Some(&b'/');
-    let mut elements: Vec<std::ops::Range<usize>> = Vec::new();
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'/', path).chain([path.len()]) {
-        match &path[start..end] {
-            b"" | b"." => {}
-            b".." => match elements.last() {
-                Some(last) if &path[last.clone()] != b".." => {
-                    elements.pop();
-                }
-                _ if rooted => {}
-                _ => elements.push(start..end),
-            },
-            _ => elements.push(start..end),
-        }
-        start = end + 1;
-    }
+/// The first `length` bytes of a path, cleaned; each element keeps its origin.
+fn clean(s: Str, length: usize) -> Value {
+    let cleaned = path::elements(&s.bytes()[..length]);
     let mut out = TextBuilder::default();
-    if rooted {
+    if cleaned.rooted {
         out.push_slice(s.text, s.whole, 0..1);
-    } else if elements.is_empty() {
+    } else if cleaned.elements.is_empty() {
         out.push(b".", s.whole);
     }
-    for (i, element) in elements.into_iter().enumerate() {
+    for (i, element) in cleaned.elements.into_iter().enumerate() {
         if i > 0 {
             out.push(b"/", s.whole);
         }
         out.push_slice(s.text, s.whole, element);
     }
-    Ok(kept(out, s.whole))
+    kept(out, s.whole)
 }

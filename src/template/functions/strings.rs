@@ -5,9 +5,9 @@
 
 use super::arguments::{Answer, Str, any, int, kept, string};
 use super::lists::to_strings;
-use super::words::runes;
 use super::{Call, Function, Type};
-use crate::go::fmt;
+use crate::go::unicode::runes;
+use crate::go::{fmt, strconv};
 use crate::source::OriginId;
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use memchr::memmem;
@@ -217,7 +217,7 @@ fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
         };
         call.afford(out.len() + text.bytes.len())?;
         if double && text.pieces.is_none() {
-            out.push(fmt::quote(&text.bytes).as_bytes(), shown.origin);
+            out.push(strconv::quote(&text.bytes).as_bytes(), shown.origin);
         } else if double {
             fmt::push_quoted(
                 &mut out,

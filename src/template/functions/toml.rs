@@ -2,8 +2,8 @@
 //! crate's, whose error texts are its own.
 
 use super::NO_ROOM;
-use crate::go::fmt;
 use crate::go::time::Time;
+use crate::go::{fmt, strconv};
 use crate::source::OriginId;
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::rc::Rc;
@@ -294,7 +294,7 @@ fn float(f: f64) -> String {
     if f.is_infinite() {
         return if f < 0.0 { "-inf" } else { "inf" }.to_string();
     }
-    let text = fmt::format_float(f, 'g', None);
+    let text = strconv::format_float(f, 'g', None);
     if text.contains(['e', '.']) {
         text
     } else {

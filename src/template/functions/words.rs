@@ -3,8 +3,11 @@
 
 use super::arguments::{Answer, Str, int, kept, string};
 use super::{Call, Function, Type};
+use crate::go::unicode::{
+    is_digit, is_letter, is_lower, is_number, is_punctuation, is_title, is_upper, runes, to_lower,
+    to_title, to_upper,
+};
 use crate::value::{Kind, Text, TextBuilder, Value};
-use std::sync::OnceLock;
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("camelcase", &[Type::String], |call, a| {
@@ -68,22 +71,6 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(map_runes(string(a, 0)?, to_upper))
     }),
 ];
-
-/// The characters of a Go string with their byte ranges; each byte that is not UTF-8 stands alone,
-/// as `None`.
-pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (std::ops::Range<usize>, Option<char>)> {
-    let mut at = 0;
-    bytes.utf8_chunks().flat_map(move |chunk| {
-        let start = at;
-        let valid = chunk.valid();
-        let bad = start + valid.len();
-        at = bad + chunk.invalid().len();
-        let good = valid
-            .char_indices()
-            .map(move |(i, c)| (start + i..start + i + c.len_utf8(), Some(c)));
-        good.chain((bad..at).map(|i| (i..i + 1, None)))
-    })
-}
 
 /// Go's strings.Map: every character by itself; what is not UTF-8 becomes U+FFFD.
 fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
@@ -372,104 +359,12 @@ fn is_separator(c: char) -> bool {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => false,
         c if c.is_ascii() => true,
-        c => !is_letter(c) && !is_in(&DIGITS, r"\p{Nd}", c) && c.is_whitespace(),
+        c => !is_letter(c) && !is_digit(c) && c.is_whitespace(),
     }
 }
 
-/// Unicode's simple mapping, one character to one, as unicode.ToUpper: `ß` stays.
-pub fn to_upper(c: char) -> char {
-    match c as u32 {
-        0x1f80..=0x1faf => char::from_u32(c as u32 | 8).unwrap_or(c),
-        0x1fb3 | 0x1fc3 | 0x1ff3 => char::from_u32(c as u32 + 9).unwrap_or(c),
-        _ => single(c.to_uppercase(), c),
-    }
-}
-
-/// unicode.ToLower.
-pub fn to_lower(c: char) -> char {
-    if c == '\u{130}' {
-        'i'
-    } else {
-        single(c.to_lowercase(), c)
-    }
-}
-
-/// unicode.ToTitle: as upper case, but for the letters that are two in one.
-fn to_title(c: char) -> char {
-    match c as u32 {
-        0x1c4..=0x1cc => ['\u{1c5}', '\u{1c8}', '\u{1cb}'][(c as usize - 0x1c4) / 3],
-        0x1f1..=0x1f3 => '\u{1f2}',
-        0x10d0..=0x10ff => c,
-        _ => to_upper(c),
-    }
-}
-
-fn single(mut mapped: impl Iterator<Item = char>, c: char) -> char {
-    match (mapped.next(), mapped.next()) {
-        (Some(one), None) => one,
-        _ => c,
-    }
-}
-
-type Class = OnceLock<Vec<(char, char)>>;
-static UPPER: Class = OnceLock::new();
-static LOWER: Class = OnceLock::new();
-static TITLE: Class = OnceLock::new();
-static LETTERS: Class = OnceLock::new();
-static NUMBERS: Class = OnceLock::new();
-static DIGITS: Class = OnceLock::new();
-static PUNCTUATION: Class = OnceLock::new();
-
-/// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
-fn is_in(class: &'static Class, pattern: &str, c: char) -> bool {
-    let ranges = class.get_or_init(|| {
-        match regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind) {
-            Ok(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
-                class.iter().map(|r| (r.start(), r.end())).collect()
-            }
-            _ => Vec::new(),
-        }
-    });
-    let after = ranges.partition_point(|&(start, _)| start <= c);
-    after.checked_sub(1).is_some_and(|i| c <= ranges[i].1)
-}
-
-pub fn is_upper(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_uppercase()
-    } else {
-        is_in(&UPPER, r"\p{Lu}", c)
-    }
-}
-fn is_lower(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_lowercase()
-    } else {
-        is_in(&LOWER, r"\p{Ll}", c)
-    }
-}
-fn is_title(c: char) -> bool {
-    !c.is_ascii() && is_in(&TITLE, r"\p{Lt}", c)
-}
-fn is_letter(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphabetic()
-    } else {
-        is_in(&LETTERS, r"\p{L}", c)
-    }
-}
 /// xstrings' letters: none of the Chinese ones.
 fn is_alphabetic(c: char) -> bool {
     let chinese = matches!(c as u32, 0x3400..=0x4d85 | 0x4e00..=0x9fcc | 0x20000..=0x2b81d);
     is_letter(c) && !chinese
-}
-fn is_number(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_digit()
-    } else {
-        is_in(&NUMBERS, r"\p{N}", c)
-    }
-}
-fn is_punctuation(c: char) -> bool {
-    is_in(&PUNCTUATION, r"\p{P}", c)
 }

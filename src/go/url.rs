@@ -1,0 +1,287 @@
+//! URLs as Go 1.26's package net/url parses and prints them.
+
+use super::strconv::quote;
+
+/// The part of a URL that a byte stands in: each allows other bytes unescaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Path,
+    UserPassword,
+    Host,
+    Zone,
+    Fragment,
+}
+
+fn must_escape(b: u8, part: Part) -> bool {
+    let plain: &[u8] = match part {
+        Part::Path => b"-_.~$&+,/:;=@",
+        Part::UserPassword => b"-_.~$&+,;=",
+        Part::Host | Part::Zone => b"-_.~!$&'()*+,;=:[]<>\"",
+        Part::Fragment => b"-_.~$&+,/:;=?@!()*",
+    };
+    !b.is_ascii_alphanumeric() && !plain.contains(&b)
+}
+
+fn escape(text: &[u8], part: Part) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &b in text {
+        if must_escape(b, part) {
+            out.extend_from_slice(format!("%{b:02X}").as_bytes());
+        } else {
+            out.push(b);
+        }
+    }
+    out
+}
+
+fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let b = text[at];
+        if b == b'%' {
+            let bad = |length: usize| {
+                format!(
+                    "invalid URL escape {}",
+                    quote(&text[at..(at + length).min(text.len())])
+                )
+            };
+            let digit = |i: usize| text.get(at + i).and_then(|&b| char::from(b).to_digit(16));
+            let (Some(high), Some(low)) = (digit(1), digit(2)) else {
+                return Err(bad(3));
+            };
+            let value = (high * 16 + low) as u8;
+            let percent = &text[at..at + 3] == b"%25";
+            if part == Part::Host && high < 8 && !percent
+                || part == Part::Zone && !percent && value != b' ' && must_escape(value, Part::Host)
+            {
+                return Err(bad(3));
+            }
+            out.push(value);
+            at += 3;
+            continue;
+        }
+        if matches!(part, Part::Host | Part::Zone) && b.is_ascii() && must_escape(b, part) {
+            return Err(format!("invalid character {} in host name", quote(&[b])));
+        }
+        out.push(b);
+        at += 1;
+    }
+    Ok(out)
+}
+
+#[derive(Default)]
+pub(crate) struct Url {
+    pub scheme: Vec<u8>,
+    pub opaque: Vec<u8>,
+    /// Name and password.
+    pub user: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    pub host: Vec<u8>,
+    pub path: Vec<u8>,
+    pub query: Vec<u8>,
+    pub fragment: Vec<u8>,
+}
+
+fn cut(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(at, text) {
+        Some(i) => (&text[..i], Some(&text[i + 1..])),
+        None => (text, None),
+    }
+}
+
+impl Url {
+    pub fn parse(raw: &[u8]) -> Result<Url, String> {
+        let (text, fragment) = cut(raw, b'#');
+        let wrap = |of: &[u8], e: String| format!("parse {}: {e}", quote(of));
+        let mut url = Url::parse_without_fragment(text).map_err(|e| wrap(text, e))?;
+        if let Some(fragment) = fragment {
+            url.fragment = unescape(fragment, Part::Fragment).map_err(|e| wrap(raw, e))?;
+        }
+        Ok(url)
+    }
+
+    fn parse_without_fragment(text: &[u8]) -> Result<Url, String> {
+        let mut url = Url::default();
+        if text.iter().any(u8::is_ascii_control) {
+            return Err("net/url: invalid control character in URL".to_string());
+        }
+        if text == b"*" {
+            url.path = text.to_vec();
+            return Ok(url);
+        }
+        let mut rest = text;
+        if let Some(end) = scheme_length(text)? {
+            url.scheme = text[..end].to_ascii_lowercase();
+            rest = &text[end + 1..];
+        }
+        let (before, query) = cut(rest, b'?');
+        rest = before;
+        url.query = query.unwrap_or_default().to_vec();
+        if !rest.starts_with(b"/") {
+            if !url.scheme.is_empty() {
+                url.opaque = rest.to_vec();
+                return Ok(url);
+            }
+            if cut(rest, b'/').0.contains(&b':') {
+                return Err("first path segment in URL cannot contain colon".to_string());
+            }
+        }
+        if rest.starts_with(b"//") && (!url.scheme.is_empty() || !rest.starts_with(b"///")) {
+            let after = &rest[2..];
+            let end = memchr::memchr(b'/', after).unwrap_or(after.len());
+            url.authority(&after[..end])?;
+            rest = &after[end..];
+        }
+        url.path = unescape(rest, Part::Path)?;
+        Ok(url)
+    }
+
+    fn authority(&mut self, authority: &[u8]) -> Result<(), String> {
+        let at = memchr::memrchr(b'@', authority);
+        self.host = parse_host(&self.scheme, &authority[at.map_or(0, |at| at + 1)..])?;
+        let Some(at) = at else { return Ok(()) };
+        let info = &authority[..at];
+        if !info
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&b))
+        {
+            return Err("net/url: invalid userinfo".to_string());
+        }
+        let (name, password) = cut(info, b':');
+        let password = password
+            .map(|p| unescape(p, Part::UserPassword))
+            .transpose();
+        self.user = Some((unescape(name, Part::UserPassword)?, password?));
+        Ok(())
+    }
+
+    /// The host without its port, and an address without its brackets.
+    pub fn hostname(&self) -> &[u8] {
+        let mut host = &self.host[..];
+        if let Some(colon) = memchr::memrchr(b':', host)
+            && valid_optional_port(&host[colon..])
+        {
+            host = &host[..colon];
+        }
+        if host.starts_with(b"[") && host.ends_with(b"]") && host.len() > 1 {
+            host = &host[1..host.len() - 1];
+        }
+        host
+    }
+
+    pub fn print(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !self.scheme.is_empty() {
+            out.extend_from_slice(&self.scheme);
+            out.push(b':');
+        }
+        if !self.opaque.is_empty() {
+            out.extend_from_slice(&self.opaque);
+        } else {
+            if !self.host.is_empty()
+                || self.user.is_some()
+                || !self.scheme.is_empty() && !self.path.is_empty()
+            {
+                out.extend_from_slice(b"//");
+                if let Some(user) = &self.user {
+                    out.extend_from_slice(&print_user(user));
+                    out.push(b'@');
+                }
+                out.extend_from_slice(&escape(&self.host, Part::Host));
+            }
+            let path = if self.path == b"*" {
+                self.path.clone()
+            } else {
+                escape(&self.path, Part::Path)
+            };
+            if !path.is_empty() && path[0] != b'/' && !self.host.is_empty() {
+                out.push(b'/');
+            }
+            if out.is_empty() && cut(&path, b'/').0.contains(&b':') {
+                out.extend_from_slice(b"./");
+            }
+            out.extend_from_slice(&path);
+        }
+        if !self.query.is_empty() {
+            out.push(b'?');
+            out.extend_from_slice(&self.query);
+        }
+        if !self.fragment.is_empty() {
+            out.push(b'#');
+            out.extend_from_slice(&escape(&self.fragment, Part::Fragment));
+        }
+        out
+    }
+}
+
+pub(crate) fn print_user((name, password): &(Vec<u8>, Option<Vec<u8>>)) -> Vec<u8> {
+    let mut out = escape(name, Part::UserPassword);
+    if let Some(password) = password {
+        out.push(b':');
+        out.extend_from_slice(&escape(password, Part::UserPassword));
+    }
+    out
+}
+
+/// Where the colon after a scheme stands; none where the text has no scheme.
+fn scheme_length(text: &[u8]) -> Result<Option<usize>, String> {
+    for (i, b) in text.iter().enumerate() {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' => {}
+            b'0'..=b'9' | b'+' | b'-' | b'.' if i > 0 => {}
+            b':' if i == 0 => return Err("missing protocol scheme".to_string()),
+            b':' => return Ok(Some(i)),
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+fn valid_optional_port(port: &[u8]) -> bool {
+    port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit)
+}
+
+fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
+    let port_error = |port: &[u8]| format!("invalid port {} after host", quote(port));
+    match memchr::memrchr(b'[', host) {
+        Some(0) => {
+            let Some(close) = memchr::memrchr(b']', host) else {
+                return Err("missing ']' in host".to_string());
+            };
+            let port = &host[close + 1..];
+            if !valid_optional_port(port) {
+                return Err(port_error(port));
+            }
+            let name = &host[1..close];
+            let zone = memchr::memmem::find(name, b"%25").unwrap_or(name.len());
+            let mut unescaped = unescape(&name[..zone], Part::Host)?;
+            let address = String::from_utf8_lossy(&unescaped).into_owned();
+            unescaped.extend(unescape(&name[zone..], Part::Zone)?);
+            if address.parse::<std::net::Ipv4Addr>().is_ok() {
+                return Err("invalid IP-literal".to_string());
+            }
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err(format!(
+                    "invalid host: ParseAddr({}): unable to parse IP",
+                    quote(&unescaped)
+                ));
+            }
+            return Ok([b"[", &unescaped[..], b"]", port].concat());
+        }
+        Some(_) => return Err("invalid IP-literal".to_string()),
+        None => {}
+    }
+    if let Some(first) = memchr::memchr(b':', host) {
+        // Databases put several hosts there; only http is strict.
+        let strict = scheme == b"http" || scheme == b"https";
+        let colon = if strict {
+            first
+        } else {
+            memchr::memrchr(b':', host).unwrap_or(first)
+        };
+        if !valid_optional_port(&host[colon..]) {
+            return Err(port_error(&host[colon..]));
+        }
+    }
+    unescape(host, Part::Host)
+}
