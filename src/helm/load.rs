@@ -4,6 +4,7 @@
 //! before any render. One deliberate difference: a link that leads out of the chart is refused
 //! unless [`Options::follow_symlinks`].
 
+use crate::go::path;
 use crate::helm::Chart;
 use crate::helm::Error;
 use crate::helm::File;
@@ -417,7 +418,7 @@ impl<'s> Loader<'s> {
             if name.starts_with('/') {
                 return Err(refuse("chart illegally contains absolute paths".into()));
             }
-            let name = clean(&name);
+            let name = path::clean(&name);
             if name == "." {
                 return Err(refuse(format!(
                     "chart illegally contains content outside the base directory: {full:?}"
@@ -738,24 +739,5 @@ impl<R: Read> Read for Bounded<'_, R> {
         } else {
             Err(std::io::Error::other("unpacks to too much"))
         }
-    }
-}
-
-/// Go's `path.Clean` of a relative path.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|&last| last != "..") => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    if parts.is_empty() {
-        ".".into()
-    } else {
-        parts.join("/")
     }
 }
