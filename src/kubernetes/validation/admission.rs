@@ -576,7 +576,7 @@ pub(super) fn api_service(root: Field<'_>) {
         if spec.get("insecureSkipTLSVerify").is_true() {
             spec.get("insecureSkipTLSVerify").error(
                 rules::CONFLICT,
-                "it may only be true where `service` is set",
+                "`insecureSkipTLSVerify` may only be true where `service` is set",
             );
         }
         return;
@@ -587,7 +587,7 @@ pub(super) fn api_service(root: Field<'_>) {
     if spec.get("insecureSkipTLSVerify").is_true() && !spec.get("caBundle").is_empty() {
         spec.get("insecureSkipTLSVerify").error(
             rules::CONFLICT,
-            "it may not be true where `caBundle` is set",
+            "`insecureSkipTLSVerify` may not be true where `caBundle` is set",
         );
     }
 }

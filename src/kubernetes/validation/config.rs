@@ -357,7 +357,7 @@ pub(super) fn event(root: Field<'_>, core: bool) {
         if field.text().len() > most {
             field.error(
                 rules::TOO_LARGE,
-                format!("it must be no more than {most} characters"),
+                format!("`{key}` must be no more than {most} characters"),
             );
         }
     }

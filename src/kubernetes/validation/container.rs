@@ -96,7 +96,7 @@ fn init(container: Field<'_>, pod: &Pod<'_>) {
         }
         for item in container.get("resizePolicy").items() {
             if item.get("restartPolicy").text() == "RestartContainer" {
-                item.get("restartPolicy").error(rules::CONFLICT, "must not be 'RestartContainer' for init containers without restartPolicy: Always");
+                item.get("restartPolicy").error(rules::CONFLICT, "`restartPolicy` must not be 'RestartContainer' for init containers without restartPolicy: Always");
             }
         }
     }
@@ -499,7 +499,7 @@ fn resize_policy(list: Field<'_>, pod: &Pod<'_>) {
         if pod.never_restarts && policy.text() == "RestartContainer" {
             policy.error(
                 rules::CONFLICT,
-                "must be 'NotRequired' where the pod's `restartPolicy` is 'Never'",
+                "`restartPolicy` must be 'NotRequired' where the pod's `restartPolicy` is 'Never'",
             );
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn definition(root: Field<'_>) {
     if spec.get("preserveUnknownFields").is_true() {
         spec.get("preserveUnknownFields").error(
             rules::VALUE,
-            "it must be false: set x-kubernetes-preserve-unknown-fields in the schema",
+            "`preserveUnknownFields` must be false: set x-kubernetes-preserve-unknown-fields in the schema",
         );
     }
     conversion(spec.get("conversion"));
@@ -144,7 +144,7 @@ fn deprecation(version: Field<'_>) {
     if !version.get("deprecated").is_true() {
         warning.error(
             rules::CONFLICT,
-            "it may only be set for deprecated versions",
+            "`deprecationWarning` may only be set for deprecated versions",
         );
     } else if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
         warning.error(
@@ -394,7 +394,7 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
     }
     if s.get("x-kubernetes-preserve-unknown-fields").bool() == Some(false) {
         s.get("x-kubernetes-preserve-unknown-fields")
-            .error(rules::CRD, "it must be true or absent");
+            .error(rules::CRD, "`x-kubernetes-preserve-unknown-fields` must be true or absent");
     }
     if embedded {
         if kind.text() != "object" {
@@ -405,7 +405,7 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
         }
         if in_meta {
             s.get("x-kubernetes-embedded-resource")
-                .error(rules::CRD, "it must not be used inside of metadata");
+                .error(rules::CRD, "`x-kubernetes-embedded-resource` must not be used inside of metadata");
         }
         s.get("additionalProperties")
             .forbidden_if_set("may not be set for an embedded resource");
@@ -735,7 +735,7 @@ fn lists(s: Field<'_>) {
     if !keys.is_empty() && list.text() != "map" {
         list.error(
             rules::CRD,
-            "it must be 'map' where there are x-kubernetes-list-map-keys",
+            "`x-kubernetes-list-type` must be 'map' where there are x-kubernetes-list-map-keys",
         );
     }
     if !list.is_set() {
@@ -787,7 +787,7 @@ fn map_keys(keys: Field<'_>, items: Field<'_>) {
     if keys.is_empty() {
         keys.error(
             rules::CRD,
-            "they must be set where x-kubernetes-list-type is 'map'",
+            "`x-kubernetes-list-map-keys` must be set where x-kubernetes-list-type is 'map'",
         );
     }
     if !items.is_set() {

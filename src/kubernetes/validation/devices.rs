@@ -298,7 +298,7 @@ pub(super) fn slice(root: Field<'_>) {
     for key in ["allNodes", "perDeviceNodeSelection"] {
         if spec.get(key).bool() == Some(false) {
             spec.get(key)
-                .error(rules::VALUE, "it must be true or absent");
+                .error(rules::VALUE, format!("`{key}` must be true or absent"));
         }
     }
     let chosen = spec

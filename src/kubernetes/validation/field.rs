@@ -304,6 +304,13 @@ impl<'a> Field<'a> {
         self.key_error(rules::FORBIDDEN, format!("{} {why}", self.label()));
     }
 
+    /// Reports a field that is set and conflicts with another one.
+    pub fn conflict_if_set(self, why: &str) {
+        if self.is_set() {
+            self.error(rules::CONFLICT, format!("{} {why}", self.label()));
+        }
+    }
+
     pub fn forbidden_if_set(self, why: &str) {
         if self.is_set() {
             self.forbidden(why);

@@ -15,6 +15,7 @@ mod admission;
 mod autoscaling;
 mod cel;
 mod certificates;
+mod claim;
 mod config;
 mod container;
 mod crd;
@@ -75,7 +76,7 @@ fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
         ("", "LimitRange") => resources::limit_range(root.get("spec")),
         ("", "ResourceQuota") => resources::quota(root.get("spec")),
         ("", "PersistentVolume") => storage::volume(root),
-        ("", "PersistentVolumeClaim") => storage::claim(root),
+        ("", "PersistentVolumeClaim") => claim::claim(root),
         ("apps", "Deployment") => workload::deployment(root),
         ("apps", "ReplicaSet") => workload::replica_set(root),
         ("apps", "DaemonSet") => workload::daemon_set(root),

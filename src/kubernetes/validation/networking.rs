@@ -51,7 +51,7 @@ pub(super) fn ingress(root: Field<'_>) {
     {
         annotation.error(
             rules::CONFLICT,
-            "it must match `spec.ingressClassName` where both are set",
+            "the annotation \"kubernetes.io/ingress.class\" must match `spec.ingressClassName` where both are set",
         );
     }
 }

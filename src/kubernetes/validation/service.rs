@@ -56,7 +56,7 @@ pub(super) fn service(root: Field<'_>) {
     if hints.is_set() && mode.is_set() && hints.str() != mode.str() {
         mode.error(
             rules::CONFLICT,
-            "it must match the annotation \"service.kubernetes.io/topology-aware-hints\"",
+            "the annotation \"service.kubernetes.io/topology-mode\" must match the annotation \"service.kubernetes.io/topology-aware-hints\"",
         );
     }
 }
@@ -215,7 +215,7 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     let policy = spec.get("ipFamilyPolicy");
     policy.one_of_set(&["SingleStack", "PreferDualStack", "RequireDualStack"]);
     if policy.text() == "SingleStack" && (families.len() == 2 || list.len() == 2) {
-        policy.error(rules::CONFLICT, "it must be 'RequireDualStack' or 'PreferDualStack' where there are two families or cluster IPs");
+        policy.error(rules::CONFLICT, "`ipFamilyPolicy` must be 'RequireDualStack' or 'PreferDualStack' where there are two families or cluster IPs");
     }
     if list.len() > 2 {
         list.error(rules::TOO_LARGE, "there may be no more than 2 cluster IPs");
@@ -317,14 +317,14 @@ fn traffic(spec: Field<'_>, kind: &str) {
     } else if !external.is_empty() {
         external.error(
             rules::CONFLICT,
-            "it may only be set for a service that is reachable from outside: of type NodePort or LoadBalancer, or with external IPs",
+            "`externalTrafficPolicy` may only be set for a service that is reachable from outside: of type NodePort or LoadBalancer, or with external IPs",
         );
     }
     if let Some(n) = health.int().filter(|&n| n != 0) {
         if kind == "LoadBalancer" && external.text() == "Local" {
             node_port(health, n);
         } else {
-            health.error(rules::CONFLICT, "it may only be set for a service of type LoadBalancer with externalTrafficPolicy: Local");
+            health.error(rules::CONFLICT, "`healthCheckNodePort` may only be set for a service of type LoadBalancer with externalTrafficPolicy: Local");
         }
     }
     spec.get("internalTrafficPolicy")

@@ -1,97 +1,9 @@
-//! PersistentVolume, PersistentVolumeClaim and the kinds of storage.k8s.io. Behaviour: kubernetes
+//! PersistentVolume and the kinds of storage.k8s.io. Behaviour: kubernetes
 //! `pkg/apis/core/validation`, `pkg/apis/storage/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::quantity::Quantity;
-use super::{metadata, names, resources, scheduling, volume};
-
-const ACCESS_MODES: [&str; 4] = [
-    "ReadOnlyMany",
-    "ReadWriteMany",
-    "ReadWriteOnce",
-    "ReadWriteOncePod",
-];
-
-fn access_modes(modes: Field<'_>) {
-    modes.required();
-    let (mut alone, mut others) = (false, false);
-    for mode in modes.items() {
-        mode.one_of_decoded(&ACCESS_MODES);
-        alone |= mode.text() == "ReadWriteOncePod";
-        others |= mode.text() != "ReadWriteOncePod" && ACCESS_MODES.contains(&mode.text());
-    }
-    if alone && others {
-        modes.error(
-            rules::CONFLICT,
-            "ReadWriteOncePod excludes other access modes",
-        );
-    }
-}
-
-pub(super) fn claim(root: Field<'_>) {
-    claim_spec(root.get("spec"));
-}
-
-/// Checks the spec of a claim, also where it stands in a template.
-pub(super) fn claim_spec(spec: Field<'_>) {
-    access_modes(spec.get("accessModes"));
-    metadata::selector(spec.get("selector"));
-    let requests = spec.get("resources").get("requests");
-    let storage = requests.key("storage");
-    let place = if requests.is_set() {
-        storage
-    } else {
-        spec.get("resources")
-    };
-    if requests.node().is_none_or(|n| n.entry("storage").is_none()) {
-        place.error(rules::REQUIRED, "`resources.requests.storage` must be set");
-    } else if resources::quantity(storage).is_some_and(|q| q.rounded() <= Quantity::default()) {
-        storage.error(
-            rules::QUANTITY,
-            "the requested storage must be greater than zero",
-        );
-    }
-    spec.get("storageClassName")
-        .format(rules::NAME, names::dns_subdomain);
-    spec.get("volumeAttributesClassName")
-        .format(rules::NAME, names::dns_subdomain);
-    spec.get("volumeMode").one_of_set(&["Block", "Filesystem"]);
-    // The server drops a `dataSource` that is neither a claim nor a snapshot before it looks
-    // further.
-    let (source, reference) = (spec.get("dataSource"), spec.get("dataSourceRef"));
-    let counts = matches!(
-        (source.get("apiGroup").text(), source.get("kind").text()),
-        ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
-    );
-    for data in [source, reference] {
-        if data.is_set() && (counts || data.path() == reference.path()) {
-            data_source(data);
-        }
-    }
-    if counts
-        && source.is_set()
-        && reference.is_set()
-        && ["apiGroup", "kind", "name"]
-            .iter()
-            .any(|key| source.get(key).text() != reference.get(key).text())
-    {
-        source.error(rules::CONFLICT, "`dataSource` must match `dataSourceRef`");
-    }
-}
-
-fn data_source(data: Field<'_>) {
-    let kind = data.get("kind");
-    data.get("name").required();
-    kind.required();
-    let group = data.get("apiGroup");
-    if group.is_empty() && kind.str().is_some_and(|k| k != "PersistentVolumeClaim") {
-        kind.error(
-            rules::VALUE,
-            "`kind` must be PersistentVolumeClaim where `apiGroup` is not set",
-        );
-    }
-    group.format(rules::NAME, names::dns_subdomain);
-}
+use super::{claim, metadata, names, resources, scheduling, volume};
 
 pub(super) fn volume(root: Field<'_>) {
     let spec = root.get("spec");
@@ -143,7 +55,7 @@ pub(super) fn volume(root: Field<'_>) {
 }
 
 fn volume_spec(spec: Field<'_>, name: &str) {
-    access_modes(spec.get("accessModes"));
+    claim::access_modes(spec.get("accessModes"));
     volume::persistent_volume_source(spec, name);
     let affinity = spec.get("nodeAffinity");
     if affinity.is_set() && affinity.get("required").required_pointer() {
@@ -237,7 +149,7 @@ pub(super) fn volume_attachment(root: Field<'_>) {
                 if !field.is_empty() && field.str().is_some_and(|v| v != only) {
                     field.error(
                         rules::FORBIDDEN,
-                        format!("it may only be {only} for an inline volume"),
+                        format!("`{key}` may only be {only} for an inline volume"),
                     );
                 }
             }
@@ -268,7 +180,7 @@ pub(super) fn csi_driver(root: Field<'_>) {
     }
     if spec.get("serviceAccountTokenInSecrets").is_set() && requests.is_empty() {
         spec.get("serviceAccountTokenInSecrets")
-            .error(rules::CONFLICT, "it needs `tokenRequests`");
+            .error(rules::CONFLICT, "`serviceAccountTokenInSecrets` needs `tokenRequests`");
     }
     spec.get("nodeAllocatableUpdatePeriodSeconds")
         .range(rules::VALUE, 10, i64::MAX);

@@ -3,7 +3,7 @@
 
 use super::field::{Field, quoted, rules};
 use super::quantity::Quantity;
-use super::{metadata, names, storage};
+use super::{claim, metadata, names};
 
 /// What a source must hold: a dotted path of text or list that may not be empty.
 type Required = &'static [&'static str];
@@ -336,7 +336,7 @@ fn claim_template(template: Field<'_>) {
             field.forbidden("may not be set in the template of an ephemeral volume");
         }
     }
-    storage::claim_spec(template.get("spec"));
+    claim::claim_spec(template.get("spec"));
 }
 
 /// Checks the name of a CSI driver.

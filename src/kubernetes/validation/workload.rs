@@ -4,7 +4,7 @@
 
 use super::field::{Field, IntOrText, quoted, rules};
 use super::volume::Volume;
-use super::{cron, metadata, names, pod, storage};
+use super::{claim, cron, metadata, names, pod};
 
 /// Checks a number or percentage that may not be negative.
 pub(super) fn number_or_percent(field: Field<'_>) {
@@ -217,7 +217,7 @@ pub(super) fn stateful_set(root: Field<'_>) {
         })
         .collect();
     for claim in claims.items() {
-        storage::claim_spec(claim.get("spec"));
+        claim::claim_spec(claim.get("spec"));
         let name = claim.get("metadata").get("name");
         if name.required_because("the claim is mounted by it") {
             name.format(rules::NAME, names::dns_label);
@@ -366,11 +366,8 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
         }
         most(failed, 100_000, "");
     } else if mode.text() == "NonIndexed" || !mode.is_set() {
-        for field in [limit, failed] {
-            if field.is_set() {
-                field.error(rules::CONFLICT, "it needs `completionMode: Indexed`");
-            }
-        }
+        limit.conflict_if_set("needs `completionMode: Indexed`");
+        failed.conflict_if_set("needs `completionMode: Indexed`");
     }
     let template = spec.get("template");
     failure_policy(spec);
@@ -379,7 +376,7 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
         if indexed {
             success_policy(success, completions.int().unwrap_or(0));
         } else {
-            success.error(rules::CONFLICT, "it needs `completionMode: Indexed`");
+            success.conflict_if_set("needs `completionMode: Indexed`");
         }
     }
     let replacement = spec.get("podReplacementPolicy");
