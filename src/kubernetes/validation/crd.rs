@@ -393,8 +393,10 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
         }
     }
     if s.get("x-kubernetes-preserve-unknown-fields").bool() == Some(false) {
-        s.get("x-kubernetes-preserve-unknown-fields")
-            .error(rules::CRD, "`x-kubernetes-preserve-unknown-fields` must be true or absent");
+        s.get("x-kubernetes-preserve-unknown-fields").error(
+            rules::CRD,
+            "`x-kubernetes-preserve-unknown-fields` must be true or absent",
+        );
     }
     if embedded {
         if kind.text() != "object" {
@@ -404,8 +406,10 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
             );
         }
         if in_meta {
-            s.get("x-kubernetes-embedded-resource")
-                .error(rules::CRD, "`x-kubernetes-embedded-resource` must not be used inside of metadata");
+            s.get("x-kubernetes-embedded-resource").error(
+                rules::CRD,
+                "`x-kubernetes-embedded-resource` must not be used inside of metadata",
+            );
         }
         s.get("additionalProperties")
             .forbidden_if_set("may not be set for an embedded resource");

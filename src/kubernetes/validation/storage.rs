@@ -179,8 +179,10 @@ pub(super) fn csi_driver(root: Field<'_>) {
         seconds.range(rules::VALUE, 600, 1 << 32);
     }
     if spec.get("serviceAccountTokenInSecrets").is_set() && requests.is_empty() {
-        spec.get("serviceAccountTokenInSecrets")
-            .error(rules::CONFLICT, "`serviceAccountTokenInSecrets` needs `tokenRequests`");
+        spec.get("serviceAccountTokenInSecrets").error(
+            rules::CONFLICT,
+            "`serviceAccountTokenInSecrets` needs `tokenRequests`",
+        );
     }
     spec.get("nodeAllocatableUpdatePeriodSeconds")
         .range(rules::VALUE, 10, i64::MAX);
