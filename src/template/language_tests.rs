@@ -512,8 +512,8 @@ impl Author {
 /// `THEBOT_LINT_ORACLE` names the oracle that `fixtures/language/oracle` builds;
 /// `THEBOT_LINT_CASES` how many templates to compare.
 #[test]
-#[ignore = "asks real Helm, see fixtures/language/oracle"]
-fn random_templates_against_real_helm() {
+#[ignore = "needs THEBOT_LINT_ORACLE, see fixtures/language/oracle"]
+fn needs_oracle_random_templates_against_real_helm() {
     use std::io::{BufRead, BufReader, Write};
     let oracle = std::env::var("THEBOT_LINT_ORACLE").expect("THEBOT_LINT_ORACLE names the oracle");
     let count: usize = std::env::var("THEBOT_LINT_CASES")

@@ -113,14 +113,9 @@ fn said(output: &Output) -> String {
     )
 }
 
-/// A program that the environment names, or that is on the PATH; else the test is skipped aloud.
-fn installed(variable: &str, name: &str) -> Option<String> {
-    let program = std::env::var(variable).unwrap_or_else(|_| name.to_string());
-    if Command::new(&program).arg("--help").output().is_ok() {
-        return Some(program);
-    }
-    eprintln!("skipped: {name} is not installed (set {variable} to name it)");
-    None
+/// The program that the variable names, else the one of that name on the PATH.
+fn program(variable: &str, name: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| name.to_string())
 }
 
 fn yaml(file: &str) -> serde_yaml::Value {
@@ -128,13 +123,9 @@ fn yaml(file: &str) -> serde_yaml::Value {
 }
 
 #[test]
-fn pre_commit_lints_the_charts_that_changed_files_belong_to() {
-    let (Some(pre_commit), Some(_)) = (
-        installed("PRE_COMMIT", "pre-commit"),
-        installed("GIT", "git"),
-    ) else {
-        return;
-    };
+#[ignore = "needs pre-commit"]
+fn needs_pre_commit_lints_the_charts_that_changed_files_belong_to() {
+    let pre_commit = program("PRE_COMMIT", "pre-commit");
     let stage = Stage::new();
     // The hook's repository as pre-commit clones it, without the source: nothing of it is built by
     // the system hook.
@@ -219,52 +210,62 @@ fn pre_commit_lints_the_charts_that_changed_files_belong_to() {
     assert!(passed && text.contains("Passed"), "{text}");
 }
 
+#[test]
+#[ignore = "needs Helm 3"]
+fn needs_helm_3_runs_the_plugin() {
+    runs_the_plugin(&program("HELM", "helm"));
+}
+
+#[test]
+#[ignore = "needs Helm 4"]
+fn needs_helm_4_runs_the_plugin() {
+    runs_the_plugin(&program("HELM4", "helm4"));
+}
+
+#[test]
+fn the_plugin_has_the_version_of_the_program() {
+    assert_eq!(yaml("plugin.yaml")["version"], env!("CARGO_PKG_VERSION"));
+}
+
 /// Both versions of Helm read the same plugin.yaml; Helm 4 installs below HELM_DATA_HOME, whatever
 /// HELM_PLUGINS says.
-#[test]
-fn helm_runs_the_plugin() {
-    assert_eq!(yaml("plugin.yaml")["version"], env!("CARGO_PKG_VERSION"));
-    for (variable, name) in [("HELM", "helm"), ("HELM4", "helm4")] {
-        let Some(helm) = installed(variable, name) else {
-            continue;
-        };
-        let stage = Stage::new();
-        stage.chart("chart");
-        for file in ["plugin.yaml", "plugin-install.sh"] {
-            stage.write(
-                &format!("plugin/{file}"),
-                &std::fs::read_to_string(file).expect(file),
-            );
-        }
-        let run = |arguments: &[&str]| {
-            let mut command = stage.command(&helm);
-            command
-                .env("HELM_DATA_HOME", stage.at("data"))
-                .env("HELM_CONFIG_HOME", stage.at("config"))
-                .env("HELM_CACHE_HOME", stage.at("cache"));
-            let output = command
-                .env_remove("HELM_PLUGINS")
-                .args(arguments)
-                .output()
-                .expect("helm runs");
-            (output.status.code(), said(&output))
-        };
-        let (code, text) = run(&[
-            "plugin",
-            "install",
-            stage.at("plugin").to_str().expect("UTF-8"),
-        ]);
-        assert_eq!(code, Some(0), "{text}");
-        let (code, text) = run(&["thebot-lint", "chart", "--format", "concise"]);
-        assert_eq!(code, Some(1), "{text}");
-        assert!(
-            text.contains("chart/templates/deep/service.yaml:7:3: error[unknown-field]"),
-            "{text}"
+fn runs_the_plugin(helm: &str) {
+    let stage = Stage::new();
+    stage.chart("chart");
+    for file in ["plugin.yaml", "plugin-install.sh"] {
+        stage.write(
+            &format!("plugin/{file}"),
+            &std::fs::read_to_string(file).expect(file),
         );
-        stage.write("chart/values.yaml", "broken: false\n");
-        let (code, text) = run(&["thebot-lint", "chart"]);
-        assert_eq!(code, Some(0), "{text}");
     }
+    let run = |arguments: &[&str]| {
+        let mut command = stage.command(helm);
+        command
+            .env("HELM_DATA_HOME", stage.at("data"))
+            .env("HELM_CONFIG_HOME", stage.at("config"))
+            .env("HELM_CACHE_HOME", stage.at("cache"));
+        let output = command
+            .env_remove("HELM_PLUGINS")
+            .args(arguments)
+            .output()
+            .expect("helm runs");
+        (output.status.code(), said(&output))
+    };
+    let (code, text) = run(&[
+        "plugin",
+        "install",
+        stage.at("plugin").to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&["thebot-lint", "chart", "--format", "concise"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("chart/templates/deep/service.yaml:7:3: error[unknown-field]"),
+        "{text}"
+    );
+    stage.write("chart/values.yaml", "broken: false\n");
+    let (code, text) = run(&["thebot-lint", "chart"]);
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]
@@ -456,9 +457,6 @@ fn the_release_packs_the_binary_of_its_tag() {
         }
         Ok(stage)
     };
-    if installed("SHASUM", "shasum").is_none() {
-        return;
-    }
     let stage = run(&format!("v{version}")).expect("a release");
     let archive = format!("thebot-lint-v{version}-x86_64-unknown-linux-gnu.tar.gz");
     let check = stage
@@ -499,25 +497,36 @@ done"#;
         .output()
         .expect("bash runs");
     assert_eq!(said(&output), "--format\nexplain\n");
-    for (shell, variable) in [("zsh", "ZSH"), ("fish", "FISH")] {
-        let Some(program) = installed(variable, shell) else {
-            continue;
-        };
-        let text = thebot_lint()
-            .args(["completions", shell])
-            .output()
-            .expect("runs");
-        stage.write(
-            "completions",
-            &String::from_utf8(text.stdout).expect("UTF-8"),
-        );
-        let output = stage
-            .command(&program)
-            .args(["-n", "completions"])
-            .output()
-            .expect("the shell runs");
-        assert!(output.status.success(), "{shell}: {}", said(&output));
-    }
+}
+
+#[test]
+#[ignore = "needs zsh"]
+fn needs_zsh_reads_the_completions() {
+    reads_the_completions("zsh", &program("ZSH", "zsh"));
+}
+
+#[test]
+#[ignore = "needs fish"]
+fn needs_fish_reads_the_completions() {
+    reads_the_completions("fish", &program("FISH", "fish"));
+}
+
+fn reads_the_completions(shell: &str, program: &str) {
+    let stage = Stage::new();
+    let text = thebot_lint()
+        .args(["completions", shell])
+        .output()
+        .expect("runs");
+    stage.write(
+        "completions",
+        &String::from_utf8(text.stdout).expect("UTF-8"),
+    );
+    let output = stage
+        .command(program)
+        .args(["-n", "completions"])
+        .output()
+        .expect("the shell runs");
+    assert!(output.status.success(), "{shell}: {}", said(&output));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Integration tests, one binary. What needs Helm, the corpus or ../shared is skipped aloud where
-//! that is missing.
+//! Integration tests, one binary. A test that needs another program, or data from outside of the
+//! repository, is named `needs_…` and ignored; `.ci/run` runs those whose program is installed.
 
 mod broken;
 mod commands;
