@@ -357,22 +357,22 @@ fn inside_action(text: &[u8], at: usize) -> bool {
     loop {
         let token = lexer.token();
         match token.kind {
-            TokenKind::LeftDelimiter => open = Some(token.start()),
+            TokenKind::LeftDelimiter => open = Some(token.start),
             TokenKind::RightDelimiter | TokenKind::Error => {
                 if open
                     .take()
-                    .is_some_and(|start| start < at && at < token.end())
+                    .is_some_and(|start| start < at && at < token.end)
                 {
                     return true;
                 }
-                if token.kind == TokenKind::Error && lexer.resume(token.start()) <= token.start() {
+                if token.kind == TokenKind::Error && lexer.resume(token.start) <= token.start {
                     return false;
                 }
             }
             TokenKind::Eof => return false,
             _ => {}
         }
-        if token.start() >= at && open.is_none() {
+        if token.start >= at && open.is_none() {
             return false;
         }
     }

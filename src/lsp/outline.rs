@@ -123,7 +123,7 @@ pub(super) fn read(text: &[u8]) -> Outline {
     let mut action: Vec<Token> = Vec::new();
     loop {
         let token = lexer.token();
-        let (start, end) = (token.start(), token.end());
+        let (start, end) = (token.start, token.end);
         match token.kind {
             T::Text => {}
             T::LeftDelimiter => action = vec![token],
@@ -167,9 +167,9 @@ impl Reader<'_> {
 
     /// A string constant as a name; none for any other token.
     fn name(&self, token: Option<&Token>) -> Option<Name> {
-        let token = token
-            .filter(|t| matches!(t.kind, T::Str | T::RawString) && t.end() >= t.start() + 2)?;
-        let place = token.start() + 1..token.end() - 1;
+        let token =
+            token.filter(|t| matches!(t.kind, T::Str | T::RawString) && t.end >= t.start + 2)?;
+        let place = token.start + 1..token.end - 1;
         Some(Name {
             text: self.string(place.clone()),
             place,
@@ -178,7 +178,7 @@ impl Reader<'_> {
 
     /// One action: its tokens from `{{` on, without `}}`.
     fn action(&mut self, tokens: &[Token], end: usize) {
-        let start = tokens[0].start();
+        let start = tokens[0].start;
         self.outline.actions.push(start..end);
         let tokens: Vec<&Token> = tokens[1..].iter().filter(|t| t.kind != T::Space).collect();
         let mut rest = &tokens[..];
@@ -270,7 +270,7 @@ impl Reader<'_> {
             variables = rest[..at]
                 .iter()
                 .filter(|t| t.kind == T::Variable)
-                .map(|t| self.string(t.start()..t.end()))
+                .map(|t| self.string(t.start..t.end))
                 .collect();
             rest = &rest[at + 1..];
         }
@@ -279,13 +279,13 @@ impl Reader<'_> {
         while at < rest.len() {
             at += self.operand(rest, at);
         }
-        let listed = rest.first().is_some_and(|t| {
-            keyword == T::Range && self.text.get(t.start()..t.end()) == Some(b"list")
-        });
+        let listed = rest
+            .first()
+            .is_some_and(|t| keyword == T::Range && self.text.get(t.start..t.end) == Some(b"list"));
         let within = self.within(rest);
         let words = self.words(if listed { &rest[1..] } else { rest });
         let found = &mut self.outline.references[alone..];
-        let whole = rest.first().map_or(0, |t| t.start())..rest.last().map_or(0, |t| t.end());
+        let whole = rest.first().map_or(0, |t| t.start)..rest.last().map_or(0, |t| t.end);
         let values: Vec<Vec<String>> = found
             .iter()
             .filter(|r| r.range == whole)
@@ -293,7 +293,7 @@ impl Reader<'_> {
             .collect();
         let meaning = match rest {
             _ if !values.is_empty() => Meaning::Values(values),
-            [one] if self.text.get(one.start()..one.end()) == Some(b"$") => Meaning::Root,
+            [one] if self.text.get(one.start..one.end) == Some(b"$") => Meaning::Root,
             [one] if one.kind == T::Dot => self.outline.dot.clone(),
             _ => within
                 .map(Meaning::Within)
@@ -342,7 +342,7 @@ impl Reader<'_> {
             T::Variable => self
                 .outline
                 .variables
-                .get(&self.string(first.start()..first.end()))?,
+                .get(&self.string(first.start..first.end))?,
             T::Dot | T::Field => &self.outline.dot,
             _ => return None,
         };
@@ -351,12 +351,12 @@ impl Reader<'_> {
         };
         let is_path = tokens
             .windows(2)
-            .all(|pair| pair[1].kind == T::Field && pair[0].end() == pair[1].start());
+            .all(|pair| pair[1].kind == T::Field && pair[0].end == pair[1].start);
         let names = Some(first)
             .filter(|t| t.kind == T::Field)
             .into_iter()
             .chain(fields)
-            .map(|t| Some(self.string(t.start() + 1..t.end())));
+            .map(|t| Some(self.string(t.start + 1..t.end)));
         is_path.then(|| {
             all.iter()
                 .map(|steps| steps.iter().cloned().chain(names.clone()).collect())
@@ -380,7 +380,7 @@ impl Reader<'_> {
             T::Variable => self
                 .outline
                 .variables
-                .get(&self.string(token.start()..token.end()))?,
+                .get(&self.string(token.start..token.end))?,
             T::Dot => &self.outline.dot,
             _ => return None,
         };
@@ -397,8 +397,8 @@ impl Reader<'_> {
         match token.kind {
             T::Identifier => {
                 let name = Name {
-                    text: self.string(token.start()..token.end()),
-                    place: token.start()..token.end(),
+                    text: self.string(token.start..token.end),
+                    place: token.start..token.end,
                 };
                 let function = name.text.clone();
                 self.outline.functions.push(name);
@@ -419,7 +419,7 @@ impl Reader<'_> {
                             if let Some(name) = self.name(next.copied()) {
                                 for reference in &mut self.outline.references[begin..] {
                                     reference.keys.push(name.text.clone());
-                                    reference.range = token.start()..name.place.end + 1;
+                                    reference.range = token.start..name.place.end + 1;
                                     reference.places.push(name.place.clone());
                                 }
                             } else if let (Some(words), Some(next)) = (self.key(next), next) {
@@ -429,9 +429,9 @@ impl Reader<'_> {
                                     .for_each(|base| base.in_passing = true);
                                 begin = self.outline.references.len();
                                 let all = bases.iter().flat_map(|base| {
-                                    words.iter().map(move |word| {
-                                        base.by_word(word, token.start()..next.end())
-                                    })
+                                    words
+                                        .iter()
+                                        .map(move |word| base.by_word(word, token.start..next.end))
                                 });
                                 self.outline.references.extend(all.take(MOST_ALTERNATIVES));
                             } else {
@@ -453,14 +453,14 @@ impl Reader<'_> {
     fn path(&mut self, tokens: &[&Token], at: usize) -> usize {
         let first = tokens[at];
         let behind_parenthesis =
-            at > 0 && tokens[at - 1].kind == T::RightParen && tokens[at - 1].end() == first.start();
+            at > 0 && tokens[at - 1].kind == T::RightParen && tokens[at - 1].end == first.start;
         let mut taken = 1;
-        let mut end = first.end();
+        let mut end = first.end;
         let mut fields = Vec::new();
-        let field = |t: &Token| t.start() + 1..t.end();
+        let field = |t: &Token| t.start + 1..t.end;
         let base = match first.kind {
             T::Variable => {
-                let name = self.string(first.start()..first.end());
+                let name = self.string(first.start..first.end);
                 if name == "$" {
                     Meaning::Root
                 } else {
@@ -479,10 +479,10 @@ impl Reader<'_> {
         };
         while let Some(next) = tokens
             .get(at + taken)
-            .filter(|t| t.kind == T::Field && t.start() == end)
+            .filter(|t| t.kind == T::Field && t.start == end)
         {
             fields.push(field(next));
-            end = next.end();
+            end = next.end;
             taken += 1;
         }
         if behind_parenthesis {
@@ -508,7 +508,7 @@ impl Reader<'_> {
             ),
             _ => return taken,
         };
-        let range = first.start()..end;
+        let range = first.start..end;
         let new = all.into_iter().map(|keys| Reference {
             keys,
             places: places.clone(),

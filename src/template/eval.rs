@@ -25,7 +25,7 @@ use crate::threads::stack_address;
 use crate::value::{self, Kind, Map, MapData, Object, Text, TextBuilder, Value};
 use crate::yaml;
 use rustc_hash::FxHashMap;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -126,67 +126,12 @@ impl Operand {
     }
 }
 
-/// The node that errors name.
-#[derive(Clone, Copy)]
-enum At<'s> {
-    Expression(&'s Expression),
-    Command(&'s Command),
-    Pipe(&'s Pipe),
-    Node(&'s Node),
-    List(&'s List),
-}
-
-impl At<'_> {
-    fn offset(self, tree: &Tree) -> u32 {
-        match self {
-            At::Expression(node) => node.at(tree),
-            At::Command(node) => node.range.start,
-            At::Pipe(node) => node.range.start,
-            At::List(node) => node.at,
-            At::Node(Node::Text { range, .. }) => range.start,
-            At::Node(Node::Error { range, .. }) => range.start,
-            At::Node(Node::Action(node)) => tree[*node].pipe.range.start,
-            At::Node(Node::Break { at } | Node::Continue { at }) => *at,
-            At::Node(Node::Branch(node)) => tree[*node].pipe.range.start,
-            At::Node(Node::Template(node)) => tree[*node].at,
-        }
-    }
-
-    fn range(self, tree: &Tree) -> Range {
-        match self {
-            At::Expression(node) => node.range,
-            At::Command(node) => node.range,
-            At::Pipe(node) => node.range,
-            At::Node(Node::Text { range, .. }) => *range,
-            At::Node(Node::Error { range, .. }) => *range,
-            At::Node(Node::Action(node)) => tree[*node].range,
-            At::Node(Node::Branch(node)) => tree[*node].pipe.range,
-            At::Node(Node::Template(node)) => tree[*node].range,
-            At::Node(Node::Break { .. } | Node::Continue { .. }) | At::List(_) => Range {
-                start: self.offset(tree),
-                end: self.offset(tree),
-            },
-        }
-    }
-
-    fn describe(self, tree: &Tree) -> String {
-        let mut out = Vec::new();
-        match self {
-            At::Expression(node) => node.describe(tree, &mut out),
-            At::Command(node) => node.describe(tree, &mut out),
-            At::Pipe(node) => node.describe(tree, &mut out),
-            At::Node(node) => node.describe(tree, &mut out),
-            At::List(node) => node.describe(tree, &mut out),
-        }
-        String::from_utf8_lossy(&out).into_owned()
-    }
-}
-
 /// One template in execution.
 struct Frame<'s> {
     template: &'s Template,
-    variables: SmallVec<[(&'s str, Operand); 2]>,
-    at: At<'s>,
+    variables: Vec<(&'s str, Operand)>,
+    /// The node that errors name.
+    at: &'s dyn GoNode,
     template_depth: usize,
 }
 
@@ -194,8 +139,8 @@ impl<'s> Frame<'s> {
     fn new(template: &'s Template, dot: Operand, template_depth: usize) -> Frame<'s> {
         Frame {
             template,
-            variables: smallvec![("$", dot)],
-            at: At::List(&template.body),
+            variables: vec![("$", dot)],
+            at: &*template.body,
             template_depth,
         }
     }
@@ -206,15 +151,15 @@ impl<'s> Frame<'s> {
 
     fn fault(&self, cause: impl Into<String>) -> Box<Fault> {
         let cause = cause.into();
-        let location = self.template.location(self.at.offset(&self.template.tree));
-        let context = self.at.describe(&self.template.tree);
+        let location = self.template.location(self.at.at());
+        let context = self.template.describe(self.at);
         let name = strconv::quote(self.template.name.as_bytes());
         let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
         Box::new(Fault {
             message,
             cause,
             reason: Reason::Execution,
-            span: self.span(self.at.range(&self.template.tree)),
+            span: self.span(self.at.range()),
             includes: Vec::new(),
             help: None,
             holder: None,
@@ -657,11 +602,7 @@ impl Engine<'_> {
     fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
         let is_file = template.name == template.parsed_as;
         let mut out = TextBuilder::with_capacity(
-            if is_file {
-                template.tree.text.len()
-            } else {
-                64
-            },
+            if is_file { template.text.len() } else { 64 },
             !self.origins.are_unwanted(),
         );
         let mut frame = Frame::new(template, dot.clone(), depth);
@@ -726,11 +667,11 @@ impl Engine<'_> {
         dot: &Operand,
         list: &'s List,
     ) -> Run<Flow> {
-        frame.at = At::List(list);
+        frame.at = list;
         if let Some(index) = list.index {
             self.recorder.executed(frame.template, index);
         }
-        for node in &frame.template.tree[list.nodes] {
+        for node in &list.nodes {
             match self.node(frame, out, dot, node)? {
                 Flow::On => {}
                 flow => return Ok(flow),
@@ -747,33 +688,31 @@ impl Engine<'_> {
         node: &'s Node,
     ) -> Run<Flow> {
         self.step(frame)?;
-        frame.at = At::Node(node);
+        frame.at = node;
         match node {
             Node::Text { range, index } => {
                 self.recorder.executed(frame.template, *index);
                 self.write_text(frame, out, *range)?;
             }
             Node::Action(action) => {
-                let action = &frame.template.tree[*action];
                 self.recorder.executed(frame.template, action.index);
                 let value = self.pipeline(frame, dot, &action.pipe)?;
                 if action.pipe.variables.is_empty() {
-                    frame.at = At::Node(node);
+                    frame.at = node;
                     self.write_value(frame, out, &value.value, action.range)?;
                 }
             }
             Node::Branch(branch) => {
-                return self.branch(frame, out, dot, &frame.template.tree[*branch]);
+                return self.branch(frame, out, dot, branch);
             }
             Node::Template(call) => {
-                let call = &frame.template.tree[*call];
                 self.recorder.executed(frame.template, call.index);
                 self.template_call(frame, out, dot, call)?;
             }
             Node::Break { .. } => return Ok(Flow::Break),
             Node::Continue { .. } => return Ok(Flow::Continue),
             Node::Error { error, .. } => {
-                return Err(self.parse_fault(frame, &frame.template.tree[*error]));
+                return Err(self.parse_fault(frame, error));
             }
         }
         Ok(Flow::On)
@@ -798,7 +737,7 @@ impl Engine<'_> {
     }
 
     fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
-        let text = &frame.template.tree.text[range.start as usize..range.end as usize];
+        let text = range.of(&frame.template.text);
         self.spend(frame, text.len())?;
         self.check_output(frame, out, text.len())?;
         if self.origins.are_unwanted() {
@@ -1117,14 +1056,13 @@ impl Engine<'_> {
     ) -> Run<Flow> {
         // An empty body takes time as well.
         self.step(frame)?;
-        let variables = &frame.template.tree[branch.pipe.variables];
         let key = key.unwrap_or_else(Operand::missing);
-        match (variables, branch.pipe.assigns) {
+        match (&branch.pipe.variables[..], branch.pipe.assigns) {
             ([], _) => {}
-            ([only], true) => frame.set(variable_name(frame.template, only), item.clone())?,
+            ([only], true) => frame.set(only, item.clone())?,
             ([first, second, ..], true) => {
-                frame.set(variable_name(frame.template, first), key)?;
-                frame.set(variable_name(frame.template, second), item.clone())?;
+                frame.set(first, key)?;
+                frame.set(second, item.clone())?;
             }
             // The pipeline has pushed its variables already.
             ([_], false) => frame.variables[mark - 1].1 = item.clone(),
@@ -1196,12 +1134,12 @@ impl Engine<'_> {
         pipe: &'s Pipe,
     ) -> Run<Operand> {
         self.check_stack(frame)?;
-        frame.at = At::Pipe(pipe);
+        frame.at = pipe;
         if let Some(error) = &pipe.error {
-            return Err(self.parse_fault(frame, &frame.template.tree[*error]));
+            return Err(self.parse_fault(frame, error));
         }
         let mut piped: Piped = None;
-        for command in &frame.template.tree[pipe.commands] {
+        for command in &pipe.commands {
             let before = piped.as_ref().map(|(_, range)| *range);
             let value = self.command(frame, dot, command, piped)?.unboxed();
             piped = Some((
@@ -1210,8 +1148,7 @@ impl Engine<'_> {
             ));
         }
         let value = piped.map_or_else(Operand::missing, |(value, _)| value);
-        for variable in &frame.template.tree[pipe.variables] {
-            let name = variable_name(frame.template, variable);
+        for name in &pipe.variables {
             if pipe.assigns {
                 frame.set(name, value.clone())?;
             } else {
@@ -1229,28 +1166,22 @@ impl Engine<'_> {
         piped: Piped,
     ) -> Run<Operand> {
         self.step(frame)?;
-        let [first, arguments @ ..] = &frame.template.tree[command.arguments] else {
+        let [first, arguments @ ..] = &command.arguments[..] else {
             return frame.fail("empty command");
         };
         match &first.kind {
             ExpressionKind::Field { .. } => self.field(frame, dot, first, arguments, piped),
             ExpressionKind::Chain { .. } => self.chain(frame, dot, first, arguments, piped),
             ExpressionKind::Variable { .. } => self.variable(frame, dot, first, arguments, piped),
-            ExpressionKind::Function(id) => self.function(
-                frame,
-                dot,
-                id.callee(),
-                first,
-                At::Command(command),
-                arguments,
-                piped,
-            ),
+            ExpressionKind::Function(id) => {
+                self.function(frame, dot, id.callee(), first, command, arguments, piped)
+            }
             ExpressionKind::Pipe(pipe) => {
                 self.not_a_function(frame, first, arguments, &piped)?;
-                self.pipeline(frame, dot, &frame.template.tree[*pipe])
+                self.pipeline(frame, dot, pipe)
             }
             _ => {
-                frame.at = At::Expression(first);
+                frame.at = first;
                 self.not_a_function(frame, first, arguments, &piped)?;
                 match &first.kind {
                     ExpressionKind::Dot => Ok(dot.clone()),
@@ -1271,26 +1202,21 @@ impl Engine<'_> {
         if arguments.is_empty() && piped.is_none() {
             return Ok(());
         }
-        let shown = At::Expression(first).describe(&frame.template.tree);
+        let shown = frame.template.describe(first);
         frame.fail(format!("can't give argument to non-function {shown}"))
     }
 
     /// A constant by its own type.
     fn constant<'s>(&mut self, frame: &mut Frame<'s>, expression: &'s Expression) -> Run<Operand> {
-        frame.at = At::Expression(expression);
+        frame.at = expression;
         let kind = match &expression.kind {
             ExpressionKind::Bool(b) => Kind::Bool(*b),
-            ExpressionKind::Str { .. } => Kind::Str(Text {
-                bytes: expression
-                    .text(&frame.template.tree)
-                    .unwrap_or_default()
-                    .into(),
+            ExpressionKind::Str(text) => Kind::Str(Text {
+                bytes: text[..].into(),
                 pieces: None,
             }),
             ExpressionKind::Number(number) => {
-                let number = &frame.template.tree[*number];
-                let text = &frame.template.tree.text
-                    [expression.range.start as usize..expression.range.end as usize];
+                let text = expression.range.of(&frame.template.text);
                 let hex = text.len() > 2
                     && matches!(text, [b'0', b'x' | b'X', ..])
                     && !text.iter().any(|b| matches!(b, b'p' | b'P'));
@@ -1310,11 +1236,7 @@ impl Engine<'_> {
             _ => {
                 return frame.fail(format!(
                     "can't evaluate command {}",
-                    strconv::quote(
-                        At::Expression(expression)
-                            .describe(&frame.template.tree)
-                            .as_bytes()
-                    )
+                    strconv::quote(frame.template.describe(expression).as_bytes())
                 ));
             }
         };
@@ -1332,8 +1254,8 @@ impl Engine<'_> {
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        frame.at = At::Expression(node);
-        let ExpressionKind::Field { guarded } = node.kind else {
+        frame.at = node;
+        let ExpressionKind::Field { names, guarded } = &node.kind else {
             return frame.fail("no field");
         };
         self.fields(
@@ -1341,8 +1263,8 @@ impl Engine<'_> {
             dot,
             dot.clone(),
             node,
-            node.names(&frame.template.tree),
-            guarded,
+            names,
+            *guarded,
             arguments,
             piped,
         )
@@ -1356,43 +1278,32 @@ impl Engine<'_> {
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        frame.at = At::Expression(node);
-        let ExpressionKind::Chain { base, guarded } = &node.kind else {
+        frame.at = node;
+        let ExpressionKind::Chain {
+            base,
+            names,
+            guarded,
+        } = &node.kind
+        else {
             return frame.fail("no chain");
         };
-        let base = &frame.template.tree[*base];
         if matches!(base.kind, ExpressionKind::Nil) {
-            let shown = At::Expression(node).describe(&frame.template.tree);
+            let shown = frame.template.describe(node);
             return frame.fail(format!("indirection through explicit nil in {shown}"));
         }
         let receiver = match &base.kind {
             ExpressionKind::Pipe(pipe) => {
-                frame.at = At::Expression(base);
-                self.pipeline(frame, dot, &frame.template.tree[*pipe])?
+                frame.at = &**base;
+                self.pipeline(frame, dot, pipe)?
             }
             ExpressionKind::Function(id) => {
-                frame.at = At::Expression(base);
-                self.function(
-                    frame,
-                    dot,
-                    id.callee(),
-                    base,
-                    At::Expression(base),
-                    &[],
-                    None,
-                )?
+                frame.at = &**base;
+                self.function(frame, dot, id.callee(), base, &**base, &[], None)?
             }
             _ => self.constant(frame, base)?,
         };
         self.fields(
-            frame,
-            dot,
-            receiver,
-            node,
-            node.names(&frame.template.tree),
-            *guarded,
-            arguments,
-            piped,
+            frame, dot, receiver, node, names, *guarded, arguments, piped,
         )
     }
 
@@ -1404,26 +1315,29 @@ impl Engine<'_> {
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        frame.at = At::Expression(node);
-        let ExpressionKind::Variable { guarded } = node.kind else {
+        frame.at = node;
+        let ExpressionKind::Variable {
+            name,
+            fields,
+            guarded,
+        } = &node.kind
+        else {
             return frame.fail("no variable");
         };
-        let mut names = node.names(&frame.template.tree).peekable();
-        let name = names.next().unwrap_or_default();
         let Some((_, value)) = frame
             .variables
             .iter()
             .rev()
-            .find(|(known, _)| *known == name)
+            .find(|(known, _)| *known == &**name)
         else {
             return frame.fail(format!("undefined variable: {name}"));
         };
         let value = value.clone();
-        if names.peek().is_none() {
+        if fields.is_empty() {
             self.not_a_function(frame, node, arguments, &piped)?;
             return Ok(value);
         }
-        self.fields(frame, dot, value, node, names, guarded, arguments, piped)
+        self.fields(frame, dot, value, node, fields, *guarded, arguments, piped)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1433,19 +1347,18 @@ impl Engine<'_> {
         dot: &Operand,
         mut receiver: Operand,
         node: &'s Expression,
-        mut names: impl Iterator<Item = &'s str>,
+        names: &'s [Box<str>],
         guarded: bool,
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        let Some(mut name) = names.next() else {
+        let Some((last, names)) = names.split_last() else {
             return Ok(receiver);
         };
-        for next in names {
+        for name in names {
             receiver = self.one_field(frame, dot, receiver, node, name, guarded, &[], None)?;
-            name = next;
         }
-        self.one_field(frame, dot, receiver, node, name, guarded, arguments, piped)
+        self.one_field(frame, dot, receiver, node, last, guarded, arguments, piped)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -1719,7 +1632,7 @@ impl Engine<'_> {
                 Ok(Operand::plain(value))
             }
             Err(message) => {
-                frame.at = At::Expression(node);
+                frame.at = node;
                 frame.fail(format!("error calling {name}: {message}"))
             }
         }
@@ -1798,7 +1711,7 @@ impl Engine<'_> {
         kind: Type,
         node: &'s Expression,
     ) -> Run<Value> {
-        frame.at = At::Expression(node);
+        frame.at = node;
         let operand = match &node.kind {
             ExpressionKind::Dot => dot.clone(),
             ExpressionKind::Nil if kind == REFLECT => return Ok(Kind::Missing.into()),
@@ -1809,17 +1722,11 @@ impl Engine<'_> {
             ExpressionKind::Field { .. } => self.field(frame, dot, node, &[], None)?,
             ExpressionKind::Variable { .. } => self.variable(frame, dot, node, &[], None)?,
             ExpressionKind::Chain { .. } => self.chain(frame, dot, node, &[], None)?,
-            ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, &frame.template.tree[*pipe])?,
-            ExpressionKind::Function(id) => self.function(
-                frame,
-                dot,
-                id.callee(),
-                node,
-                At::Expression(node),
-                &[],
-                None,
-            )?,
-            ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str { .. } => {
+            ExpressionKind::Pipe(pipe) => self.pipeline(frame, dot, pipe)?,
+            ExpressionKind::Function(id) => {
+                self.function(frame, dot, id.callee(), node, node, &[], None)?
+            }
+            ExpressionKind::Bool(_) | ExpressionKind::Number(_) | ExpressionKind::Str(_) => {
                 return self.constant_as(frame, kind, node);
             }
         };
@@ -1833,17 +1740,16 @@ impl Engine<'_> {
         kind: Type,
         node: &'s Expression,
     ) -> Run<Value> {
-        let number = if let ExpressionKind::Number(number) = &node.kind {
-            Some(&frame.template.tree[*number])
-        } else {
-            None
+        let number = match &node.kind {
+            ExpressionKind::Number(number) => Some(number),
+            _ => None,
         };
         let int = number.and_then(|number| number.int);
         let (wanted, value) = match (kind, &node.kind) {
             (Type::Any, _) | (REFLECT, _) => return Ok(self.constant(frame, node)?.value),
             (Type::Bool, ExpressionKind::Bool(b)) => ("bool", Some(Kind::Bool(*b))),
             (Type::Bool, _) => ("bool", None),
-            (Type::String, ExpressionKind::Str { .. }) => {
+            (Type::String, ExpressionKind::Str(_)) => {
                 return Ok(self.constant(frame, node)?.value);
             }
             (Type::String, _) => ("string", None),
@@ -1862,7 +1768,7 @@ impl Engine<'_> {
                 number.and_then(|number| number.float).map(Kind::Float),
             ),
             _ => {
-                let shown = At::Expression(node).describe(&frame.template.tree);
+                let shown = frame.template.describe(node);
                 return frame.fail(format!(
                     "can't handle {shown} for arg of type {}",
                     kind.go_name()
@@ -1875,7 +1781,7 @@ impl Engine<'_> {
                 self.origins.add(Origin::Literal(frame.span(node.range))),
             )),
             None => {
-                let shown = At::Expression(node).describe(&frame.template.tree);
+                let shown = frame.template.describe(node);
                 frame.fail(format!("expected {wanted}; found {shown}"))
             }
         }
@@ -1888,11 +1794,11 @@ impl Engine<'_> {
         dot: &Operand,
         callee: &'static Callee,
         node: &'s Expression,
-        whole: At<'s>,
+        whole: &'s dyn GoNode,
         arguments: &'s [Expression],
         piped: Piped,
     ) -> Run<Operand> {
-        frame.at = At::Expression(node);
+        frame.at = node;
         let &Callee {
             function,
             role,
@@ -1900,14 +1806,10 @@ impl Engine<'_> {
             ..
         } = callee;
         let name = function.name;
-        let site = frame.span(match whole {
-            At::Command(_) => piped
-                .as_ref()
-                .map_or(whole.range(&frame.template.tree), |(_, range)| {
-                    range.to(whole.range(&frame.template.tree))
-                }),
-            _ => whole.range(&frame.template.tree),
-        });
+        let whole_range = piped
+            .as_ref()
+            .map_or(whole.range(), |(_, range)| range.to(whole.range()));
+        let site = frame.span(whole_range);
         if role == Role::AndOr {
             return self.and_or(frame, dot, function, arguments, piped);
         }
@@ -1928,7 +1830,7 @@ impl Engine<'_> {
             Role::Call => {
                 let callee = arguments
                     .first()
-                    .map(|first| At::Expression(first).describe(&frame.template.tree));
+                    .map(|first| frame.template.describe(first));
                 Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
@@ -1961,7 +1863,7 @@ impl Engine<'_> {
                     _ => Reason::Execution,
                 };
                 fault.help = help;
-                fault.span = frame.span(whole.range(&frame.template.tree));
+                fault.span = frame.span(whole.range());
                 Err(fault)
             }
             Err(CallError::Limit(limit)) => {
@@ -2285,7 +2187,7 @@ impl Engine<'_> {
             if &*template.name == ROOT_NAME {
                 main = Some(template.clone());
             }
-            if !parser::is_empty(&template.body, &template.tree)
+            if !parser::is_empty(&template.body, &template.text)
                 || self.find(&template.name).is_none()
             {
                 own.insert(template.name.clone(), template);
@@ -2321,10 +2223,6 @@ fn called_from(mut fault: Box<Fault>, site: Span) -> Box<Fault> {
 enum Items {
     Count(i128),
     Each(Vec<(Value, Operand)>),
-}
-
-fn variable_name<'s>(template: &'s Template, variable: &Expression) -> &'s str {
-    variable.names(&template.tree).next().unwrap_or_default()
 }
 
 /// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.
@@ -2432,12 +2330,7 @@ fn call_values_method(
                 _,
             ) => at = table,
             (_, Some(last)) => return Err(no_value(last)),
-            (_, None) => {
-                return Err(format!(
-                    "{} is not a table",
-                    strconv::quote(name.as_bytes())
-                ));
-            }
+            (_, None) => return Err(format!("{} is not a table", strconv::quote(name.as_bytes()))),
         }
     }
     let Some(last) = last else { return Ok(at) };

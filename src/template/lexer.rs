@@ -4,7 +4,8 @@
 //! Tokens are made on demand, so that an error is met only where the parser gets to it.
 
 use crate::go::strconv::{is_print, quote};
-use crate::go::unicode::first_char;
+use crate::go::unicode::{self, first_char};
+use memchr::memmem;
 
 /// What a token is. Keywords come last, as their order decides how Go prints them in errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,33 +48,18 @@ pub enum TokenKind {
 
 use TokenKind as T;
 
-/// Of two numbers, so that it lies in two registers; a third would make each copy wait for memory.
+/// A token, with where its text begins and ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub kind: TokenKind,
-    /// The start in the upper half, the end in the lower.
-    place: u64,
+    pub start: usize,
+    pub end: usize,
 }
 
 impl Token {
-    fn new(kind: TokenKind, start: usize, end: usize) -> Token {
-        Token {
-            kind,
-            place: (start as u64) << 32 | end as u64,
-        }
-    }
-
-    pub fn start(&self) -> usize {
-        (self.place >> 32) as usize
-    }
-
-    pub fn end(&self) -> usize {
-        self.place as u32 as usize
-    }
-
     /// As Go's error texts show it; `message` is the lexer's, which an error shows.
     pub fn describe(&self, text: &[u8], message: &str) -> String {
-        let bytes = &text[self.start()..self.end()];
+        let bytes = &text[self.start..self.end];
         match self.kind {
             T::Eof => "EOF".into(),
             T::Error => message.into(),
@@ -95,28 +81,8 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// [`is_alphanumeric`] of ASCII.
-const IS_ALPHANUMERIC: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
-        byte += 1;
-    }
-    table
-};
-
 fn is_alphanumeric(c: char) -> bool {
-    match c {
-        _ if c.is_ascii() => IS_ALPHANUMERIC[c as usize],
-        _ => letters_and_digits().is_match(c.encode_utf8(&mut [0; 4])),
-    }
-}
-
-/// Unicode's letters and decimal digits, which `char::is_alphanumeric` does not draw as Go does.
-fn letters_and_digits() -> &'static regex::Regex {
-    static CLASS: std::sync::OnceLock<regex::Regex> = std::sync::OnceLock::new();
-    CLASS.get_or_init(|| regex::Regex::new(r"^[\p{L}\p{Nd}]").expect("a constant pattern"))
+    c == '_' || c.is_ascii_alphanumeric() || unicode::is_letter(c) || unicode::is_digit(c)
 }
 
 pub struct Lexer<'t> {
@@ -160,7 +126,11 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token::new(kind, self.start, self.at);
+        let token = Token {
+            kind,
+            start: self.start,
+            end: self.at,
+        };
         self.start = self.at;
         token
     }
@@ -176,8 +146,8 @@ impl<'t> Lexer<'t> {
     pub fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];
-        let close = find_pair(rest, RIGHT);
-        let open = find_pair(rest, LEFT);
+        let close = memmem::find(rest, RIGHT);
+        let open = memmem::find(rest, LEFT);
         self.inside_action = false;
         self.at = match (close, open) {
             // The action is never closed, another one begins.
@@ -209,7 +179,7 @@ impl<'t> Lexer<'t> {
 
     fn text_token(&mut self) -> Token {
         loop {
-            let Some(length) = find_pair(self.rest(), LEFT) else {
+            let Some(length) = memmem::find(self.rest(), LEFT) else {
                 self.at = self.text.len();
                 return self.emit(if self.start < self.at {
                     T::Text
@@ -223,12 +193,14 @@ impl<'t> Lexer<'t> {
             while trims && end > self.start && is_space(self.text[end - 1]) {
                 end -= 1;
             }
-            self.at = end;
-            let text = (end > self.start).then(|| self.emit(T::Text));
-            self.at = delimiter;
-            self.start = delimiter;
-            if text.is_some() {
-                return text.unwrap_or_else(|| self.emit(T::Text));
+            let text = Token {
+                kind: T::Text,
+                start: self.start,
+                end,
+            };
+            (self.at, self.start) = (delimiter, delimiter);
+            if text.start < text.end {
+                return text;
             }
             let marker = if trims { 2 } else { 0 };
             let inner = delimiter + LEFT.len() + marker;
@@ -250,7 +222,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn comment(&mut self) -> Option<Token> {
-        let Some(length) = find_pair(&self.rest()[2..], b"*/") else {
+        let Some(length) = memmem::find(&self.rest()[2..], b"*/") else {
             return Some(self.error("unclosed comment"));
         };
         self.at += 2 + length + 2;
@@ -384,18 +356,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_alphanumeric(&mut self) {
-        loop {
-            let rest = self.rest();
-            let length = rest
-                .iter()
-                .position(|&b| !IS_ALPHANUMERIC[usize::from(b)])
-                .unwrap_or(rest.len());
-            self.at += length;
-            if rest.get(length).is_none_or(u8::is_ascii)
-                || !self.peek().is_some_and(is_alphanumeric)
-            {
-                return;
-            }
+        while self.peek().is_some_and(is_alphanumeric) {
             self.next();
         }
     }
@@ -492,12 +453,6 @@ impl<'t> Lexer<'t> {
         }
         true
     }
-}
-
-/// Where two bytes stand side by side. A search for one byte has less to set up, and texts between
-/// actions are short.
-fn find_pair(text: &[u8], [first, second]: &[u8; 2]) -> Option<usize> {
-    memchr::memchr_iter(*first, text).find(|&at| text.get(at + 1) == Some(second))
 }
 
 fn left_trim_marker(inner: &[u8]) -> bool {

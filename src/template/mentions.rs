@@ -176,31 +176,28 @@ impl Reader<'_> {
 
     fn list(&mut self, list: &List) {
         // The list of a definition is no node; it was executed where anything in it was.
-        let tree = &self.template.tree;
         let settled = match list.index {
             Some(index) => self.knows(index),
-            None => tree[list.nodes].iter().any(|node| match node {
+            None => list.nodes.iter().any(|node| match node {
                 Node::Text { index, .. } => self.knows(*index),
-                Node::Action(action) => self.knows(tree[*action].index),
-                Node::Template(call) => self.knows(self.template.tree[*call].index),
+                Node::Action(action) => self.knows(action.index),
+                Node::Template(call) => self.knows(call.index),
                 _ => false,
             }),
         };
         let dot = self.dot.clone();
         self.within(settled, dot, |reader| {
-            tree[list.nodes].iter().for_each(|node| reader.node(node))
+            list.nodes.iter().for_each(|node| reader.node(node))
         });
     }
 
     fn node(&mut self, node: &Node) {
         match node {
             Node::Action(action) => {
-                let action = &self.template.tree[*action];
                 let (settled, dot) = (self.knows(action.index), self.dot.clone());
                 self.within(settled, dot, |reader| reader.action(&action.pipe));
             }
             Node::Template(call) => {
-                let call = &self.template.tree[*call];
                 let (settled, dot) = (self.knows(call.index), self.dot.clone());
                 self.within(settled, dot, |reader| {
                     let given = call
@@ -215,7 +212,7 @@ impl Reader<'_> {
                     });
                 });
             }
-            Node::Branch(branch) => self.branch(&self.template.tree[*branch]),
+            Node::Branch(branch) => self.branch(branch),
             Node::Text { .. } | Node::Break { .. } | Node::Continue { .. } | Node::Error { .. } => {
             }
         }
@@ -227,7 +224,7 @@ impl Reader<'_> {
             if pipe.variables.is_empty() {
                 Use::Whole
             } else {
-                use_of_named(self.template, pipe)
+                use_of_named(pipe)
             },
         );
         self.bind(pipe, place);
@@ -236,18 +233,15 @@ impl Reader<'_> {
     /// The variables of a pipe now stand for a place; a variable that had another before stands for
     /// any.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
-        for variable in &self.template.tree[pipe.variables] {
-            let Some(name) = variable.names(&self.template.tree).next() else {
-                continue;
-            };
+        for name in &pipe.variables {
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
-                self.variables.insert(name.into(), place.clone());
+                self.variables.insert(name.clone(), place.clone());
             } else {
                 // Its value may be used whole under the variable's name, which is no longer
                 // followed.
                 self.take_whole(&place);
-                if let Some(former) = self.variables.insert(name.into(), Place::Unknown) {
+                if let Some(former) = self.variables.insert(name.clone(), Place::Unknown) {
                     self.take_whole(&former);
                 }
             }
@@ -258,7 +252,7 @@ impl Reader<'_> {
         let used = match branch.kind {
             BranchKind::If => Use::Looked,
             BranchKind::Range if !self.is_settled => Use::Whole,
-            BranchKind::With | BranchKind::Range => use_of_named(self.template, &branch.pipe),
+            BranchKind::With | BranchKind::Range => use_of_named(&branch.pipe),
         };
         let place = self.pipe(&branch.pipe, used);
         let inner = match (branch.kind, place) {
@@ -289,16 +283,14 @@ impl Reader<'_> {
 
     /// The place of a pipe's value, where it is no more than a place.
     fn pipe(&mut self, pipe: &Pipe, used: Use) -> Place {
-        match &self.template.tree[pipe.commands] {
+        match &pipe.commands[..] {
             [] => Place::Unknown,
             [only] => self.command(only, used),
             [first, rest @ ..] => {
-                let template = self.template;
                 // What is piped is the last argument of what follows.
                 let next = |i: usize| {
                     rest.get(i).map_or(used, |command| {
-                        function(template, command)
-                            .map_or(Use::Whole, |name| use_of_argument(name, used))
+                        function(command).map_or(Use::Whole, |name| use_of_argument(name, used))
                     })
                 };
                 self.command(first, next(0));
@@ -311,10 +303,10 @@ impl Reader<'_> {
     }
 
     fn command(&mut self, command: &Command, used: Use) -> Place {
-        let [first, arguments @ ..] = &self.template.tree[command.arguments] else {
+        let [first, arguments @ ..] = &command.arguments[..] else {
             return Place::Unknown;
         };
-        let Some(name) = function(self.template, command) else {
+        let Some(name) = function(command) else {
             arguments.iter().for_each(|a| {
                 self.expression(a, Use::Whole);
             });
@@ -324,7 +316,7 @@ impl Reader<'_> {
             "include" | "template" => {
                 let callee = arguments
                     .first()
-                    .and_then(|name| constant(self.template, name))
+                    .and_then(|name| constant(name))
                     .map(Arc::from);
                 let given = arguments
                     .iter()
@@ -342,10 +334,8 @@ impl Reader<'_> {
                 let Some((receiver, keys)) = arguments.split_first() else {
                     return Place::Unknown;
                 };
-                let names: Option<Vec<Box<str>>> = keys
-                    .iter()
-                    .map(|k| constant(self.template, k).map(Box::from))
-                    .collect();
+                let names: Option<Vec<Box<str>>> =
+                    keys.iter().map(|k| constant(k).map(Box::from)).collect();
                 match names.filter(|names| !names.is_empty()) {
                     Some(names) => {
                         let place = self.expression(receiver, Use::Looked);
@@ -397,15 +387,11 @@ impl Reader<'_> {
     fn expression(&mut self, expression: &Expression, used: Use) -> Place {
         let place = match &expression.kind {
             ExpressionKind::Dot => self.dot.clone(),
-            ExpressionKind::Field { .. } => {
+            ExpressionKind::Field { names, .. } => {
                 let dot = self.dot.clone();
-                return self.fields(dot, &self.names(expression), used);
+                return self.fields(dot, names, used);
             }
-            ExpressionKind::Variable { .. } => {
-                let names = self.names(expression);
-                let [name, fields @ ..] = &names[..] else {
-                    return Place::Unknown;
-                };
+            ExpressionKind::Variable { name, fields, .. } => {
                 // `$` is what the template was called with, as the dot at its start.
                 let place = if &**name == "$" {
                     Place::Dot
@@ -417,14 +403,14 @@ impl Reader<'_> {
                 }
                 place
             }
-            ExpressionKind::Chain { base, .. } => {
-                let place = self.expression(&self.template.tree[*base], Use::Looked);
-                return self.fields(place, &self.names(expression), used);
+            ExpressionKind::Chain { base, names, .. } => {
+                let place = self.expression(base, Use::Looked);
+                return self.fields(place, names, used);
             }
-            ExpressionKind::Pipe(pipe) => return self.pipe(&self.template.tree[*pipe], used),
-            ExpressionKind::Str { .. } => {
+            ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
+            ExpressionKind::Str(_) => {
                 // Keys that are handed on, as in `dict "key" "auth.password"`.
-                if let Some(text) = constant(self.template, expression)
+                if let Some(text) = constant(expression)
                     && !text.is_empty()
                     && text
                         .bytes()
@@ -439,13 +425,6 @@ impl Reader<'_> {
         };
         self.take(&place, used);
         place
-    }
-
-    fn names(&self, expression: &Expression) -> Vec<Box<str>> {
-        expression
-            .names(&self.template.tree)
-            .map(Box::from)
-            .collect()
     }
 
     /// Fields of a value that stands at `place`.
@@ -506,11 +485,11 @@ impl Reader<'_> {
     /// The places that an argument of `include` hands on, by themselves or in a `dict` or `list`.
     fn given(&mut self, argument: &Expression) -> Vec<Place> {
         if let ExpressionKind::Pipe(pipe) = &argument.kind {
-            return self.given_by_pipe(&self.template.tree[*pipe]);
+            return self.given_by_pipe(pipe);
         }
         // A constant may be a key that the callee looks up.
         let (settled, dot) = (
-            self.is_settled && constant(self.template, argument).is_none(),
+            self.is_settled && constant(argument).is_none(),
             self.dot.clone(),
         );
         let place = self.within(settled, dot, |reader| {
@@ -532,38 +511,31 @@ impl Reader<'_> {
     }
 
     fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
-        let tree = &self.template.tree;
-        match &tree[pipe.commands] {
-            [only]
-                if matches!(
-                    function(self.template, only),
-                    Some("dict" | "list" | "tuple")
-                ) =>
-            {
-                tree[only.arguments]
-                    .iter()
-                    .skip(1)
-                    .flat_map(|a| self.given(a))
-                    .collect()
-            }
-            [only] if let [argument] = &tree[only.arguments] => self.given(argument),
+        match &pipe.commands[..] {
+            [only] if matches!(function(only), Some("dict" | "list" | "tuple")) => only
+                .arguments
+                .iter()
+                .skip(1)
+                .flat_map(|a| self.given(a))
+                .collect(),
+            [only] if let [argument] = &only.arguments[..] => self.given(argument),
             _ => vec![self.pipe(pipe, Use::Whole)],
         }
     }
 }
 
-fn function(template: &Template, command: &Command) -> Option<&'static str> {
-    match template.tree[command.arguments]
-        .first()
-        .map(|first| &first.kind)
-    {
+fn function(command: &Command) -> Option<&'static str> {
+    match command.arguments.first().map(|first| &first.kind) {
         Some(ExpressionKind::Function(id)) => Some(id.callee().function.name),
         _ => None,
     }
 }
 
-fn constant<'t>(template: &'t Template, expression: &'t Expression) -> Option<&'t str> {
-    std::str::from_utf8(expression.text(&template.tree)?).ok()
+fn constant(expression: &Expression) -> Option<&str> {
+    match &expression.kind {
+        ExpressionKind::Str(text) => std::str::from_utf8(text).ok(),
+        _ => None,
+    }
 }
 
 /// How a function uses the maps that it is given, where its own result is used so.
@@ -616,9 +588,9 @@ fn use_of_argument(function: &str, result: Use) -> Use {
 
 /// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed,
 /// anything else is not.
-fn use_of_named(template: &Template, pipe: &Pipe) -> Use {
-    match &template.tree[pipe.commands] {
-        [only] if matches!(function(template, only), None | Some("index" | "get")) => Use::Looked,
+fn use_of_named(pipe: &Pipe) -> Use {
+    match &pipe.commands[..] {
+        [only] if matches!(function(only), None | Some("index" | "get")) => Use::Looked,
         _ => Use::Kept,
     }
 }

@@ -15,6 +15,7 @@ pub mod functions;
 mod language_tests;
 pub(crate) mod lexer;
 pub mod mentions;
+mod number;
 pub(crate) mod parser;
 pub mod record;
 mod tree;
@@ -109,7 +110,7 @@ impl Templates {
                 ..template.clone()
             };
             // An empty definition never replaces another.
-            if !parser::is_empty(&template.body, &template.tree)
+            if !parser::is_empty(&template.body, &template.text)
                 || !self.by_name.contains_key(&template.name)
             {
                 self.by_name

@@ -1,29 +1,27 @@
-//! The tree of a parsed template, and how Go's error texts write its nodes.
+//! The tree of a parsed template, as Go's text/template/parse makes it.
 //!
-//! Immutable and shared by all renders and threads. Positions named `at` are Go's own, which decide
-//! the line and column that its errors show (a field's is that of its second name: `.Values.a` is
-//! at `.a`); spans are what a reader would call the node.
+//! Trees are immutable; all renders and threads share them. A position named `at` is the one whose
+//! line and column Go's errors show (that of a field is before its second name: `.Values.a` is at
+//! `.a`). A range is what a reader would call the node.
 
 use super::functions::{self, Function};
 use super::record::{self, Reading};
 use crate::go::fmt::Complex;
+use crate::go::strconv::quote;
 use crate::source::{SourceId, Span};
-use std::marker::PhantomData;
-use std::num::NonZeroU32;
-use std::ops::{Index, IndexMut};
 use std::sync::{Arc, OnceLock};
 
 /// One template: a file, what `define` or `block` named, or text given to `tpl`.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub name: Arc<str>,
-    /// The name of the file that it stands in, for error texts.
+    /// The name of the file that defines it, for error texts.
     pub parsed_as: Arc<str>,
     pub source: SourceId,
-    /// The nodes of that file.
-    pub tree: Arc<Tree>,
-    pub body: List,
-    /// Where the file's nodes begin among those of the set; none of a text given to `tpl`, whose
+    /// The whole file, in which the ranges of nodes lie.
+    pub text: Arc<[u8]>,
+    pub body: Arc<List>,
+    /// Where the file's nodes begin among those of the set; none for text given to `tpl`, whose
     /// nodes are not counted.
     pub first_node: Option<u32>,
 }
@@ -39,195 +37,19 @@ impl Template {
 
     /// `name:line:column` as Go counts: the column in bytes from 0.
     pub fn location(&self, at: u32) -> String {
-        let text = &self.tree.text;
-        let before = &text[..(at as usize).min(text.len())];
+        let before = &self.text[..(at as usize).min(self.text.len())];
         let line = 1 + memchr::memchr_iter(b'\n', before).count();
         let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
         format!("{}:{line}:{column}", self.parsed_as)
     }
-}
 
-/// A file's text and its nodes, those of each kind in one piece: made and given back at once, and
-/// not each by itself.
-#[derive(Debug, Default)]
-pub struct Tree {
-    pub text: Arc<[u8]>,
-    nodes: Vec<Node>,
-    actions: Vec<Action>,
-    branches: Vec<Branch>,
-    pipes: Vec<Pipe>,
-    commands: Vec<Command>,
-    expressions: Vec<Expression>,
-    calls: Vec<TemplateCall>,
-    numbers: Vec<Number>,
-    strings: Vec<Unescaped>,
-    errors: Vec<Unparsed>,
-}
-
-impl Tree {
-    /// All of it, in as much room as it needs; what is left has room for the next.
-    pub fn take(&mut self) -> Tree {
-        fn fitted<T>(parts: &mut Vec<T>) -> Vec<T> {
-            let mut fitted = Vec::with_capacity(parts.len());
-            fitted.append(parts);
-            fitted
-        }
-        Tree {
-            text: std::mem::take(&mut self.text),
-            nodes: fitted(&mut self.nodes),
-            actions: fitted(&mut self.actions),
-            branches: fitted(&mut self.branches),
-            pipes: fitted(&mut self.pipes),
-            commands: fitted(&mut self.commands),
-            expressions: fitted(&mut self.expressions),
-            calls: fitted(&mut self.calls),
-            numbers: fitted(&mut self.numbers),
-            strings: fitted(&mut self.strings),
-            errors: fitted(&mut self.errors),
-        }
-    }
-
-    /// Adds a part, and tells its place.
-    pub fn add<T: Part>(&mut self, part: T) -> Id<T> {
-        let all = T::all_mut(self);
-        all.push(part);
-        Id::at(all.len() - 1)
-    }
-
-    /// Adds parts side by side, and tells their place.
-    pub fn add_all<T: Part + Copy>(&mut self, parts: &[T]) -> Slice<T> {
-        let all = T::all_mut(self);
-        let start = all.len() as u32;
-        all.extend_from_slice(parts);
-        Slice {
-            start,
-            end: all.len() as u32,
-            of: PhantomData,
-        }
-    }
-
-    /// Moves the parts from `begun` on to the tree, where they stand side by side, and tells their
-    /// place.
-    pub fn add_from<T: Part + Copy>(&mut self, parts: &mut Vec<T>, begun: usize) -> Slice<T> {
-        let added = self.add_all(&parts[begun..]);
-        parts.truncate(begun);
-        added
+    /// A node as Go's errors show it.
+    pub fn describe(&self, node: &dyn GoNode) -> String {
+        let mut out = Vec::new();
+        node.describe(&self.text, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
     }
 }
-
-/// The place of a part in its tree.
-#[derive(Debug)]
-pub struct Id<T> {
-    /// Counted from 1, so that an optional one takes no more room.
-    place: NonZeroU32,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T> Id<T> {
-    fn at(index: usize) -> Id<T> {
-        Id {
-            place: NonZeroU32::MIN.saturating_add(index as u32),
-            of: PhantomData,
-        }
-    }
-
-    fn index(self) -> usize {
-        self.place.get() as usize - 1
-    }
-}
-
-/// The place of parts that stand side by side in their tree.
-#[derive(Debug)]
-pub struct Slice<T> {
-    start: u32,
-    end: u32,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T> Slice<T> {
-    pub fn len(self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn ids(self) -> impl DoubleEndedIterator<Item = Id<T>> {
-        (self.start..self.end).map(|index| Id::at(index as usize))
-    }
-}
-
-impl<T> Clone for Id<T> {
-    fn clone(&self) -> Id<T> {
-        *self
-    }
-}
-impl<T> Copy for Id<T> {}
-impl<T> Clone for Slice<T> {
-    fn clone(&self) -> Slice<T> {
-        *self
-    }
-}
-impl<T> Copy for Slice<T> {}
-impl<T> Default for Slice<T> {
-    fn default() -> Slice<T> {
-        Slice {
-            start: 0,
-            end: 0,
-            of: PhantomData,
-        }
-    }
-}
-
-impl<T: Part> Index<Id<T>> for Tree {
-    type Output = T;
-    fn index(&self, id: Id<T>) -> &T {
-        &T::all(self)[id.index()]
-    }
-}
-impl<T: Part> IndexMut<Id<T>> for Tree {
-    fn index_mut(&mut self, id: Id<T>) -> &mut T {
-        &mut T::all_mut(self)[id.index()]
-    }
-}
-impl<T: Part> Index<Slice<T>> for Tree {
-    type Output = [T];
-    fn index(&self, slice: Slice<T>) -> &[T] {
-        &T::all(self)[slice.start as usize..slice.end as usize]
-    }
-}
-
-/// A kind of nodes that a tree holds in one piece.
-pub trait Part: Sized {
-    fn all(tree: &Tree) -> &Vec<Self>;
-    fn all_mut(tree: &mut Tree) -> &mut Vec<Self>;
-}
-
-macro_rules! parts {
-    ($($part:ident: $all:ident),*) => {$(
-        impl Part for $part {
-            fn all(tree: &Tree) -> &Vec<$part> {
-                &tree.$all
-            }
-            fn all_mut(tree: &mut Tree) -> &mut Vec<$part> {
-                &mut tree.$all
-            }
-        }
-    )*};
-}
-parts!(
-    Node: nodes,
-    Action: actions,
-    Branch: branches,
-    Pipe: pipes,
-    Command: commands,
-    Expression: expressions,
-    TemplateCall: calls,
-    Number: numbers,
-    Unescaped: strings,
-    Unparsed: errors
-);
 
 /// A range of bytes of the template's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -243,35 +65,40 @@ impl Range {
             end: end as u32,
         }
     }
+
     pub fn to(self, other: Range) -> Range {
         Range {
             start: self.start.min(other.start),
             end: self.end.max(other.end),
         }
     }
+
+    pub fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
 }
 
 /// The place of a node among those of its file; see [`Template::first_node`].
 pub type NodeIndex = u32;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct List {
     pub at: u32,
-    pub nodes: Slice<Node>,
-    /// Of the body of a branch; that of a template is no node.
+    pub nodes: Vec<Node>,
+    /// Set for the body of a branch; the body of a template is not counted as a node.
     pub index: Option<NodeIndex>,
 }
 
-/// What is large stands elsewhere: most nodes are short texts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Node {
     Text {
         range: Range,
         index: NodeIndex,
     },
-    Action(Id<Action>),
-    Branch(Id<Branch>),
-    Template(Id<TemplateCall>),
+    Action(Box<Action>),
+    Branch(Box<Branch>),
+    Template(Box<TemplateCall>),
     Break {
         at: u32,
     },
@@ -281,7 +108,7 @@ pub enum Node {
     /// What could not be parsed; its range goes up to where the parser went on.
     Error {
         range: Range,
-        error: Id<Unparsed>,
+        error: Box<Unparsed>,
     },
 }
 
@@ -318,7 +145,7 @@ pub struct Branch {
     pub otherwise: Option<List>,
 }
 
-/// `{{ template "name" pipe }}`, and what stands in the place of a `{{ block }}`.
+/// `{{ template "name" pipe }}`, also the one that a `{{ block }}` leaves in its place.
 #[derive(Debug)]
 pub struct TemplateCall {
     pub at: u32,
@@ -331,27 +158,73 @@ pub struct TemplateCall {
 #[derive(Debug, Default)]
 pub struct Pipe {
     pub range: Range,
-    pub variables: Slice<Expression>,
+    /// The variables that it declares or assigns to, with their `$`.
+    pub variables: Vec<Box<str>>,
     /// `=`, not `:=`.
     pub assigns: bool,
-    pub commands: Slice<Command>,
+    pub commands: Vec<Command>,
     /// It could not be parsed.
-    pub error: Option<Id<Unparsed>>,
+    pub error: Option<Box<Unparsed>>,
 }
 
-/// What stands in the place of something that could not be parsed: the parse error's message and
-/// place.
+/// Takes the place of what could not be parsed: the parse error's message and place.
 #[derive(Clone, Debug, Default)]
 pub struct Unparsed {
-    pub message: Box<str>,
+    pub message: String,
     pub range: Range,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Command {
     pub range: Range,
     /// The function or value, then its arguments; never empty.
-    pub arguments: Slice<Expression>,
+    pub arguments: Vec<Expression>,
+}
+
+#[derive(Debug)]
+pub struct Expression {
+    pub at: u32,
+    pub range: Range,
+    pub kind: ExpressionKind,
+}
+
+/// A field that is guarded may be missing: the template takes that into account.
+#[derive(Debug)]
+pub enum ExpressionKind {
+    Dot,
+    Nil,
+    Bool(bool),
+    Number(Box<Number>),
+    Str(Box<[u8]>),
+    /// `.a.b`
+    Field {
+        names: Vec<Box<str>>,
+        guarded: bool,
+    },
+    /// `$x.a.b`
+    Variable {
+        /// With its `$`.
+        name: Box<str>,
+        fields: Vec<Box<str>>,
+        guarded: bool,
+    },
+    /// `(pipe).a.b`
+    Chain {
+        base: Box<Expression>,
+        names: Vec<Box<str>>,
+        guarded: bool,
+    },
+    Function(CalleeId),
+    Pipe(Box<Pipe>),
+}
+
+/// A numeric or character constant, as every type that it may take.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Number {
+    pub int: Option<i64>,
+    pub uint: Option<u64>,
+    pub float: Option<f64>,
+    pub complex: Option<Complex>,
 }
 
 /// A function as a template calls it, with what the evaluator has to know of it at every call.
@@ -416,105 +289,83 @@ impl Callee {
     }
 }
 
-/// There are more of them than of anything else: what the text tells is not kept besides.
-#[derive(Clone, Copy, Debug)]
-pub struct Expression {
-    pub range: Range,
-    pub kind: ExpressionKind,
+/// What Go's errors say of a node.
+pub trait GoNode {
+    /// Where they see it.
+    fn at(&self) -> u32;
+    fn range(&self) -> Range;
+    /// Writes it as Go's `Node.String()`; `text` is that of its file.
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>);
 }
 
-#[derive(Clone, Copy, Debug)]
-pub enum ExpressionKind {
-    Dot,
-    Nil,
-    Bool(bool),
-    Number(Id<Number>),
-    /// See [`Expression::text`].
-    Str {
-        /// None where it is what stands between the quotes.
-        unescaped: Option<Id<Unescaped>>,
-    },
-    Field {
-        guarded: bool,
-    },
-    /// `$x.a.b`
-    Variable {
-        guarded: bool,
-    },
-    /// `(pipe).a.b`
-    Chain {
-        base: Id<Expression>,
-        guarded: bool,
-    },
-    Function(CalleeId),
-    Pipe(Id<Pipe>),
-}
+impl GoNode for List {
+    fn at(&self) -> u32 {
+        self.at
+    }
 
-/// What a string constant with escapes stands for.
-#[derive(Debug)]
-pub struct Unescaped(pub Box<[u8]>);
+    fn range(&self) -> Range {
+        Range {
+            start: self.at,
+            end: self.at,
+        }
+    }
 
-/// A numeric or character constant, as every type that it may take.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Number {
-    pub int: Option<i64>,
-    pub uint: Option<u64>,
-    pub float: Option<f64>,
-    pub complex: Option<Complex>,
-}
-
-/// Writes a node as Go's `Node.String()`; `tree` is that which holds it.
-pub trait Describe {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>);
-}
-
-fn slice(text: &[u8], range: Range) -> &[u8] {
-    text.get(range.start as usize..range.end as usize)
-        .unwrap_or_default()
-}
-
-impl Describe for List {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
-        tree[self.nodes]
-            .iter()
-            .for_each(|node| node.describe(tree, out));
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        self.nodes.iter().for_each(|node| node.describe(text, out));
     }
 }
 
-impl Describe for Node {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
+impl GoNode for Node {
+    fn at(&self) -> u32 {
         match self {
-            Node::Text { range, .. } => out.extend_from_slice(slice(&tree.text, *range)),
-            Node::Error { range, .. } => out.extend_from_slice(slice(&tree.text, *range)),
+            Node::Text { range, .. } | Node::Error { range, .. } => range.start,
+            Node::Action(action) => action.pipe.range.start,
+            Node::Branch(branch) => branch.pipe.range.start,
+            Node::Template(call) => call.at,
+            Node::Break { at } | Node::Continue { at } => *at,
+        }
+    }
+
+    fn range(&self) -> Range {
+        match self {
+            Node::Text { range, .. } | Node::Error { range, .. } => *range,
+            Node::Action(action) => action.range,
+            Node::Branch(branch) => branch.pipe.range,
+            Node::Template(call) => call.range,
+            Node::Break { at } | Node::Continue { at } => Range {
+                start: *at,
+                end: *at,
+            },
+        }
+    }
+
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Node::Text { range, .. } | Node::Error { range, .. } => {
+                out.extend_from_slice(range.of(text))
+            }
             Node::Action(action) => {
                 out.extend_from_slice(b"{{");
-                tree[*action].pipe.describe(tree, out);
+                action.pipe.describe(text, out);
                 out.extend_from_slice(b"}}");
             }
             Node::Branch(branch) => {
-                let branch = &tree[*branch];
                 out.extend_from_slice(format!("{{{{{} ", branch.kind.name()).as_bytes());
-                branch.pipe.describe(tree, out);
+                branch.pipe.describe(text, out);
                 out.extend_from_slice(b"}}");
-                branch.body.describe(tree, out);
+                branch.body.describe(text, out);
                 if let Some(otherwise) = &branch.otherwise {
                     out.extend_from_slice(b"{{else}}");
-                    otherwise.describe(tree, out);
+                    otherwise.describe(text, out);
                 }
                 out.extend_from_slice(b"{{end}}");
             }
             Node::Template(call) => {
-                let call = &tree[*call];
-                out.extend_from_slice(
-                    format!(
-                        "{{{{template {}",
-                        crate::go::strconv::quote(call.name.as_bytes())
-                    )
-                    .as_bytes(),
-                );
+                let name = quote(call.name.as_bytes());
+                out.extend_from_slice(format!("{{{{template {name}").as_bytes());
                 if let Some(pipe) = &call.pipe {
                     out.push(b' ');
-                    pipe.describe(tree, out);
+                    pipe.describe(text, out);
                 }
                 out.extend_from_slice(b"}}");
             }
@@ -524,118 +375,88 @@ impl Describe for Node {
     }
 }
 
-impl Describe for Pipe {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
-        for (i, variable) in tree[self.variables].iter().enumerate() {
-            if i > 0 {
-                out.extend_from_slice(b", ");
-            }
-            variable.describe(tree, out);
-        }
+impl GoNode for Pipe {
+    fn at(&self) -> u32 {
+        self.range.start
+    }
+
+    fn range(&self) -> Range {
+        self.range
+    }
+
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(self.variables.join(", ").as_bytes());
         if !self.variables.is_empty() {
             out.extend_from_slice(if self.assigns { b" = " } else { b" := " });
         }
-        for (i, command) in tree[self.commands].iter().enumerate() {
+        for (i, command) in self.commands.iter().enumerate() {
             if i > 0 {
                 out.extend_from_slice(b" | ");
             }
-            command.describe(tree, out);
+            command.describe(text, out);
         }
     }
 }
 
-impl Describe for Command {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
-        for (i, argument) in tree[self.arguments].iter().enumerate() {
+impl GoNode for Command {
+    fn at(&self) -> u32 {
+        self.range.start
+    }
+
+    fn range(&self) -> Range {
+        self.range
+    }
+
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
+        for (i, argument) in self.arguments.iter().enumerate() {
             if i > 0 {
                 out.push(b' ');
             }
-            argument.describe_in_parens(tree, out);
+            argument.describe_in_parens(text, out);
         }
     }
 }
 
 impl Expression {
-    /// What a string constant stands for; `tree` is that which holds it.
-    pub fn text<'t>(&self, tree: &'t Tree) -> Option<&'t [u8]> {
-        let ExpressionKind::Str { unescaped } = &self.kind else {
-            return None;
-        };
-        let between = Range {
-            start: self.range.start + 1,
-            end: self.range.end - 1,
-        };
-        Some(unescaped.map_or_else(
-            || slice(&tree.text, between),
-            |unescaped| &tree[unescaped].0,
-        ))
-    }
-
-    /// The names of a field, a variable or a chain, which have dots between them: at least one, of
-    /// a variable first its own with the `$`. `tree` is that which holds it.
-    pub fn names<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = &'t str> + use<'t> {
-        slice(&tree.text, self.names_range(tree))
-            .split(|&b| b == b'.')
-            .map(|name| std::str::from_utf8(name).unwrap_or_default())
-    }
-
-    fn names_range(&self, tree: &Tree) -> Range {
-        let Range { start, end } = self.range;
-        let start = match &self.kind {
-            ExpressionKind::Field { .. } => start + 1,
-            ExpressionKind::Chain { base, .. } => tree[*base].range.end + 1,
-            _ => start,
-        };
-        Range { start, end }
-    }
-
-    /// Where Go's errors see it; `tree` is that which holds it.
-    pub fn at(&self, tree: &Tree) -> u32 {
-        match &self.kind {
-            ExpressionKind::Field { .. } | ExpressionKind::Variable { .. } => {
-                let names = self.names_range(tree);
-                memchr::memchr(b'.', slice(&tree.text, names))
-                    .map_or(self.range.start, |second| names.start + second as u32)
-            }
-            ExpressionKind::Chain { base, .. } => tree[*base].range.end,
-            ExpressionKind::Pipe(pipe) => tree[*pipe].range.start,
-            _ => self.range.start,
-        }
-    }
-
-    fn describe_in_parens(&self, tree: &Tree, out: &mut Vec<u8>) {
-        let pipe = matches!(self.kind, ExpressionKind::Pipe(_));
-        if pipe {
+    fn describe_in_parens(&self, text: &[u8], out: &mut Vec<u8>) {
+        let is_pipe = matches!(self.kind, ExpressionKind::Pipe(_));
+        if is_pipe {
             out.push(b'(');
         }
-        self.describe(tree, out);
-        if pipe {
+        self.describe(text, out);
+        if is_pipe {
             out.push(b')');
         }
     }
 }
 
-impl Describe for Expression {
-    fn describe(&self, tree: &Tree, out: &mut Vec<u8>) {
+impl GoNode for Expression {
+    fn at(&self) -> u32 {
+        self.at
+    }
+
+    fn range(&self) -> Range {
+        self.range
+    }
+
+    fn describe(&self, text: &[u8], out: &mut Vec<u8>) {
         match &self.kind {
-            ExpressionKind::Dot => out.push(b'.'),
-            ExpressionKind::Nil => out.extend_from_slice(b"nil"),
-            ExpressionKind::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            ExpressionKind::Number(_)
-            | ExpressionKind::Str { .. }
+            ExpressionKind::Dot
+            | ExpressionKind::Nil
+            | ExpressionKind::Bool(_)
+            | ExpressionKind::Number(_)
+            | ExpressionKind::Str(_)
             | ExpressionKind::Field { .. }
-            | ExpressionKind::Variable { .. } => {
-                out.extend_from_slice(slice(&tree.text, self.range));
+            | ExpressionKind::Variable { .. }
+            | ExpressionKind::Function(_) => out.extend_from_slice(self.range.of(text)),
+            ExpressionKind::Chain { base, names, .. } => {
+                base.describe_in_parens(text, out);
+                for name in names {
+                    out.push(b'.');
+                    out.extend_from_slice(name.as_bytes());
+                }
             }
-            ExpressionKind::Chain { base, .. } => {
-                tree[*base].describe_in_parens(tree, out);
-                out.push(b'.');
-                out.extend_from_slice(slice(&tree.text, self.names_range(tree)));
-            }
-            ExpressionKind::Function(id) => {
-                out.extend_from_slice(id.callee().function.name.as_bytes())
-            }
-            ExpressionKind::Pipe(pipe) => tree[*pipe].describe(tree, out),
+            ExpressionKind::Pipe(pipe) => pipe.describe(text, out),
         }
     }
 }

@@ -599,9 +599,9 @@ fn tokens(text: &[u8]) -> Vec<Token> {
         match token.kind {
             TokenKind::Eof => return out,
             TokenKind::Error => {
-                let resumed = lexer.resume(token.end());
+                let resumed = lexer.resume(token.end);
                 // What does not move on ends here.
-                if resumed <= token.start() {
+                if resumed <= token.start {
                     return out;
                 }
             }
@@ -619,7 +619,7 @@ fn template_action(report: &mut ChartReport<'_>, chart: &Chart, sources: &Source
             .filter(|t| t.kind == TokenKind::Template)
         {
             report.add(
-                Span::new(file.source, token.start(), token.end()),
+                Span::new(file.source, token.start, token.end),
                 "`template` writes its text as it is: it cannot be piped into nindent or quote",
             );
         }
@@ -683,7 +683,7 @@ fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
             continue;
         }
         for token in tokens(text).iter() {
-            let name = &text[token.start()..token.end()];
+            let name = &text[token.start..token.end];
             let old = DEPRECATED.iter().find(|(old, _)| old.as_bytes() == name);
             let of_capabilities =
                 !name.starts_with(b".") || matches!(before, b".KubeVersion" | b".Capabilities");
@@ -691,7 +691,7 @@ fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
                 of_capabilities && matches!(token.kind, TokenKind::Identifier | TokenKind::Field)
             }) {
                 report.add(
-                    Span::new(file.source, token.start(), token.end()),
+                    Span::new(file.source, token.start, token.end),
                     format!("`{old}` is deprecated: use `{instead}`"),
                 );
             }
@@ -708,12 +708,11 @@ fn helper_prefix(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
             if pair[0].kind == TokenKind::Define
                 && matches!(pair[1].kind, TokenKind::Str | TokenKind::RawString)
             {
-                let name =
-                    String::from_utf8_lossy(&text[pair[1].start()..pair[1].end()]).into_owned();
+                let name = String::from_utf8_lossy(&text[pair[1].start..pair[1].end]).into_owned();
                 let name = name.trim_matches(['"', '`']);
                 if !name.starts_with(&prefix) {
                     report.add(
-                        Span::new(file.source, pair[1].start(), pair[1].end()),
+                        Span::new(file.source, pair[1].start, pair[1].end),
                         format!("the helper {name:?} does not begin with {prefix:?}"),
                     );
                 }
