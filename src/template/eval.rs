@@ -2330,7 +2330,12 @@ fn call_values_method(
                 _,
             ) => at = table,
             (_, Some(last)) => return Err(no_value(last)),
-            (_, None) => return Err(format!("{} is not a table", strconv::quote(name.as_bytes()))),
+            (_, None) => {
+                return Err(format!(
+                    "{} is not a table",
+                    strconv::quote(name.as_bytes())
+                ));
+            }
         }
     }
     let Some(last) = last else { return Ok(at) };

@@ -82,7 +82,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn is_alphanumeric(c: char) -> bool {
-    c == '_' || c.is_ascii_alphanumeric() || unicode::is_letter(c) || unicode::is_digit(c)
+    c == '_' || unicode::is_letter(c) || unicode::is_digit(c)
 }
 
 pub struct Lexer<'t> {
