@@ -17,7 +17,7 @@ use crate::yaml;
 use crate::yaml::Node;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::{FileType, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,10 +144,8 @@ fn not_an_archive(name: &str, data: &[u8]) -> String {
     format!("file '{name}' does not appear to be a gzipped archive; got '{kind}'")
 }
 
-fn without_bom(data: Arc<[u8]>) -> Arc<[u8]> {
-    data.strip_prefix(b"\xEF\xBB\xBF")
-        .map(Arc::from)
-        .unwrap_or(data)
+fn without_bom(data: &[u8]) -> Arc<[u8]> {
+    data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data).into()
 }
 
 impl<'s> Loader<'s> {
@@ -225,20 +223,17 @@ impl<'s> Loader<'s> {
             location,
             top,
             files: Vec::new(),
-            buffer: Vec::new(),
         };
-        self.walk(&mut walk, top.to_path_buf(), String::new(), None, 0)?;
+        self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
         Ok(walk.files)
     }
 
-    /// Helm's sympath.Walk: names in bytewise order, links followed. `kind` is what the folder
-    /// around says that it is.
+    /// Helm's sympath.Walk: names in bytewise order, links followed.
     fn walk(
         &mut self,
         walk: &mut Walk,
         path: PathBuf,
         name: String,
-        kind: Option<FileType>,
         depth: usize,
     ) -> Result<(), Error> {
         let shown = path.display();
@@ -250,27 +245,13 @@ impl<'s> Loader<'s> {
                 ),
             ));
         }
-        // Most files are small, and read before anything else is asked about them.
-        if kind.is_some_and(|kind| kind.is_file()) {
-            if walk.rules.ignores(&name, false) {
-                return Ok(());
-            }
-            if let Some(data) = self.sources.read_small(&path, &mut walk.buffer) {
-                self.count()?;
-                self.weigh(data.len() as u64)?;
-                walk.add(name, data);
-                return Ok(());
-            }
-        }
-        if !kind.is_some_and(|kind| kind.is_dir()) {
-            let info = self.info(walk, &path, &name)?;
-            if !info.is_dir() {
-                return if walk.rules.ignores(&name, false) {
-                    Ok(())
-                } else {
-                    self.file(walk, &path, name, &info)
-                };
-            }
+        let info = self.info(walk, &path, &name)?;
+        if !info.is_dir() {
+            return if walk.rules.ignores(&name, false) {
+                Ok(())
+            } else {
+                self.file(walk, &path, name, &info)
+            };
         }
         if !name.is_empty() && walk.rules.ignores(&name, true) {
             return Ok(());
@@ -280,18 +261,17 @@ impl<'s> Loader<'s> {
         };
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&path).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            entries.push((entry.file_name(), entry.file_type().ok()));
+            entries.push(entry.map_err(unreadable)?.file_name());
         }
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (entry, kind) in entries {
+        entries.sort();
+        for entry in entries {
             let text = entry.to_string_lossy();
             let inner = if name.is_empty() {
                 text.to_string()
             } else {
                 [&*name, "/", &text].concat()
             };
-            self.walk(walk, path.join(&entry), inner, kind, depth + 1)?;
+            self.walk(walk, path.join(&entry), inner, depth + 1)?;
         }
         Ok(())
     }
@@ -330,7 +310,6 @@ impl<'s> Loader<'s> {
         Ok(info)
     }
 
-    /// Reads a file that may be large, or none that can be read.
     fn file(
         &mut self,
         walk: &mut Walk,
@@ -353,21 +332,18 @@ impl<'s> Loader<'s> {
             ));
         }
         self.count()?;
-        self.weigh(info.len())?;
-        let data = self
-            .sources
-            .read_regular(path, info.len())
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::FileTooLarge => Error::limit(
-                    Limit::FileSize,
-                    &self.sources.limits,
-                    format!("{shown} was not read"),
-                ),
-                _ => Error::new(
-                    "chart-metadata",
-                    format!("error reading {name}: open {shown}: {}", io_text(&e)),
-                ),
-            })?;
+        let data = self.sources.read_file(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::FileTooLarge => Error::limit(
+                Limit::FileSize,
+                &self.sources.limits,
+                format!("{shown} was not read"),
+            ),
+            _ => Error::new(
+                "chart-metadata",
+                format!("error reading {name}: open {shown}: {}", io_text(&e)),
+            ),
+        })?;
+        self.weigh(data.len() as u64)?;
         walk.add(name, data);
         Ok(())
     }
@@ -463,7 +439,7 @@ impl<'s> Loader<'s> {
             files.push(Raw {
                 shown: format!("{shown}!{first}/{name}"),
                 name,
-                data: without_bom(data.into()),
+                data: without_bom(&data),
             });
         }
         if files.is_empty() {
@@ -659,16 +635,14 @@ struct Walk<'a> {
     location: &'a str,
     top: &'a Path,
     files: Vec<Raw>,
-    /// See [`Sources::read_small`].
-    buffer: Vec<u8>,
 }
 
 impl Walk<'_> {
-    fn add(&mut self, name: String, data: Arc<[u8]>) {
+    fn add(&mut self, name: String, data: Vec<u8>) {
         self.files.push(Raw {
             shown: [self.location, &*name].concat(),
             name,
-            data: without_bom(data),
+            data: without_bom(&data),
         });
     }
 }

@@ -1,0 +1,139 @@
+//! Reading files: from the disk, or as an editor has them.
+
+use super::Sources;
+use crate::limits::Limit;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on
+/// disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
+
+impl Unsaved {
+    /// Of absolute paths without `.` and `..`, see [`Unsaved::key`].
+    pub fn new(texts: BTreeMap<PathBuf, Arc<[u8]>>) -> Unsaved {
+        Unsaved(Arc::new(texts))
+    }
+
+    /// A path as the texts are named: absolute, without `.` and `..` (links are not followed).
+    pub fn key(path: &Path) -> PathBuf {
+        let mut key = PathBuf::new();
+        for component in std::path::absolute(path)
+            .unwrap_or_else(|_| path.to_path_buf())
+            .components()
+        {
+            match component {
+                Component::ParentDir => {
+                    key.pop();
+                }
+                Component::CurDir => {}
+                other => key.push(other),
+            }
+        }
+        key
+    }
+
+    /// All of them.
+    pub fn texts(&self) -> &BTreeMap<PathBuf, Arc<[u8]>> {
+        &self.0
+    }
+
+    /// The text of a file that is not saved.
+    pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
+        if self.0.is_empty() {
+            None
+        } else {
+            self.0.get(&Unsaved::key(path))
+        }
+    }
+}
+
+impl Sources {
+    /// The bytes of a file, as the editor has them where it is not saved.
+    ///
+    /// # Errors
+    /// Those of [`std::fs::read`], and of [`Sources::read_all`]. A pipe or a device, which may
+    /// never end, is an error as well, unless the shell made it (`<(helm template …)`).
+    pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
+        let path = path.as_ref();
+        if let Some(text) = self.unsaved.get(path) {
+            return Ok(text.to_vec());
+        }
+        let is_from_shell = path.starts_with("/dev/fd")
+            || path.starts_with("/proc/self/fd")
+            || path == Path::new("/dev/stdin");
+        let kind = std::fs::metadata(path)?;
+        if !kind.is_file() && !kind.is_dir() && !is_from_shell {
+            return Err(std::io::Error::other("is no regular file"));
+        }
+        self.read_all(std::fs::File::open(path)?)
+    }
+
+    /// Everything that can be read from `from`.
+    ///
+    /// # Errors
+    /// Where reading fails, or there is more than [`Limit::FileSize`].
+    pub fn read_all(&self, from: impl Read) -> std::io::Result<Vec<u8>> {
+        let most = self.limits.get(Limit::FileSize);
+        let mut text = Vec::new();
+        // A byte more than allowed shows that there is more.
+        from.take(most + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > most {
+            let message = format!(
+                "is larger than {most} bytes (limit `file-size`); {}",
+                Limit::FileSize.how_to_raise()
+            );
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::FileTooLarge,
+                message,
+            ));
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsaved_text_stands_in_for_the_file() {
+        let path = std::env::temp_dir().join("no/such/../file.yaml");
+        let unsaved = Unsaved::new([(Unsaved::key(&path), Arc::from(&b"a: 1"[..]))].into());
+        assert_eq!(
+            Sources::with(unsaved).read_file(&path).expect("the text"),
+            b"a: 1"
+        );
+        assert!(Sources::default().read_file(&path).is_err());
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, mut sources) = (folder.path().join("a.yaml"), Sources::default());
+        for text in ["", "a: 1\n"] {
+            std::fs::write(&file, text).expect("written");
+            assert_eq!(sources.read_file(&file).expect("the text"), text.as_bytes());
+        }
+        assert!(sources.read_file(folder.path()).is_err());
+        sources.limits.set(Limit::FileSize, 4);
+        assert_eq!(
+            sources
+                .read_file(&file)
+                .expect_err("a byte too many")
+                .kind(),
+            std::io::ErrorKind::FileTooLarge
+        );
+        // A file whose length the system gives as 0.
+        if cfg!(target_os = "linux") {
+            assert!(
+                Sources::default()
+                    .read_file("/proc/self/status")
+                    .is_ok_and(|text| !text.is_empty())
+            );
+        }
+    }
+}

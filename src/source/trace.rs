@@ -1,0 +1,199 @@
+//! The way back: from a span of rendered text to the templates and values that it comes from.
+
+use super::{ConditionId, Origin, OriginId, Origins, SourceKind, Sources, Span};
+
+/// The story of a span, see [`Sources::trace`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Template places that the text went through, the outermost first: the line of the template
+    /// that was rendered, then the include chain.
+    pub templates: Vec<Span>,
+    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the
+    /// order of the text. Of a text on several lines, from the first line that reaches it to the
+    /// last.
+    pub values: Vec<Span>,
+    /// Expressions whose value, were it set, would be taken instead of a fallback.
+    pub instead: Vec<Span>,
+    /// Conditions around the innermost place, innermost first: the pipeline's span, whether its
+    /// main branch was taken, and the values that decided.
+    pub conditions: Vec<(Span, bool, Vec<Span>)>,
+}
+
+impl Sources {
+    /// Follows a span back to files. A span of a file answers with itself only; of derived text,
+    /// with everything that the pieces it touches rest on.
+    pub fn trace(&self, span: Span) -> Trace {
+        let mut trace = Trace::default();
+        self.trace_into(span, &mut trace, 0);
+        trace
+    }
+
+    fn trace_into(&self, span: Span, trace: &mut Trace, depth: usize) {
+        let SourceKind::Derived(_) = self.get(span.source).kind else {
+            push_new(&mut trace.templates, span);
+            return;
+        };
+        if depth > 64 {
+            return;
+        }
+        let Some(origins) = self.origins(span.source.render()) else {
+            return;
+        };
+        let mut passed = Passed::default();
+        for piece in self.pieces(span) {
+            self.follow(piece.origin, origins, trace, &mut passed, depth);
+        }
+        let mut place = passed.last;
+        while let Some(&(under, within)) = place.and_then(|place| passed.places.get(place)) {
+            let mut next = origins.condition(under);
+            while let Some(condition) = next {
+                let mut deciding = Trace::default();
+                self.follow(
+                    condition.decided_by,
+                    origins,
+                    &mut deciding,
+                    &mut Passed::default(),
+                    depth + 1,
+                );
+                trace
+                    .conditions
+                    .push((condition.at, condition.taken, deciding.values));
+                next = origins.condition(condition.outer);
+            }
+            place = within;
+        }
+    }
+
+    fn follow(
+        &self,
+        id: OriginId,
+        origins: &Origins,
+        trace: &mut Trace,
+        passed: &mut Passed,
+        depth: usize,
+    ) {
+        let mut stack = vec![(id, None)];
+        while let Some((id, within)) = stack.pop() {
+            match origins.get(id) {
+                None => {}
+                Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
+                Some(Origin::Line { of, start, end }) => {
+                    let Some(all) = origins.data(of) else {
+                        continue;
+                    };
+                    let line = Span { start, end, ..all };
+                    match trace.values.last_mut() {
+                        Some(last) if all.holds(*last) => *last = last.to(line),
+                        _ => push_new(&mut trace.values, line),
+                    }
+                }
+                Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
+                Some(Origin::Written { at, content, under }) => {
+                    self.reach(at, trace, depth, |t| &mut t.templates);
+                    let here = if under == ConditionId::NONE {
+                        within
+                    } else {
+                        passed.add(under, within)
+                    };
+                    stack.push((content, here));
+                }
+                Some(Origin::Joined(a, b)) => {
+                    stack.push((b, within));
+                    stack.push((a, within));
+                }
+                Some(Origin::Fallback { value, instead }) => {
+                    push_new(&mut trace.instead, instead);
+                    stack.push((value, within));
+                }
+            }
+        }
+    }
+
+    fn reach(
+        &self,
+        span: Span,
+        trace: &mut Trace,
+        depth: usize,
+        list: fn(&mut Trace) -> &mut Vec<Span>,
+    ) {
+        match self.get(span.source).kind {
+            SourceKind::Derived(_) => self.trace_into(span, trace, depth + 1),
+            _ => push_new(list(trace), span),
+        }
+    }
+}
+
+/// Places under conditions that a trace came through.
+#[derive(Default)]
+struct Passed {
+    /// The conditions of each place, and the place around it: an action whose `include` wrote
+    /// there.
+    places: Vec<(ConditionId, Option<usize>)>,
+    /// The one that was come to last.
+    last: Option<usize>,
+}
+
+impl Passed {
+    fn add(&mut self, under: ConditionId, within: Option<usize>) -> Option<usize> {
+        self.places.push((under, within));
+        self.last = Some(self.places.len() - 1);
+        self.last
+    }
+}
+
+fn push_new(list: &mut Vec<Span>, span: Span) {
+    if !list.contains(&span) {
+        list.push(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Derived, Piece, Source, SourceId};
+    use super::*;
+
+    #[test]
+    fn trace_follows_an_include_to_the_value() {
+        let mut sources = Sources::default();
+        let values = sources.add(Source::new("values.yaml", &b"a: 1\n"[..], SourceKind::File));
+        let top = sources.add(Source::new(
+            "t.yaml",
+            &b"{{ include }}"[..],
+            SourceKind::File,
+        ));
+        let helper = sources.add(Source::new(
+            "_h.tpl",
+            &b"{{ .Values.a }}"[..],
+            SourceKind::File,
+        ));
+        let mut derived = Derived::default();
+        let data = derived.origins.add(Origin::Data(Span::new(values, 3, 4)));
+        let under = ConditionId::NONE;
+        let inner = derived.origins.add(Origin::Written {
+            at: Span::new(helper, 0, 15),
+            content: data,
+            under,
+        });
+        let outer = derived.origins.add(Origin::Written {
+            at: Span::new(top, 0, 13),
+            content: inner,
+            under,
+        });
+        derived.sources.push(Source::new(
+            "t.yaml",
+            &b"1"[..],
+            SourceKind::Derived(vec![Piece {
+                start: 0,
+                end: 1,
+                origin: outer,
+            }]),
+        ));
+        sources.adopt(1, derived);
+        let trace = sources.trace(Span::new(SourceId::new(1, 0), 0, 1));
+        assert_eq!(
+            trace.templates,
+            [Span::new(top, 0, 13), Span::new(helper, 0, 15)]
+        );
+        assert_eq!(trace.values, [Span::new(values, 3, 4)]);
+    }
+}
