@@ -204,7 +204,7 @@ impl Writer {
 
 /// The character that valid UTF-8 starts with.
 pub(crate) fn valid_char(bytes: &[u8]) -> Option<char> {
-    let width = crate::yaml::scan::char_width(*bytes.first()?);
+    let width = crate::yaml::chars::char_width(*bytes.first()?);
     std::str::from_utf8(bytes.get(..width)?)
         .ok()?
         .chars()

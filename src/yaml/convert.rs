@@ -1,14 +1,17 @@
 //! Nodes into the values that templates compute with.
 
+use super::node::{Data, Error, Node, Style};
 use super::pieces::Pieces;
-use super::{Data, Node, Style};
+use super::read;
 use crate::limits::{Limit, Limits};
 use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, MapData, Text, TextBuilder, Value};
 use std::ops::Range;
 
-/// See [`super::to_value`].
-pub(super) fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
+/// The value that Helm's templates see: every number is a float64, of duplicate keys the last wins.
+/// Scalars, lists and maps, and keys, get their place as origin; of a string on several lines, each
+/// line gets its own. `sources` has the text of the node.
+pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
     Converter {
         text: Written::In(sources),
         exact: false,
@@ -17,31 +20,34 @@ pub(super) fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) ->
     .value(node)
 }
 
-/// See [`super::value_from_text`].
-pub(super) fn from_text(
+/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text
+/// holds, of any type. Scalars keep the origin of the bytes that they are written with; `whole` is
+/// the string value's own origin. The bytes that aliases repeat are subtracted from `alias_bytes`.
+///
+/// # Errors
+/// `error converting YAML to JSON: …`.
+pub fn from_text(
     text: &Text,
     whole: OriginId,
     origins: &mut Origins,
     limits: &Limits,
-    room: &mut usize,
+    alias_bytes: &mut usize,
 ) -> Result<Value, String> {
     let mut limits = *limits;
     limits.set(
         Limit::YamlAliases,
-        limits.get(Limit::YamlAliases).min(*room as u64),
+        limits.get(Limit::YamlAliases).min(*alias_bytes as u64),
     );
-    let read = super::parse_with(&text.bytes, SourceId::new(0, 0), 0, false, &limits);
-    if matches!(
-        read,
-        Err(super::Error {
-            limit: Some(Limit::YamlAliases),
-            ..
-        })
-    ) {
-        *room = 0;
+    let read = read::parse_with(&text.bytes, SourceId::new(0, 0), 0, false, &limits);
+    if let Err(Error {
+        limit: Some(Limit::YamlAliases),
+        ..
+    }) = read
+    {
+        *alias_bytes = 0;
     }
     let (node, repeated) = read.map_err(|error| error.converting())?;
-    *room = room.saturating_sub(repeated);
+    *alias_bytes = alias_bytes.saturating_sub(repeated);
     Ok(Converter {
         text: Written::Made(Pieces::new(text, whole)),
         exact: false,
@@ -56,7 +62,7 @@ pub(super) fn from_json_text(
     whole: OriginId,
     origins: &mut Origins,
 ) -> Result<Value, String> {
-    let node = super::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.message)?;
+    let node = read::parse(&text.bytes, SourceId::new(0, 0), 0).map_err(|error| error.message)?;
     Ok(Converter {
         text: Written::Made(Pieces::new(text, whole)),
         exact: true,
@@ -196,7 +202,7 @@ impl Converter<'_, '_> {
     }
 }
 
-/// A longer text has one origin only: it would cost more than anybody reads.
+/// A text of more lines has one origin: more origins would cost much and help nobody.
 const MAX_LINES: usize = 10_000;
 
 /// The same bytes in a value and in the text that it is written with.

@@ -1,25 +1,25 @@
-//! The flat tree into [`Node`]s: scalars read, aliases and merge keys followed, keys made text as
-//! sigs.k8s.io/yaml does.
+//! A [`Tree`] into [`Node`]s: scalars are resolved, aliases and merge keys followed, keys made text
+//! as sigs.k8s.io/yaml does.
 
+use super::fail::{Fail, Outcome, fail, fail_at};
+use super::node::{Data, Entry, Node, Style};
+use super::print;
 use super::scalar::{self, Scalar};
-use super::scan::{Fail, Outcome, Scanner, fail, fail_at};
-use super::tree::{Raw, Shape, Tree};
-use super::{Data, Entry, Node, Style};
+use super::tree::{Content, NodeId, RawNode, Tree};
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use rustc_hash::FxHashSet;
 
-/// What to decode, and into what.
+/// Decodes one document.
 pub(super) struct Decoder<'s, 't> {
-    pub tree: &'s Tree,
-    pub scanner: &'s Scanner<'t>,
-    pub source: SourceId,
-    pub offset: usize,
-    /// Keys that stand twice are errors.
-    pub strict: bool,
+    tree: &'s Tree<'t>,
+    source: SourceId,
+    offset: usize,
+    /// Duplicate keys are errors.
+    strict: bool,
     /// What sigs.k8s.io/yaml refuses once go-yaml is done; the first one counts.
     pub late: Option<Box<Fail>>,
-    /// Keys that stand twice: go-yaml's text, and the place of the first one.
+    /// Duplicate keys: go-yaml's text, and the place of the first one.
     pub duplicates: Vec<String>,
     pub first_duplicate: Option<(usize, usize)>,
     steps: usize,
@@ -29,15 +29,14 @@ pub(super) struct Decoder<'s, 't> {
     most_alias_bytes: usize,
     most_depth: usize,
     /// Aliases that are being followed, outermost first.
-    following: Vec<u32>,
+    following: Vec<NodeId>,
 }
 
 const TAG: &str = "tag:yaml.org,2002:";
 
 impl<'s, 't> Decoder<'s, 't> {
     pub fn new(
-        tree: &'s Tree,
-        scanner: &'s Scanner<'t>,
+        tree: &'s Tree<'t>,
         source: SourceId,
         offset: usize,
         strict: bool,
@@ -45,7 +44,6 @@ impl<'s, 't> Decoder<'s, 't> {
     ) -> Self {
         Decoder {
             tree,
-            scanner,
             source,
             offset,
             strict,
@@ -71,41 +69,28 @@ impl<'s, 't> Decoder<'s, 't> {
         self.node(0, 0)
     }
 
-    fn raw(&self, index: usize) -> &'s Raw {
-        &self.tree.nodes[index]
+    fn raw(&self, id: NodeId) -> &'s RawNode<'t> {
+        &self.tree.0[id]
     }
 
-    fn text(&self, raw: &Raw) -> &'s [u8] {
-        self.scanner.bytes(raw.content)
-    }
-
-    fn span(&self, raw: &Raw) -> Span {
-        Span::new(
-            self.source,
-            raw.start as usize + self.offset,
-            raw.end as usize + self.offset,
-        )
-    }
-
-    /// A tag without YAML's own prefix in front; none for a scalar without a tag.
-    fn tag(&self, raw: &Raw) -> Option<&'s [u8]> {
-        (raw.tag > 0).then(|| &self.tree.tags[raw.tag as usize - 1][..])
+    fn span(&self, raw: &RawNode) -> Span {
+        Span::new(self.source, raw.start + self.offset, raw.end + self.offset)
     }
 
     /// Counts one of go-yaml's decoding steps, and stops what aliases blow up.
-    fn step(&mut self, raw: &Raw) -> Outcome<()> {
+    fn step(&mut self, raw: &RawNode) -> Outcome<()> {
         self.steps += 1;
         if !self.following.is_empty() {
             self.alias_steps += 1;
-            self.alias_bytes += self.text(raw).len();
+            self.alias_bytes += raw.content.text().len();
         }
         if self.alias_bytes > self.most_alias_bytes {
             return fail_at(
                 Limit::YamlAliases,
                 0,
                 "document contains excessive aliasing",
-                raw.start as usize,
-                raw.end as usize,
+                raw.start,
+                raw.end,
             );
         }
         if self.alias_steps > 100 && self.steps > 1000 {
@@ -115,52 +100,41 @@ impl<'s, 't> Decoder<'s, 't> {
                 return fail(
                     0,
                     "document contains excessive aliasing",
-                    raw.start as usize,
-                    raw.end as usize,
+                    raw.start,
+                    raw.end,
                 );
             }
         }
         Ok(())
     }
 
-    fn check_depth(&self, depth: usize, raw: &Raw) -> Outcome<()> {
+    fn check_depth(&self, depth: usize, raw: &RawNode) -> Outcome<()> {
         if depth > self.most_depth {
             let problem = format_args!("exceeded max depth of {}", self.most_depth);
-            return fail_at(
-                Limit::YamlDepth,
-                raw.line + 1,
-                problem,
-                raw.start as usize,
-                raw.end as usize,
-            );
+            return fail_at(Limit::YamlDepth, raw.line + 1, problem, raw.start, raw.end);
         }
         Ok(())
     }
 
-    fn node(&mut self, index: usize, depth: usize) -> Outcome<Node> {
-        let raw = self.raw(index);
+    fn node(&mut self, id: NodeId, depth: usize) -> Outcome<Node> {
+        let raw = self.raw(id);
         self.step(raw)?;
-        let data = match raw.shape {
-            Shape::Scalar => self.scalar(raw)?,
-            Shape::Sequence => {
+        let (data, style) = match &raw.content {
+            Content::Scalar { text, style } => (self.scalar(raw, text, *style)?, *style),
+            Content::Sequence { items, style } => {
                 self.check_depth(depth, raw)?;
-                let mut items = Vec::with_capacity(self.children(index));
-                let mut at = index + 1;
-                while at < raw.next as usize {
-                    items.push(self.node(at, depth + 1)?);
-                    at = self.raw(at).next as usize;
-                }
-                Data::Seq(items)
+                let items = items.iter().map(|&item| self.node(item, depth + 1));
+                (Data::Seq(items.collect::<Outcome<_>>()?), *style)
             }
-            Shape::Mapping => {
+            Content::Mapping { entries, style } => {
                 self.check_depth(depth, raw)?;
-                let mut map = Mapping::new(self.strict, self.children(index) / 2);
-                self.mapping(index, &mut map, depth)?;
-                Data::Map(map.entries)
+                let mut map = Mapping::new(self.strict, entries.len());
+                self.mapping(entries, &mut map, depth)?;
+                (Data::Map(map.entries), *style)
             }
-            Shape::Alias(target) => {
-                self.follow(index)?;
-                let mut node = self.node(target as usize, depth)?;
+            Content::Alias { name, target } => {
+                self.follow(id, name)?;
+                let mut node = self.node(*target, depth)?;
                 self.following.pop();
                 node.anchor = Some(node.anchor.unwrap_or(node.span));
                 node.span = self.span(raw);
@@ -171,115 +145,94 @@ impl<'s, 't> Decoder<'s, 't> {
             span: self.span(raw),
             data,
             anchor: None,
-            style: raw.style,
+            style,
         })
     }
 
-    /// How many nodes stand directly below one.
-    fn children(&self, index: usize) -> usize {
-        let (mut at, mut count) = (index + 1, 0);
-        while at < self.raw(index).next as usize {
-            at = self.raw(at).next as usize;
-            count += 1;
+    fn follow(&mut self, alias: NodeId, name: &[u8]) -> Outcome<()> {
+        if self.following.contains(&alias) {
+            let raw = self.raw(alias);
+            let name = String::from_utf8_lossy(name);
+            let problem = format_args!("anchor '{name}' value contains itself");
+            return fail(0, problem, raw.start, raw.end);
         }
-        count
-    }
-
-    fn follow(&mut self, index: usize) -> Outcome<()> {
-        let raw = self.raw(index);
-        if self.following.contains(&(index as u32)) {
-            let problem = format!(
-                "anchor '{}' value contains itself",
-                String::from_utf8_lossy(self.text(raw))
-            );
-            return fail(0, problem, raw.start as usize, raw.end as usize);
-        }
-        self.following.push(index as u32);
+        self.following.push(alias);
         Ok(())
     }
 
-    fn mapping(&mut self, index: usize, map: &mut Mapping, depth: usize) -> Outcome<()> {
-        let end = self.raw(index).next as usize;
-        let mut at = index + 1;
-        while at < end {
-            let key = self.raw(at);
-            let value = key.next as usize;
+    fn mapping(
+        &mut self,
+        entries: &[(NodeId, NodeId)],
+        map: &mut Mapping,
+        depth: usize,
+    ) -> Outcome<()> {
+        entries.iter().try_for_each(|&(key, value)| {
             if self.is_merge(key) {
-                self.merge(value, map, depth + 1)?;
+                self.merge(value, map, depth + 1)
             } else {
-                self.entry(at, value, map, depth)?;
+                self.entry(key, value, map, depth)
             }
-            at = self.raw(value).next as usize;
-        }
-        Ok(())
+        })
     }
 
-    fn is_merge(&self, key: &Raw) -> bool {
-        if key.shape != Shape::Scalar || self.text(key) != b"<<" {
-            return false;
-        }
-        match self.tag(key) {
-            None => key.style == Style::Plain,
-            Some(tag) => tag == b"!" || tag == b"tag:yaml.org,2002:merge",
-        }
-    }
-
-    fn merge(&mut self, index: usize, map: &mut Mapping, depth: usize) -> Outcome<()> {
-        let raw = self.raw(index);
-        match raw.shape {
-            Shape::Sequence => {
-                // Of several maps the first has precedence.
-                let mut items = Vec::new();
-                let mut at = index + 1;
-                while at < raw.next as usize {
-                    items.push(at);
-                    at = self.raw(at).next as usize;
-                }
-                items
-                    .into_iter()
-                    .rev()
-                    .try_for_each(|item| self.merge_one(item, map, depth))
+    fn is_merge(&self, key: NodeId) -> bool {
+        let key = self.raw(key);
+        match (&key.content, key.tag.as_deref()) {
+            (Content::Scalar { text, style }, None) => **text == *b"<<" && *style == Style::Plain,
+            (Content::Scalar { text, .. }, Some(b"!" | b"tag:yaml.org,2002:merge")) => {
+                **text == *b"<<"
             }
-            _ => self.merge_one(index, map, depth),
+            _ => false,
         }
     }
 
-    fn merge_one(&mut self, index: usize, map: &mut Mapping, depth: usize) -> Outcome<()> {
-        let raw = self.raw(index);
+    fn merge(&mut self, value: NodeId, map: &mut Mapping, depth: usize) -> Outcome<()> {
+        match &self.raw(value).content {
+            // Of several maps the first has precedence.
+            Content::Sequence { items, .. } => items
+                .iter()
+                .rev()
+                .try_for_each(|&item| self.merge_one(item, map, depth)),
+            _ => self.merge_one(value, map, depth),
+        }
+    }
+
+    fn merge_one(&mut self, id: NodeId, map: &mut Mapping, depth: usize) -> Outcome<()> {
+        let raw = self.raw(id);
         self.check_depth(depth, raw)?;
-        match raw.shape {
-            Shape::Mapping => {
+        match &raw.content {
+            Content::Mapping { entries, .. } => {
                 self.step(raw)?;
-                self.mapping(index, map, depth)
+                return self.mapping(entries, map, depth);
             }
-            Shape::Alias(target) if self.raw(target as usize).shape == Shape::Mapping => {
-                self.step(raw)?;
-                self.follow(index)?;
-                self.step(self.raw(target as usize))?;
-                self.mapping(target as usize, map, depth)?;
-                self.following.pop();
-                Ok(())
+            Content::Alias { name, target } => {
+                let target = self.raw(*target);
+                if let Content::Mapping { entries, .. } = &target.content {
+                    self.step(raw)?;
+                    self.follow(id, name)?;
+                    self.step(target)?;
+                    self.mapping(entries, map, depth)?;
+                    self.following.pop();
+                    return Ok(());
+                }
             }
-            _ => fail(
-                0,
-                "map merge requires map or sequence of maps as the value",
-                raw.start as usize,
-                raw.end as usize,
-            ),
+            _ => {}
         }
+        let problem = "map merge requires map or sequence of maps as the value";
+        fail(0, problem, raw.start, raw.end)
     }
 
     fn entry(
         &mut self,
-        key_index: usize,
-        value_index: usize,
+        key_id: NodeId,
+        value_id: NodeId,
         map: &mut Mapping,
         depth: usize,
     ) -> Outcome<()> {
-        let raw = self.raw(key_index);
-        let mut key = self.node(key_index, depth + 1)?;
+        let raw = self.raw(key_id);
+        let mut key = self.node(key_id, depth + 1)?;
         let text: Box<str> = match &mut key.data {
-            // Nobody looks at the key again.
+            // The key's node is not used again.
             Data::Str(text) if map.seen.is_none() => std::mem::take(text),
             Data::Str(text) => text.clone(),
             Data::Int(i) => i.to_string().into(),
@@ -288,10 +241,10 @@ impl<'s, 't> Decoder<'s, 't> {
             Data::Null | Data::Uint(_) => "".into(),
             Data::Seq(_) | Data::Map(_) => {
                 let problem = format!("invalid map key: {}", self.go_syntax(&key));
-                return fail(0, problem, raw.start as usize, raw.end as usize);
+                return fail(0, problem, raw.start, raw.end);
             }
         };
-        let value = self.node(value_index, depth + 1)?;
+        let value = self.node(value_id, depth + 1)?;
         if matches!(key.data, Data::Null | Data::Uint(_)) && self.late.is_none() {
             // TypeOf(nil) has no text of its own.
             let go_type = if key.is_null() {
@@ -304,8 +257,8 @@ impl<'s, 't> Decoder<'s, 't> {
                 format!("unsupported map key of type: {go_type}, key: {key}, value: {value}");
             self.late = Some(Box::new(Fail {
                 message,
-                start: raw.start as usize,
-                end: raw.end as usize,
+                start: raw.start,
+                end: raw.end,
                 late: true,
                 limit: None,
             }));
@@ -313,11 +266,10 @@ impl<'s, 't> Decoder<'s, 't> {
         if let Some(seen) = &mut map.seen {
             let typed = self.go_syntax(&key);
             if seen.contains(&typed) {
-                let line = self.raw(value_index).line + 1;
+                let line = self.raw(value_id).line + 1;
                 self.duplicates
                     .push(format!("  line {line}: key {typed} already set in map"));
-                self.first_duplicate
-                    .get_or_insert((raw.start as usize, raw.end as usize));
+                self.first_duplicate.get_or_insert((raw.start, raw.end));
             } else {
                 seen.insert(typed);
             }
@@ -332,23 +284,22 @@ impl<'s, 't> Decoder<'s, 't> {
 
     /// fmt's `%#v` of a node.
     fn go_syntax(&self, node: &Node) -> String {
-        super::print::go_syntax(node, &|entry| self.typed_key(entry))
+        print::go_syntax(node, &|entry| self.typed_key(entry))
     }
 
-    /// An entry's key as `%#v` prints it: read again from where it is written.
+    /// An entry's key as `%#v` prints it: resolved again from where it is written.
     fn typed_key(&self, entry: &Entry) -> String {
-        let start = entry.key_span.start - self.offset as u32;
-        let mut index = self.tree.nodes.partition_point(|raw| raw.start < start);
-        while let Some(raw) = self.tree.nodes.get(index).filter(|raw| raw.start == start) {
-            let raw = if let Shape::Alias(target) = raw.shape {
-                self.raw(target as usize)
-            } else {
-                raw
-            };
-            if raw.shape == Shape::Scalar {
-                let data = self.resolve(raw).unwrap_or(Data::Null);
+        let start = entry.key_span.start as usize - self.offset;
+        let nodes = &self.tree.0;
+        let first = nodes.partition_point(|raw| raw.start < start);
+        for mut raw in nodes[first..].iter().take_while(|raw| raw.start == start) {
+            if let Content::Alias { target, .. } = raw.content {
+                raw = self.raw(target);
+            }
+            if let Content::Scalar { text, style } = &raw.content {
+                let data = self.resolve(raw, text, *style).unwrap_or(Data::Null);
                 if data == Data::Null {
-                    return super::print::NIL.into();
+                    return print::NIL.into();
                 }
                 return self.go_syntax(&Node {
                     span: entry.key_span,
@@ -357,13 +308,12 @@ impl<'s, 't> Decoder<'s, 't> {
                     style: Style::Plain,
                 });
             }
-            index += 1;
         }
         crate::go::strconv::quote(&*entry.key)
     }
 
-    fn scalar(&mut self, raw: &Raw) -> Outcome<Data> {
-        let data = self.resolve(raw)?;
+    fn scalar(&mut self, raw: &RawNode, text: &[u8], style: Style) -> Outcome<Data> {
+        let data = self.resolve(raw, text, style)?;
         if let Data::Float(f) = data
             && !f.is_finite()
             && self.late.is_none()
@@ -374,8 +324,8 @@ impl<'s, 't> Decoder<'s, 't> {
             );
             self.late = Some(Box::new(Fail {
                 message,
-                start: raw.start as usize,
-                end: raw.end as usize,
+                start: raw.start,
+                end: raw.end,
                 late: true,
                 limit: None,
             }));
@@ -383,12 +333,9 @@ impl<'s, 't> Decoder<'s, 't> {
         Ok(data)
     }
 
-    fn resolve(&self, raw: &Raw) -> Outcome<Data> {
-        let text = self.text(raw);
-        let data = match self.tag(raw) {
-            None if raw.style != Style::Plain => {
-                return Ok(Data::Str(self.scanner.string(raw.content)));
-            }
+    fn resolve(&self, raw: &RawNode, text: &[u8], style: Style) -> Outcome<Data> {
+        let scalar = match &raw.tag {
+            None if style != Style::Plain => Scalar::Text,
             None => scalar::resolve(text),
             Some(tag) => match tag.strip_prefix(TAG.as_bytes()) {
                 Some(b"binary") => return self.binary(raw, text),
@@ -398,18 +345,18 @@ impl<'s, 't> Decoder<'s, 't> {
                 _ => Scalar::Text,
             },
         };
-        Ok(match data {
+        Ok(match scalar {
             Scalar::Null => Data::Null,
             Scalar::Bool(b) => Data::Bool(b),
             Scalar::Int(i) => Data::Int(i),
             Scalar::Uint(u) => Data::Uint(u),
             Scalar::Float(f) => Data::Float(f),
-            Scalar::Timestamp | Scalar::Text => Data::Str(self.scanner.string(raw.content)),
+            Scalar::Timestamp | Scalar::Text => Data::Str(String::from_utf8_lossy(text).into()),
         })
     }
 
     /// A scalar under one of YAML's own tags, which it has to fit.
-    fn tagged(&self, raw: &Raw, name: &[u8], text: &[u8]) -> Outcome<Scalar> {
+    fn tagged(&self, raw: &RawNode, name: &[u8], text: &[u8]) -> Outcome<Scalar> {
         if name == b"str" {
             return Ok(Scalar::Text);
         }
@@ -433,12 +380,12 @@ impl<'s, 't> Decoder<'s, 't> {
         fail(
             0,
             format_args!("cannot decode !!{is} `{text}` as a !!{name}"),
-            raw.start as usize,
-            raw.end as usize,
+            raw.start,
+            raw.end,
         )
     }
 
-    fn binary(&self, raw: &Raw, text: &[u8]) -> Outcome<Data> {
+    fn binary(&self, raw: &RawNode, text: &[u8]) -> Outcome<Data> {
         let digits: Vec<u8> = text
             .iter()
             .copied()
@@ -450,17 +397,17 @@ impl<'s, 't> Decoder<'s, 't> {
             Err(_) => fail(
                 0,
                 "!!binary value contains invalid base64 data",
-                raw.start as usize,
-                raw.end as usize,
+                raw.start,
+                raw.end,
             ),
         }
     }
 }
 
-/// A mapping in the making.
+/// A mapping that is being decoded.
 struct Mapping {
     entries: Vec<Entry>,
-    /// Keys by type and value, where duplicates matter.
+    /// The keys so far by type and value, where duplicates matter.
     seen: Option<FxHashSet<String>>,
 }
 

@@ -4,7 +4,7 @@
 //! has to say of the text before comes first. So a defect counts only if the scanner asks for
 //! something of its piece.
 
-use super::scan::char_width;
+use super::chars::char_width;
 
 /// The size of go-yaml's pieces.
 const PIECE: usize = 512;

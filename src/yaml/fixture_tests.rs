@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::go::json;
-use crate::value::{Kind, MapData};
+use crate::source::{OriginId, Origins, SourceId};
+use crate::value::{Kind, MapData, Value};
 use std::path::PathBuf;
 
 fn bytes_of(row: &Node, name: &str) -> Option<Vec<u8>> {

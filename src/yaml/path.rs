@@ -1,6 +1,6 @@
 //! Symbolic places in a node: what a rule answers with. One function turns them into spans.
 
-use super::{Data, Node};
+use super::node::{Data, Node};
 use crate::source::Span;
 
 /// One step into a node.

@@ -1,6 +1,6 @@
 //! Values as fmt's `%#v` prints what go-yaml decoded; some of its errors quote them.
 
-use super::{Data, Entry, Node};
+use super::node::{Data, Entry, Node};
 use crate::go::strconv::{format_g, quote};
 use std::collections::BTreeMap;
 

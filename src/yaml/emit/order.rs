@@ -1,10 +1,10 @@
 //! The order of keys in emitted YAML: numbers inside of keys by value, symbols before letters.
 //!
 //! go-yaml compares two keys without regard to a third, and so its order is none in the strict
-//! sense (a10 < a1b < a2 < a10). A sort of our own that starts from bytewise order gives one and
-//! the same result each time, and can't panic as `slice::sort_by` may.
+//! sense (a10 < a1b < a2 < a10). So this is a merge sort of keys in bytewise order: its result is
+//! always the same, and it can't panic as `slice::sort_by` may.
 
-use super::emit::Dialect;
+use super::dialect::Dialect;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 

@@ -1,0 +1,158 @@
+//! Reading a text: scanner, parser and decoder, one after the other.
+
+use super::decode::Decoder;
+use super::defect;
+use super::fail::{Fail, fail};
+use super::node::{Data, Error, Node, Style};
+use super::parser;
+use super::scan::{Kind, Scanner};
+use crate::limits::{Limit, Limits};
+use crate::source::{SourceId, Sources, Span};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Reads the first document of a source. Comments alone give `Null`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
+    parse_within(&sources.get(source).text, source, 0, &sources.limits)
+}
+
+/// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark announces. Anything else,
+/// and broken UTF-16, stays as it is.
+pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
+    let unit: fn([u8; 2]) -> u16 = match text {
+        _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
+        _ if text.starts_with(b"\xFE\xFF") => u16::from_be_bytes,
+        _ => return text,
+    };
+    let (pairs, rest) = text.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
+    match String::from_utf16(&units) {
+        // The mark itself, now UTF-8's, is left for the reader to skip.
+        Ok(read) if rest.is_empty() => read.into_bytes().into(),
+        _ => text,
+    }
+}
+
+/// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole
+/// source.
+///
+/// # Errors
+/// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one
+/// too low for some errors and absent for the first line); the span is the true place.
+pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
+    parse_within(text, source, offset, &Limits::default())
+}
+
+/// As [`parse`], with the limits of a unit.
+///
+/// # Errors
+/// As [`parse`], and where a limit is reached.
+pub fn parse_within(
+    text: &[u8],
+    source: SourceId,
+    offset: u32,
+    limits: &Limits,
+) -> Result<Node, Error> {
+    parse_with(text, source, offset, false, limits).map(|(node, _)| node)
+}
+
+/// As [`parse`], but duplicate keys are errors, as in sigs.k8s.io/yaml's `UnmarshalStrict`:
+/// `yaml: unmarshal errors:\n  line 2: key "a" already set in map`.
+///
+/// # Errors
+/// As [`parse`], and duplicate keys.
+pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
+    parse_with(text, source, offset, true, &Limits::default()).map(|(node, _)| node)
+}
+
+/// Spans count bytes in 32 bits.
+const MAX_BYTES: usize = 1 << 30;
+
+/// The document, and how many bytes its aliases repeat.
+pub(super) fn parse_with(
+    text: &[u8],
+    source: SourceId,
+    offset: u32,
+    strict: bool,
+    limits: &Limits,
+) -> Result<(Node, usize), Error> {
+    let offset = offset as usize;
+    if text.len() > MAX_BYTES.saturating_sub(offset) {
+        let message = "yaml: the text is larger than 1 GiB".into();
+        return Err(Error {
+            message,
+            span: Span::new(source, offset, offset),
+            limit: None,
+        });
+    }
+    let defect = defect::find(text);
+    let readable = defect.as_ref().map_or(text, |defect| &text[..defect.piece]);
+    let mut scanner = Scanner::new(readable);
+    let parsed = parser::parse(&mut scanner, limits.size(Limit::YamlDepth));
+    let parsed = match defect {
+        Some(defect) if scanner.past_end => fail(0, defect.problem, defect.at, defect.at + 1),
+        _ => parsed,
+    };
+    let decoded = parsed.and_then(|tree| {
+        let Some(tree) = tree else {
+            let end = offset + text.len();
+            let nothing = Node {
+                span: Span::new(source, end, end),
+                data: Data::Null,
+                anchor: None,
+                style: Style::Plain,
+            };
+            return Ok((nothing, 0));
+        };
+        let mut decoder = Decoder::new(&tree, source, offset, strict, limits);
+        let node = decoder.root()?;
+        if let Some((start, end)) = decoder.first_duplicate {
+            let message = format!("unmarshal errors:\n{}", decoder.duplicates.join("\n"));
+            return Err(Box::new(Fail {
+                message,
+                start,
+                end,
+                late: false,
+                limit: None,
+            }));
+        }
+        match decoder.late {
+            Some(late) => Err(late),
+            None => Ok((node, decoder.alias_bytes())),
+        }
+    });
+    decoded.map_err(|fail| Error {
+        message: if fail.late {
+            fail.message
+        } else {
+            format!("yaml: {}", fail.message)
+        },
+        span: Span::new(source, offset + fail.start, offset + fail.end),
+        limit: fail.limit,
+    })
+}
+
+/// The byte ranges of all comments of all documents, from `#` to the end of the line. In a document
+/// that can't be scanned, those up to there.
+pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
+    let mut comments = Vec::new();
+    let mut start = 0;
+    let ends = memchr::memmem::find_iter(text, b"\n---")
+        .map(|at| at + 1)
+        .chain([text.len()]);
+    for end in ends {
+        let mut scanner = Scanner::new(&text[start..end]);
+        while let Ok(token) = scanner.take() {
+            if token.kind == Kind::StreamEnd {
+                break;
+            }
+        }
+        let found = scanner.comments.iter();
+        comments.extend(found.map(|range| range.start + start..range.end + start));
+        start = end;
+    }
+    comments
+}
