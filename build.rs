@@ -56,7 +56,9 @@ fn main() {
     let mut files = Vec::new();
     walk(Path::new("rules"), &mut files);
     files.sort();
-    let mut out = String::from("pub static EMBEDDED: &[Definition] = &[\n");
+    let mut definitions = String::from("pub static EMBEDDED: &[Definition] = &[\n");
+    let mut ids = String::new();
+    let mut groups = Vec::new();
     for file in &files {
         println!("cargo:rerun-if-changed={}", file.display());
         let text =
@@ -68,10 +70,33 @@ fn main() {
             .and_then(Path::file_name)
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        write(&mut out, &rule, group);
+        if groups.last().is_none_or(|last| last != group) {
+            groups.push(group.to_owned());
+        }
+        if rule.native {
+            write_constant(&mut ids, &rule.id);
+        }
+        write(&mut definitions, &rule, group);
     }
-    out.push_str("];\n");
-    std::fs::write(out_dir().join("rules.rs"), out).expect("OUT_DIR is writable");
+    definitions.push_str("];\n");
+    writeln!(
+        definitions,
+        "/// The groups of the built-in rules, each a folder of `rules/`.\n\
+         pub const GROUPS: &[&str] = &{groups:?};"
+    )
+    .expect("writing to a string");
+    std::fs::write(out_dir().join("rules.rs"), definitions).expect("OUT_DIR is writable");
+    std::fs::write(out_dir().join("ids.rs"), ids).expect("OUT_DIR is writable");
+}
+
+/// The constant of a rule in Rust, for the code that reports it.
+fn write_constant(out: &mut String, id: &str) {
+    let name = id.replace('-', "_").to_uppercase();
+    writeln!(
+        out,
+        "pub(crate) const {name}: RuleId = RuleId::from_file(Cow::Borrowed({id:?}));"
+    )
+    .expect("writing to a string");
 }
 
 fn out_dir() -> PathBuf {
@@ -115,7 +140,7 @@ fn write(out: &mut String, rule: &Rule, group: &str) {
     }
     writeln!(
         out,
-        "Definition {{ id: {}, group: {}, title: {}, severity: Severity::{severity}, profiles: {}, scope: Scope::{scope}, kinds: {}, containers: {}, parameters: {}, \
+        "Definition {{ id: RuleId::from_file({}), group: {}, title: {}, severity: Severity::{severity}, profiles: {}, scope: Scope::{scope}, kinds: {}, containers: {}, parameters: {}, \
          native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, bad: {}, good: {} }},",
         text(&rule.id),
         text(group),

@@ -1,6 +1,11 @@
 //! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see
 //! [`crate::source`]).
 
+mod id;
+
+pub use id::RuleId;
+pub(crate) use id::ids;
+
 use crate::limits::{self, Limit, Limits};
 use crate::source::Span;
 use std::sync::Arc;
@@ -109,8 +114,7 @@ pub struct ObjectRef {
 /// text: settling traces it to the template line, the include chain and the values line.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Diagnostic {
-    /// The rule's id, as in `rules/<group>/<id>.yaml`.
-    pub rule: Arc<str>,
+    pub rule: RuleId,
     pub severity: Severity,
     pub message: String,
     /// What to do about it.
@@ -132,13 +136,13 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub fn new(
-        rule: impl Into<Arc<str>>,
+        rule: RuleId,
         severity: Severity,
         span: Span,
         message: impl Into<String>,
     ) -> Diagnostic {
         Diagnostic {
-            rule: rule.into(),
+            rule,
             severity,
             message: message.into(),
             help: None,
@@ -159,7 +163,8 @@ impl Diagnostic {
         unchecked: impl std::fmt::Display,
     ) -> Diagnostic {
         let message = format!("{unchecked}: {}", limits::exceeded(limit, limits));
-        Diagnostic::new(limits::RULE, Severity::Error, span, message).help(limit.how_to_raise())
+        Diagnostic::new(ids::LIMIT_EXCEEDED, Severity::Error, span, message)
+            .help(limit.how_to_raise())
     }
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());

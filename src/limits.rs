@@ -7,9 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-/// The rule that tells of a limit which was reached; `template-limit` does so of a template.
-pub const RULE: &str = "limit-exceeded";
-
 /// One of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {

@@ -4,7 +4,7 @@
 //! Rules and the schema walk answer with a [`Violation`]: a path into the object, never a line.
 //! [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's own text.
 
-use crate::diagnostic::{Diagnostic, ObjectRef, Severity, Versions};
+use crate::diagnostic::{Diagnostic, ObjectRef, RuleId, Severity, Versions, ids};
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use crate::yaml;
@@ -39,7 +39,7 @@ pub struct Object {
 /// with a place in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
-    pub rule: Arc<str>,
+    pub rule: RuleId,
     pub severity: Severity,
     pub message: String,
     pub help: Option<String>,
@@ -224,7 +224,7 @@ impl Reader<'_> {
         };
         let message = format!("this document is not valid YAML: {problem}");
         self.report(
-            Diagnostic::new("yaml-syntax", Severity::Error, error.span, message)
+            Diagnostic::new(ids::YAML_SYNTAX, Severity::Error, error.span, message)
                 .help(format!("Helm's words: {}", error.message)),
         );
     }
@@ -240,7 +240,7 @@ impl Reader<'_> {
             let message = format!("this document is {what}, not a Kubernetes object");
             let help = "An object is a mapping with apiVersion, kind and metadata; separate several objects by lines of `---`.";
             return self.report(
-                Diagnostic::new("not-an-object", Severity::Error, span, message).help(help),
+                Diagnostic::new(ids::NOT_AN_OBJECT, Severity::Error, span, message).help(help),
             );
         }
         let metadata = node.get("metadata");
@@ -249,8 +249,8 @@ impl Reader<'_> {
             .unwrap_or_default();
         let (api_version, kind) = (text_of(&node, "apiVersion"), text_of(&node, "kind"));
         for (rule, field, value) in [
-            ("api-version-missing", "apiVersion", &api_version),
-            ("kind-missing", "kind", &kind),
+            (ids::API_VERSION_MISSING, "apiVersion", &api_version),
+            (ids::KIND_MISSING, "kind", &kind),
         ] {
             if value.is_none() {
                 let place = node.entry(field).map_or(span, |entry| entry.key_span);

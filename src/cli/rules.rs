@@ -225,7 +225,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> ExitCode {
             .iter()
             .any(|(_, names)| names.iter().any(|n| n == name))
     };
-    let rules: Vec<&Definition> = match EMBEDDED.iter().find(|d| d.id == name) {
+    let rules: Vec<&Definition> = match EMBEDDED.iter().find(|d| *d.id == *name) {
         Some(rule) => vec![rule],
         None => EMBEDDED.iter().filter(|d| is_alias(d)).collect(),
     };

@@ -3,6 +3,7 @@
 
 mod provenance;
 
+use crate::diagnostic::ids;
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -328,7 +329,9 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
         follow_symlinks: arguments.follow_symlinks,
     };
     helm::load(path, sources, options).map_err(|error| match error.help {
-        Some(help) if error.rule == "symlink-outside-chart" => format!("{}; {help}", error.message),
+        Some(help) if error.rule == ids::SYMLINK_OUTSIDE_CHART => {
+            format!("{}; {help}", error.message)
+        }
         _ => error.message,
     })
 }

@@ -4,6 +4,7 @@
 //! `values.NAME.yaml`, `values/NAME.yaml`, and a case for each `ci/NAME-values.yaml`. The
 //! configuration's environments are put together by who reads the configuration.
 
+use crate::diagnostic::ids;
 use crate::helm::Chart;
 use crate::helm::Error;
 use crate::helm::decode;
@@ -57,18 +58,18 @@ impl Environment {
         let mut inputs = Inputs::default();
         for path in &self.values {
             let source = source_of(chart, path, sources)
-                .map_err(|message| Error::new("values-missing", message))?;
+                .map_err(|message| Error::new(ids::VALUES_MISSING, message))?;
             sources.mark_as_values(source);
             let node = yaml::read(sources, source).map_err(|e| {
                 Error::yaml(
-                    "values-syntax",
+                    ids::VALUES_SYNTAX,
                     &e,
                     &sources.limits,
                     format!("failed to parse {path}: {}", e.converting()),
                 )
             })?;
             decode::check(&node, &decode::Shape::Table).map_err(|m| {
-                Error::new("values-syntax", m.message)
+                Error::new(ids::VALUES_SYNTAX, m.message)
                     .at(m.span)
                     .within(format!("failed to parse {path}"))
             })?;

@@ -4,6 +4,7 @@
 //! before any render. One deliberate difference: a link that leads out of the chart is refused
 //! unless [`Options::follow_symlinks`].
 
+use crate::diagnostic::{RuleId, ids};
 use crate::go::path;
 use crate::helm::Chart;
 use crate::helm::Error;
@@ -52,11 +53,18 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
         "" if path.starts_with('/') => "/",
         other => other,
     };
-    let found = std::fs::metadata(trimmed)
-        .map_err(|e| Error::new("chart-metadata", format!("stat {trimmed}: {}", io_text(&e))))?;
+    let found = std::fs::metadata(trimmed).map_err(|e| {
+        Error::new(
+            ids::CHART_METADATA,
+            format!("stat {trimmed}: {}", io_text(&e)),
+        )
+    })?;
     if !found.is_dir() {
         let data = sources.read_file(trimmed).map_err(|e| {
-            Error::new("chart-metadata", format!("open {trimmed}: {}", io_text(&e)))
+            Error::new(
+                ids::CHART_METADATA,
+                format!("open {trimmed}: {}", io_text(&e)),
+            )
         })?;
         return load_archive(&data, trimmed, sources, options);
     }
@@ -83,7 +91,7 @@ pub fn load_archive(
     if !data.starts_with(b"\x1f\x8b\x08") {
         let shown = std::path::absolute(shown).unwrap_or_else(|_| shown.into());
         return Err(Error::new(
-            "chart-metadata",
+            ids::CHART_METADATA,
             not_an_archive(&shown.to_string_lossy(), data),
         ));
     }
@@ -210,7 +218,7 @@ impl<'s> Loader<'s> {
                 Err((message, line)) => {
                     let id = self.add(&format!("{location}.helmignore"), text, SourceKind::File);
                     let range = self.sources.get(id).line(line);
-                    return Err(Error::new("chart-metadata", message).at(Span::new(
+                    return Err(Error::new(ids::CHART_METADATA, message).at(Span::new(
                         id,
                         range.start,
                         range.end,
@@ -239,7 +247,7 @@ impl<'s> Loader<'s> {
         let shown = path.display();
         if depth > MAX_DEPTH {
             return Err(Error::new(
-                "chart-metadata",
+                ids::CHART_METADATA,
                 format!(
                     "{shown}: folders nest too deeply (a link that leads back to its own folder?)"
                 ),
@@ -257,7 +265,10 @@ impl<'s> Loader<'s> {
             return Ok(());
         }
         let unreadable = |e: std::io::Error| {
-            Error::new("chart-metadata", format!("open {shown}: {}", io_text(&e)))
+            Error::new(
+                ids::CHART_METADATA,
+                format!("open {shown}: {}", io_text(&e)),
+            )
         };
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&path).map_err(unreadable)? {
@@ -280,7 +291,10 @@ impl<'s> Loader<'s> {
     fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
         let shown = path.display();
         let missing = |e: std::io::Error| {
-            Error::new("chart-metadata", format!("lstat {shown}: {}", io_text(&e)))
+            Error::new(
+                ids::CHART_METADATA,
+                format!("lstat {shown}: {}", io_text(&e)),
+            )
         };
         let info = std::fs::symlink_metadata(path).map_err(missing)?;
         if !info.is_symlink() {
@@ -291,7 +305,7 @@ impl<'s> Loader<'s> {
         }
         let resolved = path.canonicalize().map_err(|e| {
             Error::new(
-                "chart-metadata",
+                ids::CHART_METADATA,
                 format!(
                     "error evaluating symlink {shown}: lstat {}: {}",
                     target(path).display(),
@@ -320,14 +334,14 @@ impl<'s> Loader<'s> {
         let shown = path.display();
         if !info.is_file() {
             return Err(Error::new(
-                "chart-metadata",
+                ids::CHART_METADATA,
                 format!("cannot load irregular file {shown} as it has file mode type bits set"),
             ));
         }
         if info.len() > MAX_FILE {
             let base = name.rsplit('/').next().unwrap_or(&name);
             return Err(Error::new(
-                "chart-metadata",
+                ids::CHART_METADATA,
                 format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}"),
             ));
         }
@@ -339,7 +353,7 @@ impl<'s> Loader<'s> {
                 format!("{shown} was not read"),
             ),
             _ => Error::new(
-                "chart-metadata",
+                ids::CHART_METADATA,
                 format!("error reading {name}: open {shown}: {}", io_text(&e)),
             ),
         })?;
@@ -350,7 +364,7 @@ impl<'s> Loader<'s> {
 
     /// The files of an archive, and the name of what holds them: `x.tgz!x/`.
     fn archive(&mut self, data: &[u8], shown: &str) -> Result<(Vec<Raw>, String), Error> {
-        let refuse = |message: String| Error::new("chart-metadata", message);
+        let refuse = |message: String| Error::new(ids::CHART_METADATA, message);
         let limits = self.sources.limits;
         if data.len() < 10 {
             return Err(refuse("EOF".into()));
@@ -468,11 +482,11 @@ impl<'s> Loader<'s> {
         let mut has_metadata = false;
         for file in first {
             let id = self.add(&file.shown, yaml::utf8(file.data), SourceKind::File);
-            let node = self.read(id, "Chart.yaml", "chart-metadata")?;
+            let node = self.read(id, "Chart.yaml", ids::CHART_METADATA)?;
             chart
                 .metadata
                 .read(&node)
-                .map_err(|m| misfit(m, "Chart.yaml", "chart-metadata"))?;
+                .map_err(|m| misfit(m, "Chart.yaml", ids::CHART_METADATA))?;
             if chart.metadata.api_version.is_empty() {
                 chart.metadata.api_version = "v1".into();
             }
@@ -513,15 +527,15 @@ impl<'s> Loader<'s> {
             };
             match &*file.name {
                 "Chart.lock" => {
-                    let node = self.read(id, "Chart.lock", "chart-metadata")?;
+                    let node = self.read(id, "Chart.lock", ids::CHART_METADATA)?;
                     metadata::check_lock(&node)
-                        .map_err(|m| misfit(m, "Chart.lock", "chart-metadata"))?;
+                        .map_err(|m| misfit(m, "Chart.lock", ids::CHART_METADATA))?;
                     chart.lock = Some(id);
                 }
                 "values.yaml" => {
-                    let node = self.read(id, "values.yaml", "values-syntax")?;
+                    let node = self.read(id, "values.yaml", ids::VALUES_SYNTAX)?;
                     decode::check(&node, &decode::Shape::Table)
-                        .map_err(|m| misfit(m, "values.yaml", "values-syntax"))?;
+                        .map_err(|m| misfit(m, "values.yaml", ids::VALUES_SYNTAX))?;
                     chart.values = Some((id, Arc::new(node)));
                 }
                 "values.schema.json" => chart.schema = Some(id),
@@ -533,20 +547,20 @@ impl<'s> Loader<'s> {
                                 .into(),
                         );
                     }
-                    let node = self.read(id, "requirements.yaml", "chart-metadata")?;
+                    let node = self.read(id, "requirements.yaml", ids::CHART_METADATA)?;
                     chart
                         .metadata
                         .read(&node)
-                        .map_err(|m| misfit(m, "requirements.yaml", "chart-metadata"))?;
+                        .map_err(|m| misfit(m, "requirements.yaml", ids::CHART_METADATA))?;
                     if keeps(&chart) {
                         chart.files.push(own);
                     }
                 }
                 "requirements.lock" => {
                     has_metadata = true;
-                    let node = self.read(id, "requirements.lock", "chart-metadata")?;
+                    let node = self.read(id, "requirements.lock", ids::CHART_METADATA)?;
                     metadata::check_lock(&node)
-                        .map_err(|m| misfit(m, "requirements.lock", "chart-metadata"))?;
+                        .map_err(|m| misfit(m, "requirements.lock", ids::CHART_METADATA))?;
                     chart.lock = Some(id);
                     if keeps(&chart) {
                         chart.files.push(own);
@@ -562,11 +576,14 @@ impl<'s> Loader<'s> {
             }
         }
         if !has_metadata {
-            return Err(Error::new("chart-metadata", "Chart.yaml file is missing"));
+            return Err(Error::new(
+                ids::CHART_METADATA,
+                "Chart.yaml file is missing",
+            ));
         }
         let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
         if let Err(objection) = chart.metadata.validate(node) {
-            let error = Error::new("chart-metadata", objection.message);
+            let error = Error::new(ids::CHART_METADATA, objection.message);
             let place = objection
                 .span
                 .or_else(|| metadata::value_span(node?, objection.key));
@@ -580,7 +597,7 @@ impl<'s> Loader<'s> {
             });
         }
         if depth >= MAX_DEPTH {
-            return Err(Error::new("chart-metadata", "charts nest too deeply"));
+            return Err(Error::new(ids::CHART_METADATA, "charts nest too deeply"));
         }
         for (name, files) in subcharts {
             if name.starts_with(['_', '.']) {
@@ -594,7 +611,7 @@ impl<'s> Loader<'s> {
                         "error unpacking subchart tar in {parent}: expected {name}, got {}",
                         file.name
                     );
-                    return Err(Error::new("chart-metadata", message));
+                    return Err(Error::new(ids::CHART_METADATA, message));
                 }
                 self.archive(&file.data, &file.shown)
                     .and_then(|(files, location)| self.chart(files, location, depth + 1))
@@ -618,7 +635,7 @@ impl<'s> Loader<'s> {
         Ok(chart)
     }
 
-    fn read(&self, id: SourceId, name: &str, rule: &'static str) -> Result<Node, Error> {
+    fn read(&self, id: SourceId, name: &str, rule: RuleId) -> Result<Node, Error> {
         yaml::read(self.sources, id).map_err(|e| {
             Error::yaml(
                 rule,
@@ -647,7 +664,7 @@ impl Walk<'_> {
     }
 }
 
-fn misfit(misfit: decode::Misfit, name: &str, rule: &'static str) -> Error {
+fn misfit(misfit: decode::Misfit, name: &str, rule: RuleId) -> Error {
     Error::new(rule, misfit.message)
         .at(misfit.span)
         .within(format!("cannot load {name}"))
@@ -662,7 +679,7 @@ fn is_within(path: &Path, folder: &Path) -> bool {
 
 fn leads_out(link: &Path, to: &Path) -> Error {
     Error::new(
-        "symlink-outside-chart",
+        ids::SYMLINK_OUTSIDE_CHART,
         format!(
             "{} is a link that leads out of the chart, to {}",
             link.display(),

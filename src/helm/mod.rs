@@ -22,7 +22,7 @@ pub mod schema;
 pub mod strvals;
 pub mod values;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, RuleId, Severity, ids};
 use crate::limits::{self, Limit, Limits};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml;
@@ -69,7 +69,7 @@ pub struct Error {
     /// Helm's text, without `Error: `.
     pub message: String,
     /// The rule that it is reported as by `lint`.
-    pub rule: &'static str,
+    pub rule: RuleId,
     /// The culprit, where it stands in a file.
     pub span: Option<Span>,
     pub help: Option<String>,
@@ -78,7 +78,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub fn new(rule: &'static str, message: impl Into<String>) -> Error {
+    pub fn new(rule: RuleId, message: impl Into<String>) -> Error {
         Error {
             message: message.into(),
             rule,
@@ -91,14 +91,14 @@ impl Error {
     /// limit, and how to move it.
     pub fn limit(limit: Limit, limits: &Limits, undone: impl std::fmt::Display) -> Error {
         Error::new(
-            limits::RULE,
+            ids::LIMIT_EXCEEDED,
             format!("{undone}: {}", limits::exceeded(limit, limits)),
         )
         .help(limit.how_to_raise())
     }
     /// A text that is no YAML, in Helm's words; or too much of it, in ours.
     pub fn yaml(
-        rule: &'static str,
+        rule: RuleId,
         error: &yaml::Error,
         limits: &Limits,
         helm: impl Into<String>,
@@ -130,7 +130,7 @@ impl Error {
     pub fn diagnostic(&self, otherwise: Span) -> Diagnostic {
         let text = self.finding.as_ref().unwrap_or(&self.message);
         let found = Diagnostic::new(
-            self.rule,
+            self.rule.clone(),
             Severity::Error,
             self.span.unwrap_or(otherwise),
             text.clone(),

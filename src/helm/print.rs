@@ -4,6 +4,7 @@
 //! Helm's pkg/releaseutil and the end of its `template` command. Every byte of the output keeps its
 //! place in a rendered text.
 
+use crate::diagnostic::ids;
 use crate::helm;
 use crate::helm::decode::{self, Shape, Struct};
 use crate::helm::ignore;
@@ -170,7 +171,10 @@ pub fn print(
         Ok(shown) => (shown, problem),
         Err(message) => (
             Printed::default(),
-            problem.or(Some(Problem::Chart(helm::Error::new("show-only", message)))),
+            problem.or(Some(Problem::Chart(helm::Error::new(
+                ids::TEMPLATE_ERROR,
+                message,
+            )))),
         ),
     }
 }
@@ -252,12 +256,12 @@ static HEAD: Struct = Struct {
 fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>, helm::Error> {
     let front = format!("YAML parse error on {}", output.name);
     let node = yaml::parse(text, span.source, span.start).map_err(|e| {
-        helm::Error::new("yaml-syntax", e.converting())
+        helm::Error::new(ids::YAML_SYNTAX, e.converting())
             .at(e.span)
             .within(&front)
     })?;
     decode::check(&node, &Shape::Struct(&HEAD)).map_err(|m| {
-        helm::Error::new("yaml-syntax", m.message)
+        helm::Error::new(ids::YAML_SYNTAX, m.message)
             .at(m.span)
             .within(&front)
     })?;

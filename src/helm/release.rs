@@ -6,6 +6,7 @@
 //! that is used under two aliases, both copies share their requirements, and a subchart that is not
 //! among its parent's requirements keeps the parent it was loaded with.
 
+use crate::diagnostic::ids;
 use crate::go::semver::{Constraint, Version};
 use crate::helm::Chart;
 use crate::helm::Error;
@@ -133,7 +134,7 @@ impl<'c> Release<'c> {
             ("dependencies", "are")
         };
         Err(Error::new(
-            "dependency-not-vendored",
+            ids::DEPENDENCY_NOT_VENDORED,
             format!(
                 "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing \
                  dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
@@ -201,7 +202,7 @@ impl<'c> Release<'c> {
                     Kind::Map(table) => table.clone(),
                     _ => {
                         return Err(Error::new(
-                            "values-type",
+                            ids::VALUES_TYPE,
                             format!("type mismatch on {name}: {}", as_go_bool(&value)),
                         ));
                     }
@@ -232,7 +233,7 @@ impl<'c> Release<'c> {
             if let Some(&child) = children.iter().find(|&&child| fits(self, child, r)) {
                 if self.nodes.len() >= MAX_CHARTS {
                     return Err(Error::new(
-                        "chart-metadata",
+                        ids::CHART_METADATA,
                         format!("the aliases make more than {MAX_CHARTS} charts of it"),
                     ));
                 }
@@ -501,12 +502,12 @@ pub fn user_values(
             &mut read,
         )
         .map_err(|message| {
-            Error::new("values-flag", message).at(Span::new(flag.source, 0, flag.text.len()))
+            Error::new(ids::VALUES_FLAG, message).at(Span::new(flag.source, 0, flag.text.len()))
         })?;
     }
     for (path, node) in &inputs.typed {
         strvals::apply_node(path, node, &base, sources, origins)
-            .map_err(|message| Error::new("values-flag", message).at(node.span))?;
+            .map_err(|message| Error::new(ids::VALUES_FLAG, message).at(node.span))?;
     }
     Ok(base)
 }

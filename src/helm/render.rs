@@ -4,7 +4,7 @@
 //! template costs its own output only. Everything between a loaded chart and rendered texts happens
 //! here, on one thread with a large stack.
 
-use crate::diagnostic::{Diagnostic, Role, Severity, Versions};
+use crate::diagnostic::{Diagnostic, Role, Severity, Versions, ids};
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -157,7 +157,7 @@ impl Problem {
         let mut found = match self {
             // That a library cannot be installed is no fault of its; that nothing is checked must
             // be said.
-            Problem::Chart(error) if error.rule == "chart-library" => vec![Diagnostic {
+            Problem::Chart(error) if error.rule == ids::CHART_LIBRARY => vec![Diagnostic {
                 severity: Severity::Info,
                 ..error.diagnostic(head)
             }],
@@ -174,7 +174,7 @@ impl Problem {
         match self {
             Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
             Problem::Schema(refusal) => Diagnostic::new(
-                "values-schema",
+                ids::VALUES_SCHEMA,
                 Severity::Error,
                 head,
                 refusal.message.clone(),
@@ -186,18 +186,18 @@ impl Problem {
                     .nth(2)
                     .unwrap_or(&error.message);
                 with_help(
-                    Diagnostic::new("template-syntax", Severity::Error, error.span, cause),
+                    Diagnostic::new(ids::TEMPLATE_SYNTAX, Severity::Error, error.span, cause),
                     &error.help,
                 )
             }
             Problem::Template(error) => {
                 let rule = match error.reason {
-                    Reason::Fail => "template-fails",
-                    Reason::Required => "required-value-missing",
-                    Reason::Limit => "template-limit",
-                    Reason::Execution => "template-error",
+                    Reason::Fail => ids::TEMPLATE_FAILS,
+                    Reason::Required => ids::REQUIRED_VALUE_MISSING,
+                    Reason::Limit => ids::TEMPLATE_LIMIT,
+                    Reason::Execution => ids::TEMPLATE_ERROR,
                     // The same finding as the parse error that execution came to.
-                    Reason::Parse => "template-syntax",
+                    Reason::Parse => ids::TEMPLATE_SYNTAX,
                 };
                 let mut found = with_help(
                     Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
@@ -317,7 +317,7 @@ impl Run<'_> {
     fn values(&mut self, release: &mut Release, user: &Map, origins: &Origins) -> Option<Map> {
         let metadata = &self.chart.metadata;
         if !matches!(&*metadata.chart_type, "" | "application") {
-            let error = helm::Error::new("chart-library", format!("{} charts are not installable", metadata.chart_type))
+            let error = helm::Error::new(ids::CHART_LIBRARY, format!("{} charts are not installable", metadata.chart_type))
                 .finding("a library chart renders nothing by itself: its templates are judged where a chart that uses them is");
             if self.problem(Problem::Chart(error)) {
                 return None;
@@ -334,7 +334,7 @@ impl Run<'_> {
             return None;
         }
         if let Err(message) = check_release_name(&self.environment.release)
-            && self.problem(Problem::Chart(helm::Error::new("release-name", message)))
+            && self.problem(Problem::Chart(helm::Error::new(ids::RELEASE_NAME, message)))
         {
             return None;
         }
@@ -369,7 +369,7 @@ impl Run<'_> {
                 .and_then(|(_, node)| helm::metadata::value_span(node, "kubeVersion"));
             let error = helm::Error {
                 span,
-                ..helm::Error::new("kube-version", message)
+                ..helm::Error::new(ids::KUBE_VERSION, message)
             };
             if self.problem(Problem::Release(error)) {
                 return None;

@@ -7,6 +7,7 @@
 
 mod cost;
 
+use crate::diagnostic::ids;
 use crate::go::json;
 use crate::helm::Error;
 use crate::helm::release::{NodeId, Release};
@@ -92,7 +93,7 @@ fn chart(
             });
             let help = "Put what it says into the file itself, for example below `$defs`; Helm fetches it for each render";
             found.unjudged.push(
-                Error::new("values-schema-unfetched", message)
+                Error::new(ids::VALUES_SCHEMA_UNFETCHED, message)
                     .at(place)
                     .help(help),
             );
@@ -116,7 +117,7 @@ fn chart(
                         );
                         found
                             .faults
-                            .push(Error::new("values-schema", message).at(place));
+                            .push(Error::new(ids::VALUES_SCHEMA, message).at(place));
                     }
                 }
             }
@@ -132,7 +133,7 @@ fn chart(
                 found.text.push_str(&format!("{name}:\n{message}"));
                 found.faults.push(
                     Error::new(
-                        "values-schema",
+                        ids::VALUES_SCHEMA,
                         format!("values.schema.json of chart {name}: {message}"),
                     )
                     .at(at_schema),

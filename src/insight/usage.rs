@@ -5,7 +5,7 @@
 //! Everything here errs on the side of silence: what a branch might read that no environment takes
 //! counts as read ([`Mentions`]).
 
-use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::project::rendering::Rendering;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::BitSet;
@@ -366,7 +366,7 @@ fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Ve
             })
         };
         let message = format!("no template reads `{}`", path.join("."));
-        found.push(Diagnostic::new("unused-value", Severity::Warning, at, message).help(help));
+        found.push(Diagnostic::new(ids::UNUSED_VALUE, Severity::Warning, at, message).help(help));
     }
 }
 
@@ -446,7 +446,7 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut
             );
             found.push(Diagnostic {
                 environment: Some(render.environment),
-                ..Diagnostic::new("undefined-value", Severity::Warning, missing.at, message)
+                ..Diagnostic::new(ids::UNDEFINED_VALUE, Severity::Warning, missing.at, message)
                     .help(help)
             });
         }
@@ -496,7 +496,7 @@ fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
                 let label = crate::diagnostic::Role::Values;
                 found.push(
                     Diagnostic::new(
-                        "redundant-override",
+                        ids::REDUNDANT_OVERRIDE,
                         Severity::Info,
                         entry.value.span,
                         message,
@@ -528,7 +528,7 @@ fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
                     path.join(".")
                 );
                 let found_here = Diagnostic::new(
-                    "values-type-mismatch",
+                    ids::VALUES_TYPE_MISMATCH,
                     Severity::Warning,
                     entry.value.span,
                     message,
@@ -589,7 +589,7 @@ fn never_rendered(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
                 format!("lines {first} to {last}")
             };
             found.push(Diagnostic::new(
-                "never-rendered",
+                ids::NEVER_RENDERED,
                 Severity::Info,
                 span,
                 format!("no environment renders {which}"),

@@ -3,7 +3,7 @@
 
 use super::schema::{self, Kind};
 use super::versions::{oldest, sentence};
-use crate::diagnostic::{Severity, Versions, did_you_mean};
+use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
 use crate::manifest::Violation;
 use crate::yaml::Path;
 use std::sync::OnceLock;
@@ -108,7 +108,7 @@ pub(super) fn check(
     if !removed.is_empty() {
         let since = kind.versions().newest().map_or(0, |v| v + 1);
         found.push(Violation {
-            rule: "api-version-removed".into(),
+            rule: ids::API_VERSION_REMOVED,
             severity: Severity::Error,
             message: format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
             help: Some(instead_of(name, instead)),
@@ -122,7 +122,7 @@ pub(super) fn check(
         let other = schema::kinds_named(name)
             .find(|k| *k != kind && not_yet.without(k.versions()).is_empty());
         found.push(Violation {
-            rule: "api-version-unknown".into(),
+            rule: ids::API_VERSION_UNKNOWN,
             severity: Severity::Error,
             message: format!("`{api_version}` {name} is unknown before Kubernetes 1.{from}"),
             help: other.map(|k| {
@@ -141,7 +141,7 @@ pub(super) fn check(
     let off = present.without(kind.served());
     if !off.is_empty() {
         found.push(Violation {
-            rule: "api-version-disabled".into(),
+            rule: ids::API_VERSION_DISABLED,
             severity: Severity::Warning,
             message: format!("`{api_version}` {name} is served only by clusters that turn it on"),
             help: Some(
@@ -165,7 +165,7 @@ pub(super) fn check(
         && instead.is_some_and(|k| k.stable() && present.without(k.versions()).is_empty());
     if removed.is_empty() && !present.is_empty() && (goes.is_some() || outdated) {
         found.push(Violation {
-            rule: "api-version-deprecated".into(),
+            rule: ids::API_VERSION_DEPRECATED,
             severity: Severity::Info,
             message: match goes {
                 Some(last) => format!(
@@ -223,10 +223,10 @@ fn instead_of(name: &str, instead: Option<Kind>) -> String {
 
 fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
     let (group, version) = schema::split_api_version(api_version);
-    let mut add = |rule: &str, severity, message: String, help: Option<String>, key: &str| {
+    let mut add = |rule: RuleId, severity, message: String, help: Option<String>, key: &str| {
         let (path, at_key) = (Path::root().key(key), false);
         found.push(Violation {
-            rule: rule.into(),
+            rule,
             severity,
             message,
             help,
@@ -243,7 +243,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
             format!("use {instead}")
         };
         add(
-            "api-version-removed",
+            ids::API_VERSION_REMOVED,
             Severity::Error,
             format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
             Some(help),
@@ -254,7 +254,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
             "`{api_version}` is no apiVersion: it is GROUP/VERSION, or VERSION alone for the core group"
         );
         add(
-            "api-version-unknown",
+            ids::API_VERSION_UNKNOWN,
             Severity::Error,
             message,
             elsewhere(),
@@ -269,7 +269,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
             let help =
                 near_kind(name, of_version().map(Kind::name)).map(|k| format!("did you mean {k}?"));
             add(
-                "api-version-unknown",
+                ids::API_VERSION_UNKNOWN,
                 Severity::Error,
                 format!("`{api_version}` has no kind {name}"),
                 help,
@@ -286,7 +286,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
                 format!("`{api_version}` does not exist")
             };
             add(
-                "api-version-unknown",
+                ids::API_VERSION_UNKNOWN,
                 Severity::Error,
                 message,
                 help,
@@ -296,7 +296,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
     } else if !group.contains('.') || stolen(group, name) {
         let help = elsewhere().or_else(|| near_group(group).map(|g| format!("did you mean {g}?")));
         add(
-            "api-version-unknown",
+            ids::API_VERSION_UNKNOWN,
             Severity::Error,
             format!("`{api_version}` does not exist: there is no API group `{group}`"),
             help,
@@ -308,7 +308,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
             |g| format!("did you mean {g}?"),
         );
         add(
-            "api-version-unknown",
+            ids::API_VERSION_UNKNOWN,
             Severity::Warning,
             format!("no known version of Kubernetes serves the API group `{group}`"),
             Some(help),

@@ -5,7 +5,7 @@
 
 use super::scalars;
 use super::walk;
-use crate::diagnostic::{Severity, Versions, did_you_mean};
+use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
 use crate::manifest::{Object, Violation};
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -270,7 +270,7 @@ impl<'a> Walk<'a> {
             let message = format!("{} must be {wanted}, not {is}", self.subject());
             let help = (wanted == "a string" && (number || node.as_bool().is_some()))
                 .then(|| "put it in quotes (`| quote` in a template)".to_owned());
-            self.report("wrong-type", Severity::Error, message, help, false);
+            self.report(ids::WRONG_TYPE, Severity::Error, message, help, false);
         }
         good
     }
@@ -334,7 +334,7 @@ impl<'a> Walk<'a> {
                     }),
                 };
                 self.report(
-                    "unknown-field",
+                    ids::UNKNOWN_FIELD,
                     Severity::Error,
                     format!("unknown field `{}`", entry.key),
                     help,
@@ -363,7 +363,7 @@ impl<'a> Walk<'a> {
             if !given(name) && !defaulted(name) && node.get(name).is_none() {
                 self.path.push(Step::Key(name.into()));
                 self.report(
-                    "missing-field",
+                    ids::MISSING_FIELD,
                     Severity::Error,
                     format!("`{name}` is missing"),
                     None,
@@ -419,7 +419,7 @@ impl<'a> Walk<'a> {
                     format!(" by {}", keys.join(", "))
                 };
                 self.report(
-                    "schema-violation",
+                    ids::SCHEMA_VIOLATION,
                     Severity::Error,
                     format!("{} repeats an earlier item{what}", self.subject()),
                     None,
@@ -449,7 +449,7 @@ impl<'a> Walk<'a> {
                 .and_then(|text| did_you_mean(text, words.iter().map(String::as_str)))
                 .map(|near| format!("did you mean `{near}`?"));
             self.report(
-                "schema-violation",
+                ids::SCHEMA_VIOLATION,
                 Severity::Error,
                 format!("{} must be one of {}", self.subject(), words.join(", ")),
                 help,
@@ -471,7 +471,7 @@ impl<'a> Walk<'a> {
                     .filter(|p| !self.kind.matches(p, text))
                 {
                     self.report(
-                        "schema-violation",
+                        ids::SCHEMA_VIOLATION,
                         Severity::Error,
                         format!("{} must match `{pattern}`", self.subject()),
                         None,
@@ -491,7 +491,7 @@ impl<'a> Walk<'a> {
                 };
                 if !good {
                     self.report(
-                        "schema-violation",
+                        ids::SCHEMA_VIOLATION,
                         Severity::Error,
                         format!("{} is not of the format {format}", self.subject()),
                         None,
@@ -530,7 +530,7 @@ impl<'a> Walk<'a> {
         };
         if let Some(wanted) = broken.or(bits) {
             self.report(
-                "schema-violation",
+                ids::SCHEMA_VIOLATION,
                 Severity::Error,
                 format!("{} must be {wanted}, not {value}", self.subject()),
                 None,
@@ -547,7 +547,7 @@ impl<'a> Walk<'a> {
             _ => return,
         };
         self.report(
-            "schema-violation",
+            ids::SCHEMA_VIOLATION,
             Severity::Error,
             format!("{} must have {wanted}, not {count}", self.subject()),
             None,
@@ -567,7 +567,7 @@ impl<'a> Walk<'a> {
         let any = branches("anyOf");
         if !any.is_empty() && !any.iter().any(|branch| self.holds(node, branch, inner)) {
             self.report(
-                "schema-violation",
+                ids::SCHEMA_VIOLATION,
                 Severity::Error,
                 format!(
                     "{} satisfies none of the schema's alternatives (anyOf)",
@@ -588,7 +588,7 @@ impl<'a> Walk<'a> {
                     "{} must satisfy exactly one of the schema's alternatives (oneOf), not {count}",
                     self.subject()
                 );
-                self.report("schema-violation", Severity::Error, message, None, false);
+                self.report(ids::SCHEMA_VIOLATION, Severity::Error, message, None, false);
             }
         }
         if schema
@@ -596,7 +596,7 @@ impl<'a> Walk<'a> {
             .is_some_and(|not| self.holds(node, not, inner))
         {
             self.report(
-                "schema-violation",
+                ids::SCHEMA_VIOLATION,
                 Severity::Error,
                 format!("{} is what the schema forbids (not)", self.subject()),
                 None,
@@ -625,7 +625,7 @@ impl<'a> Walk<'a> {
 
     fn report(
         &mut self,
-        rule: &str,
+        rule: RuleId,
         severity: Severity,
         message: String,
         help: Option<String>,
@@ -633,7 +633,7 @@ impl<'a> Walk<'a> {
     ) {
         let path = Path(self.path.clone());
         self.found.push(Violation {
-            rule: rule.into(),
+            rule,
             severity,
             message,
             help,

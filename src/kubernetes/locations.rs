@@ -4,7 +4,7 @@
 
 use super::crd::{Crds, CustomKind};
 use super::schema::split_api_version;
-use crate::diagnostic::{ObjectRef, Severity, Versions};
+use crate::diagnostic::{ObjectRef, RuleId, Severity, Versions, ids};
 use crate::manifest::{Object, Violation};
 use crate::source::{SourceId, Sources};
 use crate::yaml;
@@ -164,7 +164,7 @@ impl Locations {
                     | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                         for name in unexpected {
                             found.push(finding(
-                                "unknown-field",
+                                ids::UNKNOWN_FIELD,
                                 format!("unknown field `{name}`"),
                                 path.key(name),
                                 true,
@@ -176,16 +176,21 @@ impl Locations {
                     ValidationErrorKind::Required { property } => {
                         let name = property.as_str().unwrap_or_default();
                         (
-                            "missing-field",
+                            ids::MISSING_FIELD,
                             format!("`{name}` is missing"),
                             path.key(name),
                             false,
                         )
                     }
                     ValidationErrorKind::Type { .. } => {
-                        ("wrong-type", error.masked().to_string(), path, false)
+                        (ids::WRONG_TYPE, error.masked().to_string(), path, false)
                     }
-                    _ => ("schema-violation", error.masked().to_string(), path, false),
+                    _ => (
+                        ids::SCHEMA_VIOLATION,
+                        error.masked().to_string(),
+                        path,
+                        false,
+                    ),
                 };
                 found.push(finding(rule, message, paths, at_key, holds));
             }
@@ -246,14 +251,14 @@ impl Locations {
 }
 
 fn finding(
-    rule: &str,
+    rule: RuleId,
     message: String,
     path: YamlPath,
     at_key: bool,
     kubernetes: Option<Versions>,
 ) -> Violation {
     Violation {
-        rule: rule.into(),
+        rule,
         severity: Severity::Error,
         message,
         help: None,

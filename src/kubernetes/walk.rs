@@ -10,7 +10,7 @@
 use super::scalars;
 use super::schema::{self, Definition, Field, Kind, Type};
 use super::versions::{oldest, sentence};
-use crate::diagnostic::{Severity, Versions, did_you_mean};
+use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
 use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Entry;
@@ -76,7 +76,7 @@ pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut
         found: &mut own,
     }
     .value(node, field.field_type(), judged);
-    found.extend(own.into_iter().filter(|f| &*f.rule != "duplicate-key"));
+    found.extend(own.into_iter().filter(|f| f.rule != ids::DUPLICATE_KEY));
 }
 
 #[derive(Clone, Copy)]
@@ -239,7 +239,7 @@ impl<'n> Walk<'n, '_> {
         path.0.push(Step::Key(name.into()));
         let kubernetes = self.holds(versions);
         self.found.push(Violation {
-            rule: "missing-field".into(),
+            rule: ids::MISSING_FIELD,
             severity: Severity::Error,
             message,
             help: None,
@@ -270,7 +270,7 @@ impl<'n> Walk<'n, '_> {
             let mut path = self.path();
             path.0.push(Step::Key(key.into()));
             self.found.push(Violation {
-                rule: "duplicate-key".into(),
+                rule: ids::DUPLICATE_KEY,
                 severity: Severity::Error,
                 message: format!("`{key}` stands twice in this map"),
                 help: Some("remove one of them; of the two, Helm takes the last".to_owned()),
@@ -288,7 +288,7 @@ impl<'n> Walk<'n, '_> {
             .fold(Versions::NONE, |all, f| all.or(f.versions()));
         let (rule, message, help) = if everywhere.is_empty() {
             (
-                "unknown-field",
+                ids::UNKNOWN_FIELD,
                 format!("unknown field `{name}`"),
                 self.meant(entry, definition, versions),
             )
@@ -310,7 +310,7 @@ impl<'n> Walk<'n, '_> {
                     sentence(everywhere)
                 ),
             };
-            ("field-unavailable", message, None)
+            (ids::FIELD_UNAVAILABLE, message, None)
         };
         let severity = if self.lenient {
             Severity::Warning
@@ -471,7 +471,7 @@ impl<'n> Walk<'n, '_> {
 
     fn wrong(&mut self, message: String, help: Option<String>, versions: Versions) {
         self.report(
-            "wrong-type",
+            ids::WRONG_TYPE,
             Severity::Error,
             message,
             help,
@@ -482,7 +482,7 @@ impl<'n> Walk<'n, '_> {
 
     fn report(
         &mut self,
-        rule: &str,
+        rule: RuleId,
         severity: Severity,
         message: String,
         help: Option<String>,
@@ -491,7 +491,7 @@ impl<'n> Walk<'n, '_> {
     ) {
         let (path, kubernetes) = (self.path(), self.holds(versions));
         self.found.push(Violation {
-            rule: rule.into(),
+            rule,
             severity,
             message,
             help,

@@ -6,7 +6,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::Role;
+use crate::diagnostic::{Role, RuleId};
 use crate::insight::secrets::Secrets;
 use crate::lint;
 use crate::manifest;
@@ -367,7 +367,7 @@ fn apply<'f>(
 }
 
 /// A finding, wherever it stands.
-type Key = (Arc<str>, Option<String>, Option<String>, String);
+type Key = (RuleId, Option<String>, Option<String>, String);
 
 fn key(finding: &Finding) -> Key {
     let object = finding

@@ -7,7 +7,7 @@ pub mod trial;
 use crate::ConfigChoice;
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Severity, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::insight::matrix::Matrix;
 use crate::insight::secrets::Secrets;
 use crate::insight::usage;
@@ -509,7 +509,7 @@ impl<'s> Judge<'s> {
                 finding.kubernetes = (holds != self.versions).then_some(holds);
                 // A chart that picks another apiVersion for newer clusters has done what there is
                 // to do.
-                if &*finding.rule == "api-version-deprecated"
+                if finding.rule == ids::API_VERSION_DEPRECATED
                     && versions.newest() != self.versions.newest()
                 {
                     continue;
@@ -550,8 +550,8 @@ impl<'s> Judge<'s> {
                 .flatten()
                 .filter(|(s, used)| !used && s.peer.is_none());
             for (suppression, _) in unused {
-                let rule = "unused-suppression";
-                let Some(severity) = self.setup.severity_of(rule, Severity::Warning) else {
+                let rule = ids::UNUSED_SUPPRESSION;
+                let Some(severity) = self.setup.severity_of(&rule, Severity::Warning) else {
                     continue;
                 };
                 let message = format!(
@@ -589,7 +589,7 @@ impl<'s> Judge<'s> {
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
             findings.push(Violation {
-                rule: "schema-missing".into(),
+                rule: ids::SCHEMA_MISSING,
                 severity: Severity::Error,
                 message: format!(
                     "no schema is known for {api_version} {kind}, so nothing was checked"

@@ -7,6 +7,7 @@
 
 use crate::ConfigChoice;
 use crate::Options;
+use crate::diagnostic::ids;
 use crate::lint;
 use crate::manifest::{self, Object};
 use crate::project::config;
@@ -183,7 +184,10 @@ fn fixture_fails(id: &str, case: &Path, fails: bool, rule_paths: &[PathBuf]) -> 
         Err(error) => return Some(error.to_string()),
     };
     let (of_rule, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|f| *f.rule == *id);
-    if let Some(other) = others.iter().find(|f| !fails || &*f.rule == "rule-invalid") {
+    if let Some(other) = others
+        .iter()
+        .find(|f| !fails || f.rule == ids::RULE_INVALID)
+    {
         return Some(format!(
             "cannot be judged: {} ({})",
             other.message, other.rule
@@ -289,7 +293,7 @@ mod tests {
                 let tried = fixtures(&definition.id, &root.join(&*definition.id), &[]);
                 for kind in ["fail", "pass"] {
                     // Without a parameter there is nothing that is not trusted.
-                    let excused = kind == "fail" && definition.id == "image-registry-untrusted";
+                    let excused = kind == "fail" && *definition.id == *"image-registry-untrusted";
                     let folder = root.join(&*definition.id).join(kind);
                     if !excused
                         && !tried

@@ -439,7 +439,7 @@ fn in_configuration(model: &Model, before: &[u8]) -> (Range<usize>, Vec<Proposal
                 .collect();
             profiles.sort_unstable();
             profiles.dedup();
-            let groups = words(&GROUPS, CompletionItemKind::ENUM);
+            let groups = words(GROUPS, CompletionItemKind::ENUM);
             rules()
                 .into_iter()
                 .chain(groups)

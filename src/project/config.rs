@@ -3,7 +3,7 @@
 //! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did
 //! you mean"), and the rest of it is used.
 
-use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
 use crate::limits::Limit;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::Data;
@@ -196,7 +196,7 @@ pub fn load(
     match crate::yaml::read(sources, source) {
         Ok(node) => Reader { found }.config(&node, &mut config),
         Err(error) => found.push(Diagnostic::new(
-            "configuration-invalid",
+            ids::CONFIGURATION_INVALID,
             Severity::Error,
             error.span,
             error.message,
@@ -212,7 +212,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn fault(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         let mut diagnostic =
-            Diagnostic::new("configuration-invalid", Severity::Error, span, message);
+            Diagnostic::new(ids::CONFIGURATION_INVALID, Severity::Error, span, message);
         diagnostic.help = help;
         self.found.push(diagnostic);
     }
@@ -481,7 +481,7 @@ impl Reader<'_> {
         if reason.is_none() {
             self.found.push(
                 Diagnostic::new(
-                    "suppression-without-reason",
+                    ids::SUPPRESSION_WITHOUT_REASON,
                     Severity::Warning,
                     rule.span,
                     "a suppression without a reason",

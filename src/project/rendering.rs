@@ -6,7 +6,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Severity, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -14,7 +14,7 @@ use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::Inputs;
 use crate::helm::render::{self, Cache, Output, Rendered};
 use crate::kubernetes;
-use crate::limits::{self, Limit, Limits};
+use crate::limits::{Limit, Limits};
 use crate::manifest::Object;
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::Setup;
@@ -208,7 +208,7 @@ impl Rendering {
                     .flat_map(|p| p.diagnostics(head, i as u16))
                     .collect();
                 found.extend(rendered.unjudged.iter().map(|e| Diagnostic {
-                    severity: if e.rule == limits::RULE {
+                    severity: if e.rule == ids::LIMIT_EXCEEDED {
                         Severity::Error
                     } else {
                         Severity::Info

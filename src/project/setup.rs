@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean};
+use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, did_you_mean, ids};
 use crate::kubernetes::locations::Locations;
 use crate::limits::Limit;
 use crate::project::config::{self, Config};
@@ -122,7 +122,7 @@ impl Setup {
             .filter_map(|(name, span)| {
                 let near = known(name, own.iter().copied()).err()?;
                 let mut fault = Diagnostic::new(
-                    "configuration-invalid",
+                    ids::CONFIGURATION_INVALID,
                     Severity::Error,
                     span,
                     format!("no rule, group or profile is named `{name}`"),
@@ -137,7 +137,7 @@ impl Setup {
 
     /// The severity at which a finding of the house's own rooms is reported: none where its rule is
     /// not selected. What keeps us from reading (profile `always`) is reported in any case.
-    pub fn severity_of(&self, id: &str, severity: Severity) -> Option<Severity> {
+    pub fn severity_of(&self, id: &RuleId, severity: Severity) -> Option<Severity> {
         if let Some(rule) = self.rules.get(id) {
             // A native rule may grade its findings; an override replaces the grade.
             let overridden = self
@@ -145,7 +145,7 @@ impl Setup {
                 .rules
                 .severity
                 .iter()
-                .any(|(name, _, _)| name == id);
+                .any(|(name, _, _)| **id == **name);
             return Some(if overridden { rule.severity } else { severity });
         }
         match rule::documentation(id) {
@@ -154,7 +154,7 @@ impl Setup {
                 .iter()
                 .any(|p| p == "always")
                 .then_some(severity),
-            None => (!self.ignored.iter().any(|name| name == id)).then_some(severity),
+            None => (!self.ignored.iter().any(|name| **id == **name)).then_some(severity),
         }
     }
 
@@ -170,7 +170,7 @@ impl Setup {
         let unused = unused.map(|(suppress, _)| {
             let message = format!("this suppression of {} matches no finding", suppress.rule);
             Diagnostic::new(
-                "unused-suppression",
+                ids::UNUSED_SUPPRESSION,
                 Severity::Warning,
                 suppress.span,
                 message,

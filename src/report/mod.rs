@@ -5,7 +5,7 @@ pub mod baseline;
 pub(crate) mod formats;
 pub mod suppress;
 
-use crate::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
+use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::Matrix;
 use crate::insight::secrets::Secrets;
 use crate::project::config::FailOn;
@@ -93,7 +93,7 @@ impl Summary {
 /// One finding as a reader sees it: lines and columns, environments merged.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    pub rule: Arc<str>,
+    pub rule: RuleId,
     pub group: Arc<str>,
     pub severity: Severity,
     pub message: String,
@@ -302,7 +302,7 @@ pub fn settle(
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    rule: Arc<str>,
+    rule: RuleId,
     object: Option<(Arc<str>, Arc<str>)>,
     path: Option<String>,
     place: (Option<Arc<str>>, usize),

@@ -5,7 +5,7 @@
 //! line or on the line above; in templates also inside of `{{/* */}}`.
 
 use super::Finding;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, ids};
 use crate::project::config::Suppress;
 use crate::rule::expectation::glob;
 use crate::source::{Source, Sources, Span};
@@ -136,7 +136,7 @@ pub fn apply(
             );
             found.push(
                 Diagnostic::new(
-                    "unused-suppression",
+                    ids::UNUSED_SUPPRESSION,
                     Severity::Warning,
                     comment.span,
                     message,
@@ -147,7 +147,7 @@ pub fn apply(
             let message = "a suppression without a reason";
             found.push(
                 Diagnostic::new(
-                    "suppression-without-reason",
+                    ids::SUPPRESSION_WITHOUT_REASON,
                     Severity::Warning,
                     comment.span,
                     message,

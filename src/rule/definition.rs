@@ -2,7 +2,7 @@
 //! own rules are the same format, read here from a spanned node so that whatever is wrong with them
 //! has a place.
 
-use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::diagnostic::{Diagnostic, RuleId, Severity, did_you_mean, ids};
 use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -43,31 +43,10 @@ impl Scope {
 /// `restartPolicy: Always`.
 pub const CONTAINER_CLASSES: [&str; 4] = ["main", "init", "sidecar", "ephemeral"];
 
-/// The groups of built-in rules, each a folder of `rules/`.
-pub const GROUPS: [&str; 17] = [
-    "probes",
-    "resources",
-    "security",
-    "images",
-    "networking",
-    "rbac",
-    "availability",
-    "hygiene",
-    "secrets",
-    "api",
-    "storage",
-    "jobs",
-    "chart",
-    "template",
-    "values",
-    "environments",
-    "kubernetes",
-];
-
 /// One rule as its file describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
-    pub id: Text,
+    pub id: RuleId,
     /// The folder of a built-in rule; `own` for a user's rule that names none.
     pub group: Text,
     pub title: Text,
@@ -135,15 +114,12 @@ pub struct Written {
     pub deny: Span,
 }
 
-/// The id of diagnostics about rule files.
-pub const INVALID: &str = "rule-invalid";
-
 /// Reads one rule from its document. Everything wrong with it is a diagnostic on the rule file; a
 /// rule that lacks what it needs to run is `None`.
 pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
     let before = found.len();
     let mut problem = |span: Span, message: String, help: Option<String>| {
-        let mut diagnostic = Diagnostic::new(INVALID, Severity::Error, span, message);
+        let mut diagnostic = Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message);
         diagnostic.help = help;
         found.push(diagnostic);
     };
@@ -276,7 +252,7 @@ pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Optio
         .unwrap_or_default();
     let examples = node.get("examples");
     let definition = Definition {
-        id,
+        id: RuleId::from_file(id),
         group: Cow::Owned(group),
         title,
         severity,

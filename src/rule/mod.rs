@@ -27,7 +27,7 @@ pub mod unit;
 pub use definition::{Definition, EMBEDDED, Scope};
 pub use unit::{Environment, Unit};
 
-use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::helm::Chart;
 use crate::limits::Limit;
 use crate::manifest::{Object, Violation};
@@ -43,7 +43,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 /// Which rules run, and how: what the configuration's `rules:` and the command line say together.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,6 @@ pub struct Selection {
 pub struct Rule {
     pub definition: Cow<'static, Definition>,
     pub severity: Severity,
-    id: Arc<str>,
     /// Declared defaults overlaid with the configuration's.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     params: Box<dyn Val>,
@@ -157,7 +156,6 @@ impl Rule {
                 .get(&*definition.id)
                 .copied()
                 .unwrap_or(definition.severity),
-            id: (&*definition.id).into(),
             native: if definition.native {
                 native::find(&definition.id)
             } else {
@@ -223,7 +221,7 @@ impl Rule {
 
     fn finding(&self, path: Path, message: String) -> Violation {
         Violation {
-            rule: self.id.clone(),
+            rule: self.definition.id.clone(),
             severity: self.severity,
             message,
             help: Some(self.definition.fix.to_string()),
@@ -288,7 +286,7 @@ impl Rule {
                         self.definition.id
                     );
                     let diagnostic =
-                        Diagnostic::new(definition::INVALID, Severity::Error, span, message)
+                        Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message)
                             .help(help);
                     problems
                         .lock()
@@ -349,10 +347,7 @@ pub fn check_name<'a>(
     name: &str,
     own: impl Iterator<Item = &'a Definition> + Clone,
 ) -> Result<(), Option<String>> {
-    if EMBEDDED.iter().chain(own.clone()).any(|d| selects(name, d))
-        || definition::GROUPS.contains(&name)
-        || name == "recommended"
-    {
+    if name == "recommended" || EMBEDDED.iter().chain(own.clone()).any(|d| selects(name, d)) {
         return Ok(());
     }
     let names = EMBEDDED.iter().chain(own).flat_map(|d| {
@@ -386,7 +381,7 @@ impl Rules {
                 .find(|id| **id == own.definition.id)
             {
                 found.push(Diagnostic::new(
-                    definition::INVALID,
+                    ids::RULE_INVALID,
                     Severity::Error,
                     own.id,
                     format!("there is a rule `{twin}` already"),
@@ -401,7 +396,7 @@ impl Rules {
                     "the policy takes parameters: give them as `rules.parameters.{name}`, or with the binding in the same file"
                 );
                 found.push(Diagnostic::new(
-                    definition::INVALID,
+                    ids::RULE_INVALID,
                     Severity::Error,
                     id,
                     message,
@@ -558,7 +553,7 @@ impl Rules {
             .flat_map(|rule| {
                 found
                     .iter()
-                    .filter(|f| f.rule == rule.id)
+                    .filter(|f| f.rule == rule.definition.id)
                     .map(|f| (&rule.definition.implies, f.path.clone()))
             })
             .collect();
@@ -799,7 +794,7 @@ pub fn read(sources: &mut Sources, paths: &[PathBuf], found: &mut Vec<Diagnostic
                 let source = sources.add(Source::new(path_name(&file), &b""[..], SourceKind::File));
                 let message = format!("the rule file cannot be read: {error}");
                 found.push(Diagnostic::new(
-                    definition::INVALID,
+                    ids::RULE_INVALID,
                     Severity::Error,
                     Span::new(source, 0, 0),
                     message,
@@ -822,7 +817,7 @@ pub fn read(sources: &mut Sources, paths: &[PathBuf], found: &mut Vec<Diagnostic
             Ok(node) => node,
             Err(error) => {
                 found.push(Diagnostic::new(
-                    definition::INVALID,
+                    ids::RULE_INVALID,
                     Severity::Error,
                     error.span,
                     error.message,
@@ -846,7 +841,7 @@ pub fn read(sources: &mut Sources, paths: &[PathBuf], found: &mut Vec<Diagnostic
                 .map_or(written.deny, |n| inside(sources, n.span, error.offset));
             let message = format!("`{field}` does not compile: {}", error.message);
             found.push(Diagnostic::new(
-                definition::INVALID,
+                ids::RULE_INVALID,
                 Severity::Error,
                 span,
                 message,

@@ -13,9 +13,9 @@
 use super::cel::meter;
 use super::cel::program::{self, Bindings, CompileError, Verdict};
 use super::cel::value;
-use super::definition::{Definition, INVALID, Scope, to_json};
+use super::definition::{Definition, Scope, to_json};
 use super::{Own, inside, pod, unit};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, RuleId, Severity, ids};
 use crate::manifest::Object;
 use crate::source::{Sources, Span};
 use crate::yaml::Node;
@@ -122,7 +122,7 @@ pub fn rules(
                 {
                     let message = "`namespaceSelector` is not looked at, since a chart does not tell the labels of its namespace";
                     found.push(Diagnostic::new(
-                        INVALID,
+                        ids::RULE_INVALID,
                         Severity::Info,
                         selector.place_key(&object.root),
                         message,
@@ -139,7 +139,7 @@ pub fn rules(
             Err((span, error)) => {
                 let message = format!("the policy `{name}` does not compile: {}", error.message);
                 found.push(Diagnostic::new(
-                    INVALID,
+                    ids::RULE_INVALID,
                     Severity::Error,
                     inside(sources, span, error.offset),
                     message,
@@ -179,7 +179,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
     let texts: Vec<&str> = policy.validations.iter().map(|v| v.text.as_str()).collect();
     let none = || Cow::Borrowed("");
     Definition {
-        id: words.join("-").into(),
+        id: RuleId::from_file(words.join("-").into()),
         group: "own".into(),
         title: format!("ValidatingAdmissionPolicy {name}").into(),
         severity,

@@ -30,7 +30,7 @@ pub struct Suppression {
 impl Suppression {
     /// Whether it is about this rule.
     pub fn covers(&self, rule: &str) -> bool {
-        let definition = EMBEDDED.iter().find(|d| d.id == rule);
+        let definition = EMBEDDED.iter().find(|d| *d.id == *rule);
         match (self.rules.as_slice(), self.peer) {
             ([], Some(peer)) => {
                 definition.is_some_and(|d| d.aliases.iter().any(|(p, _)| p == peer))

@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 use std::sync::Arc;
-use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, Severity, Versions};
+use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
 use thebot_lint::insight::matrix::{Cell, Matrix, Row};
 use thebot_lint::insight::secrets::Secrets;
 use thebot_lint::report::Covered;
@@ -82,7 +82,7 @@ fn report() -> Report {
             environment: Some(i as u16),
             kubernetes: Some(Versions::minor(24 + i as u32)),
             ..Diagnostic::new(
-                "example-finding",
+                RuleId::from_file("example-finding".into()),
                 Severity::Warning,
                 span,
                 "container web uses the tag latest",
@@ -94,11 +94,13 @@ fn report() -> Report {
     let hostile = "name is \"web\" ::error:: \u{1b}[31m <script>alert(1)</script> 100% & more";
     let span = Span::new(chart, 0, 9);
     found.push(
-        Diagnostic::new("example-source-finding", Severity::Error, span, hostile).label(
-            Span::new(template, 0, 4),
-            Role::Template,
-            "used here",
-        ),
+        Diagnostic::new(
+            RuleId::from_file("example-source-finding".into()),
+            Severity::Error,
+            span,
+            hostile,
+        )
+        .label(Span::new(template, 0, 4), Role::Template, "used here"),
     );
     let environments = ["dev".into(), "prod".into()];
     let mut report = Report {
@@ -545,7 +547,7 @@ pub fn hostile() -> Report {
     let text: Arc<str> = HOSTILE.into();
     for finding in &mut report.findings {
         (finding.rule, finding.message, finding.help, finding.path) = (
-            text.clone(),
+            RuleId::from_file(HOSTILE.into()),
             HOSTILE.into(),
             Some(HOSTILE.into()),
             Some(HOSTILE.into()),

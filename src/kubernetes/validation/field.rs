@@ -5,7 +5,7 @@
 //! `null` is absent, an absent string is empty. A node of the wrong type is the structure walk's
 //! business; every accessor answers `None` for it, so that checks pass it by.
 
-use crate::diagnostic::{Severity, Versions, did_you_mean};
+use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean};
 use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -18,34 +18,36 @@ const MOST_FINDINGS: usize = 500;
 
 /// Rule ids that this room emits, one behaviour each; each has its file in `rules/kubernetes/`.
 pub(super) mod rules {
-    pub const REQUIRED: &str = "required-value";
-    pub const NAME: &str = "invalid-name";
-    pub const LABEL: &str = "invalid-label";
-    pub const ANNOTATION: &str = "invalid-annotation";
-    pub const VALUE: &str = "invalid-value";
-    pub const UNSUPPORTED: &str = "unsupported-value";
-    pub const FORBIDDEN: &str = "forbidden-field";
-    pub const CONFLICT: &str = "conflicting-fields";
-    pub const DUPLICATE: &str = "duplicate-value";
-    pub const SELECTOR: &str = "invalid-selector";
-    pub const MISMATCH: &str = "template-labels-mismatch";
-    pub const QUANTITY: &str = "invalid-quantity";
-    pub const RESOURCE_NAME: &str = "invalid-resource-name";
-    pub const EXCEEDS: &str = "requests-exceed-limits";
-    pub const PORT: &str = "invalid-port";
-    pub const PROBE: &str = "invalid-probe";
-    pub const ENV: &str = "invalid-env";
-    pub const VOLUME: &str = "invalid-volume";
-    pub const UNKNOWN: &str = "unknown-reference";
-    pub const ADDRESS: &str = "invalid-ip-address";
-    pub const SCHEDULE: &str = "invalid-cron-schedule";
-    pub const KEY: &str = "invalid-config-key";
-    pub const TOO_LARGE: &str = "value-too-large";
-    pub const SECRET: &str = "invalid-secret-data";
-    pub const PATH: &str = "invalid-path";
-    pub const CRD: &str = "invalid-crd-schema";
-    pub const CEL: &str = "invalid-cel-expression";
-    pub const CERTIFICATE: &str = "invalid-certificate";
+    use crate::diagnostic::{RuleId, ids};
+
+    pub const REQUIRED: RuleId = ids::REQUIRED_VALUE;
+    pub const NAME: RuleId = ids::INVALID_NAME;
+    pub const LABEL: RuleId = ids::INVALID_LABEL;
+    pub const ANNOTATION: RuleId = ids::INVALID_ANNOTATION;
+    pub const VALUE: RuleId = ids::INVALID_VALUE;
+    pub const UNSUPPORTED: RuleId = ids::UNSUPPORTED_VALUE;
+    pub const FORBIDDEN: RuleId = ids::FORBIDDEN_FIELD;
+    pub const CONFLICT: RuleId = ids::CONFLICTING_FIELDS;
+    pub const DUPLICATE: RuleId = ids::DUPLICATE_VALUE;
+    pub const SELECTOR: RuleId = ids::INVALID_SELECTOR;
+    pub const MISMATCH: RuleId = ids::TEMPLATE_LABELS_MISMATCH;
+    pub const QUANTITY: RuleId = ids::INVALID_QUANTITY;
+    pub const RESOURCE_NAME: RuleId = ids::INVALID_RESOURCE_NAME;
+    pub const EXCEEDS: RuleId = ids::REQUESTS_EXCEED_LIMITS;
+    pub const PORT: RuleId = ids::INVALID_PORT;
+    pub const PROBE: RuleId = ids::INVALID_PROBE;
+    pub const ENV: RuleId = ids::INVALID_ENV;
+    pub const VOLUME: RuleId = ids::INVALID_VOLUME;
+    pub const UNKNOWN: RuleId = ids::UNKNOWN_REFERENCE;
+    pub const ADDRESS: RuleId = ids::INVALID_IP_ADDRESS;
+    pub const SCHEDULE: RuleId = ids::INVALID_CRON_SCHEDULE;
+    pub const KEY: RuleId = ids::INVALID_CONFIG_KEY;
+    pub const TOO_LARGE: RuleId = ids::VALUE_TOO_LARGE;
+    pub const SECRET: RuleId = ids::INVALID_SECRET_DATA;
+    pub const PATH: RuleId = ids::INVALID_PATH;
+    pub const CRD: RuleId = ids::INVALID_CRD_SCHEMA;
+    pub const CEL: RuleId = ids::INVALID_CEL_EXPRESSION;
+    pub const CERTIFICATE: RuleId = ids::INVALID_CERTIFICATE;
 }
 
 /// Checks a text: `None` where it is good, else the words that follow "must" or "may" in the
@@ -220,7 +222,7 @@ impl<'a> Field<'a> {
 
     fn push(
         self,
-        rule: &str,
+        rule: RuleId,
         message: String,
         help: Option<String>,
         at_key: bool,
@@ -229,7 +231,7 @@ impl<'a> Field<'a> {
         let mut found = self.report.found.borrow_mut();
         if found.len() < MOST_FINDINGS {
             found.push(Violation {
-                rule: rule.into(),
+                rule,
                 severity: Severity::Error,
                 message,
                 help,
@@ -240,24 +242,24 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn error(self, rule: &str, message: impl Into<String>) {
+    pub fn error(self, rule: RuleId, message: impl Into<String>) {
         self.push(rule, message.into(), None, false, None);
     }
 
     /// As [`Field::error`], about the key rather than its value.
-    pub fn key_error(self, rule: &str, message: impl Into<String>) {
+    pub fn key_error(self, rule: RuleId, message: impl Into<String>) {
         self.push(rule, message.into(), None, true, None);
     }
 
     /// An error of some versions only.
-    pub fn error_since(self, minor: u32, rule: &str, message: impl Into<String>) {
+    pub fn error_since(self, minor: u32, rule: RuleId, message: impl Into<String>) {
         let versions =
             (minor..=Versions::NEWEST).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
         self.push(rule, message.into(), None, false, Some(versions));
     }
 
     /// As [`Field::error_since`], for what was refused before `minor`.
-    pub fn error_before(self, minor: u32, rule: &str, message: impl Into<String>) {
+    pub fn error_before(self, minor: u32, rule: RuleId, message: impl Into<String>) {
         let versions =
             (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
         self.push(rule, message.into(), None, false, Some(versions));
@@ -318,21 +320,21 @@ impl<'a> Field<'a> {
     }
 
     /// Checks a text that is neither absent nor empty.
-    pub fn format(self, rule: &str, format: Format) {
+    pub fn format(self, rule: RuleId, format: Format) {
         if !self.is_empty() {
             self.format_decoded(rule, format);
         }
     }
 
     /// Checks the text that stands here, the empty one too.
-    pub fn format_set(self, rule: &str, format: Format) {
+    pub fn format_set(self, rule: RuleId, format: Format) {
         if self.is_set() {
             self.format_decoded(rule, format);
         }
     }
 
     /// Checks the text as decoded: an absent one is empty.
-    pub fn format_decoded(self, rule: &str, format: Format) {
+    pub fn format_decoded(self, rule: RuleId, format: Format) {
         if let Some(text) = self.decoded()
             && let Some(problem) = format(text)
         {
@@ -341,7 +343,7 @@ impl<'a> Field<'a> {
     }
 
     /// [`Field::required`], then [`Field::format`].
-    pub fn required_format(self, rule: &str, format: Format) {
+    pub fn required_format(self, rule: RuleId, format: Format) {
         if self.required() {
             self.format(rule, format);
         }
@@ -403,7 +405,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn range(self, rule: &str, least: i64, most: i64) {
+    pub fn range(self, rule: RuleId, least: i64, most: i64) {
         if let Some(n) = self.int().filter(|n| !(least..=most).contains(n)) {
             self.error(rule, format!("{n} must be between {least} and {most}"));
         }

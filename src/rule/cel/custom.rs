@@ -1,7 +1,7 @@
 //! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our
 //! CEL does not know says nothing.
 
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Severity, ids};
 use crate::kubernetes::crd_rules::Validation;
 use crate::limits::{self, Limit, Limits};
 use crate::manifest::Violation;
@@ -74,7 +74,7 @@ fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
 
 fn unfinished(validation: Validation, limits: &Limits) -> Violation {
     Violation {
-        rule: limits::RULE.into(),
+        rule: ids::LIMIT_EXCEEDED,
         severity: Severity::Error,
         message: format!(
             "the definition's rule `{}` was not checked: {}",
@@ -93,7 +93,7 @@ fn finding(validation: Validation) -> Violation {
         .message
         .unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
     Violation {
-        rule: "schema-violation".into(),
+        rule: ids::SCHEMA_VIOLATION,
         severity: Severity::Error,
         message,
         help: Some(format!("The definition asks for `{}`.", validation.rule)),

@@ -3,21 +3,25 @@
 use super::super::unit::{self, get, namespace, same_namespace, text};
 use super::super::{Unit, pod::Pod};
 use super::{Check, Table, UnitReport};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
-    ("replicas-too-few", Check::Unit(replicas_too_few)),
+    (ids::REPLICAS_TOO_FEW, Check::Unit(replicas_too_few)),
     (
-        "hpa-and-static-replicas",
+        ids::HPA_AND_STATIC_REPLICAS,
         Check::Unit(hpa_and_static_replicas),
     ),
-    ("pdb-missing", Check::Unit(pdb_missing)),
-    ("pdb-blocks-eviction", Check::Unit(pdb_blocks_eviction)),
-    ("pdb-exceeds-hpa-min", Check::Unit(pdb_exceeds_hpa_min)),
-    ("anti-affinity-missing", Check::Unit(anti_affinity_missing)),
+    (ids::PDB_MISSING, Check::Unit(pdb_missing)),
+    (ids::PDB_BLOCKS_EVICTION, Check::Unit(pdb_blocks_eviction)),
+    (ids::PDB_EXCEEDS_HPA_MIN, Check::Unit(pdb_exceeds_hpa_min)),
+    (
+        ids::ANTI_AFFINITY_MISSING,
+        Check::Unit(anti_affinity_missing),
+    ),
 ];
 
 /// The HPA (or KEDA ScaledObject) that scales an object.

@@ -7,7 +7,7 @@
 use super::super::cel::library::{is_semver, is_url};
 use super::super::unit::text;
 use super::{ChartReport, Check, Table};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{did_you_mean, ids};
 use crate::helm::Chart;
 use crate::helm::File;
 use crate::source::{SourceId, Sources, Span};
@@ -18,42 +18,54 @@ use crate::yaml::Node;
 use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
-    ("chart-icon-missing", Check::Chart(icon_missing)),
-    ("chart-icon-url", Check::Chart(icon_url)),
-    ("chart-sources-url", Check::Chart(sources_url)),
-    ("chart-maintainers", Check::Chart(maintainers)),
-    ("chart-version-strict-semver", Check::Chart(version_strict)),
-    ("chart-v1-with-v2-fields", Check::Chart(v1_with_v2_fields)),
+    (ids::CHART_ICON_MISSING, Check::Chart(icon_missing)),
+    (ids::CHART_ICON_URL, Check::Chart(icon_url)),
+    (ids::CHART_SOURCES_URL, Check::Chart(sources_url)),
+    (ids::CHART_MAINTAINERS, Check::Chart(maintainers)),
     (
-        "chart-api-version-missing",
+        ids::CHART_VERSION_STRICT_SEMVER,
+        Check::Chart(version_strict),
+    ),
+    (
+        ids::CHART_V1_WITH_V2_FIELDS,
+        Check::Chart(v1_with_v2_fields),
+    ),
+    (
+        ids::CHART_API_VERSION_MISSING,
         Check::Chart(api_version_missing),
     ),
-    ("chart-yaml-wrong-type", Check::Chart(wrong_type)),
-    ("chart-yaml-unknown-field", Check::Chart(unknown_field)),
-    ("dependency-undeclared", Check::Chart(dependency_undeclared)),
+    (ids::CHART_YAML_WRONG_TYPE, Check::Chart(wrong_type)),
+    (ids::CHART_YAML_UNKNOWN_FIELD, Check::Chart(unknown_field)),
     (
-        "dependency-version-unpinned",
+        ids::DEPENDENCY_UNDECLARED,
+        Check::Chart(dependency_undeclared),
+    ),
+    (
+        ids::DEPENDENCY_VERSION_UNPINNED,
         Check::Chart(dependency_unpinned),
     ),
-    ("chart-lock-outdated", Check::Chart(lock_outdated)),
-    ("values-file-missing", Check::Chart(values_file_missing)),
-    ("value-undocumented", Check::Chart(value_undocumented)),
-    ("value-type-trap", Check::Chart(value_type_trap)),
-    ("templates-dir", Check::Chart(templates_dir)),
-    ("template-extension", Check::Chart(template_extension)),
-    ("crd-file", Check::Chart(crd_file)),
-    ("template-tab", Check::Chart(template_tab)),
+    (ids::CHART_LOCK_OUTDATED, Check::Chart(lock_outdated)),
+    (ids::VALUES_FILE_MISSING, Check::Chart(values_file_missing)),
+    (ids::VALUE_UNDOCUMENTED, Check::Chart(value_undocumented)),
+    (ids::VALUE_TYPE_TRAP, Check::Chart(value_type_trap)),
+    (ids::TEMPLATES_DIR, Check::Chart(templates_dir)),
+    (ids::TEMPLATE_EXTENSION, Check::Chart(template_extension)),
+    (ids::CRD_FILE, Check::Chart(crd_file)),
+    (ids::TEMPLATE_TAB, Check::Chart(template_tab)),
     (
-        "template-hardcoded-namespace",
+        ids::TEMPLATE_HARDCODED_NAMESPACE,
         Check::Chart(hardcoded_namespace),
     ),
-    ("template-instead-of-include", Check::Chart(template_action)),
-    ("template-nindent-missing", Check::Chart(nindent_missing)),
     (
-        "template-deprecated-function",
+        ids::TEMPLATE_INSTEAD_OF_INCLUDE,
+        Check::Chart(template_action),
+    ),
+    (ids::TEMPLATE_NINDENT_MISSING, Check::Chart(nindent_missing)),
+    (
+        ids::TEMPLATE_DEPRECATED_FUNCTION,
         Check::Chart(deprecated_function),
     ),
-    ("template-helper-prefix", Check::Chart(helper_prefix)),
+    (ids::TEMPLATE_HELPER_PREFIX, Check::Chart(helper_prefix)),
 ];
 
 /// The place of a field of Chart.yaml, else of the chart.

@@ -8,23 +8,27 @@ use super::super::unit::{Unit, get, namespace, scalar, text};
 use super::availability::{least_of, scaler_of};
 use super::secrets::{is_harmless, is_secret_name};
 use super::{Check, EnvironmentsReport, Table};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use std::collections::BTreeMap;
 
 pub(super) const TABLE: Table = &[
-    ("replicas-per-environment", Check::Environments(replicas)),
-    ("resources-per-environment", Check::Environments(resources)),
-    ("storage-per-environment", Check::Environments(storage)),
-    ("environment-drift", Check::Environments(drift)),
+    (ids::REPLICAS_PER_ENVIRONMENT, Check::Environments(replicas)),
     (
-        "capacity-shrinks-towards-production",
+        ids::RESOURCES_PER_ENVIRONMENT,
+        Check::Environments(resources),
+    ),
+    (ids::STORAGE_PER_ENVIRONMENT, Check::Environments(storage)),
+    (ids::ENVIRONMENT_DRIFT, Check::Environments(drift)),
+    (
+        ids::CAPACITY_SHRINKS_TOWARDS_PRODUCTION,
         Check::Environments(capacity),
     ),
-    ("debug-in-production", Check::Environments(debug)),
+    (ids::DEBUG_IN_PRODUCTION, Check::Environments(debug)),
     (
-        "password-shared-across-environments",
+        ids::PASSWORD_SHARED_ACROSS_ENVIRONMENTS,
         Check::Environments(shared_passwords),
     ),
 ];

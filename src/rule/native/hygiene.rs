@@ -3,16 +3,17 @@
 use super::super::unit::namespace;
 use super::super::{Unit, pod};
 use super::{Check, Report, Table, UnitReport};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
 
 pub(super) const TABLE: Table = &[
-    ("default-namespace", Check::Object(default_namespace)),
-    ("unsorted-keys", Check::Object(unsorted_keys)),
+    (ids::DEFAULT_NAMESPACE, Check::Object(default_namespace)),
+    (ids::UNSORTED_KEYS, Check::Object(unsorted_keys)),
     (
-        "service-account-token-mounted",
+        ids::SERVICE_ACCOUNT_TOKEN_MOUNTED,
         Check::Unit(service_account_token_mounted),
     ),
 ];

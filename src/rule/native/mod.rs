@@ -14,7 +14,7 @@ pub(crate) mod secrets;
 
 use super::pod::{Container, Pod};
 use super::{Environment, Rule, Unit};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, RuleId};
 use crate::helm::Chart;
 use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
@@ -31,7 +31,7 @@ pub enum Check {
     Chart(fn(&mut ChartReport<'_>, &Chart, &Sources)),
 }
 
-type Table = &'static [(&'static str, Check)];
+type Table = &'static [(RuleId, Check)];
 
 const TABLES: [Table; 8] = [
     availability::TABLE,
@@ -49,7 +49,7 @@ pub fn find(id: &str) -> Option<Check> {
     TABLES
         .iter()
         .flat_map(|t| t.iter())
-        .find(|(name, _)| *name == id)
+        .find(|(name, _)| **name == *id)
         .map(|(_, check)| *check)
 }
 
@@ -67,8 +67,8 @@ pub fn concludes_from_absence(id: &str) -> bool {
 }
 
 /// All ids with a function here.
-pub fn ids() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().flat_map(|t| t.iter()).map(|(name, _)| *name)
+pub fn ids() -> impl Iterator<Item = &'static RuleId> {
+    TABLES.iter().flat_map(|t| t.iter()).map(|(id, _)| id)
 }
 
 /// Takes the findings about one object.
@@ -140,7 +140,7 @@ impl<'r> ChartReport<'r> {
     pub fn add(&mut self, span: Span, message: impl Into<String>) {
         let rule = self.rule;
         self.found.push(
-            Diagnostic::new(rule.id.clone(), rule.severity, span, message)
+            Diagnostic::new(rule.definition.id.clone(), rule.severity, span, message)
                 .help(&*rule.definition.fix),
         );
     }

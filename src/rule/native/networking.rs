@@ -3,11 +3,12 @@
 use super::super::Unit;
 use super::super::unit::{self, get, namespace, same_namespace};
 use super::{Check, Table, UnitReport};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[(
-    "pod-without-network-policy",
+    ids::POD_WITHOUT_NETWORK_POLICY,
     Check::Unit(pod_without_network_policy),
 )];
 

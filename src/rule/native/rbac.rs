@@ -3,11 +3,12 @@
 use super::super::Unit;
 use super::super::unit::{namespace, text};
 use super::{Check, Table, UnitReport};
+use crate::diagnostic::ids;
 use crate::yaml::Node;
 use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[(
-    "rbac-cluster-admin-binding",
+    ids::RBAC_CLUSTER_ADMIN_BINDING,
     Check::Unit(cluster_admin_binding),
 )];
 

@@ -4,47 +4,54 @@ use super::super::pod::Class;
 use super::super::unit::{self, get, map_selects, namespace, same_namespace, scalar, text};
 use super::super::{Unit, pod, pod::Pod};
 use super::{Check, Table, UnitReport};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use rustc_hash::FxHashMap;
 
 pub(super) const TABLE: Table = &[
-    ("dangling-service", Check::Unit(dangling_service)),
-    ("dangling-ingress", Check::Unit(dangling_ingress)),
-    ("dangling-hpa", Check::Unit(dangling_hpa)),
-    ("dangling-pdb", Check::Unit(dangling_pdb)),
+    (ids::DANGLING_SERVICE, Check::Unit(dangling_service)),
+    (ids::DANGLING_INGRESS, Check::Unit(dangling_ingress)),
+    (ids::DANGLING_HPA, Check::Unit(dangling_hpa)),
+    (ids::DANGLING_PDB, Check::Unit(dangling_pdb)),
     (
-        "dangling-network-policy",
+        ids::DANGLING_NETWORK_POLICY,
         Check::Unit(dangling_network_policy),
     ),
     (
-        "dangling-network-policy-peer",
+        ids::DANGLING_NETWORK_POLICY_PEER,
         Check::Unit(dangling_network_policy_peer),
     ),
     (
-        "dangling-service-monitor",
+        ids::DANGLING_SERVICE_MONITOR,
         Check::Unit(dangling_service_monitor),
     ),
     (
-        "dangling-service-account",
+        ids::DANGLING_SERVICE_ACCOUNT,
         Check::Unit(dangling_service_account),
     ),
     (
-        "dangling-env-reference",
+        ids::DANGLING_ENV_REFERENCE,
         Check::Unit(dangling_env_reference),
     ),
-    ("dangling-config-key", Check::Unit(dangling_config_key)),
-    ("dangling-pvc", Check::Unit(dangling_pvc)),
-    ("dangling-role-binding", Check::Unit(dangling_role_binding)),
+    (ids::DANGLING_CONFIG_KEY, Check::Unit(dangling_config_key)),
+    (ids::DANGLING_PVC, Check::Unit(dangling_pvc)),
     (
-        "statefulset-service-missing",
+        ids::DANGLING_ROLE_BINDING,
+        Check::Unit(dangling_role_binding),
+    ),
+    (
+        ids::STATEFULSET_SERVICE_MISSING,
         Check::Unit(statefulset_service_missing),
     ),
-    ("overlapping-selectors", Check::Unit(overlapping_selectors)),
-    ("duplicate-object", Check::Unit(duplicate_object)),
     (
-        "hook-needs-release-object",
+        ids::OVERLAPPING_SELECTORS,
+        Check::Unit(overlapping_selectors),
+    ),
+    (ids::DUPLICATE_OBJECT, Check::Unit(duplicate_object)),
+    (
+        ids::HOOK_NEEDS_RELEASE_OBJECT,
         Check::Unit(hook_needs_release_object),
     ),
 ];

@@ -2,14 +2,18 @@
 
 use super::super::pod::{Container, Pod};
 use super::{Check, Report, Table};
+use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 
 pub(super) const TABLE: Table = &[
-    ("secret-in-env-value", Check::Container(secret_in_env_value)),
     (
-        "configmap-sensitive-content",
+        ids::SECRET_IN_ENV_VALUE,
+        Check::Container(secret_in_env_value),
+    ),
+    (
+        ids::CONFIGMAP_SENSITIVE_CONTENT,
         Check::Object(configmap_sensitive_content),
     ),
 ];
