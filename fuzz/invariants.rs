@@ -25,7 +25,7 @@ use thebot_lint::report::Style;
 use thebot_lint::rule;
 use thebot_lint::rule::Rules;
 use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
-use thebot_lint::template::Renderer;
+use thebot_lint::template::Evaluator;
 use thebot_lint::template::Templates;
 use thebot_lint::threads::deep;
 use thebot_lint::value::{Kind, Map, MapData, Value};
@@ -179,7 +179,7 @@ pub fn template(data: &[u8]) {
         let mut limits = Limits::default();
         limits.set(Limit::TemplateSteps, 20_000);
         limits.set(Limit::RenderText, 4 << 20);
-        let mut renderer = Renderer::new(&templates, 1, "default", limits);
+        let mut renderer = Evaluator::new(&templates, 1, "default", limits);
         let values = map_of(values, renderer.origins());
         let mut root = MapData::default();
         root.insert(

@@ -290,6 +290,20 @@ impl Value {
         self.origin = origin;
         self
     }
+    /// text/template's truth.
+    pub fn truth(&self) -> bool {
+        match &self.kind {
+            Kind::Nil | Kind::Missing => false,
+            Kind::Bool(b) => *b,
+            Kind::Int(i) | Kind::Int64(i) => *i != 0,
+            Kind::Sized(i, _) => i.get() != 0,
+            Kind::Float(f) => *f != 0.0,
+            Kind::Str(text) => !text.bytes.is_empty(),
+            Kind::List(list) => !list.items.is_empty(),
+            Kind::Map(map) => !map.0.borrow().entries.is_empty(),
+            Kind::Object(object) => object.truth(),
+        }
+    }
     pub fn as_map(&self) -> Option<&Map> {
         match &self.kind {
             Kind::Map(m) => Some(m),
@@ -347,6 +361,18 @@ impl Value {
 }
 
 impl MapData {
+    /// What Go gives for an absent key: the zero value of the type of the map's values.
+    pub fn zero(&self) -> Value {
+        match self.go_type.rsplit(']').next().unwrap_or_default() {
+            "string" => Value::str(""),
+            "bool" => Value::bool(false),
+            "int" => Kind::Int(0).into(),
+            "int64" => Kind::Int64(0).into(),
+            "float64" => Kind::Float(0.0).into(),
+            _ => Value::nil(),
+        }
+    }
+
     pub fn insert(&mut self, key: &[u8], origin: OriginId, value: Value) {
         self.entries
             .insert(key.into(), Entry { key: origin, value });

@@ -15,7 +15,7 @@ use crate::helm::strvals::FlagKind;
 use crate::limits::Limits;
 use crate::report::escape_controls;
 use crate::source::{Source, SourceKind, Sources};
-use crate::template::Renderer;
+use crate::template::Evaluator;
 use crate::template::Templates;
 use crate::value::Value;
 use clap::error::{ContextKind, ContextValue};
@@ -392,7 +392,7 @@ fn name_from(template: &str) -> Result<String, String> {
     if let Some(error) = templates.errors().first() {
         return Err(error.message.clone());
     }
-    let mut renderer = Renderer::new(&templates, 1, "", Limits::default());
+    let mut renderer = Evaluator::new(&templates, 1, "", Limits::default());
     let name = renderer
         .execute("name-template", &Value::nil())
         .map_err(|e| e.message)?;

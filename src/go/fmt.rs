@@ -13,8 +13,23 @@ use std::fmt::Write as _;
 
 /// Values nest no deeper than this when they are printed (a map may hold itself).
 const MAX_DEPTH: usize = 1000;
-/// Ends as [`crate::template::functions::NO_ROOM`] does.
-const TOO_LONG: &str = "the text grows longer than this render may still make";
+
+/// Why a value is not printed: a limit of ours, no error of Go's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprintable {
+    /// The text would be longer than the budget.
+    TooLong,
+    TooDeep,
+}
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        out.write_str(match self {
+            Unprintable::TooLong => "the text grows longer than this render may still make",
+            Unprintable::TooDeep => "the value nests too deep to be printed",
+        })
+    }
+}
 
 /// Go's type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
 pub fn go_type(value: &Value) -> Cow<'_, str> {
@@ -53,14 +68,14 @@ pub fn go_kind(value: &Value) -> &str {
 ///
 /// # Errors
 /// A sentence, where the value nests too deep or the text grows too long.
-pub fn print(value: &Value, budget: usize) -> Result<Value, String> {
+pub fn print(value: &Value, budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     printer.argument(value, 'v');
     printer.finish()
 }
 
 /// `fmt.Sprint`: spaces between operands when neither is a string. Errors as [`print`].
-pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, String> {
+pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     let mut after_string = false;
     for (i, argument) in arguments.iter().enumerate() {
@@ -75,7 +90,7 @@ pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, String> {
 }
 
 /// `fmt.Sprintln`. Errors as [`print`].
-pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, String> {
+pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     for (i, argument) in arguments.iter().enumerate() {
         if i > 0 {
@@ -93,7 +108,7 @@ pub fn sprintf(
     origin: OriginId,
     arguments: &[Value],
     budget: usize,
-) -> Result<Value, String> {
+) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     printer.format(format, origin, arguments);
     printer.finish()
@@ -190,7 +205,7 @@ struct Printer {
     erroring: bool,
     budget: usize,
     depth: usize,
-    failure: Option<&'static str>,
+    failure: Option<Unprintable>,
 }
 
 impl Printer {
@@ -205,16 +220,16 @@ impl Printer {
         }
     }
 
-    fn finish(self) -> Result<Value, String> {
+    fn finish(self) -> Result<Value, Unprintable> {
         match self.failure {
-            Some(failure) => Err(failure.to_owned()),
+            Some(failure) => Err(failure),
             None => Ok(self.out.finish()),
         }
     }
 
     fn push(&mut self, bytes: &[u8], origin: OriginId) {
         if self.out.len() + bytes.len() > self.budget {
-            self.failure.get_or_insert(TOO_LONG);
+            self.failure.get_or_insert(Unprintable::TooLong);
         } else {
             self.out.push(bytes, origin);
         }
@@ -226,7 +241,7 @@ impl Printer {
 
     fn push_slice(&mut self, text: &Text, origin: OriginId, range: std::ops::Range<usize>) {
         if self.out.len() + range.len() > self.budget {
-            self.failure.get_or_insert(TOO_LONG);
+            self.failure.get_or_insert(Unprintable::TooLong);
         } else {
             self.out.push_slice(text, origin, range);
         }
@@ -341,8 +356,7 @@ impl Printer {
 
     fn deeper(&mut self, value: &Value, verb: char) {
         if self.depth >= MAX_DEPTH {
-            self.failure
-                .get_or_insert("the value nests too deep to be printed");
+            self.failure.get_or_insert(Unprintable::TooDeep);
         }
         if self.failure.is_none() {
             self.depth += 1;
@@ -551,7 +565,7 @@ impl Printer {
             .unwrap_or(usize::MAX)
             .min(text.bytes.len());
         if length.saturating_mul(2) > self.budget {
-            self.failure.get_or_insert(TOO_LONG);
+            self.failure.get_or_insert(Unprintable::TooLong);
             return;
         }
         let prefix = if upper { "0X" } else { "0x" };

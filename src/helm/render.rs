@@ -18,14 +18,15 @@ use crate::helm::values;
 use crate::limits::Limits;
 use crate::memo::Memo;
 use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
+use crate::template;
 use crate::template::Asked;
+use crate::template::Evaluator;
 use crate::template::ParseError;
 use crate::template::Reason;
 use crate::template::Record;
-use crate::template::Renderer;
 use crate::template::TemplateError;
 use crate::template::Templates;
-use crate::template::parser::{self, Parsed};
+use crate::template::parser::Parsed;
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
@@ -407,7 +408,7 @@ impl Run<'_> {
         self.rendered
             .problems
             .extend(errors.iter().cloned().map(Problem::Parse));
-        let mut renderer = Renderer::new(
+        let mut renderer = Evaluator::new(
             &templates,
             self.render,
             &self.environment.name,
@@ -562,7 +563,7 @@ impl Run<'_> {
                 let text = &self.sources.get(*source).text;
                 let parse = || ParsedFile {
                     text: text.clone(),
-                    parsed: Arc::new(parser::parse(name, *source, text.clone())),
+                    parsed: Arc::new(template::parse(name, *source, text.clone())),
                 };
                 self.cache
                     .before
@@ -591,18 +592,18 @@ impl Run<'_> {
 /// Whether a cluster with these capabilities gives the same answer; false where only a render can
 /// tell.
 pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
-    let answer = if let Some(api) = asked.question.strip_prefix("APIVersions.Has ") {
-        capabilities.api_versions.iter().any(|v| *v == api)
-    } else if let Some(constraint) = asked.question.strip_prefix("semverCompare ") {
-        release::is_compatible(constraint, &capabilities.version)
-    } else if asked.question == "KubeVersion.Major" {
-        return asked.answer == capabilities.major;
-    } else if asked.question == "KubeVersion.Minor" {
-        return asked.answer == capabilities.minor;
-    } else {
-        return asked.question.starts_with("HelmVersion.") || asked.answer == capabilities.version;
-    };
-    asked.answer == answer.to_string()
+    match asked {
+        Asked::HasApi { api, answer } => {
+            *answer == capabilities.api_versions.iter().any(|v| *v == *api)
+        }
+        Asked::Compared { constraint, answer } => {
+            *answer == release::is_compatible(constraint, &capabilities.version)
+        }
+        Asked::Version(version) => *version == capabilities.version,
+        Asked::Major(major) => *major == capabilities.major,
+        Asked::Minor(minor) => *minor == capabilities.minor,
+        Asked::Other => false,
+    }
 }
 
 fn same_bytes(a: &Value, b: &Value) -> bool {

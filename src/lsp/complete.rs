@@ -2,7 +2,6 @@
 //! the configuration.
 
 use super::documents::range;
-use super::hover::signature;
 use super::model::{Model, shown};
 use super::outline::{self, Meaning, Outline, Steps};
 use super::written::{in_object, in_words, structure, written};
@@ -245,11 +244,12 @@ fn in_action(
         }
         None => {
             let mut all: Vec<Proposal> = functions::all()
+                .iter()
                 .map(|f| {
                     (
                         f.name.to_string(),
                         CompletionItemKind::FUNCTION,
-                        Some(signature(f)),
+                        Some(f.signature()),
                     )
                 })
                 .collect();

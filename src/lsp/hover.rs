@@ -11,6 +11,7 @@ use crate::kubernetes::versions::sentence;
 use crate::project::rendering::Rendering;
 use crate::rule;
 use crate::source::{Span, Unsaved};
+use crate::template::function::Example;
 use crate::template::functions;
 use lsp_types::{
     Diagnostic, Hover, HoverContents, MarkupContent, MarkupKind, NumberOrString, Position,
@@ -291,15 +292,6 @@ fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<
     (!fields.is_empty()).then_some((out, word))
 }
 
-/// `name(string, ...interface {})`
-pub(super) fn signature(function: &functions::Function) -> String {
-    let fixed = function.parameters.iter().map(|t| t.go_name().to_string());
-    let all: Vec<String> = fixed
-        .chain(function.variadic.map(|t| format!("...{}", t.go_name())))
-        .collect();
-    format!("{}({})", function.name, all.join(", "))
-}
-
 fn function(name: &str) -> Option<String> {
     let function = functions::lookup(name)?;
     let volatile = if function.volatile {
@@ -307,31 +299,14 @@ fn function(name: &str) -> Option<String> {
     } else {
         ""
     };
-    let example = examples()
-        .find(|(of, _, _)| *of == name)
-        .and_then(|(_, call, output)| {
-            let output: String = serde_json::from_str(output).ok()?;
-            Some(format!(
-                "\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```"
-            ))
-        });
+    let example = function.example.map(|Example { call, output }| {
+        format!("\n\n```helm\n{{{{ {call} }}}}\n```\ngives\n```\n{output}\n```")
+    });
     Some(format!(
         "```go\n{}\n```{volatile}{}",
-        signature(function),
+        function.signature(),
         example.unwrap_or_default()
     ))
-}
-
-/// Name, call and answer (as JSON) of an example of each function.
-fn examples() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    include_str!("examples.tsv")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (name, rest) = line.split_once('\t')?;
-            let (call, output) = rest.split_once('\t')?;
-            Some((name, call, output))
-        })
 }
 
 fn rule_page(id: &str) -> Option<String> {
@@ -354,31 +329,6 @@ fn rule_page(id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Helm made the answers of the fixtures; an example is one of them.
-    #[test]
-    fn examples_are_what_helm_answers() {
-        #[derive(serde::Deserialize)]
-        struct Row {
-            call: String,
-            output: Option<String>,
-        }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/functions");
-        let mut known = 0;
-        for (name, call, output) in examples() {
-            let rows = std::fs::read_to_string(folder.join(format!("{name}.yaml")))
-                .unwrap_or_else(|e| panic!("{name}: {e}"));
-            let rows: Vec<Row> = serde_yaml::from_str(&rows).expect("rows");
-            let output: String = serde_json::from_str(output).expect("a JSON string");
-            assert!(
-                rows.iter()
-                    .any(|r| r.call == call && r.output.as_deref() == Some(&output)),
-                "{name}: {call}"
-            );
-            known += usize::from(functions::lookup(name).is_some());
-        }
-        assert!(known > 200, "{known}");
-    }
 
     #[test]
     fn a_field_has_a_type_and_versions() {

@@ -1,7 +1,7 @@
 //! The rows of `fixtures/language`, which real Helm made, and a random comparison with real Helm
 //! where its oracle is built.
 
-use super::{Renderer, Templates};
+use super::{Evaluator, Templates};
 use crate::limits::Limits;
 use crate::source::{Source, SourceKind, Sources};
 use crate::value::{Kind, MapData, Value};
@@ -60,7 +60,7 @@ fn render(
         SourceKind::File,
     ));
     let node = yaml::parse(values.as_bytes(), id, 0).expect("the values are YAML");
-    let mut renderer = Renderer::new(&templates, 1, "default", Limits::default());
+    let mut renderer = Evaluator::new(&templates, 1, "default", Limits::default());
     let values = yaml::to_value(&node, &sources, renderer.origins());
     if let Kind::Map(map) = &values.kind {
         map.0.borrow_mut().go_type = "chartutil.Values";

@@ -7,10 +7,11 @@
 //! that is assigned twice, the argument of a definition), each field name that follows counts for
 //! every value of that name.
 
+use super::function::{Function, Reads, Role};
+use super::templates::{self, Templates};
 use super::tree::{
     Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template,
 };
-use super::{Templates, parser};
 use crate::source::SourceId;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl Mentions {
     /// records have all that it reads.
     pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
-        for template in templates.by_name.values() {
+        for template in templates.iter() {
             mentions.template(template, settled);
         }
         mentions.follow_calls();
@@ -86,7 +87,7 @@ impl Mentions {
 
     /// Adds what a text says that may be given to `tpl`.
     pub fn add_text(&mut self, source: SourceId, text: &[u8]) {
-        for template in parser::parse("", source, text.into()).templates {
+        for template in templates::parse("", source, text.into()).templates {
             self.template(&template, &|_| false);
         }
         self.follow_calls();
@@ -290,7 +291,8 @@ impl Reader<'_> {
                 // What is piped is the last argument of what follows.
                 let next = |i: usize| {
                     rest.get(i).map_or(used, |command| {
-                        function(command).map_or(Use::Whole, |name| use_of_argument(name, used))
+                        function(command)
+                            .map_or(Use::Whole, |function| use_of_argument(function, used))
                     })
                 };
                 self.command(first, next(0));
@@ -306,14 +308,14 @@ impl Reader<'_> {
         let [first, arguments @ ..] = &command.arguments[..] else {
             return Place::Unknown;
         };
-        let Some(name) = function(command) else {
+        let Some(function) = function(command) else {
             arguments.iter().for_each(|a| {
                 self.expression(a, Use::Whole);
             });
             return self.expression(first, used);
         };
-        match name {
-            "include" | "template" => {
+        match function.role {
+            Role::Include => {
                 let callee = arguments
                     .first()
                     .and_then(|name| constant(name))
@@ -330,7 +332,7 @@ impl Reader<'_> {
                 });
                 Place::Unknown
             }
-            "index" | "get" | "hasKey" => {
+            Role::Index | Role::Get | Role::HasKey => {
                 let Some((receiver, keys)) = arguments.split_first() else {
                     return Place::Unknown;
                 };
@@ -342,7 +344,11 @@ impl Reader<'_> {
                         self.fields(
                             place,
                             &names,
-                            if name == "hasKey" { Use::Looked } else { used },
+                            if function.role == Role::HasKey {
+                                Use::Looked
+                            } else {
+                                used
+                            },
                         )
                     }
                     None => {
@@ -357,13 +363,13 @@ impl Reader<'_> {
                     }
                 }
             }
-            "tpl" => {
+            Role::Tpl => {
                 // The second argument is what the text may read, which is judged by the text.
                 for (i, argument) in arguments.iter().enumerate() {
                     self.expression(
                         argument,
                         if i == 0 {
-                            use_of_argument(name, used)
+                            use_of_argument(function, used)
                         } else {
                             Use::Looked
                         },
@@ -372,8 +378,8 @@ impl Reader<'_> {
                 Place::Unknown
             }
             _ => {
-                let used = use_of_argument(name, used);
-                let short = matches!(name, "and" | "or");
+                let used = use_of_argument(function, used);
+                let short = matches!(function.role, Role::And | Role::Or);
                 for (i, argument) in arguments.iter().enumerate() {
                     let settled = self.is_settled && !(short && i > 0);
                     let dot = self.dot.clone();
@@ -512,7 +518,7 @@ impl Reader<'_> {
 
     fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
         match &pipe.commands[..] {
-            [only] if matches!(function(only), Some("dict" | "list" | "tuple")) => only
+            [only] if function(only).is_some_and(|f| f.role == Role::Collects) => only
                 .arguments
                 .iter()
                 .skip(1)
@@ -524,9 +530,10 @@ impl Reader<'_> {
     }
 }
 
-fn function(command: &Command) -> Option<&'static str> {
+/// The function that a command calls.
+fn function(command: &Command) -> Option<&'static Function> {
     match command.arguments.first().map(|first| &first.kind) {
-        Some(ExpressionKind::Function(id)) => Some(id.callee().function.name),
+        Some(ExpressionKind::Function(function)) => Some(function),
         _ => None,
     }
 }
@@ -539,50 +546,12 @@ fn constant(expression: &Expression) -> Option<&str> {
 }
 
 /// How a function uses the maps that it is given, where its own result is used so.
-fn use_of_argument(function: &str, result: Use) -> Use {
-    const LOOKS: &[&str] = &[
-        "empty",
-        "eq",
-        "ge",
-        "gt",
-        "kindIs",
-        "kindOf",
-        "le",
-        "len",
-        "lt",
-        "ne",
-        "not",
-        "typeIs",
-        "typeIsLike",
-        "typeOf",
-    ];
-    /// They hand an argument on, or drop it, so that executed code need not read what is in it.
-    const HANDS_ON: &[&str] = &[
-        "and",
-        "coalesce",
-        "default",
-        "merge",
-        "mergeOverwrite",
-        "mustMerge",
-        "mustMergeOverwrite",
-        "omit",
-        "or",
-        "pick",
-        "required",
-        "ternary",
-    ];
-    if LOOKS.binary_search(&function).is_ok() {
-        Use::Looked
-    } else if HANDS_ON.binary_search(&function).is_ok() {
-        if result == Use::Looked {
-            Use::Looked
-        } else {
-            Use::Kept
-        }
-    } else if result == Use::Kept {
-        Use::Kept
-    } else {
-        Use::Whole
+fn use_of_argument(function: &Function, result: Use) -> Use {
+    match (function.reads, result) {
+        (Reads::Shape | Reads::Compared, _) | (Reads::HandsOn, Use::Looked) => Use::Looked,
+        // It hands an argument on or drops it, so that executed code need not read what is in it.
+        (Reads::HandsOn, _) | (_, Use::Kept) => Use::Kept,
+        _ => Use::Whole,
     }
 }
 
@@ -590,7 +559,9 @@ fn use_of_argument(function: &str, result: Use) -> Use {
 /// anything else is not.
 fn use_of_named(pipe: &Pipe) -> Use {
     match &pipe.commands[..] {
-        [only] if matches!(function(only), None | Some("index" | "get")) => Use::Looked,
+        [only] if function(only).is_none_or(|f| matches!(f.role, Role::Index | Role::Get)) => {
+            Use::Looked
+        }
         _ => Use::Kept,
     }
 }

@@ -4,11 +4,11 @@
 //! The first error of a text has Go's exact message; those after it are what Go would say if the
 //! first were mended.
 
-use super::functions;
+use super::error::ParseError;
+use super::function::{Function, Functions};
 use super::lexer::{Lexer, Token, TokenKind as T};
 use super::number;
 use super::tree::*;
-use super::{NodeKind, ParseError};
 use crate::diagnostic::did_you_mean;
 use crate::go::strconv::{self, quote};
 use crate::source::{SourceId, Span};
@@ -32,12 +32,15 @@ pub struct Parsed {
 }
 
 /// Parses a text.
-pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
+///
+/// `functions` are those that it may call.
+pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Functions) -> Parsed {
     let name: Arc<str> = name.into();
     let mut parser = Parser {
         lexer: Lexer::new(&text),
         text: &text,
         source,
+        functions,
         parsed_as: name.clone(),
         tree: TreeState::default(),
         templates: Vec::new(),
@@ -127,6 +130,7 @@ struct Parser<'t> {
     lexer: Lexer<'t>,
     text: &'t [u8],
     source: SourceId,
+    functions: &'t Functions,
     parsed_as: Arc<str>,
     tree: TreeState<'t>,
     templates: Vec<(Arc<str>, List)>,
@@ -878,26 +882,24 @@ impl<'t> Parser<'t> {
         )
     }
 
-    fn function(&mut self, token: &Token) -> Parse<CalleeId> {
+    fn function(&mut self, token: &Token) -> Parse<&'static Function> {
         let name = &self.text[token.start..token.end];
-        match CalleeId::named(name) {
-            Some(id) => Ok(id),
-            None => {
-                let name = &*String::from_utf8_lossy(name);
-                let help = match name {
-                    "env" | "expandenv" => Some(format!(
-                        "Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"
-                    )),
-                    _ => did_you_mean(name, functions::names())
-                        .map(|near| format!("did you mean `{near}`?")),
-                };
-                self.fail_with_help(
-                    self.range(token),
-                    format!("function {} not defined", quote(name.as_bytes())),
-                    help,
-                )
-            }
+        let name = &*String::from_utf8_lossy(name);
+        if let Some(function) = self.functions.get(name) {
+            return Ok(function);
         }
+        let help = match name {
+            "env" | "expandenv" => Some(format!(
+                "Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"
+            )),
+            _ => did_you_mean(name, self.functions.iter().map(|function| function.name))
+                .map(|near| format!("did you mean `{near}`?")),
+        };
+        self.fail_with_help(
+            self.range(token),
+            format!("function {} not defined", quote(name.as_bytes())),
+            help,
+        )
     }
 }
 
@@ -909,10 +911,10 @@ fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
             continue;
         };
         let function = match first.kind {
-            ExpressionKind::Function(id) => Some(id.callee()),
+            ExpressionKind::Function(function) => Some(function),
             _ => None,
         };
-        let guards = function.is_some_and(|callee| !callee.goes_to_text);
+        let guards = function.is_some_and(|function| !function.writes_text);
         guard_expression(first, later);
         for argument in arguments {
             guard_expression(argument, later || guards || function.is_none());

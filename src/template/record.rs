@@ -54,13 +54,25 @@ pub struct MissingRead {
     pub guarded: bool,
 }
 
-/// A question to `.Capabilities`, and its answer. Of a version that only went to `semverCompare`,
-/// the constraints are the questions.
+/// A question to `.Capabilities`, with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Asked {
-    /// `APIVersions.Has policy/v1`, `semverCompare >=1.21-0`, `KubeVersion.Version`…
-    pub question: String,
-    pub answer: String,
+pub enum Asked {
+    /// `.Capabilities.APIVersions.Has`
+    HasApi {
+        api: String,
+        answer: bool,
+    },
+    /// The cluster's version went to `semverCompare` with this constraint.
+    Compared {
+        constraint: String,
+        answer: bool,
+    },
+    /// `.Capabilities.KubeVersion.Version`, but for what only went to `semverCompare`.
+    Version(String),
+    Major(String),
+    Minor(String),
+    /// A question whose answer only a render can tell.
+    Other,
 }
 
 /// What one render did.
@@ -159,7 +171,7 @@ pub(super) struct Recorder {
     /// Place and map of each miss, so that it is recorded once.
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
-    pub capabilities: BTreeSet<Asked>,
+    capabilities: BTreeSet<Asked>,
     /// The cluster's version as templates read it, how often they did, and how often such a text
     /// went to `semverCompare`.
     kube_version: Option<String>,
@@ -231,12 +243,7 @@ impl Recorder {
         // Every reading of the version ended in a comparison: the constraints say all that was
         // asked.
         if std::mem::take(&mut self.version_reads) <= std::mem::take(&mut self.version_compared) {
-            asked.retain(|a| {
-                !matches!(
-                    &*a.question,
-                    "KubeVersion.Version" | "KubeVersion.GitVersion" | "KubeVersion.String"
-                )
-            });
+            asked.retain(|asked| !matches!(asked, Asked::Version(_)));
         }
         self.asked_before.extend(asked.iter().cloned());
         self.changed_before |= self.changed_data;
@@ -244,6 +251,10 @@ impl Recorder {
             asked.into_iter().collect(),
             std::mem::take(&mut self.changed_data),
         )
+    }
+
+    pub fn asked(&mut self, asked: Asked) {
+        self.capabilities.insert(asked);
     }
 
     pub fn kube_version_read(&mut self, version: &str) {
@@ -270,10 +281,9 @@ impl Recorder {
             .is_some_and(|v| v.trim_start_matches('v') == version.trim_start_matches('v'))
         {
             self.version_compared += 1;
-            let answer = matches!(answer.kind, Kind::Bool(true)).to_string();
-            self.capabilities.insert(Asked {
-                question: format!("semverCompare {constraint}"),
-                answer,
+            self.asked(Asked::Compared {
+                constraint: constraint.into_owned(),
+                answer: answer.truth(),
             });
         }
     }
@@ -353,124 +363,6 @@ impl Recorder {
             volatile: self.volatile.into_iter().collect(),
             capabilities: self.asked_before.into_iter().collect(),
         }
-    }
-}
-
-/// Functions that turn their argument into text: a missing value given to them shows in the output.
-/// Any other function, and every `if`, is taken as a sign that the template expects it.
-pub(super) fn goes_to_text(function: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "b64enc",
-        "camelcase",
-        "cat",
-        "html",
-        "indent",
-        "int",
-        "int64",
-        "join",
-        "js",
-        "kebabcase",
-        "lower",
-        "nindent",
-        "print",
-        "printf",
-        "println",
-        "quote",
-        "replace",
-        "sha256sum",
-        "snakecase",
-        "squote",
-        "title",
-        "toJson",
-        "toPrettyJson",
-        "toString",
-        "toYaml",
-        "toYamlPretty",
-        "tpl",
-        "trim",
-        "trimAll",
-        "trimPrefix",
-        "trimSuffix",
-        "trunc",
-        "upper",
-        "urlquery",
-    ];
-    NAMES.binary_search(&function).is_ok()
-}
-
-/// What a function reads of the maps and lists that it is given.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Reading {
-    /// It hands them on, or only looks at their type or size.
-    Nothing,
-    /// Keys that it is given by name.
-    Keys,
-    /// `index` and `dig` go down a path.
-    Path,
-    /// Whatever is in them.
-    Everything,
-}
-
-pub(super) fn reading(function: &str) -> Reading {
-    const NOTHING: &[&str] = &[
-        "and",
-        "append",
-        "coalesce",
-        "compact",
-        "concat",
-        "deepCopy",
-        "default",
-        "dict",
-        "empty",
-        "fail",
-        "first",
-        "include",
-        "initial",
-        "keys",
-        "kindIs",
-        "kindOf",
-        "last",
-        "len",
-        "list",
-        "merge",
-        "mergeOverwrite",
-        "mustAppend",
-        "mustCompact",
-        "mustDeepCopy",
-        "mustFirst",
-        "mustInitial",
-        "mustLast",
-        "mustMerge",
-        "mustMergeOverwrite",
-        "mustPrepend",
-        "mustPush",
-        "mustRest",
-        "mustReverse",
-        "mustSlice",
-        "not",
-        "omit",
-        "or",
-        "pick",
-        "prepend",
-        "push",
-        "required",
-        "rest",
-        "reverse",
-        "set",
-        "slice",
-        "ternary",
-        "tpl",
-        "tuple",
-        "typeIs",
-        "typeIsLike",
-        "typeOf",
-        "values",
-    ];
-    match function {
-        "get" | "hasKey" | "pluck" | "unset" => Reading::Keys,
-        "index" | "dig" => Reading::Path,
-        _ if NOTHING.binary_search(&function).is_ok() => Reading::Nothing,
-        _ => Reading::Everything,
     }
 }
 

@@ -4,12 +4,11 @@
 //! line and column Go's errors show (that of a field is before its second name: `.Values.a` is at
 //! `.a`). A range is what a reader would call the node.
 
-use super::functions::{self, Function};
-use super::record::{self, Reading};
+use super::function::Function;
 use crate::go::fmt::Complex;
 use crate::go::strconv::quote;
 use crate::source::{SourceId, Span};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// One template: a file, what `define` or `block` named, or text given to `tpl`.
 #[derive(Clone, Debug)]
@@ -81,6 +80,15 @@ impl Range {
 
 /// The place of a node among those of its file; see [`Template::first_node`].
 pub type NodeIndex = u32;
+
+/// What a node of a template is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeKind {
+    Text,
+    Action,
+    /// The body of an `if`, `with`, `range` or their `else`; executed when it is entered.
+    Branch,
+}
 
 #[derive(Debug, Default)]
 pub struct List {
@@ -214,7 +222,7 @@ pub enum ExpressionKind {
         names: Vec<Box<str>>,
         guarded: bool,
     },
-    Function(CalleeId),
+    Function(&'static Function),
     Pipe(Box<Pipe>),
 }
 
@@ -225,68 +233,6 @@ pub struct Number {
     pub uint: Option<u64>,
     pub float: Option<f64>,
     pub complex: Option<Complex>,
-}
-
-/// A function as a template calls it, with what the evaluator has to know of it at every call.
-#[derive(Debug)]
-pub struct Callee {
-    pub function: &'static Function,
-    pub role: Role,
-    pub reading: Reading,
-    pub goes_to_text: bool,
-}
-
-/// What the evaluator does itself, or takes note of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Role {
-    AndOr,
-    Include,
-    Tpl,
-    Call,
-    SemverCompare,
-    /// It changes its first argument.
-    Changes,
-    Plain,
-}
-
-/// Names a function that is called: its [`functions::position`].
-#[derive(Clone, Copy, Debug)]
-pub struct CalleeId(u16);
-
-impl CalleeId {
-    /// The function of that name.
-    pub fn named(name: &[u8]) -> Option<CalleeId> {
-        functions::position(name).map(CalleeId)
-    }
-
-    pub fn callee(self) -> &'static Callee {
-        // A chart calls a few of them; of the others nothing needs to be looked up.
-        static CALLEES: [OnceLock<Callee>; functions::COUNT] =
-            [const { OnceLock::new() }; functions::COUNT];
-        CALLEES[usize::from(self.0)].get_or_init(|| Callee::new(functions::at(self.0)))
-    }
-}
-
-impl Callee {
-    fn new(function: &'static Function) -> Callee {
-        let role = match function.name {
-            "and" | "or" => Role::AndOr,
-            "include" => Role::Include,
-            "tpl" => Role::Tpl,
-            "call" => Role::Call,
-            "semverCompare" => Role::SemverCompare,
-            "set" | "unset" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" => {
-                Role::Changes
-            }
-            _ => Role::Plain,
-        };
-        Callee {
-            function,
-            role,
-            reading: record::reading(function.name),
-            goes_to_text: record::goes_to_text(function.name),
-        }
-    }
 }
 
 /// What Go's errors say of a node.

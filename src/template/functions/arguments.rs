@@ -1,55 +1,15 @@
-//! How the functions of this room take their arguments, and how a result gets its origin.
+//! How functions take their arguments, and how a result gets its origin.
 //!
 //! The evaluator has checked the number and the types before it calls; what these readers refuse is
 //! an evaluator that did not.
 
-use super::{Call, Function, NO_ROOM, Type};
 use crate::go::fmt;
+use crate::limits::Limit;
 use crate::source::{Origin, OriginId, Piece};
+use crate::template::function::{Answer, Call, FunctionError};
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// What a function answers.
-pub type Answer = Result<Value, String>;
-
-impl Function {
-    pub const fn new(
-        name: &'static str,
-        parameters: &'static [Type],
-        run: fn(&mut Call, &[Value]) -> Answer,
-    ) -> Function {
-        Function {
-            name,
-            parameters,
-            variadic: None,
-            run,
-            volatile: false,
-            costly: false,
-        }
-    }
-    /// Takes any number of further arguments.
-    pub const fn and(self, variadic: Type) -> Function {
-        Function {
-            variadic: Some(variadic),
-            ..self
-        }
-    }
-    /// Differs from run to run in Helm.
-    pub const fn volatile(self) -> Function {
-        Function {
-            volatile: true,
-            ..self
-        }
-    }
-    /// See [`Function::costly`].
-    pub const fn costly(self) -> Function {
-        Function {
-            costly: true,
-            ..self
-        }
-    }
-}
 
 fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
     match arguments.get(index) {
@@ -214,16 +174,14 @@ impl Call<'_> {
     pub fn display(&self, value: &Value) -> Answer {
         match value.kind {
             Kind::Str(_) => Ok(value.clone()),
-            _ => fmt::print(value, self.budget),
+            _ => Ok(fmt::print(value, self.budget)?),
         }
     }
 
     /// Refuses to make more bytes than the render may still make.
-    pub fn afford(&self, bytes: usize) -> Result<(), String> {
+    pub fn afford(&self, bytes: usize) -> Result<(), FunctionError> {
         if bytes > self.budget {
-            return Err(format!(
-                "the result would be {bytes} bytes long: more {NO_ROOM}"
-            ));
+            return Err(FunctionError::Limit(Limit::RenderText));
         }
         Ok(())
     }

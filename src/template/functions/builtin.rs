@@ -3,78 +3,93 @@
 //! `and`, `or` and `call` are here by name and parameters only; the evaluator runs them, as the
 //! first two do not evaluate all of their arguments.
 
-use super::{Call, Function, NO_ROOM, Type};
 use crate::go::fmt::{self, go_type};
 use crate::go::{strconv, unicode};
+use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::eval::{REFLECT, truth, zero_of_map};
+use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-type Answer = Result<Value, String>;
-
-const fn function(
-    name: &'static str,
-    parameters: &'static [Type],
-    variadic: Option<Type>,
-    run: fn(&mut Call, &[Value]) -> Answer,
-) -> Function {
-    Function {
-        name,
-        parameters,
-        variadic,
-        run,
-        volatile: false,
-        costly: false,
-    }
-}
+use Type::{Any, Reflect};
 
 pub const FUNCTIONS: &[Function] = &[
-    function("and", &[REFLECT], Some(REFLECT), by_the_evaluator),
-    function("call", &[REFLECT], Some(REFLECT), by_the_evaluator),
-    function("eq", &[REFLECT], Some(REFLECT), |call, arguments| {
+    Function::new("and", &[Reflect], by_the_evaluator)
+        .and(Reflect)
+        .role(Role::And)
+        .reads(Reads::HandsOn),
+    Function::new("call", &[Reflect], by_the_evaluator)
+        .and(Reflect)
+        .role(Role::Call),
+    Function::new("eq", &[Reflect], |call, arguments| {
         judged(call, arguments, equal_any(arguments))
-    }),
-    function("ge", &[REFLECT, REFLECT], None, |call, arguments| {
+    })
+    .and(Reflect)
+    .reads(Reads::Compared),
+    Function::new("ge", &[Reflect, Reflect], |call, arguments| {
         judged(call, arguments, less(arguments).map(|less| !less))
-    }),
-    function("gt", &[REFLECT, REFLECT], None, |call, arguments| {
+    })
+    .reads(Reads::Compared),
+    Function::new("gt", &[Reflect, Reflect], |call, arguments| {
         judged(call, arguments, less_or_equal(arguments).map(|le| !le))
-    }),
-    function("html", &[], Some(Type::Any), |call, arguments| {
+    })
+    .reads(Reads::Compared),
+    Function::new("html", &[], |call, arguments| {
         escaped(call, arguments, html)
-    }),
-    function("index", &[REFLECT], Some(REFLECT), |_, arguments| {
-        index(arguments)
-    }),
-    function("js", &[], Some(Type::Any), |call, arguments| {
-        escaped(call, arguments, js)
-    }),
-    function("le", &[REFLECT, REFLECT], None, |call, arguments| {
+    })
+    .and(Any)
+    .writes_text(),
+    Function::new("index", &[Reflect], |_, arguments| index(arguments))
+        .and(Reflect)
+        .role(Role::Index)
+        .reads(Reads::Path),
+    Function::new("js", &[], |call, arguments| escaped(call, arguments, js))
+        .and(Any)
+        .writes_text(),
+    Function::new("le", &[Reflect, Reflect], |call, arguments| {
         judged(call, arguments, less_or_equal(arguments))
-    }),
-    function("len", &[REFLECT], None, length),
-    function("lt", &[REFLECT, REFLECT], None, |call, arguments| {
+    })
+    .reads(Reads::Compared),
+    Function::new("len", &[Reflect], length).reads(Reads::Shape),
+    Function::new("lt", &[Reflect, Reflect], |call, arguments| {
         judged(call, arguments, less(arguments))
-    }),
-    function("ne", &[REFLECT, REFLECT], None, |call, arguments| {
+    })
+    .reads(Reads::Compared),
+    Function::new("ne", &[Reflect, Reflect], |call, arguments| {
         judged(call, arguments, equal_any(arguments).map(|equal| !equal))
-    }),
-    function("not", &[REFLECT], None, |call, arguments| {
-        judged(call, arguments, Ok(!arguments.first().is_some_and(truth)))
-    }),
-    function("or", &[REFLECT], Some(REFLECT), by_the_evaluator),
-    function("print", &[], Some(Type::Any), |call, arguments| {
-        fmt::sprint(arguments, call.budget)
-    }),
-    function("printf", &[Type::String], Some(Type::Any), printf),
-    function("println", &[], Some(Type::Any), |call, arguments| {
-        fmt::sprintln(arguments, call.budget)
-    }),
-    function("urlquery", &[], Some(Type::Any), |call, arguments| {
+    })
+    .reads(Reads::Compared),
+    Function::new("not", &[Reflect], |call, arguments| {
+        judged(
+            call,
+            arguments,
+            Ok(!arguments.first().is_some_and(Value::truth)),
+        )
+    })
+    .reads(Reads::Shape),
+    Function::new("or", &[Reflect], by_the_evaluator)
+        .and(Reflect)
+        .role(Role::Or)
+        .reads(Reads::HandsOn),
+    Function::new("print", &[], |call, arguments| {
+        Ok(fmt::sprint(arguments, call.budget)?)
+    })
+    .and(Any)
+    .writes_text(),
+    Function::new("printf", &[Type::String], printf)
+        .and(Any)
+        .writes_text(),
+    Function::new("println", &[], |call, arguments| {
+        Ok(fmt::sprintln(arguments, call.budget)?)
+    })
+    .and(Any)
+    .writes_text(),
+    Function::new("urlquery", &[], |call, arguments| {
         escaped(call, arguments, url_query)
-    }),
+    })
+    .and(Any)
+    .writes_text(),
 ];
 
 fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Answer {
@@ -89,7 +104,7 @@ fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
                 origin,
             },
             rest @ ..,
-        ] => fmt::sprintf(format, *origin, rest, call.budget),
+        ] => Ok(fmt::sprintf(format, *origin, rest, call.budget)?),
         _ => Err("printf needs a format".into()),
     }
 }
@@ -261,7 +276,7 @@ fn length(call: &mut Call, arguments: &[Value]) -> Answer {
         Kind::Str(text) => text.bytes.len(),
         Kind::List(list) => list.items.len(),
         Kind::Map(map) => map.0.borrow().entries.len(),
-        _ => return Err(format!("len of type {}", go_type(value))),
+        _ => return Err(format!("len of type {}", go_type(value)).into()),
     };
     let origin = value.whole_origin(call.origins);
     Ok(Value::new(Kind::Int(length as i64), origin))
@@ -317,20 +332,17 @@ fn index(arguments: &[Value]) -> Answer {
                 )
             }
             Kind::Map(map) => match &index.kind {
-                Kind::Str(key) => map
-                    .get(&key.bytes)
-                    .unwrap_or_else(|| zero_of_map(map.0.borrow().go_type)),
+                Kind::Str(key) => map.get(&key.bytes).unwrap_or_else(|| map.0.borrow().zero()),
                 Kind::Nil | Kind::Missing => {
                     return Err("value is nil; should be of type string".into());
                 }
                 _ => {
-                    return Err(format!(
-                        "value has type {}; should be string",
-                        go_type(index)
-                    ));
+                    return Err(
+                        format!("value has type {}; should be string", go_type(index)).into(),
+                    );
                 }
             },
-            _ => return Err(format!("can't index item of type {}", go_type(&item))),
+            _ => return Err(format!("can't index item of type {}", go_type(&item)).into()),
         };
         item = next;
     }
@@ -377,7 +389,7 @@ fn escaped(
         let valid = length > 1 || c != char::REPLACEMENT_CHARACTER;
         if let Some(escape) = escape(c, valid, text.bytes[at]) {
             if out.len() + escape.len() > call.budget {
-                return Err(format!("the text grows longer {NO_ROOM}"));
+                return Err(FunctionError::Limit(Limit::RenderText));
             }
             out.push_slice(text, whole, plain_from..at);
             out.push(escape.as_bytes(), fmt::origin_at(text, whole, at));

@@ -4,17 +4,17 @@
 //! The certificates are X.509 with the subject, alternative names and validity that were asked for,
 //! from [`super::dates::NOW`] on, and signed; the keys are always the same ([`super::keys`]).
 
-use super::arguments::{Answer, any, int, string};
+use super::arguments::{any, int, string};
 use super::keys::{
     self, BIT_STRING, INTEGER, OCTET_STRING, PrivateKey, Reader, SEQUENCE, bit_string, der,
     integer, pem, read_pem, sequence,
 };
 use super::random::Random;
-use super::{Call, Function, Type};
 use crate::go::base64;
 use crate::go::fmt::print;
 use crate::go::time::Time;
 use crate::source::OriginId;
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Object, Value};
 use sha1::{Digest, Sha1};
 use std::net::IpAddr;
@@ -30,12 +30,20 @@ pub const FUNCTIONS: &[Function] = &[
         authority(call, a, PrivateKey::rsa()?)
     })
     .volatile()
-    .costly(),
+    .costly()
+    .example(
+        r#"(genCA "" 1).Cert | trunc 27"#,
+        "-----BEGIN CERTIFICATE-----",
+    ),
     Function::new("genCAWithKey", &[Text, Int, Text], |call, a| {
         authority(call, a, given_key(a, 2)?)
     })
     .volatile()
-    .costly(),
+    .costly()
+    .example(
+        r#"(genCAWithKey "ca" 10 (genPrivateKey "rsa")) | typeOf"#,
+        "sprig.certificate",
+    ),
     Function::new("genPrivateKey", &[Text], |call, a| {
         let kind = string(a, 0)?;
         let key = keys::generate(kind.bytes(), call.seed)
@@ -43,12 +51,17 @@ pub const FUNCTIONS: &[Function] = &[
         call.made_text(key, a)
     })
     .volatile()
-    .costly(),
+    .costly()
+    .example(r#"genPrivateKey "rsa" | kindOf"#, "string"),
     Function::new("genSelfSignedCert", &[Text, List, List, Int], |call, a| {
         self_signed(call, a, PrivateKey::rsa()?)
     })
     .volatile()
-    .costly(),
+    .costly()
+    .example(
+        r#"(genSelfSignedCert "cn" nil nil 10) | typeOf"#,
+        "sprig.certificate",
+    ),
     Function::new(
         "genSelfSignedCertWithKey",
         &[Text, List, List, Int, Text],
@@ -62,7 +75,11 @@ pub const FUNCTIONS: &[Function] = &[
         |call, a| signed(call, a, PrivateKey::rsa()?),
     )
     .volatile()
-    .costly(),
+    .costly()
+    .example(
+        r#"(genSignedCert "cn" nil nil 365 (genCA "ca" 365)) | typeOf"#,
+        "sprig.certificate",
+    ),
     Function::new(
         "genSignedCertWithKey",
         &[Text, List, List, Int, CERTIFICATE, Text],
@@ -209,7 +226,7 @@ fn build_custom(call: &mut Call, arguments: &[Value]) -> Answer {
     // Keys of other kinds than ours are taken as they are.
     match PrivateKey::read(&key) {
         Err(e) if !e.starts_with("unable to get public key") => {
-            Err(format!("error parsing private key: {e}"))
+            Err(format!("error parsing private key: {e}").into())
         }
         _ => finish(call, arguments, cert, key),
     }

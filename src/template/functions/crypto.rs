@@ -1,10 +1,10 @@
 //! Hashes, passwords and ciphers: `sha256sum` and its like, `bcrypt`, `htpasswd`, `derivePassword`,
 //! `encryptAES`, `decryptAES`. All of the output has every origin of the input.
 
-use super::arguments::{Answer, Str, int, string};
+use super::arguments::{Str, int, string};
 use super::random::Random;
-use super::{Call, Function, Type};
 use crate::go::base64;
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::Value;
 use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
@@ -18,14 +18,22 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("adler32sum", &[Text], |call, a| {
         let sum = adler2::adler32_slice(string(a, 0)?.bytes());
         call.made_text(sum.to_string(), a)
-    }),
+    })
+    .example(r#"adler32sum (repeat 40 "ab ")"#, "1827939193"),
     Function::new("bcrypt", &[Text], |call, a| {
         let hash = bcrypt_hash(string(a, 0)?.bytes(), call.seed);
         call.made_text(hash, a)
     })
     .volatile()
-    .costly(),
-    Function::new("decryptAES", &[Text, Text], decrypt),
+    .costly()
+    .example(
+        r#"bcrypt (repeat 73 "a")"#,
+        "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
+    ),
+    Function::new("decryptAES", &[Text, Text], decrypt).example(
+        r#"encryptAES "secret" "hello" | decryptAES "secret""#,
+        "hello",
+    ),
     Function::new(
         "derivePassword",
         &[Type::Named("uint32"), Text, Text, Text, Text],
@@ -41,8 +49,11 @@ pub const FUNCTIONS: &[Function] = &[
             call.made_text(password, a)
         },
     )
-    .costly(),
-    Function::new("encryptAES", &[Text, Text], encrypt).volatile(),
+    .costly()
+    .example(r#"derivePassword 1 "basic" "" "" """#, "un78OYW2"),
+    Function::new("encryptAES", &[Text, Text], encrypt)
+        .volatile()
+        .example(r#"encryptAES "k" "x" | kindOf"#, "string"),
     Function::new("htpasswd", &[Text, Text], |call, a| {
         let (name, password) = (string(a, 0)?.bytes(), string(a, 1)?.bytes());
         if name.contains(&b':') {
@@ -52,15 +63,28 @@ pub const FUNCTIONS: &[Function] = &[
         call.made_text([name, b":", hash.as_bytes()].concat(), a)
     })
     .volatile()
-    .costly(),
+    .costly()
+    .example(
+        r#"htpasswd "u" (repeat 73 "a")"#,
+        "u:failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
+    ),
     Function::new("sha1sum", &[Text], |call, a| {
         let sum = Sha1::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
-    }),
+    })
+    .example(
+        r#"sha1sum "UPPER_case-mix 12x""#,
+        "de14846cdfc4125088eaab5d4320759dbcc76610",
+    ),
     Function::new("sha256sum", &[Text], |call, a| {
         let sum = Sha256::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
-    }),
+    })
+    .writes_text()
+    .example(
+        r#"sha256sum (repeat 40 "ab ")"#,
+        "9575b1ce35c8309009d191b97c2a738dbcdd8c181265a0e68d2f85714a977f73",
+    ),
     Function::new("sha512sum", &[Text], |call, a| {
         let sum = Sha512::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
@@ -206,7 +230,7 @@ fn decrypt(call: &mut Call, arguments: &[Value]) -> Answer {
         } else {
             format!("[16:{}]", secret.len())
         };
-        return Err(format!("runtime error: slice bounds out of range {what}"));
+        return Err(format!("runtime error: slice bounds out of range {what}").into());
     }
     let (iv, secret) = secret.split_at(16);
     let mut start = [0; 16];
@@ -216,13 +240,14 @@ fn decrypt(call: &mut Call, arguments: &[Value]) -> Answer {
         .decrypt_padded_vec::<NoPadding>(secret)
         .map_err(|_| "crypto/cipher: input not full blocks".to_string())?;
     let Some(&padding) = plain.last() else {
-        return Err("runtime error: index out of range [-1]".to_string());
+        return Err("runtime error: index out of range [-1]".into());
     };
     match plain.len().checked_sub(padding.into()) {
         Some(end) => call.made_text(&plain[..end], arguments),
         None => Err(format!(
             "runtime error: slice bounds out of range [:{}]",
             plain.len() as i64 - i64::from(padding)
-        )),
+        )
+        .into()),
     }
 }

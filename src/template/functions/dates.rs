@@ -3,9 +3,9 @@
 //!
 //! `now` is the same moment in every run ([`NOW`]); what depends on it is volatile.
 
-use super::arguments::{Answer, any, string};
-use super::{Call, Function, Type};
+use super::arguments::{any, string};
 use crate::go::time::{Time, Zone, parse_duration, print_duration};
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Value};
 
 use Type::{Any, String as Text};
@@ -24,11 +24,14 @@ pub const FUNCTIONS: &[Function] = &[
         let rounded = (seconds * i128::from(SECOND)).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         call.made_text(print_duration(rounded), a)
     })
-    .volatile(),
+    .volatile()
+    .example("ago now | kindOf", "string"),
     Function::new("date", &[Text, Any], |call, a| {
         in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")
-    }),
-    Function::new("dateInZone", &[Text, Any, Text], date_in_zone),
+    })
+    .example(r#"date "1/2/2006 15h 1504" 0"#, "1/1/1970 00h 0000"),
+    Function::new("dateInZone", &[Text, Any, Text], date_in_zone)
+        .example(r#"dateInZone "MST" 0 "../x""#, "UTC"),
     Function::new("dateModify", &[Text, TIME], |call, a| {
         modified(call, a, false)
     }),
@@ -43,29 +46,43 @@ pub const FUNCTIONS: &[Function] = &[
             _ => 0,
         };
         call.made_text(print_duration(seconds.wrapping_mul(SECOND)), a)
-    }),
-    Function::new("durationRound", &[Any], duration_round),
+    })
+    .example(r#"duration "99999999999999999999""#, "-1s"),
+    Function::new("durationRound", &[Any], duration_round)
+        .example("durationRound (int64 3000000000)", "3s"),
     Function::new("htmlDate", &[Any], |call, a| {
         in_zone(call, a, b"2006-01-02", any(a, 0)?, "Local")
-    }),
+    })
+    .example("htmlDate (int64 1700000000)", "2023-11-14"),
     Function::new("htmlDateInZone", &[Any, Text], |call, a| {
         in_zone(call, a, b"2006-01-02", any(a, 0)?, &string(a, 1)?.lossy())
-    }),
+    })
+    .example(r#"htmlDateInZone 0 "UTC""#, "1970-01-01"),
     Function::new("mustDateModify", &[Text, TIME], |call, a| {
         modified(call, a, true)
     }),
     Function::new("mustToDate", &[Text, Text], |call, a| {
         to_date(call, a, true)
-    }),
+    })
+    .example(
+        r#"mustToDate "06-1-2" "70-3-4""#,
+        "1970-03-04 00:00:00 +0000 UTC",
+    ),
     Function::new("must_date_modify", &[Text, TIME], |call, a| {
         modified(call, a, true)
     }),
-    Function::new("now", &[], |_, _| Ok(Time::unix(NOW).into_value())).volatile(),
-    Function::new("toDate", &[Text, Text], |call, a| to_date(call, a, false)),
+    Function::new("now", &[], |_, _| Ok(Time::unix(NOW).into_value()))
+        .volatile()
+        .example(r#"now | date "2006" | len"#, "4"),
+    Function::new("toDate", &[Text, Text], |call, a| to_date(call, a, false)).example(
+        r#"toDate "15:04:05" "25:00:00""#,
+        "0001-01-01 00:00:00 +0000 UTC",
+    ),
     Function::new("unixEpoch", &[TIME], |call, a| {
         let seconds = time(any(a, 0)?).map_or(0, |t| t.seconds);
         call.made_text(seconds.to_string(), a)
-    }),
+    })
+    .example(r#"unixEpoch (toDate "2006" "x")"#, "-62135596800"),
 ];
 
 fn time(value: &Value) -> Option<&Time> {
@@ -113,7 +130,7 @@ fn modified(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
             let origin = call.joined(arguments);
             Ok(time.plus(duration).into_value().with_origin(origin))
         }
-        (Err(message), _) if must => Err(message),
+        (Err(message), _) if must => Err(message.into()),
         _ => Ok(date.clone()),
     }
 }

@@ -1,11 +1,12 @@
 //! Maps: `dict`, `get`, `set`, `pick`, `merge`, `dig`…; each entry keeps its origin, and `set`,
 //! `unset`, `merge` change the map that was given, as Go's do.
 
-use super::arguments::{Answer, any, map, string};
+use super::arguments::{any, map, string};
 use super::lists::present;
-use super::{Call, Function, Type};
 use crate::go::fmt::go_type;
+use crate::limits::Limit;
 use crate::source::OriginId;
+use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 
@@ -18,13 +19,26 @@ const MAX_DEPTH: usize = 1000;
 pub const FUNCTIONS: &[Function] = &[
     Function::new("deepCopy", &[Any], |call, a| {
         deep_copy(call, a, "deepCopy error: ")
-    }),
-    Function::new("dict", &[], dict).and(Any),
-    Function::new("dig", &[], dig).and(Any),
+    })
+    .reads(Reads::Keeps)
+    .example(r#"deepCopy (splitList "," "a,b")"#, "[a b]"),
+    Function::new("dict", &[], dict)
+        .and(Any)
+        .role(Role::Collects)
+        .reads(Reads::Keeps)
+        .example("dict true false 1.5 2", "map[1.5:2 true:false]"),
+    Function::new("dig", &[], dig)
+        .and(Any)
+        .role(Role::Dig)
+        .reads(Reads::Path)
+        .example(r#"dig "a" "d" (dict "a" 1)"#, "1"),
     Function::new("get", &[Type::Map, Text], |_, a| {
         let found = map(a, 0)?.get(string(a, 1)?.bytes());
         Ok(found.unwrap_or_else(|| Value::str_from([], a[0].origin)))
-    }),
+    })
+    .role(Role::Get)
+    .reads(Reads::Keys)
+    .example(r#"get (dict "a" (list 1)) "a""#, "[1]"),
     Function::new("hasKey", &[Type::Map, Text], |call, a| {
         let found = map(a, 0)?
             .0
@@ -32,21 +46,49 @@ pub const FUNCTIONS: &[Function] = &[
             .entries
             .contains_key(string(a, 1)?.bytes());
         call.made(Kind::Bool(found), a)
-    }),
-    Function::new("keys", &[], keys).and(Type::Map),
-    Function::new("merge", &[Type::Map], |_, a| merge(a, false)).and(Type::Map),
-    Function::new("mergeOverwrite", &[Type::Map], |_, a| merge(a, true)).and(Type::Map),
-    Function::new("mustDeepCopy", &[Any], |call, a| deep_copy(call, a, "")),
-    Function::new("mustMerge", &[Type::Map], |_, a| merge(a, false)).and(Type::Map),
-    Function::new("mustMergeOverwrite", &[Type::Map], |_, a| merge(a, true)).and(Type::Map),
+    })
+    .role(Role::HasKey)
+    .reads(Reads::Keys)
+    .example(r#"hasKey (dict) "a""#, "false"),
+    Function::new("keys", &[], keys)
+        .and(Type::Map)
+        .reads(Reads::Keeps)
+        .example(r#"keys (set (dict) "k" 1) | sortAlpha"#, "[k]"),
+    Function::new("merge", &[Type::Map], |_, a| merge(a, false))
+        .and(Type::Map)
+        .role(Role::Changes)
+        .reads(Reads::HandsOn)
+        .example(r#"merge (dict "a" 1) (dict "b" 2)"#, "map[a:1 b:2]"),
+    Function::new("mergeOverwrite", &[Type::Map], |_, a| merge(a, true))
+        .and(Type::Map)
+        .role(Role::Changes)
+        .reads(Reads::HandsOn)
+        .example(r#"mergeOverwrite (dict "a" 1)"#, "map[a:1]"),
+    Function::new("mustDeepCopy", &[Any], |call, a| deep_copy(call, a, ""))
+        .reads(Reads::Keeps)
+        .example(r#"mustDeepCopy (semver "1.2.3")"#, "0.0.0"),
+    Function::new("mustMerge", &[Type::Map], |_, a| merge(a, false))
+        .and(Type::Map)
+        .role(Role::Changes)
+        .reads(Reads::HandsOn)
+        .example(r#"mustMerge (dict "a" 1)"#, "map[a:1]"),
+    Function::new("mustMergeOverwrite", &[Type::Map], |_, a| merge(a, true))
+        .and(Type::Map)
+        .role(Role::Changes)
+        .reads(Reads::HandsOn)
+        .example(r#"mustMergeOverwrite (dict "a" 1)"#, "map[a:1]"),
     Function::new("omit", &[Type::Map], |_, a| {
         select(a, |key, named| !named.iter().any(|n| n == key))
     })
-    .and(Text),
+    .and(Text)
+    .reads(Reads::HandsOn)
+    .example(r#"omit (dict "a" 1 "b" 2) "b""#, "map[a:1]"),
     Function::new("pick", &[Type::Map], |_, a| {
         select(a, |key, named| named.iter().any(|n| n == key))
     })
-    .and(Text),
+    .and(Text)
+    .reads(Reads::HandsOn)
+    .example(r#"pick (dict "a" 1 "b" 2) "b""#, "map[b:2]"),
     Function::new("pluck", &[Text], |_, a| {
         let key = string(a, 0)?.bytes();
         let maps = (1..a.len())
@@ -56,24 +98,35 @@ pub const FUNCTIONS: &[Function] = &[
             maps.into_iter().filter_map(|m| m.get(key)).collect(),
         ))
     })
-    .and(Type::Map),
+    .and(Type::Map)
+    .reads(Reads::Keys)
+    .example(
+        r#"pluck "a" (dict "a" 1) (dict "a" 2) (dict "b" 3)"#,
+        "[1 2]",
+    ),
     Function::new("set", &[Type::Map, Text, Any], |_, a| {
         let key = string(a, 1)?;
         let value = present(any(a, 2)?);
         let into = map(a, 0)?;
         if into.0.borrow().is_nil {
-            return Err("assignment to entry in nil map".to_string());
+            return Err("assignment to entry in nil map".into());
         }
         into.0
             .borrow_mut()
             .insert(key.bytes(), key.origin_at(0), value);
         Ok(a[0].clone())
-    }),
+    })
+    .role(Role::Changes)
+    .reads(Reads::Keeps)
+    .example(r#"set (dict "a" 1) "b" (list 1)"#, "map[a:1 b:[1]]"),
     Function::new("unset", &[Type::Map, Text], |_, a| {
         let from = map(a, 0)?;
         from.0.borrow_mut().entries.remove(string(a, 1)?.bytes());
         Ok(Value::new(Kind::Map(from), a[0].origin))
-    }),
+    })
+    .role(Role::Changes)
+    .reads(Reads::Keys)
+    .example(r#"unset (dict "a" 1) "b""#, "map[a:1]"),
     Function::new("values", &[Type::Map], |_, a| {
         let values = map(a, 0)?
             .0
@@ -83,7 +136,9 @@ pub const FUNCTIONS: &[Function] = &[
             .map(|entry| entry.value.clone())
             .collect();
         Ok(Value::list(values).with_origin(a[0].origin))
-    }),
+    })
+    .reads(Reads::Keeps)
+    .example(r#"values (dict "a" (dict "b" 1))"#, "[map[b:1]]"),
 ];
 
 fn dict(call: &mut Call, arguments: &[Value]) -> Answer {
@@ -138,10 +193,10 @@ fn select(arguments: &[Value], wanted: impl Fn(&Rc<[u8]>, &[Rc<[u8]>]) -> bool) 
 
 fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
     let [keys @ .., default, start] = arguments else {
-        return Err("dig needs at least three arguments".to_string());
+        return Err("dig needs at least three arguments".into());
     };
     if keys.is_empty() {
-        return Err("dig needs at least three arguments".to_string());
+        return Err("dig needs at least three arguments".into());
     }
     let conversion = |value: &Value, wanted: &str| {
         let found = go_type(value);
@@ -224,30 +279,28 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
 }
 
 fn deep_copy(call: &mut Call, arguments: &[Value], prefix: &str) -> Answer {
-    let mut room = call.budget;
     if let Kind::Nil | Kind::Missing = any(arguments, 0)?.kind {
-        return Err("reflect: call of reflect.Value.Type on zero Value".to_string());
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
     }
-    let made = copy(any(arguments, 0)?, &mut room, 0).map_err(|e| format!("{prefix}{e}"));
-    call.budget = room;
-    made
+    copy(any(arguments, 0)?, &mut call.budget, 0).map_err(|error| match error {
+        FunctionError::Go(message) => FunctionError::Go(format!("{prefix}{message}")),
+        limit => limit,
+    })
 }
 
-fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> {
-    *room = room
+fn copy(value: &Value, budget: &mut usize, depth: usize) -> Answer {
+    *budget = budget
         .checked_sub(size_of::<Value>())
-        .ok_or("the copy would be larger than this render may still make")?;
+        .ok_or(FunctionError::Limit(Limit::RenderText))?;
     if depth > MAX_DEPTH {
-        return Err(
-            "the value nests too deeply to be copied (does a map hold itself?)".to_string(),
-        );
+        return Err("the value nests too deeply to be copied (does a map hold itself?)".into());
     }
     let kind = match &value.kind {
         Kind::List(list) => {
             let items = list
                 .items
                 .iter()
-                .map(|item| copy(item, room, depth + 1))
+                .map(|item| copy(item, budget, depth + 1))
                 .collect::<Result<Vec<_>, _>>()?;
             Kind::List(List {
                 items: Rc::new(items),
@@ -265,7 +318,7 @@ fn copy(value: &Value, room: &mut usize, depth: usize) -> Result<Value, String> 
                     key.clone(),
                     Entry {
                         key: entry.key,
-                        value: copy(&entry.value, room, depth + 1)?,
+                        value: copy(&entry.value, budget, depth + 1)?,
                     },
                 );
             }

@@ -1,11 +1,12 @@
 //! Text encodings: base64 and base32, YAML, JSON, TOML. What hides the text (`b64enc`) gives all of
 //! its output every origin of its input; YAML and JSON keep the origin of each scalar both ways.
 
-use super::arguments::{Answer, Str, any, kept, string};
-use super::{Call, Function, Type, toml};
+use super::arguments::{Str, any, kept, string};
+use super::toml;
 use crate::go::base64;
 use crate::go::json::{self, Layout};
 use crate::source::OriginId;
+use crate::template::function::{Call, Function, Type};
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use crate::yaml;
 
@@ -15,99 +16,135 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("b32dec", &[Text], |call, a| {
         let decoded = base64::decode_base32(string(a, 0)?.bytes());
         call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
-    }),
+    })
+    .example(r#"b32dec "NBSWY3DP\nEBLQ====""#, "hello W"),
     Function::new("b32enc", &[Text], |call, a| {
         let s = string(a, 0)?;
         call.afford(s.len() * 2)?;
         call.made_text(data_encoding::BASE32.encode(s.bytes()), a)
-    }),
+    })
+    .example(
+        r#"b32enc "UPPER_case-mix 12x""#,
+        "KVIFARKSL5RWC43FFVWWS6BAGEZHQ===",
+    ),
     Function::new("b64dec", &[Text], |call, a| {
         let decoded = base64::decode(string(a, 0)?.bytes());
         call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
-    }),
+    })
+    .example(
+        r#"b64dec "Hello World""#,
+        "illegal base64 data at input byte 5",
+    ),
     Function::new("b64enc", &[Text], |call, a| {
         let s = string(a, 0)?;
         call.afford(s.len() * 2)?;
         call.made_text(data_encoding::BASE64.encode(s.bytes()), a)
-    }),
+    })
+    .writes_text()
+    .example(r#"b64enc "UPPER_case-mix 12x""#, "VVBQRVJfY2FzZS1taXggMTJ4"),
     Function::new("fromJson", &[Text], |call, a| {
         let read = read_json(call, a).and_then(|value| as_map(value, ""));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
-    }),
+    })
+    .example(r#"fromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
     Function::new("fromJsonArray", &[Text], |call, a| {
         let read = read_json(call, a).and_then(|value| as_list(value, ""));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
-    }),
+    })
+    .example(
+        r#"fromJsonArray "{\"a\": 1} x""#,
+        "[invalid character 'x' after top-level value]",
+    ),
     Function::new("fromToml", &[Text], |call, a| {
         let read = toml::read(&string(a, 0)?.lossy());
         let origin = call.joined(a);
         Ok(read
             .unwrap_or_else(|e| error_map(&e, origin))
             .with_origin(origin))
-    }),
+    })
+    .example(r#"fromToml "a = 1\nb = \"x\"""#, "map[a:1 b:x]"),
     Function::new("fromYaml", &[Text], |call, a| {
         let read = read_yaml(call, a).and_then(|value| as_map(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
-    }),
+    })
+    .example(r#"fromYaml "<<: {a: 1}\nb: 2""#, "map[a:1 b:2]"),
     Function::new("fromYamlArray", &[Text], |call, a| {
         let read = read_yaml(call, a).and_then(|value| as_list(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
-    }),
-    Function::new("mustFromJson", &[Text], read_json),
+    })
+    .example(
+        r#"fromYamlArray "? [a]\n: b""#,
+        r#"[error converting YAML to JSON: yaml: invalid map key: []interface {}{"a"}]"#,
+    ),
+    Function::new("mustFromJson", &[Text], |call, a| Ok(read_json(call, a)?))
+        .example(r#"mustFromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
     Function::new("mustToJson", &[Any], |call, a| {
-        json::write(any(a, 0)?, Layout::Compact, call.origins)
-    }),
+        Ok(json::write(any(a, 0)?, Layout::Compact, call.origins)?)
+    })
+    .example(r#"mustToJson (split "," "a,b")"#, r#"{"_0":"a","_1":"b"}"#),
     Function::new("mustToPrettyJson", &[Any], |call, a| {
-        json::write(any(a, 0)?, Layout::Pretty, call.origins)
-    }),
+        Ok(json::write(any(a, 0)?, Layout::Pretty, call.origins)?)
+    })
+    .example("mustToPrettyJson 12345678.0", "12345678"),
     Function::new("mustToRawJson", &[Any], |call, a| {
-        json::write(any(a, 0)?, Layout::Raw, call.origins)
-    }),
+        Ok(json::write(any(a, 0)?, Layout::Raw, call.origins)?)
+    })
+    .example("mustToRawJson (rest (list))", "null"),
     Function::new("toJson", &[Any], |call, a| {
         let written = json::write(any(a, 0)?, Layout::Compact, call.origins);
         Ok(written.unwrap_or_else(|_| Value::str([])))
-    }),
+    })
+    .writes_text()
+    .example(r#"toJson (splitList "," "a,b")"#, r#"["a","b"]"#),
     Function::new("toPrettyJson", &[Any], |call, a| {
         let written = json::write(any(a, 0)?, Layout::Pretty, call.origins);
         Ok(written.unwrap_or_else(|_| Value::str([])))
-    }),
+    })
+    .writes_text()
+    .example(r#"toPrettyJson (semver "1.2.3")"#, r#""1.2.3""#),
     Function::new("toRawJson", &[Any], |call, a| {
-        json::write(any(a, 0)?, Layout::Raw, call.origins)
-    }),
+        Ok(json::write(any(a, 0)?, Layout::Raw, call.origins)?)
+    })
+    .example(r#"toRawJson (split "," "a,b")"#, r#"{"_0":"a","_1":"b"}"#),
     Function::new("toToml", &[Any], |call, a| {
         let mut out = TextBuilder::default();
         match toml::write(&mut out, any(a, 0)?, call.budget) {
             Ok(()) => Ok(kept(out, a[0].origin)),
             Err(toml::Refusal::Told(message)) => call.made_text(message, a),
-            Err(toml::Refusal::Panic(message)) => Err(message),
+            Err(toml::Refusal::Error(error)) => Err(error),
         }
-    }),
+    })
+    .example(r#"toToml (splitList "," "a,b")"#, r#"["a", "b"]"#),
     Function::new("toYaml", &[Any], |call, a| {
         Ok(without_final_break(yaml::emit(any(a, 0)?, call.origins)))
-    }),
+    })
+    .writes_text()
+    .example(r#"toYaml (splitList "," "a,b")"#, "- a\n- b"),
     Function::new("toYamlPretty", &[Any], |call, a| {
         Ok(without_final_break(yaml::emit_pretty(
             any(a, 0)?,
             call.origins,
         )))
-    }),
+    })
+    .writes_text()
+    .example(r#"toYamlPretty (semver "1.2.3")"#, "1.2.3"),
 ];
 
 /// What sigs.k8s.io/yaml puts before encoding/json's refusals.
 const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
 
-fn read_json(call: &mut Call, arguments: &[Value]) -> Answer {
+fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
     let s = string(arguments, 0)?;
     json::read(s.text, s.whole, call.origins)
 }
 
-fn read_yaml(call: &mut Call, arguments: &[Value]) -> Answer {
+fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
     let s = string(arguments, 0)?;
     yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget)
 }
 
 /// Helm prints nothing where `toYaml` fails.
-fn without_final_break(written: Answer) -> Value {
+fn without_final_break(written: Result<Value, String>) -> Value {
     let Ok(value) = written else {
         return Value::str([]);
     };
@@ -123,7 +160,7 @@ fn without_final_break(written: Answer) -> Value {
 
 /// What was read, as the map that Helm decodes into. JSON's null makes it nil; YAML's (with a
 /// `prefix`) leaves it empty.
-fn as_map(value: Value, prefix: &str) -> Answer {
+fn as_map(value: Value, prefix: &str) -> Result<Value, String> {
     match value.kind {
         Kind::Map(_) => Ok(value),
         Kind::Nil => Ok(Value::map(MapData {
@@ -138,7 +175,7 @@ fn as_map(value: Value, prefix: &str) -> Answer {
     }
 }
 
-fn as_list(value: Value, prefix: &str) -> Answer {
+fn as_list(value: Value, prefix: &str) -> Result<Value, String> {
     match value.kind {
         Kind::List(_) => Ok(value),
         Kind::Nil => Ok(Value::new(

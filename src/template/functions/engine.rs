@@ -4,81 +4,55 @@
 //! `include` and `tpl` are here by name and parameters only; the evaluator runs them, as they
 //! execute templates.
 
-use super::{Call, Function, Type};
-use crate::template::eval::{WARN_END, WARN_START};
+use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
 use crate::value::{Kind, MapData, Value};
 
+use Type::{Any, String as Text};
+
+/// Marks in Helm's errors around the message of `required` and `fail`.
+pub const WARN_START: &str = "HELM_ERR_START";
+pub const WARN_END: &str = "HELM_ERR_END";
+
 pub const FUNCTIONS: &[Function] = &[
-    Function {
-        name: "fail",
-        parameters: &[Type::String],
-        variadic: None,
-        run: fail,
-        volatile: false,
-        costly: false,
-    },
+    Function::new("fail", &[Text], fail)
+        .role(Role::Fail)
+        .reads(Reads::Keeps),
     // Helm answers "" unless --enable-dns is given.
-    Function {
-        name: "getHostByName",
-        parameters: &[Type::String],
-        variadic: None,
-        run: |_, _| Ok(Value::str("")),
-        volatile: false,
-        costly: false,
-    },
-    Function {
-        name: "include",
-        parameters: &[Type::String, Type::Any],
-        variadic: None,
-        run: by_the_evaluator,
-        volatile: false,
-        costly: false,
-    },
+    Function::new("getHostByName", &[Text], |_, _| Ok(Value::str(""))),
+    Function::new("include", &[Text, Any], by_the_evaluator)
+        .role(Role::Include)
+        .reads(Reads::Keeps),
     // Without a cluster there is nothing to find.
-    Function {
-        name: "lookup",
-        parameters: &[Type::String, Type::String, Type::String, Type::String],
-        variadic: None,
-        run: |_, _| Ok(Value::map(MapData::default())),
-        volatile: false,
-        costly: false,
-    },
-    Function {
-        name: "required",
-        parameters: &[Type::String, Type::Any],
-        variadic: None,
-        run: required,
-        volatile: false,
-        costly: false,
-    },
-    Function {
-        name: "tpl",
-        parameters: &[Type::String, Type::Any],
-        variadic: None,
-        run: by_the_evaluator,
-        volatile: false,
-        costly: false,
-    },
+    Function::new("lookup", &[Text, Text, Text, Text], |_, _| {
+        Ok(Value::map(MapData::default()))
+    }),
+    Function::new("required", &[Text, Any], required)
+        .role(Role::Required)
+        .reads(Reads::HandsOn),
+    Function::new("tpl", &[Text, Any], by_the_evaluator)
+        .role(Role::Tpl)
+        .reads(Reads::Keeps)
+        .writes_text(),
 ];
 
-fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Result<Value, String> {
+fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Answer {
     Err("can only be called by a template".into())
 }
 
 /// The message between the marks by which Helm finds it in Go's error.
-fn warning(message: Option<&Value>) -> String {
+fn warning(message: Option<&Value>) -> FunctionError {
     let text = message
         .and_then(Value::as_text)
         .map(|text| text.to_str().into_owned())
         .unwrap_or_default();
-    format!("{WARN_START}{text}{WARN_END}")
+    format!("{WARN_START}{text}{WARN_END}").into()
 }
 
-fn fail(_: &mut Call, arguments: &[Value]) -> Result<Value, String> {
+fn fail(_: &mut Call, arguments: &[Value]) -> Answer {
     Err(warning(arguments.first()))
 }
 
-fn required(_: &mut Call, arguments: &[Value]) -> Result<Value, String> {
+fn required(_: &mut Call, arguments: &[Value]) -> Answer {
     match arguments {
         [message, value] => match &value.kind {
             Kind::Nil | Kind::Missing => Err(warning(Some(message))),

@@ -2,8 +2,9 @@
 
 use crate::limits::Limits;
 use crate::source::{Source, SourceId, SourceKind, Sources};
-use crate::template::Renderer;
+use crate::template::Evaluator;
 use crate::template::Templates;
+use crate::template::function::Example;
 use crate::threads::deep;
 use crate::value::{Kind, MapData, Value};
 use std::path::Path;
@@ -25,7 +26,7 @@ fn render(text: &str, values: &[u8]) -> Result<Vec<u8>, String> {
     if let Some(error) = templates.errors().first() {
         return Err(error.helm_message());
     }
-    let mut renderer = Renderer::new(&templates, 1, "default", Limits::default());
+    let mut renderer = Evaluator::new(&templates, 1, "default", Limits::default());
     let mut sources = Sources::default();
     let id = sources.add(Source::new("values.yaml", values, SourceKind::File));
     let node = crate::yaml::read(&sources, id).map_err(|e| e.message)?;
@@ -142,13 +143,36 @@ fn every_row_is_as_helm_answers() {
 
 #[test]
 fn each_function_is_found_by_its_name() {
-    for (place, function) in super::all().enumerate() {
-        assert_eq!(
-            super::position(function.name.as_bytes()),
-            Some(place as u16),
-            "{} stands twice",
+    for function in super::all().iter() {
+        let found = super::lookup(function.name).expect("it is in the table");
+        assert!(
+            std::ptr::eq(found, function),
+            "two are named {}",
             function.name
         );
     }
     assert!(super::lookup("env").is_none() && super::lookup("").is_none());
+}
+
+/// The editor shows one row of a function's fixture as its example.
+#[test]
+fn examples_are_what_helm_answers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/functions");
+    let mut known = 0;
+    for function in super::all().iter() {
+        let Some(Example { call, output }) = function.example else {
+            continue;
+        };
+        let name = function.name;
+        let rows = std::fs::read_to_string(folder.join(format!("{name}.yaml")))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        let rows: Vec<Row> = serde_yaml::from_str(&rows).expect("rows");
+        assert!(
+            rows.iter()
+                .any(|r| r.call == call && r.output.as_deref() == Some(output)),
+            "{name}: {call}"
+        );
+        known += 1;
+    }
+    assert!(known > 200, "{known}");
 }

@@ -2,12 +2,12 @@
 //! `chunk`, `slice`…; each element keeps its origin. The `must` forms give the same errors, since
 //! Go's panics become errors in a template.
 
-use super::arguments::{Answer, any, int};
+use super::arguments::{any, int};
 use super::numbers::to_int;
 use super::types::{deep_equal, is_empty};
-use super::{Call, Function, Type};
 use crate::go::fmt::go_kind;
 use crate::source::OriginId;
+use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
 use crate::value::{Kind, List, Value};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -21,48 +21,108 @@ pub const NIL_DEREFERENCE: &str =
     "runtime error: invalid memory address or nil pointer dereference";
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("append", &[Any, Any], append),
-    Function::new("chunk", &[Int, Any], chunk),
-    Function::new("compact", &[Any], compact),
-    Function::new("concat", &[], concat).and(Any),
-    Function::new("first", &[Any], first),
-    Function::new("has", &[Any, Any], has),
-    Function::new("initial", &[Any], initial),
-    Function::new("last", &[Any], last),
+    Function::new("append", &[Any, Any], append)
+        .reads(Reads::Keeps)
+        .example(r#"append (splitList "," "a") 1"#, "[a 1]"),
+    Function::new("chunk", &[Int, Any], chunk)
+        .example("chunk 10 (list 1 2 3 4 5)", "[[1 2 3 4 5]]"),
+    Function::new("compact", &[Any], compact)
+        .reads(Reads::Keeps)
+        .example(r#"compact (splitList "," "b,a,c")"#, "[b a c]"),
+    Function::new("concat", &[], concat)
+        .and(Any)
+        .reads(Reads::Keeps)
+        .example("concat (list) (list) | toYaml", "null"),
+    Function::new("first", &[Any], first)
+        .reads(Reads::Keeps)
+        .example(r#"first (splitList "," "b,a,c")"#, "b"),
+    Function::new("has", &[Any, Any], has).example("has (list 1) (list (list 1))", "true"),
+    Function::new("initial", &[Any], initial)
+        .reads(Reads::Keeps)
+        .example(r#"initial (splitList "," "b,a,c")"#, "[b a]"),
+    Function::new("last", &[Any], last)
+        .reads(Reads::Keeps)
+        .example(r#"last (splitList "," "b,a,c")"#, "c"),
     Function::new("list", &[], |_, a| {
         Ok(Value::list(a.iter().map(present).collect()))
     })
-    .and(Any),
-    Function::new("mustAppend", &[Any, Any], append),
-    Function::new("mustChunk", &[Int, Any], chunk),
-    Function::new("mustCompact", &[Any], compact),
-    Function::new("mustFirst", &[Any], first),
-    Function::new("mustHas", &[Any, Any], has),
-    Function::new("mustInitial", &[Any], initial),
-    Function::new("mustLast", &[Any], last),
-    Function::new("mustPrepend", &[Any, Any], prepend),
-    Function::new("mustPush", &[Any, Any], append),
-    Function::new("mustRest", &[Any], rest),
-    Function::new("mustReverse", &[Any], reverse),
-    Function::new("mustSlice", &[Any], slice).and(Any),
-    Function::new("mustUniq", &[Any], uniq),
-    Function::new("mustWithout", &[Any], without).and(Any),
-    Function::new("prepend", &[Any, Any], prepend),
-    Function::new("push", &[Any, Any], append),
-    Function::new("rest", &[Any], rest),
-    Function::new("reverse", &[Any], reverse),
-    Function::new("slice", &[Any], slice).and(Any),
-    Function::new("sortAlpha", &[Any], sort_alpha),
+    .and(Any)
+    .role(Role::Collects)
+    .reads(Reads::Keeps)
+    .example(r#"list "a" | toJson"#, r#"["a"]"#),
+    Function::new("mustAppend", &[Any, Any], append)
+        .reads(Reads::Keeps)
+        .example(r#"mustAppend (rest (list)) "a""#, "[a]"),
+    Function::new("mustChunk", &[Int, Any], chunk)
+        .example("mustChunk 1 (list 1 2 3 4 5)", "[[1] [2] [3] [4] [5]]"),
+    Function::new("mustCompact", &[Any], compact)
+        .reads(Reads::Keeps)
+        .example("mustCompact (list 1 2 3)", "[1 2 3]"),
+    Function::new("mustFirst", &[Any], first)
+        .reads(Reads::Keeps)
+        .example(r#"mustFirst (splitList "," "b,a,c")"#, "b"),
+    Function::new("mustHas", &[Any, Any], has).example("mustHas (list 1) (list (list 1))", "true"),
+    Function::new("mustInitial", &[Any], initial)
+        .reads(Reads::Keeps)
+        .example("mustInitial (list 1 2 3)", "[1 2]"),
+    Function::new("mustLast", &[Any], last)
+        .reads(Reads::Keeps)
+        .example(r#"mustLast (splitList "," "b,a,c")"#, "c"),
+    Function::new("mustPrepend", &[Any, Any], prepend)
+        .reads(Reads::Keeps)
+        .example(r#"mustPrepend (list 1 2 3) "a""#, "[a 1 2 3]"),
+    Function::new("mustPush", &[Any, Any], append)
+        .reads(Reads::Keeps)
+        .example(r#"mustPush (rest (list)) "a""#, "[a]"),
+    Function::new("mustRest", &[Any], rest)
+        .reads(Reads::Keeps)
+        .example(r#"mustRest (splitList "," "b,a,c")"#, "[a c]"),
+    Function::new("mustReverse", &[Any], reverse)
+        .reads(Reads::Keeps)
+        .example("mustReverse (list 1 2 3)", "[3 2 1]"),
+    Function::new("mustSlice", &[Any], slice)
+        .and(Any)
+        .reads(Reads::Keeps)
+        .example("mustSlice (list 1 2 3 4 5) 0", "[1 2 3 4 5]"),
+    Function::new("mustUniq", &[Any], uniq)
+        .example(r#"mustUniq (splitList "," "b,a,c")"#, "[b a c]"),
+    Function::new("mustWithout", &[Any], without)
+        .and(Any)
+        .example(r#"mustWithout (list 1 2 3) "a""#, "[1 2 3]"),
+    Function::new("prepend", &[Any, Any], prepend)
+        .reads(Reads::Keeps)
+        .example(r#"prepend (splitList "," "a") 1"#, "[1 a]"),
+    Function::new("push", &[Any, Any], append)
+        .reads(Reads::Keeps)
+        .example(r#"push (splitList "," "b,a,c") "a""#, "[b a c a]"),
+    Function::new("rest", &[Any], rest)
+        .reads(Reads::Keeps)
+        .example(r#"rest (splitList "," "b,a,c")"#, "[a c]"),
+    Function::new("reverse", &[Any], reverse)
+        .reads(Reads::Keeps)
+        .example(r#"reverse (splitList "," "b,a,c")"#, "[c a b]"),
+    Function::new("slice", &[Any], slice)
+        .and(Any)
+        .reads(Reads::Keeps)
+        .example("slice (list 1 2 3 4 5) 1.9 3", "[2 3]"),
+    Function::new("sortAlpha", &[Any], sort_alpha)
+        .example(r#"sortAlpha (list "b" "a" "C")"#, "[C a b]"),
     Function::new("toStrings", &[Any], |call, a| {
         let list = any(a, 0)?;
         Ok(strings(to_strings(call, list)?, list.origin))
-    }),
+    })
+    .example(r#"toStrings (split "," "a,b")"#, "[map[_0:a _1:b]]"),
     Function::new("tuple", &[], |_, a| {
         Ok(Value::list(a.iter().map(present).collect()))
     })
-    .and(Any),
-    Function::new("uniq", &[Any], uniq),
-    Function::new("without", &[Any], without).and(Any),
+    .and(Any)
+    .role(Role::Collects)
+    .reads(Reads::Keeps)
+    .example(r#"tuple "a" | toJson"#, r#"["a"]"#),
+    Function::new("uniq", &[Any], uniq).example(r#"uniq (splitList "," "b,a,c")"#, "[b a c]"),
+    Function::new("without", &[Any], without)
+        .and(Any)
+        .example("without (list 1 2 3 2) 2 3", "[1]"),
 ];
 
 /// An argument as an element: a missing value is nil.
@@ -130,7 +190,7 @@ fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
     let (size, list) = (int(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot chunk type")?;
     let length = found.items.len();
-    let out_of_range = || Err("runtime error: makeslice: len out of range".to_string());
+    let out_of_range = || Err("runtime error: makeslice: len out of range".into());
     let chunks = if size == 0 {
         -1.0
     } else {
@@ -263,7 +323,7 @@ fn slice(_: &mut Call, arguments: &[Value]) -> Answer {
             let items = Rc::new(found.items[start..end].to_vec());
             Ok(Value::new(Kind::List(List { items, ..found }), list.origin))
         }
-        _ => Err("reflect.Value.Slice: slice index out of bounds".to_string()),
+        _ => Err("reflect.Value.Slice: slice index out of bounds".into()),
     }
 }
 
@@ -283,7 +343,7 @@ fn sort_alpha(call: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 /// sprig's strslice: the elements but nil as text; anything that is no list is one element.
-pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, String> {
+pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, FunctionError> {
     match items(value, "") {
         Ok(list) => {
             let kept = |item: &&Value| !matches!(item.kind, Kind::Nil | Kind::Missing);

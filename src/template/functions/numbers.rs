@@ -1,9 +1,9 @@
 //! Numbers: conversions as spf13/cast does them, arithmetic on `int64`, decimals, rounding,
 //! sequences.
 
-use super::arguments::{Answer, any, float, int, string};
-use super::{Call, Function, Type};
+use super::arguments::{any, float, int, string};
 use crate::go::strconv;
+use crate::template::function::{Answer, Call, Function, FunctionError, Type};
 use crate::value::{Kind, List, Value};
 
 use Type::{Any, Int};
@@ -13,19 +13,23 @@ pub const FUNCTIONS: &[Function] = &[
         let sum = a.iter().fold(0i64, |sum, v| sum.wrapping_add(to_int(v)));
         call.made(Kind::Int64(sum), a)
     })
-    .and(Any),
+    .and(Any)
+    .example("add 2 9223372036854775807", "-9223372036854775807"),
     Function::new("add1", &[Any], |call, a| {
         let sum = to_int(any(a, 0)?).wrapping_add(1);
         call.made(Kind::Int64(sum), a)
-    }),
+    })
+    .example(r#"add1 (toDate "2006" "2020")"#, "1"),
     Function::new("add1f", &[Any], |call, a| {
         let sum = Decimal::from_value(any(a, 0)?)?.add(&Decimal::from_f64(1.0)?);
         call.made(Kind::Float(sum.to_f64()), a)
-    }),
+    })
+    .example(r#"add1f "2.25""#, "3.25"),
     Function::new("addf", &[], |call, a| {
         decimals(call, a, Some(0.0), |x, y| Ok(x.add(y)))
     })
-    .and(Any),
+    .and(Any)
+    .example("addf 2 9223372036854775807", "9.223372036854776e+18"),
     Function::new("atoi", &[Type::String], |call, a| {
         let text = string(a, 0)?;
         // strconv.Atoi gives the nearest int along with a range error, which sprig drops.
@@ -41,40 +45,54 @@ pub const FUNCTIONS: &[Function] = &[
             _ => 0,
         };
         call.made(Kind::Int(i), a)
-    }),
-    Function::new("biggest", &[Any], |call, a| extreme(call, a, i64::max)).and(Any),
+    })
+    .example(r#"atoi "-99999999999999999999""#, "-9223372036854775808"),
+    Function::new("biggest", &[Any], |call, a| extreme(call, a, i64::max))
+        .and(Any)
+        .example("biggest 9223372036854775807", "9223372036854775807"),
     Function::new("ceil", &[Any], |call, a| {
         let f = to_float(any(a, 0)?).ceil();
         call.made(Kind::Float(f), a)
-    }),
+    })
+    .example(r#"ceil "9223372036854775808""#, "9.223372036854776e+18"),
     Function::new("div", &[Any, Any], |call, a| {
         let (x, y) = (to_int(any(a, 0)?), to_int(any(a, 1)?));
         if y == 0 {
-            return Err("runtime error: integer divide by zero".to_string());
+            return Err("runtime error: integer divide by zero".into());
         }
         call.made(Kind::Int64(x.wrapping_div(y)), a)
-    }),
+    })
+    .example(r#"div 9223372036854775807 "2""#, "4611686018427387903"),
     Function::new("divf", &[Any], |call, a| {
         decimals(call, a, None, Decimal::divide)
     })
-    .and(Any),
+    .and(Any)
+    .example("divf 9223372036854775807", "9.223372036854776e+18"),
     Function::new("float64", &[Any], |call, a| {
         let f = to_float(any(a, 0)?);
         call.made(Kind::Float(f), a)
-    }),
+    })
+    .example("float64 9223372036854775807", "9.223372036854776e+18"),
     Function::new("floor", &[Any], |call, a| {
         let f = to_float(any(a, 0)?).floor();
         call.made(Kind::Float(f), a)
-    }),
+    })
+    .example(r#"floor "9223372036854775808""#, "9.223372036854776e+18"),
     Function::new("int", &[Any], |call, a| {
         let i = to_int(any(a, 0)?);
         call.made(Kind::Int(i), a)
-    }),
+    })
+    .writes_text()
+    .example("int 9223372036854775807", "9223372036854775807"),
     Function::new("int64", &[Any], |call, a| {
         let i = to_int(any(a, 0)?);
         call.made(Kind::Int64(i), a)
-    }),
-    Function::new("max", &[Any], |call, a| extreme(call, a, i64::max)).and(Any),
+    })
+    .writes_text()
+    .example("int64 9223372036854775807", "9223372036854775807"),
+    Function::new("max", &[Any], |call, a| extreme(call, a, i64::max))
+        .and(Any)
+        .example("max 2 9223372036854775807", "9223372036854775807"),
     Function::new("maxf", &[Any], |call, a| {
         extreme_float(call, a, |x, y| {
             if x.is_nan() || y.is_nan() {
@@ -84,8 +102,11 @@ pub const FUNCTIONS: &[Function] = &[
             }
         })
     })
-    .and(Any),
-    Function::new("min", &[Any], |call, a| extreme(call, a, i64::min)).and(Any),
+    .and(Any)
+    .example("maxf 2 9223372036854775807", "9.223372036854776e+18"),
+    Function::new("min", &[Any], |call, a| extreme(call, a, i64::min))
+        .and(Any)
+        .example("min 2 9223372036854775807", "2"),
     Function::new("minf", &[Any], |call, a| {
         extreme_float(call, a, |x, y| {
             if x.is_nan() || y.is_nan() {
@@ -95,14 +116,16 @@ pub const FUNCTIONS: &[Function] = &[
             }
         })
     })
-    .and(Any),
+    .and(Any)
+    .example("minf 2 9223372036854775807", "2"),
     Function::new("mod", &[Any, Any], |call, a| {
         let (x, y) = (to_int(any(a, 0)?), to_int(any(a, 1)?));
         if y == 0 {
-            return Err("runtime error: integer divide by zero".to_string());
+            return Err("runtime error: integer divide by zero".into());
         }
         call.made(Kind::Int64(x.wrapping_rem(y)), a)
-    }),
+    })
+    .example(r#"mod 9223372036854775807 "2""#, "1"),
     Function::new("mul", &[Any], |call, a| {
         any(a, 0)?;
         let product = a
@@ -110,21 +133,29 @@ pub const FUNCTIONS: &[Function] = &[
             .fold(1i64, |product, v| product.wrapping_mul(to_int(v)));
         call.made(Kind::Int64(product), a)
     })
-    .and(Any),
+    .and(Any)
+    .example("mul 2 9223372036854775807", "-2"),
     Function::new("mulf", &[Any], |call, a| {
         decimals(call, a, None, |x, y| x.multiply(y))
     })
-    .and(Any),
-    Function::new("round", &[Any, Int], round).and(Type::Float64),
-    Function::new("seq", &[], seq).and(Int),
+    .and(Any)
+    .example("mulf 2 9223372036854775807", "1.8446744073709552e+19"),
+    Function::new("round", &[Any, Int], round)
+        .and(Type::Float64)
+        .example(r#"round "3.14159" 3"#, "3.142"),
+    Function::new("seq", &[], seq)
+        .and(Int)
+        .example("seq 10 -3 1", "10 7 4 1"),
     Function::new("sub", &[Any, Any], |call, a| {
         let difference = to_int(any(a, 0)?).wrapping_sub(to_int(any(a, 1)?));
         call.made(Kind::Int64(difference), a)
-    }),
+    })
+    .example(r#"sub 9223372036854775807 "2""#, "9223372036854775805"),
     Function::new("subf", &[Any], |call, a| {
         decimals(call, a, None, |x, y| Ok(x.add(&y.negated())))
     })
-    .and(Any),
+    .and(Any)
+    .example("subf 2 9223372036854775807", "-9.223372036854776e+18"),
     Function::new("toDecimal", &[Any], |call, a| {
         let shown = call.display(any(a, 0)?)?;
         let i = shown
@@ -132,16 +163,19 @@ pub const FUNCTIONS: &[Function] = &[
             .and_then(|t| parse_radix(&t.to_str(), 8))
             .unwrap_or(0);
         call.made(Kind::Int64(i), a)
-    }),
+    })
+    .example("toDecimal (int64 5)", "5"),
     Function::new("until", &[Int], |call, a| {
         let count = int(a, 0)?;
         let steps = steps(call, 0, count, if count < 0 { -1 } else { 1 })?;
         ints(call, steps, a)
-    }),
+    })
+    .example(r#"until (int "3")"#, "[0 1 2]"),
     Function::new("untilStep", &[Int, Int, Int], |call, a| {
         let steps = steps(call, int(a, 0)?, int(a, 1)?, int(a, 2)?)?;
         ints(call, steps, a)
-    }),
+    })
+    .example("untilStep 10 1 -4", "[10 6 2]"),
 ];
 
 /// cast.ToInt64: anything that is no number counts as 0; text is read with Go's prefixes (`0x`,
@@ -337,7 +371,7 @@ fn round(call: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 /// sprig's untilStep, within the budget.
-fn steps(call: &Call, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, String> {
+fn steps(call: &Call, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FunctionError> {
     if stop < start && step >= 0 || stop >= start && step <= 0 {
         return Ok(Vec::new());
     }

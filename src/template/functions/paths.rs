@@ -1,36 +1,42 @@
 //! sprig's functions over paths. Those that begin with `os` are for paths of the operating system
 //! in sprig; ours give what they give on Unix.
 
-use super::arguments::{Answer, Str, kept, string};
-use super::{Function, Type};
+use super::arguments::{Str, kept, string};
 use crate::go::path;
+use crate::template::function::{Answer, Function, Type};
 use crate::value::{Kind, TextBuilder, Value};
 
 use Type::String as Text;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("base", &[Text], |_, a| base(a)),
+    Function::new("base", &[Text], |_, a| base(a))
+        .example(r#"base "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
     Function::new("clean", &[Text], |_, a| {
         let s = string(a, 0)?;
         Ok(clean(s, s.len()))
-    }),
-    Function::new("dir", &[Text], |_, a| dir(a)),
-    Function::new("ext", &[Text], |_, a| ext(a)),
+    })
+    .example(r#"clean "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
+    Function::new("dir", &[Text], |_, a| dir(a)).example(r#"dir "UPPER_case-mix 12x""#, "."),
+    Function::new("ext", &[Text], |_, a| ext(a)).example(r#"ext "a/b/../c.tar.gz""#, ".gz"),
     Function::new("isAbs", &[Text], |call, a| {
         let absolute = string(a, 0)?.bytes().starts_with(b"/");
         call.made(Kind::Bool(absolute), a)
-    }),
-    Function::new("osBase", &[Text], |_, a| base(a)),
+    })
+    .example(r#"isAbs "/a/b/./c/../d""#, "true"),
+    Function::new("osBase", &[Text], |_, a| base(a))
+        .example(r#"osBase "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
     Function::new("osClean", &[Text], |_, a| {
         let s = string(a, 0)?;
         Ok(clean(s, s.len()))
-    }),
-    Function::new("osDir", &[Text], |_, a| dir(a)),
-    Function::new("osExt", &[Text], |_, a| ext(a)),
+    })
+    .example(r#"osClean "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
+    Function::new("osDir", &[Text], |_, a| dir(a)).example(r#"osDir "UPPER_case-mix 12x""#, "."),
+    Function::new("osExt", &[Text], |_, a| ext(a)).example(r#"osExt "a/b/../c.tar.gz""#, ".gz"),
     Function::new("osIsAbs", &[Text], |call, a| {
         let absolute = string(a, 0)?.bytes().starts_with(b"/");
         call.made(Kind::Bool(absolute), a)
-    }),
+    })
+    .example(r#"osIsAbs "/a/b/./c/../d""#, "true"),
 ];
 
 fn base(arguments: &[Value]) -> Answer {

@@ -1,8 +1,8 @@
 //! What is random in Helm: of the right shape here, and the same in every run, from the seed of the
 //! call. All are volatile.
 
-use super::arguments::{Answer, int, string};
-use super::{Call, Function, Type};
+use super::arguments::{int, string};
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Value};
 
 use Type::Int;
@@ -11,15 +11,18 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("randAlpha", &[Int], |call, a| {
         text(call, a, |b| b.is_ascii_alphabetic())
     })
-    .volatile(),
+    .volatile()
+    .example("randAlpha 5 | kindOf", "string"),
     Function::new("randAlphaNum", &[Int], |call, a| {
         text(call, a, |b| b.is_ascii_alphanumeric())
     })
-    .volatile(),
+    .volatile()
+    .example("randAlphaNum 5 | kindOf", "string"),
     Function::new("randAscii", &[Int], |call, a| {
         text(call, a, |b| (b' '..=b'~').contains(&b))
     })
-    .volatile(),
+    .volatile()
+    .example("randAscii 5 | kindOf", "string"),
     Function::new("randBytes", &[Int], |call, a| {
         let count = usize::try_from(int(a, 0)?)
             .map_err(|_| "runtime error: makeslice: len out of range".to_string())?;
@@ -27,21 +30,24 @@ pub const FUNCTIONS: &[Function] = &[
         let bytes = Random::new(call.seed).bytes(count);
         call.made_text(data_encoding::BASE64.encode(&bytes), a)
     })
-    .volatile(),
+    .volatile()
+    .example("randBytes 16 | b64dec | len", "16"),
     Function::new("randInt", &[Int, Int], |call, a| {
         let (low, high) = (int(a, 0)?, int(a, 1)?);
         let range = high.wrapping_sub(low);
         if range <= 0 {
-            return Err("invalid argument to Intn".to_string());
+            return Err("invalid argument to Intn".into());
         }
         let chosen = low.wrapping_add((Random::new(call.seed).next() % range as u64) as i64);
         call.made(Kind::Int(chosen), a)
     })
-    .volatile(),
+    .volatile()
+    .example("randInt 0 10 | kindOf", "int"),
     Function::new("randNumeric", &[Int], |call, a| {
         text(call, a, |b| b.is_ascii_digit())
     })
-    .volatile(),
+    .volatile()
+    .example("randNumeric 5 | kindOf", "string"),
     Function::new("shuffle", &[Type::String], |call, a| {
         let s = string(a, 0)?.lossy();
         let mut chars: Vec<char> = s.chars().collect();
@@ -52,7 +58,8 @@ pub const FUNCTIONS: &[Function] = &[
         let shuffled: String = chars.into_iter().collect();
         call.made_text(shuffled, a)
     })
-    .volatile(),
+    .volatile()
+    .example(r#"shuffle "abc" | len"#, "3"),
     Function::new("uuidv4", &[], |call, a| {
         let mut bytes = Random::new(call.seed).bytes(16);
         bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -70,7 +77,8 @@ pub const FUNCTIONS: &[Function] = &[
             a,
         )
     })
-    .volatile(),
+    .volatile()
+    .example("uuidv4 | kindOf", "string"),
 ];
 
 /// goutils gives an error for a negative count, which sprig drops.

@@ -1,10 +1,10 @@
 //! sprig's functions over regular expressions.
 
-use super::arguments::{Answer, Str, int, kept, string};
-use super::{Call, Function, Type};
+use super::arguments::{Str, int, kept, string};
 use crate::go::regexp::{self, Error, Haystack, Part, Regexp, template_parts};
 use crate::limits::Limit;
 use crate::source::OriginId;
+use crate::template::function::{Answer, Call, Function, FunctionError, Type};
 use crate::value::{Kind, List, TextBuilder, Value};
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,42 +14,50 @@ use Type::{Int, String as Text};
 pub const FUNCTIONS: &[Function] = &[
     Function::new("mustRegexFind", &[Text, Text], |call, a| {
         find(call, a, false)
-    }),
+    })
+    .example(r#"mustRegexFind "a+" "hello wörld a.b 12 aab""#, "a"),
     Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| {
         find_all(call, a, false)
-    }),
+    })
+    .example(r#"mustRegexFindAll "," "a,b,c" 2"#, "[, ,]"),
     Function::new("mustRegexMatch", &[Text, Text], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        let matched = compile(call, string(a, 0)?.bytes())
-            .map_err(|e| e.to_string())?
+        let matched = must_compile(call, string(a, 0)?.bytes(), false)?
             .regex
             .is_match(&haystack.text);
         call.made(Kind::Bool(matched), a)
-    }),
+    })
+    .example(r#"mustRegexMatch "^[a-z]+$" "abc""#, "true"),
     Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| {
         replace_all(call, a, false, true)
-    }),
+    })
+    .example(r#"mustRegexReplaceAll "^a" "aab" """#, "ab"),
     Function::new(
         "mustRegexReplaceAllLiteral",
         &[Text, Text, Text],
         |call, a| replace_all(call, a, false, false),
-    ),
+    )
+    .example(r#"mustRegexReplaceAllLiteral "^a" "aab" """#, "ab"),
     Function::new("mustRegexSplit", &[Text, Text, Int], |call, a| {
         split(call, a, false)
-    }),
-    Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true)),
+    })
+    .example(r#"mustRegexSplit "," "a,b,c" 2"#, "[a b,c]"),
+    Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true))
+        .example(r#"regexFind "a+" "hello wörld a.b 12 aab""#, "a"),
     Function::new("regexFindAll", &[Text, Text, Int], |call, a| {
         find_all(call, a, true)
-    }),
+    })
+    .example(r#"regexFindAll "a" "banana" 10"#, "[a a a]"),
     Function::new("regexMatch", &[Text, Text], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
         let matched = match compile(call, string(a, 0)?.bytes()) {
             Ok(expression) => expression.regex.is_match(&haystack.text),
-            Err(limit @ Error::TooLarge) => return Err(limit.to_string()),
+            Err(Error::TooLarge) => return Err(FunctionError::Limit(Limit::RegexSize)),
             Err(Error::Syntax { .. }) => false,
         };
         call.made(Kind::Bool(matched), a)
-    }),
+    })
+    .example(r#"regexMatch "^[a-z]+$" "abc""#, "true"),
     Function::new("regexQuoteMeta", &[Text], |_, a| {
         let s = string(a, 0)?;
         let mut out = TextBuilder::default();
@@ -60,26 +68,31 @@ pub const FUNCTIONS: &[Function] = &[
             out.push_slice(s.text, s.whole, i..i + 1);
         }
         Ok(kept(out, s.whole))
-    }),
+    })
+    .example(r#"regexQuoteMeta "Hello World""#, "Hello World"),
     Function::new("regexReplaceAll", &[Text, Text, Text], |call, a| {
         replace_all(call, a, true, true)
-    }),
+    })
+    .example(r#"regexReplaceAll "^a" "aab" """#, "ab"),
     Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |call, a| {
         replace_all(call, a, true, false)
-    }),
+    })
+    .example(r#"regexReplaceAllLiteral "^a" "aab" """#, "ab"),
     Function::new("regexSplit", &[Text, Text, Int], |call, a| {
         split(call, a, true)
-    }),
+    })
+    .example(r#"regexSplit "[-_]" "a-b_c" -1"#, "[a b c]"),
 ];
 fn compile(call: &Call, pattern: &[u8]) -> Result<Rc<Regexp>, Error> {
     regexp::compile(pattern, call.limits.size(Limit::RegexSize))
 }
 
 /// Compiles an expression; where the function is one that `panics`, as `regexp.MustCompile` does.
-fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Result<Rc<Regexp>, String> {
-    compile(call, pattern).map_err(|e| match e {
-        Error::Syntax { .. } if panics => regexp::panic_message(pattern, &e),
-        _ => e.to_string(),
+fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Result<Rc<Regexp>, FunctionError> {
+    compile(call, pattern).map_err(|error| match error {
+        Error::TooLarge => FunctionError::Limit(Limit::RegexSize),
+        Error::Syntax { .. } if panics => regexp::panic_message(pattern, &error).into(),
+        Error::Syntax { .. } => error.to_string().into(),
     })
 }
 

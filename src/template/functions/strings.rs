@@ -3,12 +3,12 @@
 //!
 //! All work on bytes as Go does: `trunc` and `substr` may cut a character in two.
 
-use super::arguments::{Answer, Str, any, int, kept, string};
+use super::arguments::{Str, any, int, kept, string};
 use super::lists::to_strings;
-use super::{Call, Function, Type};
 use crate::go::unicode::runes;
 use crate::go::{fmt, strconv};
 use crate::source::OriginId;
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use memchr::memmem;
 use std::ops::Range;
@@ -18,43 +18,70 @@ use Type::{Any, Int, String as Text};
 pub const FUNCTIONS: &[Function] = &[
     Function::new("abbrev", &[Int, Text], |_, a| {
         Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))
-    }),
+    })
+    .example(r#"abbrev 9223372036854775807 "hello""#, "hello"),
     Function::new("abbrevboth", &[Int, Int, Text], |_, a| {
         Ok(abbreviate(string(a, 2)?, int(a, 0)?, int(a, 1)?))
-    }),
-    Function::new("cat", &[], cat).and(Any),
+    })
+    .example(
+        r#"abbrevboth 0 3 "1234 5678 9123 hello""#,
+        "1234 5678 9123 hello",
+    ),
+    Function::new("cat", &[], cat)
+        .and(Any)
+        .writes_text()
+        .example("cat 1 2.5 true", "1 2.5 true"),
     Function::new("contains", &[Text, Text], |call, a| {
         let found = memmem::find(string(a, 1)?.bytes(), string(a, 0)?.bytes()).is_some();
         call.made(Kind::Bool(found), a)
-    }),
+    })
+    .example(r#"contains "ab" "abcab""#, "true"),
     Function::new("hasPrefix", &[Text, Text], |call, a| {
         let found = string(a, 1)?.bytes().starts_with(string(a, 0)?.bytes());
         call.made(Kind::Bool(found), a)
-    }),
+    })
+    .example(r#"hasPrefix "ab" "abcab""#, "true"),
     Function::new("hasSuffix", &[Text, Text], |call, a| {
         let found = string(a, 1)?.bytes().ends_with(string(a, 0)?.bytes());
         call.made(Kind::Bool(found), a)
-    }),
-    Function::new("hello", &[], |_, _| Ok(Value::str("Hello!"))),
+    })
+    .example(r#"hasSuffix "ab" "abcab""#, "true"),
+    Function::new("hello", &[], |_, _| Ok(Value::str("Hello!"))).example("hello | upper", "HELLO!"),
     Function::new("indent", &[Int, Text], |call, a| {
         indent(call, a, TextBuilder::default())
-    }),
-    Function::new("join", &[Text, Any], join),
+    })
+    .writes_text()
+    .example(r#"indent 2 "a\n\nb\n""#, "  a\n  \n  b\n  "),
+    Function::new("join", &[Text, Any], join)
+        .writes_text()
+        .example(r#"join ", " (splitList "," "a,b")"#, "a, b"),
     Function::new("nindent", &[Int, Text], |call, a| {
         let mut out = TextBuilder::default();
         out.push(b"\n", OriginId::NONE);
         indent(call, a, out)
-    }),
-    Function::new("nospace", &[Text], nospace),
-    Function::new("quote", &[], |call, a| quote_all(call, a, true)).and(Any),
-    Function::new("repeat", &[Int, Text], repeat),
-    Function::new("replace", &[Text, Text, Text], replace),
+    })
+    .writes_text()
+    .example(r#"nindent 0 "hello""#, "\nhello"),
+    Function::new("nospace", &[Text], nospace)
+        .example(r#"nospace "UPPER_case-mix 12x""#, "UPPER_case-mix12x"),
+    Function::new("quote", &[], |call, a| quote_all(call, a, true))
+        .and(Any)
+        .writes_text()
+        .example(
+            r#"quote (toDate "2006" "2020")"#,
+            r#""2020-01-01 00:00:00 +0000 UTC""#,
+        ),
+    Function::new("repeat", &[Int, Text], repeat).example(r#"repeat 1 "hello""#, "hello"),
+    Function::new("replace", &[Text, Text, Text], replace)
+        .writes_text()
+        .example(r#"replace "an" "AN" "banana""#, "bANANa"),
     Function::new("split", &[Text, Text], |_, a| {
         Ok(numbered(
             string(a, 1)?,
             &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None),
         ))
-    }),
+    })
+    .example(r#"split "$" "foo$bar$baz""#, "map[_0:foo _1:bar _2:baz]"),
     Function::new("splitList", &[Text, Text], |_, a| {
         let s = string(a, 1)?;
         let parts = split(s.bytes(), string(a, 0)?.bytes(), None);
@@ -63,7 +90,8 @@ pub const FUNCTIONS: &[Function] = &[
             Kind::List(List::new(items, "[]string")),
             s.whole,
         ))
-    }),
+    })
+    .example(r#"splitList "$" "foo$bar$baz""#, "[foo bar baz]"),
     Function::new("splitn", &[Text, Int, Text], |_, a| {
         let n = int(a, 1)?;
         Ok(numbered(
@@ -74,18 +102,28 @@ pub const FUNCTIONS: &[Function] = &[
                 usize::try_from(n).ok(),
             ),
         ))
-    }),
-    Function::new("squote", &[], |call, a| quote_all(call, a, false)).and(Any),
-    Function::new("substr", &[Int, Int, Text], substr),
+    })
+    .example(r#"splitn "$" 2 "foo$bar$baz""#, "map[_0:foo _1:bar$baz]"),
+    Function::new("squote", &[], |call, a| quote_all(call, a, false))
+        .and(Any)
+        .writes_text()
+        .example(r#"squote (splitList "," "a,b")"#, "'[a b]'"),
+    Function::new("substr", &[Int, Int, Text], substr).example(r#"substr 0 -1 "hello""#, "hello"),
     Function::new("toString", &[Any], |call, a| {
         let value = any(a, 0)?;
         call.display(value)
-    }),
+    })
+    .writes_text()
+    .example(r#"toString (splitList "," "a,b")"#, "[a b]"),
     Function::new("trim", &[Text], |_, a| {
         let s = string(a, 0)?;
         Ok(trim(s, |c| c.is_some_and(char::is_whitespace)))
-    }),
-    Function::new("trimAll", &[Text, Text], trim_all),
+    })
+    .writes_text()
+    .example(r#"trim "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
+    Function::new("trimAll", &[Text, Text], trim_all)
+        .writes_text()
+        .example(r#"trimAll (b64dec "/w==") "-a-""#, "-a-"),
     Function::new("trimPrefix", &[Text, Text], |_, a| {
         let (prefix, s) = (string(a, 0)?, string(a, 1)?);
         let start = if s.bytes().starts_with(prefix.bytes()) {
@@ -94,7 +132,9 @@ pub const FUNCTIONS: &[Function] = &[
             0
         };
         Ok(s.slice(start..s.len()))
-    }),
+    })
+    .writes_text()
+    .example(r#"trimPrefix "abcabc" "abcab""#, "abcab"),
     Function::new("trimSuffix", &[Text, Text], |_, a| {
         let (suffix, s) = (string(a, 0)?, string(a, 1)?);
         let end = if s.bytes().ends_with(suffix.bytes()) {
@@ -103,8 +143,11 @@ pub const FUNCTIONS: &[Function] = &[
             s.len()
         };
         Ok(s.slice(0..end))
-    }),
-    Function::new("trimall", &[Text, Text], trim_all),
+    })
+    .writes_text()
+    .example(r#"trimSuffix "abcabc" "abcab""#, "abcab"),
+    Function::new("trimall", &[Text, Text], trim_all)
+        .example(r#"trimall (b64dec "/w==") "-a-""#, "-a-"),
     Function::new("trunc", &[Int, Text], |_, a| {
         let (c, s) = (int(a, 0)?, string(a, 1)?);
         let length = s.len() as i64;
@@ -114,11 +157,17 @@ pub const FUNCTIONS: &[Function] = &[
             _ => 0..s.len(),
         };
         Ok(s.slice(range))
-    }),
+    })
+    .writes_text()
+    .example(
+        r#"trunc 63 (repeat 70 "a")"#,
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ),
     Function::new("wrap", &[Int, Text], |call, a| {
         let (width, s) = (int(a, 0)?, string(a, 1)?);
         wrap(call, s, width, b"\n", false)
-    }),
+    })
+    .example(r#"wrap 9223372036854775807 "hello""#, "hello"),
     Function::new("wrapWith", &[Int, Text, Text], |call, a| {
         let (width, separator, s) = (int(a, 0)?, string(a, 1)?, string(a, 2)?);
         wrap(
@@ -132,7 +181,8 @@ pub const FUNCTIONS: &[Function] = &[
             },
             true,
         )
-    }),
+    })
+    .example(r#"wrapWith 5 "\t" "Hello World""#, "Hello\tWorld"),
 ];
 
 /// goutils' Abbreviate: `...` where something was left out, within `width` bytes.
@@ -406,7 +456,7 @@ fn substr(_: &mut Call, arguments: &[Value]) -> Answer {
     );
     let length = s.len() as i64;
     let out_of_range =
-        |what: String| Err(format!("runtime error: slice bounds out of range {what}"));
+        |what: String| Err(format!("runtime error: slice bounds out of range {what}").into());
     let range = if start < 0 {
         match end {
             _ if end < 0 => return out_of_range(format!("[:{end}]")),

@@ -1,10 +1,11 @@
 //! TOML as BurntSushi/toml v1.6.0 writes it, behind `toToml`; reading (`fromToml`) is the `toml`
 //! crate's, whose error texts are its own.
 
-use super::NO_ROOM;
 use crate::go::time::Time;
 use crate::go::{fmt, strconv};
+use crate::limits::Limit;
 use crate::source::OriginId;
+use crate::template::function::FunctionError;
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::rc::Rc;
 
@@ -15,8 +16,8 @@ const MAX_DEPTH: usize = 500;
 pub enum Refusal {
     /// `toToml` prints this instead.
     Told(String),
-    /// Go panics: the call fails with this.
-    Panic(String),
+    /// The call fails: where Go panics, or a limit is reached.
+    Error(FunctionError),
 }
 
 /// Writes a value; maps and lists of maps become tables.
@@ -27,8 +28,8 @@ pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), 
         key: Vec::new(),
     };
     match &value.kind {
-        Kind::Nil | Kind::Missing => Err(Refusal::Panic(
-            "reflect: call of reflect.Value.Type on zero Value".to_string(),
+        Kind::Nil | Kind::Missing => Err(Refusal::Error(
+            "reflect: call of reflect.Value.Type on zero Value".into(),
         )),
         Kind::Map(map) => writer.table(map, 0),
         Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Told(
@@ -52,14 +53,12 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn check(&self, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
-            return Err(Refusal::Panic(
-                "the value nests too deeply for TOML (does a map hold itself?)".to_string(),
+            return Err(Refusal::Error(
+                "the value nests too deeply for TOML (does a map hold itself?)".into(),
             ));
         }
         if self.out.len() > self.budget {
-            return Err(Refusal::Panic(format!(
-                "the TOML would be longer {NO_ROOM}"
-            )));
+            return Err(Refusal::Error(FunctionError::Limit(Limit::RenderText)));
         }
         Ok(())
     }
@@ -173,8 +172,8 @@ impl Writer<'_> {
             }
             Kind::Map(map) => self.inline_table(map, depth)?,
             Kind::Nil | Kind::Missing => {
-                return Err(Refusal::Panic(
-                    "reflect: call of reflect.Value.Interface on zero Value".to_string(),
+                return Err(Refusal::Error(
+                    "reflect: call of reflect.Value.Interface on zero Value".into(),
                 ));
             }
             Kind::Object(object) => {

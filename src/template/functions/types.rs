@@ -1,31 +1,42 @@
 //! What Go's reflection tells of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
 //! `deepEqual`; and its emptiness, which `default` and its like judge by.
 
-use super::arguments::{Answer, any, string};
-use super::{Call, Function, Type};
+use super::arguments::{any, string};
 use crate::go::fmt::{go_kind, go_type};
+use crate::template::function::{Answer, Call, Function, Reads, Type};
 use crate::value::{Kind, Value};
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("deepEqual", &[Type::Any, Type::Any], |call, a| {
         let equal = deep_equal(any(a, 0)?, any(a, 1)?);
         call.made(Kind::Bool(equal), a)
-    }),
+    })
+    .example("deepEqual (list 1 2) (list 1 2)", "true"),
     Function::new("kindIs", &[Type::String, Type::Any], |call, a| {
         let same = string(a, 0)?.bytes() == go_kind(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
-    }),
+    })
+    .reads(Reads::Shape)
+    .example(r#"kindIs "string" "x""#, "true"),
     Function::new("kindOf", &[Type::Any], |call, a| {
         call.made_text(go_kind(any(a, 0)?), a)
-    }),
+    })
+    .reads(Reads::Shape)
+    .example(r#"kindOf (splitList "," "a,b")"#, "slice"),
     Function::new("typeIs", &[Type::String, Type::Any], |call, a| {
         let same = string(a, 0)?.bytes() == go_type(any(a, 1)?).as_bytes();
         call.made(Kind::Bool(same), a)
-    }),
-    Function::new("typeIsLike", &[Type::String, Type::Any], type_is_like),
+    })
+    .reads(Reads::Shape)
+    .example(r#"typeIs "string" "x""#, "true"),
+    Function::new("typeIsLike", &[Type::String, Type::Any], type_is_like)
+        .reads(Reads::Shape)
+        .example(r#"typeIsLike "string" "x""#, "true"),
     Function::new("typeOf", &[Type::Any], |call, a| {
         call.made_text(go_type(any(a, 0)?).as_bytes(), a)
-    }),
+    })
+    .reads(Reads::Shape)
+    .example(r#"typeOf (splitList "," "a,b")"#, "[]string"),
 ];
 
 fn type_is_like(call: &mut Call, arguments: &[Value]) -> Answer {

@@ -1,16 +1,19 @@
 //! sprig's `urlParse` and `urlJoin`.
 
-use super::arguments::{Answer, map, string};
+use super::arguments::{map, string};
 use super::dicts::text_map;
 use super::lists::NIL_DEREFERENCE;
-use super::{Call, Function, Type};
 use crate::go::fmt::go_kind;
 use crate::go::url::{Url, print_user};
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Map, Value};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("urlJoin", &[Type::Map], join),
-    Function::new("urlParse", &[Type::String], parse_into_map),
+    Function::new("urlJoin", &[Type::Map], join).example(r#"urlJoin (dict "path" "a:b")"#, "./a:b"),
+    Function::new("urlParse", &[Type::String], parse_into_map).example(
+        r#"urlParse "http://h#a%20b""#,
+        "map[fragment:a b host:h hostname:h opaque: path: query: scheme:http userinfo:]",
+    ),
 ];
 
 fn parse_into_map(call: &mut Call, arguments: &[Value]) -> Answer {

@@ -1,8 +1,8 @@
 //! `semver` and `semverCompare`, over [`crate::go::semver`].
 
 use super::arguments::string;
-use super::{Function, Type};
 use crate::go::semver::{Constraint, Version};
+use crate::template::function::{Function, Role, Type};
 use crate::value::{Kind, Object, Value};
 use std::rc::Rc;
 
@@ -18,12 +18,15 @@ pub const FUNCTIONS: &[Function] = &[
             })),
             a,
         )
-    }),
+    })
+    .example(r#"semver "1.2.3-alpha.1+b.2""#, "1.2.3-alpha.1+b.2"),
     Function::new("semverCompare", &[Text, Text], |call, a| {
         let constraint = Constraint::parse(&string(a, 0)?.lossy())?;
         let version = Version::parse(&string(a, 1)?.lossy())?;
         call.made(Kind::Bool(constraint.check(&version)), a)
-    }),
+    })
+    .role(Role::SemverCompare)
+    .example(r#"semverCompare ">=1.19-0" "3""#, "true"),
 ];
 
 /// `*semver.Version`, or `semver.Version` as its `Inc…` methods give it.

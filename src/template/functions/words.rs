@@ -1,25 +1,32 @@
 //! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`,
 //! `kebabcase`, `initials`, `plural`, and what Go's `unicode` package says of a character.
 
-use super::arguments::{Answer, Str, int, kept, string};
-use super::{Call, Function, Type};
+use super::arguments::{Str, int, kept, string};
 use crate::go::unicode::{
     is_digit, is_letter, is_lower, is_number, is_punctuation, is_title, is_upper, runes, to_lower,
     to_title, to_upper,
 };
+use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("camelcase", &[Type::String], |call, a| {
         recast(call, a, camelcase)
-    }),
-    Function::new("initials", &[Type::String], initials),
+    })
+    .writes_text()
+    .example(r#"camelcase "a/b/../c.tar.gz""#, "A/b/../c.tar.gz"),
+    Function::new("initials", &[Type::String], initials)
+        .example(r#"initials "UPPER_case-mix 12x""#, "U1"),
     Function::new("kebabcase", &[Type::String], |call, a| {
         separated(call, a, '-')
-    }),
+    })
+    .writes_text()
+    .example(r#"kebabcase "a/b/../c.tar.gz""#, "a/b/../c.tar.gz"),
     Function::new("lower", &[Type::String], |_, a| {
         Ok(map_runes(string(a, 0)?, to_lower))
-    }),
+    })
+    .writes_text()
+    .example(r#"lower "UPPER_case-mix 12x""#, "upper_case-mix 12x"),
     Function::new(
         "plural",
         &[Type::String, Type::String, Type::Int],
@@ -27,10 +34,13 @@ pub const FUNCTIONS: &[Function] = &[
             let (one, many) = (string(a, 0)?, string(a, 1)?);
             Ok(if int(a, 2)? == 1 { one } else { many }.value())
         },
-    ),
+    )
+    .example(r#"plural "one" "many" -1"#, "many"),
     Function::new("snakecase", &[Type::String], |call, a| {
         separated(call, a, '_')
-    }),
+    })
+    .writes_text()
+    .example(r#"snakecase "a/b/../c.tar.gz""#, "a/b/../c.tar.gz"),
     Function::new("swapcase", &[Type::String], |_, a| {
         let mut at_start = true;
         Ok(map_runes(string(a, 0)?, |c| {
@@ -46,7 +56,8 @@ pub const FUNCTIONS: &[Function] = &[
             at_start = false;
             mapped
         }))
-    }),
+    })
+    .example(r#"swapcase "UPPER_case-mix 12x""#, "upper_CASE-MIX 12X"),
     Function::new("title", &[Type::String], |_, a| {
         let mut previous = ' ';
         Ok(map_runes(string(a, 0)?, |c| {
@@ -58,7 +69,9 @@ pub const FUNCTIONS: &[Function] = &[
             previous = c;
             mapped
         }))
-    }),
+    })
+    .writes_text()
+    .example(r#"title "some words-and  more""#, "Some Words-And  More"),
     Function::new("untitle", &[Type::String], |_, a| {
         let mut at_start = true;
         Ok(map_runes(string(a, 0)?, |c| {
@@ -66,10 +79,13 @@ pub const FUNCTIONS: &[Function] = &[
             at_start = c.is_whitespace();
             if starts { to_lower(c) } else { c }
         }))
-    }),
+    })
+    .example(r#"untitle "UPPER_case-mix 12x""#, "uPPER_case-mix 12x"),
     Function::new("upper", &[Type::String], |_, a| {
         Ok(map_runes(string(a, 0)?, to_upper))
-    }),
+    })
+    .writes_text()
+    .example(r#"upper "UPPER_case-mix 12x""#, "UPPER_CASE-MIX 12X"),
 ];
 
 /// Go's strings.Map: every character by itself; what is not UTF-8 becomes U+FFFD.

@@ -1,0 +1,146 @@
+//! One template in execution, and the errors that it ends with.
+
+use super::operand::Operand;
+use crate::go::strconv;
+use crate::limits::Limit;
+use crate::source::Span;
+use crate::template::error::{Reason, TemplateError};
+use crate::template::functions::{WARN_END, WARN_START};
+use crate::template::tree::{GoNode, Range, Template};
+
+/// Places kept of the way to an error.
+const MAX_INCLUDES_SHOWN: usize = 64;
+
+/// An error on its way out, with Go's text so far.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) cause: String,
+    pub(super) reason: Reason,
+    pub(super) span: Span,
+    /// The calls that led there, innermost first.
+    pub(super) includes: Vec<Span>,
+    pub(super) help: Option<String>,
+    /// Of a value that is not set: the key of what should hold it, and what is to be said of it.
+    pub(super) holder: Option<(Span, String)>,
+}
+
+pub(super) type Run<V> = Result<V, Box<Fault>>;
+
+impl Fault {
+    /// Adds a call to the way of an error, innermost first; one that calls itself is added once.
+    pub(super) fn called_from(mut self: Box<Fault>, site: Span) -> Box<Fault> {
+        if self.includes.last() != Some(&site) {
+            self.includes.push(site);
+        }
+        self
+    }
+
+    /// As Helm turns an error of execution into what it prints.
+    pub(super) fn into_error(self) -> TemplateError {
+        let Fault {
+            mut message,
+            mut cause,
+            reason,
+            span,
+            mut includes,
+            help,
+            holder,
+        } = self;
+        includes.reverse();
+        includes.truncate(MAX_INCLUDES_SHOWN);
+        if let (Some(start), Some(end)) = (message.find(WARN_START), message.rfind(WARN_END))
+            && start + WARN_START.len() <= end
+        {
+            let warning = message[start + WARN_START.len()..end].to_owned();
+            let location = message.split(": ").nth(1).unwrap_or_default();
+            message = format!("execution error at ({location}): {warning}");
+        }
+        if let Some(inner) = cause
+            .strip_prefix(WARN_START)
+            .and_then(|rest| rest.strip_suffix(WARN_END))
+        {
+            cause = inner.to_owned();
+        }
+        TemplateError {
+            message,
+            cause,
+            reason,
+            span,
+            includes,
+            help,
+            holder,
+        }
+    }
+}
+
+/// One template in execution.
+pub(super) struct Frame<'s> {
+    pub(super) template: &'s Template,
+    pub(super) variables: Vec<(&'s str, Operand)>,
+    /// The node that errors name.
+    pub(super) at: &'s dyn GoNode,
+    pub(super) template_depth: usize,
+}
+
+impl<'s> Frame<'s> {
+    pub(super) fn new(template: &'s Template, dot: Operand, template_depth: usize) -> Frame<'s> {
+        Frame {
+            template,
+            variables: vec![("$", dot)],
+            at: &*template.body,
+            template_depth,
+        }
+    }
+
+    pub(super) fn span(&self, range: Range) -> Span {
+        self.template.span(range)
+    }
+
+    pub(super) fn fault(&self, cause: impl Into<String>) -> Box<Fault> {
+        let cause = cause.into();
+        let location = self.template.location(self.at.at());
+        let context = self.template.describe(self.at);
+        let name = strconv::quote(self.template.name.as_bytes());
+        let message = format!("template: {location}: executing {name} at <{context}>: {cause}");
+        Box::new(Fault {
+            message,
+            cause,
+            reason: Reason::Execution,
+            span: self.span(self.at.range()),
+            includes: Vec::new(),
+            help: None,
+            holder: None,
+        })
+    }
+
+    pub(super) fn fail<V>(&self, cause: impl Into<String>) -> Run<V> {
+        Err(self.fault(cause))
+    }
+
+    /// Gives up; the user can raise the limit, where there is one.
+    pub(super) fn limit<V>(&self, cause: impl Into<String>, limit: Option<Limit>) -> Run<V> {
+        Err(self.limit_fault(cause, limit))
+    }
+
+    pub(super) fn limit_fault(&self, cause: impl Into<String>, limit: Option<Limit>) -> Box<Fault> {
+        let mut fault = self.fault(cause);
+        fault.reason = Reason::Limit;
+        fault.help = limit.map(Limit::how_to_raise);
+        fault
+    }
+
+    /// Assigns to the innermost variable of that name. The parser lets `$x = 1` pass without one.
+    pub(super) fn set(&mut self, name: &str, value: Operand) -> Run<()> {
+        match self
+            .variables
+            .iter_mut()
+            .rev()
+            .find(|(known, _)| *known == name)
+        {
+            Some((_, slot)) => *slot = value,
+            None => return self.fail(format!("undefined variable: {name}")),
+        }
+        Ok(())
+    }
+}

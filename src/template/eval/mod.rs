@@ -1,0 +1,964 @@
+//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's
+//! `include` and `tpl`.
+//!
+//! This file walks the nodes; `fields` reads fields and calls methods, `call` calls functions,
+//! `include` has the functions that execute templates. An error names the node that was last begun,
+//! as in Go ([`Frame::at`]).
+
+mod call;
+mod fields;
+mod frame;
+mod include;
+mod operand;
+
+use self::fields::Fields;
+use self::frame::{Fault, Frame, Run};
+use self::include::{ParsedText, Scope};
+use self::operand::{Operand, holds_interfaces};
+use super::error::{Reason, TemplateError, helm_parse_message};
+use super::record::{Asked, Record, Recorder};
+use super::templates::Templates;
+use super::tree::*;
+use crate::diagnostic::did_you_mean;
+use crate::go::{fmt, strconv};
+use crate::limits::{Limit, Limits, exceeded};
+use crate::source::{
+    Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId,
+    SourceKind, Span,
+};
+use crate::threads::{STACK, stack_address};
+use crate::value::{Entry, Kind, Text, TextBuilder, Value};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How much of the stack a render may use.
+const MOST_STACK: usize = STACK - (8 << 20);
+
+/// Go's limit of nested `{{template}}`s.
+const MAX_TEMPLATE_DEPTH: usize = 100_000;
+
+/// Templates nested deeper than this no longer add their own place to what they write (each would
+/// once more for every piece below).
+const MAX_TRACED_DEPTH: usize = 128;
+
+/// The name of text given to `tpl`, and of the empty template that Helm begins with.
+const ROOT_NAME: &str = "gotpl";
+
+/// What is piped into a command, and the range of the commands before it.
+type Piped = Option<(Operand, Range)>;
+
+/// What a command gives to the field or function that it calls.
+struct Given<'s> {
+    /// As they are written.
+    arguments: &'s [Expression],
+    /// The last argument, after those.
+    piped: Piped,
+}
+
+impl Given<'_> {
+    const NOTHING: Given<'static> = Given {
+        arguments: &[],
+        piped: None,
+    };
+
+    fn is_empty(&self) -> bool {
+        self.arguments.is_empty() && self.piped.is_none()
+    }
+}
+
+/// How a list of nodes ended.
+#[derive(Clone, Copy, PartialEq)]
+enum Flow {
+    On,
+    Break,
+    Continue,
+}
+
+/// What a range goes over.
+enum Items {
+    Count(i128),
+    Each(Vec<(Value, Operand)>),
+}
+
+/// One render: executes the templates of one release in one environment, on one thread.
+///
+/// Nested templates nest on the stack. Call [`Evaluator::execute`] on a thread with [`STACK`] bytes
+/// of stack; the evaluator watches how much of it is used and gives up with an error in time.
+pub struct Evaluator<'t> {
+    templates: &'t Templates,
+    render: u32,
+    seed: u64,
+    limits: Limits,
+    origins: Origins,
+    sources: Vec<Source>,
+    recorder: Recorder,
+    condition: ConditionId,
+    /// How many templates are in execution.
+    nesting: usize,
+    /// Calls of `tpl` inside of each other.
+    tpl_depth: usize,
+    scope: Option<Rc<Scope>>,
+    includes: FxHashMap<Rc<[u8]>, usize>,
+    parsed: FxHashMap<(usize, usize, usize), ParsedText>,
+    steps: u64,
+    bytes: usize,
+    stack_top: usize,
+    data: Value,
+    /// Texts by template and data: see [`Evaluator::written_once`]. The data is kept so that nothing
+    /// else gets its address.
+    once: FxHashMap<(usize, usize), (Value, Value)>,
+    /// Counts what templates read of their data that another template, or another version of
+    /// Kubernetes, would find changed.
+    passing: u64,
+}
+
+impl<'t> Evaluator<'t> {
+    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random
+    /// functions.
+    pub fn new(
+        templates: &'t Templates,
+        render: u32,
+        environment: &str,
+        limits: Limits,
+    ) -> Evaluator<'t> {
+        let seed = hash(0, environment.as_bytes());
+        Evaluator {
+            templates,
+            render,
+            seed,
+            limits,
+            origins: Origins::default(),
+            sources: Vec::new(),
+            recorder: Recorder::default(),
+            condition: ConditionId::NONE,
+            nesting: 0,
+            tpl_depth: 0,
+            scope: None,
+            includes: FxHashMap::default(),
+            parsed: FxHashMap::default(),
+            steps: 0,
+            bytes: 0,
+            stack_top: 0,
+            data: Value::nil(),
+            once: FxHashMap::default(),
+            passing: 0,
+        }
+    }
+
+    /// The origins of this render: values are made with these, before they are given to
+    /// [`Evaluator::execute`].
+    pub fn origins(&mut self) -> &mut Origins {
+        &mut self.origins
+    }
+
+    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has
+    /// pieces.
+    ///
+    /// # Errors
+    /// What Helm prints, and where the culprit stands.
+    pub fn execute(&mut self, name: &str, data: &Value) -> Result<Value, Box<TemplateError>> {
+        self.stack_top = stack_address();
+        self.data = data.clone();
+        self.scope = None;
+        self.condition = ConditionId::NONE;
+        self.nesting = 0;
+        self.tpl_depth = 0;
+        self.includes.clear();
+        self.steps = 0;
+        let Some(template) = self.templates.get(name) else {
+            return Err(Box::new(TemplateError {
+                message: no_template(name),
+                cause: no_template(name),
+                reason: Reason::Execution,
+                span: Span::new(SourceId::new(0, 0), 0, 0),
+                includes: Vec::new(),
+                help: did_you_mean(name, self.templates.names())
+                    .map(|near| format!("did you mean `{near}`?")),
+                holder: None,
+            }));
+        };
+        match self.written(&template, Operand::plain(data.clone()), 0) {
+            Ok(text) => Ok(without_no_value(text)),
+            Err(fault) => Err(Box::new(fault.into_error())),
+        }
+    }
+
+    /// What has run out, so that no further template can be executed.
+    pub fn is_spent(&self) -> Option<Limit> {
+        let is_spent = self.bytes > self.limits.size(Limit::RenderText);
+        if self.limits.is_late() {
+            Some(Limit::Timeout)
+        } else {
+            is_spent.then_some(Limit::RenderText)
+        }
+    }
+
+    /// What was asked of `.Capabilities` since the last call, and whether data that templates share
+    /// was changed since then.
+    pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
+        self.recorder.take_asked()
+    }
+
+    /// Makes a derived source of a string: a rendered manifest under its template's name.
+    pub fn derive(&mut self, name: &str, text: &Value) -> SourceId {
+        match &text.kind {
+            Kind::Str(string) => self.derive_text(name, string, text.origin),
+            _ => self.derive_text(name, &Text::default(), OriginId::NONE),
+        }
+    }
+
+    /// What the render leaves behind.
+    pub fn finish(self) -> (Derived, Record) {
+        let Evaluator {
+            sources,
+            origins,
+            recorder,
+            ..
+        } = self;
+        let record = recorder.finish(&origins);
+        (Derived { sources, origins }, record)
+    }
+}
+
+impl Evaluator<'_> {
+    fn derive_text(&mut self, name: &str, text: &Text, origin: OriginId) -> SourceId {
+        let pieces = match &text.pieces {
+            Some(pieces) => pieces.to_vec(),
+            None if origin.is_none() => Vec::new(),
+            None => vec![Piece {
+                start: 0,
+                end: text.bytes.len() as u32,
+                origin,
+            }],
+        };
+        let mut pieces = pieces;
+        pieces.sort_by_key(|piece| piece.start);
+        self.sources.push(Source::new(
+            name,
+            &text.bytes[..],
+            SourceKind::Derived(pieces),
+        ));
+        SourceId::new(self.render, self.sources.len() as u32 - 1)
+    }
+
+    /// The template of that name: text given to `tpl` sees its own definitions first.
+    fn find(&self, name: &str) -> Option<Arc<Template>> {
+        let mut scope = self.scope.as_ref();
+        while let Some(inner) = scope {
+            if let Some(template) = inner.templates.get(name) {
+                return Some(template.clone());
+            }
+            scope = inner.outer.as_ref();
+        }
+        self.templates.get(name)
+    }
+
+    fn step(&mut self, frame: &Frame) -> Run<()> {
+        self.steps += 1;
+        if self.steps & 0xfff == 0 && self.limits.is_late() {
+            return frame.limit(exceeded(Limit::Timeout, &self.limits), Some(Limit::Timeout));
+        }
+        if self.steps > self.limits.get(Limit::TemplateSteps) {
+            return frame.limit(
+                exceeded(Limit::TemplateSteps, &self.limits),
+                Some(Limit::TemplateSteps),
+            );
+        }
+        Ok(())
+    }
+
+    /// Bytes that may still be made.
+    fn budget(&self) -> usize {
+        self.limits
+            .size(Limit::RenderText)
+            .saturating_sub(self.bytes)
+    }
+
+    fn check_stack(&self, frame: &Frame) -> Run<()> {
+        if self.stack_top.saturating_sub(stack_address()) > MOST_STACK {
+            return frame.limit("gave up: templates nest too deep", None);
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, frame: &Frame, bytes: usize) -> Run<()> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.limits.size(Limit::RenderText) {
+            return frame.limit(
+                exceeded(Limit::RenderText, &self.limits),
+                Some(Limit::RenderText),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_output(&self, frame: &Frame, out: &TextBuilder, more: usize) -> Run<()> {
+        if out.len() + more > self.limits.size(Limit::TemplateOutput) {
+            return frame.limit(
+                exceeded(Limit::TemplateOutput, &self.limits),
+                Some(Limit::TemplateOutput),
+            );
+        }
+        Ok(())
+    }
+
+    /// What a template writes, `depth` calls of `{{ template }}` deep.
+    fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
+        let is_file = template.name == template.parsed_as;
+        let mut out = TextBuilder::with_capacity(
+            if is_file { template.text.len() } else { 64 },
+            !self.origins.are_unwanted(),
+        );
+        let mut frame = Frame::new(template, dot.clone(), depth);
+        let outer = std::mem::take(&mut self.condition);
+        let result = self.body(&mut frame, &mut out, &dot);
+        self.condition = outer;
+        result.map(|()| out.finish())
+    }
+
+    /// As [`Evaluator::written`]. What a template made of nothing but the data that all of a chart's
+    /// templates share, it would make again.
+    fn written_once(&mut self, template: &Arc<Template>, dot: Operand, depth: usize) -> Run<Value> {
+        let is_pure = |evaluator: &Self| {
+            evaluator.scope.is_none()
+                && evaluator.nesting <= MAX_TRACED_DEPTH
+                && !evaluator.recorder.has_changed_data()
+        };
+        if !self.is_root(&dot.value) || !is_pure(self) {
+            return self.written(template, dot, depth);
+        }
+        let key = (
+            Arc::as_ptr(template) as usize,
+            dot.value
+                .as_map()
+                .map_or(0, |map| Rc::as_ptr(&map.0) as usize),
+        );
+        if let Some((_, text)) = self.once.get(&key) {
+            return Ok(text.clone());
+        }
+        let (before, root) = (self.passing, dot.value.clone());
+        let text = self.written(template, dot, depth)?;
+        if self.passing == before && is_pure(self) {
+            self.once.insert(key, (root, text.clone()));
+        }
+        Ok(text)
+    }
+
+    /// A value is looked at as a whole: of all of the data, `.Template` is a part.
+    fn note_root(&mut self, value: &Value) {
+        self.passing += u64::from(self.is_root(value));
+    }
+
+    /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the
+    /// like.
+    fn is_root(&self, value: &Value) -> bool {
+        matches!((&value.kind, &self.data.kind), (Kind::Map(map), Kind::Map(root)) if Rc::ptr_eq(&map.0, &root.0))
+    }
+
+    fn body(&mut self, frame: &mut Frame, out: &mut TextBuilder, dot: &Operand) -> Run<()> {
+        self.check_stack(frame)?;
+        let template = frame.template;
+        self.nesting += 1;
+        let result = self.list(frame, out, dot, &template.body);
+        self.nesting -= 1;
+        result.map(|_| ())
+    }
+
+    fn list<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        list: &'s List,
+    ) -> Run<Flow> {
+        frame.at = list;
+        if let Some(index) = list.index {
+            self.recorder.executed(frame.template, index);
+        }
+        for node in &list.nodes {
+            match self.node(frame, out, dot, node)? {
+                Flow::On => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn node<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        node: &'s Node,
+    ) -> Run<Flow> {
+        self.step(frame)?;
+        frame.at = node;
+        match node {
+            Node::Text { range, index } => {
+                self.recorder.executed(frame.template, *index);
+                self.write_text(frame, out, *range)?;
+            }
+            Node::Action(action) => {
+                self.recorder.executed(frame.template, action.index);
+                let value = self.pipeline(frame, dot, &action.pipe)?;
+                if action.pipe.variables.is_empty() {
+                    frame.at = node;
+                    self.write_value(frame, out, &value.value, action.range)?;
+                }
+            }
+            Node::Branch(branch) => {
+                return self.branch(frame, out, dot, branch);
+            }
+            Node::Template(call) => {
+                self.recorder.executed(frame.template, call.index);
+                self.template_call(frame, out, dot, call)?;
+            }
+            Node::Break { .. } => return Ok(Flow::Break),
+            Node::Continue { .. } => return Ok(Flow::Continue),
+            Node::Error { error, .. } => {
+                return Err(self.parse_fault(frame, error));
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Execution came to what could not be parsed: Helm would not have come here.
+    fn parse_fault(&self, frame: &Frame, error: &Unparsed) -> Box<Fault> {
+        Box::new(Fault {
+            message: helm_parse_message(&error.message),
+            cause: error
+                .message
+                .splitn(3, ": ")
+                .nth(2)
+                .unwrap_or(&error.message)
+                .to_owned(),
+            reason: Reason::Parse,
+            span: frame.span(error.range),
+            includes: Vec::new(),
+            help: None,
+            holder: None,
+        })
+    }
+
+    fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
+        let text = range.of(&frame.template.text);
+        self.spend(frame, text.len())?;
+        self.check_output(frame, out, text.len())?;
+        if self.origins.are_unwanted() {
+            out.push(text, OriginId::NONE);
+            return Ok(());
+        }
+        let mut from = 0;
+        // A piece for each line, so that each line of the output knows its line of the template.
+        while from < text.len() {
+            let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
+            let at = frame.span(Range {
+                start: range.start + from as u32,
+                end: range.start + end as u32,
+            });
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: OriginId::NONE,
+                under: self.condition,
+            });
+            out.push(&text[from..end], origin);
+            from = end;
+        }
+        Ok(())
+    }
+
+    fn write_value(
+        &mut self,
+        frame: &Frame,
+        out: &mut TextBuilder,
+        value: &Value,
+        range: Range,
+    ) -> Run<()> {
+        let at = frame.span(range);
+        let printed;
+        let shown = match &value.kind {
+            Kind::Str(_) => value,
+            Kind::Missing | Kind::Nil => {
+                printed = Value::str_from("<no value>", value.origin);
+                &printed
+            }
+            _ => {
+                self.recorder.read_deeply(value);
+                self.note_root(value);
+                printed = match fmt::print(value, self.budget()) {
+                    Ok(printed) => printed,
+                    Err(error) => {
+                        return frame.limit(error.to_string(), Some(Limit::RenderText));
+                    }
+                };
+                &printed
+            }
+        };
+        let Kind::Str(text) = &shown.kind else {
+            return Ok(());
+        };
+        self.spend(frame, text.bytes.len())?;
+        self.check_output(frame, out, text.bytes.len())?;
+        let under = self.condition;
+        if self.nesting > MAX_TRACED_DEPTH {
+            out.push_text(text, shown.origin);
+            return Ok(());
+        }
+        if text.pieces.is_none() {
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: shown.origin,
+                under,
+            });
+            out.push(&text.bytes, origin);
+            return Ok(());
+        }
+        let shift = out.push_bytes(&text.bytes);
+        let mut bare = None;
+        let mut last = (OriginId::NONE, OriginId::NONE);
+        let mut covered = 0;
+        let length = text.bytes.len() as u32;
+        for piece in text.pieces().iter().chain([&Piece {
+            start: length,
+            end: length,
+            origin: OriginId::NONE,
+        }]) {
+            if piece.start > covered {
+                let origin = *bare.get_or_insert_with(|| {
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: OriginId::NONE,
+                        under,
+                    })
+                });
+                out.push_piece(Piece {
+                    start: covered + shift,
+                    end: piece.start + shift,
+                    origin,
+                });
+            }
+            covered = covered.max(piece.end);
+            if piece.origin.is_none() {
+                continue;
+            }
+            if last.0 != piece.origin {
+                last = (
+                    piece.origin,
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: piece.origin,
+                        under,
+                    }),
+                );
+            }
+            out.push_piece(Piece {
+                start: piece.start + shift,
+                end: piece.end + shift,
+                origin: last.1,
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs a part of the template under a further condition.
+    fn under<V>(
+        &mut self,
+        condition: (Span, OriginId, bool),
+        work: impl FnOnce(&mut Self) -> V,
+    ) -> V {
+        let outer = self.condition;
+        let (at, decided_by, taken) = condition;
+        self.condition = self.origins.add_condition(Condition {
+            at,
+            decided_by,
+            taken,
+            outer,
+        });
+        let result = work(self);
+        self.condition = outer;
+        result
+    }
+
+    fn branch<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
+        let variables = frame.variables.len();
+        let flow = match branch.kind {
+            BranchKind::Range => self.range(frame, out, dot, branch),
+            _ => self.if_or_with(frame, out, dot, branch),
+        };
+        frame.variables.truncate(variables);
+        flow
+    }
+
+    fn if_or_with<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
+        let value = self.pipeline(frame, dot, &branch.pipe)?;
+        let taken = value.value.truth();
+        let decided_by = value.value.whole_origin(&mut self.origins);
+        let condition = (frame.span(branch.pipe.range), decided_by, taken);
+        if taken {
+            let dot = if branch.kind == BranchKind::With {
+                &value
+            } else {
+                dot
+            };
+            self.under(condition, |evaluator| {
+                evaluator.list(frame, out, dot, &branch.body)
+            })
+        } else if let Some(otherwise) = &branch.otherwise {
+            self.under(condition, |evaluator| {
+                evaluator.list(frame, out, dot, otherwise)
+            })
+        } else {
+            Ok(Flow::On)
+        }
+    }
+
+    fn range<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        branch: &'s Branch,
+    ) -> Run<Flow> {
+        let value = self.pipeline(frame, dot, &branch.pipe)?.value;
+        let decided_by = value.whole_origin(&mut self.origins);
+        self.note_root(&value);
+        let span = frame.span(branch.pipe.range);
+        let items = match self.items(frame, &value, branch)? {
+            Items::Count(count) if count > 0 => {
+                return self.under((span, decided_by, true), |evaluator| {
+                    let mark = frame.variables.len();
+                    for i in 0..count {
+                        let item = match value.kind {
+                            Kind::Int64(_) => Kind::Int64(i as i64),
+                            Kind::Sized(_, go_type) => Kind::Sized(i.into(), go_type),
+                            _ => Kind::Int(i as i64),
+                        };
+                        if evaluator.iteration(
+                            frame,
+                            out,
+                            branch,
+                            None,
+                            Operand::plain(Value::new(item, value.origin)),
+                            mark,
+                        )? == Flow::Break
+                        {
+                            break;
+                        }
+                    }
+                    Ok(Flow::On)
+                });
+            }
+            Items::Count(_) => Vec::new(),
+            Items::Each(items) => items,
+        };
+        if items.is_empty() {
+            return match &branch.otherwise {
+                Some(otherwise) => self.under((span, decided_by, false), |evaluator| {
+                    evaluator.list(frame, out, dot, otherwise)
+                }),
+                None => Ok(Flow::On),
+            };
+        }
+        self.under((span, decided_by, true), |evaluator| {
+            let mark = frame.variables.len();
+            for (key, item) in items {
+                evaluator.recorder.read(key.origin);
+                evaluator.recorder.read_value(&item.value);
+                if evaluator.iteration(frame, out, branch, Some(Operand::plain(key)), item, mark)?
+                    == Flow::Break
+                {
+                    break;
+                }
+            }
+            Ok(Flow::On)
+        })
+    }
+
+    /// What a range goes over, as it is when the range begins.
+    fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
+        let number = match value.kind {
+            Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
+            Kind::Sized(i, _) => Some(i.get()),
+            _ => None,
+        };
+        if let Some(number) = number {
+            if branch.pipe.variables.len() > 1 {
+                return frame.fail(format!(
+                    "can't use {number} to iterate over more than one variable"
+                ));
+            }
+            return Ok(Items::Count(number));
+        }
+        let plain = match &value.kind {
+            Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
+            _ => None,
+        };
+        match &plain.as_ref().unwrap_or(value).kind {
+            Kind::Nil | Kind::Missing => Ok(Items::Each(Vec::new())),
+            Kind::List(list) => {
+                let boxed = holds_interfaces(list.go_type);
+                let item = |(i, item): (usize, &Value)| {
+                    (
+                        Kind::Int(i as i64).into(),
+                        Operand {
+                            value: item.clone(),
+                            boxed,
+                        },
+                    )
+                };
+                Ok(Items::Each(
+                    list.items.iter().enumerate().map(item).collect(),
+                ))
+            }
+            Kind::Map(map) => {
+                let map = map.0.borrow();
+                let boxed = holds_interfaces(map.go_type);
+                let item = |(key, entry): (&Rc<[u8]>, &Entry)| {
+                    let key = Value::new(
+                        Kind::Str(Text {
+                            bytes: key.clone(),
+                            pieces: None,
+                        }),
+                        entry.key,
+                    );
+                    (
+                        key,
+                        Operand {
+                            value: entry.value.clone(),
+                            boxed,
+                        },
+                    )
+                };
+                Ok(Items::Each(map.entries.iter().map(item).collect()))
+            }
+            _ => {
+                let shown = fmt::print(value, 10_000)
+                    .ok()
+                    .and_then(|text| Some(text.as_text()?.to_str().into_owned()))
+                    .unwrap_or_default();
+                frame.fail(format!("range can't iterate over {shown}"))
+            }
+        }
+    }
+
+    fn iteration<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        branch: &'s Branch,
+        key: Option<Operand>,
+        item: Operand,
+        mark: usize,
+    ) -> Run<Flow> {
+        // An empty body takes time as well.
+        self.step(frame)?;
+        let key = key.unwrap_or_else(Operand::missing);
+        match (&branch.pipe.variables[..], branch.pipe.assigns) {
+            ([], _) => {}
+            ([only], true) => frame.set(only, item.clone())?,
+            ([first, second, ..], true) => {
+                frame.set(first, key)?;
+                frame.set(second, item.clone())?;
+            }
+            // The pipeline has pushed its variables already.
+            ([_], false) => frame.variables[mark - 1].1 = item.clone(),
+            ([_, _, ..], false) => {
+                frame.variables[mark - 1].1 = item.clone();
+                frame.variables[mark - 2].1 = key;
+            }
+        }
+        let flow = self.list(frame, out, &item, &branch.body);
+        frame.variables.truncate(mark);
+        flow
+    }
+
+    fn template_call<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        out: &mut TextBuilder,
+        dot: &Operand,
+        call: &'s TemplateCall,
+    ) -> Run<()> {
+        let site = frame.span(call.range);
+        let Some(template) = self.find(&call.name) else {
+            let mut fault = frame.fault(format!(
+                "template {} not defined",
+                strconv::quote(call.name.as_bytes())
+            ));
+            fault.help = self.near_template(&call.name);
+            return Err(fault);
+        };
+        if frame.template_depth == MAX_TEMPLATE_DEPTH {
+            return frame.fail(format!(
+                "exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"
+            ));
+        }
+        if frame.template_depth >= self.limits.size(Limit::TemplateDepth) {
+            return frame.limit(
+                exceeded(Limit::TemplateDepth, &self.limits),
+                Some(Limit::TemplateDepth),
+            );
+        }
+        let dot = match &call.pipe {
+            Some(pipe) => self.pipeline(frame, dot, pipe)?,
+            None => Operand::missing(),
+        };
+        let depth = frame.template_depth + 1;
+        let result = if self.nesting > MAX_TRACED_DEPTH {
+            self.body(&mut Frame::new(&template, dot.clone(), depth), out, &dot)
+        } else {
+            // The caller's place is on the way of what the callee writes.
+            self.written_once(&template, dot, depth)
+                .and_then(|written| {
+                    self.bytes = self
+                        .bytes
+                        .saturating_sub(written.as_text().map_or(0, |text| text.bytes.len()));
+                    self.write_value(frame, out, &written, call.range)
+                })
+        };
+        result.map_err(|fault| fault.called_from(site))
+    }
+
+    fn near_template(&self, name: &str) -> Option<String> {
+        did_you_mean(name, self.templates.names()).map(|near| format!("did you mean `{near}`?"))
+    }
+
+    fn pipeline<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        pipe: &'s Pipe,
+    ) -> Run<Operand> {
+        self.check_stack(frame)?;
+        frame.at = pipe;
+        if let Some(error) = &pipe.error {
+            return Err(self.parse_fault(frame, error));
+        }
+        let mut piped: Piped = None;
+        for command in &pipe.commands {
+            let before = piped.as_ref().map(|(_, range)| *range);
+            let value = self.command(frame, dot, command, piped)?.unboxed();
+            piped = Some((
+                value,
+                before.map_or(command.range, |range| range.to(command.range)),
+            ));
+        }
+        let value = piped.map_or_else(Operand::missing, |(value, _)| value);
+        for name in &pipe.variables {
+            if pipe.assigns {
+                frame.set(name, value.clone())?;
+            } else {
+                frame.variables.push((name, value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    fn command<'s>(
+        &mut self,
+        frame: &mut Frame<'s>,
+        dot: &Operand,
+        command: &'s Command,
+        piped: Piped,
+    ) -> Run<Operand> {
+        self.step(frame)?;
+        let [first, arguments @ ..] = &command.arguments[..] else {
+            return frame.fail("empty command");
+        };
+        let given = Given { arguments, piped };
+        match &first.kind {
+            ExpressionKind::Field { names, guarded } => {
+                let fields = Fields::new(first, names, *guarded);
+                self.field(frame, dot, fields, given)
+            }
+            ExpressionKind::Chain {
+                base,
+                names,
+                guarded,
+            } => {
+                let fields = Fields::new(first, names, *guarded);
+                self.chain(frame, dot, base, fields, given)
+            }
+            ExpressionKind::Variable {
+                name,
+                fields,
+                guarded,
+            } => {
+                let fields = Fields::new(first, fields, *guarded);
+                self.variable(frame, dot, name, fields, given)
+            }
+            ExpressionKind::Function(function) => {
+                self.function(frame, dot, function, first, command, given)
+            }
+            ExpressionKind::Pipe(pipe) => {
+                self.not_a_function(frame, first, &given)?;
+                self.pipeline(frame, dot, pipe)
+            }
+            _ => {
+                frame.at = first;
+                self.not_a_function(frame, first, &given)?;
+                match &first.kind {
+                    ExpressionKind::Dot => Ok(dot.clone()),
+                    ExpressionKind::Nil => frame.fail("nil is not a command"),
+                    _ => self.constant(frame, first),
+                }
+            }
+        }
+    }
+
+    fn not_a_function(&self, frame: &Frame, first: &Expression, given: &Given) -> Run<()> {
+        if given.is_empty() {
+            return Ok(());
+        }
+        let shown = frame.template.describe(first);
+        frame.fail(format!("can't give argument to non-function {shown}"))
+    }
+}
+
+/// FNV-1a.
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, &b| {
+        (hash ^ b as u64).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn no_template(name: &str) -> String {
+    format!(
+        "template: no template {} associated with template {}",
+        strconv::quote(name.as_bytes()),
+        strconv::quote(ROOT_NAME.as_bytes())
+    )
+}
+
+/// Without `<no value>`, which Go writes for nil.
+fn without_no_value(value: Value) -> Value {
+    const NO_VALUE: &[u8] = b"<no value>";
+    let Kind::Str(text) = &value.kind else {
+        return value;
+    };
+    let mut found = memchr::memmem::find_iter(&text.bytes, NO_VALUE).peekable();
+    if found.peek().is_none() {
+        return value;
+    }
+    let mut out = TextBuilder::default();
+    let mut from = 0;
+    for at in found {
+        out.push_slice(text, value.origin, from..at);
+        from = at + NO_VALUE.len();
+    }
+    out.push_slice(text, value.origin, from..text.bytes.len());
+    out.finish()
+}
