@@ -11,15 +11,22 @@ use thebot_lint::helm::capabilities::Capabilities;
 use thebot_lint::helm::render;
 use thebot_lint::kubernetes;
 use thebot_lint::lint;
-use thebot_lint::project::rendering::Rendering;
+use thebot_lint::project::rendering::RenderedChart;
 use thebot_lint::project::setup::Setup;
-use thebot_lint::report::Format;
-use thebot_lint::report::Style;
+use thebot_lint::report::formats::Format;
+use thebot_lint::report::formats::Style;
 use thebot_lint::source::Sources;
 use thebot_lint::threads;
 use thebot_lint::yaml;
 
 const CHART: &str = "charts/thebot";
+
+fn rendered(setup: &Setup, options: &Options) -> RenderedChart {
+    let (mut sources, mut found) = (setup.sources.clone(), Vec::new());
+    RenderedChart::new(Path::new(CHART), setup, options, &mut sources, &mut found)
+        .expect("renders")
+        .expect("loads")
+}
 
 fn stages(criterion: &mut Criterion) {
     let options = Options {
@@ -34,11 +41,7 @@ fn stages(criterion: &mut Criterion) {
     });
     let one = setup();
     criterion.bench_function("render all environments and versions", |b| {
-        b.iter(|| {
-            Rendering::new(Path::new(CHART), &one, &options)
-                .expect("renders")
-                .is_ok()
-        });
+        b.iter(|| rendered(&one, &options).renders.len());
     });
     let mut sources = Sources::default();
     let chart = helm::load(CHART, &mut sources, helm::Options::default()).expect("loads");
@@ -77,11 +80,9 @@ fn stages(criterion: &mut Criterion) {
             });
         });
     }
-    let Ok(Ok(rendering)) = Rendering::new(Path::new(CHART), &one, &options) else {
-        panic!("the chart does not render")
-    };
+    let rendering = rendered(&one, &options);
     let objects: Vec<_> = rendering.objects().collect();
-    criterion.bench_function("judge all objects by the kubernetes room", |b| {
+    criterion.bench_function("judge all objects by the schemas", |b| {
         let schemas = kubernetes::Schemas::default();
         b.iter(|| {
             objects

@@ -20,8 +20,8 @@ use thebot_lint::kubernetes::{self, Schemas, crd_rules::Validation};
 use thebot_lint::limits::{Limit, Limits};
 use thebot_lint::manifest;
 use thebot_lint::project::setup::Setup;
-use thebot_lint::report::Format;
-use thebot_lint::report::Style;
+use thebot_lint::report::formats::Format;
+use thebot_lint::report::formats::Style;
 use thebot_lint::rule;
 use thebot_lint::rule::Rules;
 use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
@@ -478,9 +478,8 @@ pub fn config(data: &[u8]) {
     };
     if let Ok(setup) = Setup::new(Some(file), &options) {
         setup
-            .found
+            .faults()
             .iter()
-            .chain(&setup.leftovers())
             .for_each(|d| lies_in(d.span, data.len()));
     }
 }

@@ -8,6 +8,7 @@ pub(crate) use id::ids;
 
 use crate::limits::{self, Limit, Limits};
 use crate::source::Span;
+use std::fmt;
 use std::sync::Arc;
 
 /// How bad it is. `error`: it will not work, or is dangerous; `warning`: likely a mistake; `info`:
@@ -74,6 +75,28 @@ impl Versions {
     }
     pub fn newest(self) -> Option<u32> {
         self.iter().last()
+    }
+}
+
+/// `1.20 to 1.24, 1.30`
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        for minor in self.iter() {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == minor => *last = minor,
+                _ => runs.push((minor, minor)),
+            }
+        }
+        for (i, (first, last)) in runs.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            if first == last {
+                write!(f, "{comma}1.{first}")?;
+            } else {
+                write!(f, "{comma}1.{first} to 1.{last}")?;
+            }
+        }
+        Ok(())
     }
 }
 

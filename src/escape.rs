@@ -63,7 +63,7 @@ pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
 
 /// JSON for people's terminals and logs as well: the same text, but for what they take for more
 /// than text.
-pub(crate) fn json(value: &impl serde::Serialize) -> String {
+pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     if text.chars().any(is_hostile) {

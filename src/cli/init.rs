@@ -1,11 +1,10 @@
 //! `thebot-lint init`: writes a configuration from what a chart has: its environments, and what
 //! each deploys now as what it must hold.
 
-use super::chart::rendering;
-use super::{ExitCode, fail, print};
+use super::{Chart, ExitCode, fail, print};
 use crate::manifest::Object;
 use crate::project::config::FILE_NAMES;
-use crate::project::rendering::Rendering;
+use crate::project::rendering::RenderedChart;
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
@@ -22,11 +21,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let rendering = match rendering(&arguments.chart, true) {
-        Ok(rendering) => rendering,
+    let chart = match Chart::read(&arguments.chart, true) {
+        Ok(chart) => chart,
         Err(code) => return code,
     };
-    let text = configuration(&rendering);
+    let text = configuration(&chart.rendering);
     if arguments.stdout {
         return print(text.as_bytes());
     }
@@ -43,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn configuration(rendering: &Rendering) -> String {
+fn configuration(rendering: &RenderedChart) -> String {
     let mut out = String::from(
         "# What each environment deploys; thebot-lint says when a change of the chart or its values breaks it.\nenvironments:\n",
     );

@@ -1,16 +1,18 @@
 //! `thebot-lint [PATH]...`: the arguments of a lint, and its output.
 
+mod watch;
+
 use super::{ColorArguments, ExitCode, fail, print};
 use crate::ConfigChoice;
 use crate::Options;
 use crate::Progress;
+use crate::escape::escape_controls;
 use crate::lint;
 use crate::lint::fix;
 use crate::project::config::FailOn;
-use crate::report::Format;
 use crate::report::Report;
-use crate::report::Style;
-use crate::report::escape_controls;
+use crate::report::formats::Format;
+use crate::report::formats::Style;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -152,7 +154,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             .iter()
             .map(|(_, file)| file.as_path())
             .collect();
-        return super::watch::run(&options, &written, || {
+        return watch::run(&options, &written, || {
             once(&options, arguments);
         });
     }

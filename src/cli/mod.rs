@@ -1,21 +1,33 @@
-//! The command line: clap types and what they stand for. One file a subcommand; no other room knows
-//! clap's parser.
+//! The command line: clap types, one file a subcommand, and what several of them share.
 
-mod chart;
+mod completions;
+mod coverage;
 mod diff;
+mod environments;
+mod explain;
 mod init;
 mod lint;
-mod own_rules;
+mod lsp;
+mod man;
+mod new_rule;
 mod rules;
 mod template;
-mod watch;
+mod test_rules;
 mod why;
 
-use crate::diagnostic::did_you_mean;
-use crate::report::Style;
+use crate::Options;
+use crate::insight::secrets::Secrets;
+use crate::project::config;
+use crate::project::rendering::RenderedChart;
+use crate::project::setup::Setup;
+use crate::project::unit::Unit;
+use crate::report::Report;
+use crate::report::formats::{Format, Style};
+use crate::source::Sources;
 use crate::threads;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 /// What the process ends with: 0 nothing to say, 1 findings, 2 could not work.
 pub type ExitCode = u8;
@@ -42,35 +54,29 @@ enum Command {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
     /// Tell where a rendered field, or what a line leads to, comes from
-    Why(why::WhyArguments),
+    Why(why::Arguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
     Diff(diff::Arguments),
     /// Write a configuration from what the chart deploys now
     Init(init::Arguments),
     /// Show what each environment deploys, side by side
-    Environments(chart::EnvironmentsArguments),
+    Environments(environments::Arguments),
     /// Show which template lines and branches no environment renders
-    Coverage(chart::CoverageArguments),
+    Coverage(coverage::Arguments),
     /// List the rules
-    Rules(rules::ListArguments),
+    Rules(rules::Arguments),
     /// Explain a rule
-    Explain(rules::ExplainArguments),
+    Explain(explain::Arguments),
     /// Write a rule of your own to start from, with fixtures
-    NewRule(own_rules::NewArguments),
+    NewRule(new_rule::Arguments),
     /// Try rules of your own on their examples and fixtures
-    TestRules(own_rules::TestArguments),
+    TestRules(test_rules::Arguments),
     /// Serve an editor: the language server, over stdin and stdout
     Lsp,
     /// Print a shell completion script
-    Completions {
-        /// The shell to print for
-        shell: clap_complete::Shell,
-    },
+    Completions(completions::Arguments),
     /// Print a manual page
-    Man {
-        /// The subcommand to print the page of (default: the page of the whole)
-        command: Option<String>,
-    },
+    Man(man::Arguments),
 }
 
 /// Runs the program with the process's arguments and streams, and ends it.
@@ -96,10 +102,7 @@ fn program() -> ExitCode {
 
 fn run(cli: Cli) -> ExitCode {
     match cli.command {
-        Some(Command::Lsp) => match crate::lsp::serve() {
-            Ok(()) => 0,
-            Err(error) => fail(&error.to_string()),
-        },
+        Some(Command::Lsp) => lsp::run(),
         command => threads::deep(|| run_command(command, cli.lint)),
     }
 }
@@ -108,21 +111,17 @@ fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     match command {
         None | Some(Command::Lsp) => lint::run(&lint),
         Some(Command::Template(arguments)) => template::run(arguments),
-        Some(Command::Why(arguments)) => why::why(&arguments),
+        Some(Command::Why(arguments)) => why::run(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
-        Some(Command::Environments(arguments)) => chart::environments(&arguments),
-        Some(Command::Coverage(arguments)) => chart::coverage(&arguments),
-        Some(Command::Rules(arguments)) => rules::list(&arguments),
-        Some(Command::Explain(arguments)) => rules::explain(&arguments),
-        Some(Command::NewRule(arguments)) => own_rules::new(&arguments),
-        Some(Command::TestRules(arguments)) => own_rules::test(&arguments),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "thebot-lint", &mut script);
-            print(&script)
-        }
-        Some(Command::Man { command }) => man(command.as_deref()),
+        Some(Command::Environments(arguments)) => environments::run(&arguments),
+        Some(Command::Coverage(arguments)) => coverage::run(&arguments),
+        Some(Command::Rules(arguments)) => rules::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::NewRule(arguments)) => new_rule::run(&arguments),
+        Some(Command::TestRules(arguments)) => test_rules::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments, Cli::command()),
+        Some(Command::Man(arguments)) => man::run(&arguments, Cli::command()),
     }
 }
 
@@ -172,29 +171,65 @@ fn columns() -> Option<usize> {
     told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
 }
 
-fn man(subcommand: Option<&str>) -> ExitCode {
-    let mut cli = Cli::command();
-    // Gives the subcommands their full names.
-    cli.build();
-    let page = match subcommand {
-        None => Some(&cli),
-        Some(name) => cli.find_subcommand(name),
+/// `rules.paths` of the configuration that holds here.
+fn configured_rules() -> Vec<PathBuf> {
+    let Some(file) = config::find(Path::new(".")) else {
+        return Vec::new();
     };
-    let Some(page) = page.cloned() else {
-        let names = cli.get_subcommands().map(clap::Command::get_name);
-        let near = did_you_mean(subcommand.unwrap_or_default(), names)
-            .map(|n| format!("; did you mean `{n}`?"))
-            .unwrap_or_default();
-        return fail(&format!(
-            "there is no subcommand `{}`{near}",
-            subcommand.unwrap_or_default()
-        ));
-    };
-    let mut text = Vec::new();
-    match clap_mangen::Man::new(page).render(&mut text) {
-        Ok(()) => print(&text),
-        Err(error) => fail(&error.to_string()),
+    let loaded = config::load(&file, &mut Sources::default(), &mut Vec::new());
+    loaded
+        .map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect())
+        .unwrap_or_default()
+}
+
+/// A chart, rendered.
+struct Chart {
+    rendering: RenderedChart,
+    sources: Sources,
+    secrets: Secrets,
+}
+
+impl Chart {
+    /// Renders a chart with the configuration that holds for it, or reports why it cannot be.
+    fn read(chart: &Path, no_config: bool) -> Result<Chart, ExitCode> {
+        Chart::configured(chart, config::find(chart).filter(|_| !no_config).as_deref())
     }
+
+    /// The same with a given configuration file, or with none.
+    fn configured(chart: &Path, file: Option<&Path>) -> Result<Chart, ExitCode> {
+        if !chart.exists() {
+            return Err(fail(&format!(
+                "no such file or folder: {}",
+                chart.display()
+            )));
+        }
+        let options = Options::default();
+        let unit = Unit::Chart(chart.to_path_buf());
+        let analysis = Setup::new(file, &options)
+            .and_then(|setup| crate::lint::read(&unit, &setup, &options))
+            .map_err(|error| fail(&error.to_string()))?;
+        if !analysis.report.findings.is_empty() {
+            eprint(&analysis.report);
+        }
+        Ok(Chart {
+            rendering: analysis.rendering.ok_or(1)?,
+            sources: analysis.sources,
+            secrets: analysis.secrets,
+        })
+    }
+}
+
+/// Findings about a chart that cannot be rendered go to stderr; what was rendered is shown all the
+/// same.
+fn eprint(report: &Report) {
+    let text = report.write(
+        Format::Human,
+        Style {
+            quiet: true,
+            ..Style::default()
+        },
+    );
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes to stdout; a reader that has gone away is no fault of ours.
@@ -217,7 +252,7 @@ fn fail(message: &str) -> ExitCode {
     let _ = writeln!(
         std::io::stderr(),
         "thebot-lint: {}",
-        crate::report::escape_controls(message)
+        crate::escape::escape_controls(message)
     );
     2
 }

@@ -4,6 +4,7 @@
 mod provenance;
 
 use crate::diagnostic::ids;
+use crate::escape::escape_controls;
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -13,7 +14,6 @@ use crate::helm::print::{self, Helm, Printed, Selection};
 use crate::helm::render::{self, Cache, Problem};
 use crate::helm::strvals::FlagKind;
 use crate::limits::Limits;
-use crate::report::escape_controls;
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::Evaluator;
 use crate::template::Templates;

@@ -1,11 +1,9 @@
 //! `thebot-lint why`: the story of one rendered field.
 
-use super::chart::rendering;
-use super::{ExitCode, fail, print};
+use super::{Chart, ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
-use crate::insight::secrets::Secrets;
 use crate::manifest::Object;
-use crate::project::rendering::Rendering;
+use crate::project::rendering::RenderedChart;
 use crate::rule::expectation::glob;
 use crate::source::{Sources, Span};
 use crate::yaml::Path;
@@ -14,7 +12,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
-pub(super) struct WhyArguments {
+pub(super) struct Arguments {
     /// Folder or .tgz of the chart
     chart: PathBuf,
     /// KIND/NAME of an object (the name may be a glob), or FILE:LINE of a template or values file
@@ -27,15 +25,12 @@ pub(super) struct WhyArguments {
     no_config: bool,
 }
 
-pub(super) fn why(arguments: &WhyArguments) -> ExitCode {
-    let rendering = match rendering(&arguments.chart, arguments.no_config) {
-        Ok(rendering) => rendering,
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let chart = match Chart::read(&arguments.chart, arguments.no_config) {
+        Ok(chart) => chart,
         Err(code) => return code,
     };
-    let story = Story {
-        rendering: &rendering,
-        secrets: Secrets::of_chart(&rendering),
-    };
+    let story = Story(&chart);
     let told = match (&arguments.path, arguments.what.rsplit_once(':')) {
         (None, Some((file, line))) if line.parse::<usize>().is_ok() => {
             story.of_line(file, line.parse().unwrap_or(0))
@@ -43,13 +38,13 @@ pub(super) fn why(arguments: &WhyArguments) -> ExitCode {
         (path, _) => story.of_field(&arguments.what, path.as_deref().unwrap_or("")),
     };
     match told {
-        Ok(text) => print(crate::report::escape_controls(&text).as_bytes()),
+        Ok(text) => print(crate::escape::escape_controls(&text).as_bytes()),
         Err(why) => fail(&why),
     }
 }
 
 /// The objects that `KIND/NAME` names.
-fn objects<'r>(rendering: &'r Rendering, what: &str) -> Result<Vec<&'r Object>, String> {
+fn objects<'r>(rendering: &'r RenderedChart, what: &str) -> Result<Vec<&'r Object>, String> {
     let (kind, name) = what
         .split_once('/')
         .ok_or_else(|| format!("`{what}` is neither KIND/NAME nor FILE:LINE"))?;
@@ -71,14 +66,11 @@ fn objects<'r>(rendering: &'r Rendering, what: &str) -> Result<Vec<&'r Object>, 
 }
 
 /// A chart whose fields are asked after.
-struct Story<'r> {
-    rendering: &'r Rendering,
-    secrets: Secrets,
-}
+struct Story<'c>(&'c Chart);
 
 impl Story<'_> {
     fn of_field(&self, what: &str, path: &str) -> Result<String, String> {
-        let rendering = self.rendering;
+        let rendering = &self.0.rendering;
         let path = Path::parse(path);
         let mut out = String::new();
         for object in objects(rendering, what)? {
@@ -109,8 +101,9 @@ impl Story<'_> {
     /// Every rendered line that passes through a line of a template, or takes text from a line of a
     /// values file.
     fn of_line(&self, file: &str, line: usize) -> Result<String, String> {
-        let rendering = self.rendering;
-        let sources = &rendering.sources;
+        let Chart {
+            rendering, sources, ..
+        } = self.0;
         // A path from the chart's folder names one file, whatever others end like it.
         let named =
             |id, name: &str| name == file || rendering.chart.relative(sources, id) == Some(file);
@@ -157,8 +150,7 @@ impl Story<'_> {
     }
 
     fn tell(&self, out: &mut String, span: Span, environment: &str) {
-        let rendering = self.rendering;
-        let sources = &rendering.sources;
+        let sources = &self.0.sources;
         let trace = sources.trace(span);
         let mut lines = Vec::new();
         for at in trace.templates.iter().map(|at| place(sources, *at)) {
@@ -177,7 +169,7 @@ impl Story<'_> {
         }
         for at in &trace.values {
             let _ = writeln!(out, "  set at {}: {}", place(sources, *at), self.show(*at));
-            for over in overridden(rendering, *at, environment) {
+            for over in overridden(self.0, *at, environment) {
                 let _ = writeln!(
                     out,
                     "    instead of {}: {}",
@@ -215,11 +207,11 @@ impl Story<'_> {
 
     /// One line of the text at a span, without secrets.
     fn show(&self, span: Span) -> String {
-        one_line(&self.secrets.show(span, &self.rendering.sources))
+        one_line(&self.0.secrets.show(span, &self.0.sources))
     }
 }
 
-fn environment_of<'r>(rendering: &'r Rendering, object: &Object) -> &'r str {
+fn environment_of<'r>(rendering: &'r RenderedChart, object: &Object) -> &'r str {
     object
         .environment
         .and_then(|i| rendering.environments.get(i as usize))
@@ -228,7 +220,8 @@ fn environment_of<'r>(rendering: &'r Rendering, object: &Object) -> &'r str {
 
 /// The same path in the files below: values.yaml and the environment's earlier files, the one that
 /// was overridden last first.
-fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Span> {
+fn overridden(chart: &Chart, winner: Span, environment: &str) -> Vec<Span> {
+    let rendering = &chart.rendering;
     let environment = rendering
         .environments
         .iter()
@@ -238,7 +231,7 @@ fn overridden(rendering: &Rendering, winner: Span, environment: &str) -> Vec<Spa
         .into_iter()
         .flat_map(|e| &e.values)
         .filter_map(|path| {
-            rendering
+            chart
                 .sources
                 .files()
                 .find(|(_, s)| *s.name == **path)
@@ -274,7 +267,7 @@ fn place(sources: &Sources, span: Span) -> String {
     let source = sources.get(span.source);
     format!(
         "{}:{}",
-        crate::report::escape_controls(&source.name),
+        crate::escape::escape_controls(&source.name),
         source.line_of(span.start)
     )
 }
@@ -283,5 +276,5 @@ fn one_line(text: &str) -> String {
     let mut lines = text.trim().lines();
     let first: String = lines.next().unwrap_or("").chars().take(80).collect();
     let more = if lines.next().is_some() { " …" } else { "" };
-    crate::report::escape_controls(&first).into_owned() + more
+    crate::escape::escape_controls(&first).into_owned() + more
 }

@@ -245,7 +245,7 @@ fn unexpected(byte: u8, context: &str) -> String {
         b'"' => "\"".to_owned(),
         // Go takes the byte for a character of its own.
         _ => {
-            let quoted = quote(&char::from(byte).to_string());
+            let quoted = quote(char::from(byte).to_string());
             quoted[1..quoted.len() - 1].to_owned()
         }
     };

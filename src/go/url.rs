@@ -62,7 +62,7 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
             continue;
         }
         if matches!(part, Part::Host | Part::Zone) && b.is_ascii() && must_escape(b, part) {
-            return Err(format!("invalid character {} in host name", quote(&[b])));
+            return Err(format!("invalid character {} in host name", quote([b])));
         }
         out.push(b);
         at += 1;

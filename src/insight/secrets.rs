@@ -9,7 +9,7 @@
 
 use crate::helm::render::Problem;
 use crate::manifest::Object;
-use crate::project::rendering::Rendering;
+use crate::project::rendering::RenderedChart;
 use crate::rule::native::secrets::{is_harmless, is_secret_name, is_secret_text};
 use crate::rule::pod;
 use crate::source::{Origin, OriginId, Source, SourceId, SourceKind, Sources, Span};
@@ -49,8 +49,7 @@ pub const HIDDEN: &str = "***";
 
 impl Secrets {
     /// The secrets of a chart's objects, and of its values files.
-    pub fn of_chart(rendering: &Rendering) -> Secrets {
-        let sources = &rendering.sources;
+    pub fn of_chart(rendering: &RenderedChart, sources: &Sources) -> Secrets {
         let objects = || {
             rendering
                 .crds
@@ -142,11 +141,12 @@ impl Secrets {
     }
 
     /// The secrets of manifests.
-    pub fn of_manifests(objects: &[Object], texts: &[SourceId], sources: &Sources) -> Secrets {
+    pub fn of_manifests(objects: &[Object], sources: &Sources) -> Secrets {
         let mut secrets = Secrets::of_objects(objects.iter(), sources);
-        texts
-            .iter()
-            .for_each(|text| secrets.add_unread(*text, objects.iter(), sources));
+        sources
+            .files()
+            .filter(|(_, s)| matches!(s.kind, SourceKind::Manifest))
+            .for_each(|(text, _)| secrets.add_unread(text, objects.iter(), sources));
         secrets.settle_beside(objects.iter(), sources);
         secrets
     }

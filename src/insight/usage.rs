@@ -6,7 +6,7 @@
 //! counts as read ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
-use crate::project::rendering::Rendering;
+use crate::project::rendering::RenderedChart;
 use crate::source::{SourceId, Sources, Span};
 use crate::template::BitSet;
 use crate::template::NodeKind;
@@ -25,7 +25,7 @@ type Keys = Vec<Box<str>>;
 
 /// The findings about values of a chart; none where some environment did not render, for then
 /// nothing is known.
-pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
+pub fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if rendering.renders.is_empty()
         || rendering
@@ -36,11 +36,11 @@ pub fn check(rendering: &Rendering) -> Vec<Diagnostic> {
         return found;
     }
     let files = &rendering.values;
-    unused(rendering, files, &mut found);
-    undefined(rendering, files, &mut found);
+    unused(rendering, sources, &mut found);
+    undefined(rendering, sources, &mut found);
     redundant(files, &mut found);
     type_changes(files, &mut found);
-    never_rendered(rendering, &mut found);
+    never_rendered(rendering, sources, &mut found);
     found
 }
 
@@ -78,8 +78,8 @@ struct Readers {
 }
 
 impl Readers {
-    fn of(rendering: &Rendering, files: &[(SourceId, Arc<Node>)]) -> Readers {
-        let sources = &rendering.sources;
+    fn of(rendering: &RenderedChart, sources: &Sources) -> Readers {
+        let files = &rendering.values;
         let renders = || rendering.renders.iter().map(|r| &r.rendered);
         let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
         let mut distinct: Vec<&Arc<Templates>> = Vec::new();
@@ -144,7 +144,7 @@ impl Readers {
                 .collect(),
             mentions,
             silent: silent(rendering, &subcharts),
-            required: required(rendering),
+            required: required(rendering, sources),
             subcharts,
             anchors,
         }
@@ -238,7 +238,7 @@ fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
     all
 }
 
-fn silent(rendering: &Rendering, subcharts: &[Keys]) -> Vec<Keys> {
+fn silent(rendering: &RenderedChart, subcharts: &[Keys]) -> Vec<Keys> {
     // Helm reads the tags; a chart that depends on this one may have `enabled` as its condition.
     let mut all: Vec<Keys> = vec![vec!["tags".into()], vec!["enabled".into()]];
     let mut is_whole = true;
@@ -268,7 +268,7 @@ fn silent(rendering: &Rendering, subcharts: &[Keys]) -> Vec<Keys> {
 }
 
 /// Conditions of dependencies, which Helm reads, and what values.schema.json requires.
-fn required(rendering: &Rendering) -> FxHashSet<Keys> {
+fn required(rendering: &RenderedChart, sources: &Sources) -> FxHashSet<Keys> {
     let mut all = FxHashSet::default();
     for chart in rendering.chart.walk() {
         for condition in chart
@@ -284,7 +284,7 @@ fn required(rendering: &Rendering) -> FxHashSet<Keys> {
     let schema = rendering
         .chart
         .schema
-        .map(|id| serde_json::from_slice(&rendering.sources.get(id).text));
+        .map(|id| serde_json::from_slice(&sources.get(id).text));
     if let Some(Ok(schema)) = schema {
         add_required(&schema, &mut Keys::new(), &mut all);
     }
@@ -308,7 +308,8 @@ fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet
 }
 
 /// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
-fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
+    let files = &rendering.values;
     if rendering
         .chart
         .walk()
@@ -317,7 +318,7 @@ fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Ve
     {
         return;
     }
-    let readers = Readers::of(rendering, files);
+    let readers = Readers::of(rendering, sources);
     let mut used: FxHashSet<Keys> = readers.missed.clone();
     let mut unread: Vec<(Keys, Span)> = Vec::new();
     for (_, node) in files {
@@ -371,7 +372,7 @@ fn unused(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Ve
 }
 
 /// Whether a subchart's own values.yaml has it: that nothing reads it is the subchart's affair.
-fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
+fn is_value_of_subchart(rendering: &RenderedChart, path: &[Box<str>]) -> bool {
     let mut chart = &rendering.chart;
     for (i, key) in path.iter().enumerate() {
         let dependencies = chart.metadata.dependencies.iter().flatten();
@@ -393,11 +394,12 @@ fn is_value_of_subchart(rendering: &Rendering, path: &[Box<str>]) -> bool {
     false
 }
 
-fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
+fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
+    let files = &rendering.values;
     let mut seen = FxHashSet::default();
     // Templates of subcharts are judged with the subchart; their paths are in its terms.
     let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
-    let commented = |(id, _): &(SourceId, _)| commented_keys(&rendering.sources.get(*id).text);
+    let commented = |(id, _): &(SourceId, _)| commented_keys(&sources.get(*id).text);
     let documented: LazyCell<Vec<Vec<Box<str>>>, _> =
         LazyCell::new(|| files.iter().map(commented).collect());
     for render in rendering.renders.iter().filter(|r| r.primary) {
@@ -417,7 +419,7 @@ fn undefined(rendering: &Rendering, files: &[(SourceId, Arc<Node>)], found: &mut
                 keys.last()
                     .is_some_and(|key| documented.iter().any(|d| d.contains(key)))
             };
-            let hidden = is_commented_out(&rendering.sources, missing.at);
+            let hidden = is_commented_out(sources, missing.at);
             if defined
                 || hidden
                 || is_documented()
@@ -561,10 +563,10 @@ fn type_of(node: &Node) -> Option<&'static str> {
 }
 
 /// Runs of lines of the chart's own templates that no environment renders.
-fn never_rendered(rendering: &Rendering, found: &mut Vec<Diagnostic>) {
-    let coverage = coverage(rendering);
+fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
+    let coverage = coverage(rendering, sources);
     for file in &rendering.chart.templates {
-        let source = rendering.sources.get(file.source);
+        let source = sources.get(file.source);
         let Some(of_file) = coverage.get(&source.name) else {
             continue;
         };
@@ -637,7 +639,7 @@ impl Coverage {
 }
 
 /// The coverage of every template of the chart, by file.
-pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
+pub fn coverage(rendering: &RenderedChart, sources: &Sources) -> BTreeMap<Arc<str>, Coverage> {
     // Renders with the same subcharts share their templates.
     let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
     for render in &rendering.renders {
@@ -664,7 +666,7 @@ pub fn coverage(rendering: &Rendering) -> BTreeMap<Arc<str>, Coverage> {
         .collect();
     nodes.sort_unstable();
     for ((span, branch), done) in nodes {
-        let source = rendering.sources.get(span.source);
+        let source = sources.get(span.source);
         let coverage = all.entry(source.name.clone()).or_default();
         let first = source.line_of(span.start);
         if branch {

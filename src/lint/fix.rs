@@ -8,14 +8,12 @@ use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Role, RuleId};
 use crate::insight::secrets::Secrets;
-use crate::lint;
-use crate::manifest;
+use crate::lint::{self, Analysis};
+use crate::manifest::Object;
 use crate::project::setup::Setup;
 use crate::project::unit::{self, Unit};
-use crate::report::Finding;
-use crate::report::Location;
-use crate::report::Report;
-use crate::source::{Source, SourceKind, Sources, Unsaved};
+use crate::report::{Finding, Location, object_name};
+use crate::source::{Sources, Unsaved};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use rustc_hash::FxHashMap;
@@ -258,21 +256,30 @@ pub fn fix(options: &Options) -> Result<Fixes, Error> {
 /// As [`crate::lint`].
 pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> Result<bool, Error> {
     let unit = Unit::Chart(chart.to_path_buf());
-    let texts = options.unsaved.texts();
-    let (chosen, edited) = apply(&[finding], texts);
-    let (before, after) = (
-        Judged::new(&unit, options, texts)?,
-        Judged::new(&unit, options, &edited)?,
-    );
-    Ok(!chosen.is_empty() && after.proves(&before, &chosen).is_ok())
+    let before = analyze(&unit, options, options.unsaved.texts())?;
+    let (chosen, edited) = apply(&[finding], &before, options.unsaved.texts());
+    let after = analyze(&unit, options, &edited)?;
+    Ok(!chosen.is_empty() && proves(&after, &before, &chosen).is_ok())
+}
+
+/// Texts that stand in for those of files.
+type Texts = BTreeMap<PathBuf, Arc<[u8]>>;
+
+fn analyze(unit: &Unit, options: &Options, texts: &Texts) -> Result<Analysis, Error> {
+    let options = Options {
+        unsaved: Unsaved::new(texts.clone()),
+        ..options.clone()
+    };
+    let setup = Setup::new(unit.configuration(&options).as_deref(), &options)?;
+    lint::analyze(unit, &setup, &options)
 }
 
 /// Charts take a moment to lint; nobody has this many different fixes to try.
 const MOST_TRIALS: usize = 500;
 
 fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error> {
-    let mut texts: BTreeMap<PathBuf, Arc<[u8]>> = BTreeMap::new();
-    let mut now = Judged::new(unit, options, &texts)?;
+    let (mut originals, mut texts) = (Texts::new(), Texts::new());
+    let mut now = analyze(unit, options, &texts)?;
     let mut refused: Vec<Key> = Vec::new();
     // All at once; where that is not proven, by halves.
     let mut size = usize::MAX;
@@ -287,12 +294,14 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         if chosen.is_empty() {
             break;
         }
-        let (chosen, edited) = apply(&chosen, &texts);
-        let next = Judged::new(unit, options, &edited)?;
-        match next.proves(&now, &chosen) {
+        let (chosen, edited) = apply(&chosen, &now, &texts);
+        let next = analyze(unit, options, &edited)?;
+        match proves(&next, &now, &chosen) {
             Ok(()) => {
-                let fixed: Vec<Finding> = chosen.into_iter().cloned().collect();
-                all.fixed.extend(fixed);
+                all.fixed.extend(chosen.into_iter().cloned());
+                for file in edited.keys().filter(|file| !texts.contains_key(*file)) {
+                    originals.extend(text(file, &now.sources).map(|t| (file.clone(), t.clone())));
+                }
                 texts = edited;
                 now = next;
                 size = size.saturating_mul(2);
@@ -306,23 +315,29 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
     }
     all.secrets.take_in(now.secrets);
-    for (file, text) in texts {
-        let before = Sources::default()
-            .read_file(&file)
-            .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
-        if *before != *text {
-            all.files.insert(file, (before, text.to_vec()));
+    for ((file, before), after) in originals.into_iter().zip(texts.into_values()) {
+        if before != after {
+            all.files.insert(file, (before.to_vec(), after.to_vec()));
         }
     }
     Ok(())
+}
+
+/// The text of a file as it was read; that of a location hides secrets.
+fn text<'s>(file: &Path, sources: &'s Sources) -> Option<&'s Arc<[u8]>> {
+    sources
+        .files()
+        .find(|(_, s)| s.kind.is_file() && Unsaved::key(Path::new(&*s.name)) == file)
+        .map(|(_, source)| &source.text)
 }
 
 /// The texts with the edits of the findings; those whose edits overlap others wait for the next
 /// round.
 fn apply<'f>(
     findings: &[&'f Finding],
-    texts: &BTreeMap<PathBuf, Arc<[u8]>>,
-) -> (Vec<&'f Finding>, BTreeMap<PathBuf, Arc<[u8]>>) {
+    analysis: &Analysis,
+    texts: &Texts,
+) -> (Vec<&'f Finding>, Texts) {
     let mut taken: BTreeMap<Place, String> = BTreeMap::new();
     let mut chosen = Vec::new();
     for finding in findings {
@@ -351,11 +366,7 @@ fn apply<'f>(
     }
     for (file, edits) in by_file {
         let path = Unsaved::key(file.as_ref().as_ref());
-        // Not the text that locations show: secrets are hidden there.
-        let mut text = match texts.get(&path) {
-            Some(text) => text.to_vec(),
-            None => Sources::default().read_file(&path).unwrap_or_default(),
-        };
+        let mut text = text(&path, &analysis.sources).map_or(Vec::new(), |t| t.to_vec());
         for (bytes, new) in edits.into_iter().rev() {
             if bytes.end <= text.len() {
                 text.splice(bytes, new.into_bytes());
@@ -370,10 +381,7 @@ fn apply<'f>(
 type Key = (RuleId, Option<String>, Option<String>, String);
 
 fn key(finding: &Finding) -> Key {
-    let object = finding
-        .object
-        .as_ref()
-        .map(|o| crate::report::object_name(o));
+    let object = finding.object.as_ref().map(|o| object_name(o));
     (
         finding.rule.clone(),
         object,
@@ -390,142 +398,60 @@ fn counts<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> FxHashMap<Key,
     counts
 }
 
-/// A unit, linted: what is found, and what it deploys.
-struct Judged {
-    report: Report,
-    objects: Vec<manifest::Object>,
-    notes: Vec<Vec<u8>>,
-    secrets: Secrets,
+/// The rendered NOTES.txt of all environments.
+fn notes(analysis: &Analysis) -> Vec<&[u8]> {
+    let renders = analysis.rendering.iter().flat_map(|r| &r.renders);
+    renders
+        .flat_map(|r| &r.rendered.outputs)
+        .filter(|o| o.name.ends_with("NOTES.txt"))
+        .map(|o| &*analysis.sources.get(o.text).text)
+        .collect()
 }
 
-impl Judged {
-    fn new(
-        unit: &Unit,
-        options: &Options,
-        texts: &BTreeMap<PathBuf, Arc<[u8]>>,
-    ) -> Result<Judged, Error> {
-        let options = Options {
-            unsaved: Unsaved::new(texts.clone()),
-            ..options.clone()
-        };
-        let setup = Setup::new(lint::configuration(unit, &options).as_deref(), &options)?;
-        match unit {
-            Unit::Chart(path) => {
-                let (report, rendering) = lint::lint_chart(path, &setup, &options)?;
-                let Some(rendering) = rendering else {
-                    return Ok(Judged {
-                        report,
-                        objects: Vec::new(),
-                        notes: Vec::new(),
-                        secrets: Secrets::default(),
-                    });
-                };
-                let outputs = rendering
-                    .renders
-                    .iter()
-                    .flat_map(|r| &r.rendered.outputs)
-                    .filter(|o| o.name.ends_with("NOTES.txt"));
-                let notes = outputs
-                    .map(|o| rendering.sources.get(o.text).text.to_vec())
-                    .collect();
-                let objects = rendering
-                    .crds
-                    .iter()
-                    .chain(rendering.objects())
-                    .cloned()
-                    .collect();
-                Ok(Judged {
-                    report,
-                    objects,
-                    notes,
-                    secrets: Secrets::of_chart(&rendering),
-                })
-            }
-            Unit::Manifests(_) | Unit::Stdin => {
-                let report = lint::lint_unit(unit, &setup, &options, false)?;
-                let mut sources = Sources::with(options.unsaved.clone());
-                let (mut objects, mut read) = (Vec::new(), Vec::new());
-                let files = if let Unit::Manifests(files) = unit {
-                    &files[..]
-                } else {
-                    &[]
-                };
-                for file in files {
-                    let text = sources
-                        .read_file(file)
-                        .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
-                    let name: Arc<str> = file.display().to_string().into();
-                    let source = sources.add(Source::new(name.clone(), text, SourceKind::Manifest));
-                    objects.extend(manifest::read(
-                        &sources.get(source).text,
-                        source,
-                        &name,
-                        None,
-                        &mut Vec::new(),
-                    ));
-                    read.push(source);
-                }
-                let secrets = Secrets::of_manifests(&objects, &read, &sources);
-                Ok(Judged {
-                    report,
-                    objects,
-                    notes: Vec::new(),
-                    secrets,
-                })
-            }
+/// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise
+/// what speaks against it.
+fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<(), String> {
+    let gone = counts(chosen.iter().copied());
+    let was = counts(&before.report.findings);
+    let is = counts(&after.report.findings);
+    for (key, &n) in &is {
+        let allowed = was
+            .get(key)
+            .copied()
+            .unwrap_or(0)
+            .saturating_sub(gone.get(key).copied().unwrap_or(0));
+        if n > allowed {
+            return Err(if gone.contains_key(key) {
+                "the finding stays".into()
+            } else {
+                format!("it would bring another finding: {}", key.3)
+            });
         }
     }
-
-    /// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise
-    /// what speaks against it.
-    fn proves(&self, before: &Judged, chosen: &[&Finding]) -> Result<(), String> {
-        let gone = counts(chosen.iter().copied());
-        let was = counts(&before.report.findings);
-        let is = counts(&self.report.findings);
-        for (key, &n) in &is {
-            let allowed = was
-                .get(key)
-                .copied()
-                .unwrap_or(0)
-                .saturating_sub(gone.get(key).copied().unwrap_or(0));
-            if n > allowed {
-                return Err(if gone.contains_key(key) {
-                    "the finding stays".into()
-                } else {
-                    format!("it would bring another finding: {}", key.3)
-                });
-            }
-        }
-        let changed = |a: &manifest::Object| {
-            format!(
-                "it would change {}",
-                crate::report::object_name(&a.identity)
-            )
-        };
-        if self.objects.len() != before.objects.len() || self.notes != before.notes {
-            return Err("it would change what is rendered".into());
-        }
-        for (a, b) in before.objects.iter().zip(&self.objects) {
-            let fields: Vec<&str> = chosen
-                .iter()
-                .filter(|f| {
-                    changes_field(&f.rule)
-                        && f.object
-                            .as_ref()
-                            .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)
-                })
-                .filter_map(|f| f.path.as_deref())
-                .collect();
-            let alike = a.identity == b.identity
-                && a.environment == b.environment
-                && a.kubernetes == b.kubernetes
-                && a.template == b.template;
-            if !alike || !same(&a.root, &b.root, &mut String::new(), &fields) {
-                return Err(changed(a));
-            }
-        }
-        Ok(())
+    let changed = |a: &Object| format!("it would change {}", object_name(&a.identity));
+    if after.objects.len() != before.objects.len() || notes(after) != notes(before) {
+        return Err("it would change what is rendered".into());
     }
+    for (a, b) in before.objects.iter().zip(&after.objects) {
+        let fields: Vec<&str> = chosen
+            .iter()
+            .filter(|f| {
+                changes_field(&f.rule)
+                    && f.object
+                        .as_ref()
+                        .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)
+            })
+            .filter_map(|f| f.path.as_deref())
+            .collect();
+        let alike = a.identity == b.identity
+            && a.environment == b.environment
+            && a.kubernetes == b.kubernetes
+            && a.template == b.template;
+        if !alike || !same(&a.root, &b.root, &mut String::new(), &fields) {
+            return Err(changed(a));
+        }
+    }
+    Ok(())
 }
 
 /// Whether two trees hold the same, but for scalars of these fields that say the same in another

@@ -167,6 +167,7 @@ fn fixes(
         in_file && position(&asked.text, location.bytes.start) == diagnostic.range.start
     };
     let finding = judged
+        .analysis
         .report
         .findings
         .iter()
@@ -449,7 +450,9 @@ pub(super) fn rendered(
     environment: &str,
     only: Option<&str>,
 ) -> Result<Value, String> {
+    let sources = &judged.analysis.sources;
     let rendering = judged
+        .analysis
         .rendering
         .as_ref()
         .ok_or("the chart cannot be loaded")?;
@@ -473,7 +476,7 @@ pub(super) fn rendered(
         show_only: only.into_iter().map(String::from).collect(),
         ..Selection::default()
     };
-    let (printed, problem) = print::print(&render.rendered, &rendering.sources, &selection);
+    let (printed, problem) = print::print(&render.rendered, sources, &selection);
     let problem = problem
         .or_else(|| render.rendered.problems.first().cloned())
         .map(|p| p.helm_message());
@@ -482,11 +485,10 @@ pub(super) fn rendered(
     for line in printed.bytes.split_inclusive(|b| *b == b'\n') {
         let traces: Vec<_> = printed
             .spans(start..start + line.len())
-            .map(|span| rendering.sources.trace(span))
+            .map(|span| sources.trace(span))
             .collect();
-        let first = |spans: &mut dyn Iterator<Item = &Span>| {
-            spans.next().map(|span| place(&rendering.sources, *span))
-        };
+        let first =
+            |spans: &mut dyn Iterator<Item = &Span>| spans.next().map(|span| place(sources, *span));
         let template = first(&mut traces.iter().flat_map(|t| &t.templates));
         let values = first(&mut traces.iter().flat_map(|t| &t.values));
         lines.push(json!({"template": template, "values": values}));

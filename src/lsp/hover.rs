@@ -8,7 +8,7 @@ use super::written::{in_object, in_words, structure};
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::ListKind;
 use crate::kubernetes::versions::sentence;
-use crate::project::rendering::Rendering;
+use crate::lint::Analysis;
 use crate::rule;
 use crate::source::{Span, Unsaved};
 use crate::template::function::Example;
@@ -38,8 +38,8 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
             }
             Some(Meant::Helper(name, on)) => {
                 parts.push(helper(model, &name));
-                let rendering = asked.judged.as_deref().and_then(|j| j.rendering.as_ref());
-                parts.extend(rendering.and_then(|rendering| rendered(model, rendering, &name)));
+                let analysis = asked.judged.as_deref().map(|judged| &judged.analysis);
+                parts.extend(analysis.and_then(|analysis| rendered(model, analysis, &name)));
                 place = Some(on);
             }
             Some(Meant::Function(name, on)) => {
@@ -187,9 +187,10 @@ fn cut(text: &str, most: usize) -> String {
 
 /// What a helper was rendered to where it is called first, by environment. Nothing where its file
 /// was changed since.
-fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> {
+fn rendered(model: &Model, analysis: &Analysis, name: &str) -> Option<String> {
+    let (rendering, sources) = (analysis.rendering.as_ref()?, &analysis.sources);
     let (template, definition) = model.definitions(name).next()?;
-    let (id, _) = rendering.sources.files().find(|(_, s)| {
+    let (id, _) = sources.files().find(|(_, s)| {
         s.text == template.text && Unsaved::key(Path::new(&*s.name)) == template.path
     })?;
     let inside = |span: &Span| {
@@ -204,12 +205,9 @@ fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> 
             .name
             .as_str();
         let first = render.rendered.outputs.iter().find_map(|output| {
-            let text = &rendering.sources.get(output.text).text;
+            let text = &sources.get(output.text).text;
             let mut run: Option<(usize, usize)> = None;
-            for piece in rendering
-                .sources
-                .pieces(Span::new(output.text, 0, text.len()))
-            {
+            for piece in sources.pieces(Span::new(output.text, 0, text.len())) {
                 pieces += 1;
                 if pieces > MOST_PIECES || (run.is_some_and(|(_, end)| end < piece.start as usize))
                 {
@@ -220,7 +218,7 @@ fn rendered(model: &Model, rendering: &Rendering, name: &str) -> Option<String> 
                     start: piece.start,
                     end: piece.end,
                 };
-                if rendering.sources.trace(span).templates.iter().any(inside) {
+                if sources.trace(span).templates.iter().any(inside) {
                     let (start, end) = run.unwrap_or((piece.start as usize, 0));
                     run = Some((start, end.max(piece.end as usize)));
                 } else if run.is_some_and(|(start, end)| end > start) {

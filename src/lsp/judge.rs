@@ -7,14 +7,13 @@ use super::documents::{Documents, range, uri_of};
 use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Role, Severity};
-use crate::lint;
+use crate::lint::{self, Analysis};
 use crate::project::config;
-use crate::project::rendering::Rendering;
 use crate::project::reuse::Reuse;
 use crate::project::setup::Setup;
+use crate::project::unit::Unit;
 use crate::report::Finding;
 use crate::report::Location;
-use crate::report::Report;
 use crate::source::Unsaved;
 use lsp_types::{
     CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString,
@@ -49,9 +48,7 @@ pub(super) struct Outcome {
 
 /// A judged chart.
 pub(super) struct Judged {
-    pub report: Report,
-    /// None where the chart cannot be loaded.
-    pub rendering: Option<Rendering>,
+    pub analysis: Analysis,
     /// The configuration in force.
     pub configuration: Option<PathBuf>,
     /// All that was read, wherever it lies.
@@ -87,24 +84,18 @@ pub(super) fn run(job: Job) -> Outcome {
             || Arc::new(Reuse::default().next()),
             |before| before.reuse.clone(),
         );
-        let (mut report, rendering) = lint::lint_chart(&job.chart, &setup, &options)?;
-        report.findings.extend(lint::of_setup(&setup));
-        if let Some(baseline) = &setup.config.baseline {
-            lint::apply_baseline(baseline, &mut report)?;
-        }
-        report.sort();
-        let sources = rendering
-            .as_ref()
-            .map_or(&setup.sources, |rendering| &rendering.sources);
+        let unit = Unit::Chart(job.chart.clone());
+        let mut analysis = lint::analyze(&unit, &setup, &options)?;
+        lint::finish(&mut analysis.report, [&setup], &options)?;
         let configuration = configuration.map(|c| Unsaved::key(&c));
-        let files = sources
+        let files = analysis
+            .sources
             .files()
             .map(|(_, source)| Unsaved::key(Path::new(&*source.name)))
             .chain(configuration.clone())
             .collect();
         Ok(Judged {
-            report,
-            rendering,
+            analysis,
             configuration,
             files,
             configured,
@@ -134,8 +125,8 @@ pub(super) fn diagnostics(
     documents: &Documents,
 ) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
     let mut files: BTreeMap<PathBuf, Vec<Diagnostic>> = BTreeMap::new();
-    let all = judged.report.summary.environments.len();
-    for finding in &judged.report.findings {
+    let all = judged.analysis.report.summary.environments.len();
+    for finding in &judged.analysis.report.findings {
         let places: Vec<Place> = finding
             .locations
             .iter()
@@ -446,7 +437,13 @@ mod tests {
     fn the_chart_of_the_edits_has_findings_of_all_kinds() {
         let session = Session::new();
         let (judged, found) = session.judge(None);
-        let rules: Vec<&str> = judged.report.findings.iter().map(|f| &*f.rule).collect();
+        let rules: Vec<&str> = judged
+            .analysis
+            .report
+            .findings
+            .iter()
+            .map(|f| &*f.rule)
+            .collect();
         for rule in [
             "unknown-field",
             "unused-value",

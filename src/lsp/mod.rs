@@ -612,10 +612,11 @@ impl Server {
             (Some(judged), Some((of, at, model))) if Arc::ptr_eq(judged, of) && *at == revision => {
                 Some(model.clone())
             }
-            (Some(judged), _) => judged.rendering.as_ref().map(|rendering| {
+            (Some(judged), _) => judged.analysis.rendering.as_ref().map(|rendering| {
                 let model = Rc::new(Model::new(
                     chart,
                     rendering,
+                    &judged.analysis.sources,
                     judged.configuration.as_deref(),
                     &self.documents,
                 ));
@@ -821,7 +822,7 @@ impl Server {
             Ok(judged) => {
                 let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
                 // The old one is let go of once the editor knows.
-                let _before = (judged.rendering.is_some() || state.judged.is_none())
+                let _before = (judged.analysis.rendering.is_some() || state.judged.is_none())
                     .then(|| state.judged.replace(Arc::new(judged)));
                 let before = std::mem::replace(&mut state.published, found);
                 let files: Vec<PathBuf> = before

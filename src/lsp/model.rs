@@ -5,8 +5,8 @@
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
 use crate::diagnostic::Versions;
-use crate::project::rendering::Rendering;
-use crate::source::{SourceId, Unsaved};
+use crate::project::rendering::RenderedChart;
+use crate::source::{SourceId, Sources, Unsaved};
 use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Entry;
@@ -84,7 +84,8 @@ pub(super) enum Meant {
 impl Model {
     pub fn new(
         chart: &Path,
-        rendering: &Rendering,
+        rendering: &RenderedChart,
+        sources: &Sources,
         configuration: Option<&Path>,
         documents: &Documents,
     ) -> Model {
@@ -94,7 +95,7 @@ impl Model {
                 .map_or(loaded.clone(), |d| d.text.clone())
         };
         let file = |id: SourceId| {
-            let source = rendering.sources.get(id);
+            let source = sources.get(id);
             let path = Unsaved::key(Path::new(&*source.name));
             let text = text_of(&path, &source.text);
             (path, text)
@@ -162,8 +163,7 @@ impl Model {
                     .iter()
                     .position(|layer| layer.path == path)
                     .or_else(|| {
-                        let (_, source) =
-                            rendering.sources.files().find(|(_, s)| *s.name == **name)?;
+                        let (_, source) = sources.files().find(|(_, s)| *s.name == **name)?;
                         let text = text_of(&path, &source.text);
                         model.layers.push(Layer {
                             path: path.clone(),
@@ -182,8 +182,7 @@ impl Model {
             });
         }
         model.configuration = configuration.and_then(|path| {
-            let (_, source) = rendering
-                .sources
+            let (_, source) = sources
                 .files()
                 .find(|(_, s)| Unsaved::key(Path::new(&*s.name)) == path)?;
             Some((path.to_path_buf(), text_of(path, &source.text)))

@@ -1,8 +1,7 @@
-//! A chart rendered in all its environments, for all versions that are judged. `lint`,
-//! `environments`, `why`, `coverage` and `diff` look at it from their own sides.
+//! A chart rendered in all its environments, for all Kubernetes versions that are judged.
 //!
-//! Environments render in parallel. One render serves all versions: templates that asked
-//! `.Capabilities` what others would answer otherwise are executed again for those.
+//! Environments render in parallel. One render serves all versions: templates whose questions to
+//! `.Capabilities` have other answers in some versions are executed again for those.
 
 use crate::Error;
 use crate::Options;
@@ -12,13 +11,13 @@ use crate::helm::Chart;
 use crate::helm::Environment;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::Inputs;
-use crate::helm::render::{self, Cache, Output, Rendered};
+use crate::helm::render::{self, Cache, Rendered};
 use crate::kubernetes;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::Setup;
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::Node;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -26,29 +25,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// See the room's comment.
-pub struct Rendering {
+/// A chart in all its environments.
+pub struct RenderedChart {
     pub chart: Chart,
-    /// The chart's files, and what all renders made.
-    pub sources: Sources,
     pub environments: Vec<Environment>,
-    /// The values files that could be read: the chart's own first, then those of the environments,
-    /// each once.
+    /// The values files that could be read: the chart's first, then those of the environments, each
+    /// once.
     pub values: Vec<(SourceId, Arc<Node>)>,
     /// By environment; the first of an environment is for its newest version.
-    pub renders: Vec<Render>,
+    pub renders: Vec<EnvironmentRender>,
     /// Objects of `crds/`; they are not rendered.
     pub crds: Vec<Object>,
     pub versions: Versions,
     /// Why these versions.
     pub why: String,
-    /// What kept us from reading or rendering.
-    pub found: Vec<Diagnostic>,
 }
 
 /// One render of one environment.
-pub struct Render {
-    /// Index in [`Rendering::environments`].
+pub struct EnvironmentRender {
+    /// Index in [`RenderedChart::environments`].
     pub environment: u16,
     /// The versions that it was made for.
     pub versions: Versions,
@@ -58,220 +53,84 @@ pub struct Render {
     pub objects: Vec<Object>,
 }
 
-impl Render {
-    /// Reads the objects, before the texts are given to the [`Sources`]. `judged` are all versions
-    /// that are judged.
-    fn read(
-        &mut self,
-        judged: Versions,
-        limits: &Limits,
-        reuse: &Reuse,
-        found: &mut Vec<Diagnostic>,
-    ) {
-        let newest = self
-            .rendered
-            .outputs
-            .iter()
-            .map(|o| (o, self.versions.without(o.others)));
-        let variants = self
-            .rendered
-            .variants
-            .iter()
-            .map(|o| (o, o.others.and(self.versions)));
-        let manifests: Vec<(&Output, Versions)> = newest
-            .chain(variants)
-            .filter(|(o, _)| !o.name.ends_with("NOTES.txt"))
-            .collect();
-        let read = |(output, holds): (&Output, Versions)| {
-            let holds = (holds != judged).then_some(holds);
-            let text = &self.rendered.derived.sources[output.text.index()].text;
-            let read = || {
-                let mut manifests = Manifests::read(text, output, Some(self.environment), limits);
-                manifests
-                    .problems
-                    .iter_mut()
-                    .for_each(|d| d.kubernetes = holds);
-                manifests
-                    .objects
-                    .iter_mut()
-                    .for_each(|o| o.kubernetes = holds);
-                manifests
-            };
-            reuse.manifests(text, output, Some(self.environment), holds, read)
-        };
-        let all: Vec<Manifests> = manifests.into_par_iter().map(read).collect();
-        for Manifests {
-            objects, problems, ..
-        } in all
-        {
-            self.objects.extend(objects);
-            found.extend(problems);
-        }
-    }
-}
-
-/// The names of a render's sources leave room for this many renders in a unit.
+/// The numbers of renders in a [`SourceId`] allow for this many in a unit.
 const MOST_RENDERS: usize = 4095;
 
-impl Rendering {
-    /// Loads and renders the chart at `path`.
+impl RenderedChart {
+    /// Loads and renders the chart at `path`; none where it cannot be loaded. The chart's files and
+    /// the texts of all renders are added to `sources`, what went wrong to `found`.
     ///
     /// # Errors
-    /// Where an environment is named on the command line that the chart does not have. A chart that
-    /// cannot be loaded is a finding, and then there is no rendering: `Ok(Err((sources, found)))`.
-    #[allow(clippy::type_complexity)]
+    /// Where an environment is named on the command line that the chart does not have, and where
+    /// the work is cancelled.
     pub fn new(
         path: &Path,
         setup: &Setup,
         options: &Options,
-    ) -> Result<Result<Rendering, (Sources, Vec<Diagnostic>)>, Error> {
-        let mut sources = setup.sources.clone();
-        sources.limits.begin();
-        let mut found = Vec::new();
+        sources: &mut Sources,
+        found: &mut Vec<Diagnostic>,
+    ) -> Result<Option<RenderedChart>, Error> {
         let load = helm::Options {
             follow_symlinks: options.follow_symlinks,
         };
-        let chart = match helm::load(&path.display().to_string(), &mut sources, load) {
+        let chart = match helm::load(&path.display().to_string(), sources, load) {
             Ok(chart) => chart,
             Err(error) => {
-                let head = head_of(path, &mut sources);
-                found.push(error.diagnostic(head));
-                return Ok(Err((sources, found)));
+                found.push(error.diagnostic(head_of(path, sources)));
+                return Ok(None);
             }
         };
-        let environments = environments(path, &chart, &sources, setup, options)?;
-        let head = chart.head().unwrap_or_else(|| head_of(path, &mut sources));
-        let kube_version = (!chart.metadata.kube_version.is_empty()).then(|| {
-            (
-                chart.metadata.kube_version.clone(),
-                format!("{}Chart.yaml", chart.location),
-            )
-        });
-        let (versions, why) = setup.versions(
+        let environments = environments(path, &chart, sources, setup, options)?;
+        let head = chart.head().unwrap_or_else(|| head_of(path, sources));
+        let (versions, why) = setup.versions(options, Some(&chart));
+        let inputs = inputs(&environments, &chart, head, sources, found);
+        options.cancelled()?;
+        let job = Job {
+            chart: &chart,
+            environments: &environments,
+            sources,
             options,
-            kube_version.as_ref().map(|(v, f)| (v.as_str(), f.as_str())),
-        );
-        let mut inputs: Vec<Option<Inputs>> = Vec::new();
-        for (i, environment) in environments.iter().enumerate() {
-            match environment.prepare(&chart, &mut sources) {
-                Ok(prepared) => inputs.push(Some(prepared)),
-                Err(error) => {
-                    found.push(Diagnostic {
-                        environment: Some(i as u16),
-                        ..error.diagnostic(head)
-                    });
-                    inputs.push(None);
-                }
-            }
-        }
-        options.cancelled()?;
-        let cache = Cache::with(options.reuse.parsed.clone());
-        let share = (MOST_RENDERS / environments.len().max(1)).clamp(1, 18) as u32;
-        let clusters: Vec<(u32, Capabilities)> = newest_first(versions)
-            .map(|minor| (minor, capabilities(minor, &chart.metadata.kube_version)))
-            .collect();
-        let unrendered = AtomicUsize::new(0);
-        let make = |(i, prepared): (usize, &Option<Inputs>)| {
-            let Some(inputs) = prepared else {
-                return Vec::new();
-            };
-            let first = 1 + i as u32 * share;
-            let one = |clusters: &[(u32, Capabilities)], number: u32| {
-                let ((_, capabilities), others) = clusters.split_first()?;
-                options.cancelled().ok()?;
-                if sources.limits.is_late() {
-                    unrendered.fetch_add(1, Ordering::Relaxed);
-                    return None;
-                }
-                let options = render::Options {
-                    capabilities,
-                    others,
-                    stop: false,
-                    provenance: true,
-                    skip_schema: false,
-                    limits: sources.limits,
-                };
-                Some(render::render(
-                    &chart,
-                    &sources,
-                    &environments[i],
-                    inputs,
-                    options,
-                    &cache,
-                    number,
-                ))
-            };
-            let read = |(k, (number, of, rendered)): (usize, (u32, Versions, Rendered))| {
-                let mut found: Vec<Diagnostic> = rendered
-                    .problems
-                    .iter()
-                    .flat_map(|p| p.diagnostics(head, i as u16))
-                    .collect();
-                found.extend(rendered.unjudged.iter().map(|e| Diagnostic {
-                    severity: if e.rule == ids::LIMIT_EXCEEDED {
-                        Severity::Error
-                    } else {
-                        Severity::Info
-                    },
-                    environment: Some(i as u16),
-                    ..e.diagnostic(head)
-                }));
-                found
-                    .iter_mut()
-                    .for_each(|d| d.kubernetes = (of != versions).then_some(of));
-                let mut render = Render {
-                    environment: i as u16,
-                    versions: of,
-                    primary: k == 0,
-                    rendered,
-                    objects: Vec::new(),
-                };
-                render.read(versions, &sources.limits, &options.reuse, &mut found);
-                (number, render, found)
-            };
-            for_clusters(&clusters, first, share, one)
-                .into_iter()
-                .enumerate()
-                .map(read)
-                .collect()
+            head,
+            versions,
+            clusters: clusters(versions, &chart.metadata.kube_version),
+            cache: Cache::with(options.reuse.parsed.clone()),
+            unrendered: AtomicUsize::new(0),
         };
-        let made: Vec<Vec<(u32, Render, Vec<Diagnostic>)>> =
-            inputs.par_iter().enumerate().map(make).collect();
+        let made: Vec<Vec<Made>> = inputs
+            .par_iter()
+            .enumerate()
+            .map(|(i, inputs)| {
+                inputs
+                    .as_ref()
+                    .map_or(Vec::new(), |of| job.environment(i, of))
+            })
+            .collect();
+        let unrendered = job.unrendered.into_inner();
         options.cancelled()?;
-        let (unrendered, count) = (unrendered.into_inner(), environments.len());
         if unrendered > 0 {
-            let unrendered =
-                format!("{unrendered} of {count} environments were not rendered in full");
+            let count = environments.len();
             found.push(Diagnostic::limit(
                 Limit::Timeout,
                 &sources.limits,
                 head,
-                unrendered,
+                format!("{unrendered} of {count} environments were not rendered in full"),
             ));
         }
         let mut renders = Vec::new();
-        for (number, mut render, problems) in made.into_iter().flatten() {
-            sources.adopt(number, std::mem::take(&mut render.rendered.derived));
-            renders.push(render);
-            found.extend(problems);
+        for mut made in made.into_iter().flatten() {
+            let derived = std::mem::take(&mut made.render.rendered.derived);
+            sources.adopt(made.number, derived);
+            renders.push(made.render);
+            found.extend(made.found);
         }
-        let crds = crds(&renders, &sources, &options.reuse, &mut found);
-        let mut values: Vec<(SourceId, Arc<Node>)> = chart.values.iter().cloned().collect();
-        for file in inputs.into_iter().flatten().flat_map(|inputs| inputs.files) {
-            if values.iter().all(|(known, _)| *known != file.source) {
-                values.push((file.source, Arc::new(file.node)));
-            }
-        }
-        Ok(Ok(Rendering {
+        Ok(Some(RenderedChart {
+            crds: crds(&renders, sources, &options.reuse, found),
+            values: values(&chart, inputs.into_iter().flatten()),
             chart,
-            sources,
             environments,
-            values,
             renders,
-            crds,
             versions,
             why,
-            found,
         }))
     }
 
@@ -289,7 +148,7 @@ impl Rendering {
 
     /// The objects of one environment, as the newest version has them; none of a render that is not
     /// for it.
-    pub fn newest<'r>(&'r self, render: &'r Render) -> impl Iterator<Item = &'r Object> {
+    pub fn newest<'r>(&'r self, render: &'r EnvironmentRender) -> impl Iterator<Item = &'r Object> {
         let newest = self
             .versions
             .newest()
@@ -300,7 +159,200 @@ impl Rendering {
     }
 }
 
-/// The start of Chart.yaml, or of whatever stands where the chart should be.
+/// What rendering an environment needs besides its values.
+struct Job<'a> {
+    chart: &'a Chart,
+    environments: &'a [Environment],
+    sources: &'a Sources,
+    options: &'a Options,
+    head: Span,
+    /// All versions that are judged.
+    versions: Versions,
+    /// The same as templates see them, the newest first.
+    clusters: Vec<(u32, Capabilities)>,
+    cache: Cache,
+    /// How many renders were not begun because the time was over.
+    unrendered: AtomicUsize,
+}
+
+/// A render, with what went wrong in it.
+struct Made {
+    /// See [`Sources::adopt`].
+    number: u32,
+    render: EnvironmentRender,
+    found: Vec<Diagnostic>,
+}
+
+impl Job<'_> {
+    /// Renders one environment for all clusters, the newest version first. One render serves all of
+    /// them, as far as templates can be executed again for those that answer otherwise; for the rest
+    /// there are more renders.
+    fn environment(&self, index: usize, inputs: &Inputs) -> Vec<Made> {
+        let most = (MOST_RENDERS / self.environments.len().max(1)).clamp(1, 18);
+        let mut made: Vec<Made> = Vec::new();
+        let mut left = self.clusters.clone();
+        while !left.is_empty() && made.len() < most {
+            let number = (1 + index * most + made.len()) as u32;
+            let Some(rendered) = self.render(index, inputs, &left, number) else {
+                break;
+            };
+            let versions = left
+                .iter()
+                .filter(|(minor, _)| !rendered.apart.contains(*minor))
+                .fold(Versions::NONE, |all, (minor, _)| {
+                    all.or(Versions::minor(*minor))
+                });
+            left.retain(|(minor, _)| !versions.contains(*minor));
+            let mut found = self.problems(index, versions, &rendered);
+            let mut render = EnvironmentRender {
+                environment: index as u16,
+                versions,
+                primary: made.is_empty(),
+                rendered,
+                objects: Vec::new(),
+            };
+            self.read(&mut render, &mut found);
+            made.push(Made {
+                number,
+                render,
+                found,
+            });
+        }
+        made
+    }
+
+    /// None where nobody waits any more, or the time is over.
+    fn render(
+        &self,
+        index: usize,
+        inputs: &Inputs,
+        clusters: &[(u32, Capabilities)],
+        number: u32,
+    ) -> Option<Rendered> {
+        let ((_, capabilities), others) = clusters.split_first()?;
+        self.options.cancelled().ok()?;
+        if self.sources.limits.is_late() {
+            self.unrendered.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let options = render::Options {
+            capabilities,
+            others,
+            stop: false,
+            provenance: true,
+            skip_schema: false,
+            limits: self.sources.limits,
+        };
+        Some(render::render(
+            self.chart,
+            self.sources,
+            &self.environments[index],
+            inputs,
+            options,
+            &self.cache,
+            number,
+        ))
+    }
+
+    /// What kept a render from being whole.
+    fn problems(&self, index: usize, versions: Versions, rendered: &Rendered) -> Vec<Diagnostic> {
+        let environment = index as u16;
+        let unjudged = rendered.unjudged.iter().map(|e| Diagnostic {
+            severity: if e.rule == ids::LIMIT_EXCEEDED {
+                Severity::Error
+            } else {
+                Severity::Info
+            },
+            environment: Some(environment),
+            ..e.diagnostic(self.head)
+        });
+        rendered
+            .problems
+            .iter()
+            .flat_map(|p| p.diagnostics(self.head, environment))
+            .chain(unjudged)
+            .map(|d| Diagnostic {
+                kubernetes: (versions != self.versions).then_some(versions),
+                ..d
+            })
+            .collect()
+    }
+
+    /// Reads the objects, before the texts are given to the [`Sources`].
+    fn read(&self, render: &mut EnvironmentRender, found: &mut Vec<Diagnostic>) {
+        let rendered = &render.rendered;
+        let newest = rendered
+            .outputs
+            .iter()
+            .map(|o| (o, render.versions.without(o.others)));
+        let variants = rendered
+            .variants
+            .iter()
+            .map(|o| (o, o.others.and(render.versions)));
+        for (output, holds) in newest
+            .chain(variants)
+            .filter(|(o, _)| !o.name.ends_with("NOTES.txt"))
+        {
+            let holds = (holds != self.versions).then_some(holds);
+            let text = &rendered.derived.sources[output.text.index()].text;
+            let read = || {
+                let limits = &self.sources.limits;
+                let mut manifests = Manifests::read(text, output, Some(render.environment), limits);
+                manifests
+                    .problems
+                    .iter_mut()
+                    .for_each(|d| d.kubernetes = holds);
+                manifests
+                    .objects
+                    .iter_mut()
+                    .for_each(|o| o.kubernetes = holds);
+                manifests
+            };
+            let reuse = &self.options.reuse;
+            let manifests = reuse.manifests(text, output, Some(render.environment), holds, read);
+            render.objects.extend(manifests.objects);
+            found.extend(manifests.problems);
+        }
+    }
+}
+
+/// Reads the values of each environment; none for one whose values cannot be read.
+fn inputs(
+    environments: &[Environment],
+    chart: &Chart,
+    head: Span,
+    sources: &mut Sources,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Option<Inputs>> {
+    let mut inputs = Vec::new();
+    for (i, environment) in environments.iter().enumerate() {
+        let prepared = environment.prepare(chart, sources);
+        inputs.push(prepared.map_or_else(
+            |error| {
+                found.push(Diagnostic {
+                    environment: Some(i as u16),
+                    ..error.diagnostic(head)
+                });
+                None
+            },
+            Some,
+        ));
+    }
+    inputs
+}
+
+/// See [`RenderedChart::values`].
+fn values(chart: &Chart, inputs: impl Iterator<Item = Inputs>) -> Vec<(SourceId, Arc<Node>)> {
+    let mut values: Vec<(SourceId, Arc<Node>)> = chart.values.iter().cloned().collect();
+    for file in inputs.flat_map(|inputs| inputs.files) {
+        if values.iter().all(|(known, _)| *known != file.source) {
+            values.push((file.source, Arc::new(file.node)));
+        }
+    }
+    values
+}
+
+/// The start of Chart.yaml, or of the file that is there instead of a chart.
 fn head_of(path: &Path, sources: &mut Sources) -> Span {
     let file = if path.is_dir() {
         path.join("Chart.yaml")
@@ -313,15 +365,22 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
         .find(|(_, s)| *s.name == *name)
         .map(|(id, _)| id);
     let id = known.unwrap_or_else(|| {
-        // An archive is no text, and what a link leads to outside is not shown.
-        let is_own = || matches!((file.canonicalize(), path.canonicalize()), (Ok(file), Ok(folder)) if file.starts_with(&folder));
-        let text = if path.is_dir() && is_own() { sources.read_file(&file).unwrap_or_default() } else { Vec::new() };
-        sources.add(crate::source::Source::new(name, text, crate::source::SourceKind::File))
+        // An archive is no text, and the file outside that a link leads to is not shown.
+        let is_inside = || {
+            let (file, folder) = (file.canonicalize(), path.canonicalize());
+            matches!((file, folder), (Ok(file), Ok(folder)) if file.starts_with(&folder))
+        };
+        let text = if path.is_dir() && is_inside() {
+            sources.read_file(&file).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        sources.add(Source::new(name, text, SourceKind::File))
     });
     Span::new(id, 0, 0)
 }
 
-/// What is configured, else what the chart's files tell of.
+/// The environments of the configuration, else those that the chart's files show.
 fn environments(
     path: &Path,
     chart: &Chart,
@@ -398,54 +457,29 @@ fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     capabilities
 }
 
-fn newest_first(versions: Versions) -> impl Iterator<Item = u32> {
-    let mut minors: Vec<u32> = versions.iter().collect();
-    minors.reverse();
-    minors.into_iter()
-}
-
-/// Renders for all clusters, the newest version first. One render serves all of them, as far as
-/// templates can be executed again for those that answer otherwise; for the rest there are more
-/// renders. A render is `one(clusters, number)`.
-fn for_clusters(
-    clusters: &[(u32, Capabilities)],
-    first: u32,
-    most: u32,
-    one: impl Fn(&[(u32, Capabilities)], u32) -> Option<Rendered>,
-) -> Vec<(u32, Versions, Rendered)> {
-    let mut renders: Vec<(u32, Versions, Rendered)> = Vec::new();
-    let mut left: Vec<(u32, Capabilities)> = clusters.to_vec();
-    while !left.is_empty() && (renders.len() as u32) < most {
-        let number = first + renders.len() as u32;
-        let Some(rendered) = one(&left, number) else {
-            break;
-        };
-        let of = left
-            .iter()
-            .filter(|(minor, _)| !rendered.apart.contains(*minor))
-            .fold(Versions::NONE, |all, (minor, _)| {
-                all.or(Versions::minor(*minor))
-            });
-        left.retain(|(minor, _)| !of.contains(*minor));
-        renders.push((number, of, rendered));
-    }
-    renders
+/// What templates see of each version, the newest first.
+fn clusters(versions: Versions, kube_version: &str) -> Vec<(u32, Capabilities)> {
+    let mut clusters: Vec<(u32, Capabilities)> = versions
+        .iter()
+        .map(|minor| (minor, capabilities(minor, kube_version)))
+        .collect();
+    clusters.reverse();
+    clusters
 }
 
 /// The objects of `crds/`, read once: they are the same in every environment.
 fn crds(
-    renders: &[Render],
+    renders: &[EnvironmentRender],
     sources: &Sources,
     reuse: &Reuse,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Object> {
     let mut seen = FxHashSet::default();
-    let files: Vec<&Output> = renders
-        .iter()
-        .flat_map(|r| &r.rendered.crds)
-        .filter(|output| seen.insert(output.text))
-        .collect();
-    let read = |output: &&Output| {
+    let mut all = Vec::new();
+    for output in renders.iter().flat_map(|r| &r.rendered.crds) {
+        if !seen.insert(output.text) {
+            continue;
+        }
         let text = &sources.get(output.text).text;
         let read = || {
             let mut manifests = Manifests::read(text, output, None, &sources.limits);
@@ -455,16 +489,9 @@ fn crds(
                 .for_each(|o| o.from_crds = true);
             manifests
         };
-        reuse.manifests(text, output, None, None, read)
-    };
-    let read: Vec<Manifests> = files.par_iter().map(read).collect();
-    let mut all = Vec::new();
-    for Manifests {
-        objects, problems, ..
-    } in read
-    {
-        all.extend(objects);
-        found.extend(problems);
+        let manifests = reuse.manifests(text, output, None, None, read);
+        all.extend(manifests.objects);
+        found.extend(manifests.problems);
     }
     all
 }

@@ -1,12 +1,14 @@
-//! What a configuration and the command line say together: rules, schemas, versions. Made once for
-//! each configuration file, shared by all units below it.
+//! What a configuration and the command line ask for together: rules, schemas, versions. Made once
+//! for each configuration file, and shared by all units below it.
 
 use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, did_you_mean, ids};
+use crate::helm::Chart;
 use crate::kubernetes::locations::Locations;
 use crate::limits::Limit;
 use crate::project::config::{self, Config};
+use crate::project::unit::Unit;
 use crate::rule;
 use crate::rule::Rules;
 use crate::rule::Selection;
@@ -16,7 +18,7 @@ use crate::source::{Sources, Span};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,15 +26,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Setup {
     pub config: Config,
     pub rules: Rules,
-    /// The configuration and the users' own rules; each unit starts from a copy, so that their
+    /// The configuration and the user-defined rules; each unit starts from a copy, so that their
     /// spans hold in all units.
     pub sources: Sources,
-    /// What is wrong with them.
-    pub found: Vec<Diagnostic>,
+    /// What is wrong with them, as far as it shows when they are read.
+    found: Vec<Diagnostic>,
     /// Which of the configuration's suppressions matched in some unit.
     pub used: Vec<AtomicBool>,
     ignored: Vec<String>,
-    /// Users' own schemas, of the configuration and the command line.
+    /// User-defined schemas, of the configuration and the command line.
     pub locations: Arc<Locations>,
 }
 
@@ -135,8 +137,8 @@ impl Setup {
         Ok(self)
     }
 
-    /// The severity at which a finding of the house's own rooms is reported: none where its rule is
-    /// not selected. What keeps us from reading (profile `always`) is reported in any case.
+    /// The severity at which a finding of the native checks is reported: none where its rule is not
+    /// selected. What keeps us from reading (profile `always`) is reported in any case.
     pub fn severity_of(&self, id: &RuleId, severity: Severity) -> Option<Severity> {
         if let Some(rule) = self.rules.get(id) {
             // A native rule may grade its findings; an override replaces the grade.
@@ -158,9 +160,10 @@ impl Setup {
         }
     }
 
-    /// What only shows once all units were linted: suppressions that matched nothing, own rules
-    /// that failed.
-    pub fn leftovers(&self) -> Vec<Diagnostic> {
+    /// What is wrong with the configuration and the files that it names. To be called once all units
+    /// are linted: only then is known which suppressions matched nothing, and which user-defined
+    /// rules failed.
+    pub fn faults(&self) -> Vec<Diagnostic> {
         let unused = self
             .config
             .suppress
@@ -177,7 +180,12 @@ impl Setup {
             )
             .help("Remove it.")
         });
-        unused.chain(self.rules.problems()).collect()
+        self.found
+            .iter()
+            .cloned()
+            .chain(unused)
+            .chain(self.rules.problems())
+            .collect()
     }
 
     /// What each environment is expected to hold, by its name.
@@ -209,11 +217,7 @@ impl Setup {
 
     /// The versions to judge for, and why these: the command line's, else the configuration's, else
     /// those of the chart's `kubeVersion`, else the newest.
-    pub fn versions(
-        &self,
-        options: &Options,
-        kube_version: Option<(&str, &str)>,
-    ) -> (Versions, String) {
+    pub fn versions(&self, options: &Options, chart: Option<&Chart>) -> (Versions, String) {
         if let Some(versions) = options.kubernetes {
             return (versions, "--kubernetes-version".into());
         }
@@ -221,20 +225,51 @@ impl Setup {
             return (*versions, "the configuration".into());
         }
         let newest = Versions::minor(Versions::NEWEST);
-        match kube_version {
-            None => (newest, "the newest known".into()),
-            Some((constraint, file)) => match crate::kubernetes::parse_kube_version(constraint) {
-                Ok(versions) if !versions.is_empty() => {
-                    (versions, format!("kubeVersion {constraint} of {file}"))
-                }
-                _ => (
-                    newest,
-                    format!(
-                        "the newest known; kubeVersion {constraint} of {file} allows none that is known"
-                    ),
-                ),
-            },
+        let chart = chart.filter(|c| !c.metadata.kube_version.is_empty());
+        let Some(chart) = chart else {
+            return (newest, "the newest known".into());
+        };
+        let constraint = &chart.metadata.kube_version;
+        let why = format!("kubeVersion {constraint} of {}Chart.yaml", chart.location);
+        match crate::kubernetes::parse_kube_version(constraint) {
+            Ok(versions) if !versions.is_empty() => (versions, why),
+            _ => (
+                newest,
+                format!("the newest known; {why} allows none that is known"),
+            ),
         }
+    }
+}
+
+/// The setups of all units.
+pub struct Setups {
+    /// The configuration file of each unit.
+    files: Vec<Option<PathBuf>>,
+    by_file: BTreeMap<Option<PathBuf>, Setup>,
+}
+
+impl Setups {
+    /// # Errors
+    /// As [`Setup::new`].
+    pub fn new(units: &[Unit], options: &Options) -> Result<Setups, Error> {
+        let files: Vec<_> = units.iter().map(|u| u.configuration(options)).collect();
+        let mut by_file = BTreeMap::new();
+        for file in &files {
+            if !by_file.contains_key(file) {
+                by_file.insert(file.clone(), Setup::new(file.as_deref(), options)?);
+            }
+        }
+        Ok(Setups { files, by_file })
+    }
+
+    /// The setup of a unit, by its index.
+    pub fn of(&self, unit: usize) -> &Setup {
+        &self.by_file[&self.files[unit]]
+    }
+
+    /// Each once.
+    pub fn all(&self) -> impl Iterator<Item = &Setup> {
+        self.by_file.values()
     }
 }
 

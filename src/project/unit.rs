@@ -1,5 +1,6 @@
 //! What a PATH stands for: charts and sets of manifests. Each unit is linted on its own.
 
+use crate::ConfigChoice;
 use crate::Error;
 use crate::Options;
 use crate::project::config;
@@ -15,6 +16,21 @@ pub enum Unit {
     Manifests(Vec<PathBuf>),
     /// Rendered manifests on stdin.
     Stdin,
+}
+
+impl Unit {
+    /// The configuration file that holds for it.
+    pub fn configuration(&self, options: &Options) -> Option<PathBuf> {
+        match (&options.config, self) {
+            (ConfigChoice::None, _) => None,
+            (ConfigChoice::File(file), _) => Some(file.clone()),
+            (ConfigChoice::Search, Unit::Chart(path)) => config::find(path),
+            (ConfigChoice::Search, Unit::Manifests(files)) => {
+                files.first().and_then(|file| config::find(file))
+            }
+            (ConfigChoice::Search, Unit::Stdin) => config::find(Path::new(".")),
+        }
+    }
 }
 
 /// The units that the options name.

@@ -2,7 +2,7 @@
 //! entry is a finding's fingerprint, with rule, file and object beside it for the reader.
 
 use super::Report;
-use super::formats::gitlab::fingerprint;
+use super::fingerprint::fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

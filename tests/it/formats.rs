@@ -7,10 +7,10 @@ use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Ver
 use thebot_lint::insight::matrix::{Cell, Matrix, Row};
 use thebot_lint::insight::secrets::Secrets;
 use thebot_lint::report::Covered;
-use thebot_lint::report::Format;
 use thebot_lint::report::Report;
-use thebot_lint::report::Style;
-use thebot_lint::report::settle;
+use thebot_lint::report::formats::Format;
+use thebot_lint::report::formats::Style;
+use thebot_lint::report::settle::settle;
 use thebot_lint::source::{
     ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
 };
@@ -104,11 +104,12 @@ fn report() -> Report {
     );
     let environments = ["dev".into(), "prod".into()];
     let mut report = Report {
-        findings: settle(found, &sources, &Secrets::default(), &environments, &|_| {
-            "images".into()
-        }),
+        findings: settle(found, &sources, &Secrets::default(), &environments),
         ..Report::default()
     };
+    for finding in &mut report.findings {
+        finding.group = "images".into();
+    }
     report.summary.environments = environments.to_vec();
     report.summary.charts = 1;
     report.summary.objects = 2;
@@ -618,7 +619,7 @@ fn a_hostile_chart_writes_no_control_sequences() {
     }
     let (_, matrix) = &report.matrices[0];
     for width in [None, Some(40)] {
-        let text = matrix.to_text(thebot_lint::insight::matrix::Layout {
+        let text = matrix.to_text(thebot_lint::report::formats::matrix::Layout {
             width,
             places: width.is_some(),
             ..Default::default()

@@ -6,8 +6,8 @@ use crate::broken::thebot_lint;
 use crate::formats::hostile;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use thebot_lint::report::Format;
-use thebot_lint::report::Style;
+use thebot_lint::report::formats::Format;
+use thebot_lint::report::formats::Style;
 
 /// Does what a reader does, and leaves in the document what came of it.
 const READER: &str = include_str!("../../fixtures/reports/reader.js");

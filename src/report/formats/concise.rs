@@ -1,7 +1,7 @@
 //! One line a finding: `file:line:column: severity[rule] message (environments)`.
 
+use crate::escape::escape_controls;
 use crate::report::Report;
-use crate::report::escape_controls;
 use std::fmt::Write;
 
 pub(crate) fn write(report: &Report) -> String {

@@ -4,13 +4,13 @@
 //! filtered.
 
 use crate::diagnostic::{Role, Severity};
+use crate::escape::escape_controls;
 use crate::escape::{char_start, even};
 use crate::insight::matrix::Matrix;
 use crate::report::Finding;
 use crate::report::Location;
 use crate::report::Report;
-use crate::report::escape_controls;
-use crate::report::formats::human::range;
+use crate::report::formats::matrix::common_folder;
 use crate::report::object_name;
 use askama::Template;
 use std::borrow::Borrow;
@@ -223,7 +223,7 @@ fn plural(n: usize, one: &str) -> String {
 }
 
 fn table<'r>(chart: &'r str, matrix: &'r Matrix) -> Table<'r> {
-    let folder = matrix.folder();
+    let folder = common_folder(matrix);
     let mut groups: Vec<Group> = Vec::new();
     for rows in matrix.rows.chunk_by(|a, b| a.object == b.object) {
         let deployed = |environment: usize| {
@@ -318,7 +318,10 @@ fn shown(number: usize, finding: &Finding) -> Shown<'_> {
         notes: finding.notes.iter().map(|note| parts(note)).collect(),
         object,
         path: finding.path.as_deref().unwrap_or(""),
-        kubernetes: finding.kubernetes.map(range).unwrap_or_default(),
+        kubernetes: finding
+            .kubernetes
+            .map(|v| v.to_string())
+            .unwrap_or_default(),
         environments: serde_json::to_string(
             &finding
                 .environments

@@ -1,11 +1,11 @@
 //! For people: code frames by miette, the values line under the template line, a summary.
 
-use crate::diagnostic::{Role, Severity, Versions};
+use crate::diagnostic::{Role, Severity};
+use crate::escape::escape_controls;
 use crate::escape::{char_start, even, mask_controls};
 use crate::report::Finding;
 use crate::report::Location;
 use crate::report::Report;
-use crate::report::escape_controls;
 use crate::report::object_name;
 use crate::source::Source;
 use miette::{
@@ -160,27 +160,6 @@ fn wrapped(text: &str, width: usize) -> String {
     out
 }
 
-/// `1.20 to 1.24, 1.30`
-pub(crate) fn range(versions: Versions) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for minor in versions.iter() {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == minor => *last = minor,
-            _ => runs.push((minor, minor)),
-        }
-    }
-    runs.iter()
-        .map(|(a, b)| {
-            if a == b {
-                format!("1.{a}")
-            } else {
-                format!("1.{a} to 1.{b}")
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 /// Texts made safe for a terminal, one copy a file.
 #[derive(Default)]
 struct Texts(FxHashMap<*const Source, Option<Arc<Listing>>>);
@@ -290,7 +269,7 @@ impl Shown {
             message.push_str(&format!(" (in {})", f.environments.join(", ")));
         }
         if let Some(versions) = f.kubernetes {
-            message.push_str(&format!(" (Kubernetes {})", range(versions)));
+            message.push_str(&format!(" (Kubernetes {versions})"));
         }
         let mut help: Vec<String> = f.help.iter().cloned().collect();
         help.extend(f.notes.iter().cloned());

@@ -5,8 +5,8 @@ use crate::diagnostic::{Severity, Versions};
 use crate::report::Finding;
 use crate::report::Location;
 use crate::report::Report;
-use crate::report::names;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(crate) fn write(report: &Report) -> String {
     let summary = &report.summary;
@@ -30,7 +30,7 @@ pub(crate) fn write(report: &Report) -> String {
             },
         },
     });
-    crate::report::json_text(&value)
+    crate::escape::json_text(&value)
 }
 
 fn finding(f: &Finding) -> Value {
@@ -66,4 +66,9 @@ fn location(l: &Location) -> Value {
 /// `["1.20", "1.21"]`
 pub(crate) fn versions(set: Versions) -> Vec<String> {
     set.iter().map(|minor| format!("1.{minor}")).collect()
+}
+
+/// Names as serde_json takes them.
+pub(crate) fn names(list: &[Arc<str>]) -> Vec<&str> {
+    list.iter().map(|n| &**n).collect()
 }

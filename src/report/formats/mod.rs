@@ -1,10 +1,45 @@
-//! The output formats, one file each.
+//! The output formats, one file each; every format is a pure function of a [`Report`], of the
+//! [matrix](crate::insight::matrix) or of a [diff](crate::insight::diff).
 
 pub(crate) mod concise;
+pub mod diff;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub mod matrix;
 pub(crate) mod sarif;
+
+use crate::report::Report;
+pub use human::Style;
+
+/// The formats of `--format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Format {
+    Human,
+    Concise,
+    Json,
+    Sarif,
+    Junit,
+    Github,
+    Gitlab,
+    Html,
+}
+
+impl Report {
+    /// The report as text.
+    pub fn write(&self, format: Format, style: Style) -> String {
+        match format {
+            Format::Human => human::write(self, style),
+            Format::Concise => concise::write(self),
+            Format::Json => json::write(self),
+            Format::Sarif => sarif::write(self),
+            Format::Junit => junit::write(self),
+            Format::Github => github::write(self),
+            Format::Gitlab => gitlab::write(self),
+            Format::Html => html::write(self),
+        }
+    }
+}

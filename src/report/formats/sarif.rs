@@ -3,8 +3,8 @@
 use crate::diagnostic::Severity;
 use crate::report::Location;
 use crate::report::Report;
-use crate::report::formats::gitlab::fingerprints;
-use crate::report::names;
+use crate::report::fingerprint::fingerprints;
+use crate::report::formats::json::names;
 use serde_json::{Value, json};
 
 pub(crate) fn write(report: &Report) -> String {
@@ -47,7 +47,7 @@ pub(crate) fn write(report: &Report) -> String {
             "results": results,
         }],
     });
-    crate::report::json_text(&log)
+    crate::escape::json_text(&log)
 }
 
 fn rule(id: &str, report: &Report) -> Value {

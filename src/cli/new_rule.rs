@@ -1,16 +1,12 @@
-//! `thebot-lint new-rule` and `thebot-lint test-rules`: for people who write rules of their own.
+//! `thebot-lint new-rule`: a user-defined rule to start from, with fixtures.
 
-use super::{ExitCode, fail, print};
-use crate::lint::trial::{self, Trial};
-use crate::project::config;
+use super::{ExitCode, configured_rules, fail, print};
 use crate::rule;
-use crate::rule::Scope;
-use crate::source::Sources;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
-pub(super) struct NewArguments {
+pub(super) struct Arguments {
     /// The rule's id: lower-case words joined by dashes
     id: String,
     /// What the rule looks at
@@ -22,25 +18,7 @@ pub(super) struct NewArguments {
     path: Option<PathBuf>,
 }
 
-#[derive(clap::Args, Debug)]
-pub(super) struct TestArguments {
-    /// Rule files or folders of them (default: the configuration's `rules.paths`)
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
-}
-
-/// `rules.paths` of the configuration that holds here.
-fn configured() -> Vec<PathBuf> {
-    let Some(file) = config::find(Path::new(".")) else {
-        return Vec::new();
-    };
-    let loaded = config::load(&file, &mut Sources::default(), &mut Vec::new());
-    loaded
-        .map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect())
-        .unwrap_or_default()
-}
-
-pub(super) fn new(arguments: &NewArguments) -> ExitCode {
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let id = &arguments.id;
     let is_word = |word: &str| {
         !word.is_empty()
@@ -58,7 +36,7 @@ pub(super) fn new(arguments: &NewArguments) -> ExitCode {
             "there is a rule `{id}` already (`thebot-lint explain {id}`)"
         ));
     }
-    let configured = configured();
+    let configured = configured_rules();
     let folder = arguments
         .path
         .clone()
@@ -262,118 +240,4 @@ impl Scaffold {
             ("app/templates/deployment.yaml", template),
         ]
     }
-}
-
-pub(super) fn test(arguments: &TestArguments) -> ExitCode {
-    let paths = if arguments.paths.is_empty() {
-        configured()
-    } else {
-        arguments.paths.clone()
-    };
-    if paths.is_empty() {
-        return fail(
-            "there are no rules to test: give a PATH, or `rules: {paths: [...]}` in .thebot-lint.yaml",
-        );
-    }
-    if let Some(path) = paths.iter().find(|p| !p.exists()) {
-        return fail(&format!("no such file or folder: {}", path.display()));
-    }
-    let mut sources = Sources::default();
-    let mut found = Vec::new();
-    let rules = rule::read(&mut sources, &paths, &mut found);
-    found.retain(|d| d.severity > crate::diagnostic::Severity::Info);
-    let mut told = String::new();
-    let mut broken = found.len();
-    for diagnostic in &found {
-        let source = sources.get(diagnostic.span.source);
-        let (line, column) = source.locate(diagnostic.span.start);
-        let help = diagnostic
-            .help
-            .as_ref()
-            .map(|h| format!(" ({h})"))
-            .unwrap_or_default();
-        let _ = writeln!(
-            told,
-            "FAIL {}:{line}:{column}: {}{help}",
-            source.name, diagnostic.message
-        );
-    }
-    let count = rules.len();
-    for own in rules {
-        let (definition, file) = (own.definition.clone(), own.file.clone());
-        let mut trials = trial::examples(&definition, &own.alone());
-        trials.extend(
-            fixtures_of(&file, &definition.id, &paths)
-                .iter()
-                .flat_map(|f| trial::fixtures(&definition.id, f, &paths)),
-        );
-        if rule::documentation(&definition.id).is_some() {
-            trials.push(Trial {
-                what: file.display().to_string(),
-                failure: Some(format!("there is a built-in rule `{}`", definition.id)),
-            });
-        }
-        if trials.is_empty() {
-            let lacks = if matches!(definition.scope, Scope::Chart | Scope::Environments) {
-                "no fixtures"
-            } else {
-                "no examples and no fixtures"
-            };
-            let _ = writeln!(
-                told,
-                "none {}: {lacks}, so nothing was tried",
-                definition.id
-            );
-            continue;
-        }
-        let failures: Vec<&Trial> = trials.iter().filter(|t| t.failure.is_some()).collect();
-        broken += usize::from(!failures.is_empty());
-        if failures.is_empty() {
-            let _ = writeln!(
-                told,
-                "ok   {}: {}",
-                definition.id,
-                counted(trials.len(), "trial")
-            );
-        }
-        for trial in failures {
-            let _ = writeln!(
-                told,
-                "FAIL {}: {}: {}",
-                definition.id,
-                trial.what,
-                trial.failure.as_deref().unwrap_or_default()
-            );
-        }
-    }
-    let _ = writeln!(
-        told,
-        "{}, {}.",
-        counted(count, "rule"),
-        if broken == 0 {
-            "all fine".into()
-        } else {
-            format!("{broken} failed")
-        }
-    );
-    match print(crate::report::escape_controls(&told).as_bytes()) {
-        0 => u8::from(broken > 0),
-        code => code,
-    }
-}
-
-/// `fixtures/<id>` beside the rule's file, or above it up to the path that was given.
-fn fixtures_of(file: &Path, id: &str, paths: &[PathBuf]) -> Option<PathBuf> {
-    let folders = file.ancestors().skip(1);
-    let top = paths.iter().find(|path| file.starts_with(path));
-    folders
-        .take_while(|folder| top.is_none_or(|top| top.is_file() || folder.starts_with(top)))
-        .find_map(|folder| {
-            let fixtures = folder.join("fixtures").join(id);
-            fixtures.is_dir().then_some(fixtures)
-        })
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

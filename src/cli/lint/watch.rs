@@ -2,9 +2,8 @@
 //! looked at a few times a second: that works on every file system, mounted and remote ones
 //! included, and a chart has few files.
 
-use super::{ExitCode, fail, try_print};
-use crate::ConfigChoice;
 use crate::Options;
+use crate::cli::{ExitCode, fail, try_print};
 use crate::project::config;
 use crate::project::unit::{self, Unit};
 use crate::source::Sources;
@@ -43,7 +42,7 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
         let _ = writeln!(
             std::io::stderr(),
             "Changed: {}",
-            crate::report::escape_controls(&seen.changes(&now))
+            crate::escape::escape_controls(&seen.changes(&now))
         );
         seen = now;
         // An empty line parts the reports, and tells whether somebody still reads them.
@@ -88,19 +87,10 @@ impl Snapshot {
         let found = unit::of(options);
         let mut configurations = Vec::new();
         for unit in found.iter().flatten() {
-            let first = match unit {
-                Unit::Chart(chart) => {
-                    look(chart, true);
-                    Some(chart)
-                }
-                Unit::Manifests(files) => files.first(),
-                Unit::Stdin => None,
-            };
-            configurations.extend(match &options.config {
-                ConfigChoice::Search => first.and_then(|path| config::find(path)),
-                ConfigChoice::File(file) => Some(file.clone()),
-                ConfigChoice::None => None,
-            });
+            if let Unit::Chart(chart) = unit {
+                look(chart, true);
+            }
+            configurations.extend(unit.configuration(options));
         }
         configurations.sort();
         configurations.dedup();

@@ -1,0 +1,63 @@
+//! `thebot-lint environments`: what each environment of a chart deploys, side by side.
+
+use super::{Chart, ColorArguments, ExitCode, columns, print};
+use crate::escape::json_text;
+use crate::insight::matrix::Matrix;
+use crate::manifest::Object;
+use crate::report::formats::matrix::Layout;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// Folder or .tgz of the chart
+    chart: PathBuf,
+    /// How the matrix is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Only what is not the same in all environments
+    #[arg(long)]
+    differences: bool,
+    /// Tell of each value the line that set it
+    #[arg(long)]
+    places: bool,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+    #[command(flatten)]
+    color: ColorArguments,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Markdown,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let chart = match Chart::read(&arguments.chart, arguments.no_config) {
+        Ok(chart) => chart,
+        Err(code) => return code,
+    };
+    let objects: Vec<Object> = chart.rendering.objects().cloned().collect();
+    let matrix = Matrix::of(
+        &objects,
+        &chart.rendering.environment_names(),
+        &chart.sources,
+        &chart.secrets,
+    );
+    let text = match arguments.format {
+        Format::Human => {
+            let color = arguments.color.style().color;
+            matrix.to_text(Layout {
+                only_differences: arguments.differences,
+                width: columns(),
+                color,
+                places: arguments.places,
+            })
+        }
+        Format::Markdown => matrix.to_markdown(arguments.differences),
+        Format::Json => json_text(&matrix.to_json(arguments.differences)),
+    };
+    print(text.as_bytes())
+}

@@ -1,0 +1,353 @@
+//! Judges the objects of a unit by the schemas, the API server's checks and the rules. Objects that
+//! are the same in several environments are judged once.
+
+use crate::Error;
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
+use crate::insight::usage;
+use crate::kubernetes::{self, Schemas};
+use crate::limits::{Limit, Limits};
+use crate::lint::content::Content;
+use crate::manifest::{Object, Violation};
+use crate::project::rendering::RenderedChart;
+use crate::project::setup::Setup;
+use crate::rule::suppression::{self, Suppression};
+use crate::rule::{self, Rule};
+use crate::source::{SourceId, Span};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// What is wrong with a unit.
+#[derive(Default)]
+pub struct Verdict {
+    pub found: Vec<Diagnostic>,
+    /// How many findings annotations of objects suppress.
+    pub suppressed: usize,
+    /// Kinds that no schema is known for, with how many objects.
+    pub without_schema: Vec<(String, usize)>,
+}
+
+/// Judges a unit; a chart that cannot be loaded has nothing to judge.
+///
+/// # Errors
+/// Where the work is cancelled.
+pub fn judge(content: &Content, setup: &Setup, options: &Options) -> Result<Verdict, Error> {
+    let Some((versions, _)) = content.kubernetes else {
+        return Ok(Verdict::default());
+    };
+    let every = content.every_object();
+    let mut judge = Judge::new(setup, options, versions, content.sources.limits, &every);
+    options.cancelled()?;
+    let mut found = Vec::new();
+    judge.unjudged(content.head(), &mut found);
+    judge.objects(&every, &mut found);
+    match &content.rendering {
+        Some(rendering) => {
+            judge.keep_unexcused(across(rendering, setup), &mut found);
+            let usage = usage::check(rendering, &content.sources);
+            found.extend(usage.into_iter().filter_map(|d| {
+                Some(Diagnostic {
+                    severity: setup.severity_of(&d.rule, d.severity)?,
+                    ..d
+                })
+            }));
+            found.extend(setup.rules.check_chart(&rendering.chart, &content.sources));
+        }
+        None => judge.keep_unexcused(unit(&content.objects, true, setup), &mut found),
+    }
+    judge.unused_annotations(&content.objects, &mut found);
+    Ok(Verdict {
+        found,
+        suppressed: judge.suppressed,
+        without_schema: judge.without_schema(&content.objects),
+    })
+}
+
+/// What the rules that look at all objects together find, each with the object that it points at.
+fn unit(objects: &[Object], complete: bool, setup: &Setup) -> Vec<(Object, Violation)> {
+    setup
+        .rules
+        .check_unit(objects, complete)
+        .into_iter()
+        .map(|(i, violation)| (objects[i].clone(), violation))
+        .collect()
+}
+
+/// What the rules across objects, and those across environments, find in a chart's renders.
+fn across(rendering: &RenderedChart, setup: &Setup) -> Vec<(Object, Violation)> {
+    let mut found = Vec::new();
+    let mut names = Vec::new();
+    let mut primary = Vec::new();
+    for render in &rendering.renders {
+        let objects: Vec<Object> = rendering.newest(render).cloned().collect();
+        let complete = render.rendered.problems.is_empty();
+        found.extend(unit(&objects, complete, setup));
+        let environment = &rendering.environments[render.environment as usize];
+        // Nobody knows what an environment lacks that renders in part; cases of `ci/` are no
+        // environments.
+        if render.primary && complete && !environment.is_case {
+            names.push((&environment.name, setup.expectations(&environment.name)));
+            primary.push(objects);
+        }
+    }
+    let environments: Vec<rule::Environment> = names
+        .iter()
+        .zip(&primary)
+        .map(|((name, expectations), objects)| rule::Environment {
+            name,
+            objects,
+            expectations,
+        })
+        .collect();
+    found.extend(
+        setup
+            .rules
+            .check_environments(&environments)
+            .into_iter()
+            .map(|(e, i, violation)| (primary[e][i].clone(), violation)),
+    );
+    found
+}
+
+struct Judge<'s> {
+    setup: &'s Setup,
+    /// An object of a kind without a schema is a finding, not only counted.
+    require_schema: bool,
+    /// All versions of the unit: one walk judges them all.
+    versions: Versions,
+    limits: Limits,
+    schemas: Schemas,
+    /// How many objects there are to judge.
+    distinct: usize,
+    /// By fingerprint.
+    judged: FxHashMap<u64, Arc<[Violation]>>,
+    /// What annotations excuse, by the object's fingerprint, and whether there was something to
+    /// excuse.
+    excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
+    suppressed: usize,
+}
+
+impl<'s> Judge<'s> {
+    /// Judges each distinct object. CRDs among the objects define kinds for all of them.
+    fn new(
+        setup: &'s Setup,
+        options: &Options,
+        versions: Versions,
+        limits: Limits,
+        objects: &[&Object],
+    ) -> Judge<'s> {
+        let mut schemas = Schemas {
+            locations: setup.locations.clone(),
+            ..Schemas::default()
+        };
+        let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
+        let mut crds = Vec::new();
+        for object in objects {
+            if &*object.identity.kind == "CustomResourceDefinition" {
+                schemas.crds.add(object);
+                crds.push(object.fingerprint);
+            }
+            distinct.entry(object.fingerprint).or_insert(object);
+        }
+        let require_schema = options.require_schema;
+        let (judged, excuses) = (FxHashMap::default(), FxHashMap::default());
+        let mut judge = Judge {
+            setup,
+            require_schema,
+            versions,
+            limits,
+            schemas,
+            distinct: distinct.len(),
+            judged,
+            excuses,
+            suppressed: 0,
+        };
+        let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
+        let context = judge.context(&crds);
+        let judge_once = |fingerprint: u64, object: &Object| match context {
+            Some(context) => options.reuse.judged.get(
+                (context, fingerprint),
+                |_| true,
+                || judge.judge(object).into(),
+            ),
+            None => judge.judge(object).into(),
+        };
+        let in_time = |(fingerprint, object)| {
+            (!limits.is_late()).then(|| (fingerprint, judge_once(fingerprint, object)))
+        };
+        judge.judged = distinct.into_par_iter().filter_map(in_time).collect();
+        judge
+    }
+
+    /// A hash of what the verdict on an object rests on besides the object and the configuration.
+    /// None where it may rest on more, or has other effects than its findings: user-defined schemas
+    /// are files that may change, and failures of user-defined rules are noted once.
+    fn context(&self, crds: &[u64]) -> Option<u64> {
+        if !self.setup.config.schema_locations.is_empty()
+            || self.setup.rules.iter().any(Rule::is_own)
+        {
+            return None;
+        }
+        Some(rustc_hash::FxBuildHasher.hash_one((self.versions, crds)))
+    }
+
+    /// Reports how many objects were not judged because the time was over.
+    fn unjudged(&self, head: Option<Span>, found: &mut Vec<Diagnostic>) {
+        let (left, limit) = (self.distinct - self.judged.len(), Limit::Timeout);
+        if left > 0 {
+            let head = head.unwrap_or(Span::new(SourceId::new(0, 0), 0, 0));
+            found.push(Diagnostic::limit(
+                limit,
+                &self.limits,
+                head,
+                format_args!("{left} of {} objects were not checked", self.distinct),
+            ));
+        }
+    }
+
+    /// What is wrong with objects that were given to [`Judge::new`], in the versions that they are
+    /// rendered for.
+    fn objects(&mut self, objects: &[&Object], found: &mut Vec<Diagnostic>) {
+        for object in objects {
+            let versions = object.kubernetes.unwrap_or(self.versions);
+            let findings = self
+                .judged
+                .get(&object.fingerprint)
+                .cloned()
+                .unwrap_or_default();
+            for mut finding in findings.iter().cloned() {
+                let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
+                finding.kubernetes = (holds != self.versions).then_some(holds);
+                // A chart that picks another apiVersion for newer clusters has done what there is
+                // to do.
+                if finding.rule == ids::API_VERSION_DEPRECATED
+                    && versions.newest() != self.versions.newest()
+                {
+                    continue;
+                }
+                if !holds.is_empty() && !self.excuses(object, &finding) {
+                    found.push(object.place(finding));
+                }
+            }
+        }
+    }
+
+    /// Whether an annotation of the object suppresses the finding.
+    fn excuses(&mut self, object: &Object, finding: &Violation) -> bool {
+        let fingerprint = object.fingerprint;
+        let excuses = self.excuses.entry(fingerprint).or_insert_with(|| {
+            suppression::of(object)
+                .into_iter()
+                .map(|s| (s, false))
+                .collect()
+        });
+        let by = excuses.iter_mut().find(|(s, _)| s.covers(&finding.rule));
+        if let Some((_, used)) = by {
+            *used = true;
+            self.suppressed += 1;
+            return true;
+        }
+        false
+    }
+
+    /// Reports our annotations that had nothing to suppress; those of other linters may be for rules
+    /// that only they have.
+    fn unused_annotations(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
+        for object in objects {
+            let unused = self
+                .excuses
+                .get(&object.fingerprint)
+                .into_iter()
+                .flatten()
+                .filter(|(s, used)| !used && s.peer.is_none());
+            for (suppression, _) in unused {
+                let rule = ids::UNUSED_SUPPRESSION;
+                let Some(severity) = self.setup.severity_of(&rule, Severity::Warning) else {
+                    continue;
+                };
+                let message = format!(
+                    "this annotation suppresses {}, of which there is no finding",
+                    suppression.rules.join(", ")
+                );
+                let diagnostic = Diagnostic::new(
+                    rule,
+                    severity,
+                    suppression.path.place_key(&object.root),
+                    message,
+                )
+                .help("Remove it.");
+                found.push(Diagnostic {
+                    object: Some(object.identity.clone()),
+                    environment: object.environment,
+                    ..diagnostic
+                });
+            }
+        }
+    }
+
+    fn judge(&self, object: &Object) -> Vec<Violation> {
+        let mut findings = kubernetes::check(object, self.versions, &self.schemas);
+        if let Some(custom) = self
+            .schemas
+            .crds
+            .kind(&object.identity.api_version, &object.identity.kind)
+        {
+            findings.extend(rule::cel::custom::check(
+                custom.validations(&object.root),
+                &self.limits,
+            ));
+        }
+        if self.require_schema && !self.schemas.knows(object) {
+            let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);
+            findings.push(Violation {
+                rule: ids::SCHEMA_MISSING,
+                severity: Severity::Error,
+                message: format!(
+                    "no schema is known for {api_version} {kind}, so nothing was checked"
+                ),
+                help: Some(
+                    "Give its CRD in crds/, or its JSON Schema with --schema-location.".into(),
+                ),
+                path: crate::yaml::Path::root().key("kind"),
+                at_key: false,
+                kubernetes: None,
+            });
+        }
+        findings.retain_mut(|f| match self.setup.severity_of(&f.rule, f.severity) {
+            Some(severity) => {
+                f.severity = severity;
+                true
+            }
+            None => false,
+        });
+        findings.extend(self.setup.rules.check_object(object));
+        findings
+    }
+
+    /// Findings of rules across objects, but for those that an annotation suppresses.
+    fn keep_unexcused(
+        &mut self,
+        findings: impl IntoIterator<Item = (Object, Violation)>,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        for (object, finding) in findings {
+            if !self.excuses(&object, &finding) {
+                found.push(object.place(finding));
+            }
+        }
+    }
+
+    fn without_schema(&self, objects: &[Object]) -> Vec<(String, usize)> {
+        let mut kinds: Vec<(String, usize)> = Vec::new();
+        for object in objects.iter().filter(|o| !self.schemas.knows(o)) {
+            let kind = format!("{} {}", object.identity.api_version, object.identity.kind);
+            match kinds.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, n)) => *n += 1,
+                None => kinds.push((kind, 1)),
+            }
+        }
+        kinds
+    }
+}

@@ -1,0 +1,46 @@
+//! What a finding is known by from one run to the next, in the baseline and to the readers of
+//! reports.
+
+use crate::report::{Finding, Report};
+use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
+
+/// The fingerprint of each finding; a further finding with the same one gets its number behind it,
+/// since readers drop what they have seen.
+pub(crate) fn fingerprints(report: &Report) -> Vec<String> {
+    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    let mut one = |f: &Finding| {
+        let fingerprint = fingerprint(f);
+        let count = seen
+            .entry(fingerprint.clone())
+            .and_modify(|n| *n += 1)
+            .or_insert(1);
+        if *count == 1 {
+            fingerprint
+        } else {
+            format!("{fingerprint}-{count}")
+        }
+    };
+    report.findings.iter().map(&mut one).collect()
+}
+
+/// The same for the same finding, wherever its lines move: rule, file, object, path, and for what
+/// has no object the message.
+pub(crate) fn fingerprint(f: &Finding) -> String {
+    let mut hash = Sha256::new();
+    let file = f
+        .locations
+        .first()
+        .and_then(|l| l.file.as_deref())
+        .unwrap_or("");
+    let object = f
+        .object
+        .as_ref()
+        .map(|o| format!("{}/{}", o.kind, o.name))
+        .unwrap_or_else(|| f.message.clone());
+    for part in [&*f.rule, file, &object, f.path.as_deref().unwrap_or("")] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
+}

@@ -1,0 +1,347 @@
+//! What changes between two deployments: for a terminal, as Markdown and as JSON.
+
+use super::matrix::folder_of;
+use crate::escape::{Paint, escape_controls, escape_markdown, visible};
+use crate::insight::diff::{Because, Change, Field, Kind, Place, Side};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How changes are written for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    pub color: bool,
+    pub width: usize,
+}
+
+/// A field that changes in the same way in this many objects is told once.
+const MANY: usize = 4;
+
+/// What changes in the same way in many objects, with how many those are; and what is left of the
+/// changes without it.
+fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
+    let text = |side: &Option<Side>| side.as_ref().map(|s| s.text.clone());
+    let key = |c: &Change, f: &Field| {
+        (
+            f.path.clone(),
+            text(&f.from),
+            text(&f.to),
+            c.environments.clone(),
+        )
+    };
+    let mut counted: BTreeMap<_, (Field, usize)> = BTreeMap::new();
+    for (change, field) in changes
+        .iter()
+        .flat_map(|c| c.fields.iter().map(move |f| (c, f)))
+    {
+        let (known, count) = counted
+            .entry(key(change, field))
+            .or_insert_with(|| (field.clone(), 0));
+        *count += 1;
+        // A line is told where it is the line of all of them.
+        for (known, side) in [(&mut known.from, &field.from), (&mut known.to, &field.to)] {
+            if let (Some(known), Some(side)) = (known, side)
+                && known.place != side.place
+            {
+                known.place = None;
+            }
+        }
+    }
+    counted.retain(|_, (_, count)| *count >= MANY);
+    let mut left: Vec<Change> = changes.to_vec();
+    for change in &mut left {
+        let of = Change {
+            fields: Vec::new(),
+            ..change.clone()
+        };
+        change
+            .fields
+            .retain(|field| !counted.contains_key(&key(&of, field)));
+    }
+    left.retain(|c| c.kind != Kind::Changed || !c.fields.is_empty());
+    (counted.into_values().collect(), left)
+}
+
+/// The folder that most places lie in, with its slash.
+fn folder(changes: &[Change]) -> &str {
+    let sides = changes
+        .iter()
+        .flat_map(|c| &c.fields)
+        .flat_map(|f| f.from.iter().chain(&f.to))
+        .filter_map(|s| s.place.as_ref());
+    let because = changes
+        .iter()
+        .filter_map(|c| c.because.as_ref()?.place.as_ref());
+    folder_of(sides.chain(because).map(|(file, _)| file.as_str()))
+}
+
+/// For people: what only the old side has in red, what only the new one has in green, each with its
+/// line.
+pub fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> String {
+    let paint = Paint(layout.color);
+    if changes.is_empty() {
+        return format!("{from} and {to} deploy the same.\n");
+    }
+    let folder = folder(changes);
+    let place = |place: &Option<Place>| {
+        place.as_ref().map_or(String::new(), |(file, line)| {
+            escape_controls(&format!(
+                "{}:{line}",
+                file.strip_prefix(folder).unwrap_or(file)
+            ))
+            .into_owned()
+        })
+    };
+    let because = |because: &Because| {
+        let at = place(&because.place);
+        escape_controls(&format!(
+            "because {}{}",
+            because.text,
+            if at.is_empty() {
+                String::new()
+            } else {
+                format!(" ({at})")
+            }
+        ))
+        .into_owned()
+    };
+    let mut out = format!(
+        "{}\n",
+        paint.bold(&format!("{from} -> {to}: {}", counts(changes)))
+    );
+    if !folder.is_empty() {
+        out.push_str(&format!(
+            "{}\n",
+            paint.dim(&format!(
+                "Lines are those of files in {}",
+                escape_controls(folder)
+            ))
+        ));
+    }
+    let (many, changes) = shared(changes);
+    let write_field = |out: &mut String, field: &Field, note: &str| {
+        out.push_str(&format!("    {}{note}\n", escape_controls(&field.path)));
+        let longest = |side: &Option<Side>| {
+            side.iter()
+                .map(|s| visible(&escape_controls(s.text.lines().next().unwrap_or(""))))
+                .max()
+                .unwrap_or(0)
+        };
+        let column = longest(&field.from).max(longest(&field.to));
+        for (side, sign) in [(&field.from, '-'), (&field.to, '+')] {
+            let Some(side) = side else { continue };
+            let colour = |text: &str| {
+                if sign == '-' {
+                    paint.red(text)
+                } else {
+                    paint.green(text)
+                }
+            };
+            let text = escape_controls(&side.text);
+            let at = place(&side.place);
+            // The place stands beside the text, where there is room.
+            let beside = 8 + column + 2 + visible(&at) <= layout.width;
+            for (i, line) in text.split('\n').enumerate() {
+                let rest = if beside && i == 0 {
+                    format!(
+                        "{}  {}",
+                        " ".repeat(column.saturating_sub(visible(line))),
+                        paint.dim(&at)
+                    )
+                } else {
+                    String::new()
+                };
+                out.push_str(&format!(
+                    "      {}{rest}\n",
+                    colour(&format!("{sign} {line}"))
+                ));
+            }
+            let below = (!beside)
+                .then_some(at)
+                .into_iter()
+                .chain(side.because.as_ref().map(because));
+            below.for_each(|line| out.push_str(&format!("          {}\n", paint.dim(&line))));
+        }
+    };
+    if !many.is_empty() {
+        out.push_str(&format!(
+            "\n{}\n",
+            paint.yellow("~ the same in many objects")
+        ));
+        many.iter().for_each(|(field, count)| {
+            write_field(&mut out, field, &format!(" (in {count} objects)"))
+        });
+    }
+    for change in &changes {
+        let object = escape_controls(&change.object);
+        let head = match change.kind {
+            Kind::Added => paint.green(&format!("+ {object}")),
+            Kind::Removed => paint.red(&format!("- {object}")),
+            Kind::Changed => paint.yellow(&format!("~ {object}")),
+        };
+        let environments = if change.environments.is_empty() {
+            String::new()
+        } else {
+            format!(" (in {})", change.environments.join(", "))
+        };
+        out.push_str(&format!("\n{head}{}\n", escape_controls(&environments)));
+        if let Some(why) = &change.because {
+            out.push_str(&format!("    {}\n", paint.dim(&because(why))));
+        }
+        change
+            .fields
+            .iter()
+            .for_each(|field| write_field(&mut out, field, ""));
+    }
+    out.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+/// `2 objects change, 1 is added`
+fn counts(changes: &[Change]) -> String {
+    let of = |kind| changes.iter().filter(|c| c.kind == kind).count();
+    let say = |n: usize, one: &str, many: &str| {
+        (n > 0).then(|| {
+            if n == 1 {
+                format!("1 object {one}")
+            } else {
+                format!("{n} objects {many}")
+            }
+        })
+    };
+    let all = [
+        say(of(Kind::Changed), "changes", "change"),
+        say(of(Kind::Added), "is added", "are added"),
+        say(of(Kind::Removed), "is removed", "are removed"),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+pub fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return format!(
+            "{} and {} deploy the same.\n",
+            escape_markdown(from),
+            escape_markdown(to)
+        );
+    }
+    let folder = folder(changes);
+    let place = |place: &Option<Place>| {
+        place.as_ref().map_or(String::new(), |(file, line)| {
+            format!(
+                " ({}:{line})",
+                escape_markdown(file.strip_prefix(folder).unwrap_or(file))
+            )
+        })
+    };
+    let side = |side: &Option<Side>| {
+        side.as_ref().map_or("-".to_string(), |s| {
+            let because = s.because.as_ref().map_or(String::new(), |b| {
+                format!(", because {}{}", escape_markdown(&b.text), place(&b.place))
+            });
+            format!(
+                "{}{}{because}",
+                s.text
+                    .lines()
+                    .map(escape_markdown)
+                    .collect::<Vec<_>>()
+                    .join("<br>"),
+                place(&s.place)
+            )
+        })
+    };
+    let mut out = format!(
+        "**{} → {}**: {}\n",
+        escape_markdown(from),
+        escape_markdown(to),
+        counts(changes)
+    );
+    let (many, changes) = shared(changes);
+    let head = format!(
+        "\n| field | {} | {} |\n|---|---|---|\n",
+        escape_markdown(from),
+        escape_markdown(to)
+    );
+    if !many.is_empty() {
+        out.push_str(&format!("\n### The same in many objects\n{head}"));
+    }
+    for (field, count) in &many {
+        out.push_str(&format!(
+            "| {} (in {count} objects) | {} | {} |\n",
+            escape_markdown(&field.path),
+            side(&field.from),
+            side(&field.to)
+        ));
+    }
+    for change in &changes {
+        let what = match change.kind {
+            Kind::Added => " (added)",
+            Kind::Removed => " (removed)",
+            Kind::Changed => "",
+        };
+        let environments = if change.environments.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", escape_markdown(&change.environments.join(", ")))
+        };
+        out.push_str(&format!(
+            "\n### {}{what}{environments}\n",
+            escape_markdown(&change.object)
+        ));
+        if let Some(because) = &change.because {
+            out.push_str(&format!(
+                "\nbecause {}{}\n",
+                escape_markdown(&because.text),
+                place(&because.place)
+            ));
+        }
+        if !change.fields.is_empty() {
+            out.push_str(&head);
+        }
+        for field in &change.fields {
+            out.push_str(&format!(
+                "| {} | {} | {} |\n",
+                escape_markdown(&field.path),
+                side(&field.from),
+                side(&field.to)
+            ));
+        }
+    }
+    out
+}
+
+pub fn to_json(from: &str, to: &str, changes: &[Change]) -> serde_json::Value {
+    let place = |place: &Option<Place>| {
+        (
+            place.as_ref().map(|(file, _)| file.clone()),
+            place.as_ref().map(|(_, line)| *line),
+        )
+    };
+    let because = |because: &Option<Because>| {
+        because.as_ref().map(|b| {
+            let (file, line) = place(&b.place);
+            json!({"text": b.text, "file": file, "line": line})
+        })
+    };
+    let side = |side: &Option<Side>| {
+        side.as_ref().map(|s| {
+            let (file, line) = place(&s.place);
+            json!({"value": s.text, "file": file, "line": line, "because": because(&s.because)})
+        })
+    };
+    let change = |c: &Change| {
+        let kind = match c.kind {
+            Kind::Added => "added",
+            Kind::Removed => "removed",
+            Kind::Changed => "changed",
+        };
+        let environments: Vec<&str> = c.environments.iter().map(|e| &**e).collect();
+        let fields: Vec<_> = c
+            .fields
+            .iter()
+            .map(|f| json!({"path": f.path, "from": side(&f.from), "to": side(&f.to)}))
+            .collect();
+        json!({"object": c.object, "change": kind, "environments": environments, "because": because(&c.because), "fields": fields})
+    };
+    json!({"version": 1, "from": from, "to": to, "changes": changes.iter().map(change).collect::<Vec<_>>()})
+}
