@@ -136,6 +136,7 @@ mod tests {
             ("aGn=", "hi"),
             ("aGl=", "hi"),
             ("aGkh", "hi!"),
+            ("YQ=\n=", "a"),
         ] {
             assert_eq!(
                 decode(text.as_bytes()).as_deref(),

@@ -34,6 +34,16 @@ const DAYS: [&str; 7] = [
 ];
 const DAY: i64 = 86400;
 
+/// `time.RFC3339`, as `metav1.Time` uses it.
+pub(crate) const RFC3339: &[u8] = b"2006-01-02T15:04:05Z07:00";
+/// `metav1.RFC3339Micro`, as `metav1.MicroTime` uses it.
+pub(crate) const RFC3339_MICRO: &[u8] = b"2006-01-02T15:04:05.000000Z07:00";
+
+/// Whether `time.Parse` accepts a text.
+pub(crate) fn is_time(text: &str, layout: &[u8]) -> bool {
+    Time::parse(layout, text.as_bytes()).is_ok()
+}
+
 /// A zone as `time.Location`.
 #[derive(Clone, Debug)]
 pub enum Zone {
@@ -280,11 +290,7 @@ impl Time {
 
     /// The forms of TOML: with or without offset, a date alone.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        let layouts: [&[u8]; 3] = [
-            b"2006-01-02T15:04:05Z07:00",
-            b"2006-01-02T15:04:05",
-            b"2006-01-02",
-        ];
+        let layouts: [&[u8]; 3] = [RFC3339, b"2006-01-02T15:04:05", b"2006-01-02"];
         layouts
             .iter()
             .find_map(|layout| Time::parse(layout, text.as_bytes()).ok())
@@ -1123,6 +1129,32 @@ mod tests {
         assert_eq!(
             parse_duration(b"5").unwrap_err(),
             "time: missing unit in duration \"5\""
+        );
+    }
+
+    #[test]
+    fn times_of_the_api_server_are_parsed() {
+        for good in [
+            "2024-02-29T10:00:00Z",
+            "2024-01-01T1:00:00.5+02:00",
+            "2024-01-01T10:00:00,25Z",
+        ] {
+            assert!(is_time(good, RFC3339), "{good}");
+        }
+        for bad in [
+            "",
+            "2023-02-29T10:00:00Z",
+            "2024-01-01",
+            "2024-01-01T10:00:00",
+            "2024-01-01 10:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "２024-01-01T10:00:00Z",
+        ] {
+            assert!(!is_time(bad, RFC3339), "{bad}");
+        }
+        assert!(
+            is_time("2024-01-01T10:00:00.000001Z", RFC3339_MICRO)
+                && !is_time("2024-01-01T10:00:00Z", RFC3339_MICRO)
         );
     }
 }

@@ -8,7 +8,7 @@
 mod cost;
 
 use crate::diagnostic::ids;
-use crate::go::json;
+use crate::go::{json, strconv};
 use crate::helm::Error;
 use crate::helm::release::{NodeId, Release};
 use crate::limits::{Limit, Limits};
@@ -824,22 +824,12 @@ fn type_of(json: &Json) -> &'static str {
     }
 }
 
-/// Go's `%q`, but in single quotes.
+/// Go's `%q` in single quotes, as santhosh-tekuri/jsonschema v6 makes it.
 fn quote(text: &str) -> String {
-    let mut out = String::from("'");
-    for c in text.chars() {
-        match c {
-            '\'' => out.push_str("\\'"),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
+    let quoted = strconv::quote(text)
+        .replace("\\\"", "\"")
+        .replace('\'', "\\'");
+    format!("'{}'", &quoted[1..quoted.len() - 1])
 }
 
 fn primitive(json: &Json) -> String {

@@ -1,19 +1,20 @@
 //! Kinds that CustomResourceDefinitions define, judged as the server's apiextensions judges them:
 //! structure with pruning told (unknown fields), defaults taken for given, then the value rules of
 //! the schema. The schema is read where it stands, in the definition's own document; nothing is
-//! compiled but its patterns, once each.
+//! compiled but its patterns.
 
-use super::scalars;
 use super::walk;
 use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
+use crate::go::time::{RFC3339, is_time};
+use crate::go::{base64, regexp};
+use crate::limits::Limit;
 use crate::manifest::{Object, Violation};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
-use regex::Regex;
 use rustc_hash::FxHashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Deeper than any real object or schema; what is deeper goes unjudged.
 const MAX_DEPTH: usize = 100;
@@ -38,7 +39,6 @@ pub struct CustomKind {
     namespaced: bool,
     /// v1beta1 keeps unknown fields unless told otherwise.
     keeps_unknown: bool,
-    patterns: Mutex<FxHashMap<Box<str>, Option<Regex>>>,
 }
 
 impl Crds {
@@ -74,7 +74,6 @@ impl Crds {
                     .or_else(|| Some(shared.clone()).filter(present)),
                 namespaced: text(spec.get("scope")).as_deref() != Some("Cluster"),
                 keeps_unknown: preserve.unwrap_or(old),
-                patterns: Mutex::default(),
             };
             self.kinds.insert(
                 (format!("{group}/{version}").into(), kind.as_str().into()),
@@ -146,24 +145,12 @@ impl CustomKind {
         );
         found.append(&mut walk.found);
     }
+}
 
-    fn matches(&self, pattern: &str, text: &str) -> bool {
-        let mut patterns = self
-            .patterns
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let compile = || {
-            regex::RegexBuilder::new(pattern)
-                .size_limit(1 << 20)
-                .build()
-                .ok()
-        };
-        let regex = match patterns.get(pattern) {
-            Some(known) => known,
-            None => patterns.entry(pattern.into()).or_insert_with(compile),
-        };
-        regex.as_ref().is_none_or(|r| r.is_match(text))
-    }
+/// Whether a text matches a pattern; one that cannot be compiled is a finding about the CRD.
+fn matches(pattern: &str, text: &str) -> bool {
+    regexp::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize)
+        .map_or(true, |compiled| compiled.regex.is_match(text))
 }
 
 /// How a value is judged in its place.
@@ -468,7 +455,7 @@ impl<'a> Walk<'a> {
                 if let Some(pattern) = schema
                     .get("pattern")
                     .and_then(Node::as_str)
-                    .filter(|p| !self.kind.matches(p, text))
+                    .filter(|p| !matches(p, text))
                 {
                     self.report(
                         ids::SCHEMA_VIOLATION,
@@ -483,8 +470,8 @@ impl<'a> Walk<'a> {
                     .and_then(Node::as_str)
                     .unwrap_or_default();
                 let good = match format {
-                    "date-time" => scalars::is_time(text, None),
-                    "byte" => scalars::base64_problem(text).is_none(),
+                    "date-time" => is_time(text, RFC3339),
+                    "byte" => base64::decode(text.as_bytes()).is_ok(),
                     "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
                     "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
                     _ => true,

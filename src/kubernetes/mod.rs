@@ -6,7 +6,7 @@
 //! | [`schema`] | every kind and field of 1.20 to 1.37, read in place from the generated table |
 //! | [`api`] | apiVersion and kind: unknown, removed, deprecated; what each version serves |
 //! | [`walk`] | one walk over an object: unknown fields, wrong types, missing fields, duplicate keys, for all versions at once |
-//! | [`scalars`] | what times, quantities and base64 look like |
+//! | [`quantity`] | amounts: `500m`, `1Gi` |
 //! | [`crd_rules`] | their validation rules (CEL), gathered for the rule room |
 //! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
 //! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
@@ -17,7 +17,7 @@ pub mod api;
 pub mod crd;
 pub mod crd_rules;
 pub mod locations;
-pub mod scalars;
+pub(crate) mod quantity;
 pub mod schema;
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,12 @@
 //! the semantic checks; only fields whose absence is refused are judged here, as their list is
 //! data.
 
-use super::scalars;
+use super::quantity::Quantity;
 use super::schema::{self, Definition, Field, Kind, Type};
 use super::versions::{oldest, sentence};
 use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
+use crate::go::base64;
+use crate::go::time::{self, is_time};
 use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Entry;
@@ -115,8 +117,8 @@ impl<'n> Walk<'n, '_> {
             }
             (Type::Bytes, Data::Str(text)) => self.bytes(text, versions),
             (Type::Bytes, Data::Seq(items)) => self.items(items, Type::Int32, versions),
-            (Type::Time, Data::Str(text)) if scalars::is_time(text, None) => {}
-            (Type::MicroTime, Data::Str(text)) if scalars::is_time(text, Some(6)) => {}
+            (Type::Time, Data::Str(text)) if is_time(text, time::RFC3339) => {}
+            (Type::MicroTime, Data::Str(text)) if is_time(text, time::RFC3339_MICRO) => {}
             (Type::Time | Type::MicroTime, Data::Str(text)) => self.time(text, expected, versions),
             (Type::Quantity, Data::Str(text)) => self.quantity(text.trim(), versions),
             (Type::Quantity, Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {}
@@ -392,7 +394,7 @@ impl<'n> Walk<'n, '_> {
     }
 
     fn bytes(&mut self, text: &str, versions: Versions) {
-        if scalars::base64_problem(text).is_some() {
+        if base64::decode(text.as_bytes()).is_err() {
             let help = self
                 .kind
                 .filter(|k| k.name() == "Secret")
@@ -416,7 +418,7 @@ impl<'n> Walk<'n, '_> {
     }
 
     fn quantity(&mut self, text: &str, versions: Versions) {
-        if scalars::quantity_problem(text).is_some() {
+        if Quantity::parse(text).is_none() {
             let message = format!(
                 "{} must be a quantity such as 500m, 1.5 or 2Gi, not {}",
                 self.subject(),

@@ -6,6 +6,7 @@ use crate::Options;
 use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, did_you_mean, ids};
 use crate::helm::Chart;
 use crate::kubernetes::locations::Locations;
+use crate::kubernetes::quantity::Quantity;
 use crate::limits::Limit;
 use crate::project::config::{self, Config};
 use crate::project::unit::Unit;
@@ -13,7 +14,6 @@ use crate::rule;
 use crate::rule::Rules;
 use crate::rule::Selection;
 use crate::rule::expectation::{Autoscaling, Expectation, Resources};
-use crate::rule::quantity::Quantity;
 use crate::source::{Sources, Span};
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -358,7 +358,7 @@ fn expectation(pattern: &str, declared: Span, node: &Node) -> Expectation {
             .iter()
             .map(|e| (e.key.to_string(), resources(&e.value)))
             .collect(),
-        storage: node.get("storage").and_then(Quantity::from_node),
+        storage: node.get("storage").and_then(Quantity::of),
         storage_class: node
             .get("storage-class")
             .and_then(Node::as_str)
@@ -371,6 +371,6 @@ fn quantities(node: Option<&Node>) -> BTreeMap<String, Quantity> {
     let entries = node.map(Node::entries).unwrap_or_default();
     entries
         .iter()
-        .filter_map(|e| Some((e.key.to_string(), Quantity::from_node(&e.value)?)))
+        .filter_map(|e| Some((e.key.to_string(), Quantity::of(&e.value)?)))
         .collect()
 }

@@ -2,7 +2,7 @@
 //! The configuration fills it; `replicas-`, `resources-` and `storage-per-environment` compare it
 //! with what is rendered.
 
-use super::quantity::Quantity;
+use crate::kubernetes::quantity::Quantity;
 use crate::source::Span;
 use std::collections::BTreeMap;
 

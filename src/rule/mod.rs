@@ -20,7 +20,6 @@ pub mod expectation;
 pub mod native;
 pub mod pod;
 pub mod policy;
-pub mod quantity;
 pub mod suppression;
 pub mod unit;
 

@@ -6,6 +6,7 @@ use super::node::{Data, Entry, Node, Style};
 use super::print;
 use super::scalar::{self, Scalar};
 use super::tree::{Content, NodeId, RawNode, Tree};
+use crate::go::base64;
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
 use rustc_hash::FxHashSet;
@@ -386,12 +387,7 @@ impl<'s, 't> Decoder<'s, 't> {
     }
 
     fn binary(&self, raw: &RawNode, text: &[u8]) -> Outcome<Data> {
-        let digits: Vec<u8> = text
-            .iter()
-            .copied()
-            .filter(|b| !matches!(b, b'\r' | b'\n'))
-            .collect();
-        match data_encoding::BASE64.decode(&digits) {
+        match base64::decode(text) {
             // On its way through JSON.
             Ok(bytes) => Ok(Data::Str(String::from_utf8_lossy(&bytes).into())),
             Err(_) => fail(

@@ -2,8 +2,8 @@
 //! `pkg/apis/autoscaling/validation`, `pkg/apis/policy/validation`.
 
 use super::field::{Field, quoted, rules};
-use super::quantity::Quantity;
 use super::{metadata, names, resources, workload};
+use crate::kubernetes::quantity::Quantity;
 
 pub(super) fn horizontal(root: Field<'_>, version: &str) {
     let spec = root.get("spec");

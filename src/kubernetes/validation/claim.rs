@@ -2,8 +2,8 @@
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, rules};
-use super::quantity::Quantity;
 use super::{metadata, names, resources};
+use crate::kubernetes::quantity::Quantity;
 
 const ACCESS_MODES: [&str; 4] = [
     "ReadOnlyMany",

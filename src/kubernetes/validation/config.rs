@@ -4,6 +4,7 @@
 
 use super::field::{Field, quoted, rules};
 use super::{address, metadata, names, resources, scheduling};
+use crate::go::base64;
 
 /// Bytes of data that a ConfigMap or Secret may hold.
 const MOST_DATA: usize = 1024 * 1024;
@@ -39,24 +40,9 @@ fn config_key(field: Field<'_>, key: &str) {
     }
 }
 
-/// The bytes that a base64 text stands for, as Go's decoder reads them: line breaks count nothing.
+/// The bytes that a base64 text stands for.
 pub(super) fn decode(field: Field<'_>) -> Option<Vec<u8>> {
-    let text: Vec<u8> = field
-        .decoded()?
-        .bytes()
-        .filter(|b| !matches!(b, b'\n' | b'\r'))
-        .collect();
-    data_encoding::BASE64
-        .decode(&text)
-        .ok()
-        .or_else(|| lenient(&text))
-}
-
-/// Go does not ask that the bits that do not count are zero.
-fn lenient(text: &[u8]) -> Option<Vec<u8>> {
-    let mut specification = data_encoding::BASE64.specification();
-    specification.check_trailing_bits = false;
-    specification.encoding().ok()?.decode(text).ok()
+    base64::decode(field.decoded()?.as_bytes()).ok()
 }
 
 pub(super) fn secret(root: Field<'_>) {

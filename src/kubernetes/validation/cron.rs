@@ -1,5 +1,7 @@
 //! Cron schedules as robfig/cron v3 reads them, and time zones as Go loads them.
 
+use crate::go::time::parse_duration;
+
 /// The fields of a schedule: name, least, most, and names that stand for numbers.
 const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ("minute", 0, 59, &[]),
@@ -106,39 +108,13 @@ fn descriptor(text: &str) -> Result<(), String> {
         return Ok(());
     }
     match text.strip_prefix("@every ") {
-        Some(duration) if is_go_duration(duration) => Ok(()),
+        Some(duration) if parse_duration(duration.as_bytes()).is_ok() => Ok(()),
         Some(_) => Err("\"@every\" needs a duration, such as 1h30m".to_owned()),
         None => Err(format!(
             "it must be one of {}, or \"@every DURATION\"",
             DESCRIPTORS.join(", ")
         )),
     }
-}
-
-/// Whether Go's time.ParseDuration takes the text.
-pub fn is_go_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    if rest.is_empty() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let number = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let digits = &rest[..rest.len() - number.len()];
-        if !digits.bytes().any(|b| b.is_ascii_digit()) || digits.matches('.').count() > 1 {
-            return false;
-        }
-        let Some(unit) = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"]
-            .iter()
-            .find(|u| number.starts_with(**u))
-        else {
-            return false;
-        };
-        rest = &number[unit.len()..];
-    }
-    true
 }
 
 /// What is wrong with a time zone's name.

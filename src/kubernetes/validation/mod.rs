@@ -3,7 +3,7 @@
 //! elsewhere; a node of the wrong type is passed by here.
 //!
 //! One file a subject. [`field`] is the cursor that walks an object and collects findings;
-//! [`names`], [`quantity`] and `address` hold formats; the rest follow the API's kinds. The
+//! [`names`] and `address` hold formats; the rest follow the API's kinds. The
 //! server's defaults are applied in the place where they matter.
 
 // A guard in place of the `if` would let the value fall through to the arm that calls it
@@ -27,7 +27,6 @@ mod metadata;
 pub mod names;
 mod networking;
 mod pod;
-pub mod quantity;
 mod rbac;
 mod resources;
 mod scheduling;

@@ -3,9 +3,8 @@
 
 use super::field::{Field, quoted, rules};
 use super::volume::Volume;
-use super::{
-    address, container, metadata, names, quantity::Quantity, resources, scheduling, volume,
-};
+use super::{address, container, metadata, names, resources, scheduling, volume};
+use crate::kubernetes::quantity::Quantity;
 
 /// Checks a Pod.
 pub(super) fn pod(root: Field<'_>) {

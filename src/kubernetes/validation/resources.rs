@@ -3,7 +3,7 @@
 
 use super::field::{Field, quoted, rules};
 use super::names;
-use super::quantity::Quantity;
+use crate::kubernetes::quantity::Quantity;
 
 const CONTAINER: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 const QUOTA: [&str; 19] = [

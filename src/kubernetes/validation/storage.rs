@@ -2,8 +2,8 @@
 //! `pkg/apis/core/validation`, `pkg/apis/storage/validation`.
 
 use super::field::{Field, quoted, rules};
-use super::quantity::Quantity;
 use super::{claim, metadata, names, resources, scheduling, volume};
+use crate::kubernetes::quantity::Quantity;
 
 pub(super) fn volume(root: Field<'_>) {
     let spec = root.get("spec");

@@ -2,8 +2,8 @@
 //! exactly one. Behaviour: kubernetes `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
-use super::quantity::Quantity;
 use super::{claim, metadata, names};
+use crate::kubernetes::quantity::Quantity;
 
 /// What a source must hold: a dotted path of text or list that may not be empty.
 type Required = &'static [&'static str];
@@ -585,7 +585,7 @@ pub(super) fn resource_reference(reference: Field<'_>, in_volume: bool) {
     let Some(amount) = divisor
         .node()
         .and_then(Quantity::of)
-        .filter(|q| !q.is_zero())
+        .filter(|&q| q != Quantity::default())
     else {
         return;
     };

@@ -7,9 +7,9 @@
 //! quantities and versions compare with `<` and `>` besides `isLessThan` and friends.
 
 use crate::go::{self, regexp::Regexp};
+use crate::kubernetes::quantity::Quantity;
 use crate::limits::Limit;
 use crate::rule::cel::value::display;
-use crate::rule::quantity::Quantity;
 use cel::common::traits::{Comparer, Iterable};
 use cel::common::types::{
     BOOL_TYPE, CelBool, CelDouble, CelInt, CelList, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE,
@@ -392,7 +392,7 @@ fn as_quantity(value: &dyn Val) -> Option<Quantity> {
         return Quantity::parse(s.inner());
     }
     if let Some(i) = value.downcast_ref::<CelInt>() {
-        return Some(Quantity::from_int(*i.inner()));
+        return Some(Quantity::whole(*i.inner()));
     }
     let number = value.downcast_ref::<CelDouble>()?;
     Quantity::parse(&number.inner().to_string())
@@ -439,7 +439,7 @@ fn quantities(env: &mut Env) -> Result<(), DeclarationError> {
         int(arg::<Quantity>(&a, 0)?.cmp(arg::<Quantity>(&a, 1)?) as i64)
     })?;
     env.add_member_overload("sign", "quantity_sign", q(), vec![], |a| {
-        int(arg::<Quantity>(&a, 0)?.0.signum() as i64)
+        int(arg::<Quantity>(&a, 0)?.sign())
     })?;
     env.add_member_overload("isInteger", "quantity_is_integer", q(), vec![], |a| {
         boolean(arg::<Quantity>(&a, 0)?.as_integer().is_some())
@@ -460,18 +460,12 @@ fn quantities(env: &mut Env) -> Result<(), DeclarationError> {
         )))
     })?;
     env.add_member_overload("add", "quantity_add", q(), vec![q()], |a| {
-        Ok(CowVal::owned(Quantity(
-            arg::<Quantity>(&a, 0)?
-                .0
-                .saturating_add(arg::<Quantity>(&a, 1)?.0),
-        )))
+        let sum = arg::<Quantity>(&a, 0)?.plus(*arg::<Quantity>(&a, 1)?);
+        Ok(CowVal::owned(sum))
     })?;
     env.add_member_overload("sub", "quantity_sub", q(), vec![q()], |a| {
-        Ok(CowVal::owned(Quantity(
-            arg::<Quantity>(&a, 0)?
-                .0
-                .saturating_sub(arg::<Quantity>(&a, 1)?.0),
-        )))
+        let sum = arg::<Quantity>(&a, 0)?.minus(*arg::<Quantity>(&a, 1)?);
+        Ok(CowVal::owned(sum))
     })
 }
 

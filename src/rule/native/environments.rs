@@ -3,12 +3,12 @@
 use super::super::Environment;
 use super::super::expectation::{Autoscaling, Expectation};
 use super::super::pod::{self, Class};
-use super::super::quantity::Quantity;
 use super::super::unit::{Unit, get, namespace, scalar, text};
 use super::availability::{least_of, scaler_of};
 use super::secrets::{is_harmless, is_secret_name};
 use super::{Check, EnvironmentsReport, Table};
 use crate::diagnostic::ids;
+use crate::kubernetes::quantity::Quantity;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
@@ -205,7 +205,7 @@ fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_
                     for (resource, wanted) in wanted {
                         let path = container.path.key("resources").key(kind).key(resource);
                         let found = path.get(&object.root);
-                        if found.and_then(Quantity::from_node) != Some(wanted) {
+                        if found.and_then(Quantity::of) != Some(wanted) {
                             let found = found.map_or("none".to_owned(), scalar);
                             let one = &kind[..kind.len() - 1];
                             let message = format!(
@@ -255,7 +255,7 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
                 if let Some(wanted) = expected.storage {
                     let path = claim.join(&Path::parse("resources.requests.storage"));
                     let found = path.get(&object.root);
-                    if found.and_then(Quantity::from_node) != Some(wanted) {
+                    if found.and_then(Quantity::of) != Some(wanted) {
                         let found = found.map_or("no".to_owned(), scalar);
                         report.add(e, i, path, format!("{} requests {found} storage in {environment}, where {wanted} is expected", who(object)));
                     }
@@ -500,10 +500,9 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                     ] {
                         let path = Path::parse("resources").key(kind).key(resource);
                         let (here, there) = (path.get(container.node), path.get(their.node));
-                        if let (Some(a), Some(b)) = (
-                            here.and_then(Quantity::from_node),
-                            there.and_then(Quantity::from_node),
-                        ) && a < b
+                        if let (Some(a), Some(b)) =
+                            (here.and_then(Quantity::of), there.and_then(Quantity::of))
+                            && a < b
                         {
                             let one = &kind[..kind.len() - 1];
                             let message = format!(

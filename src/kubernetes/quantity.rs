@@ -1,0 +1,247 @@
+//! Quantities (`500m`, `1.5Gi`, `1e3`), as `resource.Quantity` of k8s.io/apimachinery v0.37 parses
+//! and compares them. It is the only reader of them: structure, validation and rules share it.
+
+use crate::yaml::{Data, Node};
+use num_bigint::BigUint;
+use std::fmt;
+
+/// An amount in units of 10⁻⁹; what is finer is rounded away from zero, as the API server does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Quantity {
+    nano: i128,
+}
+
+const NANO: i128 = 1_000_000_000;
+const MILLI: i128 = NANO / 1000;
+/// Larger amounts count as this one. Nobody has so much of anything.
+const LARGEST: i128 = 10i128.pow(37);
+/// The API server cuts what has a binary suffix here.
+const LARGEST_BINARY: i128 = i64::MAX as i128 * NANO;
+/// Digits of a number that are read exactly. Of the others it only counts whether they are zero.
+const DIGITS: usize = 64;
+
+impl Quantity {
+    /// Parses `[+-]digits[.digits]` and a suffix: `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or an
+    /// exponent. No digits are zero. None where the API server refuses the text.
+    pub fn parse(text: &str) -> Option<Quantity> {
+        if text.is_empty() {
+            return None;
+        }
+        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let (whole, rest) = split_digits(unsigned);
+        let (fraction, suffix) = rest.strip_prefix('.').map_or(("", rest), split_digits);
+        let nano = Unit::parse(suffix)?.nano(whole, fraction);
+        Some(Quantity {
+            nano: if text.starts_with('-') { -nano } else { nano },
+        })
+    }
+
+    /// The quantity of a YAML value: a text, or a number as JSON would write it.
+    pub fn of(node: &Node) -> Option<Quantity> {
+        match &node.data {
+            Data::Str(text) => Quantity::parse(text),
+            Data::Int(n) => Some(Quantity::whole(*n)),
+            Data::Uint(n) => Quantity::parse(&n.to_string()),
+            Data::Float(f) if f.is_finite() => Quantity::parse(&format!("{f:e}")),
+            // Decoding null leaves the zero value.
+            Data::Null => Some(Quantity::default()),
+            _ => None,
+        }
+    }
+
+    pub fn whole(n: i64) -> Quantity {
+        Quantity {
+            nano: i128::from(n) * NANO,
+        }
+    }
+
+    /// -1, 0 or 1.
+    pub fn sign(self) -> i64 {
+        self.nano.signum() as i64
+    }
+
+    pub fn is_negative(self) -> bool {
+        self.nano < 0
+    }
+
+    /// The amount in whole units, rounded away from zero; an `i64` that is too small for it is the
+    /// nearest one.
+    pub fn value(self) -> i64 {
+        let units = round_up(self.nano, NANO);
+        units.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    /// Rounded away from zero to thousandths, as the server keeps amounts of resources.
+    pub fn rounded(self) -> Quantity {
+        Quantity {
+            nano: round_up(self.nano, MILLI) * MILLI,
+        }
+    }
+
+    /// Whether it is a whole number, but for what is finer than a thousandth.
+    pub fn is_integer(self) -> bool {
+        self.rounded().nano % NANO == 0
+    }
+
+    /// The whole number that it is exactly, if it fits.
+    pub fn as_integer(self) -> Option<i64> {
+        if self.nano % NANO == 0 {
+            i64::try_from(self.nano / NANO).ok()
+        } else {
+            None
+        }
+    }
+
+    pub fn as_f64(self) -> f64 {
+        self.nano as f64 / NANO as f64
+    }
+
+    pub fn plus(self, other: Quantity) -> Quantity {
+        Quantity {
+            nano: (self.nano + other.nano).clamp(-LARGEST, LARGEST),
+        }
+    }
+
+    pub fn minus(self, other: Quantity) -> Quantity {
+        Quantity {
+            nano: (self.nano - other.nano).clamp(-LARGEST, LARGEST),
+        }
+    }
+}
+
+impl fmt::Display for Quantity {
+    /// The shortest plain notation: `500m`, `2`, `1Gi`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(whole) = self.as_integer() else {
+            return if self.nano % MILLI == 0 {
+                write!(f, "{}m", self.nano / MILLI)
+            } else {
+                write!(f, "{}", self.as_f64())
+            };
+        };
+        let suffixes = ["Ei", "Pi", "Ti", "Gi", "Mi", "Ki"];
+        for (suffix, bits) in suffixes.into_iter().zip((10..=60).rev().step_by(10)) {
+            if whole != 0 && whole % (1i64 << bits) == 0 {
+                return write!(f, "{}{suffix}", whole >> bits);
+            }
+        }
+        write!(f, "{whole}")
+    }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
+}
+
+/// A quotient, rounded away from zero.
+fn round_up(number: i128, divisor: i128) -> i128 {
+    number / divisor + (number % divisor).signum()
+}
+
+/// What a suffix multiplies with.
+enum Unit {
+    /// Ten to this power.
+    Decimal(i64),
+    /// Two to this power.
+    Binary(u32),
+}
+
+impl Unit {
+    fn parse(suffix: &str) -> Option<Unit> {
+        Some(match suffix {
+            "" => Unit::Decimal(0),
+            "n" => Unit::Decimal(-9),
+            "u" => Unit::Decimal(-6),
+            "m" => Unit::Decimal(-3),
+            "k" => Unit::Decimal(3),
+            "M" => Unit::Decimal(6),
+            "G" => Unit::Decimal(9),
+            "T" => Unit::Decimal(12),
+            "P" => Unit::Decimal(15),
+            "E" => Unit::Decimal(18),
+            "Ki" => Unit::Binary(10),
+            "Mi" => Unit::Binary(20),
+            "Gi" => Unit::Binary(30),
+            "Ti" => Unit::Binary(40),
+            "Pi" => Unit::Binary(50),
+            "Ei" => Unit::Binary(60),
+            _ => Unit::Decimal(suffix.strip_prefix(['e', 'E'])?.parse().ok()?),
+        })
+    }
+
+    /// So many of this unit, in billionths.
+    fn nano(&self, whole: &str, fraction: &str) -> i128 {
+        let digits = format!("{whole}{fraction}");
+        let digits = digits.trim_start_matches('0');
+        let (read, cut) = digits.split_at(digits.len().min(DIGITS));
+        // Zero has no digits left.
+        let Ok(mut number) = read.parse::<BigUint>() else {
+            return 0;
+        };
+        let (power, largest) = match *self {
+            Unit::Decimal(power) => (power, LARGEST),
+            Unit::Binary(bits) => {
+                number <<= bits;
+                (0, LARGEST_BINARY)
+            }
+        };
+        let power = power.saturating_add(9 + cut.len() as i64 - fraction.len() as i64);
+        if cut.bytes().any(|b| b != b'0') {
+            number += 1u32;
+        }
+        // Beyond these powers the number is at its largest or smallest in any case.
+        let scale = BigUint::from(10u32).pow(power.unsigned_abs().min(200) as u32);
+        let nano = if power < 0 {
+            (number + &scale - 1u32) / scale
+        } else {
+            number * scale
+        };
+        i128::try_from(nano).map_or(largest, |nano| nano.min(largest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line: a text, and its billionths as apimachinery's `AsDec` gives them; none where
+    /// `ParseQuantity` refuses it.
+    #[test]
+    fn texts_are_parsed_as_by_the_api_server() {
+        let lines = include_str!("../../fixtures/go/quantities.tsv").lines();
+        for line in lines {
+            let (text, nano) = line.split_once('\t').expect("a tab");
+            let nano = nano.parse().ok().map(|nano| Quantity { nano });
+            assert_eq!(Quantity::parse(text), nano, "{text:?}");
+        }
+        assert_eq!(Quantity::parse("1e400"), Some(Quantity { nano: LARGEST }));
+    }
+
+    #[test]
+    fn amounts_are_rounded_away_from_zero() {
+        let q = |text: &str| Quantity::parse(text).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((q("1500m").value(), q("-1500m").value()), (2, -2));
+        assert_eq!(q("99999999999999999999999").value(), i64::MAX);
+        assert_eq!(q("1.0001m").rounded(), q("2m"));
+        assert!(!q("1500m").is_integer() && q("2E").is_integer() && q("1e40").is_integer());
+        assert_eq!(
+            (q("1Gi").as_integer(), q("1n").as_integer()),
+            (Some(1 << 30), None)
+        );
+        assert!(q("-1") < q("1m") && q("1Ki") > q("1k") && q("1E") < q("2E").rounded());
+        assert_eq!(q("1").plus(q("1Ki")).minus(q("24")), q("1001"));
+    }
+
+    #[test]
+    fn the_shortest_notation_is_printed() {
+        for (text, printed) in [
+            ("1024Mi", "1Gi"),
+            ("0.5", "500m"),
+            ("1e3", "1000"),
+            ("0", "0"),
+        ] {
+            let quantity = Quantity::parse(text).map(|q| q.to_string());
+            assert_eq!(quantity.as_deref(), Some(printed));
+        }
+    }
+}
