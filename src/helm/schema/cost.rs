@@ -5,8 +5,7 @@
 //! looked at once, and its cost kept. What the validator cuts short is counted in full, so the
 //! count is never too low.
 
-use crate::helm::schema::BASE;
-use crate::helm::schema::Elsewhere;
+use super::elsewhere::{BASE, Elsewhere};
 use crate::limits::{Limit, Limits};
 use jsonschema::{Draft, ReferencingError, Registry};
 use rustc_hash::FxHashMap;

@@ -1,0 +1,183 @@
+//! Values judged by one schema, and what Helm says of a schema that can't be used.
+
+use super::cost;
+use super::elsewhere::{BASE, Elsewhere, no_loader};
+use super::tree::{Flat, Tree, trees};
+use crate::go::json;
+use crate::limits::{Limit, Limits};
+use crate::source::{OriginId, Origins};
+use crate::value::Text;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, ReferencingError, ValidationError};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+/// The errors as a tree; none where the values fit.
+pub(super) type Verdict = Option<Vec<Tree>>;
+
+/// Why nothing was judged.
+pub(super) enum Unusable {
+    /// It is no schema, in Helm's words.
+    Schema(String),
+    Limit(Limit),
+}
+
+/// The verdict, and the addresses of schemas that it had to do without.
+pub(super) fn judge(
+    schema: &[u8],
+    values: &Json,
+    limits: &Limits,
+) -> (Result<Verdict, Unusable>, BTreeSet<String>) {
+    let schema: Json = match serde_json::from_slice(schema) {
+        Ok(schema) => schema,
+        Err(e) => {
+            return (
+                Err(Unusable::Schema(
+                    syntax(schema).unwrap_or_else(|| e.to_string()),
+                )),
+                BTreeSet::new(),
+            );
+        }
+    };
+    let elsewhere = Elsewhere::new(&schema);
+    let verdict = match cost::check(&schema, values, elsewhere.clone(), limits) {
+        Ok(()) => judge_by(&schema, values, elsewhere.clone(), limits).map_err(Unusable::Schema),
+        Err(limit) => Err(Unusable::Limit(limit)),
+    };
+    (verdict, elsewhere.asked())
+}
+
+/// # Errors
+/// A schema that is no schema.
+fn judge_by(
+    schema: &Json,
+    values: &Json,
+    elsewhere: Elsewhere,
+    limits: &Limits,
+) -> Result<Verdict, String> {
+    let patterns =
+        jsonschema::PatternOptions::fancy_regex().size_limit(limits.size(Limit::RegexSize));
+    let options = jsonschema::options()
+        .with_retriever(elsewhere)
+        .with_base_uri(BASE)
+        .with_pattern_options(patterns);
+    let validator = options.build(schema).map_err(|e| no_schema(schema, &e))?;
+    let errors: Vec<Flat> = validator
+        .iter_errors(values)
+        .take(MAX_ERRORS)
+        .map(|e| Flat::new(&e))
+        .collect();
+    if errors.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(trees(&errors, validator.draft())))
+}
+
+/// What encoding/json's decoder says of a text that is no JSON.
+fn syntax(text: &[u8]) -> Option<String> {
+    let message = json::read(
+        &Text {
+            bytes: text.into(),
+            pieces: None,
+        },
+        OriginId::default(),
+        &mut Origins::default(),
+    )
+    .err()?;
+    Some(match &*message {
+        "unexpected end of JSON input" if text.trim_ascii().is_empty() => "EOF".into(),
+        "unexpected end of JSON input" => "unexpected EOF".into(),
+        other if other.ends_with("after top-level value") => {
+            "invalid character after top-level value".into()
+        }
+        _ => message,
+    })
+}
+
+/// A validator made of the meta-schema itself: the one that is compiled in does not say which way
+/// it took.
+fn metaschema(uri: &str) -> Option<jsonschema::Validator> {
+    let found = referencing::SPECIFICATIONS
+        .resolver(jsonschema::uri::from_str(uri).ok()?)
+        .lookup("")
+        .ok()?;
+    jsonschema::validator_for(found.contents()).ok()
+}
+
+/// What Helm says of JSON that is no schema.
+fn no_schema(schema: &Json, error: &ValidationError) -> String {
+    match error.kind() {
+        ValidationErrorKind::Referencing(ReferencingError::PointerToNowhere { pointer }) => {
+            return format!("json-pointer in \"{BASE}#{pointer}\" not found");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::NoSuchAnchor { anchor }) => {
+            return format!("anchor in \"{BASE}#{anchor}\" not found in schema \"{BASE}\"");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, source }) => {
+            return format!("failing loading \"{uri}\": {source}");
+        }
+        ValidationErrorKind::Referencing(ReferencingError::UnknownSpecification {
+            specification,
+        }) if !specification.contains(':') => {
+            return format!(
+                "failing loading {specification:?}: {}",
+                no_loader(specification)
+            );
+        }
+        _ => {}
+    }
+    let front = format!("\"{BASE}#\" is not valid against metaschema: ");
+    let draft = Draft::default().detect(schema);
+    let uri = match draft {
+        Draft::Draft4 => "http://json-schema.org/draft-04/schema",
+        Draft::Draft6 => "http://json-schema.org/draft-06/schema",
+        Draft::Draft7 => "http://json-schema.org/draft-07/schema",
+        Draft::Draft201909 => "https://json-schema.org/draft/2019-09/schema",
+        _ => "https://json-schema.org/draft/2020-12/schema",
+    };
+    let meta = metaschema(uri);
+    let errors: Vec<Flat> = meta
+        .iter()
+        .flat_map(|meta| meta.iter_errors(schema))
+        .map(|e| Flat::new(&e))
+        .collect();
+    if errors.is_empty() {
+        return format!("{front}{error}");
+    }
+    let mut text = format!("{front}jsonschema validation failed with '{uri}#'");
+    trees(&errors, draft)
+        .iter()
+        .for_each(|tree| tree.show(1, &mut text));
+    text
+}
+
+/// Errors beyond these are left out.
+const MAX_ERRORS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_draft_says_what_is_no_schema() {
+        for draft in [
+            "http://json-schema.org/draft-04",
+            "http://json-schema.org/draft-06",
+            "http://json-schema.org/draft-07",
+            "https://json-schema.org/draft/2019-09",
+            "https://json-schema.org/draft/2020-12",
+        ] {
+            let schema = format!(r#"{{ "$schema": "{draft}/schema", "minimum": "x" }}"#);
+            let Err(Unusable::Schema(message)) =
+                judge(schema.as_bytes(), &Json::Null, &Limits::default()).0
+            else {
+                panic!("{draft}")
+            };
+            assert!(
+                message.contains(&format!("{draft}/schema#'"))
+                    && message.contains("- at '/minimum': got string, want number"),
+                "{message}"
+            );
+        }
+    }
+}
