@@ -4,7 +4,10 @@
 //! template costs its own output only. Everything between a loaded chart and rendered texts happens
 //! here, on one thread with a large stack.
 
-use crate::diagnostic::{Diagnostic, Role, Severity, Versions, ids};
+mod cache;
+mod problem;
+
+use crate::diagnostic::{Versions, ids};
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -16,23 +19,21 @@ use crate::helm::release::{self, NodeId, Release};
 use crate::helm::schema;
 use crate::helm::values;
 use crate::limits::Limits;
-use crate::memo::Memo;
-use crate::source::{Derived, OriginId, Origins, SourceId, Sources, Span};
-use crate::template;
+use crate::source::{Derived, OriginId, Origins, SourceId, Sources};
 use crate::template::Asked;
 use crate::template::Evaluator;
-use crate::template::ParseError;
-use crate::template::Reason;
 use crate::template::Record;
 use crate::template::TemplateError;
 use crate::template::Templates;
-use crate::template::parser::Parsed;
 use crate::value::{Kind, Map, MapData, Value};
+use cache::TemplateNames;
+pub use cache::{Cache, ParsedFiles};
+pub use problem::Problem;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 /// How to render.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ pub struct Options<'a> {
     pub capabilities: &'a Capabilities,
     /// Further Kubernetes versions to render for, newest first, by minor version. Templates that
     /// would answer them otherwise are executed again.
-    pub others: &'a [(u32, Capabilities)],
+    pub others: &'a [Other],
     /// End at the first problem, as Helm does.
     pub stop: bool,
     /// Keep where text comes from, and what was read and executed.
@@ -48,39 +49,6 @@ pub struct Options<'a> {
     pub skip_schema: bool,
     pub limits: Limits,
 }
-
-/// Templates that were parsed serve all renders: files each for itself, and together for each set
-/// of enabled subcharts.
-#[derive(Debug, Default)]
-pub struct Cache {
-    /// Locked while a file is parsed.
-    files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
-    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
-    before: Arc<ParsedFiles>,
-}
-
-impl Cache {
-    /// Files that were parsed before, and did not change since, are not parsed again.
-    pub fn with(before: Arc<ParsedFiles>) -> Cache {
-        Cache {
-            before,
-            ..Cache::default()
-        }
-    }
-}
-
-/// Parsed files by Helm's name and their source.
-pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
-
-/// A file with all that it defines.
-#[derive(Clone, Debug)]
-pub struct ParsedFile {
-    text: Arc<[u8]>,
-    parsed: Arc<Parsed>,
-}
-
-/// The names and texts of a set of templates, in the order of parsing.
-type TemplateNames = Vec<(Arc<str>, SourceId)>;
 
 /// What one render made.
 #[derive(Debug)]
@@ -90,9 +58,9 @@ pub struct Rendered {
     pub outputs: Vec<Output>,
     /// What some templates give for others of the versions.
     pub variants: Vec<Output>,
-    /// Others of the versions that need a render of their own: a template failed, or changed data
+    /// Others of the versions that must be rendered separately: a template failed, or changed data
     /// that later ones see.
-    pub apart: Versions,
+    pub needs_own_render: Versions,
     /// What could not be rendered, and what else Helm would end at, in Helm's order.
     pub problems: Vec<Problem>,
     /// What Helm writes to stderr without failing.
@@ -124,110 +92,6 @@ pub struct Output {
     pub others: Versions,
 }
 
-/// What Helm would end with an error for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Problem {
-    /// Before the templates: values, dependencies, the schema, Chart.yaml.
-    Chart(helm::Error),
-    /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
-    Release(helm::Error),
-    /// Values that a values.schema.json refuses.
-    Schema(schema::Refusal),
-    Parse(ParseError),
-    Template(Box<TemplateError>),
-}
-
-impl Problem {
-    /// Helm's text, without `Error: `.
-    pub fn helm_message(&self) -> String {
-        match self {
-            Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
-            Problem::Schema(refusal) => refusal.message.clone(),
-            Problem::Parse(error) => error.helm_message(),
-            Problem::Template(error) => error.message.clone(),
-        }
-    }
-
-    /// Whether Helm has rendered anything that `--debug` could show.
-    pub fn has_release(&self) -> bool {
-        !matches!(self, Problem::Chart(_) | Problem::Schema(_))
-    }
-
-    /// As findings of an environment; `head` is the place for what has none.
-    pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
-        let mut found = match self {
-            // That a library cannot be installed is no fault of its; that nothing is checked must
-            // be said.
-            Problem::Chart(error) if error.rule == ids::CHART_LIBRARY => vec![Diagnostic {
-                severity: Severity::Info,
-                ..error.diagnostic(head)
-            }],
-            Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
-            other => vec![other.diagnostic(head)],
-        };
-        found
-            .iter_mut()
-            .for_each(|d| d.environment = Some(environment));
-        found
-    }
-
-    fn diagnostic(&self, head: Span) -> Diagnostic {
-        match self {
-            Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
-            Problem::Schema(refusal) => Diagnostic::new(
-                ids::VALUES_SCHEMA,
-                Severity::Error,
-                head,
-                refusal.message.clone(),
-            ),
-            Problem::Parse(error) => {
-                let cause = error
-                    .message
-                    .splitn(3, ": ")
-                    .nth(2)
-                    .unwrap_or(&error.message);
-                with_help(
-                    Diagnostic::new(ids::TEMPLATE_SYNTAX, Severity::Error, error.span, cause),
-                    &error.help,
-                )
-            }
-            Problem::Template(error) => {
-                let rule = match error.reason {
-                    Reason::Fail => ids::TEMPLATE_FAILS,
-                    Reason::Required => ids::REQUIRED_VALUE_MISSING,
-                    Reason::Limit => ids::TEMPLATE_LIMIT,
-                    Reason::Execution => ids::TEMPLATE_ERROR,
-                    // The same finding as the parse error that execution came to.
-                    Reason::Parse => ids::TEMPLATE_SYNTAX,
-                };
-                let mut found = with_help(
-                    Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
-                    &error.help,
-                );
-                for (i, &include) in error.includes.iter().enumerate() {
-                    let role = if i == 0 {
-                        Role::Template
-                    } else {
-                        Role::Include
-                    };
-                    found = found.label(include, role, "called from here");
-                }
-                if let Some((key, said)) = &error.holder {
-                    found = found.label(*key, Role::Values, said.clone());
-                }
-                found
-            }
-        }
-    }
-}
-
-fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {
-    match help {
-        Some(help) => found.help(help.clone()),
-        None => found,
-    }
-}
-
 /// Renders a chart in one environment. `render` is its number among the renders of `sources`, from
 /// 1.
 pub fn render(
@@ -242,7 +106,7 @@ pub fn render(
     let mut rendered = Rendered {
         outputs: Vec::new(),
         variants: Vec::new(),
-        apart: Versions::NONE,
+        needs_own_render: Versions::NONE,
         problems: Vec::new(),
         warnings: chart.warnings.clone(),
         unjudged: Vec::new(),
@@ -287,6 +151,10 @@ impl Run<'_> {
     fn problem(&mut self, problem: Problem) -> bool {
         self.rendered.problems.push(problem);
         self.options.stop
+    }
+
+    fn needs_own_render(&mut self, versions: Versions) {
+        self.rendered.needs_own_render = self.rendered.needs_own_render.or(versions);
     }
 
     fn all(&mut self, inputs: &Inputs) {
@@ -395,7 +263,7 @@ impl Run<'_> {
             .map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source))
             .collect();
         names.sort_by_cached_key(|(name, _)| Reverse((slashes(name), name.clone())));
-        let templates = self.parse(&names);
+        let templates = self.cache.parse(&names, self.sources);
         self.rendered.templates = Some(templates.clone());
         let errors = templates.errors();
         if let Some(first) = errors.first()
@@ -427,23 +295,17 @@ impl Run<'_> {
         }
         data.iter()
             .for_each(|&map| Value::from(Kind::Map(map.clone())).share());
-        // Which of the others give all the same answers; templates ask the same again and again.
-        let mut known: FxHashMap<Asked, Versions> = FxHashMap::default();
-        let others = self.options.others;
-        let mut alike = |asked: &[Asked]| {
-            asked.iter().fold(Versions::ALL, |all, one| {
-                let answering = || {
-                    others
-                        .iter()
-                        .filter(|(_, c)| is_answered_by(one, c))
-                        .map(|(minor, _)| Versions::minor(*minor))
-                };
-                let new = || answering().fold(Versions::NONE, Versions::or);
-                all.and(*known.entry(one.clone()).or_insert_with(new))
-            })
+        let mut execution = Execution {
+            renderer,
+            data,
+            capabilities: &shared.capabilities,
+            answers: Answers {
+                others: self.options.others,
+                known: FxHashMap::default(),
+            },
         };
         for (done, (name, source)) in names.iter().enumerate() {
-            if let Some(limit) = renderer.is_spent() {
+            if let Some(limit) = execution.renderer.is_spent() {
                 let left = names.len() - done;
                 let unrendered = format!("{left} of {} templates were not rendered", names.len());
                 self.problem(Problem::Chart(helm::Error::limit(
@@ -468,22 +330,11 @@ impl Run<'_> {
             template.insert(b"BasePath", OriginId::NONE, own.base.clone());
             own.data.insert(b"Template", Value::map(template));
             let dot = Kind::Map(own.data.clone()).into();
-            let made = renderer.execute(name, &dot);
-            let (asked, changed) = renderer.take_asked();
-            let same = alike(&asked);
-            let mut left: Vec<&(u32, Capabilities)> = self
-                .options
-                .others
-                .iter()
-                .filter(|(minor, _)| !same.contains(*minor))
-                .collect();
+            let (made, left, changed) = execution.execute(name, &dot);
             let text = match made {
                 Ok(text) => text,
                 Err(error) => {
-                    self.rendered.apart =
-                        left.iter().fold(self.rendered.apart, |all, (minor, _)| {
-                            all.or(Versions::minor(*minor))
-                        });
+                    self.needs_own_render(versions(&left));
                     if self.problem(Problem::Template(error)) {
                         break;
                     }
@@ -491,49 +342,22 @@ impl Run<'_> {
                 }
             };
             let mut others = Versions::NONE;
-            while let Some((_, capabilities)) = left.first().filter(|_| !changed) {
-                let set = |capabilities: &Value| {
-                    data.iter()
-                        .for_each(|map| map.insert(b"Capabilities", capabilities.clone()))
-                };
-                set(&context::capabilities(capabilities));
-                let variant = renderer.execute(name, &dot);
-                set(&shared.capabilities);
-                let (asked, changed) = renderer.take_asked();
-                let same = alike(&asked);
-                let (these, rest): (Vec<_>, Vec<_>) = left
-                    .iter()
-                    .copied()
-                    .partition(|(minor, _)| same.contains(*minor));
-                // Each round must get further, whatever a template asks.
-                let (these, rest) = if these.is_empty() {
-                    (vec![left[0]], left[1..].to_vec())
-                } else {
-                    (these, rest)
-                };
-                left = rest;
-                let versions = these.iter().fold(Versions::NONE, |all, (minor, _)| {
-                    all.or(Versions::minor(*minor))
-                });
-                match variant {
-                    Ok(variant) if !changed && same_bytes(&variant, &text) => {}
-                    Ok(variant) if !changed => {
-                        let text = renderer.derive(name, &variant);
-                        self.rendered.variants.push(Output {
-                            name: name.clone(),
-                            template: *source,
-                            text,
-                            others: versions,
-                        });
-                        others = others.or(versions);
-                    }
-                    _ => self.rendered.apart = self.rendered.apart.or(versions),
+            if changed {
+                self.needs_own_render(versions(&left));
+            } else {
+                let variants = execution.variants(name, &dot, &text, left);
+                self.needs_own_render(variants.needs_own_render);
+                for (text, versions) in variants.texts {
+                    others = others.or(versions);
+                    self.rendered.variants.push(Output {
+                        name: name.clone(),
+                        template: *source,
+                        text,
+                        others: versions,
+                    });
                 }
             }
-            self.rendered.apart = left.iter().fold(self.rendered.apart, |all, (minor, _)| {
-                all.or(Versions::minor(*minor))
-            });
-            let text = renderer.derive(name, &text);
+            let text = execution.renderer.derive(name, &text);
             self.rendered.outputs.push(Output {
                 name: name.clone(),
                 template: *source,
@@ -542,50 +366,118 @@ impl Run<'_> {
             });
         }
         self.rendered.outputs.sort_by(|a, b| a.name.cmp(&b.name));
-        let (derived, record) = renderer.finish();
+        let (derived, record) = execution.renderer.finish();
         self.rendered.derived = derived;
         self.rendered.record = record;
     }
+}
 
-    fn parse(&self, names: &TemplateNames) -> Arc<Templates> {
-        fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-            mutex.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-        let set = locked(&self.cache.sets)
-            .entry(names.clone())
-            .or_default()
-            .clone();
-        if let Some(templates) = set.get() {
-            return templates.clone();
-        }
-        let parsed = |(name, source): &(Arc<str>, SourceId), slot: &mut Option<ParsedFile>| {
-            let parse = || {
-                let text = &self.sources.get(*source).text;
-                let parse = || ParsedFile {
-                    text: text.clone(),
-                    parsed: Arc::new(template::parse(name, *source, text.clone())),
-                };
-                self.cache
-                    .before
-                    .get((name.clone(), *source), |kept| kept.text == *text, parse)
-            };
-            slot.get_or_insert_with(parse).parsed.clone()
+/// One of the other versions that a chart is rendered for.
+type Other = (u32, Capabilities);
+
+fn versions(others: &[&Other]) -> Versions {
+    others.iter().fold(Versions::NONE, |all, (minor, _)| {
+        all.or(Versions::minor(*minor))
+    })
+}
+
+/// Which of the other versions answer templates as the version does that is rendered for.
+struct Answers<'a> {
+    others: &'a [Other],
+    /// Templates ask the same again and again.
+    known: FxHashMap<Asked, Versions>,
+}
+
+impl<'a> Answers<'a> {
+    /// The versions that give all the same answers.
+    fn same(&mut self, asked: &[Asked]) -> Versions {
+        asked.iter().fold(Versions::ALL, |all, one| {
+            all.and(*self.known.entry(one.clone()).or_insert_with(|| {
+                let others = self.others.iter();
+                versions(
+                    &others
+                        .filter(|(_, c)| is_answered_by(one, c))
+                        .collect::<Vec<_>>(),
+                )
+            }))
+        })
+    }
+
+    /// The other versions, without these.
+    fn without(&self, same: Versions) -> Vec<&'a Other> {
+        let others = self.others.iter();
+        others.filter(|(minor, _)| !same.contains(*minor)).collect()
+    }
+}
+
+/// Executes the templates of a chart one after the other.
+struct Execution<'a, 't> {
+    renderer: Evaluator<'t>,
+    /// The data of the chart and of each subchart.
+    data: Vec<&'a Map>,
+    capabilities: &'a Value,
+    answers: Answers<'a>,
+}
+
+/// What a template gives for other versions.
+struct Variants {
+    /// Texts that differ from the first version's.
+    texts: Vec<(SourceId, Versions)>,
+    needs_own_render: Versions,
+}
+
+impl<'a> Execution<'a, '_> {
+    /// The text of a template, the other versions that would answer it differently, and whether it
+    /// changed data that later templates see.
+    fn execute(
+        &mut self,
+        name: &str,
+        dot: &Value,
+    ) -> (Result<Value, Box<TemplateError>>, Vec<&'a Other>, bool) {
+        let made = self.renderer.execute(name, dot);
+        let (asked, changed) = self.renderer.take_asked();
+        let same = self.answers.same(&asked);
+        (made, self.answers.without(same), changed)
+    }
+
+    /// Executes a template that wrote `text` again for other versions.
+    fn variants(
+        &mut self,
+        name: &Arc<str>,
+        dot: &Value,
+        text: &Value,
+        mut left: Vec<&Other>,
+    ) -> Variants {
+        let mut variants = Variants {
+            texts: Vec::new(),
+            needs_own_render: Versions::NONE,
         };
-        let slots: Vec<_> = {
-            let mut files = locked(&self.cache.files);
-            names
-                .iter()
-                .map(|file| files.entry(file.clone()).or_default().clone())
-                .collect()
-        };
-        let all = set.get_or_init(|| {
-            let files = names
-                .iter()
-                .zip(&slots)
-                .map(|(file, slot)| parsed(file, &mut locked(slot)));
-            Arc::new(Templates::of(files))
-        });
-        all.clone()
+        while let Some(&first) = left.first() {
+            self.set_capabilities(&context::capabilities(&first.1));
+            let variant = self.renderer.execute(name, dot);
+            self.set_capabilities(self.capabilities);
+            let (asked, changed) = self.renderer.take_asked();
+            let same = self.answers.same(&asked);
+            // The first one is always among these, so that each round gets further.
+            let is_same = |other: &&Other| other.0 == first.0 || same.contains(other.0);
+            let (these, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(is_same);
+            left = rest;
+            match variant {
+                Ok(variant) if !changed && same_bytes(&variant, text) => {}
+                Ok(variant) if !changed => {
+                    let text = self.renderer.derive(name, &variant);
+                    variants.texts.push((text, versions(&these)));
+                }
+                _ => variants.needs_own_render = variants.needs_own_render.or(versions(&these)),
+            }
+        }
+        variants
+    }
+
+    fn set_capabilities(&self, capabilities: &Value) {
+        for map in &self.data {
+            map.insert(b"Capabilities", capabilities.clone());
+        }
     }
 }
 

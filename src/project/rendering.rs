@@ -198,7 +198,7 @@ impl Job<'_> {
             };
             let versions = left
                 .iter()
-                .filter(|(minor, _)| !rendered.apart.contains(*minor))
+                .filter(|(minor, _)| !rendered.needs_own_render.contains(*minor))
                 .fold(Versions::NONE, |all, (minor, _)| {
                     all.or(Versions::minor(*minor))
                 });

@@ -1,0 +1,80 @@
+//! Templates that were parsed, for the renders that come after.
+
+use crate::memo::Memo;
+use crate::source::{SourceId, Sources};
+use crate::template;
+use crate::template::Templates;
+use crate::template::parser::Parsed;
+use rustc_hash::FxHashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Parsed templates, for all renders of a chart: each file, and the files of each set of enabled
+/// subcharts together.
+#[derive(Debug, Default)]
+pub struct Cache {
+    /// Locked while a file is parsed.
+    files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
+    sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
+    before: Arc<ParsedFiles>,
+}
+
+impl Cache {
+    /// Files that were parsed before, and did not change since, are not parsed again.
+    pub fn with(before: Arc<ParsedFiles>) -> Cache {
+        Cache {
+            before,
+            ..Cache::default()
+        }
+    }
+
+    /// The templates of a release, with all that they define.
+    pub fn parse(&self, names: &TemplateNames, sources: &Sources) -> Arc<Templates> {
+        fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+            mutex.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+        let set = locked(&self.sets).entry(names.clone()).or_default().clone();
+        if let Some(templates) = set.get() {
+            return templates.clone();
+        }
+        let parsed = |(name, source): &(Arc<str>, SourceId), slot: &mut Option<ParsedFile>| {
+            let parse = || {
+                let text = &sources.get(*source).text;
+                let parse = || ParsedFile {
+                    text: text.clone(),
+                    parsed: Arc::new(template::parse(name, *source, text.clone())),
+                };
+                self.before
+                    .get((name.clone(), *source), |kept| kept.text == *text, parse)
+            };
+            slot.get_or_insert_with(parse).parsed.clone()
+        };
+        let slots: Vec<_> = {
+            let mut files = locked(&self.files);
+            names
+                .iter()
+                .map(|file| files.entry(file.clone()).or_default().clone())
+                .collect()
+        };
+        let all = set.get_or_init(|| {
+            let files = names
+                .iter()
+                .zip(&slots)
+                .map(|(file, slot)| parsed(file, &mut locked(slot)));
+            Arc::new(Templates::of(files))
+        });
+        all.clone()
+    }
+}
+
+/// Parsed files by Helm's name and their source.
+pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
+
+/// A file with all that it defines.
+#[derive(Clone, Debug)]
+pub struct ParsedFile {
+    text: Arc<[u8]>,
+    parsed: Arc<Parsed>,
+}
+
+/// The names and texts of a set of templates, in the order of parsing.
+pub(super) type TemplateNames = Vec<(Arc<str>, SourceId)>;

@@ -1,0 +1,113 @@
+//! What keeps a chart from being rendered, as Helm's text and as findings.
+
+use crate::diagnostic::{Diagnostic, Role, Severity, ids};
+use crate::helm;
+use crate::helm::schema;
+use crate::source::Span;
+use crate::template::ParseError;
+use crate::template::Reason;
+use crate::template::TemplateError;
+
+/// What Helm would end with an error for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// Before the templates: values, dependencies, the schema, Chart.yaml.
+    Chart(helm::Error),
+    /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
+    Release(helm::Error),
+    /// Values that a values.schema.json refuses.
+    Schema(schema::Refusal),
+    Parse(ParseError),
+    Template(Box<TemplateError>),
+}
+
+impl Problem {
+    /// Helm's text, without `Error: `.
+    pub fn helm_message(&self) -> String {
+        match self {
+            Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
+            Problem::Schema(refusal) => refusal.message.clone(),
+            Problem::Parse(error) => error.helm_message(),
+            Problem::Template(error) => error.message.clone(),
+        }
+    }
+
+    /// Whether Helm has rendered anything that `--debug` could show.
+    pub fn has_release(&self) -> bool {
+        !matches!(self, Problem::Chart(_) | Problem::Schema(_))
+    }
+
+    /// As findings of an environment; `head` is the place for what has none.
+    pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
+        let mut found = match self {
+            // That a library cannot be installed is no fault of its; that nothing is checked must
+            // be said.
+            Problem::Chart(error) if error.rule == ids::CHART_LIBRARY => vec![Diagnostic {
+                severity: Severity::Info,
+                ..error.diagnostic(head)
+            }],
+            Problem::Schema(refusal) => refusal.faults.iter().map(|e| e.diagnostic(head)).collect(),
+            other => vec![other.diagnostic(head)],
+        };
+        found
+            .iter_mut()
+            .for_each(|d| d.environment = Some(environment));
+        found
+    }
+
+    fn diagnostic(&self, head: Span) -> Diagnostic {
+        match self {
+            Problem::Chart(error) | Problem::Release(error) => error.diagnostic(head),
+            Problem::Schema(refusal) => Diagnostic::new(
+                ids::VALUES_SCHEMA,
+                Severity::Error,
+                head,
+                refusal.message.clone(),
+            ),
+            Problem::Parse(error) => {
+                let cause = error
+                    .message
+                    .splitn(3, ": ")
+                    .nth(2)
+                    .unwrap_or(&error.message);
+                with_help(
+                    Diagnostic::new(ids::TEMPLATE_SYNTAX, Severity::Error, error.span, cause),
+                    &error.help,
+                )
+            }
+            Problem::Template(error) => {
+                let rule = match error.reason {
+                    Reason::Fail => ids::TEMPLATE_FAILS,
+                    Reason::Required => ids::REQUIRED_VALUE_MISSING,
+                    Reason::Limit => ids::TEMPLATE_LIMIT,
+                    Reason::Execution => ids::TEMPLATE_ERROR,
+                    // The same finding as the parse error that execution came to.
+                    Reason::Parse => ids::TEMPLATE_SYNTAX,
+                };
+                let mut found = with_help(
+                    Diagnostic::new(rule, Severity::Error, error.span, error.cause.clone()),
+                    &error.help,
+                );
+                for (i, &include) in error.includes.iter().enumerate() {
+                    let role = if i == 0 {
+                        Role::Template
+                    } else {
+                        Role::Include
+                    };
+                    found = found.label(include, role, "called from here");
+                }
+                if let Some((key, said)) = &error.holder {
+                    found = found.label(*key, Role::Values, said.clone());
+                }
+                found
+            }
+        }
+    }
+}
+
+fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {
+    match help {
+        Some(help) => found.help(help.clone()),
+        None => found,
+    }
+}
