@@ -1,54 +1,12 @@
 //! Turns `rules/**/*.yaml` into one static table, so that a new rule needs no registration and
 //! starting up parses no YAML. A rule file that does not read is a build error that names the file.
 
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use file::RuleFile;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rule {
-    id: String,
-    title: String,
-    severity: String,
-    #[serde(default)]
-    profiles: Vec<String>,
-    scope: String,
-    #[serde(default)]
-    kinds: Vec<String>,
-    #[serde(default)]
-    containers: Vec<String>,
-    #[serde(default)]
-    parameters: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    native: bool,
-    #[serde(default)]
-    deny: String,
-    #[serde(default)]
-    at: String,
-    #[serde(default)]
-    message: String,
-    why: String,
-    fix: String,
-    #[serde(default)]
-    aliases: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    implies: Vec<String>,
-    #[serde(default)]
-    references: Vec<String>,
-    #[serde(default)]
-    examples: Examples,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Examples {
-    #[serde(default)]
-    bad: Vec<String>,
-    #[serde(default)]
-    good: Vec<String>,
-}
+#[path = "src/rule/file.rs"]
+mod file;
 
 fn main() {
     println!("cargo:rerun-if-changed=rules");
@@ -63,8 +21,11 @@ fn main() {
         println!("cargo:rerun-if-changed={}", file.display());
         let text =
             std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        let rule: Rule =
+        let rule: RuleFile =
             serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        if let Some(field) = rule.missing().next() {
+            panic!("{}: the rule has no `{field}`", file.display());
+        }
         let group = file
             .parent()
             .and_then(Path::file_name)
@@ -114,7 +75,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn write(out: &mut String, rule: &Rule, group: &str) {
+fn write(out: &mut String, rule: &RuleFile, group: &str) {
     let aliases: Vec<String> = rule
         .aliases
         .iter()
@@ -125,43 +86,53 @@ fn write(out: &mut String, rule: &Rule, group: &str) {
     } else {
         serde_json::to_string(&rule.parameters).expect("parameters are JSON")
     };
-    let severity = match rule.severity.as_str() {
-        "error" => "Error",
-        "warning" => "Warning",
-        "info" => "Info",
-        other => panic!(
-            "{}: severity `{other}` is none of error, warning, info",
-            rule.id
-        ),
+    let repair = match rule.repair.as_str() {
+        "" => "None".to_owned(),
+        name => format!("Some(Repair::{})", variant(name)),
     };
-    let mut scope = rule.scope.clone();
-    if let Some(first) = scope.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
     writeln!(
         out,
-        "Definition {{ id: RuleId::from_file({}), group: {}, title: {}, severity: Severity::{severity}, profiles: {}, scope: Scope::{scope}, kinds: {}, containers: {}, parameters: {}, \
-         native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, bad: {}, good: {} }},",
+        "Definition {{ id: RuleId::from_file({}), group: {}, title: {}, \
+         severity: Severity::{}, profiles: {}, scope: Scope::{}, kinds: {}, containers: {}, \
+         parameters: {}, native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, \
+         aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, bad: {}, good: {}, \
+         breaks: {}, concludes_from_absence: {}, only_newest: {}, repair: {repair} }},",
         text(&rule.id),
         text(group),
         text(&rule.title),
+        variant(&rule.severity),
         list(&rule.profiles),
+        variant(&rule.scope),
         list(&rule.kinds),
         list(&rule.containers),
         text(&parameters),
         rule.native,
-        text(rule.deny.trim()),
+        text(&rule.deny),
         text(&rule.at),
-        text(rule.message.trim()),
-        text(rule.why.trim()),
-        text(rule.fix.trim()),
+        text(&rule.message),
+        text(&rule.why),
+        text(&rule.fix),
         aliases.join(", "),
         list(&rule.implies),
         list(&rule.references),
         list(&rule.examples.bad),
         list(&rule.examples.good),
+        rule.breaks,
+        rule.concludes_from_absence,
+        rule.only_newest,
     )
     .expect("writing to a string");
+}
+
+/// The variant of an enum that a file names: `remove-line` is `RemoveLine`. The compiler rejects a
+/// name that is none.
+fn variant(name: &str) -> String {
+    name.split('-')
+        .map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_uppercase() + rest
+        })
+        .collect()
 }
 
 fn text(s: &str) -> String {

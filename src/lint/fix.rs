@@ -13,6 +13,7 @@ use crate::manifest::Object;
 use crate::project::setup::Setup;
 use crate::project::unit::{self, Unit};
 use crate::report::{Finding, Location, object_name};
+use crate::rule::definition::Repair;
 use crate::source::{Sources, Unsaved};
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -40,16 +41,21 @@ pub fn edits(finding: &Finding) -> Vec<Edit> {
     let Some(place) = finding.locations.first() else {
         return Vec::new();
     };
-    let edit = match &*finding.rule {
-        "template-instead-of-include" => include(place),
-        "template-deprecated-function" => renamed(place),
-        "redundant-override" => without_line(place),
-        "value-type-trap" => spelled(place),
-        "unused-suppression" => without_comment(place),
-        "wrong-type" => return quoted(finding),
-        _ => None,
+    let edit = match repair(&finding.rule) {
+        Some(Repair::Include) => include(place),
+        Some(Repair::Rename) => renamed(place),
+        Some(Repair::RemoveLine) => without_line(place),
+        Some(Repair::SpellOut) => spelled(place),
+        Some(Repair::RemoveComment) => without_comment(place),
+        Some(Repair::Quote) => return quoted(finding),
+        None => None,
     };
     edit.into_iter().collect()
+}
+
+/// How the rule's file says that its findings are repaired.
+fn repair(rule: &RuleId) -> Option<Repair> {
+    crate::rule::documentation(rule)?.repair
 }
 
 fn edit(place: &Location, bytes: Range<usize>, text: impl Into<String>) -> Option<Edit> {
@@ -215,11 +221,6 @@ fn toggled(place: &Location) -> Option<Edit> {
         None if simple(text) => edit(place, bytes, format!("\"{text}\"")),
         _ => None,
     }
-}
-
-/// Whether a fix of the rule changes a field: the one that the finding is about.
-fn changes_field(rule: &str) -> bool {
-    rule == "wrong-type"
 }
 
 /// What was fixed.
@@ -436,7 +437,7 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
         let fields: Vec<&str> = chosen
             .iter()
             .filter(|f| {
-                changes_field(&f.rule)
+                repair(&f.rule) == Some(Repair::Quote)
                     && f.object
                         .as_ref()
                         .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)

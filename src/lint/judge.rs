@@ -222,8 +222,8 @@ impl<'s> Judge<'s> {
                 finding.kubernetes = (holds != self.versions).then_some(holds);
                 // A chart that picks another apiVersion for newer clusters has done what there is
                 // to do.
-                if finding.rule == ids::API_VERSION_DEPRECATED
-                    && versions.newest() != self.versions.newest()
+                if versions.newest() != self.versions.newest()
+                    && rule::documentation(&finding.rule).is_some_and(|d| d.only_newest)
                 {
                     continue;
                 }

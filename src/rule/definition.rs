@@ -1,11 +1,13 @@
-//! What a rule file says. Built-in rules come from the table that the build script makes; users'
-//! own rules are the same format, read here from a spanned node so that whatever is wrong with them
-//! has a place.
+//! What a rule is. Built-in rules come from the table that the build script makes; user-defined
+//! rules have the same format ([`RuleFile`]), and are read here from a spanned node, so that whatever
+//! is wrong with them has a place.
 
+use super::file::RuleFile;
 use crate::diagnostic::{Diagnostic, RuleId, Severity, did_you_mean, ids};
 use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
+use serde::Deserialize;
 use std::borrow::Cow;
 
 pub type Text = Cow<'static, str>;
@@ -29,7 +31,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const NAMES: [(&'static str, Scope); 6] = [
+    const NAMES: [(&'static str, Scope); 6] = [
         ("container", Scope::Container),
         ("pod", Scope::Pod),
         ("object", Scope::Object),
@@ -38,6 +40,42 @@ impl Scope {
         ("environments", Scope::Environments),
     ];
 }
+
+/// How `--fix` changes the text that a finding points at; see [`crate::lint::fix`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Repair {
+    /// `template` becomes `include`.
+    Include,
+    /// The deprecated name becomes the one that replaces it.
+    Rename,
+    /// The line is removed.
+    RemoveLine,
+    /// The comment is removed.
+    RemoveComment,
+    /// `yes` becomes `true`.
+    SpellOut,
+    /// Quotes are put around the value, or taken away. This changes the field that the finding is
+    /// about.
+    Quote,
+}
+
+impl Repair {
+    const NAMES: [(&'static str, Repair); 6] = [
+        ("include", Repair::Include),
+        ("rename", Repair::Rename),
+        ("remove-line", Repair::RemoveLine),
+        ("remove-comment", Repair::RemoveComment),
+        ("spell-out", Repair::SpellOut),
+        ("quote", Repair::Quote),
+    ];
+}
+
+/// The names of severities in rule files.
+const SEVERITIES: [(&str, Severity); 3] = [
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("info", Severity::Info),
+];
 
 /// The classes of containers that a rule can name. A sidecar is an init container with
 /// `restartPolicy: Always`.
@@ -73,6 +111,15 @@ pub struct Definition {
     pub references: List,
     pub bad: List,
     pub good: List,
+    /// What it finds would not install, or not work, whatever the policy of a team is.
+    pub breaks: bool,
+    /// It concludes from something that is not there, so it is silent where a part of the chart
+    /// could not be rendered.
+    pub concludes_from_absence: bool,
+    /// It is about what is rendered for the newest of the judged versions only.
+    pub only_newest: bool,
+    /// How `--fix` repairs what it finds; none where a person must choose.
+    pub repair: Option<Repair>,
 }
 
 impl Definition {
@@ -83,30 +130,7 @@ impl Definition {
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-const KEYS: [&str; 20] = [
-    "id",
-    "group",
-    "title",
-    "severity",
-    "profiles",
-    "scope",
-    "kinds",
-    "containers",
-    "parameters",
-    "native",
-    "deny",
-    "at",
-    "message",
-    "why",
-    "fix",
-    "aliases",
-    "implies",
-    "references",
-    "examples",
-    "url",
-];
-
-/// A user's rule, with the places that later errors point at.
+/// A user-defined rule, with the place that later errors point at.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub definition: Definition,
@@ -114,183 +138,193 @@ pub struct Written {
     pub deny: Span,
 }
 
-/// Reads one rule from its document. Everything wrong with it is a diagnostic on the rule file; a
-/// rule that lacks what it needs to run is `None`.
+/// Reads one rule from its document; `group` is the group of a rule that names none. Everything
+/// wrong with it is a diagnostic on the rule file, and such a rule is `None`.
 pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
-    let before = found.len();
-    let mut problem = |span: Span, message: String, help: Option<String>| {
-        let mut diagnostic = Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message);
-        diagnostic.help = help;
-        found.push(diagnostic);
+    let mut reader = Reader {
+        node,
+        problems: Vec::new(),
     };
-    if !matches!(node.data, Data::Map(_)) {
-        problem(node.span, "a rule file is a map with `id`, `title`, `severity`, `scope`, `deny`, `message`, `why` and `fix`".into(), None);
-        return None;
-    }
-    for entry in node.entries() {
-        if !KEYS.contains(&&*entry.key) {
-            let help = did_you_mean(&entry.key, KEYS).map(|k| format!("did you mean `{k}`?"));
-            problem(
-                entry.key_span,
-                format!("a rule has no field `{}`", entry.key),
-                help,
-            );
-        }
-    }
-    let text = |key: &str,
-                required: bool,
-                problem: &mut dyn FnMut(Span, String, Option<String>)|
-     -> Text {
-        match node.get(key) {
-            Some(value) => match value.as_str() {
-                Some(s) => Cow::Owned(s.trim().to_owned()),
-                None => {
-                    problem(value.span, format!("`{key}` must be text"), None);
-                    Cow::Borrowed("")
-                }
-            },
-            None => {
-                if required {
-                    problem(node.span, format!("the rule has no `{key}`"), None);
-                }
-                Cow::Borrowed("")
-            }
-        }
-    };
-    let native = node.get("native").and_then(Node::as_bool).unwrap_or(false);
-    let id = text("id", true, &mut problem);
-    let well_named = id.split('-').all(|part| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    });
-    if let Some(value) = node.get("id").filter(|_| !well_named) {
-        problem(
-            value.span,
-            format!("`{id}` is no rule id: use lower-case words joined by `-`"),
-            None,
-        );
-    }
-    let title = text("title", true, &mut problem);
-    let deny = text("deny", !native, &mut problem);
-    let message = text("message", !native, &mut problem);
-    let why = text("why", true, &mut problem);
-    let fix = text("fix", true, &mut problem);
-    let at = text("at", false, &mut problem);
-    let group = match node.get("group").and_then(Node::as_str) {
-        Some(g) => g.to_owned(),
-        None => group.to_owned(),
-    };
-    let severity = match node.get("severity").map(|n| (n, n.as_str())) {
-        Some((_, Some("error"))) => Severity::Error,
-        Some((_, Some("warning"))) => Severity::Warning,
-        Some((_, Some("info"))) => Severity::Info,
-        Some((n, _)) => {
-            problem(
-                n.span,
-                "`severity` is none of error, warning, info".into(),
-                None,
-            );
-            Severity::Warning
-        }
-        None => {
-            problem(node.span, "the rule has no `severity`".into(), None);
-            Severity::Warning
-        }
-    };
-    let scope = match node
-        .get("scope")
-        .map(|n| (n, n.as_str().unwrap_or_default()))
-    {
-        Some((n, name)) => Scope::NAMES
-            .iter()
-            .find(|(s, _)| *s == name)
-            .map(|(_, s)| *s)
-            .unwrap_or_else(|| {
-                let help = did_you_mean(name, Scope::NAMES.iter().map(|(s, _)| *s))
-                    .map(|k| format!("did you mean `{k}`?"));
-                problem(
-                    n.span,
-                    "`scope` is none of container, pod, object, unit, chart, environments".into(),
-                    help,
-                );
-                Scope::Object
-            }),
-        None => {
-            problem(node.span, "the rule has no `scope`".into(), None);
-            Scope::Object
-        }
-    };
-    let containers = list(node.get("containers"));
-    if let Some(value) = node.get("containers") {
-        for class in containers
-            .iter()
-            .filter(|c| !CONTAINER_CLASSES.contains(&&***c))
-        {
-            let help =
-                did_you_mean(class, CONTAINER_CLASSES).map(|k| format!("did you mean `{k}`?"));
-            problem(
-                value.span,
-                format!("`{class}` is no class of containers (main, init, sidecar, ephemeral)"),
-                help,
-            );
-        }
-    }
-    let parameters = match node.get("parameters") {
-        Some(value) if !value.entries().is_empty() => Cow::Owned(to_json(value, 0).to_string()),
-        _ => Cow::Borrowed(""),
-    };
-    let aliases: Vec<(Text, List)> = node
-        .get("aliases")
-        .map(|n| {
-            n.entries()
-                .iter()
-                .map(|e| (Cow::Owned(e.key.to_string()), list(Some(&e.value))))
-                .collect()
-        })
-        .unwrap_or_default();
-    let examples = node.get("examples");
-    let definition = Definition {
-        id: RuleId::from_file(id),
-        group: Cow::Owned(group),
-        title,
-        severity,
-        profiles: list(node.get("profiles")),
-        scope,
-        kinds: list(node.get("kinds")),
-        containers,
-        parameters,
-        native,
-        deny,
-        at,
-        message,
-        why,
-        fix,
-        aliases: Cow::Owned(aliases),
-        implies: list(node.get("implies")),
-        references: list(node.get("references")),
-        bad: list(examples.and_then(|e| e.get("bad"))),
-        good: list(examples.and_then(|e| e.get("good"))),
-    };
-    let deny_span = node.get("deny").map_or(node.span, |n| n.span);
-    (found.len() == before).then_some(Written {
+    let definition = reader.definition(group);
+    let is_right = reader.problems.is_empty();
+    found.append(&mut reader.problems);
+    is_right.then(|| Written {
         definition,
-        deny: deny_span,
+        deny: node.get("deny").map_or(node.span, |n| n.span),
     })
 }
 
-fn list(node: Option<&Node>) -> List {
-    Cow::Owned(
-        node.map(|n| {
-            n.items()
-                .iter()
-                .filter_map(Node::as_str)
-                .map(|s| Cow::Owned(s.to_owned()))
-                .collect()
-        })
-        .unwrap_or_default(),
-    )
+struct Reader<'n> {
+    node: &'n Node,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, span: Span, message: String, meant: Option<&str>) {
+        let mut diagnostic = Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message);
+        diagnostic.help = meant.map(|name| format!("did you mean `{name}`?"));
+        self.problems.push(diagnostic);
+    }
+
+    fn definition(&mut self, group: &str) -> Definition {
+        let file = self.file();
+        let is_word = |word: &str| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        if !file.id.split('-').all(is_word)
+            && let Some(value) = self.node.get("id")
+        {
+            let message = format!(
+                "`{}` is no rule id: use lower-case words joined by `-`",
+                file.id
+            );
+            self.problem(value.span, message, None);
+        }
+        for class in file
+            .containers
+            .iter()
+            .filter(|c| !CONTAINER_CLASSES.contains(&c.as_str()))
+        {
+            let span = self.span("containers");
+            let message = format!(
+                "`{class}` is no class of containers ({})",
+                CONTAINER_CLASSES.join(", ")
+            );
+            self.problem(span, message, did_you_mean(class, CONTAINER_CLASSES));
+        }
+        let parameters = match file.parameters.is_empty() {
+            true => Cow::Borrowed(""),
+            false => Cow::Owned(serde_json::json!(file.parameters).to_string()),
+        };
+        let aliases: Vec<(Text, List)> = file
+            .aliases
+            .into_iter()
+            .map(|(peer, names)| (Cow::Owned(peer), list(names)))
+            .collect();
+        Definition {
+            severity: self
+                .one_of("severity", &SEVERITIES, &file.severity)
+                .unwrap_or(Severity::Warning),
+            scope: self
+                .one_of("scope", &Scope::NAMES, &file.scope)
+                .unwrap_or(Scope::Object),
+            repair: self.one_of("repair", &Repair::NAMES, &file.repair),
+            id: RuleId::from_file(Cow::Owned(file.id)),
+            group: match file.group.as_str() {
+                "" => Cow::Owned(group.to_owned()),
+                _ => Cow::Owned(file.group),
+            },
+            title: Cow::Owned(file.title),
+            profiles: list(file.profiles),
+            kinds: list(file.kinds),
+            containers: list(file.containers),
+            parameters,
+            native: file.native,
+            deny: Cow::Owned(file.deny),
+            at: Cow::Owned(file.at),
+            message: Cow::Owned(file.message),
+            why: Cow::Owned(file.why),
+            fix: Cow::Owned(file.fix),
+            aliases: Cow::Owned(aliases),
+            implies: list(file.implies),
+            references: list(file.references),
+            bad: list(file.examples.bad),
+            good: list(file.examples.good),
+            breaks: file.breaks,
+            concludes_from_absence: file.concludes_from_absence,
+            only_newest: file.only_newest,
+        }
+    }
+
+    /// The file's fields. Each is deserialized alone first, so that everything wrong is found, and at
+    /// its place.
+    fn file(&mut self) -> RuleFile {
+        if !matches!(self.node.data, Data::Map(_)) {
+            let message = "a rule file is a map with `id`, `title`, `severity`, `scope`, `deny`, \
+                           `message`, `why` and `fix`";
+            self.problem(self.node.span, message.into(), None);
+            return RuleFile::default();
+        }
+        let defaults = serde_json::json!(RuleFile::default());
+        let mut fields = serde_json::Map::new();
+        for entry in self.node.entries() {
+            let key = &*entry.key;
+            let Some(default) = defaults.get(key) else {
+                let known = defaults.as_object().into_iter().flat_map(|o| o.keys());
+                let meant = did_you_mean(key, known.map(String::as_str));
+                self.problem(
+                    entry.key_span,
+                    format!("a rule has no field `{key}`"),
+                    meant,
+                );
+                continue;
+            };
+            let value = to_json(&entry.value, 0);
+            if value.is_null() && !default.is_string() {
+                continue;
+            }
+            let alone = serde_json::Map::from_iter([(key.to_owned(), value.clone())]);
+            match RuleFile::deserialize(serde_json::Value::Object(alone)) {
+                Ok(_) => {
+                    fields.insert(key.to_owned(), value);
+                }
+                Err(error) => {
+                    let message = misfit(key, default, &value, &error);
+                    self.problem(entry.value.span, message, None);
+                }
+            }
+        }
+        let file = RuleFile::deserialize(serde_json::Value::Object(fields)).unwrap_or_default();
+        for field in file.missing() {
+            if self.node.get(field).is_none() {
+                self.problem(self.node.span, format!("the rule has no `{field}`"), None);
+            }
+        }
+        file
+    }
+
+    /// What a field names; none where it is absent.
+    fn one_of<T: Copy>(&mut self, field: &str, names: &[(&str, T)], name: &str) -> Option<T> {
+        let known = names.iter().find(|(known, _)| *known == name);
+        if known.is_none() && !name.is_empty() {
+            let names = names.iter().map(|(name, _)| *name);
+            let message = format!(
+                "`{field}` is none of {}",
+                names.clone().collect::<Vec<_>>().join(", ")
+            );
+            self.problem(self.span(field), message, did_you_mean(name, names));
+        }
+        known.map(|(_, value)| *value)
+    }
+
+    fn span(&self, field: &str) -> Span {
+        self.node.get(field).map_or(self.node.span, |n| n.span)
+    }
+}
+
+/// What is wrong with a field's value, given the value that it has by default.
+fn misfit(
+    field: &str,
+    default: &serde_json::Value,
+    value: &serde_json::Value,
+    error: &serde_json::Error,
+) -> String {
+    use serde_json::Value;
+    let wanted = match (default, value) {
+        (Value::Object(_), Value::Object(_)) => return format!("`{field}`: {error}"),
+        (Value::String(_), _) => "text",
+        (Value::Bool(_), _) => "true or false",
+        (Value::Array(_), _) => "a list of texts",
+        _ => "a map",
+    };
+    format!("`{field}` must be {wanted}")
+}
+
+fn list(texts: Vec<String>) -> List {
+    texts.into_iter().map(Cow::Owned).collect()
 }
 
 /// A node as JSON, for parameters. Deeper than 64 levels becomes null.

@@ -17,6 +17,7 @@
 pub mod cel;
 pub mod definition;
 pub mod expectation;
+mod file;
 pub mod native;
 pub mod pod;
 pub mod policy;
@@ -572,8 +573,7 @@ impl Rules {
         let unit = Unit::new(objects);
         let mut values = None;
         for rule in self.rules.iter().filter(|r| {
-            r.definition.scope == Scope::Unit
-                && (complete || !native::concludes_from_absence(&r.definition.id))
+            r.definition.scope == Scope::Unit && (complete || !r.definition.concludes_from_absence)
         }) {
             if let Some(native::Check::Unit(check)) = rule.native {
                 check(&mut native::UnitReport::new(rule, &mut found), &unit);

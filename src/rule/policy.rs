@@ -203,6 +203,10 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         references: Cow::Borrowed(&[]),
         bad: Cow::Borrowed(&[]),
         good: Cow::Borrowed(&[]),
+        breaks: false,
+        concludes_from_absence: false,
+        only_newest: false,
+        repair: None,
     }
 }
 

@@ -53,19 +53,6 @@ pub fn find(id: &str) -> Option<Check> {
         .map(|(_, check)| *check)
 }
 
-/// Whether a rule across objects concludes from something that is not there. Such a rule is silent
-/// where part of the unit could not be rendered.
-pub fn concludes_from_absence(id: &str) -> bool {
-    let others = [
-        "statefulset-service-missing",
-        "pdb-missing",
-        "pod-without-network-policy",
-        "replicas-too-few",
-        "service-account-token-mounted",
-    ];
-    id.starts_with("dangling-") || others.contains(&id)
-}
-
 /// All ids with a function here.
 pub fn ids() -> impl Iterator<Item = &'static RuleId> {
     TABLES.iter().flat_map(|t| t.iter()).map(|(id, _)| id)

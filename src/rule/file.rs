@@ -1,0 +1,74 @@
+//! A rule file as it is written. The build script reads the built-in rules with this struct, and
+//! [`super::definition`] reads user-defined rules with it, so that both have the same fields.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Deserialize, Serialize, Default)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RuleFile {
+    #[serde(deserialize_with = "trimmed")]
+    pub id: String,
+    /// For user-defined rules; the group of a built-in rule is its folder.
+    pub group: String,
+    #[serde(deserialize_with = "trimmed")]
+    pub title: String,
+    pub severity: String,
+    pub profiles: Vec<String>,
+    pub scope: String,
+    pub kinds: Vec<String>,
+    pub containers: Vec<String>,
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    pub native: bool,
+    #[serde(deserialize_with = "trimmed")]
+    pub deny: String,
+    #[serde(deserialize_with = "trimmed")]
+    pub at: String,
+    #[serde(deserialize_with = "trimmed")]
+    pub message: String,
+    #[serde(deserialize_with = "trimmed")]
+    pub why: String,
+    #[serde(deserialize_with = "trimmed")]
+    pub fix: String,
+    pub aliases: BTreeMap<String, Vec<String>>,
+    pub implies: Vec<String>,
+    pub references: Vec<String>,
+    pub examples: Examples,
+    /// A page about a user-defined rule, for its readers.
+    pub url: String,
+    pub breaks: bool,
+    pub concludes_from_absence: bool,
+    pub only_newest: bool,
+    pub repair: String,
+}
+
+#[derive(Deserialize, Serialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Examples {
+    pub bad: Vec<String>,
+    pub good: Vec<String>,
+}
+
+impl RuleFile {
+    /// The fields that the rule needs and does not have.
+    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let needed = [
+            ("id", &self.id, true),
+            ("title", &self.title, true),
+            ("severity", &self.severity, true),
+            ("scope", &self.scope, true),
+            ("deny", &self.deny, !self.native),
+            ("message", &self.message, !self.native),
+            ("why", &self.why, true),
+            ("fix", &self.fix, true),
+        ];
+        needed
+            .into_iter()
+            .filter(|(_, text, is_needed)| *is_needed && text.is_empty())
+            .map(|(field, ..)| field)
+    }
+}
+
+fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(String::deserialize(deserializer)?.trim().to_owned())
+}
