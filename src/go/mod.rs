@@ -6,6 +6,7 @@ pub mod fmt;
 pub mod glob;
 pub mod json;
 pub mod path;
+pub mod pem;
 pub mod regexp;
 pub mod semver;
 pub mod strconv;

@@ -729,8 +729,6 @@ fn limits_of_templates_are_named_and_can_be_raised() {
         "derivePassword 1 \"long\" \"p\" \"u\" \"s\"",
         "htpasswd \"u\" \"p\"",
         "bcrypt \"p\"",
-        "genPrivateKey \"rsa\"",
-        "genCA \"a\" 1 | toString",
     ] {
         reaches(
             "template-steps",
