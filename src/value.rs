@@ -5,11 +5,9 @@
 //! .Values "a" 1` in one template is seen by the next. Strings are bytes: Helm's `trunc`, `substr`
 //! and `b64dec` make invalid UTF-8, and so do we.
 
-mod entries;
-
 use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
-pub use entries::Entries;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`])
@@ -35,7 +33,7 @@ pub enum Kind {
     /// Go `int64`: `--set` numbers, results of sprig's arithmetic.
     Int64(i64),
     /// Any other sized integer, with its Go type's name (`int32`, `uint8`, `uint64`…).
-    Sized(Integer, &'static str),
+    Sized(i128, &'static str),
     /// Go `float64`: every number of a values file.
     Float(f64),
     Str(Text),
@@ -44,24 +42,6 @@ pub enum Kind {
     /// Values with methods or Go types of their own: `.Files`, `.Capabilities`, `time.Time`,
     /// `semver.Version`, errors, functions.
     Object(Rc<dyn Object>),
-}
-
-/// Any integer of Go. Aligned as the other kinds are: each value would be a third larger for one
-/// that is.
-#[derive(Clone, Copy, PartialEq, Debug)]
-#[repr(Rust, packed(8))]
-pub struct Integer(i128);
-
-impl Integer {
-    pub fn get(self) -> i128 {
-        self.0
-    }
-}
-
-impl<I: Into<i128>> From<I> for Integer {
-    fn from(integer: I) -> Integer {
-        Integer(integer.into())
-    }
 }
 
 /// A Go string: bytes, and optionally where each range of them comes from.
@@ -117,7 +97,7 @@ pub struct Map(pub Rc<RefCell<MapData>>);
 /// them.
 #[derive(Clone, Debug)]
 pub struct MapData {
-    pub entries: Entries,
+    pub entries: BTreeMap<Rc<[u8]>, Entry>,
     /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
     pub go_type: &'static str,
     /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses
@@ -131,7 +111,7 @@ pub struct MapData {
 impl Default for MapData {
     fn default() -> Self {
         MapData {
-            entries: Entries::default(),
+            entries: BTreeMap::default(),
             go_type: "map[string]interface {}",
             is_nil: false,
             is_shared: false,
@@ -296,7 +276,7 @@ impl Value {
             Kind::Nil | Kind::Missing => false,
             Kind::Bool(b) => *b,
             Kind::Int(i) | Kind::Int64(i) => *i != 0,
-            Kind::Sized(i, _) => i.get() != 0,
+            Kind::Sized(i, _) => *i != 0,
             Kind::Float(f) => *f != 0.0,
             Kind::Str(text) => !text.bytes.is_empty(),
             Kind::List(list) => !list.items.is_empty(),

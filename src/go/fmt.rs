@@ -340,9 +340,7 @@ impl Printer {
                 _ => self.bad_verb(verb, value),
             },
             Kind::Int(i) | Kind::Int64(i) => self.integer(*i as i128, true, verb, value),
-            Kind::Sized(i, go_type) => {
-                self.integer(i.get(), !go_type.starts_with('u'), verb, value)
-            }
+            Kind::Sized(i, go_type) => self.integer(*i, !go_type.starts_with('u'), verb, value),
             Kind::Float(f) => self.float(*f, verb, value),
             Kind::Str(text) => match verb {
                 'v' | 's' | 'x' | 'X' | 'q' => self.string(text, value.origin, verb),
@@ -371,7 +369,7 @@ impl Printer {
                 .iter()
                 .map(|item| {
                     if let Kind::Sized(b, _) = item.kind {
-                        b.get() as u8
+                        b as u8
                     } else {
                         0
                     }
@@ -942,7 +940,7 @@ impl Scan<'_> {
         self.argument += 1;
         let number = match argument.kind {
             Kind::Int(i) | Kind::Int64(i) => i,
-            Kind::Sized(i, _) => i64::try_from(i.get()).ok()?,
+            Kind::Sized(i, _) => i64::try_from(i).ok()?,
             _ => return None,
         };
         Some(number).filter(|n| n.unsigned_abs() <= MAX_NUMBER as u64)

@@ -60,7 +60,7 @@ impl Writer {
             Kind::Nil | Kind::Missing => self.out.push(b"null", at),
             Kind::Bool(b) => self.out.push(if *b { b"true" } else { b"false" }, at),
             Kind::Int(i) | Kind::Int64(i) => self.out.push(i.to_string().as_bytes(), at),
-            Kind::Sized(i, _) => self.out.push(i.get().to_string().as_bytes(), at),
+            Kind::Sized(i, _) => self.out.push(i.to_string().as_bytes(), at),
             Kind::Float(f) if !f.is_finite() => {
                 return Err(format!("json: unsupported value: {}", format_g(*f)));
             }

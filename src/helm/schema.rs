@@ -162,7 +162,7 @@ fn to_json(value: &Value, depth: usize) -> Json {
         Kind::Nil | Kind::Missing | Kind::Object(_) => Json::Null,
         Kind::Bool(b) => Json::Bool(*b),
         Kind::Int(i) | Kind::Int64(i) => Json::from(*i),
-        Kind::Sized(i, _) => i64::try_from(i.get()).map_or(Json::Null, Json::from),
+        Kind::Sized(i, _) => i64::try_from(*i).map_or(Json::Null, Json::from),
         Kind::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Json::from(*f as i64),
         Kind::Float(f) => Json::from(*f),
         Kind::Str(text) => Json::String(text.to_str().into_owned()),

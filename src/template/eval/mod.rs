@@ -691,7 +691,7 @@ impl Evaluator<'_> {
     fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
         let number = match value.kind {
             Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
-            Kind::Sized(i, _) => Some(i.get()),
+            Kind::Sized(i, _) => Some(i),
             _ => None,
         };
         if let Some(number) = number {

@@ -83,9 +83,7 @@ pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
 pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i),
-        Some(&Kind::Sized(i, _)) => {
-            i64::try_from(i.get()).map_err(|_| wrong(arguments, index, "int"))
-        }
+        Some(&Kind::Sized(i, _)) => i64::try_from(i).map_err(|_| wrong(arguments, index, "int")),
         _ => Err(wrong(arguments, index, "int")),
     }
 }

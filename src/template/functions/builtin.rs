@@ -136,8 +136,8 @@ fn basic(value: &Value) -> Basic<'_> {
     match &value.kind {
         Kind::Bool(b) => Basic::Bool(*b),
         Kind::Int(i) | Kind::Int64(i) => Basic::Int(*i as i128),
-        Kind::Sized(i, go_type) if go_type.starts_with('u') => Basic::Uint(i.get()),
-        Kind::Sized(i, _) => Basic::Int(i.get()),
+        Kind::Sized(i, go_type) if go_type.starts_with('u') => Basic::Uint(*i),
+        Kind::Sized(i, _) => Basic::Int(*i),
         Kind::Float(f) => Basic::Float(*f),
         Kind::Str(text) => Basic::Str(&text.bytes),
         Kind::Object(object) => object
@@ -286,7 +286,7 @@ fn length(call: &mut Call, arguments: &[Value]) -> Answer {
 fn index_argument(index: &Value, capacity: usize) -> Result<usize, String> {
     let number = match index.kind {
         Kind::Int(i) | Kind::Int64(i) => i as i128,
-        Kind::Sized(i, _) => i.get(),
+        Kind::Sized(i, _) => i,
         Kind::Nil | Kind::Missing => return Err("cannot index slice/array with nil".into()),
         _ => {
             return Err(format!(

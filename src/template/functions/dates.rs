@@ -96,7 +96,7 @@ fn time(value: &Value) -> Option<&Time> {
 fn time_of(value: &Value) -> Time {
     match value.kind {
         Kind::Int(i) | Kind::Int64(i) => Time::unix(i),
-        Kind::Sized(i, "int32") => Time::unix(i.get() as i64),
+        Kind::Sized(i, "int32") => Time::unix(i as i64),
         _ => time(value).cloned().unwrap_or(Time::unix(NOW)),
     }
 }

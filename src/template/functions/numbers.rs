@@ -183,7 +183,7 @@ pub const FUNCTIONS: &[Function] = &[
 pub fn to_int(value: &Value) -> i64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i,
-        Kind::Sized(i, name) if sized(name) => i.get() as i64,
+        Kind::Sized(i, name) if sized(name) => *i as i64,
         Kind::Float(f) => float_to_int(*f),
         Kind::Bool(b) => i64::from(*b),
         Kind::Str(text) => std::str::from_utf8(&text.bytes)
@@ -198,7 +198,7 @@ pub fn to_int(value: &Value) -> i64 {
 pub fn to_float(value: &Value) -> f64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i as f64,
-        Kind::Sized(i, name) if sized(name) => i.get() as f64,
+        Kind::Sized(i, name) if sized(name) => *i as f64,
         Kind::Float(f) => *f,
         Kind::Bool(b) => f64::from(u8::from(*b)),
         Kind::Str(text) => std::str::from_utf8(&text.bytes)

@@ -158,7 +158,7 @@ impl Writer<'_> {
             Kind::Str(text) => self.string(text, origin),
             Kind::Bool(b) => self.out.push(if *b { b"true" } else { b"false" }, origin),
             Kind::Int(i) | Kind::Int64(i) => self.out.push(i.to_string().as_bytes(), origin),
-            Kind::Sized(i, _) => self.out.push(i.get().to_string().as_bytes(), origin),
+            Kind::Sized(i, _) => self.out.push(i.to_string().as_bytes(), origin),
             Kind::Float(f) => self.out.push(float(*f).as_bytes(), origin),
             Kind::List(list) => {
                 self.plain(b"[");

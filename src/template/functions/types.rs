@@ -55,7 +55,7 @@ pub fn is_empty(value: &Value) -> bool {
         Kind::Nil | Kind::Missing => true,
         Kind::Bool(b) => !b,
         Kind::Int(i) | Kind::Int64(i) => *i == 0,
-        Kind::Sized(i, _) => i.get() == 0,
+        Kind::Sized(i, _) => *i == 0,
         Kind::Float(f) => *f == 0.0,
         Kind::Str(text) => text.bytes.is_empty(),
         Kind::List(list) => list.items.is_empty(),

@@ -155,7 +155,7 @@ impl Emitter {
             Kind::Nil | Kind::Missing => self.plain_word("null", at),
             Kind::Bool(b) => self.plain_word(if *b { "true" } else { "false" }, at),
             Kind::Int(i) | Kind::Int64(i) => self.plain_word(&i.to_string(), at),
-            Kind::Sized(i, _) => self.plain_word(&self.number_text(&i.get().to_string()), at),
+            Kind::Sized(i, _) => self.plain_word(&self.number_text(&i.to_string()), at),
             Kind::Float(f) => {
                 let text = self.float_text(*f)?;
                 self.plain_word(&text, at);
