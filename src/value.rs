@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A Go value and where it comes from. For strings with pieces of their own ([`Text::pieces`])
+/// A Go value and where it comes from. For strings whose pieces have origins ([`Text::pieces`])
 /// `origin` is [`OriginId::NONE`]; for maps and lists it is the place of the whole (used where an
 /// empty one is printed).
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub enum Kind {
     Str(Text),
     List(List),
     Map(Map),
-    /// Values with methods or Go types of their own: `.Files`, `.Capabilities`, `time.Time`,
+    /// Values of named Go types, which may have methods: `.Files`, `.Capabilities`, `time.Time`,
     /// `semver.Version`, errors, functions.
     Object(Rc<dyn Object>),
 }
@@ -329,7 +329,7 @@ impl Value {
         while let Some(value) = stack.pop() {
             match &value.kind {
                 Kind::List(list) => stack.extend(list.items.iter().cloned()),
-                // A map may stand in several places.
+                // A map may be in several places.
                 Kind::Map(map) if !map.0.borrow().is_shared => {
                     map.0.borrow_mut().is_shared = true;
                     stack.extend(map.0.borrow().entries.values().map(|e| e.value.clone()));
@@ -367,7 +367,7 @@ pub struct TextBuilder {
 }
 
 impl TextBuilder {
-    /// With room for a text of that many bytes, of usual lines, and where wanted for their origins.
+    /// With capacity for a text of that many bytes and, where wanted, the origins of usual lines.
     pub fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
         TextBuilder {
             bytes: Vec::with_capacity(bytes),
@@ -456,7 +456,7 @@ impl TextBuilder {
         self.push_slice(text, whole, 0..text.bytes.len());
     }
 
-    /// The string; where one origin covers all of it, it becomes the value's own.
+    /// The string; an origin that covers all of it becomes the value's.
     pub fn finish(self) -> Value {
         match self.pieces[..] {
             [] => Value::str(self.bytes),
@@ -478,7 +478,7 @@ impl TextBuilder {
 }
 
 impl Value {
-    /// All origins of a value in one: of a string with pieces their join, of anything else its own.
+    /// All origins of a value in one: the join of a string's pieces, or the value's origin.
     pub fn whole_origin(&self, origins: &mut crate::source::Origins) -> OriginId {
         match &self.kind {
             Kind::Str(text) if text.pieces.is_some() => origins.join_all(

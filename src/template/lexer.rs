@@ -1,5 +1,5 @@
-//! Template text into tokens, as Go's text/template/parse: texts, and what stands between `{{` and
-//! `}}`.
+//! Turns template text into tokens, as Go's text/template/parse does: texts, and the parts of the
+//! actions between `{{` and `}}`.
 //!
 //! Tokens are made on demand, so that an error is met only where the parser gets to it.
 

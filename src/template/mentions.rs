@@ -1,11 +1,11 @@
-//! What template texts name, whether it was executed or not: the ground on which a value is called
-//! unused.
+//! The values that template texts name, executed or not. A value that neither was read nor is named
+//! here is unused.
 //!
-//! What executed code read is known from [`super::Record`]; this is about the rest: branches that
-//! no environment takes, arguments that `and` did not evaluate, texts given to `tpl`, definitions
-//! that nobody includes. It errs on the side of too many: where a value's way is lost (a variable
-//! that is assigned twice, the argument of a definition), each field name that follows counts for
-//! every value of that name.
+//! [`super::Record`] knows what executed code read. This module is about the rest: branches that no
+//! environment takes, arguments that `and` did not evaluate, texts given to `tpl`, definitions that
+//! nobody includes. It rather counts too many values than too few: where it loses track of a value
+//! (a variable that is assigned twice, the argument of a definition), each field name that follows
+//! counts for every value of that name.
 
 use super::function::{Function, Reads, Role};
 use super::templates::{self, Templates};
@@ -28,7 +28,7 @@ pub struct Mentions {
     pub whole: FxHashSet<Keys>,
     /// Field names and constants whose receiver is not known.
     pub names: FxHashSet<Box<str>>,
-    /// Of those: taken whole.
+    /// Those of [`Mentions::names`] whose whole value is taken.
     pub whole_names: FxHashSet<Box<str>>,
     /// `.Values` itself went to a template by name: all field names of executed code count, too.
     values_handed_on: bool,
@@ -48,7 +48,7 @@ struct Call {
     given: Vec<Place>,
 }
 
-/// Where a value stands, as far as the text tells.
+/// The place of a value, as far as the text shows it.
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
     /// At this path of the values.
@@ -74,8 +74,8 @@ enum Use {
 }
 
 impl Mentions {
-    /// Of all templates; `settled` tells of a node whether every render executed it, so that the
-    /// records have all that it reads.
+    /// Reads all templates. `settled` is whether every render executed a node, so that the records
+    /// have all that it reads.
     pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
         for template in templates.iter() {
@@ -115,7 +115,7 @@ impl Mentions {
         reader.list(&template.body);
     }
 
-    /// Who hands its own argument to somebody that takes all takes all.
+    /// A definition that hands its argument to one that takes all takes all as well.
     fn follow_calls(&mut self) {
         loop {
             let before = self.takes_all.len();
@@ -231,8 +231,8 @@ impl Reader<'_> {
         self.bind(pipe, place);
     }
 
-    /// The variables of a pipe now stand for a place; a variable that had another before stands for
-    /// any.
+    /// Binds the variables of a pipe to a place. A variable that had another place before may be
+    /// anything from now on.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
         for name in &pipe.variables {
             let known = self.variables.get(name).is_none_or(|known| *known == place);
@@ -433,7 +433,7 @@ impl Reader<'_> {
         place
     }
 
-    /// Fields of a value that stands at `place`.
+    /// Fields of the value at `place`.
     fn fields(&mut self, place: Place, names: &[Box<str>], used: Use) -> Place {
         let below_values = names
             .iter()
@@ -545,7 +545,7 @@ fn constant(expression: &Expression) -> Option<&str> {
     }
 }
 
-/// How a function uses the maps that it is given, where its own result is used so.
+/// How a function uses the maps that it is given, where its result is used as `result` says.
 fn use_of_argument(function: &Function, result: Use) -> Use {
     match (function.reads, result) {
         (Reads::Shape | Reads::Compared, _) | (Reads::HandsOn, Use::Looked) => Use::Looked,

@@ -123,7 +123,7 @@ fn parse_integer(text: &str) -> Option<i128> {
         .then_some(value)
 }
 
-/// Underscores stand between digits only, or behind a base prefix.
+/// Whether underscores are between digits only, or behind a base prefix.
 fn underscores_are_well_placed(lower: &str) -> bool {
     let unprefixed = lower
         .strip_prefix("0x")

@@ -86,7 +86,7 @@ struct Failed;
 
 type Parse<V> = Result<V, Failed>;
 
-/// What belongs to one tree: `define` and `block` begin their own.
+/// What belongs to one tree: `define` and `block` begin a new one.
 #[derive(Default)]
 struct TreeState<'t> {
     /// Tokens pushed back, the next one last.

@@ -57,7 +57,7 @@ impl From<FunctionError> for CallError {
 }
 
 impl Evaluator<'_> {
-    /// A constant by its own type.
+    /// A constant as the type that it has by itself.
     pub(super) fn constant<'s>(
         &mut self,
         frame: &mut Frame<'s>,

@@ -424,7 +424,7 @@ fn call_values_method(
         if method == "YAML" {
             return yaml::emit(&whole, origins);
         }
-        // The type lies with the entries, so AsMap is a map of its own; what lies below is shared.
+        // A map's type is kept beside its entries, so AsMap needs a new map; the values are shared.
         let entries = map.0.borrow().entries.clone();
         return Ok(Value::map(MapData {
             entries,

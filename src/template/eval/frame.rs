@@ -21,7 +21,7 @@ pub(super) struct Fault {
     /// The calls that led there, innermost first.
     pub(super) includes: Vec<Span>,
     pub(super) help: Option<String>,
-    /// Of a value that is not set: the key of what should hold it, and what is to be said of it.
+    /// Set where a value is missing: the key of the map that should hold it, and what to say there.
     pub(super) holder: Option<(Span, String)>,
 }
 

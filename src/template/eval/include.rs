@@ -2,7 +2,8 @@
 
 use super::call::CallError;
 use super::operand::Operand;
-use super::{Evaluator, ROOT_NAME, no_template, without_no_value};
+use super::write::without_no_value;
+use super::{Evaluator, ROOT_NAME, no_template};
 use crate::go::strconv;
 use crate::limits::Limit;
 use crate::source::OriginId;

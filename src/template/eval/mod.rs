@@ -1,33 +1,34 @@
 //! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's
 //! `include` and `tpl`.
 //!
-//! This file walks the nodes; `fields` reads fields and calls methods, `call` calls functions,
-//! `include` has the functions that execute templates. An error names the node that was last begun,
+//! This file walks the nodes; `branch` has `if`, `with` and `range`, `fields` reads fields and calls
+//! methods, `call` calls functions, `include` has the functions that execute templates, `write` adds
+//! to the text that is made. An error names the node that was last begun,
 //! as in Go ([`Frame::at`]).
 
+mod branch;
 mod call;
 mod fields;
 mod frame;
 mod include;
 mod operand;
+mod write;
 
 use self::fields::Fields;
 use self::frame::{Fault, Frame, Run};
 use self::include::{ParsedText, Scope};
-use self::operand::{Operand, holds_interfaces};
+use self::operand::Operand;
+use self::write::without_no_value;
 use super::error::{Reason, TemplateError, helm_parse_message};
 use super::record::{Asked, Record, Recorder};
 use super::templates::Templates;
 use super::tree::*;
 use crate::diagnostic::did_you_mean;
-use crate::go::{fmt, strconv};
+use crate::go::strconv;
 use crate::limits::{Limit, Limits, exceeded};
-use crate::source::{
-    Condition, ConditionId, Derived, Origin, OriginId, Origins, Piece, Source, SourceId,
-    SourceKind, Span,
-};
+use crate::source::{ConditionId, Derived, OriginId, Origins, Source, SourceId, Span};
 use crate::threads::{STACK, stack_address};
-use crate::value::{Entry, Kind, Text, TextBuilder, Value};
+use crate::value::{Kind, Text, TextBuilder, Value};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ const MOST_STACK: usize = STACK - (8 << 20);
 /// Go's limit of nested `{{template}}`s.
 const MAX_TEMPLATE_DEPTH: usize = 100_000;
 
-/// Templates nested deeper than this no longer add their own place to what they write (each would
-/// once more for every piece below).
+/// Templates nested deeper than this no longer add their place to what they write: each level would
+/// add an origin for every piece of the levels below.
 const MAX_TRACED_DEPTH: usize = 128;
 
 /// The name of text given to `tpl`, and of the empty template that Helm begins with.
@@ -73,12 +74,6 @@ enum Flow {
     On,
     Break,
     Continue,
-}
-
-/// What a range goes over.
-enum Items {
-    Count(i128),
-    Each(Vec<(Value, Operand)>),
 }
 
 /// One render: executes the templates of one release in one environment, on one thread.
@@ -156,7 +151,7 @@ impl<'t> Evaluator<'t> {
     /// pieces.
     ///
     /// # Errors
-    /// What Helm prints, and where the culprit stands.
+    /// What Helm prints, and the place of the culprit.
     pub fn execute(&mut self, name: &str, data: &Value) -> Result<Value, Box<TemplateError>> {
         self.stack_top = stack_address();
         self.data = data.clone();
@@ -222,27 +217,7 @@ impl<'t> Evaluator<'t> {
 }
 
 impl Evaluator<'_> {
-    fn derive_text(&mut self, name: &str, text: &Text, origin: OriginId) -> SourceId {
-        let pieces = match &text.pieces {
-            Some(pieces) => pieces.to_vec(),
-            None if origin.is_none() => Vec::new(),
-            None => vec![Piece {
-                start: 0,
-                end: text.bytes.len() as u32,
-                origin,
-            }],
-        };
-        let mut pieces = pieces;
-        pieces.sort_by_key(|piece| piece.start);
-        self.sources.push(Source::new(
-            name,
-            &text.bytes[..],
-            SourceKind::Derived(pieces),
-        ));
-        SourceId::new(self.render, self.sources.len() as u32 - 1)
-    }
-
-    /// The template of that name: text given to `tpl` sees its own definitions first.
+    /// The template of that name: text given to `tpl` sees what it defines itself first.
     fn find(&self, name: &str) -> Option<Arc<Template>> {
         let mut scope = self.scope.as_ref();
         while let Some(inner) = scope {
@@ -288,16 +263,6 @@ impl Evaluator<'_> {
             return frame.limit(
                 exceeded(Limit::RenderText, &self.limits),
                 Some(Limit::RenderText),
-            );
-        }
-        Ok(())
-    }
-
-    fn check_output(&self, frame: &Frame, out: &TextBuilder, more: usize) -> Run<()> {
-        if out.len() + more > self.limits.size(Limit::TemplateOutput) {
-            return frame.limit(
-                exceeded(Limit::TemplateOutput, &self.limits),
-                Some(Limit::TemplateOutput),
             );
         }
         Ok(())
@@ -439,350 +404,6 @@ impl Evaluator<'_> {
             help: None,
             holder: None,
         })
-    }
-
-    fn write_text(&mut self, frame: &Frame, out: &mut TextBuilder, range: Range) -> Run<()> {
-        let text = range.of(&frame.template.text);
-        self.spend(frame, text.len())?;
-        self.check_output(frame, out, text.len())?;
-        if self.origins.are_unwanted() {
-            out.push(text, OriginId::NONE);
-            return Ok(());
-        }
-        let mut from = 0;
-        // A piece for each line, so that each line of the output knows its line of the template.
-        while from < text.len() {
-            let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
-            let at = frame.span(Range {
-                start: range.start + from as u32,
-                end: range.start + end as u32,
-            });
-            let origin = self.origins.add(Origin::Written {
-                at,
-                content: OriginId::NONE,
-                under: self.condition,
-            });
-            out.push(&text[from..end], origin);
-            from = end;
-        }
-        Ok(())
-    }
-
-    fn write_value(
-        &mut self,
-        frame: &Frame,
-        out: &mut TextBuilder,
-        value: &Value,
-        range: Range,
-    ) -> Run<()> {
-        let at = frame.span(range);
-        let printed;
-        let shown = match &value.kind {
-            Kind::Str(_) => value,
-            Kind::Missing | Kind::Nil => {
-                printed = Value::str_from("<no value>", value.origin);
-                &printed
-            }
-            _ => {
-                self.recorder.read_deeply(value);
-                self.note_root(value);
-                printed = match fmt::print(value, self.budget()) {
-                    Ok(printed) => printed,
-                    Err(error) => {
-                        return frame.limit(error.to_string(), Some(Limit::RenderText));
-                    }
-                };
-                &printed
-            }
-        };
-        let Kind::Str(text) = &shown.kind else {
-            return Ok(());
-        };
-        self.spend(frame, text.bytes.len())?;
-        self.check_output(frame, out, text.bytes.len())?;
-        let under = self.condition;
-        if self.nesting > MAX_TRACED_DEPTH {
-            out.push_text(text, shown.origin);
-            return Ok(());
-        }
-        if text.pieces.is_none() {
-            let origin = self.origins.add(Origin::Written {
-                at,
-                content: shown.origin,
-                under,
-            });
-            out.push(&text.bytes, origin);
-            return Ok(());
-        }
-        let shift = out.push_bytes(&text.bytes);
-        let mut bare = None;
-        let mut last = (OriginId::NONE, OriginId::NONE);
-        let mut covered = 0;
-        let length = text.bytes.len() as u32;
-        for piece in text.pieces().iter().chain([&Piece {
-            start: length,
-            end: length,
-            origin: OriginId::NONE,
-        }]) {
-            if piece.start > covered {
-                let origin = *bare.get_or_insert_with(|| {
-                    self.origins.add(Origin::Written {
-                        at,
-                        content: OriginId::NONE,
-                        under,
-                    })
-                });
-                out.push_piece(Piece {
-                    start: covered + shift,
-                    end: piece.start + shift,
-                    origin,
-                });
-            }
-            covered = covered.max(piece.end);
-            if piece.origin.is_none() {
-                continue;
-            }
-            if last.0 != piece.origin {
-                last = (
-                    piece.origin,
-                    self.origins.add(Origin::Written {
-                        at,
-                        content: piece.origin,
-                        under,
-                    }),
-                );
-            }
-            out.push_piece(Piece {
-                start: piece.start + shift,
-                end: piece.end + shift,
-                origin: last.1,
-            });
-        }
-        Ok(())
-    }
-
-    /// Runs a part of the template under a further condition.
-    fn under<V>(
-        &mut self,
-        condition: (Span, OriginId, bool),
-        work: impl FnOnce(&mut Self) -> V,
-    ) -> V {
-        let outer = self.condition;
-        let (at, decided_by, taken) = condition;
-        self.condition = self.origins.add_condition(Condition {
-            at,
-            decided_by,
-            taken,
-            outer,
-        });
-        let result = work(self);
-        self.condition = outer;
-        result
-    }
-
-    fn branch<'s>(
-        &mut self,
-        frame: &mut Frame<'s>,
-        out: &mut TextBuilder,
-        dot: &Operand,
-        branch: &'s Branch,
-    ) -> Run<Flow> {
-        let variables = frame.variables.len();
-        let flow = match branch.kind {
-            BranchKind::Range => self.range(frame, out, dot, branch),
-            _ => self.if_or_with(frame, out, dot, branch),
-        };
-        frame.variables.truncate(variables);
-        flow
-    }
-
-    fn if_or_with<'s>(
-        &mut self,
-        frame: &mut Frame<'s>,
-        out: &mut TextBuilder,
-        dot: &Operand,
-        branch: &'s Branch,
-    ) -> Run<Flow> {
-        let value = self.pipeline(frame, dot, &branch.pipe)?;
-        let taken = value.value.truth();
-        let decided_by = value.value.whole_origin(&mut self.origins);
-        let condition = (frame.span(branch.pipe.range), decided_by, taken);
-        if taken {
-            let dot = if branch.kind == BranchKind::With {
-                &value
-            } else {
-                dot
-            };
-            self.under(condition, |evaluator| {
-                evaluator.list(frame, out, dot, &branch.body)
-            })
-        } else if let Some(otherwise) = &branch.otherwise {
-            self.under(condition, |evaluator| {
-                evaluator.list(frame, out, dot, otherwise)
-            })
-        } else {
-            Ok(Flow::On)
-        }
-    }
-
-    fn range<'s>(
-        &mut self,
-        frame: &mut Frame<'s>,
-        out: &mut TextBuilder,
-        dot: &Operand,
-        branch: &'s Branch,
-    ) -> Run<Flow> {
-        let value = self.pipeline(frame, dot, &branch.pipe)?.value;
-        let decided_by = value.whole_origin(&mut self.origins);
-        self.note_root(&value);
-        let span = frame.span(branch.pipe.range);
-        let items = match self.items(frame, &value, branch)? {
-            Items::Count(count) if count > 0 => {
-                return self.under((span, decided_by, true), |evaluator| {
-                    let mark = frame.variables.len();
-                    for i in 0..count {
-                        let item = match value.kind {
-                            Kind::Int64(_) => Kind::Int64(i as i64),
-                            Kind::Sized(_, go_type) => Kind::Sized(i.into(), go_type),
-                            _ => Kind::Int(i as i64),
-                        };
-                        if evaluator.iteration(
-                            frame,
-                            out,
-                            branch,
-                            None,
-                            Operand::plain(Value::new(item, value.origin)),
-                            mark,
-                        )? == Flow::Break
-                        {
-                            break;
-                        }
-                    }
-                    Ok(Flow::On)
-                });
-            }
-            Items::Count(_) => Vec::new(),
-            Items::Each(items) => items,
-        };
-        if items.is_empty() {
-            return match &branch.otherwise {
-                Some(otherwise) => self.under((span, decided_by, false), |evaluator| {
-                    evaluator.list(frame, out, dot, otherwise)
-                }),
-                None => Ok(Flow::On),
-            };
-        }
-        self.under((span, decided_by, true), |evaluator| {
-            let mark = frame.variables.len();
-            for (key, item) in items {
-                evaluator.recorder.read(key.origin);
-                evaluator.recorder.read_value(&item.value);
-                if evaluator.iteration(frame, out, branch, Some(Operand::plain(key)), item, mark)?
-                    == Flow::Break
-                {
-                    break;
-                }
-            }
-            Ok(Flow::On)
-        })
-    }
-
-    /// What a range goes over, as it is when the range begins.
-    fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
-        let number = match value.kind {
-            Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
-            Kind::Sized(i, _) => Some(i),
-            _ => None,
-        };
-        if let Some(number) = number {
-            if branch.pipe.variables.len() > 1 {
-                return frame.fail(format!(
-                    "can't use {number} to iterate over more than one variable"
-                ));
-            }
-            return Ok(Items::Count(number));
-        }
-        let plain = match &value.kind {
-            Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
-            _ => None,
-        };
-        match &plain.as_ref().unwrap_or(value).kind {
-            Kind::Nil | Kind::Missing => Ok(Items::Each(Vec::new())),
-            Kind::List(list) => {
-                let boxed = holds_interfaces(list.go_type);
-                let item = |(i, item): (usize, &Value)| {
-                    (
-                        Kind::Int(i as i64).into(),
-                        Operand {
-                            value: item.clone(),
-                            boxed,
-                        },
-                    )
-                };
-                Ok(Items::Each(
-                    list.items.iter().enumerate().map(item).collect(),
-                ))
-            }
-            Kind::Map(map) => {
-                let map = map.0.borrow();
-                let boxed = holds_interfaces(map.go_type);
-                let item = |(key, entry): (&Rc<[u8]>, &Entry)| {
-                    let key = Value::new(
-                        Kind::Str(Text {
-                            bytes: key.clone(),
-                            pieces: None,
-                        }),
-                        entry.key,
-                    );
-                    (
-                        key,
-                        Operand {
-                            value: entry.value.clone(),
-                            boxed,
-                        },
-                    )
-                };
-                Ok(Items::Each(map.entries.iter().map(item).collect()))
-            }
-            _ => {
-                let shown = fmt::print(value, 10_000)
-                    .ok()
-                    .and_then(|text| Some(text.as_text()?.to_str().into_owned()))
-                    .unwrap_or_default();
-                frame.fail(format!("range can't iterate over {shown}"))
-            }
-        }
-    }
-
-    fn iteration<'s>(
-        &mut self,
-        frame: &mut Frame<'s>,
-        out: &mut TextBuilder,
-        branch: &'s Branch,
-        key: Option<Operand>,
-        item: Operand,
-        mark: usize,
-    ) -> Run<Flow> {
-        // An empty body takes time as well.
-        self.step(frame)?;
-        let key = key.unwrap_or_else(Operand::missing);
-        match (&branch.pipe.variables[..], branch.pipe.assigns) {
-            ([], _) => {}
-            ([only], true) => frame.set(only, item.clone())?,
-            ([first, second, ..], true) => {
-                frame.set(first, key)?;
-                frame.set(second, item.clone())?;
-            }
-            // The pipeline has pushed its variables already.
-            ([_], false) => frame.variables[mark - 1].1 = item.clone(),
-            ([_, _, ..], false) => {
-                frame.variables[mark - 1].1 = item.clone();
-                frame.variables[mark - 2].1 = key;
-            }
-        }
-        let flow = self.list(frame, out, &item, &branch.body);
-        frame.variables.truncate(mark);
-        flow
     }
 
     fn template_call<'s>(
@@ -941,24 +562,4 @@ fn no_template(name: &str) -> String {
         strconv::quote(name.as_bytes()),
         strconv::quote(ROOT_NAME.as_bytes())
     )
-}
-
-/// Without `<no value>`, which Go writes for nil.
-fn without_no_value(value: Value) -> Value {
-    const NO_VALUE: &[u8] = b"<no value>";
-    let Kind::Str(text) = &value.kind else {
-        return value;
-    };
-    let mut found = memchr::memmem::find_iter(&text.bytes, NO_VALUE).peekable();
-    if found.peek().is_none() {
-        return value;
-    }
-    let mut out = TextBuilder::default();
-    let mut from = 0;
-    for at in found {
-        out.push_slice(text, value.origin, from..at);
-        from = at + NO_VALUE.len();
-    }
-    out.push_slice(text, value.origin, from..text.bytes.len());
-    out.finish()
 }

@@ -257,7 +257,7 @@ fn less_or_equal(arguments: &[Value]) -> Result<bool, String> {
     Ok(less(arguments)? || equal_any(arguments)?)
 }
 
-/// The plain value behind one with a type of its own.
+/// The plain value behind one of a named type.
 fn plain(value: &Value) -> Option<Value> {
     match &value.kind {
         Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
@@ -350,7 +350,7 @@ fn index(arguments: &[Value]) -> Answer {
 }
 
 /// The text of the arguments as `print` writes them, each character through `escape` (which gives
-/// nothing for those that stand for themselves).
+/// nothing for those that stay as they are).
 fn escaped(
     call: &mut Call,
     arguments: &[Value],

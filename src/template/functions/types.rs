@@ -1,4 +1,4 @@
-//! What Go's reflection tells of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
+//! What Go's reflection knows of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
 //! `deepEqual`; and its emptiness, which `default` and its like judge by.
 
 use super::arguments::{any, string};

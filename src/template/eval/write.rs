@@ -1,0 +1,186 @@
+//! What templates write, each piece with its origin.
+
+use super::frame::{Frame, Run};
+use super::{Evaluator, MAX_TRACED_DEPTH};
+use crate::go::fmt;
+use crate::limits::{Limit, exceeded};
+use crate::source::{Origin, OriginId, Piece, Source, SourceId, SourceKind};
+use crate::template::tree::Range;
+use crate::value::{Kind, Text, TextBuilder, Value};
+
+impl Evaluator<'_> {
+    pub(super) fn write_text(
+        &mut self,
+        frame: &Frame,
+        out: &mut TextBuilder,
+        range: Range,
+    ) -> Run<()> {
+        let text = range.of(&frame.template.text);
+        self.spend(frame, text.len())?;
+        self.check_output(frame, out, text.len())?;
+        if self.origins.are_unwanted() {
+            out.push(text, OriginId::NONE);
+            return Ok(());
+        }
+        let mut from = 0;
+        // A piece for each line, so that each line of the output knows its line of the template.
+        while from < text.len() {
+            let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
+            let at = frame.span(Range {
+                start: range.start + from as u32,
+                end: range.start + end as u32,
+            });
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: OriginId::NONE,
+                under: self.condition,
+            });
+            out.push(&text[from..end], origin);
+            from = end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_value(
+        &mut self,
+        frame: &Frame,
+        out: &mut TextBuilder,
+        value: &Value,
+        range: Range,
+    ) -> Run<()> {
+        let at = frame.span(range);
+        let printed;
+        let shown = match &value.kind {
+            Kind::Str(_) => value,
+            Kind::Missing | Kind::Nil => {
+                printed = Value::str_from("<no value>", value.origin);
+                &printed
+            }
+            _ => {
+                self.recorder.read_deeply(value);
+                self.note_root(value);
+                printed = match fmt::print(value, self.budget()) {
+                    Ok(printed) => printed,
+                    Err(error) => {
+                        return frame.limit(error.to_string(), Some(Limit::RenderText));
+                    }
+                };
+                &printed
+            }
+        };
+        let Kind::Str(text) = &shown.kind else {
+            return Ok(());
+        };
+        self.spend(frame, text.bytes.len())?;
+        self.check_output(frame, out, text.bytes.len())?;
+        let under = self.condition;
+        if self.nesting > MAX_TRACED_DEPTH {
+            out.push_text(text, shown.origin);
+            return Ok(());
+        }
+        if text.pieces.is_none() {
+            let origin = self.origins.add(Origin::Written {
+                at,
+                content: shown.origin,
+                under,
+            });
+            out.push(&text.bytes, origin);
+            return Ok(());
+        }
+        let shift = out.push_bytes(&text.bytes);
+        let mut bare = None;
+        let mut last = (OriginId::NONE, OriginId::NONE);
+        let mut covered = 0;
+        let length = text.bytes.len() as u32;
+        for piece in text.pieces().iter().chain([&Piece {
+            start: length,
+            end: length,
+            origin: OriginId::NONE,
+        }]) {
+            if piece.start > covered {
+                let origin = *bare.get_or_insert_with(|| {
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: OriginId::NONE,
+                        under,
+                    })
+                });
+                out.push_piece(Piece {
+                    start: covered + shift,
+                    end: piece.start + shift,
+                    origin,
+                });
+            }
+            covered = covered.max(piece.end);
+            if piece.origin.is_none() {
+                continue;
+            }
+            if last.0 != piece.origin {
+                last = (
+                    piece.origin,
+                    self.origins.add(Origin::Written {
+                        at,
+                        content: piece.origin,
+                        under,
+                    }),
+                );
+            }
+            out.push_piece(Piece {
+                start: piece.start + shift,
+                end: piece.end + shift,
+                origin: last.1,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_output(&self, frame: &Frame, out: &TextBuilder, more: usize) -> Run<()> {
+        if out.len() + more > self.limits.size(Limit::TemplateOutput) {
+            return frame.limit(
+                exceeded(Limit::TemplateOutput, &self.limits),
+                Some(Limit::TemplateOutput),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn derive_text(&mut self, name: &str, text: &Text, origin: OriginId) -> SourceId {
+        let pieces = match &text.pieces {
+            Some(pieces) => pieces.to_vec(),
+            None if origin.is_none() => Vec::new(),
+            None => vec![Piece {
+                start: 0,
+                end: text.bytes.len() as u32,
+                origin,
+            }],
+        };
+        let mut pieces = pieces;
+        pieces.sort_by_key(|piece| piece.start);
+        self.sources.push(Source::new(
+            name,
+            &text.bytes[..],
+            SourceKind::Derived(pieces),
+        ));
+        SourceId::new(self.render, self.sources.len() as u32 - 1)
+    }
+}
+
+/// Without `<no value>`, which Go writes for nil.
+pub(super) fn without_no_value(value: Value) -> Value {
+    const NO_VALUE: &[u8] = b"<no value>";
+    let Kind::Str(text) = &value.kind else {
+        return value;
+    };
+    let mut found = memchr::memmem::find_iter(&text.bytes, NO_VALUE).peekable();
+    if found.peek().is_none() {
+        return value;
+    }
+    let mut out = TextBuilder::default();
+    let mut from = 0;
+    for at in found {
+        out.push_slice(text, value.origin, from..at);
+        from = at + NO_VALUE.len();
+    }
+    out.push_slice(text, value.origin, from..text.bytes.len());
+    out.finish()
+}
