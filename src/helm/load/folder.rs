@@ -1,0 +1,218 @@
+//! The files of a chart's folder.
+
+use super::{Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
+use crate::diagnostic::ids;
+use crate::helm::Error;
+use crate::helm::ignore::Rules;
+use crate::limits::Limit;
+use crate::source::{SourceKind, Span};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+struct Walk<'a> {
+    rules: Rules,
+    location: &'a str,
+    top: &'a Path,
+    files: Vec<Raw>,
+}
+
+impl Walk<'_> {
+    fn add(&mut self, name: String, data: Vec<u8>) {
+        self.files.push(Raw {
+            shown: [self.location, &*name].concat(),
+            name,
+            data: without_bom(&data),
+        });
+    }
+}
+
+impl Loader<'_> {
+    /// Every file that `.helmignore` does not exclude.
+    pub(super) fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
+        let ignore_file = top.join(".helmignore");
+        if !self.options.follow_symlinks
+            && ignore_file.is_symlink()
+            && let Ok(to) = ignore_file.canonicalize()
+            && !is_within(&to, top)
+        {
+            return Err(leads_out(&ignore_file, &to));
+        }
+        let rules = match self.sources.read_file(&ignore_file) {
+            Err(_) => Rules::defaults(),
+            Ok(text) => match Rules::parse(&text) {
+                Ok(rules) => rules,
+                Err((message, line)) => {
+                    let id = self.add(&format!("{location}.helmignore"), text, SourceKind::File);
+                    let range = self.sources.get(id).line(line);
+                    return Err(Error::new(ids::CHART_METADATA, message).at(Span::new(
+                        id,
+                        range.start,
+                        range.end,
+                    )));
+                }
+            },
+        };
+        let mut walk = Walk {
+            rules,
+            location,
+            top,
+            files: Vec::new(),
+        };
+        self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
+        Ok(walk.files)
+    }
+
+    /// Helm's sympath.Walk: names in bytewise order, links followed.
+    fn walk(
+        &mut self,
+        walk: &mut Walk,
+        path: PathBuf,
+        name: String,
+        depth: usize,
+    ) -> Result<(), Error> {
+        let shown = path.display();
+        if depth > MAX_DEPTH {
+            return Err(Error::new(
+                ids::CHART_METADATA,
+                format!(
+                    "{shown}: folders nest too deeply (a link that leads back to its own folder?)"
+                ),
+            ));
+        }
+        let info = self.info(walk, &path, &name)?;
+        if !info.is_dir() {
+            return if walk.rules.ignores(&name, false) {
+                Ok(())
+            } else {
+                self.file(walk, &path, name, &info)
+            };
+        }
+        if !name.is_empty() && walk.rules.ignores(&name, true) {
+            return Ok(());
+        }
+        let unreadable = |e: std::io::Error| {
+            Error::new(
+                ids::CHART_METADATA,
+                format!("open {shown}: {}", io_text(&e)),
+            )
+        };
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+            entries.push(entry.map_err(unreadable)?.file_name());
+        }
+        entries.sort();
+        for entry in entries {
+            let text = entry.to_string_lossy();
+            let inner = if name.is_empty() {
+                text.to_string()
+            } else {
+                [&*name, "/", &text].concat()
+            };
+            self.walk(walk, path.join(&entry), inner, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// What a path leads to.
+    fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
+        let shown = path.display();
+        let missing = |e: std::io::Error| {
+            Error::new(
+                ids::CHART_METADATA,
+                format!("lstat {shown}: {}", io_text(&e)),
+            )
+        };
+        let info = std::fs::symlink_metadata(path).map_err(missing)?;
+        if !info.is_symlink() {
+            return Ok(info);
+        }
+        if name.is_empty() {
+            return std::fs::metadata(path).map_err(missing);
+        }
+        let resolved = path.canonicalize().map_err(|e| {
+            Error::new(
+                ids::CHART_METADATA,
+                format!(
+                    "error evaluating symlink {shown}: lstat {}: {}",
+                    target(path).display(),
+                    io_text(&e)
+                ),
+            )
+        })?;
+        let info = std::fs::metadata(&resolved).map_err(missing)?;
+        if !walk.rules.ignores(name, info.is_dir()) && !is_within(&resolved, walk.top) {
+            if !self.options.follow_symlinks {
+                return Err(leads_out(path, &resolved));
+            }
+            self.warnings
+                .push(format!("found symbolic link in path: {shown} resolves to {}. Contents of linked file included and used", resolved.display()));
+        }
+        Ok(info)
+    }
+
+    fn file(
+        &mut self,
+        walk: &mut Walk,
+        path: &Path,
+        name: String,
+        info: &Metadata,
+    ) -> Result<(), Error> {
+        let shown = path.display();
+        if !info.is_file() {
+            return Err(Error::new(
+                ids::CHART_METADATA,
+                format!("cannot load irregular file {shown} as it has file mode type bits set"),
+            ));
+        }
+        if info.len() > MAX_FILE {
+            let base = name.rsplit('/').next().unwrap_or(&name);
+            return Err(Error::new(
+                ids::CHART_METADATA,
+                format!("chart file {base:?} is larger than the maximum file size {MAX_FILE}"),
+            ));
+        }
+        self.count()?;
+        let data = self.sources.read_file(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::FileTooLarge => Error::limit(
+                Limit::FileSize,
+                &self.sources.limits,
+                format!("{shown} was not read"),
+            ),
+            _ => Error::new(
+                ids::CHART_METADATA,
+                format!("error reading {name}: open {shown}: {}", io_text(&e)),
+            ),
+        })?;
+        self.weigh(data.len() as u64)?;
+        walk.add(name, data);
+        Ok(())
+    }
+}
+
+/// Whether a path without links lies in a folder.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    folder
+        .canonicalize()
+        .is_ok_and(|folder| path.starts_with(folder))
+}
+
+fn leads_out(link: &Path, to: &Path) -> Error {
+    Error::new(
+        ids::SYMLINK_OUTSIDE_CHART,
+        format!(
+            "{} is a link that leads out of the chart, to {}",
+            link.display(),
+            to.display()
+        ),
+    )
+    .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
+}
+
+fn target(link: &Path) -> PathBuf {
+    let to = std::fs::read_link(link).unwrap_or_default();
+    if to.is_absolute() {
+        to
+    } else {
+        link.parent().unwrap_or(Path::new("")).join(to)
+    }
+}
