@@ -4,20 +4,20 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::path::Path;
+use thebot_lint::Format;
 use thebot_lint::Options;
-use thebot_lint::helm;
-use thebot_lint::helm::Environment;
-use thebot_lint::helm::capabilities::Capabilities;
-use thebot_lint::helm::render;
-use thebot_lint::kubernetes;
+use thebot_lint::Style;
+use thebot_lint::internals::RenderedChart;
+use thebot_lint::internals::Setup;
+use thebot_lint::internals::Sources;
+use thebot_lint::internals::deep;
+use thebot_lint::internals::helm;
+use thebot_lint::internals::helm::Capabilities;
+use thebot_lint::internals::helm::Environment;
+use thebot_lint::internals::helm::render;
+use thebot_lint::internals::kubernetes;
+use thebot_lint::internals::yaml;
 use thebot_lint::lint;
-use thebot_lint::project::rendering::RenderedChart;
-use thebot_lint::project::setup::Setup;
-use thebot_lint::report::formats::Format;
-use thebot_lint::report::formats::Style;
-use thebot_lint::source::Sources;
-use thebot_lint::threads;
-use thebot_lint::yaml;
 
 const CHART: &str = "charts/thebot";
 
@@ -33,7 +33,7 @@ fn stages(criterion: &mut Criterion) {
         paths: vec![CHART.into()],
         ..Options::default()
     };
-    let file = thebot_lint::project::config::find(Path::new(CHART));
+    let file = thebot_lint::internals::find(Path::new(CHART));
     let setup = || Setup::new(file.as_deref(), &options).expect("a setup");
     criterion.bench_function("setup", |b| b.iter(|| black_box(setup())));
     criterion.bench_function("load", |b| {
@@ -63,7 +63,7 @@ fn stages(criterion: &mut Criterion) {
             limits: sources.limits,
         };
         criterion.bench_function(name, |b| {
-            threads::deep(|| {
+            deep(|| {
                 b.iter(|| {
                     render::render(
                         &chart,
@@ -104,7 +104,7 @@ fn stages(criterion: &mut Criterion) {
         b.iter(|| {
             yaml::parse(
                 black_box(&values),
-                thebot_lint::source::SourceId::new(0, 0),
+                thebot_lint::internals::SourceId::new(0, 0),
                 0,
             )
             .is_ok()

@@ -102,7 +102,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// text.
 pub fn lsp(data: &[u8]) {
     let (ours, connection) = Connection::memory();
-    let server = std::thread::spawn(move || thebot_lint::lsp::speak(ours));
+    let server = std::thread::spawn(move || thebot_lint::internals::speak(ours));
     let mut editor = Editor {
         connection,
         open: BTreeMap::new(),

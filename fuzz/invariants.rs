@@ -11,27 +11,27 @@ pub use editor::lsp;
 use std::path::Path;
 use std::sync::Arc;
 use thebot_lint::ConfigChoice;
+use thebot_lint::Format;
 use thebot_lint::Options;
-use thebot_lint::diagnostic::Versions;
-use thebot_lint::helm;
-use thebot_lint::helm::strvals::{self, FlagKind};
-use thebot_lint::helm::values as merging;
-use thebot_lint::kubernetes::{self, Schemas, crd_rules::Validation};
-use thebot_lint::limits::{Limit, Limits};
-use thebot_lint::manifest;
-use thebot_lint::project::setup::Setup;
-use thebot_lint::report::formats::Format;
-use thebot_lint::report::formats::Style;
-use thebot_lint::rule;
-use thebot_lint::rule::Rules;
-use thebot_lint::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
-use thebot_lint::template::Evaluator;
-use thebot_lint::template::Templates;
-use thebot_lint::threads::deep;
-use thebot_lint::value::{Kind, Map, MapData, Value};
-use thebot_lint::yaml;
-use thebot_lint::yaml::Data;
-use thebot_lint::yaml::Node;
+use thebot_lint::Style;
+use thebot_lint::Versions;
+use thebot_lint::internals::Evaluator;
+use thebot_lint::internals::Setup;
+use thebot_lint::internals::Templates;
+use thebot_lint::internals::deep;
+use thebot_lint::internals::helm;
+use thebot_lint::internals::helm::strvals::{self, FlagKind};
+use thebot_lint::internals::helm::values as merging;
+use thebot_lint::internals::kubernetes::{self, Schemas, Validation};
+use thebot_lint::internals::manifest;
+use thebot_lint::internals::rule;
+use thebot_lint::internals::rule::Rules;
+use thebot_lint::internals::yaml;
+use thebot_lint::internals::yaml::Data;
+use thebot_lint::internals::yaml::Node;
+use thebot_lint::internals::{Kind, Map, MapData, Value};
+use thebot_lint::internals::{Limit, Limits};
+use thebot_lint::internals::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
 
 /// All of them, by name.
 pub const ALL: &[(&str, fn(&[u8]))] = &[
@@ -380,7 +380,7 @@ fn judge_manifests(data: &[u8]) {
             .crds
             .kind(&object.identity.api_version, &object.identity.kind)
         {
-            rule::cel::custom::check(kind.validations(&object.root), &few_steps());
+            rule::check_custom(kind.validations(&object.root), &few_steps());
         }
     }
 }
@@ -441,7 +441,7 @@ fn run_rule(data: &[u8]) {
         message: None,
         value,
     };
-    rule::cel::custom::check(vec![validation], &few_steps());
+    rule::check_custom(vec![validation], &few_steps());
     let policy = serde_json::json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",

@@ -1,57 +1,106 @@
 //! thebot-lint: a chart validation and policy linter.
 //!
-//! The house, from the door down; a room uses only the rooms below it:
+//! A module uses those below it in this table, never one above it:
 //!
-//! | room | what it does |
+//! | module | what it does |
 //! |---|---|
-//! | [`cli`] | clap types, one file a subcommand |
-//! | [`fix`] | fixes that are sure, proven by rendering again |
-//! | [`trial`] | rules tried on their examples and fixtures |
-//! | [`lsp`] | the language server: a chart in an editor, judged while it is written |
-//! | [`setup`] | what configuration and command line say together: rules, versions |
-//! | [`usage`] | values never read, template lines never rendered |
-//! | [`rendering`] | a chart in all its environments and versions |
-//! | [`reuse`] | what one run of a chart leaves to the next, for the editor |
-//! | [`unit`] | what a PATH stands for: charts and sets of manifests |
-//! | [`matrix`] | what each environment deploys, side by side |
-//! | [`difference`] | what changes between two environments or two versions, field by field with the cause |
-//! | [`report`] | settles findings (trace, merge environments, suppress, baseline, sort) and writes them, one file a format |
-//! | [`secret`] | which places hold the values of Secrets, and texts without them |
-//! | [`rule`] | loads `rules/**/*.yaml`, evaluates CEL over charts, objects, pods, containers, environments |
-//! | [`kubernetes`] | schemas by kind and version, CRDs, the API server's semantic checks |
-//! | [`manifest`] | rendered text into documents and objects with identity |
-//! | [`template`] | Go templates: lexer, parser, evaluator, functions; writes text together with its provenance |
-//! | [`chart`] | loads folders and archives, coalesces values keeping their origin, environments |
-//! | [`config`] | `.thebot-lint.yaml` with spans |
-//! | [`yaml`] | spanned nodes with go-yaml v2's scalars, and the emitter behind `toYaml` |
-//! | [`threads`] | threads with a deep stack, where all work is done |
-//! | [`semver`] | versions and constraints as Helm judges them |
-//! | [`memo`] | results that are kept from one run to the next |
-//! | [`limits`] | how much a chart may ask for |
-//! | [`value`] | Go values with their origin |
-//! | [`diagnostic`] | findings as data |
-//! | [`source`] | texts, spans, provenance |
+//! | `cli` | the command line: one file a subcommand, named as the subcommand |
+//! | `lsp` | the language server: a chart in an editor, judged while it is written |
+//! | `lint` | the pipeline: read and render a unit, judge it, settle the findings; fixes, and rules tried on their examples |
+//! | `report` | findings as data: settled from diagnostics, suppressed, known by a baseline, written (one file a format) |
+//! | `insight` | what a rendering shows besides findings: usage of values, the matrix of environments, differences, secrets |
+//! | `project` | what is linted and how: options, configuration, setup, units, a chart rendered in all its environments |
+//! | `rule` | rules: loads `rules/**/*.yaml`, evaluates CEL and the native rules |
+//! | `kubernetes` | schemas by kind and version, CRDs, the API server's semantic checks |
+//! | `manifest` | rendered text as documents and objects with identity |
+//! | `helm` | what Helm does: loads charts, coalesces values, renders templates, orders and prints manifests |
+//! | `template` | Go's template language: lexer, parser, evaluator, functions; texts keep their provenance |
+//! | `value` | the values of templates, with their origin |
+//! | `yaml` | YAML as go-yaml reads and writes it, with spans |
+//! | `go` | what Helm and the API server use of Go's library |
+//! | `source` | texts, spans, and where each byte comes from |
+//! | `diagnostic` | what is wrong at a span, before it is settled into a finding |
+//! | `memo`, `limits`, `threads`, `escape` | results kept from one run to the next; how much a chart may ask for; deep stacks; text made safe to show |
 
-pub mod cli;
-pub mod diagnostic;
-pub mod escape;
-pub mod go;
-pub mod helm;
-pub mod insight;
-pub mod kubernetes;
-pub mod limits;
-pub mod lint;
-pub mod lsp;
-pub mod manifest;
-pub mod memo;
-pub mod project;
-pub mod report;
-pub mod rule;
-pub mod source;
-pub mod template;
-pub mod threads;
-pub mod value;
-pub mod yaml;
+#[warn(unreachable_pub)]
+mod cli;
+mod diagnostic;
+mod escape;
+mod go;
+mod helm;
+#[warn(unreachable_pub)]
+mod insight;
+mod kubernetes;
+mod limits;
+#[warn(unreachable_pub)]
+mod lint;
+#[warn(unreachable_pub)]
+mod lsp;
+mod manifest;
+mod memo;
+#[warn(unreachable_pub)]
+mod project;
+#[warn(unreachable_pub)]
+mod report;
+mod rule;
+mod source;
+mod template;
+mod threads;
+mod value;
+mod yaml;
 
+#[doc(hidden)]
+pub use cli::main;
+pub use diagnostic::{ObjectRef, Role, Severity, Versions};
 pub use lint::lint;
 pub use project::options::{ConfigChoice, Error, Options, Progress};
+pub use report::formats::{Format, Style};
+pub use report::{Covered, Finding, Location, Report, Summary};
+
+/// What the benches and the fuzz targets use; it may change at any time.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::limits::{Limit, Limits};
+    pub use crate::lsp::speak;
+    pub use crate::project::{config::find, rendering::RenderedChart, setup::Setup};
+    pub use crate::source::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
+    pub use crate::template::{Evaluator, Templates};
+    pub use crate::threads::deep;
+    pub use crate::value::{Kind, Map, MapData, Value};
+
+    pub mod helm {
+        pub use crate::helm::capabilities::Capabilities;
+        pub use crate::helm::{Environment, Options, load, load_archive};
+
+        pub mod render {
+            pub use crate::helm::render::{Cache, Options, render};
+        }
+        pub mod strvals {
+            pub use crate::helm::strvals::{FlagKind, apply, apply_node};
+        }
+        pub mod values {
+            pub use crate::helm::values::{deep_copy_map, empty, merge_files};
+        }
+    }
+
+    pub mod kubernetes {
+        pub use crate::kubernetes::crd_rules::Validation;
+        pub use crate::kubernetes::{Schemas, check};
+    }
+
+    pub mod manifest {
+        pub use crate::manifest::read;
+    }
+
+    pub mod rule {
+        pub use crate::rule::cel::custom::check as check_custom;
+        pub use crate::rule::{Rules, Selection};
+    }
+
+    pub mod yaml {
+        pub use crate::yaml::{
+            Data, Node, Path, Style, comments, emit, emit_pretty, parse, parse_strict, read,
+            to_value, value_from_text,
+        };
+    }
+}

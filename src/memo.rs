@@ -1,13 +1,13 @@
-//! Results of work that rests on nothing but what it is given, kept from one run to the next.
+//! Results that depend on nothing but their inputs, kept from one run to the next.
 //!
-//! A run keeps what it made or took over itself and nothing else, so that memory does not grow. One
-//! that is to leave nothing pays nothing.
+//! A run keeps what it made or reused and nothing else, so that memory does not grow. The default
+//! keeps nothing and costs nothing.
 
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
-/// Results by what they are of.
+/// Results by their inputs.
 #[derive(Debug)]
 pub struct Memo<K, V> {
     /// None where nothing is kept.

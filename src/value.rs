@@ -470,11 +470,6 @@ impl TextBuilder {
             .into(),
         }
     }
-
-    /// The parts, for a derived source.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<Piece>) {
-        (self.bytes, self.pieces)
-    }
 }
 
 impl Value {

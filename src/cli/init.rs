@@ -195,7 +195,7 @@ fn resources(containers: &[Node], parts: &mut Vec<String>) {
     }
 }
 
-/// A quantity as it stands: a string or a number.
+/// A quantity as it is written: a string or a number.
 fn scalar(node: &Node) -> Option<String> {
     match &node.data {
         Data::Str(text) => Some(quantity(text)),

@@ -177,7 +177,7 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
     })
 }
 
-/// Shows the fixes, which ends the run, or applies them, and says on stderr what was done.
+/// Shows the fixes, which ends the run, or applies them, and writes to stderr what was done.
 fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, crate::Error> {
     let fixes = fix::fix(options)?;
     let here = std::env::current_dir().unwrap_or_default();

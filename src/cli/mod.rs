@@ -29,8 +29,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// What the process ends with: 0 nothing to say, 1 findings, 2 could not work.
-pub type ExitCode = u8;
+/// What the process ends with: 0 no findings, 1 findings, 2 could not work.
+pub(crate) type ExitCode = u8;
 
 /// Lints Helm charts and Kubernetes manifests: renders every environment itself, judges the result
 /// as the API server would, and points at the template line and the values line behind each
@@ -141,9 +141,9 @@ enum Color {
 }
 
 impl ColorArguments {
-    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` are heard where `--color` says
-    /// nothing, links are written only to terminals that make them links, and `COLUMNS` goes before
-    /// the terminal's own width.
+    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` hold where `--color` is not given,
+    /// links are written only to terminals that make them links, and `COLUMNS` goes before the
+    /// width of the terminal.
     fn style(self) -> Style {
         let terminal = std::io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -247,7 +247,7 @@ fn try_print(bytes: &[u8]) -> std::io::Result<()> {
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// Says why we could not work.
+/// Writes to stderr why we could not work.
 fn fail(message: &str) -> ExitCode {
     let _ = writeln!(
         std::io::stderr(),

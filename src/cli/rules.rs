@@ -23,7 +23,7 @@ enum Format {
     Markdown,
 }
 
-/// The linters whose ids stand in `aliases`.
+/// The linters whose ids are in `aliases`.
 const PEERS: [&str; 7] = [
     "kube-linter",
     "kube-score",

@@ -131,7 +131,7 @@ impl Story<'_> {
             for (path, node) in scalars(&object.root) {
                 let trace = sources.trace(node.span);
                 let written = || trace.templates.iter().any(|at| lines(*at, at.start));
-                // Of a text on several lines, any of them.
+                // Any line of a text on several lines.
                 if written() || trace.values.iter().any(|at| lines(*at, at.end)) {
                     let environment = environment_of(rendering, object);
                     let text = self.show(node.span);

@@ -15,11 +15,6 @@ pub fn empty() -> Map {
     Map(Default::default())
 }
 
-/// A copy that shares no map with the original.
-pub fn deep_copy(value: &Value) -> Value {
-    copy_value(value, 0)
-}
-
 fn copy_value(value: &Value, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return value.clone();
@@ -66,7 +61,7 @@ fn copy_map(map: &Map, depth: usize) -> Map {
     })))
 }
 
-/// [`deep_copy`] of a map.
+/// A copy that shares no map with the original.
 pub fn deep_copy_map(map: &Map) -> Map {
     copy_map(map, 0)
 }

@@ -14,20 +14,20 @@ use std::sync::Arc;
 
 /// One environment of a rendered chart.
 #[derive(Clone, Copy)]
-pub struct Deployment<'r> {
+pub(crate) struct Deployment<'r> {
     pub rendering: &'r RenderedChart,
     pub sources: &'r Sources,
     pub secrets: &'r Secrets,
-    /// Index in [`RenderedChart::environments`]; none: there is no such environment in this version, so
-    /// nothing is deployed.
+    /// Index in [`RenderedChart::environments`]; none: there is no such environment in this
+    /// version, so nothing is deployed.
     pub environment: Option<usize>,
-    /// How files are called: what a name starts with, and what stands there instead.
+    /// How files are called: what a name starts with, and what replaces that.
     pub called: (&'r str, &'r str),
 }
 
 /// What changes from one deployment to the other.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// `Deployment/thebot-backend`
     pub object: String,
     pub kind: Kind,
@@ -40,32 +40,32 @@ pub struct Change {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Added,
     Removed,
     Changed,
 }
 
-/// `.Values.backend.autoscaling.enabled` is true, and the line that says so.
+/// `.Values.backend.autoscaling.enabled` is true, and the line that sets it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Because {
+pub(crate) struct Because {
     pub text: String,
     pub place: Option<Place>,
 }
 
 /// File and line.
-pub type Place = (String, usize);
+pub(crate) type Place = (String, usize);
 
 /// A field on both sides; none where a side does not have it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
+pub(crate) struct Field {
     pub path: String,
     pub from: Option<Side>,
     pub to: Option<Side>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Side {
+pub(crate) struct Side {
     /// As it was rendered; of texts of several lines those that differ.
     pub text: String,
     /// The values line, else the template line.
@@ -82,7 +82,7 @@ const MOST_LINES: usize = 12;
 
 /// What changes from one deployment to the other, by object. Objects are the same by kind and name,
 /// names without their release.
-pub fn between(from: Deployment, to: Deployment) -> Vec<Change> {
+pub(crate) fn between(from: Deployment, to: Deployment) -> Vec<Change> {
     let (old, new) = (from.objects(), to.objects());
     let mut names: Vec<&Key> = old.keys().chain(new.keys()).collect();
     names.sort();
@@ -115,7 +115,7 @@ pub fn between(from: Deployment, to: Deployment) -> Vec<Change> {
 }
 
 /// The changes of several environments; one that is the same in several of them comes once.
-pub fn merged(of: Vec<(Arc<str>, Vec<Change>)>) -> Vec<Change> {
+pub(crate) fn merged(of: Vec<(Arc<str>, Vec<Change>)>) -> Vec<Change> {
     let mut all: Vec<Change> = Vec::new();
     for (environment, changes) in of {
         for change in changes {
@@ -189,7 +189,7 @@ impl<'r> Deployment<'r> {
         self.secrets.show(span, self.sources)
     }
 
-    /// The innermost condition that a span stands under.
+    /// The innermost condition that a span is under.
     fn because(&self, span: Span) -> Option<Because> {
         let trace = self.sources.trace(span);
         let (at, taken, decided) = trace.conditions.into_iter().next()?;
@@ -299,7 +299,7 @@ fn leaves(root: &Node) -> Vec<(String, &Node)> {
                 for (i, item) in items.iter().enumerate() {
                     let name = item.get("name").and_then(Node::as_str).filter(|_| named);
                     match name {
-                        // The path says the name already.
+                        // The path has the name already.
                         Some(name) if item.entries().len() > 1 => {
                             let rest = item.entries().iter().filter(|e| &*e.key != "name");
                             stack.extend(
@@ -317,7 +317,8 @@ fn leaves(root: &Node) -> Vec<(String, &Node)> {
     out
 }
 
-/// Of two texts of several lines what lies between their common start and end; else the texts.
+/// The parts of two texts of several lines that lie between their common start and end; else the
+/// texts.
 fn differing(old: &str, new: &str) -> (String, String) {
     if !old.contains('\n') && !new.contains('\n') {
         return (old.to_string(), new.to_string());

@@ -55,7 +55,7 @@ impl Matrix {
         sources: &Sources,
         secrets: &Secrets,
     ) -> Matrix {
-        // Facts keep their own order inside of an object, whatever environment had them first.
+        // Facts have one order inside of an object, whatever environment had them first.
         let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
         let hidden = |node: &Node| matches!(secrets.show(node.span, sources), Cow::Owned(text) if text.contains(HIDDEN));
         for object in objects.iter().filter(|o| !o.from_crds) {
@@ -209,7 +209,7 @@ fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, Str
     out
 }
 
-/// A scalar as it stands; a probe by its handler; a map as `cpu 1, memory 2Gi`.
+/// A scalar as it is written; a probe by its handler; a map as `cpu 1, memory 2Gi`.
 fn text(node: &Node, secret: &dyn Fn(&Node) -> bool) -> Option<String> {
     use crate::yaml::Data;
     Some(match &node.data {

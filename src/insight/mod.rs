@@ -1,6 +1,6 @@
-//! What a rendering tells besides findings: data only, nothing is written here.
+//! What a rendering shows besides findings: data only, `report::formats` writes it.
 
-pub mod diff;
-pub mod matrix;
-pub mod secrets;
-pub mod usage;
+pub(crate) mod diff;
+pub(crate) mod matrix;
+pub(crate) mod secrets;
+pub(crate) mod usage;

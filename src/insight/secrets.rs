@@ -4,7 +4,7 @@
 //! Secret is what reaches `data` or `stringData` of a Secret, the same path of the other values
 //! files (the default that an environment overrides is a password as well), and what
 //! [`crate::rule`] takes for a secret by its name: a value `password`, a variable `DB_PASSWORD`.
-//! Who asks for a text by its span gets asterisks in their stead; messages, which have no spans,
+//! Texts that are asked for by their span have asterisks instead; messages, which have no spans,
 //! are searched for the texts.
 
 use crate::helm::render::Problem;
@@ -29,23 +29,22 @@ pub struct Secrets {
     /// Ranges of bytes.
     places: FxHashMap<SourceId, Ranges>,
     texts: BTreeSet<String>,
-    /// Values that reach a Secret beside others: the password of a connection string, but also its
-    /// host.
+    /// Values that reach a Secret mixed with other text (a connection string's password and host).
     beside: BTreeSet<Span>,
 }
 
 /// Shorter texts are words of everybody's (`db`); a message is not made unreadable for them.
 const SHORTEST: usize = 4;
 
-/// A text that stands in a message by chance is seldom this long.
+/// A text that is in a message by chance is seldom this long.
 const LONG: usize = 8;
 
 /// A message may give no more than the start of a long value; this much of it is enough to know it
 /// by.
 const START: usize = 16;
 
-/// What stands for a secret in a line of text.
-pub const HIDDEN: &str = "***";
+/// What replaces a secret in a line of text.
+pub(crate) const HIDDEN: &str = "***";
 
 impl Secrets {
     /// The secrets of a chart's objects, and of its values files.
@@ -68,7 +67,7 @@ impl Secrets {
                 secrets.add_unread(output.text, objects(), sources);
             }
         }
-        // Of a template that fails there is no rendered text; its own is shown.
+        // A template that fails has no rendered text; the template's text is shown.
         for problem in rendering.renders.iter().flat_map(|r| &r.rendered.problems) {
             for template in places_of(problem).map(|span| span.source) {
                 if !texts.contains(&template) {
@@ -120,7 +119,7 @@ impl Secrets {
         self.add_values(trees.iter(), sources);
     }
 
-    /// Of a file that is no YAML: what stands behind a name that sounds like a secret.
+    /// Hides, in a file that is no YAML, what follows a name that sounds like a secret.
     fn add_lines(&mut self, id: SourceId, sources: &Sources) {
         let text = &sources.get(id).text;
         for (start, line) in lines(text, &(0..text.len())) {
@@ -203,7 +202,7 @@ impl Secrets {
                 .to_string()
         };
         let texts: FxHashSet<String> = beside.iter().map(|span| text(*span)).collect();
-        // A command line is where passwords stand that nobody meant to show.
+        // A command line often has passwords that nobody meant to show.
         let meant = |path: &Path| {
             !path
                 .0
@@ -283,7 +282,7 @@ impl Secrets {
         }
     }
 
-    /// Of an action only its constants are secret: the rest tells where the value comes from.
+    /// Only the constants of an action are secret: the rest shows where the value comes from.
     fn add_written(&mut self, span: Span, sources: &Sources) {
         let text = sources.text(span);
         let mut add = |from: usize, to: usize| {
@@ -314,7 +313,7 @@ impl Secrets {
         add(from, text.len());
     }
 
-    /// Values that sound like secrets, and what stands at the path of a secret in another file.
+    /// Values that sound like secrets, and values at the path of a secret of another file.
     fn add_values<'t>(&mut self, trees: impl Iterator<Item = &'t Node> + Clone, sources: &Sources) {
         let mut paths: BTreeSet<Path> = BTreeSet::new();
         for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
@@ -334,7 +333,7 @@ impl Secrets {
         }
     }
 
-    /// Hides a value, what it was made of, and what it says.
+    /// Hides a value, what it was made of, and its text.
     fn add(&mut self, node: &Node, sources: &Sources) {
         self.add_span(node.span, sources);
         if let Some(text) = node.as_str().filter(|text| worth_hiding(text.as_bytes())) {
@@ -565,7 +564,7 @@ impl Secrets {
     }
 }
 
-/// The keys of a line of a text that is no YAML, and where their values stand in it.
+/// The keys of a line of a text that is no YAML, and the ranges of their values.
 fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     line.match_indices(':')
         .filter(|(at, _)| line[at + 1..].starts_with([' ', '\t']))
@@ -598,11 +597,11 @@ fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
 }
 
 /// Whether an object is a Secret of Kubernetes.
-pub fn is_secret(object: &Object) -> bool {
+pub(crate) fn is_secret(object: &Object) -> bool {
     &*object.identity.kind == "Secret" && &*object.identity.api_version == "v1"
 }
 
-/// `true`, `""` and nothing at all tell nobody anything.
+/// `true`, `""` and nothing at all are no secrets.
 fn worth_hiding(text: &[u8]) -> bool {
     !matches!(
         text.trim_ascii(),
@@ -620,7 +619,7 @@ fn worth_hiding(text: &[u8]) -> bool {
     )
 }
 
-/// Whether the key of a value says that it is a secret; `existingSecret` names one.
+/// Whether a value is a secret by its key; `existingSecret` names one.
 fn is_secret_key(key: &str) -> bool {
     is_secret_name(key) && !key.to_lowercase().ends_with("secret")
 }

@@ -25,7 +25,7 @@ type Keys = Vec<Box<str>>;
 
 /// The findings about values of a chart; none where some environment did not render, for then
 /// nothing is known.
-pub fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
+pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if rendering.renders.is_empty()
         || rendering
@@ -66,7 +66,7 @@ struct Readers {
     /// Paths that were read where no file has a value, or another file has it.
     missed: FxHashSet<Keys>,
     mentions: Vec<Mentions>,
-    /// Where the values of subcharts stand, as far as their templates are rendered.
+    /// Paths of the values of subcharts, as far as their templates are rendered.
     subcharts: Vec<Keys>,
     /// Paths of which nothing is known: values of dependencies that are off or not there, and what
     /// Helm reads itself.
@@ -221,7 +221,7 @@ fn add_anchors(node: &Node, anchors: &mut FxHashSet<Span>) {
         .for_each(|entry| add_anchors(&entry.value, anchors));
 }
 
-/// Where values of subcharts stand, by the names of their templates:
+/// Paths of the values of subcharts, by the names of their templates:
 /// `x/charts/a/charts/b/templates/t.yaml` reads below `a.b`.
 fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
     let mut all: Vec<Keys> = Vec::new();
@@ -371,7 +371,7 @@ fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnost
     }
 }
 
-/// Whether a subchart's own values.yaml has it: that nothing reads it is the subchart's affair.
+/// Whether the values.yaml of a subchart has it: then the subchart's linter run reports it.
 fn is_value_of_subchart(rendering: &RenderedChart, path: &[Box<str>]) -> bool {
     let mut chart = &rendering.chart;
     for (i, key) in path.iter().enumerate() {
@@ -455,7 +455,7 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
     }
 }
 
-/// Whether a place of a template stands in a comment of the YAML that it renders.
+/// Whether a place of a template lies in a comment of the YAML that it renders.
 fn is_commented_out(sources: &Sources, at: Span) -> bool {
     let text = &sources.get(at.source).text;
     let before = &text[..(at.start as usize).min(text.len())];
@@ -463,7 +463,7 @@ fn is_commented_out(sources: &Sources, at: Span) -> bool {
     line.trim_ascii_start().starts_with(b"#")
 }
 
-/// Keys that stand in comments, as values files show what may be set: `# resources:`, `##
+/// Keys in comments, as values files show what may be set: `# resources:`, `##
 /// username: admin`.
 fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
     let comments = yaml::comments(text)
@@ -482,7 +482,7 @@ fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
     keys.collect()
 }
 
-/// Scalars of an environment's file that say what values.yaml says.
+/// Scalars of an environment's file that are the same as in values.yaml.
 fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else {
         return;
@@ -562,7 +562,7 @@ fn type_of(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// Runs of lines of the chart's own templates that no environment renders.
+/// Runs of lines of the top chart's templates that no environment renders.
 fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
     let coverage = coverage(rendering, sources);
     for file in &rendering.chart.templates {
@@ -602,7 +602,7 @@ fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<
 
 /// What a template file has, and what some environment rendered of it.
 #[derive(Clone, Debug, Default)]
-pub struct Coverage {
+pub(crate) struct Coverage {
     /// Line to whether it was rendered; lines without template text are not among them.
     pub lines: BTreeMap<usize, bool>,
     /// Branches in order: the line, and whether some environment took it.
@@ -610,11 +610,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    pub fn rendered_lines(&self) -> usize {
+    pub(crate) fn rendered_lines(&self) -> usize {
         self.lines.values().filter(|&&r| r).count()
     }
     /// Lines that no environment renders: `3-5, 9`.
-    pub fn never_rendered(&self) -> String {
+    pub(crate) fn never_rendered(&self) -> String {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for (&line, _) in self.lines.iter().filter(|(_, rendered)| !**rendered) {
             match runs.last_mut() {
@@ -633,13 +633,16 @@ impl Coverage {
             .collect::<Vec<_>>()
             .join(", ")
     }
-    pub fn taken_branches(&self) -> usize {
+    pub(crate) fn taken_branches(&self) -> usize {
         self.branches.iter().filter(|(_, taken)| *taken).count()
     }
 }
 
 /// The coverage of every template of the chart, by file.
-pub fn coverage(rendering: &RenderedChart, sources: &Sources) -> BTreeMap<Arc<str>, Coverage> {
+pub(crate) fn coverage(
+    rendering: &RenderedChart,
+    sources: &Sources,
+) -> BTreeMap<Arc<str>, Coverage> {
     // Renders with the same subcharts share their templates.
     let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
     for render in &rendering.renders {

@@ -5,8 +5,6 @@
 //! the records on its way. [`Kind`], [`Definition`] and [`Field`] are numbers of records.
 
 use crate::diagnostic::Versions;
-use crate::yaml::Path;
-use crate::yaml::Step;
 
 static DATA: &[u8] = include_bytes!("../../schemas/kubernetes.bin");
 
@@ -238,7 +236,8 @@ impl Kind {
     pub fn served(self) -> Versions {
         mask(self.at(5))
     }
-    pub fn namespaced(self) -> bool {
+    #[cfg(test)]
+    fn namespaced(self) -> bool {
         self.at(6) & 1 != 0
     }
     /// Neither alpha nor beta.
@@ -271,13 +270,6 @@ impl Definition {
         (first + skip..first + count)
             .map(Field)
             .take_while(move |f| f.name() == name)
-    }
-    /// Numbers the definition among [`Definition::count`] of them.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-    pub fn count() -> usize {
-        DEFINITIONS.count
     }
 }
 
@@ -338,35 +330,6 @@ impl Type {
     }
 }
 
-/// The last field on `path`, which starts at an object of kind `kind`, in the newest of `versions`
-/// that has it; and the type of what the path names (for `containers[0]` the field is `containers`
-/// and the type that of one container). None where there is no such field.
-pub fn field_type(kind: Kind, path: &Path, versions: Versions) -> Option<(Option<Field>, Type)> {
-    let mut here = (None, Type::Object(kind.definition()));
-    for step in &path.0 {
-        here = match (here.1, step) {
-            (Type::List(element), Step::Index(_)) | (Type::Map(element), Step::Key(_)) => {
-                (here.0, element.get())
-            }
-            (Type::SchemaOrArray(definition), Step::Index(_)) => (here.0, Type::Object(definition)),
-            (
-                Type::Object(definition)
-                | Type::SchemaOrBool(definition)
-                | Type::SchemaOrArray(definition)
-                | Type::SchemaOrStrings(definition),
-                Step::Key(key),
-            ) => {
-                let field = definition
-                    .field(key)
-                    .max_by_key(|f| f.versions().and(versions).newest())?;
-                (Some(field), field.field_type())
-            }
-            _ => return None,
-        };
-    }
-    Some(here)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,7 +360,7 @@ mod tests {
                 !kind.versions().is_empty() && kind.served().without(kind.versions()).is_empty()
             );
         }
-        for definition in (0..Definition::count() as u16).map(Definition) {
+        for definition in (0..DEFINITIONS.count as u16).map(Definition) {
             for field in definition.fields() {
                 assert!(
                     definition.field(field.name()).any(|f| f == field),
@@ -411,31 +374,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_path_has_a_type() {
-        let deployment = kind("apps/v1", "Deployment").unwrap();
-        let of = |path: &str| {
-            field_type(deployment, &Path::parse(path), Versions::ALL)
-                .map(|(f, t)| (f.map(Field::name), t))
-        };
-        assert_eq!(of("spec.replicas"), Some((Some("replicas"), Type::Int32)));
-        assert_eq!(
-            of("spec.template.spec.containers[0].name"),
-            Some((Some("name"), Type::String))
-        );
-        assert_eq!(
-            of("spec.template.metadata.labels.x"),
-            Some((Some("labels"), Type::String))
-        );
-        assert_eq!(of("spec.nothing"), None);
-        let (containers, _) = field_type(
-            deployment,
-            &Path::parse("spec.template.spec.containers"),
-            Versions::ALL,
-        )
-        .unwrap();
-        assert_eq!(containers.unwrap().list().unwrap().merge_key, Some("name"));
     }
 }

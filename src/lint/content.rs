@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// See the module's comment.
-pub struct Content {
+pub(super) struct Content {
     /// None for manifests, and for a chart that cannot be loaded.
     pub rendering: Option<RenderedChart>,
     /// As the newest version has them, those of `crds/` first.
@@ -30,7 +30,7 @@ impl Content {
     /// # Errors
     /// Where a file cannot be read, an environment is named on the command line that the chart does
     /// not have, or the work is cancelled.
-    pub fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Content, Error> {
+    pub(super) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Content, Error> {
         let mut sources = setup.sources.clone();
         sources.limits.begin();
         let unreadable = |file: &Path, error: std::io::Error| {
@@ -106,7 +106,7 @@ impl Content {
     }
 
     /// All objects, also those that only older versions have.
-    pub fn every_object(&self) -> Vec<&Object> {
+    pub(super) fn every_object(&self) -> Vec<&Object> {
         match &self.rendering {
             Some(rendering) => rendering
                 .crds
@@ -118,14 +118,14 @@ impl Content {
     }
 
     /// Where the unit begins: Chart.yaml, or the first object.
-    pub fn head(&self) -> Option<Span> {
+    pub(super) fn head(&self) -> Option<Span> {
         match &self.rendering {
             Some(rendering) => rendering.chart.head(),
             None => self.objects.first().map(|o| o.root.span),
         }
     }
 
-    pub fn environment_names(&self) -> Vec<Arc<str>> {
+    pub(super) fn environment_names(&self) -> Vec<Arc<str>> {
         self.rendering
             .as_ref()
             .map(RenderedChart::environment_names)
@@ -133,7 +133,7 @@ impl Content {
     }
 
     /// What of it must not be shown.
-    pub fn secrets(&self) -> Secrets {
+    pub(super) fn secrets(&self) -> Secrets {
         match (&self.rendering, &self.kubernetes) {
             (Some(rendering), _) => Secrets::of_chart(rendering, &self.sources),
             (None, Some(_)) => Secrets::of_manifests(&self.objects, &self.sources),

@@ -1,4 +1,4 @@
-//! Fixes that are sure. [`edits`] tells how a finding would go away; [`fix`] applies what it can
+//! Fixes that are sure. [`edits`] shows how a finding would go away; [`fix`] applies what it can
 //! prove: linted again, the finding is gone, no other came, and in all environments and versions
 //! the objects and the notes are what they were, but for the one field that was wrong.
 //!
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// A change of one file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// As [`Location::file`] names it.
     pub file: Arc<str>,
     pub bytes: Range<usize>,
@@ -37,7 +37,7 @@ type Place = (Arc<str>, usize, usize);
 
 /// What would make the finding go away; empty where nothing sure is known. They are for the texts
 /// that the finding's locations hold.
-pub fn edits(finding: &Finding) -> Vec<Edit> {
+pub(crate) fn edits(finding: &Finding) -> Vec<Edit> {
     let Some(place) = finding.locations.first() else {
         return Vec::new();
     };
@@ -225,7 +225,7 @@ fn toggled(place: &Location) -> Option<Edit> {
 
 /// What was fixed.
 #[derive(Debug, Default)]
-pub struct Fixes {
+pub(crate) struct Fixes {
     /// The files that change: the text before, and after.
     pub files: BTreeMap<PathBuf, (Vec<u8>, Vec<u8>)>,
     pub fixed: Vec<Finding>,
@@ -240,7 +240,7 @@ pub struct Fixes {
 ///
 /// # Errors
 /// As [`crate::lint`].
-pub fn fix(options: &Options) -> Result<Fixes, Error> {
+pub(crate) fn fix(options: &Options) -> Result<Fixes, Error> {
     let mut all = Fixes::default();
     for unit in unit::of(options)? {
         if unit != Unit::Stdin {
@@ -263,7 +263,7 @@ pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> R
     Ok(!chosen.is_empty() && proves(&after, &before, &chosen).is_ok())
 }
 
-/// Texts that stand in for those of files.
+/// Texts that replace those of files, by path.
 type Texts = BTreeMap<PathBuf, Arc<[u8]>>;
 
 fn analyze(unit: &Unit, options: &Options, texts: &Texts) -> Result<Analysis, Error> {
@@ -378,7 +378,7 @@ fn apply<'f>(
     (chosen, edited)
 }
 
-/// A finding, wherever it stands.
+/// A finding, wherever its lines move.
 type Key = (RuleId, Option<String>, Option<String>, String);
 
 fn key(finding: &Finding) -> Key {
@@ -455,8 +455,8 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
     Ok(())
 }
 
-/// Whether two trees hold the same, but for scalars of these fields that say the same in another
-/// type.
+/// Whether two trees hold the same, but for scalars of these fields that have the same text in
+/// another type.
 fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
     let length = pointer.len();
     let mut below = |step: &str, a: &Node, b: &Node| {
@@ -502,7 +502,7 @@ fn scalar(data: &Data) -> Option<String> {
 }
 
 /// A unified diff of two texts, with three lines around each change.
-pub fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
+pub(crate) fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
     let (before, after) = (
         String::from_utf8_lossy(before),
         String::from_utf8_lossy(after),

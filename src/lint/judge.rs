@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// What is wrong with a unit.
 #[derive(Default)]
-pub struct Verdict {
+pub(super) struct Verdict {
     pub found: Vec<Diagnostic>,
     /// How many findings annotations of objects suppress.
     pub suppressed: usize,
@@ -33,7 +33,7 @@ pub struct Verdict {
 ///
 /// # Errors
 /// Where the work is cancelled.
-pub fn judge(content: &Content, setup: &Setup, options: &Options) -> Result<Verdict, Error> {
+pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Result<Verdict, Error> {
     let Some((versions, _)) = content.kubernetes else {
         return Ok(Verdict::default());
     };
@@ -252,8 +252,8 @@ impl<'s> Judge<'s> {
         false
     }
 
-    /// Reports our annotations that had nothing to suppress; those of other linters may be for rules
-    /// that only they have.
+    /// Reports our annotations that had nothing to suppress; those of other linters may be for
+    /// rules that only they have.
     fn unused_annotations(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
             let unused = self

@@ -3,9 +3,9 @@
 //! subcommands about one chart have in common.
 
 mod content;
-pub mod fix;
+pub(crate) mod fix;
 mod judge;
-pub mod trial;
+pub(crate) mod trial;
 
 use crate::Error;
 use crate::Options;
@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Lints every unit that the paths stand for.
+/// Lints every unit that the paths name.
 ///
 /// # Errors
 /// Where a path, a configuration or a baseline cannot be read, or a name given on the command line
@@ -156,7 +156,7 @@ fn settled(content: Content, unit: &Unit) -> Analysis {
 
 /// Takes out what a comment or the configuration suppresses.
 fn suppress(analysis: &mut Analysis, setup: &Setup) {
-    // Nothing is known of a chart that cannot be loaded, so nothing is said of its suppressions.
+    // Nothing is known of a chart that cannot be loaded, so its suppressions are not judged.
     let settled = &mut analysis.report;
     if settled.summary.kubernetes.is_empty() {
         return;

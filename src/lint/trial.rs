@@ -1,9 +1,9 @@
 //! Tries rules on what is claimed of them: the examples of their files, and fixtures. `thebot-lint
-//! test-rules` and our own tests run the same.
+//! test-rules` and our unit tests run the same.
 //!
 //! Fixtures of a rule lie in `fixtures/<id>/{fail,pass}/`: manifests, or folders with a chart or
-//! manifests, linted as anybody's are, with this rule alone. A folder's own `.thebot-lint.yaml`
-//! holds. `# expect: <id>` stands at the end of each line that a finding must point at.
+//! manifests, linted as anybody's are, with this rule alone. A `.thebot-lint.yaml` in the folder
+//! holds. Each line that a finding must point at ends with `# expect: <id>`.
 
 use crate::ConfigChoice;
 use crate::Options;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// One claim, tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// "bad example 1", or a fixture's path.
     pub what: String,
     /// How it does not hold.
@@ -31,7 +31,7 @@ pub struct Trial {
 
 /// Tries the examples of a rule, which `rules` holds alone: each bad one must give a finding, each
 /// good one none. Rules of charts and environments have no examples.
-pub fn examples(definition: &Definition, rules: &Rules) -> Vec<Trial> {
+pub(crate) fn examples(definition: &Definition, rules: &Rules) -> Vec<Trial> {
     if matches!(definition.scope, Scope::Environments | Scope::Chart) {
         return Vec::new();
     }
@@ -79,8 +79,8 @@ fn example_fails(
     }
 }
 
-/// The objects that an example stands for: of a container or a pod it gives the fields that matter.
-pub fn objects(definition: &Definition, example: &str) -> Result<Vec<Object>, String> {
+/// The objects of an example, which gives only the fields that matter of a container or a pod.
+pub(crate) fn objects(definition: &Definition, example: &str) -> Result<Vec<Object>, String> {
     let of_pod = matches!(definition.scope, Scope::Container | Scope::Pod);
     let text = if of_pod {
         workload(definition, example)?
@@ -146,8 +146,8 @@ fn workload(definition: &Definition, example: &str) -> Result<String, String> {
 }
 
 /// Tries the fixtures in `folder/fail` and `folder/pass` for the rule `id`; `rule_paths` are the
-/// users' own rules.
-pub fn fixtures(id: &str, folder: &Path, rule_paths: &[PathBuf]) -> Vec<Trial> {
+/// user-defined rules.
+pub(crate) fn fixtures(id: &str, folder: &Path, rule_paths: &[PathBuf]) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (kind, fails) in [("fail", true), ("pass", false)] {
         let mut cases: Vec<PathBuf> = std::fs::read_dir(folder.join(kind))

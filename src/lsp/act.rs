@@ -195,8 +195,8 @@ fn fixes(
     (!all.is_empty() && is_proven().unwrap_or(false)).then_some(all)
 }
 
-/// Writes a value, as the environment has it now, into the environment's own values file; nothing
-/// where it stands there already, or the file's form leaves no sure place for it.
+/// Writes a value, as the environment has it now, into the environment's values file; nothing
+/// where it is there already, or the file's form leaves no sure place for it.
 fn set<'m>(
     model: &'m Model,
     environment: &Environment,
@@ -285,7 +285,7 @@ fn end_of(entry: &Entry) -> usize {
     let mut end = entry.key_span.end;
     let mut stack = vec![&entry.value];
     while let Some(node) = stack.pop() {
-        // What an alias stands for is written elsewhere.
+        // The value of an alias is written elsewhere.
         end = end.max(node.span.end);
         stack.extend(
             node.items()
@@ -307,7 +307,7 @@ fn newline(text: &[u8]) -> &'static str {
     }
 }
 
-/// "did you mean `x`?", where what stands there is one word.
+/// "did you mean `x`?", where the text there is one word.
 fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
     let (_, rest) = diagnostic.message.split_once("did you mean `")?;
     let (name, _) = rest.split_once('`')?;
@@ -328,7 +328,7 @@ fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
 }
 
 /// A comment above the line. In a template it leaves the output as it is. The reason is left to be
-/// written: until then the comment has a finding of its own.
+/// written: until then there is a finding about the comment.
 fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextEdit> {
     let start = offset(text, Position::new(line, 0));
     let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
@@ -340,7 +340,7 @@ fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextE
     let newline = newline(text);
     let comment = match is_template {
         _ if is_template && inside_action(text, start) => return None,
-        // Nothing stands before the first line that could be trimmed.
+        // There is nothing before the first line that could be trimmed.
         true if start == 0 => format!("{{{{/* thebot-lint: ignore[{rule}]  */ -}}}}{newline}"),
         true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}{newline}"),
         false => format!("{indentation}# thebot-lint: ignore[{rule}] {newline}"),

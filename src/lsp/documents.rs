@@ -24,15 +24,15 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub fn get(&self, path: &Path) -> Option<&Document> {
+    pub(super) fn get(&self, path: &Path) -> Option<&Document> {
         self.open.get(path)
     }
 
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.open.keys().map(PathBuf::as_path)
     }
 
-    pub fn open(&mut self, path: PathBuf, uri: Uri, version: i32, text: &str) {
+    pub(super) fn open(&mut self, path: PathBuf, uri: Uri, version: i32, text: &str) {
         self.revision += 1;
         self.open.insert(
             path,
@@ -44,14 +44,14 @@ impl Documents {
         );
     }
 
-    pub fn close(&mut self, path: &Path) {
+    pub(super) fn close(&mut self, path: &Path) {
         self.revision += 1;
         self.open.remove(path);
     }
 
     /// Applies changes in their order. Ranges outside of the text are cut to it, so that an editor
     /// and a server that disagree do no harm.
-    pub fn change(
+    pub(super) fn change(
         &mut self,
         path: &Path,
         version: i32,
@@ -77,7 +77,7 @@ impl Documents {
     }
 
     /// As the loader reads them: without a BOM.
-    pub fn unsaved(&self) -> Unsaved {
+    pub(super) fn unsaved(&self) -> Unsaved {
         Unsaved::new(
             self.open
                 .iter()
@@ -87,7 +87,7 @@ impl Documents {
     }
 
     /// The URI of a file, as the editor knows it.
-    pub fn uri(&self, path: &Path) -> Option<Uri> {
+    pub(super) fn uri(&self, path: &Path) -> Option<Uri> {
         self.open
             .get(path)
             .map(|d| d.uri.clone())
@@ -109,7 +109,7 @@ pub(super) fn offset(text: &[u8], position: Position) -> usize {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut units = 0;
     for (at, length, wide) in characters(line) {
-        // A position inside of a surrogate pair stands for its start.
+        // A position inside of a surrogate pair means its start.
         if units + wide > position.character as usize {
             return start + at;
         }

@@ -1,4 +1,4 @@
-//! What hovering tells: a value in every environment, a function's signature, a helper's
+//! What hovering shows: a value in every environment, a function's signature, a helper's
 //! definition, a rule's reasons.
 
 use super::Asked;

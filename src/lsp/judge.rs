@@ -1,4 +1,4 @@
-//! Judges a chart as it is in the editor, on a thread of its own, and makes the editor's
+//! Judges a chart as it is in the editor, on a separate thread, and makes the editor's
 //! diagnostics of what is found.
 //!
 //! The work is cancelled when a text moves on; a result of an older text is never shown.
@@ -30,7 +30,7 @@ use std::sync::atomic::AtomicBool;
 /// A chart to judge, with the texts of the moment.
 pub(super) struct Job {
     pub chart: PathBuf,
-    /// Of the chart when the job began.
+    /// The chart's revision when the job began.
     pub revision: u64,
     pub unsaved: Unsaved,
     pub cancel: Arc<AtomicBool>,
@@ -117,7 +117,7 @@ pub(super) fn run(job: Job) -> Outcome {
     }
 }
 
-/// The diagnostics of each file: a finding stands at its template line with the values lines beside
+/// The diagnostics of each file: a finding is at its template line with the values lines beside
 /// it, and at each values line with the template line beside it.
 pub(super) fn diagnostics(
     judged: &Judged,

@@ -4,7 +4,7 @@
 //! One loop answers everything in the order in which it comes. Only judging a chart has a thread of
 //! its own, one at a time: it begins when the editor has said all that it had to say, and is
 //! cancelled when a text moves on. What is asked about a chart before it was judged for the first
-//! time waits for that. The other rooms do the work; this one knows the protocol.
+//! time waits for that. The other modules do the work; this one knows the protocol.
 
 mod act;
 mod complete;
@@ -34,15 +34,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A configuration far above the charts may stand for a whole disk: so many of them are judged with
+/// A configuration far above the charts may hold for a whole disk: so many of them are judged with
 /// it at most.
 const MOST_CHARTS: usize = 16;
 
-/// Serves an editor on stdin and stdout until it says `exit`.
+/// Serves an editor on stdin and stdout until it sends `exit`.
 ///
 /// # Errors
 /// Where the streams break, or the other side does not speak the protocol.
-pub fn serve() -> Result<(), Error> {
+pub(crate) fn serve() -> Result<(), Error> {
     let (connection, threads) = Connection::stdio();
     speak(connection)?;
     threads.join().map_err(broken)
@@ -52,7 +52,7 @@ fn broken(error: impl std::fmt::Display) -> Error {
     Error::Usage(format!("language server: {error}"))
 }
 
-/// Serves the editor at the other end of a connection until it says `exit`.
+/// Serves the editor at the other end of a connection until it sends `exit`.
 ///
 /// # Errors
 /// As [`serve`].
@@ -139,7 +139,7 @@ struct ChartState {
     done: Option<u64>,
     /// The newest judgement that has a rendering: what is asked about the chart rests on it.
     judged: Option<Arc<Judged>>,
-    /// What the editor was told, by file.
+    /// What was sent to the editor, by file.
     published: BTreeMap<PathBuf, Vec<Diagnostic>>,
 }
 
@@ -201,7 +201,7 @@ impl Server {
             match (message, outcome) {
                 (_, Some(outcome)) => self.judged(outcome),
                 (Some(message), None) => {
-                    // All that the editor has said already comes before any work.
+                    // All that the editor has sent already comes before any work.
                     let all: Vec<Message> = std::iter::once(message)
                         .chain(connection.receiver.try_iter())
                         .collect();
@@ -303,7 +303,7 @@ impl Server {
                     return;
                 };
                 let paths = changes.iter().filter_map(|change| path_of(&change.uri));
-                // Of an open file the editor has told already.
+                // The editor has already sent the text of an open file.
                 let paths: Vec<PathBuf> = paths
                     .filter(|path| self.documents.get(path).is_none())
                     .collect();
@@ -633,7 +633,7 @@ impl Server {
         }))
     }
 
-    /// What the editor was told about a file.
+    /// What was sent to the editor about a file.
     fn found(&self, path: &Path) -> Vec<Diagnostic> {
         self.charts
             .values()
@@ -663,7 +663,7 @@ impl Server {
         });
     }
 
-    /// Asks the editor to tell of files that change on disk, where it can.
+    /// Asks the editor to report files that change on disk, where it can.
     fn watch_files(&self, client: &ClientCapabilities) {
         let watched = client
             .workspace
@@ -791,12 +791,12 @@ impl Server {
         }
     }
 
-    /// Takes what came of a judgement, and tells the editor where it is of the newest text.
+    /// Takes what came of a judgement, and sends it to the editor if it is of the newest text.
     fn judged(&mut self, outcome: Option<Outcome>) {
         let Some((chart, _, _)) = self.running.take() else {
             return;
         };
-        // A thread that could not even send has nothing to say for this revision.
+        // A thread that could not even send has no result for this revision.
         let outcome = outcome.unwrap_or_else(|| Outcome {
             revision: self.charts.get(&chart).map_or(0, |state| state.revision),
             result: Err(Some("judging the chart ended early".into())),
@@ -856,7 +856,7 @@ impl Server {
                 .filter_map(|state| state.published.get(&file))
                 .flatten()
             {
-                // A configuration's own faults are found with every chart below it.
+                // The faults of a configuration are found with every chart below it.
                 if !diagnostics.contains(found) {
                     diagnostics.push(found.clone());
                 }
@@ -873,7 +873,7 @@ impl Server {
         }
     }
 
-    /// Drops charts of which no file is open any more, with what was said of them.
+    /// Drops charts of which no file is open any more, with what was sent about them.
     fn forget(&mut self) {
         let mut used: Vec<PathBuf> = Vec::new();
         for path in self.documents.paths() {

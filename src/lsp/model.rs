@@ -29,7 +29,7 @@ pub(super) struct Layer {
     pub path: PathBuf,
     pub text: Arc<[u8]>,
     pub root: Node,
-    /// Of a subchart's values.yaml: where they lie.
+    /// For a subchart's values.yaml: where they lie.
     pub under: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub(super) enum Meant {
 }
 
 impl Model {
-    pub fn new(
+    pub(super) fn new(
         chart: &Path,
         rendering: &RenderedChart,
         sources: &Sources,
@@ -204,16 +204,16 @@ impl Model {
         model
     }
 
-    pub fn template(&self, path: &Path) -> Option<&Template> {
+    pub(super) fn template(&self, path: &Path) -> Option<&Template> {
         self.templates.iter().find(|t| t.path == path)
     }
 
-    pub fn layer(&self, path: &Path) -> Option<&Layer> {
+    pub(super) fn layer(&self, path: &Path) -> Option<&Layer> {
         self.layers.iter().find(|l| l.path == path)
     }
 
     /// What sets a value in an environment: the one that wins first, then what it overrides.
-    pub fn settings<'m>(
+    pub(super) fn settings<'m>(
         &'m self,
         environment: &'m Environment,
         keys: &[String],
@@ -242,7 +242,7 @@ impl Model {
     }
 
     /// Every place that sets a value, in values files only, values.yaml first.
-    pub fn all_settings(&self, keys: &[String]) -> Vec<Setting<'_>> {
+    pub(super) fn all_settings(&self, keys: &[String]) -> Vec<Setting<'_>> {
         let mut all: Vec<Setting> = self
             .layers
             .iter()
@@ -259,7 +259,7 @@ impl Model {
     }
 
     /// All references to values, with the path from the top chart's values.
-    pub fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
+    pub(super) fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
         self.templates.iter().flat_map(|t| {
             t.outline
                 .references
@@ -270,7 +270,7 @@ impl Model {
 
     /// Every key that some values file has directly below a path, with what it is there;
     /// values.yaml first.
-    pub fn below(&self, steps: &[Option<String>]) -> Vec<(&str, &Layer, &Node)> {
+    pub(super) fn below(&self, steps: &[Option<String>]) -> Vec<(&str, &Layer, &Node)> {
         let mut all: Vec<(&str, &Layer, &Node)> = Vec::new();
         let mut layers: Vec<&Layer> = self.layers.iter().collect();
         layers.sort_by_key(|l| {
@@ -300,7 +300,7 @@ impl Model {
     }
 
     /// What is meant at an offset of a file of the chart.
-    pub fn meant(&self, path: &Path, offset: usize) -> Option<Meant> {
+    pub(super) fn meant(&self, path: &Path, offset: usize) -> Option<Meant> {
         let on = |place: &Range<usize>| place.start <= offset && offset <= place.end;
         if let Some(template) = self.template(path) {
             let outline = &template.outline;
@@ -350,7 +350,7 @@ impl Model {
     }
 
     /// The definitions of a helper.
-    pub fn definitions(
+    pub(super) fn definitions(
         &self,
         name: &str,
     ) -> impl Iterator<Item = (&Template, &outline::Definition)> {
@@ -362,8 +362,8 @@ impl Model {
 }
 
 impl Template {
-    /// Keys of its own `.Values` as a path from the top chart's values; globals are everybody's.
-    pub fn full(&self, keys: &[String]) -> Vec<String> {
+    /// Keys of the chart's `.Values` as a path from the top chart's values; globals are everybody's.
+    pub(super) fn full(&self, keys: &[String]) -> Vec<String> {
         let shared = keys.first().is_some_and(|k| k == "global");
         let under = if shared { &[][..] } else { &self.under[..] };
         under.iter().chain(keys).cloned().collect()
@@ -420,8 +420,8 @@ impl Layer {
 }
 
 impl Setting<'_> {
-    /// Where the value stands; the key, where the value is nothing or a collection.
-    pub fn place(&self) -> Range<usize> {
+    /// The range of the value; of the key, where the value is nothing or a collection.
+    pub(super) fn place(&self) -> Range<usize> {
         match (&self.key, &self.node.data) {
             (Some(key), Data::Map(_) | Data::Seq(_) | Data::Null) => key.clone(),
             _ => self.node.span.start as usize..self.node.span.end as usize,
@@ -429,7 +429,7 @@ impl Setting<'_> {
     }
 
     /// The value on one line, not too long.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         shown(self.node)
     }
 }
@@ -477,7 +477,7 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// The innermost key at an offset: one whose own text it is on, with the path that leads there.
+/// The innermost key at an offset: one whose text it is on, with the path that leads there.
 pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entry)> {
     let mut stack: Vec<(Vec<String>, &Node)> = vec![(Vec::new(), root)];
     let mut found = None;

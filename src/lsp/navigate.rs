@@ -89,7 +89,7 @@ fn named_file(model: &Model, text: &[u8], offset: usize) -> Option<At> {
     Some(At::new(&layer.path, &layer.text, 0..0))
 }
 
-/// Who reads a value (or all of what it lies in), who calls a helper; with where it is set or
+/// Templates that read a value (or all of what it lies in) or call a helper; with where it is set or
 /// defined, if wanted.
 pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations: bool) -> Vec<At> {
     match model.meant(path, offset) {
@@ -434,7 +434,7 @@ fn keys(node: &Node, text: &[u8], depth: usize) -> Vec<DocumentSymbol> {
             Data::Str(_) => SymbolKind::STRING,
         };
         let key = entry.key_span.start as usize..entry.key_span.end as usize;
-        // An alias' value, and a value that is not there, may stand before the key.
+        // An alias' value, and a value that is not there, may come before the key.
         let all = key.start..key.end.max(entry.value.span.end as usize);
         let children = (entry.value.style != Style::Flow)
             .then(|| keys(&entry.value, text, depth + 1))

@@ -1,4 +1,4 @@
-//! What stands where in a template: values that are read, helpers that are called and defined,
+//! What is where in a template: values that are read, helpers that are called and defined,
 //! functions.
 //!
 //! Made of tokens, not of the tree: a template that is being written seldom parses, and what is
@@ -14,7 +14,7 @@ use std::ops::Range;
 pub(super) struct Reference {
     /// The keys below `.Values`.
     pub keys: Vec<String>,
-    /// Where the last keys stand; those of a `with` or a variable stand elsewhere.
+    /// The ranges of the last keys; those of a `with` or a variable lie elsewhere.
     pub places: Vec<Range<usize>>,
     /// The whole expression.
     pub range: Range<usize>,
@@ -50,7 +50,7 @@ impl Reference {
     }
 
     /// Where the key number `index` of the path is written, if it is here.
-    pub fn place(&self, index: usize) -> Option<&Range<usize>> {
+    pub(super) fn place(&self, index: usize) -> Option<&Range<usize>> {
         self.places
             .get(index.checked_sub(self.keys.len() - self.places.len())?)
     }
@@ -73,7 +73,7 @@ pub(super) struct Definition {
 /// A way into the values: keys, and for any item of a list or map none.
 pub(super) type Steps = Vec<Option<String>>;
 
-/// What `.` or a variable stands for.
+/// What `.` or a variable means.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) enum Meaning {
     /// The root: `.Values`, `.Release`…
@@ -97,7 +97,7 @@ pub(super) struct Outline {
     pub functions: Vec<Name>,
     /// From `{{` to `}}`, or to where an action breaks off.
     pub actions: Vec<Range<usize>>,
-    /// What `.` and the variables stand for at the end of the text.
+    /// What `.` and the variables mean at the end of the text.
     pub dot: Meaning,
     pub variables: FxHashMap<String, Meaning>,
 }
@@ -258,7 +258,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whatever an expression names; gives what the pipeline stands for as a whole.
+    /// Whatever an expression names; gives what the pipeline means as a whole.
     fn pipeline(&mut self, tokens: &[&Token], keyword: T) -> Meaning {
         let mut rest = tokens;
         let mut variables = Vec::new();
@@ -311,7 +311,7 @@ impl Reader<'_> {
                 .collect()
         };
         let item = match meaning {
-            // Of words, each is one.
+            // Each word is one.
             meaning if keyword != T::Range || listed => meaning,
             Meaning::Values(all) => Meaning::Within(item_of(
                 all.into_iter()
@@ -489,7 +489,7 @@ impl Reader<'_> {
             return taken;
         }
         let names: Vec<String> = fields.iter().map(|f| self.string(f.clone())).collect();
-        // Whatever `.` stands for, `.Values` is what the chart calls its values: also of a root
+        // Whatever `.` means, `.Values` is what the chart calls its values: also of a root
         // that was handed on (`.root.Values`, `$.context.Values`).
         let root = (!matches!(base, Meaning::Values(_)))
             .then(|| names.iter().position(|n| n == "Values"))

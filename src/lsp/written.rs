@@ -21,7 +21,7 @@ pub(super) fn written(before: &[u8]) -> Written {
     let end = before.len();
     let lines: Vec<&[u8]> = before.split(|b| *b == b'\n').collect();
     let indentation = |line: &[u8]| line.iter().take_while(|b| **b == b' ').count();
-    // Of `- key: …`, the column of the key.
+    // The column of the key of `- key: …`.
     let content = |line: &[u8]| {
         let mut at = indentation(line);
         while line[at..].starts_with(b"- ") {
@@ -40,7 +40,7 @@ pub(super) fn written(before: &[u8]) -> Written {
         .map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
     let column = content(line);
     let mut limit = indentation(line);
-    // The items of a list may stand as deep as its key.
+    // The items of a list may be as deep as its key.
     let mut list = line[limit..].starts_with(b"-");
     let mut parents = Vec::new();
     for line in above.iter().rev() {
@@ -49,7 +49,7 @@ pub(super) fn written(before: &[u8]) -> Written {
             continue;
         }
         let inner = content(line);
-        // `- a: 1` holds what stands at the column of `a`.
+        // `- a: 1` holds what is at the column of `a`.
         if inner > at && inner <= limit && !list {
             if inner < limit
                 && let Some((key, _)) = key_of(line, inner)
@@ -87,7 +87,7 @@ pub(super) fn written(before: &[u8]) -> Written {
 
 /// A place in an object that a template writes.
 pub(super) struct InObject {
-    /// None where the text does not say it in plain words yet.
+    /// None where the text does not have it literally yet.
     pub kind: Option<Kind>,
     pub written: Written,
 }
@@ -146,7 +146,7 @@ pub(super) fn in_object(before: &[u8], after: &[u8]) -> InObject {
     InObject { kind, written }
 }
 
-/// What is below keys of an object; items of lists and values of maps have no key of their own in
+/// What is below keys of an object; items of lists and values of maps have no key in
 /// `keys`.
 pub(super) fn descend<'k>(
     kind: Kind,
@@ -155,7 +155,7 @@ pub(super) fn descend<'k>(
 ) -> Option<(Option<Field>, Type)> {
     let mut here = (None, Type::Object(kind.definition()));
     for key in keys {
-        // A map's own key is a step, a list's item is none.
+        // The key of a map is a step, the item of a list is none.
         while let Type::List(element) = here.1 {
             here.1 = element.get();
         }
@@ -274,5 +274,28 @@ mod tests {
                 .map(Kind::name),
             Some("Service")
         );
+    }
+
+    #[test]
+    fn keys_lead_to_a_field_and_its_type() {
+        let deployment = schema::kind("apps/v1", "Deployment").expect("a kind");
+        let of = |path: &str| {
+            let keys: Vec<String> = path.split('.').map(String::from).collect();
+            descend(deployment, &keys, Versions::ALL).map(|(f, t)| (f.map(Field::name), t))
+        };
+        assert_eq!(of("spec.replicas"), Some((Some("replicas"), Type::Int32)));
+        assert_eq!(
+            of("spec.template.spec.containers.name"),
+            Some((Some("name"), Type::String))
+        );
+        assert_eq!(
+            of("spec.template.metadata.labels.x"),
+            Some((Some("labels"), Type::String))
+        );
+        assert_eq!(of("spec.nothing"), None);
+        let keys = ["spec", "template", "spec", "containers"].map(String::from);
+        let (containers, _) = descend(deployment, &keys, Versions::ALL).expect("a field");
+        let list = containers.and_then(|f| f.list()).expect("a list");
+        assert_eq!(list.merge_key, Some("name"));
     }
 }

@@ -11,7 +11,7 @@ use crate::yaml::Node;
 use std::path::{Path, PathBuf};
 
 /// The names a configuration file may have, in the order they are looked for.
-pub const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
+pub(crate) const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
 
 const TOP: &[&str] = &[
     "kubernetes",
@@ -56,7 +56,7 @@ const SUPPRESSION: &[&str] = &[
 
 /// The keys that are known below a path of keys; none where keys are names, or there is no such
 /// path.
-pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
+pub(crate) fn known_keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => TOP,
         ["environments", _] => ENVIRONMENT,
@@ -72,7 +72,7 @@ pub fn known_keys(path: &[&str]) -> &'static [&'static str] {
 /// A valid configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The file, and the folder against which its own paths are looked up.
+    /// The file, and the folder against which its paths are looked up.
     pub source: Option<SourceId>,
     pub folder: PathBuf,
     /// The text of `kubernetes:`, with its span.
@@ -113,7 +113,7 @@ impl FailOn {
 #[derive(Clone, Debug)]
 pub struct Environments {
     pub named: Vec<Environment>,
-    /// Whether `default` (values.yaml alone) exists; what it expects stands among `named`.
+    /// Whether `default` (values.yaml alone) exists; its expectations are among `named`.
     pub default: bool,
     /// Whether `ci/*-values.yaml` are cases.
     pub ci: bool,
@@ -176,7 +176,7 @@ pub fn find(start: &Path) -> Option<PathBuf> {
 
 /// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it
 /// cannot be read at all.
-pub fn load(
+pub(crate) fn load(
     file: &Path,
     sources: &mut Sources,
     found: &mut Vec<Diagnostic>,
@@ -504,3 +504,6 @@ impl Reader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,19 +23,20 @@ pub struct Options {
     pub kubernetes: Option<Versions>,
     pub baseline: Option<PathBuf>,
     pub schema_locations: Vec<String>,
-    /// Users' own rules besides those of the configuration: files and folders.
+    /// User-defined rules besides those of the configuration: files and folders.
     pub rule_paths: Vec<PathBuf>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
     /// Seconds for each unit; wins over the configuration. 0: no end.
     pub timeout: Option<u64>,
-    /// Texts of an editor that stand in for files.
+    /// Texts of an editor that replace those of files.
     pub unsaved: Unsaved,
-    /// Set by who no longer wants the answer: the work ends with [`Error::Cancelled`] soon.
+    /// Set by a caller that no longer wants the answer: the work soon ends with
+    /// [`Error::Cancelled`].
     pub cancel: Arc<AtomicBool>,
     /// What an earlier run of the same chart under the same configuration left.
     pub reuse: Arc<Reuse>,
-    /// Counted up while the work goes on, for who waits.
+    /// Counted up while the work goes on, for whoever waits.
     pub progress: Arc<Progress>,
     /// Make the environment matrix of each chart, for the formats that show it.
     pub matrices: bool,

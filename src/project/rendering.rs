@@ -184,9 +184,9 @@ struct Made {
 }
 
 impl Job<'_> {
-    /// Renders one environment for all clusters, the newest version first. One render serves all of
-    /// them, as far as templates can be executed again for those that answer otherwise; for the rest
-    /// there are more renders.
+    /// Renders one environment for all clusters, the newest version first. One render serves all
+    /// of them, as far as templates can be executed again for those that answer otherwise; the
+    /// rest needs more renders.
     fn environment(&self, index: usize, inputs: &Inputs) -> Vec<Made> {
         let most = (MOST_RENDERS / self.environments.len().max(1)).clamp(1, 18);
         let mut made: Vec<Made> = Vec::new();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Objects read from a text, and what was wrong with it.
 #[derive(Clone, Debug)]
-pub struct Manifests {
+pub(crate) struct Manifests {
     text: Arc<[u8]>,
     template: Arc<str>,
     pub objects: Vec<Object>,
@@ -20,7 +20,7 @@ pub struct Manifests {
 
 impl Manifests {
     /// See [`manifest::read_within`].
-    pub fn read(
+    pub(crate) fn read(
         text: &Arc<[u8]>,
         output: &Output,
         environment: Option<u16>,

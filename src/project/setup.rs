@@ -160,9 +160,9 @@ impl Setup {
         }
     }
 
-    /// What is wrong with the configuration and the files that it names. To be called once all units
-    /// are linted: only then is known which suppressions matched nothing, and which user-defined
-    /// rules failed.
+    /// What is wrong with the configuration and the files that it names. Call it once all units are
+    /// linted: only then is known which suppressions matched nothing, and which user-defined rules
+    /// failed.
     pub fn faults(&self) -> Vec<Diagnostic> {
         let unused = self
             .config
@@ -242,7 +242,7 @@ impl Setup {
 }
 
 /// The setups of all units.
-pub struct Setups {
+pub(crate) struct Setups {
     /// The configuration file of each unit.
     files: Vec<Option<PathBuf>>,
     by_file: BTreeMap<Option<PathBuf>, Setup>,
@@ -251,7 +251,7 @@ pub struct Setups {
 impl Setups {
     /// # Errors
     /// As [`Setup::new`].
-    pub fn new(units: &[Unit], options: &Options) -> Result<Setups, Error> {
+    pub(crate) fn new(units: &[Unit], options: &Options) -> Result<Setups, Error> {
         let files: Vec<_> = units.iter().map(|u| u.configuration(options)).collect();
         let mut by_file = BTreeMap::new();
         for file in &files {
@@ -263,12 +263,12 @@ impl Setups {
     }
 
     /// The setup of a unit, by its index.
-    pub fn of(&self, unit: usize) -> &Setup {
+    pub(crate) fn of(&self, unit: usize) -> &Setup {
         &self.by_file[&self.files[unit]]
     }
 
     /// Each once.
-    pub fn all(&self) -> impl Iterator<Item = &Setup> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Setup> {
         self.by_file.values()
     }
 }

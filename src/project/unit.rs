@@ -1,4 +1,4 @@
-//! What a PATH stands for: charts and sets of manifests. Each unit is linted on its own.
+//! What a PATH names: charts and sets of manifests. Each unit is linted by itself.
 
 use crate::ConfigChoice;
 use crate::Error;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// One chart, or manifests that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// A chart's folder or archive.
     Chart(PathBuf),
     /// Manifest files, in order.
@@ -20,7 +20,7 @@ pub enum Unit {
 
 impl Unit {
     /// The configuration file that holds for it.
-    pub fn configuration(&self, options: &Options) -> Option<PathBuf> {
+    pub(crate) fn configuration(&self, options: &Options) -> Option<PathBuf> {
         match (&options.config, self) {
             (ConfigChoice::None, _) => None,
             (ConfigChoice::File(file), _) => Some(file.clone()),
@@ -37,7 +37,7 @@ impl Unit {
 ///
 /// # Errors
 /// As [`discover`].
-pub fn of(options: &Options) -> Result<Vec<Unit>, Error> {
+pub(crate) fn of(options: &Options) -> Result<Vec<Unit>, Error> {
     let follow = options.follow_symlinks;
     if options.changed {
         of_changed(&options.paths, follow)
@@ -53,7 +53,7 @@ pub fn of(options: &Options) -> Result<Vec<Unit>, Error> {
 ///
 /// # Errors
 /// A path that does not exist, a folder that cannot be read or holds nothing to lint.
-pub fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
+pub(crate) fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -69,7 +69,7 @@ pub fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
 
 /// The charts that changed files belong to, each once, in the order of the files. What belongs to
 /// none is left out, so that a hook may name whatever a commit touches; the files need not exist
-/// any more. A configuration stands for all charts below its folder.
+/// any more. A configuration means all charts below its folder.
 ///
 /// # Errors
 /// Where the folder of a configuration cannot be read.
@@ -168,7 +168,7 @@ fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Er
     Ok(())
 }
 
-/// Charts below a folder are units of their own; what is left of its manifests is one.
+/// Each chart below a folder is a unit; the other manifests together are one more.
 fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
     let below = content(folder, follow)?;
     if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
@@ -268,7 +268,8 @@ fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
     Ok(content)
 }
 
-/// Whether a document may say `apiVersion` or `kind`; whatever cannot be read is told when it is.
+/// Whether a document may have `apiVersion` or `kind`. A file that cannot be read counts as one, so
+/// that the fault is reported.
 fn looks_like_manifest(file: &Path) -> bool {
     let Ok(text) = Sources::default().read_file(file) else {
         return true;
@@ -291,9 +292,9 @@ fn is_archive(path: &Path) -> bool {
     name.ends_with(".tgz") || name.ends_with(".tar.gz")
 }
 
-/// The chart that a file belongs to; a vendored subchart's file stands for the chart that vendors
+/// The chart that a file belongs to; a vendored subchart's file belongs to the chart that vendors
 /// it.
-pub fn chart_of(file: &Path) -> Option<PathBuf> {
+pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
     let is_chart = |folder: &Path| shown(folder).join("Chart.yaml").is_file();
     let mut chart = file.ancestors().skip(1).find(|folder| is_chart(folder))?;
     while let Some(charts) = chart
@@ -408,7 +409,7 @@ mod tests {
                 Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])
             ]
         );
-        // Without a chart, the folder was named for its manifests: the fault is told.
+        // Without a chart, the folder was named for its manifests: the fault is reported.
         assert_eq!(
             discover(&[at("m")], false).expect("units"),
             [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]

@@ -23,7 +23,7 @@ struct Known {
 }
 
 /// The text of a baseline that knows all findings of a report.
-pub fn write(report: &Report) -> String {
+pub(crate) fn write(report: &Report) -> String {
     let mut findings: BTreeMap<String, Known> = BTreeMap::new();
     for f in &report.findings {
         let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
@@ -49,8 +49,8 @@ pub fn write(report: &Report) -> String {
 }
 
 /// Takes the findings that a baseline knows out of a report, counting them as suppressed. `Err`
-/// says what is wrong with the file.
-pub fn apply(text: &str, report: &mut Report) -> Result<(), String> {
+/// describes what is wrong with the file.
+pub(crate) fn apply(text: &str, report: &mut Report) -> Result<(), String> {
     let file: File = serde_json::from_str(text)
         .map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;
     if file.version != 1 {

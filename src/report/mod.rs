@@ -1,11 +1,11 @@
 //! What a run found, as data. [`settle`] makes findings of diagnostics, [`suppress`] and
 //! [`baseline`] take known ones out, and [`formats`] writes the report.
 
-pub mod baseline;
+pub(crate) mod baseline;
 pub(crate) mod fingerprint;
-pub mod formats;
-pub mod settle;
-pub mod suppress;
+pub(crate) mod formats;
+pub(crate) mod settle;
+pub(crate) mod suppress;
 
 use crate::diagnostic::{ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::Matrix;
@@ -40,7 +40,7 @@ pub struct Covered {
     pub never: String,
 }
 
-/// What was looked at, so that a clean report says what it rests on.
+/// What was looked at, so that a clean report shows what it rests on.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     pub suppressed: usize,
@@ -59,7 +59,7 @@ pub struct Summary {
 
 impl Summary {
     /// `Kubernetes 1.20 to 1.37 (the configuration)`; charts that are judged for the same versions
-    /// share it, and of many reasons one is said.
+    /// share it, and only one of many reasons is given.
     pub(crate) fn judged(&self) -> Vec<String> {
         let mut sets: Vec<(Versions, Vec<&str>)> = Vec::new();
         for (versions, why) in &self.kubernetes {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 ///
 /// `environments` are the names that [`Diagnostic::environment`] indexes. What is secret is in no
 /// text of the findings, nor in the sources that code frames are cut from.
-pub fn settle(
+pub(crate) fn settle(
     diagnostics: Vec<Diagnostic>,
     sources: &Sources,
     secrets: &Secrets,
@@ -46,7 +46,7 @@ pub fn settle(
                 .map(|o| (o.kind.clone(), o.name.clone())),
             path: diagnostic.path.clone(),
             place: (first.file.clone(), first.bytes.start),
-            // What is about the sources themselves is told apart by what it says.
+            // Findings about the sources themselves differ by their message.
             message: diagnostic
                 .object
                 .is_none()
@@ -137,7 +137,7 @@ impl Finding {
                 None => self.locations.push(location),
             }
         }
-        // The values lines of all environments stand together, before the include chain.
+        // The values lines of all environments come first, then the include chain.
         self.locations[1..].sort_by_key(|l| l.role != Role::Values);
         for note in notes {
             if !self.notes.contains(&note) {
@@ -206,7 +206,7 @@ impl Places<'_> {
         (locations, notes)
     }
 
-    /// A diagnostic about something secret says nothing of it.
+    /// Takes secrets out of a diagnostic's texts.
     fn without_secrets(&self, diagnostic: Diagnostic) -> Diagnostic {
         let trace = self.sources.trace(diagnostic.span);
         let of_secret = diagnostic
@@ -235,7 +235,7 @@ impl Places<'_> {
         }
     }
 
-    /// Of a stretch of template text, the part that was rendered as `rendered`; the stretch without
+    /// The part of a stretch of template text that was rendered as `rendered`; the stretch without
     /// its indentation where it is not found there, or found twice.
     fn narrow(&self, span: Span, rendered: Span) -> Span {
         let text = self.sources.text(span);

@@ -1,4 +1,4 @@
-//! Takes out what the configuration or a comment says is right as it is. A suppression that matches
+//! Takes out findings that the configuration or a comment suppresses. A suppression that matches
 //! nothing is a finding itself.
 //!
 //! In templates and values files: `# thebot-lint: ignore[rule-id, other] reason`, on the finding's
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// One `ignore[…]` comment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comment {
+pub(crate) struct Comment {
     pub rules: Vec<String>,
     /// The comment, from `thebot-lint:` to the end of the reason.
     pub span: Span,
@@ -26,7 +26,7 @@ pub struct Comment {
 const MARK: &[u8] = b"thebot-lint: ignore[";
 
 /// All comments of the unit's files.
-pub fn comments(sources: &Sources) -> Vec<Comment> {
+pub(crate) fn comments(sources: &Sources) -> Vec<Comment> {
     let mut all = Vec::new();
     // Prose (README.md) may well show the syntax.
     let holds = |s: &Source| {
@@ -82,7 +82,7 @@ fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, 
 
 /// Takes suppressed findings (or some of their environments) out and gives how many were; what is
 /// wrong with the suppressions goes to `found`.
-pub fn apply(
+pub(crate) fn apply(
     findings: &mut Vec<Finding>,
     comments: &[Comment],
     configured: &[Suppress],

@@ -492,13 +492,10 @@ impl Rules {
                         &mut found,
                     ),
                 },
-                (Scope::Pod, Some(pod)) => match rule.native {
-                    Some(native::Check::Pod(check)) => {
-                        check(&mut native::Report::new(rule, &mut found), object, pod)
-                    }
-                    _ if rule.passes(&nodes) => {}
-                    _ => rule.evaluate(&values().bindings(), &pod.path, &self.problems, &mut found),
-                },
+                (Scope::Pod, Some(_)) if rule.passes(&nodes) => {}
+                (Scope::Pod, Some(pod)) => {
+                    rule.evaluate(&values().bindings(), &pod.path, &self.problems, &mut found)
+                }
                 (Scope::Container, Some(pod)) => {
                     for (i, container) in containers.iter().enumerate() {
                         let classes = &rule.definition.containers;
@@ -762,7 +759,8 @@ impl Own {
 }
 
 /// One built-in rule alone, whose evaluation errors are kept.
-pub fn alone(definition: &'static Definition) -> Rules {
+#[cfg(test)]
+pub(crate) fn alone(definition: &'static Definition) -> Rules {
     let source = Sources::default().add(Source::new("rule", &b""[..], SourceKind::File));
     let rule = Rule::new(
         Cow::Borrowed(definition),
@@ -777,7 +775,8 @@ pub fn alone(definition: &'static Definition) -> Rules {
 
 /// Whether another room finds what the rule is about, so that there is no function and no
 /// expression to run here.
-pub fn found_elsewhere(definition: &Definition) -> bool {
+#[cfg(test)]
+pub(crate) fn found_elsewhere(definition: &Definition) -> bool {
     definition.native && native::find(&definition.id).is_none()
 }
 

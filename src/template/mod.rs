@@ -26,7 +26,7 @@ mod tree;
 
 pub use error::{ParseError, Reason, TemplateError};
 pub use eval::Evaluator;
-pub use record::{Asked, BitSet, MissingRead, Record};
+pub use record::{Asked, BitSet, Record};
+pub use templates::Templates;
 pub(crate) use templates::parse;
-pub use templates::{NodeInfo, Templates};
 pub use tree::NodeKind;

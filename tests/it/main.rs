@@ -8,7 +8,6 @@ mod delivery;
 mod differential;
 mod docs;
 mod fix;
-mod formats;
 mod hostile;
 mod lsp;
 mod own_rules;

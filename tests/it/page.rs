@@ -3,11 +3,8 @@
 //! write.
 
 use crate::broken::thebot_lint;
-use crate::formats::hostile;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use thebot_lint::report::formats::Format;
-use thebot_lint::report::formats::Style;
 
 /// Does what a reader does, and leaves in the document what came of it.
 const READER: &str = include_str!("../../fixtures/reports/reader.js");
@@ -184,13 +181,8 @@ fn the_address_opens_the_page_filtered() {
 #[test]
 fn a_hostile_report_runs_nothing() {
     let Some(chromium) = chromium() else { return };
-    let seen = open(
-        &chromium,
-        &hostile().write(Format::Html, Style::default()),
-        "",
-        false,
-        500,
-    );
+    let page = std::fs::read_to_string("fixtures/reports/hostile.html").expect("the fixture");
+    let seen = open(&chromium, &page, "", false, 500);
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen:#}");
     assert_eq!(
         (&seen["images"], &seen["requests"], &seen["all"]),

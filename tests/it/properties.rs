@@ -16,7 +16,7 @@ fn holds(target: &str, cases: u32, inputs: impl Strategy<Value = Vec<u8>> + Send
         .iter()
         .find(|(name, _)| *name == target)
         .expect("a target");
-    thebot_lint::threads::deep(move || {
+    thebot_lint::internals::deep(move || {
         let mut runner = TestRunner::new(Config {
             cases,
             failure_persistence: None,
@@ -34,7 +34,7 @@ fn holds(target: &str, cases: u32, inputs: impl Strategy<Value = Vec<u8>> + Send
 
 #[test]
 fn what_was_found_before_stays_found() {
-    thebot_lint::threads::deep(|| {
+    thebot_lint::internals::deep(|| {
         let mut count = 0;
         for (target, invariant) in invariants::ALL {
             for folder in ["fixtures/hostile", "fuzz/seeds"] {

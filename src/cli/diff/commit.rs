@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The chart of a commit in a folder of its own, which goes with the value.
+/// The chart of a commit in a temporary folder, which is removed with the value.
 pub(super) struct Copy {
     pub folder: PathBuf,
     pub chart: PathBuf,
@@ -22,8 +22,8 @@ impl Drop for Copy {
 
 impl Copy {
     /// Takes the chart, the configuration that it had then, and the files which that names, out of
-    /// git. `Err` says why it cannot be done.
-    pub fn of(base: &str, chart: &Path, configured: bool) -> Result<Copy, String> {
+    /// git. `Err` describes why it cannot be done.
+    pub(super) fn of(base: &str, chart: &Path, configured: bool) -> Result<Copy, String> {
         let chart = std::fs::canonicalize(chart)
             .map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
         if !chart.is_dir() {
@@ -88,7 +88,7 @@ impl Copy {
     }
 
     /// Writes those files of a commit that are wanted. Not by `git archive`, which leaves out what
-    /// attributes tell it to.
+    /// attributes exclude.
     fn take(
         &self,
         top: &Path,
@@ -175,7 +175,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Of `MODE blob HASH<tab>PATH`; none for submodules, and for paths that lead out of the
+    /// Reads `MODE blob HASH<tab>PATH`; none for submodules, and for paths that lead out of the
     /// repository.
     fn read(line: &[u8]) -> Option<Entry> {
         let line = std::str::from_utf8(line).ok()?;

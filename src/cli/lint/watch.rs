@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
             crate::escape::escape_controls(&seen.changes(&now))
         );
         seen = now;
-        // An empty line parts the reports, and tells whether somebody still reads them.
+        // An empty line separates the reports, and shows whether somebody still reads them.
         if !terminal && try_print(b"\n").is_err() {
             return 0;
         }

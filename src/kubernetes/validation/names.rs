@@ -108,13 +108,6 @@ pub fn annotation_key(text: &str) -> Option<&'static str> {
     label_key(&text.to_lowercase())
 }
 
-/// A label key that has a prefix.
-pub fn prefixed_key(text: &str) -> Option<&'static str> {
-    label_key(text).or_else(|| {
-        (!text.contains('/')).then_some("must have a domain as prefix, as in 'example.com/name'")
-    })
-}
-
 /// A label's value.
 pub fn label_value(text: &str) -> Option<&'static str> {
     if text.len() > 63 {

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 /// How changes are written for people.
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     pub color: bool,
     pub width: usize,
 }
 
-/// A field that changes in the same way in this many objects is told once.
+/// A field that changes in the same way in this many objects is written once.
 const MANY: usize = 4;
 
 /// What changes in the same way in many objects, with how many those are; and what is left of the
@@ -37,7 +37,7 @@ fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
             .entry(key(change, field))
             .or_insert_with(|| (field.clone(), 0));
         *count += 1;
-        // A line is told where it is the line of all of them.
+        // A line is written where it is the line of all of them.
         for (known, side) in [(&mut known.from, &field.from), (&mut known.to, &field.to)] {
             if let (Some(known), Some(side)) = (known, side)
                 && known.place != side.place
@@ -76,7 +76,7 @@ fn folder(changes: &[Change]) -> &str {
 
 /// For people: what only the old side has in red, what only the new one has in green, each with its
 /// line.
-pub fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> String {
+pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> String {
     let paint = Paint(layout.color);
     if changes.is_empty() {
         return format!("{from} and {to} deploy the same.\n");
@@ -138,7 +138,7 @@ pub fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> Stri
             };
             let text = escape_controls(&side.text);
             let at = place(&side.place);
-            // The place stands beside the text, where there is room.
+            // The place is written beside the text, where there is space.
             let beside = 8 + column + 2 + visible(&at) <= layout.width;
             for (i, line) in text.split('\n').enumerate() {
                 let rest = if beside && i == 0 {
@@ -217,7 +217,7 @@ fn counts(changes: &[Change]) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-pub fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
+pub(crate) fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
     if changes.is_empty() {
         return format!(
             "{} and {} deploy the same.\n",
@@ -310,7 +310,7 @@ pub fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
     out
 }
 
-pub fn to_json(from: &str, to: &str, changes: &[Change]) -> serde_json::Value {
+pub(crate) fn to_json(from: &str, to: &str, changes: &[Change]) -> serde_json::Value {
     let place = |place: &Option<Place>| {
         (
             place.as_ref().map(|(file, _)| file.clone()),

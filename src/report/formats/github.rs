@@ -37,7 +37,7 @@ pub(crate) fn write(report: &Report) -> String {
     out
 }
 
-/// GitHub's escape of a command's message, so that a chart cannot start a command of its own; its
+/// GitHub's escape of a command's message, so that a chart cannot start a command; its
 /// log shows colours, which a chart has no business with.
 fn data(text: &str) -> String {
     let text: Vec<_> = text.split('\r').map(visible_controls).collect();

@@ -56,7 +56,7 @@ struct OfFile<'r> {
 struct Table<'r> {
     chart: &'r str,
     environments: Vec<&'r str>,
-    /// What all files of the cells have in common, said once.
+    /// The folder that all files of the cells have in common, shown once.
     folder: &'r str,
     groups: Vec<Group<'r>>,
 }
@@ -75,7 +75,7 @@ struct Fact<'r> {
 
 struct Value<'r> {
     text: Option<&'r str>,
-    /// What is said where there is no text.
+    /// What is shown where there is no text.
     absent: &'static str,
     /// Not as in the first environment.
     other: bool,
@@ -115,7 +115,7 @@ struct Shown<'r> {
     more: Vec<Frame>,
 }
 
-/// A stretch of a sentence; code stands between backticks.
+/// A stretch of a sentence; code is between backticks.
 struct Part<'r> {
     code: bool,
     text: &'r str,
@@ -187,7 +187,7 @@ pub(crate) fn write(report: &Report) -> String {
             .map(|(chart, files)| covered(chart, files))
             .collect(),
     };
-    // Direction marks would turn the page's own words around, too.
+    // Direction marks would also turn the words of the page around.
     escape_controls(&page.render().unwrap_or_default()).into_owned()
 }
 

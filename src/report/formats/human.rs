@@ -211,7 +211,7 @@ impl Listing {
         }
     }
 
-    /// Where a byte of a line of the file stands.
+    /// The place of a byte of a line of the file.
     fn at(&self, line: usize, offset: usize) -> usize {
         let start = self.lines[(line - 1).min(self.lines.len() - 1)];
         let end = self

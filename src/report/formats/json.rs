@@ -1,5 +1,4 @@
-//! The JSON report, version 1: a frozen shape of its own (`schemas/report.schema.json`), not a dump
-//! of inner types.
+//! The JSON report, version 1: a frozen shape (`schemas/report.schema.json`), not a dump of inner types.
 
 use crate::diagnostic::{Severity, Versions};
 use crate::report::Finding;

@@ -120,18 +120,18 @@ impl Matrix {
                 }
             }
             let fact = format!("  {} {}", mark(row), plain(&row.fact));
-            // A place that leaves no room for its value stands below it.
+            // A place that leaves no space for its value is written below it.
             let write = |out: &mut String, before: &str, text: &str, differs: bool, place: &str| {
-                let room = width.saturating_sub(visible(before) + visible(place));
-                let (room, place) = if room < 12.min(visible(text)) {
+                let space = width.saturating_sub(visible(before) + visible(place));
+                let (space, place) = if space < 12.min(visible(text)) {
                     (
                         width.saturating_sub(visible(before)).max(6),
                         format!("\n       {place}"),
                     )
                 } else {
-                    (room, place.to_string())
+                    (space, place.to_string())
                 };
-                let text = short(text, room);
+                let text = short(text, space);
                 out.push_str(&format!(
                     "{before}{}{}\n",
                     if differs { paint.yellow(&text) } else { text },

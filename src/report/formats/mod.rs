@@ -2,15 +2,17 @@
 //! [matrix](crate::insight::matrix) or of a [diff](crate::insight::diff).
 
 pub(crate) mod concise;
-pub mod diff;
+pub(crate) mod diff;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod junit;
-pub mod matrix;
+pub(crate) mod matrix;
 pub(crate) mod sarif;
+#[cfg(test)]
+mod tests;
 
 use crate::report::Report;
 pub use human::Style;

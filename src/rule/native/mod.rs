@@ -24,7 +24,6 @@ use crate::yaml::Path;
 #[derive(Clone, Copy)]
 pub enum Check {
     Object(fn(&mut Report<'_>, &Object)),
-    Pod(fn(&mut Report<'_>, &Object, &Pod<'_>)),
     Container(fn(&mut Report<'_>, &Object, &Pod<'_>, &Container<'_>)),
     Unit(fn(&mut UnitReport<'_>, &Unit<'_>)),
     Environments(fn(&mut EnvironmentsReport<'_>, &[Environment<'_>])),
@@ -54,7 +53,8 @@ pub fn find(id: &str) -> Option<Check> {
 }
 
 /// All ids with a function here.
-pub fn ids() -> impl Iterator<Item = &'static RuleId> {
+#[cfg(test)]
+pub(crate) fn ids() -> impl Iterator<Item = &'static RuleId> {
     TABLES.iter().flat_map(|t| t.iter()).map(|(id, _)| id)
 }
 

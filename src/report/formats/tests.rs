@@ -1,19 +1,17 @@
 //! Every format draws the same report: one finding with template, values and include places in two
 //! environments, one on a source file without an object, one with text that wants to break out.
 
-use insta::assert_snapshot;
-use std::sync::Arc;
-use thebot_lint::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
-use thebot_lint::insight::matrix::{Cell, Matrix, Row};
-use thebot_lint::insight::secrets::Secrets;
-use thebot_lint::report::Covered;
-use thebot_lint::report::Report;
-use thebot_lint::report::formats::Format;
-use thebot_lint::report::formats::Style;
-use thebot_lint::report::settle::settle;
-use thebot_lint::source::{
+use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
+use crate::insight::matrix::{Cell, Matrix, Row};
+use crate::insight::secrets::Secrets;
+use crate::report::formats::{Format, Style};
+use crate::report::settle::settle;
+use crate::report::{Covered, Report};
+use crate::source::{
     ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
 };
+use insta::assert_snapshot;
+use std::sync::Arc;
 
 const TEMPLATE: &str = "kind: Deployment\nimage: {{ include \"image\" . }}\n";
 const HELPER: &str = "{{- define \"image\" -}}\n{{ .Values.image }}\n{{- end }}\n";
@@ -203,7 +201,7 @@ fn read_back(file: &str, line: u64, column: u64, end_line: u64, end_column: u64)
         .collect()
 }
 
-/// What the places of the two findings say, in their order.
+/// The texts at the places of the two findings, in their order.
 const REGIONS: [&str; 6] = [
     "name: web",
     "kind",
@@ -543,7 +541,7 @@ const HOSTILE: &str = "\u{1b}[31m\u{1b}]8;;http://evil\u{7}\u{9b}31m ::error::x 
                        [x](javascript:alert(1)) \u{202e}\u{0}\u{fffe}\t\r\n::warning::y\n</failure>\n| a | b |\n##[error]z\n";
 
 /// A report whose every text is hostile.
-pub fn hostile() -> Report {
+fn hostile() -> Report {
     let mut report = report();
     let text: Arc<str> = HOSTILE.into();
     for finding in &mut report.findings {
@@ -619,7 +617,7 @@ fn a_hostile_chart_writes_no_control_sequences() {
     }
     let (_, matrix) = &report.matrices[0];
     for width in [None, Some(40)] {
-        let text = matrix.to_text(thebot_lint::report::formats::matrix::Layout {
+        let text = matrix.to_text(crate::report::formats::matrix::Layout {
             width,
             places: width.is_some(),
             ..Default::default()
@@ -721,7 +719,7 @@ fn a_hostile_chart_stays_text_in_json_xml_and_html() {
 
     let document = xml(&report.write(Format::Junit, Style::default()));
     let failure = &document.children[0].children[0].children[0];
-    // XML has no way to say these.
+    // XML cannot contain these.
     let wanted: String = HOSTILE
         .chars()
         .map(|c| {
@@ -833,4 +831,21 @@ fn unescape(text: &str) -> String {
         out.push_str(rest);
     }
     out
+}
+
+/// The page of the hostile report is a fixture: tests/it/page.rs opens it in a browser.
+#[test]
+fn the_hostile_page_is_the_fixture() {
+    let file = "fixtures/reports/hostile.html";
+    let page = hostile()
+        .write(Format::Html, Style::default())
+        .replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        std::fs::write(file, &page).expect("the fixture");
+    }
+    let fixture = std::fs::read_to_string(file).expect("the fixture");
+    assert!(
+        page == fixture,
+        "{file} is not what we write: run UPDATE_EXAMPLES=1 cargo test --lib hostile_page"
+    );
 }

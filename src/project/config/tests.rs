@@ -1,0 +1,134 @@
+//! The configuration and its JSON Schema agree: whatever the schema knows is read without a fault,
+//! whatever it refuses is one.
+
+use super::load;
+use crate::source::Sources;
+
+fn faults(text: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(".thebot-lint.yaml");
+    std::fs::write(&file, text).expect("a file");
+    let mut found = Vec::new();
+    load(&file, &mut Sources::default(), &mut found).expect("readable");
+    found
+        .into_iter()
+        .map(|d| {
+            format!(
+                "{}{}",
+                d.message,
+                d.help.map(|h| format!(" ({h})")).unwrap_or_default()
+            )
+        })
+        .collect()
+}
+
+fn schema() -> serde_json::Value {
+    serde_json::from_str(
+        &std::fs::read_to_string("schemas/config.schema.json").expect("the schema"),
+    )
+    .expect("JSON")
+}
+
+const FULL: &str = r#"
+kubernetes: ">=1.25"
+fail-on: error
+environments:
+  default: false
+  ci: false
+  prod:
+    values: [values-prod.yaml]
+    set: {image.tag: "1.4.2"}
+    release: thebot
+    namespace: thebot-prod
+    expect:
+      Deployment/*-backend:
+        {replicas: 3, autoscaling: [3, 10], requests: {cpu: 1}, limits: {memory: 1Gi}, containers: {web: {requests: {cpu: 1}, limits: {cpu: 2}}}, storage: 1Gi, storage-class: ssd}
+rules:
+  select: [recommended]
+  ignore: [probes]
+  severity: {cpu-limits-missing: error}
+  paths: []
+  parameters: {image-registry-untrusted: {allowed: [ghcr.io/]}}
+suppress:
+  - {rule: a, object: Deployment/x, container: c, path: "*.yaml", environments: [prod], reason: because}
+baseline: known.json
+schema-locations: [schemas]
+limits:
+  {template-steps: 1000, template-output: 1Mi, render-text: 64Mi, include-depth: 10, template-depth: 10, tpl-depth: 10, regex-size: 1Mi, yaml-depth: 50, yaml-aliases: 1Mi, schema-depth: 9, schema-steps: 9, documents: 5, file-size: 1Mi, chart-files: 10, chart-size: 1Gi, archive-ratio: 9, rule-steps: 9, timeout: 0}
+"#;
+
+#[test]
+fn every_key_of_the_schema_is_read() {
+    assert_eq!(faults(FULL), [""; 0]);
+    let instance: serde_json::Value = serde_yaml::from_str(FULL).expect("YAML");
+    let schema = schema();
+    let found: Vec<String> = jsonschema::validator_for(&schema)
+        .expect("a schema")
+        .iter_errors(&instance)
+        .map(|e| e.to_string())
+        .collect();
+    assert_eq!(found, [""; 0]);
+    // FULL names every key, so a key that is added to the schema has to be added there, and is then
+    // read or refused.
+    let mut keys = Vec::new();
+    collect_keys(&schema, &mut keys);
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|k| !FULL.contains(&format!("{k}:")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+/// The names of all properties of a JSON Schema.
+fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
+    if let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) {
+        keys.extend(properties.keys().cloned());
+    }
+    match schema {
+        serde_json::Value::Object(map) => map.values().for_each(|v| collect_keys(v, keys)),
+        serde_json::Value::Array(items) => items.iter().for_each(|v| collect_keys(v, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let mut keys = Vec::new();
+    collect_keys(&schema(), &mut keys);
+    let reference = std::fs::read_to_string("docs/src/configuration.md").expect("the reference");
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|key| {
+            !reference.contains(&format!("{key}`")) && !reference.contains(&format!("`{key}"))
+        })
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn an_unknown_key_is_a_fault_with_the_near_one() {
+    assert_eq!(
+        faults("rule: {}\n"),
+        ["unknown key `rule` in the configuration (did you mean `rules`?)"]
+    );
+    assert_eq!(
+        faults("limits: {timeouts: 1}\n"),
+        ["unknown key `timeouts` in `limits` (did you mean `timeout`?)"]
+    );
+    assert_eq!(
+        faults("limits: {file-size: 9Gi}\n"),
+        ["`file-size` is a number of bytes up to 1Gi, as in 64Mi"]
+    );
+    assert_eq!(
+        faults("environments: {dev: {value: []}}\n"),
+        ["unknown key `value` in the environment `dev` (did you mean `values`?)"]
+    );
+}
+
+#[test]
+fn a_suppression_wants_its_reason() {
+    assert_eq!(
+        faults("suppress: [{rule: a}]\n"),
+        ["a suppression without a reason (say why it is right here: `reason: \"…\"`)"]
+    );
+}
