@@ -1,4 +1,4 @@
-//! Text that a chart may have written, made safe for where it is shown; and colours.
+//! Text of a chart made safe for a terminal, a log or Markdown; and colours.
 
 use std::borrow::Cow;
 
@@ -61,8 +61,8 @@ pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON for people's terminals and logs as well: the same text, but for what they take for more
-/// than text.
+/// JSON that is also safe in a terminal or a log: characters that they interpret are written as JSON
+/// escapes.
 pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
@@ -109,7 +109,7 @@ pub(crate) fn char_start(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// A line whose masked end does not tell how long it was. What stands before it keeps its column.
+/// A line whose masked end does not show how long it was. The text before it keeps its column.
 pub(crate) fn even(line: &str) -> Cow<'_, str> {
     let masked = line.trim_end_matches([' ', '\t', '\r', '"', '\'', ',', ']', '}']);
     let shown = masked.trim_end_matches('*');

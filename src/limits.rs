@@ -1,9 +1,8 @@
-//! How much of everything a chart may ask for before thebot-lint gives it up: charts come from
-//! strangers.
+//! How much of everything a chart may use before thebot-lint gives up: charts come from strangers.
 //!
 //! These are the limits that a configuration may move (`limits:`); each has one name, for the
-//! configuration and for the finding that tells of it. What guards the program itself (its stack,
-//! above all) is fixed, and stands beside the code that it guards.
+//! configuration and for the finding that reports it. What guards the program itself (its stack,
+//! above all) is fixed, and is beside the code that it guards.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +61,7 @@ impl Limit {
         Timeout,
     ];
 
-    /// As the configuration calls it.
+    /// Its name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             TemplateSteps => "template-steps",
@@ -97,7 +96,7 @@ impl Limit {
     }
 
     /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB
-    /// at most), and soon reached by one that means no good.
+    /// at most), and soon reached by a hostile one.
     pub const fn default(self) -> u64 {
         match self {
             TemplateSteps => 20_000_000,
@@ -182,7 +181,7 @@ impl Limit {
     }
 }
 
-/// What a finding says of a limit that was reached.
+/// What a finding says about a limit that was reached.
 pub fn exceeded(limit: Limit, limits: &Limits) -> String {
     let most = limits.get(limit);
     match limit {
@@ -255,7 +254,7 @@ impl Limits {
         self.values[limit as usize] = value;
     }
 
-    /// From now on the time counts.
+    /// Starts the time that [`Limit::Timeout`] limits.
     pub fn begin(&mut self) {
         let seconds = self.get(Limit::Timeout);
         self.deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds));

@@ -80,12 +80,12 @@ fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
     container.get(root)?.get("name")?.as_str().map(Arc::from)
 }
 
-/// Reads every document of a text, which is that of `source`. What cannot be read, or has no
-/// apiVersion or kind, is a diagnostic; the rest goes on. Documents that are empty or hold comments
-/// only are nothing.
+/// Reads every document of a text, which is that of `source`. A document that cannot be read, or has
+/// no apiVersion or kind, is a diagnostic; the others are read all the same. Documents that are empty
+/// or hold comments only are skipped.
 ///
 /// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered
-/// text (with an environment) is taken apart as Helm does it, a manifest file as kubectl does it.
+/// text (with an environment) is cut as Helm cuts it, a manifest file as kubectl does.
 pub fn read(
     text: &[u8],
     source: SourceId,
@@ -190,7 +190,7 @@ fn documents(text: &[u8], as_helm: bool) -> Vec<Range<usize>> {
     documents
 }
 
-/// Lists in lists are unheard of; this many are followed.
+/// Lists in lists are very rare; deeper ones are not followed.
 const MAX_LISTS: usize = 8;
 
 struct Reader<'a> {

@@ -76,7 +76,7 @@ impl Object for Struct {
         } else {
             b"{".to_vec()
         };
-        // Of `.Chart` all but the last are the fields of a struct within it.
+        // All fields of `.Chart` but the last are those of a struct within it.
         let embedded = if self.go_type == CHART {
             self.fields.len() - 1
         } else {

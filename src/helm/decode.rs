@@ -47,7 +47,7 @@ impl Shape {
     }
 }
 
-/// A wrong type and where it stands.
+/// A wrong type and its place.
 #[derive(Debug, PartialEq)]
 pub struct Misfit {
     /// Helm's text: `error unmarshaling JSON: while decoding JSON: json: cannot unmarshal …`.

@@ -252,7 +252,7 @@ fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
     names
 }
 
-/// The environment that a file's name stands for, and whether it is a case.
+/// The environment that a file's name declares, and whether it is a case.
 fn environment_of(file: &str) -> Option<(&str, bool)> {
     let stem = file
         .strip_suffix(".yaml")

@@ -130,7 +130,7 @@ impl Pattern {
         {
             return false;
         }
-        // Where the last star stands, and what is left where it was tried: enough to go back to, as
+        // Where the last star is, and what is left where it was tried: enough to go back to, as
         // a star cannot pass a slash.
         let (mut i, mut rest) = (0, name.chars());
         let mut star = None;

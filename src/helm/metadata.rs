@@ -1,4 +1,4 @@
-//! Chart.yaml and requirements.yaml: what stands in them, and Helm's objections.
+//! Chart.yaml and requirements.yaml: their fields, and Helm's objections.
 
 use crate::go::semver::Version;
 use crate::helm::decode::{self, Misfit, Shape, Struct, scalar_text};
@@ -385,7 +385,7 @@ pub fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     decode::field(node, key)
 }
 
-/// Where the value of a key of Chart.yaml stands.
+/// The place of the value of a key of Chart.yaml.
 pub fn value_span(node: &Node, key: &str) -> Option<Span> {
     value(node, key).map(|n| n.span)
 }

@@ -419,7 +419,7 @@ fn show_only(printed: &Printed, patterns: &[String], helm: Helm) -> Result<Print
     Ok(shown)
 }
 
-/// What stands after the first `# Source: chart/`.
+/// The text after the first `# Source: chart/`.
 fn source_name(document: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(document);
     text.match_indices("# Source: ").find_map(|(at, front)| {

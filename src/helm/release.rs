@@ -150,7 +150,7 @@ impl<'c> Release<'c> {
     /// what the person gave.
     ///
     /// # Errors
-    /// Values that stand where a subchart's table should.
+    /// Values that are where a subchart's table should be.
     pub fn process_dependencies(&mut self, user: &Map) -> Result<(), Error> {
         self.process_enabled(0, user, "")?;
         self.process_imports(0)
@@ -159,7 +159,7 @@ impl<'c> Release<'c> {
     /// The values of the top chart with all subcharts below it: Helm's CoalesceValues.
     ///
     /// # Errors
-    /// Values that stand where a subchart's table should.
+    /// Values that are where a subchart's table should be.
     pub fn coalesce(&mut self, user: &Map) -> Result<Map, Error> {
         self.coalesced(0, user, false)
     }
@@ -386,7 +386,7 @@ impl<'c> Release<'c> {
         Ok(())
     }
 
-    /// The chart that a node stands for.
+    /// The chart of a node.
     pub fn chart(&self, id: NodeId) -> &'c Chart {
         self.nodes[id].chart
     }

@@ -44,7 +44,7 @@ pub struct Options<'a> {
     pub others: &'a [Other],
     /// End at the first problem, as Helm does.
     pub stop: bool,
-    /// Keep where text comes from, and what was read and executed.
+    /// Record where text comes from, and what was read and executed.
     pub provenance: bool,
     pub skip_schema: bool,
     pub limits: Limits,
@@ -85,9 +85,9 @@ pub struct Output {
     pub name: Arc<str>,
     /// The template's file.
     pub template: SourceId,
-    /// The rendered text; of a CRD, the file itself.
+    /// The rendered text; for a CRD, the file itself.
     pub text: SourceId,
-    /// Of a variant: the versions that it is for; else those of [`Options::others`] that have a
+    /// For a variant, the versions that it is for; else those of [`Options::others`] that have a
     /// variant of it.
     pub others: Versions,
 }

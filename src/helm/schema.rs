@@ -86,7 +86,7 @@ fn chart(
             let message = format!(
                 "values.schema.json of chart {name} refers to {uri}, which is not fetched: values are not checked by it"
             );
-            // A reference to it is there as it stands, unless it is relative to an `$id`.
+            // The schema has the reference as it is, unless it is relative to an `$id`.
             let start = memchr::memmem::find(text, uri.as_bytes());
             let place = start.map_or(at_schema, |start| {
                 Span::new(schema, start, start + uri.len())

@@ -129,7 +129,7 @@ struct Parser<'a, 'r> {
     source: SourceId,
     origins: &'a mut Origins,
     read: &'a mut ReadFile<'r>,
-    /// The value that stands in a configuration, and where.
+    /// The value from a configuration, and its place.
     given: Option<(Value, Span)>,
 }
 

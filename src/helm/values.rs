@@ -115,7 +115,7 @@ pub(super) fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-/// Of several `-f` files: `over` wins; maps are merged, null is kept.
+/// Merges two `-f` files: `over` wins; maps are merged, null is kept.
 pub fn merge_files(base: &Map, over: &Map) {
     merge_at(base, over, 0);
 }
@@ -370,7 +370,7 @@ pub(super) fn table(map: &Map, path: &str) -> Result<Map, String> {
     Ok(at)
 }
 
-/// What stands at a dotted path, where that is no map.
+/// The value at a dotted path, where that is no map.
 pub(super) fn path_value(map: &Map, path: &str) -> Option<Value> {
     let (tables, key) = path
         .rsplit_once('.')

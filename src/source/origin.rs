@@ -43,7 +43,7 @@ pub enum Origin {
     /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files`
     /// file.
     Data(Span),
-    /// One line of data that stands on several: `of` is the [`Origin::Data`] of all of it, `start`
+    /// One line of data that has several: `of` is the [`Origin::Data`] of all of it, `start`
     /// and `end` are the line's own bytes.
     Line { of: OriginId, start: u32, end: u32 },
     /// A constant in a template.
@@ -58,7 +58,7 @@ pub enum Origin {
     },
     /// Both reach it.
     Joined(OriginId, OriginId),
-    /// `default`, `coalesce`, `ternary`: `value` was taken because the value that would stand at
+    /// `default`, `coalesce`, `ternary`: `value` was taken because the value at
     /// `instead` (the expression's span in the template) was empty.
     Fallback { value: OriginId, instead: Span },
 }
@@ -82,7 +82,7 @@ pub struct Condition {
 pub struct Origins {
     origins: Vec<Origin>,
     conditions: Vec<Condition>,
-    /// Nobody will ask where anything comes from.
+    /// Origins are not needed, so none are kept.
     are_unwanted: bool,
 }
 
@@ -129,14 +129,14 @@ impl Origins {
         }
         self.join(joined, last)
     }
-    /// Of a line, the origin of all of its value.
+    /// The origin of all of the value that a line belongs to; none for anything but a line.
     fn value_of(&self, id: OriginId) -> Option<OriginId> {
         match self.get(id) {
             Some(Origin::Line { of, .. }) => Some(of),
             _ => None,
         }
     }
-    /// Where data stands; of a line of it, all of it. None for what is no data itself.
+    /// The place of data; for a line of it, the place of all of it. None for other origins.
     pub fn data(&self, id: OriginId) -> Option<Span> {
         match self.get(self.value_of(id).unwrap_or(id)) {
             Some(Origin::Data(span)) => Some(span),

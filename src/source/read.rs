@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
 
 impl Unsaved {
-    /// Of absolute paths without `.` and `..`, see [`Unsaved::key`].
+    /// The paths are absolute, without `.` and `..`, see [`Unsaved::key`].
     pub fn new(texts: BTreeMap<PathBuf, Arc<[u8]>>) -> Unsaved {
         Unsaved(Arc::new(texts))
     }

@@ -95,10 +95,10 @@ impl Converter<'_, '_> {
         }
     }
 
-    /// Where a node comes from; for an alias that and where its anchor stands.
+    /// Where a node comes from; for an alias, its place and the anchor's.
     fn node_origin(&mut self, node: &Node) -> OriginId {
         let own = match node.data {
-            // Not all of a collection's text: its first byte tells where it stands.
+            // The first byte of a collection is enough to find its place.
             Data::Seq(_) | Data::Map(_) if matches!(self.text, Written::Made(_)) => {
                 self.origin(Span {
                     end: node.span.end.min(node.span.start + 1),
@@ -146,8 +146,8 @@ impl Converter<'_, '_> {
         Value::new(kind, at)
     }
 
-    /// A string; where it stands in the text as it is, with the text's own pieces, and line by line
-    /// where only the blanks between the lines differ.
+    /// A string. Where the text has it unchanged, it gets the text's pieces; where only the blanks
+    /// between its lines differ, each line gets its own.
     fn string(&mut self, node: &Node, value: &str) -> Value {
         if node.anchor.is_some() || value.is_empty() {
             let at = self.node_origin(node);

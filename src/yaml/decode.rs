@@ -189,7 +189,7 @@ impl<'s, 't> Decoder<'s, 't> {
 
     fn merge(&mut self, value: NodeId, map: &mut Mapping, depth: usize) -> Outcome<()> {
         match &self.raw(value).content {
-            // Of several maps the first has precedence.
+            // The first of several maps has precedence.
             Content::Sequence { items, .. } => items
                 .iter()
                 .rev()

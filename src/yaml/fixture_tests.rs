@@ -117,8 +117,8 @@ fn answers_are_those_of_the_real_thing() {
                 Some(error) => Err(String::from_utf8_lossy(&error).into_owned()),
                 None => Ok(bytes_of(row, "out").unwrap()),
             };
-            let told = answer(ask, &input);
-            if told != expected {
+            let actual = answer(ask, &input);
+            if actual != expected {
                 let show = |answer: Result<Vec<u8>, String>| {
                     answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 };
@@ -127,7 +127,7 @@ fn answers_are_those_of_the_real_thing() {
                     "{}: {ask} {input:?}\n  wanted {:?}\n  got    {:?}",
                     path.display(),
                     show(expected),
-                    show(told)
+                    show(actual)
                 ));
             }
         }

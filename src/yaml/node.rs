@@ -6,9 +6,9 @@ use crate::source::Span;
 /// A YAML value with its place. Immutable, shared by all renders and threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The value's own bytes: from its first to its last character (for block collections from the
+    /// The value's bytes: from its first to its last character (for block collections from the
     /// first key to the end of the last value; for an alias the alias itself; an absent value has
-    /// an empty span where it would stand).
+    /// an empty span at its place).
     pub span: Span,
     pub data: Data,
     /// For an alias: the span of the anchored node.

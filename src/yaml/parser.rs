@@ -160,8 +160,8 @@ impl<'t> Parser<'_, 't> {
         self.push(Content::empty(), properties, at..at, line)
     }
 
-    /// One node; `block` where collections by indentation may stand, `indentless` where a sequence
-    /// may stand at its key's column.
+    /// One node; `block` where collections by indentation are allowed, `indentless` where a sequence
+    /// may be at its key's column.
     fn node(&mut self, block: bool, indentless: bool) -> Outcome<NodeId> {
         let token = self.scanner.peek()?;
         let first = token.start;

@@ -138,7 +138,7 @@ fn first_line_of(node: &Node) -> Span {
 }
 
 impl std::fmt::Display for Path {
-    /// `spec.containers[0].image`; keys that would be misread stand in `["…"]`.
+    /// `spec.containers[0].image`; keys that would be misread are written `["…"]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (i, step) in self.0.iter().enumerate() {
             match step {

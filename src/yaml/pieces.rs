@@ -1,4 +1,4 @@
-//! A string's bytes with the origins of its ranges, for readers and writers that take it apart.
+//! A string's bytes with the origins of its ranges, for readers and writers of its parts.
 
 use crate::source::{OriginId, Origins, Piece};
 use crate::value::{Text, TextBuilder, Value};
@@ -82,12 +82,12 @@ impl<'a> Pieces<'a> {
             .for_each(|piece| into.push_cut(piece, from..to, shift));
     }
 
-    /// A range as a value of its own.
+    /// A range as a value.
     pub fn value(&self, range: Range<usize>) -> Value {
         let mut builder = TextBuilder::default();
         self.copy(range.clone(), &mut builder);
         let value = builder.finish();
-        // An empty string keeps the origin of where it stands.
+        // An empty string keeps the origin of the place that it was cut from.
         if range.is_empty() {
             value.with_origin(self.whole)
         } else {

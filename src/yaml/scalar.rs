@@ -53,7 +53,7 @@ fn word(text: &[u8]) -> Option<Scalar> {
     })
 }
 
-/// A scalar that starts with a digit or a sign. Underscores count for nothing, wherever they stand.
+/// A scalar that starts with a digit or a sign. Underscores are ignored everywhere.
 fn number(text: &[u8]) -> Scalar {
     if !text
         .iter()
@@ -146,7 +146,7 @@ fn split_digits(text: &[u8]) -> (usize, &[u8]) {
     (count, &text[count..])
 }
 
-/// Go's `ParseFloat` for what starts with a point: underscores may stand between digits.
+/// Go's `ParseFloat` for text that starts with a point: underscores are allowed between digits.
 fn float(text: &[u8]) -> Option<f64> {
     let between_digits = |i: usize| {
         i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit)

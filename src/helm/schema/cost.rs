@@ -1,8 +1,8 @@
-//! What the judgement of values by a schema will cost, before anybody judges: references multiply,
-//! and the validator counts nothing.
+//! What the judgement of values by a schema will cost, before it is judged: references multiply,
+//! and the validator has no limit.
 //!
-//! A schema is applied to a value as often as the schemas around it say; each pair of the two is
-//! looked at once, and its cost kept. What the validator cuts short is counted in full, so the
+//! A schema is applied to a value as often as the schemas around it demand; the cost of each pair of
+//! schema and value is computed once. What the validator cuts short is counted in full, so the
 //! count is never too low.
 
 use super::elsewhere::{BASE, Elsewhere};
@@ -112,7 +112,7 @@ impl<'s> Costs<'s> {
         if let Some(known) = self.known.get(&pair) {
             return Ok(*known);
         }
-        // Of a circle that leads back to the same value the validator takes no second turn.
+        // The validator does not follow a circle that leads back to the same value a second time.
         self.known.insert(pair, 1);
         let mut cost = 1u64;
         let mut add = |own: &mut Self, schema: &'s Json, value: &Json| {

@@ -11,7 +11,7 @@ pub(super) fn no_loader(uri: &str) -> String {
     format!("no URLLoader registered for {uri:?}")
 }
 
-/// Stands for all schemas in other files. There is no network, and no file but the chart's own
+/// Takes the place of all schemas in other files. There is no network, and no file but the chart's own
 /// is read.
 #[derive(Clone)]
 pub(super) struct Elsewhere {

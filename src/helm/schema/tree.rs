@@ -54,7 +54,7 @@ pub(super) struct Tree {
     pub at: Vec<String>,
     pub text: String,
     below: Vec<Tree>,
-    /// A group, or a reference, that is left out when it stands for one error only.
+    /// A group, or a reference, that is left out when it has one error only.
     is_reference: bool,
     is_group: bool,
 }

@@ -75,8 +75,8 @@ fn emit(value: &Value, dialect: Dialect) -> Result<Value, String> {
     Ok(emitter.out.finish())
 }
 
-/// Whether the way through JSON changes any string, or refuses it; of what is far too large to be
-/// written no answer is needed.
+/// Whether the way through JSON changes any string, or refuses it. Values far too large to be written
+/// are not looked at in full.
 fn needs_json(value: &Value, depth: usize, left: &mut usize) -> bool {
     if *left == 0 {
         return false;
@@ -115,7 +115,7 @@ fn is_odd(bytes: &[u8]) -> bool {
         .any(|c| matches!(c, '\x7F'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
 }
 
-/// Where a node stands.
+/// Where a node is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// At the top.
@@ -136,7 +136,7 @@ struct Emitter {
     indent: isize,
     /// The last thing written was a blank (libyaml's `whitespace`).
     after_blank: bool,
-    /// Nothing but indentation and `-`, `?`, `:` stands on the line yet (libyaml's `indention`).
+    /// The line has nothing but indentation and `-`, `?`, `:` so far (libyaml's `indention`).
     at_start: bool,
 }
 

@@ -109,7 +109,7 @@ impl Emitter {
                 after_space = true;
                 at += 1;
             } else if line_break > 0 {
-                // U+2028 and U+2029 stand as they are; a line feed would not be in single quotes.
+                // U+2028 and U+2029 are written as they are; strings with a line feed are not single-quoted.
                 at += line_break;
                 text.copy(run..at, &mut self.out);
                 run = at;

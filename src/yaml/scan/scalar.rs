@@ -112,7 +112,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Appends what a gap that ends at `end` stands for: its blanks, or its line breaks folded.
+    /// Appends what a gap that ends at `end` is read as: its blanks, or its line breaks folded.
     fn join(&self, gap: &Gap, end: usize, text: &mut Vec<u8>) {
         match gap.first_break.first() {
             None => text.extend_from_slice(&self.text[gap.start..end]),
