@@ -10,6 +10,7 @@ use crate::go::{base64, regexp};
 use crate::limits::Limit;
 use crate::manifest::{Object, Violation};
 use crate::yaml::Data;
+use crate::yaml::Entry;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
@@ -39,6 +40,8 @@ pub struct CustomKind {
     namespaced: bool,
     /// v1beta1 keeps unknown fields unless told otherwise.
     keeps_unknown: bool,
+    /// It has the subresource `status`, so that the status of a new object is dropped.
+    resets_status: bool,
 }
 
 impl Crds {
@@ -65,7 +68,13 @@ impl Crds {
         let preserve = spec.get("preserveUnknownFields").and_then(Node::as_bool);
         let spec_path = Path::root().key("spec");
         let shared = spec_path.key("validation").key("openAPIV3Schema");
-        let mut add = |version: String, own: Option<Path>| {
+        let has_status = |holder: &Node| {
+            holder
+                .get("subresources")
+                .and_then(|s| s.get("status"))
+                .is_some_and(|s| !s.is_null())
+        };
+        let mut add = |version: String, own: Option<Path>, resets_status: bool| {
             let present = |path: &Path| path.get(root).is_some_and(|n| !n.is_null());
             let custom = CustomKind {
                 definition: root.clone(),
@@ -74,6 +83,7 @@ impl Crds {
                     .or_else(|| Some(shared.clone()).filter(present)),
                 namespaced: text(spec.get("scope")).as_deref() != Some("Cluster"),
                 keeps_unknown: preserve.unwrap_or(old),
+                resets_status,
             };
             self.kinds.insert(
                 (format!("{group}/{version}").into(), kind.as_str().into()),
@@ -94,11 +104,12 @@ impl Crds {
                             .key("schema")
                             .key("openAPIV3Schema"),
                     ),
+                    has_status(version) || has_status(spec),
                 );
             }
         }
         if let Some(name) = text(spec.get("version")).filter(|_| versions.is_empty()) {
-            add(name, None);
+            add(name, None, has_status(spec));
         }
     }
 
@@ -127,6 +138,7 @@ impl CustomKind {
         let Some(schema) = self.openapi_schema() else {
             return;
         };
+        let root = without_nulls(root, Some(schema));
         let mut walk = Walk {
             kind: self,
             judged,
@@ -135,7 +147,7 @@ impl CustomKind {
             steps: 0,
         };
         walk.value(
-            root,
+            &root,
             schema,
             Scope {
                 embedded: true,
@@ -143,7 +155,12 @@ impl CustomKind {
                 unknown_kept: self.keeps_unknown,
             },
         );
-        found.append(&mut walk.found);
+        // The server drops the status of a new object before it validates; unknown fields are
+        // found while it decodes.
+        let status = [Step::Key("status".into())];
+        found.extend(walk.found.into_iter().filter(|f| {
+            !(self.resets_status && f.path.0.starts_with(&status) && f.rule != ids::UNKNOWN_FIELD)
+        }));
     }
 }
 
@@ -180,6 +197,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let flag = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
+        // What is left of nulls are items of lists, and values that are nullable or defaulted.
         if node.is_null()
             && (flag("nullable") || !scope.structural || schema.get("default").is_some())
         {
@@ -330,10 +348,6 @@ impl<'a> Walk<'a> {
             }
             self.path.pop();
         }
-        let given = |name: &str| {
-            node.get(name)
-                .is_some_and(|n| !n.is_null() || nullable(properties, name))
-        };
         let defaulted = |name: &str| {
             properties
                 .and_then(|p| p.get(name))
@@ -346,8 +360,7 @@ impl<'a> Walk<'a> {
             .iter()
             .filter_map(Node::as_str)
         {
-            // A null that is there has its own finding.
-            if !given(name) && !defaulted(name) && node.get(name).is_none() {
+            if !defaulted(name) && node.get(name).is_none() {
                 self.path.push(Step::Key(name.into()));
                 self.report(
                     ids::MISSING_FIELD,
@@ -469,14 +482,7 @@ impl<'a> Walk<'a> {
                     .get("format")
                     .and_then(Node::as_str)
                     .unwrap_or_default();
-                let good = match format {
-                    "date-time" => is_time(text, RFC3339),
-                    "byte" => base64::decode(text.as_bytes()).is_ok(),
-                    "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-                    "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
-                    _ => true,
-                };
-                if !good {
+                if !has_format(text, format) {
                     self.report(
                         ids::SCHEMA_VIOLATION,
                         Severity::Error,
@@ -631,12 +637,58 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn nullable(properties: Option<&Node>, name: &str) -> bool {
-    properties
-        .and_then(|p| p.get(name))
-        .and_then(|p| p.get("nullable"))
-        .and_then(Node::as_bool)
-        == Some(true)
+/// The value as the server sees it: it removes nulls from maps where the schema neither allows them
+/// nor gives a default.
+fn without_nulls(node: &Node, schema: Option<&Node>) -> Node {
+    let data = match &node.data {
+        Data::Map(entries) => {
+            let of_key = |key: &str| {
+                let named = schema.and_then(|s| s.get("properties")?.get(key));
+                let others = || schema.and_then(|s| s.get("additionalProperties"));
+                named
+                    .or_else(others)
+                    .filter(|s| matches!(s.data, Data::Map(_)))
+            };
+            let kept = entries.iter().filter(|e| {
+                let removed = |s: &Node| {
+                    s.get("nullable").and_then(Node::as_bool) != Some(true)
+                        && s.get("default").is_none_or(Node::is_null)
+                };
+                !(e.value.is_null() && of_key(&e.key).is_some_and(removed))
+            });
+            Data::Map(
+                kept.map(|e| Entry {
+                    key: e.key.clone(),
+                    key_span: e.key_span,
+                    value: without_nulls(&e.value, of_key(&e.key)),
+                })
+                .collect(),
+            )
+        }
+        Data::Seq(items) => {
+            let of_item = schema.and_then(|s| s.get("items"));
+            let items = items.iter().map(|item| without_nulls(item, of_item));
+            Data::Seq(items.collect())
+        }
+        scalar => scalar.clone(),
+    };
+    Node {
+        data,
+        span: node.span,
+        anchor: node.anchor,
+        style: node.style,
+    }
+}
+
+/// Whether a text is of a `format` of a JSON Schema; a format that is not checked holds any text.
+pub(super) fn has_format(text: &str, format: &str) -> bool {
+    match format {
+        "date-time" => is_time(text, RFC3339),
+        "byte" => base64::decode(text.as_bytes()).is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        _ => true,
+    }
 }
 
 fn as_f64(node: &Node) -> Option<f64> {
@@ -747,7 +799,7 @@ spec:
             ("{schedule: 'a b'}", "spec.schedule schema-violation"),
             ("{schedule: abcdefghijk}", "spec.schedule schema-violation"),
             ("{schedule: 5}", "spec.schedule wrong-type"),
-            ("{schedule: null}", "spec.schedule wrong-type"),
+            ("{schedule: null}", "spec.schedule missing-field"),
             ("{schedule: a, mode: fast}", "spec.mode schema-violation"),
             ("{schedule: a, port: 1.5}", "spec.port wrong-type"),
             (
