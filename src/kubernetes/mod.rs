@@ -10,12 +10,14 @@
 //! | [`crd_rules`] | their validation rules (CEL), gathered for the rule room |
 //! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
 //! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
+//! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
 //! | [`versions`] | sets of versions as people write them |
 
 pub mod api;
 pub mod crd;
 pub mod crd_rules;
+mod gates;
 pub mod locations;
 pub(crate) mod quantity;
 pub mod schema;
@@ -28,8 +30,9 @@ mod walk;
 pub use api::served;
 pub use versions::{parse_kube_version, parse_versions};
 
-use crate::diagnostic::{Severity, Versions};
+use crate::diagnostic::{Severity, Versions, ids};
 use crate::manifest::{Object, Violation};
+use crate::yaml::Path;
 use std::sync::Arc;
 
 /// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of
@@ -73,6 +76,7 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         custom.is_some() || located,
         &mut found,
     );
+    let mut places = Vec::new();
     if let Some(kind) = kind {
         walk::check(
             &object.root,
@@ -81,6 +85,8 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
             versions,
             &mut found,
         );
+        places = gates::places(&object.root, kind, versions);
+        found.retain_mut(|finding| is_validated(finding, &places, versions));
     } else {
         walk::duplicate_keys(&object.root, versions, &mut found);
     }
@@ -94,21 +100,52 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
     // nor does what is below it.
     let undecodable: Vec<_> = found
         .iter()
-        .filter(|f| f.severity == Severity::Error && f.kubernetes.is_none())
-        .map(|f| f.path.clone())
+        .filter(|f| f.severity == Severity::Error)
+        .map(|f| (f.path.clone(), f.kubernetes.unwrap_or(versions)))
         .collect();
-    found.extend(
-        validation::check(object)
-            .into_iter()
-            .filter(|f| !undecodable.iter().any(|p| f.path.0.starts_with(&p.0)))
-            .filter_map(|mut finding| {
-                if let Some(held) = finding.kubernetes {
-                    let held = held.and(versions);
-                    finding.kubernetes = (held != versions).then_some(held);
-                    return (!held.is_empty()).then_some(finding);
+    let decodable = |path: &Path| {
+        undecodable
+            .iter()
+            .filter(|(above, _)| path.0.starts_with(&above.0))
+            .fold(versions, |left, (_, refused)| left.without(*refused))
+    };
+    let mut refused: Vec<Violation> = Vec::new();
+    for (group, dropped) in gates::groups(versions, &places) {
+        for finding in validation::check(object, group, dropped) {
+            let same = |f: &&mut Violation| {
+                (&f.rule, &f.path, &f.message) == (&finding.rule, &finding.path, &finding.message)
+            };
+            match refused.iter_mut().find(same) {
+                Some(known) => {
+                    known.kubernetes = known
+                        .kubernetes
+                        .zip(finding.kubernetes)
+                        .map(|(a, b)| a.or(b));
                 }
-                Some(finding)
-            }),
-    );
+                None => refused.push(finding),
+            }
+        }
+    }
+    found.extend(refused.into_iter().filter_map(|mut finding| {
+        let held = finding.kubernetes?.and(decodable(&finding.path));
+        finding.kubernetes = (held != versions).then_some(held);
+        (!held.is_empty()).then_some(finding)
+    }));
     found
+}
+
+/// Whether a finding of the structure holds where some versions do not validate some places. What
+/// decoding refuses is refused everywhere; that a field is missing is found by the validation. The
+/// finding loses the versions that do not validate its place.
+fn is_validated(finding: &mut Violation, places: &[gates::Place<'_>], judged: Versions) -> bool {
+    if finding.rule != ids::MISSING_FIELD {
+        return true;
+    }
+    let unvalidated = places
+        .iter()
+        .filter(|p| finding.path.0.starts_with(&p.path.0))
+        .fold(Versions::NONE, |all, p| all.or(p.versions));
+    let held = finding.kubernetes.unwrap_or(judged).without(unvalidated);
+    finding.kubernetes = (held != judged).then_some(held);
+    !held.is_empty()
 }

@@ -204,6 +204,11 @@ fn first_at_or_after(count: usize, before: impl Fn(u16) -> bool) -> u16 {
     low
 }
 
+/// All structures, of all kinds.
+pub fn definitions() -> impl Iterator<Item = Definition> {
+    (0..DEFINITIONS.count as u16).map(Definition)
+}
+
 impl Kind {
     fn at(self, word: usize) -> u16 {
         u16_at(KINDS.at + 14 * self.0 as usize + 2 * word)
@@ -360,7 +365,7 @@ mod tests {
                 !kind.versions().is_empty() && kind.served().without(kind.versions()).is_empty()
             );
         }
-        for definition in (0..DEFINITIONS.count as u16).map(Definition) {
+        for definition in definitions() {
             for field in definition.fields() {
                 assert!(
                     definition.field(field.name()).any(|f| f == field),

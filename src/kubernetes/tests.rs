@@ -70,17 +70,17 @@ fn schemas(documents: &[&str]) -> Schemas {
     schemas
 }
 
-/// Every document of `fixtures/kubernetes/structure/**` gives exactly the findings that its
+/// Every document of `fixtures/kubernetes/{structure,versions}/**` gives exactly the findings that its
 /// comments `# expect: RULE…` announce for their lines, so one without gives none. A first line `#
 /// judge: 1.20-1.37` tells the versions (else the newest); `RULE@1.20-1.22` those that a finding
 /// holds for, where it does not hold for all.
 #[test]
 fn fixtures_give_what_they_announce() {
     let mut files = Vec::new();
-    yaml_files(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes/structure"),
-        &mut files,
-    );
+    for folder in ["structure", "versions"] {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes");
+        yaml_files(fixtures.join(folder), &mut files);
+    }
     files.sort();
     assert!(!files.is_empty());
     let mut wrong = Vec::new();

@@ -22,7 +22,7 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
     }
     let mut all = Versions::NONE;
     for part in text.split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to) = range(part).unwrap_or((part, part));
         let (from, to) = (minor(from)?, minor(to)?);
         if from > to {
             return Err(format!(
@@ -37,11 +37,36 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
 
 const KNOWN: &str = "known are 1.20 to 1.37";
 
+/// The ends of `1.25-1.31`. What follows the hyphen of `1.31.2-gke.1000` is no version, so that is
+/// one version.
+fn range(part: &str) -> Option<(&str, &str)> {
+    let (from, to) = part.rsplit_once('-')?;
+    let mut numbers = to.trim().trim_start_matches('v').split('.');
+    let mut number = || numbers.next().is_some_and(|n| n.parse::<u32>().is_ok());
+    (number() && number()).then_some((from, to))
+}
+
+/// The version without what a distribution appends: `1.31.2` of `1.31.2-gke.1000` and
+/// `1.31.2+k3s1`.
+fn without_suffix(text: &str) -> &str {
+    let Some((version, suffix)) = text.split_once(['+', '-']) else {
+        return text;
+    };
+    let good = !suffix.is_empty()
+        && suffix
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
+    // A hyphen right after the minor version would be that of a range.
+    let of_range = text[version.len()..].starts_with('-') && version.split('.').count() < 3;
+    if good && !of_range { version } else { text }
+}
+
 fn minor(text: &str) -> Result<u32, String> {
     let text = text.trim();
-    let mut numbers = text
+    let version = without_suffix(text);
+    let mut numbers = version
         .strip_prefix('v')
-        .unwrap_or(text)
+        .unwrap_or(version)
         .split('.')
         .map(|n| n.parse::<u32>().ok());
     let (major, minor, patch) = (
@@ -104,6 +129,16 @@ pub fn sentence(versions: Versions) -> String {
     }
 }
 
+/// The known versions from 1.`minor` on.
+pub(super) fn since(minor: u32) -> Versions {
+    Versions::ALL.without(before(minor))
+}
+
+/// The known versions before 1.`minor`.
+pub(super) fn before(minor: u32) -> Versions {
+    (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)))
+}
+
 /// The oldest version of a set.
 pub(super) fn oldest(versions: Versions) -> Option<u32> {
     versions.iter().next()
@@ -126,6 +161,13 @@ mod tests {
             read("1.25-1.31, 1.33").as_deref(),
             Ok("1.25 to 1.31 and 1.33")
         );
+        assert_eq!(read("1.31.2-gke.1000").as_deref(), Ok("1.31"));
+        assert_eq!(read("v1.31.2+k3s1").as_deref(), Ok("1.31"));
+        assert_eq!(read("1.30.4-eks-a737599").as_deref(), Ok("1.30"));
+        assert_eq!(
+            read("1.29.1-gke.1-1.31.2+k3s1,1.33").as_deref(),
+            Ok("1.29 to 1.31 and 1.33")
+        );
         assert_eq!(read(">=1.35").as_deref(), Ok("1.35 to 1.37"));
         assert_eq!(read(">=1.25 <1.28").as_deref(), Ok("1.25 to 1.27"));
         for bad in [
@@ -139,6 +181,9 @@ mod tests {
             ">=1.99",
             "1.2.3.4",
             "1.31-",
+            "1.31-gke.1000",
+            "1.31.2-",
+            "1.31.2-g ke",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

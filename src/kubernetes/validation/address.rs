@@ -50,16 +50,14 @@ pub(super) fn legacy_ip(field: Field<'_>) -> Option<IpAddr> {
         return None;
     };
     if text.parse::<IpAddr>().is_err() {
-        field.error_since(
-            36,
+        field.since(36).error(
             rules::ADDRESS,
             format!("{} must not have leading zeros", quoted(text)),
         );
         return None;
     }
     if is_mapped(ip) {
-        field.error_since(
-            36,
+        field.since(36).error(
             rules::ADDRESS,
             format!(
                 "{} must not be an IPv4 address mapped into IPv6",
@@ -158,14 +156,12 @@ pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Block> {
     };
     let (ip, length) = text.split_once('/')?;
     if ip.parse::<IpAddr>().is_err() || (length.len() > 1 && length.starts_with('0')) {
-        field.error_since(
-            36,
+        field.since(36).error(
             rules::ADDRESS,
             format!("{} must not have leading zeros", quoted(text)),
         );
     } else if is_mapped(block.ip) {
-        field.error_since(
-            36,
+        field.since(36).error(
             rules::ADDRESS,
             format!(
                 "{} must not hold an IPv4 address mapped into IPv6",
@@ -173,8 +169,7 @@ pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Block> {
             ),
         );
     } else if block.has_host_bits() {
-        field.error_since(
-            36,
+        field.since(36).error(
             rules::ADDRESS,
             format!(
                 "{} must not have bits set beyond the prefix length",

@@ -11,7 +11,7 @@ pub(super) fn horizontal(root: Field<'_>, version: &str) {
     match min.int() {
         Some(n) if n < 0 => min.error(rules::VALUE, format!("{n} must not be negative")),
         // Scaling to zero left alpha with 1.37.
-        Some(0) => min.error_before(37, rules::VALUE, "0 must be at least 1"),
+        Some(0) => min.before(37).error(rules::VALUE, "0 must be at least 1"),
         _ => {}
     }
     match max.int() {
@@ -42,8 +42,7 @@ pub(super) fn horizontal(root: Field<'_>, version: &str) {
                 .error(rules::VALUE, format!("{n} must be greater than 0"));
         }
         if min.int() == Some(0) {
-            min.error_since(
-                37,
+            min.since(37).error(
                 rules::CONFLICT,
                 "scaling to zero needs an Object or External metric",
             );
@@ -59,8 +58,7 @@ pub(super) fn horizontal(root: Field<'_>, version: &str) {
             .items()
             .any(|m| matches!(m.get("type").text(), "Object" | "External"))
     {
-        metrics.error_since(
-            37,
+        metrics.since(37).error(
             rules::CONFLICT,
             "scaling to zero needs an Object or External metric",
         );
@@ -84,7 +82,7 @@ fn reference(reference: Field<'_>, with_group: bool) {
         return;
     };
     if text.split('/').count() > 2 {
-        version.error(
+        version.since(34).error(
             rules::VALUE,
             format!("{} must be GROUP/VERSION", quoted(text)),
         );
@@ -92,8 +90,7 @@ fn reference(reference: Field<'_>, with_group: bool) {
         && !text.contains('/')
         && !matches!(reference.get("kind").text(), "ReplicationController")
     {
-        version.error_since(
-            33,
+        version.since(33).error(
             rules::VALUE,
             "`apiVersion` must name an API group, such as apps/v1",
         );

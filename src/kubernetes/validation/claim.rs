@@ -17,7 +17,8 @@ pub(super) fn access_modes(modes: Field<'_>) {
     modes.required();
     let (mut alone, mut others) = (false, false);
     for mode in modes.items() {
-        mode.one_of_decoded(&ACCESS_MODES);
+        mode.since(27).one_of_decoded(&ACCESS_MODES);
+        mode.before(27).one_of_decoded(&ACCESS_MODES[..3]);
         alone |= mode.text() == "ReadWriteOncePod";
         others |= mode.text() != "ReadWriteOncePod" && ACCESS_MODES.contains(&mode.text());
     }

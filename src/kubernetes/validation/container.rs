@@ -27,7 +27,10 @@ pub(super) fn all(pod: &Pod<'_>) {
         unique_name(container, &mut names);
         lifecycle(container.get("lifecycle"), pod);
         probes(container, pod);
-        restart_policy(container);
+        container
+            .get("restartPolicy")
+            .before(34)
+            .forbidden_if_set("may only be set for init containers");
     }
     host_ports(containers);
     for container in pod.spec.get("initContainers").items() {
@@ -75,6 +78,7 @@ fn common(container: Field<'_>, pod: &Pod<'_>) {
     resources::requirements(container.get("resources"), resources::Owner::Container);
     resources::claims(container.get("resources").get("claims"), &pod.claims);
     resize_policy(container.get("resizePolicy"), pod);
+    restart_policy(container.since(34));
     security_context(container.get("securityContext"), pod);
 }
 
@@ -100,9 +104,11 @@ fn init(container: Field<'_>, pod: &Pod<'_>) {
             }
         }
     }
-    restart_policy(container);
+    policy.before(34).one_of_set(&["Always"]);
 }
 
+/// Checks the restart policy of a container and its rules. Before 1.34 only init containers had
+/// one, and no other than Always.
 fn restart_policy(container: Field<'_>) {
     let (policy, rule_list) = (
         container.get("restartPolicy"),
@@ -232,7 +238,8 @@ fn variable_name(name: Field<'_>) {
     if let Some(problem) = names::env_name(text) {
         name.error(rules::ENV, format!("{} {problem}", quoted(text)));
     } else if let Some(problem) = names::env_name_strict(text) {
-        name.error_before(32, rules::ENV, format!("{} {problem}", quoted(text)));
+        name.before(32)
+            .error(rules::ENV, format!("{} {problem}", quoted(text)));
     }
 }
 
@@ -584,13 +591,18 @@ fn handler(field: Field<'_>, kinds: &[&'static str], pod: &Pod<'_>) {
     } else if is("httpGet") {
         http_get(*first);
     } else if is("sleep") {
-        if let Some(seconds) = first
-            .get("seconds")
-            .int()
-            .or((!first.get("seconds").is_set()).then_some(0))
+        let place = first.get("seconds");
+        let seconds = place.int().or((!place.is_set()).then_some(0));
+        if seconds == Some(0) && pod.grace_period >= 0 {
+            place.before(33).error(
+                rules::VALUE,
+                "0 must be greater than 0 where a container sleeps before it stops",
+            );
+        }
+        if let Some(seconds) = seconds
             && (seconds < 0 || seconds > pod.grace_period)
         {
-            first.get("seconds").error(
+            place.error(
                 rules::VALUE,
                 format!(
                     "{seconds} must be between 0 and terminationGracePeriodSeconds ({})",
@@ -626,8 +638,7 @@ fn security_context(context: Field<'_>, pod: &Pod<'_>) {
     let mount = context.get("procMount");
     mount.one_of_set(&["Default", "Unmasked"]);
     if mount.text() == "Unmasked" && pod.host_users {
-        mount.error_since(
-            30,
+        mount.since(30).error(
             rules::CONFLICT,
             "`procMount: Unmasked` needs `hostUsers: false`",
         );

@@ -5,6 +5,7 @@
 use super::field::{Field, quoted, rules};
 use super::{admission, cel, names};
 use crate::go::regexp;
+use crate::kubernetes::crd::has_format;
 use crate::limits::Limit;
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -563,6 +564,10 @@ fn misfit<'a>(
         .is_some_and(|text| outside(text.chars().count() as f64, "minLength", "maxLength"))
     {
         return no("its length is out of range");
+    }
+    let format = s.get("format").text();
+    if value.as_str().is_some_and(|text| !has_format(text, format)) {
+        return no(&format!("it is not of the format {format}"));
     }
     if matches!(value.data, Data::Seq(_))
         && outside(value.items().len() as f64, "minItems", "maxItems")

@@ -6,6 +6,7 @@
 //! business; every accessor answers `None` for it, so that checks pass it by.
 
 use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean};
+use crate::kubernetes::versions;
 use crate::manifest::Violation;
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -16,7 +17,7 @@ use std::cell::RefCell;
 /// More findings than anybody reads; a bound for hostile input.
 const MOST_FINDINGS: usize = 500;
 
-/// Rule ids that this room emits, one behaviour each; each has its file in `rules/kubernetes/`.
+/// The rules that the validation reports, one behaviour each.
 pub(super) mod rules {
     use crate::diagnostic::{RuleId, ids};
 
@@ -55,8 +56,11 @@ pub(super) mod rules {
 pub(super) type Format = fn(&str) -> Option<&'static str>;
 
 /// Collects the findings of one object, and owns the paths of its fields.
-#[derive(Default)]
-pub(super) struct Report {
+pub(super) struct Report<'a> {
+    /// The versions for which the object is judged.
+    versions: Versions,
+    /// The values that these versions drop before they validate.
+    dropped: Vec<&'a Node>,
     /// Parent and step of each field; field 0 is the root.
     steps: RefCell<Vec<(u32, Name)>>,
     found: RefCell<Vec<Violation>>,
@@ -68,14 +72,33 @@ enum Name {
     Index(usize),
 }
 
-impl Report {
-    pub fn root<'a>(&'a self, node: &'a Node) -> Field<'a> {
+impl<'a> Report<'a> {
+    pub fn new(versions: Versions, dropped: Vec<&'a Node>) -> Report<'a> {
+        Report {
+            versions,
+            dropped,
+            steps: RefCell::default(),
+            found: RefCell::default(),
+        }
+    }
+
+    pub fn root(&'a self, node: &'a Node) -> Field<'a> {
         self.steps.borrow_mut().push((0, Name::Fixed("")));
         Field {
             report: self,
-            node: Some(node).filter(|n| !n.is_null()),
+            node: self.kept(node),
             at: 0,
+            versions: self.versions,
         }
+    }
+
+    /// The value, if it is neither null nor dropped: both are the same as nothing.
+    fn kept(&self, node: &'a Node) -> Option<&'a Node> {
+        (!node.is_null() && !self.drops(node)).then_some(node)
+    }
+
+    fn drops(&self, node: &Node) -> bool {
+        self.dropped.iter().any(|d| std::ptr::eq(*d, node))
     }
 
     pub fn into_violations(self) -> Vec<Violation> {
@@ -108,38 +131,56 @@ impl Report {
 /// A place in the object, whether or not something stands there.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
-    report: &'a Report,
+    report: &'a Report<'a>,
     node: Option<&'a Node>,
     at: u32,
+    /// The versions that validate this place.
+    versions: Versions,
 }
 
 impl<'a> Field<'a> {
-    pub fn get(self, key: &'static str) -> Field<'a> {
-        let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
+    fn below(self, node: Option<&'a Node>, name: Name) -> Field<'a> {
         Field {
-            report: self.report,
-            node,
-            at: self.report.step(self.at, Name::Fixed(key)),
+            node: node.and_then(|n| self.report.kept(n)),
+            at: self.report.step(self.at, name),
+            ..self
         }
+    }
+
+    pub fn get(self, key: &'static str) -> Field<'a> {
+        self.below(self.node.and_then(|n| n.get(key)), Name::Fixed(key))
     }
 
     /// The value of a key that is data, as in a map of labels.
     pub fn key(self, key: &str) -> Field<'a> {
-        let node = self.node.and_then(|n| n.get(key)).filter(|n| !n.is_null());
-        Field {
-            report: self.report,
-            node,
-            at: self.report.step(self.at, Name::Key(key.into())),
-        }
+        self.below(self.node.and_then(|n| n.get(key)), Name::Key(key.into()))
     }
 
     pub fn items(self) -> impl Iterator<Item = Field<'a>> {
         let items = self.node.map_or(&[][..], Node::items);
-        items.iter().enumerate().map(move |(i, item)| Field {
-            report: self.report,
-            node: Some(item).filter(|n| !n.is_null()),
-            at: self.report.step(self.at, Name::Index(i)),
-        })
+        items
+            .iter()
+            .enumerate()
+            .filter(move |(_, item)| !self.report.drops(item))
+            .map(move |(i, item)| self.below(Some(item), Name::Index(i)))
+    }
+
+    /// The same place as servers from 1.`minor` on validate it: what is reported there and below
+    /// holds for them only.
+    pub fn since(self, minor: u32) -> Field<'a> {
+        self.within(versions::since(minor))
+    }
+
+    /// The same place as servers before 1.`minor` validate it.
+    pub fn before(self, minor: u32) -> Field<'a> {
+        self.within(versions::before(minor))
+    }
+
+    fn within(self, versions: Versions) -> Field<'a> {
+        Field {
+            versions: self.versions.and(versions),
+            ..self
+        }
     }
 
     /// The entries of a map; of a key that stands twice the last one only, as decoding leaves it.
@@ -150,21 +191,19 @@ impl<'a> Field<'a> {
             .enumerate()
             .filter(move |(i, e)| !entries[i + 1..].iter().any(|later| later.key == e.key))
             .map(move |(_, e)| {
-                let at = self.report.step(self.at, Name::Key(e.key.clone()));
                 (
                     &*e.key,
-                    Field {
-                        report: self.report,
-                        node: Some(&e.value).filter(|n| !n.is_null()),
-                        at,
-                    },
+                    self.below(Some(&e.value), Name::Key(e.key.clone())),
                 )
             })
     }
 
     pub fn len(self) -> usize {
-        self.node
-            .map_or(0, |n| n.items().len().max(n.entries().len()))
+        match self.node.map(|n| &n.data) {
+            Some(Data::Seq(items)) => items.iter().filter(|i| !self.report.drops(i)).count(),
+            Some(Data::Map(entries)) => entries.len(),
+            _ => 0,
+        }
     }
 
     pub fn node(self) -> Option<&'a Node> {
@@ -180,8 +219,7 @@ impl<'a> Field<'a> {
     pub fn is_empty(self) -> bool {
         self.node.is_none_or(|n| match &n.data {
             Data::Str(s) => s.is_empty(),
-            Data::Seq(items) => items.is_empty(),
-            Data::Map(entries) => entries.is_empty(),
+            Data::Seq(_) | Data::Map(_) => self.len() == 0,
             _ => false,
         })
     }
@@ -220,16 +258,9 @@ impl<'a> Field<'a> {
         self.report.path(self.at)
     }
 
-    fn push(
-        self,
-        rule: RuleId,
-        message: String,
-        help: Option<String>,
-        at_key: bool,
-        kubernetes: Option<Versions>,
-    ) {
+    fn push(self, rule: RuleId, message: String, help: Option<String>, at_key: bool) {
         let mut found = self.report.found.borrow_mut();
-        if found.len() < MOST_FINDINGS {
+        if found.len() < MOST_FINDINGS && !self.versions.is_empty() {
             found.push(Violation {
                 rule,
                 severity: Severity::Error,
@@ -237,32 +268,18 @@ impl<'a> Field<'a> {
                 help,
                 path: self.path(),
                 at_key,
-                kubernetes,
+                kubernetes: Some(self.versions),
             });
         }
     }
 
     pub fn error(self, rule: RuleId, message: impl Into<String>) {
-        self.push(rule, message.into(), None, false, None);
+        self.push(rule, message.into(), None, false);
     }
 
     /// As [`Field::error`], about the key rather than its value.
     pub fn key_error(self, rule: RuleId, message: impl Into<String>) {
-        self.push(rule, message.into(), None, true, None);
-    }
-
-    /// An error of some versions only.
-    pub fn error_since(self, minor: u32, rule: RuleId, message: impl Into<String>) {
-        let versions =
-            (minor..=Versions::NEWEST).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
-        self.push(rule, message.into(), None, false, Some(versions));
-    }
-
-    /// As [`Field::error_since`], for what was refused before `minor`.
-    pub fn error_before(self, minor: u32, rule: RuleId, message: impl Into<String>) {
-        let versions =
-            (Versions::OLDEST..minor).fold(Versions::NONE, |all, m| all.or(Versions::minor(m)));
-        self.push(rule, message.into(), None, false, Some(versions));
+        self.push(rule, message.into(), None, true);
     }
 
     /// The last step as a reader would call it.
@@ -395,7 +412,6 @@ impl<'a> Field<'a> {
             ),
             help,
             false,
-            None,
         );
     }
 
@@ -414,12 +430,8 @@ impl<'a> Field<'a> {
     /// Those of the given keys that are set.
     pub fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
         keys.iter()
-            .filter(|key| {
-                self.node
-                    .and_then(|n| n.get(key))
-                    .is_some_and(|n| !n.is_null())
-            })
             .map(|key| self.get(key))
+            .filter(|field| field.is_set())
             .collect()
     }
 

@@ -11,6 +11,8 @@ const ANNOTATIONS_SIZE: usize = 256 * 1024;
 #[derive(Clone, Copy)]
 pub(super) struct MetaRule {
     pub name: Format,
+    /// Another format that servers before a version ask for.
+    pub older_name: Option<(u32, Format)>,
     pub namespaced: bool,
     /// The server makes a name where there is none.
     pub name_optional: bool,
@@ -21,19 +23,15 @@ pub(super) struct MetaRule {
 /// Checks `metadata` of a whole object.
 pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     let (name, generate) = (meta.get("name"), meta.get("generateName"));
-    if let Some(prefix) = generate.str().filter(|p| !p.is_empty())
-        && let Some(problem) = (rule.name)(&names::as_prefix(prefix))
-    {
-        generate.error(rules::NAME, format!("{} {problem}", quoted(prefix)));
-    }
     if name.is_empty() && generate.is_empty() && !rule.name_optional {
         name.error(rules::REQUIRED, "the object must have a name");
     }
-    name.format(rules::NAME, rule.name);
-    if let Some(problem) = name.str().and_then(names::path_segment)
-        && (rule.name)(name.text()).is_none()
-    {
-        name.error(rules::NAME, format!("{} {problem}", quoted(name.text())));
+    match rule.older_name {
+        Some((minor, older)) => {
+            own_name(meta.before(minor), older);
+            own_name(meta.since(minor), rule.name);
+        }
+        None => own_name(meta, rule.name),
     }
     if rule.namespaced {
         meta.get("namespace").format(rules::NAME, names::dns_label);
@@ -48,6 +46,22 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     owners(meta.get("ownerReferences"));
     finalizers(meta.get("finalizers"), rule.qualified_finalizers);
     managed_fields(meta.get("managedFields"));
+}
+
+/// Checks the name of an object, or the prefix of a name that the server makes.
+fn own_name(meta: Field<'_>, format: Format) {
+    let (name, generate) = (meta.get("name"), meta.get("generateName"));
+    if let Some(prefix) = generate.str().filter(|p| !p.is_empty())
+        && let Some(problem) = format(&names::as_prefix(prefix))
+    {
+        generate.error(rules::NAME, format!("{} {problem}", quoted(prefix)));
+    }
+    name.format(rules::NAME, format);
+    if let Some(problem) = name.str().and_then(names::path_segment)
+        && format(name.text()).is_none()
+    {
+        name.error(rules::NAME, format!("{} {problem}", quoted(name.text())));
+    }
 }
 
 /// Checks the metadata of a template: no name is asked for.
@@ -163,13 +177,18 @@ pub(super) fn finalizer(item: Field<'_>, text: &str, qualified: bool) {
     }
 }
 
+/// Checks the managers of fields. The server starts with an empty list where it cannot read one of
+/// the items.
 fn managed_fields(list: Field<'_>) {
+    let readable = |item: Field<'_>| {
+        matches!(item.get("operation").text(), "Apply" | "Update")
+            && !item.get("apiVersion").is_empty()
+            && item.get("fieldsType").text() == "FieldsV1"
+    };
+    if !list.items().all(readable) {
+        return;
+    }
     for item in list.items() {
-        item.get("operation").one_of_set(&["Apply", "Update"]);
-        if !item.get("operation").is_set() && item.is_set() {
-            item.get("operation").required();
-        }
-        item.get("fieldsType").one_of(&["FieldsV1"]);
         if item.get("manager").text().len() > 128 {
             item.get("manager").error(
                 rules::TOO_LARGE,
@@ -217,7 +236,9 @@ fn requirement(expression: Field<'_>, key: Format) {
     }
     expression.get("key").format_decoded(rules::LABEL, key);
     for value in values.items() {
-        value.format_decoded(rules::LABEL, names::label_value);
+        value
+            .since(26)
+            .format_decoded(rules::LABEL, names::label_value);
     }
 }
 

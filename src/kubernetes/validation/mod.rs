@@ -1,4 +1,4 @@
-//! What kube-apiserver's validation code refuses, as of 1.37: names, labels, references, ranges,
+//! What kube-apiserver's validation code refuses, in each version: names, labels, references, ranges,
 //! unions, and all else that a schema does not say. Structure (unknown fields, types) is judged
 //! elsewhere; a node of the wrong type is passed by here.
 //!
@@ -27,6 +27,8 @@ mod metadata;
 pub mod names;
 mod networking;
 mod pod;
+
+mod policy;
 mod rbac;
 mod resources;
 mod scheduling;
@@ -37,15 +39,17 @@ mod tests;
 mod volume;
 mod workload;
 
+use crate::diagnostic::Versions;
 use crate::manifest::{Object, Violation};
+use crate::yaml::Node;
 use field::{Field, Format, Report};
 use metadata::MetaRule;
 
-/// Judges one object as the API server's validation does. Gives findings with paths into the
-/// object, all of severity error; those that hold for some versions only say so. Objects of unknown
-/// groups are judged by their metadata alone.
-pub fn check(object: &Object) -> Vec<Violation> {
-    let report = Report::default();
+/// Judges one object as the API servers of `versions` validate it; they do not see what they have
+/// `dropped`. Gives findings with paths into the object, all of severity error, each with the
+/// versions that it holds for. Objects of unknown groups are judged by their metadata alone.
+pub(super) fn check(object: &Object, versions: Versions, dropped: Vec<&Node>) -> Vec<Violation> {
+    let report = Report::new(versions, dropped);
     let root = report.root(&object.root);
     let (group, version) = object
         .identity
@@ -88,6 +92,7 @@ fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
         {
             autoscaling::horizontal(root, version)
         }
+        ("policy", "PodSecurityPolicy") => policy::pod_security_policy(root),
         ("policy", "PodDisruptionBudget") => autoscaling::disruption_budget(root),
         ("networking.k8s.io", "Ingress") if version == "v1" => networking::ingress(root),
         ("networking.k8s.io", "IngressClass") => networking::ingress_class(root),
@@ -157,7 +162,7 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         return None;
     }
     let name: Format = match (group, kind) {
-        ("", "Namespace") | ("apps", "StatefulSet") | ("", "Service") => names::dns_label,
+        ("", "Namespace" | "Service") | ("apps", "StatefulSet") => names::dns_label,
         ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _)
         | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => {
             names::path_segment
@@ -167,6 +172,11 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         // The registry asks for no more where the kind's own validation is silent.
         ("", "Event") | ("policy", "PodDisruptionBudget") => names::path_segment,
         _ => names::dns_subdomain,
+    };
+    let older_name: Option<(u32, Format)> = match (group, kind) {
+        ("", "Service") => Some((36, names::dns_1035_label)),
+        ("apps", "StatefulSet") => Some((27, names::dns_subdomain)),
+        _ => None,
     };
     let cluster = match group {
         "" => matches!(kind, "Namespace" | "Node" | "PersistentVolume"),
@@ -197,6 +207,7 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
     let name_optional = kind == "LimitRange";
     Some(MetaRule {
         name,
+        older_name,
         namespaced: !cluster,
         name_optional,
         qualified_finalizers: !by_library && kind != "PodDisruptionBudget" && !events,

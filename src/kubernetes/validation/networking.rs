@@ -46,10 +46,16 @@ pub(super) fn ingress(root: Field<'_>) {
         .get("metadata")
         .get("annotations")
         .key("kubernetes.io/ingress.class");
+    if annotation.is_set() && class.is_set() {
+        annotation.before(28).error(
+            rules::CONFLICT,
+            "the annotation \"kubernetes.io/ingress.class\" may not be set where `spec.ingressClassName` is",
+        );
+    }
     if let (Some(old), Some(new)) = (annotation.str(), class.str())
         && old != new
     {
-        annotation.error(
+        annotation.since(28).error(
             rules::CONFLICT,
             "the annotation \"kubernetes.io/ingress.class\" must match `spec.ingressClassName` where both are set",
         );
@@ -112,9 +118,8 @@ fn backend(backend: Field<'_>) {
         (false, false) => backend.error(rules::REQUIRED, "`service` or `resource` must be set"),
         (false, true) => reference(resource),
         (true, false) => {
-            service
-                .get("name")
-                .required_format(rules::NAME, names::dns_label);
+            service.get("name").required();
+            service_name(service.get("name"));
             let (name, number) = (
                 service.get("port").get("name"),
                 service.get("port").get("number"),
@@ -137,6 +142,12 @@ fn backend(backend: Field<'_>) {
             }
         }
     }
+}
+
+/// Checks the name of a service: it must start with a letter before 1.36.
+pub(super) fn service_name(name: Field<'_>) {
+    name.before(36).format(rules::NAME, names::dns_1035_label);
+    name.since(36).format(rules::NAME, names::dns_label);
 }
 
 /// A reference to an object of any kind.

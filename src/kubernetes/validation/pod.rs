@@ -35,9 +35,13 @@ pub(super) fn template_of_set<'a>(template: Field<'a>, volumes: &[Volume<'a>]) {
 }
 
 fn template_of<'a>(template: Field<'a>, volumes: Option<&[Volume<'a>]>) {
-    let (meta, spec) = (template.get("metadata"), template.get("spec"));
+    let (meta, mut spec) = (template.get("metadata"), template.get("spec"));
     metadata::template(meta);
     pod_annotations(meta, spec);
+    if volumes.is_some() {
+        // Before, nothing of the pods of a StatefulSet was validated but their metadata.
+        spec = spec.since(34);
+    }
     check(spec, "", false, volumes);
     if !spec.get("ephemeralContainers").is_empty() {
         spec.get("ephemeralContainers")
@@ -316,27 +320,40 @@ fn dns(spec: Field<'_>) {
         address::legacy_ip(server);
     }
     let searches = config.get("searches");
-    if searches.len() > 32 {
-        searches.error(
-            rules::TOO_LARGE,
-            "there may be no more than 32 search paths",
-        );
-    }
     let size: usize = searches.items().map(|s| s.text().len() + 1).sum();
-    if size > 2049 {
-        searches.error(
-            rules::TOO_LARGE,
-            "the search paths together may be no more than 2048 characters",
-        );
+    for (place, most_paths, most_size) in [
+        (searches.before(26), 6, 256),
+        (searches.since(26), 32, 2048),
+    ] {
+        if searches.len() > most_paths {
+            place.error(
+                rules::TOO_LARGE,
+                format!("there may be no more than {most_paths} search paths"),
+            );
+        }
+        if size > most_size + 1 {
+            place.error(
+                rules::TOO_LARGE,
+                format!("the search paths together may be no more than {most_size} characters"),
+            );
+        }
     }
     for search in searches.items() {
-        let Some(text) = search.decoded().filter(|t| *t != ".") else {
+        let Some(text) = search.decoded() else {
             continue;
         };
-        if let Some(problem) =
-            names::dns_subdomain_underscore(text.strip_suffix('.').unwrap_or(text))
+        let domain = text.strip_suffix('.').unwrap_or(text);
+        if let Some(problem) = names::dns_subdomain(domain) {
+            search
+                .before(33)
+                .error(rules::NAME, format!("{} {problem}", quoted(text)));
+        }
+        if text != "."
+            && let Some(problem) = names::dns_subdomain_underscore(domain)
         {
-            search.error(rules::NAME, format!("{} {problem}", quoted(text)));
+            search
+                .since(33)
+                .error(rules::NAME, format!("{} {problem}", quoted(text)));
         }
     }
     for option in config.get("options").items() {
@@ -368,14 +385,20 @@ fn security_context(spec: Field<'_>) {
     context
         .get("supplementalGroupsPolicy")
         .one_of_set(&["Merge", "Strict"]);
-    context
-        .get("seLinuxChangePolicy")
-        .one_of_set(&["Recursive", "MountOption"]);
+    let relabels = context.get("seLinuxChangePolicy");
+    relabels.before(37).one_of_set(&["Recursive"]);
+    relabels.since(37).one_of_set(&["Recursive", "MountOption"]);
     container::profiles(context);
     let mut seen = Vec::new();
     for item in context.get("sysctls").items() {
         let name = item.get("name");
         name.required_format(rules::VALUE, names::sysctl);
+        if name.text().contains('/') {
+            name.before(25).error(
+                rules::VALUE,
+                format!("{} must not contain '/'", quoted(name.text())),
+            );
+        }
         if !name.is_empty() && seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
@@ -390,7 +413,7 @@ fn security_context(spec: Field<'_>) {
             .any(|p| dotted.starts_with(p))
             || dotted == "kernel.sem";
         if in_network && spec.get("hostNetwork").is_true() {
-            name.error(
+            name.since(29).error(
                 rules::CONFLICT,
                 format!(
                     "{} may not be set where `hostNetwork` is true",
@@ -398,7 +421,7 @@ fn security_context(spec: Field<'_>) {
                 ),
             );
         } else if in_ipc && spec.get("hostIPC").is_true() {
-            name.error(
+            name.since(29).error(
                 rules::CONFLICT,
                 format!(
                     "{} may not be set where `hostIPC` is true",
@@ -587,12 +610,8 @@ fn armor_annotation(field: Field<'_>, name: &str, text: &str, spec: Field<'_>) {
         return;
     }
     for container in containers(spec).filter(|c| c.get("name").text() == name) {
-        let own = container.get("securityContext").get("appArmorProfile");
-        let profile = if own.is_set() {
-            own
-        } else {
-            spec.get("securityContext").get("appArmorProfile")
-        };
+        // The annotation overrides the profile of the pod as a whole.
+        let profile = container.get("securityContext").get("appArmorProfile");
         if profile.is_set() && !profile_agrees(profile, text, &["runtime/default"]) {
             profile.get("type").error(
                 rules::CONFLICT,

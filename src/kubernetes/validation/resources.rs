@@ -364,6 +364,9 @@ fn quota_scope(field: Field<'_>, scope: &str, limited: &[&str]) {
         "requests.cpu",
         "requests.memory",
     ];
+    if scope == "VolumeAttributesClass" {
+        field.before(34).unsupported(&SCOPES[..6]);
+    }
     if !SCOPES.contains(&scope) {
         field.unsupported(&SCOPES);
         return;

@@ -76,7 +76,9 @@ fn node_term(term: Field<'_>, check_values: bool) {
             .format_decoded(rules::LABEL, names::label_key);
         if check_values {
             for value in values.items() {
-                value.format_decoded(rules::LABEL, names::label_value);
+                value
+                    .since(32)
+                    .format_decoded(rules::LABEL, names::label_value);
             }
         }
     }
@@ -122,6 +124,7 @@ fn pod_term(term: Field<'_>) {
         namespace.format_decoded(rules::NAME, names::dns_label);
     }
     match_label_keys(term);
+    merged_label_keys(term);
     term.get("topologyKey")
         .required_format(rules::LABEL, names::label_key);
 }
@@ -138,6 +141,11 @@ fn match_label_keys(term: Field<'_>) {
             item.format_decoded(rules::LABEL, names::label_key);
         }
     }
+}
+
+/// Checks keys that the server adds to the selector.
+fn merged_label_keys(term: Field<'_>) {
+    let selector = term.get("labelSelector");
     let mut seen: Vec<&str> = selector
         .get("matchLabels")
         .entries()
@@ -280,7 +288,25 @@ pub(super) fn topology_spread(list: Field<'_>) {
             constraint.get(policy).one_of_set(&["Honor", "Ignore"]);
         }
         match_label_keys(constraint);
-        metadata::selector(constraint.get("labelSelector"));
+        // The server adds the keys to the selector since 1.34.
+        merged_label_keys(constraint.since(34));
+        let selector = constraint.get("labelSelector");
+        for item in constraint.get("matchLabelKeys").items() {
+            let selected = selector
+                .get("matchExpressions")
+                .items()
+                .any(|e| e.get("key").text() == item.text());
+            if selected || selector.get("matchLabels").key(item.text()).is_set() {
+                item.before(34).error(
+                    rules::CONFLICT,
+                    format!(
+                        "{} stands both in `matchLabelKeys` and in `labelSelector`",
+                        quoted(item.text())
+                    ),
+                );
+            }
+        }
+        metadata::selector(selector.since(27));
     }
 }
 

@@ -214,7 +214,12 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     }
     let policy = spec.get("ipFamilyPolicy");
     policy.one_of_set(&["SingleStack", "PreferDualStack", "RequireDualStack"]);
-    if policy.text() == "SingleStack" && (families.len() == 2 || list.len() == 2) {
+    // An absent policy becomes SingleStack, but for headless services without a selector.
+    let single = match policy.node() {
+        None => !(headless && spec.get("selector").is_empty()),
+        Some(_) => policy.text() == "SingleStack",
+    };
+    if single && (families.len() == 2 || list.len() == 2) {
         policy.error(rules::CONFLICT, "`ipFamilyPolicy` must be 'RequireDualStack' or 'PreferDualStack' where there are two families or cluster IPs");
     }
     if list.len() > 2 {
@@ -329,11 +334,11 @@ fn traffic(spec: Field<'_>, kind: &str) {
     }
     spec.get("internalTrafficPolicy")
         .one_of_set(&["Cluster", "Local"]);
-    spec.get("trafficDistribution").one_of_set(&[
-        "PreferClose",
-        "PreferSameZone",
-        "PreferSameNode",
-    ]);
+    let distribution = spec.get("trafficDistribution");
+    distribution.before(34).one_of_set(&["PreferClose"]);
+    distribution
+        .since(34)
+        .one_of_set(&["PreferClose", "PreferSameZone", "PreferSameNode"]);
 }
 
 pub(super) fn endpoints(root: Field<'_>) {

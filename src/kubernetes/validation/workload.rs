@@ -191,7 +191,9 @@ pub(super) fn stateful_set(root: Field<'_>) {
         number_or_percent(unavailable);
         at_most_100_percent(unavailable);
         if unavailable.is_set() && is_zero(unavailable) {
-            unavailable.error_since(37, rules::VALUE, "`maxUnavailable` must not be 0");
+            unavailable
+                .since(37)
+                .error(rules::VALUE, "`maxUnavailable` must not be 0");
         }
     }
     let retention = spec.get("persistentVolumeClaimRetentionPolicy");
@@ -205,9 +207,10 @@ pub(super) fn stateful_set(root: Field<'_>) {
     }
     spec.get("ordinals").get("start").non_negative();
     spec.get("serviceName")
+        .since(34)
         .format(rules::NAME, names::dns_label);
     metadata::workload_selector(spec.get("selector"), template, "StatefulSet");
-    let claims = spec.get("volumeClaimTemplates");
+    let claims = spec.get("volumeClaimTemplates").since(34);
     let volumes: Vec<Volume<'_>> = claims
         .items()
         .map(|c| Volume {
@@ -237,7 +240,9 @@ pub(super) fn controller_revision(root: Field<'_>) {
     let data = root.get("data");
     match data.node().map(|n| &n.data) {
         Some(crate::yaml::Data::Map(_)) => {}
-        Some(_) => data.error(rules::REQUIRED, "`data` must be an object"),
+        Some(_) => data
+            .since(31)
+            .error(rules::REQUIRED, "`data` must be an object"),
         None => data.error(rules::REQUIRED, "`data` must be set"),
     }
 }
@@ -260,6 +265,15 @@ pub(super) fn job(root: Field<'_>) {
         generated_selector(selector, template, root.get("metadata").get("name").text());
     }
     let name = root.get("metadata").get("name");
+    if name.text().len() > 63 && !spec.get("manualSelector").is_true() {
+        name.error(
+            rules::NAME,
+            format!(
+                "{} must be no more than 63 characters: it is the value of the label job-name",
+                quoted(name.text())
+            ),
+        );
+    }
     let completions = spec.get("completions").int().unwrap_or(0);
     if spec.get("completionMode").text() == "Indexed"
         && completions > 0
@@ -288,6 +302,11 @@ fn generated_selector(selector: Field<'_>, template: Field<'_>, job: &str) {
     }
     for (key, value) in template.get("metadata").get("labels").entries() {
         let by_uid = ["controller-uid", "batch.kubernetes.io/controller-uid"].contains(&key);
+        let value = if key.starts_with("batch.") {
+            value.since(27)
+        } else {
+            value
+        };
         if by_uid || (by_name(key) && !job.is_empty() && value.str().is_some_and(|v| v != job)) {
             value.error(
                 rules::FORBIDDEN,
@@ -593,9 +612,14 @@ pub(super) fn cron_job(root: Field<'_>) {
     if schedule.required()
         && let Some(text) = schedule.str()
     {
+        if text.contains("TZ") && spec.get("timeZone").is_set() {
+            schedule.before(29).error(
+                rules::SCHEDULE,
+                "a schedule that holds TZ or CRON_TZ excludes `timeZone`",
+            );
+        }
         if text.contains("TZ") {
-            schedule.error_since(
-                29,
+            schedule.since(29).error(
                 rules::SCHEDULE,
                 "a schedule cannot hold TZ or CRON_TZ: set `timeZone`",
             );
