@@ -2,6 +2,9 @@
 //! exact behaviour shows in rendered text or in verdicts.
 
 pub mod base64;
+pub mod decimal;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod fmt;
 pub mod glob;
 pub mod json;

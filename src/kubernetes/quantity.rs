@@ -203,14 +203,12 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::fixture;
 
-    /// Each line: a text, and its billionths as apimachinery's `AsDec` gives them; none where
-    /// `ParseQuantity` refuses it.
+    /// Each row has a text, and the billionths that apimachinery makes of it.
     #[test]
     fn texts_are_parsed_as_by_the_api_server() {
-        let lines = include_str!("../../fixtures/go/quantities.tsv").lines();
-        for line in lines {
-            let (text, nano) = line.split_once('\t').expect("a tab");
+        for [text, nano] in fixture::rows("quantities.tsv") {
             let nano = nano.parse().ok().map(|nano| Quantity { nano });
             assert_eq!(Quantity::parse(text), nano, "{text:?}");
         }
