@@ -95,6 +95,7 @@ static TITLE: Class = OnceLock::new();
 static LETTERS: Class = OnceLock::new();
 static NUMBERS: Class = OnceLock::new();
 static DIGITS: Class = OnceLock::new();
+static GRAPHIC: Class = OnceLock::new();
 static PUNCTUATION: Class = OnceLock::new();
 
 /// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
@@ -159,4 +160,9 @@ pub(crate) fn is_digit(c: char) -> bool {
 /// `unicode.IsPunct`.
 pub(crate) fn is_punctuation(c: char) -> bool {
     is_in(&PUNCTUATION, r"\p{P}", c)
+}
+
+/// Letters, marks, numbers, punctuation and symbols of Unicode 15.0, which is Go's version.
+pub(super) fn is_graphic(c: char) -> bool {
+    is_in(&GRAPHIC, r"[[\p{L}\p{M}\p{N}\p{P}\p{S}]&&\p{age:15.0}]", c)
 }
