@@ -5,9 +5,9 @@
 //! configuration's environments are put together by who reads the configuration.
 
 use crate::diagnostic::ids;
-use crate::helm::Chart;
-use crate::helm::Error;
+use crate::helm::chart::Chart;
 use crate::helm::decode;
+use crate::helm::error::Error;
 use crate::helm::load;
 use crate::helm::strvals::{self, FlagKind};
 use crate::source::{Origins, Source, SourceId, SourceKind, Sources};

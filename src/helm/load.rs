@@ -8,10 +8,9 @@ mod archive;
 mod folder;
 
 use crate::diagnostic::{RuleId, ids};
-use crate::helm::Chart;
-use crate::helm::Error;
-use crate::helm::File;
+use crate::helm::chart::{Chart, File};
 use crate::helm::decode;
+use crate::helm::error::Error;
 use crate::helm::metadata;
 use crate::limits::Limit;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};

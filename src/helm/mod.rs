@@ -39,4 +39,4 @@ pub use chart::{Chart, File};
 pub use environments::Environment;
 pub use error::Error;
 pub use load::{Options, load, load_archive};
-pub use metadata::{Dependency, Metadata};
+pub use metadata::Dependency;

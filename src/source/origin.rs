@@ -1,6 +1,6 @@
 //! Where a value or a piece of text comes from: origins, and the conditions around a place.
 
-use super::Span;
+use super::span::Span;
 
 /// A range of a text and where it comes from. Pieces of one text may overlap (`sha256sum` gives all
 /// of its output every origin of its input); bytes without a piece have no known origin.

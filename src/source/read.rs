@@ -1,55 +1,9 @@
 //! Reading files: from the disk, or as an editor has them.
 
-use super::Sources;
+use super::sources::Sources;
 use crate::limits::Limit;
-use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
-
-/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on
-/// disk.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
-
-impl Unsaved {
-    /// The paths are absolute, without `.` and `..`, see [`Unsaved::key`].
-    pub fn new(texts: BTreeMap<PathBuf, Arc<[u8]>>) -> Unsaved {
-        Unsaved(Arc::new(texts))
-    }
-
-    /// A path as the texts are named: absolute, without `.` and `..` (links are not followed).
-    pub fn key(path: &Path) -> PathBuf {
-        let mut key = PathBuf::new();
-        for component in std::path::absolute(path)
-            .unwrap_or_else(|_| path.to_path_buf())
-            .components()
-        {
-            match component {
-                Component::ParentDir => {
-                    key.pop();
-                }
-                Component::CurDir => {}
-                other => key.push(other),
-            }
-        }
-        key
-    }
-
-    /// All of them.
-    pub fn texts(&self) -> &BTreeMap<PathBuf, Arc<[u8]>> {
-        &self.0
-    }
-
-    /// The text of a file that is not saved.
-    pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
-        if self.0.is_empty() {
-            None
-        } else {
-            self.0.get(&Unsaved::key(path))
-        }
-    }
-}
+use std::path::Path;
 
 impl Sources {
     /// The bytes of a file, as the editor has them where it is not saved.
@@ -97,7 +51,9 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unsaved::Unsaved;
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn unsaved_text_stands_in_for_the_file() {

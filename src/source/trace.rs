@@ -1,6 +1,9 @@
 //! The way back: from a span of rendered text to the templates and values that it comes from.
 
-use super::{ConditionId, Origin, OriginId, Origins, SourceKind, Sources, Span};
+use super::origin::{ConditionId, Origin, OriginId, Origins};
+use super::sources::Sources;
+use super::span::Span;
+use super::text::SourceKind;
 
 /// The story of a span, see [`Sources::trace`].
 #[derive(Clone, Debug, Default, PartialEq)]

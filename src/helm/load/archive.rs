@@ -3,7 +3,7 @@
 use super::{Loader, MAX_FILE, Raw, UNCHECKED, without_bom};
 use crate::diagnostic::ids;
 use crate::go::path;
-use crate::helm::Error;
+use crate::helm::error::Error;
 use crate::limits::Limit;
 use std::cell::Cell;
 use std::io::Read;

@@ -2,7 +2,7 @@
 
 use super::{Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
 use crate::diagnostic::ids;
-use crate::helm::Error;
+use crate::helm::error::Error;
 use crate::helm::ignore::Rules;
 use crate::limits::Limit;
 use crate::source::{SourceKind, Span};

@@ -7,6 +7,7 @@
 //! and read again.
 
 mod dialect;
+mod emitter;
 mod order;
 mod scalar;
 mod shape;
@@ -19,6 +20,7 @@ use crate::go::strconv::{format_g, format_json};
 use crate::source::{OriginId, Origins};
 use crate::value::{Bytes, Entry, Kind, TextBuilder, Value};
 use dialect::Dialect;
+use emitter::{Emitter, Place};
 use scalar::base64;
 use shape::Shape;
 use std::rc::Rc;
@@ -113,31 +115,6 @@ fn is_odd(bytes: &[u8]) -> bool {
     };
     text.chars()
         .any(|c| matches!(c, '\x7F'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
-}
-
-/// Where a node is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// At the top.
-    Alone,
-    /// Behind a `-`.
-    Item,
-    /// A key or a value of a mapping.
-    Mapping,
-    /// A key that `:` follows on the same line.
-    SimpleKey,
-}
-
-struct Emitter {
-    out: TextBuilder,
-    dialect: Dialect,
-    /// In characters.
-    column: usize,
-    indent: isize,
-    /// The last thing written was a blank (libyaml's `whitespace`).
-    after_blank: bool,
-    /// The line has nothing but indentation and `-`, `?`, `:` so far (libyaml's `indention`).
-    at_start: bool,
 }
 
 impl Emitter {
@@ -255,14 +232,6 @@ impl Emitter {
         self.value(&entry.value, Place::Mapping, depth + 1)
     }
 
-    fn deepen(&mut self, scalar: bool) {
-        self.indent = match self.indent {
-            ..0 if scalar => 2,
-            ..0 => 0,
-            indent => indent + 2,
-        };
-    }
-
     /// What a float looks like once go-yaml has read its JSON text.
     fn float_text(&self, f: f64) -> Result<String, String> {
         if self.dialect == Dialect::V3 {
@@ -288,51 +257,5 @@ impl Emitter {
             Scalar::Float(f) if self.dialect == Dialect::V2 => format_g(f),
             _ => json.into(),
         }
-    }
-
-    /// To the start of a line, or of an entry behind `-`, at the current indentation.
-    fn new_entry(&mut self) {
-        let indent = self.indent.max(0) as usize;
-        if !self.at_start || self.column > indent || (self.column == indent && !self.after_blank) {
-            self.line_break();
-        }
-        while self.column < indent {
-            let spaces = (indent - self.column).min(64);
-            self.put(&[b' '; 64][..spaces], OriginId::NONE);
-        }
-        self.after_blank = true;
-        self.at_start = true;
-    }
-
-    fn line_break(&mut self) {
-        self.out.push(b"\n", OriginId::NONE);
-        self.column = 0;
-        self.at_start = true;
-    }
-
-    /// ASCII text.
-    fn put(&mut self, text: &[u8], origin: OriginId) {
-        self.out.push(text, origin);
-        self.column += text.len();
-    }
-
-    fn indicator(
-        &mut self,
-        text: &str,
-        blank_before: bool,
-        is_blank: bool,
-        keeps_start: bool,
-        origin: OriginId,
-    ) {
-        if blank_before && !self.after_blank {
-            self.put(b" ", OriginId::NONE);
-        }
-        self.put(text.as_bytes(), origin);
-        self.after_blank = is_blank;
-        self.at_start &= keeps_start;
-    }
-
-    fn plain_word(&mut self, word: &str, origin: OriginId) {
-        self.indicator(word, true, false, false, origin);
     }
 }

@@ -1,8 +1,8 @@
 //! Strings: their style, and how each style is written.
 
 use super::dialect::Dialect;
+use super::emitter::{Emitter, Place};
 use super::shape::{Shape, break_width, char_len, is_base60, is_printable};
-use super::{Emitter, Place};
 use crate::go::json;
 use crate::source::OriginId;
 use crate::yaml::node::Style;

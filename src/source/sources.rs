@@ -1,0 +1,92 @@
+//! All texts of one unit.
+
+use super::origin::{Origins, Piece};
+use super::span::{SourceId, Span};
+use super::text::{Source, SourceKind};
+use super::unsaved::Unsaved;
+use crate::limits::Limits;
+
+/// What one render leaves behind: its derived sources and the origins that their pieces name.
+#[derive(Clone, Debug, Default)]
+pub struct Derived {
+    pub sources: Vec<Source>,
+    pub origins: Origins,
+}
+
+/// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of
+/// each render.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+    renders: Vec<Derived>,
+    pub(super) unsaved: Unsaved,
+    /// How much may be read and made of them.
+    pub limits: Limits,
+}
+
+impl Sources {
+    /// No texts yet; files are read as [`Sources::read_file`] does.
+    pub fn with(unsaved: Unsaved) -> Sources {
+        Sources {
+            unsaved,
+            ..Sources::default()
+        }
+    }
+
+    pub fn add(&mut self, source: Source) -> SourceId {
+        self.files.push(source);
+        SourceId::new(0, self.files.len() as u32 - 1)
+    }
+
+    /// Notes that a file turned out to be a values file: which files are is known only once the
+    /// environments are.
+    pub fn mark_as_values(&mut self, id: SourceId) {
+        if id.render() == 0 {
+            self.files[id.index()].kind = SourceKind::Values;
+        }
+    }
+
+    /// Takes in the sources of render `render` (from 1); renders may be adopted in any order.
+    pub fn adopt(&mut self, render: u32, derived: Derived) {
+        let index = render as usize - 1;
+        if self.renders.len() <= index {
+            self.renders.resize_with(index + 1, Derived::default);
+        }
+        self.renders[index] = derived;
+    }
+
+    /// # Panics
+    /// Where the id comes from another `Sources`, or its render was not adopted.
+    pub fn get(&self, id: SourceId) -> &Source {
+        match id.render() {
+            0 => &self.files[id.index()],
+            r => &self.renders[r as usize - 1].sources[id.index()],
+        }
+    }
+
+    /// Loaded files in the order of loading.
+    pub fn files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (SourceId::new(0, i as u32), s))
+    }
+
+    pub fn origins(&self, render: u32) -> Option<&Origins> {
+        self.renders
+            .get((render as usize).checked_sub(1)?)
+            .map(|r| &r.origins)
+    }
+
+    pub fn text(&self, span: Span) -> &[u8] {
+        let text = &self.get(span.source).text;
+        let end = (span.end as usize).min(text.len());
+        &text[(span.start as usize).min(end)..end]
+    }
+
+    /// The pieces of rendered text that a span overlaps, and empty ones at its start; none for the
+    /// text of a file.
+    pub fn pieces(&self, span: Span) -> impl Iterator<Item = &Piece> {
+        self.get(span.source).pieces(span.start, span.end)
+    }
+}

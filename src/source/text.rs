@@ -1,0 +1,128 @@
+//! One text: its name, its lines, and the pieces that it was made of.
+
+use super::origin::Piece;
+use std::sync::{Arc, OnceLock};
+
+/// What a source is.
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    /// A file that is none of those below: Chart.yaml, a configuration, a rule.
+    File,
+    /// A file in a chart's `templates/`.
+    Template,
+    /// A values file of a chart or of an environment.
+    Values,
+    /// A manifest that was given as it is, not rendered.
+    Manifest,
+    /// The text of a `--set`-like flag or of a configuration's `set:`; it has no file.
+    Flag,
+    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in
+    /// order of their start.
+    Derived(Vec<Piece>),
+}
+
+impl SourceKind {
+    /// Whether the text is that of a file.
+    pub fn is_file(&self) -> bool {
+        !matches!(self, SourceKind::Flag | SourceKind::Derived(_))
+    }
+}
+
+/// One text with its name.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// As reachable from the working directory (`charts/x/values.yaml`; in an archive
+    /// `x.tgz!x/values.yaml`); for derived text Helm's name of the template.
+    pub name: Arc<str>,
+    /// The bytes as they are in the file: a BOM is kept, UTF-8 is not promised.
+    pub text: Arc<[u8]>,
+    pub kind: SourceKind,
+    line_starts: OnceLock<Vec<u32>>,
+    /// For each piece, how far it or one before it reaches.
+    reach: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<[u8]>>, kind: SourceKind) -> Source {
+        Source {
+            name: name.into(),
+            text: text.into(),
+            kind,
+            line_starts: OnceLock::new(),
+            reach: OnceLock::new(),
+        }
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', &self.text).map(|i| i as u32 + 1);
+            std::iter::once(0).chain(breaks).collect()
+        })
+    }
+
+    /// Line and column of a byte offset; both count from 1, the column in characters.
+    pub fn locate(&self, offset: u32) -> (usize, usize) {
+        let line = self.line_of(offset);
+        let end = (offset as usize).min(self.text.len());
+        let before = &self.text[(self.line_starts()[line - 1] as usize).min(end)..end];
+        (line, String::from_utf8_lossy(before).chars().count() + 1)
+    }
+
+    /// The line of a byte offset, counted from 1.
+    pub fn line_of(&self, offset: u32) -> usize {
+        self.line_starts().partition_point(|&s| s <= offset)
+    }
+
+    /// The byte range of a line (counted from 1), without its line break; empty past the end.
+    pub fn line(&self, line: usize) -> std::ops::Range<usize> {
+        let starts = self.line_starts();
+        let Some(&start) = starts.get(line.saturating_sub(1)) else {
+            return self.text.len()..self.text.len();
+        };
+        let end = starts
+            .get(line)
+            .map_or(self.text.len(), |&s| s as usize - 1);
+        start as usize..end
+    }
+
+    pub fn lines(&self) -> usize {
+        self.line_starts().len()
+    }
+
+    /// The pieces that overlap a range of rendered text, and the empty ones at its start; none for
+    /// the text of a file.
+    pub(super) fn pieces(&self, start: u32, end: u32) -> impl Iterator<Item = &Piece> {
+        let pieces = match &self.kind {
+            SourceKind::Derived(pieces) => pieces.as_slice(),
+            _ => &[],
+        };
+        // Pieces are sorted by start, but may overlap: a piece that starts far before may still
+        // reach the range.
+        let reach = self.reach.get_or_init(|| {
+            let longest = |most: &mut u32, piece: &Piece| {
+                *most = piece.end.max(*most);
+                Some(*most)
+            };
+            pieces.iter().scan(0, longest).collect()
+        });
+        let from = reach.partition_point(|&end| end < start);
+        let until = pieces.partition_point(|p| p.start < end.max(start + 1));
+        pieces[from.min(until)..until]
+            .iter()
+            .filter(move |p| p.end > start || (p.start == p.end && p.start == start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locate_counts_characters_from_one() {
+        let source = Source::new("a", "x: é1\ny: 2\n".as_bytes(), SourceKind::File);
+        assert_eq!(source.locate(0), (1, 1));
+        assert_eq!(source.locate(5), (1, 5));
+        assert_eq!(source.locate(7), (2, 1));
+        assert_eq!(&source.text[source.line(2)], b"y: 2");
+    }
+}

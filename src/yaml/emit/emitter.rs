@@ -1,0 +1,86 @@
+//! The state of an emitter, and what it writes besides values: indentation, breaks and indicators.
+
+use super::dialect::Dialect;
+use crate::source::OriginId;
+use crate::value::TextBuilder;
+
+/// Where a node is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the top.
+    Alone,
+    /// Behind a `-`.
+    Item,
+    /// A key or a value of a mapping.
+    Mapping,
+    /// A key that `:` follows on the same line.
+    SimpleKey,
+}
+
+pub(super) struct Emitter {
+    pub out: TextBuilder,
+    pub dialect: Dialect,
+    /// In characters.
+    pub column: usize,
+    pub indent: isize,
+    /// The last thing written was a blank (libyaml's `whitespace`).
+    pub after_blank: bool,
+    /// The line has nothing but indentation and `-`, `?`, `:` so far (libyaml's `indention`).
+    pub at_start: bool,
+}
+
+impl Emitter {
+    pub fn deepen(&mut self, scalar: bool) {
+        self.indent = match self.indent {
+            ..0 if scalar => 2,
+            ..0 => 0,
+            indent => indent + 2,
+        };
+    }
+
+    /// To the start of a line, or of an entry behind `-`, at the current indentation.
+    pub fn new_entry(&mut self) {
+        let indent = self.indent.max(0) as usize;
+        if !self.at_start || self.column > indent || (self.column == indent && !self.after_blank) {
+            self.line_break();
+        }
+        while self.column < indent {
+            let spaces = (indent - self.column).min(64);
+            self.put(&[b' '; 64][..spaces], OriginId::NONE);
+        }
+        self.after_blank = true;
+        self.at_start = true;
+    }
+
+    pub fn line_break(&mut self) {
+        self.out.push(b"\n", OriginId::NONE);
+        self.column = 0;
+        self.at_start = true;
+    }
+
+    /// ASCII text.
+    pub fn put(&mut self, text: &[u8], origin: OriginId) {
+        self.out.push(text, origin);
+        self.column += text.len();
+    }
+
+    pub fn indicator(
+        &mut self,
+        text: &str,
+        blank_before: bool,
+        is_blank: bool,
+        keeps_start: bool,
+        origin: OriginId,
+    ) {
+        if blank_before && !self.after_blank {
+            self.put(b" ", OriginId::NONE);
+        }
+        self.put(text.as_bytes(), origin);
+        self.after_blank = is_blank;
+        self.at_start &= keeps_start;
+    }
+
+    pub fn plain_word(&mut self, word: &str, origin: OriginId) {
+        self.indicator(word, true, false, false, origin);
+    }
+}
