@@ -186,7 +186,7 @@ impl<'s> Judge<'s> {
     /// are files that may change, and failures of user-defined rules are noted once.
     fn context(&self, crds: &[u64]) -> Option<u64> {
         if !self.setup.config.schema_locations.is_empty()
-            || self.setup.rules.iter().any(Rule::is_own)
+            || self.setup.rules.iter().any(Rule::is_user_defined)
         {
             return None;
         }

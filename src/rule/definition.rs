@@ -7,8 +7,10 @@ use crate::diagnostic::{Diagnostic, RuleId, Severity, did_you_mean, ids};
 use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 pub type Text = Cow<'static, str>;
 pub type List = Cow<'static, [Text]>;
@@ -40,6 +42,9 @@ impl Scope {
         ("environments", Scope::Environments),
     ];
 }
+
+/// The group of user-defined rules that name none.
+pub const USER_DEFINED: &str = "user-defined";
 
 /// How `--fix` changes the text that a finding points at; see [`crate::lint::fix`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,7 +90,7 @@ pub const CONTAINER_CLASSES: [&str; 4] = ["main", "init", "sidecar", "ephemeral"
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     pub id: RuleId,
-    /// The folder of a built-in rule; `own` for a user's rule that names none.
+    /// The folder of a built-in rule; [`USER_DEFINED`] for a user-defined rule that names none.
     pub group: Text,
     pub title: Text,
     pub severity: Severity,
@@ -129,6 +134,21 @@ impl Definition {
 }
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// The definition of a built-in rule; none where no built-in rule has this id.
+pub fn documentation(id: &str) -> Option<&'static Definition> {
+    static BY_ID: LazyLock<FxHashMap<&str, &Definition>> =
+        LazyLock::new(|| EMBEDDED.iter().map(|d| (&*d.id, d)).collect());
+    BY_ID.get(id).copied()
+}
+
+/// Whether `name` selects `definition`: its id, its group, one of its profiles, or `all`.
+pub fn selects(name: &str, definition: &Definition) -> bool {
+    name == "all"
+        || *definition.id == *name
+        || *definition.group == *name
+        || definition.profiles.iter().any(|p| p == name)
+}
 
 /// A user-defined rule, with the place that later errors point at.
 #[derive(Clone, Debug)]

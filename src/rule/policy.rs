@@ -13,8 +13,9 @@
 use super::cel::meter;
 use super::cel::program::{self, Bindings, CompileError, Verdict};
 use super::cel::value;
-use super::definition::{Definition, Scope, to_json};
-use super::{Own, inside, pod, unit};
+use super::definition::{Definition, Scope, USER_DEFINED, to_json};
+use super::load::{UserDefined, inside};
+use super::{object_set, pod};
 use crate::diagnostic::{Diagnostic, RuleId, Severity, ids};
 use crate::manifest::Object;
 use crate::source::{Sources, Span};
@@ -84,7 +85,7 @@ pub fn rules(
     objects: &[(PathBuf, Object)],
     sources: &Sources,
     found: &mut Vec<Diagnostic>,
-) -> Vec<Own> {
+) -> Vec<UserDefined> {
     let of_kind = |kind: &'static str| {
         objects
             .iter()
@@ -92,8 +93,8 @@ pub fn rules(
     };
     let severity = |name: &str| {
         let actions = of_kind("ValidatingAdmissionPolicyBinding")
-            .filter(|(_, o)| unit::text(&o.root, "spec.policyName") == Some(name))
-            .flat_map(|(_, o)| texts(unit::get(&o.root, "spec.validationActions")));
+            .filter(|(_, o)| object_set::text(&o.root, "spec.policyName") == Some(name))
+            .flat_map(|(_, o)| texts(object_set::get(&o.root, "spec.validationActions")));
         let severities = actions.filter_map(|action| match action.as_str() {
             "Deny" => Some(Severity::Error),
             "Warn" => Some(Severity::Warning),
@@ -118,7 +119,7 @@ pub fn rules(
                 let selector = Path::parse("spec.matchConstraints.namespaceSelector");
                 if selector
                     .get(&object.root)
-                    .is_some_and(|s| !unit::is_empty_selector(s))
+                    .is_some_and(|s| !object_set::is_empty_selector(s))
                 {
                     let message = "`namespaceSelector` is not looked at, since a chart does not tell the labels of its namespace";
                     found.push(Diagnostic::new(
@@ -128,7 +129,7 @@ pub fn rules(
                         message,
                     ));
                 }
-                rules.push(Own {
+                rules.push(UserDefined {
                     definition,
                     file: file.clone(),
                     id,
@@ -154,13 +155,13 @@ pub fn rules(
 fn parameters<'o>(policy: &str, objects: &'o [(PathBuf, Object)]) -> Option<&'o Object> {
     let binding = |o: &&Object| {
         &*o.identity.kind == "ValidatingAdmissionPolicyBinding"
-            && unit::text(&o.root, "spec.policyName") == Some(policy)
+            && object_set::text(&o.root, "spec.policyName") == Some(policy)
     };
     let mut names = objects
         .iter()
         .map(|(_, o)| o)
         .filter(binding)
-        .filter_map(|o| unit::text(&o.root, "spec.paramRef.name"));
+        .filter_map(|o| object_set::text(&o.root, "spec.paramRef.name"));
     names.find_map(|name| {
         objects
             .iter()
@@ -180,7 +181,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
     let none = || Cow::Borrowed("");
     Definition {
         id: RuleId::from_file(words.join("-").into()),
-        group: "own".into(),
+        group: USER_DEFINED.into(),
         title: format!("ValidatingAdmissionPolicy {name}").into(),
         severity,
         profiles: Cow::Borrowed(&[]),
@@ -213,7 +214,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
 impl Policy {
     /// Reads `spec` of a policy; an expression that does not compile with its place.
     fn new(root: &Node) -> Result<Policy, (Span, CompileError)> {
-        let at = |path: &str| unit::get(root, path);
+        let at = |path: &str| object_set::get(root, path);
         let items = |path: &str| at(path).map(Node::items).unwrap_or_default();
         let mut variables: Vec<(String, IdedExpr)> = Vec::new();
         for item in items("spec.variables") {
@@ -253,11 +254,11 @@ impl Policy {
             resources: resources("spec.matchConstraints.resourceRules"),
             excluded: resources("spec.matchConstraints.excludeResourceRules"),
             object_selector: at("spec.matchConstraints.objectSelector")
-                .filter(|s| !unit::is_empty_selector(s))
+                .filter(|s| !object_set::is_empty_selector(s))
                 .cloned(),
             conditions,
             validations,
-            fails: unit::text(root, "spec.failurePolicy") != Some("Ignore"),
+            fails: object_set::text(root, "spec.failurePolicy") != Some("Ignore"),
             takes_params: at("spec.paramKind").is_some_and(|n| !n.is_null()),
         })
     }
@@ -265,7 +266,7 @@ impl Policy {
     /// Whether the policy matches the creation or update of this object.
     pub fn is_for(&self, object: &Object) -> bool {
         let labels = || {
-            unit::get(&object.root, "metadata.labels")
+            object_set::get(&object.root, "metadata.labels")
                 .map(Node::entries)
                 .unwrap_or_default()
         };
@@ -274,7 +275,7 @@ impl Policy {
             && self
                 .object_selector
                 .as_ref()
-                .is_none_or(|s| unit::selects(s, labels()))
+                .is_none_or(|s| object_set::selects(s, labels()))
     }
 
     /// Place and message of each validation that does not hold.

@@ -54,7 +54,7 @@ fn rule(id: &str, report: &Report) -> Value {
     let finding = report.findings.iter().find(|f| &*f.rule == id);
     let severity = finding.map_or(Severity::Warning, |f| f.severity);
     let documentation = crate::rule::documentation(id);
-    let text = |pick: fn(&crate::rule::Documentation) -> &str, or: &str| {
+    let text = |pick: fn(&crate::rule::Definition) -> &str, or: &str| {
         documentation
             .as_ref()
             .map_or(or.to_string(), |d| pick(d).to_string())

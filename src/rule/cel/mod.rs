@@ -3,6 +3,6 @@
 pub mod custom;
 pub mod library;
 pub mod meter;
+pub mod prefilter;
 pub mod program;
-pub mod quick;
 pub mod value;

@@ -1,7 +1,7 @@
 //! How many pods there are, and what keeps them from going all at once.
 
-use super::super::unit::{self, get, namespace, same_namespace, text};
-use super::super::{Unit, pod::Pod};
+use super::super::object_set::{self, get, namespace, same_namespace, text};
+use super::super::{ObjectSet, pod::Pod};
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
@@ -25,7 +25,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// The HPA (or KEDA ScaledObject) that scales an object.
-pub(super) fn scaler_of<'o>(unit: &Unit<'o>, object: &Object) -> Option<(usize, &'o Object)> {
+pub(super) fn scaler_of<'o>(unit: &ObjectSet<'o>, object: &Object) -> Option<(usize, &'o Object)> {
     unit.of_kind("HorizontalPodAutoscaler")
         .chain(unit.of_kind("ScaledObject"))
         .find(|(_, hpa)| {
@@ -56,7 +56,7 @@ pub(super) fn least_of(scaler: &Object) -> i64 {
 
 /// How many pods a workload has at least: the autoscaler's minimum, else `spec.replicas`, which
 /// defaults to 1.
-fn replicas(unit: &Unit<'_>, object: &Object) -> i64 {
+fn replicas(unit: &ObjectSet<'_>, object: &Object) -> i64 {
     match scaler_of(unit, object) {
         Some((_, scaler)) => least_of(scaler),
         None => get(&object.root, "spec.replicas")
@@ -67,7 +67,7 @@ fn replicas(unit: &Unit<'_>, object: &Object) -> i64 {
 
 /// Whether `spec.replicas` (or its default) asks for several pods; an autoscaler counts by its
 /// maximum.
-fn has_several(unit: &Unit<'_>, object: &Object) -> bool {
+fn has_several(unit: &ObjectSet<'_>, object: &Object) -> bool {
     match scaler_of(unit, object) {
         Some((_, scaler)) => {
             let most = get(&scaler.root, "spec.maxReplicas")
@@ -79,7 +79,7 @@ fn has_several(unit: &Unit<'_>, object: &Object) -> bool {
     }
 }
 
-fn replicas_too_few(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn replicas_too_few(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     let minimum = report.rule.int("minimum", 2);
     for (i, object) in unit
         .objects
@@ -103,16 +103,16 @@ fn replicas_too_few(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn hpa_and_static_replicas(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn hpa_and_static_replicas(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, object) in unit.objects.iter().enumerate() {
         if let Some(replicas) = get(&object.root, "spec.replicas").filter(|n| !n.is_null())
-            && unit::text(&object.root, "spec.scaleTargetRef.name").is_none()
+            && object_set::text(&object.root, "spec.scaleTargetRef.name").is_none()
             && let Some((_, scaler)) = scaler_of(unit, object)
         {
             let (kind, name) = (&object.identity.kind, &object.identity.name);
             let message = format!(
                 "{kind} {name} sets replicas to {}, but {} {} scales it",
-                unit::scalar(replicas),
+                object_set::scalar(replicas),
                 scaler.identity.kind,
                 scaler.identity.name
             );
@@ -123,18 +123,19 @@ fn hpa_and_static_replicas(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
 
 /// The PodDisruptionBudgets that select a pod.
 fn budgets<'u, 'o>(
-    unit: &'u Unit<'o>,
+    unit: &'u ObjectSet<'o>,
     object: &'u Object,
     pod: &'u Pod<'o>,
 ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
     unit.of_kind("PodDisruptionBudget").filter(move |(_, pdb)| {
         same_namespace(namespace(pdb), namespace(object))
-            && get(&pdb.root, "spec.selector")
-                .is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()))
+            && get(&pdb.root, "spec.selector").is_some_and(|s| {
+                !object_set::is_empty_selector(s) && object_set::selects(s, pod.labels())
+            })
     })
 }
 
-fn pdb_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn pdb_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         // Where `replicas` is absent somebody else sets it: one pod by intent is written down.
@@ -181,7 +182,7 @@ impl Amount {
     }
 }
 
-fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, budget) in unit.of_kind("PodDisruptionBudget") {
         let name = &budget.identity.name;
         if let Some(node) = get(&budget.root, "spec.maxUnavailable")
@@ -235,7 +236,7 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
         if pods > 0 && least.of(pods) >= pods {
             let message = format!(
                 "PodDisruptionBudget {name} wants {} available of the {pods} pod{} that it selects",
-                unit::scalar(node),
+                object_set::scalar(node),
                 if pods == 1 { "" } else { "s" }
             );
             report.add(i, Path::parse("spec.minAvailable"), message);
@@ -243,7 +244,7 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (w, pod) in &unit.workloads {
         let object = &unit.objects[*w];
         let Some((_, scaler)) = scaler_of(unit, object) else {
@@ -260,7 +261,7 @@ fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
                 let message = format!(
                     "PodDisruptionBudget {} wants {} available, but {} {} may scale {kind} {name} down to {pods}",
                     budget.identity.name,
-                    unit::scalar(node),
+                    object_set::scalar(node),
                     scaler.identity.kind,
                     scaler.identity.name
                 );
@@ -270,7 +271,7 @@ fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         let kinds = [
@@ -297,7 +298,7 @@ fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             let key = term.get("topologyKey").and_then(Node::as_str).unwrap_or("");
             let own = term
                 .get("labelSelector")
-                .is_none_or(|s| unit::selects(s, pod.labels()));
+                .is_none_or(|s| object_set::selects(s, pod.labels()));
             // Zones hold hosts: apart by zone is apart by host.
             (key.ends_with("/hostname")
                 || key.ends_with("/zone")

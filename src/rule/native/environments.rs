@@ -2,8 +2,8 @@
 
 use super::super::Environment;
 use super::super::expectation::{Autoscaling, Expectation};
+use super::super::object_set::{ObjectSet, get, namespace, scalar, text};
 use super::super::pod::{self, Class};
-use super::super::unit::{Unit, get, namespace, scalar, text};
 use super::availability::{least_of, scaler_of};
 use super::secrets::{is_harmless, is_secret_name};
 use super::{Check, EnvironmentsReport, Table};
@@ -40,10 +40,10 @@ fn each_expected(
     report: &mut EnvironmentsReport<'_>,
     environments: &[Environment<'_>],
     wants: fn(&Expectation) -> bool,
-    mut judge: impl FnMut(&mut EnvironmentsReport<'_>, usize, &Unit<'_>, usize, &Expectation),
+    mut judge: impl FnMut(&mut EnvironmentsReport<'_>, usize, &ObjectSet<'_>, usize, &Expectation),
 ) {
     for (e, environment) in environments.iter().enumerate() {
-        let unit = Unit::new(environment.objects);
+        let unit = ObjectSet::new(environment.objects);
         for expectation in environment.expectations.iter().filter(|x| wants(x)) {
             let mut any = false;
             for (i, object) in environment.objects.iter().enumerate() {
@@ -457,14 +457,14 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
         .enumerate()
         .filter(|(_, e)| is_production(e.name))
     {
-        let unit = Unit::new(production.objects);
+        let unit = ObjectSet::new(production.objects);
         for lesser in environments.iter().filter(|e| is_lesser(e.name)) {
-            let lesser_unit = Unit::new(lesser.objects);
+            let lesser_unit = ObjectSet::new(lesser.objects);
             for (i, object) in production.objects.iter().enumerate() {
                 let Some((_, other)) = counterpart(object, lesser) else {
                     continue;
                 };
-                let count = |unit: &Unit<'_>, o: &Object| match scaler_of(unit, o) {
+                let count = |unit: &ObjectSet<'_>, o: &Object| match scaler_of(unit, o) {
                     Some((_, scaler)) => least_of(scaler),
                     None => get(&o.root, "spec.replicas")
                         .and_then(Node::as_i64)

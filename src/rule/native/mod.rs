@@ -1,6 +1,6 @@
 //! Rules in Rust: those across objects and environments, and those that CEL would make unreadable.
-//! Each has its YAML file like any other rule, with `native: true`; this room's table finds its
-//! function by id. Rules of `chart`, `template`, `values` and `kubernetes` that another room finds
+//! Each has its YAML file like any other rule, with `native: true`; a table of its group's
+//! module has its function. Rules of `chart`, `template`, `values` and `kubernetes` that another module finds
 //! have no entry here.
 
 mod availability;
@@ -9,11 +9,13 @@ mod environments;
 mod hygiene;
 mod networking;
 mod rbac;
-mod references;
 pub(crate) mod secrets;
+mod security;
+mod template;
+mod values;
 
 use super::pod::{Container, Pod};
-use super::{Environment, Rule, Unit};
+use super::{Environment, ObjectSet, Rule};
 use crate::diagnostic::{Diagnostic, RuleId};
 use crate::helm::Chart;
 use crate::manifest::{Object, Violation};
@@ -25,25 +27,28 @@ use crate::yaml::Path;
 pub enum Check {
     Object(fn(&mut Report<'_>, &Object)),
     Container(fn(&mut Report<'_>, &Object, &Pod<'_>, &Container<'_>)),
-    Unit(fn(&mut UnitReport<'_>, &Unit<'_>)),
+    Unit(fn(&mut UnitReport<'_>, &ObjectSet<'_>)),
     Environments(fn(&mut EnvironmentsReport<'_>, &[Environment<'_>])),
     Chart(fn(&mut ChartReport<'_>, &Chart, &Sources)),
 }
 
 type Table = &'static [(RuleId, Check)];
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 11] = [
     availability::TABLE,
     chart::TABLE,
     environments::TABLE,
     hygiene::TABLE,
     networking::TABLE,
     rbac::TABLE,
-    references::TABLE,
+    hygiene::references::TABLE,
     secrets::TABLE,
+    security::TABLE,
+    template::TABLE,
+    values::TABLE,
 ];
 
-/// The function of a rule; none where another room finds what the rule is about.
+/// The function of a rule; none where another module finds what the rule is about.
 pub fn find(id: &str) -> Option<Check> {
     TABLES
         .iter()
@@ -69,7 +74,7 @@ impl<'r> Report<'r> {
         Report { rule, found }
     }
     pub fn add(&mut self, path: Path, message: impl Into<String>) {
-        self.found.push(self.rule.finding(path, message.into()));
+        self.found.push(self.rule.violation(path, message.into()));
     }
 }
 
@@ -85,7 +90,7 @@ impl<'r> UnitReport<'r> {
     }
     pub fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
         self.found
-            .push((object, self.rule.finding(path, message.into())));
+            .push((object, self.rule.violation(path, message.into())));
     }
 }
 
@@ -109,8 +114,11 @@ impl<'r> EnvironmentsReport<'r> {
         path: Path,
         message: impl Into<String>,
     ) {
-        self.found
-            .push((environment, object, self.rule.finding(path, message.into())));
+        self.found.push((
+            environment,
+            object,
+            self.rule.violation(path, message.into()),
+        ));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Network policies.
 
-use super::super::Unit;
-use super::super::unit::{self, get, namespace, same_namespace};
+use super::super::ObjectSet;
+use super::super::object_set::{self, get, namespace, same_namespace};
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
@@ -12,7 +12,7 @@ pub(super) const TABLE: Table = &[(
     Check::Unit(pod_without_network_policy),
 )];
 
-fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     let policies: Vec<&Object> = unit
         .objects
         .iter()
@@ -26,7 +26,7 @@ fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             let selector = get(&policy.root, "spec.podSelector")
                 .or(get(&policy.root, "spec.endpointSelector"));
             same_namespace(namespace(policy), namespace(object))
-                && selector.is_some_and(|s| unit::selects(s, pod.labels()))
+                && selector.is_some_and(|s| object_set::selects(s, pod.labels()))
         });
         if !selected {
             report.add(

@@ -1,7 +1,7 @@
 //! Bindings to roles that grant everything.
 
-use super::super::Unit;
-use super::super::unit::{namespace, text};
+use super::super::ObjectSet;
+use super::super::object_set::{namespace, text};
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::yaml::Node;
@@ -32,7 +32,7 @@ fn grants_everything(role: &Node) -> bool {
         })
 }
 
-fn cluster_admin_binding(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn cluster_admin_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, binding) in unit
         .objects
         .iter()

@@ -1,16 +1,16 @@
 //! What names something that is not there, and what is there twice.
 
-use super::super::pod::Class;
-use super::super::unit::{self, get, map_selects, namespace, same_namespace, scalar, text};
-use super::super::{Unit, pod, pod::Pod};
-use super::{Check, Table, UnitReport};
+use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
+use crate::rule::object_set::{self, get, map_selects, namespace, same_namespace, scalar, text};
+use crate::rule::pod::Class;
+use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
 use crate::yaml::Path;
 use rustc_hash::FxHashMap;
 
-pub(super) const TABLE: Table = &[
+pub(in crate::rule::native) const TABLE: Table = &[
     (ids::DANGLING_SERVICE, Check::Unit(dangling_service)),
     (ids::DANGLING_INGRESS, Check::Unit(dangling_ingress)),
     (ids::DANGLING_HPA, Check::Unit(dangling_hpa)),
@@ -97,7 +97,7 @@ const PASSIVE: [&str; 34] = [
 /// Whether pods may exist that the unit does not show: those that an operator makes from custom
 /// resources, or a program of the release by itself, for which it needs the right. Then a selector
 /// that matches nothing here proves nothing.
-fn may_have_unseen_pods(unit: &Unit<'_>) -> bool {
+fn may_have_unseen_pods(unit: &ObjectSet<'_>) -> bool {
     unit.objects.iter().any(|o| {
         let group = pod::group_of(&o.identity.api_version);
         let built_in = !group.contains('.') || group.ends_with(".k8s.io");
@@ -130,7 +130,7 @@ fn may_create_pods(role: &Node) -> bool {
         })
 }
 
-fn dangling_service(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     if may_have_unseen_pods(unit) {
         return;
     }
@@ -172,13 +172,13 @@ fn pairs(selector: &Node) -> String {
 
 /// Services of the core group (Knative has a kind of that name, too).
 fn core_services<'u, 'o>(
-    unit: &'u Unit<'o>,
+    unit: &'u ObjectSet<'o>,
 ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
     unit.of_kind("Service")
         .filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
 }
 
-fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, ingress) in unit.of_kind("Ingress") {
         let mut backends = Vec::new();
         for key in ["defaultBackend", "backend"] {
@@ -266,7 +266,7 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_hpa(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_hpa(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, hpa) in unit.of_kind("HorizontalPodAutoscaler") {
         let (Some(kind), Some(name)) = (
             text(&hpa.root, "spec.scaleTargetRef.kind"),
@@ -284,18 +284,18 @@ fn dangling_hpa(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn selects_a_pod(unit: &Unit<'_>, owner: &Object, selector: &Node) -> bool {
+fn selects_a_pod(unit: &ObjectSet<'_>, owner: &Object, selector: &Node) -> bool {
     unit.pods_in(namespace(owner))
-        .any(|(_, _, pod)| unit::selects(selector, pod.labels()))
+        .any(|(_, _, pod)| object_set::selects(selector, pod.labels()))
 }
 
-fn dangling_pdb(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_pdb(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     if may_have_unseen_pods(unit) {
         return;
     }
     for (i, pdb) in unit.of_kind("PodDisruptionBudget") {
         if let Some(selector) =
-            get(&pdb.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+            get(&pdb.root, "spec.selector").filter(|s| !object_set::is_empty_selector(s))
             && !unit.workloads.is_empty()
             && !selects_a_pod(unit, pdb, selector)
         {
@@ -308,13 +308,13 @@ fn dangling_pdb(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_network_policy(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     if may_have_unseen_pods(unit) {
         return;
     }
     for (i, policy) in unit.of_kind("NetworkPolicy") {
         if let Some(selector) =
-            get(&policy.root, "spec.podSelector").filter(|s| !unit::is_empty_selector(s))
+            get(&policy.root, "spec.podSelector").filter(|s| !object_set::is_empty_selector(s))
             && !selects_a_pod(unit, policy, selector)
         {
             report.add(
@@ -326,7 +326,7 @@ fn dangling_network_policy(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, policy) in unit.of_kind("NetworkPolicy") {
         for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
             let rules = Path::parse("spec").key(direction);
@@ -345,7 +345,7 @@ fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
                     // With a namespaceSelector the peer lives elsewhere.
                     if let Some(selector) = peer
                         .get("podSelector")
-                        .filter(|s| !unit::is_empty_selector(s))
+                        .filter(|s| !object_set::is_empty_selector(s))
                         && peer.get("namespaceSelector").is_none()
                         && !selects_a_pod(unit, policy, selector)
                     {
@@ -365,17 +365,17 @@ fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, monitor) in unit.of_kind("ServiceMonitor") {
         let Some(selector) =
-            get(&monitor.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+            get(&monitor.root, "spec.selector").filter(|s| !object_set::is_empty_selector(s))
         else {
             continue;
         };
         let elsewhere =
             get(&monitor.root, "spec.namespaceSelector").is_some_and(|n| !n.entries().is_empty());
         let selected = core_services(unit).any(|(_, s)| {
-            unit::selects(
+            object_set::selects(
                 selector,
                 get(&s.root, "metadata.labels").map_or(&[], |n| n.entries()),
             )
@@ -393,7 +393,7 @@ fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_service_account(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_service_account(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         for key in ["serviceAccountName", "serviceAccount"] {
@@ -551,7 +551,7 @@ fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
     out
 }
 
-fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         for used in uses(pod).into_iter().filter(|u| !u.optional) {
@@ -566,7 +566,7 @@ fn dangling_env_reference(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_config_key(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         for used in uses(pod).into_iter().filter(|u| !u.optional) {
@@ -596,7 +596,7 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_pvc(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_pvc(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         let templates =
@@ -638,7 +638,7 @@ fn dangling_pvc(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, binding) in unit.of_kind("RoleBinding") {
         let Some(name) = text(&binding.root, "roleRef.name")
             .filter(|_| text(&binding.root, "roleRef.kind") == Some("Role"))
@@ -665,7 +665,7 @@ fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         if &*object.identity.kind != "StatefulSet" {
@@ -707,7 +707,7 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     let controllers: Vec<(usize, &Object, &Pod)> = unit
         .workloads
         .iter()
@@ -724,7 +724,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     for (n, (.., pod)) in controllers.iter().enumerate() {
         pod.labels().iter().for_each(|label| {
             labelled
-                .entry((&label.key, unit::scalar(&label.value)))
+                .entry((&label.key, object_set::scalar(&label.value)))
                 .or_default()
                 .push(n)
         });
@@ -732,7 +732,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     let all: Vec<usize> = (0..controllers.len()).collect();
     for (n, (i, object, pod)) in controllers.iter().enumerate() {
         let Some(selector) =
-            get(&object.root, "spec.selector").filter(|s| !unit::is_empty_selector(s))
+            get(&object.root, "spec.selector").filter(|s| !object_set::is_empty_selector(s))
         else {
             continue;
         };
@@ -741,7 +741,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             .map_or(&[][..], |labels| labels.entries());
         let holders = wanted.iter().map(|label| {
             labelled
-                .get(&(&*label.key, unit::scalar(&label.value)))
+                .get(&(&*label.key, object_set::scalar(&label.value)))
                 .map_or(&[][..], Vec::as_slice)
         });
         for &m in holders.min_by_key(|holders| holders.len()).unwrap_or(&all) {
@@ -752,10 +752,11 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
             {
                 continue;
             }
-            let theirs = get(&other.root, "spec.selector")
-                .is_some_and(|s| !unit::is_empty_selector(s) && unit::selects(s, pod.labels()));
+            let theirs = get(&other.root, "spec.selector").is_some_and(|s| {
+                !object_set::is_empty_selector(s) && object_set::selects(s, pod.labels())
+            });
             // Where both match each other, the later one is told.
-            if unit::selects(selector, other_pod.labels()) && !(theirs && n < m) {
+            if object_set::selects(selector, other_pod.labels()) && !(theirs && n < m) {
                 let message = format!(
                     "the selector of {} {} also matches the pods of {} {}",
                     object.identity.kind,
@@ -770,7 +771,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     let mut seen: std::collections::HashMap<(&str, &str, &str, &str), Vec<usize>> =
         std::collections::HashMap::new();
     for (i, object) in unit.objects.iter().enumerate() {
@@ -814,7 +815,7 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
     }
 }
 
-fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
+fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     let weight = |o: &Object| {
         get(&o.root, "metadata.annotations")
             .and_then(|a| a.get("helm.sh/hook-weight"))

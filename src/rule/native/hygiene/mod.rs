@@ -1,21 +1,18 @@
 //! Names, namespaces, selectors and tokens of single objects.
 
-use super::super::unit::namespace;
-use super::super::{Unit, pod};
-use super::{Check, Report, Table, UnitReport};
+use super::{Check, Report, Table};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
-use crate::yaml::Node;
+use crate::rule::object_set::namespace;
+use crate::rule::pod;
 use crate::yaml::Path;
 use crate::yaml::Step;
+
+pub(super) mod references;
 
 pub(super) const TABLE: Table = &[
     (ids::DEFAULT_NAMESPACE, Check::Object(default_namespace)),
     (ids::UNSORTED_KEYS, Check::Object(unsorted_keys)),
-    (
-        ids::SERVICE_ACCOUNT_TOKEN_MOUNTED,
-        Check::Unit(service_account_token_mounted),
-    ),
 ];
 
 /// Kinds without a namespace.
@@ -99,37 +96,6 @@ fn unsorted_keys(report: &mut Report<'_>, object: &Object) {
             let mut below = path.clone();
             below.0.push(Step::Index(i));
             stack.push((below, item));
-        }
-    }
-}
-
-fn service_account_token_mounted(report: &mut UnitReport<'_>, unit: &Unit<'_>) {
-    for (i, pod) in &unit.workloads {
-        let object = &unit.objects[*i];
-        let said = pod
-            .spec
-            .get("automountServiceAccountToken")
-            .and_then(Node::as_bool);
-        let account = || {
-            let name = pod
-                .spec
-                .get("serviceAccountName")
-                .or(pod.spec.get("serviceAccount"))
-                .and_then(Node::as_str)
-                .unwrap_or("default");
-            let (_, account) = unit.find("ServiceAccount", namespace(object), name)?;
-            account
-                .root
-                .get("automountServiceAccountToken")
-                .and_then(Node::as_bool)
-        };
-        if said.or_else(account) != Some(false) {
-            let who = format!("{} {}", object.identity.kind, object.identity.name);
-            report.add(
-                *i,
-                pod.path.key("automountServiceAccountToken"),
-                format!("the pods of {who} get a token for the Kubernetes API"),
-            );
         }
     }
 }

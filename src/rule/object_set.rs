@@ -8,7 +8,7 @@ use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 
 /// All objects of a chart in one environment, or of the manifests that belong together.
-pub struct Unit<'o> {
+pub struct ObjectSet<'o> {
     pub objects: &'o [Object],
     /// The pod-making objects: index and pod.
     pub workloads: Vec<(usize, Pod<'o>)>,
@@ -111,8 +111,8 @@ pub fn namespace(object: &Object) -> &str {
     object.identity.namespace.as_deref().unwrap_or("")
 }
 
-impl<'o> Unit<'o> {
-    pub fn new(objects: &'o [Object]) -> Unit<'o> {
+impl<'o> ObjectSet<'o> {
+    pub fn new(objects: &'o [Object]) -> ObjectSet<'o> {
         let workloads = objects
             .iter()
             .enumerate()
@@ -123,7 +123,7 @@ impl<'o> Unit<'o> {
             .iter()
             .enumerate()
             .for_each(|(i, o)| by_kind.entry(&o.identity.kind).or_default().push(i));
-        Unit {
+        ObjectSet {
             objects,
             workloads,
             by_kind,

@@ -1,0 +1,260 @@
+//! What a template should not hold.
+
+use super::{ChartReport, Check, Table};
+use crate::diagnostic::ids;
+use crate::helm::{Chart, File};
+use crate::source::{Sources, Span};
+use crate::template::lexer::{Lexer, Token, TokenKind};
+
+pub(super) const TABLE: Table = &[
+    (ids::TEMPLATE_EXTENSION, Check::Chart(template_extension)),
+    (ids::TEMPLATE_TAB, Check::Chart(template_tab)),
+    (
+        ids::TEMPLATE_HARDCODED_NAMESPACE,
+        Check::Chart(hardcoded_namespace),
+    ),
+    (
+        ids::TEMPLATE_INSTEAD_OF_INCLUDE,
+        Check::Chart(template_action),
+    ),
+    (ids::TEMPLATE_NINDENT_MISSING, Check::Chart(nindent_missing)),
+    (
+        ids::TEMPLATE_DEPRECATED_FUNCTION,
+        Check::Chart(deprecated_function),
+    ),
+    (ids::TEMPLATE_HELPER_PREFIX, Check::Chart(helper_prefix)),
+];
+
+fn template_extension(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
+    for file in &chart.templates {
+        let (_, extension) = file.name.rsplit_once('.').unwrap_or(("", ""));
+        if !matches!(extension, "yaml" | "yml" | "tpl" | "txt") {
+            report.add(
+                Span::new(file.source, 0, 0),
+                format!(
+                    "{} is rendered as a template, but is no .yaml, .yml, .tpl or .txt file",
+                    file.name
+                ),
+            );
+        }
+    }
+}
+
+/// Calls `judge` with each template that makes manifests.
+fn each_manifest_template<'s>(
+    chart: &'s Chart,
+    sources: &'s Sources,
+    mut judge: impl FnMut(&'s File, &'s [u8]),
+) {
+    for file in chart
+        .templates
+        .iter()
+        .filter(|f| f.name.ends_with(".yaml") || f.name.ends_with(".yml"))
+    {
+        judge(file, &sources.get(file.source).text);
+    }
+}
+
+/// The lines of a text with the offset of each.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    text.split_inclusive(|&b| b == b'\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line.strip_suffix(b"\n").unwrap_or(line)))
+    })
+}
+
+fn template_tab(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    each_manifest_template(chart, sources, |file, text| {
+        if memchr::memchr(b'\t', text).is_none() {
+            return;
+        }
+        let mut in_action = 0usize;
+        for (start, line) in lines(text) {
+            let indent = line.len() - line.trim_ascii_start().len();
+            // A line that holds nothing but actions writes no text, and inside of an action a tab
+            // is harmless.
+            let rest = line.trim_ascii();
+            if in_action == 0
+                && let Some(tab) = memchr::memchr(b'\t', &line[..indent])
+                && !rest.is_empty()
+                && !rest.starts_with(b"{{")
+                && !rest.starts_with(b"#")
+            {
+                report.add(
+                    Span::new(file.source, start + tab, start + tab + 1),
+                    format!(
+                        "{} is indented with a tab, which YAML does not allow",
+                        file.name
+                    ),
+                );
+                return;
+            }
+            let opened = memchr::memmem::find_iter(line, b"{{").count();
+            let closed = memchr::memmem::find_iter(line, b"}}").count();
+            in_action = (in_action + opened).saturating_sub(closed);
+        }
+    });
+}
+
+fn hardcoded_namespace(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    each_manifest_template(chart, sources, |file, text| {
+        for (start, line) in lines(text) {
+            let trimmed = line.trim_ascii();
+            // Two blanks deep it is that of `metadata`.
+            let of_metadata = line.starts_with(b"  namespace:");
+            let Some(value) = trimmed
+                .strip_prefix(b"namespace:")
+                .map(|v| v.trim_ascii())
+                .filter(|_| of_metadata)
+            else {
+                continue;
+            };
+            if !value.is_empty()
+                && !value.starts_with(b"{{")
+                && !value.starts_with(b"#")
+                && memchr::memmem::find(value, b"{{").is_none()
+            {
+                let value = String::from_utf8_lossy(value);
+                report.add(
+                    Span::new(file.source, start + 2, start + line.len()),
+                    format!(
+                        "{} is put into the namespace {value}, whatever the release's namespace is",
+                        file.name
+                    ),
+                );
+            }
+        }
+    });
+}
+
+/// All tokens of a template, after an error behind the action that holds it.
+fn tokens(text: &[u8]) -> Vec<Token> {
+    let mut lexer = Lexer::new(text);
+    let mut out = Vec::new();
+    loop {
+        let token = lexer.token();
+        match token.kind {
+            TokenKind::Eof => return out,
+            TokenKind::Error => {
+                let resumed = lexer.resume(token.end);
+                // What does not move on ends here.
+                if resumed <= token.start {
+                    return out;
+                }
+            }
+            TokenKind::Space => {}
+            _ => out.push(token),
+        }
+    }
+}
+
+fn template_action(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    for file in &chart.templates {
+        let text = &sources.get(file.source).text;
+        for token in tokens(text)
+            .iter()
+            .filter(|t| t.kind == TokenKind::Template)
+        {
+            report.add(
+                Span::new(file.source, token.start, token.end),
+                "`template` writes its text as it is: it cannot be piped into nindent or quote",
+            );
+        }
+    }
+}
+
+fn nindent_missing(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    each_manifest_template(chart, sources, |file, text| {
+        for (start, line) in lines(text) {
+            let indent = line.len() - line.trim_ascii_start().len();
+            let action = line.trim_ascii();
+            let Some(inner) = action
+                .strip_prefix(b"{{")
+                .and_then(|a| a.strip_suffix(b"}}"))
+                .filter(|_| indent > 0)
+            else {
+                continue;
+            };
+            let inner = String::from_utf8_lossy(inner);
+            let inner = inner.trim_matches('-').trim();
+            let has = |word: &str| {
+                inner
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|w| w == word)
+            };
+            if inner.starts_with("toYaml ")
+                && !["indent", "nindent", "quote", "trim", "b64enc"]
+                    .iter()
+                    .any(|w| has(w))
+                && !inner.contains("}}")
+            {
+                report.add(
+                    Span::new(
+                        file.source,
+                        start + indent,
+                        start + line.trim_ascii_end().len(),
+                    ),
+                    "`toYaml` without `nindent`: every line but the first starts at column 0",
+                );
+            }
+        }
+    });
+}
+
+/// Functions, and fields of `.Capabilities`, with a successor.
+const DEPRECATED: [(&str, &str); 4] = [
+    ("trimall", "trimAll"),
+    ("biggest", "max"),
+    (".GitVersion", ".Capabilities.KubeVersion.Version"),
+    (".TillerVersion", ".Capabilities.HelmVersion"),
+];
+
+fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    for file in &chart.templates {
+        let text = &sources.get(file.source).text;
+        let mut before: &[u8] = b"";
+        if DEPRECATED
+            .iter()
+            .all(|(old, _)| memchr::memmem::find(text, old.as_bytes()).is_none())
+        {
+            continue;
+        }
+        for token in tokens(text).iter() {
+            let name = &text[token.start..token.end];
+            let old = DEPRECATED.iter().find(|(old, _)| old.as_bytes() == name);
+            let of_capabilities =
+                !name.starts_with(b".") || matches!(before, b".KubeVersion" | b".Capabilities");
+            if let Some((old, instead)) = old.filter(|_| {
+                of_capabilities && matches!(token.kind, TokenKind::Identifier | TokenKind::Field)
+            }) {
+                report.add(
+                    Span::new(file.source, token.start, token.end),
+                    format!("`{old}` is deprecated: use `{instead}`"),
+                );
+            }
+            before = name;
+        }
+    }
+}
+
+fn helper_prefix(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    let prefix = format!("{}.", chart.metadata.name);
+    for file in &chart.templates {
+        let text = &sources.get(file.source).text;
+        for pair in tokens(text).windows(2) {
+            if pair[0].kind == TokenKind::Define
+                && matches!(pair[1].kind, TokenKind::Str | TokenKind::RawString)
+            {
+                let name = String::from_utf8_lossy(&text[pair[1].start..pair[1].end]).into_owned();
+                let name = name.trim_matches(['"', '`']);
+                if !name.starts_with(&prefix) {
+                    report.add(
+                        Span::new(file.source, pair[1].start, pair[1].end),
+                        format!("the helper {name:?} does not begin with {prefix:?}"),
+                    );
+                }
+            }
+        }
+    }
+}

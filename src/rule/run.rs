@@ -1,0 +1,627 @@
+//! Rules at work: each judges what its scope names, and answers with paths.
+
+use super::cel::program::{self, Bindings, Template, Verdict};
+use super::cel::{meter, prefilter, value};
+use super::definition::{self, Definition, Scope};
+use super::load::Selection;
+use super::object_set::{Environment, ObjectSet};
+use super::{native, pod, policy};
+use crate::diagnostic::{Diagnostic, Severity, ids};
+use crate::helm::Chart;
+use crate::limits::Limit;
+use crate::manifest::{Object, Violation};
+use crate::source::{Sources, Span};
+use crate::yaml::{Node, Path};
+use cel::IdedExpr;
+use cel::common::value::Val;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// One rule, ready to run.
+pub struct Rule {
+    pub definition: Cow<'static, Definition>,
+    pub severity: Severity,
+    /// Declared defaults overlaid with the configuration's.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    pub(super) params: Box<dyn Val>,
+    compiled: OnceLock<Option<Compiled>>,
+    native: Option<native::Check>,
+    /// The place of `deny` in the file of a user-defined rule.
+    user_defined: Option<Span>,
+    /// How many steps a user-defined rule may take.
+    pub(super) steps: u64,
+    /// Whether a failure of the rule is reported already.
+    complained: AtomicBool,
+    /// The policy, if the rule is a ValidatingAdmissionPolicy.
+    pub(super) policy: Option<policy::Policy>,
+}
+
+/// The expressions of a rule. Those of message and place are parsed with the first finding.
+pub(super) struct Compiled {
+    pub(super) deny: IdedExpr,
+    /// None for a user-defined rule, whose steps must be counted: the prefilter does not count.
+    pub(super) prefilter: Option<prefilter::Prefilter>,
+    message: OnceLock<Template>,
+    at: OnceLock<At>,
+}
+
+enum At {
+    Fixed(Path),
+    Computed(Template),
+}
+
+impl Compiled {
+    /// For a rule that is known to compile. The steps of a user-defined rule are counted.
+    fn new(definition: &Definition, is_user_defined: bool) -> Option<Compiled> {
+        let deny = program::parse(&definition.deny).ok()?;
+        let (deny, prefilter) = match is_user_defined {
+            true => (meter::measured(deny), None),
+            false => {
+                let prefilter = prefilter::Prefilter::compile(&deny);
+                (deny, Some(prefilter))
+            }
+        };
+        Some(Compiled {
+            prefilter,
+            deny,
+            message: OnceLock::new(),
+            at: OnceLock::new(),
+        })
+    }
+
+    /// What does not compile, and in which field.
+    pub(super) fn check(
+        definition: &Definition,
+    ) -> Result<(), (&'static str, program::CompileError)> {
+        program::compile(&definition.deny).map_err(|e| ("deny", e))?;
+        Template::compile(&definition.message).map_err(|e| ("message", e))?;
+        Template::compile(&definition.at).map_err(|e| ("at", e))?;
+        Ok(())
+    }
+
+    fn message(&self, definition: &Definition) -> &Template {
+        self.message
+            .get_or_init(|| Template::parse(&definition.message))
+    }
+
+    fn at(&self, definition: &Definition) -> &At {
+        self.at.get_or_init(|| match definition.at.contains("{{") {
+            true => At::Computed(Template::parse(&definition.at)),
+            false => At::Fixed(Path::parse(&definition.at)),
+        })
+    }
+}
+
+impl Rule {
+    pub fn is_user_defined(&self) -> bool {
+        self.user_defined.is_some()
+    }
+
+    /// A rule as the selection wants it. `user_defined` is the place of `deny` in the file of a
+    /// user-defined rule.
+    pub(super) fn new(
+        definition: Cow<'static, Definition>,
+        selection: &Selection,
+        user_defined: Option<Span>,
+    ) -> Rule {
+        let mut parameters: serde_json::Map<String, serde_json::Value> =
+            match &*definition.parameters {
+                "" => serde_json::Map::new(),
+                // Written by the build script or by `definition::from_node`; both write JSON
+                // objects.
+                json => serde_json::from_str(json).unwrap_or_default(),
+            };
+        for (name, value) in selection
+            .parameters
+            .get(&*definition.id)
+            .into_iter()
+            .flatten()
+        {
+            parameters.insert(name.clone(), value.clone());
+        }
+        let params: Box<dyn Val> = match parameters.is_empty() {
+            true => Box::new(cel::common::types::CelNull),
+            false => value::from_json(&parameters.clone().into()),
+        };
+        Rule {
+            severity: selection
+                .severity
+                .get(&*definition.id)
+                .copied()
+                .unwrap_or(definition.severity),
+            native: if definition.native {
+                native::find(&definition.id)
+            } else {
+                None
+            },
+            definition,
+            parameters,
+            params,
+            compiled: OnceLock::new(),
+            user_defined,
+            steps: Limit::RuleSteps.default(),
+            complained: AtomicBool::new(false),
+            policy: None,
+        }
+    }
+
+    /// Whether the rule is for objects of this kind.
+    pub(super) fn is_for(&self, object: &Object, makes_pods: bool) -> bool {
+        if let Some(policy) = &self.policy {
+            return policy.is_for(object);
+        }
+        let kinds = &self.definition.kinds;
+        if kinds.is_empty() {
+            return matches!(self.definition.scope, Scope::Object) || makes_pods;
+        }
+        kinds
+            .iter()
+            .any(|kind| match kind.strip_suffix(&*object.identity.kind) {
+                Some("") => true,
+                Some(group) => group
+                    .strip_suffix('/')
+                    .is_some_and(|group| group == pod::group_of(&object.identity.api_version)),
+                None => makes_pods && kind == "PodSpec",
+            })
+    }
+
+    /// Whether the prefilter is sure that the rule finds nothing, so that CEL need not run.
+    fn passes(&self, nodes: &prefilter::Nodes<'_>) -> bool {
+        let nodes = prefilter::Nodes {
+            params: Some(&self.parameters),
+            ..*nodes
+        };
+        let passes = |compiled: &Compiled| {
+            compiled
+                .prefilter
+                .as_ref()
+                .is_some_and(|prefilter| prefilter.denies(&nodes) == Some(false))
+        };
+        self.policy.is_none() && self.compiled().is_none_or(passes)
+    }
+
+    pub(super) fn compiled(&self) -> Option<&Compiled> {
+        self.compiled
+            .get_or_init(|| {
+                if self.definition.deny.is_empty() {
+                    None
+                } else {
+                    Compiled::new(&self.definition, self.is_user_defined())
+                }
+            })
+            .as_ref()
+    }
+
+    pub(super) fn violation(&self, path: Path, message: String) -> Violation {
+        Violation {
+            rule: self.definition.id.clone(),
+            severity: self.severity,
+            message,
+            help: Some(self.definition.fix.to_string()),
+            path,
+            at_key: false,
+            kubernetes: None,
+        }
+    }
+
+    /// Evaluates a CEL rule; `base` is the place of what the scope looks at.
+    fn evaluate(
+        &self,
+        bindings: &Bindings<'_>,
+        base: &Path,
+        problems: &Mutex<Vec<Diagnostic>>,
+        found: &mut Vec<Violation>,
+    ) {
+        let bindings = Bindings {
+            params: Some(&*self.params),
+            ..*bindings
+        };
+        if let Some(policy) = &self.policy {
+            let broken = meter::within(self.steps, || policy.broken(&bindings));
+            found.extend(
+                broken
+                    .into_iter()
+                    .map(|(path, message)| self.violation(path, message)),
+            );
+            return;
+        }
+        let Some(compiled) = self.compiled() else {
+            return;
+        };
+        let mut add = |bindings: &Bindings<'_>| {
+            let path = match compiled.at(&self.definition) {
+                At::Fixed(path) => base.join(path),
+                At::Computed(template) => base.join(&Path::parse(&template.render(bindings))),
+            };
+            found.push(self.violation(path, compiled.message(&self.definition).render(bindings)));
+        };
+        match meter::within(self.steps, || program::judge(&compiled.deny, &bindings)) {
+            Ok(Verdict::Fine) => {}
+            Ok(Verdict::Denied) => add(&bindings),
+            Ok(Verdict::Items(items)) => {
+                for item in &items {
+                    add(&Bindings {
+                        item: Some(&**item),
+                        ..bindings
+                    });
+                }
+            }
+            Err(error) => {
+                if let Some(span) = self.user_defined
+                    && !self.complained.swap(true, Ordering::Relaxed)
+                {
+                    let (why, help) = match meter::is_over(&error) {
+                        true => (format!("it takes more than {} steps (limit `rule-steps`)", self.steps), Limit::RuleSteps.how_to_raise()),
+                        false => (error.to_string(), "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`".to_owned()),
+                    };
+                    let message = format!(
+                        "the rule `{}` cannot be evaluated: {why}",
+                        self.definition.id
+                    );
+                    let diagnostic =
+                        Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message)
+                            .help(help);
+                    problems
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .push(diagnostic);
+                }
+            }
+        }
+    }
+}
+
+/// An object and its parts, as nodes and as CEL values.
+struct Parts<'p, 'o> {
+    object: &'o Object,
+    template: Option<&'o Node>,
+    pod: Option<&'p pod::Pod<'o>>,
+    containers: Vec<pod::Container<'o>>,
+    /// CEL values are made with the first rule that needs them.
+    values: OnceCell<Values<'o>>,
+}
+
+struct Values<'o> {
+    object: Box<dyn Val + 'o>,
+    template: Option<Box<dyn Val + 'o>>,
+    pod: Option<Box<dyn Val + 'o>>,
+    containers: Vec<Box<dyn Val + 'o>>,
+}
+
+impl<'p, 'o> Parts<'p, 'o> {
+    fn new(object: &'o Object, pod: Option<&'p pod::Pod<'o>>) -> Parts<'p, 'o> {
+        Parts {
+            object,
+            template: pod.and_then(|p| p.template_path.get(&object.root)),
+            pod,
+            containers: pod.map(pod::Pod::containers).unwrap_or_default(),
+            values: OnceCell::new(),
+        }
+    }
+
+    fn nodes(&self, container: Option<usize>) -> prefilter::Nodes<'_> {
+        prefilter::Nodes {
+            object: Some(&self.object.root),
+            template: self.template,
+            pod: self.pod.map(|p| p.spec),
+            container: container.map(|i| self.containers[i].node),
+            params: None,
+        }
+    }
+
+    fn bindings(&self, container: Option<usize>) -> Bindings<'_> {
+        let values = self.values.get_or_init(|| Values {
+            object: value::from_node(&self.object.root),
+            template: self.template.map(value::from_node),
+            pod: self.pod.map(|p| value::from_node(p.spec)),
+            containers: self
+                .containers
+                .iter()
+                .map(|c| value::from_node(c.node))
+                .collect(),
+        });
+        Bindings {
+            object: Some(&*values.object),
+            template: values.template.as_deref(),
+            pod: values.pod.as_deref(),
+            container: container.map(|i| &*values.containers[i]),
+            ..Bindings::default()
+        }
+    }
+}
+
+/// The selected rules.
+pub struct Rules {
+    pub(super) rules: Vec<Rule>,
+    problems: Mutex<Vec<Diagnostic>>,
+}
+
+impl From<Vec<Rule>> for Rules {
+    fn from(rules: Vec<Rule>) -> Rules {
+        Rules {
+            rules,
+            problems: Mutex::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// The selected rules, built-in ones first, in the order of their groups and ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// A selected rule by id; none where it is not selected. Modules that find problems themselves
+    /// ask this before they report.
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|r| *r.definition.id == *id)
+    }
+
+    /// Judges one object by the rules of the scopes container, pod and object.
+    pub fn check_object(&self, object: &Object) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let makes_pods = pod::makes_pods(object);
+        let is_asked = |r: &&Rule| {
+            matches!(
+                r.definition.scope,
+                Scope::Container | Scope::Pod | Scope::Object
+            ) && r.is_for(object, makes_pods)
+        };
+        let mut rules = self.rules.iter().filter(is_asked).peekable();
+        if rules.peek().is_none() {
+            return found;
+        }
+        let pod = pod::pod(object);
+        let parts = Parts::new(object, pod.as_ref());
+        for rule in rules {
+            match (rule.definition.scope, &pod) {
+                (Scope::Object, _) => {
+                    self.check_part(rule, &parts, &Path::root(), None, &mut found);
+                }
+                (Scope::Pod, Some(pod)) => {
+                    self.check_part(rule, &parts, &pod.path, None, &mut found);
+                }
+                (Scope::Container, Some(_)) => {
+                    let classes = &rule.definition.containers;
+                    for (i, container) in parts.containers.iter().enumerate() {
+                        let class = container.class.as_str();
+                        if classes.is_empty() || classes.iter().any(|c| c == class) {
+                            self.check_part(rule, &parts, &container.path, Some(i), &mut found);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.without_implied(&mut found);
+        found
+    }
+
+    /// Judges an object, its pod, or the container with this index; `base` is its place.
+    fn check_part(
+        &self,
+        rule: &Rule,
+        parts: &Parts<'_, '_>,
+        base: &Path,
+        container: Option<usize>,
+        found: &mut Vec<Violation>,
+    ) {
+        let the_container = container.map(|i| &parts.containers[i]);
+        match (rule.native, parts.pod, the_container) {
+            (Some(native::Check::Object(check)), ..) => {
+                check(&mut native::Report::new(rule, found), parts.object);
+            }
+            (Some(native::Check::Container(check)), Some(pod), Some(container)) => {
+                check(
+                    &mut native::Report::new(rule, found),
+                    parts.object,
+                    pod,
+                    container,
+                );
+            }
+            _ if rule.passes(&parts.nodes(container)) => {}
+            _ => rule.evaluate(&parts.bindings(container), base, &self.problems, found),
+        }
+    }
+
+    /// Removes what another finding at the same place, or right below or above it, implies.
+    fn without_implied(&self, found: &mut Vec<Violation>) {
+        if found.len() < 2 {
+            return;
+        }
+        let implying = self
+            .rules
+            .iter()
+            .filter(|r| !r.definition.implies.is_empty());
+        let implied: Vec<(&definition::List, Path)> = implying
+            .flat_map(|rule| {
+                found
+                    .iter()
+                    .filter(|f| f.rule == rule.definition.id)
+                    .map(|f| (&rule.definition.implies, f.path.clone()))
+            })
+            .collect();
+        let is_same = |a: &Path, b: &Path| a.0.starts_with(&b.0) || b.0.starts_with(&a.0);
+        found.retain(|f| {
+            !implied
+                .iter()
+                .any(|(ids, path)| ids.iter().any(|id| **id == *f.rule) && is_same(path, &f.path))
+        });
+    }
+
+    /// Judges the objects of one unit in one environment together; the number is the index of the
+    /// object that a violation is in. `complete` is false where a template failed, so that objects
+    /// may be missing: rules that conclude from absence are silent then.
+    pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Violation)> {
+        let mut found = Vec::new();
+        let unit = ObjectSet::new(objects);
+        let mut values = None;
+        for rule in self.rules.iter().filter(|r| {
+            r.definition.scope == Scope::Unit && (complete || !r.definition.concludes_from_absence)
+        }) {
+            if let Some(native::Check::Unit(check)) = rule.native {
+                check(&mut native::UnitReport::new(rule, &mut found), &unit);
+                continue;
+            }
+            // A unit rule in CEL is evaluated once for each object of its kinds, which is `object`;
+            // all objects are `unit`.
+            let (list, roots) = values.get_or_insert_with(|| {
+                let roots: Vec<_> = objects.iter().map(|o| value::from_node(&o.root)).collect();
+                (value::list(roots.iter().cloned()), roots)
+            });
+            for (i, _) in objects.iter().enumerate().filter(|(_, o)| {
+                rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))
+            }) {
+                let mut of_object = Vec::new();
+                let bindings = Bindings {
+                    object: Some(&*roots[i]),
+                    unit: Some(&**list),
+                    ..Bindings::default()
+                };
+                rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                found.extend(of_object.into_iter().map(|f| (i, f)));
+            }
+        }
+        found
+    }
+
+    /// Judges one unit over all its environments; the numbers are the indices of the environment
+    /// (in the list given) and of the object in it. Cases of `ci/` are not to be given.
+    pub fn check_environments(
+        &self,
+        environments: &[Environment<'_>],
+    ) -> Vec<(usize, usize, Violation)> {
+        let mut found = Vec::new();
+        for rule in self
+            .rules
+            .iter()
+            .filter(|r| r.definition.scope == Scope::Environments)
+        {
+            if let Some(native::Check::Environments(check)) = rule.native {
+                check(
+                    &mut native::EnvironmentsReport::new(rule, &mut found),
+                    environments,
+                );
+                continue;
+            }
+            // In CEL: once for each object of the kinds in each environment, with `environments` as
+            // a list of {name, objects}.
+            let roots: Vec<Vec<_>> = environments
+                .iter()
+                .map(|e| {
+                    e.objects
+                        .iter()
+                        .map(|o| value::from_node(&o.root))
+                        .collect()
+                })
+                .collect();
+            let list = value::list(environments.iter().zip(&roots).map(|(e, roots)| {
+                let name: Box<dyn Val> = Box::new(cel::common::types::CelString::from(e.name));
+                value::map([
+                    ("name", name),
+                    ("objects", value::list(roots.iter().cloned())),
+                ])
+            }));
+            for (e, environment) in environments.iter().enumerate() {
+                for (i, _) in environment.objects.iter().enumerate().filter(|(_, o)| {
+                    rule.definition.kinds.is_empty() || rule.is_for(o, pod::makes_pods(o))
+                }) {
+                    let mut of_object = Vec::new();
+                    let bindings = Bindings {
+                        object: Some(&*roots[e][i]),
+                        environments: Some(&*list),
+                        ..Bindings::default()
+                    };
+                    rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                    found.extend(of_object.into_iter().map(|f| (e, i, f)));
+                }
+            }
+        }
+        found
+    }
+
+    /// Judges the files of a chart. In CEL, `chart` has `metadata` (Chart.yaml), `values`
+    /// (values.yaml), `templates` and `files` (names).
+    pub fn check_chart(&self, chart: &Chart, sources: &Sources) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for rule in self
+            .rules
+            .iter()
+            .filter(|r| r.definition.scope == Scope::Chart)
+        {
+            if let Some(native::Check::Chart(check)) = rule.native {
+                check(
+                    &mut native::ChartReport::new(rule, &mut found),
+                    chart,
+                    sources,
+                );
+                continue;
+            }
+            let Some((_, metadata)) = chart
+                .chart_yaml
+                .as_ref()
+                .filter(|_| !rule.definition.native)
+            else {
+                continue;
+            };
+            let names = |files: &[crate::helm::File]| {
+                value::list(files.iter().map(|f| {
+                    Box::new(cel::common::types::CelString::from(f.name.to_string()))
+                        as Box<dyn Val>
+                }))
+            };
+            let values = chart
+                .values
+                .as_ref()
+                .map_or_else(|| value::map([]), |(_, node)| value::from_node(node));
+            let bound = value::map([
+                ("metadata", value::from_node(metadata)),
+                ("values", values),
+                ("templates", names(&chart.templates)),
+                ("files", names(&chart.files)),
+            ]);
+            let mut of_chart = Vec::new();
+            rule.evaluate(
+                &Bindings {
+                    chart: Some(&*bound),
+                    ..Bindings::default()
+                },
+                &Path::root(),
+                &self.problems,
+                &mut of_chart,
+            );
+            for finding in of_chart {
+                // `at` leads into Chart.yaml.
+                let mut diagnostic = Diagnostic::new(
+                    finding.rule,
+                    finding.severity,
+                    finding.path.place(metadata),
+                    finding.message,
+                );
+                diagnostic.help = finding.help;
+                found.push(diagnostic);
+            }
+        }
+        found
+    }
+
+    /// The failures of user-defined rules, one for each rule that failed.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        std::mem::take(
+            &mut *self
+                .problems
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+}
