@@ -3,6 +3,8 @@
 //! the schema. The schema is read where it stands, in the definition's own document; nothing is
 //! compiled but its patterns.
 
+use super::schema;
+use super::validation::names;
 use super::walk;
 use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean, ids};
 use crate::go::time::{RFC3339, is_time};
@@ -111,6 +113,22 @@ impl Crds {
         if let Some(name) = text(spec.get("version")).filter(|_| versions.is_empty()) {
             add(name, None, has_status(spec));
         }
+    }
+
+    /// The versions in which a definition serves a kind of this group; none where nothing defines
+    /// the kind.
+    pub fn served(&self, api_version: &str, kind: &str) -> Vec<&str> {
+        let group = schema::split_api_version(api_version).0;
+        let mut versions: Vec<&str> = self
+            .kinds
+            .keys()
+            .filter(|(_, name)| **name == *kind)
+            .map(|(api_version, _)| schema::split_api_version(api_version))
+            .filter(|(other, _)| *other == group)
+            .map(|(_, version)| version)
+            .collect();
+        versions.sort_unstable();
+        versions
     }
 
     /// The kind that some definition serves under this apiVersion.
@@ -280,7 +298,40 @@ impl<'a> Walk<'a> {
         good
     }
 
+    /// Checks that an object within an object says what it is.
+    fn embedded(&mut self, node: &Node) {
+        for key in ["apiVersion", "kind"] {
+            let (rule, message) = match node.get(key) {
+                None => (ids::MISSING_FIELD, format!("`{key}` is missing")),
+                Some(value) => match value.as_str() {
+                    Some("") => (ids::MISSING_FIELD, format!("`{key}` must not be empty")),
+                    Some(text) if key == "apiVersion" && text.split('/').count() > 2 => (
+                        ids::SCHEMA_VIOLATION,
+                        format!("`{key}` must be GROUP/VERSION or VERSION"),
+                    ),
+                    Some(text)
+                        if key == "kind"
+                            && names::dns_1035_label(&text.to_lowercase()).is_some() =>
+                    {
+                        (
+                            ids::SCHEMA_VIOLATION,
+                            format!("`{key}` must consist of letters, digits and '-'"),
+                        )
+                    }
+                    Some(_) => continue,
+                    None => (ids::WRONG_TYPE, format!("`{key}` must be a string")),
+                },
+            };
+            self.path.push(Step::Key(key.into()));
+            self.report(rule, Severity::Error, message, None, false);
+            self.path.pop();
+        }
+    }
+
     fn map(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) {
+        if scope.embedded && scope.structural && !self.path.is_empty() {
+            self.embedded(node);
+        }
         let properties = schema.get("properties");
         let additional = schema.get("additionalProperties");
         for entry in node.entries() {

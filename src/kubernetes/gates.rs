@@ -134,6 +134,13 @@ impl<'n> Search<'n> {
                     self.path.pop();
                 }
             }
+            (Type::SchemaOrArray(definition), Data::Seq(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.path.push(Step::Index(index));
+                    self.value(item, Type::Object(definition));
+                    self.path.pop();
+                }
+            }
             (Type::Map(element), Data::Map(entries)) => {
                 for entry in entries {
                     self.path.push(Step::Key(entry.key.clone()));
@@ -141,7 +148,13 @@ impl<'n> Search<'n> {
                     self.path.pop();
                 }
             }
-            (Type::Object(definition), Data::Map(entries)) => {
+            (
+                Type::Object(definition)
+                | Type::SchemaOrBool(definition)
+                | Type::SchemaOrArray(definition)
+                | Type::SchemaOrStrings(definition),
+                Data::Map(entries),
+            ) => {
                 for row in TABLE.get(&definition).into_iter().flatten() {
                     if !row.versions.and(self.judged).is_empty() {
                         self.row(node, row, &row.fields);

@@ -50,6 +50,7 @@ impl Schemas {
         let (api_version, kind) = (&*object.identity.api_version, &*object.identity.kind);
         api::builtin(api_version, kind)
             || self.custom(api_version, kind).is_some()
+            || !self.crds.served(api_version, kind).is_empty()
             || self.locations.has(api_version, kind)
     }
 
@@ -69,6 +70,20 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
     let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
     let custom = schemas.custom(api_version, name);
     let located = custom.is_none() && schemas.locations.has(api_version, name);
+    let served = schemas.crds.served(api_version, name);
+    if custom.is_none() && !located && !served.is_empty() {
+        found.push(Violation {
+            rule: ids::API_VERSION_UNKNOWN,
+            severity: Severity::Error,
+            message: format!(
+                "`{api_version}` {name} is not served by its CustomResourceDefinition"
+            ),
+            help: Some(format!("it serves {}", served.join(" and "))),
+            path: Path::root().key("apiVersion"),
+            at_key: false,
+            kubernetes: None,
+        });
+    }
     let kind = api::check(
         api_version,
         name,

@@ -90,7 +90,7 @@ fn reference(reference: Field<'_>, with_group: bool) {
         && !text.contains('/')
         && !matches!(reference.get("kind").text(), "ReplicationController")
     {
-        version.since(33).error(
+        version.since(34).error(
             rules::VALUE,
             "`apiVersion` must name an API group, such as apps/v1",
         );

@@ -59,13 +59,14 @@ pub(super) fn claim_spec(spec: Field<'_>) {
     spec.get("volumeAttributesClassName")
         .format(rules::NAME, names::dns_subdomain);
     spec.get("volumeMode").one_of_set(&["Block", "Filesystem"]);
-    // The server drops a `dataSource` that is neither a claim nor a snapshot before it looks
-    // further.
+    // Without a `dataSourceRef` the server drops a `dataSource` that is neither a claim nor a
+    // snapshot.
     let (source, reference) = (spec.get("dataSource"), spec.get("dataSourceRef"));
-    let counts = matches!(
-        (source.get("apiGroup").text(), source.get("kind").text()),
-        ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
-    );
+    let counts = reference.is_set()
+        || matches!(
+            (source.get("apiGroup").text(), source.get("kind").text()),
+            ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+        );
     for data in [source, reference] {
         if data.is_set() && (counts || data.path() == reference.path()) {
             data_source(data);

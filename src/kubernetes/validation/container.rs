@@ -32,13 +32,13 @@ pub(super) fn all(pod: &Pod<'_>) {
             .before(34)
             .forbidden_if_set("may only be set for init containers");
     }
-    host_ports(containers);
+    host_ports(containers, pod);
     for container in pod.spec.get("initContainers").items() {
         common(container, pod);
         unique_name(container, &mut names);
         init(container, pod);
         let mut seen = Vec::new();
-        host_ports_of(container, &mut seen);
+        host_ports_of(container, pod, &mut seen);
     }
 }
 
@@ -195,16 +195,29 @@ pub(super) fn port_number_or_name(field: Field<'_>) {
     }
 }
 
-fn host_ports(containers: Field<'_>) {
+fn host_ports<'a>(containers: Field<'a>, pod: &Pod<'a>) {
     let mut seen = Vec::new();
     for container in containers.items() {
-        host_ports_of(container, &mut seen);
+        host_ports_of(container, pod, &mut seen);
     }
 }
 
-fn host_ports_of<'a>(container: Field<'a>, seen: &mut Vec<(&'a str, &'a str, i64)>) {
+/// Checks that no port of the host is taken twice. In the network of the host an absent host port
+/// becomes the container's; servers before 1.28 did that to templates as well.
+fn host_ports_of<'a>(
+    container: Field<'a>,
+    pod: &Pod<'a>,
+    seen: &mut Vec<(&'a str, &'a str, i64, bool)>,
+) {
+    let in_host_network = pod.spec.get("hostNetwork").is_true();
     for port in container.get("ports").items() {
-        let Some(number) = port.get("hostPort").int().filter(|&n| n != 0) else {
+        let given = port.get("hostPort").int().filter(|&n| n != 0);
+        let default = || {
+            port.get("containerPort")
+                .int()
+                .filter(|&n| in_host_network && n != 0)
+        };
+        let Some(number) = given.or_else(default) else {
             continue;
         };
         let protocol = if port.get("protocol").is_empty() {
@@ -212,14 +225,25 @@ fn host_ports_of<'a>(container: Field<'a>, seen: &mut Vec<(&'a str, &'a str, i64
         } else {
             port.get("protocol").text()
         };
-        let key = (protocol, port.get("hostIP").text(), number);
-        if seen.contains(&key) {
-            port.get("hostPort").error(
+        let ip = port.get("hostIP").text();
+        let always = given.is_some() || pod.is_pod;
+        let same = seen
+            .iter()
+            .filter(|(p, i, n, _)| (*p, *i, *n) == (protocol, ip, number));
+        let mut same = same.peekable();
+        if same.peek().is_some() {
+            let place = port.get("hostPort");
+            let place = if always && same.any(|(.., always)| *always) {
+                place
+            } else {
+                place.before(28)
+            };
+            place.error(
                 rules::DUPLICATE,
                 format!("the host port {number} of {protocol} is taken twice"),
             );
         }
-        seen.push(key);
+        seen.push((protocol, ip, number, always));
     }
 }
 
@@ -279,6 +303,12 @@ fn value_from(variable: Field<'_>, pod: &Pod<'_>) {
             "status.podIPs",
         ];
         field_reference(reference, &FIELDS);
+        if reference.get("fieldPath").text() == "status.hostIPs" {
+            reference
+                .get("fieldPath")
+                .before(29)
+                .error(rules::UNSUPPORTED, "\"status.hostIPs\" is not supported");
+        }
     }
     if from.get("resourceFieldRef").is_set() {
         resource_reference(from.get("resourceFieldRef"), false);

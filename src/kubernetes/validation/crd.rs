@@ -483,6 +483,14 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
             format!("the default does not fit the schema: {problem}"),
         );
     }
+    if s.get("format").text() == "int32"
+        && let Some(n) = default.int().filter(|n| i32::try_from(*n).is_err())
+    {
+        default.since(37).error(
+            rules::CRD,
+            format!("the default does not fit the schema: {n} is not of the format int32"),
+        );
+    }
 }
 
 /// The first thing in which a default does not fit its schema, and where.

@@ -242,6 +242,14 @@ fn requirement(expression: Field<'_>, key: Format) {
     }
 }
 
+/// Whether a label can never have one of the values of an expression.
+fn has_bad_value(expression: Field<'_>) -> bool {
+    expression
+        .get("values")
+        .items()
+        .any(|v| v.decoded().and_then(names::label_value).is_some())
+}
+
 /// Whether nothing stands in the selector.
 pub(super) fn selects_all(selector: Field<'_>) -> bool {
     selector.get("matchLabels").len() + selector.get("matchExpressions").len() == 0
@@ -274,7 +282,7 @@ pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
             .get("values")
             .items()
             .any(|v| v.text() == label(key).text());
-        if names::label_key(key).is_some() {
+        if names::label_key(key).is_some() || has_bad_value(expression) {
             return None;
         }
         let good = match expression.get("operator").text() {
@@ -301,6 +309,18 @@ pub(super) fn workload_selector(selector_field: Field<'_>, template: Field<'_>, 
         return;
     }
     selector(selector_field);
+    // A DaemonSet goes on without the selector that the server cannot use.
+    if kind != "DaemonSet"
+        && selector_field
+            .get("matchExpressions")
+            .items()
+            .any(has_bad_value)
+    {
+        selector_field.before(26).error(
+            rules::SELECTOR,
+            "a value of the selector cannot be the value of a label",
+        );
+    }
     if selects_all(selector_field) {
         selector_field.error(
             rules::SELECTOR,

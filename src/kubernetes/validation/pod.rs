@@ -454,6 +454,7 @@ fn host_users(spec: Field<'_>) {
         if !container.get("volumeDevices").is_empty() {
             container
                 .get("volumeDevices")
+                .since(34)
                 .forbidden("may not be set where `hostUsers` is false");
         }
     }
@@ -582,7 +583,7 @@ fn pod_annotations(meta: Field<'_>, spec: Field<'_>) {
                 || (text.starts_with('+') || (text.starts_with('0') && text != "0"))
                 || text.parse::<i32>().is_err()
             {
-                field.error(
+                field.since(22).error(
                     rules::ANNOTATION,
                     format!("{} must be a 32 bit integer", quoted(text)),
                 );

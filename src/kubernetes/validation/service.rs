@@ -91,9 +91,27 @@ fn external_name(spec: Field<'_>) {
     }
 }
 
+/// The protocol of a port; TCP where it has none.
+fn protocol(port: Field<'_>) -> &str {
+    match port.get("protocol").text() {
+        "" => "TCP",
+        other => other,
+    }
+}
+
 fn ports(spec: Field<'_>, kind: &str) {
     let list = spec.get("ports");
     let many = list.len() > 1;
+    if kind == "LoadBalancer"
+        && list
+            .items()
+            .any(|p| protocol(p) != list.items().next().map_or("TCP", protocol))
+    {
+        list.before(24).error(
+            rules::CONFLICT,
+            "the ports of a LoadBalancer must all have the same protocol",
+        );
+    }
     let (mut names_seen, mut ports_seen, mut node_ports) = (Vec::new(), Vec::new(), Vec::new());
     for port in list.items() {
         let name = port.get("name");
@@ -123,11 +141,7 @@ fn ports(spec: Field<'_>, kind: &str) {
         }
         port.get("appProtocol")
             .format_set(rules::LABEL, names::label_key);
-        let protocol = if port.get("protocol").is_empty() {
-            "TCP"
-        } else {
-            port.get("protocol").text()
-        };
+        let protocol = protocol(port);
         if let Some(n) = number.int() {
             if ports_seen.contains(&(protocol, n)) {
                 port.error(

@@ -41,7 +41,7 @@ const TYPES: &[(&str, Required, bool, bool)] = &[
     ("local", &["path"], false, true),
     ("csi", &["driver"], true, true),
     ("ephemeral", &["volumeClaimTemplate"], true, false),
-    ("image", &["reference"], true, false),
+    ("image", &[], true, false),
 ];
 
 /// A volume that containers may mount.
@@ -84,6 +84,16 @@ pub(super) fn pod_volumes<'a>(
             );
         }
         source(volume, true);
+        let image = volume.get("image");
+        if image.is_set() {
+            // Before 1.37 the template of a workload need not name the image.
+            let image = if pod.is_empty() {
+                image.since(37)
+            } else {
+                image
+            };
+            image.get("reference").required();
+        }
         if volume.get("iscsi").get("initiatorName").is_set()
             && name.text().len() + 1 + volume.get("iscsi").get("targetPortal").text().len() > 64
         {
@@ -582,6 +592,9 @@ pub(super) fn resource_reference(reference: Field<'_>, in_volume: bool) {
         resource.unsupported(&RESOURCES);
         return;
     }
+    if huge {
+        resource.before(23).unsupported(&RESOURCES);
+    }
     let Some(amount) = divisor
         .node()
         .and_then(Quantity::of)
@@ -663,9 +676,9 @@ fn projected(v: Field<'_>) {
                     format!("{seconds} must be between 600 (10 minutes) and 4294967296"),
                 );
             }
-            token
-                .get("path")
-                .required_format(rules::PATH, names::unreserved_path);
+            let path = token.get("path");
+            path.required();
+            path.since(30).format(rules::PATH, names::unreserved_path);
         }
         let bundle = item.get("clusterTrustBundle");
         if bundle.is_set() {
