@@ -4,6 +4,8 @@
 //! Made of tokens, not of the tree: a template that is being written seldom parses, and what is
 //! written of it counts all the same.
 
+use crate::template::function::Role;
+use crate::template::functions;
 use crate::template::lexer::{Lexer, Token, TokenKind as T};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -400,17 +402,19 @@ impl Reader<'_> {
                     text: self.string(token.start..token.end),
                     place: token.start..token.end,
                 };
-                let function = name.text.clone();
+                let function = functions::lookup(&name.text);
                 self.outline.functions.push(name);
-                match function.as_str() {
-                    "include" => {
+                match function.map(|function| function.role) {
+                    Some(Role::Include) => {
                         self.outline
                             .calls
                             .extend(self.name(tokens.get(at + 1).copied()));
                         1
                     }
                     // What is behind the value are further keys.
-                    "index" | "get" | "hasKey" | "dig" if tokens.len() > at + 1 => {
+                    Some(Role::Index | Role::Get | Role::HasKey | Role::Dig)
+                        if tokens.len() > at + 1 =>
+                    {
                         let before = self.outline.references.len();
                         let mut taken = 1 + self.operand(tokens, at + 1);
                         let mut begin = before;

@@ -28,18 +28,18 @@ fn render_within(files: &[(&str, &str)], values: &str, limits: Limits) -> Run {
             values.as_bytes(),
             SourceKind::File,
         ));
-        let mut renderer = Evaluator::new(&templates, 1, "default", limits);
+        let mut evaluator = Evaluator::new(&templates, 1, "default", limits);
         let values = yaml::to_value(
             &yaml::parse(values.as_bytes(), id, 0).unwrap(),
             &sources,
-            renderer.origins(),
+            evaluator.origins(),
         );
         let mut data = MapData::default();
         data.insert(b"Values", Default::default(), values);
-        let result = renderer
+        let result = evaluator
             .execute(files[0].0, &Value::map(data))
-            .map(|text| renderer.derive(files[0].0, &text));
-        let (derived, record) = renderer.finish();
+            .map(|text| evaluator.derive(files[0].0, &text));
+        let (derived, record) = evaluator.finish();
         sources.adopt(1, derived);
         Run {
             sources,

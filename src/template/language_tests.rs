@@ -60,8 +60,8 @@ fn render(
         SourceKind::File,
     ));
     let node = yaml::parse(values.as_bytes(), id, 0).expect("the values are YAML");
-    let mut renderer = Evaluator::new(&templates, 1, "default", Limits::default());
-    let values = yaml::to_value(&node, &sources, renderer.origins());
+    let mut evaluator = Evaluator::new(&templates, 1, "default", Limits::default());
+    let values = yaml::to_value(&node, &sources, evaluator.origins());
     if let Kind::Map(map) = &values.kind {
         map.0.borrow_mut().go_type = "chartutil.Values";
     }
@@ -82,7 +82,7 @@ fn render(
         data.insert(b"Values", Default::default(), values.clone());
         data.insert(b"Template", Default::default(), Value::map(own));
         data.insert(b"Release", Default::default(), Value::map(release));
-        let text = renderer
+        let text = evaluator
             .execute(name, &Value::map(data))
             .map_err(|error| error.message)?;
         if name == "c/templates/main.yaml" {

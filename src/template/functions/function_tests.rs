@@ -26,11 +26,11 @@ fn render(text: &str, values: &[u8]) -> Result<Vec<u8>, String> {
     if let Some(error) = templates.errors().first() {
         return Err(error.helm_message());
     }
-    let mut renderer = Evaluator::new(&templates, 1, "default", Limits::default());
+    let mut evaluator = Evaluator::new(&templates, 1, "default", Limits::default());
     let mut sources = Sources::default();
     let id = sources.add(Source::new("values.yaml", values, SourceKind::File));
     let node = crate::yaml::read(&sources, id).map_err(|e| e.message)?;
-    let values = crate::yaml::to_value(&node, &sources, renderer.origins());
+    let values = crate::yaml::to_value(&node, &sources, evaluator.origins());
     if let Kind::Map(map) = &values.kind {
         map.0.borrow_mut().go_type = "chartutil.Values";
     }
@@ -51,7 +51,7 @@ fn render(text: &str, values: &[u8]) -> Result<Vec<u8>, String> {
         unknown,
         map("KubeVersion", map("Version", Value::str("v1.37.0"))),
     );
-    match renderer.execute("c/templates/t", &Value::map(top)) {
+    match evaluator.execute("c/templates/t", &Value::map(top)) {
         Ok(value) => Ok(value
             .as_text()
             .map(|t| t.bytes.to_vec())
