@@ -1,0 +1,285 @@
+//! Turns tokens into trees, as Go's text/template/parse does. After an error it goes on behind the
+//! action that has it.
+//!
+//! The first error of a text has Go's exact message; the others are what Go would print if the first
+//! were fixed.
+
+mod nodes;
+mod pipeline;
+
+use super::error::ParseError;
+use super::function::Functions;
+use super::lexer::{Lexer, Token, TokenKind as T};
+use super::tree::*;
+use crate::source::{SourceId, Span};
+use std::sync::Arc;
+
+/// Parentheses and control structures nest no deeper than this (Go allows 10000 of the former).
+const MAX_NESTING: usize = 500;
+/// Errors kept of one text.
+const MAX_ERRORS: usize = 100;
+
+/// What a text holds.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The text itself (last) and what it defines; no name twice.
+    pub templates: Vec<Template>,
+    pub errors: Vec<ParseError>,
+    pub source: SourceId,
+    /// What can be executed, as [`NodeIndex`] counts it.
+    pub nodes: Vec<(Range, NodeKind)>,
+}
+
+/// Parses a text.
+///
+/// `functions` are those that it may call.
+pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Functions) -> Parsed {
+    let name: Arc<str> = name.into();
+    let mut parser = Parser {
+        lexer: Lexer::new(&text),
+        text: &text,
+        source,
+        functions,
+        parsed_as: name.clone(),
+        tree: TreeState::default(),
+        templates: Vec::new(),
+        nodes: Vec::new(),
+        errors: Vec::new(),
+        depth: 0,
+    };
+    let body = parser.main();
+    parser.add(name, body);
+    let Parser {
+        templates,
+        nodes,
+        errors,
+        parsed_as,
+        ..
+    } = parser;
+    let template = |(name, body)| Template {
+        name,
+        parsed_as: parsed_as.clone(),
+        source,
+        text: text.clone(),
+        body: Arc::new(body),
+        first_node: None,
+    };
+    Parsed {
+        templates: templates.into_iter().map(template).collect(),
+        errors,
+        source,
+        nodes,
+    }
+}
+
+/// Whether Go takes a body for empty: definitions, comments and white space.
+pub fn is_empty(body: &List, text: &[u8]) -> bool {
+    body.nodes.iter().all(|node| match node {
+        Node::Text { range, .. } => String::from_utf8_lossy(range.of(text)).trim().is_empty(),
+        _ => false,
+    })
+}
+
+/// An error was recorded; the action is given up.
+struct Failed;
+
+type Parse<V> = Result<V, Failed>;
+
+/// What belongs to one tree: `define` and `block` begin a new one.
+#[derive(Default)]
+struct TreeState<'t> {
+    /// Tokens pushed back, the next one last.
+    ahead: Vec<Token>,
+    /// Where the last token begins that was read for the first time; on its line Go sees the
+    /// errors.
+    reached: Option<usize>,
+    /// The last token read.
+    last: Option<Token>,
+    /// Besides `$`.
+    variables: Vec<&'t str>,
+    /// Where the action begins.
+    action: Option<usize>,
+    ranges: usize,
+}
+
+struct Parser<'t> {
+    lexer: Lexer<'t>,
+    text: &'t [u8],
+    source: SourceId,
+    functions: &'t Functions,
+    parsed_as: Arc<str>,
+    tree: TreeState<'t>,
+    templates: Vec<(Arc<str>, List)>,
+    /// What can be executed so far.
+    nodes: Vec<(Range, NodeKind)>,
+    errors: Vec<ParseError>,
+    depth: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn next(&mut self) -> Token {
+        let token = match self.tree.ahead.pop() {
+            Some(token) => token,
+            None => {
+                let token = self.lexer.token();
+                self.tree.reached = Some(token.start);
+                token
+            }
+        };
+        self.tree.last = Some(token);
+        token
+    }
+
+    fn back(&mut self, token: Token) {
+        self.tree.ahead.push(token);
+    }
+
+    fn peek(&mut self) -> Token {
+        let Some(&token) = self.tree.ahead.last() else {
+            let token = self.next();
+            self.back(token);
+            return token;
+        };
+        self.tree.last = Some(token);
+        token
+    }
+
+    fn next_non_space(&mut self) -> Token {
+        loop {
+            let token = self.next();
+            if token.kind != T::Space {
+                return token;
+            }
+        }
+    }
+
+    fn peek_non_space(&mut self) -> Token {
+        let token = self.peek();
+        if token.kind != T::Space {
+            return token;
+        }
+        let token = self.next_non_space();
+        self.back(token);
+        token
+    }
+
+    fn range(&self, token: &Token) -> Range {
+        Range::new(token.start, token.end)
+    }
+
+    fn record(&mut self, range: Range, kind: NodeKind) -> NodeIndex {
+        self.nodes.push((range, kind));
+        self.nodes.len() as u32 - 1
+    }
+
+    /// Counted from 1.
+    fn line(&self, at: usize) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text[..at]).count()
+    }
+
+    fn fail<V>(&mut self, at: Range, message: impl AsRef<str>) -> Parse<V> {
+        self.fail_with_help(at, message, None)
+    }
+
+    fn fail_with_help<V>(
+        &mut self,
+        at: Range,
+        message: impl AsRef<str>,
+        help: Option<String>,
+    ) -> Parse<V> {
+        let line = self.tree.reached.map_or(0, |at| self.line(at));
+        let message = format!("template: {}:{line}: {}", self.parsed_as, message.as_ref());
+        let span = Span {
+            source: self.source,
+            start: at.start,
+            end: at.end,
+        };
+        self.errors.push(ParseError {
+            message,
+            template: self.parsed_as.to_string(),
+            span,
+            help,
+        });
+        Err(Failed)
+    }
+
+    fn fail_at_last<V>(&mut self, message: impl AsRef<str>) -> Parse<V> {
+        let at = self
+            .tree
+            .last
+            .as_ref()
+            .map_or(Range::default(), |token| Range::new(token.start, token.end));
+        self.fail(at, message)
+    }
+
+    fn unexpected<V>(&mut self, token: &Token, context: &str) -> Parse<V> {
+        let at = self.range(token);
+        let shown = token.describe(self.text, &self.lexer.message);
+        if token.kind != T::Error {
+            let help = (shown == "\"}\"").then(|| "an action ends with `}}`".to_string());
+            return self.fail_with_help(at, format!("unexpected {shown} in {context}"), help);
+        }
+        let mut extra = String::new();
+        if let Some(line) = self
+            .tree
+            .action
+            .map(|at| self.line(at))
+            .filter(|&line| line != self.line(token.start))
+        {
+            extra = format!(" in action started at {}:{line}", self.parsed_as);
+            if shown.ends_with(" action") {
+                extra.drain(.." in action".len());
+            }
+        }
+        self.fail(at, format!("{shown}{extra}"))
+    }
+
+    fn expect(&mut self, kind: T, context: &str) -> Parse<Token> {
+        let token = self.next_non_space();
+        if token.kind == kind {
+            Ok(token)
+        } else {
+            self.unexpected(&token, context)
+        }
+    }
+
+    /// Goes on behind the action in which an error was met; gives the offset where that is.
+    fn resume(&mut self) -> usize {
+        self.tree.ahead.clear();
+        self.tree.action = None;
+        if self.errors.len() >= MAX_ERRORS {
+            return self.lexer.resume(self.text.len());
+        }
+        match self.tree.last {
+            Some(token) if token.kind == T::RightDelimiter => token.end,
+            Some(token) if token.kind == T::Error => self.lexer.resume(token.start),
+            Some(token) => self.lexer.resume(token.end),
+            None => self.lexer.resume(0),
+        }
+    }
+
+    fn last_error(&self) -> Unparsed {
+        let of = |error: &ParseError| Unparsed {
+            message: error.message.clone(),
+            range: Range {
+                start: error.span.start,
+                end: error.span.end,
+            },
+        };
+        self.errors.last().map_or_else(Unparsed::default, of)
+    }
+
+    fn error_node(&mut self, start: usize) -> Node {
+        let error = self.last_error();
+        let end = self.resume();
+        Node::Error {
+            range: Range::new(start, end.max(start)),
+            error: Box::new(error),
+        }
+    }
+
+    /// The end of the last token read.
+    fn last_end(&self) -> usize {
+        self.tree.last.as_ref().map_or(0, |token| token.end)
+    }
+}
