@@ -26,7 +26,7 @@ pub enum Scope {
     Object,
     /// All objects of a chart (or of the manifests that belong together): `unit`.
     Unit,
-    /// The chart's own files: `chart`.
+    /// The files of the chart: `chart`.
     Chart,
     /// The same unit in all environments: `environments`.
     Environments,
@@ -98,7 +98,7 @@ pub struct Definition {
     pub scope: Scope,
     /// `PodSpec` (whatever makes pods), `Kind`, `group/Kind`; empty: every kind.
     pub kinds: List,
-    /// Of [`CONTAINER_CLASSES`]; empty: all.
+    /// Some of [`CONTAINER_CLASSES`]; empty: all.
     pub containers: List,
     /// Defaults as a JSON object; empty where there are none.
     pub parameters: Text,

@@ -14,12 +14,12 @@ pub struct Expectation {
     /// `spec.replicas` or, where an HPA targets the object, the HPA's `minReplicas`.
     pub replicas: Option<i64>,
     pub autoscaling: Option<Autoscaling>,
-    /// Of each container that is no init container.
+    /// For each container that is no init container.
     pub requests: BTreeMap<String, Quantity>,
     pub limits: BTreeMap<String, Quantity>,
     /// By container name, besides the above.
     pub containers: BTreeMap<String, Resources>,
-    /// Of the PVC or of the volumeClaimTemplate.
+    /// For the PVC or the volumeClaimTemplate.
     pub storage: Option<Quantity>,
     pub storage_class: Option<String>,
     /// Where it is declared.
@@ -51,7 +51,7 @@ impl Expectation {
     }
 }
 
-/// `*` stands for any run of characters, `?` for one.
+/// `*` matches any run of characters, `?` one.
 pub fn glob(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?']) {
         return pattern == text;

@@ -48,11 +48,11 @@ impl Container<'_> {
 #[derive(Clone, Debug)]
 pub struct Pod<'o> {
     pub spec: &'o Node,
-    /// Of the spec, from the object's root.
+    /// The path of the spec, from the object's root.
     pub path: Path,
     /// The pod's (or the pod template's) metadata.
     pub metadata: Option<&'o Node>,
-    /// Of what holds `metadata` and `spec`.
+    /// The path of what holds `metadata` and `spec`.
     pub template_path: Path,
 }
 

@@ -1,13 +1,13 @@
 //! ValidatingAdmissionPolicies as rules: who has policies for the cluster checks charts with the
 //! same files.
 //!
-//! A policy is one rule under its own name. It is judged as the API server judges the creation of
+//! A policy is one rule with the policy's name. It is judged as the API server judges the creation of
 //! an object
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>):
 //! resource rules, match conditions, variables, validations. `params` is the object that the
-//! binding names, where it stands in the same file, overlaid with the configuration's
+//! binding names, if it is in the same file, overlaid with the configuration's
 //! `rules.parameters`; `oldObject` is null; `authorizer` there is none, since there is no cluster,
-//! and what is said of namespaces' labels is not looked at. A binding's `validationActions` give
+//! and conditions on namespaces' labels are ignored. A binding's `validationActions` give
 //! the severity: Deny an error, Warn a warning, Audit an info.
 
 use super::cel::meter;
@@ -79,7 +79,7 @@ pub fn is_one(text: &[u8]) -> bool {
         && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
 }
 
-/// The policies among the objects as rules. Other objects that stand beside them (bindings,
+/// The policies among the objects as rules. Other objects beside them (bindings,
 /// parameters) are no rules.
 pub fn rules(
     objects: &[(PathBuf, Object)],
@@ -170,7 +170,7 @@ fn parameters<'o>(policy: &str, objects: &'o [(PathBuf, Object)]) -> Option<&'o 
     })
 }
 
-/// Of the policy `few.replicas.example.com` the id is `few-replicas-example-com`.
+/// The id for the policy `few.replicas.example.com` is `few-replicas-example-com`.
 fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
     let words: Vec<String> = name
         .split(|c: char| !c.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our own rules. What our
+//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our rules. What our
 //! CEL does not know says nothing.
 
 use crate::diagnostic::{Severity, ids};

@@ -1,8 +1,8 @@
-//! What an expression may cost that a stranger wrote: a user's rule, a CRD's validation.
+//! What an expression may cost that a stranger wrote: a user-defined rule, a CRD's validation.
 //!
 //! CEL always ends, but loops within loops outlast everybody, and a text that is doubled often
 //! enough fills any memory. [`measured`] puts a call around whatever loops or grows; the calls
-//! count, and end the evaluation where it goes over the budget that [`within`] gives. Our own rules
+//! count, and end the evaluation where it goes over the budget that [`within`] gives. Built-in rules
 //! need none of it. How long a text may be and how deep it may nest before it is even parsed is
 //! fixed: [`is_too_long`].
 

@@ -668,7 +668,7 @@ mod tests {
     use crate::rule::cel::value;
     use crate::source::{Source, SourceKind, Sources};
 
-    /// What this room and CEL say of an expression about an object.
+    /// The answers of the prefilter and of CEL for an expression about an object.
     fn both(expression: &str, object: &Node) -> (Option<bool>, Option<bool>) {
         let compiled = program::parse(expression).expect("it compiles");
         let root = value::from_node(object);

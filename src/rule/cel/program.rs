@@ -126,7 +126,7 @@ pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError
     Ok(program.expression().clone())
 }
 
-/// Parses an expression that [`compile`] accepts (our own rules, as a test proves), many times
+/// Parses an expression that [`compile`] accepts (the built-in rules, as a test proves), many times
 /// faster: without ANTLR, without checks.
 pub fn parse(text: &str) -> Result<IdedExpr, CompileError> {
     PrattParser::new()
@@ -177,7 +177,7 @@ fn offset_of(text: &str, line: isize, column: isize) -> usize {
     (start + within).min(text.len())
 }
 
-/// What `deny` said.
+/// The result of `deny`.
 pub enum Verdict {
     Fine,
     Denied,

@@ -37,7 +37,7 @@ fn build(node: &Node, depth: usize) -> Box<dyn Val + '_> {
         Data::Map(entries) => {
             let mut out: Vec<(CelString, Box<dyn Val>)> = Vec::with_capacity(entries.len());
             for (i, entry) in entries.iter().enumerate() {
-                // Of keys that stand twice the last one wins; a map with many keys is data, where
+                // If a key occurs twice, the last one wins; a map with many keys is data, where
                 // nobody writes twins.
                 let overridden =
                     entries.len() <= 64 && entries[i + 1..].iter().any(|e| e.key == entry.key);

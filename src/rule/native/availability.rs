@@ -173,7 +173,7 @@ fn amount(node: &Node) -> Option<Amount> {
 }
 
 impl Amount {
-    /// Of so many pods; percentages are rounded up, as the disruption controller does.
+    /// The number for so many pods; percentages are rounded up, as the disruption controller does.
     fn of(&self, pods: i64) -> i64 {
         match self {
             Amount::Count(n) => *n,

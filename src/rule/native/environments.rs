@@ -195,7 +195,7 @@ fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_
                     ("requests", &expected.requests, own.map(|o| &o.requests)),
                     ("limits", &expected.limits, own.map(|o| &o.limits)),
                 ] {
-                    // What is said of the container by name wins over what is said of all.
+                    // What is expected of the container by name wins over what is expected of all.
                     let mut wanted: BTreeMap<&String, Quantity> = if general {
                         all.iter().map(|(k, v)| (k, *v)).collect()
                     } else {
@@ -367,7 +367,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
     };
     for (e, environment) in environments.iter().enumerate() {
         for (i, object) in environment.objects.iter().enumerate() {
-            // An object that only this environment has, told once, where it is.
+            // An object that only this environment has is reported once, where it is.
             let lacking: Vec<&str> = others(e)
                 .filter(|o| counterpart(object, o).is_none())
                 .map(|o| o.name)

@@ -1,7 +1,6 @@
 //! Rules in Rust: those across objects and environments, and those that CEL would make unreadable.
-//! Each has its YAML file like any other rule, with `native: true`; a table of its group's
-//! module has its function. Rules of `chart`, `template`, `values` and `kubernetes` that another module finds
-//! have no entry here.
+//! Each has its YAML file like any other rule, with `native: true`, and a row in the table of its
+//! group's module. Rules that another module of the crate finds have no row.
 
 mod availability;
 mod chart;
@@ -122,7 +121,7 @@ impl<'r> EnvironmentsReport<'r> {
     }
 }
 
-/// Takes the findings about a chart's own files.
+/// Takes the findings about the files of a chart.
 pub struct ChartReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<Diagnostic>,

@@ -39,7 +39,7 @@ fn cluster_admin_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         .enumerate()
         .filter(|(_, o)| matches!(&*o.identity.kind, "ClusterRoleBinding" | "RoleBinding"))
     {
-        // Of the cluster itself and of Google's add-ons; nobody's chart makes them.
+        // The cluster itself and Google's add-ons have these; no chart makes them.
         if binding.identity.name.starts_with("system:")
             || binding.identity.name.starts_with("gce:")
             || &*binding.identity.name == "cluster-admin"

@@ -719,7 +719,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             )
         })
         .collect();
-    // Who has a label: a selector matches few of many.
+    // The objects by label: a selector matches few of many.
     let mut labelled: FxHashMap<(&str, String), Vec<usize>> = FxHashMap::default();
     for (n, (.., pod)) in controllers.iter().enumerate() {
         pod.labels().iter().for_each(|label| {
@@ -755,7 +755,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             let theirs = get(&other.root, "spec.selector").is_some_and(|s| {
                 !object_set::is_empty_selector(s) && object_set::selects(s, pod.labels())
             });
-            // Where both match each other, the later one is told.
+            // If both match each other, the later one is reported.
             if object_set::selects(selector, other_pod.labels()) && !(theirs && n < m) {
                 let message = format!(
                     "the selector of {} {} also matches the pods of {} {}",
