@@ -33,7 +33,6 @@ pub struct Setup {
     found: Vec<Diagnostic>,
     /// Which of the configuration's suppressions matched in some unit.
     pub used: Vec<AtomicBool>,
-    ignored: Vec<String>,
     /// User-defined schemas, of the configuration and the command line.
     pub locations: Arc<Locations>,
 }
@@ -86,7 +85,6 @@ impl Setup {
             rules,
             sources,
             found,
-            ignored: selection.ignore,
             locations,
         };
         setup.check_names(options)
@@ -95,15 +93,9 @@ impl Setup {
     /// Names of rules that do not exist: an error on the command line, a finding in the
     /// configuration.
     fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
-        let own: Vec<&rule::Definition> = self
-            .rules
-            .iter()
-            .map(|r| &*r.definition)
-            .filter(|d| rule::documentation(&d.id).is_none())
-            .collect();
         for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
             for name in names {
-                if let Err(near) = known(name, own.iter().copied()) {
+                if let Err(near) = known(name, self.rules.user_defined()) {
                     return Err(Error::Usage(format!(
                         "{flag}: no rule, group or profile is named `{name}`{}",
                         near.map(|n| format!("; did you mean `{n}`?"))
@@ -122,7 +114,7 @@ impl Setup {
         let named = named.chain(rules.parameters.iter().map(|(name, span, _)| (name, *span)));
         let faults: Vec<Diagnostic> = named
             .filter_map(|(name, span)| {
-                let near = known(name, own.iter().copied()).err()?;
+                let near = known(name, self.rules.user_defined()).err()?;
                 let mut fault = Diagnostic::new(
                     ids::CONFIGURATION_INVALID,
                     Severity::Error,
@@ -150,14 +142,9 @@ impl Setup {
                 .any(|(name, _, _)| **id == **name);
             return Some(if overridden { rule.severity } else { severity });
         }
-        match rule::documentation(id) {
-            Some(definition) => definition
-                .profiles
-                .iter()
-                .any(|p| p == "always")
-                .then_some(severity),
-            None => (!self.ignored.iter().any(|name| **id == **name)).then_some(severity),
-        }
+        rule::documentation(id)
+            .is_some_and(rule::Definition::is_always_reported)
+            .then_some(severity)
     }
 
     /// What is wrong with the configuration and the files that it names. Call it once all units are
@@ -275,12 +262,12 @@ impl Setups {
 
 fn known<'a>(
     name: &str,
-    own: impl Iterator<Item = &'a rule::Definition> + Clone,
+    user_defined: impl Iterator<Item = &'a rule::Definition> + Clone,
 ) -> Result<(), Option<String>> {
     if matches!(name, "all" | "recommended") {
         Ok(())
     } else {
-        rule::check_name(name, own)
+        rule::check_name(name, user_defined)
     }
 }
 

@@ -128,6 +128,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether it keeps us from reading the chart, so that it is reported whatever is selected.
+    pub fn is_always_reported(&self) -> bool {
+        self.profiles.iter().any(|p| p == "always")
+    }
+
     pub fn is_recommended(&self) -> bool {
         self.profiles.iter().any(|p| p == "recommended")
     }

@@ -56,6 +56,7 @@ impl Rules {
             .filter(|d| is_selected(selection, d, false))
             .map(|d| Rule::new(Cow::Borrowed(d), selection, None))
             .collect();
+        let mut unselected = Vec::new();
         for user_defined in read(sources, paths, &mut found) {
             if let Some(twin) = EMBEDDED
                 .iter()
@@ -88,11 +89,17 @@ impl Rules {
             }
             if is_selected(selection, &rule.definition, true) {
                 rules.push(rule);
+            } else {
+                unselected.push(rule);
             }
         }
         let steps = sources.limits.get(Limit::RuleSteps);
         rules.iter_mut().for_each(|rule| rule.steps = steps);
-        (Rules::from(rules), found)
+        let rules = Rules {
+            unselected,
+            ..Rules::from(rules)
+        };
+        (rules, found)
     }
 
     /// The selected built-in rules alone.

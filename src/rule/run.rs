@@ -335,13 +335,16 @@ impl<'p, 'o> Parts<'p, 'o> {
 /// The selected rules.
 pub struct Rules {
     pub(super) rules: Vec<Rule>,
-    problems: Mutex<Vec<Diagnostic>>,
+    /// The user-defined rules that are not selected. They do not run, but their names are known.
+    pub(super) unselected: Vec<Rule>,
+    pub(super) problems: Mutex<Vec<Diagnostic>>,
 }
 
 impl From<Vec<Rule>> for Rules {
     fn from(rules: Vec<Rule>) -> Rules {
         Rules {
             rules,
+            unselected: Vec::new(),
             problems: Mutex::default(),
         }
     }
@@ -351,6 +354,15 @@ impl Rules {
     /// The selected rules, built-in ones first, in the order of their groups and ids.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    /// All user-defined rules, also those that are not selected.
+    pub fn user_defined(&self) -> impl Iterator<Item = &Definition> + Clone {
+        self.rules
+            .iter()
+            .filter(|r| r.is_user_defined())
+            .chain(&self.unselected)
+            .map(|r| &*r.definition)
     }
 
     pub fn len(&self) -> usize {
