@@ -1,8 +1,8 @@
-//! What a template function is: its name, its Go signature, its code, and what those need to know
-//! who follow values through a template (the evaluator, `mentions`, the editor).
+//! What a template function is: its name, its Go signature, its code, and facts for the code that
+//! follows values through a template (the evaluator, `mentions`, the editor).
 //!
 //! The functions themselves are rows of the tables in [`super::functions`]. This module knows none
-//! of them, so that parser and tree need not.
+//! of them, so that parser and tree do not depend on them.
 
 use crate::go::fmt::Unprintable;
 use crate::limits::{Limit, Limits};
@@ -68,8 +68,8 @@ impl Type {
     }
 }
 
-/// What the evaluator does itself for a function, or what a call of it means to those that follow
-/// values through a template.
+/// What sets a function apart: the evaluator runs it itself, or a call of it means something to the
+/// code that follows values through a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Plain,
@@ -100,7 +100,7 @@ pub enum Role {
 pub enum Reads {
     /// Whatever is in them.
     Everything,
-    /// Whatever is in them, but no more of it than a truth gets out.
+    /// Whatever is in them, but its result is only a truth.
     Compared,
     /// Only their type or size.
     Shape,
