@@ -1,9 +1,11 @@
 //! The Go values that templates compute with, each with its origin.
 //!
-//! Below `yaml` (whose emitter writes them) and `chart` (which coalesces values files into them).
+//! Below `yaml` (whose emitter writes them) and `helm` (which coalesces values files into them).
 //! Values belong to one render and one thread: maps are shared by reference, as in Go, so that `set
 //! .Values "a" 1` in one template is seen by the next. Strings are bytes: Helm's `trunc`, `substr`
 //! and `b64dec` make invalid UTF-8, and so do we.
+
+pub(crate) mod pieces;
 
 use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
 use std::cell::RefCell;

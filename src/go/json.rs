@@ -4,8 +4,8 @@
 use crate::go::strconv::{format_g, format_json, quote};
 use crate::limits::Limit;
 use crate::source::{OriginId, Origins};
+use crate::value::pieces::Pieces;
 use crate::value::{Bytes, Kind, MapData, Text, TextBuilder, Value};
-use crate::yaml::pieces::Pieces;
 
 /// How [`write`] lays out its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,11 +204,8 @@ impl Writer {
 
 /// The character that valid UTF-8 starts with.
 pub(crate) fn valid_char(bytes: &[u8]) -> Option<char> {
-    let width = crate::yaml::chars::char_width(*bytes.first()?);
-    std::str::from_utf8(bytes.get(..width)?)
-        .ok()?
-        .chars()
-        .next()
+    let longest = &bytes[..bytes.len().min(4)];
+    longest.utf8_chunks().next()?.valid().chars().next()
 }
 
 /// `json.Unmarshal` into `interface{}`: every number is a float64. Scalars keep the origin of the

@@ -1,7 +1,7 @@
 //! Characters as YAML's reader and writer count them.
 
 /// The length of the UTF-8 sequence that a byte starts; 0 where it can start none.
-pub(crate) fn char_width(byte: u8) -> usize {
+pub(super) fn char_width(byte: u8) -> usize {
     match byte {
         0..=0x7F => 1,
         0xC0..=0xDF => 2,

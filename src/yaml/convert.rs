@@ -1,10 +1,10 @@
 //! Nodes into the values that templates compute with.
 
 use super::node::{Data, Error, Node, Style};
-use super::pieces::Pieces;
 use super::read;
 use crate::limits::{Limit, Limits};
 use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
+use crate::value::pieces::Pieces;
 use crate::value::{Kind, MapData, Text, TextBuilder, Value};
 use std::ops::Range;
 

@@ -4,7 +4,7 @@
 //! tokens, `decode` nodes of the tree. Writing (`emit`) is what is behind `toYaml`. `convert` makes
 //! the values of templates from nodes.
 
-pub(crate) mod chars;
+mod chars;
 mod convert;
 mod decode;
 mod defect;
@@ -15,7 +15,6 @@ mod fixture_tests;
 mod node;
 mod parser;
 pub mod path;
-pub(crate) mod pieces;
 mod print;
 mod read;
 mod scalar;

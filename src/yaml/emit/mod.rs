@@ -13,11 +13,11 @@ mod scalar;
 mod shape;
 
 use super::convert;
-use super::pieces::Pieces;
 use super::scalar::{Scalar, resolve};
 use crate::go::json::{self, MAX_WRITTEN_BYTES, MAX_WRITTEN_DEPTH, TOO_LARGE};
 use crate::go::strconv::{format_g, format_json};
 use crate::source::{OriginId, Origins};
+use crate::value::pieces::Pieces;
 use crate::value::{Bytes, Entry, Kind, TextBuilder, Value};
 use dialect::Dialect;
 use emitter::{Emitter, Place};

@@ -5,8 +5,8 @@ use super::emitter::{Emitter, Place};
 use super::shape::{Shape, break_width, char_len, is_base60, is_printable};
 use crate::go::json;
 use crate::source::OriginId;
+use crate::value::pieces::Pieces;
 use crate::yaml::node::Style;
-use crate::yaml::pieces::Pieces;
 use crate::yaml::scalar::{self, Scalar};
 
 /// Beyond this column v2 looks for a space to break at.
