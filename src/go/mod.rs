@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 pub mod fmt;
 pub mod glob;
 pub mod json;
+pub mod netip;
 pub mod path;
 pub mod pem;
 pub mod regexp;

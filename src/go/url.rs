@@ -70,7 +70,8 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-#[derive(Default)]
+/// A URL in its parts, unescaped where no comment says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Url {
     pub scheme: Vec<u8>,
     pub opaque: Vec<u8>,
@@ -78,6 +79,8 @@ pub(crate) struct Url {
     pub user: Option<(Vec<u8>, Option<Vec<u8>>)>,
     pub host: Vec<u8>,
     pub path: Vec<u8>,
+    /// The path as it was written, where Go would write it in another way.
+    pub raw_path: Vec<u8>,
     pub query: Vec<u8>,
     pub fragment: Vec<u8>,
 }
@@ -93,17 +96,25 @@ impl Url {
     pub fn parse(raw: &[u8]) -> Result<Url, String> {
         let (text, fragment) = cut(raw, b'#');
         let wrap = |of: &[u8], e: String| format!("parse {}: {e}", quote(of));
-        let mut url = Url::parse_without_fragment(text).map_err(|e| wrap(text, e))?;
+        let mut url = Url::parse_without_fragment(text, false).map_err(|e| wrap(text, e))?;
         if let Some(fragment) = fragment {
             url.fragment = unescape(fragment, Part::Fragment).map_err(|e| wrap(raw, e))?;
         }
         Ok(url)
     }
 
-    fn parse_without_fragment(text: &[u8]) -> Result<Url, String> {
+    /// `url.ParseRequestURI`: an absolute URL or an absolute path, where `#` means nothing.
+    pub fn parse_request_uri(text: &[u8]) -> Result<Url, String> {
+        Url::parse_without_fragment(text, true).map_err(|e| format!("parse {}: {e}", quote(text)))
+    }
+
+    fn parse_without_fragment(text: &[u8], via_request: bool) -> Result<Url, String> {
         let mut url = Url::default();
         if text.iter().any(u8::is_ascii_control) {
             return Err("net/url: invalid control character in URL".to_string());
+        }
+        if text.is_empty() && via_request {
+            return Err("empty url".to_string());
         }
         if text == b"*" {
             url.path = text.to_vec();
@@ -122,17 +133,25 @@ impl Url {
                 url.opaque = rest.to_vec();
                 return Ok(url);
             }
+            if via_request {
+                return Err("invalid URI for request".to_string());
+            }
             if cut(rest, b'/').0.contains(&b':') {
                 return Err("first path segment in URL cannot contain colon".to_string());
             }
         }
-        if rest.starts_with(b"//") && (!url.scheme.is_empty() || !rest.starts_with(b"///")) {
+        if rest.starts_with(b"//")
+            && (!url.scheme.is_empty() || !via_request && !rest.starts_with(b"///"))
+        {
             let after = &rest[2..];
             let end = memchr::memchr(b'/', after).unwrap_or(after.len());
             url.authority(&after[..end])?;
             rest = &after[end..];
         }
         url.path = unescape(rest, Part::Path)?;
+        if escape(&url.path, Part::Path) != rest {
+            url.raw_path = rest.to_vec();
+        }
         Ok(url)
     }
 
@@ -169,6 +188,26 @@ impl Url {
         host
     }
 
+    /// `u.Port()`: empty without one.
+    pub fn port(&self) -> &[u8] {
+        match memchr::memrchr(b':', &self.host) {
+            Some(colon) if valid_optional_port(&self.host[colon..]) => &self.host[colon + 1..],
+            _ => &[],
+        }
+    }
+
+    /// `u.EscapedPath()`
+    pub fn escaped_path(&self) -> Vec<u8> {
+        let is_written = |&b: &u8| b"!$&'()*+,;=:@[]%".contains(&b) || !must_escape(b, Part::Path);
+        if !self.raw_path.is_empty() && self.raw_path.iter().all(is_written) {
+            self.raw_path.clone()
+        } else if self.path == b"*" {
+            self.path.clone()
+        } else {
+            escape(&self.path, Part::Path)
+        }
+    }
+
     pub fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
@@ -189,11 +228,7 @@ impl Url {
                 }
                 out.extend_from_slice(&escape(&self.host, Part::Host));
             }
-            let path = if self.path == b"*" {
-                self.path.clone()
-            } else {
-                escape(&self.path, Part::Path)
-            };
+            let path = self.escaped_path();
             if !path.is_empty() && path[0] != b'/' && !self.host.is_empty() {
                 out.push(b'/');
             }
@@ -284,4 +319,48 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     unescape(host, Part::Host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_parsed_as_in_go() {
+        let parse = |text: &str| Url::parse(text.as_bytes());
+        let url = parse("HTTPS://u:p@a.b:8443/x%2Fy z?q=1#f").expect("a URL");
+        assert_eq!(
+            (&*url.scheme, url.hostname(), url.port()),
+            (&b"https"[..], &b"a.b"[..], &b"8443"[..])
+        );
+        assert_eq!(
+            (&*url.path, &*url.query, &*url.fragment),
+            (&b"/x/y z"[..], &b"q=1"[..], &b"f"[..])
+        );
+        assert_eq!(url.escaped_path(), b"/x/y%20z");
+        assert_eq!(
+            parse("/x%2Fy").map(|u| u.escaped_path()),
+            Ok(b"/x%2Fy".to_vec())
+        );
+        assert_eq!(
+            parse("http://[::1]:80").map(|u| u.hostname().to_vec()),
+            Ok(b"::1".to_vec())
+        );
+        for bad in [
+            ":a",
+            "http://a b/",
+            "http://a:x",
+            "a:b:c/%zz#%zz",
+            "http://[a]/",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn requests_name_absolute_urls_or_paths() {
+        let parse = |text: &str| Url::parse_request_uri(text.as_bytes());
+        assert_eq!(parse("//a/b#c").map(|u| u.path), Ok(b"//a/b#c".to_vec()));
+        assert!(parse("a:b").is_ok() && parse("").is_err() && parse("a/b").is_err());
+    }
 }

@@ -173,3 +173,14 @@ pub(super) fn text_of(error: &ValidationError) -> String {
         other => format!("'{}' failed", other.keyword()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_as_by_the_go_library() {
+        assert_eq!(quote("x\u{200b}y\u{ad}"), r"'x\u200by\u00ad'");
+        assert_eq!(quote("it's \"é\"\n"), r#"'it\'s "é"\n'"#);
+    }
+}

@@ -5,6 +5,7 @@ use super::container::port_number;
 use super::field::{Field, IntOrText, quoted, rules};
 use super::workload::domain_prefixed_path;
 use super::{address, metadata, names};
+use crate::go::netip;
 
 pub(super) fn ingress(root: Field<'_>) {
     let spec = root.get("spec");
@@ -17,7 +18,7 @@ pub(super) fn ingress(root: Field<'_>) {
     for rule in spec.get("rules").items() {
         let host = rule.get("host");
         if let Some(text) = host.str().filter(|t| !t.is_empty()) {
-            if address::parse_sloppy(text).is_some() {
+            if netip::parse_sloppy(text).is_some() {
                 host.error(
                     rules::NAME,
                     format!("{} must be a DNS name, not an IP address", quoted(text)),
@@ -270,7 +271,7 @@ fn peer(peer: Field<'_>) {
         else {
             continue;
         };
-        if !outer.contains(inner) || outer.length >= inner.length {
+        if !outer.contains_prefix(inner) || outer.length >= inner.length {
             except.error(
                 rules::ADDRESS,
                 format!(

@@ -6,6 +6,8 @@
 //! One deviation, since charts write `cpu: 1`: `quantity` and `isQuantity` take numbers, too; and
 //! quantities and versions compare with `<` and `>` besides `isLessThan` and friends.
 
+use crate::go::netip::{self, Prefix};
+use crate::go::url::Url;
 use crate::go::{self, regexp::Regexp};
 use crate::kubernetes::quantity::Quantity;
 use crate::limits::Limit;
@@ -134,7 +136,7 @@ macro_rules! own_type {
 own_type!(Quantity, QUANTITY, "kubernetes.Quantity", compare);
 own_type!(Semver, SEMVER, "kubernetes.Semver", compare);
 own_type!(Ip, IP, "net.IP");
-own_type!(Cidr, CIDR, "net.CIDR");
+own_type!(Prefix, CIDR, "net.CIDR");
 own_type!(Url, URL, "kubernetes.URL");
 
 impl Comparer for Quantity {
@@ -151,85 +153,33 @@ impl Comparer for Quantity {
 
 /// A semantic version 2.0.0; build metadata does not count in comparisons.
 #[derive(Clone, Debug)]
-struct Semver {
-    core: [u64; 3],
-    pre: Vec<String>,
-}
+struct Semver(semver::Version);
 
 impl Semver {
     /// `lenient` is Kubernetes' `semver(x, true)`: a leading `v`, missing minor and patch, and
     /// leading zeros are fine.
     fn parse(text: &str, lenient: bool) -> Option<Semver> {
-        let text = if lenient {
-            text.strip_prefix('v').unwrap_or(text)
-        } else {
-            text
-        };
-        let (text, build) = text
-            .split_once('+')
-            .map_or((text, None), |(a, b)| (a, Some(b)));
-        let (core, pre) = text
-            .split_once('-')
-            .map_or((text, None), |(a, b)| (a, Some(b)));
-        let identifier =
-            |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if build.is_some_and(|b| !b.split('.').all(identifier)) {
-            return None;
+        if !lenient {
+            return semver::Version::parse(text).ok().map(Semver);
         }
-        let numeric_without_zero =
-            |s: &str| !(s.len() > 1 && s.starts_with('0') && s.bytes().all(|b| b.is_ascii_digit()));
-        let pre: Vec<String> = pre
-            .map(|p| p.split('.').map(str::to_owned).collect())
-            .unwrap_or_default();
-        if !pre
-            .iter()
-            .all(|p| identifier(p) && (lenient || numeric_without_zero(p)))
-        {
-            return None;
-        }
-        let parts: Vec<&str> = core.split('.').collect();
-        if parts.len() > 3 || (parts.len() < 3 && !lenient) {
-            return None;
-        }
-        let mut numbers = [0; 3];
-        for (number, part) in numbers.iter_mut().zip(&parts) {
-            if part.is_empty()
-                || !part.bytes().all(|b| b.is_ascii_digit())
-                || !(lenient || numeric_without_zero(part))
-            {
-                return None;
-            }
-            *number = part.parse().ok()?;
-        }
-        Some(Semver { core: numbers, pre })
+        let mut parts: Vec<String> = text
+            .strip_prefix('v')
+            .unwrap_or(text)
+            .splitn(3, '.')
+            .map(|part| match part.trim_start_matches('0') {
+                number if number.starts_with(|c: char| c.is_ascii_digit()) => number.to_owned(),
+                rest if rest.len() < part.len() => format!("0{rest}"),
+                _ => part.to_owned(),
+            })
+            .collect();
+        parts.resize(3, "0".to_owned());
+        semver::Version::parse(&parts.join(".")).ok().map(Semver)
     }
 }
 
 impl Ord for Semver {
     fn cmp(&self, other: &Self) -> Ordering {
-        let identifiers = |a: &str, b: &str| match (a.parse::<u64>(), b.parse::<u64>()) {
-            (Ok(a), Ok(b)) => a.cmp(&b),
-            (Ok(_), Err(_)) => Ordering::Less,
-            (Err(_), Ok(_)) => Ordering::Greater,
-            (Err(_), Err(_)) => a.cmp(b),
-        };
-        self.core
-            .cmp(&other.core)
-            .then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-                (true, true) => Ordering::Equal,
-                (true, false) => Ordering::Greater,
-                (false, true) => Ordering::Less,
-                (false, false) => {
-                    let pairs = self
-                        .pre
-                        .iter()
-                        .zip(&other.pre)
-                        .map(|(a, b)| identifiers(a, b));
-                    pairs
-                        .fold(Ordering::Equal, Ordering::then)
-                        .then(self.pre.len().cmp(&other.pre.len()))
-                }
-            })
+        self.0.cmp_precedence(&other.0)
     }
 }
 impl PartialOrd for Semver {
@@ -260,120 +210,17 @@ impl Comparer for Semver {
 struct Ip(IpAddr);
 
 impl Ip {
-    /// Kubernetes takes no IPv4-mapped IPv6 addresses, no zones and no leading zeros.
+    /// Kubernetes accepts no IPv4-mapped IPv6 addresses, no zones and no leading zeros.
     fn parse(text: &str) -> Option<Ip> {
-        let address: IpAddr = text.parse().ok()?;
-        match address {
-            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => None,
-            _ => Some(Ip(address)),
-        }
-    }
-    fn bits(&self) -> (u128, u32) {
-        match self.0 {
-            IpAddr::V4(a) => (u128::from(u32::from(a)) << 96, 32),
-            IpAddr::V6(a) => (u128::from(a), 128),
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Cidr {
-    ip: Ip,
-    prefix: u32,
-}
-
-impl Cidr {
-    fn parse(text: &str) -> Option<Cidr> {
-        let (address, prefix) = text.split_once('/')?;
-        let ip = Ip::parse(address)?;
-        if prefix.is_empty()
-            || !prefix.bytes().all(|b| b.is_ascii_digit())
-            || (prefix.len() > 1 && prefix.starts_with('0'))
-        {
-            return None;
-        }
-        let prefix: u32 = prefix.parse().ok()?;
-        (prefix <= ip.bits().1).then_some(Cidr { ip, prefix })
-    }
-    fn mask(&self) -> u128 {
-        if self.prefix == 0 {
-            0
-        } else {
-            u128::MAX << (128 - self.prefix)
-        }
-    }
-    fn contains(&self, ip: &Ip) -> bool {
-        self.ip.bits().1 == ip.bits().1 && (self.ip.bits().0 ^ ip.bits().0) & self.mask() == 0
-    }
-    fn masked(&self) -> Cidr {
-        let bits = self.ip.bits().0 & self.mask();
-        let ip = match self.ip.0 {
-            IpAddr::V4(_) => IpAddr::V4(((bits >> 96) as u32).into()),
-            IpAddr::V6(_) => IpAddr::V6(bits.into()),
-        };
-        Cidr {
-            ip: Ip(ip),
-            prefix: self.prefix,
-        }
-    }
-}
-
-/// An absolute URL in its parts; an absolute path alone counts, as in Kubernetes.
-#[derive(Clone, Debug, PartialEq)]
-struct Url {
-    scheme: String,
-    host: String,
-    path: String,
-    query: String,
-}
-
-impl Url {
-    fn parse(text: &str) -> Option<Url> {
-        if text.is_empty() || text.bytes().any(|b| b <= b' ' || b == 0x7f) {
-            return None;
-        }
-        let text = text.split_once('#').map_or(text, |(before, _)| before);
-        let (text, query) = text.split_once('?').unwrap_or((text, ""));
-        if text.starts_with('/') && !text.starts_with("//") {
-            return Some(Url {
-                scheme: String::new(),
-                host: String::new(),
-                path: text.to_owned(),
-                query: query.to_owned(),
-            });
-        }
-        let (scheme, rest) = text.split_once(':')?;
-        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-        {
-            return None;
-        }
-        let (host, path) = match rest.strip_prefix("//") {
-            Some(rest) => rest.find('/').map_or((rest, ""), |i| rest.split_at(i)),
-            None => ("", rest),
-        };
-        let host = host.rsplit_once('@').map_or(host, |(_, h)| h);
-        Some(Url {
-            scheme: scheme.to_ascii_lowercase(),
-            host: host.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-        })
-    }
-    fn split_host(&self) -> (&str, &str) {
-        if let Some(rest) = self.host.strip_prefix('[') {
-            let (name, port) = rest.split_once(']').unwrap_or((rest, ""));
-            return (name, port.strip_prefix(':').unwrap_or(""));
-        }
-        self.host.rsplit_once(':').unwrap_or((&self.host, ""))
+        netip::parse_strict(text).map(Ip)
     }
 }
 
 /// Whether a text is an absolute URL with a host.
 pub(crate) fn is_url(text: &str) -> bool {
-    Url::parse(text).is_some_and(|url| !url.scheme.is_empty() && !url.host.is_empty())
+    !text.contains(char::is_whitespace)
+        && Url::parse(text.as_bytes())
+            .is_ok_and(|url| !url.scheme.is_empty() && !url.host.is_empty())
 }
 
 /// Whether a text is a semantic version 2.0.0, without leniency.
@@ -500,13 +347,13 @@ fn versions(env: &mut Env) -> Result<(), DeclarationError> {
     )?;
     let s = || SEMVER.to_owned();
     env.add_member_overload("major", "semver_major", s(), vec![], |a| {
-        int(i64::try_from(arg::<Semver>(&a, 0)?.core[0]).unwrap_or(i64::MAX))
+        int(i64::try_from(arg::<Semver>(&a, 0)?.0.major).unwrap_or(i64::MAX))
     })?;
     env.add_member_overload("minor", "semver_minor", s(), vec![], |a| {
-        int(i64::try_from(arg::<Semver>(&a, 0)?.core[1]).unwrap_or(i64::MAX))
+        int(i64::try_from(arg::<Semver>(&a, 0)?.0.minor).unwrap_or(i64::MAX))
     })?;
     env.add_member_overload("patch", "semver_patch", s(), vec![], |a| {
-        int(i64::try_from(arg::<Semver>(&a, 0)?.core[2]).unwrap_or(i64::MAX))
+        int(i64::try_from(arg::<Semver>(&a, 0)?.0.patch).unwrap_or(i64::MAX))
     })?;
     env.add_member_overload("isGreaterThan", "semver_greater", s(), vec![s()], |a| {
         boolean(arg::<Semver>(&a, 0)? > arg::<Semver>(&a, 1)?)
@@ -551,22 +398,14 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         boolean(arg::<Ip>(&a, 0)?.0.is_loopback())
     })?;
     env.add_member_overload("isLinkLocalUnicast", "ip_link_local", ip(), vec![], |a| {
-        boolean(match arg::<Ip>(&a, 0)?.0 {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,
-        })
+        boolean(netip::is_link_local_unicast(arg::<Ip>(&a, 0)?.0))
     })?;
     env.add_member_overload(
         "isLinkLocalMulticast",
         "ip_link_local_multicast",
         ip(),
         vec![],
-        |a| {
-            boolean(match arg::<Ip>(&a, 0)?.0 {
-                IpAddr::V4(v4) => v4.octets()[..3] == [224, 0, 0],
-                IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff02,
-            })
-        },
+        |a| boolean(netip::is_link_local_multicast(arg::<Ip>(&a, 0)?.0)),
     )?;
     env.add_member_overload("isGlobalUnicast", "ip_global", ip(), vec![], |a| {
         boolean(match arg::<Ip>(&a, 0)?.0 {
@@ -592,17 +431,17 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         "cidr",
         "cidr_string",
         vec![STRING_TYPE],
-        |a| match Cidr::parse(string(&a, 0)?) {
+        |a| match Prefix::parse_strict(string(&a, 0)?) {
             Some(cidr) => Ok(CowVal::owned(cidr)),
             None => fail("cidr", format!("`{}` is no CIDR block", string(&a, 0)?)),
         },
     )?;
     env.add_overload("isCIDR", "is_cidr", vec![STRING_TYPE], |a| {
-        boolean(Cidr::parse(string(&a, 0)?).is_some())
+        boolean(Prefix::parse_strict(string(&a, 0)?).is_some())
     })?;
     let cidr = || CIDR.to_owned();
     env.add_member_overload("containsIP", "cidr_contains_ip", cidr(), vec![ip()], |a| {
-        boolean(arg::<Cidr>(&a, 0)?.contains(arg::<Ip>(&a, 1)?))
+        boolean(arg::<Prefix>(&a, 0)?.contains(arg::<Ip>(&a, 1)?.0))
     })?;
     env.add_member_overload(
         "containsIP",
@@ -610,7 +449,7 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         cidr(),
         vec![STRING_TYPE],
         |a| match Ip::parse(string(&a, 1)?) {
-            Some(ip) => boolean(arg::<Cidr>(&a, 0)?.contains(&ip)),
+            Some(ip) => boolean(arg::<Prefix>(&a, 0)?.contains(ip.0)),
             None => fail("containsIP", "not an IP address"),
         },
     )?;
@@ -620,8 +459,8 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         cidr(),
         vec![cidr()],
         |a| {
-            let (outer, inner) = (arg::<Cidr>(&a, 0)?, arg::<Cidr>(&a, 1)?);
-            boolean(inner.prefix >= outer.prefix && outer.contains(&inner.ip))
+            let (outer, inner) = (arg::<Prefix>(&a, 0)?, arg::<Prefix>(&a, 1)?);
+            boolean(outer.contains_prefix(*inner))
         },
     )?;
     env.add_member_overload(
@@ -629,22 +468,22 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         "cidr_contains_cidr_string",
         cidr(),
         vec![STRING_TYPE],
-        |a| match Cidr::parse(string(&a, 1)?) {
+        |a| match Prefix::parse_strict(string(&a, 1)?) {
             Some(inner) => {
-                let outer = arg::<Cidr>(&a, 0)?;
-                boolean(inner.prefix >= outer.prefix && outer.contains(&inner.ip))
+                let outer = arg::<Prefix>(&a, 0)?;
+                boolean(outer.contains_prefix(inner))
             }
             None => fail("containsCIDR", "not a CIDR block"),
         },
     )?;
     env.add_member_overload("ip", "cidr_ip", cidr(), vec![], |a| {
-        Ok(CowVal::owned(arg::<Cidr>(&a, 0)?.ip.clone()))
+        Ok(CowVal::owned(Ip(arg::<Prefix>(&a, 0)?.ip)))
     })?;
     env.add_member_overload("masked", "cidr_masked", cidr(), vec![], |a| {
-        Ok(CowVal::owned(arg::<Cidr>(&a, 0)?.masked()))
+        Ok(CowVal::owned(arg::<Prefix>(&a, 0)?.masked()))
     })?;
     env.add_member_overload("prefixLength", "cidr_prefix", cidr(), vec![], |a| {
-        int(i64::from(arg::<Cidr>(&a, 0)?.prefix))
+        int(i64::from(arg::<Prefix>(&a, 0)?.length))
     })
 }
 
@@ -653,37 +492,34 @@ fn urls(env: &mut Env) -> Result<(), DeclarationError> {
         "url",
         "url_string",
         vec![STRING_TYPE],
-        |a| match Url::parse(string(&a, 0)?) {
-            Some(url) => Ok(CowVal::owned(url)),
-            None => fail("url", format!("`{}` is no URL", string(&a, 0)?)),
+        |a| match Url::parse_request_uri(string(&a, 0)?.as_bytes()) {
+            Ok(url) => Ok(CowVal::owned(url)),
+            Err(_) => fail("url", format!("`{}` is no URL", string(&a, 0)?)),
         },
     )?;
     env.add_overload("isURL", "is_url", vec![STRING_TYPE], |a| {
-        boolean(Url::parse(string(&a, 0)?).is_some())
+        boolean(Url::parse_request_uri(string(&a, 0)?.as_bytes()).is_ok())
     })?;
     let url = || URL.to_owned();
     env.add_member_overload("getScheme", "url_scheme", url(), vec![], |a| {
-        text(arg::<Url>(&a, 0)?.scheme.clone())
+        text(String::from_utf8_lossy(&arg::<Url>(&a, 0)?.scheme))
     })?;
     env.add_member_overload("getHost", "url_host", url(), vec![], |a| {
-        text(arg::<Url>(&a, 0)?.host.clone())
+        text(String::from_utf8_lossy(&arg::<Url>(&a, 0)?.host))
     })?;
     env.add_member_overload("getHostname", "url_hostname", url(), vec![], |a| {
-        text(arg::<Url>(&a, 0)?.split_host().0)
+        text(String::from_utf8_lossy(arg::<Url>(&a, 0)?.hostname()))
     })?;
     env.add_member_overload("getPort", "url_port", url(), vec![], |a| {
-        text(arg::<Url>(&a, 0)?.split_host().1)
+        text(String::from_utf8_lossy(arg::<Url>(&a, 0)?.port()))
     })?;
     env.add_member_overload("getEscapedPath", "url_path", url(), vec![], |a| {
-        text(arg::<Url>(&a, 0)?.path.clone())
+        text(String::from_utf8_lossy(&arg::<Url>(&a, 0)?.escaped_path()))
     })?;
     env.add_member_overload("getQuery", "url_query", url(), vec![], |a| {
         let mut map: Vec<(String, Vec<String>)> = Vec::new();
-        for pair in arg::<Url>(&a, 0)?
-            .query
-            .split('&')
-            .filter(|p| !p.is_empty())
-        {
+        let query = String::from_utf8_lossy(&arg::<Url>(&a, 0)?.query).into_owned();
+        for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match map.iter_mut().find(|(k, _)| k == key) {
                 Some((_, values)) => values.push(value.to_owned()),

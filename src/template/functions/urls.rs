@@ -62,7 +62,7 @@ fn join(call: &mut Call, arguments: &[Value]) -> Answer {
         query: entry(&parts, "query")?,
         opaque: entry(&parts, "opaque")?,
         fragment: entry(&parts, "fragment")?,
-        user: None,
+        ..Url::default()
     };
     let info = entry(&parts, "userinfo")?;
     if !info.is_empty() {
