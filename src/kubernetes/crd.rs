@@ -37,10 +37,10 @@ pub struct Crds {
 #[derive(Debug)]
 pub struct CustomKind {
     definition: Arc<Node>,
-    /// Where its schema stands in the definition; none where it has none.
+    /// The place of its schema in the definition; none where it has none.
     schema: Option<Path>,
     namespaced: bool,
-    /// v1beta1 keeps unknown fields unless told otherwise.
+    /// v1beta1 keeps unknown fields by default.
     keeps_unknown: bool,
     /// It has the subresource `status`, so that the status of a new object is dropped.
     resets_status: bool,
@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
         self.junctors(node, schema, scope);
     }
 
-    /// Whether the value has the schema's type; says it where not.
+    /// Whether the value has the type of the schema; reports a value that has not.
     fn of_type(&mut self, node: &Node, schema: &Node, int_or_string: bool) -> bool {
         let whole = |n: &Node| match n.data {
             Data::Int(_) | Data::Uint(_) => true,
@@ -431,7 +431,7 @@ impl<'a> Walk<'a> {
         scope.embedded && matches!(key, "apiVersion" | "kind" | "metadata")
     }
 
-    /// ObjectMeta is the server's own, whatever the definition says.
+    /// The server judges metadata by its own type, whatever the definition says.
     fn metadata(&mut self, node: &Node) {
         walk::metadata(node, &self.path, self.judged, &mut self.found);
     }

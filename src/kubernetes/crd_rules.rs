@@ -1,5 +1,5 @@
 //! The validation rules of a CustomResourceDefinition (`x-kubernetes-validations`), gathered where
-//! an object meets them. They are CEL, which the rule room evaluates (`rule::custom`); what a rule
+//! an object meets them. They are CEL, which `rule::cel` evaluates; what a rule
 //! sees is the value after the schema's defaults, as in the API server. Transition rules
 //! (`oldSelf`) have nothing to say about a new object.
 
@@ -20,7 +20,7 @@ pub struct Validation {
     /// The value's place in the object.
     pub path: Path,
     pub rule: String,
-    /// What the definition says of a value that breaks the rule.
+    /// The message of the definition for a value that breaks the rule.
     pub message: Option<String>,
     /// `self`, with defaults.
     pub value: Value,

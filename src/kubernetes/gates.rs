@@ -17,7 +17,7 @@ pub(super) struct Place<'n> {
     pub path: Path,
     pub value: &'n Node,
     pub versions: Versions,
-    /// Whether the server removes the value; if not, only what stands below it goes unvalidated.
+    /// Whether the server removes the value; if not, the values below it are only not validated.
     pub dropped: bool,
 }
 

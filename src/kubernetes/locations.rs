@@ -1,4 +1,4 @@
-//! Kinds that users' own schemas define (`--schema-location`): CustomResourceDefinitions in YAML,
+//! Kinds that schemas of users define (`--schema-location`): CustomResourceDefinitions in YAML,
 //! and JSON Schemas in files, folders or under kubeconform's path templates. JSON Schemas are
 //! compiled when the first object of their kind comes; nothing is fetched.
 
@@ -97,7 +97,7 @@ impl Locations {
         Ok(all)
     }
 
-    /// Takes in the CustomResourceDefinitions of a YAML file; whatever else stands in it is
+    /// Takes in the CustomResourceDefinitions of a YAML file; anything else in it is
     /// nothing.
     fn add_definitions(&mut self, path: &Path) -> Result<(), String> {
         let text = Sources::default()

@@ -7,9 +7,9 @@
 //! | [`api`] | apiVersion and kind: unknown, removed, deprecated; what each version serves |
 //! | [`walk`] | one walk over an object: unknown fields, wrong types, missing fields, duplicate keys, for all versions at once |
 //! | [`quantity`] | amounts: `500m`, `1Gi` |
-//! | [`crd_rules`] | their validation rules (CEL), gathered for the rule room |
+//! | [`crd_rules`] | their validation rules (CEL), for `rule::cel` to evaluate |
 //! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
-//! | [`locations`] | kinds that users' own JSON Schemas define (`--schema-location`) |
+//! | [`locations`] | kinds that JSON Schemas of users define (`--schema-location`) |
 //! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
 //! | [`versions`] | sets of versions as people write them |
@@ -54,7 +54,7 @@ impl Schemas {
             || self.locations.has(api_version, kind)
     }
 
-    /// The unit's own definition of a kind, else that of a schema location.
+    /// The definition of a kind in the unit, else that of a schema location.
     fn custom(&self, api_version: &str, kind: &str) -> Option<&crd::CustomKind> {
         self.crds
             .kind(api_version, kind)
@@ -63,7 +63,7 @@ impl Schemas {
 }
 
 /// Judges one object for `versions`: what is wrong with apiVersion and kind, then its structure,
-/// then what the server's validation says. A finding whose `kubernetes` is none holds for all of
+/// then what the server's validation refuses. A finding whose `kubernetes` is none holds for all of
 /// `versions`.
 pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Violation> {
     let mut found = Vec::new();

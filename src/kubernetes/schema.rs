@@ -237,7 +237,7 @@ impl Kind {
     pub fn versions(self) -> Versions {
         mask(self.at(4))
     }
-    /// The versions of Kubernetes that serve it without being told to.
+    /// The versions of Kubernetes that serve it by default.
     pub fn served(self) -> Versions {
         mask(self.at(5))
     }

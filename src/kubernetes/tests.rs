@@ -139,7 +139,7 @@ fn fixtures_give_what_they_announce() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every rule of this room has its file, whose bad examples give it in some version, and whose good
+/// Every rule of this module has its file, whose bad examples give it in some version, and whose good
 /// ones give nothing in the newest.
 #[test]
 fn rules_have_their_files_and_keep_their_word() {

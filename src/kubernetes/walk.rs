@@ -2,7 +2,7 @@
 //! decoding would refuse.
 //!
 //! The server decodes into Go structures: null and absent are the same everywhere, an unknown field
-//! or a key that stands twice is refused (`fieldValidation=Strict`, what kubectl asks for), and
+//! or a duplicate key is refused (`fieldValidation=Strict`, what kubectl asks for), and
 //! several types have decoders of their own. What its validation code refuses beyond that lies in
 //! the semantic checks; only fields whose absence is refused are judged here, as their list is
 //! data.
@@ -42,7 +42,7 @@ pub(super) fn check(
     walk.value(root, Type::Object(kind.definition()), versions);
 }
 
-/// Judges only what holds for every object, also of an unknown kind: keys that stand twice.
+/// Judges only what holds for every object, also of an unknown kind: duplicate keys.
 pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Violation>) {
     let mut walk = Walk {
         kind: None,
@@ -55,8 +55,8 @@ pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Viol
     walk.anything(root);
 }
 
-/// Judges the metadata of an object of whatever kind, which stands at `path`; keys that stand twice
-/// are [`duplicate_keys`]' to say.
+/// Judges the metadata of an object of any kind, which is at `path`; duplicate keys are left to
+/// [`duplicate_keys`].
 pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Violation>) {
     let Some(field) =
         schema::kind("v1", "ConfigMap").and_then(|k| k.definition().field("metadata").next())
@@ -93,14 +93,14 @@ struct Walk<'n, 'f> {
     path: Vec<Here<'n>>,
     /// The structures on the way, each with the length of the path to it.
     definitions: Vec<(usize, Definition)>,
-    /// Inside of a decoder of its own that takes unknown fields silently.
+    /// Inside a type whose decoder ignores unknown fields.
     lenient: bool,
     found: &'f mut Vec<Violation>,
 }
 
 impl<'n> Walk<'n, '_> {
     fn value(&mut self, node: &'n Node, expected: Type, versions: Versions) {
-        // A null is the same as nothing wherever it stands.
+        // A null is the same as nothing everywhere.
         if node.is_null() || versions.is_empty() || self.path.len() > MAX_DEPTH {
             return;
         }
@@ -148,7 +148,7 @@ impl<'n> Walk<'n, '_> {
         }
     }
 
-    /// Whatever is kept as it is: only keys that stand twice are judged.
+    /// Whatever is kept as it is: only duplicate keys are judged.
     fn anything(&mut self, node: &'n Node) {
         if self.path.len() > MAX_DEPTH {
             return;

@@ -246,9 +246,7 @@ fn expression(field: Field<'_>, scope: cel::Scope<'_>, wanted: &[Type]) {
         }
         return;
     }
-    if let Some(problem) = cel::policy_problem(text, scope, wanted) {
-        field.error(rules::CEL, problem);
-    }
+    cel::policy(text, scope, wanted).report(field);
 }
 
 fn match_resources(match_resources: Field<'_>, mutating: bool) {

@@ -1,7 +1,8 @@
-//! What can be said of a CEL expression without the types of its variables: that it parses, that
-//! its names exist, and what literals and operators give. Whatever is not certain is `Any`, and
-//! fits everywhere.
+//! Judges CEL expressions without the types of their variables: whether they parse, whether their
+//! names exist, and the types that literals and operators give. A type that is not certain is `Any`
+//! and fits everywhere.
 
+use super::field::{Field, rules};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use std::sync::OnceLock;
 
@@ -65,9 +66,31 @@ pub(super) fn is_identifier(text: &str) -> bool {
     super::names::c_identifier(text).is_none() && !RESERVED.contains(&text)
 }
 
-/// What is wrong with an expression of an admission policy or webhook, which must give one of
-/// `wanted` (anything, where empty).
-pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Option<String> {
+/// What is known about one expression.
+#[derive(Default)]
+pub(super) struct Judgement {
+    /// What is wrong with it in every version.
+    problem: Option<String>,
+    /// The newest library that it uses, and the version that this came with.
+    library: Option<(&'static str, u32)>,
+}
+
+impl Judgement {
+    pub fn report(self, field: Field<'_>) {
+        if let Some(problem) = self.problem {
+            field.error(rules::CEL, problem);
+        } else if let Some((library, since)) = self.library {
+            field.before(since).error(
+                rules::CEL,
+                format!("the expression names {library}, which came with Kubernetes 1.{since}"),
+            );
+        }
+    }
+}
+
+/// Judges an expression of an admission policy or webhook, which must give one of `wanted`
+/// (anything, where empty).
+pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Judgement {
     let known = |name: &str| match name {
         "object" | "oldObject" | "request" | "namespaceObject" => true,
         "params" => scope.params,
@@ -76,12 +99,12 @@ pub(super) fn policy_problem(text: &str, scope: Scope<'_>, wanted: &[Type]) -> O
         "Object" | "JSONPatch" => scope.patches,
         _ => false,
     };
-    problem(text, &known, scope.variables, wanted)
+    judge(text, &known, scope.variables, wanted)
 }
 
-/// What is wrong with a validation rule (or its message) of a CRD.
-pub(super) fn rule_problem(text: &str, wanted: Type) -> Option<String> {
-    problem(
+/// Judges a validation rule (or its message) of a CRD.
+pub(super) fn rule(text: &str, wanted: Type) -> Judgement {
+    judge(
         text,
         &|name| matches!(name, "self" | "oldSelf"),
         None,
@@ -89,27 +112,31 @@ pub(super) fn rule_problem(text: &str, wanted: Type) -> Option<String> {
     )
 }
 
-/// What is wrong with a device selector.
-pub(super) fn device_problem(text: &str) -> Option<String> {
-    problem(text, &|name| name == "device", None, &[Type::Bool])
+/// Judges a device selector.
+pub(super) fn device(text: &str) -> Judgement {
+    judge(text, &|name| name == "device", None, &[Type::Bool])
 }
 
-fn problem(
+fn judge(
     text: &str,
     known: &dyn Fn(&str) -> bool,
     variables: Option<&[&str]>,
     wanted: &[Type],
-) -> Option<String> {
+) -> Judgement {
     // The parser that we use has no names in backticks.
     if text.len() > LONGEST || text.contains('`') {
-        return None;
+        return Judgement::default();
     }
+    let wrong = |problem: String| Judgement {
+        problem: Some(problem),
+        library: None,
+    };
     static ENVIRONMENT: OnceLock<cel::Env> = OnceLock::new();
     let environment = ENVIRONMENT.get_or_init(|| cel::Env::stdlib().with_optional_support(true));
     let program = match environment.compile(text) {
         Ok(program) => program,
         Err(error) => {
-            return Some(format!(
+            return wrong(format!(
                 "the expression cannot be read: {}",
                 error.to_string().lines().next().unwrap_or("syntax error")
             ));
@@ -120,12 +147,17 @@ fn problem(
         variables,
         bound: Vec::new(),
         depth: 0,
+        library: None,
     };
     match walk.infer(program.expression()) {
-        Err(problem) => Some(problem),
-        Ok(Type::Any) => None,
-        Ok(given) if wanted.is_empty() || wanted.contains(&given) => None,
-        Ok(given) => Some(format!(
+        Err(problem) => wrong(problem),
+        Ok(given) if given == Type::Any || wanted.is_empty() || wanted.contains(&given) => {
+            Judgement {
+                problem: None,
+                library: walk.library,
+            }
+        }
+        Ok(given) => wrong(format!(
             "the expression gives {}, but must give {}",
             name_of(given),
             wanted
@@ -158,6 +190,7 @@ struct Walk<'a> {
     variables: Option<&'a [&'a str]>,
     bound: Vec<(String, Type)>,
     depth: usize,
+    library: Option<(&'static str, u32)>,
 }
 
 impl Walk<'_> {
@@ -250,11 +283,57 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn name(&self, name: &str) -> Result<Type, String> {
+    /// Notes that the expression uses a name, if it is one of a library that is younger than CEL in
+    /// Kubernetes. A new expression can use a library one version after the API server knows it.
+    fn uses(&mut self, name: &str) {
+        const LIBRARIES: [(&str, u32); 24] = [
+            ("quantity", 29),
+            ("isQuantity", 29),
+            ("optional", 29),
+            ("optMap", 29),
+            ("optFlatMap", 29),
+            ("orValue", 29),
+            ("hasValue", 29),
+            ("sets", 30),
+            ("ip", 31),
+            ("isIP", 31),
+            ("cidr", 31),
+            ("isCIDR", 31),
+            ("format", 32),
+            ("transformList", 33),
+            ("transformMap", 33),
+            ("transformMapEntry", 33),
+            ("semver", 34),
+            ("isSemver", 34),
+            ("sortBy", 35),
+            ("slice", 35),
+            ("flatten", 35),
+            ("distinct", 35),
+            ("_?._", 29),
+            ("_[?_]", 29),
+        ];
+        let used = LIBRARIES.iter().find(|(library, _)| *library == name);
+        if let Some(&(library, since)) = used
+            && self.library.is_none_or(|(_, newest)| newest < since)
+        {
+            let shown = if library.starts_with('_') {
+                "optional"
+            } else {
+                library
+            };
+            self.library = Some((shown, since));
+        }
+    }
+
+    fn name(&mut self, name: &str) -> Result<Type, String> {
         if let Some((_, of)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
             return Ok(*of);
         }
-        if (self.known)(name) || is_type_or_library(name) {
+        if (self.known)(name) {
+            return Ok(Type::Any);
+        }
+        if is_type_or_library(name) {
+            self.uses(name);
             return Ok(Type::Any);
         }
         Err(format!(
@@ -268,6 +347,23 @@ impl Walk<'_> {
         target: Option<&IdedExpr>,
         arguments: &[IdedExpr],
     ) -> Result<Type, String> {
+        // A method of a text is older than the library of the same name.
+        if !(function == "format" && target.is_some()) {
+            self.uses(function);
+        }
+        if let ("format", Some(target), [list]) = (function, target, arguments)
+            && let Expr::Literal(LiteralValue::String(text)) = &target.expr
+            && let Expr::List(list) = &list.expr
+        {
+            let placeholders = text.replace("%%", "").matches('%').count();
+            if placeholders != list.elements.len() {
+                return Err(format!(
+                    "the text to format has {placeholders} placeholders for {} values",
+                    list.elements.len()
+                ));
+            }
+            self.library = self.library.or(Some(("format", 30)));
+        }
         let of_target = match target {
             Some(target) => Some(self.infer(target)?),
             None => None,
@@ -357,7 +453,7 @@ impl Walk<'_> {
     }
 }
 
-/// Names of types, and those under which Kubernetes' libraries stand.
+/// Whether the name is that of a type or of a library of Kubernetes.
 fn is_type_or_library(name: &str) -> bool {
     const NAMES: [&str; 29] = [
         "int",
@@ -405,7 +501,7 @@ mod tests {
             patches: false,
             variables: Some(&["limit"]),
         };
-        let bool_problem = |text: &str| policy_problem(text, scope, &[Type::Bool]);
+        let bool_problem = |text: &str| policy(text, scope, &[Type::Bool]).problem;
         for good in [
             "object.spec.replicas <= 5",
             "object.metadata.namespace == 'x' && request.namespace != ''",
@@ -441,13 +537,26 @@ mod tests {
             assert!(bool_problem(bad).is_some(), "{bad}");
         }
         assert_eq!(
-            rule_problem("self.tags.all(t, t.size() < 5)", Type::Bool),
+            rule("self.tags.all(t, t.size() < 5)", Type::Bool).problem,
             None
         );
         assert_eq!(
-            rule_problem("'too many: ' + string(self.n)", Type::String),
+            rule("'too many: ' + string(self.n)", Type::String).problem,
             None
         );
-        assert!(rule_problem("1", Type::String).is_some());
+        assert!(rule("1", Type::String).problem.is_some());
+        assert!(
+            rule("'%s' == 'x'.format(['a'])", Type::Bool)
+                .problem
+                .is_some()
+        );
+        let library = |text: &str| rule(text, Type::Bool).library;
+        assert_eq!(
+            library("!format.dns1123Label().validate(self.a).hasValue()"),
+            Some(("format", 32))
+        );
+        assert_eq!(library("self.a.all(ip, ip > 1)"), None);
+        assert_eq!(library("isIP(self.a)"), Some(("isIP", 31)));
+        assert_eq!(library("self.?a.orValue(1) > 0"), Some(("orValue", 29)));
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn claim(root: Field<'_>) {
     claim_spec(root.get("spec"));
 }
 
-/// Checks the spec of a claim, also where it stands in a template.
+/// Checks the spec of a claim or of a template of claims.
 pub(super) fn claim_spec(spec: Field<'_>) {
     access_modes(spec.get("accessModes"));
     metadata::selector(spec.get("selector"));

@@ -40,7 +40,7 @@ fn config_key(field: Field<'_>, key: &str) {
     }
 }
 
-/// The bytes that a base64 text stands for.
+/// The bytes that a base64 text encodes.
 pub(super) fn decode(field: Field<'_>) -> Option<Vec<u8>> {
     base64::decode(field.decoded()?.as_bytes()).ok()
 }

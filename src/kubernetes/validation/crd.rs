@@ -311,7 +311,7 @@ fn conversion(conversion: Field<'_>) {
     }
 }
 
-/// Where a schema stands.
+/// The place of a schema.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,
@@ -857,7 +857,7 @@ fn map_type(s: Field<'_>) {
     }
 }
 
-/// Checks what stands under `allOf`, `anyOf`, `oneOf` and `not`: it may restrict, not describe.
+/// Checks the schemas under `allOf`, `anyOf`, `oneOf` and `not`: it may restrict, not describe.
 fn logic(s: Field<'_>, int_or_string: bool, depth: usize) {
     for key in ["allOf", "anyOf", "oneOf"] {
         let list = s.get(key);
@@ -954,8 +954,8 @@ fn validations(s: Field<'_>) {
             if rule.decoded().is_some() {
                 rule.error(rules::REQUIRED, "a rule must be set");
             }
-        } else if let Some(problem) = cel::rule_problem(rule.text(), cel::Type::Bool) {
-            rule.error(rules::CEL, problem);
+        } else {
+            cel::rule(rule.text(), cel::Type::Bool).report(rule);
         }
         let words = message.text().trim();
         if !message.is_empty() && message.str().is_some() && words.is_empty() {
@@ -971,11 +971,8 @@ fn validations(s: Field<'_>) {
         if !expression.is_empty() {
             if expression.text().trim().is_empty() && expression.str().is_some() {
                 expression.error(rules::REQUIRED, "`messageExpression` must not be blank");
-            } else if let Some(problem) = expression
-                .str()
-                .and_then(|e| cel::rule_problem(e, cel::Type::String))
-            {
-                expression.error(rules::CEL, problem);
+            } else if let Some(text) = expression.str() {
+                cel::rule(text, cel::Type::String).report(expression);
             }
         }
         validation.get("reason").one_of_set(&REASONS);

@@ -2,7 +2,7 @@
 
 use crate::go::time::parse_duration;
 
-/// The fields of a schedule: name, least, most, and names that stand for numbers.
+/// The fields of a schedule: name, least, most, and names for its numbers.
 const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ("minute", 0, 59, &[]),
     ("hour", 0, 23, &[]),

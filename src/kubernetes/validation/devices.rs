@@ -166,10 +166,8 @@ fn selectors(list: Field<'_>) {
                 rules::TOO_LARGE,
                 "the expression must be no more than 10 KiB",
             );
-        } else if expression.decoded().is_some()
-            && let Some(problem) = cel::device_problem(expression.text())
-        {
-            expression.error(rules::CEL, problem);
+        } else if expression.decoded().is_some() {
+            cel::device(expression.text()).report(expression);
         }
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A place in the object, whether or not something stands there.
+/// A place in the object, which may be empty.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     report: &'a Report<'a>,
@@ -183,7 +183,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The entries of a map; of a key that stands twice the last one only, as decoding leaves it.
+    /// The entries of a map; of a duplicate key only the last one, as after decoding.
     pub fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         let entries = self.node.map_or(&[][..], Node::entries);
         entries
@@ -210,7 +210,7 @@ impl<'a> Field<'a> {
         self.node
     }
 
-    /// Something other than `null` stands here: what a Go pointer being non-nil is.
+    /// Whether there is a value other than `null`: a Go pointer that is not nil.
     pub fn is_set(self) -> bool {
         self.node.is_some()
     }
@@ -343,7 +343,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Checks the text that stands here, the empty one too.
+    /// Checks the text, also an empty one.
     pub fn format_set(self, rule: RuleId, format: Format) {
         if self.is_set() {
             self.format_decoded(rule, format);
@@ -444,7 +444,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// What stands in a field of Go's type `intstr.IntOrString`.
+/// The value of a field of Go's type `intstr.IntOrString`.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum IntOrText<'a> {
     Int(i64),

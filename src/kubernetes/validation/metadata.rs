@@ -250,7 +250,7 @@ fn has_bad_value(expression: Field<'_>) -> bool {
         .any(|v| v.decoded().and_then(names::label_value).is_some())
 }
 
-/// Whether nothing stands in the selector.
+/// Whether the selector is empty.
 pub(super) fn selects_all(selector: Field<'_>) -> bool {
     selector.get("matchLabels").len() + selector.get("matchExpressions").len() == 0
 }
@@ -261,7 +261,7 @@ pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
     if !selector.is_set() {
         return Some(false);
     }
-    // Labels that are no texts are refused for their type; nothing can be said of the match.
+    // Labels that are no texts are refused for their type; whether they match is not known.
     let label = |key: &str| labels.key(key);
     for (key, value) in selector.get("matchLabels").entries() {
         let (wanted, there) = (value.decoded()?, label(key));

@@ -138,7 +138,7 @@ pub(super) fn amount(field: Field<'_>, name: &str) -> Option<Quantity> {
     Some(quantity)
 }
 
-/// The quantity that stands here. One that cannot be read is the structure walk's finding. An
+/// The quantity in the field. One that cannot be read is the structure walk's finding. An
 /// absent one is zero.
 pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
     match field.node() {

@@ -215,7 +215,7 @@ pub(super) fn tolerations(list: Field<'_>) {
                     );
                 }
             }
-            // Gt and Lt stand behind a feature gate that is off.
+            // Gt and Lt need a feature gate that is off.
             Some(_) => operator.unsupported(&["Equal", "Exists"]),
             None => {}
         }

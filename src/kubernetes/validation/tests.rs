@@ -1,4 +1,4 @@
-//! Our own fixtures, and the agreement with a real API server where its verdicts are at hand.
+//! The fixtures of the validation, and the agreement with verdicts of real API servers.
 
 use crate::diagnostic::{ObjectRef, Severity, Versions};
 use crate::kubernetes::Schemas;
@@ -179,27 +179,53 @@ fn beside(name: &str) -> Option<PathBuf> {
         .find(|p| p.exists())
 }
 
-/// Agreement with verdicts of a real API server: those of the file that THEBOT_VERDICTS names, else
-/// `shared/verdicts` (not part of the repository). Only for the latter is a share asked for.
+/// Agreement with verdicts of real API servers: those of the file that THEBOT_VERDICTS names, else
+/// all of `shared/verdicts` (not part of the repository). Only for the latter is a share asked for.
 #[test]
 #[ignore = "needs ../shared/verdicts, or THEBOT_VERDICTS"]
 fn needs_verdicts_of_a_real_server_and_agrees() {
-    let chosen = std::env::var_os("THEBOT_VERDICTS").map(PathBuf::from);
-    let file = chosen
-        .clone()
-        .or_else(|| beside("shared/verdicts/verdicts.jsonl.gz"))
-        .expect("verdicts above the repository, or THEBOT_VERDICTS");
+    if let Some(file) = std::env::var_os("THEBOT_VERDICTS") {
+        agreement(Path::new(&file));
+        return;
+    }
+    let folder = beside("shared/verdicts").expect("verdicts above the repository");
+    let mut files = vec![folder.join("verdicts.jsonl.gz")];
+    let versions = std::fs::read_dir(folder.join("versions")).expect("verdicts of versions");
+    files.extend(versions.flatten().map(|e| e.path()));
+    for file in files {
+        let (agree, total, alarms) = agreement(&file);
+        assert!(alarms.is_empty(), "{}: {alarms:?}", file.display());
+        assert!(
+            agree * 1000 >= total * 995,
+            "{}: only {agree} of {total} agree",
+            file.display()
+        );
+    }
+}
+
+/// How many verdicts of a file agree with ours, of how many, and the false alarms.
+fn agreement(file: &Path) -> (usize, usize, Vec<String>) {
     let mut text = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(file).expect("the verdicts open"))
         .read_to_string(&mut text)
         .expect("the verdicts unpack");
+    let parsed = |line: &str| -> serde_json::Value {
+        serde_json::from_str(line).expect("a verdict is JSON")
+    };
+    let version = text
+        .lines()
+        .next()
+        .and_then(|first| {
+            crate::kubernetes::parse_versions(parsed(first)["kubernetes"].as_str()?).ok()
+        })
+        .expect("the first line tells the version");
     let schemas = Schemas::default();
     let (mut agree, mut total, mut alarms, mut missed) = (0, 0, Vec::new(), Vec::new());
     let mut of_class: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut out_of_place = Vec::new();
     let mut rejected_both = 0;
     for line in text.lines().skip(1) {
-        let row: serde_json::Value = serde_json::from_str(line).expect("a verdict is JSON");
+        let row = parsed(line);
         let (manifest, accepted) = (
             row["manifest"].as_str().unwrap_or(""),
             row["accepted"].as_bool() == Some(true),
@@ -207,7 +233,7 @@ fn needs_verdicts_of_a_real_server_and_agrees() {
         let found = match object(manifest) {
             Err(_) => None,
             Ok(object) => Some(
-                crate::kubernetes::check(&object, Versions::minor(37), &schemas)
+                crate::kubernetes::check(&object, version, &schemas)
                     .into_iter()
                     .filter(|f| f.severity == Severity::Error)
                     .collect::<Vec<_>>(),
@@ -280,11 +306,7 @@ fn needs_verdicts_of_a_real_server_and_agrees() {
         missed.len(),
         out_of_place.len()
     );
-    if chosen.is_some() {
-        return;
-    }
-    assert!(alarms.is_empty(), "false alarms: {alarms:?}");
-    assert!(agree * 100 >= total * 98, "only {agree} of {total} agree");
+    (agree, total, alarms)
 }
 
 /// Whether a field that the server names and a finding's path lead to about the same place: indexes

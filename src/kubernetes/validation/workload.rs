@@ -15,7 +15,7 @@ pub(super) fn number_or_percent(field: Field<'_>) {
     }
 }
 
-/// The percentage that stands here, if it is one.
+/// The percentage in the field, if it is one.
 fn percent(field: Field<'_>) -> Option<u64> {
     match field.int_or_text()? {
         IntOrText::Text(text) if names::percent(text).is_none() => {
