@@ -1,4 +1,4 @@
-//! Templates with their provenance, conditions, records and errors.
+//! Tests of rendered templates: provenance, conditions, records and errors.
 
 use super::*;
 use crate::limits::{Limit, Limits};
@@ -7,7 +7,7 @@ use crate::threads::deep;
 use crate::value::{MapData, Value};
 use crate::yaml;
 
-/// One render of some templates (the first is the one that is executed) with `.Values`.
+/// One render of some templates with `.Values`. The first template is executed.
 struct Run {
     sources: Sources,
     templates: Templates,
@@ -62,7 +62,7 @@ impl Run {
     fn error(&self) -> &TemplateError {
         self.result.as_ref().expect_err("it fails")
     }
-    /// The story of the first place where `text` is rendered.
+    /// The trace of the first place where `text` is rendered.
     fn trace(&self, text: &str) -> Trace {
         let id = *self.result.as_ref().expect("it renders");
         let start = self.text().find(text).expect("it is rendered");
@@ -275,7 +275,7 @@ fn a_thousand_nested_includes_work_and_endless_ones_end() {
         )],
         "",
     );
-    // Go's own limit, or ours of the stack, whichever comes first.
+    // Go's limit or our stack limit, whichever is reached first.
     assert!(
         error.error().reason == Reason::Limit
             || error.error().cause == "exceeded maximum template depth (100000)"

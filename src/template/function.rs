@@ -1,8 +1,8 @@
-//! What a template function is: its name, its Go signature, its code, and facts for the code that
-//! follows values through a template (the evaluator, `mentions`, the editor).
+//! The definition of a template function: its name, Go signature, code, and what the evaluator,
+//! `mentions` and the editor need to follow values through it.
 //!
-//! The functions themselves are rows of the tables in [`super::functions`]. This module knows none
-//! of them, so that parser and tree do not depend on them.
+//! The functions are rows of the tables in [`super::functions`]. This module does not depend on
+//! them, so parser and tree do not either.
 
 use crate::go::fmt::Unprintable;
 use crate::limits::{Limit, Limits};
@@ -10,7 +10,7 @@ use crate::source::{Origins, Span};
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 
-/// The Go type of a parameter, as far as text/template's `validateType` tells types apart.
+/// The Go type of a parameter, as far as text/template's `validateType` distinguishes types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
     /// `interface{}`
@@ -26,14 +26,14 @@ pub enum Type {
     List,
     /// `[]string`
     Strings,
-    /// `reflect.Value`: the parameter takes a value as it is, nil included.
+    /// `reflect.Value`: the parameter takes any value unchanged, including nil.
     Reflect,
-    /// `time.Time`, `time.Duration`, `error`…, by Go's name.
+    /// A type by its Go name: `time.Time`, `time.Duration`, `error`…
     Named(&'static str),
 }
 
 impl Type {
-    /// The type that Go calls so.
+    /// The type with this Go name.
     pub fn named(name: &'static str) -> Type {
         match name {
             "interface {}" | "any" => Type::Any,
@@ -50,7 +50,7 @@ impl Type {
         }
     }
 
-    /// Go's name of the type, as error texts print it.
+    /// The type's Go name, as error texts print it.
     pub fn go_name(self) -> &'static str {
         match self {
             Type::Any => "interface {}",
@@ -68,8 +68,8 @@ impl Type {
     }
 }
 
-/// What sets a function apart: the evaluator runs it itself, or a call of it means something to the
-/// code that follows values through a template.
+/// Special treatment of a function: the evaluator implements it itself, or a call of it means
+/// something to code that follows values through a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Plain,
@@ -95,22 +95,22 @@ pub enum Role {
     Changes,
 }
 
-/// What a function reads of the maps and lists that it is given.
+/// What a function reads of its map and list arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reads {
-    /// Whatever is in them.
+    /// All of their contents.
     Everything,
-    /// Whatever is in them, but its result is only a truth.
+    /// All of their contents, but the result reveals only a boolean.
     Compared,
     /// Only their type or size.
     Shape,
-    /// Nothing: it gives back one of its arguments, or parts of them, and drops the others.
+    /// Nothing: it returns one of its arguments or parts of them, and drops the others.
     HandsOn,
     /// Nothing: they become a part of its result.
     Keeps,
-    /// The keys that it is given by name.
+    /// The keys that other arguments name.
     Keys,
-    /// What lies at a path.
+    /// The value at a path that other arguments name.
     Path,
 }
 
@@ -121,21 +121,20 @@ pub struct Function {
     pub parameters: &'static [Type],
     /// The type of any number of further arguments.
     pub variadic: Option<Type>,
-    /// A nil argument arrives as `Kind::Nil`, never as `Kind::Missing`, whatever its parameter's
-    /// type.
+    /// The implementation. A nil argument arrives as `Kind::Nil`, never as `Kind::Missing`,
+    /// whatever the type of its parameter.
     pub run: fn(&mut Call, &[Value]) -> Answer,
     pub role: Role,
     pub reads: Reads,
-    /// It turns its argument into text: a missing value given to it shows in the output. A call of
-    /// any other function is taken as a sign that the template expects that the value may be
-    /// missing.
+    /// It turns its argument into text, so a missing value shows in the output. A value that is
+    /// passed to any other function is assumed to be optional.
     pub writes_text: bool,
-    /// The result is random or depends on the time in Helm; here it depends on call site and
-    /// environment only.
+    /// In Helm the result is random or depends on the time. Here it depends only on the call site
+    /// and the environment.
     pub volatile: bool,
-    /// It is slow on purpose, or makes keys: it counts as [`COSTLY_STEPS`].
+    /// It is slow on purpose, or generates keys. A call counts as [`COSTLY_STEPS`].
     pub costly: bool,
-    /// For the editor: a call and what Helm answers, which is a row of the function's fixture.
+    /// Shown in the editor: a call and Helm's result, taken from the function's fixture.
     pub example: Option<Example>,
 }
 
@@ -145,7 +144,7 @@ pub struct Example {
     pub output: &'static str,
 }
 
-/// Some hundredths of a second, in steps.
+/// A few hundredths of a second, in steps.
 pub const COSTLY_STEPS: u64 = 20_000;
 
 impl Function {
@@ -168,7 +167,7 @@ impl Function {
         }
     }
 
-    /// Takes any number of further arguments.
+    /// Accepts any number of further arguments of this type.
     pub const fn and(mut self, variadic: Type) -> Function {
         self.variadic = Some(variadic);
         self
@@ -204,7 +203,7 @@ impl Function {
         self
     }
 
-    /// `name(string, ...interface {})`
+    /// The signature as the editor shows it: `name(string, ...interface {})`.
     pub fn signature(&self) -> String {
         let fixed = self.parameters.iter().map(|t| t.go_name().to_string());
         let variadic = self.variadic.map(|t| format!("...{}", t.go_name()));
@@ -213,15 +212,15 @@ impl Function {
     }
 }
 
-/// The result of a function.
+/// The result of a function call.
 pub type Answer = Result<Value, FunctionError>;
 
-/// Why a function gives no result.
+/// Why a function call failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FunctionError {
-    /// Go's text of the error, without the "error calling NAME: " in front.
+    /// Go's error text, without the prefix "error calling NAME: ".
     Go(String),
-    /// It came to a limit of ours; Helm may well have given a result.
+    /// A limit of thebot-lint was reached. Helm might have returned a result.
     Limit(Limit),
 }
 
@@ -246,18 +245,18 @@ impl From<Unprintable> for FunctionError {
     }
 }
 
-/// What a function may use of the render that calls it.
+/// What a function can use of the render that calls it.
 pub struct Call<'a> {
     pub origins: &'a mut Origins,
     /// The place of the call.
     pub site: Span,
     /// The place of each argument, for [`crate::source::Origin::Fallback`].
     pub arguments: &'a [Span],
-    /// Differs between call sites and environments, the same in every run: the seed of the random
-    /// functions.
+    /// The seed of the random functions. It differs between call sites and environments, and is the
+    /// same in every run.
     pub seed: u64,
-    /// Bytes that the render may still make; a function that would make more gives up. What a
-    /// function takes away from it is spent, besides the text or list that it gives.
+    /// How many bytes the render may still produce. A function that would exceed it fails. A
+    /// function subtracts what it uses besides the text or list that it returns.
     pub budget: usize,
     pub limits: &'a Limits,
 }

@@ -1,5 +1,5 @@
-//! The rows of `fixtures/language`, which real Helm made, and a random comparison with real Helm
-//! where its oracle is built.
+//! Tests the rows of `fixtures/language`, which real Helm made. Also compares random templates with
+//! real Helm if its oracle is built.
 
 use super::{Evaluator, Templates};
 use crate::limits::Limits;
@@ -28,7 +28,7 @@ struct Row {
     error: Option<String>,
 }
 
-/// What Helm's engine gives for a chart `c` with `templates/main.yaml` and further templates.
+/// The result of Helm's engine for a chart `c` with `templates/main.yaml` and further templates.
 fn render(
     template: &str,
     also: &BTreeMap<String, String>,
@@ -40,7 +40,7 @@ fn render(
         .map(|(name, text)| (format!("c/templates/{name}"), text.as_str()))
         .collect();
     files.push(("c/templates/main.yaml".into(), template));
-    // Helm's order: the deepest first, then from the end of the alphabet.
+    // Helm's order: deepest path first, then reverse alphabetical order.
     files.sort_by(|a, b| (b.0.matches('/').count(), &b.0).cmp(&(a.0.matches('/').count(), &a.0)));
     let mut templates = Templates::new();
     for (name, text) in &files {
@@ -157,7 +157,7 @@ fn rows_of_real_helm() {
     );
 }
 
-/// Random numbers, the same in every run.
+/// A pseudo-random generator with a fixed seed.
 struct Random(u64);
 
 impl Random {
@@ -202,7 +202,7 @@ const HELPERS: &str = r#"{{- define "h" }}[{{ . }}]{{ end -}}
 {{ .a.b }} {{ include "h" .s }}
 {{- end }}"#;
 
-/// Writes random templates by a grammar; mostly such as Helm accepts.
+/// Generates random templates from a grammar. Helm accepts most of them.
 struct Author {
     random: Random,
     variables: Vec<String>,
@@ -509,8 +509,8 @@ impl Author {
     }
 }
 
-/// `THEBOT_LINT_ORACLE` names the oracle that `fixtures/language/oracle` builds;
-/// `THEBOT_LINT_CASES` how many templates to compare.
+/// `THEBOT_LINT_ORACLE` is the path of the oracle that `fixtures/language/oracle` builds.
+/// `THEBOT_LINT_CASES` is the number of templates to compare.
 #[test]
 #[ignore = "needs THEBOT_LINT_ORACLE, see fixtures/language/oracle"]
 fn needs_oracle_random_templates_against_real_helm() {

@@ -1,13 +1,14 @@
-//! Turns template text into tokens, as Go's text/template/parse does: texts, and the parts of the
+//! Splits template text into tokens as Go's text/template/parse does: text, and the parts of the
 //! actions between `{{` and `}}`.
 //!
-//! Tokens are made on demand, so that an error is met only where the parser gets to it.
+//! The lexer runs on demand, so an error occurs only when the parser reaches it.
 
 use crate::go::strconv::{is_print, quote};
 use crate::go::unicode::{self, first_char};
 use memchr::memmem;
 
-/// What a token is. Keywords come last, as their order decides how Go prints them in errors.
+/// The kind of a token. Keywords come last, because Go prints tokens in errors depending on this
+/// order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TokenKind {
     Error,
@@ -48,7 +49,7 @@ pub enum TokenKind {
 
 use TokenKind as T;
 
-/// A token, with where its text begins and ends.
+/// A token, with the offsets where its text begins and ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub kind: TokenKind,
@@ -57,7 +58,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// As Go's error texts show it; `message` is the lexer's, which an error shows.
+    /// The token as Go's error texts show it. For an error token this is `message`.
     pub fn describe(&self, text: &[u8], message: &str) -> String {
         let bytes = &text[self.start..self.end];
         match self.kind {
@@ -76,7 +77,7 @@ impl Token {
     }
 }
 
-/// `{{- ` and ` -}}` trim these.
+/// The white space that `{{- ` and ` -}}` trim.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -91,7 +92,7 @@ pub struct Lexer<'t> {
     start: usize,
     inside_action: bool,
     parens: usize,
-    /// The text of the last error.
+    /// The message of the last error.
     pub message: String,
 }
 
@@ -135,14 +136,15 @@ impl<'t> Lexer<'t> {
         token
     }
 
-    /// An error at the token that was begun. Nothing sensible follows until [`Lexer::resume`].
+    /// Returns an error token for the current position. The tokens after it are meaningless until
+    /// [`Lexer::resume`].
     fn error(&mut self, message: impl Into<String>) -> Token {
         self.message = message.into();
         self.emit(T::Error)
     }
 
-    /// Goes on behind the action that lies at or before `offset`, after an error in it; gives the
-    /// offset where that is.
+    /// Resumes after an error, behind the action that contains `offset` or ends before it. Returns
+    /// the new offset.
     pub fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];
@@ -150,7 +152,7 @@ impl<'t> Lexer<'t> {
         let open = memmem::find(rest, LEFT);
         self.inside_action = false;
         self.at = match (close, open) {
-            // The action is never closed, another one begins.
+            // The action is never closed, and another one begins.
             (Some(close), Some(open)) if open < close && open > 0 => from + open,
             (Some(close), _) => {
                 let trim = close > 1 && rest[close - 1] == b'-' && is_space(rest[close - 2]);
@@ -330,7 +332,7 @@ impl<'t> Lexer<'t> {
         loop {
             let rest = self.rest();
             let length = memchr::memchr3(mark, b'\\', b'\n', rest).unwrap_or(rest.len());
-            // Go has read the character already: the error's token reaches over it.
+            // Go has already read this character, so the error token includes it.
             self.at += (length + 1).min(rest.len());
             match rest.get(length) {
                 Some(b'\\') => {
@@ -344,7 +346,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// A name may end here.
+    /// Whether a name may end here.
     fn at_terminator(&self) -> bool {
         matches!(
             self.rest(),
@@ -363,7 +365,7 @@ impl<'t> Lexer<'t> {
 
     fn bad_character(&mut self) -> Token {
         let shown = code_point(self.peek().unwrap_or(char::REPLACEMENT_CHARACTER));
-        // Go has read the character already: the error's token reaches over it.
+        // Go has already read this character, so the error token includes it.
         self.next();
         self.error(format!("bad character {shown}"))
     }
@@ -459,7 +461,7 @@ fn left_trim_marker(inner: &[u8]) -> bool {
     matches!(inner, [b'-', space, ..] if is_space(*space))
 }
 
-/// Whether the action closes here, and whether it trims what follows.
+/// Whether the action closes here, and whether it trims the text that follows.
 fn at_right_delimiter(rest: &[u8]) -> (bool, bool) {
     match rest {
         [b'}', b'}', ..] => (true, false),
@@ -472,7 +474,7 @@ fn leading_space(text: &[u8]) -> usize {
     text.iter().take_while(|&&b| is_space(b)).count()
 }
 
-/// Go's `%#U`.
+/// Formats a character as Go's `%#U`.
 fn code_point(c: char) -> String {
     if is_print(c) {
         format!("U+{:04X} '{c}'", c as u32)

@@ -1,11 +1,11 @@
-//! The values that template texts name, executed or not. A value that neither was read nor is named
-//! here is unused.
+//! Finds the values that template texts mention, executed or not. A value that was neither read nor
+//! mentioned is unused.
 //!
-//! [`super::Record`] knows what executed code read. This module is about the rest: branches that no
-//! environment takes, arguments that `and` did not evaluate, texts given to `tpl`, definitions that
-//! nobody includes. It rather counts too many values than too few: where it loses track of a value
-//! (a variable that is assigned twice, the argument of a definition), each field name that follows
-//! counts for every value of that name.
+//! [`super::Record`] knows what executed code read. This module covers the rest: branches that no
+//! environment takes, arguments that `and` did not evaluate, texts given to `tpl`, and definitions
+//! that are never included. When in doubt it counts a value as mentioned: where it cannot follow a
+//! value (a variable that is assigned twice, the argument of a definition), each field name counts
+//! for every value of that name.
 
 use super::function::{Function, Reads, Role};
 use super::templates::{self, Templates};
@@ -16,26 +16,27 @@ use crate::source::SourceId;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
-/// Keys from `.Values` on, of the chart whose template it is.
+/// A path of keys below `.Values`, relative to the chart that has the template.
 pub type Keys = Vec<Box<str>>;
 
-/// See the module's comment.
+/// The values that the templates of a chart mention.
 #[derive(Debug, Default)]
 pub struct Mentions {
-    /// Paths below `.Values`, and all that lead to them.
+    /// Paths below `.Values`, including all of their prefixes.
     pub paths: FxHashSet<Keys>,
-    /// Paths whose whole value is taken: all that lies below may be read.
+    /// Paths whose whole value is used: everything below them may be read.
     pub whole: FxHashSet<Keys>,
-    /// Field names and constants whose receiver is not known.
+    /// Field names and constants whose receiver is unknown.
     pub names: FxHashSet<Box<str>>,
-    /// Those of [`Mentions::names`] whose whole value is taken.
+    /// Those of [`Mentions::names`] whose whole value is used.
     pub whole_names: FxHashSet<Box<str>>,
-    /// `.Values` itself went to a template by name: all field names of executed code count, too.
+    /// `.Values` itself was passed to a template. Then the field names of executed code count as
+    /// well.
     values_handed_on: bool,
-    /// Field names of executed code.
+    /// Field names in executed code.
     executed_names: FxHashSet<Box<str>>,
     calls: Vec<Call>,
-    /// Definitions that take whatever they are given.
+    /// Definitions that may use their whole argument.
     takes_all: FxHashSet<Arc<str>>,
 }
 
@@ -43,39 +44,39 @@ pub struct Mentions {
 #[derive(Debug)]
 struct Call {
     caller: Arc<str>,
-    /// None where it is computed.
+    /// The name of the called template; none if it is computed.
     callee: Option<Arc<str>>,
     given: Vec<Place>,
 }
 
-/// The place of a value, as far as the text shows it.
+/// Where a value lies, as far as the text shows it.
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
     /// At this path of the values.
     Values(Keys),
     /// Somewhere below this path.
     Below(Keys),
-    /// What a definition is called with, or the root.
+    /// The argument of the definition, or the root.
     Dot,
     /// A field of this name of something unknown.
     Named(Box<str>),
     Unknown,
 }
 
-/// How an expression's value is used.
+/// How the value of an expression is used.
 #[derive(Clone, Copy, PartialEq)]
 enum Use {
-    /// Only whether it is there, its type or size; or it is followed further.
+    /// Only its existence, type or size is used, or a field of it is read next.
     Looked,
     Whole,
-    /// It goes on under a name that is not followed, or may be dropped: nothing of it need be read
-    /// here, though the code is executed.
+    /// It is passed on under a name that is not followed, or may be dropped. It need not have been
+    /// read here although the code is executed.
     Kept,
 }
 
 impl Mentions {
-    /// Reads all templates. `settled` is whether every render executed a node, so that the records
-    /// have all that it reads.
+    /// Collects the mentions of all templates. `settled` returns whether every render executed a
+    /// node; then the records already contain all that the node reads.
     pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
         for template in templates.iter() {
@@ -85,7 +86,7 @@ impl Mentions {
         mentions
     }
 
-    /// Adds what a text says that may be given to `tpl`.
+    /// Adds the mentions of a text that may be given to `tpl`.
     pub fn add_text(&mut self, source: SourceId, text: &[u8]) {
         for template in templates::parse("", source, text.into()).templates {
             self.template(&template, &|_| false);
@@ -93,7 +94,7 @@ impl Mentions {
         self.follow_calls();
     }
 
-    /// Whether a text may read the value at `path` of the chart's values, though no render did.
+    /// Whether a template may read the value at `path`, although no render did.
     pub fn may_read(&self, path: &[Box<str>]) -> bool {
         let Some(last) = path.last() else { return true };
         self.paths.contains(path)
@@ -115,7 +116,7 @@ impl Mentions {
         reader.list(&template.body);
     }
 
-    /// A definition that hands its argument to one that takes all takes all as well.
+    /// A definition that passes its argument to one of `takes_all` belongs to `takes_all` too.
     fn follow_calls(&mut self) {
         loop {
             let before = self.takes_all.len();
@@ -154,7 +155,7 @@ struct Reader<'m> {
     settled: &'m dyn Fn(usize) -> bool,
     variables: FxHashMap<Box<str>, Place>,
     dot: Place,
-    /// The code at hand was executed in every render.
+    /// Every render executed the current code.
     is_settled: bool,
 }
 
@@ -176,7 +177,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, list: &List) {
-        // The list of a definition is no node; it was executed where anything in it was.
+        // The body of a definition is not a node. It was executed if anything in it was.
         let settled = match list.index {
             Some(index) => self.knows(index),
             None => list.nodes.iter().any(|node| match node {
@@ -231,16 +232,15 @@ impl Reader<'_> {
         self.bind(pipe, place);
     }
 
-    /// Binds the variables of a pipe to a place. A variable that had another place before may be
-    /// anything from now on.
+    /// Binds the variables of a pipe to a place. A variable that had a different place before is
+    /// treated as unknown from now on.
     fn bind(&mut self, pipe: &Pipe, place: Place) {
         for name in &pipe.variables {
             let known = self.variables.get(name).is_none_or(|known| *known == place);
             if known && !pipe.assigns {
                 self.variables.insert(name.clone(), place.clone());
             } else {
-                // Its value may be used whole under the variable's name, which is no longer
-                // followed.
+                // Its whole value may be used through the variable, which is no longer followed.
                 self.take_whole(&place);
                 if let Some(former) = self.variables.insert(name.clone(), Place::Unknown) {
                     self.take_whole(&former);
@@ -282,13 +282,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The place of a pipe's value, where it is no more than a place.
+    /// Visits a pipe, and returns the place of its value if that can be followed.
     fn pipe(&mut self, pipe: &Pipe, used: Use) -> Place {
         match &pipe.commands[..] {
             [] => Place::Unknown,
             [only] => self.command(only, used),
             [first, rest @ ..] => {
-                // What is piped is the last argument of what follows.
+                // A piped value is the last argument of the next command.
                 let next = |i: usize| {
                     rest.get(i).map_or(used, |command| {
                         function(command)
@@ -364,7 +364,8 @@ impl Reader<'_> {
                 }
             }
             Role::Tpl => {
-                // The second argument is what the text may read, which is judged by the text.
+                // The second argument is the data of the text. The text decides which part of it is
+                // read.
                 for (i, argument) in arguments.iter().enumerate() {
                     self.expression(
                         argument,
@@ -398,7 +399,7 @@ impl Reader<'_> {
                 return self.fields(dot, names, used);
             }
             ExpressionKind::Variable { name, fields, .. } => {
-                // `$` is what the template was called with, as the dot at its start.
+                // `$` is the argument of the template, like the dot at its start.
                 let place = if &**name == "$" {
                     Place::Dot
                 } else {
@@ -415,7 +416,7 @@ impl Reader<'_> {
             }
             ExpressionKind::Pipe(pipe) => return self.pipe(pipe, used),
             ExpressionKind::Str(_) => {
-                // Keys that are handed on, as in `dict "key" "auth.password"`.
+                // A constant may be a key that is passed on, as in `dict "key" "auth.password"`.
                 if let Some(text) = constant(expression)
                     && !text.is_empty()
                     && text
@@ -433,7 +434,7 @@ impl Reader<'_> {
         place
     }
 
-    /// Fields of the value at `place`.
+    /// The place of fields of the value at `place`.
     fn fields(&mut self, place: Place, names: &[Box<str>], used: Use) -> Place {
         let below_values = names
             .iter()
@@ -488,7 +489,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The places that an argument of `include` hands on, by themselves or in a `dict` or `list`.
+    /// The places that an argument of `include` passes on, directly or in a `dict` or `list`.
     fn given(&mut self, argument: &Expression) -> Vec<Place> {
         if let ExpressionKind::Pipe(pipe) = &argument.kind {
             return self.given_by_pipe(pipe);
@@ -504,12 +505,12 @@ impl Reader<'_> {
         if let Place::Values(path) = &place
             && path.is_empty()
         {
-            // As `dict "values" .Values`: its fields are followed by their names.
+            // For `dict "values" .Values`: the callee's fields are matched by name.
             self.mentions.values_handed_on = true;
             return Vec::new();
         }
-        // What an executed call hands on is followed by the records, except where the callee takes
-        // it in a branch not taken.
+        // The records cover what an executed call passes on, unless the callee uses it in a branch
+        // that was not taken.
         if !self.is_settled && place != Place::Dot {
             self.take_whole(&place);
         }
@@ -545,18 +546,18 @@ fn constant(expression: &Expression) -> Option<&str> {
     }
 }
 
-/// How a function uses the maps that it is given, where its result is used as `result` says.
+/// How a function uses its map arguments if its result is used as `result`.
 fn use_of_argument(function: &Function, result: Use) -> Use {
     match (function.reads, result) {
         (Reads::Shape | Reads::Compared, _) | (Reads::HandsOn, Use::Looked) => Use::Looked,
-        // It hands an argument on or drops it, so that executed code need not read what is in it.
+        // It returns an argument or drops it, so executed code need not read its contents.
         (Reads::HandsOn, _) | (_, Use::Kept) => Use::Kept,
         _ => Use::Whole,
     }
 }
 
-/// How the value of a pipe is used that gets a name (a variable, the dot): a place is followed,
-/// anything else is not.
+/// How the value of a pipe is used that is bound to a variable or to the dot. Only a place can be
+/// followed.
 fn use_of_named(pipe: &Pipe) -> Use {
     match &pipe.commands[..] {
         [only] if function(only).is_none_or(|f| matches!(f.role, Role::Index | Role::Get)) => {

@@ -1,11 +1,11 @@
-//! Go templates as Helm runs them. Behaviour is that of Go 1.26's text/template with
-//! `missingkey=zero` and of Helm 3.22's pkg/engine; the text that is written keeps its provenance.
+//! Go templates as Helm runs them. The behaviour is that of Go 1.26's text/template with
+//! `missingkey=zero` and of Helm 3.22's pkg/engine. Rendered text keeps its provenance.
 //!
-//! A text goes through `lexer` and `parser` to a `tree`. [`Templates`] are sets of such trees, which
-//! all environments and threads share. An [`Evaluator`] is one render on one thread: it walks the
-//! trees, calls [`functions`] and keeps in a [`Record`] what was read and executed.
+//! `lexer` and `parser` turn a text into a `tree`. [`Templates`] is a set of such trees, which all
+//! environments and threads share. An [`Evaluator`] is one render on one thread: it walks the
+//! trees, calls [`functions`], and records in a [`Record`] what was read and executed.
 //!
-//! To add a function, write its row in a table below `functions/`, its code, and its fixture in
+//! To add a function, add its row to a table below `functions/`, its code, and its fixture in
 //! `fixtures/functions/`.
 
 mod error;

@@ -5,7 +5,7 @@ use super::tree::Number;
 use crate::go::fmt::Complex;
 use crate::go::strconv::{self, Unquoted, parse_float, parse_int, quote};
 
-/// A numeric constant as every Go type that can hold it.
+/// Parses a numeric constant into every Go type that can hold it. The error is Go's text.
 pub(super) fn parse(text: &[u8], kind: TokenKind) -> Result<Number, String> {
     let shown = String::from_utf8_lossy(text);
     if kind == TokenKind::CharConstant {

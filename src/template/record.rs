@@ -1,7 +1,7 @@
-//! What a render did: which data it read, which template nodes it executed, what it missed, what it
-//! asked of `.Capabilities`.
+//! Records what a render did: which data it read, which template nodes it executed, which values
+//! were missing, and what it asked of `.Capabilities`.
 //!
-//! The evaluator only sets bits while it runs; [`Record`] turns them into spans once, at the end.
+//! The evaluator only sets bits while it runs. [`Record`] turns them into spans at the end.
 
 use super::tree::{NodeIndex, Template};
 use crate::source::{Origin, OriginId, Origins, Span};
@@ -30,7 +30,7 @@ impl BitSet {
             .get(index / 64)
             .is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
-    /// Adds all of `other`: what any of several renders did.
+    /// Adds all members of `other`, to combine several renders.
     pub fn union(&mut self, other: &BitSet) {
         if self.words.len() < other.words.len() {
             self.words.resize(other.words.len(), 0);
@@ -41,16 +41,16 @@ impl BitSet {
     }
 }
 
-/// A field that a template read and the data does not have (or has as null).
+/// A field that a template read although the data does not have it (or has null).
 #[derive(Clone, Debug, PartialEq)]
 pub struct MissingRead {
     /// The field in the template.
     pub at: Span,
-    /// The keys from the root of the data (`Values`, `image`, `tag`); none where the map is no
-    /// longer in the tree of values (made by `dict`, `merge`…).
+    /// The keys from the root of the data (`Values`, `image`, `tag`); none if the map is not part
+    /// of the values (`dict`, `merge`… made it).
     pub path: Option<Vec<Box<str>>>,
-    /// The template expects that it may be missing: it goes to `default`, `if`, `with`, `hasKey`, a
-    /// variable…
+    /// The template expects that the field may be missing: it goes to `default`, `if`, `with`,
+    /// `hasKey`, a variable…
     pub guarded: bool,
 }
 
@@ -62,16 +62,16 @@ pub enum Asked {
         api: String,
         answer: bool,
     },
-    /// The cluster's version went to `semverCompare` with this constraint.
+    /// The cluster's version was compared with this constraint by `semverCompare`.
     Compared {
         constraint: String,
         answer: bool,
     },
-    /// `.Capabilities.KubeVersion.Version`, but for what only went to `semverCompare`.
+    /// `.Capabilities.KubeVersion.Version`, used other than in `semverCompare`.
     Version(String),
     Major(String),
     Minor(String),
-    /// A question whose answer only a render can tell.
+    /// A question that only a new render can answer for another version.
     Other,
 }
 
@@ -83,24 +83,24 @@ pub struct Record {
     /// The nodes of [`super::Templates::nodes`] that were executed.
     pub executed: BitSet,
     pub missing: Vec<MissingRead>,
-    /// Calls of functions whose result is random or depends on the time in Helm.
+    /// Calls of functions whose result in Helm is random or depends on the time.
     pub volatile: Vec<Span>,
     pub capabilities: Vec<Asked>,
 }
 
-/// A field that is not there, as it is noticed.
+/// A missing field, as the evaluator notices it.
 pub(super) struct Miss {
     pub at: Span,
-    /// The data of the template, and the map in which nothing was found.
+    /// The data of the template, and the map that does not have the field.
     pub root: Value,
     pub map: Map,
     pub name: Box<str>,
     pub guarded: bool,
 }
 
-/// Where the maps lie in the tree of a template's values.
+/// The positions of maps in the values of a template.
 struct Places {
-    /// The maps, and for each the one that holds it.
+    /// The maps, each with the index of the map that contains it.
     maps: Vec<(Map, Option<usize>)>,
     by_address: FxHashMap<*const RefCell<MapData>, usize>,
 }
@@ -162,20 +162,21 @@ impl Places {
     }
 }
 
-/// What a render collects while it runs.
+/// Collects what a render does while it runs.
 #[derive(Default)]
 pub(super) struct Recorder {
     read: BitSet,
     executed: BitSet,
     missed: Vec<Miss>,
-    /// Place and map of each miss, so that it is recorded once.
+    /// The place and map of each miss, so that each is recorded once.
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
     capabilities: BTreeSet<Asked>,
-    /// The cluster's version as templates read it, how often they did, and how often such a text
-    /// went to `semverCompare`.
+    /// The cluster's version as templates read it, how often they read it, and how often it was
+    /// passed to `semverCompare`.
     kube_version: Option<String>,
-    /// A template changed data that later ones see: since it was last asked for, and before.
+    /// Whether a template changed data that later templates see: since the last call of
+    /// `take_asked`, and before it.
     changed_data: bool,
     changed_before: bool,
     /// What earlier templates asked.
@@ -191,7 +192,7 @@ impl Recorder {
         }
     }
 
-    /// A value was reached; what lies inside of a map or list is not read yet.
+    /// Records that a value was read. The contents of a map or list are not read yet.
     pub fn read_value(&mut self, value: &Value) {
         self.read(value.origin);
         if let Kind::Str(text) = &value.kind {
@@ -201,12 +202,12 @@ impl Recorder {
         }
     }
 
-    /// A value was read with everything in it.
+    /// Records that a value was read with all of its contents.
     pub fn read_deeply(&mut self, value: &Value) {
         if !matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
             return self.read_value(value);
         }
-        // A map may hold itself.
+        // A map may contain itself.
         let mut seen = FxHashSet::default();
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
@@ -224,7 +225,7 @@ impl Recorder {
         }
     }
 
-    /// A function is called that changes its first argument.
+    /// Records a call of a function that changes its first argument.
     pub fn changes(&mut self, arguments: &[Value]) {
         self.changed_data |= arguments
             .first()
@@ -232,15 +233,15 @@ impl Recorder {
             .is_some_and(|map| map.0.borrow().is_shared);
     }
 
-    /// Whether data that templates share is no longer what it was at first.
+    /// Whether data that templates share was changed.
     pub fn has_changed_data(&self) -> bool {
         self.changed_data || self.changed_before
     }
 
-    /// What was asked since the last call, and whether shared data was changed since then.
+    /// Returns what was asked since the last call, and whether shared data was changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         let mut asked = std::mem::take(&mut self.capabilities);
-        // Every reading of the version ended in a comparison: the constraints say all that was
+        // If every read of the version went into a comparison, the constraints cover all that was
         // asked.
         if std::mem::take(&mut self.version_reads) <= std::mem::take(&mut self.version_compared) {
             asked.retain(|asked| !matches!(asked, Asked::Version(_)));
@@ -264,7 +265,8 @@ impl Recorder {
         }
     }
 
-    /// `semverCompare` was called: of the cluster's version it asks this constraint only.
+    /// Records a call of `semverCompare`: it asks only about this constraint of the cluster's
+    /// version.
     pub fn compared<E>(&mut self, arguments: &[Value], result: &Result<Value, E>) {
         let text = |i: usize| {
             arguments
@@ -298,7 +300,7 @@ impl Recorder {
         self.missed.push(miss);
     }
 
-    /// Where the last miss at a place would lie.
+    /// The path of the value that the last miss at a place looked for.
     pub fn path_of_miss(&self, at: Span) -> Option<Vec<Box<str>>> {
         self.missed
             .iter()
@@ -315,7 +317,7 @@ impl Recorder {
         self.take_asked();
         let mut read = self.read;
         let mut spans = Vec::new();
-        // What an origin rests on lies before it.
+        // An origin depends only on origins before it.
         for (index, origin) in origins.all().iter().enumerate().rev() {
             if !read.contains(index) {
                 continue;

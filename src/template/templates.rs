@@ -1,4 +1,4 @@
-//! Sets of parsed templates, as Go's `template.Template` with its associated ones.
+//! Sets of parsed templates, like Go's `template.Template` with its associated templates.
 
 use super::error::ParseError;
 use super::functions;
@@ -8,13 +8,13 @@ use crate::source::{SourceId, Span};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// A set of parsed templates, as `template.Template` with its associated ones.
+/// A set of parsed templates, like Go's `template.Template` with its associated templates.
 #[derive(Debug, Default)]
 pub struct Templates {
     by_name: FxHashMap<Arc<str>, Arc<Template>>,
-    /// The files that it was made of, in order.
+    /// The files that the set was made of, in order.
     files: Vec<Arc<Parsed>>,
-    /// How many nodes they have.
+    /// How many nodes the files have.
     count: u32,
     errors: Vec<ParseError>,
 }
@@ -24,7 +24,7 @@ pub(crate) fn parse(name: &str, source: SourceId, text: Arc<[u8]>) -> Parsed {
     parser::parse(name, source, text, functions::all())
 }
 
-/// A stretch of a template that is executed as one.
+/// A part of a template that is executed as a whole.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct NodeInfo {
     pub span: Span,
@@ -36,14 +36,14 @@ impl Templates {
         Templates::default()
     }
 
-    /// Parses a text into the set, as `t.New(name).Parse(text)`: the text itself under `name`, and
-    /// what it defines. Errors are kept, see [`Templates::errors`]; later definitions replace
-    /// earlier ones, so the order of the calls is Helm's order of parsing.
+    /// Parses a text and adds it to the set, as `t.New(name).Parse(text)` does: the text itself
+    /// under `name`, and the templates that it defines. Later definitions replace earlier ones, so
+    /// call it in Helm's order of parsing. See [`Templates::errors`] for errors.
     pub fn add(&mut self, name: &str, source: SourceId, text: &[u8]) {
         self.append(Arc::new(parse(name, source, text.into())));
     }
 
-    /// As [`Templates::add`] makes it of texts that are parsed already.
+    /// The set that [`Templates::add`] would make, from texts that are already parsed.
     pub(crate) fn of(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
         let mut templates = Templates::default();
         parsed.for_each(|parsed| templates.append(parsed));
@@ -59,7 +59,7 @@ impl Templates {
                 first_node: Some(first),
                 ..template.clone()
             };
-            // An empty definition never replaces another.
+            // An empty definition never replaces another one.
             if !parser::is_empty(&template.body, &template.text)
                 || !self.by_name.contains_key(&template.name)
             {
@@ -75,7 +75,7 @@ impl Templates {
         self.by_name.get(name).cloned()
     }
 
-    /// All templates, in no order.
+    /// All templates, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Template>> {
         self.by_name.values()
     }
@@ -85,12 +85,12 @@ impl Templates {
         &self.errors
     }
 
-    /// The names of files and definitions, in no order.
+    /// The names of files and definitions, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(|name| &**name)
     }
 
-    /// The nodes of all templates; [`Record::executed`] holds places among them.
+    /// The nodes of all templates. [`Record::executed`] holds indices into them.
     pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> {
         let info = |source, (range, kind): (Range, _)| NodeInfo {
             span: Span {

@@ -1,8 +1,8 @@
 //! The tree of a parsed template, as Go's text/template/parse makes it.
 //!
 //! Trees are immutable; all renders and threads share them. A position named `at` is the one whose
-//! line and column Go's errors show (that of a field is before its second name: `.Values.a` is at
-//! `.a`). A range is what a reader would call the node.
+//! line and column Go's errors print. For a field it is before the second name: for `.Values.a` it
+//! is at `.a`. A range covers the text that a reader would call the node.
 
 use super::function::Function;
 use crate::go::fmt::Complex;
@@ -10,18 +10,18 @@ use crate::go::strconv::quote;
 use crate::source::{SourceId, Span};
 use std::sync::Arc;
 
-/// One template: a file, what `define` or `block` named, or text given to `tpl`.
+/// One template: a file, a definition of `define` or `block`, or a text given to `tpl`.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub name: Arc<str>,
     /// The name of the file that defines it, for error texts.
     pub parsed_as: Arc<str>,
     pub source: SourceId,
-    /// The whole file, in which the ranges of nodes lie.
+    /// The whole file. The ranges of nodes refer to it.
     pub text: Arc<[u8]>,
     pub body: Arc<List>,
-    /// Where the file's nodes begin among those of the set; none for text given to `tpl`, whose
-    /// nodes are not counted.
+    /// The index of the file's first node in the set; none for a text given to `tpl`, whose nodes
+    /// are not counted.
     pub first_node: Option<u32>,
 }
 
@@ -42,7 +42,7 @@ impl Template {
         format!("{}:{line}:{column}", self.parsed_as)
     }
 
-    /// A node as Go's errors show it.
+    /// The node as Go's errors print it.
     pub fn describe(&self, node: &dyn GoNode) -> String {
         let mut out = Vec::new();
         node.describe(&self.text, &mut out);
@@ -50,7 +50,7 @@ impl Template {
     }
 }
 
-/// A range of bytes of the template's text.
+/// A range of bytes in the template's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Range {
     pub start: u32,
@@ -78,15 +78,15 @@ impl Range {
     }
 }
 
-/// The place of a node among those of its file; see [`Template::first_node`].
+/// The index of a node in its file, see [`Template::first_node`].
 pub type NodeIndex = u32;
 
-/// What a node of a template is.
+/// The kind of an executable node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NodeKind {
     Text,
     Action,
-    /// The body of an `if`, `with`, `range` or their `else`; executed when it is entered.
+    /// The body of an `if`, `with`, `range` or their `else`. It is executed when it is entered.
     Branch,
 }
 
@@ -94,7 +94,7 @@ pub enum NodeKind {
 pub struct List {
     pub at: u32,
     pub nodes: Vec<Node>,
-    /// Set for the body of a branch; the body of a template is not counted as a node.
+    /// Set for the body of a branch. The body of a template is not counted as a node.
     pub index: Option<NodeIndex>,
 }
 
@@ -113,7 +113,7 @@ pub enum Node {
     Continue {
         at: u32,
     },
-    /// What could not be parsed; its range goes up to where the parser went on.
+    /// Text that could not be parsed. Its range ends where parsing continued.
     Error {
         range: Range,
         error: Box<Unparsed>,
@@ -122,7 +122,7 @@ pub enum Node {
 
 #[derive(Debug)]
 pub struct Action {
-    /// With its delimiters.
+    /// Includes the delimiters.
     pub range: Range,
     pub pipe: Pipe,
     pub index: NodeIndex,
@@ -153,7 +153,7 @@ pub struct Branch {
     pub otherwise: Option<List>,
 }
 
-/// `{{ template "name" pipe }}`, also the one that a `{{ block }}` leaves in its place.
+/// `{{ template "name" pipe }}`, and the call that a `{{ block }}` stands for.
 #[derive(Debug)]
 pub struct TemplateCall {
     pub at: u32,
@@ -168,14 +168,14 @@ pub struct Pipe {
     pub range: Range,
     /// The variables that it declares or assigns to, with their `$`.
     pub variables: Vec<Box<str>>,
-    /// `=`, not `:=`.
+    /// Whether it uses `=` instead of `:=`.
     pub assigns: bool,
     pub commands: Vec<Command>,
-    /// It could not be parsed.
+    /// Set if it could not be parsed.
     pub error: Option<Box<Unparsed>>,
 }
 
-/// Takes the place of what could not be parsed: the parse error's message and place.
+/// Replaces text that could not be parsed: the message and place of the parse error.
 #[derive(Clone, Debug, Default)]
 pub struct Unparsed {
     pub message: String,
@@ -185,7 +185,7 @@ pub struct Unparsed {
 #[derive(Debug)]
 pub struct Command {
     pub range: Range,
-    /// The function or value, then its arguments; never empty.
+    /// The function or value, then its arguments. It is never empty.
     pub arguments: Vec<Expression>,
 }
 
@@ -196,7 +196,8 @@ pub struct Expression {
     pub kind: ExpressionKind,
 }
 
-/// A field that is guarded may be missing: the template takes that into account.
+/// The kind of an expression. `guarded` means that the template expects the field to be missing at
+/// times.
 #[derive(Debug)]
 pub enum ExpressionKind {
     Dot,
@@ -226,7 +227,7 @@ pub enum ExpressionKind {
     Pipe(Box<Pipe>),
 }
 
-/// A numeric or character constant, as every type that it may take.
+/// A numeric or character constant as every type that it can have.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Number {
     pub int: Option<i64>,
@@ -235,12 +236,12 @@ pub struct Number {
     pub complex: Option<Complex>,
 }
 
-/// What Go's errors say of a node.
+/// What Go's errors say about a node.
 pub trait GoNode {
-    /// Where they see it.
+    /// The offset where errors report it.
     fn at(&self) -> u32;
     fn range(&self) -> Range;
-    /// Writes it as Go's `Node.String()`; `text` is that of its file.
+    /// Writes the node as Go's `Node.String()` does. `text` is the text of its file.
     fn describe(&self, text: &[u8], out: &mut Vec<u8>);
 }
 

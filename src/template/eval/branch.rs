@@ -1,4 +1,4 @@
-//! `if`, `with` and `range`. What runs inside of a branch is recorded as depending on its condition.
+//! `if`, `with` and `range`. The output of a branch is recorded as depending on its condition.
 
 use super::frame::{Frame, Run};
 use super::operand::{Operand, holds_interfaces};
@@ -9,7 +9,7 @@ use crate::template::tree::{Branch, BranchKind};
 use crate::value::{Entry, Kind, Text, TextBuilder, Value};
 use std::rc::Rc;
 
-/// What a range goes over.
+/// What a `range` iterates over.
 enum Items {
     Count(i128),
     Each(Vec<(Value, Operand)>),
@@ -123,7 +123,7 @@ impl Evaluator<'_> {
         })
     }
 
-    /// What a range goes over, as it is when the range begins.
+    /// Collects the items of a `range` when it begins.
     fn items(&mut self, frame: &Frame, value: &Value, branch: &Branch) -> Run<Items> {
         let number = match value.kind {
             Kind::Int(i) | Kind::Int64(i) => Some(i as i128),
@@ -199,7 +199,7 @@ impl Evaluator<'_> {
         item: Operand,
         mark: usize,
     ) -> Run<Flow> {
-        // An empty body takes time as well.
+        // An empty body takes time too.
         self.step(frame)?;
         let key = key.unwrap_or_else(Operand::missing);
         match (&branch.pipe.variables[..], branch.pipe.assigns) {
@@ -209,7 +209,7 @@ impl Evaluator<'_> {
                 frame.set(first, key)?;
                 frame.set(second, item.clone())?;
             }
-            // The pipeline has pushed its variables already.
+            // The pipeline has already pushed its variables.
             ([_], false) => frame.variables[mark - 1].1 = item.clone(),
             ([_, _, ..], false) => {
                 frame.variables[mark - 1].1 = item.clone();
@@ -221,7 +221,7 @@ impl Evaluator<'_> {
         flow
     }
 
-    /// Runs a part of the template under a further condition.
+    /// Runs a part of the template under one more condition.
     fn under<V>(
         &mut self,
         condition: (Span, OriginId, bool),

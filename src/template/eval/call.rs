@@ -1,5 +1,5 @@
-//! Calls of functions: arguments as Go's reflection checks and converts them, the result, and what
-//! a call means for the record.
+//! Function calls: checks and converts the arguments as Go's reflection does, calls the function,
+//! and records what the call reads.
 
 use super::fields::Fields;
 use super::frame::{Fault, Frame, Run};
@@ -14,14 +14,14 @@ use crate::template::tree::{Expression, ExpressionKind, GoNode};
 use crate::value::{Kind, Text, Value};
 use std::rc::Rc;
 
-/// The arguments of a call, and their places.
+/// The arguments of a call, with their places.
 #[derive(Default)]
 pub(super) struct Arguments {
     pub(super) values: Vec<Value>,
     places: Vec<Span>,
 }
 
-/// What a function or method takes.
+/// The parameters of a function or method.
 #[derive(Clone, Copy)]
 pub(super) struct Signature<'a> {
     pub(super) name: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Signature<'a> {
 }
 
 impl Signature<'_> {
-    /// The type of an argument.
+    /// The type of the parameter at `index`.
     fn parameter(&self, index: usize) -> Type {
         let fixed = self.parameters.get(index).copied();
         fixed.or(self.variadic).unwrap_or(Type::Any)
@@ -39,11 +39,12 @@ impl Signature<'_> {
 
 /// Why a call failed.
 pub(super) enum CallError {
-    /// In a template that it executed; with the words between the function's name and that error.
+    /// An error in a template that the function executed, with the words between the function's
+    /// name and that error.
     Inside(Box<Fault>, String),
-    /// By itself: Go's text, and help.
+    /// An error of the function itself: Go's text, and a hint for the user.
     Itself(String, Option<String>),
-    /// A limit was reached before it ended.
+    /// A limit was reached during the call.
     Limit(Limit),
 }
 
@@ -57,7 +58,7 @@ impl From<FunctionError> for CallError {
 }
 
 impl Evaluator<'_> {
-    /// A constant as the type that it has by itself.
+    /// Evaluates a constant that has no expected type: it gets its default type.
     pub(super) fn constant<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -213,7 +214,7 @@ impl Evaluator<'_> {
         self.validated(frame, operand, kind)
     }
 
-    /// A constant as a parameter's type wants it.
+    /// Converts a constant to the type of a parameter.
     fn constant_as<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -267,7 +268,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Calls a function; `node` names it, `whole` is the command or expression that calls it.
+    /// Calls a function. `node` names it; `whole` is the command or expression that calls it.
     pub(super) fn function<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -388,7 +389,7 @@ impl Evaluator<'_> {
             limits: &self.limits,
         };
         let result = (function.run)(&mut call, values);
-        // Long texts take long: they count as more than one step.
+        // Long texts take long to process, so they count as more than one step.
         let read: usize = values
             .iter()
             .filter_map(Value::as_text)
@@ -397,7 +398,7 @@ impl Evaluator<'_> {
         self.steps += read as u64 / 1024;
         if function.costly {
             self.steps += COSTLY_STEPS;
-            // The steps that are counted one by one are not often enough to look at the clock.
+            // A costly call passes no check of the clock on the way, so the clock is checked here.
             let limit = if self.limits.is_late() {
                 Limit::Timeout
             } else {
@@ -409,7 +410,7 @@ impl Evaluator<'_> {
         }
         let mut made = budget.saturating_sub(call.budget);
         match &result {
-            // What is kept of them takes memory, as text does; lists that were there before cost
+            // The list's elements take memory, as text does. Lists that existed before cost
             // nothing.
             Ok(Value {
                 kind: Kind::List(list),
@@ -476,7 +477,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// `and` and `or` evaluate no more arguments than they need.
+    /// `and` and `or` evaluate only the arguments that they need.
     fn and_or<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -516,7 +517,8 @@ impl Evaluator<'_> {
             };
             decided_by = self.origins.join(decided_by, origin);
         }
-        // What is printed comes from one argument; a truth comes from all that were judged.
+        // Printed text comes from one argument. A boolean depends on all arguments that were
+        // evaluated.
         if matches!(last.kind, Kind::Bool(_) | Kind::Nil | Kind::Missing) {
             last.origin = decided_by;
         }
@@ -524,7 +526,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// No value that a template can reach is a Go function.
+/// The error text of `call`. It always fails, because no value that a template can reach is a Go
+/// function.
 fn call_of_no_function(callee: Option<String>, values: &[Value]) -> String {
     match values.first() {
         None

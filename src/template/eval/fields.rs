@@ -1,4 +1,4 @@
-//! Fields of maps, fields and methods of objects, and the methods of Helm's `chartutil.Values`.
+//! Reads fields of maps, and fields and methods of objects, including Helm's `chartutil.Values`.
 
 use super::call::{Arguments, Signature};
 use super::frame::{Frame, Run};
@@ -13,13 +13,13 @@ use crate::value::{Kind, Map, MapData, Object, Value};
 use crate::yaml;
 use std::rc::Rc;
 
-/// The fields that an expression reads one after the other: `.a.b`.
+/// The field names of one expression: `.a.b`.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'s> {
     /// The whole expression, which errors name.
     node: &'s Expression,
     names: &'s [Box<str>],
-    /// The template takes into account that they may be missing.
+    /// Whether the template expects that the fields may be missing.
     guarded: bool,
 }
 
@@ -110,7 +110,7 @@ impl Evaluator<'_> {
         self.one_field(frame, dot, receiver, (last, fields), given)
     }
 
-    /// One of the fields that an expression reads.
+    /// Reads one field of the expression.
     fn one_field<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -168,7 +168,7 @@ impl Evaluator<'_> {
         ))
     }
 
-    /// Where the key at a path of the data was written.
+    /// The span of the key at a path of the data.
     fn key_of(&self, path: &[Box<str>]) -> Option<Span> {
         let (mut at, mut key) = (self.data.clone(), OriginId::NONE);
         for step in path {
@@ -185,7 +185,7 @@ impl Evaluator<'_> {
     }
 
     fn map_field(&mut self, frame: &Frame, map: &Map, name: &str, fields: Fields) -> Operand {
-        // `.Template` is another for each file, that of a subchart (in `.Subcharts`) too.
+        // `.Template` differs for each file, and so does the one of a subchart (in `.Subcharts`).
         if matches!(name, "Template" | "Subcharts") {
             self.passing += 1;
         }
@@ -230,7 +230,7 @@ impl Evaluator<'_> {
         });
     }
 
-    /// A field or method of an object, if it has one of that name.
+    /// Reads a field or calls a method of an object, if it has one of that name.
     fn object_field<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -254,7 +254,7 @@ impl Evaluator<'_> {
             self.asked(about, name, &value, &[]);
             return Ok(Some(Operand::plain(value)));
         }
-        // Where it turns out to be no method, the place of the error is still that of the receiver.
+        // If the name turns out not to be a method, the error is reported at the receiver.
         let at = frame.at;
         let values = match parameters {
             Some(parameters) => {
@@ -297,7 +297,7 @@ impl Evaluator<'_> {
         Ok(None)
     }
 
-    /// Keeps what was asked of `.Capabilities`.
+    /// Records a question to `.Capabilities` and its answer.
     fn asked(
         &mut self,
         about: Option<CapabilityPart>,
@@ -317,7 +317,7 @@ impl Evaluator<'_> {
                 .unwrap_or_default()
         };
         let asked = match (about, name) {
-            // Helm's own version is the same for each cluster.
+            // Helm's version is the same for every cluster.
             (CapabilityPart::HelmVersion, _) => return,
             (CapabilityPart::ApiVersions, "Has") => Asked::HasApi {
                 api: arguments.first().map(text).unwrap_or_default(),
@@ -335,7 +335,8 @@ impl Evaluator<'_> {
         self.recorder.asked(asked);
     }
 
-    /// The arguments of a method whose parameters are known by Go's names of their types.
+    /// Evaluates the arguments of a method. Its parameters are given by the Go names of their
+    /// types.
     fn method_arguments<'s>(
         &mut self,
         frame: &mut Frame<'s>,
@@ -388,7 +389,7 @@ enum CapabilityPart {
     HelmVersion,
 }
 
-/// The part of `.Capabilities` that an object of that type is.
+/// The part of `.Capabilities` that an object of this Go type is.
 fn capability(go_type: &str) -> Option<CapabilityPart> {
     match go_type.rsplit('.').next()? {
         "Capabilities" => Some(CapabilityPart::Whole),
@@ -399,7 +400,7 @@ fn capability(go_type: &str) -> Option<CapabilityPart> {
     }
 }
 
-/// The methods of Helm's `chartutil.Values`, with their parameters.
+/// The parameters of a method of Helm's `chartutil.Values`; none if there is no such method.
 fn values_method(name: &str) -> Option<&'static [&'static str]> {
     match name {
         "AsMap" | "YAML" => Some(&[]),
@@ -424,7 +425,7 @@ fn call_values_method(
         if method == "YAML" {
             return yaml::emit(&whole, origins);
         }
-        // A map's type is kept beside its entries, so AsMap needs a new map; the values are shared.
+        // The type is stored in the map, so AsMap needs a new map. The values are shared.
         let entries = map.0.borrow().entries.clone();
         return Ok(Value::map(MapData {
             entries,

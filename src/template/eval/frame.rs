@@ -1,4 +1,4 @@
-//! One template in execution, and the errors that it ends with.
+//! The execution state of one template, and the errors that end it.
 
 use super::operand::Operand;
 use crate::go::strconv;
@@ -8,27 +8,28 @@ use crate::template::error::{Reason, TemplateError};
 use crate::template::functions::{WARN_END, WARN_START};
 use crate::template::tree::{GoNode, Range, Template};
 
-/// Places kept of the way to an error.
+/// The largest number of calls that an error keeps.
 const MAX_INCLUDES_SHOWN: usize = 64;
 
-/// An error on its way out, with Go's text so far.
+/// An error that is being passed up, with Go's text so far.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) message: String,
     pub(super) cause: String,
     pub(super) reason: Reason,
     pub(super) span: Span,
-    /// The calls that led there, innermost first.
+    /// The calls that led to the error, innermost first.
     pub(super) includes: Vec<Span>,
     pub(super) help: Option<String>,
-    /// Set where a value is missing: the key of the map that should hold it, and what to say there.
+    /// Set if a value is missing: the key of the map that should hold it, and the text to show
+    /// there.
     pub(super) holder: Option<(Span, String)>,
 }
 
 pub(super) type Run<V> = Result<V, Box<Fault>>;
 
 impl Fault {
-    /// Adds a call to the way of an error, innermost first; one that calls itself is added once.
+    /// Adds a call to the error's list of calls. A recursive call is added once.
     pub(super) fn called_from(mut self: Box<Fault>, site: Span) -> Box<Fault> {
         if self.includes.last() != Some(&site) {
             self.includes.push(site);
@@ -36,7 +37,7 @@ impl Fault {
         self
     }
 
-    /// As Helm turns an error of execution into what it prints.
+    /// Turns the error into the text that Helm prints.
     pub(super) fn into_error(self) -> TemplateError {
         let Fault {
             mut message,
@@ -74,7 +75,7 @@ impl Fault {
     }
 }
 
-/// One template in execution.
+/// The execution state of one template.
 pub(super) struct Frame<'s> {
     pub(super) template: &'s Template,
     pub(super) variables: Vec<(&'s str, Operand)>,
@@ -118,7 +119,8 @@ impl<'s> Frame<'s> {
         Err(self.fault(cause))
     }
 
-    /// Gives up; the user can raise the limit, where there is one.
+    /// Stops with an error because of a limit. `limit` names the one that the user can raise, if
+    /// any.
     pub(super) fn limit<V>(&self, cause: impl Into<String>, limit: Option<Limit>) -> Run<V> {
         Err(self.limit_fault(cause, limit))
     }
@@ -130,7 +132,8 @@ impl<'s> Frame<'s> {
         fault
     }
 
-    /// Assigns to the innermost variable of that name. The parser lets `$x = 1` pass without one.
+    /// Assigns to the innermost variable of that name. The parser accepts `$x = 1` without a
+    /// declaration, so the variable may not exist.
     pub(super) fn set(&mut self, name: &str, value: Operand) -> Run<()> {
         match self
             .variables

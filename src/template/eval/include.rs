@@ -1,4 +1,4 @@
-//! `include` and `tpl`: templates that a function executes, and templates inside of a text.
+//! `include` and `tpl`: functions that execute templates.
 
 use super::call::CallError;
 use super::operand::Operand;
@@ -15,18 +15,19 @@ use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Helm's limit of nested `include`s of one name.
+/// Helm's limit for nested `include`s of one name.
 const MAX_INCLUDES: usize = 1000;
 
-/// Templates that text given to `tpl` defines, on top of those around it.
+/// Templates that a text given to `tpl` defines. They hide those of the outer scope.
 pub(super) struct Scope {
     pub(super) outer: Option<Rc<Scope>>,
     pub(super) templates: FxHashMap<Arc<str>, Arc<Template>>,
 }
 
-/// A text given to `tpl`, parsed; kept as the same string is often given again.
+/// A parsed text that was given to `tpl`. It is cached because the same string is often given
+/// again.
 pub(super) struct ParsedText {
-    /// Keeps the string alive, whose address is the key.
+    /// Keeps the string alive, because its address is the cache key.
     _text: Text,
     scope: Rc<Scope>,
     main: Arc<Template>,

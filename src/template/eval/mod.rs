@@ -1,10 +1,10 @@
-//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`) over our values, with Helm's
-//! `include` and `tpl`.
+//! Executes templates: Go's text/template (Go 1.26, `missingkey=zero`), with Helm's `include` and
+//! `tpl`.
 //!
-//! This file walks the nodes; `branch` has `if`, `with` and `range`, `fields` reads fields and calls
-//! methods, `call` calls functions, `include` has the functions that execute templates, `write` adds
-//! to the text that is made. An error names the node that was last begun,
-//! as in Go ([`Frame::at`]).
+//! This file walks the nodes. `branch` executes `if`, `with` and `range`; `fields` reads fields and
+//! calls methods; `call` calls functions; `include` has the functions that execute templates;
+//! `write` appends to the output. As in Go, an error names the node whose execution began last
+//! ([`Frame::at`]).
 
 mod branch;
 mod call;
@@ -33,27 +33,27 @@ use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How much of the stack a render may use.
+/// How much of the stack a render may use, in bytes.
 const MOST_STACK: usize = STACK - (8 << 20);
 
-/// Go's limit of nested `{{template}}`s.
+/// Go's limit for nested `{{template}}`s.
 const MAX_TEMPLATE_DEPTH: usize = 100_000;
 
-/// Templates nested deeper than this no longer add their place to what they write: each level would
-/// add an origin for every piece of the levels below.
+/// Templates nested deeper than this do not add their place to the origins of their output. Each
+/// level would add an origin to every piece of the levels below it.
 const MAX_TRACED_DEPTH: usize = 128;
 
-/// The name of text given to `tpl`, and of the empty template that Helm begins with.
+/// The name of a text given to `tpl`, and of the empty root template that Helm creates.
 const ROOT_NAME: &str = "gotpl";
 
-/// What is piped into a command, and the range of the commands before it.
+/// A value that is piped into a command, and the range of the commands that made it.
 type Piped = Option<(Operand, Range)>;
 
-/// What a command gives to the field or function that it calls.
+/// The arguments of a command for the field or function that it calls.
 struct Given<'s> {
-    /// As they are written.
+    /// The arguments as written.
     arguments: &'s [Expression],
-    /// The last argument, after those.
+    /// The piped value, which becomes the last argument.
     piped: Piped,
 }
 
@@ -68,7 +68,7 @@ impl Given<'_> {
     }
 }
 
-/// How a list of nodes ended.
+/// How the execution of a list of nodes ended.
 #[derive(Clone, Copy, PartialEq)]
 enum Flow {
     On,
@@ -78,8 +78,9 @@ enum Flow {
 
 /// One render: executes the templates of one release in one environment, on one thread.
 ///
-/// Nested templates nest on the stack. Call [`Evaluator::execute`] on a thread with [`STACK`] bytes
-/// of stack; the evaluator watches how much of it is used and gives up with an error in time.
+/// Nested templates recurse on the stack. Call [`Evaluator::execute`] on a thread with [`STACK`]
+/// bytes of stack. The evaluator watches its stack use and stops with an error before the stack
+/// overflows.
 pub struct Evaluator<'t> {
     templates: &'t Templates,
     render: u32,
@@ -89,9 +90,9 @@ pub struct Evaluator<'t> {
     sources: Vec<Source>,
     recorder: Recorder,
     condition: ConditionId,
-    /// How many templates are in execution.
+    /// How many templates are being executed.
     nesting: usize,
-    /// Calls of `tpl` inside of each other.
+    /// The depth of nested calls of `tpl`.
     tpl_depth: usize,
     scope: Option<Rc<Scope>>,
     includes: FxHashMap<Rc<[u8]>, usize>,
@@ -100,17 +101,17 @@ pub struct Evaluator<'t> {
     bytes: usize,
     stack_top: usize,
     data: Value,
-    /// Texts by template and data: see [`Evaluator::written_once`]. The data is kept so that nothing
-    /// else gets its address.
+    /// Output cached by template and data, see [`Evaluator::written_once`]. The data is stored as
+    /// well so that its address, which is part of the key, is not reused.
     once: FxHashMap<(usize, usize), (Value, Value)>,
-    /// Counts what templates read of their data that another template, or another version of
-    /// Kubernetes, would find changed.
+    /// Counts reads of data that differs between templates or between Kubernetes versions. Output
+    /// that was made without such reads can be cached.
     passing: u64,
 }
 
 impl<'t> Evaluator<'t> {
-    /// `render` numbers it among the renders of a unit, from 1; `environment` seeds the random
-    /// functions.
+    /// `render` is the number of this render among the renders of a unit, starting at 1.
+    /// `environment` seeds the random functions.
     pub fn new(
         templates: &'t Templates,
         render: u32,
@@ -141,17 +142,17 @@ impl<'t> Evaluator<'t> {
         }
     }
 
-    /// The origins of this render: values are made with these, before they are given to
+    /// The origins of this render. Make values with these before you give them to
     /// [`Evaluator::execute`].
     pub fn origins(&mut self) -> &mut Origins {
         &mut self.origins
     }
 
-    /// Executes a template, as Helm does it for a file: `<no value>` is stripped. The string has
-    /// pieces.
+    /// Executes a template as Helm does for a file, and strips `<no value>`. Returns a string whose
+    /// pieces have origins.
     ///
     /// # Errors
-    /// What Helm prints, and the place of the culprit.
+    /// The error that Helm prints, with the span of the expression that failed.
     pub fn execute(&mut self, name: &str, data: &Value) -> Result<Value, Box<TemplateError>> {
         self.stack_top = stack_address();
         self.data = data.clone();
@@ -179,7 +180,7 @@ impl<'t> Evaluator<'t> {
         }
     }
 
-    /// What has run out, so that no further template can be executed.
+    /// The limit that is exhausted, if any. No further template can be executed then.
     pub fn is_spent(&self) -> Option<Limit> {
         let is_spent = self.bytes > self.limits.size(Limit::RenderText);
         if self.limits.is_late() {
@@ -189,13 +190,13 @@ impl<'t> Evaluator<'t> {
         }
     }
 
-    /// What was asked of `.Capabilities` since the last call, and whether data that templates share
-    /// was changed since then.
+    /// Returns what was asked of `.Capabilities` since the last call, and whether data that
+    /// templates share has changed since then.
     pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         self.recorder.take_asked()
     }
 
-    /// Makes a derived source of a string: a rendered manifest under its template's name.
+    /// Makes a derived source of a string, such as a rendered manifest under its template's name.
     pub fn derive(&mut self, name: &str, text: &Value) -> SourceId {
         match &text.kind {
             Kind::Str(string) => self.derive_text(name, string, text.origin),
@@ -203,7 +204,7 @@ impl<'t> Evaluator<'t> {
         }
     }
 
-    /// What the render leaves behind.
+    /// Ends the render and returns its derived sources and its record.
     pub fn finish(self) -> (Derived, Record) {
         let Evaluator {
             sources,
@@ -217,7 +218,7 @@ impl<'t> Evaluator<'t> {
 }
 
 impl Evaluator<'_> {
-    /// The template of that name: text given to `tpl` sees what it defines itself first.
+    /// Finds a template by name. A text given to `tpl` finds its definitions first.
     fn find(&self, name: &str) -> Option<Arc<Template>> {
         let mut scope = self.scope.as_ref();
         while let Some(inner) = scope {
@@ -243,7 +244,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// Bytes that may still be made.
+    /// How many bytes may still be produced.
     fn budget(&self) -> usize {
         self.limits
             .size(Limit::RenderText)
@@ -268,7 +269,8 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// What a template writes, `depth` calls of `{{ template }}` deep.
+    /// Executes a template and returns its output. `depth` counts the nested `{{ template }}`
+    /// calls.
     fn written(&mut self, template: &Template, dot: Operand, depth: usize) -> Run<Value> {
         let is_file = template.name == template.parsed_as;
         let mut out = TextBuilder::with_capacity(
@@ -282,8 +284,8 @@ impl Evaluator<'_> {
         result.map(|()| out.finish())
     }
 
-    /// As [`Evaluator::written`]. What a template made of nothing but the data that all of a chart's
-    /// templates share, it would make again.
+    /// As [`Evaluator::written`], but caches the output if the template read only data that all
+    /// templates of the chart share.
     fn written_once(&mut self, template: &Arc<Template>, dot: Operand, depth: usize) -> Run<Value> {
         let is_pure = |evaluator: &Self| {
             evaluator.scope.is_none()
@@ -310,13 +312,13 @@ impl Evaluator<'_> {
         Ok(text)
     }
 
-    /// A value is looked at as a whole: of all of the data, `.Template` is a part.
+    /// Called when a value is used as a whole. The root data contains `.Template`, which differs
+    /// between templates.
     fn note_root(&mut self, value: &Value) {
         self.passing += u64::from(self.is_root(value));
     }
 
-    /// Whether a value is the data of the template that is rendered: `$`, with `.Values` and the
-    /// like.
+    /// Whether a value is the root data of the current template: `$`, with `.Values` and the rest.
     fn is_root(&self, value: &Value) -> bool {
         matches!((&value.kind, &self.data.kind), (Kind::Map(map), Kind::Map(root)) if Rc::ptr_eq(&map.0, &root.0))
     }
@@ -388,7 +390,7 @@ impl Evaluator<'_> {
         Ok(Flow::On)
     }
 
-    /// Execution came to what could not be parsed: Helm would not have come here.
+    /// The error for an error node that was reached. Helm would have stopped at the parse error.
     fn parse_fault(&self, frame: &Frame, error: &Unparsed) -> Box<Fault> {
         Box::new(Fault {
             message: helm_parse_message(&error.message),
@@ -441,7 +443,7 @@ impl Evaluator<'_> {
         let result = if self.nesting > MAX_TRACED_DEPTH {
             self.body(&mut Frame::new(&template, dot.clone(), depth), out, &dot)
         } else {
-            // The caller's place is on the way of what the callee writes.
+            // The call site is part of the origin of what the callee writes.
             self.written_once(&template, dot, depth)
                 .and_then(|written| {
                     self.bytes = self
@@ -549,7 +551,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// FNV-1a.
+/// The FNV-1a hash.
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, &b| {
         (hash ^ b as u64).wrapping_mul(0x0100_0000_01b3)

@@ -1,8 +1,8 @@
-//! An operand of the evaluator, and what Go's reflection says about giving it to a parameter.
+//! An operand of the evaluator, and Go's rules for passing it to a parameter.
 //!
-//! Go's evaluator works on `reflect.Value`s, which tell three kinds of nothing apart. Here
-//! [`Kind::Missing`] is its invalid value (what a pipeline makes of nil), and [`Kind::Nil`] a nil
-//! inside of an `interface{}` (what a field of a map gives).
+//! Go's evaluator works on `reflect.Value`s, which distinguish three kinds of nil. Here
+//! [`Kind::Missing`] is Go's invalid value (a pipeline turns nil into it), and [`Kind::Nil`] is a
+//! nil in an `interface{}` (a field of a map gives it).
 
 use crate::go::fmt;
 use crate::template::function::Type;
@@ -11,7 +11,7 @@ use crate::value::{Kind, List, MapData, Value};
 #[derive(Clone, Debug)]
 pub(super) struct Operand {
     pub(super) value: Value,
-    /// It sits in an `interface{}`.
+    /// Whether the value is in an `interface{}`.
     pub(super) boxed: bool,
 }
 
@@ -31,7 +31,7 @@ impl Operand {
         Operand::plain(Kind::Missing.into())
     }
 
-    /// What a pipeline hands on: taken out of its `interface{}`.
+    /// The value as a pipeline passes it on: taken out of its `interface{}`.
     pub(super) fn unboxed(mut self) -> Operand {
         if matches!(self.value.kind, Kind::Nil) {
             self.value.kind = Kind::Missing;
@@ -49,7 +49,7 @@ impl Operand {
     }
 }
 
-/// Whether the values of a map or list of that Go type sit in an `interface{}`.
+/// Whether the elements of a map or list of that Go type are in an `interface{}`.
 pub(super) fn holds_interfaces(go_type: &str) -> bool {
     go_type.ends_with("interface {}") || go_type == "chartutil.Values"
 }
@@ -93,7 +93,7 @@ pub(super) fn is_assignable(value: &Value, kind: Type) -> bool {
     }
 }
 
-/// A nil as a parameter of a type gets it: a nil map or slice has the type of the parameter.
+/// A nil as a parameter receives it: a nil map or slice gets the type of the parameter.
 pub(super) fn nil_of(kind: Type, value: Value) -> Value {
     match kind {
         Type::Map => Value::map(MapData {
@@ -107,7 +107,7 @@ pub(super) fn nil_of(kind: Type, value: Value) -> Value {
     }
 }
 
-/// A nil as functions get it.
+/// A nil as functions receive it.
 pub(super) fn as_argument(mut value: Value) -> Value {
     if matches!(value.kind, Kind::Missing) {
         value.kind = Kind::Nil;

@@ -1,4 +1,4 @@
-//! What templates write, each piece with its origin.
+//! The output of templates, each piece with its origin.
 
 use super::frame::{Frame, Run};
 use super::{Evaluator, MAX_TRACED_DEPTH};
@@ -23,7 +23,7 @@ impl Evaluator<'_> {
             return Ok(());
         }
         let mut from = 0;
-        // A piece for each line, so that each line of the output knows its line of the template.
+        // Each line is a piece, so that each output line keeps its template line.
         while from < text.len() {
             let end = memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |i| from + i + 1);
             let at = frame.span(Range {
@@ -165,7 +165,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// Without `<no value>`, which Go writes for nil.
+/// Removes `<no value>`, which Go writes for nil.
 pub(super) fn without_no_value(value: Value) -> Value {
     const NO_VALUE: &[u8] = b"<no value>";
     let Kind::Str(text) = &value.kind else {

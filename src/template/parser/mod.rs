@@ -1,8 +1,8 @@
-//! Turns tokens into trees, as Go's text/template/parse does. After an error it goes on behind the
-//! action that has it.
+//! Turns tokens into trees as Go's text/template/parse does. After an error, parsing continues
+//! behind the action that contains it.
 //!
-//! The first error of a text has Go's exact message; the others are what Go would print if the first
-//! were fixed.
+//! The first error of a text has Go's exact message. Each later error is the one that Go would
+//! print if the earlier ones were fixed.
 
 mod nodes;
 mod pipeline;
@@ -14,25 +14,23 @@ use super::tree::*;
 use crate::source::{SourceId, Span};
 use std::sync::Arc;
 
-/// Parentheses and control structures nest no deeper than this (Go allows 10000 of the former).
+/// How deep parentheses and control structures may nest. Go allows 10000 nested parentheses.
 const MAX_NESTING: usize = 500;
-/// Errors kept of one text.
+/// The largest number of errors that are kept for one text.
 const MAX_ERRORS: usize = 100;
 
-/// What a text holds.
+/// The result of parsing a text.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The text itself (last) and what it defines; no name twice.
+    /// The templates that the text defines, and last the text itself. Names are unique.
     pub templates: Vec<Template>,
     pub errors: Vec<ParseError>,
     pub source: SourceId,
-    /// What can be executed, as [`NodeIndex`] counts it.
+    /// The executable nodes, indexed by [`NodeIndex`].
     pub nodes: Vec<(Range, NodeKind)>,
 }
 
-/// Parses a text.
-///
-/// `functions` are those that it may call.
+/// Parses a text, which may call `functions`.
 pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Functions) -> Parsed {
     let name: Arc<str> = name.into();
     let mut parser = Parser {
@@ -72,7 +70,7 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Function
     }
 }
 
-/// Whether Go takes a body for empty: definitions, comments and white space.
+/// Whether Go considers a body empty: it has only definitions, comments and white space.
 pub fn is_empty(body: &List, text: &[u8]) -> bool {
     body.nodes.iter().all(|node| match node {
         Node::Text { range, .. } => String::from_utf8_lossy(range.of(text)).trim().is_empty(),
@@ -80,24 +78,23 @@ pub fn is_empty(body: &List, text: &[u8]) -> bool {
     })
 }
 
-/// An error was recorded; the action is given up.
+/// An error was recorded and the current action is abandoned.
 struct Failed;
 
 type Parse<V> = Result<V, Failed>;
 
-/// What belongs to one tree: `define` and `block` begin a new one.
+/// The state of one tree. `define` and `block` begin a new tree.
 #[derive(Default)]
 struct TreeState<'t> {
-    /// Tokens pushed back, the next one last.
+    /// Tokens that were pushed back; the last one is read next.
     ahead: Vec<Token>,
-    /// Where the last token begins that was read for the first time; on its line Go sees the
-    /// errors.
+    /// Where the furthest token read so far begins. Go reports errors on its line.
     reached: Option<usize>,
-    /// The last token read.
+    /// The token that was read last.
     last: Option<Token>,
-    /// Besides `$`.
+    /// The declared variables, without `$`.
     variables: Vec<&'t str>,
-    /// Where the action begins.
+    /// Where the current action begins.
     action: Option<usize>,
     ranges: usize,
 }
@@ -110,7 +107,7 @@ struct Parser<'t> {
     parsed_as: Arc<str>,
     tree: TreeState<'t>,
     templates: Vec<(Arc<str>, List)>,
-    /// What can be executed so far.
+    /// The executable nodes found so far.
     nodes: Vec<(Range, NodeKind)>,
     errors: Vec<ParseError>,
     depth: usize,
@@ -172,7 +169,7 @@ impl<'t> Parser<'t> {
         self.nodes.len() as u32 - 1
     }
 
-    /// Counted from 1.
+    /// The line number of an offset, counted from 1.
     fn line(&self, at: usize) -> usize {
         1 + memchr::memchr_iter(b'\n', &self.text[..at]).count()
     }
@@ -243,7 +240,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Goes on behind the action in which an error was met; gives the offset where that is.
+    /// Resumes behind the action that contains the error, and returns the new offset.
     fn resume(&mut self) -> usize {
         self.tree.ahead.clear();
         self.tree.action = None;
@@ -278,7 +275,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The end of the last token read.
+    /// The end of the token that was read last.
     fn last_end(&self) -> usize {
         self.tree.last.as_ref().map_or(0, |token| token.end)
     }

@@ -1,4 +1,4 @@
-//! Lists of nodes: texts, actions, control structures, definitions.
+//! Parses lists of nodes: texts, actions, control structures and definitions.
 
 use super::pipeline::guard_pipe;
 use super::{Failed, MAX_NESTING, Parse, Parser, is_empty};
@@ -9,7 +9,7 @@ use crate::template::tree::{
 };
 use std::sync::Arc;
 
-/// What ends a list of nodes.
+/// What ended a list of nodes.
 #[derive(Clone, Copy, PartialEq)]
 enum Stop {
     End,
@@ -75,7 +75,7 @@ impl Parser<'_> {
         result
     }
 
-    /// A `define`, its keyword read already. Fails where its name cannot be read.
+    /// Parses a `define` whose keyword was already read. Fails if its name cannot be read.
     fn define(&mut self) -> Parse<()> {
         const CONTEXT: &str = "define clause";
         self.in_own_tree(|parser| {
@@ -123,7 +123,7 @@ impl Parser<'_> {
     }
 
     /// Adds nodes to a list up to `{{end}}`, `{{else}}` or the end of the text, which is an error.
-    /// `branch` is where the list begins, if it is the body of a branch.
+    /// `branch` is where the list begins if it is the body of a branch.
     fn list(&mut self, list: &mut List, branch: Option<usize>) -> Stop {
         let first = self.peek_non_space();
         if list.nodes.is_empty() {

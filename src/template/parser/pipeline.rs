@@ -1,4 +1,4 @@
-//! Pipelines: commands, their operands, and which fields of them may be missing.
+//! Parses pipelines: their commands and operands, and which of their fields may be missing.
 
 use super::{MAX_NESTING, Parse, Parser};
 use crate::diagnostic::did_you_mean;
@@ -10,7 +10,7 @@ use crate::template::tree::{Command, Expression, ExpressionKind, Pipe, Range};
 use std::borrow::Cow;
 
 impl<'t> Parser<'t> {
-    /// Up to and with the token that ends it.
+    /// Parses a pipeline, including the `end` token.
     pub(super) fn pipeline(&mut self, context: &str, end: T) -> Parse<Pipe> {
         let first = self.peek_non_space();
         let mut pipe = Pipe {
@@ -62,8 +62,8 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variables, and whether they are assigned
-    /// to.
+    /// Parses `$x :=`, `$x =`, or in a range `$i, $x :=`. Returns the variables, and whether they
+    /// are assigned to instead of declared.
     fn declarations(&mut self, context: &str) -> Parse<(Vec<Box<str>>, bool)> {
         let mut variables = Vec::new();
         loop {
@@ -106,7 +106,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The command that begins with a token that was read already.
+    /// Parses a command whose first token was already read.
     fn command(&mut self, first: Token) -> Parse<Command> {
         let mut arguments = Vec::new();
         let mut token = first;
@@ -133,7 +133,7 @@ impl<'t> Parser<'t> {
         Ok(Command { range, arguments })
     }
 
-    /// The operand that a token begins, if it begins one: a term and the fields behind it.
+    /// Parses an operand (a term and its fields) if `token` begins one.
     fn operand(&mut self, token: Token) -> Parse<Option<Expression>> {
         let Some(term) = self.term(token)? else {
             return Ok(None);
@@ -164,7 +164,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The names of the fields that follow; `range` then reaches over them.
+    /// Parses the fields that follow, and extends `range` to include them.
     fn fields(&mut self, range: &mut Range) -> Vec<Box<str>> {
         let mut names = Vec::new();
         loop {
@@ -178,7 +178,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The text of a token that the lexer found to be made of letters and digits.
+    /// The text of a token that consists of letters and digits.
     fn word(&self, token: &Token) -> &'t str {
         std::str::from_utf8(&self.text[token.start..token.end]).unwrap_or_default()
     }
@@ -187,8 +187,8 @@ impl<'t> Parser<'t> {
         self.word(token).trim_start_matches('.').into()
     }
 
-    /// The term that a token begins, if it begins one: an operand, without the fields of an
-    /// expression in parentheses or of a function.
+    /// Parses a term if `token` begins one. Fields of a function or of an expression in parentheses
+    /// are not included.
     fn term(&mut self, token: Token) -> Parse<Option<Expression>> {
         let mut range = self.range(&token);
         let mut at = range.start;
@@ -289,7 +289,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Marks the fields of a pipeline whose absence the template takes into account.
+/// Marks the fields of a pipeline that the template expects to be missing at times.
 pub(super) fn guard_pipe(pipe: &mut Pipe, guarded: bool) {
     let mut later = guarded;
     for command in pipe.commands.iter_mut().rev() {
