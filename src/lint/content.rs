@@ -1,4 +1,5 @@
-//! What a unit holds: a chart is loaded and rendered, manifests are read. Nothing is judged here.
+//! The content of a unit: a chart is loaded and rendered, manifests are read. Nothing is judged
+//! here.
 
 use crate::Error;
 use crate::Options;
@@ -12,24 +13,24 @@ use crate::source::{Source, SourceKind, Sources, Span};
 use std::path::Path;
 use std::sync::Arc;
 
-/// See the module's comment.
+/// What was read of a unit.
 pub(super) struct Content {
     /// None for manifests, and for a chart that cannot be loaded.
     pub rendering: Option<RenderedChart>,
-    /// As the newest version has them, those of `crds/` first.
+    /// The objects for the newest version; those of `crds/` come first.
     pub objects: Vec<Object>,
-    /// All texts: files, then what was rendered.
+    /// All texts: the files first, then the rendered ones.
     pub sources: Sources,
-    /// The versions to judge for, and why these; none for a chart that cannot be loaded.
+    /// The versions to judge for, and the reason; none for a chart that cannot be loaded.
     pub kubernetes: Option<(Versions, String)>,
-    /// What kept us from reading or rendering.
+    /// The faults that prevented reading or rendering.
     pub found: Vec<Diagnostic>,
 }
 
 impl Content {
     /// # Errors
-    /// Where a file cannot be read, an environment is named on the command line that the chart does
-    /// not have, or the work is cancelled.
+    /// If a file cannot be read, if the command line names an environment that the chart does not
+    /// have, or if the work is cancelled.
     pub(super) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Content, Error> {
         let mut sources = setup.sources.clone();
         sources.limits.begin();
@@ -105,7 +106,7 @@ impl Content {
         }
     }
 
-    /// All objects, also those that only older versions have.
+    /// All objects, including those that only older versions have.
     pub(super) fn every_object(&self) -> Vec<&Object> {
         match &self.rendering {
             Some(rendering) => rendering
@@ -117,7 +118,7 @@ impl Content {
         }
     }
 
-    /// Where the unit begins: Chart.yaml, or the first object.
+    /// The start of the unit: Chart.yaml, or the first object.
     pub(super) fn head(&self) -> Option<Span> {
         match &self.rendering {
             Some(rendering) => rendering.chart.head(),
@@ -132,7 +133,7 @@ impl Content {
             .unwrap_or_default()
     }
 
-    /// What of it must not be shown.
+    /// The secrets of the unit, which no report may show.
     pub(super) fn secrets(&self) -> Secrets {
         match (&self.rendering, &self.kubernetes) {
             (Some(rendering), _) => Secrets::of_chart(rendering, &self.sources),

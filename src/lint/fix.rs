@@ -1,8 +1,9 @@
-//! Fixes that are sure. [`edits`] shows how a finding would go away; [`fix`] applies what it can
-//! prove: linted again, the finding is gone, no other came, and in all environments and versions
-//! the objects and the notes are what they were, but for the one field that was wrong.
+//! Automatic fixes. [`edits`] gives the edits that would remove a finding. [`fix`] keeps only the
+//! edits that it can prove safe: the chart is linted again with them, the finding must be gone, no
+//! new finding may appear, and in every environment and version the objects and the notes must stay
+//! as they were, except for the one field that was wrong.
 //!
-//! A fix never changes what was meant: where a person must choose, there is none.
+//! A fix never changes what the author meant: there is none where a person has to choose.
 
 use crate::Error;
 use crate::Options;
@@ -23,20 +24,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A change of one file's text.
+/// A change to the text of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// As [`Location::file`] names it.
+    /// The name of the file, as in [`Location::file`].
     pub file: Arc<str>,
     pub bytes: Range<usize>,
     pub text: String,
 }
 
-/// A file and bytes of it.
+/// A file, and the start and end of a byte range in it.
 type Place = (Arc<str>, usize, usize);
 
-/// What would make the finding go away; empty where nothing sure is known. They are for the texts
-/// that the finding's locations hold.
+/// The edits that would remove the finding; empty if no safe ones are known. Their byte ranges
+/// refer to the texts in the finding's locations.
 pub(crate) fn edits(finding: &Finding) -> Vec<Edit> {
     let Some(place) = finding.locations.first() else {
         return Vec::new();
@@ -53,13 +54,13 @@ pub(crate) fn edits(finding: &Finding) -> Vec<Edit> {
     edit.into_iter().collect()
 }
 
-/// How the rule's file says that its findings are repaired.
+/// The kind of repair that the rule's file names.
 fn repair(rule: &RuleId) -> Option<Repair> {
     crate::rule::documentation(rule)?.repair
 }
 
 fn edit(place: &Location, bytes: Range<usize>, text: impl Into<String>) -> Option<Edit> {
-    // What lies in an archive is not ours to change.
+    // A file inside an archive cannot be edited.
     let file = place.file.clone().filter(|f| !f.contains('!'))?;
     Some(Edit {
         file,
@@ -77,7 +78,7 @@ fn text_of(place: &Location) -> &str {
         .unwrap_or("")
 }
 
-/// The bytes of the line of a place, with its line break.
+/// The byte range of the line that a location starts on, with its line break.
 fn line_of(place: &Location) -> Range<usize> {
     let text = &place.source.text;
     let at = place.bytes.start.min(text.len());
@@ -86,7 +87,8 @@ fn line_of(place: &Location) -> Range<usize> {
     start..end
 }
 
-/// `{{ template "x" . }}`: with an argument, `include` writes the same.
+/// Replaces `template` by `include` in `{{ template "x" . }}`. Both write the same if there is an
+/// argument.
 fn include(place: &Location) -> Option<Edit> {
     let rest = place.source.text.get(place.bytes.end..)?;
     let action = std::str::from_utf8(&rest[..memchr::memmem::find(rest, b"}}")?])
@@ -108,7 +110,7 @@ fn renamed(place: &Location) -> Option<Edit> {
     edit(place, place.bytes.clone(), new)
 }
 
-/// `yes` as `true`: what YAML makes of it, whoever reads it.
+/// Writes `yes` as `true` (and `off` as `false`): the value that YAML 1.1 reads.
 fn spelled(place: &Location) -> Option<Edit> {
     let new = match text_of(place).to_ascii_lowercase().as_str() {
         "on" | "yes" | "y" => "true",
@@ -118,7 +120,7 @@ fn spelled(place: &Location) -> Option<Edit> {
     edit(place, place.bytes.clone(), new)
 }
 
-/// Removes `key: value`, where it has a line for itself and no comment speaks of it.
+/// Removes `key: value` if it has a line of its own and the line above is no comment.
 fn without_line(place: &Location) -> Option<Edit> {
     let text = &place.source.text;
     let line = line_of(place);
@@ -133,11 +135,11 @@ fn without_line(place: &Location) -> Option<Edit> {
         .start
         .checked_sub(1)
         .map(|end| &text[memchr::memrchr(b'\n', &text[..end]).map_or(0, |i| i + 1)..end]);
-    let spoken_of = above.is_some_and(|l| l.trim_ascii_start().starts_with(b"#"));
-    (plain && after.trim_ascii().is_empty() && !spoken_of).then(|| edit(place, line, ""))?
+    let has_comment = above.is_some_and(|l| l.trim_ascii_start().starts_with(b"#"));
+    (plain && after.trim_ascii().is_empty() && !has_comment).then(|| edit(place, line, ""))?
 }
 
-/// Removes a comment that suppresses one rule, where it has a line for itself.
+/// Removes a comment that suppresses one rule, if it has a line of its own.
 fn without_comment(place: &Location) -> Option<Edit> {
     let line = line_of(place);
     let text = std::str::from_utf8(place.source.text.get(line.clone())?)
@@ -152,7 +154,7 @@ fn without_comment(place: &Location) -> Option<Edit> {
     (comment && !rules.contains(',')).then(|| edit(place, line, ""))?
 }
 
-/// Puts quotes around a scalar that must be text, or takes away those of one that must not be.
+/// Adds quotes to a scalar that must be a string, or removes them from one that must not be.
 fn quoted(finding: &Finding) -> Vec<Edit> {
     let Some(place) = finding.locations.first() else {
         return Vec::new();
@@ -187,7 +189,7 @@ fn quoted(finding: &Finding) -> Vec<Edit> {
     }
 }
 
-/// The inside of the action that is a place's whole value: `key: {{ action }}`.
+/// The inside of the action, if it is the whole value of its line: `key: {{ action }}`.
 fn action_of(place: &Location) -> Option<Range<usize>> {
     let text = &place.source.text;
     let line = line_of(place);
@@ -223,20 +225,20 @@ fn toggled(place: &Location) -> Option<Edit> {
     }
 }
 
-/// What was fixed.
+/// The result of [`fix`].
 #[derive(Debug, Default)]
 pub(crate) struct Fixes {
-    /// The files that change: the text before, and after.
+    /// The files that change: their text before and after.
     pub files: BTreeMap<PathBuf, (Vec<u8>, Vec<u8>)>,
     pub fixed: Vec<Finding>,
-    /// Fixes that were not proven, and why.
+    /// Findings whose fix could not be proven, and the reason.
     pub refused: Vec<(Finding, String)>,
-    /// What is not to be shown of the files.
+    /// The secrets in the files, which a diff must not show.
     pub secrets: Secrets,
 }
 
-/// Works out the fixes of all that the options name; nothing is written. Manifests from stdin have
-/// no file to change.
+/// Works out the fixes for all paths of the options; writes nothing. Manifests from stdin are
+/// skipped: there is no file to change.
 ///
 /// # Errors
 /// As [`crate::lint`].
@@ -250,8 +252,8 @@ pub(crate) fn fix(options: &Options) -> Result<Fixes, Error> {
     Ok(all)
 }
 
-/// Whether the fix of one finding of a chart is proven, over the texts of the options that are not
-/// saved.
+/// Whether the fix of one finding of a chart is proven. The unsaved texts of the options replace
+/// the files.
 ///
 /// # Errors
 /// As [`crate::lint`].
@@ -275,14 +277,14 @@ fn analyze(unit: &Unit, options: &Options, texts: &Texts) -> Result<Analysis, Er
     lint::analyze(unit, &setup, &options)
 }
 
-/// Charts take a moment to lint; nobody has this many different fixes to try.
+/// A bound on the running time: each trial lints the chart once.
 const MOST_TRIALS: usize = 500;
 
 fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error> {
     let (mut originals, mut texts) = (Texts::new(), Texts::new());
     let mut now = analyze(unit, options, &texts)?;
     let mut refused: Vec<Key> = Vec::new();
-    // All at once; where that is not proven, by halves.
+    // Try all fixes at once; if they are not proven, half of them, and so on.
     let mut size = usize::MAX;
     for _ in 0..MOST_TRIALS {
         let mut chosen: Vec<&Finding> = now
@@ -324,7 +326,7 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
     Ok(())
 }
 
-/// The text of a file as it was read; that of a location hides secrets.
+/// The text of a file as it was read. (The text in a location has its secrets hidden.)
 fn text<'s>(file: &Path, sources: &'s Sources) -> Option<&'s Arc<[u8]>> {
     sources
         .files()
@@ -332,8 +334,8 @@ fn text<'s>(file: &Path, sources: &'s Sources) -> Option<&'s Arc<[u8]>> {
         .map(|(_, source)| &source.text)
 }
 
-/// The texts with the edits of the findings; those whose edits overlap others wait for the next
-/// round.
+/// The texts with the edits of the findings applied, and the findings that were chosen. A finding
+/// whose edits overlap those of another one waits for the next round.
 fn apply<'f>(
     findings: &[&'f Finding],
     analysis: &Analysis,
@@ -378,7 +380,7 @@ fn apply<'f>(
     (chosen, edited)
 }
 
-/// A finding, wherever its lines move.
+/// Identifies a finding even if its line moves.
 type Key = (RuleId, Option<String>, Option<String>, String);
 
 fn key(finding: &Finding) -> Key {
@@ -409,8 +411,8 @@ fn notes(analysis: &Analysis) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether the chosen findings are gone, no other came, and nothing else is deployed; otherwise
-/// what speaks against it.
+/// Whether the fix of the chosen findings is proven: they are gone, no new ones appeared, and the
+/// same is deployed. Otherwise the reason why not.
 fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<(), String> {
     let gone = counts(chosen.iter().copied());
     let was = counts(&before.report.findings);
@@ -455,8 +457,8 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
     Ok(())
 }
 
-/// Whether two trees hold the same, but for scalars of these fields that have the same text in
-/// another type.
+/// Whether two trees are equal. Scalars of the given fields may differ in their type if their text
+/// is the same.
 fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
     let length = pointer.len();
     let mut below = |step: &str, a: &Node, b: &Node| {
@@ -489,7 +491,7 @@ fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
     }
 }
 
-/// A scalar as it is written.
+/// The text of a scalar.
 fn scalar(data: &Data) -> Option<String> {
     match data {
         Data::Bool(b) => Some(b.to_string()),
@@ -521,9 +523,9 @@ mod tests {
     fn a_diff_shows_what_changes_with_three_lines_around() {
         let before: String = (1..=20).map(|i| format!("{i}\n")).collect();
         let after = before.replace("5\n6\n", "5\nsix\n").replace("19\n", "");
-        let told = diff("f", before.as_bytes(), after.as_bytes());
+        let text = diff("f", before.as_bytes(), after.as_bytes());
         let wanted = "--- f\n+++ f\n@@ -3,7 +3,7 @@\n 3\n 4\n 5\n-6\n+six\n 7\n 8\n 9\n@@ -16,5 +16,4 @@\n 16\n 17\n 18\n-19\n 20\n";
-        assert_eq!(told, wanted);
+        assert_eq!(text, wanted);
         assert_eq!(
             diff("f", b"a", b"b\n"),
             "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"

@@ -1,5 +1,5 @@
-//! Judges the objects of a unit by the schemas, the API server's checks and the rules. Objects that
-//! are the same in several environments are judged once.
+//! Judges the objects of a unit by the schemas, the API server's checks and the rules. An object
+//! that is the same in several environments is judged once.
 
 use crate::Error;
 use crate::Options;
@@ -19,20 +19,20 @@ use rustc_hash::FxHashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// What is wrong with a unit.
+/// The result of judging a unit.
 #[derive(Default)]
 pub(super) struct Verdict {
     pub found: Vec<Diagnostic>,
-    /// How many findings annotations of objects suppress.
+    /// The number of findings that annotations of objects suppress.
     pub suppressed: usize,
-    /// Kinds that no schema is known for, with how many objects.
+    /// Kinds without a known schema, each with its number of objects.
     pub without_schema: Vec<(String, usize)>,
 }
 
-/// Judges a unit; a chart that cannot be loaded has nothing to judge.
+/// Judges a unit; for a chart that cannot be loaded the verdict is empty.
 ///
 /// # Errors
-/// Where the work is cancelled.
+/// If the work is cancelled.
 pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Result<Verdict, Error> {
     let Some((versions, _)) = content.kubernetes else {
         return Ok(Verdict::default());
@@ -65,7 +65,8 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     })
 }
 
-/// What the rules that look at all objects together find, each with the object that it points at.
+/// Evaluates the rules that look at all objects together. Gives each violation with the object that
+/// it points at.
 fn unit(objects: &[Object], complete: bool, setup: &Setup) -> Vec<(Object, Violation)> {
     setup
         .rules
@@ -75,7 +76,7 @@ fn unit(objects: &[Object], complete: bool, setup: &Setup) -> Vec<(Object, Viola
         .collect()
 }
 
-/// What the rules across objects, and those across environments, find in a chart's renders.
+/// Evaluates the rules across objects and across environments on a chart's renders.
 fn across(rendering: &RenderedChart, setup: &Setup) -> Vec<(Object, Violation)> {
     let mut found = Vec::new();
     let mut names = Vec::new();
@@ -85,8 +86,8 @@ fn across(rendering: &RenderedChart, setup: &Setup) -> Vec<(Object, Violation)> 
         let complete = render.rendered.problems.is_empty();
         found.extend(unit(&objects, complete, setup));
         let environment = &rendering.environments[render.environment as usize];
-        // Nobody knows what an environment lacks that renders in part; cases of `ci/` are no
-        // environments.
+        // An environment that rendered only in part has unknown gaps, and cases of `ci/` are not
+        // environments: rules across environments see neither.
         if render.primary && complete && !environment.is_case {
             names.push((&environment.name, setup.expectations(&environment.name)));
             primary.push(objects);
@@ -113,18 +114,19 @@ fn across(rendering: &RenderedChart, setup: &Setup) -> Vec<(Object, Violation)> 
 
 struct Judge<'s> {
     setup: &'s Setup,
-    /// An object of a kind without a schema is a finding, not only counted.
+    /// Whether an object of a kind without a schema is reported as a finding instead of only
+    /// counted.
     require_schema: bool,
-    /// All versions of the unit: one walk judges them all.
+    /// All versions of the unit; one walk judges an object for all of them.
     versions: Versions,
     limits: Limits,
     schemas: Schemas,
-    /// How many objects there are to judge.
+    /// The number of objects to judge, each distinct one counted once.
     distinct: usize,
-    /// By fingerprint.
+    /// The violations of each distinct object, by its fingerprint.
     judged: FxHashMap<u64, Arc<[Violation]>>,
-    /// What annotations excuse, by the object's fingerprint, and whether there was something to
-    /// excuse.
+    /// The suppressions that an object's annotations declare, by the object's fingerprint, and
+    /// whether each one was used.
     excuses: FxHashMap<u64, Vec<(Suppression, bool)>>,
     suppressed: usize,
 }
@@ -181,9 +183,9 @@ impl<'s> Judge<'s> {
         judge
     }
 
-    /// A hash of what the verdict on an object rests on besides the object and the configuration.
-    /// None where it may rest on more, or has other effects than its findings: user-defined schemas
-    /// are files that may change, and failures of user-defined rules are noted once.
+    /// A hash of what the verdict on an object depends on, apart from the object and the
+    /// configuration. None if verdicts must not be reused: user-defined schemas are files that may
+    /// change, and a failing user-defined rule is recorded while it is evaluated.
     fn context(&self, crds: &[u64]) -> Option<u64> {
         if !self.setup.config.schema_locations.is_empty()
             || self.setup.rules.iter().any(Rule::is_user_defined)
@@ -193,7 +195,7 @@ impl<'s> Judge<'s> {
         Some(rustc_hash::FxBuildHasher.hash_one((self.versions, crds)))
     }
 
-    /// Reports how many objects were not judged because the time was over.
+    /// Reports how many objects were not judged before the timeout.
     fn unjudged(&self, head: Option<Span>, found: &mut Vec<Diagnostic>) {
         let (left, limit) = (self.distinct - self.judged.len(), Limit::Timeout);
         if left > 0 {
@@ -207,8 +209,8 @@ impl<'s> Judge<'s> {
         }
     }
 
-    /// What is wrong with objects that were given to [`Judge::new`], in the versions that they are
-    /// rendered for.
+    /// Reports the violations of objects that were given to [`Judge::new`], limited to the versions
+    /// that each object is rendered for.
     fn objects(&mut self, objects: &[&Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
             let versions = object.kubernetes.unwrap_or(self.versions);
@@ -220,8 +222,7 @@ impl<'s> Judge<'s> {
             for mut finding in findings.iter().cloned() {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
-                // A chart that picks another apiVersion for newer clusters has done what there is
-                // to do.
+                // A chart that picks another apiVersion for newer clusters needs no change.
                 if versions.newest() != self.versions.newest()
                     && rule::documentation(&finding.rule).is_some_and(|d| d.only_newest)
                 {
@@ -252,7 +253,7 @@ impl<'s> Judge<'s> {
         false
     }
 
-    /// Reports our annotations that had nothing to suppress; those of other linters may be for
+    /// Reports our annotations that suppressed nothing. Those of other linters may be meant for
     /// rules that only they have.
     fn unused_annotations(&self, objects: &[Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
@@ -326,7 +327,7 @@ impl<'s> Judge<'s> {
         findings
     }
 
-    /// Findings of rules across objects, but for those that an annotation suppresses.
+    /// Keeps the findings of rules across objects that no annotation suppresses.
     fn keep_unexcused(
         &mut self,
         findings: impl IntoIterator<Item = (Object, Violation)>,

@@ -1,6 +1,6 @@
-//! The pipeline on one screen: a unit is read and rendered, judged, settled into findings, and what
-//! is known to be right is suppressed. [`Analysis`] is what `lint`, the editor, fixes and the
-//! subcommands about one chart have in common.
+//! The pipeline on one screen: a unit is read and rendered, judged, settled into findings, and
+//! known findings are suppressed. `lint`, the editor, fixes and the subcommands about one chart all
+//! work on the resulting [`Analysis`].
 
 mod content;
 pub(crate) mod fix;
@@ -29,8 +29,8 @@ use std::time::Instant;
 /// Lints every unit that the paths name.
 ///
 /// # Errors
-/// Where a path, a configuration or a baseline cannot be read, or a name given on the command line
-/// is not known.
+/// If a path, a configuration or a baseline cannot be read, or if the command line gives an unknown
+/// name (of a rule or an environment).
 pub fn lint(options: &Options) -> Result<Report, Error> {
     threads::deep(|| lint_units(options))
 }
@@ -58,11 +58,11 @@ fn lint_each(units: &[Unit], setups: &Setups, options: &Options) -> Result<Repor
     Ok(all)
 }
 
-/// Completes a report once all units of the setups are linted: the faults of their configurations,
-/// the baseline, the order.
+/// Completes a report after all units of the setups are linted: adds the faults of their
+/// configurations, applies the baseline and sorts.
 ///
 /// # Errors
-/// Where the baseline cannot be read.
+/// If the baseline cannot be read.
 pub(crate) fn finish<'s>(
     report: &mut Report,
     setups: impl IntoIterator<Item = &'s Setup>,
@@ -87,16 +87,16 @@ pub(crate) fn finish<'s>(
     Ok(())
 }
 
-/// A unit, linted: the report, and what it rests on.
+/// A linted unit: the report, and the data that it is based on.
 pub(crate) struct Analysis {
     pub report: Report,
-    /// As the newest Kubernetes version has them, those of `crds/` first.
+    /// The objects for the newest Kubernetes version; those of `crds/` come first.
     pub objects: Vec<Object>,
     /// None for manifests, and for a chart that cannot be loaded.
     pub rendering: Option<RenderedChart>,
-    /// All texts: files, then what was rendered.
+    /// All texts: the files first, then the rendered ones.
     pub sources: Sources,
-    /// What must not be shown of them.
+    /// The secrets in the texts, which no output may show.
     pub secrets: Secrets,
 }
 
@@ -118,16 +118,17 @@ pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<A
     Ok(analysis)
 }
 
-/// Loads and renders a unit, and judges nothing: the report has what kept us from that.
+/// Loads and renders a unit but judges nothing: the report holds only the faults that prevented
+/// loading or rendering.
 ///
 /// # Errors
-/// Where a file cannot be read, an environment is named on the command line that the chart does not
-/// have, or the work is cancelled.
+/// If a file cannot be read, if the command line names an environment that the chart does not have,
+/// or if the work is cancelled.
 pub(crate) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Analysis, Error> {
     Ok(settled(Content::read(unit, setup, options)?, unit))
 }
 
-/// Makes findings of what was found.
+/// Settles the diagnostics of the content into findings.
 fn settled(content: Content, unit: &Unit) -> Analysis {
     let secrets = content.secrets();
     let environments = content.environment_names();
@@ -154,9 +155,9 @@ fn settled(content: Content, unit: &Unit) -> Analysis {
     }
 }
 
-/// Takes out what a comment or the configuration suppresses.
+/// Removes the findings that a comment or the configuration suppresses.
 fn suppress(analysis: &mut Analysis, setup: &Setup) {
-    // Nothing is known of a chart that cannot be loaded, so its suppressions are not judged.
+    // Nothing is known about a chart that cannot be loaded, so its suppressions are not checked.
     let settled = &mut analysis.report;
     if settled.summary.kubernetes.is_empty() {
         return;
@@ -175,7 +176,7 @@ fn suppress(analysis: &mut Analysis, setup: &Setup) {
     settled.findings.extend(more);
 }
 
-/// Adds the matrix and the coverage of a chart, for the formats that show them.
+/// Adds the matrix and the coverage of a chart, for the output formats that show them.
 fn show(analysis: &mut Analysis) {
     let Some(rendering) = &analysis.rendering else {
         return;

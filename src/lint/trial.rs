@@ -1,9 +1,9 @@
-//! Tries rules on what is claimed of them: the examples of their files, and fixtures. `thebot-lint
-//! test-rules` and our unit tests run the same.
+//! Tests rules on the examples in their files and on fixtures. Both `thebot-lint test-rules` and
+//! our unit tests use this.
 //!
 //! Fixtures of a rule lie in `fixtures/<id>/{fail,pass}/`: manifests, or folders with a chart or
-//! manifests, linted as anybody's are, with this rule alone. A `.thebot-lint.yaml` in the folder
-//! holds. Each line that a finding must point at ends with `# expect: <id>`.
+//! manifests. Each is linted as usual, but with this rule only; a `.thebot-lint.yaml` in the folder
+//! applies. Each line that a finding must point at ends with `# expect: <id>`.
 
 use crate::ConfigChoice;
 use crate::Options;
@@ -20,17 +20,17 @@ use crate::yaml;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// One claim, tried.
+/// The result of one example or fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trial {
     /// "bad example 1", or a fixture's path.
     pub what: String,
-    /// How it does not hold.
+    /// Why it failed; none if it passed.
     pub failure: Option<String>,
 }
 
-/// Tries the examples of a rule, which `rules` holds alone: each bad one must give a finding, each
-/// good one none. Rules of charts and environments have no examples.
+/// Tests the examples of a rule: each bad one must give a finding, each good one none. `rules`
+/// holds this rule only. Rules of the scopes chart and environments have no examples.
 pub(crate) fn examples(definition: &Definition, rules: &Rules) -> Vec<Trial> {
     if matches!(definition.scope, Scope::Environments | Scope::Chart) {
         return Vec::new();
@@ -79,7 +79,7 @@ fn example_fails(
     }
 }
 
-/// The objects of an example, which gives only the fields that matter of a container or a pod.
+/// The objects of an example. Examples for a container or a pod give only the fields that matter.
 pub(crate) fn objects(definition: &Definition, example: &str) -> Result<Vec<Object>, String> {
     let of_pod = matches!(definition.scope, Scope::Container | Scope::Pod);
     let text = if of_pod {
@@ -107,7 +107,7 @@ pub(crate) fn objects(definition: &Definition, example: &str) -> Result<Vec<Obje
     }
 }
 
-/// A workload around the fields of a container or a pod, as JSON.
+/// A workload, as JSON, that contains the fields of a container or a pod.
 fn workload(definition: &Definition, example: &str) -> Result<String, String> {
     let mut sources = Sources::default();
     let source = sources.add(Source::new(
@@ -145,8 +145,8 @@ fn workload(definition: &Definition, example: &str) -> Result<String, String> {
     Ok(json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "app"}, "spec": template}).to_string())
 }
 
-/// Tries the fixtures in `folder/fail` and `folder/pass` for the rule `id`; `rule_paths` are the
-/// user-defined rules.
+/// Tests the fixtures in `folder/fail` and `folder/pass` for the rule `id`. `rule_paths` are the
+/// files and folders of user-defined rules.
 pub(crate) fn fixtures(id: &str, folder: &Path, rule_paths: &[PathBuf]) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (kind, fails) in [("fail", true), ("pass", false)] {
@@ -200,7 +200,7 @@ fn fixture_fails(id: &str, case: &Path, fails: bool, rule_paths: &[PathBuf]) -> 
     found.sort();
     found.dedup();
     let wanted = marks(id, case);
-    let said = |places: &[(PathBuf, usize)]| {
+    let joined = |places: &[(PathBuf, usize)]| {
         let name = |file: &Path| {
             file.strip_prefix(case)
                 .ok()
@@ -223,21 +223,22 @@ fn fixture_fails(id: &str, case: &Path, fails: bool, rule_paths: &[PathBuf]) -> 
         (false, true) => None,
         (false, false) => Some(format!(
             "gives a finding at {}: {}",
-            said(&found),
+            joined(&found),
             of_rule[0].message
         )),
         (true, true) => Some("gives no finding".into()),
-        // Not every file can hold a comment at the place.
+        // A folder may have no marks: not every file can hold a comment at the place of its
+        // finding.
         (true, false) if found == wanted || (wanted.is_empty() && case.is_dir()) => None,
         (true, false) => Some(format!(
             "findings at {}, expected at {} (`# expect: {id}` at the line's end)",
-            said(&found),
-            said(&wanted)
+            joined(&found),
+            joined(&wanted)
         )),
     }
 }
 
-/// The lines with `# expect: <id>` at their ends.
+/// The lines that end with `# expect: <id>`.
 fn marks(id: &str, case: &Path) -> Vec<(PathBuf, usize)> {
     let mark = format!("# expect: {id}");
     let mut marks = Vec::new();
@@ -277,7 +278,7 @@ mod tests {
     use crate::rule::found_elsewhere;
     use rayon::prelude::*;
 
-    /// Every rule that ships has examples that run, and fixtures of both kinds in
+    /// Every built-in rule passes its examples, and has passing and failing fixtures in
     /// `fixtures/rules/<id>/{fail,pass}/`.
     #[test]
     fn every_rule_keeps_its_word() {
@@ -292,7 +293,8 @@ mod tests {
                 };
                 let tried = fixtures(&definition.id, &root.join(&*definition.id), &[]);
                 for kind in ["fail", "pass"] {
-                    // Without a parameter there is nothing that is not trusted.
+                    // Without the parameter every registry is trusted, so the rule has no failing
+                    // fixture.
                     let excused = kind == "fail" && *definition.id == *"image-registry-untrusted";
                     let folder = root.join(&*definition.id).join(kind);
                     if !excused
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_is_said() {
+    fn failures_are_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         let case = |kind: &str, text: &str| {
             let folder = folder.path().join(kind);

@@ -1,7 +1,8 @@
-//! `.thebot-lint.yaml`: read into spanned nodes, validated into a [`Config`] that cannot be wrong.
+//! `.thebot-lint.yaml`: read into nodes with spans, then validated into a [`Config`], which is
+//! always valid.
 //!
-//! Whatever is wrong with the file is a diagnostic on the file (`configuration-invalid`, with "did
-//! you mean"), and the rest of it is used.
+//! A fault of the file is a diagnostic on the file (`configuration-invalid`, with "did you mean");
+//! the rest of the file is used.
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
 use crate::limits::Limit;
@@ -10,7 +11,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use std::path::{Path, PathBuf};
 
-/// The names a configuration file may have, in the order they are looked for.
+/// The names of a configuration file, in the order in which they are tried.
 pub(crate) const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml"];
 
 const TOP: &[&str] = &[
@@ -54,8 +55,8 @@ const SUPPRESSION: &[&str] = &[
     "reason",
 ];
 
-/// The keys that are known below a path of keys; none where keys are names, or there is no such
-/// path.
+/// The known keys below a path of keys; empty if the keys there are names, or if the path does not
+/// exist.
 pub(crate) fn known_keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => TOP,
@@ -72,7 +73,7 @@ pub(crate) fn known_keys(path: &[&str]) -> &'static [&'static str] {
 /// A valid configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The file, and the folder against which its paths are looked up.
+    /// The file; its paths are relative to its folder.
     pub source: Option<SourceId>,
     pub folder: PathBuf,
     /// The text of `kubernetes:`, with its span.
@@ -84,11 +85,11 @@ pub struct Config {
     pub suppress: Vec<Suppress>,
     pub baseline: Option<PathBuf>,
     pub schema_locations: Vec<String>,
-    /// Those that the file moves, in its order.
+    /// The limits that the file changes, in its order.
     pub limits: Vec<(Limit, u64)>,
 }
 
-/// At which severity the exit code is 1.
+/// The lowest severity that makes the exit code 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, clap::ValueEnum)]
 pub enum FailOn {
     Info,
@@ -113,9 +114,9 @@ impl FailOn {
 #[derive(Clone, Debug)]
 pub struct Environments {
     pub named: Vec<Environment>,
-    /// Whether `default` (values.yaml alone) exists; its expectations are among `named`.
+    /// Whether `default` (values.yaml alone) exists. Its expectations are in `named`.
     pub default: bool,
-    /// Whether `ci/*-values.yaml` are cases.
+    /// Whether `ci/*-values.yaml` are rendered as cases.
     pub ci: bool,
 }
 
@@ -124,13 +125,13 @@ pub struct Environments {
 pub struct Environment {
     pub name: String,
     pub name_span: Span,
-    /// Values files in order, as `-f`.
+    /// Values files in order, as with `-f`.
     pub values: Vec<(String, Span)>,
     /// `set:` entries: the path as in `--set`, and the typed value.
     pub set: Vec<(String, Node)>,
     pub release: Option<String>,
     pub namespace: Option<String>,
-    /// `KIND/NAME-GLOB` and what such objects must hold.
+    /// `KIND/NAME-GLOB`, and the fields that such objects must have.
     pub expect: Vec<(String, Span, Node)>,
 }
 
@@ -141,32 +142,32 @@ pub struct RuleSelection {
     pub ignore: Vec<(String, Span)>,
     pub severity: Vec<(String, Span, Severity)>,
     pub paths: Vec<(PathBuf, Span)>,
-    /// Rule id and the map of its parameters.
+    /// The rule id, and the map of its parameters.
     pub parameters: Vec<(String, Span, Node)>,
 }
 
-/// One entry of `suppress:`. A field that is absent matches everything.
+/// One entry of `suppress:`. An absent field matches everything.
 #[derive(Clone, Debug)]
 pub struct Suppress {
     pub span: Span,
     pub rule: String,
-    /// `KIND/NAME`, both may be globs.
+    /// `KIND/NAME`; both may be globs.
     pub object: Option<String>,
     pub container: Option<String>,
-    /// Glob on the file of a location.
+    /// A glob for the file of a location.
     pub path: Option<String>,
     pub environments: Vec<String>,
     pub reason: Option<String>,
 }
 
-/// The configuration file nearest to `start`, upward.
+/// The nearest configuration file in `start` or a folder above it.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
     let found = start
         .ancestors()
         .flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)))
         .find(|file| file.is_file())?;
-    // Shown as reachable from the working directory.
+    // Shown relative to the working directory.
     let here = std::env::current_dir().ok();
     Some(
         here.and_then(|h| found.strip_prefix(h).map(Path::to_path_buf).ok())
@@ -174,8 +175,8 @@ pub fn find(start: &Path) -> Option<PathBuf> {
     )
 }
 
-/// Reads and validates a configuration file. Faults of the file go to `found`; `Err` where it
-/// cannot be read at all.
+/// Reads and validates a configuration file. Faults of the file go to `found`; `Err` if it cannot
+/// be read at all.
 pub(crate) fn load(
     file: &Path,
     sources: &mut Sources,
@@ -217,7 +218,7 @@ impl Reader<'_> {
         self.found.push(diagnostic);
     }
 
-    /// Reports the keys of a map that are not among `known`; also anything that is no map.
+    /// Reports keys of a map that are not in `known`, and a node that is not a map.
     fn keys(&mut self, node: &Node, what: &str, known: &[&str]) {
         if !matches!(node.data, Data::Map(_) | Data::Null) {
             return self.fault(node.span, format!("{what} must be a map"), None);

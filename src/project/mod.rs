@@ -1,5 +1,5 @@
-//! What is linted, by which rules, and rendered how: the command line and the configuration become
-//! units, and a chart becomes a rendering.
+//! What is linted, by which rules, and how it is rendered: the command line and the configuration
+//! become units, and a chart becomes a rendering.
 
 pub(crate) mod config;
 pub(crate) mod options;

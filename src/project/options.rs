@@ -1,4 +1,4 @@
-//! What one lint is asked for: [`Options`], and [`Error`] where it cannot work.
+//! The [`Options`] of a lint, and the [`Error`] for one that cannot be done.
 
 use crate::diagnostic::Versions;
 use crate::project::reuse::Reuse;
@@ -11,38 +11,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub paths: Vec<PathBuf>,
-    /// The paths are changed files: their charts are linted, and what belongs to no chart is left
-    /// out.
+    /// Whether the paths are changed files: then their charts are linted, and files that belong to
+    /// no chart are left out.
     pub changed: bool,
     pub config: ConfigChoice,
-    /// Names; empty: all.
+    /// Names of environments; empty: all.
     pub environments: Vec<String>,
     pub select: Vec<String>,
     pub ignore: Vec<String>,
-    /// Wins over the configuration and over Chart.yaml.
+    /// The versions to judge for; overrides the configuration and Chart.yaml.
     pub kubernetes: Option<Versions>,
     pub baseline: Option<PathBuf>,
     pub schema_locations: Vec<String>,
-    /// User-defined rules besides those of the configuration: files and folders.
+    /// Files and folders of user-defined rules, besides those of the configuration.
     pub rule_paths: Vec<PathBuf>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
-    /// Seconds for each unit; wins over the configuration. 0: no end.
+    /// Seconds for each unit; overrides the configuration. 0: no limit.
     pub timeout: Option<u64>,
-    /// Texts of an editor that replace those of files.
+    /// Unsaved texts of an editor, which replace those of files.
     pub unsaved: Unsaved,
-    /// Set by a caller that no longer wants the answer: the work soon ends with
+    /// Set by a caller that no longer needs the result: the work soon ends with
     /// [`Error::Cancelled`].
     pub cancel: Arc<AtomicBool>,
-    /// What an earlier run of the same chart under the same configuration left.
+    /// Results of an earlier run of the same chart under the same configuration.
     pub reuse: Arc<Reuse>,
-    /// Counted up while the work goes on, for whoever waits.
+    /// Updated while the work goes on, for a progress display.
     pub progress: Arc<Progress>,
-    /// Make the environment matrix of each chart, for the formats that show it.
+    /// Whether to make the environment matrix of each chart, for the formats that show it.
     pub matrices: bool,
 }
 
-/// How many units there are, and how many are linted.
+/// The number of units, and how many of them are linted.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub units: AtomicUsize,
@@ -51,7 +51,7 @@ pub struct Progress {
 
 impl Options {
     /// # Errors
-    /// [`Error::Cancelled`], where [`Options::cancel`] is set.
+    /// [`Error::Cancelled`] if [`Options::cancel`] is set.
     pub fn cancelled(&self) -> Result<(), Error> {
         if self.cancel.load(Ordering::Relaxed) {
             Err(Error::Cancelled)
@@ -71,7 +71,7 @@ pub enum ConfigChoice {
     File(PathBuf),
 }
 
-/// We could not work. Whatever is wrong in a chart or manifest is a diagnostic instead.
+/// The lint could not be done. Faults in a chart or manifest are diagnostics instead.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("no such file or folder: {}", .0.display())]
@@ -80,8 +80,7 @@ pub enum Error {
     Unreadable(PathBuf, String),
     #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
     NothingToLint(PathBuf),
-    /// A bad flag that only shows once files are read (an unknown rule, environment or format of a
-    /// file).
+    /// A bad flag that is only detected once files are read (an unknown rule or environment).
     #[error("{0}")]
     Usage(String),
     #[error("cancelled")]

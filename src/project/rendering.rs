@@ -1,7 +1,7 @@
 //! A chart rendered in all its environments, for all Kubernetes versions that are judged.
 //!
-//! Environments render in parallel. One render serves all versions: templates whose questions to
-//! `.Capabilities` have other answers in some versions are executed again for those.
+//! Environments render in parallel. One render serves all versions: templates that ask
+//! `.Capabilities` something whose answer differs in some versions are executed again for those.
 
 use crate::Error;
 use crate::Options;
@@ -29,15 +29,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct RenderedChart {
     pub chart: Chart,
     pub environments: Vec<Environment>,
-    /// The values files that could be read: the chart's first, then those of the environments, each
-    /// once.
+    /// The values files that could be read, each once: the chart's first, then those of the
+    /// environments.
     pub values: Vec<(SourceId, Arc<Node>)>,
-    /// By environment; the first of an environment is for its newest version.
+    /// Sorted by environment; the first render of an environment is for its newest version.
     pub renders: Vec<EnvironmentRender>,
-    /// Objects of `crds/`; they are not rendered.
+    /// The objects of `crds/`, which are not rendered.
     pub crds: Vec<Object>,
     pub versions: Versions,
-    /// Why these versions.
+    /// The reason for these versions.
     pub why: String,
 }
 
@@ -45,24 +45,24 @@ pub struct RenderedChart {
 pub struct EnvironmentRender {
     /// Index in [`RenderedChart::environments`].
     pub environment: u16,
-    /// The versions that it was made for.
+    /// The versions that the render is for.
     pub versions: Versions,
-    /// For the newest version that is judged.
+    /// Whether the render is for the newest version that is judged.
     pub primary: bool,
     pub rendered: Rendered,
     pub objects: Vec<Object>,
 }
 
-/// The numbers of renders in a [`SourceId`] allow for this many in a unit.
+/// The largest number of renders in a unit: a [`SourceId`] has 12 bits for them.
 const MOST_RENDERS: usize = 4095;
 
 impl RenderedChart {
-    /// Loads and renders the chart at `path`; none where it cannot be loaded. The chart's files and
-    /// the texts of all renders are added to `sources`, what went wrong to `found`.
+    /// Loads and renders the chart at `path`; none if it cannot be loaded. The chart's files and
+    /// the texts of all renders are added to `sources`, the faults to `found`.
     ///
     /// # Errors
-    /// Where an environment is named on the command line that the chart does not have, and where
-    /// the work is cancelled.
+    /// If the command line names an environment that the chart does not have, or if the work is
+    /// cancelled.
     pub fn new(
         path: &Path,
         setup: &Setup,
@@ -141,13 +141,13 @@ impl RenderedChart {
             .collect()
     }
 
-    /// The objects of every environment, as the newest version has them.
+    /// The objects of every environment, for the newest version.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.renders.iter().flat_map(|r| self.newest(r))
     }
 
-    /// The objects of one environment, as the newest version has them; none of a render that is not
-    /// for it.
+    /// The objects of one environment for the newest version; empty if the render is not for that
+    /// version.
     pub fn newest<'r>(&'r self, render: &'r EnvironmentRender) -> impl Iterator<Item = &'r Object> {
         let newest = self
             .versions
@@ -159,7 +159,7 @@ impl RenderedChart {
     }
 }
 
-/// What rendering an environment needs besides its values.
+/// The inputs of a render, besides the environment's values.
 struct Job<'a> {
     chart: &'a Chart,
     environments: &'a [Environment],
@@ -168,14 +168,14 @@ struct Job<'a> {
     head: Span,
     /// All versions that are judged.
     versions: Versions,
-    /// The same as templates see them, the newest first.
+    /// What templates see of each of these versions, the newest first.
     clusters: Vec<(u32, Capabilities)>,
     cache: Cache,
-    /// How many renders were not begun because the time was over.
+    /// The number of renders that did not begin before the timeout.
     unrendered: AtomicUsize,
 }
 
-/// A render, with what went wrong in it.
+/// A render, with its faults.
 struct Made {
     /// See [`Sources::adopt`].
     number: u32,
@@ -184,9 +184,9 @@ struct Made {
 }
 
 impl Job<'_> {
-    /// Renders one environment for all clusters, the newest version first. One render serves all
-    /// of them, as far as templates can be executed again for those that answer otherwise; the
-    /// rest needs more renders.
+    /// Renders one environment for all clusters, the newest version first. One render serves all of
+    /// them if the templates whose answers differ can be executed again by themselves; otherwise
+    /// further renders are added.
     fn environment(&self, index: usize, inputs: &Inputs) -> Vec<Made> {
         let most = (MOST_RENDERS / self.environments.len().max(1)).clamp(1, 18);
         let mut made: Vec<Made> = Vec::new();
@@ -221,7 +221,7 @@ impl Job<'_> {
         made
     }
 
-    /// None where nobody waits any more, or the time is over.
+    /// None if the work is cancelled or the timeout is reached.
     fn render(
         &self,
         index: usize,
@@ -254,7 +254,7 @@ impl Job<'_> {
         ))
     }
 
-    /// What kept a render from being whole.
+    /// The faults of a render.
     fn problems(&self, index: usize, versions: Versions, rendered: &Rendered) -> Vec<Diagnostic> {
         let environment = index as u16;
         let unjudged = rendered.unjudged.iter().map(|e| Diagnostic {
@@ -278,7 +278,7 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Reads the objects, before the texts are given to the [`Sources`].
+    /// Reads the objects. Must run before the texts move to the [`Sources`].
     fn read(&self, render: &mut EnvironmentRender, found: &mut Vec<Diagnostic>) {
         let rendered = &render.rendered;
         let newest = rendered
@@ -316,7 +316,7 @@ impl Job<'_> {
     }
 }
 
-/// Reads the values of each environment; none for one whose values cannot be read.
+/// Reads the values of each environment; none for an environment whose values cannot be read.
 fn inputs(
     environments: &[Environment],
     chart: &Chart,
@@ -352,7 +352,7 @@ fn values(chart: &Chart, inputs: impl Iterator<Item = Inputs>) -> Vec<(SourceId,
     values
 }
 
-/// The start of Chart.yaml, or of the file that is there instead of a chart.
+/// The start of Chart.yaml, or of the file that is in place of a chart.
 fn head_of(path: &Path, sources: &mut Sources) -> Span {
     let file = if path.is_dir() {
         path.join("Chart.yaml")
@@ -365,7 +365,8 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
         .find(|(_, s)| *s.name == *name)
         .map(|(id, _)| id);
     let id = known.unwrap_or_else(|| {
-        // An archive is no text, and the file outside that a link leads to is not shown.
+        // An archive has no text to show, and a file outside the chart that a link leads to is not
+        // shown.
         let is_inside = || {
             let (file, folder) = (file.canonicalize(), path.canonicalize());
             matches!((file, folder), (Ok(file), Ok(folder)) if file.starts_with(&folder))
@@ -380,7 +381,7 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
     Span::new(id, 0, 0)
 }
 
-/// The environments of the configuration, else those that the chart's files show.
+/// The environments of the configuration; without one, those that the chart's files suggest.
 fn environments(
     path: &Path,
     chart: &Chart,
@@ -426,7 +427,7 @@ fn environments(
     Ok(all)
 }
 
-/// Looked up from the chart's folder, then from the configuration's.
+/// Resolves the name of a values file: first in the chart's folder, then in the configuration's.
 fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
     let own = format!("{}{file}", chart.location);
     let beside = setup.config.folder.join(file);
@@ -437,8 +438,8 @@ fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
     }
 }
 
-/// What templates see as `.Capabilities` in a cluster of this version: a patch version that the
-/// chart's `kubeVersion` allows.
+/// The `.Capabilities` of a cluster of this version, with a patch version that the chart's
+/// `kubeVersion` allows.
 fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     let patch = if kube_version.is_empty()
         || helm::release::is_compatible(kube_version, &format!("v1.{minor}.0"))
@@ -457,7 +458,7 @@ fn capabilities(minor: u32, kube_version: &str) -> Capabilities {
     capabilities
 }
 
-/// What templates see of each version, the newest first.
+/// The `.Capabilities` of each version, the newest first.
 fn clusters(versions: Versions, kube_version: &str) -> Vec<(u32, Capabilities)> {
     let mut clusters: Vec<(u32, Capabilities)> = versions
         .iter()
@@ -467,7 +468,7 @@ fn clusters(versions: Versions, kube_version: &str) -> Vec<(u32, Capabilities)> 
     clusters
 }
 
-/// The objects of `crds/`, read once: they are the same in every environment.
+/// Reads the objects of `crds/`, once: they are the same in every environment.
 fn crds(
     renders: &[EnvironmentRender],
     sources: &Sources,

@@ -1,5 +1,5 @@
-//! What one run of a chart leaves to the next. The editor asks again after every keystroke, and
-//! between two of them almost nothing changes.
+//! Results of one run of a chart that the next run reuses. The editor lints after every keystroke,
+//! and almost nothing changes between two of them.
 
 use crate::diagnostic::{Diagnostic, Versions};
 use crate::helm::render::{Output, ParsedFiles};
@@ -9,7 +9,7 @@ use crate::memo::Memo;
 use crate::source::SourceId;
 use std::sync::Arc;
 
-/// Objects read from a text, and what was wrong with it.
+/// The objects of a text, and the faults found while reading it.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifests {
     text: Arc<[u8]>,
@@ -44,19 +44,19 @@ impl Manifests {
     }
 }
 
-/// All that is kept of a chart under one configuration. The default keeps nothing.
+/// The cached results for a chart under one configuration. The default caches nothing.
 #[derive(Debug, Default)]
 pub struct Reuse {
     pub(crate) parsed: Arc<ParsedFiles>,
-    /// By the text, the environment and the versions that it is for.
+    /// By text, environment and versions.
     manifests: Memo<(SourceId, Option<u16>, Option<Versions>), Arc<Manifests>>,
-    /// By what else they rest on, and the object's fingerprint.
+    /// By the hash of the context (see `lint::judge`) and the fingerprint of the object.
     pub(crate) judged: Memo<(u64, u64), Arc<[Violation]>>,
 }
 
 impl Reuse {
-    /// What is read from a text, where it was not read before for the same environment and
-    /// versions.
+    /// The objects of a text, from the cache if the same text was read before for the same
+    /// environment and versions.
     pub(crate) fn manifests(
         &self,
         text: &Arc<[u8]>,
@@ -72,8 +72,8 @@ impl Reuse {
         )
     }
 
-    /// For the next run, of the same chart under the same configuration: what this one made and
-    /// used.
+    /// The cache for the next run of the same chart under the same configuration: the entries that
+    /// this run added or used.
     pub fn next(&self) -> Reuse {
         Reuse {
             parsed: Arc::new(self.parsed.next()),

@@ -1,5 +1,5 @@
-//! What a configuration and the command line ask for together: rules, schemas, versions. Made once
-//! for each configuration file, and shared by all units below it.
+//! What the configuration and the command line ask for together: rules, schemas, versions. Built
+//! once for each configuration file, and shared by all units that it applies to.
 
 use crate::Error;
 use crate::Options;
@@ -26,20 +26,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Setup {
     pub config: Config,
     pub rules: Rules,
-    /// The configuration and the user-defined rules; each unit starts from a copy, so that their
-    /// spans hold in all units.
+    /// The configuration and the user-defined rules. Each unit starts from a copy, so that their
+    /// spans are valid in all units.
     pub sources: Sources,
-    /// What is wrong with them, as far as it shows when they are read.
+    /// The faults that were found while reading them.
     found: Vec<Diagnostic>,
-    /// Which of the configuration's suppressions matched in some unit.
+    /// For each suppression of the configuration: whether it matched in some unit.
     pub used: Vec<AtomicBool>,
-    /// User-defined schemas, of the configuration and the command line.
+    /// User-defined schemas, from the configuration and the command line.
     pub locations: Arc<Locations>,
 }
 
 impl Setup {
     /// # Errors
-    /// Where the file cannot be read, or a name given on the command line is not known.
+    /// If the file cannot be read, or if the command line gives an unknown name.
     pub fn new(file: Option<&Path>, options: &Options) -> Result<Setup, Error> {
         let mut sources = Sources::with(options.unsaved.clone());
         let mut found = Vec::new();
@@ -90,8 +90,8 @@ impl Setup {
         setup.check_names(options)
     }
 
-    /// Names of rules that do not exist: an error on the command line, a finding in the
-    /// configuration.
+    /// Checks the names of rules. An unknown one is an error on the command line, and a finding in
+    /// the configuration.
     fn check_names(mut self, options: &Options) -> Result<Setup, Error> {
         for (flag, names) in [("--select", &options.select), ("--ignore", &options.ignore)] {
             for name in names {
@@ -129,11 +129,11 @@ impl Setup {
         Ok(self)
     }
 
-    /// The severity at which a finding of the native checks is reported: none where its rule is not
-    /// selected. What keeps us from reading (profile `always`) is reported in any case.
+    /// The severity with which a finding of the native checks is reported; none if its rule is not
+    /// selected. Faults that prevent reading (profile `always`) are always reported.
     pub fn severity_of(&self, id: &RuleId, severity: Severity) -> Option<Severity> {
         if let Some(rule) = self.rules.get(id) {
-            // A native rule may grade its findings; an override replaces the grade.
+            // A native rule may choose a severity for each finding; an override replaces it.
             let overridden = self
                 .config
                 .rules
@@ -147,9 +147,9 @@ impl Setup {
             .then_some(severity)
     }
 
-    /// What is wrong with the configuration and the files that it names. Call it once all units are
-    /// linted: only then is known which suppressions matched nothing, and which user-defined rules
-    /// failed.
+    /// The faults of the configuration and of the files that it names. Call it after all units are
+    /// linted: only then it is known which suppressions matched nothing, and which user-defined
+    /// rules failed.
     pub fn faults(&self) -> Vec<Diagnostic> {
         let unused = self
             .config
@@ -190,7 +190,8 @@ impl Setup {
             .collect()
     }
 
-    /// Environments that a name given with `--environment` may mean.
+    /// The error for a name given with `--environment` that is not known, with suggestions; none if
+    /// all are known.
     pub fn unknown_environment(wanted: &[String], known: &[&str]) -> Option<Error> {
         let name = wanted.iter().find(|name| !known.contains(&name.as_str()))?;
         let near = did_you_mean(name, known.iter().copied())
@@ -202,8 +203,8 @@ impl Setup {
         )))
     }
 
-    /// The versions to judge for, and why these: the command line's, else the configuration's, else
-    /// those of the chart's `kubeVersion`, else the newest.
+    /// The versions to judge for, and the reason: from the command line, else from the
+    /// configuration, else from the chart's `kubeVersion`, else the newest one.
     pub fn versions(&self, options: &Options, chart: Option<&Chart>) -> (Versions, String) {
         if let Some(versions) = options.kubernetes {
             return (versions, "--kubernetes-version".into());
@@ -254,7 +255,7 @@ impl Setups {
         &self.by_file[&self.files[unit]]
     }
 
-    /// Each once.
+    /// All setups, each once.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Setup> {
         self.by_file.values()
     }

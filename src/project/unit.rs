@@ -19,7 +19,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// The configuration file that holds for it.
+    /// The configuration file that applies to the unit.
     pub(crate) fn configuration(&self, options: &Options) -> Option<PathBuf> {
         match (&options.config, self) {
             (ConfigChoice::None, _) => None,
@@ -46,13 +46,14 @@ pub(crate) fn of(options: &Options) -> Result<Vec<Unit>, Error> {
     }
 }
 
-/// The units of the given paths, in their order; a chart that is named more than once is one unit.
-/// Patterns (`charts/*`) that no file has as its name are expanded: what git ignores, hidden files
-/// and files of other programs are not meant by them. Links that lead out of a folder are read only
-/// to `follow` them: a repository of charts may hold some, a folder of manifests is refused.
+/// The units of the given paths, in order; a chart that is named more than once is one unit. A
+/// pattern (`charts/*`) that is not itself the name of a file is expanded; it matches no files that
+/// git ignores, no hidden files and no files of other programs. Links that lead out of a folder are
+/// followed only with `follow`. Without it, a folder of charts is linted without them, and a folder
+/// of manifests that has such links is refused.
 ///
 /// # Errors
-/// A path that does not exist, a folder that cannot be read or holds nothing to lint.
+/// If a path does not exist, or a folder cannot be read or holds nothing to lint.
 pub(crate) fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for path in paths {
@@ -67,12 +68,12 @@ pub(crate) fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Err
     Ok(units)
 }
 
-/// The charts that changed files belong to, each once, in the order of the files. What belongs to
-/// none is left out, so that a hook may name whatever a commit touches; the files need not exist
-/// any more. A configuration means all charts below its folder.
+/// The charts that changed files belong to, each once, in the order of the files. Files that belong
+/// to no chart are left out, so that a hook may pass all files of a commit; the files may have been
+/// deleted. A configuration file stands for all charts below its folder.
 ///
 /// # Errors
-/// Where the folder of a configuration cannot be read.
+/// If the folder of a configuration file cannot be read.
 fn of_changed(files: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
     let mut units = Vec::new();
     for file in files {
@@ -133,7 +134,7 @@ fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Er
         ..glob::MatchOptions::new()
     };
     let is_meant = |found: &PathBuf| {
-        // A walk of the working directory names what it finds with `./`.
+        // A walk of the working directory prefixes the names it finds with `./`.
         let name = if fixed.as_os_str().is_empty() {
             found.strip_prefix(".").unwrap_or(found)
         } else {
@@ -150,7 +151,7 @@ fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Er
     below.charts.retain(is_meant);
     below.manifests.retain(is_meant);
     if below.charts.is_empty() && below.manifests.is_empty() {
-        // Files inside of charts.
+        // The walk leaves out the files inside charts, which a pattern may name.
         let matches: Vec<PathBuf> = glob::glob_with(&path.to_string_lossy(), options)
             .ok()
             .into_iter()
@@ -168,7 +169,7 @@ fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Er
     Ok(())
 }
 
-/// Each chart below a folder is a unit; the other manifests together are one more.
+/// Each chart below a folder is a unit; the other manifests together are one more unit.
 fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
     let below = content(folder, follow)?;
     if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
@@ -193,8 +194,8 @@ fn push_content(
     }: Content,
     units: &mut Vec<Unit>,
 ) {
-    // A repository of charts has files of other programs; a folder without charts was named for its
-    // manifests.
+    // In a repository of charts, YAML files without apiVersion and kind belong to other programs. A
+    // folder without charts was named for its manifests, so all of its YAML files are read.
     if !charts.is_empty() {
         manifests.retain(|file| looks_like_manifest(file));
     }
@@ -206,13 +207,13 @@ fn push_content(
     }
 }
 
-/// What lies below a folder, in the order of names; what git ignores, hidden files and the inside
-/// of charts left out.
+/// The content of a folder, sorted by name. Files that git ignores, hidden files and files inside
+/// charts are left out.
 #[derive(Default)]
 struct Content {
     charts: Vec<PathBuf>,
     manifests: Vec<PathBuf>,
-    /// Those that would be one of the two, but lead out of the folder.
+    /// Charts and manifests that a link out of the folder leads to.
     links: Vec<PathBuf>,
 }
 
@@ -268,8 +269,8 @@ fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
     Ok(content)
 }
 
-/// Whether a document may have `apiVersion` or `kind`. A file that cannot be read counts as one, so
-/// that the fault is reported.
+/// Whether a file may hold a document with `apiVersion` or `kind`. A file that cannot be read
+/// counts, so that the fault is reported.
 fn looks_like_manifest(file: &Path) -> bool {
     let Ok(text) = Sources::default().read_file(file) else {
         return true;
@@ -292,8 +293,7 @@ fn is_archive(path: &Path) -> bool {
     name.ends_with(".tgz") || name.ends_with(".tar.gz")
 }
 
-/// The chart that a file belongs to; a vendored subchart's file belongs to the chart that vendors
-/// it.
+/// The chart that a file belongs to. For a file of a vendored subchart this is the outermost chart.
 pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
     let is_chart = |folder: &Path| shown(folder).join("Chart.yaml").is_file();
     let mut chart = file.ancestors().skip(1).find(|folder| is_chart(folder))?;
@@ -307,7 +307,7 @@ pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
     Some(shown(chart).to_path_buf())
 }
 
-/// The working directory has an empty name as the parent of a relative path.
+/// The parent of a relative path in the working directory is the empty path; shows it as `.`.
 fn shown(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() {
         Path::new(".")

@@ -1,5 +1,5 @@
-//! The configuration and its JSON Schema agree: whatever the schema knows is read without a fault,
-//! whatever it refuses is one.
+//! The configuration reader and its JSON Schema agree: what the schema accepts is read without a
+//! fault, and what it refuses is a fault.
 
 use super::load;
 use crate::source::Sources;
@@ -68,8 +68,8 @@ fn every_key_of_the_schema_is_read() {
         .map(|e| e.to_string())
         .collect();
     assert_eq!(found, [""; 0]);
-    // FULL names every key, so a key that is added to the schema has to be added there, and is then
-    // read or refused.
+    // FULL names every key. A key that is added to the schema must be added there too, so this test
+    // also shows whether the reader knows it.
     let mut keys = Vec::new();
     collect_keys(&schema, &mut keys);
     let missing: Vec<&String> = keys
