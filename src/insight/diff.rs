@@ -1,5 +1,5 @@
-//! What differs between two deployments of a chart (two environments, or one environment of two
-//! versions), object by object and field by field, each with the line that caused it. Behind
+//! The differences between two deployments of a chart (two environments, or one environment in two
+//! revisions), object by object and field by field, each with the line that caused it. Behind
 //! `thebot-lint diff`.
 
 use crate::insight::secrets::Secrets;
@@ -18,24 +18,24 @@ pub(crate) struct Deployment<'r> {
     pub rendering: &'r RenderedChart,
     pub sources: &'r Sources,
     pub secrets: &'r Secrets,
-    /// Index in [`RenderedChart::environments`]; none: there is no such environment in this
-    /// version, so nothing is deployed.
+    /// Index in [`RenderedChart::environments`]. None: the environment does not exist in this
+    /// revision, so nothing is deployed.
     pub environment: Option<usize>,
-    /// How files are called: what a name starts with, and what replaces that.
+    /// How file names are shown: the prefix that is replaced, and its replacement.
     pub called: (&'r str, &'r str),
 }
 
-/// What changes from one deployment to the other.
+/// The change of one object from one deployment to the other.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
-    /// `Deployment/thebot-backend`
+    /// Kind and name: `Deployment/thebot-backend`.
     pub object: String,
     pub kind: Kind,
-    /// What decides that it is there, for an object that only one side has.
+    /// For an object that only one side has: the condition that decides whether it exists.
     pub because: Option<Because>,
-    /// By path; of a changed object only.
+    /// Sorted by path; empty unless the object is changed.
     pub fields: Vec<Field>,
-    /// The environments that it changes in, where versions are compared.
+    /// The environments with this change, if revisions are compared.
     pub environments: Vec<Arc<str>>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Changed,
 }
 
-/// `.Values.backend.autoscaling.enabled` is true, and the line that sets it.
+/// A condition (`.Values.backend.autoscaling.enabled` is true), and the line that sets it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Because {
     pub text: String,
@@ -56,7 +56,7 @@ pub(crate) struct Because {
 /// File and line.
 pub(crate) type Place = (String, usize);
 
-/// A field on both sides; none where a side does not have it.
+/// A field on both sides; none on a side that does not have it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Field {
     pub path: String,
@@ -66,22 +66,22 @@ pub(crate) struct Field {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Side {
-    /// As it was rendered; of texts of several lines those that differ.
+    /// The rendered value; for texts of several lines only the lines that differ.
     pub text: String,
     /// The values line, else the template line.
     pub place: Option<Place>,
-    /// For a field that only one side has.
+    /// For a field that only one side has: the condition that decides whether it exists.
     pub because: Option<Because>,
 }
 
-/// Kind, name and namespace, as far as two deployments have them in common.
+/// Kind, name and namespace, without the parts that depend on the release.
 type Key = (String, String, Option<String>);
 
-/// A text of several lines is shown with as many that differ.
+/// At most this many lines of a text are shown.
 const MOST_LINES: usize = 12;
 
-/// What changes from one deployment to the other, by object. Objects are the same by kind and name,
-/// names without their release.
+/// The changes from one deployment to the other, by object. Two objects are the same if they have
+/// the same kind, namespace and name, with the release's name left out.
 pub(crate) fn between(from: Deployment, to: Deployment) -> Vec<Change> {
     let (old, new) = (from.objects(), to.objects());
     let mut names: Vec<&Key> = old.keys().chain(new.keys()).collect();
@@ -114,7 +114,8 @@ pub(crate) fn between(from: Deployment, to: Deployment) -> Vec<Change> {
         .collect()
 }
 
-/// The changes of several environments; one that is the same in several of them comes once.
+/// Merges the changes of several environments. A change that is the same in several of them appears
+/// once.
 pub(crate) fn merged(of: Vec<(Arc<str>, Vec<Change>)>) -> Vec<Change> {
     let mut all: Vec<Change> = Vec::new();
     for (environment, changes) in of {
@@ -141,7 +142,7 @@ fn name(object: &Object) -> String {
 }
 
 impl<'r> Deployment<'r> {
-    /// By kind, by name without the release, and by namespace where it is not the release's.
+    /// The objects by kind, name without the release, and namespace if it is not the release's.
     fn objects(&self) -> BTreeMap<Key, &'r Object> {
         let Some(environment) = self
             .environment
@@ -189,7 +190,7 @@ impl<'r> Deployment<'r> {
         self.secrets.show(span, self.sources)
     }
 
-    /// The innermost condition that a span is under.
+    /// The innermost condition around a span.
     fn because(&self, span: Span) -> Option<Because> {
         let trace = self.sources.trace(span);
         let (at, taken, decided) = trace.conditions.into_iter().next()?;
@@ -225,7 +226,7 @@ impl<'r> Deployment<'r> {
     fn text(&self, node: &Node) -> String {
         let shown = self.show(node.span);
         match (&node.data, &shown) {
-            // The lines as they are, not as YAML indents them.
+            // The lines of the text itself, without YAML's indentation.
             (Data::Str(text), Cow::Borrowed(_)) if text.contains('\n') => text.to_string(),
             _ => shown.trim().to_string(),
         }
@@ -264,8 +265,8 @@ fn fields(a: &Object, from: &Deployment, b: &Object, to: &Deployment) -> Vec<Fie
     all.into_iter().filter_map(changed).collect()
 }
 
-/// Scalars and empty collections by path; items that have a name go by it, so that one more in the
-/// middle is one change.
+/// Scalars and empty collections, by path. Items that have a name use it instead of their index, so
+/// that an item inserted in the middle is one change.
 fn leaves(root: &Node) -> Vec<(String, &Node)> {
     let mut out = Vec::new();
     let mut stack = vec![(String::new(), root)];
@@ -299,7 +300,7 @@ fn leaves(root: &Node) -> Vec<(String, &Node)> {
                 for (i, item) in items.iter().enumerate() {
                     let name = item.get("name").and_then(Node::as_str).filter(|_| named);
                     match name {
-                        // The path has the name already.
+                        // The path contains the name already.
                         Some(name) if item.entries().len() > 1 => {
                             let rest = item.entries().iter().filter(|e| &*e.key != "name");
                             stack.extend(
@@ -317,8 +318,8 @@ fn leaves(root: &Node) -> Vec<(String, &Node)> {
     out
 }
 
-/// The parts of two texts of several lines that lie between their common start and end; else the
-/// texts.
+/// For texts of several lines, the parts between their common start and their common end; otherwise
+/// the whole texts.
 fn differing(old: &str, new: &str) -> (String, String) {
     if !old.contains('\n') && !new.contains('\n') {
         return (old.to_string(), new.to_string());

@@ -1,6 +1,6 @@
 //! What each environment deploys: replicas, autoscaling, resources, storage, images and probes of
-//! every object, side by side, each with the place that set it. Behind `thebot-lint environments`
-//! and the matrix of the HTML page.
+//! every object, side by side, each with the place that sets it. `thebot-lint environments` and the
+//! HTML page show it.
 
 use crate::insight::secrets::{HIDDEN, Secrets};
 use crate::manifest::Object;
@@ -11,26 +11,26 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Objects by environment.
+/// A table of facts about objects; one column for each environment.
 #[derive(Clone, Debug, Default)]
 pub struct Matrix {
     pub environments: Vec<Arc<str>>,
-    /// By object, then in the order of the facts.
+    /// Sorted by object, then by the fixed order of facts.
     pub rows: Vec<Row>,
 }
 
 /// One fact of one object in every environment.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// `Deployment/thebot-backend`
+    /// Kind and name: `Deployment/thebot-backend`.
     pub object: String,
     /// `replicas`, `requests of backend`…
     pub fact: String,
-    /// One for each environment; none where the object or the field is not there.
+    /// One for each environment; none if the object or the field does not exist there.
     pub cells: Vec<Option<Cell>>,
 }
 
-/// A value, and where it was set (the values line, else the template line).
+/// A value, and the place that sets it: the values line, else the template line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     pub text: String,
@@ -38,7 +38,7 @@ pub struct Cell {
 }
 
 impl Row {
-    /// Whether the environments that have it do not agree, or some lack it.
+    /// Whether the environments have different values, or some have none.
     pub fn differs(&self) -> bool {
         let mut texts = self.cells.iter().map(|c| c.as_ref().map(|c| &c.text));
         let first = texts.next();
@@ -47,15 +47,16 @@ impl Row {
 }
 
 impl Matrix {
-    /// The matrix of all objects that were rendered in some environment; hooks and tests included,
-    /// CRDs left out. What is secret is hidden.
+    /// The matrix of all objects that some environment renders. It includes hooks and tests, but
+    /// not CRDs. Secret values are hidden.
     pub fn of(
         objects: &[Object],
         environments: &[Arc<str>],
         sources: &Sources,
         secrets: &Secrets,
     ) -> Matrix {
-        // Facts have one order inside of an object, whatever environment had them first.
+        // Facts of an object have a fixed order, which does not depend on the environment that has
+        // them.
         let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
         let hidden = |node: &Node| matches!(secrets.show(node.span, sources), Cow::Owned(text) if text.contains(HIDDEN));
         for object in objects.iter().filter(|o| !o.from_crds) {
@@ -91,7 +92,7 @@ impl Matrix {
     }
 }
 
-/// What an autoscaler scales: that is where its range belongs.
+/// The object that an autoscaler scales: its row shows the autoscaler's range.
 fn scaled(object: &Object) -> Option<String> {
     if &*object.identity.kind != "HorizontalPodAutoscaler" {
         return None;
@@ -111,7 +112,7 @@ fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize
     Some((source.name.clone(), source.line_of(span.start)))
 }
 
-/// What the matrix shows of an object: rank (the same whatever else the object has), fact, text,
+/// The facts that the matrix shows of an object: rank (fixed for each kind of fact), fact, text,
 /// path.
 fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, String, Path)> {
     let mut out = Vec::new();
@@ -209,7 +210,8 @@ fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, Str
     out
 }
 
-/// A scalar as it is written; a probe by its handler; a map as `cpu 1, memory 2Gi`.
+/// The text of a cell: a scalar as it is written, a probe by its handler, a map as `cpu 1, memory
+/// 2Gi`.
 fn text(node: &Node, secret: &dyn Fn(&Node) -> bool) -> Option<String> {
     use crate::yaml::Data;
     Some(match &node.data {

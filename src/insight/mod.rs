@@ -1,4 +1,5 @@
-//! What a rendering shows besides findings: data only, `report::formats` writes it.
+//! What a rendering shows besides findings. This module makes data only; `report::formats` writes
+//! it.
 
 pub(crate) mod diff;
 pub(crate) mod matrix;

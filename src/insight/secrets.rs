@@ -1,11 +1,11 @@
-//! Keeps secrets out of whatever we show: which places of a chart's files, and of the rendered
-//! texts, hold the value of a Secret, and texts without them.
+//! Keeps secrets out of everything that is shown. Finds the places in a chart's files and in the
+//! rendered texts that hold the value of a Secret, and gives texts without them.
 //!
-//! Secret is what reaches `data` or `stringData` of a Secret, the same path of the other values
-//! files (the default that an environment overrides is a password as well), and what
-//! [`crate::rule`] takes for a secret by its name: a value `password`, a variable `DB_PASSWORD`.
-//! Texts that are asked for by their span have asterisks instead; messages, which have no spans,
-//! are searched for the texts.
+//! A value is a secret if it reaches `data` or `stringData` of a Secret, if it is at the same path
+//! of another values file (the default that an environment overrides is a password too), or if
+//! [`crate::rule`] takes its name for one: a value `password`, a variable `DB_PASSWORD`. In texts
+//! with a span, asterisks replace the secret. Messages have no spans, so they are searched for the
+//! texts of secrets.
 
 use crate::helm::render::Problem;
 use crate::manifest::Object;
@@ -23,31 +23,30 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// What must not be shown.
+/// The secrets of a unit.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Ranges of bytes.
+    /// The byte ranges that hold secrets, by source.
     places: FxHashMap<SourceId, Ranges>,
     texts: BTreeSet<String>,
     /// Values that reach a Secret mixed with other text (a connection string's password and host).
     beside: BTreeSet<Span>,
 }
 
-/// Shorter texts are words of everybody's (`db`); a message is not made unreadable for them.
+/// Shorter texts may be common words (`db`). Hiding them would make messages unreadable.
 const SHORTEST: usize = 4;
 
-/// A text that is in a message by chance is seldom this long.
+/// Texts of this length seldom occur in a message by chance.
 const LONG: usize = 8;
 
-/// A message may give no more than the start of a long value; this much of it is enough to know it
-/// by.
+/// A message may quote only the start of a long value; a secret is recognized by this many bytes.
 const START: usize = 16;
 
-/// What replaces a secret in a line of text.
+/// Replaces a secret in a line of text.
 pub(crate) const HIDDEN: &str = "***";
 
 impl Secrets {
-    /// The secrets of a chart's objects, and of its values files.
+    /// The secrets of a chart's objects and values files.
     pub fn of_chart(rendering: &RenderedChart, sources: &Sources) -> Secrets {
         let objects = || {
             rendering
@@ -67,7 +66,7 @@ impl Secrets {
                 secrets.add_unread(output.text, objects(), sources);
             }
         }
-        // A template that fails has no rendered text; the template's text is shown.
+        // A template that fails has no rendered text; its own text is shown in code frames instead.
         for problem in rendering.renders.iter().flat_map(|r| &r.rendered.problems) {
             for template in places_of(problem).map(|span| span.source) {
                 if !texts.contains(&template) {
@@ -91,7 +90,7 @@ impl Secrets {
         secrets
     }
 
-    /// What sounds like a secret in the files of a chart that could not be loaded.
+    /// Values whose names sound like secrets, in the files of a chart that could not be loaded.
     pub fn of_files(sources: &Sources) -> Secrets {
         let mut secrets = Secrets::default();
         let may_hold_values = |s: &Source| {
@@ -119,7 +118,7 @@ impl Secrets {
         self.add_values(trees.iter(), sources);
     }
 
-    /// Hides, in a file that is no YAML, what follows a name that sounds like a secret.
+    /// Hides the values of keys that sound like secrets, in a file that is not YAML.
     fn add_lines(&mut self, id: SourceId, sources: &Sources) {
         let text = &sources.get(id).text;
         for (start, line) in lines(text, &(0..text.len())) {
@@ -134,12 +133,12 @@ impl Secrets {
         }
     }
 
-    /// Takes in the texts that another unit hides.
+    /// Adds the secrets of another unit.
     pub fn take_in(&mut self, other: Secrets) {
         self.texts.extend(other.texts);
     }
 
-    /// The secrets of manifests.
+    /// The secrets in manifests.
     pub fn of_manifests(objects: &[Object], sources: &Sources) -> Secrets {
         let mut secrets = Secrets::of_objects(objects.iter(), sources);
         sources
@@ -192,8 +191,8 @@ impl Secrets {
         secrets
     }
 
-    /// Hides the values that reach a Secret beside others, but for those that some other object has
-    /// for everybody to see.
+    /// Hides the values that reach a Secret mixed with other text, except those that another object
+    /// shows in the open.
     fn settle_beside<'o>(&mut self, objects: impl Iterator<Item = &'o Object>, sources: &Sources) {
         let mut beside = std::mem::take(&mut self.beside);
         let text = |span: Span| {
@@ -202,7 +201,7 @@ impl Secrets {
                 .to_string()
         };
         let texts: FxHashSet<String> = beside.iter().map(|span| text(*span)).collect();
-        // A command line often has passwords that nobody meant to show.
+        // Passwords often appear on a command line by mistake, so they stay hidden.
         let meant = |path: &Path| {
             !path
                 .0
@@ -212,9 +211,9 @@ impl Secrets {
         if beside.is_empty() {
             return;
         }
-        let is_said = |node: &Node| node.as_str().is_some_and(|text| texts.contains(text));
+        let is_known = |node: &Node| node.as_str().is_some_and(|text| texts.contains(text));
         for object in objects.filter(|o| !is_secret(o)) {
-            for (path, node) in yaml::path::scalars_where(&object.root, &is_said) {
+            for (path, node) in yaml::path::scalars_where(&object.root, &is_known) {
                 if meant(&path) && !self.touches(node.span) {
                     sources.trace(node.span).values.iter().for_each(|value| {
                         beside.remove(value);
@@ -224,11 +223,11 @@ impl Secrets {
         }
         for span in beside {
             self.hide(span);
-            self.tell(sources.text(span));
+            self.add_text(sources.text(span));
         }
     }
 
-    /// The data of Secrets among the documents that could not be read as YAML.
+    /// Hides the data of Secrets in documents that could not be read as YAML.
     fn add_unread<'o>(
         &mut self,
         text: SourceId,
@@ -267,7 +266,8 @@ impl Secrets {
                     line.find(':').map_or(0, |at| at + 1)
                 };
                 if inside && line[value..].trim_start().starts_with('{') {
-                    // One by one, for they are looked for elsewhere as well.
+                    // Also adds each value by itself, because the texts are searched for in
+                    // messages.
                     pairs(line).for_each(|(_, value)| {
                         self.add_written(
                             Span::new(text, start + value.start, start + value.end),
@@ -282,7 +282,7 @@ impl Secrets {
         }
     }
 
-    /// Only the constants of an action are secret: the rest shows where the value comes from.
+    /// Hides only the literals of an action; the rest shows where the value comes from.
     fn add_written(&mut self, span: Span, sources: &Sources) {
         let text = sources.text(span);
         let mut add = |from: usize, to: usize| {
@@ -313,7 +313,8 @@ impl Secrets {
         add(from, text.len());
     }
 
-    /// Values that sound like secrets, and values at the path of a secret of another file.
+    /// Hides values whose names sound like secrets, and values at the path of a secret in another
+    /// file.
     fn add_values<'t>(&mut self, trees: impl Iterator<Item = &'t Node> + Clone, sources: &Sources) {
         let mut paths: BTreeSet<Path> = BTreeSet::new();
         for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
@@ -333,11 +334,11 @@ impl Secrets {
         }
     }
 
-    /// Hides a value, what it was made of, and its text.
+    /// Hides a value, the values that it was made from, and its text.
     fn add(&mut self, node: &Node, sources: &Sources) {
         self.add_span(node.span, sources);
         if let Some(text) = node.as_str().filter(|text| worth_hiding(text.as_bytes())) {
-            self.tell(text.as_bytes());
+            self.add_text(text.as_bytes());
         }
     }
 
@@ -346,18 +347,18 @@ impl Secrets {
             return;
         }
         self.hide(span);
-        self.tell(sources.text(span));
+        self.add_text(sources.text(span));
         let trace = sources.trace(span);
         for &value in &trace.values {
             let text = sources.text(value);
             let port = text.len() <= 5 && text.iter().all(u8::is_ascii_digit);
-            // What the whole world may know of a chart.
+            // Chart.yaml is public.
             if !worth_hiding(text) || sources.get(value.source).name.ends_with("Chart.yaml") {
                 continue;
             }
             if trace.values.len() == 1 {
                 self.hide(value);
-                self.tell(text);
+                self.add_text(text);
             } else if !port {
                 self.beside.insert(value);
             }
@@ -365,8 +366,8 @@ impl Secrets {
         self.hide_template_text(span, sources);
     }
 
-    /// Hides text that templates hold themselves: constants, and the stretches that were copied to
-    /// the span.
+    /// Hides the text that comes from the templates themselves: literals, and the ranges of text
+    /// that were copied to the span.
     fn hide_template_text(&mut self, span: Span, sources: &Sources) {
         for piece in sources.pieces(span) {
             let rendered = &sources.get(span.source).text[piece.start as usize..piece.end as usize];
@@ -386,7 +387,7 @@ impl Secrets {
                 };
                 if worth_hiding(sources.text(hidden)) {
                     self.hide(hidden);
-                    self.tell(sources.text(hidden));
+                    self.add_text(sources.text(hidden));
                 }
             }
         }
@@ -399,7 +400,7 @@ impl Secrets {
             .insert(span.start, span.end);
     }
 
-    fn tell(&mut self, text: &[u8]) {
+    fn add_text(&mut self, text: &[u8]) {
         let text = String::from_utf8_lossy(text);
         let text = text.trim().trim_matches(['"', '\'', '`']);
         if text.len() >= SHORTEST {
@@ -411,7 +412,7 @@ impl Secrets {
         }
     }
 
-    /// Whether a span overlaps a secret; an empty one, whether it lies in one.
+    /// Whether a span overlaps a secret; for an empty span, whether it lies inside one.
     pub fn touches(&self, span: Span) -> bool {
         self.places.get(&span.source).is_some_and(|places| {
             places
@@ -421,7 +422,7 @@ impl Secrets {
         })
     }
 
-    /// The parts of a span that are secret, or were made of something secret.
+    /// The parts of a span that are secret, or were made from a secret.
     fn hidden_in(&self, span: Span, sources: &Sources) -> Vec<Range<u32>> {
         if self.places.is_empty() {
             return Vec::new();
@@ -442,8 +443,7 @@ impl Secrets {
                     end: part.end,
                     ..span
                 });
-                // A whole action that holds a constant is hidden where the constant is what it
-                // wrote.
+                // An action that contains a secret literal is hidden only if it wrote that literal.
                 trace.values.iter().any(|at| self.touches(*at))
                     || trace.templates.iter().any(|at| self.is_whole(*at))
             });
@@ -463,7 +463,7 @@ impl Secrets {
         })
     }
 
-    /// The text of a span of a file or of rendered text, with asterisks for what is secret in it.
+    /// The text of a span of a file or of rendered text, with its secrets replaced by [`HIDDEN`].
     pub fn show<'s>(&self, span: Span, sources: &'s Sources) -> Cow<'s, str> {
         let text = sources.text(span);
         let hidden = self.hidden_in(span, sources);
@@ -490,12 +490,13 @@ impl Secrets {
         out.into()
     }
 
-    /// A source whose secrets are asterisks, as many as bytes, so that regions stay where they are.
+    /// A source with its secrets replaced by asterisks. The number of bytes stays the same, so that
+    /// regions keep their positions.
     pub fn without(&self, id: SourceId, sources: &Sources) -> Source {
         let source = sources.get(id);
         let whole = Span::new(id, 0, source.text.len());
         let mut hidden = self.hidden_in(whole, sources);
-        // What is a secret in one place is one in all.
+        // A long secret is hidden wherever its text occurs.
         for secret in self.texts.iter().filter(|secret| secret.len() >= LONG) {
             hidden.extend(
                 memchr::memmem::find_iter(&source.text, secret)
@@ -510,7 +511,7 @@ impl Secrets {
             let end = (part.end as usize).min(text.len());
             let mut is_indentation = true;
             for byte in &mut text[(part.start as usize).min(end)..end] {
-                // The shape of the file stays, that of a line does not.
+                // Line breaks, indentation and quotes stay, so that the file keeps its shape.
                 let is_break = matches!(byte, b'\n' | b'\r');
                 is_indentation = is_break || (is_indentation && byte.is_ascii_whitespace());
                 if !is_indentation && !matches!(byte, b'"' | b'\'') {
@@ -521,13 +522,12 @@ impl Secrets {
         Source::new(source.name.clone(), text, source.kind.clone())
     }
 
-    /// A message without the texts of secrets. Where it is `about` something secret, a short word
-    /// in it can be the secret; else only a long one is more than a word that happens to be the
-    /// same.
+    /// A message without the texts of secrets. If the message is `about` something secret, short
+    /// secrets are replaced too. Otherwise only long ones are: a short text may be a common word.
     pub fn without_texts<'t>(&self, message: &'t str, about: bool) -> Cow<'t, str> {
         let mut message = Cow::Borrowed(message);
         let shortest = if about { SHORTEST } else { LONG };
-        // Longer texts sort behind their own beginnings.
+        // In reverse order, so that a longer text comes before its own prefix.
         for secret in self
             .texts
             .iter()
@@ -564,7 +564,7 @@ impl Secrets {
     }
 }
 
-/// The keys of a line of a text that is no YAML, and the ranges of their values.
+/// The keys of a line in a text that is not YAML, and the ranges of their values.
 fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     line.match_indices(':')
         .filter(|(at, _)| line[at + 1..].starts_with([' ', '\t']))
@@ -586,7 +586,7 @@ fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
         })
 }
 
-/// The templates that a problem shows.
+/// The template places that a problem refers to.
 fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
     let (span, includes) = match problem {
         Problem::Parse(error) => (Some(error.span), &[][..]),
@@ -601,7 +601,7 @@ pub(crate) fn is_secret(object: &Object) -> bool {
     &*object.identity.kind == "Secret" && &*object.identity.api_version == "v1"
 }
 
-/// `true`, `""` and nothing at all are no secrets.
+/// Whether a text can be a secret; `true`, `""` and the empty text cannot.
 fn worth_hiding(text: &[u8]) -> bool {
     !matches!(
         text.trim_ascii(),
@@ -619,19 +619,19 @@ fn worth_hiding(text: &[u8]) -> bool {
     )
 }
 
-/// Whether a value is a secret by its key; `existingSecret` names one.
+/// Whether the key of a value marks it as a secret. `existingSecret` only names one.
 fn is_secret_key(key: &str) -> bool {
     is_secret_name(key) && !key.to_lowercase().ends_with("secret")
 }
 
-/// Whether a value in the open is a secret, by its name or by itself.
+/// Whether a value outside of a Secret is a secret, by its name or by its text.
 fn is_plain_secret(name: &str, value: &Node) -> bool {
     value
         .as_str()
         .is_some_and(|text| is_secret_text(text) || (is_secret_name(name) && !is_harmless(text)))
 }
 
-/// Ranges of bytes that do not touch each other, by their start.
+/// Disjoint ranges of bytes: start to end.
 #[derive(Clone, Debug, Default)]
 struct Ranges(BTreeMap<u32, u32>);
 
@@ -647,7 +647,7 @@ impl Ranges {
         self.0.insert(start, end);
     }
 
-    /// Those that overlap a range, the last one first.
+    /// The ranges that overlap the given one, last one first.
     fn within(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32)> {
         self.0
             .range(..end)
@@ -657,7 +657,7 @@ impl Ranges {
     }
 }
 
-/// The stretches of template text and the constants that an origin went through.
+/// The template text and the literals that an origin leads to.
 fn written(of: SourceId, origin: OriginId, sources: &Sources) -> Vec<Span> {
     let mut spans = Vec::new();
     let Some(origins) = sources.origins(of.render()) else {
@@ -679,7 +679,7 @@ fn written(of: SourceId, origin: OriginId, sources: &Sources) -> Vec<Span> {
     spans
 }
 
-/// The ranges between lines of `---`.
+/// The ranges of the documents, which lines of `---` separate.
 fn documents(text: &[u8]) -> Vec<Range<usize>> {
     let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---")
         .map(|at| at + 1)

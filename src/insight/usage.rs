@@ -1,9 +1,9 @@
-//! What was never used: values that no template reads, template lines that no environment renders,
-//! overrides that change nothing; and what templates read that no values file defines. All from the
-//! records of the renders.
+//! Unused and undefined parts of a chart: values that no template reads, template lines that no
+//! environment renders, overrides that change nothing, and values that templates read but no values
+//! file defines. All of this comes from the records of the renders.
 //!
-//! Everything here errs on the side of silence: what a branch might read that no environment takes
-//! counts as read ([`Mentions`]).
+//! In doubt nothing is reported: a value that a branch might read counts as read, even if no
+//! environment takes the branch ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::project::rendering::RenderedChart;
@@ -20,11 +20,11 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A path of keys in values, in the top chart's terms.
+/// A path of keys in the values, as the top chart sees them.
 type Keys = Vec<Box<str>>;
 
-/// The findings about values of a chart; none where some environment did not render, for then
-/// nothing is known.
+/// The findings about values of a chart; empty if an environment did not render, because its reads
+/// are unknown then.
 pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if rendering.renders.is_empty()
@@ -59,19 +59,19 @@ fn keys<'n>(
     }
 }
 
-/// What may read the values, over all that the renders did.
+/// Everything that reads values or may read them, over all renders.
 struct Readers {
     /// Spans of keys and values that some render read.
     read: FxHashSet<Span>,
-    /// Paths that were read where no file has a value, or another file has it.
+    /// Paths that were read in a render where no file, or another file, gave the value.
     missed: FxHashSet<Keys>,
     mentions: Vec<Mentions>,
-    /// Paths of the values of subcharts, as far as their templates are rendered.
+    /// Paths of the values of subcharts whose templates are rendered.
     subcharts: Vec<Keys>,
-    /// Paths of which nothing is known: values of dependencies that are off or not there, and what
-    /// Helm reads itself.
+    /// Paths that are never reported: values of dependencies that are disabled or missing, and
+    /// values that Helm itself reads.
     silent: Vec<Keys>,
-    /// What a values.schema.json requires, and Helm reads: conditions of dependencies.
+    /// Paths that a values.schema.json requires, and conditions of dependencies, which Helm reads.
     required: FxHashSet<Keys>,
     /// Anchored values that an alias repeats.
     anchors: FxHashSet<Span>,
@@ -154,7 +154,7 @@ impl Readers {
         self.silent.iter().any(|front| path.starts_with(front))
     }
 
-    /// Whether anything reads this value itself, or may.
+    /// Whether anything reads this value itself, or may read it.
     fn may_read(&self, path: &Keys, entry: &yaml::Entry) -> bool {
         self.read.contains(&entry.value.span)
             || self.read.contains(&entry.key_span)
@@ -170,7 +170,7 @@ impl Readers {
             })
     }
 
-    /// The same of the value and all in it.
+    /// Whether anything reads this value or a value inside it, or may read it.
     fn may_read_any(&self, path: &mut Keys, entry: &yaml::Entry) -> bool {
         self.may_read(path, entry) || self.may_read_below(path, &entry.value)
     }
@@ -195,7 +195,7 @@ fn is_template(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"{{").is_some()
 }
 
-/// Texts in values that may be given to `tpl`.
+/// Collects the texts in values that may be given to `tpl`.
 fn add_texts(node: &Node, source: SourceId, mentions: &mut Mentions) {
     match &node.data {
         Data::Str(text) if is_template(text.as_bytes()) => {
@@ -221,7 +221,7 @@ fn add_anchors(node: &Node, anchors: &mut FxHashSet<Span>) {
         .for_each(|entry| add_anchors(&entry.value, anchors));
 }
 
-/// Paths of the values of subcharts, by the names of their templates:
+/// Paths of the values of subcharts, from the names of their templates:
 /// `x/charts/a/charts/b/templates/t.yaml` reads below `a.b`.
 fn subcharts(templates: &[&Arc<Templates>]) -> Vec<Keys> {
     let mut all: Vec<Keys> = Vec::new();
@@ -267,7 +267,7 @@ fn silent(rendering: &RenderedChart, subcharts: &[Keys]) -> Vec<Keys> {
     all
 }
 
-/// Conditions of dependencies, which Helm reads, and what values.schema.json requires.
+/// Conditions of dependencies, which Helm reads, and paths that values.schema.json requires.
 fn required(rendering: &RenderedChart, sources: &Sources) -> FxHashSet<Keys> {
     let mut all = FxHashSet::default();
     for chart in rendering.chart.walk() {
@@ -307,7 +307,7 @@ fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet
     }
 }
 
-/// Keys that nothing reads, nor may read, nor anything in them: the outermost of each.
+/// Reports values that nothing reads and nothing may read, only the outermost one of each tree.
 fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
     let files = &rendering.values;
     if rendering
@@ -337,7 +337,7 @@ fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnost
         });
     }
     for (path, at) in unread {
-        // Another file may hold something below it that is read.
+        // Another values file may define a value below this path that is read.
         if used.contains(&path) {
             continue;
         }
@@ -371,7 +371,7 @@ fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnost
     }
 }
 
-/// Whether the values.yaml of a subchart has it: then the subchart's linter run reports it.
+/// Whether the values.yaml of a subchart defines the path; then linting the subchart reports it.
 fn is_value_of_subchart(rendering: &RenderedChart, path: &[Box<str>]) -> bool {
     let mut chart = &rendering.chart;
     for (i, key) in path.iter().enumerate() {
@@ -397,7 +397,7 @@ fn is_value_of_subchart(rendering: &RenderedChart, path: &[Box<str>]) -> bool {
 fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
     let files = &rendering.values;
     let mut seen = FxHashSet::default();
-    // Templates of subcharts are judged with the subchart; their paths are in its terms.
+    // Subcharts are linted by themselves, and their templates use other paths.
     let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
     let commented = |(id, _): &(SourceId, _)| commented_keys(&sources.get(*id).text);
     let documented: LazyCell<Vec<Vec<Box<str>>>, _> =
@@ -455,7 +455,7 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
     }
 }
 
-/// Whether a place of a template lies in a comment of the YAML that it renders.
+/// Whether a place in a template lies in a comment of the rendered YAML.
 fn is_commented_out(sources: &Sources, at: Span) -> bool {
     let text = &sources.get(at.source).text;
     let before = &text[..(at.start as usize).min(text.len())];
@@ -463,8 +463,8 @@ fn is_commented_out(sources: &Sources, at: Span) -> bool {
     line.trim_ascii_start().starts_with(b"#")
 }
 
-/// Keys in comments, as values files show what may be set: `# resources:`, `##
-/// username: admin`.
+/// Keys in comments. Values files document optional values this way: `# resources:`, `## username:
+/// admin`.
 fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
     let comments = yaml::comments(text)
         .into_iter()
@@ -482,7 +482,7 @@ fn commented_keys(text: &[u8]) -> Vec<Box<str>> {
     keys.collect()
 }
 
-/// Scalars of an environment's file that are the same as in values.yaml.
+/// Reports scalars of an environment's file that are the same as in values.yaml.
 fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else {
         return;
@@ -511,8 +511,8 @@ fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Values of an environment's file that have another type than in values.yaml. An empty default
-/// promises no type.
+/// Reports values of an environment's file that have another type than in values.yaml. An empty
+/// default does not fix a type.
 fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else {
         return;
@@ -547,7 +547,7 @@ fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The type that a person sees; none where nothing is there.
+/// The name of the type for a message; none for null and empty values.
 fn type_of(node: &Node) -> Option<&'static str> {
     match &node.data {
         Data::Null => None,
@@ -562,7 +562,7 @@ fn type_of(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// Runs of lines of the top chart's templates that no environment renders.
+/// Reports runs of lines of the top chart's templates that no environment renders.
 fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
     let coverage = coverage(rendering, sources);
     for file in &rendering.chart.templates {
@@ -600,12 +600,12 @@ fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<
     }
 }
 
-/// What a template file has, and what some environment rendered of it.
+/// The lines and branches of a template file, and which of them some environment rendered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage {
-    /// Line to whether it was rendered; lines without template text are not among them.
+    /// By line number, whether it was rendered. Lines without template text are left out.
     pub lines: BTreeMap<usize, bool>,
-    /// Branches in order: the line, and whether some environment took it.
+    /// The line of each branch, in order, and whether some environment took it.
     pub branches: Vec<(usize, bool)>,
 }
 
@@ -613,7 +613,7 @@ impl Coverage {
     pub(crate) fn rendered_lines(&self) -> usize {
         self.lines.values().filter(|&&r| r).count()
     }
-    /// Lines that no environment renders: `3-5, 9`.
+    /// The lines that no environment renders: `3-5, 9`.
     pub(crate) fn never_rendered(&self) -> String {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for (&line, _) in self.lines.iter().filter(|(_, rendered)| !**rendered) {
@@ -643,7 +643,7 @@ pub(crate) fn coverage(
     rendering: &RenderedChart,
     sources: &Sources,
 ) -> BTreeMap<Arc<str>, Coverage> {
-    // Renders with the same subcharts share their templates.
+    // Renders with the same subcharts share one set of templates.
     let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
     for render in &rendering.renders {
         let Some(templates) = &render.rendered.templates else {
@@ -678,8 +678,8 @@ pub(crate) fn coverage(
         }
         let last = source.line_of(span.end.saturating_sub(1).max(span.start));
         for line in first..=last {
-            // Of text that begins behind an action, or ends before one, only what the line has of
-            // it.
+            // A text node may begin behind an action or end before one, so only its part of the
+            // line counts.
             let of_line = source.line(line);
             let (start, end) = (
                 of_line.start.max(span.start as usize),

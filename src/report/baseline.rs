@@ -1,5 +1,5 @@
-//! The baseline: findings that are known and not reported again. Stable under moves of lines: an
-//! entry is a finding's fingerprint, with rule, file and object beside it for the reader.
+//! The baseline: known findings, which are not reported again. An entry is a finding's fingerprint,
+//! so moved lines do not matter; its rule, file and object are there for the reader.
 
 use super::Report;
 use super::fingerprint::fingerprint;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Serialize, Deserialize)]
 struct File {
     version: u32,
-    /// Fingerprint to what it was; `count` findings share it.
+    /// By fingerprint; `count` findings share one entry.
     findings: BTreeMap<String, Known>,
 }
 
@@ -22,7 +22,7 @@ struct Known {
     count: usize,
 }
 
-/// The text of a baseline that knows all findings of a report.
+/// Writes a baseline that contains all findings of a report.
 pub(crate) fn write(report: &Report) -> String {
     let mut findings: BTreeMap<String, Known> = BTreeMap::new();
     for f in &report.findings {
@@ -48,8 +48,8 @@ pub(crate) fn write(report: &Report) -> String {
     text
 }
 
-/// Takes the findings that a baseline knows out of a report, counting them as suppressed. `Err`
-/// describes what is wrong with the file.
+/// Removes the findings that the baseline contains from a report and counts them as suppressed.
+/// `Err` describes a fault of the file.
 pub(crate) fn apply(text: &str, report: &mut Report) -> Result<(), String> {
     let file: File = serde_json::from_str(text)
         .map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;

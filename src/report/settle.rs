@@ -1,5 +1,5 @@
-//! Makes findings of diagnostics: traces spans to files, and merges what several environments have
-//! in common.
+//! Turns diagnostics into findings: traces spans to files, and merges what several environments
+//! have in common.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Versions};
 use crate::insight::secrets::Secrets;
@@ -10,11 +10,11 @@ use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Settles the diagnostics of one unit: traces each to template, values and include places, and
-/// makes one finding of those that have rule, object, path and template place in common.
+/// Settles the diagnostics of one unit: traces each one to its template, values and include places,
+/// and merges those with the same rule, object, path and template place into one finding.
 ///
-/// `environments` are the names that [`Diagnostic::environment`] indexes. What is secret is in no
-/// text of the findings, nor in the sources that code frames are cut from.
+/// `environments` are the names that [`Diagnostic::environment`] indexes. Secrets are removed from
+/// the texts of the findings and from the sources of code frames.
 pub(crate) fn settle(
     diagnostics: Vec<Diagnostic>,
     sources: &Sources,
@@ -27,7 +27,7 @@ pub(crate) fn settle(
         shared: FxHashMap::default(),
     };
     let mut findings: Vec<Finding> = Vec::new();
-    // For each finding, which object it is about in which environment.
+    // For each finding, its object in each environment.
     let mut objects: Vec<Vec<(Option<Arc<str>>, Option<Arc<ObjectRef>>)>> = Vec::new();
     let mut known: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
     for diagnostic in diagnostics {
@@ -46,15 +46,15 @@ pub(crate) fn settle(
                 .map(|o| (o.kind.clone(), o.name.clone())),
             path: diagnostic.path.clone(),
             place: (first.file.clone(), first.bytes.start),
-            // Findings about the sources themselves differ by their message.
+            // Findings about the sources themselves (without an object) differ by their message.
             message: diagnostic
                 .object
                 .is_none()
                 .then(|| diagnostic.message.clone()),
         };
-        // Environments may well differ in the namespace; two namespaces of one environment are two
-        // objects. An environment comes more than once where it renders differently for some
-        // Kubernetes versions.
+        // Environments may use different namespaces for the same object, but two namespaces in one
+        // environment are two objects. An environment appears several times if it renders
+        // differently for some Kubernetes versions.
         let same = |&&at: &&usize| {
             objects[at]
                 .iter()
@@ -137,7 +137,7 @@ impl Finding {
                 None => self.locations.push(location),
             }
         }
-        // The values lines of all environments come first, then the include chain.
+        // The values lines of all environments come before the include chain.
         self.locations[1..].sort_by_key(|l| l.role != Role::Values);
         for note in notes {
             if !self.notes.contains(&note) {
@@ -171,7 +171,7 @@ impl Places<'_> {
                 let span = self.narrow(span, diagnostic.span);
                 locations.push(self.location(span, self.role_of(span.source), "", environment));
             }
-            // Rendered text without a piece: all that is known is the template's name.
+            // Rendered text without a recorded origin: only the template's name is known.
             None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
         }
         for &span in &trace.values {
@@ -206,7 +206,7 @@ impl Places<'_> {
         (locations, notes)
     }
 
-    /// Takes secrets out of a diagnostic's texts.
+    /// Removes secrets from a diagnostic's texts.
     fn without_secrets(&self, diagnostic: Diagnostic) -> Diagnostic {
         let trace = self.sources.trace(diagnostic.span);
         let of_secret = diagnostic
@@ -222,8 +222,7 @@ impl Places<'_> {
             .chain(own)
             .any(|at| self.secrets.touches(at));
         let about = of_secret || touches;
-        // What keeps a template from rendering is about no object yet, and may quote what it was
-        // given.
+        // An error of a template belongs to no object yet, and may quote any value.
         if !about && diagnostic.object.is_some() {
             return diagnostic;
         }
@@ -235,8 +234,8 @@ impl Places<'_> {
         }
     }
 
-    /// The part of a stretch of template text that was rendered as `rendered`; the stretch without
-    /// its indentation where it is not found there, or found twice.
+    /// The part of a range of template text that was rendered as `rendered`. If it occurs there not
+    /// at all or twice, the whole range without its indentation.
     fn narrow(&self, span: Span, rendered: Span) -> Span {
         let text = self.sources.text(span);
         if span == rendered || text.starts_with(b"{{") {

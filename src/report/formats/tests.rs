@@ -1,5 +1,6 @@
-//! Every format draws the same report: one finding with template, values and include places in two
-//! environments, one on a source file without an object, one with text that wants to break out.
+//! Every format writes the same report: one finding with template, values and include places in two
+//! environments, one on a source file without an object, one with text that tries to break the
+//! format.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::{Cell, Matrix, Row};
@@ -155,7 +156,7 @@ fn the_same_finding_in_two_environments_is_one() {
     );
 }
 
-/// The text at each reported region is the text of the span, read back through lines and columns.
+/// The text at each reported region, found by line and column, is the text of the span.
 #[test]
 fn every_region_reads_back() {
     for finding in report().findings {
@@ -173,7 +174,7 @@ fn every_region_reads_back() {
     }
 }
 
-/// The text between two places of a file of the report, as a reader of it finds it.
+/// The text between two places of a file, found by line and column as a reader of the report does.
 fn read_back(file: &str, line: u64, column: u64, end_line: u64, end_column: u64) -> String {
     let report = report();
     let source = report
@@ -201,7 +202,7 @@ fn read_back(file: &str, line: u64, column: u64, end_line: u64, end_column: u64)
         .collect()
 }
 
-/// The texts at the places of the two findings, in their order.
+/// The texts at the places of the two findings, in order.
 const REGIONS: [&str; 6] = [
     "name: web",
     "kind",
@@ -215,9 +216,9 @@ fn value(text: &str) -> serde_json::Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-/// What is wrong with a report by the schema of its format.
+/// The errors of a report under the schema of its format.
 fn faults(schema: &str, report: &serde_json::Value) -> Vec<String> {
-    // The pattern of SARIF's `language` has a bracket that opens nowhere.
+    // The pattern of SARIF's `language` has an unmatched closing bracket.
     let schema = value(
         &std::fs::read_to_string(schema)
             .expect("the schema")
@@ -309,7 +310,7 @@ fn regions_of_sarif_read_back_and_indices_hold() {
     }
 }
 
-/// `file:line:column` of the lines of the concise report, and file, line and columns of GitHub's
+/// `file:line:column` of each line of the concise report, and file, line and columns of GitHub's
 /// commands.
 #[test]
 fn places_of_concise_and_github_are_those_of_the_first_location() {
@@ -536,11 +537,11 @@ fn html() {
     }
 }
 
-/// Text that wants out of whatever it is put into.
+/// Text that tries to break out of each format.
 const HOSTILE: &str = "\u{1b}[31m\u{1b}]8;;http://evil\u{7}\u{9b}31m ::error::x %0A %25 <script>alert(1)</script> <img src=x onerror=alert(1)> ]]> --> &amp; \" ' ` | \
                        [x](javascript:alert(1)) \u{202e}\u{0}\u{fffe}\t\r\n::warning::y\n</failure>\n| a | b |\n##[error]z\n";
 
-/// A report whose every text is hostile.
+/// A report in which every text is hostile.
 fn hostile() -> Report {
     let mut report = report();
     let text: Arc<str> = HOSTILE.into();
@@ -608,7 +609,7 @@ fn a_hostile_chart_writes_no_control_sequences() {
     let report = hostile();
     for format in [Format::Human, Format::Concise, Format::Github, Format::Html] {
         let text = report.write(format, Style::default());
-        // A tab moves the cursor nowhere that a blank would not.
+        // A tab must not move the cursor further than a blank.
         assert_eq!(
             text.chars().find(|c| is_control(*c) && *c != '\t'),
             None,
@@ -624,7 +625,7 @@ fn a_hostile_chart_writes_no_control_sequences() {
         });
         assert_eq!(text.chars().find(|c| is_control(*c)), None, "{text:?}");
     }
-    // With colours and links: nothing but what we write ourselves.
+    // With colours and links there must be no control sequences except ours.
     let text = report.write(
         Format::Human,
         Style {
@@ -658,8 +659,8 @@ fn a_hostile_chart_starts_no_command_line_or_cell() {
             line.starts_with("::error title=") || line.starts_with("::warning title="),
             "{line}"
         );
-        // The command ends where its properties end: what a chart wrote into them has no `::` and
-        // no comma.
+        // A command's properties end at `::`, so text from a chart must contain no `::` and no
+        // comma there.
         let (properties, message) = line[2..].split_once("::").expect("a message");
         let keys: Vec<&str> = properties
             .split_once(' ')
@@ -719,7 +720,7 @@ fn a_hostile_chart_stays_text_in_json_xml_and_html() {
 
     let document = xml(&report.write(Format::Junit, Style::default()));
     let failure = &document.children[0].children[0].children[0];
-    // XML cannot contain these.
+    // Characters that XML cannot contain.
     let wanted: String = HOSTILE
         .chars()
         .map(|c| {
@@ -750,7 +751,7 @@ fn a_hostile_chart_stays_text_in_json_xml_and_html() {
     assert_eq!(html.matches("<article").count(), 2);
 }
 
-/// As much of XML as is needed to read what others read strictly.
+/// A minimal XML reader, as strict as other readers where it matters.
 #[derive(Debug, Default)]
 struct Element {
     name: String,
