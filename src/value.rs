@@ -1,9 +1,9 @@
 //! The Go values that templates compute with, each with its origin.
 //!
-//! Below `yaml` (whose emitter writes them) and `helm` (which coalesces values files into them).
-//! Values belong to one render and one thread: maps are shared by reference, as in Go, so that `set
-//! .Values "a" 1` in one template is seen by the next. Strings are bytes: Helm's `trunc`, `substr`
-//! and `b64dec` make invalid UTF-8, and so do we.
+//! `yaml` writes these values, and `helm` coalesces values files into them. They belong to one
+//! render and one thread. Maps are shared by reference as in Go, so that the next template sees the
+//! effect of `set .Values "a" 1`. Strings are bytes, because Helm's `trunc`, `substr` and `b64dec`
+//! can make invalid UTF-8.
 
 pub(crate) mod pieces;
 
@@ -12,9 +12,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A Go value and where it comes from. For strings whose pieces have origins ([`Text::pieces`])
-/// `origin` is [`OriginId::NONE`]; for maps and lists it is the place of the whole (used where an
-/// empty one is printed).
+/// A Go value and where it comes from. `origin` is [`OriginId::NONE`] for strings whose pieces have
+/// origins ([`Text::pieces`]). For maps and lists it is the place of the whole, which is used if an
+/// empty one is printed.
 #[derive(Clone, Debug, Default)]
 pub struct Value {
     pub kind: Kind,
@@ -27,16 +27,16 @@ pub enum Kind {
     /// A nil `interface{}` (YAML null).
     #[default]
     Nil,
-    /// text/template's missing value (absent map key): prints `<no value>`, is falsy.
+    /// text/template's missing value (absent map key). It prints as `<no value>` and is false.
     Missing,
     Bool(bool),
-    /// Go `int`: constants, `len`, `add`'s input.
+    /// Go `int`: constants, `len`, arguments of `add`.
     Int(i64),
-    /// Go `int64`: `--set` numbers, results of sprig's arithmetic.
+    /// Go `int64`: numbers from `--set`, results of sprig's arithmetic.
     Int64(i64),
-    /// Any other sized integer, with its Go type's name (`int32`, `uint8`, `uint64`…).
+    /// Any other sized integer, with the name of its Go type (`int32`, `uint8`, `uint64`…).
     Sized(i128, &'static str),
-    /// Go `float64`: every number of a values file.
+    /// Go `float64`: every number in a values file.
     Float(f64),
     Str(Text),
     List(List),
@@ -46,11 +46,11 @@ pub enum Kind {
     Object(Rc<dyn Object>),
 }
 
-/// A Go string: bytes, and optionally where each range of them comes from.
+/// A Go string: bytes, and optionally the origin of each range.
 #[derive(Clone, Debug, Default)]
 pub struct Text {
     pub bytes: Rc<[u8]>,
-    /// Empty: all bytes share the value's `origin`.
+    /// If none, all bytes have the value's `origin`.
     pub pieces: Option<Rc<[Piece]>>,
 }
 
@@ -58,20 +58,21 @@ impl Text {
     pub fn pieces(&self) -> &[Piece] {
         self.pieces.as_deref().unwrap_or(&[])
     }
-    /// For messages and comparisons of names; invalid UTF-8 becomes U+FFFD.
+    /// The string for messages and comparisons of names. Invalid UTF-8 becomes U+FFFD.
     pub fn to_str(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 }
 
-/// A Go slice. Immutable here: no template function changes one in place.
+/// A Go slice. It is immutable, because no template function changes one in place.
 #[derive(Clone, Debug)]
 pub struct List {
     pub items: Rc<Vec<Value>>,
-    /// Go's type, `[]interface {}` unless a function makes another one (`[]string` of `splitList`).
+    /// The Go type: `[]interface {}` unless a function makes another one (`[]string` of
+    /// `splitList`).
     pub go_type: &'static str,
-    /// Go's nil slice (`rest` of an empty list, `concat` of nothing): empty, but JSON and YAML
-    /// write it as `null`.
+    /// Go's nil slice (`rest` of an empty list, `concat` of nothing). It is empty, but JSON and
+    /// YAML write it as `null`.
     pub is_nil: bool,
 }
 
@@ -95,18 +96,17 @@ impl List {
 #[derive(Clone, Debug)]
 pub struct Map(pub Rc<RefCell<MapData>>);
 
-/// The contents of a [`Map`]. Keys are in bytewise order, as Go's templates, fmt and JSON visit
-/// them.
+/// The contents of a [`Map`]. Keys are in bytewise order, in which Go's templates, fmt and JSON
+/// visit them.
 #[derive(Clone, Debug)]
 pub struct MapData {
     pub entries: BTreeMap<Rc<[u8]>, Entry>,
-    /// `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
+    /// The Go type: `map[string]interface {}`, `chartutil.Values`, `map[string]string`…
     pub go_type: &'static str,
-    /// Go's nil map (`fromYaml ""`): empty, but JSON and YAML write it as `null` and `set` refuses
-    /// it.
+    /// Go's nil map (`fromYaml ""`). It is empty, but JSON and YAML write it as `null`, and `set`
+    /// fails on it.
     pub is_nil: bool,
-    /// Part of the data that all templates of a render see: changing it changes what later
-    /// templates get.
+    /// Whether all templates of a render see this map. A change then affects later templates.
     pub is_shared: bool,
 }
 
@@ -128,28 +128,28 @@ pub struct Entry {
     pub value: Value,
 }
 
-/// A Go value of a named type: fields and methods are reached by the evaluator through this trait.
+/// A Go value of a named type. The evaluator accesses its fields and methods through this trait.
 pub trait Object: std::fmt::Debug {
-    /// Go's type, as `typeOf` prints it.
+    /// The Go type, as `typeOf` prints it.
     fn go_type(&self) -> &str;
-    /// `kindOf`: `struct`, `slice`, `map`, `ptr`, `func`…
+    /// The Go kind, as `kindOf` prints it: `struct`, `slice`, `map`, `ptr`, `func`…
     fn kind(&self) -> &str;
-    /// A field; `None` where there is none of that name.
+    /// A field; `None` if there is none of that name.
     fn field(&self, _name: &str) -> Option<Value> {
         None
     }
-    /// Go's types of a method's parameters (`string`, `interface {}`; a last one that begins with
-    /// `...` takes any number). The evaluator checks number and types against them before it calls;
-    /// where they are not given, the method gets the arguments as they are.
+    /// The Go types of a method's parameters (`string`, `interface {}`; a last one that begins with
+    /// `...` accepts any number). The evaluator checks the arguments against them before a call.
+    /// For `None`, the method gets the arguments unchecked.
     fn parameters(&self, _method: &str) -> Option<&'static [&'static str]> {
         None
     }
-    /// Calls a method; `None` where there is none of that name.
+    /// Calls a method; `None` if there is none of that name.
     fn call(&self, _method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         None
     }
-    /// As [`Object::call`], for methods that make text with several origins (`.Files.AsConfig`).
-    /// This is what the evaluator calls.
+    /// As [`Object::call`], for methods that return text with several origins (`.Files.AsConfig`).
+    /// The evaluator calls this method.
     fn call_tracked(
         &self,
         method: &str,
@@ -158,33 +158,33 @@ pub trait Object: std::fmt::Debug {
     ) -> Option<Result<Value, String>> {
         self.call(method, arguments)
     }
-    /// What `{{ . }}` and `%v` print.
+    /// The text that `{{ . }}` and `%v` print.
     fn print(&self) -> Vec<u8> {
         Vec::new()
     }
-    /// The plain map, list or scalar that toYaml, toJson, `range` and `index` see.
+    /// The plain map, list or scalar that toYaml, toJson, `range` and `index` use.
     fn plain(&self) -> Option<Value> {
         None
     }
-    /// A struct's fields in their order, which is how encoding/json writes them; a map's keys are
-    /// sorted instead.
+    /// The fields of a struct in their order, in which encoding/json writes them. The keys of a map
+    /// are sorted instead.
     fn json_fields(&self) -> Option<Vec<(&str, Value)>> {
         None
     }
-    /// text/template's truth.
+    /// Whether text/template treats the value as true.
     fn truth(&self) -> bool {
         true
     }
-    /// For functions that need the concrete type (`time.Time`).
+    /// Gives access to the concrete type (`time.Time`).
     fn as_any(&self) -> &dyn std::any::Any;
 }
 
-/// Go's `[]byte`: what `.Files.GetBytes`, `.Files.Glob` and `range` over `.Files` give.
+/// Go's `[]byte`, which `.Files.GetBytes`, `.Files.Glob` and `range` over `.Files` return.
 #[derive(Clone, Debug)]
 pub struct Bytes(pub Text);
 
 impl Bytes {
-    /// As encoding/json writes it.
+    /// The bytes in base64, as encoding/json writes them.
     pub fn base64(&self) -> String {
         data_encoding::BASE64.encode(&self.0.bytes)
     }
@@ -239,14 +239,14 @@ impl Value {
         })
         .into()
     }
-    /// A string all of whose bytes come from one place.
+    /// A string whose bytes all come from one place.
     pub fn str_from(bytes: impl AsRef<[u8]>, origin: OriginId) -> Value {
         Value {
             origin,
             ..Value::str(bytes)
         }
     }
-    /// The text of a whole file, each line with its place.
+    /// The text of a whole file. Each line has its own origin.
     pub fn file(text: &[u8], source: SourceId, origins: &mut Origins) -> Value {
         let of = origins.add(Origin::Data(Span::new(source, 0, text.len())));
         if of.is_none() {
@@ -272,7 +272,7 @@ impl Value {
         self.origin = origin;
         self
     }
-    /// text/template's truth.
+    /// Whether text/template treats the value as true.
     pub fn truth(&self) -> bool {
         match &self.kind {
             Kind::Nil | Kind::Missing => false,
@@ -331,7 +331,7 @@ impl Value {
         while let Some(value) = stack.pop() {
             match &value.kind {
                 Kind::List(list) => stack.extend(list.items.iter().cloned()),
-                // A map may be in several places.
+                // The same map may occur in several places.
                 Kind::Map(map) if !map.0.borrow().is_shared => {
                     map.0.borrow_mut().is_shared = true;
                     stack.extend(map.0.borrow().entries.values().map(|e| e.value.clone()));
@@ -343,7 +343,7 @@ impl Value {
 }
 
 impl MapData {
-    /// What Go gives for an absent key: the zero value of the type of the map's values.
+    /// Go's value for an absent key: the zero value of the map's element type.
     pub fn zero(&self) -> Value {
         match self.go_type.rsplit(']').next().unwrap_or_default() {
             "string" => Value::str(""),
@@ -361,7 +361,7 @@ impl MapData {
     }
 }
 
-/// Builds a string together with the origin of its parts.
+/// Builds a string together with the origins of its parts.
 #[derive(Debug, Default)]
 pub struct TextBuilder {
     bytes: Vec<u8>,
@@ -369,7 +369,8 @@ pub struct TextBuilder {
 }
 
 impl TextBuilder {
-    /// With capacity for a text of that many bytes and, where wanted, the origins of usual lines.
+    /// Reserves capacity for `bytes` bytes and, with `with_pieces`, for the origins of typical
+    /// lines.
     pub fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
         TextBuilder {
             bytes: Vec::with_capacity(bytes),
@@ -400,13 +401,13 @@ impl TextBuilder {
         }
     }
 
-    /// Appends a range of a string value, with the origins that it has there.
+    /// Appends a range of a string value with its origins.
     pub fn push_slice(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>) {
         self.push_next(text, whole, range, &mut text.pieces());
     }
 
-    /// As [`TextBuilder::push_slice`] for one range after the other: `pieces` are those that the
-    /// next one may still touch.
+    /// As [`TextBuilder::push_slice`] for ranges in ascending order. `pieces` are those that the
+    /// following ranges may still overlap.
     pub fn push_next(
         &mut self,
         text: &Text,
@@ -431,8 +432,8 @@ impl TextBuilder {
             .for_each(|piece| self.push_cut(piece, from..to, shift));
     }
 
-    /// Appends bytes whose pieces follow, each by [`TextBuilder::push_piece`]; gives where they
-    /// begin.
+    /// Appends bytes and returns the offset where they begin. Add their pieces with
+    /// [`TextBuilder::push_piece`].
     pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
@@ -443,7 +444,8 @@ impl TextBuilder {
         self.pieces.push(piece);
     }
 
-    /// What a piece covers of a range of its text, which begins at `start` here.
+    /// Adds the part of a piece that is within a range of its text. The range begins at `start` in
+    /// the new text.
     pub fn push_cut(&mut self, piece: &Piece, range: std::ops::Range<u32>, start: u32) {
         let at = |place: u32| place.clamp(range.start, range.end) - range.start + start;
         self.pieces.push(Piece {
@@ -458,7 +460,7 @@ impl TextBuilder {
         self.push_slice(text, whole, 0..text.bytes.len());
     }
 
-    /// The string; an origin that covers all of it becomes the value's.
+    /// Returns the string. An origin that covers all of it becomes the value's origin.
     pub fn finish(self) -> Value {
         match self.pieces[..] {
             [] => Value::str(self.bytes),
@@ -475,7 +477,7 @@ impl TextBuilder {
 }
 
 impl Value {
-    /// All origins of a value in one: the join of a string's pieces, or the value's origin.
+    /// Combines all origins of a value: those of a string's pieces, or the value's origin.
     pub fn whole_origin(&self, origins: &mut crate::source::Origins) -> OriginId {
         match &self.kind {
             Kind::Str(text) if text.pieces.is_some() => origins.join_all(

@@ -143,8 +143,8 @@ impl<'t> Lexer<'t> {
         self.emit(T::Error)
     }
 
-    /// Resumes after an error, behind the action that contains `offset` or ends before it. Returns
-    /// the new offset.
+    /// Resumes after an error: behind the first `}}` from `offset` on, or at the next `{{` if that
+    /// comes first. Returns the new offset.
     pub fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];

@@ -1,7 +1,7 @@
-//! How functions take their arguments, and how a result gets its origin.
+//! Readers for the arguments of functions, and helpers that give a result its origin.
 //!
-//! The evaluator has checked the number and the types before it calls; what these readers refuse is
-//! an evaluator that did not.
+//! The evaluator checks the number and types of arguments before it calls a function. An error of
+//! these readers therefore means a fault in the evaluator.
 
 use crate::go::fmt;
 use crate::limits::Limit;
@@ -25,7 +25,7 @@ fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
     }
 }
 
-/// A string with the origin of all of it (none where it has pieces).
+/// A string, with the origin of the whole string (none if its pieces have origins).
 #[derive(Clone, Copy)]
 pub struct Str<'a> {
     pub text: &'a Text,
@@ -51,13 +51,14 @@ impl<'a> Str<'a> {
     pub fn origin_at(self, at: usize) -> OriginId {
         fmt::origin_at(self.text, self.whole, at)
     }
-    /// For names of zones, functions, versions and the like: invalid UTF-8 becomes U+FFFD.
+    /// The string for names of zones, functions, versions and the like. Invalid UTF-8 becomes
+    /// U+FFFD.
     pub fn lossy(self) -> std::borrow::Cow<'a, str> {
         String::from_utf8_lossy(&self.text.bytes)
     }
 }
 
-/// Finishes a string; an empty one keeps the origin of what it was cut from.
+/// Finishes a string. An empty one gets the origin of the string that it was cut from.
 pub fn kept(builder: TextBuilder, whole: OriginId) -> Value {
     if builder.is_empty() {
         Value::str_from([], whole)
@@ -79,7 +80,7 @@ pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
     }
 }
 
-/// An `int`, `int64` or other sized integer.
+/// Reads an `int`, `int64` or other sized integer.
 pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i),
@@ -103,7 +104,7 @@ pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
     }
 }
 
-/// A map; nil is Go's nil map.
+/// Reads a map. Nil is Go's nil map.
 pub fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(Kind::Map(map)) => Ok(map.clone()),
@@ -122,7 +123,7 @@ pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
 }
 
 impl Call<'_> {
-    /// One origin for something made of all arguments.
+    /// One origin that combines those of all arguments.
     pub fn joined(&mut self, arguments: &[Value]) -> OriginId {
         arguments.iter().fold(OriginId::NONE, |all, value| {
             let one = value.whole_origin(self.origins);
@@ -130,19 +131,19 @@ impl Call<'_> {
         })
     }
 
-    /// A result all of which rests on all arguments.
+    /// A result that depends as a whole on all arguments.
     pub fn made(&mut self, kind: Kind, arguments: &[Value]) -> Answer {
         let origin = self.joined(arguments);
         Ok(Value::new(kind, origin))
     }
 
-    /// A string all of whose bytes rest on all arguments.
+    /// A string whose bytes all depend on all arguments.
     pub fn made_text(&mut self, bytes: impl AsRef<[u8]>, arguments: &[Value]) -> Answer {
         let origin = self.joined(arguments);
         Ok(Value::str_from(bytes, origin))
     }
 
-    /// `value`, taken because argument `index` was empty.
+    /// `value`, which is used because argument `index` was empty.
     pub fn fallback(&mut self, value: &Value, index: usize) -> Value {
         let instead = self.arguments.get(index).copied().unwrap_or(self.site);
         let mut wrap = |value| self.origins.add(Origin::Fallback { value, instead });
@@ -168,7 +169,7 @@ impl Call<'_> {
         }
     }
 
-    /// sprig's strval: a string as it is, anything else as `%v`.
+    /// sprig's strval: a string unchanged, anything else as `%v` prints it.
     pub fn display(&self, value: &Value) -> Answer {
         match value.kind {
             Kind::Str(_) => Ok(value.clone()),
@@ -176,7 +177,7 @@ impl Call<'_> {
         }
     }
 
-    /// Refuses to make more bytes than the render may still make.
+    /// Fails if `bytes` exceeds what the render may still produce.
     pub fn afford(&self, bytes: usize) -> Result<(), FunctionError> {
         if bytes > self.budget {
             return Err(FunctionError::Limit(Limit::RenderText));

@@ -1,7 +1,7 @@
-//! The functions of Go's text/template itself: comparison, access, printing, escaping.
+//! The functions of Go's text/template: comparison, access, printing and escaping.
 //!
-//! `and`, `or` and `call` are here by name and parameters only; the evaluator runs them, as the
-//! first two do not evaluate all of their arguments.
+//! `and`, `or` and `call` are only declared here. The evaluator implements them, because `and` and
+//! `or` do not evaluate all of their arguments.
 
 use crate::go::fmt::{self, go_type};
 use crate::go::{strconv, unicode};
@@ -109,7 +109,7 @@ fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
     }
 }
 
-/// A truth rests on everything that was judged.
+/// Makes a boolean that depends on all values that were compared.
 fn judged(call: &mut Call, arguments: &[Value], result: Result<bool, String>) -> Answer {
     let result = result?;
     let mut origin = OriginId::NONE;
@@ -120,7 +120,7 @@ fn judged(call: &mut Call, arguments: &[Value], result: Result<bool, String>) ->
     Ok(Value::new(Kind::Bool(result), origin))
 }
 
-/// The kinds that comparison tells apart.
+/// The kinds that comparison distinguishes.
 #[derive(Clone, Copy, PartialEq)]
 enum Basic<'v> {
     Invalid,
@@ -187,7 +187,7 @@ fn equal(a: &Value, b: &Value) -> Result<bool, String> {
     }
 }
 
-/// Maps, lists and structs: they can be compared with nil, and structs with each other.
+/// Compares maps, lists and structs. They can be compared with nil, and structs with each other.
 fn equal_references(a: &Value, b: &Value) -> Result<bool, String> {
     let kinds = (fmt::go_kind(a), fmt::go_kind(b));
     let shown = |value: &Value, format: &[u8]| {
@@ -257,7 +257,7 @@ fn less_or_equal(arguments: &[Value]) -> Result<bool, String> {
     Ok(less(arguments)? || equal_any(arguments)?)
 }
 
-/// The plain value behind one of a named type.
+/// The plain value of an object of a named type.
 fn plain(value: &Value) -> Option<Value> {
     match &value.kind {
         Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
@@ -282,7 +282,7 @@ fn length(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(Value::new(Kind::Int(length as i64), origin))
 }
 
-/// An index into something with `capacity` places. Go lets the capacity itself pass here.
+/// Reads an index into something with the given capacity. Like Go, it accepts the capacity itself.
 fn index_argument(index: &Value, capacity: usize) -> Result<usize, String> {
     let number = match index.kind {
         Kind::Int(i) | Kind::Int64(i) => i as i128,
@@ -349,8 +349,8 @@ fn index(arguments: &[Value]) -> Answer {
     Ok(item)
 }
 
-/// The text of the arguments as `print` writes them, each character through `escape` (which gives
-/// nothing for those that stay as they are).
+/// The text of the arguments as `print` writes them. `escape` maps each character to its
+/// replacement, or to nothing if it stays as it is.
 fn escaped(
     call: &mut Call,
     arguments: &[Value],
@@ -419,7 +419,7 @@ fn js(c: char, valid: bool, _byte: u8) -> Option<String> {
         '\\' | '\'' | '"' => Some(format!("\\{c}")),
         '<' | '>' | '&' | '=' => Some(format!("\\u{:04X}", c as u32)),
         _ if c < ' ' => Some(format!("\\u{:04X}", c as u32)),
-        // Go prints what is no UTF-8 as it is: U+FFFD counts as printable.
+        // Go prints invalid UTF-8 unchanged: U+FFFD counts as printable.
         _ if c.is_ascii() || !valid || strconv::is_print(c) => None,
         _ => Some(format!("\\u{:04X}", c as u32)),
     }

@@ -1,7 +1,7 @@
 //! Certificates: `genCA`, `genSelfSignedCert`, `genSignedCert` and their `WithKey` forms,
 //! `genPrivateKey`, `buildCustomCert`.
 //!
-//! The arguments are checked as sprig checks them; the keys and certificates are constants
+//! The arguments are checked as sprig checks them. The keys and certificates are constants
 //! ([`super::keys`]).
 
 use super::arguments::{any, string};
@@ -76,7 +76,7 @@ pub const FUNCTIONS: &[Function] = &[
     .volatile(),
 ];
 
-/// `sprig.certificate`: two texts in PEM.
+/// `sprig.certificate`: a certificate and its key, both in PEM.
 #[derive(Debug)]
 struct Certificate {
     cert: Vec<u8>,
@@ -121,7 +121,8 @@ fn authority(call: &mut Call, arguments: &[Value], key: Vec<u8>) -> Answer {
     finish(call, arguments, cert, key)
 }
 
-/// A certificate that is no authority, be it signed by itself or by the authority that is given.
+/// Makes a certificate that is not an authority. It is signed by itself or by the authority that is
+/// given.
 fn leaf(call: &mut Call, arguments: &[Value], key: Vec<u8>) -> Answer {
     check_addresses(any(arguments, 1)?)?;
     check_hosts(any(arguments, 2)?)?;
@@ -145,7 +146,7 @@ fn build_custom(call: &mut Call, arguments: &[Value]) -> Answer {
     let (_, content) = pem::decode(&cert).ok_or("unable to decode certificate")?;
     keys::check_certificate(&content)
         .map_err(|e| format!("error parsing certificate: decodedCert.Bytes: {e}"))?;
-    // Keys of other kinds than ours are taken as they are.
+    // Kinds of keys that thebot-lint does not know are accepted.
     match keys::check_private_key(&key) {
         Err(e) if !e.starts_with("unable to get public key") => {
             Err(format!("error parsing private key: {e}").into())

@@ -1,5 +1,5 @@
-//! Hashes, passwords and ciphers: `sha256sum` and its like, `bcrypt`, `htpasswd`, `derivePassword`,
-//! `encryptAES`, `decryptAES`. All of the output has every origin of the input.
+//! Hashes, passwords and ciphers: `sha256sum` and similar, `bcrypt`, `htpasswd`, `derivePassword`,
+//! `encryptAES`, `decryptAES`. The whole output has every origin of the input.
 
 use super::arguments::{Str, int, string};
 use super::random::Random;
@@ -94,7 +94,7 @@ pub const FUNCTIONS: &[Function] = &[
 /// Go's default cost.
 const BCRYPT_COST: u32 = 10;
 
-/// A bcrypt hash that verifies; only its salt is not random.
+/// Makes a valid bcrypt hash whose salt depends only on `seed`.
 fn bcrypt_hash(password: &[u8], seed: u64) -> String {
     if password.len() > 72 {
         return "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"
@@ -108,8 +108,8 @@ fn bcrypt_hash(password: &[u8], seed: u64) -> String {
     }
 }
 
-/// The Master Password algorithm: its forms by the type of password. Each letter stands for a class
-/// of characters.
+/// The forms of the Master Password algorithm for a type of password. Each letter is a class of
+/// characters.
 fn password_forms(kind: &[u8]) -> Option<&'static [&'static str]> {
     Some(match kind {
         b"maximum" => &["anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"],
@@ -193,7 +193,7 @@ fn derive_password(counter: u32, kind: Str, password: Str, user: Str, site: Str)
     form.bytes().zip(seed.iter().skip(1)).map(pick).collect()
 }
 
-/// The first 32 bytes of the password, zeros after it.
+/// The first 32 bytes of the password, padded with zeros.
 fn aes_key(password: Str) -> [u8; 32] {
     let mut key = [0; 32];
     let used = password.len().min(32);

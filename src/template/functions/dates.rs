@@ -1,7 +1,7 @@
-//! Dates: `now`, `date`, `dateModify`, `toDate`, `ago`, `duration`, `unixEpoch`…, over
-//! [`super::time`].
+//! Dates: `now`, `date`, `dateModify`, `toDate`, `ago`, `duration`, `unixEpoch`…, based on
+//! [`crate::go::time`].
 //!
-//! `now` is the same moment in every run ([`NOW`]); what depends on it is volatile.
+//! `now` is the same moment in every run ([`NOW`]). Results that depend on it are volatile.
 
 use super::arguments::{any, string};
 use crate::go::time::{Time, Zone, parse_duration, print_duration};
@@ -10,7 +10,7 @@ use crate::value::{Kind, Value};
 
 use Type::{Any, String as Text};
 
-/// The moment that all renders take place at: 2026-01-01T00:00:00Z.
+/// The time of every render in seconds since 1970: 2026-01-01T00:00:00Z.
 pub const NOW: i64 = 1_767_225_600;
 const TIME: Type = Type::Named("time.Time");
 const SECOND: i64 = 1_000_000_000;
@@ -92,7 +92,7 @@ fn time(value: &Value) -> Option<&Time> {
     }
 }
 
-/// A time, or seconds since 1970; anything else (a float64 as well) is now.
+/// Reads a time, or seconds since 1970. Anything else, including a float64, is now.
 fn time_of(value: &Value) -> Time {
     match value.kind {
         Kind::Int(i) | Kind::Int64(i) => Time::unix(i),
@@ -146,7 +146,7 @@ fn to_date(call: &mut Call, arguments: &[Value], must: bool) -> Answer {
     Ok(time.into_value().with_origin(origin))
 }
 
-/// strconv.ParseInt, whose value sprig takes even where it is out of range.
+/// strconv.ParseInt. If the number is out of range, sprig uses the nearest int64.
 fn parse_seconds(text: &str) -> i64 {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -159,7 +159,7 @@ fn parse_seconds(text: &str) -> i64 {
     })
 }
 
-/// The largest unit alone: `2h`, `3mo`.
+/// Only the largest unit: `2h`, `3mo`.
 fn duration_round(call: &mut Call, arguments: &[Value]) -> Answer {
     let value = any(arguments, 0)?;
     let duration = match &value.kind {

@@ -1,8 +1,8 @@
-//! What to take where a value is empty: `default`, `coalesce`, `ternary`; and `empty`, `all`,
-//! `any`.
+//! Replacements for empty values: `default`, `coalesce`, `ternary`; also `empty`, `all` and `any`.
 //!
-//! A value taken instead of an empty one says so ([`crate::source::Origin::Fallback`]): that is how
-//! a finding on a default points at the value a user would have to set.
+//! A value that replaces an empty one has an origin that says so
+//! ([`crate::source::Origin::Fallback`]). A finding about a default can then point at the value
+//! that the user would have to set.
 
 use super::arguments::{any, boolean};
 use super::types::is_empty;

@@ -1,5 +1,5 @@
-//! Maps: `dict`, `get`, `set`, `pick`, `merge`, `dig`…; each entry keeps its origin, and `set`,
-//! `unset`, `merge` change the map that was given, as Go's do.
+//! Maps: `dict`, `get`, `set`, `pick`, `merge`, `dig`… Each entry keeps its origin. As in Go,
+//! `set`, `unset` and `merge` change the map that is their argument.
 
 use super::arguments::{any, map, string};
 use super::lists::present;
@@ -12,8 +12,7 @@ use std::rc::Rc;
 
 use Type::{Any, String as Text};
 
-/// How deep `merge` and `deepCopy` go into maps within maps; a map that holds itself would never
-/// end.
+/// How deep `merge` and `deepCopy` go into nested maps. A map that contains itself would never end.
 const MAX_DEPTH: usize = 1000;
 
 pub const FUNCTIONS: &[Function] = &[
@@ -170,7 +169,7 @@ fn keys(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(Value::new(Kind::List(List::new(all, "[]string")), origin))
 }
 
-/// A new map of the entries whose key `wanted` takes, given the keys that the call names.
+/// A new map with the entries that `wanted` selects, given the keys that the call names.
 fn select(arguments: &[Value], wanted: impl Fn(&Rc<[u8]>, &[Rc<[u8]>]) -> bool) -> Answer {
     let named = (1..arguments.len())
         .map(|i| Ok(string(arguments, i)?.text.bytes.clone()))
@@ -226,9 +225,9 @@ fn dig(_: &mut Call, arguments: &[Value]) -> Answer {
     Ok(at.get(&last.bytes).unwrap_or_else(|| default.clone()))
 }
 
-/// mergo v1.0.1 into the first map, which is changed. Without `overwrite` only absent and empty
-/// (nil, 0, "", false, []) entries are taken; with it, all. Maps within maps merge in the same way;
-/// one that the first map lacks is taken as it is, not copied.
+/// Merges into the first map, which is changed, as mergo v1.0.1 does. Without `overwrite` only
+/// absent and empty entries (nil, 0, "", false, []) are replaced; with it, all are. Nested maps
+/// merge in the same way. A nested map that the first map lacks is inserted without a copy.
 fn merge(arguments: &[Value], overwrite: bool) -> Answer {
     let into = map(arguments, 0)?;
     for i in 1..arguments.len() {
@@ -259,7 +258,7 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
             let was_empty = below.0.borrow().entries.is_empty();
             merge_into(below, other, overwrite, depth + 1)?;
             if !below.0.borrow().entries.is_empty() {
-                // Whether there is anything in it, the other decided.
+                // The other map decides whether this map is empty, so it is the origin.
                 if was_empty && let Some(held) = into.0.borrow_mut().entries.get_mut(&key) {
                     held.value.origin = entry.value.origin;
                 }
@@ -332,7 +331,7 @@ fn copy(value: &Value, budget: &mut usize, depth: usize) -> Answer {
     Ok(Value::new(kind, value.origin))
 }
 
-/// A map of texts by constant keys, as several functions give it.
+/// A map from constant keys to strings, which several functions return.
 pub fn text_map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> MapData {
     let mut made = MapData::default();
     for (key, value) in entries {

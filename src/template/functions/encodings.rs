@@ -1,5 +1,6 @@
-//! Text encodings: base64 and base32, YAML, JSON, TOML. What hides the text (`b64enc`) gives all of
-//! its output every origin of its input; YAML and JSON keep the origin of each scalar both ways.
+//! Text encodings: base64 and base32, YAML, JSON, TOML. An encoding that hides the text (`b64enc`)
+//! gives its whole output every origin of the input. YAML and JSON keep the origin of each scalar
+//! in both directions.
 
 use super::arguments::{Str, any, kept, string};
 use super::toml;
@@ -130,7 +131,7 @@ pub const FUNCTIONS: &[Function] = &[
     .example(r#"toYamlPretty (semver "1.2.3")"#, "1.2.3"),
 ];
 
-/// What sigs.k8s.io/yaml puts before encoding/json's refusals.
+/// The prefix that sigs.k8s.io/yaml adds to errors of encoding/json.
 const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
@@ -143,7 +144,7 @@ fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
     yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget)
 }
 
-/// Helm prints nothing where `toYaml` fails.
+/// Removes the final line break. Helm prints nothing if `toYaml` fails.
 fn without_final_break(written: Result<Value, String>) -> Value {
     let Ok(value) = written else {
         return Value::str([]);
@@ -158,8 +159,8 @@ fn without_final_break(written: Result<Value, String>) -> Value {
     }
 }
 
-/// What was read, as the map that Helm decodes into. JSON's null makes it nil; YAML's (with a
-/// `prefix`) leaves it empty.
+/// Converts what was read to the map that Helm decodes into. A null in JSON makes the map nil; a
+/// null in YAML (with a `prefix`) leaves it empty.
 fn as_map(value: Value, prefix: &str) -> Result<Value, String> {
     match value.kind {
         Kind::Map(_) => Ok(value),
@@ -189,7 +190,7 @@ fn as_list(value: Value, prefix: &str) -> Result<Value, String> {
     }
 }
 
-/// Helm's answer where a text cannot be read: the error under the key `Error`.
+/// Helm's result if a text cannot be read: a map with the message under the key `Error`.
 fn error_map(message: &str, origin: OriginId) -> Value {
     let mut map = MapData::default();
     map.insert(b"Error", OriginId::NONE, Value::str_from(message, origin));

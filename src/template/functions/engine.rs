@@ -1,15 +1,15 @@
 //! The functions that Helm's engine adds to sprig's: `include`, `tpl`, `required`, `fail`,
 //! `lookup`, `getHostByName`.
 //!
-//! `include` and `tpl` are here by name and parameters only; the evaluator runs them, as they
-//! execute templates.
+//! `include` and `tpl` are only declared here. The evaluator implements them, because they execute
+//! templates.
 
 use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
 use crate::value::{Kind, MapData, Value};
 
 use Type::{Any, String as Text};
 
-/// Marks in Helm's errors around the message of `required` and `fail`.
+/// Helm's errors have these marks around the message of `required` and `fail`.
 pub const WARN_START: &str = "HELM_ERR_START";
 pub const WARN_END: &str = "HELM_ERR_END";
 
@@ -17,12 +17,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("fail", &[Text], fail)
         .role(Role::Fail)
         .reads(Reads::Keeps),
-    // Helm answers "" unless --enable-dns is given.
+    // Helm returns "" unless --enable-dns is given.
     Function::new("getHostByName", &[Text], |_, _| Ok(Value::str(""))),
     Function::new("include", &[Text, Any], by_the_evaluator)
         .role(Role::Include)
         .reads(Reads::Keeps),
-    // Without a cluster there is nothing to find.
+    // Without a cluster, `lookup` finds nothing.
     Function::new("lookup", &[Text, Text, Text, Text], |_, _| {
         Ok(Value::map(MapData::default()))
     }),
@@ -39,7 +39,7 @@ fn by_the_evaluator(_: &mut Call, _: &[Value]) -> Answer {
     Err("can only be called by a template".into())
 }
 
-/// The message between the marks by which Helm finds it in Go's error.
+/// An error whose message is between the marks, so that Helm finds it in Go's text.
 fn warning(message: Option<&Value>) -> FunctionError {
     let text = message
         .and_then(Value::as_text)

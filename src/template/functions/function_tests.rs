@@ -1,4 +1,4 @@
-//! Every row of `fixtures/functions/*.yaml`: what Helm answered, rendered here.
+//! Renders every row of `fixtures/functions/*.yaml` and compares the result with Helm's.
 
 use crate::limits::Limits;
 use crate::source::{Source, SourceId, SourceKind, Sources};
@@ -61,7 +61,7 @@ fn render(text: &str, values: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 impl Row {
-    /// What differs from Helm's answer.
+    /// Describes a difference to Helm's result; none if there is no difference.
     fn judge(&self, values: &[u8]) -> Option<String> {
         let found = render(&format!("{{{{ {} }}}}", self.call), values);
         match (&self.error, found) {
@@ -154,7 +154,7 @@ fn each_function_is_found_by_its_name() {
     assert!(super::lookup("env").is_none() && super::lookup("").is_none());
 }
 
-/// The editor shows one row of a function's fixture as its example.
+/// The example that the editor shows is a row of the function's fixture.
 #[test]
 fn examples_are_what_helm_answers() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/functions");

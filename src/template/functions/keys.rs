@@ -1,8 +1,8 @@
-//! The private keys and certificates that [`super::certificates`] gives.
+//! The private keys and certificates that [`super::certificates`] returns.
 //!
-//! Helm makes them at random. Ours are constants, so that a render is the same in every run; they
-//! parse, and only the serial number of a certificate depends on the call. They stay in DER, as
-//! scanners for secrets would find PEM. Nobody must use these keys: they are published.
+//! Helm generates them at random. Here they are constants, so that a render is the same in every
+//! run. They parse, and only the serial number of a certificate depends on the call. They are
+//! stored in DER because secret scanners would report PEM. Do not use these keys: they are public.
 
 use super::random::Random;
 use crate::go::pem;
@@ -10,13 +10,13 @@ use crate::go::pem;
 const RSA: &[u8] = include_bytes!("keys/rsa.der");
 const DSA: &[u8] = include_bytes!("keys/dsa.der");
 const ECDSA: &[u8] = include_bytes!("keys/ecdsa.der");
-/// What precedes the 32 bytes of an Ed25519 key in PKCS #8.
+/// The bytes before the 32 bytes of an Ed25519 key in PKCS #8.
 const ED25519: [u8; 16] = [
     0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
 ];
 const AUTHORITY: &[u8] = include_bytes!("keys/authority.der");
 const LEAF: &[u8] = include_bytes!("keys/leaf.der");
-/// Where both certificates have their serial number.
+/// The position of the serial number in both certificates.
 const SERIAL: std::ops::Range<usize> = 15..31;
 
 const SEQUENCE: u8 = 0x30;
@@ -26,7 +26,7 @@ pub(super) fn rsa() -> Vec<u8> {
     pem::encode("RSA PRIVATE KEY", RSA)
 }
 
-/// `genPrivateKey`: the key of a kind in PEM; none for a kind that sprig does not know.
+/// `genPrivateKey`: a key of this kind in PEM; none if sprig does not know the kind.
 pub(super) fn generate(kind: &[u8], seed: u64) -> Option<Vec<u8>> {
     Some(match kind {
         b"" | b"rsa" => rsa(),
@@ -40,20 +40,21 @@ pub(super) fn generate(kind: &[u8], seed: u64) -> Option<Vec<u8>> {
     })
 }
 
-/// The certificate of an authority, or one that it signed, in PEM.
+/// The certificate of the authority, or one that it signed, in PEM.
 pub(super) fn certificate(is_authority: bool, seed: u64) -> Vec<u8> {
     let mut content = if is_authority { AUTHORITY } else { LEAF }.to_vec();
     let mut serial = Random::new(seed).bytes(SERIAL.len());
-    // Positive, and without a leading zero.
+    // A serial number is positive and has no leading zero.
     serial[0] = serial[0] & 0x3f | 0x40;
     content[SERIAL].copy_from_slice(&serial);
     pem::encode("CERTIFICATE", &content)
 }
 
-/// Whether a text holds a private key that sprig accepts, as far as its outermost element tells.
+/// Checks whether a text contains a private key that sprig accepts. Looks only at the outermost
+/// element of the key.
 ///
 /// # Errors
-/// Sprig's texts.
+/// Sprig's error texts.
 pub(super) fn check_private_key(text: &[u8]) -> Result<(), String> {
     let (kind, content) = pem::decode(text).ok_or("no PEM data in input")?;
     if kind == "PRIVATE KEY" {
@@ -69,7 +70,7 @@ pub(super) fn check_private_key(text: &[u8]) -> Result<(), String> {
     }
 }
 
-/// encoding/asn1's complaint about a first element that is no SEQUENCE.
+/// Fails with encoding/asn1's error if the first element is not a SEQUENCE.
 fn check_sequence(content: &[u8], name: &str) -> Result<(), String> {
     if sequence(content).is_some() {
         return Ok(());
@@ -87,10 +88,10 @@ fn check_sequence(content: &[u8], name: &str) -> Result<(), String> {
     ))
 }
 
-/// Whether a text in DER is a certificate, as far as its outermost elements tell.
+/// Checks whether bytes in DER are a certificate. Looks only at the outermost elements.
 ///
 /// # Errors
-/// The texts of crypto/x509.
+/// The error texts of crypto/x509.
 pub(super) fn check_certificate(content: &[u8]) -> Result<(), String> {
     let outer = sequence(content).ok_or("x509: malformed certificate")?;
     sequence(outer).ok_or("x509: malformed tbs certificate")?;
@@ -121,7 +122,7 @@ mod tests {
         for cert in [one, other, certificate(false, 3)] {
             let (_, content) = pem::decode(&cert).expect("a block");
             assert_eq!(check_certificate(&content), Ok(()));
-            // INTEGER, 16 bytes.
+            // The header of an INTEGER of 16 bytes.
             assert_eq!(content[SERIAL.start - 2..SERIAL.start], [2, 16]);
         }
     }

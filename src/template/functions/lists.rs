@@ -1,5 +1,5 @@
 //! Lists: `list`, `append`, `first`, `rest`, `concat`, `uniq`, `without`, `has`, `sortAlpha`,
-//! `chunk`, `slice`…; each element keeps its origin. The `must` forms give the same errors, since
+//! `chunk`, `slice`… Each element keeps its origin. The `must` forms give the same errors, because
 //! Go's panics become errors in a template.
 
 use super::arguments::{any, int};
@@ -14,9 +14,9 @@ use std::rc::Rc;
 
 use Type::{Any, Int};
 
-/// Go's type of most lists.
+/// The Go type of most lists.
 pub const ANY_LIST: &str = "[]interface {}";
-/// What Go says where a function reflects on nil.
+/// Go's error text if a function uses reflection on nil.
 pub const NIL_DEREFERENCE: &str =
     "runtime error: invalid memory address or nil pointer dereference";
 
@@ -125,7 +125,7 @@ pub const FUNCTIONS: &[Function] = &[
         .example("without (list 1 2 3 2) 2 3", "[1]"),
 ];
 
-/// An argument as an element: a missing value is nil.
+/// An argument as an element of a list: a missing value becomes nil.
 pub fn present(value: &Value) -> Value {
     match value.kind {
         Kind::Missing => Value::nil().with_origin(value.origin),
@@ -133,7 +133,7 @@ pub fn present(value: &Value) -> Value {
     }
 }
 
-/// The list behind a value, or what Go says, `refusal` followed by the kind.
+/// The list in a value. The error is Go's text: `refusal` followed by the kind.
 fn items(value: &Value, refusal: &str) -> Result<List, String> {
     match &value.kind {
         Kind::List(list) => return Ok(list.clone()),
@@ -205,7 +205,7 @@ fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
             .chunks(size)
             .map(|part| Value::list(part.to_vec()).with_origin(list.origin))
             .collect(),
-        // With a negative size there is at most one chunk, of what the division leaves.
+        // With a negative size there is at most one chunk: the remainder of the division.
         Err(_) if chunks > 0.0 => match length as i64 % size {
             0 => return out_of_range(),
             left => {
@@ -342,7 +342,7 @@ fn sort_alpha(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(strings(all, list.origin))
 }
 
-/// sprig's strslice: the elements but nil as text; anything that is no list is one element.
+/// sprig's strslice: the elements as text, without nil. A value that is not a list is one element.
 pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, FunctionError> {
     match items(value, "") {
         Ok(list) => {

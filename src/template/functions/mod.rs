@@ -1,8 +1,8 @@
-//! Functions of Go's text/template, sprig and Helm, by their subject. The parser looks them up.
+//! The functions of Go's text/template, sprig and Helm, by subject. The parser looks them up.
 //!
-//! The evaluator checks the number and the Go types of the arguments as text/template's reflection
-//! does, before it calls. A function that is in no table does not exist, as in Helm (`env`,
-//! `expandenv`).
+//! The evaluator checks the number and Go types of the arguments before a call, as text/template's
+//! reflection does. A function that is in no table does not exist; this includes `env` and
+//! `expandenv`, which Helm removes.
 
 pub mod arguments;
 mod builtin;
@@ -32,8 +32,8 @@ use super::function::{Function, Functions};
 pub(super) use engine::{WARN_END, WARN_START};
 use std::sync::LazyLock;
 
-/// Every table of functions. No name is there twice: where Helm replaces a function of sprig's, only
-/// Helm's is there.
+/// All tables of functions. Names are unique: if Helm replaces a function of sprig, only Helm's is
+/// listed.
 const TABLES: &[&[Function]] = &[
     builtin::FUNCTIONS,
     certificates::FUNCTIONS,

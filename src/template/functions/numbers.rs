@@ -1,5 +1,4 @@
-//! Numbers: conversions as spf13/cast does them, arithmetic on `int64`, decimals, rounding,
-//! sequences.
+//! Numbers: conversions as in spf13/cast, arithmetic on `int64`, decimals, rounding and sequences.
 
 use super::arguments::{any, float, int, string};
 use crate::go::decimal::Decimal;
@@ -33,7 +32,8 @@ pub const FUNCTIONS: &[Function] = &[
     .example("addf 2 9223372036854775807", "9.223372036854776e+18"),
     Function::new("atoi", &[Type::String], |call, a| {
         let text = string(a, 0)?;
-        // strconv.Atoi gives the nearest int along with a range error, which sprig drops.
+        // On a range error strconv.Atoi also returns the nearest int. sprig uses it and drops the
+        // error.
         let (digits, negative) = signed(text.bytes());
         let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
         let i = match std::str::from_utf8(text.bytes())
@@ -179,8 +179,8 @@ pub const FUNCTIONS: &[Function] = &[
     .example("untilStep 10 1 -4", "[10 6 2]"),
 ];
 
-/// cast.ToInt64: anything that is no number counts as 0; text is read with Go's prefixes (`0x`,
-/// `0o`, `0b`, `0`) and `_`.
+/// cast.ToInt64. Anything that is not a number is 0. Text may have Go's prefixes (`0x`, `0o`, `0b`,
+/// `0`) and `_`.
 pub fn to_int(value: &Value) -> i64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i,
@@ -210,12 +210,13 @@ pub fn to_float(value: &Value) -> f64 {
     }
 }
 
-/// The types that cast knows: Go's own, and time's names of days and months; not time.Duration.
+/// The types that cast knows: Go's built-in types, and time's Month and Weekday, but not
+/// time.Duration.
 fn sized(name: &str) -> bool {
     !name.contains('.') || matches!(name, "time.Month" | "time.Weekday")
 }
 
-/// Go's conversion on amd64: what does not fit is the smallest int64.
+/// Go's conversion on amd64: a number that does not fit becomes the smallest int64.
 fn float_to_int(f: f64) -> i64 {
     if (-9.223372036854775808e18..9.223372036854775808e18).contains(&f) {
         f as i64
@@ -224,7 +225,7 @@ fn float_to_int(f: f64) -> i64 {
     }
 }
 
-/// `1.00` is read as `1`; `1.5` and `100` stay.
+/// Removes a zero fraction: `1.00` becomes `1`, while `1.5` and `100` stay.
 fn without_zero_decimals(text: &str) -> &str {
     let trimmed = text.trim_end_matches('0');
     match trimmed.strip_suffix('.') {
@@ -284,7 +285,7 @@ fn round(call: &mut Call, arguments: &[Value]) -> Answer {
     call.made(Kind::Float(rounded / power), arguments)
 }
 
-/// sprig's untilStep, within the budget.
+/// sprig's untilStep. Fails if the list exceeds the budget.
 fn steps(call: &Call, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FunctionError> {
     if stop < start && step >= 0 || stop >= start && step <= 0 {
         return Ok(Vec::new());
@@ -309,7 +310,7 @@ fn ints(call: &mut Call, steps: Vec<i64>, arguments: &[Value]) -> Answer {
     Ok(Value::new(Kind::List(List::new(items, "[]int")), origin))
 }
 
-/// `seq 1 2 9` as the shell's, except that a step against the direction gives nothing.
+/// `seq 1 2 9` as in the shell, but a step in the wrong direction gives nothing.
 fn seq(call: &mut Call, arguments: &[Value]) -> Answer {
     let numbers = (0..arguments.len())
         .map(|i| int(arguments, i))

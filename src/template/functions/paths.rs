@@ -1,5 +1,5 @@
-//! sprig's functions over paths. Those that begin with `os` are for paths of the operating system
-//! in sprig; ours give what they give on Unix.
+//! sprig's functions over paths. In sprig, those that begin with `os` follow the operating system;
+//! here they give the results of Unix.
 
 use super::arguments::{Str, kept, string};
 use crate::go::path;
@@ -57,7 +57,7 @@ fn dir(arguments: &[Value]) -> Answer {
     Ok(clean(s, path::dir_length(s.bytes())))
 }
 
-/// The first `length` bytes of a path, cleaned; each element keeps its origin.
+/// Cleans the first `length` bytes of a path. Each element keeps its origin.
 fn clean(s: Str, length: usize) -> Value {
     let cleaned = path::elements(&s.bytes()[..length]);
     let mut out = TextBuilder::default();

@@ -1,5 +1,5 @@
-//! What is random in Helm: of the right shape here, and the same in every run, from the seed of the
-//! call. All are volatile.
+//! Functions that are random in Helm. Here the result has the right form and is the same in every
+//! run: it depends on the seed of the call. All are volatile.
 
 use super::arguments::{int, string};
 use crate::template::function::{Answer, Call, Function, Type};
@@ -81,7 +81,7 @@ pub const FUNCTIONS: &[Function] = &[
     .example("uuidv4 | kindOf", "string"),
 ];
 
-/// goutils gives an error for a negative count, which sprig drops.
+/// For a negative count goutils returns an error, which sprig drops.
 fn text(call: &mut Call, arguments: &[Value], wanted: fn(u8) -> bool) -> Answer {
     let count = usize::try_from(int(arguments, 0)?).unwrap_or(0);
     call.afford(count)?;
@@ -93,7 +93,7 @@ fn text(call: &mut Call, arguments: &[Value], wanted: fn(u8) -> bool) -> Answer 
     call.made_text(chosen, arguments)
 }
 
-/// splitmix64: a small generator whose numbers pass for random; nothing here is secret.
+/// splitmix64, a small pseudo-random generator. Nothing here is secret.
 pub struct Random(u64);
 
 impl Random {

@@ -87,7 +87,7 @@ fn compile(call: &Call, pattern: &[u8]) -> Result<Rc<Regexp>, Error> {
     regexp::compile(pattern, call.limits.size(Limit::RegexSize))
 }
 
-/// Compiles an expression; where the function is one that `panics`, as `regexp.MustCompile` does.
+/// Compiles an expression. With `panics`, an error has the text of `regexp.MustCompile`.
 fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Result<Rc<Regexp>, FunctionError> {
     compile(call, pattern).map_err(|error| match error {
         Error::TooLarge => FunctionError::Limit(Limit::RegexSize),

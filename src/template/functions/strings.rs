@@ -1,4 +1,4 @@
-//! Functions that cut, join, pad and look into strings. Each says how it maps bytes, so that the
+//! Functions that cut, join, pad and search strings. Each describes how it maps bytes, so that the
 //! origins follow.
 //!
 //! All work on bytes as Go does: `trunc` and `substr` may cut a character in two.
@@ -185,7 +185,7 @@ pub const FUNCTIONS: &[Function] = &[
     .example(r#"wrapWith 5 "\t" "Hello World""#, "Hello\tWorld"),
 ];
 
-/// goutils' Abbreviate: `...` where something was left out, within `width` bytes.
+/// goutils' Abbreviate: shortens to at most `width` bytes, with `...` where something was left out.
 fn abbreviate(s: Str, left: i64, width: i64) -> Value {
     let length = s.len() as i64;
     if width < 4 || left > 0 && width < 7 || length <= width {
@@ -203,7 +203,7 @@ fn abbreviate(s: Str, left: i64, width: i64) -> Value {
     } else if offset + room < length {
         out.push(b"...", OriginId::NONE);
         let rest = s.slice(offset as usize..s.len());
-        // Goutils abbreviates the rest once more, and gives nothing where no room is left for dots.
+        // goutils abbreviates the rest once more, and returns nothing if the dots do not fit.
         if room >= 4
             && let Kind::Str(text) = &rest.kind
         {
@@ -249,8 +249,8 @@ fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(kept(out, whole))
 }
 
-/// `quote` and `squote`: each argument but nil in quotes, joined by spaces. The quotes share the
-/// origin of a value that has one.
+/// `quote` and `squote`: each argument except nil in quotes, joined by spaces. The quotes get the
+/// origin of the value, if it has a single one.
 fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
     let mut out = TextBuilder::default();
     for (i, value) in arguments
@@ -330,8 +330,8 @@ fn join(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(kept(out, list.origin))
 }
 
-/// goutils.DeleteWhiteSpace, which takes bytes for characters (and so spoils what is not ASCII,
-/// once there is any space).
+/// goutils.DeleteWhiteSpace. If there is any white space, it treats bytes as characters and garbles
+/// non-ASCII text.
 fn nospace(_: &mut Call, arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
     if !s.bytes().iter().any(|&b| char::from(b).is_whitespace()) {
@@ -402,7 +402,7 @@ fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(kept(out, s.whole))
 }
 
-/// strings.SplitN: ranges of the parts. No limit gives all; an empty separator splits into
+/// strings.SplitN: the ranges of the parts. No limit returns all; an empty separator splits into
 /// characters.
 pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
     let limit = limit.unwrap_or(usize::MAX);
@@ -432,7 +432,7 @@ pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usiz
     parts
 }
 
-/// `map[string]string` with the keys `_0`, `_1`…
+/// Makes a `map[string]string` with the keys `_0`, `_1`…
 fn numbered(s: Str, parts: &[Range<usize>]) -> Value {
     let mut map = MapData {
         go_type: "map[string]string",
@@ -490,7 +490,7 @@ fn trim(s: Str, cut: impl Fn(Option<char>) -> bool) -> Value {
     }
 }
 
-/// strings.Trim; in the set, what is not UTF-8 stands for U+FFFD, as in Go.
+/// strings.Trim. As in Go, invalid UTF-8 in the set means U+FFFD.
 fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
     let (set, s) = (string(arguments, 0)?, string(arguments, 1)?);
     let unknown = char::REPLACEMENT_CHARACTER;
@@ -500,7 +500,7 @@ fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
     Ok(trim(s, |c| set.contains(&c.unwrap_or(unknown))))
 }
 
-/// goutils.WrapCustom: breaks at spaces so that lines are at most `width` bytes long.
+/// goutils.WrapCustom: breaks at spaces so that lines have at most `width` bytes.
 fn wrap(call: &mut Call, s: Str, width: i64, separator: &[u8], cut_long_words: bool) -> Answer {
     let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
     let bytes = s.bytes();

@@ -1,5 +1,5 @@
-//! TOML as BurntSushi/toml v1.6.0 writes it, behind `toToml`; reading (`fromToml`) is the `toml`
-//! crate's, whose error texts are its own.
+//! TOML: writes as BurntSushi/toml v1.6.0 does (`toToml`), and reads with the `toml` crate
+//! (`fromToml`), whose error texts differ from Helm's.
 
 use crate::go::time::Time;
 use crate::go::{fmt, strconv};
@@ -14,13 +14,13 @@ const MAX_DEPTH: usize = 500;
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum Refusal {
-    /// `toToml` prints this instead.
+    /// `toToml` prints this text as its result.
     Told(String),
-    /// The call fails: where Go panics, or a limit is reached.
+    /// The call fails because Go panics or a limit is reached.
     Error(FunctionError),
 }
 
-/// Writes a value; maps and lists of maps become tables.
+/// Writes a value. Maps, and lists of maps, become tables.
 pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), Refusal> {
     let mut writer = Writer {
         out,
@@ -46,7 +46,7 @@ pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), 
 struct Writer<'a> {
     out: &'a mut TextBuilder,
     budget: usize,
-    /// The keys down to here, ready to be printed.
+    /// The path of keys to the current value, ready to be printed.
     key: Vec<Vec<u8>>,
 }
 
@@ -78,7 +78,7 @@ impl Writer<'_> {
         self.plain(pad.as_bytes());
     }
 
-    /// The entries of a map: first those that are no tables, then the tables.
+    /// Writes the entries of a map: tables come after all other entries.
     fn table(&mut self, map: &Map, depth: usize) -> Result<(), Refusal> {
         self.check(depth)?;
         let map = map.0.borrow();
@@ -132,7 +132,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Whether all elements are maps. A nil element is refused, however deep.
+    /// Whether all elements are maps. A nil element is an error at any depth.
     fn is_table_list(&self, value: &Value, depth: usize) -> Result<bool, Refusal> {
         self.check(depth)?;
         let items = value.as_list().unwrap_or(&[]);
@@ -244,7 +244,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether Go's value is a nil of a kind that can be one; such an entry is left out.
+/// Whether the value is nil in Go. Such an entry is left out.
 fn is_nil(value: &Value) -> bool {
     match &value.kind {
         Kind::Nil | Kind::Missing => true,
@@ -304,7 +304,7 @@ fn float(f: f64) -> String {
 /// Reads a document into a `map[string]interface {}`.
 ///
 /// # Errors
-/// A sentence of the `toml` crate on one line; Helm's own differs in its words.
+/// The message of the `toml` crate on one line; Helm's wording differs.
 pub fn read(text: &str) -> Result<Value, String> {
     match text.parse::<::toml::Table>() {
         Ok(table) => Ok(Value::map(table_of(table))),

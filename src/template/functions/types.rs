@@ -1,5 +1,5 @@
-//! What Go's reflection knows of a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
-//! `deepEqual`; and its emptiness, which `default` and its like judge by.
+//! What Go's reflection tells about a value: `kindOf`, `typeOf`, `kindIs`, `typeIs`, `typeIsLike`,
+//! `deepEqual`. Also the emptiness that `default` and similar functions use.
 
 use super::arguments::{any, string};
 use crate::go::fmt::{go_kind, go_type};
@@ -49,7 +49,8 @@ fn type_is_like(call: &mut Call, arguments: &[Value]) -> Answer {
     call.made(Kind::Bool(same), arguments)
 }
 
-/// sprig's `empty`: nil, zero, "", a list or map without entries. Structs and pointers never are.
+/// sprig's `empty`: nil, zero, "", and a list or map without entries. Structs and pointers are
+/// never empty.
 pub fn is_empty(value: &Value) -> bool {
     match &value.kind {
         Kind::Nil | Kind::Missing => true,
@@ -67,10 +68,11 @@ pub fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// How deep `deepEqual` looks; Go would go on, on maps that hold themselves it stops as well.
+/// How deep `deepEqual` looks. Go has no limit, but stops at maps that contain themselves.
 const MAX_DEPTH: usize = 1000;
 
-/// reflect.DeepEqual: same types all the way down, a nil list is no empty list, NaN equals nothing.
+/// reflect.DeepEqual: types must be equal at every level, a nil list differs from an empty list,
+/// and NaN equals nothing.
 pub fn deep_equal(a: &Value, b: &Value) -> bool {
     equal(a, b, 0)
 }

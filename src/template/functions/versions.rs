@@ -1,4 +1,4 @@
-//! `semver` and `semverCompare`, over [`crate::go::semver`].
+//! `semver` and `semverCompare`, based on [`crate::go::semver`].
 
 use super::arguments::string;
 use crate::go::semver::{Constraint, Version};
@@ -29,17 +29,17 @@ pub const FUNCTIONS: &[Function] = &[
     .example(r#"semverCompare ">=1.19-0" "3""#, "true"),
 ];
 
-/// `*semver.Version`, or `semver.Version` as its `Inc…` methods give it.
+/// A `*semver.Version`, or a `semver.Version` from its `Inc…` methods.
 #[derive(Debug)]
 struct SemVer {
     version: Version,
     is_pointer: bool,
 }
 
-/// Go's type of what `semver` gives.
+/// The Go type of the result of `semver`.
 pub const POINTER: &str = "*semver.Version";
 
-/// Go's zero version: `deepCopy` cannot see the fields of a version.
+/// Go's zero version, which `deepCopy` makes because it cannot see the fields of a version.
 pub fn unset() -> Kind {
     let version = Version {
         major: 0,
@@ -56,8 +56,8 @@ pub fn unset() -> Kind {
 }
 
 impl SemVer {
-    /// The next version: what follows the number that grows is 0, prerelease and metadata go. A
-    /// prerelease grows into its release.
+    /// The next version. The parts after the incremented number become 0, and prerelease and
+    /// metadata are removed. A prerelease becomes its release.
     fn grown(&self, grow: fn(&mut Version)) -> Result<Value, String> {
         let mut version = self.version.clone();
         grow(&mut version);

@@ -1,5 +1,5 @@
 //! Letters and words: `upper`, `lower`, `title`, `untitle`, `swapcase`, `camelcase`, `snakecase`,
-//! `kebabcase`, `initials`, `plural`, and what Go's `unicode` package says of a character.
+//! `kebabcase`, `initials`, `plural`, as Go's `unicode` package classifies characters.
 
 use super::arguments::{Str, int, kept, string};
 use crate::go::unicode::{
@@ -88,7 +88,7 @@ pub const FUNCTIONS: &[Function] = &[
     .example(r#"upper "UPPER_case-mix 12x""#, "UPPER_CASE-MIX 12X"),
 ];
 
-/// Go's strings.Map: every character by itself; what is not UTF-8 becomes U+FFFD.
+/// Go's strings.Map: maps each character. Invalid UTF-8 becomes U+FFFD.
 fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
     let mut bytes = Vec::with_capacity(s.len());
     let mut lengths_kept = true;
@@ -121,14 +121,14 @@ fn map_runes(s: Str, mut f: impl FnMut(char) -> char) -> Value {
     kept(out, s.whole)
 }
 
-/// A new text whose parts cannot be told apart: all of it has all origins.
+/// A new text that cannot be mapped part by part: all of it has all origins.
 fn recast(call: &mut Call, arguments: &[Value], f: impl Fn(&str) -> String) -> Answer {
     let s = string(arguments, 0)?;
     let text = f(&s.lossy());
     call.made_text(text, arguments)
 }
 
-/// goutils.Initials, which takes bytes for characters.
+/// goutils.Initials, which treats bytes as characters.
 fn initials(_: &mut Call, arguments: &[Value]) -> Answer {
     let s = string(arguments, 0)?;
     let mut out = TextBuilder::default();
@@ -151,7 +151,7 @@ fn is_connector(c: char) -> bool {
     matches!(c, '-' | '_') || c.is_whitespace()
 }
 
-/// xstrings.ToPascalCase: `some_words` and `SOME words` become `SomeWords`; connectors at the start
+/// xstrings.ToPascalCase: `some_words` and `SOME words` become `SomeWords`. Leading connectors
 /// stay.
 fn camelcase(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
@@ -163,11 +163,11 @@ fn camelcase(s: &str) -> String {
         }
         !connector
     }) else {
-        // xstrings writes the last connector twice where there is nothing else.
+        // If the text has only connectors, xstrings writes the last one twice.
         out.extend(s.chars().next_back());
         return out;
     };
-    // Letters that follow a capital are lowered as long as they are capitals themselves.
+    // Capitals that follow a capital become lower case.
     let mut in_capitals = is_upper(pending);
     pending = to_upper(pending);
     for c in rest {
@@ -197,7 +197,7 @@ fn camelcase(s: &str) -> String {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Word {
-    /// Nothing is left.
+    /// The end of the text.
     End,
     Number,
     Upper,
@@ -248,7 +248,7 @@ fn separate(s: &str, connector: char) -> String {
     words.out
 }
 
-/// A text on its way to snake or kebab case.
+/// The state of the conversion to snake or kebab case.
 struct Words<'a> {
     out: String,
     rest: &'a str,
@@ -276,7 +276,7 @@ impl Words<'_> {
             self.out.push(self.connector);
         }
     }
-    /// Letters and digits right after a number belong to it.
+    /// Letters and digits directly after a number belong to it.
     fn write_run(&mut self) {
         while matches!(self.kind, Word::Letters | Word::Number) {
             self.write(self.kind, self.word);
@@ -286,15 +286,15 @@ impl Words<'_> {
     }
 }
 
-/// Stands for a byte that is not UTF-8 while words are taken apart: the byte is added. Go takes
-/// such bytes for part of what follows.
+/// The code points that replace bytes of invalid UTF-8 while the text is split: this number plus
+/// the byte. Go treats such bytes as part of the following characters.
 const STRAY: u32 = 0x10fe00;
 
 fn is_stray(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER || (STRAY..STRAY + 256).contains(&(c as u32))
 }
 
-/// Snake or kebab case of bytes that need not be UTF-8.
+/// Converts bytes, which may be invalid UTF-8, to snake or kebab case.
 fn separated(call: &mut Call, arguments: &[Value], connector: char) -> Answer {
     let s = string(arguments, 0)?;
     let stray =
@@ -312,13 +312,14 @@ fn separated(call: &mut Call, arguments: &[Value], connector: char) -> Answer {
     call.made_text(out, arguments)
 }
 
-/// Takes the next stretch of characters of one class; of `HTTPServer` first `HTTP`, then `Server`.
+/// Takes the next run of characters of one class. `HTTPServer` gives `HTTP` and then `Server`.
 fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
     let text = *rest;
     if text.is_empty() {
         return (Word::End, "");
     }
-    // The first character at or after a place that is no stray byte, and where it ends.
+    // The first character at or after an offset that is not a stray byte, and the offset of its
+    // end.
     let at = |from: usize| {
         text[from..]
             .char_indices()
@@ -370,7 +371,7 @@ fn next_word<'a>(rest: &mut &'a str) -> (Word, &'a str) {
     (kind, word)
 }
 
-/// strings.Title's idea of what stands between words.
+/// Whether strings.Title treats a character as a separator of words.
 fn is_separator(c: char) -> bool {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => false,
@@ -379,7 +380,7 @@ fn is_separator(c: char) -> bool {
     }
 }
 
-/// xstrings' letters: none of the Chinese ones.
+/// Letters as xstrings defines them: without Chinese characters.
 fn is_alphabetic(c: char) -> bool {
     let chinese = matches!(c as u32, 0x3400..=0x4d85 | 0x4e00..=0x9fcc | 0x20000..=0x2b81d);
     is_letter(c) && !chinese
