@@ -1,12 +1,12 @@
-//! What a finding is known by from one run to the next, in the baseline and to the readers of
-//! reports.
+//! The fingerprint that identifies a finding from one run to the next, in the baseline and for
+//! readers of reports.
 
 use crate::report::{Finding, Report};
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-/// The fingerprint of each finding; a further finding with the same one gets its number behind it,
-/// since readers drop what they have seen.
+/// The fingerprint of each finding. Repeated fingerprints get a number at the end, because readers
+/// drop findings whose fingerprint they have seen.
 pub(crate) fn fingerprints(report: &Report) -> Vec<String> {
     let mut seen: FxHashMap<String, usize> = FxHashMap::default();
     let mut one = |f: &Finding| {
@@ -24,8 +24,8 @@ pub(crate) fn fingerprints(report: &Report) -> Vec<String> {
     report.findings.iter().map(&mut one).collect()
 }
 
-/// The same for the same finding, wherever its lines move: rule, file, object, path, and for what
-/// has no object the message.
+/// The fingerprint of a finding, which stays the same if lines move: a hash of rule, file, object
+/// and path, and of the message if there is no object.
 pub(crate) fn fingerprint(f: &Finding) -> String {
     let mut hash = Sha256::new();
     let file = f

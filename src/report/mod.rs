@@ -1,5 +1,5 @@
-//! What a run found, as data. [`settle`] makes findings of diagnostics, [`suppress`] and
-//! [`baseline`] take known ones out, and [`formats`] writes the report.
+//! The result of a run, as data. [`settle`] turns diagnostics into findings, [`suppress`] and
+//! [`baseline`] remove known ones, and [`formats`] writes the report.
 
 pub(crate) mod baseline;
 pub(crate) mod fingerprint;
@@ -13,53 +13,52 @@ use crate::project::config::FailOn;
 use crate::source::Source;
 use std::sync::Arc;
 
-/// What a run found and what it looked at.
+/// The findings of a run, and what was looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Sorted by file, line, column, rule.
     pub findings: Vec<Finding>,
-    /// What each chart deploys where; the chart's path, and its matrix.
+    /// The matrix of each chart's environments, by the chart's path.
     pub matrices: Vec<(String, Matrix)>,
-    /// What of each chart's templates some environment renders; the chart's name, and its
-    /// templates.
+    /// The coverage of each chart's templates, by the chart's name.
     pub coverage: Vec<(String, Vec<Covered>)>,
-    /// `fail-on` of a configuration, the strictest where units have several.
+    /// `fail-on` of the configuration; the strictest one if units have several.
     pub fail_on: Option<FailOn>,
     pub summary: Summary,
 }
 
-/// A template file, and how much of it some environment renders.
+/// A template file, and how much of it the environments render.
 #[derive(Clone, Debug)]
 pub struct Covered {
     pub file: Arc<str>,
-    /// Rendered, and all.
+    /// Rendered lines, and all lines.
     pub lines: (usize, usize),
-    /// Taken, and all.
+    /// Taken branches, and all branches.
     pub branches: (usize, usize),
-    /// Lines that no environment renders: `3-5, 9`.
+    /// The lines that no environment renders: `3-5, 9`.
     pub never: String,
 }
 
-/// What was looked at, so that a clean report shows what it rests on.
+/// What was looked at, so that a report without findings shows what it is based on.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     pub suppressed: usize,
     pub charts: usize,
-    /// Names, in the order of the first chart that has them.
+    /// The names, in the order of the first chart that has them.
     pub environments: Vec<Arc<str>>,
     pub objects: usize,
-    /// Rules that were on.
+    /// The number of active rules.
     pub rules: usize,
-    /// Kinds that no schema is known for, with how many objects.
+    /// Kinds without a known schema, each with its number of objects.
     pub without_schema: Vec<(String, usize)>,
-    /// The versions that were judged, and why these.
+    /// The versions that were judged, each with the reason.
     pub kubernetes: Vec<(Versions, String)>,
     pub elapsed: std::time::Duration,
 }
 
 impl Summary {
-    /// `Kubernetes 1.20 to 1.37 (the configuration)`; charts that are judged for the same versions
-    /// share it, and only one of many reasons is given.
+    /// Texts such as `Kubernetes 1.20 to 1.37 (the configuration)`. Charts that are judged for the
+    /// same versions share a text, which gives one of their reasons only.
     pub(crate) fn judged(&self) -> Vec<String> {
         let mut sets: Vec<(Versions, Vec<&str>)> = Vec::new();
         for (versions, why) in &self.kubernetes {
@@ -78,7 +77,7 @@ impl Summary {
     }
 }
 
-/// One finding as a reader sees it: lines and columns, environments merged.
+/// One finding for the reader: with lines and columns, and with its environments merged.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub rule: RuleId,
@@ -92,26 +91,26 @@ pub struct Finding {
     pub path: Option<String>,
     pub environments: Vec<Arc<str>>,
     pub kubernetes: Option<Versions>,
-    /// The first one is the primary.
+    /// The places; the first one is the primary place.
     pub locations: Vec<Location>,
-    /// "rendered because `backend.enabled` is true (values-prod.yaml:12)"
+    /// For example "rendered because `backend.enabled` is true (values-prod.yaml:12)".
     pub notes: Vec<String>,
 }
 
-/// A place as a reader sees it; lines and columns count from 1, columns in characters.
+/// A place for the reader. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug)]
 pub struct Location {
     pub role: Role,
-    /// None: a command-line flag.
+    /// None for a command-line flag.
     pub file: Option<Arc<str>>,
     pub line: usize,
     pub column: usize,
     pub end_line: usize,
     pub end_column: usize,
     pub environments: Vec<Arc<str>>,
-    /// A word on the place; may be empty.
+    /// A note on the place; may be empty.
     pub label: String,
-    /// The text, for code frames.
+    /// The file's text, for code frames.
     pub source: Arc<Source>,
     pub bytes: std::ops::Range<usize>,
 }
@@ -124,7 +123,7 @@ impl Report {
             .count()
     }
 
-    /// Takes in the report of another unit.
+    /// Adds the report of another unit.
     pub fn merge(&mut self, other: Report) {
         self.findings.extend(other.findings);
         self.matrices.extend(other.matrices);
@@ -153,7 +152,7 @@ impl Report {
         }
     }
 
-    /// The order of a report: by primary file, line, column, rule, message.
+    /// Sorts the findings: by primary file, line, column, rule, message.
     pub fn sort(&mut self) {
         fn key(f: &Finding) -> (&str, usize, usize, &str, &str) {
             let place = f.locations.first();
@@ -170,7 +169,7 @@ impl Report {
     }
 }
 
-/// `Deployment/thebot-backend`, with the namespace where there is one.
+/// For example `Deployment/thebot-backend`, with the namespace if there is one.
 pub(crate) fn object_name(object: &ObjectRef) -> String {
     match &object.namespace {
         Some(namespace) => format!("{}/{} in {namespace}", object.kind, object.name),

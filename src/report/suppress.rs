@@ -1,8 +1,9 @@
-//! Takes out findings that the configuration or a comment suppresses. A suppression that matches
-//! nothing is a finding itself.
+//! Removes findings that the configuration or a comment suppresses. A suppression that matches
+//! nothing is itself a finding.
 //!
-//! In templates and values files: `# thebot-lint: ignore[rule-id, other] reason`, on the finding's
-//! line or on the line above; in templates also inside of `{{/* */}}`.
+//! A comment in a template or values file has the form `# thebot-lint: ignore[rule-id, other]
+//! reason`, on the finding's line or on the line above. In templates it may also be inside `{{/*
+//! */}}`.
 
 use super::Finding;
 use crate::diagnostic::{Diagnostic, Severity, ids};
@@ -15,9 +16,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Comment {
     pub rules: Vec<String>,
-    /// The comment, from `thebot-lint:` to the end of the reason.
+    /// The span from `thebot-lint:` to the end of the reason.
     pub span: Span,
-    /// The line that it is about, from 1.
+    /// The line that the comment applies to, from 1.
     pub line: usize,
     pub file: Arc<str>,
     pub has_reason: bool,
@@ -28,7 +29,7 @@ const MARK: &[u8] = b"thebot-lint: ignore[";
 /// All comments of the unit's files.
 pub(crate) fn comments(sources: &Sources) -> Vec<Comment> {
     let mut all = Vec::new();
-    // Prose (README.md) may well show the syntax.
+    // Prose (README.md) may show the syntax without meaning it.
     let holds = |s: &Source| {
         s.kind.is_file()
             && [".yaml", ".yml", ".tpl", ".txt"]
@@ -51,8 +52,8 @@ pub(crate) fn comments(sources: &Sources) -> Vec<Comment> {
     all
 }
 
-/// Rules, length, line it is about, whether it has a reason; none where the bracket is never closed
-/// or the mark is no comment.
+/// The rules, the length, the line that the comment applies to, and whether it gives a reason. None
+/// if the bracket is not closed or the text is not inside a comment.
 fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, bool)> {
     let line = source.line_of(start as u32);
     let range = source.line(line);
@@ -69,7 +70,7 @@ fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, 
         .map(|n| n.trim().to_string())
         .filter(|n| !n.is_empty())
         .collect();
-    // Alone on its line it is about the next one.
+    // A comment alone on its line applies to the next line.
     let code = before
         .strip_suffix(b"#")
         .or(before.strip_suffix(b"/*"))
@@ -80,8 +81,8 @@ fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, 
     Some((rules, length, line + usize::from(alone), !reason.is_empty()))
 }
 
-/// Takes suppressed findings (or some of their environments) out and gives how many were; what is
-/// wrong with the suppressions goes to `found`.
+/// Removes suppressed findings (or some of their environments) and gives their number. Faults of
+/// the suppressions themselves go to `found`.
 pub(crate) fn apply(
     findings: &mut Vec<Finding>,
     comments: &[Comment],
@@ -107,7 +108,7 @@ pub(crate) fn apply(
             let Some(at) = at else { continue };
             used_comments[i] = true;
             let some = at.environments.clone();
-            // A comment beside a value speaks for the environments that take the value from there.
+            // A comment beside a value applies to the environments that take the value from there.
             if at.role != crate::diagnostic::Role::Values || !leave(finding, &some) {
                 return false;
             }
@@ -159,7 +160,7 @@ pub(crate) fn apply(
     before - findings.len()
 }
 
-/// Takes environments out of a finding; false where none is left.
+/// Removes environments from a finding. False if none is left.
 fn leave(finding: &mut Finding, environments: &[Arc<str>]) -> bool {
     finding.environments.retain(|e| !environments.contains(e));
     for location in &mut finding.locations {

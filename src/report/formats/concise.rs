@@ -1,4 +1,4 @@
-//! One line a finding: `file:line:column: severity[rule] message (environments)`.
+//! One line for each finding: `file:line:column: severity[rule] message (environments)`.
 
 use crate::escape::escape_controls;
 use crate::report::Report;

@@ -1,4 +1,4 @@
-//! What changes between two deployments: for a terminal, as Markdown and as JSON.
+//! The changes between two deployments, written for a terminal, as Markdown and as JSON.
 
 use super::matrix::folder_of;
 use crate::escape::{Paint, escape_controls, escape_markdown, visible};
@@ -6,18 +6,18 @@ use crate::insight::diff::{Because, Change, Field, Kind, Place, Side};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// How changes are written for people.
+/// The layout of changes on a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub color: bool,
     pub width: usize,
 }
 
-/// A field that changes in the same way in this many objects is written once.
+/// A field that changes in the same way in at least this many objects is written once.
 const MANY: usize = 4;
 
-/// What changes in the same way in many objects, with how many those are; and what is left of the
-/// changes without it.
+/// Separates the field changes that many objects have in common, each with their number, from the
+/// remaining changes.
 fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
     let text = |side: &Option<Side>| side.as_ref().map(|s| s.text.clone());
     let key = |c: &Change, f: &Field| {
@@ -37,7 +37,7 @@ fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
             .entry(key(change, field))
             .or_insert_with(|| (field.clone(), 0));
         *count += 1;
-        // A line is written where it is the line of all of them.
+        // The place is shown only if it is the same for all of them.
         for (known, side) in [(&mut known.from, &field.from), (&mut known.to, &field.to)] {
             if let (Some(known), Some(side)) = (known, side)
                 && known.place != side.place
@@ -61,7 +61,7 @@ fn shared(changes: &[Change]) -> (Vec<(Field, usize)>, Vec<Change>) {
     (counted.into_values().collect(), left)
 }
 
-/// The folder that most places lie in, with its slash.
+/// The folder that contains most places, with its slash.
 fn folder(changes: &[Change]) -> &str {
     let sides = changes
         .iter()
@@ -74,7 +74,7 @@ fn folder(changes: &[Change]) -> &str {
     folder_of(sides.chain(because).map(|(file, _)| file.as_str()))
 }
 
-/// For people: what only the old side has in red, what only the new one has in green, each with its
+/// The changes as text for a terminal: the old side in red, the new side in green, each with its
 /// line.
 pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> String {
     let paint = Paint(layout.color);
@@ -138,7 +138,7 @@ pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) 
             };
             let text = escape_controls(&side.text);
             let at = place(&side.place);
-            // The place is written beside the text, where there is space.
+            // The place is written beside the text if there is space.
             let beside = 8 + column + 2 + visible(&at) <= layout.width;
             for (i, line) in text.split('\n').enumerate() {
                 let rest = if beside && i == 0 {
@@ -197,7 +197,7 @@ pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) 
         .collect()
 }
 
-/// `2 objects change, 1 is added`
+/// For example `2 objects change, 1 is added`.
 fn counts(changes: &[Change]) -> String {
     let of = |kind| changes.iter().filter(|c| c.kind == kind).count();
     let say = |n: usize, one: &str, many: &str| {

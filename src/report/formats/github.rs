@@ -23,7 +23,7 @@ pub(crate) fn write(report: &Report) -> String {
                 ",line={},endLine={},col={}",
                 place.line, place.end_line, place.column
             );
-            // GitHub refuses columns of more than one line.
+            // GitHub accepts columns only for a single line.
             if place.line == place.end_line {
                 let _ = write!(out, ",endColumn={}", place.end_column);
             }
@@ -37,8 +37,8 @@ pub(crate) fn write(report: &Report) -> String {
     out
 }
 
-/// GitHub's escape of a command's message, so that a chart cannot start a command; its
-/// log shows colours, which a chart has no business with.
+/// Escapes a command's message so that a chart cannot start another command. GitHub's log
+/// interprets colour codes, so control characters of a chart are removed.
 fn data(text: &str) -> String {
     let text: Vec<_> = text.split('\r').map(visible_controls).collect();
     text.join("\r")

@@ -9,7 +9,7 @@ use serde_json::json;
 pub(crate) fn write(report: &Report) -> String {
     let fingerprints = fingerprints(report);
     let issue = |(f, fingerprint): (&Finding, &String)| {
-        // What a flag sets has no file; what it reaches has.
+        // A value set by a flag has no file, so use the first place that has one.
         let place = f.locations.iter().find(|l| l.file.is_some());
         let mut description = f.message.clone();
         if !f.environments.is_empty() {

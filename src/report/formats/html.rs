@@ -1,7 +1,7 @@
 //! One self-contained page: summary, findings with code frames, filter and search, the environment
-//! matrix, the coverage of templates. No script from elsewhere, no network; everything that a chart
-//! wrote is escaped by askama. `page.html#q=WORDS&severity=error&environment=prod` opens it
-//! filtered.
+//! matrix, the coverage of templates. It loads no script and nothing else from the network, and
+//! askama escapes all text of a chart. `page.html#q=WORDS&severity=error&environment=prod` opens it
+//! with these filters.
 
 use crate::diagnostic::{Role, Severity};
 use crate::escape::escape_controls;
@@ -21,7 +21,7 @@ struct Page<'r> {
     report: &'r Report,
     version: &'static str,
     verdict: String,
-    /// `Kubernetes 1.25 to 1.37 (kubeVersion of Chart.yaml)`
+    /// For example `Kubernetes 1.25 to 1.37 (kubeVersion of Chart.yaml)`.
     kubernetes: Vec<String>,
     without_schema: String,
     counts: [(&'static str, usize); 3],
@@ -31,7 +31,7 @@ struct Page<'r> {
 }
 
 impl Page<'_> {
-    /// `66.7 %`
+    /// For example `66.7 %`.
     fn percent(&self, lines: &(usize, usize)) -> String {
         format!("{} %", self.share(lines))
     }
@@ -40,7 +40,7 @@ impl Page<'_> {
         format!("{:.1}", 100.0 * *part as f64 / (*whole).max(1) as f64)
     }
 
-    /// `1 chart`, `2 charts`
+    /// For example `1 chart`, `2 charts`.
     fn plural(&self, n: impl Borrow<usize>, one: &str) -> String {
         plural(*n.borrow(), one)
     }
@@ -56,7 +56,7 @@ struct OfFile<'r> {
 struct Table<'r> {
     chart: &'r str,
     environments: Vec<&'r str>,
-    /// The folder that all files of the cells have in common, shown once.
+    /// The common folder of the files of all cells, which is shown once.
     folder: &'r str,
     groups: Vec<Group<'r>>,
 }
@@ -75,9 +75,9 @@ struct Fact<'r> {
 
 struct Value<'r> {
     text: Option<&'r str>,
-    /// What is shown where there is no text.
+    /// Shown if there is no text.
     absent: &'static str,
-    /// Not as in the first environment.
+    /// Whether the value differs from that of the first environment.
     other: bool,
     place: String,
 }
@@ -89,7 +89,7 @@ struct Covered<'r> {
 }
 
 impl Covered<'_> {
-    /// A file's path from the chart's folder.
+    /// A file's path, relative to the chart's folder.
     fn within<'f>(&self, file: &'f str) -> &'f str {
         file.strip_prefix(self.chart)
             .and_then(|rest| rest.strip_prefix('/'))
@@ -106,16 +106,16 @@ struct Shown<'r> {
     object: String,
     path: &'r str,
     kubernetes: String,
-    /// A JSON list of names, for the script.
+    /// A JSON list of names, for the page's script.
     environments: String,
-    /// What the search looks through.
+    /// The text that the search looks through.
     text: String,
     frames: Vec<Frame>,
-    /// The include chain.
+    /// The frames of the include chain.
     more: Vec<Frame>,
 }
 
-/// A stretch of a sentence; code is between backticks.
+/// A part of a sentence: plain text, or code between backticks.
 struct Part<'r> {
     code: bool,
     text: &'r str,
@@ -135,7 +135,7 @@ struct Line {
     after: String,
 }
 
-/// Lines before and after the one that is meant.
+/// The number of lines shown before and after the one with the finding.
 const CONTEXT: usize = 2;
 
 pub(crate) fn write(report: &Report) -> String {
@@ -187,11 +187,11 @@ pub(crate) fn write(report: &Report) -> String {
             .map(|(chart, files)| covered(chart, files))
             .collect(),
     };
-    // Direction marks would also turn the words of the page around.
+    // Direction marks in a text would also reorder the page's own text.
     escape_controls(&page.render().unwrap_or_default()).into_owned()
 }
 
-/// `charts/thebot: 2 errors, 1 warning`
+/// For example `charts/thebot: 2 errors, 1 warning`.
 fn verdict(report: &Report, counts: &[(&str, usize); 3]) -> String {
     let found: Vec<String> = counts
         .iter()
@@ -268,7 +268,7 @@ fn table<'r>(chart: &'r str, matrix: &'r Matrix) -> Table<'r> {
     }
 }
 
-/// The templates with the least coverage first.
+/// The templates of a chart, the one with the least coverage first.
 fn covered<'r>(chart: &'r str, files: &'r [crate::report::Covered]) -> Covered<'r> {
     let lines = files
         .iter()
@@ -336,7 +336,7 @@ fn shown(number: usize, finding: &Finding) -> Shown<'_> {
     }
 }
 
-/// Cuts at backticks; an odd one is a character like any other.
+/// Splits a text at backticks; an unmatched one is an ordinary character.
 fn parts(text: &str) -> Vec<Part<'_>> {
     if text.matches('`').count() % 2 == 1 {
         return vec![Part { code: false, text }];
@@ -371,7 +371,7 @@ fn frame(l: &Location) -> Frame {
         (l.line + CONTEXT).min(l.source.lines()),
     );
     let mut lines: Vec<Line> = (first..=last).map(|number| line(l, number)).collect();
-    // What ends with a line break has an empty line after it.
+    // A text that ends with a line break gives an empty last line.
     lines.pop_if(|line| {
         line.number == l.source.lines() && line.number != l.line && line.before.is_empty()
     });
@@ -426,8 +426,8 @@ fn line(l: &Location, number: usize) -> Line {
     }
 }
 
-/// As much of a part of a line as is shown: a dashboard in one line would make the page as heavy as
-/// itself.
+/// The most characters of a line that are shown. Whole dashboards written in one line would make
+/// the page too large.
 const LONGEST: usize = 500;
 
 fn start_of(text: String) -> String {

@@ -1,4 +1,5 @@
-//! For people: code frames by miette, the values line under the template line, a summary.
+//! The human format: code frames by miette, with the values line below the template line, and a
+//! summary.
 
 use crate::diagnostic::{Role, Severity};
 use crate::escape::escape_controls;
@@ -16,16 +17,16 @@ use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// How the terminal looks.
+/// The appearance on the terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub color: bool,
-    /// Unicode box drawing; plain ASCII otherwise.
+    /// Whether to draw boxes with Unicode instead of plain ASCII.
     pub unicode: bool,
     pub hyperlinks: bool,
-    /// Columns.
+    /// The width in columns.
     pub width: usize,
-    /// Findings only, no summary.
+    /// Whether to print the findings only, without the summary.
     pub quiet: bool,
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
     let mut out = String::new();
     for finding in &report.findings {
         let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
-        // Not as miette's `related`, which puts a heading with a severity above each.
+        // miette's `related` would put a heading with a severity above each place.
         for place in &finding.locations[1..] {
             let _ = handler.render_report(
                 &mut out,
@@ -119,7 +120,7 @@ fn summary(report: &Report) -> String {
     for judged in s.judged() {
         out.push_str(&format!("{judged}, "));
     }
-    // No line ends between a number and its unit.
+    // No line break between a number and its unit.
     out.push_str(&format!(
         "{:.1}\u{a0}ms\n",
         s.elapsed.as_secs_f64() * 1000.0
@@ -138,7 +139,7 @@ fn summary(report: &Report) -> String {
     escape_controls(&out).into_owned()
 }
 
-/// Lines broken at blanks; a word longer than a line stays whole.
+/// Breaks a text at blanks; a word longer than a line stays whole.
 fn wrapped(text: &str, width: usize) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -160,12 +161,12 @@ fn wrapped(text: &str, width: usize) -> String {
     out
 }
 
-/// Texts made safe for a terminal, one copy a file.
+/// Texts made safe for a terminal, one for each file.
 #[derive(Default)]
 struct Texts(FxHashMap<*const Source, Option<Arc<Listing>>>);
 
 impl Texts {
-    /// None where the text is not UTF-8: no frame can be drawn.
+    /// None if the text is not UTF-8: no frame can be drawn then.
     fn of(&mut self, location: &Location) -> Option<Arc<Listing>> {
         let source = &location.source;
         let entry = self.0.entry(Arc::as_ptr(source));
@@ -179,14 +180,14 @@ impl Texts {
     }
 }
 
-/// A file's text, of which miette gets the lines that it shows: by itself it counts them from the
-/// start of the file for each of them.
+/// A file's text that finds the lines for miette. By default miette counts the lines from the start
+/// of the file for each frame.
 #[derive(Debug)]
 struct Listing {
     name: String,
-    /// The ends of lines may be other than in the file.
+    /// The line breaks may differ from those of the file.
     text: String,
-    /// Where they start in the text.
+    /// The start of each line in the text.
     lines: Vec<usize>,
 }
 
@@ -211,7 +212,7 @@ impl Listing {
         }
     }
 
-    /// The place of a byte of a line of the file.
+    /// The offset in the text for a byte of a line of the file.
     fn at(&self, line: usize, offset: usize) -> usize {
         let start = self.lines[(line - 1).min(self.lines.len() - 1)];
         let end = self
@@ -247,7 +248,7 @@ impl SourceCode for Listing {
     }
 }
 
-/// A finding, or one of its further places, as miette wants it.
+/// A finding, or one of its further places, as a diagnostic of miette.
 #[derive(Debug)]
 struct Shown {
     code: Option<String>,
@@ -275,7 +276,7 @@ impl Shown {
         help.extend(f.notes.iter().cloned());
         let mut shown = Shown::place(&f.locations[0], "", texts);
         shown.code = Some(escape_controls(&f.rule).into_owned());
-        // Without links miette prints the address in full, beside every finding.
+        // Without hyperlinks miette prints the whole URL beside every finding.
         shown.url = style.hyperlinks.then(|| f.url.clone());
         shown.message = escape_controls(&message).into_owned();
         shown.severity = match f.severity {
@@ -305,7 +306,7 @@ impl Shown {
                 l.column
             ));
         }
-        // A frame of many lines hides the point: mark the first one.
+        // A long frame hides the point, so only the first line is marked.
         let first = l.source.line(l.line);
         let end = l.bytes.end.min(first.end.max(l.bytes.start));
         Shown {

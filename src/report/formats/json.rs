@@ -1,4 +1,4 @@
-//! The JSON report, version 1: a frozen shape (`schemas/report.schema.json`), not a dump of inner types.
+//! The JSON report, version 1. Its shape is fixed by `schemas/report.schema.json`.
 
 use crate::diagnostic::{Severity, Versions};
 use crate::report::Finding;
@@ -62,12 +62,12 @@ fn location(l: &Location) -> Value {
     })
 }
 
-/// `["1.20", "1.21"]`
+/// The names of the versions: `["1.20", "1.21"]`.
 pub(crate) fn versions(set: Versions) -> Vec<String> {
     set.iter().map(|minor| format!("1.{minor}")).collect()
 }
 
-/// Names as serde_json takes them.
+/// The names as serde_json takes them.
 pub(crate) fn names(list: &[Arc<str>]) -> Vec<&str> {
     list.iter().map(|n| &**n).collect()
 }

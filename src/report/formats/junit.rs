@@ -1,4 +1,4 @@
-//! JUnit XML: one test suite a file, one failed test case a finding.
+//! JUnit XML: one test suite for each file, one failed test case for each finding.
 
 use crate::escape::is_hostile;
 use crate::report::Report;
@@ -72,7 +72,7 @@ pub(crate) fn write(report: &Report) -> String {
     out
 }
 
-/// XML's escapes; characters that XML 1.0 forbids become U+FFFD.
+/// Escapes text for XML. Characters that XML 1.0 forbids become U+FFFD.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

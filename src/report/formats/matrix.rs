@@ -1,4 +1,4 @@
-//! The matrix of environments: for a terminal, as Markdown and as JSON.
+//! The matrix of environments, written for a terminal, as Markdown and as JSON.
 
 use crate::escape::{Paint, escape_controls, escape_markdown, visible};
 use crate::insight::matrix::{Cell, Matrix, Row};
@@ -7,16 +7,16 @@ use crate::insight::matrix::{Cell, Matrix, Row};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
     pub only_differences: bool,
-    /// Columns; none: as many as it takes.
+    /// The width of the terminal in columns; none: no limit.
     pub width: Option<usize>,
     pub color: bool,
-    /// Tell of each value the line that set it.
+    /// Whether to show for each value the line that set it.
     pub places: bool,
 }
 
 impl Matrix {
-    /// A table for a terminal, where it fits; else each fact with its values below each other. What
-    /// differs between environments is marked with `*`.
+    /// A table for a terminal. If it is too wide, a list of facts, each with its values below one
+    /// another. Values that differ between environments are marked with `*`.
     pub fn to_text(&self, layout: Layout) -> String {
         let table = self.table(layout);
         let fits = |width: usize| table.lines().all(|line| visible(line) <= width);
@@ -88,7 +88,7 @@ impl Matrix {
         out
     }
 
-    /// Each fact with its values; environments that agree share a line.
+    /// Writes each fact with its values; environments with the same value share a line.
     fn list(&self, layout: Layout) -> String {
         let paint = Paint(layout.color);
         let (folder, width) = (common_folder(self), layout.width.unwrap_or(usize::MAX));
@@ -120,7 +120,7 @@ impl Matrix {
                 }
             }
             let fact = format!("  {} {}", mark(row), plain(&row.fact));
-            // A place that leaves no space for its value is written below it.
+            // If a place leaves no space for its value, the value is written on the next line.
             let write = |out: &mut String, before: &str, text: &str, differs: bool, place: &str| {
                 let space = width.saturating_sub(visible(before) + visible(place));
                 let (space, place) = if space < 12.min(visible(text)) {
@@ -225,7 +225,7 @@ impl Matrix {
     }
 }
 
-/// The folder that all files of the cells have in common, with its slash.
+/// The common folder of the files of all cells, with its slash.
 pub(crate) fn common_folder(matrix: &Matrix) -> &str {
     folder_of(
         matrix
@@ -238,7 +238,7 @@ pub(crate) fn common_folder(matrix: &Matrix) -> &str {
     )
 }
 
-/// The folder that all files have in common, with its slash; empty where there is none.
+/// The common folder of the files, with its slash; empty if there is none.
 pub(crate) fn folder_of<'f>(files: impl Iterator<Item = &'f str>) -> &'f str {
     let mut folder: Option<&str> = None;
     for file in files {
@@ -261,18 +261,18 @@ fn mark(row: &Row) -> &'static str {
     if row.differs() { "*" } else { " " }
 }
 
-/// Whether an environment has something else than the first one.
+/// Whether an environment's value differs from that of the first environment.
 fn other(row: &Row, environment: usize) -> bool {
     let text = |i: usize| row.cells.get(i).and_then(Option::as_ref).map(|c| &c.text);
     text(environment) != text(0)
 }
 
-/// One line that is safe for a terminal.
+/// A text as one line that is safe for a terminal.
 fn plain(text: &str) -> String {
     escape_controls(&text.replace('\n', " ")).replace('\t', " ")
 }
 
-/// Commands of probes may be long; a column is not.
+/// Shortens a text, such as a long command of a probe, to the width of a column.
 fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         text.to_string()

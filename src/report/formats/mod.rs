@@ -31,7 +31,7 @@ pub enum Format {
 }
 
 impl Report {
-    /// The report as text.
+    /// Writes the report as text.
     pub fn write(&self, format: Format, style: Style) -> String {
         match format {
             Format::Human => human::write(self, style),

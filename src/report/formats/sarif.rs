@@ -80,7 +80,7 @@ fn level(severity: Severity) -> &'static str {
 
 fn location(l: &Location, id: Option<usize>) -> Value {
     let mut region = json!({"startLine": l.line, "startColumn": l.column});
-    // SARIF wants an end after the start; a place without extent is its start.
+    // SARIF wants the end after the start, so a place without extent is written as a point.
     if (l.end_line, l.end_column) > (l.line, l.column) {
         region["endLine"] = l.end_line.into();
         region["endColumn"] = l.end_column.into();
@@ -104,7 +104,7 @@ fn location(l: &Location, id: Option<usize>) -> Value {
     value
 }
 
-/// A relative URI reference of a path (RFC 3986).
+/// A path as a relative URI reference (RFC 3986).
 fn uri(path: &str) -> String {
     let mut out = String::new();
     for &byte in path.replace('\\', "/").as_bytes() {
