@@ -1,7 +1,8 @@
-//! The decoders of Go 1.26's packages encoding/base64 and encoding/base32, with the places that
-//! their errors name. What they encode is what every encoder makes.
+//! Decoders that behave as Go 1.26's packages encoding/base64 and encoding/base32, including the
+//! offsets in their errors. Encoders of other crates give the same text as Go's, so there are none
+//! here.
 
-/// `CorruptInputError`: the first byte that Go cannot use.
+/// Go's `CorruptInputError`, with the offset of the first invalid byte.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("illegal {encoding} data at input byte {at}")]
 pub(crate) struct CorruptInput {
@@ -9,8 +10,8 @@ pub(crate) struct CorruptInput {
     at: usize,
 }
 
-/// Decodes as `base64.StdEncoding` does: line breaks are skipped, padding is required, and the
-/// unused bits of the last digit may be set.
+/// Decodes as `base64.StdEncoding` does: skips line breaks, requires padding, and accepts unused
+/// bits that are set in the last digit.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, CorruptInput> {
     let corrupt = |at: usize| CorruptInput {
         encoding: "base64",

@@ -1,17 +1,18 @@
-//! Decimals as github.com/shopspring/decimal v1.4 computes with them, as far as sprig uses it.
+//! Decimal numbers that compute as github.com/shopspring/decimal v1.4 does. Contains only what
+//! sprig uses.
 
 use num_bigint::{BigInt, Sign};
 
-/// `number` times ten to the power of `exponent`.
+/// The value `number` * 10^`exponent`.
 #[derive(Clone, Debug)]
 pub(crate) struct Decimal {
     number: BigInt,
     exponent: i32,
 }
 
-/// The most bits that a product may have: some 4,000 digits.
+/// The largest size of a product in bits: about 4,000 digits.
 const MAX_BITS: u64 = 13_600;
-/// Digits after the point that a quotient is rounded to.
+/// How many digits after the point a quotient has.
 const DIVISION_PRECISION: i32 = 16;
 
 impl Decimal {
@@ -33,7 +34,7 @@ impl Decimal {
         text.parse().unwrap_or(0.0)
     }
 
-    /// The number at an exponent that is no higher.
+    /// The integer that represents the value with a different exponent, which must not be higher.
     fn at(&self, exponent: i32) -> BigInt {
         &self.number * power_of_ten(self.exponent - exponent)
     }
@@ -54,8 +55,10 @@ impl Decimal {
         }
     }
 
+    /// Multiplies two decimals.
+    ///
     /// # Errors
-    /// A sentence where the product has too many digits.
+    /// A message if the product has too many digits.
     pub fn multiply(&self, other: &Decimal) -> Result<Decimal, String> {
         if self.number.bits() + other.number.bits() > MAX_BITS {
             return Err("the product would have more than 4096 digits".to_string());
@@ -66,10 +69,10 @@ impl Decimal {
         })
     }
 
-    /// Rounded to 16 digits after the point, halves away from zero.
+    /// Divides, and rounds to 16 digits after the point, halves away from zero.
     ///
     /// # Errors
-    /// The text that Go panics with where the divisor is zero.
+    /// Go's panic message if the divisor is zero.
     pub fn divide(&self, other: &Decimal) -> Result<Decimal, String> {
         if other.number.sign() == Sign::NoSign {
             return Err("decimal division by 0".to_string());
@@ -90,7 +93,7 @@ impl Decimal {
     }
 }
 
-/// One for exponents below zero.
+/// Ten to the power of `exponent`; 1 if the exponent is negative.
 fn power_of_ten(exponent: i32) -> BigInt {
     BigInt::from(10).pow(u32::try_from(exponent).unwrap_or(0))
 }

@@ -1,8 +1,8 @@
-//! Rows of the tables in `fixtures/go`, which `fixtures/go/generate` makes with Go's own packages.
+//! Reads the tables in `fixtures/go`, which `fixtures/go/generate` makes with Go's packages.
 
 use std::path::Path;
 
-/// The columns of each row.
+/// The columns of each row of a table.
 pub(crate) fn rows<const COLUMNS: usize>(
     name: &str,
 ) -> impl Iterator<Item = [&'static str; COLUMNS]> {
@@ -10,7 +10,7 @@ pub(crate) fn rows<const COLUMNS: usize>(
         .join("fixtures/go")
         .join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    // Tests may leak: rows can then be borrowed for as long as a test likes.
+    // The text is leaked so that tests can borrow rows without a lifetime.
     text.leak().lines().map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
         columns

@@ -1,8 +1,7 @@
-//! Go's fmt: how a value prints with `{{ }}`, `print`, `println` and the verbs of `printf`, and
-//! Go's number and string syntax.
+//! Go's fmt: prints values for `{{ }}`, `print`, `println` and the verbs of `printf`.
 //!
-//! Every byte keeps the origin of the value that it shows. Behaviour: Go 1.26, packages fmt and
-//! strconv.
+//! Every byte keeps the origin of the value that it shows. The behaviour is that of Go 1.26's
+//! packages fmt and strconv.
 
 use super::strconv::{can_backquote, escape_char, format_float, is_print};
 use super::unicode::{count_chars, first_char};
@@ -11,13 +10,13 @@ use crate::value::{Bytes, Kind, Object, Text, TextBuilder, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Values nest no deeper than this when they are printed (a map may hold itself).
+/// How deep a printed value may nest. A map may contain itself.
 const MAX_DEPTH: usize = 1000;
 
-/// Why a value is not printed: a limit of ours, no error of Go's.
+/// Why a value is not printed. These are limits of thebot-lint, not errors of Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unprintable {
-    /// The text would be longer than the budget.
+    /// The text would exceed the budget.
     TooLong,
     TooDeep,
 }
@@ -31,7 +30,7 @@ impl std::fmt::Display for Unprintable {
     }
 }
 
-/// Go's type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
+/// The Go type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
 pub fn go_type(value: &Value) -> Cow<'_, str> {
     match &value.kind {
         Kind::Nil | Kind::Missing => "<nil>".into(),
@@ -47,7 +46,7 @@ pub fn go_type(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Go's kind of a value, as `kindOf` prints it; `invalid` for nil.
+/// The Go kind of a value, as `kindOf` prints it; `invalid` for nil.
 pub fn go_kind(value: &Value) -> &str {
     match &value.kind {
         Kind::Nil | Kind::Missing => "invalid",
@@ -64,17 +63,17 @@ pub fn go_kind(value: &Value) -> &str {
     }
 }
 
-/// `fmt.Sprintf("%v", value)`. `budget` is the number of bytes that may be made.
+/// `fmt.Sprintf("%v", value)`. `budget` is the largest number of bytes of the result.
 ///
 /// # Errors
-/// A sentence, where the value nests too deep or the text grows too long.
+/// If the value nests too deep or the text exceeds the budget.
 pub fn print(value: &Value, budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     printer.argument(value, 'v');
     printer.finish()
 }
 
-/// `fmt.Sprint`: spaces between operands when neither is a string. Errors as [`print`].
+/// `fmt.Sprint`: puts a space between two operands if neither is a string. Errors as [`print`].
 pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     let mut after_string = false;
@@ -102,7 +101,7 @@ pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, Unprintable
     printer.finish()
 }
 
-/// `fmt.Sprintf`; `origin` is that of the format itself. Errors as [`print`].
+/// `fmt.Sprintf`. `origin` is the origin of the format. Errors as [`print`].
 pub fn sprintf(
     format: &Text,
     origin: OriginId,
@@ -114,7 +113,7 @@ pub fn sprintf(
     printer.finish()
 }
 
-/// A complex constant (`1i`); templates can only print and compare it.
+/// A complex constant (`1i`). Templates can only print and compare it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Complex {
     pub real: f64,
@@ -145,7 +144,7 @@ impl Object for Complex {
     }
 }
 
-/// Appends a range of a text between quotes, escaped as `strconv.Quote` does, its pieces kept.
+/// Appends a range of a text in quotes, escaped as by `strconv.Quote`. The pieces are kept.
 pub fn push_quoted(
     out: &mut TextBuilder,
     text: &Text,
@@ -190,9 +189,9 @@ struct Flags {
     sharp: bool,
     space: bool,
     zero: bool,
-    /// `%+v`
+    /// The flags of `%+v`.
     plus_v: bool,
-    /// `%#v`
+    /// The flags of `%#v`.
     sharp_v: bool,
     width: Option<usize>,
     precision: Option<usize>,
@@ -201,7 +200,7 @@ struct Flags {
 struct Printer {
     out: TextBuilder,
     flags: Flags,
-    /// Inside of a `%!verb(…)`: methods are not asked.
+    /// Set while `%!verb(…)` is printed. Methods of values are not called then.
     erroring: bool,
     budget: usize,
     depth: usize,
@@ -256,7 +255,7 @@ impl Printer {
         self.push(&fill.repeat(count.min(self.budget)), OriginId::NONE);
     }
 
-    /// Writes what `write` writes, which has `chars` characters, padded to the width.
+    /// Pads the output of `write`, which has `chars` characters, to the width.
     fn padded(&mut self, chars: impl FnOnce() -> usize, write: impl FnOnce(&mut Printer)) {
         let missing = match self.flags.width {
             None | Some(0) => 0,
@@ -295,7 +294,7 @@ impl Printer {
         self.erroring = false;
     }
 
-    /// An operand: Go's `printArg`.
+    /// Prints an operand as Go's `printArg` does.
     fn argument(&mut self, value: &Value, verb: char) {
         match (&value.kind, verb) {
             (Kind::Nil | Kind::Missing, 'T' | 'v') => self.pad("<nil>", value.origin),
@@ -316,7 +315,7 @@ impl Printer {
         }
     }
 
-    /// Go shows an address here, which differs from run to run; ours is always the same.
+    /// Go prints an address, which differs between runs. Here it is constant.
     fn pointer(&mut self, value: &Value) {
         match go_kind(value) {
             "slice" | "map" | "ptr" | "func" | "chan" => {
@@ -499,8 +498,7 @@ impl Printer {
         self.plain(close);
     }
 
-    /// Helpers that print their whole context print all files of the chart, byte by byte: that must
-    /// be quick.
+    /// Fast path: helpers that print their whole context print all files of the chart as bytes.
     fn decimal_bytes(&mut self, bytes: &[u8], origin: OriginId) {
         let mut list = Vec::with_capacity(bytes.len().saturating_mul(4).min(self.budget));
         for (i, &byte) in bytes.iter().enumerate() {
@@ -632,7 +630,7 @@ impl Printer {
                 self.pad(&quoted, origin);
             }
             'U' => {
-                // Go sees the 64 bits of a negative number.
+                // Go uses the 64 bits of a negative number.
                 let bits = number as u64;
                 let digits = self.flags.precision.unwrap_or(4).clamp(4, MAX_NUMBER);
                 let mut text = format!("U+{bits:0digits$X}");
@@ -791,7 +789,7 @@ impl Printer {
         }
     }
 
-    /// One directive, its `%` read already.
+    /// Formats one directive whose `%` was already read.
     fn directive(&mut self, scan: &mut Scan, arguments: &[Value]) {
         while let Some(&byte) = scan.bytes.get(scan.at) {
             match byte {
@@ -862,17 +860,17 @@ impl Printer {
                 self.flags.plus_v = std::mem::replace(&mut self.flags.plus, false);
                 self.argument(argument, verb);
             }
-            // Only fmt.Errorf knows %w.
+            // Only fmt.Errorf supports %w.
             'w' => self.bad_verb(verb, argument),
             _ => self.argument(argument, verb),
         }
     }
 }
 
-/// Widths and precisions beyond this are none (Go's `tooLarge`).
+/// Larger widths and precisions are ignored (Go's `tooLarge`).
 const MAX_NUMBER: usize = 1_000_000;
 
-/// What is read of a format.
+/// The state of reading a format.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -893,7 +891,7 @@ impl Scan<'_> {
         while let Some(digit) = self.bytes.get(self.at).filter(|b| b.is_ascii_digit()) {
             let sofar: usize = number.unwrap_or(0);
             if sofar > MAX_NUMBER {
-                // Go gives up on the whole rest of the format.
+                // Go then ignores the rest of the format.
                 self.at = self.bytes.len();
                 return None;
             }
@@ -903,7 +901,7 @@ impl Scan<'_> {
         number
     }
 
-    /// An argument index such as `[3]`; says whether there was one.
+    /// Reads an argument index such as `[3]`. Returns whether there was one.
     fn index(&mut self, arguments: usize) -> bool {
         if self.bytes.get(self.at) != Some(&b'[') {
             return false;
@@ -934,7 +932,7 @@ impl Scan<'_> {
         index.is_some()
     }
 
-    /// The argument of a `*`.
+    /// Reads the argument of a `*`.
     fn integer(&mut self, arguments: &[Value]) -> Option<i64> {
         let argument = arguments.get(self.argument)?;
         self.argument += 1;
@@ -947,7 +945,7 @@ impl Scan<'_> {
     }
 }
 
-/// The `#` flag: a decimal point always, and for `%g` and `%x` trailing zeros.
+/// Applies the `#` flag: always a decimal point, and trailing zeros for `%g` and `%x`.
 fn with_point(digits: &str, verb: char, precision: Option<usize>) -> String {
     let mut wanted = match verb {
         'g' | 'G' | 'x' => precision.map_or(6, |p| p as i64),

@@ -1,5 +1,5 @@
-//! gobwas/glob with `/` as separator, as `.Files.Glob` uses it: `*` stops at `/`, `**` does not,
-//! `?`, `[abc]`, `[!a-c]`, `{a,b*}`, `\`.
+//! Globs as gobwas/glob matches them with `/` as separator, for `.Files.Glob`: `*` stops at `/`,
+//! `**` does not; also `?`, `[abc]`, `[!a-c]`, `{a,b*}`, `\`.
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -27,13 +27,13 @@ enum Item {
     Alternatives(Vec<Vec<Item>>),
 }
 
-/// Alternatives within alternatives.
+/// How deep alternatives may nest.
 const MAX_DEPTH: usize = 16;
-/// Comparisons for one match; a pattern of many stars gives up.
+/// The largest number of comparisons for one match. A pattern with many stars gives up after it.
 const MAX_STEPS: usize = 1_000_000;
 
 impl Glob {
-    /// Reads a pattern; none where gobwas refuses it.
+    /// Parses a pattern; none if gobwas rejects it.
     pub fn parse(pattern: &str) -> Option<Glob> {
         let characters: Vec<char> = pattern.chars().collect();
         let mut at = 0;

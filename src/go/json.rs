@@ -1,5 +1,5 @@
-//! JSON as Go's encoding/json reads and writes it, keeping origins: behind `toJson`, `fromJson` and
-//! their kin, and half of `toYaml`.
+//! JSON as Go's encoding/json reads and writes it. Scalars keep their origins. `toJson`, `fromJson`
+//! and similar functions use it, and `toYaml` in part.
 
 use crate::go::strconv::{format_g, format_json, quote};
 use crate::limits::Limit;
@@ -7,30 +7,32 @@ use crate::source::{OriginId, Origins};
 use crate::value::pieces::Pieces;
 use crate::value::{Bytes, Kind, MapData, Text, TextBuilder, Value};
 
-/// How [`write`] lays out its output.
+/// How [`write`] formats its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `json.Marshal`: no whitespace, `<`, `>` and `&` escaped.
+    /// `json.Marshal`: no white space; `<`, `>` and `&` are escaped.
     Compact,
-    /// `json.MarshalIndent(v, "", "  ")`: as `toPrettyJson`.
+    /// `json.MarshalIndent(v, "", "  ")`, for `toPrettyJson`.
     Pretty,
-    /// No HTML escapes: `toRawJson`.
+    /// Without HTML escapes, for `toRawJson`.
     Raw,
 }
 
-/// Values that templates build may be nested deeper than any file, or hold themselves.
+/// How deep a written value may nest. Values that templates build can be deeper than any file, or
+/// contain themselves.
 pub(crate) const MAX_WRITTEN_DEPTH: usize = Limit::YamlDepth.most() as usize + 100;
 /// How deep JSON that a template reads may nest.
 const MAX_DEPTH: usize = Limit::YamlDepth.default() as usize;
 
-/// Values that share parts may grow beyond all bounds when written.
+/// The largest size of written text. Values that share parts can grow without bound when they are
+/// written.
 pub(crate) const MAX_WRITTEN_BYTES: usize = 256 << 20;
 pub(crate) const TOO_LARGE: &str = "the text would be larger than 256 MiB";
 
-/// Writes a value as JSON text. Keys are in bytewise order. Scalars and keys keep their origin.
+/// Writes a value as JSON. Keys are in bytewise order. Scalars and keys keep their origins.
 ///
 /// # Errors
-/// encoding/json's texts: `json: unsupported value: NaN`, `json: unsupported type: func()`.
+/// The texts of encoding/json: `json: unsupported value: NaN`, `json: unsupported type: func()`.
 pub fn write(value: &Value, layout: Layout, _origins: &mut Origins) -> Result<Value, String> {
     let mut writer = Writer {
         out: TextBuilder::default(),
@@ -202,17 +204,17 @@ impl Writer {
     }
 }
 
-/// The character that valid UTF-8 starts with.
+/// The character at the start of the bytes; none if they are invalid UTF-8 there.
 pub(crate) fn valid_char(bytes: &[u8]) -> Option<char> {
     let longest = &bytes[..bytes.len().min(4)];
     longest.utf8_chunks().next()?.valid().chars().next()
 }
 
 /// `json.Unmarshal` into `interface{}`: every number is a float64. Scalars keep the origin of the
-/// bytes that they are written with; `whole` is the string value's own origin.
+/// bytes that represent them. `whole` is the origin of the string value.
 ///
 /// # Errors
-/// encoding/json's texts, such as `invalid character 'x' looking for beginning of value`.
+/// The texts of encoding/json, such as `invalid character 'x' looking for beginning of value`.
 pub fn read(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
     let mut reader = Reader {
         text: Pieces::new(text, whole),
@@ -231,7 +233,8 @@ pub fn read(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value
 struct Reader<'a, 'o> {
     text: Pieces<'a>,
     pos: usize,
-    /// A number that no float64 holds: reported only if all of the text is JSON.
+    /// A number that does not fit in a float64. It is an error only if the whole text is valid
+    /// JSON.
     range_error: Option<String>,
     origins: &'o mut Origins,
 }
@@ -240,7 +243,7 @@ fn unexpected(byte: u8, context: &str) -> String {
     let shown = match byte {
         b'\'' => "\\'".to_owned(),
         b'"' => "\"".to_owned(),
-        // Go takes the byte for a character of its own.
+        // Go treats the byte as a character.
         _ => {
             let quoted = quote(char::from(byte).to_string());
             quoted[1..quoted.len() - 1].to_owned()
@@ -254,15 +257,15 @@ impl Reader<'_, '_> {
         self.text.bytes.get(self.pos).copied()
     }
 
-    /// The next byte; the end of the text is an error.
+    /// The next byte. The end of the text is an error.
     fn next(&mut self) -> Result<u8, String> {
         let byte = self.peek().ok_or("unexpected end of JSON input")?;
         self.pos += 1;
         Ok(byte)
     }
 
-    /// The next byte inside of a number, word or escape, where encoding/json takes the end of the
-    /// text for a space.
+    /// The next byte in a number, word or escape. encoding/json treats the end of the text as a
+    /// space there.
     fn next_or_space(&mut self) -> u8 {
         let byte = self.peek();
         self.pos += usize::from(byte.is_some());
@@ -352,7 +355,7 @@ impl Reader<'_, '_> {
         Ok(Value::new(Kind::Float(number), self.origin_since(start)))
     }
 
-    /// A string whose opening quote has been read.
+    /// Reads a string whose opening quote was already read.
     fn string(&mut self) -> Result<Value, String> {
         let open = self.pos;
         let mut built = TextBuilder::default();
@@ -406,7 +409,8 @@ impl Reader<'_, '_> {
             b't' => '\t',
             b'u' => {
                 let code = self.hexadecimal()?;
-                // Two escapes make a character beyond U+FFFF; half of one is none.
+                // Two escapes (a surrogate pair) make a character beyond U+FFFF. A single surrogate
+                // is invalid.
                 if (0xD800..0xDC00).contains(&code)
                     && self.text.bytes[self.pos..].starts_with(b"\\u")
                 {
@@ -506,9 +510,9 @@ impl Reader<'_, '_> {
     }
 }
 
-/// encoding/json's refusal of a value that is not of the wanted type: `json: cannot unmarshal array
-/// into Go value of type map[string]interface {}`. sigs.k8s.io/yaml puts `error unmarshaling JSON:
-/// while decoding JSON: ` before it.
+/// encoding/json's error for a value that does not have the expected type: `json: cannot unmarshal
+/// array into Go value of type map[string]interface {}`. sigs.k8s.io/yaml adds the prefix `error
+/// unmarshaling JSON: while decoding JSON: `.
 pub fn cannot_unmarshal(value: &Value, go_type: &str) -> String {
     let kind = match &value.kind {
         Kind::Nil | Kind::Missing => "null",

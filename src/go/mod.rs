@@ -1,5 +1,5 @@
-//! The parts of Go's standard library, and of the Go modules Helm and the API server share, whose
-//! exact behaviour shows in rendered text or in verdicts.
+//! The parts of Go's standard library, and of Go modules that Helm and the API server use, whose
+//! exact behaviour is visible in rendered text or in verdicts.
 
 pub mod base64;
 pub mod decimal;

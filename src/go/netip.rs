@@ -1,14 +1,14 @@
-//! IP addresses and blocks of them (CIDR), as Go 1.26's package net/netip parses and compares them,
-//! and as k8s.io/utils/net still parses them for old fields of the API.
+//! IP addresses and CIDR blocks as Go 1.26's package net/netip parses and compares them, and as
+//! k8s.io/utils/net still parses them for old fields of the API.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether it is an IPv4 address mapped into IPv6 (`Is4In6`).
+/// `Is4In6`: whether the address is an IPv4 address mapped into IPv6.
 pub(crate) fn is_mapped(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
 }
 
-/// Parses an address of a new field: without leading zeros, and not mapped into IPv6.
+/// Parses an address as new API fields do: without leading zeros, and not mapped into IPv6.
 pub(crate) fn parse_strict(text: &str) -> Option<IpAddr> {
     text.parse().ok().filter(|&ip| !is_mapped(ip))
 }
@@ -16,7 +16,7 @@ pub(crate) fn parse_strict(text: &str) -> Option<IpAddr> {
 /// `ParseIPSloppy`: leading zeros are decimal, as before Go 1.17.
 pub(crate) fn parse_sloppy(text: &str) -> Option<IpAddr> {
     if text.contains(':') {
-        // Rust accepts no leading zeros in an embedded IPv4 part; nobody writes them.
+        // Rust accepts no leading zeros in an embedded IPv4 part. They do not occur in practice.
         return text.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     }
     let part = |text: &str| {
@@ -48,7 +48,7 @@ pub(crate) fn is_link_local_multicast(ip: IpAddr) -> bool {
     }
 }
 
-/// A block of addresses: an address of it, as it is written, and the length of the prefix.
+/// A CIDR block: an address of it as written, and the length of the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Prefix {
     pub ip: IpAddr,
@@ -93,7 +93,7 @@ impl Prefix {
             .unwrap_or(0)
     }
 
-    /// The same block by its first address.
+    /// The same block, with its first address.
     pub fn masked(self) -> Prefix {
         let bits = Self::bits(self.ip) & self.mask();
         let ip = match self.ip {
@@ -103,7 +103,7 @@ impl Prefix {
         Prefix { ip, ..self }
     }
 
-    /// Whether bits are set past the prefix.
+    /// Whether the address has bits set after the prefix.
     pub fn has_host_bits(self) -> bool {
         self.masked() != self
     }
@@ -113,7 +113,7 @@ impl Prefix {
             && (Self::bits(self.ip) ^ Self::bits(ip)) & self.mask() == 0
     }
 
-    /// Whether another block is within this one, or is the same.
+    /// Whether another block is equal to this one or within it.
     pub fn contains_prefix(self, other: Prefix) -> bool {
         self.length <= other.length && self.contains(other.ip)
     }

@@ -1,11 +1,11 @@
-//! Slash-separated paths as Go 1.26's package path (and, on Unix, path/filepath) takes them apart,
-//! without a look at any disk. Most answers are ranges of the path, so that callers can keep what
-//! they know of its bytes.
+//! Slash-separated paths as Go 1.26's package path (and, on Unix, path/filepath) splits them,
+//! without disk access. Most functions return ranges of the path, so that callers can keep the
+//! origins of its bytes.
 
 use std::ops::Range;
 
-/// `path.Base`: the last element. It is empty for an empty path, which Go calls `.`; of slashes
-/// alone it is the first one.
+/// `path.Base`: the last element. For an empty path it is empty, while Go returns `.`. For a path
+/// of only slashes it is the first slash.
 pub(crate) fn base(path: &[u8]) -> Range<usize> {
     let Some(last) = path.iter().rposition(|&b| b != b'/') else {
         return 0..path.len().min(1);
@@ -13,7 +13,7 @@ pub(crate) fn base(path: &[u8]) -> Range<usize> {
     dir_length(&path[..last])..last + 1
 }
 
-/// `path.Ext`: from the last dot of the last element on.
+/// `path.Ext`: the last element from its last dot on.
 pub(crate) fn ext(path: &[u8]) -> Range<usize> {
     let start = match path.iter().rposition(|&b| matches!(b, b'/' | b'.')) {
         Some(at) if path[at] == b'.' => at,
@@ -22,16 +22,17 @@ pub(crate) fn ext(path: &[u8]) -> Range<usize> {
     start..path.len()
 }
 
-/// How much of a path stands before its last element, with the slash. `path.Dir` cleans that.
+/// The length of the path before its last element, including the slash. `path.Dir` cleans that
+/// part.
 pub(crate) fn dir_length(path: &[u8]) -> usize {
     memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)
 }
 
-/// What `path.Clean` leaves of a path.
+/// The result of `path.Clean`.
 pub(crate) struct Cleaned {
-    /// Whether it begins with a slash.
+    /// Whether the path begins with a slash.
     pub rooted: bool,
-    /// Without `.` and empty ones, `..` resolved.
+    /// The elements without `.` and empty ones, with `..` resolved.
     pub elements: Vec<Range<usize>>,
 }
 

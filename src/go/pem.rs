@@ -2,7 +2,7 @@
 
 use super::base64;
 
-/// A block of a kind: what stands behind `BEGIN` and `END`.
+/// Encodes a block. `kind` is the text after `BEGIN` and `END`.
 pub(crate) fn encode(kind: &str, content: &[u8]) -> Vec<u8> {
     let mut out = format!("-----BEGIN {kind}-----\n").into_bytes();
     for line in data_encoding::BASE64.encode(content).as_bytes().chunks(64) {
@@ -13,7 +13,7 @@ pub(crate) fn encode(kind: &str, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The first block of a text: its kind and content.
+/// Decodes the first block of a text: its kind and content.
 pub(crate) fn decode(text: &[u8]) -> Option<(String, Vec<u8>)> {
     let text = String::from_utf8_lossy(text);
     let (_, block) = text.split_once("-----BEGIN ")?;

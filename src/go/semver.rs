@@ -1,35 +1,35 @@
-//! Versions and constraints as Helm judges them: Masterminds/semver v3.5.0, behind `semver`,
+//! Versions and constraints as Masterminds/semver v3.5.0 evaluates them. Helm uses it for `semver`,
 //! `semverCompare`, Chart.yaml's `kubeVersion` and the versions of dependencies. It is looser than
-//! semver.org (`v1.2` is a version) and no crate agrees with it.
+//! semver.org (`v1.2` is a version), and no crate behaves the same.
 //!
-//! Below `chart` and `template`; uses nothing.
+//! This module uses no other module.
 
 use std::cmp::Ordering;
 
-/// The longest version text that is read.
+/// The longest version text that is accepted, in bytes.
 const MAX_VERSION: usize = 256;
-/// The longest constraint text that is read.
+/// The longest constraint text that is accepted, in bytes.
 const MAX_CONSTRAINT: usize = 512;
-/// The most groups that `||` may join.
+/// The largest number of groups that `||` may join.
 const MAX_GROUPS: usize = 32;
 
-/// A version: `1.2.3-alpha.1+build`. Minor and patch may be absent in the text and are then 0.
+/// A version: `1.2.3-alpha.1+build`. Minor and patch are 0 if the text does not have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     pub major: u64,
     pub minor: u64,
     pub patch: u64,
-    /// What follows `-`; empty for a release.
+    /// The text after `-`; empty for a release.
     pub prerelease: String,
-    /// What follows `+`.
+    /// The text after `+`.
     pub metadata: String,
-    /// The text as it was given.
+    /// The text that was parsed.
     pub original: String,
 }
 
 impl Version {
-    /// Reads a version as Helm does: a leading `v`, missing minor or patch and leading zeros are
-    /// fine. The error is Masterminds' text.
+    /// Parses a version as Helm does. A leading `v`, a missing minor or patch version and leading
+    /// zeros are allowed. The error is Masterminds' text.
     pub fn parse(text: &str) -> Result<Version, String> {
         if text.len() > MAX_VERSION {
             return Err(format!(
@@ -76,8 +76,8 @@ impl Version {
         })
     }
 
-    /// Precedence: numbers, then the prerelease (a release is above its prereleases); metadata does
-    /// not count.
+    /// Compares versions: first the numbers, then the prerelease (a release is higher than its
+    /// prereleases). Metadata is ignored.
     pub fn precedence(&self, other: &Version) -> Ordering {
         let numbers = |v: &Version| (v.major, v.minor, v.patch);
         numbers(self).cmp(&numbers(other)).then_with(|| {
@@ -141,7 +141,7 @@ enum Operator {
     Caret,
 }
 
-/// Longest spelling first, so that `>=` is not read as `>`.
+/// Longest spelling first, so that `>=` is not parsed as `>`.
 const OPERATORS: [(&str, Operator); 11] = [
     (">=", Operator::GreaterEqual),
     ("=>", Operator::GreaterEqual),
@@ -156,7 +156,7 @@ const OPERATORS: [(&str, Operator); 11] = [
     ("=", Operator::Equal),
 ];
 
-/// How much of a constraint's version is a wildcard or absent.
+/// Which parts of a constraint's version are wildcards or absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
     Nothing,
@@ -172,15 +172,15 @@ struct Single {
     open: Open,
 }
 
-/// A constraint such as `>=1.19-0 <2 || ^3.1`: groups joined by `||`, in each of which all must
-/// hold.
+/// A constraint such as `>=1.19-0 <2 || ^3.1`: groups that `||` joins. Within a group all
+/// comparisons must hold.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     groups: Vec<Vec<Single>>,
 }
 
 impl Constraint {
-    /// Reads a constraint; the error is Masterminds' text.
+    /// Parses a constraint. The error is Masterminds' text.
     pub fn parse(text: &str) -> Result<Constraint, String> {
         if text.len() > MAX_CONSTRAINT {
             return Err(format!(
@@ -200,8 +200,8 @@ impl Constraint {
         })
     }
 
-    /// Whether a version satisfies one of the groups. A prerelease does so only in a group that
-    /// names a prerelease itself.
+    /// Whether a version satisfies one of the groups. A prerelease satisfies only groups that name
+    /// a prerelease.
     pub fn check(&self, version: &Version) -> bool {
         self.groups.iter().any(|group| {
             let prereleases = group
@@ -251,7 +251,8 @@ impl Single {
         }
     }
 
-    /// `~1.2.3`: at least that, same minor version. `~0.0.0` and `~*` take everything above.
+    /// `~1.2.3`: at least that version, with the same minor version. `~0.0.0` and `~*` accept
+    /// everything above.
     fn tilde(&self, v: &Version) -> bool {
         let c = &self.version;
         if v.precedence(c).is_lt() {
@@ -262,8 +263,8 @@ impl Single {
         anything || v.major == c.major && (v.minor == c.minor || self.open == Open::Minor)
     }
 
-    /// `^1.2.3`: up to the next change of the leftmost number that is not 0; that `v` is at least
-    /// as high is known.
+    /// `^1.2.3`: versions before the next change of the leftmost nonzero number. The caller has
+    /// checked that `v` is high enough.
     fn caret(&self, v: &Version) -> bool {
         let c = &self.version;
         if c.major > 0 || self.open == Open::Minor {
@@ -312,7 +313,7 @@ fn parse_group(text: &str) -> Result<Vec<Single>, String> {
         .collect()
 }
 
-/// `1.2 - 3` becomes `>= 1.2, <= 3 `.
+/// Rewrites `1.2 - 3` as `>= 1.2, <= 3 `.
 fn spell_out_ranges(text: &str) -> String {
     let mut out = text.to_string();
     let mut at = 0;
@@ -338,11 +339,11 @@ fn spell_out_ranges(text: &str) -> String {
     out
 }
 
-/// A version in a constraint, where `x`, `X` and `*` stand for any number.
+/// A version in a constraint, in which `x`, `X` and `*` match any number.
 struct Pattern<'a> {
     text: &'a str,
     numbers: [&'a str; 3],
-    /// With its `-`.
+    /// Includes its `-`.
     prerelease: Option<&'a str>,
 }
 
@@ -368,7 +369,7 @@ impl Pattern<'_> {
     }
 }
 
-/// What is left to read.
+/// The rest of the text.
 struct Scan<'a>(&'a str);
 
 impl<'a> Scan<'a> {
@@ -382,7 +383,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes ASCII bytes while `wanted`.
+    /// Takes ASCII bytes as long as they are `wanted`.
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
         let end = self
             .0
@@ -399,7 +400,7 @@ impl<'a> Scan<'a> {
             .len()
     }
 
-    /// `a.b-1.c`: identifiers joined by dots, after `mark`.
+    /// Takes identifiers joined by dots after `mark`: `a.b-1.c`.
     fn identifiers(&mut self, mark: &str) -> Option<&'a str> {
         let before = self.0;
         if !self.eat(mark) {
@@ -425,7 +426,7 @@ impl<'a> Scan<'a> {
         Some(&start[..length])
     }
 
-    /// Prerelease and metadata, without their marks.
+    /// Takes the prerelease and the metadata, without their marks.
     fn tail(&mut self) -> (Option<&'a str>, Option<&'a str>) {
         (self.identifiers("-"), self.identifiers("+"))
     }

@@ -1,7 +1,7 @@
 //! Go's `time`: instants with a zone, layouts made of the reference time (`Mon Jan 2 15:04:05 MST
-//! 2006`), durations.
+//! 2006`), and durations.
 //!
-//! The local zone is UTC, so that a render says the same on every machine.
+//! The local zone is UTC, so that a render is the same on every machine.
 
 use crate::go::strconv::quote;
 use crate::value::{Kind, Object, Value};
@@ -44,17 +44,17 @@ pub(crate) fn is_time(text: &str, layout: &[u8]) -> bool {
     Time::parse(layout, text.as_bytes()).is_ok()
 }
 
-/// A zone as `time.Location`.
+/// A zone, like `time.Location`.
 #[derive(Clone, Debug)]
 pub enum Zone {
     Utc,
-    /// Seconds east of UTC, with an abbreviation that may be empty.
+    /// Seconds east of UTC, and an abbreviation that may be empty.
     Fixed(i32, String),
     Named(TimeZone),
 }
 
 impl Zone {
-    /// time.LoadLocation; `Local` is UTC.
+    /// `time.LoadLocation`. `Local` is UTC.
     pub fn load(name: &str) -> Option<Zone> {
         match name {
             "" | "UTC" | "Local" => Some(Zone::Utc),
@@ -65,7 +65,7 @@ impl Zone {
         }
     }
 
-    /// Offset in seconds east of UTC and abbreviation at an instant.
+    /// The offset in seconds east of UTC, and the abbreviation, at an instant.
     fn at(&self, seconds: i64) -> (i64, String) {
         match self {
             Zone::Utc => (0, "UTC".to_string()),
@@ -88,27 +88,27 @@ impl Zone {
 /// `time.Time`
 #[derive(Clone, Debug)]
 pub struct Time {
-    /// Since 1970, UTC.
+    /// Seconds since 1970 in UTC.
     pub seconds: i64,
     pub nanoseconds: u32,
     pub zone: Zone,
 }
 
-/// A date and time of day as a calendar shows them.
+/// A calendar date and a time of day.
 struct Civil {
     year: i64,
     month: i64,
     day: i64,
     /// Sunday is 0.
     weekday: i64,
-    /// From 1.
+    /// Counted from 1.
     year_day: i64,
     second_of_day: i64,
 }
 
-/// Days since 1970 of a day of the proleptic Gregorian calendar.
+/// Days from 1970 to a day of the proleptic Gregorian calendar.
 fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March, so that the leap day comes last.
+    // Years start in March, so that the leap day is the last day.
     let shifted = year - i64::from(month <= 2);
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
@@ -150,7 +150,7 @@ impl Time {
         Time { zone, ..*self }
     }
 
-    /// Later by some nanoseconds.
+    /// The time some nanoseconds later.
     pub fn plus(&self, nanoseconds: i64) -> Time {
         let total = i128::from(self.seconds) * 1_000_000_000
             + i128::from(self.nanoseconds)
@@ -163,7 +163,7 @@ impl Time {
         }
     }
 
-    /// Nanoseconds since another instant, as far as a duration holds them.
+    /// Nanoseconds since another instant, limited to the range of a duration.
     pub fn since(&self, earlier: &Time) -> i64 {
         let difference = (i128::from(self.seconds) - i128::from(earlier.seconds)) * 1_000_000_000
             + i128::from(self.nanoseconds)
@@ -252,7 +252,8 @@ impl Time {
                         offset.abs() / 60 % 60
                     )
                 }
-                // zoneinfo's names of zones without one, such as -03, are Go's as well.
+                // Zones without an abbreviation have names such as -03 in zoneinfo, and Go uses
+                // them too.
                 Element::ZoneName => abbreviation.clone(),
                 Element::Fraction {
                     digits,
@@ -283,12 +284,12 @@ impl Time {
         out
     }
 
-    /// RFC 3339 with as many digits as needed, as JSON and TOML show a time.
+    /// RFC 3339 with as many fractional digits as needed, as JSON and TOML show a time.
     pub fn rfc3339(&self) -> Vec<u8> {
         self.format(b"2006-01-02T15:04:05.999999999Z07:00")
     }
 
-    /// The forms of TOML: with or without offset, a date alone.
+    /// Parses the formats of TOML: with or without offset, or only a date.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
         let layouts: [&[u8]; 3] = [RFC3339, b"2006-01-02T15:04:05", b"2006-01-02"];
         layouts
@@ -353,7 +354,7 @@ enum Element {
     },
 }
 
-/// Spellings by their first bytes; longer ones stand before those that they begin with.
+/// Spellings by their first bytes. A longer one comes before those that are its prefix.
 const SPELLINGS: [(&[u8], Element); 37] = [
     (b"January", Element::LongMonth),
     (b"Jan", Element::Month),
@@ -409,8 +410,8 @@ const fn offset(z: bool, minutes: bool, seconds: bool, colon: bool) -> Element {
     }
 }
 
-/// The text before the next element of a layout, the element, and what follows; none where no
-/// element is left.
+/// The text before the next element of a layout, the element, and the rest; none if there is no
+/// further element.
 fn next_element(layout: &[u8]) -> Option<(&[u8], Element, &[u8])> {
     (0..layout.len()).find_map(|i| {
         let rest = &layout[i..];
@@ -419,7 +420,7 @@ fn next_element(layout: &[u8]) -> Option<(&[u8], Element, &[u8])> {
             .find(|(spelling, _)| rest.starts_with(spelling))?;
         let after = &rest[spelling.len()..];
         match element {
-            // `Janet` and `Monk` are words.
+            // `Janet` and `Monk` are plain words.
             Element::Month | Element::WeekDay
                 if after.first().is_some_and(u8::is_ascii_lowercase) =>
             {
@@ -444,11 +445,11 @@ fn next_element(layout: &[u8]) -> Option<(&[u8], Element, &[u8])> {
     })
 }
 
-/// What went wrong with one element.
+/// Why one element could not be parsed.
 enum Bad {
-    /// It is not there.
+    /// The text does not have the element.
     Form,
-    /// It is too large; the name of the element.
+    /// The element, whose name this is, is out of range.
     Range(&'static str),
 }
 
@@ -458,7 +459,7 @@ struct Parser<'a> {
     rest: &'a [u8],
 }
 
-/// What has been read so far.
+/// The parts of a time that have been parsed so far.
 #[derive(Default)]
 struct Read {
     year: i64,
@@ -517,7 +518,7 @@ impl Parser<'_> {
         self.finish(read)
     }
 
-    /// Takes text that stands as it is in the layout; a space stands for any number of them.
+    /// Skips literal text of the layout. A space matches any number of spaces.
     fn skip(&mut self, prefix: &[u8]) -> Result<(), String> {
         let mut wanted = prefix;
         while let [first, rest @ ..] = wanted {
@@ -539,7 +540,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// A number of one to `most` digits, exactly that many if `fixed`.
+    /// Parses a number of one to `most` digits, or of exactly that many if `fixed`.
     fn number(&mut self, most: usize, fixed: bool) -> Result<i64, Bad> {
         let digits = self
             .rest
@@ -575,7 +576,7 @@ impl Parser<'_> {
         Ok(index as i64)
     }
 
-    /// A point or comma and digits; the value of the first nine.
+    /// Parses a point or comma and digits. Returns the value of the first nine digits.
     fn fraction(&mut self, digits: usize) -> Result<u32, Bad> {
         let taken = self.rest.get(..digits + 1).ok_or(Bad::Form)?;
         if !matches!(taken[0], b'.' | b',') || !taken[1..].iter().all(u8::is_ascii_digit) {
@@ -771,8 +772,8 @@ impl Parser<'_> {
                 (offset, Zone::Fixed(offset as i32, name.unwrap_or_default()))
             }
             (_, None, Some(name)) => {
-                // An abbreviation that the local zone does not know has no offset, but for GMT+3,
-                // and even that does not move the instant.
+                // An abbreviation that the local zone does not know has no offset, except GMT+3 and
+                // the like. Even those do not change the instant.
                 let hours = name
                     .strip_prefix("GMT")
                     .and_then(|hours| hours.parse::<i32>().ok())
@@ -789,7 +790,7 @@ impl Parser<'_> {
     }
 }
 
-/// How much of a text Go takes for the abbreviation of a zone.
+/// How many bytes of a text Go accepts as the abbreviation of a zone.
 fn zone_name_length(text: &[u8]) -> Option<usize> {
     if text.len() < 3 {
         return None;
@@ -988,7 +989,7 @@ impl Object for Named {
     }
 }
 
-/// `time.Duration`'s text: `1h15m30.918s`, `0s`, `1.5µs`.
+/// The text of a `time.Duration`: `1h15m30.918s`, `0s`, `1.5µs`.
 pub fn print_duration(nanoseconds: i64) -> String {
     let total = nanoseconds.unsigned_abs();
     let sign = if nanoseconds < 0 { "-" } else { "" };

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// The characters of a Go string with their byte ranges; each byte that is not UTF-8 stands alone,
-/// as `None`.
+/// The characters of a Go string with their byte ranges. Each byte of invalid UTF-8 is an item of
+/// its own, as `None`.
 pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, Option<char>)> {
     let mut at = 0;
     bytes.utf8_chunks().flat_map(move |chunk| {
@@ -19,8 +19,8 @@ pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, Option<
     })
 }
 
-/// The first character of some bytes and its length; U+FFFD with length 1 where they are no UTF-8.
-/// At the end: U+FFFD, 0.
+/// The first character of some bytes and its length. It is U+FFFD with length 1 if the bytes are
+/// invalid UTF-8, and U+FFFD with length 0 at the end.
 #[inline]
 pub(crate) fn first_char(bytes: &[u8]) -> (char, usize) {
     match bytes {
@@ -53,7 +53,7 @@ pub(crate) fn count_chars(bytes: &[u8]) -> usize {
     count
 }
 
-/// Unicode's simple mapping, one character to one, as unicode.ToUpper: `ß` stays.
+/// `unicode.ToUpper`: Unicode's simple mapping of one character to one, so `ß` stays.
 pub(crate) fn to_upper(c: char) -> char {
     match c as u32 {
         0x1f80..=0x1faf => char::from_u32(c as u32 | 8).unwrap_or(c),
@@ -62,7 +62,7 @@ pub(crate) fn to_upper(c: char) -> char {
     }
 }
 
-/// unicode.ToLower.
+/// `unicode.ToLower`.
 pub(crate) fn to_lower(c: char) -> char {
     if c == '\u{130}' {
         'i'
@@ -71,7 +71,7 @@ pub(crate) fn to_lower(c: char) -> char {
     }
 }
 
-/// unicode.ToTitle: as upper case, but for the letters that are two in one.
+/// `unicode.ToTitle`: upper case, except for the letters that are digraphs.
 pub(crate) fn to_title(c: char) -> char {
     match c as u32 {
         0x1c4..=0x1cc => ['\u{1c5}', '\u{1c8}', '\u{1cb}'][(c as usize - 0x1c4) / 3],
@@ -98,7 +98,7 @@ static DIGITS: Class = OnceLock::new();
 static GRAPHIC: Class = OnceLock::new();
 static PUNCTUATION: Class = OnceLock::new();
 
-/// Whether `c` belongs to a class of Unicode's general categories, which is looked up once.
+/// Whether `c` belongs to a class of Unicode's general categories. The class is compiled once.
 fn is_in(class: &'static Class, pattern: &str, c: char) -> bool {
     let ranges = class.get_or_init(|| {
         match regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind) {
@@ -162,7 +162,7 @@ pub(crate) fn is_punctuation(c: char) -> bool {
     is_in(&PUNCTUATION, r"\p{P}", c)
 }
 
-/// Letters, marks, numbers, punctuation and symbols of Unicode 15.0, which is Go's version.
+/// Letters, marks, numbers, punctuation and symbols of Unicode 15.0, which is the version of Go.
 pub(super) fn is_graphic(c: char) -> bool {
     is_in(&GRAPHIC, r"[[\p{L}\p{M}\p{N}\p{P}\p{S}]&&\p{age:15.0}]", c)
 }

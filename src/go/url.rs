@@ -2,7 +2,7 @@
 
 use super::strconv::quote;
 
-/// The part of a URL that a byte stands in: each allows other bytes unescaped.
+/// A part of a URL. Each part allows different bytes unescaped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Path,
@@ -70,16 +70,16 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// A URL in its parts, unescaped where no comment says otherwise.
+/// The parts of a URL, unescaped unless a comment says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Url {
     pub scheme: Vec<u8>,
     pub opaque: Vec<u8>,
-    /// Name and password.
+    /// The user name and the password.
     pub user: Option<(Vec<u8>, Option<Vec<u8>>)>,
     pub host: Vec<u8>,
     pub path: Vec<u8>,
-    /// The path as it was written, where Go would write it in another way.
+    /// The path as it was written, if Go would write it differently.
     pub raw_path: Vec<u8>,
     pub query: Vec<u8>,
     pub fragment: Vec<u8>,
@@ -103,7 +103,8 @@ impl Url {
         Ok(url)
     }
 
-    /// `url.ParseRequestURI`: an absolute URL or an absolute path, where `#` means nothing.
+    /// `url.ParseRequestURI`: parses an absolute URL or an absolute path. `#` has no special
+    /// meaning.
     pub fn parse_request_uri(text: &[u8]) -> Result<Url, String> {
         Url::parse_without_fragment(text, true).map_err(|e| format!("parse {}: {e}", quote(text)))
     }
@@ -174,7 +175,7 @@ impl Url {
         Ok(())
     }
 
-    /// The host without its port, and an address without its brackets.
+    /// `u.Hostname()`: the host without its port. An address has no brackets.
     pub fn hostname(&self) -> &[u8] {
         let mut host = &self.host[..];
         if let Some(colon) = memchr::memrchr(b':', host)
@@ -188,7 +189,7 @@ impl Url {
         host
     }
 
-    /// `u.Port()`: empty without one.
+    /// `u.Port()`: empty if there is none.
     pub fn port(&self) -> &[u8] {
         match memchr::memrchr(b':', &self.host) {
             Some(colon) if valid_optional_port(&self.host[colon..]) => &self.host[colon + 1..],
@@ -258,7 +259,7 @@ pub(crate) fn print_user((name, password): &(Vec<u8>, Option<Vec<u8>>)) -> Vec<u
     out
 }
 
-/// Where the colon after a scheme stands; none where the text has no scheme.
+/// The offset of the colon after a scheme; none if the text has no scheme.
 fn scheme_length(text: &[u8]) -> Result<Option<usize>, String> {
     for (i, b) in text.iter().enumerate() {
         match b {
@@ -307,7 +308,7 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
         None => {}
     }
     if let Some(first) = memchr::memchr(b':', host) {
-        // Databases put several hosts there; only http is strict.
+        // Databases put several hosts here. Only http and https are strict.
         let strict = scheme == b"http" || scheme == b"https";
         let colon = if strict {
             first

@@ -1,15 +1,15 @@
-//! A string's bytes with the origins of its ranges, for readers and writers of its parts.
+//! A string's bytes with the origins of its ranges, for code that reads and writes parts of it.
 
 use crate::source::{OriginId, Origins, Piece};
 use crate::value::{Text, TextBuilder, Value};
 use std::ops::Range;
 
-/// A view of a string value that answers quickly where a range of it comes from.
+/// A view of a string value that finds the origin of a range quickly.
 pub(crate) struct Pieces<'a> {
     pub bytes: &'a [u8],
     pieces: &'a [Piece],
-    /// For each piece, how far it and those before it reach: pieces are sorted by their start, but
-    /// may overlap.
+    /// For each piece, the largest end of it and all pieces before it. Pieces are sorted by their
+    /// start, but may overlap.
     reach: Vec<u32>,
     whole: OriginId,
 }
@@ -30,7 +30,7 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// Bytes of one origin.
+    /// Bytes that all have one origin.
     pub fn of(bytes: &'a [u8], whole: OriginId) -> Pieces<'a> {
         Pieces {
             bytes,
@@ -52,7 +52,7 @@ impl<'a> Pieces<'a> {
             .filter(move |piece| piece.end > start)
     }
 
-    /// The origin of a range; of several pieces the join.
+    /// The origin of a range. If several pieces overlap it, their origins are joined.
     pub fn origin(&self, range: Range<usize>, origins: &mut Origins) -> OriginId {
         if self.pieces.is_empty() {
             return self.whole;
@@ -60,7 +60,7 @@ impl<'a> Pieces<'a> {
         origins.join_all(self.touching(&range).map(|piece| piece.origin))
     }
 
-    /// The origin at a byte, without joining: of overlapping pieces the first.
+    /// The origin of a byte without a join: if pieces overlap, that of the first.
     pub fn origin_at(&self, at: usize) -> OriginId {
         if self.pieces.is_empty() {
             return self.whole;
@@ -70,7 +70,7 @@ impl<'a> Pieces<'a> {
             .map_or(OriginId::NONE, |piece| piece.origin)
     }
 
-    /// Appends a range as it is.
+    /// Appends a range unchanged.
     pub fn copy(&self, range: Range<usize>, into: &mut TextBuilder) {
         let bytes = &self.bytes[range.clone()];
         if self.pieces.is_empty() {
@@ -87,7 +87,7 @@ impl<'a> Pieces<'a> {
         let mut builder = TextBuilder::default();
         self.copy(range.clone(), &mut builder);
         let value = builder.finish();
-        // An empty string keeps the origin of the place that it was cut from.
+        // An empty string gets the origin of the string that it was cut from.
         if range.is_empty() {
             value.with_origin(self.whole)
         } else {

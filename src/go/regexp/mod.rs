@@ -1,9 +1,9 @@
-//! Regular expressions as Go's package regexp (Go 1.26, RE2 syntax) matches them, on the `regex`
-//! crate.
+//! Regular expressions that match as in Go's package regexp (Go 1.26, RE2 syntax), based on the
+//! `regex` crate.
 //!
-//! The two engines match alike (leftmost-first, linear time) but read different syntaxes, so a
-//! pattern is parsed as Go parses it, with Go's errors, and written anew. Bytes that are not UTF-8
-//! count as U+FFFD each, as in Go.
+//! The two engines match in the same way (leftmost-first, linear time), but their syntaxes differ.
+//! So a pattern is parsed as Go parses it, with Go's errors, and translated. As in Go, each byte of
+//! invalid UTF-8 counts as U+FFFD.
 
 mod syntax;
 
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// How many expressions a thread keeps.
+/// How many compiled expressions a thread caches.
 const CACHE: usize = 256;
 /// How deep groups may nest, as in Go.
 const MAX_NESTING: u32 = 1000;
@@ -23,10 +23,10 @@ const MAX_NESTING: u32 = 1000;
 /// Why an expression cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// Go refuses it as well.
+    /// Go rejects it too.
     #[error("error parsing regexp: {code}: `{part}`")]
     Syntax { code: &'static str, part: String },
-    /// Its compiled form takes more memory than the limit; Go would compile it.
+    /// The compiled form exceeds the memory limit. Go would compile it.
     #[error("the expression is too large when compiled")]
     TooLarge,
 }
@@ -35,12 +35,13 @@ pub(crate) enum Error {
 #[derive(Debug)]
 pub(crate) struct Regexp {
     pub regex: regex::Regex,
-    /// The name of each group; the whole match comes first and has none.
+    /// The name of each group. The first is the whole match, whose name is empty.
     names: Vec<String>,
 }
 
 impl Regexp {
-    /// Compiles an expression, which may take `size` bytes, and as many for the states of a search.
+    /// Compiles an expression. Its compiled form may take `size` bytes, and the states of a search
+    /// as many again.
     fn new(pattern: &[u8], size: usize) -> Result<Regexp, Error> {
         let error = |code, part: &str| Error::Syntax {
             code,
@@ -64,7 +65,7 @@ impl Regexp {
         })
     }
 
-    /// The group that `$name` or `$1` stands for in a replacement, where it took part in the match.
+    /// The group that `$name` or `$1` refers to in a replacement, if it took part in the match.
     pub fn group<'t>(&self, found: &regex::Captures<'t>, name: &str) -> Option<regex::Match<'t>> {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             return found.get(name.parse().ok()?);
@@ -77,12 +78,12 @@ impl Regexp {
 type Compiled = Result<Rc<Regexp>, Error>;
 
 thread_local! {
-    /// By the pattern and the size that its compiled form may have.
+    /// Keyed by the pattern and the largest size of the compiled form.
     static COMPILED: RefCell<HashMap<(Box<[u8]>, usize), Compiled>> = RefCell::new(HashMap::new());
 }
 
-/// Compiles an expression, or finds it among those that this thread compiled before. Its compiled
-/// form may take `size` bytes, and as many for the states of one search.
+/// Compiles an expression, or returns it from this thread's cache. Its compiled form may take
+/// `size` bytes, and the states of one search as many again.
 pub(crate) fn compile(pattern: &[u8], size: usize) -> Compiled {
     COMPILED.with_borrow_mut(|compiled| {
         if compiled.len() >= CACHE {
@@ -95,7 +96,7 @@ pub(crate) fn compile(pattern: &[u8], size: usize) -> Compiled {
     })
 }
 
-/// The text that `regexp.MustCompile` panics with.
+/// The panic message of `regexp.MustCompile`.
 pub(crate) fn panic_message(pattern: &[u8], error: &Error) -> String {
     let shown = match std::str::from_utf8(pattern) {
         Ok(text) if can_backquote(pattern) => format!("`{text}`"),
@@ -104,15 +105,15 @@ pub(crate) fn panic_message(pattern: &[u8], error: &Error) -> String {
     format!("regexp: Compile({shown}): {error}")
 }
 
-/// `regexp.QuoteMeta`: whether a byte gets a backslash.
+/// Whether `regexp.QuoteMeta` escapes a byte.
 pub(crate) fn is_special(b: u8) -> bool {
     br"\.+*?()|[]{}^$".contains(&b)
 }
 
-/// A text to search, as UTF-8, and the way back to the bytes.
+/// A text to search, as UTF-8, with a mapping back to the original bytes.
 pub(crate) struct Haystack<'a> {
     pub text: Cow<'a, str>,
-    /// For each place that begins a replaced byte in `text`, the place in the bytes.
+    /// The start of each replaced byte: its offset in `text`, and its offset in the original bytes.
     replaced: Vec<(usize, usize)>,
 }
 
@@ -143,7 +144,7 @@ impl<'a> Haystack<'a> {
             .partition_point(|&(there, _)| there < at)
             .checked_sub(1)
         {
-            // What was replaced is one byte there, three here.
+            // A replaced byte has one byte in the original and three in `text`.
             Some(i) => self.replaced[i].1 + 1 + at - self.replaced[i].0 - 3,
             None => at,
         }
@@ -153,7 +154,7 @@ impl<'a> Haystack<'a> {
         self.place(range.start)..self.place(range.end)
     }
 
-    /// Up to `limit` matches; none for all.
+    /// Returns up to `limit` matches; all if it is none.
     pub fn matches(&self, expression: &Regexp, limit: Option<usize>) -> Vec<Range<usize>> {
         let found = expression.regex.find_iter(&self.text);
         found
@@ -163,15 +164,15 @@ impl<'a> Haystack<'a> {
     }
 }
 
-/// A part of a replacement, as `Regexp.Expand` reads it.
+/// A part of a replacement, as `Regexp.Expand` parses it.
 pub(crate) enum Part {
     Literal(Range<usize>),
     /// `$1`, `${name}`
     Group(String),
 }
 
-/// Go's Expand: `$name` takes all letters, digits and `_` that follow; a `$` that names nothing
-/// stands for itself.
+/// Parses a replacement as Go's Expand does: `$name` takes all letters, digits and `_` that follow.
+/// A `$` without a name is a literal.
 pub(crate) fn template_parts(replacement: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut at = 0;

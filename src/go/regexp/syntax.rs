@@ -1,21 +1,23 @@
-//! Reads an expression in Go's syntax (regexp/syntax of Go 1.26) and writes it in the syntax of the
+//! Translates an expression from Go's syntax (regexp/syntax of Go 1.26) to the syntax of the
 //! `regex` crate.
 
 use super::MAX_NESTING;
 
-/// Go's words for what is wrong with an expression, and the part that they name.
+/// Go's description of a syntax error, and the part of the expression that it names.
 type SyntaxError = (&'static str, String);
 
 /// An expression in the syntax of the `regex` crate.
 pub(super) struct Translated {
     pub pattern: String,
-    /// The name of each group. The whole match comes first and has none; Go lets two groups share a
-    /// name.
+    /// The name of each group. The first is the whole match, whose name is empty. Go allows two
+    /// groups with the same name.
     pub names: Vec<String>,
 }
 
+/// Translates a pattern.
+///
 /// # Errors
-/// As Go's `syntax.Parse`.
+/// Those of Go's `syntax.Parse`.
 pub(super) fn translate(pattern: &str) -> Result<Translated, SyntaxError> {
     let mut translator = Translator {
         pattern,
@@ -66,8 +68,8 @@ impl<'a> Translator<'a> {
 
     fn run(&mut self) -> Result<(), SyntaxError> {
         let mut depth = 0;
-        // Where the last repetition began, if nothing came after it; and whether there is anything
-        // to repeat.
+        // Where the last repetition began, if nothing follows it yet; and whether there is
+        // something to repeat.
         let mut last_repeat: Option<usize> = None;
         let mut repeatable = vec![false];
         while let Some(c) = self.peek() {
@@ -77,7 +79,7 @@ impl<'a> Translator<'a> {
                 '(' => {
                     if self.rest().starts_with("(?") {
                         if !self.flags_or_name(start)? {
-                            // Flags for what follows: no group was opened.
+                            // These were flags for the rest of the group. No group was opened.
                             continue;
                         }
                     } else {
@@ -151,7 +153,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// `(?i)`, `(?i:`, `(?P<name>`, `(?<name>`: whether a group was opened.
+    /// Parses `(?i)`, `(?i:`, `(?P<name>` or `(?<name>`. Returns whether it opened a group.
     fn flags_or_name(&mut self, start: usize) -> Result<bool, SyntaxError> {
         let rest = self.rest();
         let name_at = if rest.starts_with("(?P<") && rest.len() > 4 {
@@ -185,7 +187,7 @@ impl<'a> Translator<'a> {
                 '-' if !negative => (negative, saw_flag) = (true, false),
                 ':' | ')' if !negative || saw_flag => {
                     let written = self.since(start);
-                    // `(?)` changes nothing; the other engine refuses it.
+                    // `(?)` changes nothing, but the `regex` crate rejects it.
                     if written != "(?)" {
                         self.out.push_str(&written);
                     }
@@ -197,7 +199,7 @@ impl<'a> Translator<'a> {
         Err(("invalid or unsupported Perl syntax", self.since(start)))
     }
 
-    /// `{2}`, `{2,}`, `{2,5}` at this place: the numbers and the length.
+    /// Parses `{2}`, `{2,}` or `{2,5}` at this position: the numbers and the length.
     fn counts(&self) -> Option<(Option<u32>, Option<Option<u32>>, usize)> {
         let rest = self.rest();
         let end = rest.find('}')?;
@@ -206,7 +208,7 @@ impl<'a> Translator<'a> {
             let plain = !digits.is_empty()
                 && digits.bytes().all(|b| b.is_ascii_digit())
                 && (digits == "0" || !digits.starts_with('0'));
-            // A number that is far too large is none that may be used.
+            // Numbers above 1000 are invalid.
             plain.then(|| digits.parse::<u32>().ok().filter(|&n| n <= 1000))
         };
         let (low, high) = match inner.split_once(',') {
@@ -245,7 +247,7 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
-    /// `\d`, `\w`, `\s` and their opposites, ASCII only.
+    /// `\d`, `\w`, `\s` and their negations, which match ASCII only.
     fn perl_class(&self) -> Option<&'static str> {
         Some(match self.rest().as_bytes().get(1)? {
             b'd' => "[0-9]",
@@ -258,7 +260,7 @@ impl<'a> Translator<'a> {
         })
     }
 
-    /// `\pL`, `\p{Greek}`, `\P{^Greek}`; none where there is no such class here.
+    /// Parses `\pL`, `\p{Greek}` or `\P{^Greek}`. Returns false if there is no such class here.
     fn unicode_class(&mut self) -> Result<bool, SyntaxError> {
         let rest = self.rest();
         if !rest.starts_with("\\p") && !rest.starts_with("\\P") {
@@ -287,8 +289,7 @@ impl<'a> Translator<'a> {
             None => &name,
         };
         let class = format!("\\{}{{{name}}}", if negative { 'P' } else { 'p' });
-        // Scripts and categories are spelled exactly so in Go; other properties are not known to
-        // it.
+        // Go accepts scripts and categories in exactly this spelling, and no other properties.
         let known = name.chars().next().is_some_and(|c| c.is_ascii_uppercase())
             && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
         if !known || regex_syntax::parse(&class).is_err() {
@@ -298,7 +299,7 @@ impl<'a> Translator<'a> {
         Ok(true)
     }
 
-    /// A backslash outside of a class: whether it made something that can be repeated.
+    /// Parses a backslash outside of a class. Returns whether its result can be repeated.
     fn escape(&mut self) -> Result<bool, SyntaxError> {
         let rest = self.rest();
         let anchor = match rest.as_bytes().get(1) {
@@ -338,7 +339,7 @@ impl<'a> Translator<'a> {
         Ok(true)
     }
 
-    /// A backslash that stands for one character.
+    /// Parses a backslash that represents one character.
     fn escaped_char(&mut self) -> Result<char, SyntaxError> {
         let start = self.at;
         self.at += 1;
@@ -394,7 +395,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// `[…]`
+    /// Parses a class: `[…]`.
     fn class(&mut self) -> Result<(), SyntaxError> {
         let whole = self.at;
         self.at += 1;

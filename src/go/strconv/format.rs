@@ -1,7 +1,7 @@
-//! Floats as text.
+//! Formats floats.
 
-/// `strconv.FormatFloat` of a float64: verbs `b`, `e`, `E`, `f`, `g`, `G`, `x`, `X`; without a
-/// precision the fewest digits that read back as the same number.
+/// `strconv.FormatFloat` for a float64, with the verbs `b`, `e`, `E`, `f`, `g`, `G`, `x`, `X`.
+/// Without a precision it uses the fewest digits that parse to the same number.
 pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> String {
     if value.is_nan() {
         return "NaN".into();
@@ -51,7 +51,7 @@ fn with_exponent(mantissa: &str, exponent: i32) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
-/// `%g` of a number that is not negative, from Rust's `{:e}` of it.
+/// `%g` of a number that is not negative, made from Rust's `{:e}` of it.
 fn general(scientific: &str, precision: Option<usize>) -> String {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -61,8 +61,8 @@ fn general(scientific: &str, precision: Option<usize>) -> String {
         trimmed => trimmed,
     };
     let count = digits.len() as i32;
-    // The exponent form begins at the precision; at 6 where that is the shortest possible; and no
-    // sooner than digits are missing.
+    // As in Go, the smallest exponent that is printed in exponent form: 6 for the shortest form, else
+    // the precision, or the number of digits if that is smaller and covers the integer part.
     let threshold = match precision.map(|p| p.max(1) as i32) {
         None => 6,
         Some(wanted) if wanted > count && count > exponent => count,
@@ -87,7 +87,7 @@ fn general(scientific: &str, precision: Option<usize>) -> String {
     }
 }
 
-/// Mantissa and exponent of two of a finite number that is not negative: `mantissa * 2^exponent`.
+/// Splits a finite number that is not negative: `mantissa * 2^exponent`.
 fn split_bits(magnitude: f64) -> (u64, i32) {
     let bits = magnitude.to_bits();
     let exponent = (bits >> 52) as i32 & 0x7ff;
@@ -109,7 +109,7 @@ fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
     if mantissa == 0 {
         exponent = 0;
     } else {
-        // The leading digit is 1, with 60 bits (15 digits) behind it.
+        // The leading digit is 1, followed by 60 bits (15 digits).
         let shift = mantissa.leading_zeros() as i32 - 3;
         mantissa <<= shift;
         exponent += 60 - shift;
@@ -147,8 +147,8 @@ pub(crate) fn format_g(f: f64) -> String {
     format_float(f, 'g', None)
 }
 
-/// A float as sigs.k8s.io/yaml makes text of it (map keys, string fields): `FormatFloat(f, 'g', -1,
-/// 32)`, so that 3.14159265358979 becomes `3.1415927`; YAML's words for infinity and NaN.
+/// A float as sigs.k8s.io/yaml converts it to text (map keys, string fields): `FormatFloat(f, 'g',
+/// -1, 32)`, so that 3.14159265358979 becomes `3.1415927`. Infinity and NaN are spelled as in YAML.
 pub(crate) fn format_float32(f: f64) -> String {
     let f = f as f32;
     match f {
@@ -162,7 +162,7 @@ pub(crate) fn format_float32(f: f64) -> String {
     }
 }
 
-/// encoding/json's text of a finite float: plain digits, but an exponent below 1e-6 and from 1e21
+/// encoding/json's text of a finite float: plain digits, with an exponent below 1e-6 and from 1e21
 /// on.
 pub(crate) fn format_json(f: f64) -> String {
     let size = f.abs();

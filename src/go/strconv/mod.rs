@@ -17,7 +17,7 @@ pub(crate) fn is_print(c: char) -> bool {
     }
 }
 
-/// How [`quote`] writes a character between quotes; none where it stands for itself.
+/// The escape that [`quote`] writes for a character; none if the character is not escaped.
 pub(super) fn escape_char(
     c: char,
     valid: bool,
@@ -70,11 +70,10 @@ pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
         .all(|c| c != '\u{feff}' && c != '`' && c != '\x7f' && (c >= ' ' || c == '\t'))
 }
 
-/// `strconv.Unquote` of a string constant in double quotes or backquotes, and of a character
-/// constant's inner text.
+/// `strconv.Unquote` for a string constant in double quotes or backquotes.
 ///
 /// # Errors
-/// `invalid syntax`, as Go.
+/// `invalid syntax`, as in Go.
 pub(crate) fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     let invalid = || "invalid syntax".to_owned();
     let [mark, inner @ .., last] = quoted else {
@@ -118,12 +117,11 @@ pub(crate) fn unquote(quoted: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Unquoted {
     Char(char),
-    /// `\x80`, `\200`, or a byte that is no UTF-8.
+    /// `\x80`, `\200`, or a byte of invalid UTF-8.
     Byte(u8),
 }
 
-/// `strconv.UnquoteChar`: the first character of a constant in `quote`s and how many bytes it
-/// takes.
+/// `strconv.UnquoteChar`: the first character of a constant in `quote`s, and its length in bytes.
 pub(crate) fn unquote_char(text: &[u8], quote: u8) -> Option<(Unquoted, usize)> {
     let &first = text.first()?;
     if first == quote && (quote == b'"' || quote == b'\'') {
@@ -179,7 +177,7 @@ mod tests {
 
     #[test]
     fn characters_print_as_in_go() {
-        // Where ranges of printed characters begin, and what follows their ends.
+        // Where the ranges of printable characters begin, and the character after each end.
         let parse = |hex: &str| u32::from_str_radix(hex, 16).expect("a number");
         let mut changes = fixture::rows("print.tsv")
             .flat_map(|[first, last]| [parse(first), parse(last) + 1])

@@ -1,7 +1,7 @@
-//! Numbers from text.
+//! Parses numbers.
 
-/// `strconv.ParseInt(text, 0, …)`, without the limit of a type: decimal, or with one of the prefixes
-/// `0x`, `0b`, `0o` and `0`. None where Go refuses the text.
+/// `strconv.ParseInt(text, 0, …)` without a limit on the size: decimal, or with one of the prefixes
+/// `0x`, `0b`, `0o` and `0`. None if Go rejects the text.
 pub(crate) fn parse_int(text: &str) -> Option<i128> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();
@@ -28,8 +28,8 @@ pub(crate) fn parse_int(text: &str) -> Option<i128> {
     })
 }
 
-/// `strconv.ParseFloat(text, 64)`: decimal, hexadecimal with an exponent of two, infinity, NaN. None
-/// where Go gives an error, as for numbers that are too large.
+/// `strconv.ParseFloat(text, 64)`: decimal, hexadecimal with a binary exponent, infinity or NaN.
+/// None if Go returns an error, as it does for numbers that are too large.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();
@@ -56,9 +56,10 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
     })
 }
 
-/// `1.8p3`: the exponent is required.
+/// Parses `1.8p3`. The exponent is required.
 fn parse_hexadecimal(text: &str) -> Option<f64> {
-    /// Hexadecimal digits that fit in 60 bits. Of later ones it only counts whether they are zero.
+    /// How many hexadecimal digits are kept exactly: they fit in 60 bits. For later digits only
+    /// matters whether they are zero.
     const DIGITS: usize = 15;
     let (mantissa, exponent) = text.split_once('p')?;
     let exponent: i64 = exponent.parse().ok()?;
@@ -76,11 +77,11 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
     number |= u64::from(cut.bytes().any(|b| b != b'0'));
     let bits = 4 * (cut.len() as i64 - fraction.len() as i64);
     let power = exponent.saturating_add(bits).clamp(-4000, 4000) as i32;
-    // In two steps, as two to the whole power may not be a float where the product is one.
+    // In two steps, because the whole power of two may overflow although the product does not.
     Some(number as f64 * 2f64.powi(power / 2) * 2f64.powi(power - power / 2))
 }
 
-/// Whether underscores stand between digits only, or between a prefix and a digit.
+/// Whether underscores are only between digits, or between a prefix and a digit.
 fn underscores_separate(lower: &str) -> bool {
     let hexadecimal = lower.starts_with("0x");
     let prefixed = hexadecimal || lower.starts_with("0b") || lower.starts_with("0o");
