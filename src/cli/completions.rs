@@ -1,10 +1,10 @@
-//! `thebot-lint completions`: a shell's completion script.
+//! `thebot-lint completions`: prints a shell's completion script.
 
 use super::{ExitCode, print};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// The shell to print for
+    /// The shell to print the script for
     shell: clap_complete::Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `thebot-lint coverage`: which template lines and branches no environment renders.
+//! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
 use super::{Chart, ExitCode, print};
 use crate::escape::escape_controls;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Arguments {
     /// Folder or .tgz of the chart
     chart: PathBuf,
-    /// How the coverage is written
+    /// Output format of the coverage
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Use no configuration file
@@ -84,7 +84,7 @@ fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     out
 }
 
-/// The format that genhtml and code review tools read.
+/// The coverage in lcov's format, which genhtml and code review tools read.
 fn lcov(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {
     let mut out = String::new();
     for (file, c) in coverage {

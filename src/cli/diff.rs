@@ -1,5 +1,5 @@
-//! `thebot-lint diff`: what changes between two environments of a chart, or between a version of it
-//! in git and the one at hand.
+//! `thebot-lint diff`: shows what changes between two environments of a chart, or between a commit
+//! and the working tree.
 
 mod commit;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) struct Arguments {
     /// Folder or .tgz of the chart
     chart: PathBuf,
-    /// Environment to start from
+    /// Environment to compare from
     #[arg(
         long,
         value_name = "ENVIRONMENT",
@@ -23,16 +23,16 @@ pub(super) struct Arguments {
         required_unless_present = "base"
     )]
     from: Option<String>,
-    /// Environment to end at
+    /// Environment to compare to
     #[arg(long, value_name = "ENVIRONMENT", requires = "from")]
     to: Option<String>,
-    /// Compare with the chart of this commit, branch or tag
+    /// Compare with the chart in this commit, branch or tag
     #[arg(long, value_name = "GIT_REF", conflicts_with_all = ["from", "to"])]
     base: Option<String>,
     /// With --base, compare these environments only (repeatable)
     #[arg(long, value_delimiter = ',', value_name = "NAME", conflicts_with_all = ["from", "to"])]
     environment: Vec<String>,
-    /// How the differences are written
+    /// Output format of the differences
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Use no configuration file
@@ -113,7 +113,7 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
     Setup::unknown_environment(wanted, &names).map_or(Ok(()), |error| Err(fail(&error.to_string())))
 }
 
-/// Every environment, as it was at `base` and as it is now.
+/// Compares each environment at `base` with the same environment now.
 fn since(base: &str, new: &Chart, arguments: &Arguments) -> Compared {
     let copy = Copy::of(base, &arguments.chart, !arguments.no_config).map_err(|why| fail(&why))?;
     let old = Chart::configured(&copy.chart, copy.configuration.as_deref())?;

@@ -1,4 +1,4 @@
-//! `thebot-lint environments`: what each environment of a chart deploys, side by side.
+//! `thebot-lint environments`: shows what each environment of a chart deploys, side by side.
 
 use super::{Chart, ColorArguments, ExitCode, columns, print};
 use crate::escape::json_text;
@@ -11,13 +11,13 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     /// Folder or .tgz of the chart
     chart: PathBuf,
-    /// How the matrix is written
+    /// Output format of the matrix
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Only what is not the same in all environments
+    /// Show only facts that differ between environments
     #[arg(long)]
     differences: bool,
-    /// Tell of each value the line that set it
+    /// Show for each value the line that set it
     #[arg(long)]
     places: bool,
     /// Use no configuration file

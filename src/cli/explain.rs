@@ -1,4 +1,4 @@
-//! `thebot-lint explain`: a rule file as prose.
+//! `thebot-lint explain`: prints a rule file as prose.
 
 use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// The rule's id, or another linter's name of it
+    /// The rule's id, or another linter's name for it
     rule: String,
 }
 

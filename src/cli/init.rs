@@ -1,5 +1,5 @@
-//! `thebot-lint init`: writes a configuration from what a chart has: its environments, and what
-//! each deploys now as what it must hold.
+//! `thebot-lint init`: writes a configuration for a chart. It names the environments that the chart
+//! has, and expects of each what it deploys now.
 
 use super::{Chart, ExitCode, fail, print};
 use crate::manifest::Object;
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         return print(text.as_bytes());
     }
     let file = arguments.chart.join(FILE_NAMES[0]);
-    // An existing one is somebody's work.
+    // Never overwrites an existing file, because someone wrote it.
     let written = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -139,8 +139,8 @@ fn expectation(object: &Object, all: &[&Object], release: &str) -> Option<String
     })
 }
 
-/// The name without the release's, where that still names this object alone: so the expectation
-/// holds for whatever the release is called.
+/// The object's name without the release's name, if it still matches this object only. So the
+/// expectation holds for any name of the release.
 fn pattern(object: &Object, all: &[&Object], release: &str) -> String {
     let name = &*object.identity.name;
     let Some(rest) = name
@@ -162,7 +162,7 @@ fn pattern(object: &Object, all: &[&Object], release: &str) -> String {
     }
 }
 
-/// Requests and limits: of the one container, else by the containers' names.
+/// Requests and limits, given directly for a single container, else by the containers' names.
 fn resources(containers: &[Node], parts: &mut Vec<String>) {
     let of = |container: &Node| -> Vec<String> {
         let quantities = |key: &str| {
@@ -195,7 +195,7 @@ fn resources(containers: &[Node], parts: &mut Vec<String>) {
     }
 }
 
-/// A quantity as it is written: a string or a number.
+/// The text of a quantity, which may be a string or a number.
 fn scalar(node: &Node) -> Option<String> {
     match &node.data {
         Data::Str(text) => Some(quantity(text)),
@@ -205,7 +205,7 @@ fn scalar(node: &Node) -> Option<String> {
     }
 }
 
-/// Plain where a person would write it so: `250m`, `1Gi`.
+/// Writes a quantity such as `250m` or `1Gi` without quotes.
 fn quantity(text: &str) -> String {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[number.len()..];
@@ -229,7 +229,8 @@ fn storage(size: Option<&Node>, class: Option<&Node>, parts: &mut Vec<String>) {
     );
 }
 
-/// Plain where YAML reads it back as the same string; in double quotes otherwise.
+/// Writes a string without quotes if YAML reads it back as the same string; otherwise in double
+/// quotes.
 fn quoted(text: &str) -> String {
     let plain = text
         .chars()

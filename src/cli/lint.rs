@@ -25,26 +25,26 @@ pub(super) struct Arguments {
     /// manifests on stdin
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The PATHs are changed files: lint the charts that they belong to, and leave out what belongs
-    /// to none
+    /// Treat the PATHs as changed files: lint the charts that they belong to, and skip files that
+    /// belong to no chart
     #[arg(long)]
     changed: bool,
-    /// How the report is written to stdout
+    /// Output format of the report on stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Write a report to a file as well: FORMAT=FILE (repeatable)
+    /// Also write a report to a file: FORMAT=FILE (repeatable)
     #[arg(long, value_name = "FORMAT=FILE", value_parser = output)]
     output: Vec<(Format, PathBuf)>,
     /// Rules to check: ids, groups, profiles, or `all` (default: recommended)
     #[arg(long, value_delimiter = ',', value_name = "RULE")]
     select: Vec<String>,
-    /// Rules to leave out: ids, groups or profiles
+    /// Rules to ignore: ids, groups or profiles
     #[arg(long, value_delimiter = ',', value_name = "RULE")]
     ignore: Vec<String>,
     /// Lint these environments only (repeatable)
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     environment: Vec<String>,
-    /// Kubernetes versions to judge for: 1.31, 1.25,1.31, 1.25-1.31 or >=1.25
+    /// Kubernetes versions to check for: 1.31, 1.25,1.31, 1.25-1.31 or >=1.25
     #[arg(long, value_name = "VERSIONS")]
     kubernetes_version: Option<String>,
     /// The lowest severity that makes the exit code 1
@@ -56,14 +56,13 @@ pub(super) struct Arguments {
     /// Use no configuration file
     #[arg(long)]
     no_config: bool,
-    /// Findings listed in this file are known and not reported
+    /// Do not report the known findings in this baseline file
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Write the findings of this run to a baseline file
     #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     write_baseline: Option<PathBuf>,
-    /// JSON Schemas of further kinds: files, folders, or a template as kubeconform takes it
-    /// (repeatable)
+    /// JSON Schemas of more kinds: files, folders, or a template as in kubeconform (repeatable)
     #[arg(long, value_name = "LOCATION")]
     schema_location: Vec<String>,
     /// Report objects whose kind has no known schema
@@ -72,22 +71,22 @@ pub(super) struct Arguments {
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
-    /// Give up on a chart after so many seconds, and say what was not checked; 0: never (default:
-    /// 300)
+    /// Stop linting a chart after this many seconds, and report what was not checked; 0: no limit
+    /// (default: 300)
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
     #[command(flatten)]
     color: ColorArguments,
-    /// Fix what can be fixed for sure: each fix is proven by rendering again
+    /// Apply the fixes that are proven safe by rendering again
     #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
     fix: bool,
-    /// Show what --fix would change as a unified diff, and change nothing
+    /// Show the changes of --fix as a unified diff, without applying them
     #[arg(long, conflicts_with_all = ["baseline", "write_baseline", "output"])]
     diff: bool,
     /// Lint again whenever a file changes
     #[arg(long, conflicts_with_all = ["fix", "diff"])]
     watch: bool,
-    /// Print findings only, no summary
+    /// Print only findings, no summary
     #[arg(short, long)]
     quiet: bool,
 }
@@ -103,7 +102,7 @@ fn output(text: &str) -> Result<(Format, PathBuf), String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // A hook may well find that nothing was changed.
+    // A hook may pass no files if nothing changed.
     if arguments.paths.is_empty() && !arguments.changed {
         return fail("no PATH given; try `thebot-lint charts/thebot`, or `thebot-lint --help`");
     }
@@ -162,7 +161,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn once(options: &Options, arguments: &Arguments) -> ExitCode {
-    let report = match telling_progress(&options.progress, arguments.quiet, || lint(options)) {
+    let report = match with_progress(&options.progress, arguments.quiet, || lint(options)) {
         Ok(done) => done,
         Err(error) => return fail(&error.to_string()),
     };
@@ -177,7 +176,7 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
     })
 }
 
-/// Shows the fixes, which ends the run, or applies them, and writes to stderr what was done.
+/// Shows the fixes, which ends the run, or applies them and reports them on stderr.
 fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, crate::Error> {
     let fixes = fix::fix(options)?;
     let here = std::env::current_dir().unwrap_or_default();
@@ -194,11 +193,11 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
             .first()
             .map(|l| format!("{}:{}: ", l.file.as_deref().unwrap_or_default(), l.line))
             .unwrap_or_default();
-        let told = format!(
+        let line = format!(
             "{place}not fixed, since {why}: {} ({})",
             finding.message, finding.rule
         );
-        let _ = writeln!(err, "{}", escape_controls(&told));
+        let _ = writeln!(err, "{}", escape_controls(&line));
     }
     if arguments.diff {
         let diffs: String = fixes
@@ -207,7 +206,7 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
             .map(|(file, (before, after))| fix::diff(&name(file), before, after))
             .collect();
         let diffs = fixes.secrets.without_texts(&diffs, true);
-        // Lines of files from Windows end as they do there.
+        // Files with Windows line breaks keep them in the diff.
         let safe: Vec<_> = diffs.split("\r\n").map(escape_controls).collect();
         let code = print(safe.join("\r\n").as_bytes());
         return Ok(Some(if code == 0 {
@@ -241,8 +240,8 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-/// Says on stderr how far the work is, once it takes more than a second, and only to a person.
-fn telling_progress<T>(progress: &Progress, quiet: bool, work: impl FnOnce() -> T) -> T {
+/// Shows the progress on stderr if the work takes more than a second and stderr is a terminal.
+fn with_progress<T>(progress: &Progress, quiet: bool, work: impl FnOnce() -> T) -> T {
     progress.done.store(0, Ordering::Relaxed);
     if quiet || !std::io::stderr().is_terminal() {
         return work();
@@ -265,13 +264,13 @@ fn telling_progress<T>(progress: &Progress, quiet: bool, work: impl FnOnce() -> 
                 let _ = write!(std::io::stderr(), "\r{:width$}\r", "");
             }
         });
-        // Dropped when the work has ended, even by a panic.
+        // Dropped when the work ends, even by a panic.
         let _working = working;
         work()
     })
 }
 
-/// Writes every report; a code where one could not be written.
+/// Writes every report. Gives an exit code if one could not be written.
 fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
     for (format, file) in &arguments.output {
         if let Err(error) = std::fs::write(file, report.write(*format, Style::default())) {

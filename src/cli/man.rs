@@ -1,11 +1,11 @@
-//! `thebot-lint man`: the manual pages.
+//! `thebot-lint man`: prints the manual pages.
 
 use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// The subcommand to print the page of (default: the page of the whole)
+    /// The subcommand to print the page for (default: the page of thebot-lint itself)
     command: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The command line: clap types, one file a subcommand, and what several of them share.
+//! The command line: clap types, one file for each subcommand, and code that several of them share.
 
 mod completions;
 mod coverage;
@@ -29,7 +29,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// What the process ends with: 0 no findings, 1 findings, 2 could not work.
+/// The exit code: 0 no findings, 1 findings, 2 the command could not run.
 pub(crate) type ExitCode = u8;
 
 /// Lints Helm charts and Kubernetes manifests: renders every environment itself, judges the result
@@ -53,11 +53,11 @@ struct Cli {
 enum Command {
     /// Render a chart as `helm template` does
     Template(template::Arguments),
-    /// Tell where a rendered field, or what a line leads to, comes from
+    /// Show where a rendered field comes from, or where a line is used
     Why(why::Arguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
     Diff(diff::Arguments),
-    /// Write a configuration from what the chart deploys now
+    /// Write a configuration that expects what the chart deploys now
     Init(init::Arguments),
     /// Show what each environment deploys, side by side
     Environments(environments::Arguments),
@@ -67,11 +67,11 @@ enum Command {
     Rules(rules::Arguments),
     /// Explain a rule
     Explain(explain::Arguments),
-    /// Write a rule of your own to start from, with fixtures
+    /// Write a user-defined rule to start from, with fixtures
     NewRule(new_rule::Arguments),
-    /// Try rules of your own on their examples and fixtures
+    /// Test user-defined rules on their examples and fixtures
     TestRules(test_rules::Arguments),
-    /// Serve an editor: the language server, over stdin and stdout
+    /// Run the language server for an editor, over stdin and stdout
     Lsp,
     /// Print a shell completion script
     Completions(completions::Arguments),
@@ -79,7 +79,7 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// Runs the program with the process's arguments and streams, and ends it.
+/// Runs the program with the process's arguments and streams, then exits.
 pub fn main() -> ! {
     std::process::exit(program().into())
 }
@@ -125,7 +125,7 @@ fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
     }
 }
 
-/// Whether colours are wanted.
+/// The options for colours.
 #[derive(clap::Args, Clone, Copy, Debug)]
 struct ColorArguments {
     /// When to use colours
@@ -141,9 +141,9 @@ enum Color {
 }
 
 impl ColorArguments {
-    /// What stdout can show: `NO_COLOR` and `CLICOLOR_FORCE` hold where `--color` is not given,
-    /// links are written only to terminals that make them links, and `COLUMNS` goes before the
-    /// width of the terminal.
+    /// The style for stdout. `NO_COLOR` and `CLICOLOR_FORCE` apply unless `--color` is given.
+    /// Hyperlinks are written only to terminals that support them. `COLUMNS` overrides the width of
+    /// the terminal.
     fn style(self) -> Style {
         let terminal = std::io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -165,13 +165,13 @@ impl ColorArguments {
     }
 }
 
-/// The columns that the reader has, where that is known.
+/// The number of columns, if it is known.
 fn columns() -> Option<usize> {
-    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
 }
 
-/// `rules.paths` of the configuration that holds here.
+/// `rules.paths` of the configuration for the working directory.
 fn configured_rules() -> Vec<PathBuf> {
     let Some(file) = config::find(Path::new(".")) else {
         return Vec::new();
@@ -182,7 +182,7 @@ fn configured_rules() -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// A chart, rendered.
+/// A rendered chart.
 struct Chart {
     rendering: RenderedChart,
     sources: Sources,
@@ -190,12 +190,12 @@ struct Chart {
 }
 
 impl Chart {
-    /// Renders a chart with the configuration that holds for it, or reports why it cannot be.
+    /// Renders a chart with its configuration, or reports why it cannot be rendered.
     fn read(chart: &Path, no_config: bool) -> Result<Chart, ExitCode> {
         Chart::configured(chart, config::find(chart).filter(|_| !no_config).as_deref())
     }
 
-    /// The same with a given configuration file, or with none.
+    /// Renders a chart with the given configuration file, or with none.
     fn configured(chart: &Path, file: Option<&Path>) -> Result<Chart, ExitCode> {
         if !chart.exists() {
             return Err(fail(&format!(
@@ -219,8 +219,8 @@ impl Chart {
     }
 }
 
-/// Findings about a chart that cannot be rendered go to stderr; what was rendered is shown all the
-/// same.
+/// Writes the findings about a chart that cannot be fully rendered to stderr. The output still
+/// shows the rest.
 fn eprint(report: &Report) {
     let text = report.write(
         Format::Human,
@@ -232,7 +232,7 @@ fn eprint(report: &Report) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Writes to stdout; a reader that has gone away is no fault of ours.
+/// Writes to stdout. A closed stdout is no error.
 fn print(bytes: &[u8]) -> ExitCode {
     match try_print(bytes) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -247,7 +247,7 @@ fn try_print(bytes: &[u8]) -> std::io::Result<()> {
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// Writes to stderr why we could not work.
+/// Writes to stderr why the command could not run.
 fn fail(message: &str) -> ExitCode {
     let _ = writeln!(
         std::io::stderr(),

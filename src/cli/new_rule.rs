@@ -1,4 +1,4 @@
-//! `thebot-lint new-rule`: a user-defined rule to start from, with fixtures.
+//! `thebot-lint new-rule`: writes a user-defined rule to start from, with fixtures.
 
 use super::{ExitCode, configured_rules, fail, print};
 use crate::rule;
@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     /// What the rule looks at
     #[arg(long, value_parser = ["container", "pod", "object", "unit", "chart", "environments"], default_value = "container")]
     scope: String,
-    /// Folder of the rules (default: the first of the configuration's `rules.paths`, else
+    /// Folder for the rule (default: the first of the configuration's `rules.paths`, else
     /// policies/)
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
@@ -55,36 +55,36 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 .map(|(name, text)| (case.join(name), text.replace("ID", id))),
         );
     }
-    // What is there is somebody's work.
+    // Never overwrites an existing file, because someone wrote it.
     if let Some((file, _)) = files.iter().find(|(file, _)| file.exists()) {
         return fail(&format!("{} exists already", file.display()));
     }
-    let mut told = String::new();
+    let mut output = String::new();
     for (file, text) in &files {
         let written = std::fs::create_dir_all(file.parent().unwrap_or(&folder))
             .and_then(|()| std::fs::write(file, text));
         if let Err(error) = written {
             return fail(&format!("cannot write {}: {error}", file.display()));
         }
-        let _ = writeln!(told, "Wrote {}", file.display());
+        let _ = writeln!(output, "Wrote {}", file.display());
     }
     let _ = writeln!(
-        told,
+        output,
         "Try it with `thebot-lint test-rules {}`.",
         folder.display()
     );
     if !configured.contains(&folder) {
         let _ = writeln!(
-            told,
+            output,
             "It runs where the configuration says `rules: {{paths: [{}]}}`.",
             folder.display()
         );
     }
-    print(told.as_bytes())
+    print(output.as_bytes())
 }
 
-/// A rule of each scope to start from, which does something, with fixtures (paths below `fail` and
-/// `pass`, and texts).
+/// A working rule of one scope to start from, with its fixtures: paths below `fail` and `pass`, and
+/// their texts.
 struct Scaffold {
     rule: String,
     fail: Vec<(&'static str, String)>,

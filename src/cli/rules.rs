@@ -1,4 +1,4 @@
-//! `thebot-lint rules`: the rule files as a list.
+//! `thebot-lint rules`: lists the rules.
 
 use super::{ExitCode, print};
 use crate::rule::{Definition, EMBEDDED};
@@ -8,10 +8,10 @@ use std::fmt::Write;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// How the list is written
+    /// Output format of the list
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// List the names that another linter has for its rules, and which of ours check the same
+    /// List the rule names of another linter, each with the rules here that check the same
     #[arg(long, value_name = "LINTER", value_parser = clap::builder::PossibleValuesParser::new(PEERS))]
     of: Option<String>,
 }
@@ -23,7 +23,7 @@ enum Format {
     Markdown,
 }
 
-/// The linters whose ids are in `aliases`.
+/// The linters whose rule ids occur in `aliases`.
 const PEERS: [&str; 7] = [
     "kube-linter",
     "kube-score",
@@ -101,7 +101,7 @@ fn human(rules: &[&Definition]) -> String {
     out
 }
 
-/// A heading for each rule, so that a link can lead to it.
+/// The rules as Markdown, with a heading for each so that links can lead to it.
 fn markdown(rules: &[&Definition]) -> String {
     let mut out = String::new();
     let mut group = "";
@@ -147,7 +147,7 @@ fn code<S: AsRef<str>>(names: &[S]) -> String {
         .join(", ")
 }
 
-/// The names of another linter in their order, each with our rules and whether these are on by
+/// The rule names of another linter, sorted, each with our rules and whether they are on by
 /// default.
 fn names_of(peer: &str, rules: &[&Definition], format: Format) -> String {
     let mut names: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! `thebot-lint template`: Helm's `template` command, with its arguments, its bytes on stdout and
-//! its texts on stderr.
+//! `thebot-lint template`: Helm's `template` command, with the same arguments, the same bytes on
+//! stdout and the same messages on stderr.
 
 mod provenance;
 
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
         hide_env_values = true
     )]
     namespace: String,
-    /// Values file; may be given several times or as a list with commas
+    /// Values file (repeatable, or a comma-separated list)
     #[arg(
         short = 'f',
         long = "values",
@@ -46,31 +46,31 @@ pub(super) struct Arguments {
     /// Set a value: key1=val1,key2=val2
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Set a value to text
+    /// Set a value to a string
     #[arg(long, value_name = "KEY=TEXT")]
     set_string: Vec<String>,
     /// Set a value to JSON
     #[arg(long, value_name = "KEY=JSON")]
     set_json: Vec<String>,
-    /// Set a value to the text of a file
+    /// Set a value to the content of a file
     #[arg(long, value_name = "KEY=FILE")]
     set_file: Vec<String>,
-    /// Set a value to text without any escapes
+    /// Set a value to a string without any escapes
     #[arg(long, value_name = "KEY=TEXT")]
     set_literal: Vec<String>,
-    /// Kubernetes version of .Capabilities.KubeVersion
+    /// Kubernetes version for .Capabilities.KubeVersion
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<String>,
-    /// API version besides the built-in ones for .Capabilities.APIVersions
+    /// API version to add to .Capabilities.APIVersions
     #[arg(short, long, value_name = "VERSION", value_delimiter = ',')]
     api_versions: Vec<String>,
-    /// Print the files of crds/ too
+    /// Also print the files of crds/
     #[arg(long)]
     include_crds: bool,
-    /// Accepted as in Helm, where it has no effect on rendering
+    /// Accepted for compatibility; has no effect, as in Helm
     #[arg(long)]
     skip_crds: bool,
-    /// Print only what is rendered from templates whose path matches
+    /// Print only the output of templates whose path matches
     #[arg(short, long, value_name = "TEMPLATE")]
     show_only: Vec<String>,
     /// Leave out test hooks
@@ -82,25 +82,25 @@ pub(super) struct Arguments {
     /// Set .Release.IsUpgrade instead of .Release.IsInstall
     #[arg(long)]
     is_upgrade: bool,
-    /// Template that makes the release's name
+    /// Template for the release's name
     #[arg(long, value_name = "TEMPLATE")]
     name_template: Option<String>,
-    /// As in Helm, where a release that is only rendered keeps the name release-name
+    /// Accepted for compatibility; the name stays release-name, as in Helm
     #[arg(short = 'g', long)]
     generate_name: bool,
-    /// Do not judge the values by values.schema.json
+    /// Do not validate the values against values.schema.json
     #[arg(long)]
     skip_schema_validation: bool,
-    /// Print rendered text even where it is no YAML
+    /// Print rendered text even if it is not valid YAML
     #[arg(long)]
     debug: bool,
-    /// Print where each line comes from, one JSON object a line, instead of the text
+    /// Print one JSON object for each line that says where it comes from, instead of the text
     #[arg(long)]
     provenance: bool,
-    /// Whose bytes to print: Helm 3.22's or Helm 4.3's
+    /// Helm version whose output to print: 3.22 or 4.3
     #[arg(long, value_name = "3|4", default_value = "3", value_parser = ["3", "4"])]
     helm: String,
-    /// Read what links point to outside of the chart, as Helm does
+    /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
 }
@@ -108,7 +108,7 @@ pub(super) struct Arguments {
 const NETWORK: &str = "charts are read from disk only, without any network";
 const CLUSTER: &str = "nothing is asked of a cluster or installed";
 
-/// Flags of `helm template` that we do not have, with the reason.
+/// Flags of `helm template` that are not supported, with the reason.
 const REFUSED: [(&str, &str); 43] = [
     ("atomic", CLUSTER),
     ("ca-file", NETWORK),
@@ -167,7 +167,7 @@ const REFUSED: [(&str, &str); 43] = [
     ("wait-for-jobs", CLUSTER),
 ];
 
-/// Why a flag that clap does not know is missing, if Helm has it.
+/// The reason why an unknown flag is not supported, if Helm has it.
 pub(super) fn refused(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -178,7 +178,7 @@ pub(super) fn refused(error: &clap::Error) -> Option<String> {
     Some(format!("{flag} of Helm is not supported: {why}"))
 }
 
-/// Renders and prints.
+/// Renders the chart and prints the output.
 pub(super) fn run(arguments: Arguments) -> super::ExitCode {
     if let Some(url) = arguments
         .values
@@ -200,7 +200,7 @@ pub(super) fn run(arguments: Arguments) -> super::ExitCode {
 }
 
 /// # Errors
-/// Helm's text.
+/// Helm's error message.
 fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
     let mut capabilities = Capabilities::default();
     if let Some(version) = &arguments.kube_version {

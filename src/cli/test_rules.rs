@@ -1,4 +1,4 @@
-//! `thebot-lint test-rules`: tries user-defined rules on their examples and fixtures.
+//! `thebot-lint test-rules`: tests user-defined rules on their examples and fixtures.
 
 use super::{ExitCode, configured_rules, fail, print};
 use crate::lint::trial::{self, Trial};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Rule files or folders of them (default: the configuration's `rules.paths`)
+    /// Rule files, or folders with rule files (default: the configuration's `rules.paths`)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let mut found = Vec::new();
     let rules = rule::read(&mut sources, &paths, &mut found);
     found.retain(|d| d.severity > crate::diagnostic::Severity::Info);
-    let mut told = String::new();
+    let mut output = String::new();
     let mut broken = found.len();
     for diagnostic in &found {
         let source = sources.get(diagnostic.span.source);
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             .map(|h| format!(" ({h})"))
             .unwrap_or_default();
         let _ = writeln!(
-            told,
+            output,
             "FAIL {}:{line}:{column}: {}{help}",
             source.name, diagnostic.message
         );
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 "no examples and no fixtures"
             };
             let _ = writeln!(
-                told,
+                output,
                 "none {}: {lacks}, so nothing was tried",
                 definition.id
             );
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         broken += usize::from(!failures.is_empty());
         if failures.is_empty() {
             let _ = writeln!(
-                told,
+                output,
                 "ok   {}: {}",
                 definition.id,
                 counted(trials.len(), "trial")
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
         for trial in failures {
             let _ = writeln!(
-                told,
+                output,
                 "FAIL {}: {}: {}",
                 definition.id,
                 trial.what,
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     }
     let _ = writeln!(
-        told,
+        output,
         "{}, {}.",
         counted(count, "rule"),
         if broken == 0 {
@@ -107,13 +107,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             format!("{broken} failed")
         }
     );
-    match print(crate::escape::escape_controls(&told).as_bytes()) {
+    match print(crate::escape::escape_controls(&output).as_bytes()) {
         0 => u8::from(broken > 0),
         code => code,
     }
 }
 
-/// `fixtures/<id>` beside the rule's file, or above it up to the path that was given.
+/// The folder `fixtures/<id>` beside the rule's file, or above it up to the path that was given.
 fn fixtures_of(file: &Path, id: &str, paths: &[PathBuf]) -> Option<PathBuf> {
     let folders = file.ancestors().skip(1);
     let top = paths.iter().find(|path| file.starts_with(path));

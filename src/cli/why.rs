@@ -1,4 +1,4 @@
-//! `thebot-lint why`: the story of one rendered field.
+//! `thebot-lint why`: explains where one rendered field, or a line, comes from.
 
 use super::{Chart, ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     /// KIND/NAME of an object (the name may be a glob), or FILE:LINE of a template or values file
     #[arg(value_name = "KIND/NAME | FILE:LINE")]
     what: String,
-    /// Field of the object, as in spec.replicas or spec.template.spec.containers[0].image
+    /// Field of the object, such as spec.replicas or spec.template.spec.containers[0].image
     path: Option<String>,
     /// Use no configuration file
     #[arg(long)]
@@ -31,19 +31,19 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Err(code) => return code,
     };
     let story = Story(&chart);
-    let told = match (&arguments.path, arguments.what.rsplit_once(':')) {
+    let answer = match (&arguments.path, arguments.what.rsplit_once(':')) {
         (None, Some((file, line))) if line.parse::<usize>().is_ok() => {
             story.of_line(file, line.parse().unwrap_or(0))
         }
         (path, _) => story.of_field(&arguments.what, path.as_deref().unwrap_or("")),
     };
-    match told {
+    match answer {
         Ok(text) => print(crate::escape::escape_controls(&text).as_bytes()),
         Err(why) => fail(&why),
     }
 }
 
-/// The objects that `KIND/NAME` names.
+/// The objects that match `KIND/NAME`.
 fn objects<'r>(rendering: &'r RenderedChart, what: &str) -> Result<Vec<&'r Object>, String> {
     let (kind, name) = what
         .split_once('/')
@@ -65,7 +65,7 @@ fn objects<'r>(rendering: &'r RenderedChart, what: &str) -> Result<Vec<&'r Objec
     Ok(found)
 }
 
-/// A chart whose fields are asked after.
+/// The explanations of a chart's fields and lines.
 struct Story<'c>(&'c Chart);
 
 impl Story<'_> {
@@ -98,13 +98,13 @@ impl Story<'_> {
         Ok(out)
     }
 
-    /// Every rendered line that passes through a line of a template, or takes text from a line of a
-    /// values file.
+    /// Explains every rendered line that contains text from a line of a template or of a values
+    /// file.
     fn of_line(&self, file: &str, line: usize) -> Result<String, String> {
         let Chart {
             rendering, sources, ..
         } = self.0;
-        // A path from the chart's folder names one file, whatever others end like it.
+        // A path from the chart's folder names one file, even if other paths end with it.
         let named =
             |id, name: &str| name == file || rendering.chart.relative(sources, id) == Some(file);
         let is_exact = sources.files().any(|(id, s)| named(id, &s.name));
@@ -131,7 +131,7 @@ impl Story<'_> {
             for (path, node) in scalars(&object.root) {
                 let trace = sources.trace(node.span);
                 let written = || trace.templates.iter().any(|at| lines(*at, at.start));
-                // Any line of a text on several lines.
+                // For a text on several lines, any of its lines counts.
                 if written() || trace.values.iter().any(|at| lines(*at, at.end)) {
                     let environment = environment_of(rendering, object);
                     let text = self.show(node.span);
@@ -205,7 +205,7 @@ impl Story<'_> {
         }
     }
 
-    /// One line of the text at a span, without secrets.
+    /// The first line of the text at a span, without secrets.
     fn show(&self, span: Span) -> String {
         one_line(&self.0.secrets.show(span, &self.0.sources))
     }
@@ -218,8 +218,8 @@ fn environment_of<'r>(rendering: &'r RenderedChart, object: &Object) -> &'r str 
         .map_or("", |e| &e.name)
 }
 
-/// The same path in the files below: values.yaml and the environment's earlier files, the one that
-/// was overridden last first.
+/// The settings that a value overrides: the same path in values.yaml and in the environment's
+/// earlier files, the one with the highest precedence first.
 fn overridden(chart: &Chart, winner: Span, environment: &str) -> Vec<Span> {
     let rendering = &chart.rendering;
     let environment = rendering

@@ -1,4 +1,4 @@
-//! A chart as a commit has it, taken out of git into a temporary folder.
+//! The chart of a commit, copied from git into a temporary folder.
 
 use crate::limits::{Limit, Limits, exceeded};
 use crate::project::config;
@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The chart of a commit in a temporary folder, which is removed with the value.
+/// A temporary folder with the chart of a commit. Dropping the value removes the folder.
 pub(super) struct Copy {
     pub folder: PathBuf,
     pub chart: PathBuf,
@@ -21,8 +21,8 @@ impl Drop for Copy {
 }
 
 impl Copy {
-    /// Takes the chart, the configuration that it had then, and the files which that names, out of
-    /// git. `Err` describes why it cannot be done.
+    /// Copies the chart, its configuration of that time and the files that the configuration names
+    /// out of git. `Err` describes why this is not possible.
     pub(super) fn of(base: &str, chart: &Path, configured: bool) -> Result<Copy, String> {
         let chart = std::fs::canonicalize(chart)
             .map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
@@ -87,8 +87,8 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Writes those files of a commit that are wanted. Not by `git archive`, which leaves out what
-    /// attributes exclude.
+    /// Writes the wanted files of a commit. `git archive` would leave out files that attributes
+    /// exclude.
     fn take(
         &self,
         top: &Path,
@@ -116,11 +116,11 @@ impl Copy {
                 exceeded(Limit::ChartSize, &limits)
             ));
         }
-        let told = git_with(top, &["cat-file", "--batch"], names)?;
-        let mut rest = &*told;
+        let output = git_with(top, &["cat-file", "--batch"], names)?;
+        let mut rest = &*output;
         let mut links = Vec::new();
         for file in wanted {
-            // `BLOB blob SIZE`, the bytes, a line break.
+            // Each blob is printed as `BLOB blob SIZE`, its bytes and a line break.
             let cut = memchr::memchr(b'\n', rest).and_then(|end| {
                 let size: usize = std::str::from_utf8(&rest[..end])
                     .ok()?
@@ -151,7 +151,7 @@ impl Copy {
                 .and_then(|()| std::fs::write(&path, bytes));
             written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         }
-        // Last of all, so that nothing is written through them.
+        // Links are written last, so that no file is written through them.
         #[cfg(unix)]
         for (path, target) in links {
             use std::os::unix::ffi::OsStrExt;
@@ -170,12 +170,12 @@ impl Copy {
 struct Entry {
     is_link: bool,
     blob: String,
-    /// From the top of the repository.
+    /// Relative to the top of the repository.
     path: PathBuf,
 }
 
 impl Entry {
-    /// Reads `MODE blob HASH<tab>PATH`; none for submodules, and for paths that lead out of the
+    /// Parses `MODE blob HASH<tab>PATH`. None for submodules and for paths that lead out of the
     /// repository.
     fn read(line: &[u8]) -> Option<Entry> {
         let line = std::str::from_utf8(line).ok()?;
@@ -192,7 +192,7 @@ impl Entry {
     }
 }
 
-/// A new folder for temporary files that only its owner can read: values may be secret.
+/// Makes a temporary folder that only the current user can read, because values may be secret.
 fn own_folder() -> Result<PathBuf, String> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
@@ -209,7 +209,8 @@ fn own_folder() -> Result<PathBuf, String> {
     Err(last)
 }
 
-/// The values files, rules and schemas that a configuration names, from the top of the repository.
+/// The values files, rules and schemas that a configuration names, relative to the top of the
+/// repository.
 fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf> {
     let Ok(config) = config::load(configuration, &mut Sources::default(), &mut Vec::new()) else {
         return Vec::new();
@@ -237,7 +238,7 @@ fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf
         .collect()
 }
 
-/// Without `.` and `..`.
+/// The path without `.` and `..`.
 fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
@@ -252,18 +253,18 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
-/// What git prints; `Err` with its words where it fails.
+/// The stdout of git; `Err` with its stderr if it fails.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
     git_with(folder, arguments, String::new())
 }
 
-/// The same, given some input.
+/// The stdout of git, run with the given stdin.
 fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>, String> {
     let failed = |e: std::io::Error| format!("--base needs git, which cannot be run: {e}");
     let mut command = Command::new("git");
-    // The repository may be a stranger's, whose configuration can name programs. These commands run
-    // no filter, no pager and no hook; what could still be run for them is the monitor of the file
-    // system, and the fetch of objects that a partial clone lacks.
+    // The repository may not be trusted, and its configuration can name programs. These commands
+    // run no filter, no pager and no hook. Still possible are the file system monitor, and the
+    // fetch of objects that a partial clone lacks.
     command.args([
         "--no-pager",
         "-c",
@@ -289,13 +290,13 @@ fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>,
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // In a hook these name the repository from another folder.
+    // In a hook these variables point to another repository.
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
         command.env_remove(variable);
     }
     let mut child = command.spawn().map_err(failed)?;
     let stdin = child.stdin.take();
-    // Written beside the reading, lest both wait for each other.
+    // A separate thread writes, so that git and this process cannot block each other.
     let writer =
         std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().map_err(failed)?;

@@ -1,6 +1,6 @@
-//! `--watch`: lints again whenever a file changes on which the verdict may rest. The files are
-//! looked at a few times a second: that works on every file system, mounted and remote ones
-//! included, and a chart has few files.
+//! `--watch`: lints again whenever a file changes that may affect the result. The files are checked
+//! a few times a second. This works on every file system, including mounted and remote ones, and a
+//! chart has few files.
 
 use crate::Options;
 use crate::cli::{ExitCode, fail, try_print};
@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Lints, and again after each change, until somebody stops the process or nobody reads any more.
-/// `written` are the files that a lint writes itself.
+/// Lints, and lints again after each change, until the process is stopped or stdout is closed.
+/// `written` are the files that a lint itself writes.
 pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) -> ExitCode {
     if options.paths.iter().any(|path| path.as_os_str() == "-") {
         return fail("--watch needs files: stdin (`-`) is read once");
@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, written: &[&Path], mut lint: impl FnMut()) 
             crate::escape::escape_controls(&seen.changes(&now))
         );
         seen = now;
-        // An empty line separates the reports, and shows whether somebody still reads them.
+        // An empty line separates the reports. Writing it also detects a closed stdout.
         if !terminal && try_print(b"\n").is_err() {
             return 0;
         }
@@ -60,7 +60,7 @@ fn count(files: usize) -> String {
     }
 }
 
-/// What can be seen of the files without reading them.
+/// Times and sizes of the files, which can be found without reading them.
 #[derive(PartialEq)]
 struct Snapshot(BTreeMap<PathBuf, (Option<SystemTime>, u64)>);
 
@@ -68,7 +68,7 @@ impl Snapshot {
     fn take(options: &Options, written: &[&Path]) -> Snapshot {
         let mut files = BTreeMap::new();
         let mut look = |root: &Path, is_chart: bool| {
-            // In a chart, also what git ignores is rendered.
+            // A chart's files are rendered even if git ignores them.
             let mut walk = ignore::WalkBuilder::new(root);
             walk.standard_filters(!is_chart)
                 .require_git(false)
@@ -115,7 +115,7 @@ impl Snapshot {
         Snapshot(files)
     }
 
-    /// The first few files that differ.
+    /// The names of the first few files that differ.
     fn changes(&self, now: &Snapshot) -> String {
         const SHOWN: usize = 3;
         let gone = self.0.keys().filter(|file| !now.0.contains_key(*file));

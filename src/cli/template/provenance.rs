@@ -1,4 +1,4 @@
-//! `template --provenance`: one JSON object for each line of the output, saying where the line
+//! `template --provenance`: one JSON object for each line of the output, which says where the line
 //! comes from.
 
 use crate::helm::Chart;
@@ -13,7 +13,7 @@ use crate::yaml::Node;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
-/// The lines, each ended by a line break.
+/// The JSON objects, each followed by a line break.
 pub(super) fn lines(
     printed: &Printed,
     chart: &Chart,
@@ -66,7 +66,7 @@ fn place(span: Span, chart: &Chart, sources: &Sources) -> Json {
     json!({"file": file, "line": line, "column": column})
 }
 
-/// A value; of a text on several lines, each of its lines.
+/// The values behind a span. For a text on several lines, one for each line.
 fn values_at(span: Span, chart: &Chart, sources: &Sources, paths: &Paths) -> Vec<Json> {
     let path = paths.get(span);
     let (mut parts, mut start) = (Vec::new(), span.start as usize);
@@ -80,12 +80,12 @@ fn values_at(span: Span, chart: &Chart, sources: &Sources, paths: &Paths) -> Vec
     if parts.len() < 2 || path.is_some_and(|path| path.is_collection) {
         parts = vec![span];
     }
-    let told = parts.into_iter().map(|part| {
+    let places = parts.into_iter().map(|part| {
         let mut object = place(part, chart, sources);
         object["path"] = path.map_or(Json::Null, |path| Json::Array(path.steps.clone()));
         object
     });
-    told.collect()
+    places.collect()
 }
 
 struct ValuePath {
@@ -93,7 +93,7 @@ struct ValuePath {
     is_collection: bool,
 }
 
-/// The path of each key and value in its own file, or of what a flag sets.
+/// The path of each key and value in its file, or of what a flag sets.
 #[derive(Default)]
 struct Paths {
     spans: BTreeMap<Span, ValuePath>,
@@ -114,7 +114,7 @@ impl Paths {
         for flag in &inputs.flags {
             let (mut origins, set) = (Origins::default(), values::empty());
             let mut read = |path: &str| inputs.read_set_file(path);
-            // One that can't be read has kept the chart from rendering.
+            // An invalid flag has already prevented the rendering.
             if strvals::apply(
                 flag.kind,
                 &flag.text,
@@ -131,7 +131,7 @@ impl Paths {
         paths
     }
 
-    /// The path of what stands there, or of the text that it is a line of.
+    /// The path of the key or value at the span, or of the text that contains the line.
     fn get(&self, span: Span) -> Option<&ValuePath> {
         let before = || {
             self.spans
