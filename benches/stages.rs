@@ -1,5 +1,5 @@
-//! What each stage costs on the chart that ships here: `cargo bench`. Whole processes, beside real
-//! Helm, are compared by `benches/compare`.
+//! The cost of each stage for the chart in this repository: `cargo bench`. See `benches/compare`
+//! for whole processes compared with real Helm.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! The editor of the `lsp` target: messages made of any bytes, for a server with a tiny chart, and
-//! what holds for all that it answers.
+//! The editor of the `lsp` target. It makes messages from arbitrary bytes for a server with a tiny
+//! chart, and checks what the server answers.
 
 use super::parts;
 use lsp_server::{Connection, Message};
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Written once: the texts that are tried are those that the editor shows, so that no input costs
-/// the disk anything.
+/// The chart is written to disk once. Changes are sent as texts of open files, so that an input
+/// causes no further disk access.
 static CHART: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join("thebot-lint-editor");
     for (name, text) in [
@@ -40,7 +40,7 @@ static CHART: LazyLock<PathBuf> = LazyLock::new(|| {
     ] {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        // Others may be reading it.
+        // Do not rewrite a file that another process may be reading.
         if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
             std::fs::write(path, text).expect("a file");
         }
@@ -77,7 +77,7 @@ const AT_A_PLACE: [&str; 9] = [
     "rename",
 ];
 
-/// What else the server is told or asked, with any parameters.
+/// Further notifications and requests, which are sent with arbitrary parameters.
 const ANYTHING: [&str; 12] = [
     "textDocument/didOpen",
     "textDocument/didChange",
@@ -93,13 +93,13 @@ const ANYTHING: [&str; 12] = [
     "no/such",
 ];
 
-/// No answer may take longer.
+/// The longest time that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One message a text: what it is, which file it is about, and the rest as its parameters. Every
-/// request is answered once, no answer is that the server broke, ranges and edits lie in the texts
-/// that they are of, and in the end every open file of the chart has the diagnostics of its newest
-/// text.
+/// Sends one message per part of the input. The part holds the kind of message, the file that it is
+/// about, and its parameters. Checks that every request is answered once, that no answer reports an
+/// internal error, that ranges and edits lie in their texts, and that in the end every open file of
+/// the chart has the diagnostics of its newest text.
 pub fn lsp(data: &[u8]) {
     let (ours, connection) = Connection::memory();
     let server = std::thread::spawn(move || thebot_lint::internals::speak(ours));
@@ -127,12 +127,12 @@ struct Editor {
     /// Version and text of each open file.
     open: BTreeMap<String, (i32, Vec<u16>)>,
     published: BTreeMap<String, Value>,
-    /// What the server could not do, as it says.
+    /// How many failures the server has reported.
     complaints: usize,
     next: i32,
 }
 
-/// A number that mostly is a small one.
+/// A number that is usually small.
 fn number(byte: u8) -> u32 {
     match byte {
         0xff => u32::MAX,
@@ -207,7 +207,7 @@ impl Editor {
                 } else {
                     self.ask(method, parameters)
                 }
-                // What it opened or changed is not known here.
+                // The texts of the files that this message opened or changed are unknown.
                 self.open.clear();
                 self.published.clear();
             }
@@ -255,7 +255,7 @@ impl Editor {
 
     fn send(&self, message: Value) {
         if let Ok(message) = serde_json::from_value::<Message>(message) {
-            // It may have ended: what came of it is seen then.
+            // The server may have ended. The next receive reports that.
             let _ = self.connection.sender.send(message);
         }
     }
@@ -272,7 +272,7 @@ impl Editor {
         while self.take(&format!("{method} {parameters}"), asked) != Some(id) {}
     }
 
-    /// Takes what the server says next; the request that it answers.
+    /// Receives the next message of the server. Returns the id of the request that it answers.
     fn take(&mut self, waiting_for: &str, since: Instant) -> Option<i32> {
         let left = PATIENCE.saturating_sub(since.elapsed());
         let message = self
@@ -281,7 +281,7 @@ impl Editor {
             .recv_timeout(left)
             .unwrap_or_else(|_| panic!("nothing comes of {waiting_for}"));
         let message = serde_json::to_value(message).expect("JSON");
-        // The words of the message alone may be the fuzzer's own.
+        // The words of a message alone prove nothing, because they may come from the fuzzer.
         let panicked = message["error"]["code"] == -32603
             || message["params"]["message"]
                 .as_str()
@@ -316,8 +316,8 @@ impl Editor {
         }
     }
 
-    /// Until all open files of the chart have diagnostics of their newest texts, or the server says
-    /// why not.
+    /// Waits until all open files of the chart have the diagnostics of their newest texts, or the
+    /// server has reported why not.
     fn settle(&mut self) {
         let (since, complaints) = (Instant::now(), self.complaints);
         let open: Vec<String> = self
@@ -336,8 +336,8 @@ impl Editor {
         }
     }
 
-    /// Ranges begin before they end; edits lie in the text that they are for, in its newest
-    /// version, and none overlaps another.
+    /// Checks that ranges begin before they end, and that edits lie in the newest version of their
+    /// text and do not overlap.
     fn lies_in_texts(&self, message: &Value) {
         let place = |at: &Value| (at["line"].as_u64(), at["character"].as_u64());
         let mut stack = vec![message];
@@ -398,8 +398,8 @@ fn uri(which: u8) -> String {
     }
 }
 
-/// What the configuration names may lie anywhere on the machine that fuzzes, and without its limits
-/// a template may take its time.
+/// Adds limits to a configuration, because a template could run for a long time without them. Also
+/// removes all slashes, because its paths could lead anywhere on the machine.
 fn with_limits(uri: &str, text: &str) -> String {
     if uri.ends_with(".thebot-lint.yaml") {
         format!("{}\n{LIMITS}", text.replace('/', ""))
@@ -408,7 +408,8 @@ fn with_limits(uri: &str, text: &str) -> String {
     }
 }
 
-/// As the protocol has it: the end of the line, or of the text, where a position lies past it.
+/// The offset of a position. As in the protocol, a position behind the end of a line or text is
+/// that end.
 fn offset(text: &[u16], at: &Value) -> usize {
     let number = |name: &str| at[name].as_u64().unwrap_or(0) as usize;
     let newline = u16::from(b'\n');
@@ -428,7 +429,7 @@ fn offset(text: &[u16], at: &Value) -> usize {
         .unwrap_or(line.len())];
     let line = line.strip_suffix(&[u16::from(b'\r')]).unwrap_or(line);
     let column = number("character").min(line.len());
-    // Inside of a surrogate pair: its start.
+    // A position within a surrogate pair becomes the start of the pair.
     let inside = column > 0
         && line
             .get(column)

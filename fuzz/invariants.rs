@@ -1,9 +1,9 @@
-//! What holds for any bytes whatsoever, one function for each room that reads what strangers wrote.
-//! Each is a fuzz target of its name (`fuzz_targets/`), and `cargo test` gives it the inputs that
-//! were found before (`fixtures/hostile/<name>/`) and random ones.
+//! What holds for arbitrary bytes, with one function for each module that reads untrusted input.
+//! Each function is a fuzz target of the same name (`fuzz_targets/`). `cargo test` calls it with
+//! the inputs that were found before (`fixtures/hostile/<name>/`) and with random ones.
 //!
-//! A function returns where the invariant holds and panics where it does not. Input that needs
-//! several texts has them with [`BETWEEN`] between them.
+//! A function returns if the invariant holds, and panics if it does not. Input that consists of
+//! several texts has [`BETWEEN`] between them.
 
 mod editor;
 
@@ -33,7 +33,7 @@ use thebot_lint::internals::{Kind, Map, MapData, Value};
 use thebot_lint::internals::{Limit, Limits};
 use thebot_lint::internals::{Origins, Source, SourceId, SourceKind, Sources, Span, Unsaved};
 
-/// All of them, by name.
+/// All functions by name.
 pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("yaml", yaml),
     ("to_yaml", to_yaml),
@@ -47,7 +47,7 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("chart", chart),
 ];
 
-/// Stands between the texts of one input: ASCII's record separator, which no YAML holds.
+/// Separates the texts of one input: ASCII's record separator, which YAML does not allow.
 pub const BETWEEN: u8 = 0x1e;
 
 fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -72,8 +72,8 @@ fn spans_lie_in(node: &Node, length: usize) {
     }
 }
 
-/// The YAML reader: every span lies in the text, strict reading refuses nothing but keys that stand
-/// twice, manifests are read.
+/// The YAML reader: every span lies in the text, strict reading rejects only duplicate keys, and
+/// manifests can be read.
 pub fn yaml(data: &[u8]) {
     let source = SourceId::new(0, 0);
     let lenient = yaml::parse(data, source, 0);
@@ -118,7 +118,7 @@ fn one(data: &[u8]) -> (Sources, SourceId) {
     (sources, source)
 }
 
-/// `toYaml` and `toJson`: what was written is read as what it was.
+/// `toYaml` and `toJson`: reading the output gives the value that was written.
 pub fn to_yaml(data: &[u8]) {
     let (sources, source) = one(data);
     let Ok(node) = yaml::read(&sources, source) else {
@@ -146,7 +146,7 @@ pub fn to_yaml(data: &[u8]) {
     let _ = yaml::emit_pretty(&value, &mut origins);
 }
 
-/// A value of a document that is a map; empty otherwise.
+/// The value of a document if it is a map; otherwise an empty map.
 fn map_of(text: &[u8], origins: &mut Origins) -> Map {
     let (sources, source) = one(text);
     let node = yaml::read(&sources, source).ok();
@@ -156,8 +156,8 @@ fn map_of(text: &[u8], origins: &mut Origins) -> Map {
     }
 }
 
-/// Lexer, parser, evaluator and functions: template, helpers, values. Every place of an error and
-/// of the record lies in its text.
+/// Lexer, parser, evaluator and functions, for a template, its helpers and values. Every place of
+/// an error or of the record lies in its text.
 pub fn template(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
@@ -212,7 +212,7 @@ pub fn template(data: &[u8]) {
     });
 }
 
-/// Values merge as they should, and every `--set` ends with values or a message.
+/// Merges values correctly; every `--set` returns values or a message.
 pub fn values(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
@@ -227,14 +227,13 @@ pub fn values(data: &[u8]) {
     };
     let (a, b) = (map_of(a, &mut origins), map_of(b, &mut origins));
     let alone = written(&a, &mut origins);
-    // Nothing over a is a, a over nothing is a, a over a is a.
+    // Merging a with nothing (in both orders) or with a gives a.
     for (base, over) in [(&a, &merging::empty()), (&merging::empty(), &a), (&a, &a)] {
         let merged = merging::deep_copy_map(base);
         merging::merge_files(&merged, over);
         assert_eq!(written(&merged, &mut origins), alone);
     }
-    // What was merged in once changes nothing when it is merged in again; nobody's own map is
-    // changed.
+    // Merging the same map again changes nothing, and the merged map itself is not changed.
     let other = written(&b, &mut origins);
     let merged = merging::deep_copy_map(&a);
     merging::merge_files(&merged, &b);
@@ -275,8 +274,8 @@ pub fn values(data: &[u8]) {
     let _ = strvals::apply_node(&flag, &node, &into, &sources, &mut origins);
 }
 
-/// A chart's archive: the bytes as they are, as a tar, or as names and texts of one. No name leads
-/// out of the chart.
+/// A chart archive: the input is used as it is, as a tar, or as names and texts of a tar. No name
+/// leads out of the chart.
 pub fn archive(data: &[u8]) {
     let Some((mode, data)) = data.split_first() else {
         return;
@@ -302,7 +301,7 @@ pub fn archive(data: &[u8]) {
         .for_each(|(_, source)| assert!(source.name.starts_with(name), "{}", source.name));
 }
 
-/// As gzip writes what it does not compress: a mutated input is quick to pack.
+/// A gzip stream without compression, so that a mutated input is quick to pack.
 fn packed(tar: &[u8]) -> Vec<u8> {
     let mut out = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
     let blocks = tar.chunks(0xffff);
@@ -329,7 +328,7 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A tar of entries: a type, a name up to a line break, and a text.
+/// A tar of entries. Each has a type, a name up to a line break, and a text.
 fn tar_of(data: &[u8]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for entry in parts(data) {
@@ -351,8 +350,8 @@ fn tar_of(data: &[u8]) -> Vec<u8> {
     tar.into_inner().expect("memory")
 }
 
-/// Definitions and objects: schemas of CRDs, their CEL rules, the server's own validation. Every
-/// finding has its place in its document.
+/// CRDs and objects: the schemas of CRDs, their CEL rules, and the server's validation. The place
+/// of every finding lies in its document.
 pub fn crd(data: &[u8]) {
     deep(|| judge_manifests(data));
 }
@@ -385,14 +384,14 @@ fn judge_manifests(data: &[u8]) {
     }
 }
 
-/// Of rules, so that none takes long.
+/// Low limits for rules, so that none takes long.
 fn few_steps() -> Limits {
     let mut limits = Limits::default();
     limits.set(Limit::RuleSteps, 10_000);
     limits
 }
 
-/// A user's rule and a manifest, and an expression as the server takes it.
+/// A user-defined rule, a manifest, and an expression as the API server accepts it.
 pub fn rule(data: &[u8]) {
     deep(|| run_rule(data));
 }
@@ -401,7 +400,7 @@ fn run_rule(data: &[u8]) {
     let mut texts = parts(data);
     let mut next = || texts.next().unwrap_or_default();
     let (text, manifests, expression) = (next(), next(), String::from_utf8_lossy(next()));
-    // In memory: the disk is slower than all that is under test.
+    // The rule is read from memory, because the disk is slower than the code under test.
     let file = Path::new("/nowhere/rule.yaml");
     let mut sources = Sources::with(Unsaved::new([(Unsaved::key(file), Arc::from(text))].into()));
     let source = sources.add(Source::new("a.yaml", manifests, SourceKind::File));
@@ -460,8 +459,8 @@ fn run_rule(data: &[u8]) {
     }
 }
 
-/// A configuration: what is wrong with it has its place in it. Rules and schemas that it names
-/// elsewhere are left alone.
+/// A configuration: the places of its errors lie in it. Input that names rules or schemas in other
+/// files is skipped.
 pub fn config(data: &[u8]) {
     let named = ["paths", "schema-locations"];
     if named
@@ -484,8 +483,8 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Files of a chart on disk: the first line of each text is its name. Names that lead elsewhere are
-/// left out.
+/// Writes the files of a chart to disk. The first line of each text is the file's name. Names that
+/// lead out of the folder are skipped.
 fn write_chart(folder: &Path, data: &[u8]) {
     let plain = |name: &str| {
         let part = |p: &str| {
@@ -513,7 +512,7 @@ fn write_chart(folder: &Path, data: &[u8]) {
     }
 }
 
-/// A whole chart, with its configuration: it is judged, and the report is written in every format.
+/// A whole chart with its configuration: it is linted, and the report is written in every format.
 pub fn chart(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let _ = std::fs::write(
@@ -525,7 +524,7 @@ pub fn chart(data: &[u8]) {
     let mut own = std::fs::read(&file).unwrap_or_default();
     own.extend_from_slice(b"\nlimits: {template-steps: 100000, render-text: 16Mi, timeout: 5}\n");
     let _ = std::fs::write(file, &own);
-    // What it names may lie anywhere on the machine that fuzzes.
+    // Paths in the configuration could lead anywhere on the machine.
     let config = if own.contains(&b'/') {
         ConfigChoice::None
     } else {

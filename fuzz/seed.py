@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fills corpus/ with the fixtures of the repository, as inputs of the fuzz targets (see invariants.rs). Needs PyYAML."""
+"""Fills corpus/ with inputs for the fuzz targets (see invariants.rs), made from the repository's fixtures. Needs PyYAML."""
 import pathlib
 import yaml
 
@@ -8,7 +8,7 @@ def load(file):
     try:
         return yaml.safe_load(file.read_text())
     except yaml.YAMLError:
-        return None  # Other readers than ours refuse some of them.
+        return None  # PyYAML rejects some of them.
 
 
 HERE = pathlib.Path(__file__).parent
