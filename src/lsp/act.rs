@@ -1,6 +1,6 @@
-//! What can be done with a click: a sure fix, ignoring a finding, setting a value for one
-//! environment; and what is shown beside the text or on demand: the values of each environment, the
-//! rendered manifest.
+//! Code actions (a proven fix, ignoring a finding, setting a value for one environment), and
+//! additions to the text: inlay hints with the value of each environment, and the rendered
+//! manifest.
 
 use super::Asked;
 use super::documents::{Documents, offset, position, range, uri_of};
@@ -25,13 +25,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Longer hints push the text away.
+/// Longer hints would push the text too far to the right.
 const MOST_CHARACTERS: usize = 80;
 
 pub(super) const RENDERED: &str = "thebot-lint.rendered";
 pub(super) const ENVIRONMENTS: &str = "thebot-lint.environments";
 
-/// The actions for the findings that the editor shows, and for the value at the cursor.
+/// The actions for the diagnostics that the editor shows, and for the value at the cursor.
 pub(super) fn actions(
     asked: &Asked,
     at: Range,
@@ -121,7 +121,7 @@ pub(super) fn actions(
     all
 }
 
-/// Changes of files, for the versions that the editor has of them.
+/// Edits of files, for the versions of the documents that the editor has.
 fn edit<'p>(
     changes: impl IntoIterator<Item = (&'p Path, TextEdit)>,
     documents: &Documents,
@@ -148,8 +148,8 @@ fn edit<'p>(
     })
 }
 
-/// What `--fix` does about a finding: nothing that is not proven, and nothing where a text has
-/// moved on since it was found.
+/// The edits that `--fix` would make for a finding. None if they are not proven, or if a text
+/// changed since the finding was made.
 fn fixes(
     judged: &Judged,
     asked: &Asked,
@@ -195,8 +195,8 @@ fn fixes(
     (!all.is_empty() && is_proven().unwrap_or(false)).then_some(all)
 }
 
-/// Writes a value, as the environment has it now, into the environment's values file; nothing
-/// where it is there already, or the file's form leaves no sure place for it.
+/// Writes the environment's current value into its values file. None if the file has the value
+/// already, or if its form leaves no safe place for it.
 fn set<'m>(
     model: &'m Model,
     environment: &Environment,
@@ -226,7 +226,7 @@ fn set<'m>(
                 (scalar && !written.contains('\n') && !written.starts_with('*'))
                     .then(|| format!(" {written}"))
             })?;
-    // The innermost map that is there.
+    // The innermost existing map.
     let (mut node, mut depth) = (&layer.root, 0);
     while let Some(inner) = keys.get(depth).and_then(|key| node.get(key)) {
         node = inner;
@@ -243,7 +243,7 @@ fn set<'m>(
             let first = entries[0].key_span.start as usize;
             let column = first - memchr::memrchr(b'\n', &text[..first]).map_or(0, |n| n + 1);
             let end = end_of(last);
-            // A block scalar ends behind its line break.
+            // The span of a block scalar includes its line break.
             let end = if end > 0 && text.get(end - 1) == Some(&b'\n') {
                 end
             } else {
@@ -280,12 +280,12 @@ fn set<'m>(
     Some((layer, TextEdit::new(Range::new(at, at), new)))
 }
 
-/// Where the last of what an entry holds ends.
+/// The end of an entry, with everything in it.
 fn end_of(entry: &Entry) -> usize {
     let mut end = entry.key_span.end;
     let mut stack = vec![&entry.value];
     while let Some(node) = stack.pop() {
-        // The value of an alias is written elsewhere.
+        // The value of an alias is in another place.
         end = end.max(node.span.end);
         stack.extend(
             node.items()
@@ -307,7 +307,7 @@ fn newline(text: &[u8]) -> &'static str {
     }
 }
 
-/// "did you mean `x`?", where the text there is one word.
+/// The edit for "did you mean `x`?", if the text there is a single word.
 fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
     let (_, rest) = diagnostic.message.split_once("did you mean `")?;
     let (name, _) = rest.split_once('`')?;
@@ -327,8 +327,8 @@ fn meant(text: &[u8], diagnostic: &Diagnostic) -> Option<TextEdit> {
         .then(|| TextEdit::new(range(text, start + above..end), name.to_string()))
 }
 
-/// A comment above the line. In a template it leaves the output as it is. The reason is left to be
-/// written: until then there is a finding about the comment.
+/// Inserts a comment above the line. In a template it does not change the output. The reason is
+/// left empty; until the user adds one, a finding reports the comment.
 fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextEdit> {
     let start = offset(text, Position::new(line, 0));
     let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
@@ -340,7 +340,7 @@ fn ignore(text: &[u8], is_template: bool, line: u32, rule: &str) -> Option<TextE
     let newline = newline(text);
     let comment = match is_template {
         _ if is_template && inside_action(text, start) => return None,
-        // There is nothing before the first line that could be trimmed.
+        // On the first line there is no text before the comment that could be trimmed.
         true if start == 0 => format!("{{{{/* thebot-lint: ignore[{rule}]  */ -}}}}{newline}"),
         true => format!("{indentation}{{{{- /* thebot-lint: ignore[{rule}]  */}}}}{newline}"),
         false => format!("{indentation}# thebot-lint: ignore[{rule}] {newline}"),
@@ -379,7 +379,7 @@ fn inside_action(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// The value of each environment behind every reference.
+/// Inlay hints: the value of each environment behind every reference.
 pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint> {
     let Some(template) = model.template(path) else {
         return Vec::new();
@@ -390,7 +390,7 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
     );
     let mut all = Vec::new();
     for reference in &template.outline.references {
-        // Where a loop runs over values, there is no one value to show.
+        // In a loop over several values there is no single value to show.
         let several = template
             .outline
             .references
@@ -443,8 +443,8 @@ pub(super) fn hints(model: &Model, path: &Path, wanted: Range) -> Vec<InlayHint>
     all
 }
 
-/// The manifest of an environment, as `helm template` prints it; of one template where `only` is
-/// given. Each line has the template line and the values line that it comes from.
+/// The manifest of an environment as `helm template` prints it; only one template's output if
+/// `only` is given. Each line comes with its template line and values line.
 pub(super) fn rendered(
     judged: &Judged,
     environment: &str,
@@ -499,7 +499,7 @@ pub(super) fn rendered(
     )
 }
 
-/// File and line, counted from 0 as the protocol does.
+/// File and line; lines count from 0, as in the protocol.
 fn place(sources: &Sources, span: Span) -> Value {
     let source = sources.get(span.source);
     let uri = uri_of(&Unsaved::key(Path::new(&*source.name)));

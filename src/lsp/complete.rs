@@ -14,7 +14,7 @@ use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit
 use std::ops::Range;
 use std::path::Path;
 
-/// The objects that Helm gives to templates, and their fields.
+/// The objects that Helm gives to templates, with their fields.
 const OBJECTS: &[(&str, &[&str])] = &[
     ("Values", &[]),
     (
@@ -66,7 +66,7 @@ const KEYWORDS: &[&str] = &[
     "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
 ];
 
-/// One proposal: label, kind, detail.
+/// One completion: label, kind, detail.
 type Proposal = (String, CompletionItemKind, Option<String>);
 
 pub(super) fn complete(
@@ -155,7 +155,7 @@ pub(super) fn complete(
     proposals.into_iter().map(item).collect()
 }
 
-/// `"1.0" (values.yaml)`
+/// A value with the name of its file: `"1.0" (values.yaml)`.
 fn of(model: &Model, layer: &super::model::Layer, node: &crate::yaml::Node) -> String {
     format!(
         "{} ({})",
@@ -189,7 +189,7 @@ fn in_action(
 ) -> (Range<usize>, Vec<Proposal>) {
     let action = &before[open..];
     let end = before.len();
-    // Inside of a string that is not closed yet: a helper's name, if it is the name of one.
+    // Inside a string that is not closed yet: complete helpers if the string is the name of one.
     let quotes = action
         .iter()
         .enumerate()
@@ -264,8 +264,8 @@ fn in_action(
     }
 }
 
-/// Kinds, apiVersions and fields of the object that is written at the cursor, as far as one of the
-/// judged versions has them.
+/// Kinds, apiVersions and fields for the object at the cursor, if one of the judged versions has
+/// them.
 fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>, Vec<Proposal>) {
     let found = in_object(before, after);
     let parents = &found.written.parents;
@@ -332,7 +332,7 @@ fn in_manifest(before: &[u8], after: &[u8], versions: Versions) -> (Range<usize>
     (found.written.word, all)
 }
 
-/// What may follow `base.`
+/// The completions after `base.`.
 fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec<Proposal> {
     let mut names = base.split('.');
     let first = names.next().unwrap_or("");
@@ -380,7 +380,7 @@ fn fields(model: &Model, under: &[String], base: &str, outline: &Outline) -> Vec
         },
         _ => return Vec::new(),
     };
-    // What is no identifier can only be read by `index`.
+    // A key that is not an identifier can only be read with `index`.
     let plain =
         |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
     let mut found: Vec<Proposal> = Vec::new();

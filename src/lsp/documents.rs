@@ -1,4 +1,4 @@
-//! What the editor has open: texts with their versions, positions in UTF-16, and URIs.
+//! The documents that the editor has open, positions in UTF-16, and URIs.
 
 use crate::source::Unsaved;
 use lsp_types::{Position, Range, TextDocumentContentChangeEvent, Uri};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// One open document.
 pub(super) struct Document {
-    /// As the editor writes it, which may be another way than ours.
+    /// As the editor writes it, which may differ from how we would write it.
     pub uri: Uri,
     pub version: i32,
     pub text: Arc<[u8]>,
@@ -19,7 +19,7 @@ pub(super) struct Document {
 #[derive(Default)]
 pub(super) struct Documents {
     open: BTreeMap<PathBuf, Document>,
-    /// Counts every change.
+    /// Counts every change of any document.
     pub revision: u64,
 }
 
@@ -49,8 +49,8 @@ impl Documents {
         self.open.remove(path);
     }
 
-    /// Applies changes in their order. Ranges outside of the text are cut to it, so that an editor
-    /// and a server that disagree do no harm.
+    /// Applies changes in order. Ranges outside of the text are cut to it, in case the editor and
+    /// the server disagree about the text.
     pub(super) fn change(
         &mut self,
         path: &Path,
@@ -76,7 +76,7 @@ impl Documents {
         document.text = text.into();
     }
 
-    /// As the loader reads them: without a BOM.
+    /// The texts as the loader reads them, without a BOM.
     pub(super) fn unsaved(&self) -> Unsaved {
         Unsaved::new(
             self.open
@@ -86,7 +86,7 @@ impl Documents {
         )
     }
 
-    /// The URI of a file, as the editor knows it.
+    /// The URI of a file, as the editor writes it.
     pub(super) fn uri(&self, path: &Path) -> Option<Uri> {
         self.open
             .get(path)
@@ -95,7 +95,8 @@ impl Documents {
     }
 }
 
-/// The byte offset of a position; the end of the line (of the text) where it lies past it.
+/// The byte offset of a position. A position past the end of its line (or of the text) gives that
+/// end.
 pub(super) fn offset(text: &[u8], position: Position) -> usize {
     let start = match position.line {
         0 => 0,
@@ -109,7 +110,7 @@ pub(super) fn offset(text: &[u8], position: Position) -> usize {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut units = 0;
     for (at, length, wide) in characters(line) {
-        // A position inside of a surrogate pair means its start.
+        // A position inside a surrogate pair is moved to its start.
         if units + wide > position.character as usize {
             return start + at;
         }
@@ -139,7 +140,7 @@ pub(super) fn range(text: &[u8], bytes: std::ops::Range<usize>) -> Range {
     )
 }
 
-/// Start, length and UTF-16 units of each character; a run of bytes that is no UTF-8 is one
+/// Start, length and UTF-16 units of each character. A run of bytes that is not UTF-8 counts as one
 /// character.
 fn characters(text: &[u8]) -> impl Iterator<Item = (usize, usize, usize)> {
     let mut at = 0;
@@ -182,7 +183,7 @@ pub(super) fn path_of(uri: &Uri) -> Option<PathBuf> {
         }
     }
     let path = String::from_utf8(bytes).ok()?;
-    // `/c:/x` of Windows.
+    // On Windows the path is `/c:/x`.
     let drive = path.as_bytes().get(2) == Some(&b':') && path.as_bytes()[1].is_ascii_alphabetic();
     Some(Unsaved::key(Path::new(if drive {
         &path[1..]

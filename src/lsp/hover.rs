@@ -1,5 +1,5 @@
-//! What hovering shows: a value in every environment, a function's signature, a helper's
-//! definition, a rule's reasons.
+//! Hover texts: a value in every environment, a function's signature, a helper's definition, the
+//! reasons of a rule.
 
 use super::Asked;
 use super::documents::{range, uri_of};
@@ -20,10 +20,10 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
 
-/// Longer helpers are cut.
+/// The number of lines shown of a helper.
 const MOST_LINES: usize = 30;
 
-/// What is looked through for what a helper renders to.
+/// The limit of pieces that are searched for the output of a helper.
 const MOST_PIECES: usize = 50_000;
 
 pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option<Hover> {
@@ -47,8 +47,8 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
                 place = Some(on);
             }
             None if model.template(&asked.path).is_some() => {
-                if let Some((told, on)) = field(text, offset, model.versions) {
-                    parts.push(told);
+                if let Some((described, on)) = field(text, offset, model.versions) {
+                    parts.push(described);
                     place = Some(on);
                 }
             }
@@ -85,7 +85,7 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
     })
 }
 
-/// The word of letters, digits and `-` around an offset.
+/// The range of the word (letters, digits and `-`) around an offset.
 fn word_at(text: &[u8], offset: usize) -> Range<usize> {
     let of_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
     let offset = offset.min(text.len());
@@ -153,7 +153,7 @@ fn value(model: &Model, keys: &[String]) -> String {
     out
 }
 
-/// As code in a table's cell.
+/// Formats a text as code for a table cell.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
 }
@@ -185,8 +185,8 @@ fn cut(text: &str, most: usize) -> String {
     lines.join("\n")
 }
 
-/// What a helper was rendered to where it is called first, by environment. Nothing where its file
-/// was changed since.
+/// The output of a helper at its first call, by environment. None if the file changed since the
+/// rendering.
 fn rendered(model: &Model, analysis: &Analysis, name: &str) -> Option<String> {
     let (rendering, sources) = (analysis.rendering.as_ref()?, &analysis.sources);
     let (template, definition) = model.definitions(name).next()?;
@@ -248,7 +248,7 @@ fn rendered(model: &Model, analysis: &Analysis, name: &str) -> Option<String> {
     (!all.is_empty()).then(|| all.iter().map(show).collect::<Vec<_>>().join("\n"))
 }
 
-/// The Kubernetes field whose name an offset is on.
+/// The Kubernetes field whose name is at an offset.
 fn field(text: &[u8], offset: usize, judged: Versions) -> Option<(String, Range<usize>)> {
     let word = word_at(text, offset);
     if word.is_empty() || text.get(word.end) != Some(&b':') {
@@ -331,24 +331,24 @@ mod tests {
     #[test]
     fn a_field_has_a_type_and_versions() {
         let text = "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: {{ .Values.replicas }}\n  template:\n    spec:\n      containers:\n        - name: x\n          resizePolicy: []\n";
-        let told = |word: &str| {
+        let described = |word: &str| {
             field(
                 text.as_bytes(),
                 text.find(word).expect("the word") + 1,
                 Versions::ALL,
             )
-            .map(|(told, _)| told)
+            .map(|(described, _)| described)
         };
         assert!(
-            told("replicas:").is_some_and(|t| t.contains("integer, in all known versions")),
+            described("replicas:").is_some_and(|t| t.contains("integer, in all known versions")),
             "{:?}",
-            told("replicas:")
+            described("replicas:")
         );
-        let policy = told("resizePolicy").expect("a field");
+        let policy = described("resizePolicy").expect("a field");
         assert!(
             policy.contains("list of ContainerResizePolicy, since Kubernetes 1.2"),
             "{policy}"
         );
-        assert!(told("Deployment").is_none());
+        assert!(described("Deployment").is_none());
     }
 }

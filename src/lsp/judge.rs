@@ -1,7 +1,7 @@
-//! Judges a chart as it is in the editor, on a separate thread, and makes the editor's
-//! diagnostics of what is found.
+//! Judges a chart as it is in the editor, on a separate thread, and turns the findings into the
+//! editor's diagnostics.
 //!
-//! The work is cancelled when a text moves on; a result of an older text is never shown.
+//! The work is cancelled when a text changes. A result for an older text is never shown.
 
 use super::documents::{Documents, range, uri_of};
 use crate::Error;
@@ -27,41 +27,41 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A chart to judge, with the texts of the moment.
+/// A chart to judge, with the current texts.
 pub(super) struct Job {
     pub chart: PathBuf,
     /// The chart's revision when the job began.
     pub revision: u64,
     pub unsaved: Unsaved,
     pub cancel: Arc<AtomicBool>,
-    /// The judgement before.
+    /// The previous judgement.
     pub before: Option<Arc<Judged>>,
 }
 
-/// What came of a job.
+/// The result of a job.
 pub(super) struct Outcome {
     pub chart: PathBuf,
     pub revision: u64,
-    /// Why there is no result; none where the work was cancelled.
+    /// The judgement. An error gives the reason, or None if the work was cancelled.
     pub result: Result<Judged, Option<String>>,
 }
 
 /// A judged chart.
 pub(super) struct Judged {
     pub analysis: Analysis,
-    /// The configuration in force.
+    /// The configuration that applies.
     pub configuration: Option<PathBuf>,
-    /// All that was read, wherever it lies.
+    /// All files that were read, inside or outside of the chart.
     pub files: FxHashSet<PathBuf>,
-    /// The names and texts of all that configures.
+    /// The names and texts of all files that configure the lint.
     configured: Configured,
-    /// For the next judgement.
+    /// Results that the next judgement reuses.
     pub reuse: Arc<Reuse>,
 }
 
 type Configured = Vec<(Arc<str>, Arc<[u8]>)>;
 
-/// Does the job; a panic in it is an answer too.
+/// Runs the job. A panic becomes an error outcome.
 pub(super) fn run(job: Job) -> Outcome {
     let work = || {
         let mut options = Options {
@@ -117,8 +117,8 @@ pub(super) fn run(job: Job) -> Outcome {
     }
 }
 
-/// The diagnostics of each file: a finding is at its template line with the values lines beside
-/// it, and at each values line with the template line beside it.
+/// The diagnostics of each file. A finding is shown at its template line, with the values lines as
+/// related information, and at each values line, with the template line as related information.
 pub(super) fn diagnostics(
     judged: &Judged,
     chart: &Path,
@@ -134,7 +134,7 @@ pub(super) fn diagnostics(
             .collect();
         let message = message(finding, chart, all);
         let Some((first, others)) = places.split_first() else {
-            // A flag or an archive: nothing that an editor shows.
+            // The place is a flag or in an archive, which an editor cannot show.
             let found = diagnostic(finding, Range::default(), message, Vec::new());
             files
                 .entry(chart.join("Chart.yaml"))
@@ -165,7 +165,7 @@ pub(super) fn diagnostics(
     files
 }
 
-/// A location in a file that an editor can open.
+/// A location in a file that the editor can open.
 struct Place {
     path: PathBuf,
     uri: lsp_types::Uri,
@@ -182,7 +182,7 @@ impl Place {
             .filter(|f| !f.contains(".tgz!") && !f.contains(".tar.gz!"))?;
         let path = Unsaved::key(Path::new(file));
         let text = &location.source.text;
-        // What spans many lines is marked on its first one.
+        // A range over many lines is cut to its first line.
         let start = location.bytes.start.min(text.len());
         let line_end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
         let end = if location.bytes.end <= start {
@@ -295,7 +295,7 @@ mod tests {
 
     const CONFIGURATION: &str = "environments:\n  prod: {values: [values-prod.yaml]}\nsuppress:\n- {rule: image-tag-latest, object: Deployment/*, reason: x}\n";
 
-    /// Text that a hand may type, or that moves what other templates see.
+    /// Texts that a user may type, or that affect other templates.
     const PIECES: [&str; 18] = [
         "#",
         "{{",
@@ -317,7 +317,7 @@ mod tests {
         "é",
     ];
 
-    /// A chart in a folder, with what the editor shows of it.
+    /// A chart in a folder, and the state of the editor.
     struct Session {
         folder: tempfile::TempDir,
         texts: Vec<(PathBuf, String)>,
@@ -348,7 +348,7 @@ mod tests {
             }
         }
 
-        /// The diagnostics of the texts as they are now, judged after `before`.
+        /// The diagnostics of the current texts, judged after `before`.
         fn judge(
             &self,
             before: Option<Arc<Judged>>,
@@ -392,8 +392,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
-        /// Whatever a judgement takes over from the one before, it says what one says that knows
-        /// nothing of earlier texts.
+        /// A judgement that reuses results of earlier texts gives the same diagnostics as one that
+        /// starts anew.
         #[test]
         fn what_is_reused_changes_no_diagnostic(
             edits in prop::collection::vec((any::<usize>(), any::<usize>(), prop::sample::select(vec![0_usize, 0, 0, 1, 3, 30]), prop::sample::select(&PIECES[..]), any::<bool>()), 1..12),

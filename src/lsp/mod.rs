@@ -1,10 +1,9 @@
-//! `thebot-lint lsp`: the language server. A chart is judged while it is written, as it is in the
-//! editor.
+//! `thebot-lint lsp`: the language server. It judges a chart as it is in the editor.
 //!
-//! One loop answers everything in the order in which it comes. Only judging a chart has a thread of
-//! its own, one at a time: it begins when the editor has said all that it had to say, and is
-//! cancelled when a text moves on. What is asked about a chart before it was judged for the first
-//! time waits for that. The other modules do the work; this one knows the protocol.
+//! One loop handles all messages in order. Only judging a chart runs on another thread, one chart
+//! at a time: it begins when no message is left to read, and is cancelled when a text changes. A
+//! request about a chart that was never judged waits for the first judgement. This module handles
+//! the protocol; the other modules do the work.
 
 mod act;
 mod complete;
@@ -34,14 +33,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A configuration far above the charts may hold for a whole disk: so many of them are judged with
-/// it at most.
+/// A configuration in a folder far above may apply to very many charts. At most this many of them
+/// are judged when it changes.
 const MOST_CHARTS: usize = 16;
 
 /// Serves an editor on stdin and stdout until it sends `exit`.
 ///
 /// # Errors
-/// Where the streams break, or the other side does not speak the protocol.
+/// If the streams fail, or the client does not follow the protocol.
 pub(crate) fn serve() -> Result<(), Error> {
     let (connection, threads) = Connection::stdio();
     speak(connection)?;
@@ -113,8 +112,8 @@ fn capabilities() -> ServerCapabilities {
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {
-            // Charts are found by the files that are open, so any number of folders is served, and
-            // what folders there are need not be told.
+            // Charts are found by the open files, so the server needs no list of the workspace's
+            // folders.
             workspace_folders: Some(WorkspaceFoldersServerCapabilities {
                 supported: Some(true),
                 change_notifications: None,
@@ -130,16 +129,16 @@ fn capabilities() -> ServerCapabilities {
     }
 }
 
-/// What is known of one chart.
+/// The state of one chart.
 #[derive(Default)]
 struct ChartState {
-    /// The last thing that may change how it is judged, of [`Server::revision`].
+    /// The [`Server::revision`] of the last change that may affect the result.
     revision: u64,
-    /// The revision that was judged last, or given up.
+    /// The revision that was judged last, or whose judging was given up.
     done: Option<u64>,
-    /// The newest judgement that has a rendering: what is asked about the chart rests on it.
+    /// The newest judgement that has a rendering; requests about the chart use it.
     judged: Option<Arc<Judged>>,
-    /// What was sent to the editor, by file.
+    /// The diagnostics that were sent to the editor, by file.
     published: BTreeMap<PathBuf, Vec<Diagnostic>>,
 }
 
@@ -147,20 +146,21 @@ struct Server {
     sender: Sender<Message>,
     documents: Documents,
     charts: BTreeMap<PathBuf, ChartState>,
-    /// Counts whatever happens to any chart: one that is closed and opened again is told from what
-    /// it was, which may still be judged.
+    /// Counts all changes of all charts. A chart that is closed and opened again thus gets a new
+    /// revision, while its old one may still be judged.
     revision: u64,
     running: Option<(PathBuf, Arc<AtomicBool>, Receiver<Outcome>)>,
-    /// Requests about charts that were never judged yet.
+    /// Requests about charts that were never judged.
     waiting: Vec<Request>,
-    /// The model that was asked last: of which chart, which judgement and which texts.
+    /// The latest model, with its judgement and the revision of the documents that it was made
+    /// from.
     model: Option<(Arc<Judged>, u64, Rc<Model>)>,
 }
 
-/// Why a request is refused.
+/// The reason why a request is refused.
 type Refusal = (ErrorCode, String);
 
-/// What is known of a file that something is asked about.
+/// The data for a request about a file.
 struct Asked {
     path: PathBuf,
     text: Arc<[u8]>,
@@ -201,7 +201,7 @@ impl Server {
             match (message, outcome) {
                 (_, Some(outcome)) => self.judged(outcome),
                 (Some(message), None) => {
-                    // All that the editor has sent already comes before any work.
+                    // Handle all messages that have arrived before any work starts.
                     let all: Vec<Message> = std::iter::once(message)
                         .chain(connection.receiver.try_iter())
                         .collect();
@@ -211,14 +211,14 @@ impl Server {
                         }
                     }
                 }
-                // The editor is gone.
+                // The editor has closed the connection.
                 (None, None) => return,
             }
             self.start();
         }
     }
 
-    /// Takes one message; false where it is `exit`.
+    /// Handles one message; false if it is `exit`.
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Request(request) => self.request(request),
@@ -303,7 +303,7 @@ impl Server {
                     return;
                 };
                 let paths = changes.iter().filter_map(|change| path_of(&change.uri));
-                // The editor has already sent the text of an open file.
+                // For an open file, the editor sends the text itself.
                 let paths: Vec<PathBuf> = paths
                     .filter(|path| self.documents.get(path).is_none())
                     .collect();
@@ -375,7 +375,7 @@ impl Server {
         self.respond(response);
     }
 
-    /// The answer to a request; none where the chart must be judged first.
+    /// The answer to a request; None if the chart must be judged first.
     fn answer(&mut self, request: &Request) -> Result<Option<serde_json::Value>, Refusal> {
         use request::{Request as _, *};
         type Request = lsp_server::Request;
@@ -389,8 +389,8 @@ impl Server {
                 .map_err(|e| (ErrorCode::InternalError, e.to_string()))
         }
         let refused = |why: String| (ErrorCode::RequestFailed, why);
-        /// The file that is asked about, or the end of this function where there is nothing to say,
-        /// or not yet.
+        /// The data for the requested file. Returns from this function if there is nothing to
+        /// answer, or nothing yet.
         macro_rules! asked {
             ($uri:expr) => {
                 match self.asked($uri) {
@@ -536,8 +536,8 @@ impl Server {
         }
     }
 
-    /// `thebot-lint.rendered` {uri, environment, template}, `thebot-lint.environments` {uri};
-    /// `template: true` gives only what the file at `uri` renders to.
+    /// Commands: `thebot-lint.rendered` {uri, environment, template} and `thebot-lint.environments`
+    /// {uri}. With `template: true` only the output of the file at `uri` is returned.
     fn command(
         &mut self,
         command: ExecuteCommandParams,
@@ -589,8 +589,8 @@ impl Server {
         }
     }
 
-    /// What is known of a file: nothing where it belongs to no chart, `Some(None)` where its chart
-    /// is still to be judged for the first time.
+    /// The data for a request about a file: None if the file belongs to no chart, `Some(None)` if
+    /// its chart was not judged yet.
     fn asked(&mut self, uri: &Uri) -> Option<Option<Asked>> {
         let path = path_of(uri)?;
         let charts = self.charts_of(&path);
@@ -633,7 +633,7 @@ impl Server {
         }))
     }
 
-    /// What was sent to the editor about a file.
+    /// The diagnostics that were sent to the editor about a file.
     fn found(&self, path: &Path) -> Vec<Diagnostic> {
         self.charts
             .values()
@@ -644,7 +644,7 @@ impl Server {
     }
 
     fn respond(&self, response: Response) {
-        // Where the editor is gone, the loop ends by itself.
+        // If the editor is gone, the loop ends by itself.
         let _ = self.sender.send(response.into());
     }
 
@@ -663,7 +663,7 @@ impl Server {
         });
     }
 
-    /// Asks the editor to report files that change on disk, where it can.
+    /// Asks the editor to report files that change on disk, if it supports that.
     fn watch_files(&self, client: &ClientCapabilities) {
         let watched = client
             .workspace
@@ -672,7 +672,7 @@ impl Server {
         if watched.and_then(|w| w.dynamic_registration) != Some(true) {
             return;
         }
-        // Any file of a chart can be read by its templates.
+        // Templates can read any file of a chart.
         let options = serde_json::json!({"watchers": [{"globPattern": "**/*"}]});
         let parameters = serde_json::json!({"registrations": [
             {"id": "files", "method": notification::DidChangeWatchedFiles::METHOD, "registerOptions": options}
@@ -685,15 +685,15 @@ impl Server {
         let _ = self.sender.send(request.into());
     }
 
-    /// An open file changed: the charts that it belongs to are to be judged again.
+    /// An open file changed: marks its charts to be judged again.
     fn touch(&mut self, path: &Path) {
         self.charts_of(path)
             .into_iter()
             .for_each(|chart| self.outdate(chart));
     }
 
-    /// Files or folders came, went or changed: the charts that they belong to, or that lie below
-    /// them, are to be judged again, as far as some file of theirs is open.
+    /// Files or folders were created, deleted or changed: marks the charts that they belong to, or
+    /// that lie below them, to be judged again, if the chart is known or one of its files is open.
     fn changed_on_disk(&mut self, paths: &[PathBuf]) {
         let mut charts: Vec<PathBuf> = Vec::new();
         for path in paths {
@@ -720,8 +720,8 @@ impl Server {
         self.charts.entry(chart).or_default().revision = self.revision;
     }
 
-    /// The chart that a file lies in, the charts that are known to use it, and of a configuration
-    /// those below it.
+    /// The charts that a file affects: its own chart, charts that are known to use it, and for a
+    /// configuration the charts below it.
     fn charts_of(&self, path: &Path) -> Vec<PathBuf> {
         let mut charts: Vec<PathBuf> = unit::chart_of(path)
             .map(|c| Unsaved::key(&c))
@@ -754,7 +754,7 @@ impl Server {
         charts
     }
 
-    /// Begins to judge a chart that is not judged as it is now, where nothing is being judged.
+    /// Starts judging a chart that has changed, unless a chart is being judged already.
     fn start(&mut self) {
         if self.running.is_some() {
             return;
@@ -777,12 +777,12 @@ impl Server {
         let (sender, outcomes) = unbounded();
         self.running = Some((chart.clone(), cancel, outcomes));
         std::thread::spawn(move || {
-            // Where nobody waits any more, nobody needs to know.
+            // The receiver is gone if the result is no longer needed.
             let _ = sender.send(crate::threads::deep(|| judge::run(job)));
         });
     }
 
-    /// Gives up judging a chart, where it is being judged.
+    /// Cancels judging a chart, if it is being judged.
     fn cancel(&self, chart: &Path) {
         if let Some((running, cancel, _)) = &self.running
             && running == chart
@@ -791,12 +791,12 @@ impl Server {
         }
     }
 
-    /// Takes what came of a judgement, and sends it to the editor if it is of the newest text.
+    /// Handles the result of judging; publishes it if it belongs to the newest revision.
     fn judged(&mut self, outcome: Option<Outcome>) {
         let Some((chart, _, _)) = self.running.take() else {
             return;
         };
-        // A thread that could not even send has no result for this revision.
+        // If the thread died without a result, this revision has failed.
         let outcome = outcome.unwrap_or_else(|| Outcome {
             revision: self.charts.get(&chart).map_or(0, |state| state.revision),
             result: Err(Some("judging the chart ended early".into())),
@@ -821,7 +821,7 @@ impl Server {
         match outcome.result {
             Ok(judged) => {
                 let found = judge::diagnostics(&judged, &outcome.chart, &self.documents);
-                // The old one is let go of once the editor knows.
+                // Dropping the old judgement takes time, so the editor gets its diagnostics first.
                 let _before = (judged.analysis.rendering.is_some() || state.judged.is_none())
                     .then(|| state.judged.replace(Arc::new(judged)));
                 let before = std::mem::replace(&mut state.published, found);
@@ -837,8 +837,8 @@ impl Server {
         }
     }
 
-    /// Publishes what all charts found in the files, and for the chart's open files that there is
-    /// nothing.
+    /// Publishes the diagnostics of all charts for the files. The chart's open files without
+    /// diagnostics get an empty list.
     fn publish(&self, mut files: Vec<PathBuf>, chart: &Path) {
         files.extend(
             self.documents
@@ -856,7 +856,7 @@ impl Server {
                 .filter_map(|state| state.published.get(&file))
                 .flatten()
             {
-                // The faults of a configuration are found with every chart below it.
+                // The faults of a configuration are found with every chart that it applies to.
                 if !diagnostics.contains(found) {
                     diagnostics.push(found.clone());
                 }
@@ -873,7 +873,7 @@ impl Server {
         }
     }
 
-    /// Drops charts of which no file is open any more, with what was sent about them.
+    /// Removes charts without open files, and clears their diagnostics in the editor.
     fn forget(&mut self) {
         let mut used: Vec<PathBuf> = Vec::new();
         for path in self.documents.paths() {

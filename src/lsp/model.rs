@@ -1,6 +1,6 @@
-//! A chart as its texts in the editor have it: templates by what they name, values by environment.
-//! Made anew when a text changes; what cannot be known from texts alone (which environments there
-//! are, what is a subchart) is from the newest judgement.
+//! A model of a chart, made from the texts in the editor: what templates refer to, and the values
+//! of each environment. It is rebuilt when a text changes. What texts alone cannot show (the
+//! environments, the subcharts) comes from the latest judgement.
 
 use super::documents::Documents;
 use super::outline::{self, Outline, Reference};
@@ -15,12 +15,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A template with what it names.
+/// A template with its outline.
 pub(super) struct Template {
     pub path: PathBuf,
     pub text: Arc<[u8]>,
     pub outline: Outline,
-    /// Where the values of its chart lie among those of the top chart.
+    /// The path of its chart's values in the top chart's values.
     pub under: Vec<String>,
 }
 
@@ -29,11 +29,12 @@ pub(super) struct Layer {
     pub path: PathBuf,
     pub text: Arc<[u8]>,
     pub root: Node,
-    /// For a subchart's values.yaml: where they lie.
+    /// For a subchart's values.yaml: the path of its values in the top chart's values.
     pub under: Vec<String>,
 }
 
-/// One environment: its layers, the lowest first, and what the configuration sets over them.
+/// One environment: its layers, lowest precedence first, and the values that the configuration sets
+/// over them.
 pub(super) struct Environment {
     pub name: String,
     pub layers: Vec<usize>,
@@ -53,29 +54,29 @@ pub(super) struct Model {
 
 /// A `condition` of a dependency in a Chart.yaml.
 pub(super) struct Condition {
-    /// From the top chart's values.
+    /// The path in the top chart's values.
     pub keys: Vec<String>,
-    /// How many of them are not written there.
+    /// How many of the keys are not written in the condition, since it is in a subchart.
     pub above: usize,
     pub path: PathBuf,
     pub text: Arc<[u8]>,
     pub place: Range<usize>,
 }
 
-/// Where a value is set, and what it is there.
+/// A place that sets a value, and the value there.
 pub(super) struct Setting<'m> {
     pub path: &'m Path,
-    /// The text that `key` and the node's span lie in.
+    /// The text that the range of `key` and the node's span refer to.
     pub text: &'m Arc<[u8]>,
     pub key: Option<Range<usize>>,
     pub node: &'m Node,
 }
 
-/// What a position in a text means.
+/// The meaning of a position in a text.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meant {
-    /// A key of the values, by its full path, at its place; several paths, where a loop runs over
-    /// values.
+    /// A key of the values, by its full path, and its range. There are several paths if a loop runs
+    /// over values.
     Value(Vec<Vec<String>>, Range<usize>),
     Helper(String, Range<usize>),
     Function(String, Range<usize>),
@@ -149,7 +150,7 @@ impl Model {
                 ));
             }
         }
-        // The top chart's values lie over those of its subcharts.
+        // The top chart's values take precedence over those of its subcharts.
         model
             .layers
             .sort_by_key(|layer| std::cmp::Reverse(layer.under.len()));
@@ -212,7 +213,7 @@ impl Model {
         self.layers.iter().find(|l| l.path == path)
     }
 
-    /// What sets a value in an environment: the one that wins first, then what it overrides.
+    /// The places that set a value in an environment, highest precedence first.
     pub(super) fn settings<'m>(
         &'m self,
         environment: &'m Environment,
@@ -241,7 +242,7 @@ impl Model {
         set.chain(layers).collect()
     }
 
-    /// Every place that sets a value, in values files only, values.yaml first.
+    /// The places in values files that set a value; values.yaml first.
     pub(super) fn all_settings(&self, keys: &[String]) -> Vec<Setting<'_>> {
         let mut all: Vec<Setting> = self
             .layers
@@ -258,7 +259,7 @@ impl Model {
         all
     }
 
-    /// All references to values, with the path from the top chart's values.
+    /// All references to values, each with its path in the top chart's values.
     pub(super) fn references(&self) -> impl Iterator<Item = (&Template, &Reference, Vec<String>)> {
         self.templates.iter().flat_map(|t| {
             t.outline
@@ -268,8 +269,7 @@ impl Model {
         })
     }
 
-    /// Every key that some values file has directly below a path, with what it is there;
-    /// values.yaml first.
+    /// Every key that a values file has directly below a path, with its value; values.yaml first.
     pub(super) fn below(&self, steps: &[Option<String>]) -> Vec<(&str, &Layer, &Node)> {
         let mut all: Vec<(&str, &Layer, &Node)> = Vec::new();
         let mut layers: Vec<&Layer> = self.layers.iter().collect();
@@ -299,7 +299,7 @@ impl Model {
         all
     }
 
-    /// What is meant at an offset of a file of the chart.
+    /// The meaning of an offset in a file of the chart.
     pub(super) fn meant(&self, path: &Path, offset: usize) -> Option<Meant> {
         let on = |place: &Range<usize>| place.start <= offset && offset <= place.end;
         if let Some(template) = self.template(path) {
@@ -362,7 +362,8 @@ impl Model {
 }
 
 impl Template {
-    /// Keys of the chart's `.Values` as a path from the top chart's values; globals are everybody's.
+    /// The path in the top chart's values for keys of this chart's `.Values`. Globals are shared by
+    /// all charts.
     pub(super) fn full(&self, keys: &[String]) -> Vec<String> {
         let shared = keys.first().is_some_and(|k| k == "global");
         let under = if shared { &[][..] } else { &self.under[..] };
@@ -380,7 +381,7 @@ impl Layer {
         }
     }
 
-    /// What a way of keys and items leads to.
+    /// The nodes that a path of keys and items leads to.
     fn nodes(&self, steps: &[Option<String>]) -> Vec<&Node> {
         let keys: Vec<String> = steps.iter().map_while(Clone::clone).collect();
         let Some(own) = self.own(&keys) else {
@@ -420,7 +421,7 @@ impl Layer {
 }
 
 impl Setting<'_> {
-    /// The range of the value; of the key, where the value is nothing or a collection.
+    /// The range of the value, or of its key if the value is null or a collection.
     pub(super) fn place(&self) -> Range<usize> {
         match (&self.key, &self.node.data) {
             (Some(key), Data::Map(_) | Data::Seq(_) | Data::Null) => key.clone(),
@@ -428,13 +429,13 @@ impl Setting<'_> {
         }
     }
 
-    /// The value on one line, not too long.
+    /// The value on one line, shortened.
     pub(super) fn shown(&self) -> String {
         shown(self.node)
     }
 }
 
-/// A value on one line, not too long.
+/// A value on one line, shortened.
 pub(super) fn shown(node: &Node) -> String {
     const MOST: usize = 60;
     fn write(node: &Node, out: &mut String) {
@@ -477,7 +478,7 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// The innermost key at an offset: one whose text it is on, with the path that leads there.
+/// The innermost entry whose text contains the offset, with its path.
 pub(super) fn entry_at(root: &Node, offset: usize) -> Option<(Vec<String>, &Entry)> {
     let mut stack: Vec<(Vec<String>, &Node)> = vec![(Vec::new(), root)];
     let mut found = None;
@@ -538,7 +539,7 @@ fn conditions(path: &Path, text: &Arc<[u8]>, under: &[String]) -> Vec<Condition>
     all
 }
 
-/// The path of a `set:` entry, as `--set` reads it.
+/// Splits the path of a `set:` entry as `--set` does.
 fn split(path: &str) -> Vec<String> {
     let mut keys = vec![String::new()];
     let mut characters = path.chars();
@@ -553,15 +554,16 @@ fn split(path: &str) -> Vec<String> {
     keys
 }
 
-/// A YAML text that is being written: lines that cannot be read are left out, all others keep their
-/// places.
+/// Parses a YAML text that is being edited. Lines that cannot be parsed are left out; the others
+/// keep their places.
 pub(super) fn recovered(text: &[u8]) -> Node {
     let source = SourceId::new(0, 0);
     if let Ok(node) = yaml::parse(text, source, 0) {
         return node;
     }
     let mut text = text.to_vec();
-    // What is broken below one key of the top leaves the others alone: each is mended by itself.
+    // A fault below one top-level key does not affect the others, so each part is repaired by
+    // itself.
     let begins = |at: usize, text: &[u8]| {
         (at == 0 || text[at - 1] == b'\n')
             && !matches!(text[at], b' ' | b'\r' | b'\n' | b'#' | b'-' | b']' | b'}')
@@ -580,14 +582,14 @@ pub(super) fn recovered(text: &[u8]) -> Node {
     })
 }
 
-/// Blanks lines, until the text can be read.
+/// Replaces lines by blanks until the text can be parsed.
 fn mend(text: &mut [u8]) {
     const MOST: usize = 24;
     for _ in 0..MOST {
         let Err(error) = yaml::parse(text, SourceId::new(0, 0), 0) else {
             return;
         };
-        // The line of the error, or the last one before it that has anything on it.
+        // Take the line of the error, or the last line before it that is not empty.
         let mut end = (error.span.start as usize).min(text.len());
         end = memchr::memchr(b'\n', &text[end..]).map_or(text.len(), |n| end + n);
         loop {

@@ -41,7 +41,7 @@ pub(super) fn locations(places: Vec<At>, documents: &Documents) -> Vec<Location>
     places.into_iter().filter_map(location).collect()
 }
 
-/// Where a value is set, a helper is defined, or the file is that a configuration names.
+/// The place where a value is set or a helper is defined, or the file that a configuration names.
 pub(super) fn definition(model: &Model, path: &Path, text: &[u8], offset: usize) -> Vec<At> {
     match model.meant(path, offset) {
         Some(Meant::Value(all, _)) => {
@@ -59,7 +59,7 @@ pub(super) fn definition(model: &Model, path: &Path, text: &[u8], offset: usize)
     }
 }
 
-/// Where values files set a value.
+/// The places in values files that set a value.
 fn settings(model: &Model, keys: &[String]) -> Vec<At> {
     model
         .all_settings(keys)
@@ -68,7 +68,7 @@ fn settings(model: &Model, keys: &[String]) -> Vec<At> {
         .collect()
 }
 
-/// `values: [values-prod.yaml]` of the configuration.
+/// The file that the configuration names in `values: [values-prod.yaml]`.
 fn named_file(model: &Model, text: &[u8], offset: usize) -> Option<At> {
     let of_name = |b: &u8| !b" \t\n\r\"'[],:{}".contains(b);
     let start = text[..offset.min(text.len())]
@@ -89,8 +89,8 @@ fn named_file(model: &Model, text: &[u8], offset: usize) -> Option<At> {
     Some(At::new(&layer.path, &layer.text, 0..0))
 }
 
-/// Templates that read a value (or all of what it lies in) or call a helper; with where it is set or
-/// defined, if wanted.
+/// The references in templates to a value (or to a collection that contains it), or the calls of a
+/// helper; with the places that set or define it, if wanted.
 pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations: bool) -> Vec<At> {
     match model.meant(path, offset) {
         Some(Meant::Value(paths, _)) => {
@@ -147,7 +147,7 @@ pub(super) fn references(model: &Model, path: &Path, offset: usize, declarations
     }
 }
 
-/// Where templates and conditions write the last key of a path.
+/// The places in templates and conditions that contain the last key of a path.
 fn named(model: &Model, keys: &[String]) -> Vec<At> {
     let mut all = Vec::new();
     for (template, reference, full) in model
@@ -165,8 +165,8 @@ fn named(model: &Model, keys: &[String]) -> Vec<At> {
     all
 }
 
-/// The last key of `keys` inside of a dotted text of `full` that begins at `start`; none where it
-/// is not in it.
+/// The range of the last key of `keys` in the dotted text of `full`, which begins at `start`; None
+/// if the text does not contain it.
 fn in_dotted(full: &[String], keys: &[String], start: usize, above: usize) -> Option<Range<usize>> {
     let index = keys
         .len()
@@ -176,7 +176,7 @@ fn in_dotted(full: &[String], keys: &[String], start: usize, above: usize) -> Op
     Some(start + before..start + before + full[above + index].len())
 }
 
-/// What may be renamed at an offset: its place and its name.
+/// The range and name of what can be renamed at an offset.
 pub(super) fn renameable(
     model: &Model,
     path: &Path,
@@ -204,7 +204,7 @@ pub(super) fn renameable(
 }
 
 /// # Errors
-/// Why a value cannot be renamed without a person.
+/// The reason why a value cannot be renamed automatically.
 fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
     if model.templates.iter().any(|t| t.under.starts_with(keys)) || name == "global" {
         return Err(format!(
@@ -270,7 +270,7 @@ fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
 /// All edits of a renaming, by file.
 ///
 /// # Errors
-/// Why it cannot be done without harm.
+/// The reason why it cannot be done safely.
 pub(super) fn rename(
     model: &Model,
     path: &Path,
@@ -286,7 +286,7 @@ pub(super) fn rename(
                 .next()
                 .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
                 && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
-            // YAML 1.1 reads these as something else.
+            // YAML 1.1 reads these words as booleans or null.
             let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
             if !plain || reserved.contains(&new.to_ascii_lowercase().as_str()) {
                 return Err(format!(
@@ -347,7 +347,7 @@ pub(super) fn rename(
     }
 }
 
-/// The same new text at many places, for the versions of the files that it was made for.
+/// Replaces many ranges by the same text, for the document versions that the ranges belong to.
 pub(super) fn edit(places: Vec<At>, new: &str, documents: &Documents) -> WorkspaceEdit {
     let mut files: BTreeMap<PathBuf, Vec<(usize, TextEdit)>> = BTreeMap::new();
     for at in places {
@@ -378,7 +378,7 @@ pub(super) fn edit(places: Vec<At>, new: &str, documents: &Documents) -> Workspa
     }
 }
 
-/// Helpers and objects of a template, keys of a YAML file.
+/// The symbols of a file: helpers and objects of a template, or keys of a YAML file.
 pub(super) fn symbols(model: Option<&Model>, path: &Path, text: &[u8]) -> Vec<DocumentSymbol> {
     if let Some(template) = model.and_then(|m| m.template(path)) {
         let definitions = template.outline.definitions.iter();
@@ -417,7 +417,7 @@ pub(super) fn symbols(model: Option<&Model>, path: &Path, text: &[u8]) -> Vec<Do
     keys(&recovered(text), text, 0)
 }
 
-/// Deeper keys are no help to anybody.
+/// The depth of keys in the outline; deeper ones would not help the reader.
 const MOST_DEPTH: usize = 32;
 
 fn keys(node: &Node, text: &[u8], depth: usize) -> Vec<DocumentSymbol> {
@@ -434,7 +434,7 @@ fn keys(node: &Node, text: &[u8], depth: usize) -> Vec<DocumentSymbol> {
             Data::Str(_) => SymbolKind::STRING,
         };
         let key = entry.key_span.start as usize..entry.key_span.end as usize;
-        // An alias' value, and a value that is not there, may come before the key.
+        // The value of an alias, or an empty value, may have a span before the key.
         let all = key.start..key.end.max(entry.value.span.end as usize);
         let children = (entry.value.style != Style::Flow)
             .then(|| keys(&entry.value, text, depth + 1))

@@ -1,8 +1,8 @@
-//! What is where in a template: values that are read, helpers that are called and defined,
-//! functions.
+//! The outline of a template: the values that it reads, the helpers that it calls and defines, and
+//! its functions.
 //!
-//! Made of tokens, not of the tree: a template that is being written seldom parses, and what is
-//! written of it counts all the same.
+//! It is made from tokens, not from the tree, because a template that is being edited seldom
+//! parses.
 
 use crate::template::function::Role;
 use crate::template::functions;
@@ -10,25 +10,26 @@ use crate::template::lexer::{Lexer, Token, TokenKind as T};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
-/// A value that a template names: `.Values.a.b`, `$x.b` of a variable, `.b` inside of a `with`,
+/// A value that a template refers to: `.Values.a.b`, `$x.b` with a variable, `.b` inside a `with`,
 /// `index .Values "a" "b"`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reference {
     /// The keys below `.Values`.
     pub keys: Vec<String>,
-    /// The ranges of the last keys; those of a `with` or a variable lie elsewhere.
+    /// The ranges of the last keys. Keys that a `with` or a variable adds have no range here.
     pub places: Vec<Range<usize>>,
-    /// The whole expression.
+    /// The range of the whole expression.
     pub range: Range<usize>,
-    /// It is only looked at, or given a name: what lies below is named by others.
+    /// Whether the value is only tested or assigned to a name; other references name what is inside
+    /// it.
     pub in_passing: bool,
-    /// Which of the keys come from a word elsewhere: `index .Values $x` where `$x` is of `list "a"
-    /// "b"`.
+    /// The indices of keys that come from a string elsewhere: `index .Values $x`, where `$x` is an
+    /// item of `list "a" "b"`.
     pub by_word: Vec<usize>,
 }
 
 impl Reference {
-    /// The value below this one that a word names.
+    /// A reference to the value below this one whose key is the string.
     fn by_word(&self, word: &str, range: Range<usize>) -> Reference {
         let keys: Vec<String> = self
             .keys
@@ -51,14 +52,14 @@ impl Reference {
         }
     }
 
-    /// Where the key number `index` of the path is written, if it is here.
+    /// The range of the key with this index, if it is written in this expression.
     pub(super) fn place(&self, index: usize) -> Option<&Range<usize>> {
         self.places
             .get(index.checked_sub(self.keys.len() - self.places.len())?)
     }
 }
 
-/// A name with its place, without quotes.
+/// A name and its range, without quotes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Name {
     pub text: String,
@@ -72,20 +73,20 @@ pub(super) struct Definition {
     pub range: Range<usize>,
 }
 
-/// A way into the values: keys, and for any item of a list or map none.
+/// A path into the values: keys, and None for any item of a list or map.
 pub(super) type Steps = Vec<Option<String>>;
 
-/// What `.` or a variable means.
+/// The meaning of `.` or of a variable.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) enum Meaning {
     /// The root: `.Values`, `.Release`…
     #[default]
     Root,
-    /// A value of the chart, by its keys; one of several, where a loop runs over their names.
+    /// A value of the chart, by its keys; one of several if a loop runs over their names.
     Values(Vec<Vec<String>>),
-    /// What lies in items of lists or maps of the values.
+    /// The items of lists or maps in the values.
     Within(Vec<Steps>),
-    /// One of these texts.
+    /// One of these strings.
     Words(Vec<String>),
     Unknown,
 }
@@ -93,28 +94,28 @@ pub(super) enum Meaning {
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     pub references: Vec<Reference>,
-    /// Helpers named by `include` and `template`.
+    /// Helpers that `include` and `template` call.
     pub calls: Vec<Name>,
     pub definitions: Vec<Definition>,
     pub functions: Vec<Name>,
-    /// From `{{` to `}}`, or to where an action breaks off.
+    /// From `{{` to `}}`, or to the place where an incomplete action ends.
     pub actions: Vec<Range<usize>>,
-    /// What `.` and the variables mean at the end of the text.
+    /// The meaning of `.` and of the variables at the end of the text.
     pub dot: Meaning,
     pub variables: FxHashMap<String, Meaning>,
 }
 
-/// Loops in loops over names would name more values than anybody reads.
+/// The limit of alternatives: nested loops over names would multiply them.
 const MOST_ALTERNATIVES: usize = 64;
 
 struct Frame {
     kind: T,
-    /// What `.` stood for around it.
+    /// The meaning of `.` outside of the block.
     outer: Meaning,
     definition: Option<Definition>,
 }
 
-/// Reads a template, or the part of it before the cursor.
+/// Reads a template, or its part before the cursor.
 pub(super) fn read(text: &[u8]) -> Outline {
     let mut reader = Reader {
         text,
@@ -167,7 +168,7 @@ impl Reader<'_> {
         String::from_utf8_lossy(self.text.get(range).unwrap_or_default()).into_owned()
     }
 
-    /// A string constant as a name; none for any other token.
+    /// The name in a string literal; None for any other token.
     fn name(&self, token: Option<&Token>) -> Option<Name> {
         let token =
             token.filter(|t| matches!(t.kind, T::Str | T::RawString) && t.end >= t.start + 2)?;
@@ -178,7 +179,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One action: its tokens from `{{` on, without `}}`.
+    /// Reads one action: its tokens from `{{` on, without `}}`.
     fn action(&mut self, tokens: &[Token], end: usize) {
         let start = tokens[0].start;
         self.outline.actions.push(start..end);
@@ -221,7 +222,7 @@ impl Reader<'_> {
                     self.pipeline(rest.get(2..).unwrap_or_default(), keyword);
                 } else {
                     self.outline.variables.clear();
-                    // Helpers are mostly given the root.
+                    // Helpers usually get the root as their argument.
                     self.outline.dot = Meaning::Root;
                 }
                 let definition = name.map(|name| Definition {
@@ -260,7 +261,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whatever an expression names; gives what the pipeline means as a whole.
+    /// Reads all references of an expression and gives the meaning of the pipeline.
     fn pipeline(&mut self, tokens: &[&Token], keyword: T) -> Meaning {
         let mut rest = tokens;
         let mut variables = Vec::new();
@@ -313,7 +314,8 @@ impl Reader<'_> {
                 .collect()
         };
         let item = match meaning {
-            // Each word is one.
+            // An item of a `list` of strings is one of these strings, so the meaning stays the
+            // same.
             meaning if keyword != T::Range || listed => meaning,
             Meaning::Values(all) => Meaning::Within(item_of(
                 all.into_iter()
@@ -337,7 +339,7 @@ impl Reader<'_> {
         item
     }
 
-    /// Where a path leads that begins in an item; none of any other expression.
+    /// The paths of an expression that starts at an item; None for any other expression.
     fn within(&self, tokens: &[&Token]) -> Option<Vec<Steps>> {
         let (first, fields) = tokens.split_first()?;
         let base = match first.kind {
@@ -366,7 +368,7 @@ impl Reader<'_> {
         })
     }
 
-    /// String constants; none where there is anything else.
+    /// The string literals; None if there is any other token.
     fn words(&self, tokens: &[&Token]) -> Option<Vec<String>> {
         let all: Option<Vec<String>> = tokens
             .iter()
@@ -375,7 +377,7 @@ impl Reader<'_> {
         all.filter(|words| !words.is_empty())
     }
 
-    /// What an argument of `index` may be as a key.
+    /// The strings that an argument of `index` may have as a key.
     fn key(&self, token: Option<&&Token>) -> Option<Vec<String>> {
         let token = token?;
         let meaning = match token.kind {
@@ -393,7 +395,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What begins at a token; gives how many tokens it takes.
+    /// Reads the operand that begins at a token; gives its number of tokens.
     fn operand(&mut self, tokens: &[&Token], at: usize) -> usize {
         let token = tokens[at];
         match token.kind {
@@ -411,7 +413,7 @@ impl Reader<'_> {
                             .extend(self.name(tokens.get(at + 1).copied()));
                         1
                     }
-                    // What is behind the value are further keys.
+                    // The arguments after the value are further keys.
                     Some(Role::Index | Role::Get | Role::HasKey | Role::Dig)
                         if tokens.len() > at + 1 =>
                     {
@@ -453,7 +455,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `.a.b`, `$x.a`, `.`, `$x`
+    /// Reads a path: `.a.b`, `$x.a`, `.`, `$x`.
     fn path(&mut self, tokens: &[&Token], at: usize) -> usize {
         let first = tokens[at];
         let behind_parenthesis =
@@ -493,8 +495,8 @@ impl Reader<'_> {
             return taken;
         }
         let names: Vec<String> = fields.iter().map(|f| self.string(f.clone())).collect();
-        // Whatever `.` means, `.Values` is what the chart calls its values: also of a root
-        // that was handed on (`.root.Values`, `$.context.Values`).
+        // `.Values` means the chart's values even below another name, because the root may have
+        // been passed on (`.root.Values`, `$.context.Values`).
         let root = (!matches!(base, Meaning::Values(_)))
             .then(|| names.iter().position(|n| n == "Values"))
             .flatten();

@@ -1,19 +1,19 @@
-//! Where in a YAML text one is, while it is being written: found by indentation, so that it need
-//! not be readable. In a template that means a field of a Kubernetes object.
+//! The position in a YAML text that is being edited, found by indentation, so that the text need
+//! not be valid. In a template the position is a field of a Kubernetes object.
 
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::{self, Definition, Field, Kind, Type};
 use std::ops::Range;
 
-/// Where in a YAML text that is being written one is: found by indentation, so that it need not be
-/// readable.
+/// A position in a YAML text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Written {
-    /// Keys around, the outermost first.
+    /// The keys around the position, the outermost first.
     pub parents: Vec<String>,
-    /// The key whose value is being written on this line; none where a key is.
+    /// The key whose value is being written on this line; None while the key itself is being
+    /// written.
     pub value: Option<String>,
-    /// What is written of the word.
+    /// The range of the word before the cursor.
     pub word: Range<usize>,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn written(before: &[u8]) -> Written {
     let end = before.len();
     let lines: Vec<&[u8]> = before.split(|b| *b == b'\n').collect();
     let indentation = |line: &[u8]| line.iter().take_while(|b| **b == b' ').count();
-    // The column of the key of `- key: …`.
+    // The column of the key in `- key: …`.
     let content = |line: &[u8]| {
         let mut at = indentation(line);
         while line[at..].starts_with(b"- ") {
@@ -40,7 +40,7 @@ pub(super) fn written(before: &[u8]) -> Written {
         .map_or((&b""[..], &lines[..]), |(line, above)| (*line, above));
     let column = content(line);
     let mut limit = indentation(line);
-    // The items of a list may be as deep as its key.
+    // The items of a list may have the same indentation as its key.
     let mut list = line[limit..].starts_with(b"-");
     let mut parents = Vec::new();
     for line in above.iter().rev() {
@@ -49,7 +49,7 @@ pub(super) fn written(before: &[u8]) -> Written {
             continue;
         }
         let inner = content(line);
-        // `- a: 1` holds what is at the column of `a`.
+        // `- a: 1` contains the lines at the column of `a`.
         if inner > at && inner <= limit && !list {
             if inner < limit
                 && let Some((key, _)) = key_of(line, inner)
@@ -85,21 +85,21 @@ pub(super) fn written(before: &[u8]) -> Written {
     }
 }
 
-/// A place in an object that a template writes.
+/// A position in an object of a template.
 pub(super) struct InObject {
-    /// None where the text does not have it literally yet.
+    /// None if the text does not contain the kind literally.
     pub kind: Option<Kind>,
     pub written: Written,
 }
 
-/// The place at the end of `before`, in the object that is written there; `after` is the rest of
-/// the text. Actions count as nothing.
+/// The position at the end of `before`, in the object there; `after` is the rest of the text.
+/// Actions are treated as blanks or as a word.
 pub(super) fn in_object(before: &[u8], after: &[u8]) -> InObject {
     let mut text = [before, after].concat();
     let mut at = 0;
     while let Some(open) = memchr::memmem::find(&text[at..], b"{{").map(|n| at + n) {
         let close = memchr::memmem::find(&text[open..], b"}}").map(|n| open + n + 2);
-        // What breaks off, ends with its line.
+        // An unclosed action ends with its line.
         let line = memchr::memchr(b'\n', &text[open..]).map_or(text.len(), |n| open + n);
         let end = close.unwrap_or(line);
         let alone = text[..open]
@@ -146,8 +146,7 @@ pub(super) fn in_object(before: &[u8], after: &[u8]) -> InObject {
     InObject { kind, written }
 }
 
-/// What is below keys of an object; items of lists and values of maps have no key in
-/// `keys`.
+/// The field and type below keys of an object. Items of lists have no key in `keys`.
 pub(super) fn descend<'k>(
     kind: Kind,
     keys: impl IntoIterator<Item = &'k String>,
@@ -155,7 +154,7 @@ pub(super) fn descend<'k>(
 ) -> Option<(Option<Field>, Type)> {
     let mut here = (None, Type::Object(kind.definition()));
     for key in keys {
-        // The key of a map is a step, the item of a list is none.
+        // The key of a map is in `keys`; the item of a list is not.
         while let Type::List(element) = here.1 {
             here.1 = element.get();
         }
@@ -173,7 +172,7 @@ pub(super) fn descend<'k>(
     Some(here)
 }
 
-/// The structure whose fields may be written below keys of an object.
+/// The definition whose fields may be written below keys of an object.
 pub(super) fn structure(kind: Kind, keys: &[String], versions: Versions) -> Option<Definition> {
     let (_, mut here) = descend(kind, keys, versions)?;
     while let Type::List(element) = here {
@@ -186,7 +185,7 @@ pub(super) fn structure(kind: Kind, keys: &[String], versions: Versions) -> Opti
     }
 }
 
-/// A type in words: `list of Container`, `integer`.
+/// A type as text: `list of Container`, `integer`.
 pub(super) fn in_words(of: Type) -> String {
     match of {
         Type::Any => "anything".into(),
