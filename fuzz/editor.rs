@@ -110,14 +110,14 @@ pub fn lsp(data: &[u8]) {
         complaints: 0,
         next: 0,
     };
-    editor.ask("initialize", json!({"capabilities": {}}));
-    editor.tell("initialized", json!({}));
+    editor.request("initialize", json!({"capabilities": {}}));
+    editor.notify("initialized", json!({}));
     parts(data)
         .take(24)
         .for_each(|message| editor.message(message));
     editor.settle();
-    editor.ask("shutdown", Value::Null);
-    editor.tell("exit", Value::Null);
+    editor.request("shutdown", Value::Null);
+    editor.notify("exit", Value::Null);
     let ended = server.join();
     assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
 }
@@ -166,7 +166,7 @@ impl Editor {
                     ),
                 );
                 let item = json!({"uri": uri, "languageId": "helm", "version": version, "text": with_limits(&uri, &text(0))});
-                self.tell("textDocument/didOpen", json!({"textDocument": item}));
+                self.notify("textDocument/didOpen", json!({"textDocument": item}));
             }
             1 => self.change(
                 &uri,
@@ -176,25 +176,25 @@ impl Editor {
             3 => {
                 self.open.remove(&uri);
                 self.published.remove(&uri);
-                self.tell("textDocument/didClose", json!({"textDocument": document}));
+                self.notify("textDocument/didClose", json!({"textDocument": document}));
             }
-            4 => self.tell("textDocument/didSave", json!({"textDocument": document})),
-            5 => self.tell(
+            4 => self.notify("textDocument/didSave", json!({"textDocument": document})),
+            5 => self.notify(
                 "workspace/didChangeWatchedFiles",
                 json!({"changes": [{"uri": uri, "type": byte(0)}]}),
             ),
-            6 => self.tell(
+            6 => self.notify(
                 "workspace/didRenameFiles",
                 json!({"files": [{"oldUri": uri, "newUri": self::uri(byte(0))}]}),
             ),
-            7 => self.tell("$/cancelRequest", json!({"id": byte(0)})),
+            7 => self.notify("$/cancelRequest", json!({"id": byte(0)})),
             8 => {
                 let command = ["thebot-lint.rendered", "thebot-lint.environments", "x"]
                     [usize::from(byte(0) % 3)];
                 let environment = ["prod", "default", "x"][usize::from(byte(1) % 3)];
                 let argument =
                     json!({"uri": uri, "environment": environment, "template": byte(2) % 2 == 0});
-                self.ask(
+                self.request(
                     "workspace/executeCommand",
                     json!({"command": command, "arguments": [argument]}),
                 );
@@ -203,9 +203,9 @@ impl Editor {
                 let method = ANYTHING[usize::from(byte(0)) % ANYTHING.len()];
                 let parameters = serde_json::from_str(&text(1)).unwrap_or(Value::String(text(1)));
                 if byte(0) & 0x80 == 0 {
-                    self.tell(method, parameters)
+                    self.notify(method, parameters)
                 } else {
-                    self.ask(method, parameters)
+                    self.request(method, parameters)
                 }
                 // The texts of the files that this message opened or changed are unknown.
                 self.open.clear();
@@ -221,7 +221,7 @@ impl Editor {
                     json!({"diagnostics": found, "includeDeclaration": byte(0) & 0x80 == 0});
                 let method = AT_A_PLACE[usize::from(byte(0)) % AT_A_PLACE.len()];
                 let parameters = json!({"textDocument": document, "position": position(1), "range": range(1), "context": context, "newName": text(5)});
-                self.ask(&format!("textDocument/{method}"), parameters);
+                self.request(&format!("textDocument/{method}"), parameters);
             }
         }
     }
@@ -247,7 +247,7 @@ impl Editor {
             }
         }
         let document = json!({"uri": uri, "version": version});
-        self.tell(
+        self.notify(
             "textDocument/didChange",
             json!({"textDocument": document, "contentChanges": changes}),
         );
@@ -260,11 +260,11 @@ impl Editor {
         }
     }
 
-    fn tell(&self, method: &str, parameters: Value) {
+    fn notify(&self, method: &str, parameters: Value) {
         self.send(json!({"method": method, "params": parameters}));
     }
 
-    fn ask(&mut self, method: &str, parameters: Value) {
+    fn request(&mut self, method: &str, parameters: Value) {
         self.next += 1;
         let id = self.next;
         self.send(json!({"id": id, "method": method, "params": parameters}));
