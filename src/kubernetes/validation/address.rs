@@ -1,6 +1,6 @@
-//! IP addresses and CIDR blocks. Behaviour: k8s.io/apimachinery `util/validation/ip.go`: what Go's
-//! old parser took (leading zeros, IPv4 mapped into IPv6) was good in old fields until 1.36 and is
-//! bad since.
+//! IP addresses and CIDR blocks. Behaviour: k8s.io/apimachinery `util/validation/ip.go`. Until
+//! 1.36, old fields accept what Go's old parser accepted: leading zeros, and IPv4 mapped into IPv6.
+//! Since then they reject it.
 
 use super::field::{Field, quoted, rules};
 use crate::go::netip::{
@@ -8,7 +8,7 @@ use crate::go::netip::{
 };
 use std::net::IpAddr;
 
-/// Checks an address of an old field. Answers it where it is good enough to go on.
+/// Checks an address in an old field. Returns it unless it is too broken for further checks.
 pub(super) fn legacy_ip(field: Field<'_>) -> Option<IpAddr> {
     let text = field.decoded()?;
     let Some(ip) = parse_sloppy(text) else {
@@ -41,7 +41,7 @@ pub(super) fn legacy_ip(field: Field<'_>) -> Option<IpAddr> {
     Some(ip)
 }
 
-/// Checks an address of a new field: strict, and in its shortest form.
+/// Checks an address in a new field: strict, and in its shortest form.
 pub(super) fn strict_ip(field: Field<'_>) -> Option<IpAddr> {
     let text = field.decoded()?;
     let Some(ip) = parse_strict(text) else {
@@ -64,7 +64,8 @@ pub(super) fn strict_ip(field: Field<'_>) -> Option<IpAddr> {
     Some(ip)
 }
 
-/// Checks a block of an old field; `text` is what counts of it (some fields are trimmed first).
+/// Checks a CIDR block in an old field. `text` is the part to check, because some fields are
+/// trimmed first.
 pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Prefix> {
     let Some(block) = Prefix::parse_sloppy(text) else {
         field.error(
@@ -102,7 +103,7 @@ pub(super) fn legacy_cidr(field: Field<'_>, text: &str) -> Option<Prefix> {
     Some(block)
 }
 
-/// Checks a block of a new field: strict, and in its shortest form.
+/// Checks a CIDR block in a new field: strict, and in its shortest form.
 pub(super) fn strict_cidr(field: Field<'_>) -> Option<Prefix> {
     let text = field.decoded()?;
     let strict = Prefix::parse_strict(text).filter(|b| !b.has_host_bits());

@@ -63,7 +63,7 @@ fn review_versions(versions: Field<'_>) {
     }
 }
 
-/// Checks how a webhook is reached.
+/// Checks how a webhook is reached: by URL or by service.
 pub(super) fn client_config(config: Field<'_>) {
     let (url, service) = (config.get("url"), config.get("service"));
     match (url.is_set(), service.is_set()) {
@@ -79,7 +79,8 @@ pub(super) fn client_config(config: Field<'_>) {
 }
 
 fn service_reference(service: Field<'_>) {
-    // The server confuses the two in its message, so the reference as a whole is named.
+    // The server confuses name and namespace in its message, so the finding is about the whole
+    // reference.
     for key in ["name", "namespace"] {
         if service.get(key).is_empty() {
             service.error(
@@ -324,7 +325,7 @@ fn policy(spec: Field<'_>, mutating: bool) {
     match_conditions(spec.get("matchConditions"), spec.get("paramKind").is_set());
 }
 
-/// Checks the variables of a policy and answers their names.
+/// Checks the variables of a policy and returns their names.
 fn variables<'a>(spec: Field<'a>, params: bool) -> Vec<&'a str> {
     let mut known = Vec::new();
     for variable in spec.get("variables").items() {

@@ -10,7 +10,7 @@ pub(super) fn horizontal(root: Field<'_>, version: &str) {
     let (min, max) = (spec.get("minReplicas"), spec.get("maxReplicas"));
     match min.int() {
         Some(n) if n < 0 => min.error(rules::VALUE, format!("{n} must not be negative")),
-        // Scaling to zero left alpha with 1.37.
+        // Scaling to zero has been enabled by default since 1.37.
         Some(0) => min.before(37).error(rules::VALUE, "0 must be at least 1"),
         _ => {}
     }
@@ -204,7 +204,7 @@ fn scaling(rule: Field<'_>) {
     rule.get("selectPolicy")
         .one_of_set(&["Max", "Min", "Disabled"]);
     let policies = rule.get("policies");
-    // The server fills in absent policies, not empty ones.
+    // The server fills in absent policies, but not empty ones.
     if policies.is_set() && policies.is_empty() {
         policies.required();
     }

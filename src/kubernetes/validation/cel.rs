@@ -1,28 +1,28 @@
-//! Judges CEL expressions without the types of their variables: whether they parse, whether their
-//! names exist, and the types that literals and operators give. A type that is not certain is `Any`
-//! and fits everywhere.
+//! Checks CEL expressions without knowing the types of their variables: whether they parse, whether
+//! their names exist, and the types of literals and operators. An uncertain type is `Any` and fits
+//! everywhere.
 
 use super::field::{Field, rules};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use std::sync::OnceLock;
 
-/// Longer expressions are not parsed.
+/// Longer expressions are not parsed, in bytes.
 const LONGEST: usize = 20_000;
-/// Deeper expressions are not judged.
+/// Expressions with deeper nesting are not checked.
 const DEEPEST: usize = 100;
 
-/// What an admission expression may name.
+/// The names that an admission expression may use.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub params: bool,
     pub authorizer: bool,
-    /// The types of mutations: Object and JSONPatch.
+    /// Whether the types for mutations exist: Object and JSONPatch.
     pub patches: bool,
-    /// The policy's variables; none where there are none at all.
+    /// The policy's variables; none if the expression has no `variables` at all.
     pub variables: Option<&'a [&'a str]>,
 }
 
-/// The type of an expression, as far as it is certain.
+/// The type of an expression, if it is certain.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Type {
     Any,
@@ -38,7 +38,7 @@ pub(super) enum Type {
     Object,
 }
 
-/// Whether the text can be a variable's name.
+/// Whether the text can be the name of a variable.
 pub(super) fn is_identifier(text: &str) -> bool {
     const RESERVED: [&str; 21] = [
         "true",
@@ -66,12 +66,12 @@ pub(super) fn is_identifier(text: &str) -> bool {
     super::names::c_identifier(text).is_none() && !RESERVED.contains(&text)
 }
 
-/// What is known about one expression.
+/// The result of checking one expression.
 #[derive(Default)]
 pub(super) struct Judgement {
-    /// What is wrong with it in every version.
+    /// The error that holds in every version.
     problem: Option<String>,
-    /// The newest library that it uses, and the version that this came with.
+    /// The newest library that the expression uses, and the minor version that introduced it.
     library: Option<(&'static str, u32)>,
 }
 
@@ -88,8 +88,8 @@ impl Judgement {
     }
 }
 
-/// Judges an expression of an admission policy or webhook, which must give one of `wanted`
-/// (anything, where empty).
+/// Checks an expression of an admission policy or webhook. Its result must have one of the types in
+/// `wanted`, or any type if that is empty.
 pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Judgement {
     let known = |name: &str| match name {
         "object" | "oldObject" | "request" | "namespaceObject" => true,
@@ -102,7 +102,7 @@ pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Judgement
     judge(text, &known, scope.variables, wanted)
 }
 
-/// Judges a validation rule (or its message) of a CRD.
+/// Checks a validation rule of a CRD, or the expression for its message.
 pub(super) fn rule(text: &str, wanted: Type) -> Judgement {
     judge(
         text,
@@ -112,7 +112,7 @@ pub(super) fn rule(text: &str, wanted: Type) -> Judgement {
     )
 }
 
-/// Judges a device selector.
+/// Checks a device selector.
 pub(super) fn device(text: &str) -> Judgement {
     judge(text, &|name| name == "device", None, &[Type::Bool])
 }
@@ -123,7 +123,7 @@ fn judge(
     variables: Option<&[&str]>,
     wanted: &[Type],
 ) -> Judgement {
-    // The parser that we use has no names in backticks.
+    // The parser does not support names in backticks.
     if text.len() > LONGEST || text.contains('`') {
         return Judgement::default();
     }
@@ -283,8 +283,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Notes that the expression uses a name, if it is one of a library that is younger than CEL in
-    /// Kubernetes. A new expression can use a library one version after the API server knows it.
+    /// Records the library that a name belongs to, if it is newer than CEL in Kubernetes. A new
+    /// expression can use a library one version after the API server knows it.
     fn uses(&mut self, name: &str) {
         const LIBRARIES: [(&str, u32); 24] = [
             ("quantity", 29),
@@ -347,7 +347,7 @@ impl Walk<'_> {
         target: Option<&IdedExpr>,
         arguments: &[IdedExpr],
     ) -> Result<Type, String> {
-        // A method of a text is older than the library of the same name.
+        // As a method of a string, `format` is older than the library of the same name.
         if !(function == "format" && target.is_some()) {
             self.uses(function);
         }
@@ -368,7 +368,7 @@ impl Walk<'_> {
             Some(target) => Some(self.infer(target)?),
             None => None,
         };
-        // Macros that the parser leaves as calls bind the names that are their first arguments.
+        // The parser leaves some macros as calls. Their first arguments are names that they bind.
         const BINDING: [&str; 12] = [
             "optMap",
             "optFlatMap",
@@ -453,7 +453,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the name is that of a type or of a library of Kubernetes.
+/// Whether the name is that of a type, or of a library of Kubernetes.
 fn is_type_or_library(name: &str) -> bool {
     const NAMES: [&str; 29] = [
         "int",

@@ -82,7 +82,7 @@ fn first_block(pem: &[u8]) -> Option<String> {
     lines.any(|line| line == end).then_some(kind)
 }
 
-/// Checks the name of a ClusterTrustBundle given its signer.
+/// Checks the name of a ClusterTrustBundle that has the given signer.
 pub(super) fn trust_bundle_name(name: Field<'_>, signer: &str) {
     let text = name.text();
     if text.is_empty() {

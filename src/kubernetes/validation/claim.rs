@@ -1,4 +1,4 @@
-//! PersistentVolumeClaims, and the claims within templates. Behaviour: kubernetes
+//! PersistentVolumeClaims, and claims in templates. Behaviour: kubernetes
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, rules};
@@ -35,7 +35,7 @@ pub(super) fn claim(root: Field<'_>) {
     claim_spec(root.get("spec"));
 }
 
-/// Checks the spec of a claim or of a template of claims.
+/// Checks the spec of a claim or of a claim template.
 pub(super) fn claim_spec(spec: Field<'_>) {
     access_modes(spec.get("accessModes"));
     metadata::selector(spec.get("selector"));

@@ -1,4 +1,4 @@
-//! ConfigMap, Secret, and small kinds of the core: Namespace, Node, Event, PriorityClass,
+//! ConfigMap, Secret, and the small core kinds: Namespace, Node, Event, PriorityClass,
 //! RuntimeClass, Lease. Behaviour: kubernetes `pkg/apis/core/validation`, `scheduling`, `node`,
 //! `coordination`.
 
@@ -6,7 +6,7 @@ use super::field::{Field, quoted, rules};
 use super::{address, metadata, names, resources, scheduling};
 use crate::go::base64;
 
-/// Bytes of data that a ConfigMap or Secret may hold.
+/// The largest data of a ConfigMap or Secret, in bytes.
 const MOST_DATA: usize = 1024 * 1024;
 
 pub(super) fn config_map(root: Field<'_>) {
@@ -40,7 +40,7 @@ fn config_key(field: Field<'_>, key: &str) {
     }
 }
 
-/// The bytes that a base64 text encodes.
+/// Decodes the field's base64 text; none if it is invalid.
 pub(super) fn decode(field: Field<'_>) -> Option<Vec<u8>> {
     base64::decode(field.decoded()?.as_bytes()).ok()
 }
@@ -81,7 +81,7 @@ pub(super) fn secret(root: Field<'_>) {
             );
         }
     };
-    // What is good as base64 only: stringData replaces data.
+    // stringData overrides data. Invalid base64 in data is reported above, and has no content.
     let content = |key: &str| -> Option<Vec<u8>> {
         match texts.key(key).str() {
             Some(text) => Some(text.as_bytes().to_vec()),
@@ -181,7 +181,7 @@ pub(super) fn namespace(root: Field<'_>) {
 pub(super) fn node(root: Field<'_>) {
     let spec = root.get("spec");
     scheduling::taints(spec.get("taints"));
-    // Where `podCIDR` differs from the first of `podCIDRs`, it replaces them all.
+    // If `podCIDR` differs from the first of `podCIDRs`, it replaces them all.
     let (one, list) = (spec.get("podCIDR"), spec.get("podCIDRs"));
     if !one.is_empty()
         && list
@@ -267,7 +267,7 @@ fn lease_strategy(strategy: Field<'_>) {
     }
 }
 
-/// Checks an Event of the core (v1) or of events.k8s.io.
+/// Checks an Event of the core API (v1) or of events.k8s.io.
 pub(super) fn event(root: Field<'_>, core: bool) {
     let involved = root
         .get(if core { "involvedObject" } else { "regarding" })

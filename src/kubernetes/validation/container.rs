@@ -5,7 +5,7 @@ use super::field::{Field, IntOrText, quoted, rules};
 use super::volume::{Volume, field_reference, resource_reference};
 use super::{names, resources};
 
-/// What containers must know of their pod.
+/// What the checks of containers need to know about the pod.
 pub(super) struct Pod<'a> {
     pub spec: Field<'a>,
     pub volumes: Vec<Volume<'a>>,
@@ -13,7 +13,7 @@ pub(super) struct Pod<'a> {
     pub grace_period: i64,
     pub host_users: bool,
     pub never_restarts: bool,
-    /// A pod itself, not a template.
+    /// Whether this is a pod rather than a template.
     pub is_pod: bool,
 }
 
@@ -108,7 +108,7 @@ fn init(container: Field<'_>, pod: &Pod<'_>) {
 }
 
 /// Checks the restart policy of a container and its rules. Before 1.34 only init containers had
-/// one, and no other than Always.
+/// one, and its only value was Always.
 fn restart_policy(container: Field<'_>) {
     let (policy, rule_list) = (
         container.get("restartPolicy"),
@@ -175,12 +175,12 @@ fn ports(ports: Field<'_>) {
     }
 }
 
-/// Checks a port's number, if there is one.
+/// Checks a port number if the field is set.
 pub(super) fn port_number(field: Field<'_>) {
     field.range(rules::PORT, 1, 65535);
 }
 
-/// Checks a port given by number or name; an absent one is 0.
+/// Checks a port that is a number or a name. An absent one is 0.
 pub(super) fn port_number_or_name(field: Field<'_>) {
     match field.int_or_text() {
         Some(IntOrText::Int(_)) => port_number(field),
@@ -202,8 +202,8 @@ fn host_ports<'a>(containers: Field<'a>, pod: &Pod<'a>) {
     }
 }
 
-/// Checks that no port of the host is taken twice. In the network of the host an absent host port
-/// becomes the container's; servers before 1.28 did that to templates as well.
+/// Checks that no host port is used twice. With host networking, an absent host port becomes the
+/// container's port. Servers before 1.28 did that for templates too.
 fn host_ports_of<'a>(
     container: Field<'a>,
     pod: &Pod<'a>,

@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions (v1): names, versions, and that their schemas are structural.
+//! CustomResourceDefinitions (v1): checks names and versions, and that schemas are structural.
 //! Behaviour: apiextensions-apiserver `pkg/apis/apiextensions/validation` and
 //! `pkg/apiserver/schema`.
 
@@ -10,7 +10,7 @@ use crate::limits::Limit;
 use crate::yaml::Data;
 use crate::yaml::Node;
 
-/// Deeper schemas are not judged further.
+/// Schemas nested deeper than this are not checked.
 const DEEPEST: usize = 64;
 
 pub(super) fn definition(root: Field<'_>) {
@@ -53,7 +53,7 @@ pub(super) fn definition(root: Field<'_>) {
     conversion(spec.get("conversion"));
 }
 
-/// Groups of Kubernetes itself need an approval.
+/// Groups that belong to Kubernetes need an approval.
 fn approval(root: Field<'_>, group: &str) {
     let reserved = group == "k8s.io"
         || group == "kubernetes.io"
@@ -311,7 +311,7 @@ fn conversion(conversion: Field<'_>) {
     }
 }
 
-/// The place of a schema.
+/// The position of a schema.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,
@@ -363,7 +363,7 @@ fn root_schema(root: Field<'_>, status: bool) {
 }
 
 fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
-    // What is absent is a schema without a type, where a schema must stand.
+    // An absent schema in a required position counts as a schema without a type.
     if depth > DEEPEST || s.node().is_some_and(|n| !matches!(n.data, Data::Map(_))) {
         return;
     }
@@ -493,7 +493,8 @@ fn schema(s: Field<'_>, level: Level, depth: usize, in_meta: bool) {
     }
 }
 
-/// The first thing in which a default does not fit its schema, and where.
+/// Finds the first part of a default that does not fit its schema. Returns its place and the
+/// problem.
 fn misfit<'a>(
     value: &Node,
     s: Field<'a>,
@@ -857,11 +858,12 @@ fn map_type(s: Field<'_>) {
     }
 }
 
-/// Checks the schemas under `allOf`, `anyOf`, `oneOf` and `not`: it may restrict, not describe.
+/// Checks the schemas under `allOf`, `anyOf`, `oneOf` and `not`. They may restrict a value, but not
+/// describe it.
 fn logic(s: Field<'_>, int_or_string: bool, depth: usize) {
     for key in ["allOf", "anyOf", "oneOf"] {
         let list = s.get(key);
-        // The pattern that says "a number or a text".
+        // The pattern for "a number or a string".
         let pattern = |list: Field<'_>| {
             list.len() == 2
                 && list

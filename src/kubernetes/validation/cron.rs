@@ -1,8 +1,8 @@
-//! Cron schedules as robfig/cron v3 reads them, and time zones as Go loads them.
+//! Cron schedules as robfig/cron v3 parses them, and time zones as Go loads them.
 
 use crate::go::time::parse_duration;
 
-/// The fields of a schedule: name, least, most, and names for its numbers.
+/// The fields of a schedule: name, minimum, maximum, and names for the numbers.
 const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ("minute", 0, 59, &[]),
     ("hour", 0, 23, &[]),
@@ -23,7 +23,7 @@ const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
     ),
 ];
 
-/// Checks a schedule: five fields or a descriptor. The error says what is wrong.
+/// Checks a schedule, which is five fields or a descriptor. The error describes the problem.
 pub fn parse(text: &str) -> Result<(), String> {
     let text = match text
         .strip_prefix("TZ=")
@@ -117,7 +117,7 @@ fn descriptor(text: &str) -> Result<(), String> {
     }
 }
 
-/// What is wrong with a time zone's name.
+/// The problem with the name of a time zone; none if it is valid.
 pub fn time_zone_problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("must not be empty");
@@ -137,7 +137,7 @@ pub fn time_zone_problem(text: &str) -> Option<&'static str> {
     if text.eq_ignore_ascii_case("local") {
         return Some("must be an explicit time zone, such as Europe/Berlin");
     }
-    // Go looks the name up as a file, upper and lower case counting.
+    // Go looks up the name as a file, so upper and lower case matter.
     let known = text == "UTC"
         || jiff::tz::TimeZone::get(text).is_ok_and(|zone| zone.iana_name() == Some(text));
     (!known).then_some("is no time zone of the IANA database")

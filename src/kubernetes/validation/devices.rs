@@ -1,11 +1,11 @@
-//! ResourceClaim, ResourceClaimTemplate, DeviceClass, ResourceSlice (resource.k8s.io). Behaviour:
-//! kubernetes `pkg/apis/resource/validation`.
+//! ResourceClaim, ResourceClaimTemplate, DeviceClass and ResourceSlice (resource.k8s.io).
+//! Behaviour: kubernetes `pkg/apis/resource/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{cel, metadata, names, scheduling, volume};
 use crate::yaml::Data;
 
-/// `v1beta1` has the fields of an exact request in the request itself.
+/// Checks a ResourceClaim. In `v1beta1` the fields of an exact request are in the request itself.
 pub(super) fn claim(root: Field<'_>, version: &str) {
     devices(root.get("spec").get("devices"), version);
 }
@@ -200,7 +200,8 @@ fn request_names(list: Field<'_>, requests: Field<'_>) {
     }
 }
 
-/// `example.com/name`, the name being a C identifier.
+/// Checks a qualified name with a required domain: `example.com/name`, in which the name is a C
+/// identifier.
 fn fully_qualified(field: Field<'_>) {
     let Some(text) = field.str() else { return };
     let good = text.split_once('/').is_some_and(|(domain, name)| {
@@ -384,7 +385,7 @@ fn scheduling_taints(list: Field<'_>) {
     }
 }
 
-/// A C identifier, perhaps with a domain and '/' before it.
+/// Checks a C identifier with an optional domain and '/' before it.
 fn qualified(field: Field<'_>, key: &str) {
     let (domain, name) = key
         .split_once('/')
@@ -405,7 +406,7 @@ fn qualified(field: Field<'_>, key: &str) {
     }
 }
 
-/// `1.2.3`, with pre-release and build at most.
+/// Whether the text is a semantic version: `1.2.3`, optionally with prerelease and build.
 fn is_semantic_version(text: &str) -> bool {
     let (version, build) = text
         .split_once('+')

@@ -1,9 +1,8 @@
-//! The cursor with which every check walks an object: a node that may be absent, together with its
-//! path.
+//! A cursor that the checks use to walk an object: a node, which may be absent, and its path.
 //!
-//! The server decodes before it validates, so a check sees what Go's decoder would have made:
-//! `null` is absent, an absent string is empty. A node of the wrong type is the structure walk's
-//! business; every accessor answers `None` for it, so that checks pass it by.
+//! The server decodes an object before it validates it, so a check sees the result of Go's decoder:
+//! `null` is absent, and an absent string is empty. Nodes of the wrong type are reported elsewhere,
+//! by the walk over the schema. Accessors return `None` for them, so that checks skip them.
 
 use crate::diagnostic::{RuleId, Severity, Versions, did_you_mean};
 use crate::kubernetes::versions;
@@ -14,10 +13,10 @@ use crate::yaml::Path;
 use crate::yaml::Step;
 use std::cell::RefCell;
 
-/// More findings than anybody reads; a bound for hostile input.
+/// The largest number of findings for one object, as a bound for hostile input.
 const MOST_FINDINGS: usize = 500;
 
-/// The rules that the validation reports, one behaviour each.
+/// The rules that the validation reports. Each is one behaviour.
 pub(super) mod rules {
     use crate::diagnostic::{RuleId, ids};
 
@@ -51,17 +50,17 @@ pub(super) mod rules {
     pub const CERTIFICATE: RuleId = ids::INVALID_CERTIFICATE;
 }
 
-/// Checks a text: `None` where it is good, else the words that follow "must" or "may" in the
-/// message.
+/// Checks a text. Returns `None` if it is valid, and otherwise the words after "must" or "may" in
+/// the message.
 pub(super) type Format = fn(&str) -> Option<&'static str>;
 
-/// Collects the findings of one object, and owns the paths of its fields.
+/// Collects the findings of one object, and stores the paths of its fields.
 pub(super) struct Report<'a> {
-    /// The versions for which the object is judged.
+    /// The versions that the object is checked for.
     versions: Versions,
-    /// The values that these versions drop before they validate.
+    /// The values that these versions drop before validation.
     dropped: Vec<&'a Node>,
-    /// Parent and step of each field; field 0 is the root.
+    /// The parent and the last path step of each field. Field 0 is the root.
     steps: RefCell<Vec<(u32, Name)>>,
     found: RefCell<Vec<Violation>>,
 }
@@ -92,7 +91,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The value, if it is neither null nor dropped: both are the same as nothing.
+    /// The value, unless it is null or dropped. Both count as absent.
     fn kept(&self, node: &'a Node) -> Option<&'a Node> {
         (!node.is_null() && !self.drops(node)).then_some(node)
     }
@@ -151,7 +150,7 @@ impl<'a> Field<'a> {
         self.below(self.node.and_then(|n| n.get(key)), Name::Fixed(key))
     }
 
-    /// The value of a key that is data, as in a map of labels.
+    /// The value of a key that is user data, as in a map of labels.
     pub fn key(self, key: &str) -> Field<'a> {
         self.below(self.node.and_then(|n| n.get(key)), Name::Key(key.into()))
     }
@@ -165,13 +164,13 @@ impl<'a> Field<'a> {
             .map(move |(i, item)| self.below(Some(item), Name::Index(i)))
     }
 
-    /// The same place as servers from 1.`minor` on validate it: what is reported there and below
-    /// holds for them only.
+    /// The same place for servers from 1.`minor` on. Findings there and below hold only for these
+    /// versions.
     pub fn since(self, minor: u32) -> Field<'a> {
         self.within(versions::since(minor))
     }
 
-    /// The same place as servers before 1.`minor` validate it.
+    /// The same place for servers before 1.`minor`.
     pub fn before(self, minor: u32) -> Field<'a> {
         self.within(versions::before(minor))
     }
@@ -183,7 +182,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The entries of a map; of a duplicate key only the last one, as after decoding.
+    /// The entries of a map. Of duplicate keys only the last one counts, as after decoding.
     pub fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         let entries = self.node.map_or(&[][..], Node::entries);
         entries
@@ -215,7 +214,7 @@ impl<'a> Field<'a> {
         self.node.is_some()
     }
 
-    /// Absent, or an empty text, list or map.
+    /// Whether the value is absent, or an empty string, list or map.
     pub fn is_empty(self) -> bool {
         self.node.is_none_or(|n| match &n.data {
             Data::Str(s) => s.is_empty(),
@@ -228,13 +227,12 @@ impl<'a> Field<'a> {
         self.node.and_then(Node::as_str)
     }
 
-    /// The text, empty where there is none.
+    /// The string; empty if there is none.
     pub fn text(self) -> &'a str {
         self.str().unwrap_or("")
     }
 
-    /// The text as Go's decoder leaves it: empty where absent; `None` where something else than a
-    /// text stands.
+    /// The string after Go's decoding: empty if it is absent, `None` if the value has another type.
     pub fn decoded(self) -> Option<&'a str> {
         match self.node {
             None => Some(""),
@@ -277,12 +275,12 @@ impl<'a> Field<'a> {
         self.push(rule, message.into(), None, false);
     }
 
-    /// As [`Field::error`], about the key rather than its value.
+    /// As [`Field::error`], but the finding is about the key rather than its value.
     pub fn key_error(self, rule: RuleId, message: impl Into<String>) {
         self.push(rule, message.into(), None, true);
     }
 
-    /// The last step as a reader would call it.
+    /// The last path step as messages name it.
     fn label(self) -> String {
         let steps = self.report.steps.borrow();
         match &steps[self.at as usize].1 {
@@ -292,7 +290,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Reports an empty or absent value; answers whether there is one.
+    /// Reports an empty or absent value. Returns whether there is one.
     pub fn required(self) -> bool {
         if self.is_empty() {
             self.error(rules::REQUIRED, format!("{} must be set", self.label()));
@@ -300,7 +298,7 @@ impl<'a> Field<'a> {
         !self.is_empty()
     }
 
-    /// As [`Field::required`], saying why.
+    /// As [`Field::required`], with the reason in the message.
     pub fn required_because(self, why: &str) -> bool {
         if self.is_empty() {
             self.error(
@@ -311,7 +309,7 @@ impl<'a> Field<'a> {
         !self.is_empty()
     }
 
-    /// As [`Field::required`], for a Go pointer: an empty map or text is a value.
+    /// As [`Field::required`], for a Go pointer: an empty map or string counts as a value.
     pub fn required_pointer(self) -> bool {
         if !self.is_set() {
             self.error(rules::REQUIRED, format!("{} must be set", self.label()));
@@ -323,7 +321,7 @@ impl<'a> Field<'a> {
         self.key_error(rules::FORBIDDEN, format!("{} {why}", self.label()));
     }
 
-    /// Reports a field that is set and conflicts with another one.
+    /// Reports the field if it is set, because it conflicts with another one.
     pub fn conflict_if_set(self, why: &str) {
         if self.is_set() {
             self.error(rules::CONFLICT, format!("{} {why}", self.label()));
@@ -336,21 +334,21 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Checks a text that is neither absent nor empty.
+    /// Checks a string that is neither absent nor empty.
     pub fn format(self, rule: RuleId, format: Format) {
         if !self.is_empty() {
             self.format_decoded(rule, format);
         }
     }
 
-    /// Checks the text, also an empty one.
+    /// Checks the string if it is set, even if it is empty.
     pub fn format_set(self, rule: RuleId, format: Format) {
         if self.is_set() {
             self.format_decoded(rule, format);
         }
     }
 
-    /// Checks the text as decoded: an absent one is empty.
+    /// Checks the string after decoding: an absent one is empty.
     pub fn format_decoded(self, rule: RuleId, format: Format) {
         if let Some(text) = self.decoded()
             && let Some(problem) = format(text)
@@ -366,14 +364,14 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Checks a text that is neither absent nor empty against the values that there are.
+    /// Checks that a string is one of the allowed values, unless it is absent or empty.
     pub fn one_of(self, allowed: &[&str]) {
         if !self.is_empty() {
             self.one_of_set(allowed);
         }
     }
 
-    /// As [`Field::one_of`], the empty text being wrong as well.
+    /// As [`Field::one_of`], but the empty string is an error too.
     pub fn one_of_set(self, allowed: &[&str]) {
         if let Some(text) = self.str()
             && !allowed.contains(&text)
@@ -382,8 +380,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// As [`Field::one_of`], for an item of a list: an absent one is the empty text, and as wrong
-    /// as any other.
+    /// As [`Field::one_of`], for an item of a list: an absent one is the empty string, which is an
+    /// error too.
     pub fn one_of_decoded(self, allowed: &[&str]) {
         if self.decoded().is_some_and(|text| !allowed.contains(&text)) {
             self.unsupported(allowed);
@@ -396,7 +394,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Says that the text is none of those that there are.
+    /// Reports that the string is not one of the allowed values.
     pub fn unsupported(self, allowed: &[&str]) {
         let text = self.text();
         let list: Vec<String> = allowed.iter().take(12).map(|a| quoted(a)).collect();
@@ -427,7 +425,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Those of the given keys that are set.
+    /// Returns the fields of the given keys that are set.
     pub fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
         keys.iter()
             .map(|key| self.get(key))
@@ -435,7 +433,7 @@ impl<'a> Field<'a> {
             .collect()
     }
 
-    /// Go's intstr.IntOrString.
+    /// The value of a field of Go's type `intstr.IntOrString`.
     pub fn int_or_text(self) -> Option<IntOrText<'a>> {
         match &self.node?.data {
             Data::Str(s) => Some(IntOrText::Text(s)),
@@ -451,7 +449,7 @@ pub(super) enum IntOrText<'a> {
     Text(&'a str),
 }
 
-/// A text in quotes, cut where it is long.
+/// The text in quotes, shortened if it is long.
 pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 80;
     if text.chars().count() <= MOST {

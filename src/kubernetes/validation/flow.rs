@@ -199,7 +199,7 @@ fn limited(limited: Field<'_>, version: &str) {
 }
 
 fn queuing(queuing: Field<'_>) {
-    // What is absent or zero gets a default: 64 queues, 8 to a hand, 50 to a queue.
+    // Absent or zero values get defaults: 64 queues, a hand size of 8, a queue length of 50.
     let amount = |key: &'static str, default: i64| {
         let field = queuing.get(key);
         let n = field.int().filter(|&n| n != 0).unwrap_or(default);

@@ -4,23 +4,23 @@
 use super::field::{Field, Format, quoted, rules};
 use super::names;
 
-/// Bytes of all annotation keys and values together.
+/// The largest total size of all annotation keys and values, in bytes.
 const ANNOTATIONS_SIZE: usize = 256 * 1024;
 
-/// What a kind asks of its metadata.
+/// The requirements of a kind for its metadata.
 #[derive(Clone, Copy)]
 pub(super) struct MetaRule {
     pub name: Format,
-    /// Another format that servers before a version ask for.
+    /// A different name format that servers before this minor version require.
     pub older_name: Option<(u32, Format)>,
     pub namespaced: bool,
-    /// The server makes a name where there is none.
+    /// Whether the server generates a name if there is none.
     pub name_optional: bool,
-    /// Finalizers must be standard ones or have a domain.
+    /// Whether finalizers must be standard ones or have a domain.
     pub qualified_finalizers: bool,
 }
 
-/// Checks `metadata` of a whole object.
+/// Checks the `metadata` of an object.
 pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     let (name, generate) = (meta.get("name"), meta.get("generateName"));
     if name.is_empty() && generate.is_empty() && !rule.name_optional {
@@ -48,7 +48,7 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     managed_fields(meta.get("managedFields"));
 }
 
-/// Checks the name of an object, or the prefix of a name that the server makes.
+/// Checks the name of an object, or the prefix for a generated name.
 fn own_name(meta: Field<'_>, format: Format) {
     let (name, generate) = (meta.get("name"), meta.get("generateName"));
     if let Some(prefix) = generate.str().filter(|p| !p.is_empty())
@@ -64,7 +64,7 @@ fn own_name(meta: Field<'_>, format: Format) {
     }
 }
 
-/// Checks the metadata of a template: no name is asked for.
+/// Checks the metadata of a template, which needs no name.
 pub(super) fn template(meta: Field<'_>) {
     labels(meta.get("labels"));
     annotations(meta.get("annotations"));
@@ -177,8 +177,7 @@ pub(super) fn finalizer(item: Field<'_>, text: &str, qualified: bool) {
     }
 }
 
-/// Checks the managers of fields. The server starts with an empty list where it cannot read one of
-/// the items.
+/// Checks `managedFields`. The server starts with an empty list if it cannot read one of the items.
 fn managed_fields(list: Field<'_>) {
     let readable = |item: Field<'_>| {
         matches!(item.get("operation").text(), "Apply" | "Update")
@@ -242,7 +241,7 @@ fn requirement(expression: Field<'_>, key: Format) {
     }
 }
 
-/// Whether a label can never have one of the values of an expression.
+/// Whether an expression contains a value that no label can have.
 fn has_bad_value(expression: Field<'_>) -> bool {
     expression
         .get("values")
@@ -255,13 +254,13 @@ pub(super) fn selects_all(selector: Field<'_>) -> bool {
     selector.get("matchLabels").len() + selector.get("matchExpressions").len() == 0
 }
 
-/// Whether a good selector matches the labels; `None` where the selector cannot be read (it has its
-/// own finding then).
+/// Whether a valid selector matches the labels; `None` if the selector cannot be read, which is
+/// reported elsewhere.
 pub(super) fn matches(selector: Field<'_>, labels: Field<'_>) -> Option<bool> {
     if !selector.is_set() {
         return Some(false);
     }
-    // Labels that are no texts are refused for their type; whether they match is not known.
+    // Labels that are not strings are reported for their type. Whether they match is unknown.
     let label = |key: &str| labels.key(key);
     for (key, value) in selector.get("matchLabels").entries() {
         let (wanted, there) = (value.decoded()?, label(key));
@@ -303,13 +302,13 @@ fn has_key(map: Field<'_>, key: &str) -> bool {
     map.node().is_some_and(|n| n.entry(key).is_some())
 }
 
-/// Checks a required selector of a workload against the labels of its template.
+/// Checks the required selector of a workload against the labels of its template.
 pub(super) fn workload_selector(selector_field: Field<'_>, template: Field<'_>, kind: &str) {
     if !selector_field.required_pointer() {
         return;
     }
     selector(selector_field);
-    // A DaemonSet goes on without the selector that the server cannot use.
+    // For a DaemonSet the server continues without a selector that it cannot use.
     if kind != "DaemonSet"
         && selector_field
             .get("matchExpressions")

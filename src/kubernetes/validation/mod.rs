@@ -1,12 +1,12 @@
-//! What kube-apiserver's validation code refuses, in each version: names, labels, references, ranges,
-//! unions, and all else that a schema does not say. Structure (unknown fields, types) is judged
-//! elsewhere; a node of the wrong type is passed by here.
+//! The checks of kube-apiserver's validation code, for each version: names, labels, references,
+//! ranges, unions, and everything else that a schema does not express. Unknown fields and types are
+//! checked elsewhere; nodes of the wrong type are skipped here.
 //!
-//! One file a subject. [`field`] is the cursor that walks an object and collects findings;
-//! [`names`] and `address` hold formats; the rest follow the API's kinds. The
-//! server's defaults are applied in the place where they matter.
+//! There is one file per subject. [`field`] is the cursor that walks an object and collects
+//! findings; [`names`] and `address` check formats; the other files follow the kinds of the API.
+//! The server's defaults are applied where they matter.
 
-// A guard in place of the `if` would let the value fall through to the arm that calls it
+// With a guard in place of the `if`, the value would fall through to the arm that reports it as
 // unsupported.
 #![allow(clippy::collapsible_match)]
 
@@ -45,9 +45,10 @@ use crate::yaml::Node;
 use field::{Field, Format, Report};
 use metadata::MetaRule;
 
-/// Judges one object as the API servers of `versions` validate it; they do not see what they have
-/// `dropped`. Gives findings with paths into the object, all of severity error, each with the
-/// versions that it holds for. Objects of unknown groups are judged by their metadata alone.
+/// Checks one object as the API servers of `versions` validate it. They do not see the values that
+/// they have `dropped`. Returns findings with paths into the object. Their severity is error, and
+/// each has the versions that it holds for. For objects of unknown groups only the metadata is
+/// checked.
 pub(super) fn check(object: &Object, versions: Versions, dropped: Vec<&Node>) -> Vec<Violation> {
     let report = Report::new(versions, dropped);
     let root = report.root(&object.root);
@@ -156,7 +157,7 @@ fn spec(root: Field<'_>, group: &str, version: &str, kind: &str) {
     }
 }
 
-/// What a kind asks of its metadata; none for what has no metadata of its own.
+/// The requirements of a kind for its metadata; none if it has no metadata.
 fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
     if kind.ends_with("List") || kind.ends_with("Review") || kind == "Binding" {
         return None;
@@ -169,7 +170,8 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         }
         ("networking.k8s.io", "IPAddress") => networking::ip_name,
         ("coordination.k8s.io", "LeaseCandidate") => names::config_key,
-        // The registry asks for no more where the kind's own validation is silent.
+        // If the kind's validation does not check the name, the registry only requires a path
+        // segment.
         ("", "Event") | ("policy", "PodDisruptionBudget") => names::path_segment,
         _ => names::dns_subdomain,
     };
@@ -193,8 +195,8 @@ fn meta_rule(group: &str, kind: &str) -> Option<MetaRule> {
         | "node.k8s.io" => true,
         _ => false,
     };
-    // These validate with the library's code, which does not ask for a domain in finalizers; so do
-    // custom resources.
+    // These kinds, like custom resources, are validated by library code that does not require a
+    // domain in finalizers.
     let by_library = matches!(
         group,
         "admissionregistration.k8s.io"

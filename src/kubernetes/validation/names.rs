@@ -1,6 +1,6 @@
-//! Formats of names, label keys and the like: each answers `None` for a good text, else the words
-//! that complete the message after the quoted text. Behaviour: k8s.io/apimachinery
-//! `util/validation` and `api/validate/content`.
+//! Formats of names, label keys and similar texts. Each function returns `None` for a valid text,
+//! and otherwise the words that complete the message after the quoted text. Behaviour:
+//! k8s.io/apimachinery `util/validation` and `api/validate/content`.
 
 /// A label of a DNS name (RFC 1123).
 pub fn dns_label(text: &str) -> Option<&'static str> {
@@ -26,7 +26,7 @@ pub fn dns_subdomain(text: &str) -> Option<&'static str> {
         .then_some("must consist of lower case letters, digits, '-' and '.', and each part must start and end with a letter or digit")
 }
 
-/// As [`dns_subdomain`], letters of either case.
+/// As [`dns_subdomain`], but upper case is allowed.
 pub fn dns_subdomain_caseless(text: &str) -> Option<&'static str> {
     dns_subdomain(&text.to_lowercase())
 }
@@ -66,7 +66,7 @@ pub fn wildcard_subdomain(text: &str) -> Option<&'static str> {
     (!good).then_some("must start with '*.', followed by a valid DNS name")
 }
 
-/// A name that becomes one segment of a URL's path.
+/// A name that is used as one segment of a URL path.
 pub fn path_segment(text: &str) -> Option<&'static str> {
     match text {
         "." => Some("may not be '.'"),
@@ -103,7 +103,7 @@ pub fn label_key(text: &str) -> Option<&'static str> {
     (!is_label_text(name)).then_some("must consist of letters, digits, '-', '_' and '.', and start and end with a letter or digit")
 }
 
-/// As [`label_key`], letters of either case in the prefix (annotations).
+/// As [`label_key`], but upper case is allowed in the prefix (annotations).
 pub fn annotation_key(text: &str) -> Option<&'static str> {
     label_key(&text.to_lowercase())
 }
@@ -139,7 +139,8 @@ pub fn port_name(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A variable's name, printable ASCII without '=' (since 1.30 as an option, since 1.34 for good).
+/// The name of an environment variable: printable ASCII without '='. This has been optional since
+/// 1.30 and the default since 1.34.
 pub fn env_name(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("must not be empty");
@@ -150,7 +151,7 @@ pub fn env_name(text: &str) -> Option<&'static str> {
     (!good).then_some("must consist of printable ASCII characters other than '='")
 }
 
-/// A variable's name as it had to be before 1.34.
+/// The name of an environment variable as required before 1.34.
 pub fn env_name_strict(text: &str) -> Option<&'static str> {
     let good = !text.is_empty()
         && !text.as_bytes()[0].is_ascii_digit()
@@ -165,7 +166,7 @@ pub fn env_name_strict(text: &str) -> Option<&'static str> {
     up_directory(text)
 }
 
-/// A key of a ConfigMap or Secret: it becomes a file name.
+/// A key of a ConfigMap or Secret, which becomes a file name.
 pub fn config_key(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
@@ -251,7 +252,7 @@ pub fn signer_name(text: &str) -> Option<&'static str> {
         .then_some("must have lower case letters, digits, '-' and '.' after '/'")
 }
 
-/// A relative path that does not lead upward.
+/// A relative path that does not lead out of its folder.
 pub fn descending_path(text: &str) -> Option<&'static str> {
     if text.starts_with('/') {
         return Some("must be a relative path");
@@ -259,7 +260,7 @@ pub fn descending_path(text: &str) -> Option<&'static str> {
     no_backsteps(text)
 }
 
-/// As [`descending_path`], not starting with two dots (files that the kubelet writes).
+/// As [`descending_path`], but it must not start with two dots. The kubelet writes such files.
 pub fn unreserved_path(text: &str) -> Option<&'static str> {
     descending_path(text).or_else(|| {
         (text.starts_with("..") && !text.starts_with("../")).then_some("must not start with '..'")
@@ -273,8 +274,8 @@ pub fn no_backsteps(text: &str) -> Option<&'static str> {
         .then_some("must not contain '..'")
 }
 
-/// What `generateName` must be, given what the name must be: a trailing '-' will be followed by
-/// random letters.
+/// Prepares a `generateName` for the check of the name's format: a trailing '-' is followed by
+/// random letters in the name.
 pub fn as_prefix(text: &str) -> std::borrow::Cow<'_, str> {
     match text.strip_suffix('-') {
         Some(rest) if !rest.is_empty() => {
@@ -307,7 +308,7 @@ fn is_label_text(text: &str) -> bool {
     )
 }
 
-/// Not empty, made of `outer` and `inner` bytes, with `outer` bytes at both ends.
+/// Whether the bytes are not empty, all match `inner` or `outer`, and begin and end with `outer`.
 fn framed(bytes: &[u8], outer: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
         return false;

@@ -145,13 +145,13 @@ fn backend(backend: Field<'_>) {
     }
 }
 
-/// Checks the name of a service: it must start with a letter before 1.36.
+/// Checks the name of a service, which had to start with a letter before 1.36.
 pub(super) fn service_name(name: Field<'_>) {
     name.before(36).format(rules::NAME, names::dns_1035_label);
     name.since(36).format(rules::NAME, names::dns_label);
 }
 
-/// A reference to an object of any kind.
+/// Checks a reference to an object of any kind.
 fn reference(reference: Field<'_>) {
     reference
         .get("apiGroup")

@@ -1,4 +1,4 @@
-//! Pods and pod templates, but for their containers and volumes. Behaviour: kubernetes
+//! Pods and pod templates, except their containers and volumes. Behaviour: kubernetes
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
@@ -28,8 +28,8 @@ pub(super) fn template(template: Field<'_>) {
     template_of(template, None);
 }
 
-/// As [`template`], for a StatefulSet: it adds volumes, and gives its pods their host names,
-/// whatever the template says.
+/// As [`template`], for a StatefulSet. It adds volumes, and replaces the host names in the
+/// template.
 pub(super) fn template_of_set<'a>(template: Field<'a>, volumes: &[Volume<'a>]) {
     template_of(template, Some(volumes));
 }
@@ -39,7 +39,7 @@ fn template_of<'a>(template: Field<'a>, volumes: Option<&[Volume<'a>]>) {
     metadata::template(meta);
     pod_annotations(meta, spec);
     if volumes.is_some() {
-        // Before, nothing of the pods of a StatefulSet was validated but their metadata.
+        // Before 1.34, only the metadata of a StatefulSet's pods was validated.
         spec = spec.since(34);
     }
     check(spec, "", false, volumes);
@@ -49,8 +49,8 @@ fn template_of<'a>(template: Field<'a>, volumes: Option<&[Volume<'a>]>) {
     }
 }
 
-/// Checks that the template's pods always restart, and have no deadline, as every controller but
-/// Job asks.
+/// Checks that the template's pods always restart and have no deadline. All controllers except Job
+/// require that.
 pub(super) fn always_restarts(template: Field<'_>, kind: &str) {
     let spec = template.get("spec");
     let policy = spec.get("restartPolicy");
@@ -227,7 +227,7 @@ fn pod_resources(spec: Field<'_>) {
     resources::requirements(pod, resources::Owner::Pod);
     let of = |container: Field<'_>, list: &'static str, name: &str| {
         let own = container.get("resources");
-        // A container without a request requests its limit.
+        // A container without a request gets its limit as the request.
         let amount = resources::listed(own.get(list), name).or_else(|| {
             (list == "requests")
                 .then(|| resources::listed(own.get("limits"), name))
@@ -293,7 +293,7 @@ fn host_network(spec: Field<'_>, is_pod: bool) {
                 port.get("hostPort"),
                 port.get("containerPort").int().unwrap_or(0),
             );
-            // In a pod an absent host port becomes the container's.
+            // In a pod, an absent host port becomes the container's port.
             let number = host.int().unwrap_or(0);
             let number = if is_pod && number == 0 { own } else { number };
             if number != 0 && number != own {
@@ -568,7 +568,7 @@ fn windows(spec: Field<'_>) {
     }
 }
 
-/// Checks the annotations that once were fields.
+/// Checks annotations that were used before their fields existed.
 fn pod_annotations(meta: Field<'_>, spec: Field<'_>) {
     for (key, field) in meta.get("annotations").entries() {
         let Some(text) = field.str() else { continue };
@@ -611,7 +611,7 @@ fn armor_annotation(field: Field<'_>, name: &str, text: &str, spec: Field<'_>) {
         return;
     }
     for container in containers(spec).filter(|c| c.get("name").text() == name) {
-        // The annotation overrides the profile of the pod as a whole.
+        // The annotation overrides the profile of the pod.
         let profile = container.get("securityContext").get("appArmorProfile");
         if profile.is_set() && !profile_agrees(profile, text, &["runtime/default"]) {
             profile.get("type").error(

@@ -1,4 +1,5 @@
-//! PodSecurityPolicy, which 1.25 removed. Behaviour: kubernetes `pkg/apis/policy/validation`.
+//! PodSecurityPolicy, which was removed in 1.25. Behaviour: kubernetes
+//! `pkg/apis/policy/validation`.
 
 use super::field::Field;
 

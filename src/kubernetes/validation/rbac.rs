@@ -48,7 +48,7 @@ pub(super) fn binding(root: Field<'_>, namespaced: bool) {
     const GROUP: &str = "rbac.authorization.k8s.io";
     let role = root.get("roleRef");
     let (group, kind, name) = (role.get("apiGroup"), role.get("kind"), role.get("name"));
-    // An absent group becomes the only one there is.
+    // An absent group becomes the only one that is allowed.
     group.one_of(&[GROUP]);
     let kinds: &[&str] = if namespaced {
         &["Role", "ClusterRole"]

@@ -65,7 +65,7 @@ fn is_standard(name: &str) -> bool {
         || name.starts_with("requests.hugepages-")
 }
 
-/// Checks any resource's name; answers whether it is good.
+/// Checks the name of any resource. Returns whether it is valid.
 fn name(field: Field<'_>, name: &str) -> bool {
     if let Some(problem) = names::label_key(name) {
         field.key_error(
@@ -107,7 +107,7 @@ pub(super) fn container_name(field: Field<'_>, text: &str) {
     }
 }
 
-/// Checks the name of a resource of a pod as a whole.
+/// Checks the name of a resource of a whole pod.
 fn pod_name(field: Field<'_>, text: &str) {
     if name(field, text) && !["cpu", "memory"].contains(&text) && !is_huge_page(text) {
         field.key_error(
@@ -120,7 +120,7 @@ fn pod_name(field: Field<'_>, text: &str) {
     }
 }
 
-/// Checks an amount: not negative, and whole where the resource is counted.
+/// Checks an amount: it must not be negative, and whole if the resource is counted.
 pub(super) fn amount(field: Field<'_>, name: &str) -> Option<Quantity> {
     let quantity = quantity(field)?.rounded();
     if quantity.is_negative() {
@@ -138,8 +138,8 @@ pub(super) fn amount(field: Field<'_>, name: &str) -> Option<Quantity> {
     Some(quantity)
 }
 
-/// The quantity in the field. One that cannot be read is the structure walk's finding. An
-/// absent one is zero.
+/// The quantity in the field. An absent one is zero. One that cannot be read is reported elsewhere,
+/// by the walk over the schema.
 pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
     match field.node() {
         None => Some(Quantity::default()),
@@ -147,12 +147,12 @@ pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
     }
 }
 
-/// The amount of a resource in a list of them, null being zero.
+/// The amount of a resource in a list. Null is zero.
 pub(super) fn listed(list: Field<'_>, name: &str) -> Option<Quantity> {
     list.node()?.get(name).and_then(Quantity::of)
 }
 
-/// Whose resources they are.
+/// What the resources belong to.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Owner {
     Container,
@@ -235,7 +235,7 @@ fn lists(resources: Field<'_>, requests: Option<Field<'_>>, limits: Field<'_>, o
     }
 }
 
-/// Checks `claims` of a container against the claims of its pod.
+/// Checks the `claims` of a container against the claims of its pod.
 pub(super) fn claims(claims: Field<'_>, of_pod: &[&str]) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for claim in claims.items() {
@@ -485,7 +485,8 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let (_, max) = at("max");
         let (default_field, default) = at("default");
         let (request_field, request) = at("defaultRequest");
-        // The server's defaults: what a container may have at most, it gets.
+        // The server's defaults for containers: `default` from `max`, `defaultRequest` from `default`
+        // or `min`.
         let of_container = kind == "Container";
         let default = default.or(max.filter(|_| of_container));
         let request = request.or(default.or(min).filter(|_| of_container));

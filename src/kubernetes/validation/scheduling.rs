@@ -4,7 +4,7 @@
 use super::field::{Field, quoted, rules};
 use super::{metadata, names};
 
-/// Checks a pod's affinity.
+/// Checks the affinity of a pod.
 pub(super) fn affinity(affinity: Field<'_>) {
     let node = affinity.get("nodeAffinity");
     let required = node.get("requiredDuringSchedulingIgnoredDuringExecution");
@@ -41,7 +41,7 @@ fn weight(term: Field<'_>) {
     weight.range(rules::VALUE, 1, 100);
 }
 
-/// Checks a node selector that must have terms.
+/// Checks a node selector, which must have terms.
 pub(super) fn node_selector(selector: Field<'_>) {
     let terms = selector.get("nodeSelectorTerms");
     terms.required();
@@ -215,7 +215,7 @@ pub(super) fn tolerations(list: Field<'_>) {
                     );
                 }
             }
-            // Gt and Lt need a feature gate that is off.
+            // Gt and Lt need a feature gate that is off by default.
             Some(_) => operator.unsupported(&["Equal", "Exists"]),
             None => {}
         }
@@ -341,7 +341,7 @@ pub(super) fn topology_terms(list: Field<'_>) {
             own.push((key.text(), seen));
         }
         own.sort();
-        // An empty term counts as one that is there already.
+        // An empty term counts as a duplicate.
         if own.is_empty() || terms.contains(&own) {
             term.get("matchLabelExpressions")
                 .error(rules::DUPLICATE, "the term is empty or stands twice");

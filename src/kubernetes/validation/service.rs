@@ -61,7 +61,7 @@ pub(super) fn service(root: Field<'_>) {
     }
 }
 
-/// The first cluster IP as the server sees it: `clusterIP`, which fills `clusterIPs`.
+/// Whether the only cluster IP is None. The server fills an empty `clusterIPs` from `clusterIP`.
 fn is_headless(spec: Field<'_>) -> bool {
     let list = spec.get("clusterIPs");
     if list.is_empty() {
@@ -91,7 +91,7 @@ fn external_name(spec: Field<'_>) {
     }
 }
 
-/// The protocol of a port; TCP where it has none.
+/// The protocol of a port; TCP if it has none.
 fn protocol(port: Field<'_>) -> &str {
     match port.get("protocol").text() {
         "" => "TCP",
@@ -134,7 +134,7 @@ fn ports(spec: Field<'_>, kind: &str) {
         }
         port.get("protocol").one_of(&["TCP", "UDP", "SCTP"]);
         let target = port.get("targetPort");
-        // An absent, empty or zero target is the port itself.
+        // An absent, empty or zero target means the port itself.
         if target.is_set() && !target.is_empty() && target.int_or_text() != Some(IntOrText::Int(0))
         {
             port_number_or_name(target);
@@ -170,8 +170,8 @@ fn ports(spec: Field<'_>, kind: &str) {
     }
 }
 
-/// The server allocates node ports from `--service-node-port-range`; hardly a cluster changes the
-/// default.
+/// Reports a node port outside of the default range. The server allocates from
+/// `--service-node-port-range`, which few clusters change.
 fn node_port(field: Field<'_>, number: i64) {
     if !(30000..=32767).contains(&number) {
         field.error(
@@ -228,7 +228,7 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
     }
     let policy = spec.get("ipFamilyPolicy");
     policy.one_of_set(&["SingleStack", "PreferDualStack", "RequireDualStack"]);
-    // An absent policy becomes SingleStack, but for headless services without a selector.
+    // An absent policy becomes SingleStack, except for headless services without a selector.
     let single = match policy.node() {
         None => !(headless && spec.get("selector").is_empty()),
         Some(_) => policy.text() == "SingleStack",

@@ -1,4 +1,4 @@
-//! The fixtures of the validation, and the agreement with verdicts of real API servers.
+//! Tests the validation with its fixtures, and compares it with verdicts of real API servers.
 
 use crate::diagnostic::{ObjectRef, Severity, Versions};
 use crate::kubernetes::Schemas;
@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The object in a text of one document; none where it has no apiVersion or kind.
+/// The object in a text with one document; none if it has no apiVersion or kind.
 fn object(text: &str) -> Result<Object, String> {
     let mut sources = Sources::default();
     let source = sources.add(Source::new(
@@ -79,8 +79,7 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Every document of `fixtures/kubernetes/validation/**` gives exactly the findings that its
-/// comments `# expect: RULE…` announce for their lines; so documents without such comments give
-/// none.
+/// comments `# expect: RULE…` list for their lines. A document without such comments gives none.
 #[test]
 fn fixtures_give_what_they_announce() {
     let mut files = Vec::new();
@@ -121,8 +120,7 @@ fn fixtures_give_what_they_announce() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every rule that is emitted has its file, whose bad examples give that rule and whose good ones
-/// give nothing.
+/// Every reported rule has a file. Its bad examples give that rule, and its good ones give nothing.
 #[test]
 fn rules_have_their_files_and_keep_their_word() {
     let ids: Vec<String> = include_str!("field.rs")
@@ -179,8 +177,9 @@ fn beside(name: &str) -> Option<PathBuf> {
         .find(|p| p.exists())
 }
 
-/// Agreement with verdicts of real API servers: those of the file that THEBOT_VERDICTS names, else
-/// all of `shared/verdicts` (not part of the repository). Only for the latter is a share asked for.
+/// Compares findings with verdicts of real API servers: those of the file in THEBOT_VERDICTS, else
+/// all of `shared/verdicts` (not part of the repository). Only the latter must reach a minimum
+/// share.
 #[test]
 #[ignore = "needs ../shared/verdicts, or THEBOT_VERDICTS"]
 fn needs_verdicts_of_a_real_server_and_agrees() {
@@ -203,7 +202,7 @@ fn needs_verdicts_of_a_real_server_and_agrees() {
     }
 }
 
-/// How many verdicts of a file agree with ours, of how many, and the false alarms.
+/// How many verdicts of a file agree with the findings, how many there are, and the false alarms.
 fn agreement(file: &Path) -> (usize, usize, Vec<String>) {
     let mut text = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(file).expect("the verdicts open"))
@@ -309,8 +308,8 @@ fn agreement(file: &Path) -> (usize, usize, Vec<String>) {
     (agree, total, alarms)
 }
 
-/// Whether a field that the server names and a finding's path lead to about the same place: indexes
-/// and the names of Go's embedded structs left out, give or take two steps.
+/// Whether the server's field and the path of a finding are about the same place. Ignores indexes
+/// and the names of Go's embedded structs, and allows a difference of two steps.
 fn near(field: &str, finding: &Violation, manifest: &str) -> bool {
     let steps = |text: &str| {
         text.split(['.', '[', ']'])

@@ -1,15 +1,15 @@
-//! Volumes of pods and the sources of PersistentVolumes: each type's own fields, and that there is
-//! exactly one. Behaviour: kubernetes `pkg/apis/core/validation`.
+//! Volumes of pods and sources of PersistentVolumes: checks the fields of each type, and that there
+//! is exactly one source. Behaviour: kubernetes `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{claim, metadata, names};
 use crate::kubernetes::quantity::Quantity;
 
-/// What a source must hold: a dotted path of text or list that may not be empty.
+/// The required fields of a source: dotted paths of strings or lists that must not be empty.
 type Required = &'static [&'static str];
 
-/// The types of volumes, the fields that each needs, and whether pods, PersistentVolumes or both
-/// have it.
+/// The types of volumes, with their required fields, and whether pods and PersistentVolumes have
+/// them.
 const TYPES: &[(&str, Required, bool, bool)] = &[
     ("emptyDir", &[], true, false),
     ("hostPath", &["path"], true, true),
@@ -54,7 +54,7 @@ pub(super) struct Volume<'a> {
 }
 
 impl Volume<'_> {
-    /// Whether it can be a block device.
+    /// Whether the volume can be a block device.
     pub fn is_claim(self) -> bool {
         self.claim_template
             || self.field.get("persistentVolumeClaim").is_set()
@@ -62,9 +62,9 @@ impl Volume<'_> {
     }
 }
 
-/// Checks a pod's volumes and answers those that have a name. `pod` is the name of the pod itself,
-/// empty in templates; `templates` are volumes that a StatefulSet adds, which replace volumes of
-/// the same name.
+/// Checks a pod's volumes and returns those that have a name. `pod` is the name of the pod, which
+/// is empty in templates. `templates` are the volumes that a StatefulSet adds; they replace volumes
+/// of the same name.
 pub(super) fn pod_volumes<'a>(
     volumes: Field<'a>,
     pod: &str,
@@ -86,7 +86,7 @@ pub(super) fn pod_volumes<'a>(
         source(volume, true);
         let image = volume.get("image");
         if image.is_set() {
-            // Before 1.37 the template of a workload need not name the image.
+            // Before 1.37, the template of a workload did not need to name the image.
             let image = if pod.is_empty() {
                 image.since(37)
             } else {
@@ -134,7 +134,7 @@ pub(super) fn pod_volumes<'a>(
     known
 }
 
-/// Checks that exactly one source is set, and that one.
+/// Checks that exactly one source is set, and checks that source.
 fn source(volume: Field<'_>, of_pod: bool) {
     let keys: Vec<&'static str> = TYPES
         .iter()
@@ -477,7 +477,7 @@ fn azure_disk(v: Field<'_>) {
     v.get("kind")
         .one_of_set(&["Shared", "Dedicated", "Managed"]);
     let (kind, uri) = (v.get("kind"), v.get("diskURI"));
-    // The kind defaults to Shared.
+    // The default kind is Shared.
     if kind.text() == "Managed" && !uri.text().starts_with("/subscriptions/") {
         uri.error(
             rules::VALUE,
@@ -602,7 +602,7 @@ pub(super) fn resource_reference(reference: Field<'_>, in_volume: bool) {
     else {
         return;
     };
-    // The server compares texts: 1Ki is good, its equal 1024 is not.
+    // The server compares text: 1Ki is accepted, but the equal value 1024 is not.
     let written = divisor.text();
     let units: &[&str] = if text.ends_with(".cpu") {
         &["1m", "1"]

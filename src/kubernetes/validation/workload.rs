@@ -1,12 +1,12 @@
-//! What makes pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job,
-//! CronJob, PodTemplate, ControllerRevision. Behaviour: kubernetes `pkg/apis/apps/validation`,
+//! Kinds that create pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController,
+//! Job, CronJob, PodTemplate, ControllerRevision. Behaviour: kubernetes `pkg/apis/apps/validation`,
 //! `pkg/apis/batch/validation`.
 
 use super::field::{Field, IntOrText, quoted, rules};
 use super::volume::Volume;
 use super::{claim, cron, metadata, names, pod};
 
-/// Checks a number or percentage that may not be negative.
+/// Checks a number or percentage that must not be negative.
 pub(super) fn number_or_percent(field: Field<'_>) {
     match field.int_or_text() {
         Some(IntOrText::Int(_)) => field.non_negative(),
@@ -15,7 +15,7 @@ pub(super) fn number_or_percent(field: Field<'_>) {
     }
 }
 
-/// The percentage in the field, if it is one.
+/// The percentage in the field; none if it is not a percentage.
 fn percent(field: Field<'_>) -> Option<u64> {
     match field.int_or_text()? {
         IntOrText::Text(text) if names::percent(text).is_none() => {
@@ -226,7 +226,7 @@ pub(super) fn stateful_set(root: Field<'_>) {
             name.format(rules::NAME, names::dns_label);
         }
     }
-    // A host name in the template is replaced by the set's own.
+    // The StatefulSet replaces a host name in the template.
     pod::template_of_set(template, &volumes);
     pod::always_restarts(template, "StatefulSet");
 }
@@ -290,7 +290,7 @@ pub(super) fn job(root: Field<'_>) {
     }
 }
 
-/// Checks that what is given agrees with the selector and labels that the server makes for a Job.
+/// Checks that given values agree with the selector and labels that the server generates for a Job.
 fn generated_selector(selector: Field<'_>, template: Field<'_>, job: &str) {
     let by_name = |key: &str| ["job-name", "batch.kubernetes.io/job-name"].contains(&key);
     let made = selector
@@ -365,7 +365,7 @@ fn job_spec(spec: Field<'_>, is_job: bool) {
     };
     let indexed = mode.text() == "Indexed";
     if indexed {
-        // In a Job, completions and parallelism that are both absent become 1.
+        // In a Job, if completions and parallelism are both absent, they become 1.
         if !is_job || parallelism.is_set() {
             completions.required_pointer();
         }
@@ -581,7 +581,7 @@ fn success_policy(policy: Field<'_>, completions: i64) {
     }
 }
 
-/// How many indexes `1,3-5` names.
+/// How many indexes `1,3-5` contains.
 fn intervals(text: &str, completions: i64) -> Result<i64, &'static str> {
     const FORM: &str = "must be indexes and intervals separated by commas, such as '1,3-5'";
     if text.is_empty() {
@@ -647,7 +647,8 @@ pub(super) fn cron_job(root: Field<'_>) {
         spec.get(key).non_negative();
     }
     let template = spec.get("jobTemplate");
-    // The metadata of the template is not judged; a bad name or label fails when the Job is made.
+    // The metadata of the template is not validated here. A bad name or label fails when the Job is
+    // created.
     let job = template.get("spec");
     job_spec(job, false);
     job.get("selector")
