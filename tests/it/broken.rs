@@ -1,6 +1,6 @@
-//! Charts that are broken on purpose, one for each stage: the finding is there, at the line where a
-//! person would put the finger, and the exit code is 1. `fixtures/broken/<stage>/expect` holds a
-//! line `RULE FILE:LINE [FILE:LINE…]`; the first place is the primary one.
+//! Charts that are broken on purpose, one for each stage. The finding must be at the line where a
+//! person would look for the fault, and the exit code must be 1. `fixtures/broken/<stage>/expect`
+//! holds a line `RULE FILE:LINE [FILE:LINE…]`; the first place is the primary one.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The other commands, on the chart that ships here.
+//! The other subcommands, run on the charts of this repository.
 
 use crate::broken::thebot_lint;
 
@@ -29,7 +29,7 @@ fn the_chart_lints_clean_in_all_environments() {
     assert!(out.contains("Kubernetes 1.20 to 1.37"), "{out}");
 }
 
-/// The goldens were made by real Helm: `fixtures/render/thebot/make-goldens`.
+/// The expected output was printed by Helm: `fixtures/render/thebot/make-goldens`.
 #[test]
 fn template_writes_helms_bytes_for_the_chart() {
     for environment in ["default", "dev", "staging", "prod"] {
@@ -153,7 +153,7 @@ fn environments_puts_facts_side_by_side() {
     }));
 }
 
-/// Runs with a terminal's width, and gives the lines.
+/// Runs with this terminal width and gives the lines.
 fn lines_in(columns: &str, arguments: &[&str]) -> Vec<String> {
     let output = thebot_lint()
         .env("COLUMNS", columns)
@@ -215,7 +215,7 @@ fn environments_fits_into_the_terminal() {
     );
 }
 
-/// Each cell of the matrix names a line that holds its value.
+/// Each cell of the matrix names a line that contains its value.
 #[test]
 fn cells_of_the_matrix_name_their_lines() {
     let rows: serde_json::Value =
@@ -298,7 +298,7 @@ fn diff_tells_what_changed_since_a_commit() {
             "apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}-a}}\ndata: {{a: {{{{ .Values.a }}}}}}\n"
         )
     };
-    // The values lie beside the configuration, outside of the chart's folder.
+    // The values files lie beside the configuration, outside of the chart's folder.
     write(
         ".thebot-lint.yaml",
         "environments:\n  default: false\n  dev: {values: [deploy/dev.yaml]}\n  prod: {values: [deploy/prod.yaml], release: r}\n",
@@ -310,7 +310,7 @@ fn diff_tells_what_changed_since_a_commit() {
         "apiVersion: v2\nname: web\nversion: 1.0.0\n",
     );
     write("charts/web x/values.yaml", "a: one\n");
-    // Attributes are for archives of releases.
+    // `export-ignore` affects `git archive` only, so it must not matter here.
     write(".gitattributes", "*.yaml export-ignore\n");
     write("charts/web x/templates/a.yaml", &template("ConfigMap"));
     write("charts/web x/templates/old.yaml", &template("Old"));
@@ -522,7 +522,7 @@ fn the_human_report_keeps_to_its_columns() {
                 .output();
             String::from_utf8(output.expect("runs").stdout).expect("UTF-8")
         };
-        // A file's name and a line of a chart are as long as they are.
+        // File names and lines of a chart are not wrapped.
         let ours = lines
             .lines()
             .filter(|l| !l.contains("fixtures/") && !l.contains(" │ ") && !l.contains(" · "));
@@ -651,13 +651,13 @@ fn why_of_a_line_takes_the_chart_s_own_file_and_each_line_of_a_text() {
         told.contains("default: ConfigMap/functions data.script is "),
         "{told}"
     );
-    // charts/part/Chart.yaml has its name on the same line.
+    // In charts/part/Chart.yaml, line 2 is the same; only this chart's Chart.yaml is meant.
     let told = out(&["why", chart, "Chart.yaml:2"]);
     assert!(told.contains("data.chart is functions-1.2.3"), "{told}");
     assert!(!told.contains("data.plain"), "{told}");
 }
 
-/// What init writes is read without a fault, and holds.
+/// The configuration that `init` writes is valid, and its expectations hold.
 #[test]
 fn init_writes_a_configuration_that_holds() {
     let text = out(&["init", "charts/thebot", "--stdout"]);

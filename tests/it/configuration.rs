@@ -1,4 +1,4 @@
-//! What a configuration sets, from the file to the report.
+//! Settings of the configuration, from the file to the report.
 
 /// `set:` reaches the render with its type, and findings point at its line.
 #[test]

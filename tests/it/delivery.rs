@@ -1,12 +1,12 @@
-//! Where people meet thebot-lint: pre-commit, Helm's plugins, GitHub, GitLab, the Dockerfile, the
-//! release. Each is tried with its real counterpart where that is installed; of what needs machines
-//! that we don't have, the shell steps are run as they stand.
+//! The ways to get thebot-lint: pre-commit, Helm's plugins, GitHub, GitLab, the Dockerfile, the
+//! release. Each is tested with the real program if it is installed. For services that cannot run
+//! here, the shell steps are run unchanged.
 
 use crate::broken::thebot_lint;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// A temporary folder with our binary, and programs that stand in for others, first on the PATH.
+/// A temporary folder with our binary, and with programs that replace others first on the PATH.
 struct Stage {
     folder: tempfile::TempDir,
 }
@@ -34,7 +34,7 @@ impl Stage {
         crate::write(self.folder.path(), path, text);
     }
 
-    /// A program of this name that runs a script.
+    /// Adds a program with this name that runs a script.
     fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
         self.write(
@@ -48,8 +48,7 @@ impl Stage {
         .expect("permissions");
     }
 
-    /// A chart whose Service has a field that no version knows; `broken: false` in the values mends
-    /// it.
+    /// Adds a chart whose Service has an unknown field, unless the values have `broken: false`.
     fn chart(&self, path: &str) {
         let name = path.rsplit('/').next().expect("a name").replace(' ', "-");
         self.write(
@@ -84,7 +83,7 @@ impl Stage {
 
     fn shell(&self, script: &str) -> Command {
         let mut command = self.command("bash");
-        // As GitHub runs `shell: bash`.
+        // The flags with which GitHub runs `shell: bash`.
         command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]);
         command
     }
@@ -113,7 +112,7 @@ fn said(output: &Output) -> String {
     )
 }
 
-/// The program that the variable names, else the one of that name on the PATH.
+/// The program that the variable names, else the one with this name on the PATH.
 fn program(variable: &str, name: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| name.to_string())
 }
@@ -127,8 +126,8 @@ fn yaml(file: &str) -> serde_yaml::Value {
 fn needs_pre_commit_lints_the_charts_that_changed_files_belong_to() {
     let pre_commit = program("PRE_COMMIT", "pre-commit");
     let stage = Stage::new();
-    // The hook's repository as pre-commit clones it, without the source: nothing of it is built by
-    // the system hook.
+    // The hook's repository as pre-commit clones it, but without the source: the system hook builds
+    // nothing.
     std::fs::create_dir_all(stage.at("hooks")).expect("a folder");
     std::fs::copy(
         ".pre-commit-hooks.yaml",
@@ -227,8 +226,8 @@ fn the_plugin_has_the_version_of_the_program() {
     assert_eq!(yaml("plugin.yaml")["version"], env!("CARGO_PKG_VERSION"));
 }
 
-/// Both versions of Helm read the same plugin.yaml; Helm 4 installs below HELM_DATA_HOME, whatever
-/// HELM_PLUGINS says.
+/// Both versions of Helm read the same plugin.yaml. Helm 4 installs below HELM_DATA_HOME and
+/// ignores HELM_PLUGINS.
 fn runs_the_plugin(helm: &str) {
     let stage = Stage::new();
     stage.chart("chart");
@@ -276,7 +275,7 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
         .iter()
         .map(|step| step["run"].as_str().expect("a script"))
         .collect();
-    // Inputs come by the environment only: nothing of a pull request can become a part of the
+    // Inputs come from the environment only, so that nothing of a pull request becomes part of the
     // script.
     assert!(scripts.iter().all(|script| !script.contains("${{")));
     let stage = Stage::new();
@@ -302,7 +301,7 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
         "--select kubernetes",
         "out.sarif",
     );
-    // A path may begin with blanks, so they are kept.
+    // A path may begin with blanks, so they must be kept.
     assert_eq!(code, Some(2), "{text}");
     let (code, text) = run(
         "charts/one\n\ncharts/two words\n",
@@ -370,8 +369,8 @@ fn the_script_of_the_gitlab_template_writes_its_reports() {
     assert!(junit.contains("<failure"), "{junit}");
 }
 
-/// Stands in for cargo and rustc: notes what it was called with, and lays our binary where a build
-/// would.
+/// Replaces cargo and rustc: records their arguments, and copies our binary to where a build would
+/// put it.
 fn stand_in_for_rust(stage: &Stage) {
     stage.program("rustc", "echo 'host: x86_64-unknown-linux-gnu'");
     stage.program("rustup", "echo \"rustup $*\" >> calls");
@@ -414,7 +413,7 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
         .expect("sh runs");
     assert!(output.status.success(), "{}", said(&output));
     assert!(stage.at("result").is_file());
-    // Only with a target named are build scripts and macros left out of static linking.
+    // Static linking leaves out build scripts and macros only if a target is named.
     let calls = std::fs::read_to_string(stage.at("calls")).expect("calls");
     assert_eq!(
         calls,
@@ -478,7 +477,7 @@ fn the_release_packs_the_binary_of_its_tag() {
                 "gh release upload v{version} {archive} {archive}.sha256"
             ))
     );
-    // A tag that is not the manifest's version is stopped before anything is built.
+    // A tag that differs from the manifest's version is refused before anything is built.
     let (script, _) = run("v99.0.0").err().expect("a refusal");
     assert!(script.contains("Cargo.toml"), "{script}");
 }
@@ -549,8 +548,8 @@ fn manual_pages_name_the_options_of_their_command() {
     assert!(page(&["templte"]).contains("did you mean `template`?"));
 }
 
-/// The charts of a folder are linted at once, and their findings come in the order of their paths
-/// every time.
+/// The charts of a folder are linted in parallel; their findings always come in the order of their
+/// paths.
 #[test]
 fn many_charts_come_in_a_stable_order_without_what_git_ignores() {
     let stage = Stage::new();
@@ -621,7 +620,8 @@ fn watch_lints_again_when_a_file_changes() {
     });
     let next = |wait: u64| told.recv_timeout(std::time::Duration::from_secs(wait)).ok();
     let first = next(60);
-    // The report that it writes into the chart is no change; nothing happens until somebody writes.
+    // The report that it writes into the chart is not a change; a new lint starts only after an
+    // edit.
     let silent = next(1);
     stage.write(
         "chart/templates/deep/second.yaml",
@@ -642,7 +642,7 @@ fn watch_lints_again_when_a_file_changes() {
     assert!(running);
 }
 
-/// A person who waits is told how far the work is; a file is not.
+/// Progress is shown on terminals, not in files.
 #[test]
 fn progress_is_for_terminals() {
     let output = thebot_lint()

@@ -1,6 +1,6 @@
-//! Charts made at random, rendered by real Helm and by us: the same bytes, or both fail. `cargo
-//! test differential -- --ignored`; Helm is looked for in `HELM`, then in the PATH. `CHARTS` says
-//! how many (default 300), `SEED` where they start.
+//! Random charts, rendered by Helm and by us: the bytes must be equal, or both must fail. Run
+//! `cargo test differential -- --ignored`. `HELM` names Helm (default: the one on the PATH),
+//! `CHARTS` the number of charts (default 300), `SEED` the first seed.
 
 use crate::broken::thebot_lint;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::process::Command;
 
-/// What is rendered: files, and flags.
+/// The input of a render: files and flags.
 #[derive(Clone, Debug)]
 struct Case {
     values: String,
@@ -58,7 +58,7 @@ fn scalar() -> BoxedStrategy<String> {
     ])
 }
 
-/// Text as YAML writes it.
+/// A string as YAML writes it.
 fn text() -> BoxedStrategy<String> {
     let any = "[ -~é]{0,12}".prop_map(|text| serde_json::to_string(&text).expect("JSON"));
     prop_oneof![3 => pick(&["text", "'it''s'", "\"a\\nb\\u00e9\"", "\" padded \"", "é", "'1'", "\"true\"", "a-b_c.d", "\"{{ .Values.s }}\"", "'1.2.3'", "a,b", "\"x: y\""]), 1 => any].boxed()
@@ -88,7 +88,7 @@ fn number() -> BoxedStrategy<String> {
     ])
 }
 
-/// Values whose top keys have the types that the expressions count on, with whatever else below.
+/// Values whose top keys have the types that the expressions expect; their content is random.
 fn values() -> BoxedStrategy<String> {
     let tree = scalar().prop_recursive(3, 24, 4, |inner| {
         let map = prop::collection::btree_map(pick(&["a", "b", "c", "list", "name", "x.y", "1", "true"]), inner.clone(), 0..4);
@@ -107,11 +107,11 @@ fn values() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// What an expression gives: text, whole number, float64, truth, list, list of texts, map,
-/// anything.
+/// The type of an expression's value: text, whole number, float64, truth value, list, list of
+/// texts, map, anything.
 type Type = char;
 
-/// Expressions by their type. `{S}` and its like are places for one of that type.
+/// Expressions by their type. `{S}` and the like stand for an expression of that type.
 fn forms(of: Type) -> &'static [&'static str] {
     match of {
         'S' => &[
@@ -346,7 +346,7 @@ fn forms(of: Type) -> &'static [&'static str] {
     }
 }
 
-/// The whole of `$` is none: it holds an address of memory, and what Helm was built with.
+/// The whole `$` is left out: it holds a memory address, and Helm's build information.
 fn leaves(of: Type) -> &'static [&'static str] {
     match of {
         'S' => &[
@@ -394,7 +394,7 @@ fn leaves(of: Type) -> &'static [&'static str] {
     }
 }
 
-/// An expression of a type, so deep; seldom of another one.
+/// An expression of a type, of this depth; seldom one of another type.
 fn expression(of: Type, depth: u32) -> BoxedStrategy<String> {
     let (leaves, forms) = (leaves(of), forms(of));
     let fill = move |form: &'static str| {
@@ -430,7 +430,7 @@ fn expression(of: Type, depth: u32) -> BoxedStrategy<String> {
 }
 
 fn template() -> BoxedStrategy<String> {
-    // Within a block of text whatever an expression gives is good YAML.
+    // Within a block scalar the output of any expression is valid YAML.
     let any = || expression('A', 3);
     let shown = || prop_oneof![2 => any(), 2 => expression('S', 3), 1 => expression('L', 2), 1 => expression('M', 2)];
     let line = prop_oneof![
@@ -477,7 +477,7 @@ fn case() -> impl Strategy<Value = Case> {
             )
         })
     };
-    // The second file changes some of the values, and keeps their types.
+    // The second file changes some of the values but keeps their types.
     let other = (values(), prop::collection::vec(any::<bool>(), 11)).prop_map(|(values, kept)| {
         values
             .lines()

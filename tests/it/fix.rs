@@ -1,4 +1,4 @@
-//! `--fix` and `--diff`: what is sure is changed, and nothing else.
+//! `--fix` and `--diff`: proven fixes are applied, and nothing else changes.
 
 use crate::broken::thebot_lint;
 use std::path::Path;
@@ -111,7 +111,8 @@ fn what_is_sure_is_fixed_and_the_rest_is_said() {
         read(folder.path(), "templates/NOTES.txt"),
         "{{ .Values.level }} {{ max 1 2 }}\n"
     );
-    // In values.yaml the item of a list that a template writes whole, and `no`; the rest stays.
+    // In values.yaml only two values change: `no`, and the item of a list that a template writes
+    // whole.
     assert_eq!(
         read(folder.path(), "values.yaml"),
         CHART[1]
@@ -119,12 +120,12 @@ fn what_is_sure_is_fixed_and_the_rest_is_said() {
             .replace("value: 5", "value: \"5\"")
             .replace("debug: no", "debug: false")
     );
-    // A comment speaks of the other override.
+    // The other override has a comment above it, so it stays.
     assert_eq!(
         read(folder.path(), "values-prod.yaml"),
         "port: 9090\n# Why it is written here.\ndebug: false\n"
     );
-    // Go writes the number as 1e+06, and in quotes that is another text.
+    // Go prints the number as 1e+06, and with quotes that is another string.
     assert!(pod.contains("value: {{ .Values.big }}\n"), "{pod}");
     assert!(
         err.contains("not fixed, since it would change Pod/app") && err.contains("(wrong-type)"),
@@ -135,7 +136,7 @@ fn what_is_sure_is_fixed_and_the_rest_is_said() {
         "{out}"
     );
 
-    // Nothing is left to do.
+    // A second run has nothing left to fix.
     let (code, diff, _) = run(folder.path(), &["--diff"]);
     assert_eq!((code, diff.as_str()), (0, ""));
 }

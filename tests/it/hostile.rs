@@ -1,11 +1,11 @@
-//! Input from strangers: no panic, no hang, no read outside of the chart; a clear diagnostic
-//! instead. What was found once is kept here.
+//! Hostile input: no panic, no hang, no read outside of the chart, but a clear diagnostic. Inputs
+//! that caused a fault in the past are kept here.
 
 use crate::broken::thebot_lint;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A chart of one template (and what else is given) in a folder of its own.
+/// A chart with the given files, in its own folder.
 fn chart(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let own: [(&str, &[u8]); 1] = [("Chart.yaml", b"apiVersion: v2\nname: a\nversion: 1.0.0\n")];
@@ -15,8 +15,8 @@ fn chart(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     folder
 }
 
-/// Lints; the program ends in time, by itself, with a report. Gives the exit code and the ids of
-/// the findings.
+/// Lints. The program must end in time and with a report. Gives the exit code and the ids of the
+/// findings.
 fn lint(path: &Path) -> (i32, Vec<String>) {
     let mut child = thebot_lint()
         .args([
@@ -37,7 +37,7 @@ fn lint(path: &Path) -> (i32, Vec<String>) {
         let mut text = String::new();
         std::io::Read::read_to_string(&mut stdout, &mut text).map(|_| text)
     });
-    // No time is asserted but that of a hang.
+    // The only time limit is the one that detects a hang.
     while child.try_wait().expect("waits").is_none() {
         if start.elapsed() > Duration::from_secs(120) {
             let _ = child.kill();
@@ -63,7 +63,7 @@ fn lint(path: &Path) -> (i32, Vec<String>) {
     (code, ids.collect())
 }
 
-/// The chart is refused with a finding whose id starts so.
+/// The chart is refused with a finding whose id starts with `rule`.
 fn refused(files: &[(&str, &[u8])], rule: &str) {
     let (code, ids) = lint(chart(files).path());
     assert_eq!(code, 1);
@@ -191,7 +191,7 @@ fn bytes_that_are_no_text() {
     }
 }
 
-/// References that double at each level, in the ways in which they can.
+/// References that double at each level, in every form that allows it.
 #[test]
 fn schemas_that_multiply_are_not_applied() {
     let doubled = |part: &str, levels: usize| {
@@ -278,19 +278,19 @@ fn links_that_lead_out_of_the_chart_are_refused() {
         ids.iter().any(|id| id == "symlink-outside-chart"),
         "{ids:?}"
     );
-    // A link to a folder above is a loop.
+    // A link to a parent folder makes a loop.
     let folder = chart(&[]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("templates")).expect("a link");
     lint(folder.path());
 }
 
-/// Whatever is made of a link, the text that it leads to is shown nowhere.
+/// A link's target outside of the chart is never shown.
 #[cfg(unix)]
 #[test]
 fn what_a_link_leads_to_outside_is_not_shown() {
     let outside = tempfile::tempdir().expect("a folder");
     let secret = outside.path().join("secret");
-    // A line that neither YAML nor `.helmignore` takes.
+    // A line that is valid neither in YAML nor in `.helmignore`.
     std::fs::write(&secret, "**hunter2: [a: b: {\n").expect("a file");
     for name in [
         "Chart.yaml",
@@ -311,7 +311,8 @@ fn what_a_link_leads_to_outside_is_not_shown() {
     std::fs::write(folder.path().join("a.yaml"), "apiVersion: v1\nkind: Pod\n").expect("a file");
     std::os::unix::fs::symlink(&secret, folder.path().join("b.yaml")).expect("a link");
     not_shown(folder.path(), "a manifest");
-    // In a repository of charts it is none of them; named itself, it is what was asked for.
+    // A folder of manifests with such a link is refused; in a folder of charts the link is left
+    // out.
     let said = |paths: &[&Path]| {
         let output = thebot_lint()
             .args(paths)
@@ -381,7 +382,7 @@ fn not_shown(path: &Path, what: &str) {
     }
 }
 
-/// A repository can name programs for git to run; `diff --base` runs none of them, and fetches
+/// A repository can name programs for git to run. `diff --base` runs none of them and fetches
 /// nothing.
 #[cfg(unix)]
 #[test]
@@ -448,8 +449,8 @@ fn a_hostile_repository_runs_nothing() {
         at.join(".git/evil.d").display()
     );
     let config = std::fs::read_to_string(at.join(".git/config")).expect("the configuration");
-    // A partial clone that lacks a file, so that git would fetch it: over a program, ssh, another
-    // repository.
+    // A partial clone that lacks a file, so that git would fetch it: with a program, over ssh, or
+    // from another repository.
     let blob = String::from_utf8(git(&["rev-parse", "HEAD:values.yaml"]).stdout).expect("a hash");
     let (start, rest) = blob.trim().split_at(2);
     for url in [
@@ -493,7 +494,7 @@ fn a_hostile_repository_runs_nothing() {
                 || told.contains("not allowed"),
             "{told}"
         );
-        // The trap works: git itself steps into it.
+        // The trap works: git itself runs into it.
         git(if fetches {
             &["cat-file", "blob", "HEAD:values.yaml"]
         } else {
@@ -552,7 +553,7 @@ fn a_full_disk_is_said() {
     }
 }
 
-/// The report of a chart with this configuration, and further arguments.
+/// The report of a chart with these files, and with further arguments.
 fn report(files: &[(&str, &[u8])], arguments: &[&str]) -> serde_json::Value {
     let folder = chart(files);
     let output = thebot_lint()
@@ -584,8 +585,8 @@ fn found<'r>(report: &'r serde_json::Value, rule: &str) -> Vec<(&'r str, &'r str
     .collect()
 }
 
-/// A chart reaches a limit: the finding names it, says how to raise it, and the rest is checked all
-/// the same (a Pod without limits).
+/// A chart reaches a limit: a finding names the limit and says how to raise it, and the rest is
+/// still checked (a Pod without limits).
 fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
     let config = format!("limits: {{{limit}: {value}}}\n");
     let pod: (&str, &[u8]) = ("templates/z-pod.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: x}]}\n");
@@ -608,7 +609,7 @@ fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
         !found(&seen, "memory-limits-missing").is_empty(),
         "{limit}: the rest is not checked"
     );
-    // Without the configuration the same chart is well within.
+    // Without the configuration the same chart does not reach the limit.
     let seen = report(
         &files
             .iter()
@@ -626,8 +627,8 @@ fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
     );
 }
 
-/// What lies at a limit passes, one more does not: a finding names the limit and says how to move
-/// it.
+/// A chart exactly at a limit passes, and one more item does not: a finding names the limit and
+/// says how to raise it.
 fn ends_at(limit: &str, most: usize, rule: &str, files: impl Fn(usize) -> Vec<(String, String)>) {
     for (size, is_over) in [(most, false), (most + 1, true)] {
         let mut files = files(size);
@@ -724,7 +725,7 @@ fn limits_of_templates_are_named_and_can_be_raised() {
         "template-limit",
         &template("#{{ range until 2000 }}a{{ end }}"),
     );
-    // Each of them takes a while: they count, and the clock is looked at.
+    // Each of these functions is slow: it counts as many steps, and the timeout is checked.
     for slow in [
         "derivePassword 1 \"long\" \"p\" \"u\" \"s\"",
         "htpasswd \"u\" \"p\"",
@@ -820,7 +821,7 @@ fn limits_of_what_is_read_are_named_and_can_be_raised() {
             "{limits}: {said:?}"
         );
     }
-    // A manifest, which belongs to no chart.
+    // A manifest that belongs to no chart.
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.yaml"), "a: 1\n".repeat(1000)).expect("a file");
     std::fs::write(
@@ -889,7 +890,7 @@ fn rules_that_cost_too_much_are_named() {
 
 #[test]
 fn a_chart_that_takes_too_long_is_given_up_and_what_is_missing_is_counted() {
-    // Slow, but within the limit of steps: 40 templates of a second or so each.
+    // Slow, but within the limit of steps: 40 templates of about a second each.
     let slow = "{{ range until 1000 }}{{ range until 9000 }}{{ $_ := 1 }}{{ end }}{{ end }}";
     let names: Vec<String> = (0..40).map(|i| format!("templates/t{i}.yaml")).collect();
     let files: Vec<(&str, &[u8])> = names
@@ -1008,7 +1009,7 @@ fn deep_and_long_expressions_of_rules_are_findings() {
     }
 }
 
-/// A packed chart of these entries: type, name, text.
+/// A packed chart with these entries: type, name, text.
 fn packed(entries: &[(u8, &[u8], &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
         Vec::new(),
@@ -1058,7 +1059,8 @@ fn archives_that_lead_out_are_refused() {
         b"a\\..\\..\\x",
     ] {
         let (code, ids) = lint_archive(&[(b'0', name, b"x")]);
-        // The first folder, whatever its name, is that of the chart: these files lie inside.
+        // The first folder of the path is the chart's, whatever its name, so these files lie inside
+        // it.
         let lies_inside = name == b"/etc/passwd" || name == b"../evil";
         assert!(
             code == 1 && ids.iter().any(|id| id == "chart-metadata") != lies_inside,
@@ -1066,7 +1068,7 @@ fn archives_that_lead_out_are_refused() {
             String::from_utf8_lossy(name)
         );
     }
-    // Links and devices are files without a text, as in Helm; nothing is followed.
+    // Links and devices become files without text, as in Helm; links are not followed.
     for kind in [
         b'1', b'2', b'3', b'4', b'6', b'7', b'x', b'g', b'L', b'K', b'S', 0, 255,
     ] {
@@ -1083,7 +1085,7 @@ fn archives_that_lead_out_are_refused() {
         (b'0', b"a/\xff\xfe.txt", b"\xff\xfe"),
         (b'0', b"a/templates/\xc3\x28.yaml", b"a: \xff\n"),
     ]);
-    // Two files of one name, and names that differ in their case only.
+    // Two files with one name, and names that differ only in case.
     lint_archive(&[
         (b'0', b"a/values.yaml", b"a: 1\n"),
         (b'0', b"a/values.yaml", b"a: 2\n"),
@@ -1104,7 +1106,7 @@ fn archives_that_burst_are_refused() {
         .collect();
     let (code, ids) = lint_archive(&entries);
     assert!(code == 1 && ids == ["limit-exceeded"], "{ids:?}");
-    // Cut off in the middle.
+    // The archive is cut off in the middle.
     let folder = tempfile::tempdir().expect("a folder");
     let whole = packed(&[
         (
@@ -1178,7 +1180,7 @@ fn pipes_devices_and_dead_links_do_not_hang() {
         std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("a link");
         lint(folder.path());
     }
-    // Named on the command line or in the configuration.
+    // Such a file may be named on the command line or in the configuration.
     let folder = chart(&[]);
     pipe(&folder.path().join("pipe.yaml"));
     let output = thebot_lint().arg("/dev/zero").output().expect("runs");
@@ -1235,7 +1237,7 @@ fn a_hidden_link_to_a_values_file_outside_is_not_read() {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
 }
 
-/// Root may read everything, so the program runs as somebody else.
+/// Root can read everything, so the program runs as another user.
 #[cfg(unix)]
 #[test]
 #[ignore = "needs setpriv and root"]
@@ -1332,7 +1334,7 @@ fn streams_that_are_closed_or_full() {
             .output()
             .expect("sh")
     };
-    // stdin is closed; is closed after half a document; stdout and stderr are closed.
+    // stdin is closed; stdin ends in the middle of a document; stdout and stderr are closed.
     assert!(
         run("LINT - <&-")
             .status
@@ -1375,7 +1377,7 @@ fn streams_that_are_closed_or_full() {
     }
 }
 
-/// No network is asked and nothing is run, whatever the chart says.
+/// The program uses no network and runs no other program, whatever the chart contains.
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs strace"]

@@ -1,4 +1,4 @@
-//! The language server, driven over stdin and stdout as an editor does it.
+//! The language server, driven over stdin and stdout as an editor does.
 
 use crate::broken::thebot_lint;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// An editor: a running server, a copy of a chart, and the texts that are open.
+/// An editor: a running server, a copy of a chart, and the open texts.
 struct Editor {
     server: Child,
     input: ChildStdin,
@@ -23,14 +23,14 @@ struct Editor {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Editor {
-    /// With a copy of the chart that ships here.
+    /// An editor with a copy of charts/thebot.
     fn with_the_chart() -> Editor {
         let folder = tempfile::tempdir().expect("a folder");
         crate::copy(Path::new("charts/thebot"), folder.path());
         Editor::at(folder)
     }
 
-    /// With a chart of these files.
+    /// An editor with a chart of these files.
     fn with(files: &[(&str, &str)]) -> Editor {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
@@ -106,7 +106,7 @@ impl Editor {
                 .as_str()
                 .expect("a URI")
                 .to_string();
-            // Never of another version than the newest.
+            // Diagnostics are never published for an old version of a text.
             if let (Some(version), Some((newest, _))) =
                 (message["params"]["version"].as_i64(), self.open.get(&uri))
             {
@@ -150,7 +150,7 @@ impl Editor {
         &self.open[&self.uri(file)].1
     }
 
-    /// Replaces the first `old` by `new`, as one keystroke would.
+    /// Replaces the first `old` by `new` in one change.
     fn edit(&mut self, file: &str, old: &str, new: &str) {
         let start = self
             .text(file)
@@ -169,7 +169,7 @@ impl Editor {
         self.notify("textDocument/didChange", params);
     }
 
-    /// The diagnostics of the newest text of a file.
+    /// Waits for the diagnostics of the newest text of a file.
     fn diagnostics(&mut self, file: &str) -> Vec<Value> {
         let uri = self.uri(file);
         let newest = self.open.get(&uri).map(|(version, _)| *version);
@@ -183,7 +183,7 @@ impl Editor {
         }
     }
 
-    /// Where `text` begins in a file.
+    /// The position where `text` begins in a file.
     fn at_text(&self, file: &str, text: &str) -> Value {
         let all = self.text(file);
         position(
@@ -291,7 +291,7 @@ fn a_values_line_and_the_template_line_name_each_other() {
         .len(),
         0
     );
-    // Nothing is saved.
+    // The change is not saved.
     editor.edit("values-prod.yaml", "8080", "99999999");
     let values = editor.diagnostics("values-prod.yaml");
     let template = editor.diagnostics("templates/service.yaml");
@@ -360,7 +360,8 @@ fn chart_yaml_and_the_configuration_are_judged_as_they_are_typed() {
     editor.close();
 }
 
-/// A burst of edits ends with the diagnostics of the last one; the server lives on after nonsense.
+/// A burst of edits ends with the diagnostics of the last one; the server survives invalid
+/// messages.
 #[test]
 fn only_the_newest_text_counts() {
     let mut editor = demo();
@@ -382,7 +383,7 @@ fn only_the_newest_text_counts() {
     editor.close();
 }
 
-/// What is asked at a text of a file, `further` bytes into it.
+/// The answer to a request at a text of a file, `further` bytes after its start.
 fn at(editor: &mut Editor, method: &str, file: &str, text: &str, further: usize) -> Value {
     let all = editor.text(file);
     let place = position(
@@ -398,7 +399,7 @@ fn at(editor: &mut Editor, method: &str, file: &str, text: &str, further: usize)
     )
 }
 
-/// `file:line`, lines from 1.
+/// The locations as `file:line`, lines from 1.
 fn shown(editor: &Editor, locations: &Value) -> Vec<String> {
     let front = editor.uri("");
     let show = |l: &Value| {
@@ -446,7 +447,7 @@ fn hovering_tells_values_functions_helpers_and_rules() {
             && told.contains("`\"1.0\"` ([values.yaml:5]("),
         "{told}"
     );
-    // What is not saved counts.
+    // Unsaved text counts.
     editor.edit("values-prod.yaml", "2.0", "2.1");
     let told = at(
         &mut editor,
@@ -557,7 +558,7 @@ fn going_to_definitions_and_finding_references() {
         shown(&editor, &found),
         ["templates/_helpers.tpl:1", "templates/service.yaml:6"]
     );
-    // Half-written, and not judged yet.
+    // The template is incomplete and was not judged yet.
     editor.edit(SERVICE, "spec:", "x: {{ if .Values.port\nspec:");
     let found = at(
         &mut editor,
@@ -606,7 +607,7 @@ fn symbols_are_helpers_objects_and_keys() {
     editor.close();
 }
 
-/// The edits of a renaming, applied to the files on disk.
+/// Applies the edits of a renaming to the files on disk, and gives their number.
 fn apply(editor: &Editor, edit: &Value) -> usize {
     let changes = edit["documentChanges"].as_array().expect("changes");
     for change in changes {
@@ -674,7 +675,7 @@ fn renaming_a_value_and_a_helper_changes_nothing_that_is_rendered() {
     let edit = editor.request("textDocument/rename", rename("cacheSeconds", &place));
     assert!(apply(&editor, &edit) >= 4, "{edit}");
     assert_eq!(rendered(&editor, "prod"), before);
-    // Refused with a reason.
+    // An invalid new name is refused with a reason.
     for new in ["a-b", "yes", "logLevel"] {
         let answer = editor.answer("textDocument/rename", rename(new, &place));
         assert!(
@@ -726,7 +727,7 @@ fn completion_knows_values_functions_helpers_keys_and_rules() {
     for file in [file, "values-prod.yaml", ".thebot-lint.yaml"] {
         editor.open(file);
     }
-    // Everything is half-written while it is completed.
+    // Text is incomplete while it is completed.
     for (typed, want) in [
         ("{{ .Values.", "backend"),
         ("{{ .Values.backend.ima", "image"),
@@ -933,7 +934,7 @@ fn hints_and_rendered_manifests_tell_environments_apart() {
     editor.close();
 }
 
-/// The titles of the actions at a text of a file, with their edits.
+/// The titles of the actions at a text of a file, each with its edits.
 fn actions(editor: &mut Editor, file: &str, text: &str, found: &[Value]) -> Vec<(String, Value)> {
     let place = editor.at_text(file, text);
     let context = json!({"diagnostics": found});
@@ -971,7 +972,7 @@ fn a_value_is_set_for_one_environment() {
         "port: 8080\nimage:\n  tag: \"2.0\"\n  repository: ghcr.io/x/y\n"
     );
     assert_eq!(rendered(&editor, "prod"), before);
-    // What is set already is not offered.
+    // A value that the environment sets already is not offered.
     let all = actions(&mut editor, "values.yaml", "tag", &[]);
     assert!(
         all.iter().all(|(title, _)| !title.starts_with("Set ")),
@@ -1121,7 +1122,8 @@ fn completion_knows_the_items_of_lists_and_maps() {
     editor.close();
 }
 
-/// Windows' line breaks, characters beyond the BMP before the place, on both sides of a finding.
+/// Positions hold with Windows line breaks and with characters beyond the BMP on both sides of a
+/// finding.
 #[test]
 fn positions_hold_with_crlf_and_emoji() {
     let mut editor = Editor::with(&[
@@ -1180,7 +1182,7 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
         at(&mut editor, "textDocument/definition", "loose.yaml", "a", 0),
         Value::Null
     );
-    // Two charts at once, each with its own.
+    // Two charts are open at once; each gets its own diagnostics.
     for file in ["one/templates/a.yaml", "two/templates/a.yaml"] {
         editor.open(file);
     }
@@ -1192,7 +1194,7 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
         "kind: ConfigMapp",
     );
     assert!(editor.diagnostics("two/templates/a.yaml").len() > quiet.len());
-    // Closed without saving: what was said of the text goes with it.
+    // After closing without saving, the diagnostics of the unsaved text are cleared.
     let uri = editor.uri("two/templates/a.yaml");
     editor.published.remove(&uri);
     editor.open.remove(&uri);
@@ -1207,7 +1209,7 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
     {
         editor.take();
     }
-    // Deleted on disk while it is open elsewhere: the chart is judged without it.
+    // A file of an open chart is deleted on disk: the chart is judged without it.
     let uri = editor.uri("one/templates/a.yaml");
     editor.open.remove(&uri);
     editor.notify(
@@ -1229,8 +1231,8 @@ fn files_outside_of_charts_have_nothing_and_closed_ones_are_as_on_disk() {
     editor.close();
 }
 
-/// `tests/client`: the same server with a client that others wrote. `PYTHON` names an interpreter
-/// that has pytest-lsp.
+/// `tests/client`: the server with another client, pytest-lsp. `PYTHON` names an interpreter that
+/// has pytest-lsp.
 #[test]
 #[ignore = "needs pytest-lsp"]
 fn needs_pytest_lsp_a_real_client_is_served() {
@@ -1249,7 +1251,7 @@ fn needs_pytest_lsp_a_real_client_is_served() {
     );
 }
 
-/// Waits until the diagnostics of a file are as wanted, whatever is published before.
+/// Waits until the diagnostics of a file are as wanted, and ignores earlier ones.
 fn until(editor: &mut Editor, file: &str, wanted: impl Fn(&[Value]) -> bool) {
     let uri = editor.uri(file);
     while !editor
@@ -1290,7 +1292,7 @@ fn files_that_come_go_and_move_on_disk_are_heeded() {
         json!({"files": [{"uri": uri(&helpers.join("_h.tpl"))}]}),
     );
     until(&mut editor, file, is_there);
-    // Of a folder that moves, only the folder is told.
+    // For a folder that moves, the editor reports only the folder.
     std::fs::rename(&helpers, &elsewhere).expect("it moves");
     editor.notify(
         "workspace/didRenameFiles",
@@ -1309,7 +1311,7 @@ fn files_that_come_go_and_move_on_disk_are_heeded() {
         json!({"files": [{"uri": uri(&helpers)}]}),
     );
     until(&mut editor, file, is_missing);
-    // Of a chart that nobody opened nothing is said, whatever happens to it.
+    // For a chart without open files nothing is published, even if its files change.
     for name in [
         "two/templates/a.yaml",
         "two/templates/b.yaml",
@@ -1335,7 +1337,7 @@ fn files_that_come_go_and_move_on_disk_are_heeded() {
         "{:?}",
         editor.published
     );
-    // Whose Chart.yaml comes later.
+    // The chart's Chart.yaml is created later.
     editor.open("two/templates/a.yaml");
     until(&mut editor, "two/templates/a.yaml", |found| {
         !found.is_empty()
@@ -1408,7 +1410,7 @@ fn several_roots_are_served_each_with_its_configuration() {
     };
     until(&mut editor, files[0], in_environment("prod"));
     until(&mut editor, files[1], in_environment("stage"));
-    // The file that both read shows what it breaks in both, as it is written.
+    // The file that both charts read shows the findings of both, for its unsaved text.
     editor.edit(files[2], "99999999", "99999998");
     let wanted = |found: &[Value]| {
         let of = |root: &str| {
@@ -1426,7 +1428,7 @@ fn several_roots_are_served_each_with_its_configuration() {
             && of("/two/")
     };
     until(&mut editor, files[2], wanted);
-    // A folder that leaves the editor takes nothing away that is still open there.
+    // Removing a workspace folder does not clear the diagnostics of its open files.
     let folder = json!({"uri": editor.uri("one"), "name": "one"});
     editor.notify(
         "workspace/didChangeWorkspaceFolders",

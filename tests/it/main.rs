@@ -20,7 +20,7 @@ mod secrets;
 mod strangers;
 mod usage;
 
-/// Writes a file of a folder, and the folders on the way to it.
+/// Writes a file below a folder, and creates the folders above it.
 fn write(folder: &std::path::Path, name: impl AsRef<std::path::Path>, text: impl AsRef<[u8]>) {
     let file = folder.join(name);
     std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");

@@ -1,4 +1,4 @@
-//! `new-rule`, `test-rules`, and rules of one's own in a lint.
+//! `new-rule`, `test-rules`, and user-defined rules in a lint.
 
 use crate::broken::thebot_lint;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn a_new_rule_of_each_scope_passes_its_own_tests() {
     );
     assert!(told.ends_with("6 rules, all fine.\n"), "{told}");
 
-    // What does not hold is told with its place.
+    // A failing fixture is reported with its place.
     let rule = folder.join("rules-of-ours/own-object.yaml");
     let text = std::fs::read_to_string(&rule).expect("the rule");
     std::fs::write(&rule, text.replace("?team", "?tame")).expect("is writable");
@@ -121,7 +121,8 @@ spec:
         &deployment.replace("6 #", "5 #"),
     );
     let (code, told) = run(folder, &["test-rules"]);
-    // The Deployment lacks what the API server wants, but this is about the policy alone.
+    // The Deployment lacks fields that the API server requires, but only the user-defined rule is
+    // tested.
     assert_eq!(
         (code, told.as_str()),
         (0, "ok   few-replicas: 2 trials\n1 rule, all fine.\n")

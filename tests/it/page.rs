@@ -1,11 +1,10 @@
-//! The HTML page in a real browser: what its script does, in both themes and at two widths, without
-//! a fault, a request or an overflow. The page that is checked in as an example is the one that we
-//! write.
+//! The HTML page in a real browser: its script works in both themes and at two widths, without an
+//! error, a request or an overflow. The example page in the repository is up to date.
 
 use crate::broken::thebot_lint;
 use std::process::Command;
 
-/// Does what a reader does, and leaves in the document what came of it.
+/// Acts as a reader of the page, and writes the results into the document.
 const READER: &str = include_str!("../../fixtures/reports/reader.js");
 
 /// The browser that `CHROMIUM` names, else the one on the PATH.
@@ -13,7 +12,7 @@ fn chromium() -> String {
     std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".into())
 }
 
-/// Opens a page as a reader does, and gives what they saw.
+/// Opens a page, runs [`READER`] and gives its results.
 fn open(chromium: &str, page: &str, address: &str, dark: bool, width: u32) -> serde_json::Value {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("page.html");
@@ -62,7 +61,7 @@ fn open(chromium: &str, page: &str, address: &str, dark: bool, width: u32) -> se
     .expect("JSON")
 }
 
-/// A chart with findings in one environment and in several.
+/// The page for a chart with findings in one environment and in several.
 fn page() -> String {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [
@@ -142,9 +141,9 @@ fn needs_chromium_a_reader_filters_groups_and_compares() {
         );
         assert_eq!((count("back"), seen["focus"].as_str()), (all, Some("q")));
         assert!(count("inProd") <= all && count("inProd") > 0);
-        // The object, and its replicas.
+        // The object row and its replicas.
         assert_eq!(count("differing"), 2, "{seen:#}");
-        // And its image, which does not differ.
+        // Also the image, which does not differ.
         assert_eq!(count("rows"), 3);
         assert!(
             seen["marks"]
@@ -188,7 +187,7 @@ fn needs_chromium_a_hostile_report_runs_nothing() {
     );
 }
 
-/// What no reader of the example minds: the version, and how many rules there are.
+/// The page without what may change in the example: the version and the number of rules.
 fn lasting(page: &str) -> String {
     let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     let (before, after) = page.split_once(" rules;").expect("the count of rules");

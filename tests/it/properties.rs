@@ -1,6 +1,6 @@
-//! The invariants of the fuzz targets (`fuzz/invariants.rs`) on a stable toolchain: the inputs that
-//! were found before (`fixtures/hostile/<target>/`, `fuzz/seeds/<target>/`), and random ones that
-//! look like what the target reads.
+//! The invariants of the fuzz targets (`fuzz/invariants.rs`) on a stable toolchain: inputs that
+//! were found before (`fixtures/hostile/<target>/`, `fuzz/seeds/<target>/`), and random inputs that
+//! resemble what the target reads.
 
 #[path = "../../fuzz/invariants.rs"]
 mod invariants;
@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::path::Path;
 
-/// Runs `work` on a thread with a deep stack. Not on one of the pool's threads: the language server
-/// needs those while its client, which is here, waits for it.
+/// Runs `work` on a thread with a deep stack. It must not be a thread of the pool: the language
+/// server needs those while its client, which runs here, waits for it.
 fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -22,8 +22,8 @@ fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Runs an invariant on so many inputs, on a thread with a deep stack as the program does; shrinks
-/// and shows the one that breaks it.
+/// Checks an invariant on this number of inputs, on a thread with a deep stack as the program does.
+/// Shrinks and shows the input that fails.
 fn holds(target: &str, cases: u32, inputs: impl Strategy<Value = Vec<u8>> + Send) {
     let (_, invariant) = invariants::ALL
         .iter()
@@ -67,7 +67,7 @@ fn what_was_found_before_stays_found() {
     });
 }
 
-/// Pieces of a language, put together at random; mostly nonsense, always near to sense.
+/// Pieces of a language, put together at random: seldom valid, but similar to valid text.
 fn made_of(pieces: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         20 => prop::sample::select(pieces).prop_map(str::to_owned),
@@ -327,7 +327,7 @@ fn yaml_is_read_and_spans_lie_in_the_text() {
 #[test]
 fn what_to_yaml_writes_is_read_as_what_it_was() {
     holds("to_yaml", 600, made_of(YAML, 40));
-    // Any string as a value and as a key, which JSON writes without a doubt.
+    // Any string as a value and as a key; JSON writes it exactly.
     let text = any::<(String, String)>()
         .prop_map(|(key, value)| serde_json::json!({key: [value]}).to_string().into_bytes());
     holds("to_yaml", 600, text);

@@ -1,10 +1,11 @@
-//! Where rendered lines come from: charts in `fixtures/provenance/` with `args`, and facts about
-//! charts of ours that real Helm made.
+//! The origin of rendered lines: charts in `fixtures/provenance/` with `args`, and facts about the
+//! repository's charts that were measured with Helm.
 //!
-//! `stories` tells of each line of a chart's output the template lines that it goes through and the
-//! values lines whose text reaches it, as a person reads them; `UPDATE_STORIES=1` writes it anew,
-//! to be judged by eye. `facts.jsonl` was made by `fixtures/provenance-facts`, as its first line
-//! says: what changes when one thing is changed does not depend on what we believe.
+//! `stories` lists for each line of a chart's output the template lines that it goes through and
+//! the values lines whose text reaches it, in a form that is easy to review. `UPDATE_STORIES=1`
+//! rewrites it; review the result by eye. `facts.jsonl` was made by `fixtures/provenance-facts`
+//! (see its first line): it records what changes in Helm's output when one input changes, so it
+//! does not depend on our code.
 
 use super::broken::thebot_lint;
 use serde_json::Value as Json;
@@ -34,7 +35,7 @@ fn places(record: &Json, of: &str) -> Vec<Json> {
     record[of].as_array().cloned().unwrap_or_default()
 }
 
-/// Template places, the one that was rendered first.
+/// The template places, the innermost first.
 fn templates(record: &Json) -> Vec<Json> {
     record
         .get("template")
@@ -75,7 +76,7 @@ fn stories(case: &Path) -> String {
         .zip(text(&mut command()).lines())
     {
         let _ = writeln!(told, "{line}");
-        // Several places of one line, or key and value on it, are one to a reader.
+        // Several places on one line, or a key and its value on it, are one entry.
         let mut seen = Vec::new();
         let by = templates(record).iter().map(line_of).collect::<Vec<_>>();
         let from = places(record, "values")
@@ -119,7 +120,7 @@ fn every_function_hands_on_where_its_text_comes_from() {
     );
 }
 
-/// The places that are that of a fact: its file and line, or the path that a flag sets.
+/// The places that match a fact: its file and line, or the path that a flag sets.
 fn of_fact<'p>(places: &'p [Json], fact: &'p Json) -> impl Iterator<Item = &'p Json> {
     places.iter().filter(|at| {
         ["file", "line", "path"]
@@ -196,7 +197,7 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
                     .next()
                     .is_some()
             };
-            // What stands before the value is its key, which may reach other lines.
+            // A place before the value's column is its key, which may reach other lines.
             let holds_value = |line: &u64| {
                 of_fact(&places(record(line), "values"), fact)
                     .any(|at| at["column"].as_u64() >= fact["column"].as_u64())

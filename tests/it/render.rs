@@ -1,7 +1,6 @@
-//! Charts of our own, each for one behaviour of `helm template`: what we print must be what real
-//! Helm printed.
+//! Charts for one behaviour of `helm template` each: the output must be what Helm printed.
 //!
-//! A case is a folder of fixtures/render with `args`, or with `args4` for what Helm 4 prints; its
+//! A case is a folder of fixtures/render with `args`, or with `args4` for Helm 4's output. Its
 //! `golden` or `error` was made by `fixtures/render/generate`.
 
 use std::path::{Path, PathBuf};
@@ -97,8 +96,8 @@ fn charts_render_as_real_helm_rendered_them() {
     );
 }
 
-/// Helm would ask the network, and fail without one; we check by what is there, and say what is
-/// not.
+/// Helm would fetch the schema, and fail without a network. We check with the schema that is there,
+/// and report the one that is not fetched.
 #[test]
 fn a_schema_on_the_network_is_not_fetched_and_said() {
     let chart = tempfile::tempdir().expect("a folder");
@@ -143,7 +142,7 @@ fn a_schema_on_the_network_is_not_fetched_and_said() {
         (&found[0]["severity"], &found[0]["locations"][0]["line"]),
         (&"info".into(), &1.into())
     );
-    // What the file itself says still counts.
+    // The rest of the schema is still checked.
     write("values.schema.json", &schema("string"));
     let (code, _, stderr) = run(&["template"]);
     assert_eq!(code, Some(1));

@@ -1,9 +1,9 @@
-//! No report and no command shows the value of a Secret, whatever way it took there.
+//! No report and no command shows the value of a Secret, whatever way the value takes.
 
 use crate::broken::thebot_lint;
 use std::path::Path;
 
-/// What must not be seen, as it is and in base64.
+/// Texts that must not appear, neither plain nor in base64.
 const SECRETS: [&str; 9] = [
     "hunter2-default",
     "hunter2-of-prod",
@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 7] = [
         "values-prod.yaml",
         "auth:\n  password: hunter2-of-prod\n  unknown: {deep: 1}\nimage: nginx:1\n",
     ),
-    // Its own image is like the Secret of nobody's business.
+    // An image of its own for each environment: values outside of Secrets are not hidden.
     ("values-dev.yaml", "image: nginx:2\n"),
     (
         "templates/_helpers.tpl",
@@ -120,7 +120,7 @@ fn every_format_hides_them() {
     );
 }
 
-/// Asterisks at the end of a line are as many as for any other secret.
+/// The number of asterisks does not depend on the length of a secret at the end of a line.
 #[test]
 fn the_mask_of_a_line_does_not_tell_how_long_the_secret_is() {
     let masked = |password: &str, format: &str| {
@@ -223,7 +223,7 @@ fn every_command_hides_them() {
         assert!(told.contains("Secret") || told.contains("Pod"), "{told}");
     }
     hides("coverage", &run(at, &["coverage", ".", "--no-config"]));
-    // What the chart is for is not hidden from who deploys it.
+    // `template` prints what will be deployed, so it hides nothing.
     assert!(run(at, &["template", "."]).contains("literal-s3cret"));
     assert!(!run(at, &["template", ".", "--provenance"]).contains("literal-s3cret"));
 }

@@ -1,15 +1,15 @@
-//! Charts whose every text is hostile, through every command and format: what they say stays text,
-//! wherever it is printed.
+//! Charts in which every text is hostile, run through every command and format: their texts stay
+//! plain text wherever they are printed.
 
 use crate::broken::thebot_lint;
 use std::os::unix::ffi::OsStringExt;
 
-/// Colours and titles for a terminal, characters that turn the direction of writing, commands for
-/// GitHub's log, script for a page.
+/// Colours and titles for a terminal, characters that change the direction of text, commands for
+/// GitHub's log, a script for a page.
 const HOSTILE: &str = "\u{1b}]0;pwned\u{7}\u{1b}[38;5;201m\u{9b}31m\u{202e}\u{2028}\u{8}\r\n::error file=a.yaml::pwned\n ::add-mask::pwned\n##[add-mask]pwned <script>alert(1)<\u{2f}script> \"'`|[x](javascript:y) ]]>";
 const SECRET: &str = "hunter2-of-strangers";
 
-/// As YAML and JSON write it, and as CEL and Go do.
+/// The text as YAML and JSON escape it, and as CEL and Go do.
 fn quoted() -> String {
     serde_json::to_string(HOSTILE)
         .expect("JSON")
@@ -18,14 +18,14 @@ fn quoted() -> String {
         .replace('\u{2028}', "\\u2028")
 }
 
-/// A name of a file that says the same, as far as names can.
+/// A file name with the same content, as far as names allow.
 fn name() -> String {
     HOSTILE.replace('/', "")
 }
 
 type Files = Vec<(String, String)>;
 
-/// A chart that loads, and says it in every place that a report may quote.
+/// A chart that loads, with the text in every place that a report may quote.
 fn loud() -> Files {
     let (q, name) = (quoted(), name());
     let pod = format!(
@@ -170,7 +170,7 @@ fn write(files: &Files) -> tempfile::TempDir {
     folder
 }
 
-/// Every command and format with a chart, by the command's name.
+/// Every command and format with a chart, each with the command's name.
 fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)> {
     let mut all = Vec::new();
     for format in [
@@ -245,7 +245,7 @@ fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)>
     all
 }
 
-/// Those that read nothing of a chart.
+/// Commands that read no chart.
 const OTHERS: [&str; 5] = ["new-rule", "lsp", "completions", "man", "help"];
 
 #[test]
@@ -280,7 +280,7 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
         )
     };
     let text = std::str::from_utf8(bytes).unwrap_or_else(|e| panic!("{e}: {}", shown()));
-    // A diff keeps the line ends of Windows.
+    // A diff keeps Windows line breaks.
     let kept = if what.contains("--diff") {
         text.replace("\r\n", "\n")
     } else {
@@ -291,7 +291,7 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
         (c.is_control() && c != '\n' && c != '\t')
             || "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2069}".contains(c)
     }) {
-        // Our own colours are plain ones.
+        // Our own colours are simple ones.
         let end = rest[at..].find('m').map_or(rest.len(), |end| at + end + 1);
         let own = rest[at..end]
             .strip_prefix("\u{1b}[")
@@ -306,7 +306,7 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
     }
     let told: Vec<&str> = text.lines().filter(|line| line.contains(SECRET)).collect();
     assert!(told.is_empty(), "a secret in {what}: {told:#?}");
-    // A line that is a command of ours is looked at no further.
+    // Lines that are GitHub commands of ours are not checked further.
     let github = what.contains("github") && !what.starts_with("stderr");
     assert!(
         is_html || github || !text.contains("##["),
@@ -341,7 +341,7 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
 
 fn through_everything(files: &Files, all: bool) {
     let folder = write(files);
-    // So that `diff --base` has something to look at.
+    // A repository with commits, for `diff --base`.
     for arguments in [
         &["init", "-q"][..],
         &["add", "-A"],
@@ -366,7 +366,7 @@ fn through_everything(files: &Files, all: bool) {
     }
     let (mut said, mut last) = (0, "");
     for (command, arguments) in runs(".", "policies") {
-        // Of a chart that does not load there is one error to say, in each format.
+        // A chart that does not load gives a single error, in each format.
         let is_enough = match command {
             "lint" => !arguments.contains(&"always") && arguments.contains(&"all"),
             _ => !arguments
@@ -401,7 +401,7 @@ fn through_everything(files: &Files, all: bool) {
             String::from_utf8_lossy(&output.stderr)
         );
         let (html, colored) = (arguments.contains(&"html"), arguments.contains(&"always"));
-        // What `template` prints is the chart's own text, as with Helm.
+        // `template` prints the chart's text as it is, as Helm does.
         if command != "template" || arguments.contains(&"--provenance") {
             check(&what, &output.stdout, html, colored);
         }
@@ -425,7 +425,7 @@ fn what_a_chart_says_that_cannot_be_loaded_stays_text() {
         .for_each(|files| through_everything(files, false));
 }
 
-/// Manifests, in files of any name, and links.
+/// Manifests, in files with any name, and links.
 #[test]
 fn what_manifests_and_names_say_stays_text() {
     let files: Files = loud()

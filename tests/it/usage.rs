@@ -1,6 +1,5 @@
-//! Values that nobody reads, values that nobody defines, lines that nobody renders: charts in
-//! `fixtures/usage/` that say at the end of a line `expect: RULE` where a finding stands, and have
-//! no other.
+//! Unused values, undefined values, lines that are never rendered: charts in `fixtures/usage/`. A
+//! line that ends with `expect: RULE` must have that finding, and there must be no others.
 
 use super::broken::thebot_lint;
 use std::collections::BTreeSet;
@@ -30,8 +29,8 @@ fn every_finding_about_usage_stands_where_it_is_expected_and_nowhere_else() {
                 finding["rule"].as_str().unwrap_or_default(),
                 &finding["locations"][0],
             );
-            // What is never rendered depends on the other rules' lines; it is asked for where
-            // environments are.
+            // Lines that are never rendered depend on the other rules' fixtures, so this rule is
+            // tested only in the chart with environments.
             if rule != "never-rendered" || chart.ends_with("environments") {
                 found.insert((
                     rule.to_owned(),
