@@ -81,7 +81,7 @@ pub(super) fn secret(root: Field<'_>) {
             );
         }
     };
-    // stringData overrides data. Invalid base64 in data is reported above, and has no content.
+    // stringData overrides data. Invalid base64 in data has no content.
     let content = |key: &str| -> Option<Vec<u8>> {
         match texts.key(key).str() {
             Some(text) => Some(text.as_bytes().to_vec()),
