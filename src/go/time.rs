@@ -866,13 +866,13 @@ impl Object for Time {
         };
         Some(match method {
             "Year" => int(civil.year),
-            "Month" => Ok(Named::of(
+            "Month" => Ok(Named::value(
                 "time.Month",
                 MONTHS[civil.month as usize - 1],
                 civil.month,
             )),
             "Day" => int(civil.day),
-            "Weekday" => Ok(Named::of(
+            "Weekday" => Ok(Named::value(
                 "time.Weekday",
                 DAYS[civil.weekday as usize],
                 civil.weekday,
@@ -958,7 +958,7 @@ struct Named {
 }
 
 impl Named {
-    fn of(go_type: &'static str, name: &'static str, number: i64) -> Value {
+    fn value(go_type: &'static str, name: &'static str, number: i64) -> Value {
         Kind::Object(Rc::new(Named {
             go_type,
             name,

@@ -305,7 +305,7 @@ impl Run<'_> {
             },
         };
         for (done, (name, source)) in names.iter().enumerate() {
-            if let Some(limit) = execution.renderer.is_spent() {
+            if let Some(limit) = execution.renderer.exhausted_limit() {
                 let left = names.len() - done;
                 let unrendered = format!("{left} of {} templates were not rendered", names.len());
                 self.problem(Problem::Chart(helm::Error::limit(

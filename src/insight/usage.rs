@@ -105,7 +105,7 @@ impl Readers {
                         settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true)
                     })
                 };
-                Mentions::of(templates, &is_settled)
+                Mentions::collect(templates, &is_settled)
             })
             .collect();
         if let Some(first) = mentions.first_mut() {

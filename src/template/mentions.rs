@@ -77,7 +77,7 @@ enum Use {
 impl Mentions {
     /// Collects the mentions of all templates. `settled` returns whether every render executed a
     /// node; then the records already contain all that the node reads.
-    pub fn of(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
+    pub fn collect(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
         for template in templates.iter() {
             mentions.template(template, settled);

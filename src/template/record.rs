@@ -106,7 +106,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(root: &Value) -> Places {
+    fn new(root: &Value) -> Places {
         const MOST: usize = 50_000;
         let mut places = Places {
             maps: Vec::new(),
@@ -306,7 +306,7 @@ impl Recorder {
             .iter()
             .rev()
             .find(|miss| miss.at == at)
-            .and_then(|miss| Places::of(&miss.root).path(miss))
+            .and_then(|miss| Places::new(&miss.root).path(miss))
     }
 
     pub fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
@@ -349,7 +349,7 @@ impl Recorder {
                 .iter()
                 .position(|(root, _)| is_same(root))
                 .unwrap_or_else(|| {
-                    places.push((&miss.root, Places::of(&miss.root)));
+                    places.push((&miss.root, Places::new(&miss.root)));
                     places.len() - 1
                 });
             missing.push(MissingRead {

@@ -44,7 +44,7 @@ impl Templates {
     }
 
     /// The set that [`Templates::add`] would make, from texts that are already parsed.
-    pub(crate) fn of(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
+    pub(crate) fn from_parsed(parsed: impl Iterator<Item = Arc<Parsed>>) -> Templates {
         let mut templates = Templates::default();
         parsed.for_each(|parsed| templates.append(parsed));
         templates

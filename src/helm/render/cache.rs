@@ -60,7 +60,7 @@ impl Cache {
                 .iter()
                 .zip(&slots)
                 .map(|(file, slot)| parsed(file, &mut locked(slot)));
-            Arc::new(Templates::of(files))
+            Arc::new(Templates::from_parsed(files))
         });
         all.clone()
     }

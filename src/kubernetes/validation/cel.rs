@@ -68,14 +68,14 @@ pub(super) fn is_identifier(text: &str) -> bool {
 
 /// The result of checking one expression.
 #[derive(Default)]
-pub(super) struct Judgement {
+pub(super) struct Analysis {
     /// The error that holds in every version.
     problem: Option<String>,
     /// The newest library that the expression uses, and the minor version that introduced it.
     library: Option<(&'static str, u32)>,
 }
 
-impl Judgement {
+impl Analysis {
     pub fn report(self, field: Field<'_>) {
         if let Some(problem) = self.problem {
             field.error(rules::CEL, problem);
@@ -90,7 +90,7 @@ impl Judgement {
 
 /// Checks an expression of an admission policy or webhook. Its result must have one of the types in
 /// `wanted`, or any type if that is empty.
-pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Judgement {
+pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Analysis {
     let known = |name: &str| match name {
         "object" | "oldObject" | "request" | "namespaceObject" => true,
         "params" => scope.params,
@@ -99,12 +99,12 @@ pub(super) fn policy(text: &str, scope: Scope<'_>, wanted: &[Type]) -> Judgement
         "Object" | "JSONPatch" => scope.patches,
         _ => false,
     };
-    judge(text, &known, scope.variables, wanted)
+    analyse(text, &known, scope.variables, wanted)
 }
 
 /// Checks a validation rule of a CRD, or the expression for its message.
-pub(super) fn rule(text: &str, wanted: Type) -> Judgement {
-    judge(
+pub(super) fn rule(text: &str, wanted: Type) -> Analysis {
+    analyse(
         text,
         &|name| matches!(name, "self" | "oldSelf"),
         None,
@@ -113,21 +113,21 @@ pub(super) fn rule(text: &str, wanted: Type) -> Judgement {
 }
 
 /// Checks a device selector.
-pub(super) fn device(text: &str) -> Judgement {
-    judge(text, &|name| name == "device", None, &[Type::Bool])
+pub(super) fn device(text: &str) -> Analysis {
+    analyse(text, &|name| name == "device", None, &[Type::Bool])
 }
 
-fn judge(
+fn analyse(
     text: &str,
     known: &dyn Fn(&str) -> bool,
     variables: Option<&[&str]>,
     wanted: &[Type],
-) -> Judgement {
+) -> Analysis {
     // The parser does not support names in backticks.
     if text.len() > LONGEST || text.contains('`') {
-        return Judgement::default();
+        return Analysis::default();
     }
-    let wrong = |problem: String| Judgement {
+    let wrong = |problem: String| Analysis {
         problem: Some(problem),
         library: None,
     };
@@ -152,7 +152,7 @@ fn judge(
     match walk.infer(program.expression()) {
         Err(problem) => wrong(problem),
         Ok(given) if given == Type::Any || wanted.is_empty() || wanted.contains(&given) => {
-            Judgement {
+            Analysis {
                 problem: None,
                 library: walk.library,
             }

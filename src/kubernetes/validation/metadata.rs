@@ -28,10 +28,10 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
     }
     match rule.older_name {
         Some((minor, older)) => {
-            own_name(meta.before(minor), older);
-            own_name(meta.since(minor), rule.name);
+            object_name(meta.before(minor), older);
+            object_name(meta.since(minor), rule.name);
         }
-        None => own_name(meta, rule.name),
+        None => object_name(meta, rule.name),
     }
     if rule.namespaced {
         meta.get("namespace").format(rules::NAME, names::dns_label);
@@ -49,7 +49,7 @@ pub(super) fn object(meta: Field<'_>, rule: MetaRule) {
 }
 
 /// Checks the name of an object, or the prefix for a generated name.
-fn own_name(meta: Field<'_>, format: Format) {
+fn object_name(meta: Field<'_>, format: Format) {
     let (name, generate) = (meta.get("name"), meta.get("generateName"));
     if let Some(prefix) = generate.str().filter(|p| !p.is_empty())
         && let Some(problem) = format(&names::as_prefix(prefix))

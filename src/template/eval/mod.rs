@@ -181,12 +181,12 @@ impl<'t> Evaluator<'t> {
     }
 
     /// The limit that is exhausted, if any. No further template can be executed then.
-    pub fn is_spent(&self) -> Option<Limit> {
-        let is_spent = self.bytes > self.limits.size(Limit::RenderText);
+    pub fn exhausted_limit(&self) -> Option<Limit> {
+        let is_text_spent = self.bytes > self.limits.size(Limit::RenderText);
         if self.limits.is_late() {
             Some(Limit::Timeout)
         } else {
-            is_spent.then_some(Limit::RenderText)
+            is_text_spent.then_some(Limit::RenderText)
         }
     }
 

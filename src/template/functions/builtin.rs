@@ -23,16 +23,16 @@ pub const FUNCTIONS: &[Function] = &[
         .and(Reflect)
         .role(Role::Call),
     Function::new("eq", &[Reflect], |call, arguments| {
-        judged(call, arguments, equal_any(arguments))
+        compared(call, arguments, equal_any(arguments))
     })
     .and(Reflect)
     .reads(Reads::Compared),
     Function::new("ge", &[Reflect, Reflect], |call, arguments| {
-        judged(call, arguments, less(arguments).map(|less| !less))
+        compared(call, arguments, less(arguments).map(|less| !less))
     })
     .reads(Reads::Compared),
     Function::new("gt", &[Reflect, Reflect], |call, arguments| {
-        judged(call, arguments, less_or_equal(arguments).map(|le| !le))
+        compared(call, arguments, less_or_equal(arguments).map(|le| !le))
     })
     .reads(Reads::Compared),
     Function::new("html", &[], |call, arguments| {
@@ -48,20 +48,20 @@ pub const FUNCTIONS: &[Function] = &[
         .and(Any)
         .writes_text(),
     Function::new("le", &[Reflect, Reflect], |call, arguments| {
-        judged(call, arguments, less_or_equal(arguments))
+        compared(call, arguments, less_or_equal(arguments))
     })
     .reads(Reads::Compared),
     Function::new("len", &[Reflect], length).reads(Reads::Shape),
     Function::new("lt", &[Reflect, Reflect], |call, arguments| {
-        judged(call, arguments, less(arguments))
+        compared(call, arguments, less(arguments))
     })
     .reads(Reads::Compared),
     Function::new("ne", &[Reflect, Reflect], |call, arguments| {
-        judged(call, arguments, equal_any(arguments).map(|equal| !equal))
+        compared(call, arguments, equal_any(arguments).map(|equal| !equal))
     })
     .reads(Reads::Compared),
     Function::new("not", &[Reflect], |call, arguments| {
-        judged(
+        compared(
             call,
             arguments,
             Ok(!arguments.first().is_some_and(Value::truth)),
@@ -110,7 +110,7 @@ fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 /// Makes a boolean that depends on all values that were compared.
-fn judged(call: &mut Call, arguments: &[Value], result: Result<bool, String>) -> Answer {
+fn compared(call: &mut Call, arguments: &[Value], result: Result<bool, String>) -> Answer {
     let result = result?;
     let mut origin = OriginId::NONE;
     for argument in arguments {

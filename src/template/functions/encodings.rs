@@ -111,7 +111,7 @@ pub const FUNCTIONS: &[Function] = &[
         let mut out = TextBuilder::default();
         match toml::write(&mut out, any(a, 0)?, call.budget) {
             Ok(()) => Ok(kept(out, a[0].origin)),
-            Err(toml::Refusal::Told(message)) => call.made_text(message, a),
+            Err(toml::Refusal::Message(message)) => call.made_text(message, a),
             Err(toml::Refusal::Error(error)) => Err(error),
         }
     })

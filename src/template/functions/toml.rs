@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 500;
 #[derive(Debug)]
 pub enum Refusal {
     /// `toToml` prints this text as its result.
-    Told(String),
+    Message(String),
     /// The call fails because Go panics or a limit is reached.
     Error(FunctionError),
 }
@@ -32,7 +32,7 @@ pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), 
             "reflect: call of reflect.Value.Type on zero Value".into(),
         )),
         Kind::Map(map) => writer.table(map, 0),
-        Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Told(
+        Kind::List(_) if writer.is_table_list(value, 0)? => Err(Refusal::Message(
             "toml: top-level values must be Go maps or structs".to_string(),
         )),
         Kind::Object(object) => match object.plain() {
@@ -139,7 +139,7 @@ impl Writer<'_> {
         let mut all = !items.is_empty();
         for item in items {
             if is_nil(item) {
-                return Err(Refusal::Told(
+                return Err(Refusal::Message(
                     "toml: cannot encode array with nil element".to_string(),
                 ));
             }

@@ -58,9 +58,9 @@ pub fn unset() -> Kind {
 impl SemVer {
     /// The next version. The parts after the incremented number become 0, and prerelease and
     /// metadata are removed. A prerelease becomes its release.
-    fn grown(&self, grow: fn(&mut Version)) -> Result<Value, String> {
+    fn incremented(&self, increment: fn(&mut Version)) -> Result<Value, String> {
         let mut version = self.version.clone();
-        grow(&mut version);
+        increment(&mut version);
         version.prerelease.clear();
         version.metadata.clear();
         let prefix = if self.version.original.starts_with('v') {
@@ -117,11 +117,10 @@ impl Object for SemVer {
             "Metadata" => Ok(Value::str(&v.metadata)),
             "Original" => Ok(Value::str(&v.original)),
             "String" => Ok(Value::str(v.to_string())),
-            "IncMajor" => {
-                self.grown(|v| (v.major, v.minor, v.patch) = (v.major.saturating_add(1), 0, 0))
-            }
-            "IncMinor" => self.grown(|v| (v.minor, v.patch) = (v.minor.saturating_add(1), 0)),
-            "IncPatch" => self.grown(|v| {
+            "IncMajor" => self
+                .incremented(|v| (v.major, v.minor, v.patch) = (v.major.saturating_add(1), 0, 0)),
+            "IncMinor" => self.incremented(|v| (v.minor, v.patch) = (v.minor.saturating_add(1), 0)),
+            "IncPatch" => self.incremented(|v| {
                 if v.prerelease.is_empty() {
                     v.patch = v.patch.saturating_add(1);
                 }
