@@ -241,7 +241,7 @@ pub(crate) struct Fixes {
 /// skipped: there is no file to change.
 ///
 /// # Errors
-/// As [`crate::lint`].
+/// The same as for [`crate::lint`].
 pub(crate) fn fix(options: &Options) -> Result<Fixes, Error> {
     let mut all = Fixes::default();
     for unit in unit::of(options)? {
@@ -256,7 +256,7 @@ pub(crate) fn fix(options: &Options) -> Result<Fixes, Error> {
 /// the files.
 ///
 /// # Errors
-/// As [`crate::lint`].
+/// The same as for [`crate::lint`].
 pub(crate) fn is_proven(chart: &Path, options: &Options, finding: &Finding) -> Result<bool, Error> {
     let unit = Unit::Chart(chart.to_path_buf());
     let before = analyze(&unit, options, options.unsaved.texts())?;

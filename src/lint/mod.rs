@@ -103,7 +103,7 @@ pub(crate) struct Analysis {
 /// Lints one unit.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as for [`read`].
 pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<Analysis, Error> {
     let mut content = Content::read(unit, setup, options)?;
     let verdict = judge(&content, setup, options)?;

@@ -281,7 +281,7 @@ mod tests {
     /// Every built-in rule passes its examples, and has passing and failing fixtures in
     /// `fixtures/rules/<id>/{fail,pass}/`.
     #[test]
-    fn every_rule_keeps_its_word() {
+    fn every_rule_passes_its_examples_and_fixtures() {
         let root = Path::new("fixtures/rules");
         let judge =
             |definition: &'static Definition| {

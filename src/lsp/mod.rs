@@ -54,7 +54,7 @@ fn broken(error: impl std::fmt::Display) -> Error {
 /// Serves the editor at the other end of a connection until it sends `exit`.
 ///
 /// # Errors
-/// As [`serve`].
+/// The same as for [`serve`].
 pub fn speak(connection: Connection) -> Result<(), Error> {
     let (id, parameters) = connection.initialize_start().map_err(broken)?;
     let parameters: InitializeParams = serde_json::from_value(parameters).map_err(broken)?;

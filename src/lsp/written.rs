@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indentation_tells_where_one_is() {
+    fn indentation_gives_the_position() {
         let at = |text: &str| {
             let written = written(text.as_bytes());
             (

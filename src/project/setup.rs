@@ -238,7 +238,7 @@ pub(crate) struct Setups {
 
 impl Setups {
     /// # Errors
-    /// As [`Setup::new`].
+    /// The same as for [`Setup::new`].
     pub(crate) fn new(units: &[Unit], options: &Options) -> Result<Setups, Error> {
         let files: Vec<_> = units.iter().map(|u| u.configuration(options)).collect();
         let mut by_file = BTreeMap::new();

@@ -36,7 +36,7 @@ impl Unit {
 /// The units that the options name.
 ///
 /// # Errors
-/// As [`discover`].
+/// The same as for [`discover`].
 pub(crate) fn of(options: &Options) -> Result<Vec<Unit>, Error> {
     let follow = options.follow_symlinks;
     if options.changed {

@@ -56,14 +56,14 @@ fn template_writes_helms_bytes_for_the_chart() {
 }
 
 #[test]
-fn why_tells_value_template_line_and_what_was_overridden() {
-    let told = out(&[
+fn why_shows_value_template_line_and_what_was_overridden() {
+    let printed = out(&[
         "why",
         "charts/thebot",
         "StatefulSet/thebot-postgresql",
         "spec.template.spec.containers[0].resources.requests.memory",
     ]);
-    let prod = told.split("prod: ").nth(1).expect("prod");
+    let prod = printed.split("prod: ").nth(1).expect("prod");
     assert!(prod.contains("is 2Gi\n"), "{prod}");
     assert!(
         prod.contains("written at charts/thebot/templates/postgresql-statefulset.yaml:"),
@@ -91,10 +91,10 @@ fn why_of_a_line_names_the_fields_that_it_reaches() {
         .position(|l| l.starts_with("environment:"))
         .expect("environment")
         + 1;
-    let told = out(&["why", "charts/thebot", &format!("values-prod.yaml:{line}")]);
+    let printed = out(&["why", "charts/thebot", &format!("values-prod.yaml:{line}")]);
     assert!(
-        told.contains("prod: ConfigMap/thebot-config data.ENVIRONMENT is \"production\""),
-        "{told}"
+        printed.contains("prod: ConfigMap/thebot-config data.ENVIRONMENT is \"production\""),
+        "{printed}"
     );
     let (code, _, err) = run(&["why", "charts/thebot", "Deployment/thebot-backent", "spec"]);
     assert_eq!(code, 2);
@@ -105,9 +105,9 @@ fn why_of_a_line_names_the_fields_that_it_reaches() {
 }
 
 #[test]
-fn diff_tells_changes_with_their_cause() {
-    let told = out(&["diff", "charts/thebot", "--from", "staging", "--to", "prod"]);
-    let changed = told
+fn diff_shows_changes_with_their_cause() {
+    let printed = out(&["diff", "charts/thebot", "--from", "staging", "--to", "prod"]);
+    let changed = printed
         .split("    data.ENVIRONMENT\n")
         .nth(1)
         .expect("the change");
@@ -134,8 +134,8 @@ fn diff_tells_changes_with_their_cause() {
 
 #[test]
 fn environments_puts_facts_side_by_side() {
-    let told = out(&["environments", "charts/thebot"]);
-    let row = told
+    let printed = out(&["environments", "charts/thebot"]);
+    let row = printed
         .lines()
         .find(|l| l.contains("autoscaling"))
         .expect("the backend's HPA");
@@ -188,8 +188,8 @@ fn environments_fits_into_the_terminal() {
             assert!(widest.chars().count() <= columns, "{columns}: {widest}");
         }
     }
-    let told = lines_in("80", &["environments", "charts/thebot", "--places"]).join("\n");
-    let autoscaling = told
+    let printed = lines_in("80", &["environments", "charts/thebot", "--places"]).join("\n");
+    let autoscaling = printed
         .split("* autoscaling\n")
         .nth(1)
         .expect("the backend's")
@@ -287,7 +287,7 @@ fn git(folder: &std::path::Path, arguments: &[&str]) {
 }
 
 #[test]
-fn diff_tells_what_changed_since_a_commit() {
+fn diff_shows_what_changed_since_a_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     let write = |name: &str, text: &str| {
@@ -344,7 +344,7 @@ fn diff_tells_what_changed_since_a_commit() {
     let (code, json, err) = run(&["diff", "charts/web x", "--base", "v1", "--format", "json"]);
     assert_eq!(code, Some(0), "{err}");
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    let told: Vec<String> = report["changes"]
+    let printed: Vec<String> = report["changes"]
         .as_array()
         .expect("changes")
         .iter()
@@ -375,7 +375,7 @@ fn diff_tells_what_changed_since_a_commit() {
         })
         .collect();
     assert_eq!(
-        told,
+        printed,
         [
             "\"changed\" \"ConfigMap/r-a\" [\"prod\"] data.a: one@v1:charts/web x/values.yaml:1 two@charts/web x/values.yaml:2",
             "\"changed\" \"ConfigMap/release-name-a\" [\"dev\"] data.a: dev@v1:deploy/dev.yaml:1 devel@deploy/dev.yaml:3",
@@ -422,7 +422,7 @@ fn diff_tells_what_changed_since_a_commit() {
 }
 
 #[test]
-fn diff_tells_once_what_changes_everywhere_and_by_name_what_is_inserted() {
+fn diff_shows_once_what_changes_everywhere_and_by_name_what_is_inserted() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("templates")).expect("a folder");
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME, labels: {stage: {{ .Values.stage }}}}\ndata:\n  text: |\n    one\n    {{ .Values.stage }}\n    three\n---\n";
@@ -540,10 +540,10 @@ fn the_human_report_keeps_to_its_columns() {
         quiet.contains("replicas-per-environment") && !quiet.contains(" ms"),
         "{quiet}"
     );
-    let (_, told, _) = run(&["fixtures/broken/wrong-replicas"]);
+    let (_, printed, _) = run(&["fixtures/broken/wrong-replicas"]);
     assert!(
-        told.lines().last().is_some_and(|l| l.ends_with(" ms")),
-        "{told}"
+        printed.lines().last().is_some_and(|l| l.ends_with(" ms")),
+        "{printed}"
     );
 }
 
@@ -561,9 +561,9 @@ fn several_reports_at_once_are_all_written() {
     outputs
         .iter()
         .for_each(|o| arguments.extend(["--output", o]));
-    let (code, told, err) = run(&arguments);
+    let (code, printed, err) = run(&arguments);
     assert_eq!(code, 1, "{err}");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
     for format in [
         "sarif", "html", "json", "junit", "gitlab", "github", "concise", "human",
     ] {
@@ -623,38 +623,42 @@ fn coverage_counts_lines_and_branches() {
 }
 
 #[test]
-fn why_says_what_is_not_set_and_names_each_place_once() {
+fn why_shows_what_is_not_set_and_names_each_place_once() {
     let chart = "fixtures/provenance/functions/chart";
-    let told = out(&["why", chart, "ConfigMap/functions", "data.nothing"]);
+    let printed = out(&["why", chart, "ConfigMap/functions", "data.nothing"]);
     assert!(
-        told.contains("is not set; the nearest that is, data:"),
-        "{told}"
+        printed.contains("is not set; the nearest that is, data:"),
+        "{printed}"
     );
-    let told = out(&["why", chart, "ConfigMap/functions", "data.defaultFallback"]);
-    assert!(told.contains("a fallback: `.Values.empty` is not set (fixtures/provenance/functions/chart/templates/functions.yaml:20)"), "{told}");
+    let printed = out(&["why", chart, "ConfigMap/functions", "data.defaultFallback"]);
+    assert!(printed.contains("a fallback: `.Values.empty` is not set (fixtures/provenance/functions/chart/templates/functions.yaml:20)"), "{printed}");
     assert_eq!(
-        told.lines()
+        printed
+            .lines()
             .filter(|l| l.ends_with("/functions.yaml:20"))
             .count(),
         2,
-        "{told}"
+        "{printed}"
     );
-    let told = out(&["why", chart, "ConfigMap/functions", "data.with"]);
-    assert!(told.contains("because `.Values.chosen` is true (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{told}");
+    let printed = out(&["why", chart, "ConfigMap/functions", "data.with"]);
+    assert!(printed.contains("because `.Values.chosen` is true (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{printed}");
 }
 
 #[test]
 fn why_of_a_line_takes_the_chart_s_own_file_and_each_line_of_a_text() {
     let chart = "fixtures/provenance/functions/chart";
-    let told = out(&["why", chart, "values.yaml:13"]);
+    let printed = out(&["why", chart, "values.yaml:13"]);
     assert!(
-        told.contains("default: ConfigMap/functions data.script is "),
-        "{told}"
+        printed.contains("default: ConfigMap/functions data.script is "),
+        "{printed}"
     );
     // In charts/part/Chart.yaml, line 2 is the same; only this chart's Chart.yaml is meant.
-    let told = out(&["why", chart, "Chart.yaml:2"]);
-    assert!(told.contains("data.chart is functions-1.2.3"), "{told}");
-    assert!(!told.contains("data.plain"), "{told}");
+    let printed = out(&["why", chart, "Chart.yaml:2"]);
+    assert!(
+        printed.contains("data.chart is functions-1.2.3"),
+        "{printed}"
+    );
+    assert!(!printed.contains("data.plain"), "{printed}");
 }
 
 /// The configuration that `init` writes is valid, and its expectations hold.

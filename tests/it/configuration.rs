@@ -2,7 +2,7 @@
 
 /// `set:` reaches the render with its type, and findings point at its line.
 #[test]
-fn what_set_says_is_rendered_and_traced_to_the_configuration() {
+fn a_set_value_is_rendered_and_traced_to_the_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
         crate::write(folder.path(), name, text);

@@ -99,12 +99,16 @@ impl Stage {
             "protocol.file.allow=always",
         ]);
         let output = git.args(arguments).output().expect("git runs");
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            output_of(&output)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_string()
     }
 }
 
-fn said(output: &Output) -> String {
+fn output_of(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -163,7 +167,7 @@ fn needs_pre_commit_lints_the_charts_that_changed_files_belong_to() {
             .output()
             .expect("pre-commit runs");
         stage.git("user", &["commit", "-qm", "next"]);
-        (output.status.success(), said(&output))
+        (output.status.success(), output_of(&output))
     };
     let (passed, text) = changed(&[("README.md", "x"), ("src/main.yaml", "a: b")]);
     assert!(
@@ -248,7 +252,7 @@ fn runs_the_plugin(helm: &str) {
             .args(arguments)
             .output()
             .expect("helm runs");
-        (output.status.code(), said(&output))
+        (output.status.code(), output_of(&output))
     };
     let (code, text) = run(&[
         "plugin",
@@ -294,7 +298,7 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
             found = Some(output.expect("bash runs"));
         }
         let output = found.expect("a step");
-        (output.status.code(), said(&output))
+        (output.status.code(), output_of(&output))
     };
     let (code, text) = run(
         "charts/one\n\n  charts/two words\n",
@@ -355,7 +359,7 @@ fn the_script_of_the_gitlab_template_writes_its_reports() {
         .args(["-ec", &lines.join("\n")])
         .output()
         .expect("sh runs");
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
     let reports = &job["artifacts"]["reports"];
     let quality = std::fs::read(stage.at(reports["codequality"].as_str().expect("a file")))
         .expect("the report");
@@ -411,7 +415,7 @@ fn the_dockerfile_builds_a_static_binary_where_it_takes_it_from() {
         .args(["-ec", &script])
         .output()
         .expect("sh runs");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_of(&output));
     assert!(stage.at("result").is_file());
     // Static linking leaves out build scripts and macros only if a target is named.
     let calls = std::fs::read_to_string(stage.at("calls")).expect("calls");
@@ -451,7 +455,7 @@ fn the_release_packs_the_binary_of_its_tag() {
                 .output()
                 .expect("bash runs");
             if !output.status.success() {
-                return Err((script.to_string(), said(&output)));
+                return Err((script.to_string(), output_of(&output)));
             }
         }
         Ok(stage)
@@ -463,13 +467,13 @@ fn the_release_packs_the_binary_of_its_tag() {
         .args(["-a", "256", "-c", &format!("{archive}.sha256")])
         .output()
         .expect("shasum runs");
-    assert!(check.status.success(), "{}", said(&check));
+    assert!(check.status.success(), "{}", output_of(&check));
     let list = stage
         .command("tar")
         .args(["-tzf", &archive])
         .output()
         .expect("tar runs");
-    assert_eq!(said(&list), "thebot-lint\n");
+    assert_eq!(output_of(&list), "thebot-lint\n");
     assert!(
         std::fs::read_to_string(stage.at("calls"))
             .expect("calls")
@@ -495,7 +499,7 @@ done"#;
         .args(["--noprofile", "--norc", "-c", script])
         .output()
         .expect("bash runs");
-    assert_eq!(said(&output), "--format\nexplain\n");
+    assert_eq!(output_of(&output), "--format\nexplain\n");
 }
 
 #[test]
@@ -525,13 +529,13 @@ fn reads_the_completions(shell: &str, program: &str) {
         .args(["-n", "completions"])
         .output()
         .expect("the shell runs");
-    assert!(output.status.success(), "{shell}: {}", said(&output));
+    assert!(output.status.success(), "{shell}: {}", output_of(&output));
 }
 
 #[test]
 fn manual_pages_name_the_options_of_their_command() {
     let page = |arguments: &[&str]| {
-        said(
+        output_of(
             &thebot_lint()
                 .arg("man")
                 .args(arguments)
@@ -610,15 +614,19 @@ fn watch_lints_again_when_a_file_changes() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("runs");
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let out = child.stdout.take().expect("stdout");
     std::thread::spawn(move || {
         BufReader::new(out)
             .lines()
             .map_while(Result::ok)
-            .try_for_each(|line| tell.send(line))
+            .try_for_each(|line| sender.send(line))
     });
-    let next = |wait: u64| told.recv_timeout(std::time::Duration::from_secs(wait)).ok();
+    let next = |wait: u64| {
+        receiver
+            .recv_timeout(std::time::Duration::from_secs(wait))
+            .ok()
+    };
     let first = next(60);
     // The report that it writes into the chart is not a change; a new lint starts only after an
     // edit.

@@ -253,7 +253,7 @@ fn what_the_pages_show_is_what_happens() {
 
 /// A check that never fails would hide outdated pages.
 #[test]
-fn output_that_is_not_as_shown_is_told() {
+fn output_that_differs_is_reported() {
     assert!(fits(&["a", "...", "c...e"], &["a", "b", "b", "cde"]));
     assert!(!fits(&["a", "...", "c"], &["a", "b"]));
     assert!(!line_fits("1 finding: ... ms", "2 findings: 3 ms"));

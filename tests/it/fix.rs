@@ -79,7 +79,7 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 #[test]
-fn what_is_sure_is_fixed_and_the_rest_is_said() {
+fn proven_fixes_are_applied_and_the_rest_is_reported() {
     let folder = chart();
     let (code, diff, refused) = run(folder.path(), &["--diff"]);
     assert_eq!(code, 1, "{diff}{refused}");
@@ -151,7 +151,7 @@ fn a_manifest_is_fixed_too() {
         .args(["app.yaml", "--no-config", "--fix"])
         .output()
         .expect("runs");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     let fixed = std::fs::read_to_string(folder.path().join("app.yaml")).expect("the file");
-    assert_eq!(fixed, text.replace("80", "\"80\""), "{told}");
+    assert_eq!(fixed, text.replace("80", "\"80\""), "{printed}");
 }

@@ -227,9 +227,9 @@ fn schemas_that_multiply_are_not_applied() {
             ],
             &[],
         );
-        let said = found(&seen, "limit-exceeded");
+        let reported = found(&seen, "limit-exceeded");
         assert!(
-            said.len() == 1 && said[0].0.contains("`schema-steps`"),
+            reported.len() == 1 && reported[0].0.contains("`schema-steps`"),
             "{part}: {}",
             seen["diagnostics"]
         );
@@ -313,7 +313,7 @@ fn what_a_link_leads_to_outside_is_not_shown() {
     not_shown(folder.path(), "a manifest");
     // A folder of manifests with such a link is refused; in a folder of charts the link is left
     // out.
-    let said = |paths: &[&Path]| {
+    let reported = |paths: &[&Path]| {
         let output = thebot_lint()
             .args(paths)
             .args(["--no-config", "--format", "concise"])
@@ -328,7 +328,7 @@ fn what_a_link_leads_to_outside_is_not_shown() {
             ),
         )
     };
-    let (code, text) = said(&[folder.path()]);
+    let (code, text) = reported(&[folder.path()]);
     assert!(
         code == Some(2) && text.contains("b.yaml: it is a link that leads out of"),
         "{text}"
@@ -339,13 +339,13 @@ fn what_a_link_leads_to_outside_is_not_shown() {
         "apiVersion: v2\nname: c\nversion: 1.0.0\n",
     )
     .expect("a file");
-    let (code, text) = said(&[folder.path()]);
+    let (code, text) = reported(&[folder.path()]);
     assert!(
         code == Some(1) && text.contains("a.yaml") && !text.contains("b.yaml"),
         "{text}"
     );
     assert!(
-        said(&[&folder.path().join("b.yaml")])
+        reported(&[&folder.path().join("b.yaml")])
             .1
             .contains("yaml-syntax")
     );
@@ -476,7 +476,7 @@ fn a_hostile_repository_runs_nothing() {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .output()
             .expect("runs");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
             !ran.exists(),
             "{remote}: {:?}",
@@ -485,14 +485,14 @@ fn a_hostile_repository_runs_nothing() {
         assert_eq!(
             output.status.code(),
             Some(if fetches { 2 } else { 0 }),
-            "{told}"
+            "{printed}"
         );
         assert!(
             !fetches
-                || told.contains("nothing is fetched")
-                || told.contains("promisor")
-                || told.contains("not allowed"),
-            "{told}"
+                || printed.contains("nothing is fetched")
+                || printed.contains("promisor")
+                || printed.contains("not allowed"),
+            "{printed}"
         );
         // The trap works: git itself runs into it.
         git(if fetches {
@@ -518,7 +518,7 @@ fn a_reader_that_goes_away_is_no_fault() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     for format in ["json", "html", "human", "sarif"] {
         let output = thebot_lint()
             .args(["charts/thebot", "--output", &format!("{format}=/dev/full")])
@@ -545,10 +545,11 @@ fn a_full_disk_is_said() {
             .output()
             .expect("runs");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stderr);
         assert!(
-            told.contains("cannot write to stdout: No space left") && told.lines().count() == 1,
-            "{told}"
+            printed.contains("cannot write to stdout: No space left")
+                && printed.lines().count() == 1,
+            "{printed}"
         );
     }
 }
@@ -596,11 +597,12 @@ fn reaches(limit: &str, value: &str, rule: &str, files: &[(&str, &[u8])]) {
         .chain([(".thebot-lint.yaml", config.as_bytes()), pod])
         .collect();
     let seen = report(&files, &[]);
-    let said = found(&seen, rule);
-    let named = said
+    let reported = found(&seen, rule);
+    let named = reported
         .iter()
         .find(|(message, _)| message.contains(&format!("`{limit}`")));
-    let (_, help) = named.unwrap_or_else(|| panic!("{limit}: {said:?} of {}", seen["diagnostics"]));
+    let (_, help) =
+        named.unwrap_or_else(|| panic!("{limit}: {reported:?} of {}", seen["diagnostics"]));
     assert!(
         help.contains(&format!("`limits: {{{limit}: …}}`")),
         "{help}"
@@ -641,8 +643,8 @@ fn ends_at(limit: &str, most: usize, rule: &str, files: impl Fn(usize) -> Vec<(S
             .map(|(name, text)| (&**name, text.as_bytes()))
             .collect();
         let seen = report(&files, &[]);
-        let said = found(&seen, rule);
-        let named = said
+        let reported = found(&seen, rule);
+        let named = reported
             .iter()
             .find(|(message, _)| message.contains(&format!("`{limit}`")));
         assert_eq!(
@@ -795,13 +797,13 @@ fn limits_of_what_is_read_are_named_and_can_be_raised() {
         ],
         &[],
     );
-    let said = found(&seen, "limit-exceeded");
+    let reported = found(&seen, "limit-exceeded");
     assert!(
-        said.len() == 1
-            && said[0]
+        reported.len() == 1
+            && reported[0]
                 .0
                 .starts_with("the last 15 of 20 documents were not checked"),
-        "{said:?}"
+        "{reported:?}"
     );
     assert_eq!(seen["summary"]["objects"], 5);
     for limits in ["chart-files: 2", "chart-size: 1Ki"] {
@@ -815,10 +817,13 @@ fn limits_of_what_is_read_are_named_and_can_be_raised() {
             ],
             &[],
         );
-        let said = found(&seen, "limit-exceeded");
+        let reported = found(&seen, "limit-exceeded");
         assert!(
-            said.len() == 1 && said[0].0.starts_with("nothing of the chart was checked"),
-            "{limits}: {said:?}"
+            reported.len() == 1
+                && reported[0]
+                    .0
+                    .starts_with("nothing of the chart was checked"),
+            "{limits}: {reported:?}"
         );
     }
     // A manifest that belongs to no chart.
@@ -862,11 +867,12 @@ fn rules_that_cost_too_much_are_named() {
         ],
         &[],
     );
-    let said = found(&seen, "rule-invalid");
+    let reported = found(&seen, "rule-invalid");
     assert!(
-        said.iter()
+        reported
+            .iter()
             .any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")),
-        "{said:?}"
+        "{reported:?}"
     );
     let crd = format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: widgets.example.com}}\nspec:\n  group: example.com\n  scope: Namespaced\n  names: {{kind: Widget, plural: widgets}}\n  versions:\n    - name: v1\n      served: true\n      storage: true\n      schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, x-kubernetes-validations: [{{rule: \"{costly}\"}}]}}}}}}}}\n"
@@ -880,11 +886,12 @@ fn rules_that_cost_too_much_are_named() {
         ],
         &[],
     );
-    let said = found(&seen, "limit-exceeded");
+    let reported = found(&seen, "limit-exceeded");
     assert!(
-        said.iter()
+        reported
+            .iter()
             .any(|(m, h)| m.contains("`rule-steps`") && h.contains("rule-steps")),
-        "{said:?}"
+        "{reported:?}"
     );
 }
 
@@ -900,19 +907,21 @@ fn a_chart_that_takes_too_long_is_given_up_and_what_is_missing_is_counted() {
     let start = Instant::now();
     let seen = report(&files, &["--timeout", "1"]);
     assert!(start.elapsed() < Duration::from_secs(60));
-    let said = found(&seen, "limit-exceeded");
+    let reported = found(&seen, "limit-exceeded");
     assert!(
-        said.iter()
+        reported
+            .iter()
             .any(|(m, h)| m.contains("templates were not rendered") && h.contains("--timeout")),
-        "{said:?}"
+        "{reported:?}"
     );
     let slow = template(
         "#{{ range until 500 }}{{ $_ := derivePassword 1 \"long\" \"p\" \"u\" \"s\" }}{{ end }}",
     );
     let seen = report(&slow, &["--timeout", "1"]);
-    let said = found(&seen, "template-limit");
+    let reported = found(&seen, "template-limit");
     assert!(
-        said.iter()
+        reported
+            .iter()
             .any(|(m, h)| m.contains("`timeout`") && h.contains("--timeout")),
         "{}",
         seen["diagnostics"]
@@ -1241,7 +1250,7 @@ fn a_hidden_link_to_a_values_file_outside_is_not_read() {
 #[cfg(unix)]
 #[test]
 #[ignore = "needs setpriv and root"]
-fn needs_setpriv_what_must_not_be_read_is_said() {
+fn needs_setpriv_unreadable_files_are_reported() {
     use std::os::unix::fs::PermissionsExt;
     let folder = chart(&[
         ("templates/t.yaml", b"a: 1\n"),
@@ -1381,7 +1390,7 @@ fn streams_that_are_closed_or_full() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs strace"]
-fn needs_strace_nothing_is_run_and_nobody_is_asked() {
+fn needs_strace_no_program_is_run_and_no_network_is_used() {
     let text = "a: {{ getHostByName \"example.com\" }}{{ lookup \"v1\" \"Pod\" \"\" \"\" }}{{ genCA \"a\" 1 | toYaml | len }}{{ now }}\n";
     let schema: &[u8] = b"{\"$ref\": \"http://example.com/schema.json\"}";
     let chart_yaml: &[u8] = b"apiVersion: v2\nname: a\nversion: 1.0.0\nicon: https://example.com/a.png\ndependencies: [{name: b, version: 1.0.0, repository: 'https://example.com'}]\n";

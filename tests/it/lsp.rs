@@ -426,30 +426,30 @@ fn shown(editor: &Editor, locations: &Value) -> Vec<String> {
 const SERVICE: &str = "templates/service.yaml";
 
 #[test]
-fn hovering_tells_values_functions_helpers_and_rules() {
+fn hovering_shows_values_functions_helpers_and_rules() {
     let mut editor = demo();
     editor.open(SERVICE);
     editor.open("values-prod.yaml");
-    let told = at(
+    let hovered = at(
         &mut editor,
         "textDocument/hover",
         SERVICE,
         ".Values.image.tag",
         16,
     );
-    let told = told["contents"]["value"].as_str().expect("text");
+    let hovered = hovered["contents"]["value"].as_str().expect("text");
     assert!(
-        told.contains("| default | `\"1.0\"` | [values.yaml:5]("),
-        "{told}"
+        hovered.contains("| default | `\"1.0\"` | [values.yaml:5]("),
+        "{hovered}"
     );
     assert!(
-        told.contains("| prod | `\"2.0\"` | [values-prod.yaml:3](")
-            && told.contains("`\"1.0\"` ([values.yaml:5]("),
-        "{told}"
+        hovered.contains("| prod | `\"2.0\"` | [values-prod.yaml:3](")
+            && hovered.contains("`\"1.0\"` ([values.yaml:5]("),
+        "{hovered}"
     );
     // Unsaved text counts.
     editor.edit("values-prod.yaml", "2.0", "2.1");
-    let told = at(
+    let hovered = at(
         &mut editor,
         "textDocument/hover",
         SERVICE,
@@ -457,53 +457,53 @@ fn hovering_tells_values_functions_helpers_and_rules() {
         16,
     );
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("`\"2.1\"`")),
-        "{told}"
+        "{hovered}"
     );
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
+    let hovered = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("quote(...interface {})")),
-        "{told}"
+        "{hovered}"
     );
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
+    let hovered = at(&mut editor, "textDocument/hover", SERVICE, "demo.name", 3);
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("{{ .Values.name }}-{{ .Release.Name }}")),
-        "{told}"
+        "{hovered}"
     );
     assert!(
-        told["contents"]["value"].as_str().is_some_and(
+        hovered["contents"]["value"].as_str().is_some_and(
             |t| t.contains("Rendered in default, prod:\n```yaml\ncafé 😀-release-name\n```")
         ),
-        "{told}"
+        "{hovered}"
     );
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
+    let hovered = at(&mut editor, "textDocument/hover", SERVICE, "quote", 2);
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("gives")),
-        "{told}"
+        "{hovered}"
     );
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "selector", 2);
+    let hovered = at(&mut editor, "textDocument/hover", SERVICE, "selector", 2);
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("map of string, in all known versions")),
-        "{told}"
+        "{hovered}"
     );
     editor.edit(SERVICE, "port: {{ .Values.port }}", "port: 99999999");
     editor.diagnostics(SERVICE);
-    let told = at(&mut editor, "textDocument/hover", SERVICE, "99999999", 2);
+    let hovered = at(&mut editor, "textDocument/hover", SERVICE, "99999999", 2);
     assert!(
-        told["contents"]["value"]
+        hovered["contents"]["value"]
             .as_str()
             .is_some_and(|t| t.contains("**Fix:**")),
-        "{told}"
+        "{hovered}"
     );
     editor.close();
 }
@@ -1102,10 +1102,10 @@ fn completion_knows_the_items_of_lists_and_maps() {
             typed,
             typed.len(),
         );
-        let (mut said, mut want) = (labels(&items), want.to_vec());
-        said.sort();
+        let (mut offered, mut want) = (labels(&items), want.to_vec());
+        offered.sort();
         want.sort_unstable();
-        assert_eq!(said, want, "{typed}");
+        assert_eq!(offered, want, "{typed}");
         editor.edit("templates/a.yaml", typed, "");
     }
     editor.open("charts/sub/templates/a.yaml");

@@ -34,42 +34,42 @@ fn a_new_rule_of_each_scope_passes_its_own_tests() {
         "environments",
     ] {
         let id = format!("own-{scope}");
-        let (code, told) = run(folder, &["new-rule", &id, "--scope", scope]);
-        assert_eq!(code, 0, "{told}");
+        let (code, printed) = run(folder, &["new-rule", &id, "--scope", scope]);
+        assert_eq!(code, 0, "{printed}");
         assert!(
             folder
                 .join("rules-of-ours")
                 .join(format!("{id}.yaml"))
                 .is_file(),
-            "{told}"
+            "{printed}"
         );
     }
-    let (code, told) = run(folder, &["test-rules"]);
-    assert_eq!(code, 0, "{told}");
+    let (code, printed) = run(folder, &["test-rules"]);
+    assert_eq!(code, 0, "{printed}");
     assert_eq!(
-        told.lines().filter(|l| l.starts_with("ok ")).count(),
+        printed.lines().filter(|l| l.starts_with("ok ")).count(),
         6,
-        "{told}"
+        "{printed}"
     );
-    assert!(told.ends_with("6 rules, all fine.\n"), "{told}");
+    assert!(printed.ends_with("6 rules, all fine.\n"), "{printed}");
 
     // A failing fixture is reported with its place.
     let rule = folder.join("rules-of-ours/own-object.yaml");
     let text = std::fs::read_to_string(&rule).expect("the rule");
     std::fs::write(&rule, text.replace("?team", "?tame")).expect("is writable");
-    let (code, told) = run(folder, &["test-rules"]);
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = run(folder, &["test-rules"]);
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("FAIL own-object: ")
-            && told.contains("pass/deployment.yaml: gives a finding at "),
-        "{told}"
+        printed.contains("FAIL own-object: ")
+            && printed.contains("pass/deployment.yaml: gives a finding at "),
+        "{printed}"
     );
     std::fs::write(&rule, text.replace("deny: 'object", "deny: 'objekt")).expect("is writable");
-    let (code, told) = run(folder, &["test-rules", "rules-of-ours"]);
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = run(folder, &["test-rules", "rules-of-ours"]);
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("own-object.yaml:") && told.contains("did you mean `object`?"),
-        "{told}"
+        printed.contains("own-object.yaml:") && printed.contains("did you mean `object`?"),
+        "{printed}"
     );
 }
 
@@ -77,9 +77,9 @@ fn a_new_rule_of_each_scope_passes_its_own_tests() {
 fn new_rule_overwrites_nothing_and_wants_a_free_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let (code, told) = run(folder, &["new-rule", "ours"]);
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("rules: {paths: [policies]}"), "{told}");
+    let (code, printed) = run(folder, &["new-rule", "ours"]);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("rules: {paths: [policies]}"), "{printed}");
     for (id, why) in [
         ("ours", "exists already"),
         (
@@ -88,13 +88,13 @@ fn new_rule_overwrites_nothing_and_wants_a_free_id() {
         ),
         ("Not An Id", "lower-case words"),
     ] {
-        let (code, told) = run(folder, &["new-rule", id]);
-        assert_eq!(code, 2, "{told}");
-        assert!(told.contains(why), "{told}");
+        let (code, printed) = run(folder, &["new-rule", id]);
+        assert_eq!(code, 2, "{printed}");
+        assert!(printed.contains(why), "{printed}");
     }
-    let (code, told) = run(folder, &["test-rules"]);
-    assert_eq!(code, 2, "{told}");
-    assert!(told.contains("there are no rules to test"), "{told}");
+    let (code, printed) = run(folder, &["test-rules"]);
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("there are no rules to test"), "{printed}");
 }
 
 #[test]
@@ -120,21 +120,21 @@ spec:
         "policies/fixtures/few-replicas/pass/a.yaml",
         &deployment.replace("6 #", "5 #"),
     );
-    let (code, told) = run(folder, &["test-rules"]);
+    let (code, printed) = run(folder, &["test-rules"]);
     // The Deployment lacks fields that the API server requires, but only the user-defined rule is
     // tested.
     assert_eq!(
-        (code, told.as_str()),
+        (code, printed.as_str()),
         (0, "ok   few-replicas: 2 trials\n1 rule, all fine.\n")
     );
     write("m.yaml", deployment);
-    let (code, told) = run(
+    let (code, printed) = run(
         folder,
         &["m.yaml", "--select", "few-replicas", "--format", "concise"],
     );
-    assert_eq!(code, 1, "{told}");
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("m.yaml:5:") && told.contains("five replicas are enough"),
-        "{told}"
+        printed.contains("m.yaml:5:") && printed.contains("five replicas are enough"),
+        "{printed}"
     );
 }

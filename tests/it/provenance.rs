@@ -70,12 +70,12 @@ fn stories(case: &Path) -> String {
                 .trim()
         )
     };
-    let mut told = String::new();
+    let mut printed = String::new();
     for (record, line) in records(&mut command())
         .iter()
         .zip(text(&mut command()).lines())
     {
-        let _ = writeln!(told, "{line}");
+        let _ = writeln!(printed, "{line}");
         // Several places on one line, or a key and its value on it, are one entry.
         let mut seen = Vec::new();
         let by = templates(record).iter().map(line_of).collect::<Vec<_>>();
@@ -87,7 +87,7 @@ fn stories(case: &Path) -> String {
             if !seen.contains(&place) {
                 seen.push(place);
                 let _ = writeln!(
-                    told,
+                    printed,
                     "    {} {place}",
                     if i == 0 {
                         "by"
@@ -100,20 +100,23 @@ fn stories(case: &Path) -> String {
             }
         }
     }
-    told
+    printed
 }
 
 #[test]
 fn every_function_hands_on_where_its_text_comes_from() {
     let case = Path::new("fixtures/provenance/functions");
-    let (golden, told) = (case.join("stories"), stories(case));
+    let (golden, printed) = (case.join("stories"), stories(case));
     if std::env::var_os("UPDATE_STORIES").is_some() {
-        std::fs::write(&golden, &told).expect("it can be written");
+        std::fs::write(&golden, &printed).expect("it can be written");
     }
     let expected = std::fs::read_to_string(&golden).expect("stories");
-    let differs = expected.lines().zip(told.lines()).position(|(a, b)| a != b);
+    let differs = expected
+        .lines()
+        .zip(printed.lines())
+        .position(|(a, b)| a != b);
     assert!(
-        expected == told,
+        expected == printed,
         "{} differs from line {}",
         golden.display(),
         differs.map_or(0, |at| at + 1)
@@ -209,10 +212,11 @@ fn what_real_helm_changes_is_what_we_say_depends_on_it() {
                     .map(|line| format!("{line} holds {fact}")),
             );
             let changed = lines("changed");
-            let said = (1..=records.len() as u64).filter(holds_value);
+            let claimed = (1..=records.len() as u64).filter(holds_value);
             wrong.extend(
-                said.filter(|line| !changed.contains(line))
-                    .map(|line| format!("{line} is said to hold {fact}")),
+                claimed
+                    .filter(|line| !changed.contains(line))
+                    .map(|line| format!("{line} is claimed to hold {fact}")),
             );
         }
     }

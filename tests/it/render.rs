@@ -99,7 +99,7 @@ fn charts_render_as_real_helm_rendered_them() {
 /// Helm would fetch the schema, and fail without a network. We check with the schema that is there,
 /// and report the one that is not fetched.
 #[test]
-fn a_schema_on_the_network_is_not_fetched_and_said() {
+fn a_schema_on_the_network_is_not_fetched_but_reported() {
     let chart = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(chart.path().join(name), text).expect(name);
     write("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n");

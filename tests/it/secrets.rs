@@ -67,11 +67,11 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn hides(what: &str, told: &str) {
+fn hides(what: &str, printed: &str) {
     for secret in SECRETS {
         let encoded = data_encoding::BASE64.encode(secret.as_bytes());
         for text in [secret, encoded.trim_end_matches('=')] {
-            assert!(!told.contains(text), "{what} shows {text}:\n{told}");
+            assert!(!printed.contains(text), "{what} shows {text}:\n{printed}");
         }
     }
 }
@@ -82,7 +82,7 @@ fn every_format_hides_them() {
     for format in [
         "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
     ] {
-        let told = run(
+        let printed = run(
             folder.path(),
             &[
                 ".",
@@ -95,13 +95,13 @@ fn every_format_hides_them() {
                 format,
             ],
         );
-        hides(format, &told);
+        hides(format, &printed);
         assert!(
-            told.contains("secret-in-env-value"),
-            "{format} says nothing of the variable:\n{told}"
+            printed.contains("secret-in-env-value"),
+            "{format} says nothing of the variable:\n{printed}"
         );
     }
-    let told = run(
+    let printed = run(
         folder.path(),
         &[
             ".",
@@ -115,14 +115,14 @@ fn every_format_hides_them() {
         ],
     );
     assert!(
-        told.contains("*****"),
-        "no frame shows a secret's line, so nothing was tested:\n{told}"
+        printed.contains("*****"),
+        "no frame shows a secret's line, so nothing was tested:\n{printed}"
     );
 }
 
 /// The number of asterisks does not depend on the length of a secret at the end of a line.
 #[test]
-fn the_mask_of_a_line_does_not_tell_how_long_the_secret_is() {
+fn the_mask_of_a_line_does_not_show_how_long_the_secret_is() {
     let masked = |password: &str, format: &str| {
         let values = format!(
             "auth:\n  password: {password} # known\n  apiToken: {password}\n  tokens: {{a: 1, password: {password}}}\nx: &x {password}\n"
@@ -172,18 +172,18 @@ fn every_command_hides_them() {
     let folder = chart(&FILES);
     let at = folder.path();
     for format in ["human", "json", "markdown"] {
-        let told = run(
+        let printed = run(
             at,
             &["environments", ".", "--no-config", "--format", format],
         );
-        hides(format, &told);
+        hides(format, &printed);
         let hidden = if format == "markdown" {
             "exec ping -a \\*\\*\\*"
         } else {
             "exec ping -a ***"
         };
-        assert!(told.contains(hidden), "{told}");
-        let told = run(
+        assert!(printed.contains(hidden), "{printed}");
+        let printed = run(
             at,
             &[
                 "diff",
@@ -197,14 +197,14 @@ fn every_command_hides_them() {
                 format,
             ],
         );
-        hides(format, &told);
+        hides(format, &printed);
         assert!(
-            told.contains("data.password"),
-            "the change itself is told:\n{told}"
+            printed.contains("data.password"),
+            "the change itself is printed:\n{printed}"
         );
         assert!(
-            told.contains("nginx:1") || format != "human",
-            "what is no secret is shown:\n{told}"
+            printed.contains("nginx:1") || format != "human",
+            "what is no secret is shown:\n{printed}"
         );
     }
     for what in [
@@ -218,9 +218,12 @@ fn every_command_hides_them() {
         &["templates/secret.yaml:7"],
         &["templates/pod.yaml:8"],
     ] {
-        let told = run(at, &[&["why", ".", "--no-config"], what].concat());
-        hides("why", &told);
-        assert!(told.contains("Secret") || told.contains("Pod"), "{told}");
+        let printed = run(at, &[&["why", ".", "--no-config"], what].concat());
+        hides("why", &printed);
+        assert!(
+            printed.contains("Secret") || printed.contains("Pod"),
+            "{printed}"
+        );
     }
     hides("coverage", &run(at, &["coverage", ".", "--no-config"]));
     // `template` prints what will be deployed, so it hides nothing.
@@ -235,7 +238,7 @@ fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
     let folder = chart(&[("broken.yaml", broken), ("whole.yaml", whole)]);
     for file in ["broken.yaml", "whole.yaml"] {
         for format in ["human", "json", "html"] {
-            let told = run(
+            let printed = run(
                 folder.path(),
                 &[
                     file,
@@ -248,8 +251,8 @@ fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
                     format,
                 ],
             );
-            hides(file, &told);
-            assert!(told.contains("error"), "{told}");
+            hides(file, &printed);
+            assert!(printed.contains("error"), "{printed}");
         }
     }
     let folder = chart(&[
@@ -260,21 +263,21 @@ fn manifests_hide_them_too_and_so_do_documents_that_are_no_yaml() {
             &broken.replace("literal-s3cret", "{{ .Values.auth.password }}"),
         ),
     ]);
-    let told = run(
+    let printed = run(
         folder.path(),
         &[".", "--no-config", "--select", "all", "--fail-on", "never"],
     );
-    assert!(told.contains("yaml-syntax"), "{told}");
-    hides("a template", &told);
+    assert!(printed.contains("yaml-syntax"), "{printed}");
+    hides("a template", &printed);
 }
 
 #[test]
 fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
     let values = "auth:\n  broken: [\n  password: hunter2-default,\nx: }\n";
     let folder = chart(&[FILES[0], ("values.yaml", values), FILES[5]]);
-    let told = run(folder.path(), &[".", "--no-config", "--fail-on", "never"]);
-    hides("a values file that is no YAML", &told);
-    assert!(told.contains("password: *****"), "{told}");
+    let printed = run(folder.path(), &[".", "--no-config", "--fail-on", "never"]);
+    hides("a values file that is no YAML", &printed);
+    assert!(printed.contains("password: *****"), "{printed}");
     let folder = chart(&[FILES[0], FILES[1], ("values-prod.yaml", values), FILES[5]]);
     hides(
         "an environment that is no YAML",
@@ -283,11 +286,11 @@ fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
     let fails = "{{ fail (printf \"%s is too weak\" .Values.auth.password) }}\n";
     let folder = chart(&[FILES[0], FILES[1], ("templates/secret.yaml", fails)]);
     for format in ["human", "sarif", "github"] {
-        let told = run(
+        let printed = run(
             folder.path(),
             &[".", "--no-config", "--fail-on", "never", "--format", format],
         );
-        hides("a template that fails", &told);
-        assert!(told.contains("*** is too weak"), "{told}");
+        hides("a template that fails", &printed);
+        assert!(printed.contains("*** is too weak"), "{printed}");
     }
 }

@@ -304,8 +304,8 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
         );
         rest = &rest[end..];
     }
-    let told: Vec<&str> = text.lines().filter(|line| line.contains(SECRET)).collect();
-    assert!(told.is_empty(), "a secret in {what}: {told:#?}");
+    let leaks: Vec<&str> = text.lines().filter(|line| line.contains(SECRET)).collect();
+    assert!(leaks.is_empty(), "a secret in {what}: {leaks:#?}");
     // Lines that are GitHub commands of ours are not checked further.
     let github = what.contains("github") && !what.starts_with("stderr");
     assert!(
@@ -364,7 +364,7 @@ fn through_everything(files: &Files, all: bool) {
             .output()
             .expect("git runs");
     }
-    let (mut said, mut last) = (0, "");
+    let (mut quoting, mut last) = (0, "");
     for (command, arguments) in runs(".", "policies") {
         // A chart that does not load gives a single error, in each format.
         let is_enough = match command {
@@ -406,20 +406,23 @@ fn through_everything(files: &Files, all: bool) {
             check(&what, &output.stdout, html, colored);
         }
         check(&format!("stderr of {what}"), &output.stderr, false, colored);
-        said += usize::from(
+        quoting += usize::from(
             memchr::memmem::find(&[output.stdout, output.stderr].concat(), b"pwned").is_some(),
         );
     }
-    assert!(!all || said > 20, "only {said} runs quoted anything of it");
+    assert!(
+        !all || quoting > 20,
+        "only {quoting} runs quoted anything of it"
+    );
 }
 
 #[test]
-fn what_a_loud_chart_says_stays_text() {
+fn texts_of_a_loud_chart_stay_text() {
     through_everything(&loud(), true);
 }
 
 #[test]
-fn what_a_chart_says_that_cannot_be_loaded_stays_text() {
+fn texts_of_a_chart_that_cannot_be_loaded_stay_text() {
     broken()
         .iter()
         .for_each(|files| through_everything(files, false));
@@ -427,7 +430,7 @@ fn what_a_chart_says_that_cannot_be_loaded_stays_text() {
 
 /// Manifests, in files with any name, and links.
 #[test]
-fn what_manifests_and_names_say_stays_text() {
+fn texts_of_manifests_and_names_stay_text() {
     let files: Files = loud()
         .into_iter()
         .filter(|(name, _)| name.starts_with("templates/") && !name.contains("NOTES"))

@@ -72,7 +72,7 @@ fn add_expected(folder: &Path, all: &mut BTreeSet<(String, String, u64)>) {
 }
 
 #[test]
-fn a_key_with_dots_is_told_to_be_a_nested_one() {
+fn a_key_with_dots_is_reported_as_a_nested_one() {
     let chart = "fixtures/usage/values";
     let output = thebot_lint()
         .arg(chart)
