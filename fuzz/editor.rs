@@ -279,7 +279,7 @@ impl Editor {
             .connection
             .receiver
             .recv_timeout(left)
-            .unwrap_or_else(|_| panic!("nothing comes of {waiting_for}"));
+            .unwrap_or_else(|_| panic!("no answer to {waiting_for}"));
         let message = serde_json::to_value(message).expect("JSON");
         // The words of a message alone prove nothing, because they may come from the fuzzer.
         let panicked = message["error"]["code"] == -32603
@@ -310,7 +310,7 @@ impl Editor {
             Some(_) => None,
             None => {
                 let id = message["id"].as_i64().and_then(|id| i32::try_from(id).ok());
-                assert_eq!(id, Some(self.next), "nobody waits for it: {message}");
+                assert_eq!(id, Some(self.next), "an answer to no request: {message}");
                 id
             }
         }

@@ -24,8 +24,8 @@ pub enum Unprintable {
 impl std::fmt::Display for Unprintable {
     fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
         out.write_str(match self {
-            Unprintable::TooLong => "the text grows longer than this render may still make",
-            Unprintable::TooDeep => "the value nests too deep to be printed",
+            Unprintable::TooLong => "the text is longer than this render may still produce",
+            Unprintable::TooDeep => "the value nests too deeply to be printed",
         })
     }
 }

@@ -127,11 +127,11 @@ impl Evaluator<'_> {
                 let at = frame.span(fields.node.range);
                 let path = self.recorder.path_of_miss(at);
                 let missing = path.as_ref().map_or_else(
-                    || format!("what stands before `.{name}`"),
+                    || format!("the value before `.{name}`"),
                     |path| format!("`.{}`", path.join(".")),
                 );
                 fault.help = Some(format!(
-                    "{missing} is not set here; put it in parentheses, or around it an `if` or `with`"
+                    "{missing} is not set here; wrap it in parentheses, or guard it with `if` or `with`"
                 ));
                 fault.holder = path.and_then(|path| {
                     let (name, before) = path.split_last()?;

@@ -253,7 +253,7 @@ impl Evaluator<'_> {
 
     fn check_stack(&self, frame: &Frame) -> Run<()> {
         if self.stack_top.saturating_sub(stack_address()) > MOST_STACK {
-            return frame.limit("gave up: templates nest too deep", None);
+            return frame.limit("templates nest too deeply", None);
         }
         Ok(())
     }

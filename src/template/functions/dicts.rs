@@ -241,7 +241,7 @@ fn merge_into(into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(
         return Ok(());
     }
     if depth > MAX_DEPTH {
-        return Err("the maps to merge nest too deeply (does one hold itself?)".to_string());
+        return Err("the maps to merge nest too deeply (does one contain itself?)".to_string());
     }
     let entries: Vec<(Rc<[u8]>, Entry)> = from
         .0
@@ -292,7 +292,7 @@ fn copy(value: &Value, budget: &mut usize, depth: usize) -> Answer {
         .checked_sub(size_of::<Value>())
         .ok_or(FunctionError::Limit(Limit::RenderText))?;
     if depth > MAX_DEPTH {
-        return Err("the value nests too deeply to be copied (does a map hold itself?)".into());
+        return Err("the value nests too deeply to be copied (does a map contain itself?)".into());
     }
     let kind = match &value.kind {
         Kind::List(list) => {

@@ -54,7 +54,7 @@ impl Writer<'_> {
     fn check(&self, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
             return Err(Refusal::Error(
-                "the value nests too deeply for TOML (does a map hold itself?)".into(),
+                "the value nests too deeply for TOML (does a map contain itself?)".into(),
             ));
         }
         if self.out.len() > self.budget {

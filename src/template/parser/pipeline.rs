@@ -268,7 +268,7 @@ impl<'t> Parser<'t> {
         }
         let help = match name {
             "env" | "expandenv" => Some(format!(
-                "Helm takes `{name}` away from sprig: a chart must not depend on the machine that renders it"
+                "Helm has no `{name}`, because a chart must not depend on the machine that renders it"
             )),
             _ => did_you_mean(name, self.functions.iter().map(|function| function.name))
                 .map(|near| format!("did you mean `{near}`?")),
