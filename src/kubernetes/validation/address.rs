@@ -1,4 +1,4 @@
-//! IP addresses and CIDR blocks. Behaviour: k8s.io/apimachinery `util/validation/ip.go`. Until
+//! IP addresses and CIDR blocks. Follows k8s.io/apimachinery `util/validation/ip.go`. Until
 //! 1.36, old fields accept what Go's old parser accepted: leading zeros, and IPv4 mapped into IPv6.
 //! Since then they reject it.
 

@@ -1,4 +1,4 @@
-//! Webhook configurations, admission policies and APIService. Behaviour: kubernetes
+//! Webhook configurations, admission policies and APIService. Follows kubernetes
 //! `pkg/apis/admissionregistration/validation`, kube-aggregator `apiregistration/validation`.
 
 use super::cel::{self, Type};

@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscaler (v1, v2) and PodDisruptionBudget. Behaviour: kubernetes
+//! HorizontalPodAutoscaler (v1, v2) and PodDisruptionBudget. Follows kubernetes
 //! `pkg/apis/autoscaling/validation`, `pkg/apis/policy/validation`.
 
 use super::field::{Field, quoted, rules};

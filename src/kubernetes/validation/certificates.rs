@@ -1,4 +1,4 @@
-//! CertificateSigningRequest and ClusterTrustBundle. Behaviour: kubernetes
+//! CertificateSigningRequest and ClusterTrustBundle. Follows kubernetes
 //! `pkg/apis/certificates/validation`. Signatures are not verified.
 
 use super::config::decode;

@@ -1,4 +1,4 @@
-//! PersistentVolumeClaims, and claims in templates. Behaviour: kubernetes
+//! PersistentVolumeClaims, and claims in templates. Follows kubernetes
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, rules};

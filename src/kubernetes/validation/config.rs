@@ -1,5 +1,5 @@
 //! ConfigMap, Secret, and the small core kinds: Namespace, Node, Event, PriorityClass,
-//! RuntimeClass, Lease. Behaviour: kubernetes `pkg/apis/core/validation`, `scheduling`, `node`,
+//! RuntimeClass, Lease. Follows kubernetes `pkg/apis/core/validation`, `scheduling`, `node`,
 //! `coordination`.
 
 use super::field::{Field, quoted, rules};

@@ -1,4 +1,4 @@
-//! Containers: ports, variables, mounts, probes, handlers, security context. Behaviour: kubernetes
+//! Containers: ports, variables, mounts, probes, handlers, security context. Follows kubernetes
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, IntOrText, quoted, rules};

@@ -1,5 +1,5 @@
 //! CustomResourceDefinitions (v1): checks names and versions, and that schemas are structural.
-//! Behaviour: apiextensions-apiserver `pkg/apis/apiextensions/validation` and
+//! Follows apiextensions-apiserver `pkg/apis/apiextensions/validation` and
 //! `pkg/apiserver/schema`.
 
 use super::field::{Field, quoted, rules};

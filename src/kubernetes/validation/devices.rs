@@ -1,5 +1,5 @@
 //! ResourceClaim, ResourceClaimTemplate, DeviceClass and ResourceSlice (resource.k8s.io).
-//! Behaviour: kubernetes `pkg/apis/resource/validation`.
+//! Follows kubernetes `pkg/apis/resource/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{cel, metadata, names, scheduling, volume};

@@ -1,4 +1,4 @@
-//! FlowSchema and PriorityLevelConfiguration. Behaviour: kubernetes
+//! FlowSchema and PriorityLevelConfiguration. Follows kubernetes
 //! `pkg/apis/flowcontrol/validation`.
 
 use super::field::{Field, quoted, rules};

@@ -1,4 +1,4 @@
-//! Metadata of every object, labels, and label selectors. Behaviour: k8s.io/apimachinery
+//! Metadata of every object, labels, and label selectors. Follows k8s.io/apimachinery
 //! `api/validation/objectmeta.go` and `apis/meta/v1/validation`.
 
 use super::field::{Field, Format, quoted, rules};

@@ -1,4 +1,4 @@
-//! Ingress, IngressClass, NetworkPolicy, IPAddress, ServiceCIDR. Behaviour: kubernetes
+//! Ingress, IngressClass, NetworkPolicy, IPAddress, ServiceCIDR. Follows kubernetes
 //! `pkg/apis/networking/validation`.
 
 use super::container::port_number;

@@ -1,4 +1,4 @@
-//! Pods and pod templates, except their containers and volumes. Behaviour: kubernetes
+//! Pods and pod templates, except their containers and volumes. Follows kubernetes
 //! `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};

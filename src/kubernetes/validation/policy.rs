@@ -1,4 +1,4 @@
-//! PodSecurityPolicy, which was removed in 1.25. Behaviour: kubernetes
+//! PodSecurityPolicy, which was removed in 1.25. Follows kubernetes
 //! `pkg/apis/policy/validation`.
 
 use super::field::Field;

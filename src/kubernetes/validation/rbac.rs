@@ -1,4 +1,4 @@
-//! Roles and bindings. Behaviour: kubernetes `pkg/apis/rbac/validation`.
+//! Roles and bindings. Follows kubernetes `pkg/apis/rbac/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{metadata, names};

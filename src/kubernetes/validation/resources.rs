@@ -1,4 +1,4 @@
-//! Resource names and amounts: requests, limits, quotas, limit ranges. Behaviour: kubernetes
+//! Resource names and amounts: requests, limits, quotas, limit ranges. Follows kubernetes
 //! `pkg/apis/core/validation` and `pkg/apis/core/helper`.
 
 use super::field::{Field, quoted, rules};

@@ -1,5 +1,5 @@
 //! Where pods may run: affinity, tolerations, taints, topology spread, topology selectors.
-//! Behaviour: kubernetes `pkg/apis/core/validation`.
+//! Follows kubernetes `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{metadata, names};

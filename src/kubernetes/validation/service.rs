@@ -1,4 +1,4 @@
-//! Services and their endpoints. Behaviour: kubernetes `pkg/apis/core/validation`,
+//! Services and their endpoints. Follows kubernetes `pkg/apis/core/validation`,
 //! `pkg/apis/discovery/validation`.
 
 use super::container::{port_number, port_number_or_name};

@@ -1,4 +1,4 @@
-//! PersistentVolume and the kinds of storage.k8s.io. Behaviour: kubernetes
+//! PersistentVolume and the kinds of storage.k8s.io. Follows kubernetes
 //! `pkg/apis/core/validation`, `pkg/apis/storage/validation`.
 
 use super::field::{Field, quoted, rules};

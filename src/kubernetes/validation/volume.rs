@@ -1,5 +1,5 @@
 //! Volumes of pods and sources of PersistentVolumes: checks the fields of each type, and that there
-//! is exactly one source. Behaviour: kubernetes `pkg/apis/core/validation`.
+//! is exactly one source. Follows kubernetes `pkg/apis/core/validation`.
 
 use super::field::{Field, quoted, rules};
 use super::{claim, metadata, names};

@@ -1,5 +1,5 @@
 //! Kinds that create pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController,
-//! Job, CronJob, PodTemplate, ControllerRevision. Behaviour: kubernetes `pkg/apis/apps/validation`,
+//! Job, CronJob, PodTemplate, ControllerRevision. Follows kubernetes `pkg/apis/apps/validation`,
 //! `pkg/apis/batch/validation`.
 
 use super::field::{Field, IntOrText, quoted, rules};

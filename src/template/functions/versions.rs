@@ -56,8 +56,7 @@ pub fn unset() -> Kind {
 }
 
 impl SemVer {
-    /// The next version. The parts after the incremented number become 0, and prerelease and
-    /// metadata are removed. A prerelease becomes its release.
+    /// The version that `increment` makes of this one, without prerelease and metadata.
     fn incremented(&self, increment: fn(&mut Version)) -> Result<Value, String> {
         let mut version = self.version.clone();
         increment(&mut version);
