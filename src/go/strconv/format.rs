@@ -61,8 +61,8 @@ fn general(scientific: &str, precision: Option<usize>) -> String {
         trimmed => trimmed,
     };
     let count = digits.len() as i32;
-    // As in Go, the smallest exponent that is printed in exponent form: 6 for the shortest form, else
-    // the precision, or the number of digits if that is smaller and covers the integer part.
+    // As in Go, the smallest exponent that is printed in exponent form: 6 for the shortest form,
+    // else the precision, or the number of digits if that is smaller and covers the integer part.
     let threshold = match precision.map(|p| p.max(1) as i32) {
         None => 6,
         Some(wanted) if wanted > count && count > exponent => count,

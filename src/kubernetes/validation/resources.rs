@@ -485,8 +485,8 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let (_, max) = at("max");
         let (default_field, default) = at("default");
         let (request_field, request) = at("defaultRequest");
-        // The server's defaults for containers: `default` from `max`, `defaultRequest` from `default`
-        // or `min`.
+        // The server's defaults for containers: `default` is taken from `max`, and `defaultRequest`
+        // from `default` or `min`.
         let of_container = kind == "Container";
         let default = default.or(max.filter(|_| of_container));
         let request = request.or(default.or(min).filter(|_| of_container));
