@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let done = match (&arguments.base, &arguments.from, &arguments.to) {
         (Some(base), ..) => since(base, &new, arguments),
         (None, Some(from), Some(to)) => environments(&new, from, to),
-        _ => return fail("say what to compare: --from and --to, or --base"),
+        _ => return fail("give --from and --to, or --base"),
     };
     let (from, to, changes) = match done {
         Ok(done) => done,

@@ -71,11 +71,7 @@ fn page(d: &Definition) -> String {
         let _ = writeln!(out, "\nKnown elsewhere as: {}.", all.join("; "));
     }
     if !d.implies.is_empty() {
-        let _ = writeln!(
-            out,
-            "\nSays more than, and stands in for: {}.",
-            d.implies.join(", ")
-        );
+        let _ = writeln!(out, "\nReplaces findings of: {}.", d.implies.join(", "));
     }
     if !d.references.is_empty() {
         let _ = writeln!(out, "See: {}.", d.references.join("; "));

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn configuration(rendering: &RenderedChart) -> String {
     let mut out = String::from(
-        "# What each environment deploys; thebot-lint says when a change of the chart or its values breaks it.\nenvironments:\n",
+        "# What each environment deploys; thebot-lint reports a change of the chart or its values that breaks this.\nenvironments:\n",
     );
     for (i, environment) in rendering
         .environments

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     if !id.split('-').all(is_word) {
         return fail(&format!(
-            "`{id}` is no rule id: write lower-case words joined by dashes, as in `team-label-missing`"
+            "`{id}` is not a rule id: write lower-case words joined by dashes, as in `team-label-missing`"
         ));
     }
     if rule::documentation(id).is_some() {
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if !configured.contains(&folder) {
         let _ = writeln!(
             output,
-            "It runs where the configuration says `rules: {{paths: [{}]}}`.",
+            "A lint uses it if the configuration has `rules: {{paths: [{}]}}`.",
             folder.display()
         );
     }
@@ -118,11 +118,11 @@ impl Scaffold {
             "container" => Scaffold {
                 rule: rule(
                     "Image without a tag",
-                    "kinds: [PodSpec]                      # PodSpec: whatever makes pods; or Kind, group/Kind\n",
+                    "kinds: [PodSpec]                      # PodSpec: any kind that creates pods; or Kind, group/Kind\n",
                     "'!container.?image.orValue(\"\").contains(\":\")'",
-                    "at: image                             # where a finding points\n",
+                    "at: image                             # the field that a finding points at\n",
                     "container {{container.name}} has the image {{container.image}}, which names no tag",
-                    "Name the tag that is meant.",
+                    "Name a tag.",
                     "examples: {bad: [\"image: app\"], good: [\"image: app:1.0\"]}\n",
                 ),
                 fail: vec![("deployment.yaml", deployment(named, "app # expect: ID", ""))],
@@ -131,9 +131,9 @@ impl Scaffold {
             "pod" => Scaffold {
                 rule: rule(
                     "Default service account",
-                    "kinds: [PodSpec]                      # PodSpec: whatever makes pods; or Kind, group/Kind\n",
+                    "kinds: [PodSpec]                      # PodSpec: any kind that creates pods; or Kind, group/Kind\n",
                     "pod.?serviceAccountName.orValue(\"default\") == \"default\"",
-                    "at: serviceAccountName                # where a finding points; the nearest field that is there\n",
+                    "at: serviceAccountName                # the field that a finding points at, or its nearest parent that exists\n",
                     "\"{{object.kind}} {{object.metadata.name}} runs as the default service account\"",
                     "Name a service account of its own.",
                     "examples: {bad: [\"serviceAccountName: default\"], good: [\"serviceAccountName: app\"]}\n",
@@ -150,9 +150,9 @@ impl Scaffold {
             "unit" => Scaffold {
                 rule: rule(
                     "Deployment without a PodDisruptionBudget beside it",
-                    "kinds: [Deployment]                   # asked once for each of them, as `object`; `unit` are all objects\n",
+                    "kinds: [Deployment]                   # evaluated for each of them as `object`; `unit` holds all objects\n",
                     "'!unit.exists(o, o.kind == \"PodDisruptionBudget\")'",
-                    "at: metadata.name                     # where a finding points\n",
+                    "at: metadata.name                     # the field that a finding points at\n",
                     "\"there is no PodDisruptionBudget for {{object.metadata.name}}\"",
                     "Add one.",
                     "",
@@ -172,9 +172,9 @@ impl Scaffold {
                     "Chart without a description",
                     "",
                     "chart.metadata.?description.orValue(\"\") == \"\"",
-                    "at: name                              # where a finding points in Chart.yaml\n",
+                    "at: name                              # the field of Chart.yaml that a finding points at\n",
                     "the chart {{chart.metadata.name}} has no description",
-                    "Say in `description` what the chart is for.",
+                    "Describe the chart in `description`.",
                     "",
                 ),
                 fail: vec![(
@@ -189,9 +189,9 @@ impl Scaffold {
             "environments" => Scaffold {
                 rule: rule(
                     "Fewer than three replicas in prod",
-                    "kinds: [Deployment]                   # asked once for each of them in each environment; `environments`: name, objects\n",
+                    "kinds: [Deployment]                   # evaluated for each of them in each environment; `environments`: name, objects\n",
                     "'environments.exists(e, e.name == \"prod\" && e.objects.exists(o, o == object)) && object.?spec.?replicas.orValue(1) < 3'",
-                    "at: spec.replicas                     # where a finding points\n",
+                    "at: spec.replicas                     # the field that a finding points at\n",
                     "\"{{object.metadata.name}} has {{object.spec.replicas}} replicas\"",
                     "Set the replicas of prod.",
                     "",
@@ -212,9 +212,9 @@ impl Scaffold {
             _ => Scaffold {
                 rule: rule(
                     "No team label",
-                    "kinds: [Deployment, StatefulSet]      # Kind, group/Kind; or PodSpec: whatever makes pods\n",
+                    "kinds: [Deployment, StatefulSet]      # Kind, group/Kind; or PodSpec: any kind that creates pods\n",
                     "'object.?metadata.?labels.?team.orValue(\"\") == \"\"'",
-                    "at: metadata.labels                   # where a finding points; the nearest field that is there\n",
+                    "at: metadata.labels                   # the field that a finding points at, or its nearest parent that exists\n",
                     "\"{{object.kind}} {{object.metadata.name}} has no label `team`\"",
                     "Add the label `team`.",
                     "",

@@ -95,7 +95,7 @@ fn human(rules: &[&Definition]) -> String {
     }
     let _ = writeln!(
         out,
-        "\n{} rules; those with * are on by default. `thebot-lint explain RULE` tells more.",
+        "\n{} rules; those with * are on by default. `thebot-lint explain RULE` shows details.",
         rules.len()
     );
     out
@@ -133,7 +133,7 @@ fn markdown(rules: &[&Definition]) -> String {
             let _ = writeln!(out, "\nKnown elsewhere as: {}.", known.join("; "));
         }
         if !d.implies.is_empty() {
-            let _ = writeln!(out, "\nSays more than: {}.", code(&d.implies));
+            let _ = writeln!(out, "\nReplaces findings of: {}.", code(&d.implies));
         }
     }
     out

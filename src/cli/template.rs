@@ -106,7 +106,7 @@ pub(super) struct Arguments {
 }
 
 const NETWORK: &str = "charts are read from disk only, without any network";
-const CLUSTER: &str = "nothing is asked of a cluster or installed";
+const CLUSTER: &str = "thebot-lint contacts no cluster and installs nothing";
 
 /// Flags of `helm template` that are not supported, with the reason.
 const REFUSED: [(&str, &str); 43] = [
@@ -159,7 +159,7 @@ const REFUSED: [(&str, &str); 43] = [
     ("username", NETWORK),
     (
         "validate",
-        "nothing is asked of a cluster; `thebot-lint CHART` judges the result as an API server would",
+        "thebot-lint contacts no cluster; `thebot-lint CHART` checks the result as an API server would",
     ),
     ("verify", NETWORK),
     ("version", NETWORK),

@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             };
             let _ = writeln!(
                 output,
-                "none {}: {lacks}, so nothing was tried",
+                "none {}: {lacks}, so nothing was tested",
                 definition.id
             );
             continue;

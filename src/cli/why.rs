@@ -90,7 +90,10 @@ impl Story<'_> {
                         .map(|n| Path(path.0[..n].to_vec()))
                         .find(|p| !p.0.is_empty() && p.get(&object.root).is_some());
                     let nearest = nearest.map_or("the object".to_string(), |p| p.to_string());
-                    let _ = writeln!(out, "  is not set; the nearest that is, {nearest}:");
+                    let _ = writeln!(
+                        out,
+                        "  is not set; the nearest field that is set is {nearest}:"
+                    );
                 }
             }
             self.tell(&mut out, path.place(&object.root), environment);

@@ -427,7 +427,7 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
             return Err(if gone.contains_key(key) {
                 "the finding stays".into()
             } else {
-                format!("it would bring another finding: {}", key.3)
+                format!("it would cause another finding: {}", key.3)
             });
         }
     }

@@ -269,7 +269,7 @@ impl<'s> Judge<'s> {
                     continue;
                 };
                 let message = format!(
-                    "this annotation suppresses {}, of which there is no finding",
+                    "this annotation suppresses {}, which has no finding here",
                     suppression.rules.join(", ")
                 );
                 let diagnostic = Diagnostic::new(

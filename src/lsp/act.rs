@@ -463,7 +463,7 @@ pub(super) fn rendered(
     let index = index.ok_or_else(|| {
         let names: Vec<&str> = rendering.environments.iter().map(|e| &*e.name).collect();
         format!(
-            "there is no environment `{environment}` (there are: {})",
+            "there is no environment `{environment}` (known: {})",
             names.join(", ")
         )
     })?;

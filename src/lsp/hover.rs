@@ -147,7 +147,7 @@ fn value(model: &Model, keys: &[String]) -> String {
         .count();
     let _ = write!(
         out,
-        "\nNamed at {readers} place{} of the templates.",
+        "\nRead at {readers} place{} in the templates.",
         if readers == 1 { "" } else { "s" }
     );
     out

@@ -194,7 +194,7 @@ pub(super) fn renameable(
                 .map(|keys| format!("`{}`", keys.join(".")))
                 .collect();
             Err(format!(
-                "`{name}` stands for {} here: rename it by hand",
+                "`{name}` means {} here: rename it by hand",
                 all.join(" and ")
             ))
         }
@@ -208,7 +208,7 @@ pub(super) fn renameable(
 fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
     if model.templates.iter().any(|t| t.under.starts_with(keys)) || name == "global" {
         return Err(format!(
-            "`{name}` is no value of this chart alone: it is the name of a subchart, or its globals"
+            "`{name}` is not a value of this chart alone: it is the name of a subchart, or `global`"
         ));
     }
     for (template, reference, full) in model.references() {
@@ -241,7 +241,7 @@ fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
         let index = (keys.len() + reference.keys.len()).checked_sub(full.len() + 1);
         if index.is_some_and(|index| reference.by_word.contains(&index)) {
             return Err(format!(
-                "`{name}` is named in a list of words at {}: rename it by hand",
+                "`{name}` is a string in a list at {}: rename it by hand",
                 here()
             ));
         }
@@ -258,7 +258,7 @@ fn harmless(model: &Model, keys: &[String], name: &str) -> Result<(), String> {
         });
         if let Some(other) = other {
             return Err(format!(
-                "`{name}` at {} is of `{}`, too: rename it by hand",
+                "`{name}` at {} also belongs to `{}`: rename it by hand",
                 here(),
                 template.full(&other.keys).join(".")
             ));

@@ -408,7 +408,7 @@ impl Reader<'_> {
             if !is_range && range.as_bool() != Some(false) {
                 self.fault(
                     range.span,
-                    "`autoscaling` must be [min, max], or false: there must be none",
+                    "`autoscaling` must be [min, max], or false for no autoscaler",
                     None,
                 );
             }
@@ -487,7 +487,7 @@ impl Reader<'_> {
                     rule.span,
                     "a suppression without a reason",
                 )
-                .help("say why it is right here: `reason: \"…\"`"),
+                .help("give the reason: `reason: \"…\"`"),
             );
         }
         Some(Suppress {

@@ -198,7 +198,7 @@ impl Setup {
             .map(|n| format!("; did you mean `{n}`?"))
             .unwrap_or_default();
         Some(Error::Usage(format!(
-            "--environment: there is no environment `{name}`{near} (there are: {})",
+            "--environment: there is no environment `{name}`{near} (known: {})",
             known.join(", ")
         )))
     }
@@ -223,7 +223,7 @@ impl Setup {
             Ok(versions) if !versions.is_empty() => (versions, why),
             _ => (
                 newest,
-                format!("the newest known; {why} allows none that is known"),
+                format!("the newest known, because {why} allows no known version"),
             ),
         }
     }

@@ -52,10 +52,10 @@ pub(crate) fn write(report: &Report) -> String {
 /// `Err` describes a fault of the file.
 pub(crate) fn apply(text: &str, report: &mut Report) -> Result<(), String> {
     let file: File = serde_json::from_str(text)
-        .map_err(|e| format!("no baseline that thebot-lint wrote: {e}"))?;
+        .map_err(|e| format!("not a baseline file of thebot-lint: {e}"))?;
     if file.version != 1 {
         return Err(format!(
-            "baseline version {} is not known; write it anew with --write-baseline",
+            "baseline version {} is not known; write the file again with --write-baseline",
             file.version
         ));
     }

@@ -153,7 +153,7 @@ pub(crate) fn apply(
                     comment.span,
                     message,
                 )
-                .help("Say after the bracket why it is right here."),
+                .help("Give the reason after the bracket."),
             );
         }
     }

@@ -627,7 +627,7 @@ fn why_shows_what_is_not_set_and_names_each_place_once() {
     let chart = "fixtures/provenance/functions/chart";
     let printed = out(&["why", chart, "ConfigMap/functions", "data.nothing"]);
     assert!(
-        printed.contains("is not set; the nearest that is, data:"),
+        printed.contains("is not set; the nearest field that is set is data:"),
         "{printed}"
     );
     let printed = out(&["why", chart, "ConfigMap/functions", "data.defaultFallback"]);

@@ -129,6 +129,6 @@ fn an_unknown_key_is_a_fault_with_the_near_one() {
 fn a_suppression_wants_its_reason() {
     assert_eq!(
         faults("suppress: [{rule: a}]\n"),
-        ["a suppression without a reason (say why it is right here: `reason: \"…\"`)"]
+        ["a suppression without a reason (give the reason: `reason: \"…\"`)"]
     );
 }

@@ -112,7 +112,7 @@ pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) 
         out.push_str(&format!(
             "{}\n",
             paint.dim(&format!(
-                "Lines are those of files in {}",
+                "Line numbers refer to files in {}",
                 escape_controls(folder)
             ))
         ));

@@ -132,7 +132,7 @@ fn summary(report: &Report) -> String {
             .map(|(kind, n)| format!("{kind} ({n})"))
             .collect();
         out.push_str(&format!(
-            "Not judged, no schema is known: {}\n",
+            "Not checked, no schema is known: {}\n",
             kinds.join(", ")
         ));
     }

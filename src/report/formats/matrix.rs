@@ -163,7 +163,7 @@ impl Matrix {
         if layout.places && !folder.is_empty() {
             out.push_str(&format!(
                 "{}\n",
-                paint.dim(&format!("Lines are those of files in {}", plain(folder)))
+                paint.dim(&format!("Line numbers refer to files in {}", plain(folder)))
             ));
         }
         out
