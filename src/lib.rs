@@ -1,26 +1,26 @@
 //! thebot-lint: a chart validation and policy linter.
 //!
-//! A module uses those below it in this table, never one above it:
+//! A module uses only modules below it in this table (`go` and `yaml` also use each other):
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `cli` | the command line: one file a subcommand, named as the subcommand |
-//! | `lsp` | the language server: a chart in an editor, judged while it is written |
-//! | `lint` | the pipeline: read and render a unit, judge it, settle the findings; fixes, and rules tried on their examples |
-//! | `report` | findings as data: settled from diagnostics, suppressed, known by a baseline, written (one file a format) |
-//! | `insight` | what a rendering shows besides findings: usage of values, the matrix of environments, differences, secrets |
-//! | `project` | what is linted and how: options, configuration, setup, units, a chart rendered in all its environments |
+//! | `cli` | the command line: one file for each subcommand, with its name |
+//! | `lsp` | the language server: judges a chart in an editor while its files are edited |
+//! | `lint` | the pipeline: reads and renders a unit, judges it, settles the findings; fixes; tests of rules on their examples |
+//! | `report` | findings as data: settling diagnostics, suppressions, the baseline, output formats (one file for each) |
+//! | `insight` | what a rendering shows besides findings: unused values, the matrix of environments, differences, secrets |
+//! | `project` | what is linted and how: options, configuration, setup, units; renders a chart in all its environments |
 //! | `rule` | rules: loads `rules/**/*.yaml`, evaluates CEL and the native rules |
-//! | `kubernetes` | schemas by kind and version, CRDs, the API server's semantic checks |
-//! | `manifest` | rendered text as documents and objects with identity |
+//! | `kubernetes` | schemas by kind and version, CRDs, the API server's validation |
+//! | `manifest` | reads rendered text as documents, and as objects with kind and name |
 //! | `helm` | what Helm does: loads charts, coalesces values, renders templates, orders and prints manifests |
-//! | `template` | Go's template language: lexer, parser, evaluator, functions; texts keep their provenance |
-//! | `value` | the values of templates, with their origin |
+//! | `template` | Go's template language: lexer, parser, evaluator, functions; strings keep their origin |
+//! | `value` | the values that templates work with; each has its origin |
 //! | `yaml` | YAML as go-yaml reads and writes it, with spans |
-//! | `go` | what Helm and the API server use of Go's library |
-//! | `source` | texts, spans, and where each byte comes from |
-//! | `diagnostic` | what is wrong at a span, before it is settled into a finding |
-//! | `memo`, `limits`, `threads`, `escape` | results kept from one run to the next; how much a chart may ask for; deep stacks; text made safe to show |
+//! | `go` | the parts of Go's library that Helm and the API server use |
+//! | `source` | texts, spans, and the origin of each byte |
+//! | `diagnostic` | a fault at a span, before it is settled into a finding |
+//! | `memo`, `limits`, `threads`, `escape` | a cache from one run to the next; limits on what a chart may use; threads with deep stacks; escaping of text for output |
 
 #[warn(unreachable_pub)]
 mod cli;
@@ -57,7 +57,7 @@ pub use project::options::{ConfigChoice, Error, Options, Progress};
 pub use report::formats::{Format, Style};
 pub use report::{Covered, Finding, Location, Report, Summary};
 
-/// What the benches and the fuzz targets use; it may change at any time.
+/// The items that the benches and the fuzz targets use. They may change at any time.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::limits::{Limit, Limits};

@@ -96,7 +96,7 @@ impl Story<'_> {
                     );
                 }
             }
-            self.tell(&mut out, path.place(&object.root), environment);
+            self.explain(&mut out, path.place(&object.root), environment);
         }
         Ok(out)
     }
@@ -152,7 +152,7 @@ impl Story<'_> {
         Ok(out)
     }
 
-    fn tell(&self, out: &mut String, span: Span, environment: &str) {
+    fn explain(&self, out: &mut String, span: Span, environment: &str) {
         let sources = &self.0.sources;
         let trace = sources.trace(span);
         let mut lines = Vec::new();
