@@ -1,6 +1,6 @@
 //! thebot-lint: a chart validation and policy linter.
 //!
-//! A module uses only modules below it in this table (`go` and `yaml` also use each other):
+//! A module uses only modules below it in this table:
 //!
 //! | module | what it does |
 //! |---|---|
