@@ -1,12 +1,12 @@
-//! `.Capabilities`: what the cluster is said to be able to do.
+//! `.Capabilities`: what the cluster is assumed to support.
 //!
-//! Helm knows its API versions from the scheme of its client library, whatever `--kube-version`
-//! says.
+//! Helm takes the list of API versions from its client library's scheme. The list does not depend
+//! on `--kube-version`.
 
 use std::borrow::Cow;
 
-/// Helm 3.22's API versions: those that client-go v0.37's scheme registers, and apiextensions', in
-/// its order.
+/// The API versions that Helm 3.22 reports: those that client-go v0.37's scheme registers, then
+/// those of apiextensions, in Helm's order.
 pub const API_VERSIONS: [&str; 57] = [
     "v1",
     "admissionregistration.k8s.io/v1",
@@ -67,19 +67,19 @@ pub const API_VERSIONS: [&str; 57] = [
     "apiextensions.k8s.io/v1",
 ];
 
-/// What templates see as `.Capabilities`.
+/// The value of `.Capabilities` in templates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Capabilities {
-    /// `v1.37.0`
+    /// For example `v1.37.0`.
     pub version: String,
     pub major: String,
     pub minor: String,
     pub api_versions: Vec<Cow<'static, str>>,
-    /// Which Helm we say that we are.
+    /// The Helm version that we report to templates.
     pub helm: HelmVersion,
 }
 
-/// Helm's own version, `.Capabilities.HelmVersion`.
+/// `.Capabilities.HelmVersion`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HelmVersion {
     pub version: String,
@@ -89,14 +89,14 @@ pub struct HelmVersion {
 }
 
 impl HelmVersion {
-    /// Whether values are coalesced as Helm 4 does it.
+    /// Whether values are coalesced as in Helm 4.
     pub fn is_four(&self) -> bool {
         self.version.starts_with("v4.")
     }
 }
 
 impl Default for Capabilities {
-    /// Those of the released binary of Helm 3.22.
+    /// The capabilities that the released binary of Helm 3.22 reports.
     fn default() -> Capabilities {
         Capabilities {
             version: "v1.37.0".into(),
@@ -114,10 +114,11 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
-    /// With another Kubernetes version, as `--kube-version` takes it: `1.30`, `v1.30.2-eks`.
+    /// Sets another Kubernetes version, in any form that `--kube-version` takes: `1.30`,
+    /// `v1.30.2-eks`.
     ///
     /// # Errors
-    /// Helm's: `invalid kube version 'x': could not parse "x" as version`.
+    /// Helm's text: `invalid kube version 'x': could not parse "x" as version`.
     pub fn with_version(mut self, text: &str) -> Result<Capabilities, String> {
         let (major, minor, whole) =
             parse(text).map_err(|why| format!("invalid kube version '{text}': {why}"))?;
@@ -128,7 +129,8 @@ impl Capabilities {
     }
 }
 
-/// Kubernetes' generic version: numbers joined by dots, at least two; what follows them is dropped.
+/// Parses a version as `ParseGeneric` of k8s.io/apimachinery does: at least two numbers joined by
+/// dots. What follows them is dropped.
 fn parse(text: &str) -> Result<(u64, u64, String), String> {
     let trimmed = text.trim_start();
     let rest = trimmed.strip_prefix('v').unwrap_or(trimmed);

@@ -1,42 +1,42 @@
-//! A chart as loaded.
+//! A loaded chart.
 
 use super::metadata::{self, Metadata};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml::Node;
 use std::sync::Arc;
 
-/// A chart with its subcharts, as loaded.
+/// A loaded chart with its subcharts.
 #[derive(Clone, Debug)]
 pub struct Chart {
     pub metadata: Metadata,
-    /// Chart.yaml itself, with the place of each field.
+    /// The parsed Chart.yaml and its source; each node has its span.
     pub chart_yaml: Option<(SourceId, Node)>,
-    /// The folder, or the archive and the folder in it, with its last `/`: the front of the names
-    /// of the chart's sources.
+    /// The prefix of the names of the chart's sources, with its last `/`: the chart's folder, or
+    /// the archive and the folder in it.
     pub location: String,
     /// Files below `templates/`.
     pub templates: Vec<File>,
-    /// What `.Files` has: all but templates, values, metadata and subcharts.
+    /// The files that `.Files` contains: all but templates, values, metadata and subcharts.
     pub files: Vec<File>,
     pub values: Option<(SourceId, Arc<Node>)>,
     pub schema: Option<SourceId>,
     pub lock: Option<SourceId>,
     /// The charts below `charts/`, by the name of their folder or archive.
     pub subcharts: Vec<Chart>,
-    /// What Helm says on stderr while it loads.
+    /// Warnings that Helm prints on stderr while it loads the chart.
     pub warnings: Vec<String>,
 }
 
 /// A file of a chart.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// From the chart's folder: `templates/x.yaml`.
+    /// The path from the chart's folder: `templates/x.yaml`.
     pub name: Arc<str>,
     pub source: SourceId,
 }
 
 impl Chart {
-    /// All charts, this one first, with Helm's dotted path of names below it.
+    /// Returns this chart, then all subcharts below it.
     pub fn walk(&self) -> Vec<&Chart> {
         let mut all = vec![self];
         let mut next = 0;
@@ -47,14 +47,14 @@ impl Chart {
         all
     }
 
-    /// The start of Chart.yaml: the place of findings about the chart as a whole.
+    /// The start of Chart.yaml, where findings about the whole chart are reported.
     pub fn head(&self) -> Option<Span> {
         let (source, node) = self.chart_yaml.as_ref()?;
         Some(metadata::value_span(node, "name").unwrap_or(Span::new(*source, 0, 0)))
     }
 
-    /// A file's name from the top chart's folder: `charts/x/values.yaml`; none for texts without a
-    /// file and files outside.
+    /// The path of a file from the top chart's folder: `charts/x/values.yaml`. None for sources
+    /// that are no file and for files outside of the chart.
     pub fn relative<'s>(&self, sources: &'s Sources, source: SourceId) -> Option<&'s str> {
         sources.get(source).name.strip_prefix(&*self.location)
     }

@@ -1,4 +1,4 @@
-//! What templates see besides `.Values`: `.Chart`, `.Capabilities`, `.Release`, as Go's structs.
+//! What templates see besides `.Values`: `.Chart`, `.Capabilities` and `.Release`, as Go structs.
 
 use crate::go::fmt;
 use crate::helm::Dependency;
@@ -13,16 +13,17 @@ use crate::yaml::Node;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// Bytes of one printed field of a struct.
+/// The limit in bytes on one printed field of a struct.
 const MAX_PRINTED: usize = 1 << 20;
 
-/// A Go struct with its fields in order, and what JSON calls them.
+/// A Go struct: its fields in order, with their names in JSON.
 #[derive(Debug)]
 pub struct Struct {
     go_type: &'static str,
-    /// Go's name, JSON's name, whether JSON leaves it out when empty, the value.
+    /// For each field: Go's name, JSON's name, whether JSON omits it when it is empty
+    /// (`omitempty`), the value.
     fields: Vec<(&'static str, &'static str, bool, Value)>,
-    /// Prints by Go's `String` method.
+    /// The text that Go's `String` method gives, where the struct has that method.
     printed: Option<String>,
     is_pointer: bool,
 }
@@ -43,7 +44,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Go's type of `.Chart`.
+/// The Go type of `.Chart`.
 const CHART: &str = "struct { chart.Metadata; IsRoot bool }";
 
 impl Object for Struct {
@@ -63,7 +64,7 @@ impl Object for Struct {
         (self.printed.is_some() && matches!(method, "String" | "GitVersion")).then_some(&[])
     }
     fn call(&self, method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        // Methods of KubeVersion, the only struct here that has any.
+        // Only KubeVersion has methods.
         let printed = self.printed.as_ref()?;
         matches!(method, "String" | "GitVersion").then(|| Ok(Value::str(printed)))
     }
@@ -76,7 +77,7 @@ impl Object for Struct {
         } else {
             b"{".to_vec()
         };
-        // All fields of `.Chart` but the last are those of a struct within it.
+        // All fields of `.Chart` but the last belong to an embedded struct.
         let embedded = if self.go_type == CHART {
             self.fields.len() - 1
         } else {
@@ -244,7 +245,7 @@ pub fn release(environment: &Environment) -> Value {
     Value::map(map)
 }
 
-/// `.Chart` of one chart of a release, each field with its place in Chart.yaml.
+/// The `.Chart` of one chart of a release. Each field has its span in Chart.yaml as origin.
 pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Origins) -> Value {
     let chart = release.chart(id);
     let metadata = &chart.metadata;
@@ -446,7 +447,7 @@ fn dependency(
     .into_value()
 }
 
-/// Helm writes each import back as a pair of child and parent.
+/// Helm turns each entry of `import-values` into a map with `child` and `parent`.
 fn import(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
     let Some(name) = node.as_str() else {
         return yaml::to_value(node, sources, origins);

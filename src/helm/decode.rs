@@ -1,14 +1,15 @@
-//! What Helm says where a YAML file does not fit the Go struct that it is read into.
+//! The errors that Helm reports where a YAML file does not fit the Go struct that it is decoded
+//! into.
 //!
-//! sigs.k8s.io/yaml turns YAML into JSON first (a number or boolean that meets a string field
-//! becomes text), then encoding/json fills the struct: keys match without regard to case, and the
-//! first value of a wrong type, in the order of sorted keys, is the error.
+//! sigs.k8s.io/yaml first turns YAML into JSON; a number or boolean for a string field becomes
+//! text. Then encoding/json fills the struct. It matches keys without regard to case, and it
+//! reports the first value of a wrong type, in the order of sorted keys.
 
 use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
 
-/// The shape of a Go type, as far as files of a chart need one.
+/// The shape of a Go type. It covers only what the files of a chart need.
 pub enum Shape {
     Any,
     Str,
@@ -25,9 +26,9 @@ pub enum Shape {
 
 /// A Go struct.
 pub struct Struct {
-    /// Its bare name, as encoding/json prints it before a field.
+    /// The name without the package, as encoding/json prints it before a field.
     pub name: &'static str,
-    /// Its name with its package.
+    /// The name with the package.
     pub go: &'static str,
     pub fields: &'static [(&'static str, Shape)],
 }
@@ -47,7 +48,7 @@ impl Shape {
     }
 }
 
-/// A wrong type and its place.
+/// A value of a wrong type, and its span.
 #[derive(Debug, PartialEq)]
 pub struct Misfit {
     /// Helm's text: `error unmarshaling JSON: while decoding JSON: json: cannot unmarshal …`.
@@ -55,10 +56,10 @@ pub struct Misfit {
     pub span: Span,
 }
 
-/// Whether `node` can be read into `shape`.
+/// Checks that `node` can be decoded into `shape`.
 ///
 /// # Errors
-/// The first misfit, in encoding/json's words.
+/// The first misfit, with encoding/json's text.
 pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
     if let Some((value, span)) = not_json(node, shape, 0) {
         let text = if value.is_nan() {
@@ -85,7 +86,7 @@ pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
     }
 }
 
-/// The text that a scalar becomes in a string field; none for null, lists and maps.
+/// The text that a scalar becomes in a string field. None for null, lists and maps.
 pub fn scalar_text(node: &Node) -> Option<String> {
     match &node.data {
         Data::Str(s) => Some(s.to_string()),
@@ -97,7 +98,8 @@ pub fn scalar_text(node: &Node) -> Option<String> {
     }
 }
 
-/// strconv.FormatFloat(f, 'g', -1, 32), as sigs.k8s.io/yaml writes floats into strings.
+/// Formats a float as sigs.k8s.io/yaml does in a string field: `strconv.FormatFloat(f, 'g', -1,
+/// 32)`.
 fn float_text(value: f64) -> String {
     let value = value as f32;
     if value.is_nan() {
@@ -123,7 +125,7 @@ fn float_text(value: f64) -> String {
     )
 }
 
-/// The value of a struct's field: encoding/json takes the last key, in sorted order, that matches
+/// The value for a struct's field. encoding/json takes the last key, in sorted order, that matches
 /// without regard to case.
 pub fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     let matching = node
@@ -194,7 +196,7 @@ fn misfit(
             Data::Seq(_) => "array",
             Data::Map(_) => "object",
         };
-        // encoding/json names the struct itself, not the pointer to it.
+        // encoding/json names the struct, not the pointer to it.
         let go = match shape {
             Shape::Pointer(s) => s.go.to_string(),
             other => other.go(),

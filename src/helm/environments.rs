@@ -1,8 +1,8 @@
-//! Environments of a chart: which there are, and the values that each gives to a render.
+//! The environments of a chart, and the values that each gives to a render.
 //!
-//! Without a configuration: `default` (values.yaml alone), one for each `values-NAME.yaml`,
-//! `values.NAME.yaml`, `values/NAME.yaml`, and a case for each `ci/NAME-values.yaml`. The
-//! configuration's environments are put together by who reads the configuration.
+//! Without a configuration these are: `default` (values.yaml alone), one for each
+//! `values-NAME.yaml`, `values.NAME.yaml` and `values/NAME.yaml`, and a case for each
+//! `ci/NAME-values.yaml`. `project::config` builds the environments that a configuration declares.
 
 use crate::diagnostic::ids;
 use crate::helm::chart::Chart;
@@ -20,22 +20,23 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
     pub name: String,
-    /// From `ci/`: rendered and judged, but outside of the rules across environments.
+    /// A case from `ci/`. It is rendered and linted, but rules that compare environments ignore it.
     pub is_case: bool,
-    /// Values files, in order, as `-f`: as reachable from the working directory.
+    /// The values files in order, as for `-f`; paths are relative to the working directory.
     pub values: Vec<String>,
-    /// `--set` and its like, each kind in its order.
+    /// `--set` and its variants. The order counts within each kind only.
     pub flags: Vec<(FlagKind, String)>,
-    /// The configuration's `set:`: a path as in `--set` and a typed value. Applied after all flags.
+    /// The configuration's `set:`: a path as in `--set`, and a typed value. They are applied after
+    /// all flags.
     pub set: Vec<(String, Node)>,
     pub release: String,
     pub namespace: String,
-    /// `.Release.IsUpgrade` instead of `.Release.IsInstall`.
+    /// Sets `.Release.IsUpgrade` instead of `.Release.IsInstall`.
     pub is_upgrade: bool,
 }
 
 impl Environment {
-    /// With Helm's default release and namespace.
+    /// Creates an environment with Helm's default release name and namespace.
     pub fn new(name: impl Into<String>) -> Environment {
         Environment {
             name: name.into(),
@@ -49,11 +50,11 @@ impl Environment {
         }
     }
 
-    /// Reads the values files and texts of flags as sources, before any render. Files of the chart
-    /// that are loaded already are not read again.
+    /// Reads the values files and the texts of flags as sources, before any render. Files that were
+    /// loaded with the chart are not read again.
     ///
     /// # Errors
-    /// Helm's, for files that cannot be read or are no YAML table.
+    /// Helm's errors for files that cannot be read or that are no YAML map.
     pub fn prepare(&self, chart: &Chart, sources: &mut Sources) -> Result<Inputs, Error> {
         let mut inputs = Inputs::default();
         for path in &self.values {
@@ -80,8 +81,8 @@ impl Environment {
         for (kind, text) in flags {
             let source = sources.add(Source::new(kind.flag(), text.as_bytes(), SourceKind::Flag));
             if kind == FlagKind::File {
-                // A first pass over the flag tells which files it names; what is wrong with it is
-                // said when it is applied.
+                // A first pass collects the names of files in the flag. Errors in the flag are
+                // reported later, when it is applied.
                 let named = RefCell::new(Vec::new());
                 let mut note = |path: &str| {
                     named.borrow_mut().push(path.to_string());
@@ -108,10 +109,11 @@ impl Environment {
     }
 }
 
-/// The source and bytes of a file that a flag names, or Go's text of why it cannot be read.
+/// The source and bytes of a file that a flag names, or Go's error text where the file cannot be
+/// read.
 type SetFile = Result<(SourceId, Vec<u8>), String>;
 
-/// What an environment gives to a render, loaded.
+/// The loaded inputs of a render in one environment.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     pub files: Vec<ValuesFile>,
@@ -128,7 +130,7 @@ pub struct ValuesFile {
     pub node: Node,
 }
 
-/// A `--set`-like flag.
+/// A flag such as `--set`.
 #[derive(Clone, Debug)]
 pub struct Flag {
     pub kind: FlagKind,
@@ -137,10 +139,10 @@ pub struct Flag {
 }
 
 impl Inputs {
-    /// A file that a `--set-file` names.
+    /// The source and bytes of a file that a `--set-file` names.
     ///
     /// # Errors
-    /// Go's: `open x: no such file or directory`.
+    /// Go's text: `open x: no such file or directory`.
     pub fn read_set_file(&self, path: &str) -> Result<(SourceId, Vec<u8>), String> {
         let found = self.set_files.iter().find(|(name, _)| name == path);
         found.map_or_else(
@@ -150,7 +152,8 @@ impl Inputs {
     }
 }
 
-/// The source of a file given by path: the chart's own where it is one of its files.
+/// The source of the file at a path. It reuses the chart's source where the file belongs to the
+/// chart.
 fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceId, String> {
     let same = |source: SourceId, sources: &Sources| *sources.get(source).name == *path;
     let own = chart
@@ -177,8 +180,8 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     )))
 }
 
-/// The environments that a chart's files tell of: `default` first, then by name, cases last.
-/// `chart` was loaded from `path`.
+/// Finds the environments that a chart's files declare: `default` first, the others by name, cases
+/// last. `path` is where `chart` was loaded from.
 pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
     let mut found: Vec<(String, String, bool)> = Vec::new();
     for name in names(path, chart, sources) {
@@ -213,8 +216,8 @@ pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environmen
     all
 }
 
-/// Files that may be values files, from the chart's folder: those on disk (`.helmignore` may well
-/// hide them from Helm), or in the archive.
+/// Paths, from the chart's folder, of files that may be values files. They are looked for on disk,
+/// because `.helmignore` may hide them from Helm, or in the archive.
 fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
     if !path.is_dir() {
         let own = chart.files.iter().filter_map(|f| {
@@ -234,8 +237,8 @@ fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
         };
         for entry in entries.flatten() {
             let name = format!("{folder}{}", entry.file_name().to_string_lossy());
-            // A link that leads out of the chart was refused when the chart was loaded, or
-            // followed, or hidden by `.helmignore`: hidden ones are not read.
+            // Loading has refused or followed links that lead out of the chart, unless
+            // `.helmignore` hides them. Hidden ones are not read.
             let is_inside = || {
                 entry
                     .path()
@@ -252,7 +255,7 @@ fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
     names
 }
 
-/// The environment that a file's name declares, and whether it is a case.
+/// The name of the environment that a file's name declares, and whether it is a case.
 fn environment_of(file: &str) -> Option<(&str, bool)> {
     let stem = file
         .strip_suffix(".yaml")
@@ -276,7 +279,7 @@ fn environment_of(file: &str) -> Option<(&str, bool)> {
     (!environment.is_empty() && environment != "ci/").then_some((environment, is_case))
 }
 
-/// Encrypted by SOPS: the values are no values.
+/// Whether SOPS encrypted the file, so that it holds no usable values.
 fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
     let own = chart
         .files

@@ -1,22 +1,22 @@
-//! Why a chart could not be read, in Helm's words and as a finding.
+//! Errors that keep a chart from being read: Helm's text, and the finding that `lint` reports.
 
 use crate::diagnostic::{Diagnostic, RuleId, Severity, ids};
 use crate::limits::{self, Limit, Limits};
 use crate::source::Span;
 use crate::yaml;
 
-/// Why a chart, or one environment of it, could not be read as Helm would.
+/// Why a chart, or one environment of it, cannot be read as Helm reads it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// Helm's text, without `Error: `.
+    /// Helm's text without the leading `Error: `.
     pub message: String,
-    /// The rule that it is reported as by `lint`.
+    /// The rule under which `lint` reports it.
     pub rule: RuleId,
-    /// The place of the fault, where a file has it.
+    /// Where the fault is, if it is in a file.
     pub span: Option<Span>,
     pub help: Option<String>,
-    /// What `lint` says instead of Helm's text.
+    /// The text that `lint` reports instead of Helm's.
     pub finding: Option<String>,
 }
 
@@ -30,8 +30,8 @@ impl Error {
             finding: None,
         }
     }
-    /// A limit of ours was reached, which Helm does not have: what was not done because of it, and
-    /// how to raise it.
+    /// An error for a limit that Helm does not have. `undone` names what was skipped because of it;
+    /// the help says how to raise the limit.
     pub fn limit(limit: Limit, limits: &Limits, undone: impl std::fmt::Display) -> Error {
         Error::new(
             ids::LIMIT_EXCEEDED,
@@ -39,7 +39,8 @@ impl Error {
         )
         .help(limit.how_to_raise())
     }
-    /// A text that is no YAML, in Helm's words; or too much of it, in ours.
+    /// An error for a text that is not valid YAML, with Helm's text, or for one that exceeds our
+    /// limits, with ours.
     pub fn yaml(
         rule: RuleId,
         error: &yaml::Error,
@@ -64,12 +65,12 @@ impl Error {
         self.help = Some(help.into());
         self
     }
-    /// With Helm's words in front: `cannot load values.yaml: …`.
+    /// Puts Helm's context in front of the message: `cannot load values.yaml: …`.
     pub fn within(mut self, front: impl std::fmt::Display) -> Error {
         self.message = format!("{front}: {}", self.message);
         self
     }
-    /// As a finding; at `otherwise` where it has no place.
+    /// Converts the error into a diagnostic. An error without a span is placed at `otherwise`.
     pub fn diagnostic(&self, otherwise: Span) -> Diagnostic {
         let text = self.finding.as_ref().unwrap_or(&self.message);
         let found = Diagnostic::new(

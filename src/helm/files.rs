@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Go's `engine.files`.
+/// Go's type `engine.files`.
 #[derive(Debug)]
 pub struct Files {
     files: Rc<BTreeMap<Rc<[u8]>, Entry>>,
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// One origin for all of it.
+    /// One origin that covers all files.
     fn whole(&self, origins: &mut Origins) -> OriginId {
         origins.add(Origin::Data(Span::new(self.source, 0, self.text.len())))
     }
@@ -40,7 +40,7 @@ impl Entry {
 }
 
 impl Files {
-    /// The `.Files` of one chart.
+    /// Creates the `.Files` of one chart.
     pub fn of(chart: &Chart, sources: &Sources) -> Value {
         let mut files = BTreeMap::new();
         for File { name, source } in &chart.files {
@@ -72,7 +72,7 @@ impl Files {
 
     fn glob(&self, pattern: &[u8]) -> Value {
         let glob = Glob::parse(&String::from_utf8_lossy(pattern));
-        // Helm takes everything where it cannot read the pattern.
+        // Helm takes all files where it cannot parse the pattern.
         let takes = |name: &[u8]| {
             glob.as_ref()
                 .is_none_or(|g| g.matches(&String::from_utf8_lossy(name)))
@@ -89,7 +89,8 @@ impl Files {
         .into_value()
     }
 
-    /// `toYaml` of base names and texts; of the same base name, the last in order of names.
+    /// A map of base names to texts, as YAML. Where files share a base name, the last one in the
+    /// order of full names wins.
     fn as_map(&self, origins: &mut Origins, text: impl Fn(&Entry, &mut Origins) -> Value) -> Value {
         let mut map = MapData {
             go_type: "map[string]string",
@@ -144,8 +145,8 @@ impl Object for Files {
         "map"
     }
     fn field(&self, name: &str) -> Option<Value> {
-        // A map's field is its key: `.Files.README` is nothing that a file name with a dot could be
-        // reached by.
+        // A field of a map is its key, so `.Files.README` finds a file. Names with a dot cannot be
+        // written so.
         self.files.get(name.as_bytes()).map(Entry::bytes)
     }
     fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {

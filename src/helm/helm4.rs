@@ -1,10 +1,10 @@
-//! Helm 4's layout of the errors of an execution: a step of the way a paragraph, where Helm 3 has
-//! one long line.
+//! Helm 4's layout of errors in templates: one paragraph for each step of the call chain, where
+//! Helm 3 prints one long line.
 //!
-//! Helm 4 takes Go's text apart, and where one step is not of a form that it knows, it prints all
-//! of it as it was.
+//! Helm 4 parses Go's error text. If one step has an unknown form, Helm 4 prints the whole text
+//! unchanged.
 
-/// One of the errors that wrap one another, as Helm 4 shows it.
+/// One error of a chain of wrapped errors, as Helm 4 prints it.
 #[derive(PartialEq)]
 struct Step<'m> {
     place: &'m str,
@@ -12,7 +12,7 @@ struct Step<'m> {
     message: &'m str,
 }
 
-/// The text of a [`crate::template::TemplateError`] as Helm 4 prints it.
+/// Formats the text of a [`crate::template::TemplateError`] as Helm 4 does.
 pub fn layout(message: &str) -> String {
     let mut steps: Vec<Step> = Vec::new();
     let mut next = Some(message);
@@ -41,8 +41,8 @@ pub fn layout(message: &str) -> String {
     out.trim().to_owned()
 }
 
-/// The outermost step, and the text of the error that it wraps: what a function that was called
-/// answered.
+/// Parses the outermost step. Returns it with the text of the error that it wraps: the error that a
+/// called function returned.
 fn take_apart(text: &str) -> Option<(Step<'_>, Option<&str>)> {
     let rest = text.strip_prefix("template: ")?;
     if rest.starts_with("no template ") {
@@ -86,7 +86,7 @@ fn take_apart(text: &str) -> Option<(Step<'_>, Option<&str>)> {
     })
 }
 
-/// Without the wrapped error.
+/// The message without the wrapped error.
 fn cut(message: &str) -> &str {
     message.split(" template:").next().unwrap_or(message)
 }

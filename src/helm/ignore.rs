@@ -1,10 +1,10 @@
-//! `.helmignore`, and Go's `filepath.Match` behind it (and behind `--show-only`).
+//! `.helmignore`, and Go's `filepath.Match`, which it and `--show-only` use.
 //!
-//! Not gitignore: the first rule that matches wins, `!p` ignores everything that does *not* match
-//! p, `**` is an error.
+//! The rules differ from gitignore: the first rule that matches wins, `!p` ignores everything that
+//! does *not* match p, and `**` is an error.
 
-/// The rules of one `.helmignore`, always ended by Helm's own rule against dot files in
-/// `templates/`.
+/// The rules of one `.helmignore`. Helm's rule against dot files in `templates/` is always the
+/// last.
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -15,15 +15,15 @@ struct Rule {
     pattern: Pattern,
     negate: bool,
     only_folders: bool,
-    /// No slash in the pattern: only the last part of a path is looked at.
+    /// The pattern has no slash, so it is matched against the last part of a path only.
     base_only: bool,
 }
 
 impl Rules {
-    /// Reads the text of a `.helmignore`.
+    /// Parses the text of a `.helmignore`.
     ///
     /// # Errors
-    /// Helm's text for a rule that it cannot read, and the rule's line, counted from 1.
+    /// Helm's text for a rule that it cannot parse, and the rule's line, counted from 1.
     pub fn parse(text: &[u8]) -> Result<Rules, (String, usize)> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let mut rules = Rules::default();
@@ -36,7 +36,7 @@ impl Rules {
         Ok(rules)
     }
 
-    /// What holds without a `.helmignore`.
+    /// The rules that apply without a `.helmignore`.
     pub fn defaults() -> Rules {
         let pattern = Pattern::new("templates/.?*").expect("a constant");
         Rules {
@@ -64,7 +64,7 @@ impl Rules {
             .strip_suffix('/')
             .map_or((false, rule), |rest| (true, rest));
         let base_only = !rule.contains('/');
-        // Without its signs it may be none any more; then it matches nothing.
+        // Without `!` and `/` the rest may be no valid pattern; then it matches nothing.
         let pattern = Pattern::new(rule.strip_prefix('/').unwrap_or(rule)).unwrap_or_default();
         self.rules.push(Rule {
             pattern,
@@ -75,7 +75,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Whether `path`, from the chart's folder, is left out.
+    /// Whether `path`, relative to the chart's folder, is ignored.
     pub fn ignores(&self, path: &str, is_folder: bool) -> bool {
         if path.is_empty() || path == "." || path == "./" {
             return false;
@@ -96,8 +96,8 @@ impl Rules {
     }
 }
 
-/// Go's `filepath.Match` on Unix: `*` and `?` stop at `/`, `[a-z]` and `[^a]`, `\` takes the next
-/// character as it is.
+/// Go's `filepath.Match` on Unix: `*` and `?` do not match `/`, classes are `[a-z]` and `[^a]`, and
+/// `\` escapes the next character.
 ///
 /// # Errors
 /// `syntax error in pattern`.
@@ -105,12 +105,12 @@ pub fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
     Ok(Pattern::new(pattern)?.matches(name))
 }
 
-/// What `filepath.Match` matches against.
+/// A compiled pattern of `filepath.Match`.
 #[derive(Debug)]
 struct Pattern(Vec<Item>);
 
 impl Default for Pattern {
-    /// Matches nothing.
+    /// A pattern that matches nothing.
     fn default() -> Pattern {
         Pattern(vec![Item::Class(false, Vec::new())])
     }
@@ -123,15 +123,15 @@ impl Pattern {
     }
 
     fn matches(&self, name: &str) -> bool {
-        // Most names differ at one of their ends: `*.swp`.
+        // Compare the ends first: most names differ there (`*.swp`).
         let differs = |item: Option<&Item>, c: Option<char>| matches!(item, Some(Item::One(own)) if c != Some(*own));
         if differs(self.0.first(), name.chars().next())
             || differs(self.0.last(), name.chars().next_back())
         {
             return false;
         }
-        // Where the last star is, and what is left where it was tried: enough to go back to, as
-        // a star cannot pass a slash.
+        // Backtracking needs the last star only, because a star cannot pass a slash: its index, and
+        // the rest of the name where it was tried.
         let (mut i, mut rest) = (0, name.chars());
         let mut star = None;
         loop {

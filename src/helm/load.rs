@@ -1,8 +1,8 @@
-//! Loading a chart from a folder or a .tgz, with Helm's order, limits and error texts.
+//! Loads a chart from a folder or a .tgz, with Helm's order, limits and error texts.
 //!
-//! Every file becomes a source (without its BOM, which Helm strips too), so loading must be done
-//! before any render. One deliberate difference: a link that leads out of the chart is refused
-//! unless [`Options::follow_symlinks`].
+//! Every file becomes a source, without its BOM, which Helm strips too. So loading must be finished
+//! before any render. One difference from Helm is deliberate: a link that leads out of the chart is
+//! refused unless [`Options::follow_symlinks`] is set.
 
 mod archive;
 mod folder;
@@ -19,25 +19,25 @@ use crate::yaml::Node;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-/// Helm's limit for one file.
+/// Helm's size limit for one file.
 const MAX_FILE: u64 = 5 << 20;
-/// Archives within archives, and folders within folders: deeper ones are refused.
+/// The limit on archives within archives and on folders within folders. Deeper ones are refused.
 const MAX_DEPTH: usize = 64;
 
 const UNCHECKED: &str = "nothing of the chart was checked";
 
-/// How to load.
+/// Options for loading.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Read what links point to outside of the chart, as Helm does.
+    /// Read the targets of links that lead out of the chart, as Helm does.
     pub follow_symlinks: bool,
 }
 
-/// Loads the chart at `path`, a folder or a .tgz. All its files are added to `sources`, named as
-/// reachable through `path`.
+/// Loads the chart at `path`, a folder or a .tgz. All its files are added to `sources`; their names
+/// start with `path`.
 ///
 /// # Errors
-/// Helm's, with the place in the file where there is one.
+/// Helm's errors, with a span where the fault is in a file.
 pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart, Error> {
     let trimmed = match path.trim_end_matches('/') {
         "" if path.starts_with('/') => "/",
@@ -68,10 +68,10 @@ pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart
     loader.finish(files, location)
 }
 
-/// Loads the chart that a .tgz of these bytes holds; its files are named as below `shown`.
+/// Loads the chart from the bytes of a .tgz. The names of its files start with `shown`.
 ///
 /// # Errors
-/// As [`load`].
+/// As for [`load`].
 pub fn load_archive(
     data: &[u8],
     shown: &str,
@@ -98,16 +98,16 @@ struct Loader<'s> {
     warnings: Vec<String>,
 }
 
-/// A file before it is known what it is for.
+/// A file that is not yet classified.
 struct Raw {
-    /// From the folder of the chart that holds it.
+    /// The path from the folder of the chart that contains it.
     name: String,
-    /// As the person reaches it.
+    /// The path that is shown to the user.
     shown: String,
     data: Arc<[u8]>,
 }
 
-/// Go's text of an operating system's error.
+/// Go's text for an error of the operating system.
 pub(super) fn io_text(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or directory".into(),
@@ -149,7 +149,7 @@ impl<'s> Loader<'s> {
         self.sources.add(Source::new(shown, data, kind))
     }
 
-    /// Counts a file, or whatever an archive holds.
+    /// Counts a file or any other entry of an archive.
     fn count(&mut self) -> Result<(), Error> {
         self.files += 1;
         if self.files > self.sources.limits.get(Limit::ChartFiles) {
@@ -174,7 +174,7 @@ impl<'s> Loader<'s> {
         Error::limit(limit, &self.sources.limits, UNCHECKED)
     }
 
-    /// Helm's LoadFiles.
+    /// Helm's `LoadFiles`.
     fn chart(&mut self, files: Vec<Raw>, location: String, depth: usize) -> Result<Chart, Error> {
         let mut chart = Chart {
             metadata: metadata::Metadata::default(),
@@ -246,10 +246,9 @@ impl<'s> Loader<'s> {
         Ok(())
     }
 
-    /// Adds any file but Chart.yaml and those of subcharts.
+    /// Adds any file but Chart.yaml and the files of subcharts.
     fn file_of(&mut self, file: Raw, chart: &mut Chart) -> Result<(), Error> {
-        // With apiVersion v1, dependencies are declared in files of their own, which stay in
-        // `.Files`.
+        // Charts with apiVersion v1 declare dependencies in separate files, which stay in `.Files`.
         let is_v1 = chart.metadata.api_version == "v1";
         let kind = match &*file.name {
             "values.yaml" => SourceKind::Values,
@@ -316,7 +315,7 @@ impl<'s> Loader<'s> {
         Ok(())
     }
 
-    /// The subchart that is the folder or archive `name` of charts/.
+    /// Loads the subchart that is the folder or archive `name` in charts/.
     fn subchart(
         &mut self,
         name: &str,
@@ -362,7 +361,7 @@ impl<'s> Loader<'s> {
     }
 }
 
-/// Helm's checks of the metadata, with the place of what it refuses.
+/// Runs Helm's checks of the metadata. An error has the span of the field that was refused.
 fn validate(chart: &mut Chart) -> Result<(), Error> {
     let node = chart.chart_yaml.as_ref().map(|(_, node)| node);
     chart.metadata.validate(node).map_err(|objection| {

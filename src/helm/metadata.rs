@@ -1,4 +1,4 @@
-//! Chart.yaml and requirements.yaml: their fields, and Helm's objections.
+//! Chart.yaml and requirements.yaml: their fields, and Helm's validation.
 
 use crate::go::semver::Version;
 use crate::helm::decode::{self, Misfit, Shape, Struct, scalar_text};
@@ -6,8 +6,8 @@ use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
 
-/// Chart.yaml, with v1's requirements.yaml read into it. Texts are as Helm cleans them (no control
-/// characters).
+/// The fields of Chart.yaml, with those of requirements.yaml for apiVersion v1. Texts are cleaned
+/// as in Helm: they contain no control characters.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     pub name: String,
@@ -25,12 +25,12 @@ pub struct Metadata {
     pub deprecated: bool,
     pub annotations: Vec<(String, String)>,
     pub kube_version: String,
-    /// None where neither file has any (an empty list is something else to Helm).
+    /// None where neither file has the key. Helm treats an empty list differently.
     pub dependencies: Option<Vec<Dependency>>,
     pub chart_type: String,
 }
 
-/// One of `maintainers`.
+/// An entry of `maintainers`.
 #[derive(Clone, Debug, Default)]
 pub struct Maintainer {
     pub name: String,
@@ -38,7 +38,7 @@ pub struct Maintainer {
     pub url: String,
 }
 
-/// One of `dependencies`.
+/// An entry of `dependencies`.
 #[derive(Clone, Debug)]
 pub struct Dependency {
     pub name: String,
@@ -49,7 +49,7 @@ pub struct Dependency {
     pub enabled: bool,
     pub import_values: Vec<Node>,
     pub alias: String,
-    /// Where it is declared.
+    /// Where the dependency is declared.
     pub span: Span,
     is_null: bool,
 }
@@ -113,29 +113,29 @@ static LOCK: Struct = Struct {
     ],
 };
 
-/// Whether Chart.lock or requirements.lock can be read.
+/// Checks that Chart.lock or requirements.lock can be decoded.
 ///
 /// # Errors
-/// encoding/json's words.
+/// The first misfit, with encoding/json's text.
 pub fn check_lock(node: &Node) -> Result<(), Misfit> {
     decode::check(node, &Shape::Struct(&LOCK))
 }
 
-/// An objection to the contents of Chart.yaml: Helm's text (`validation: …`) and the key that it is
-/// about, where one stands there.
+/// Why Helm refuses the contents of Chart.yaml: Helm's text (`validation: …`) and the key that it
+/// is about, where the file has that key.
 #[derive(Debug, PartialEq)]
 pub struct Objection {
     pub message: String,
     pub key: &'static str,
-    /// The place of the culprit where it is not the value of `key`.
+    /// Where the fault is, if it is not the value of `key`.
     pub span: Option<Span>,
 }
 
 impl Metadata {
-    /// Reads one file into it, over what an earlier one said.
+    /// Decodes one file over the fields that earlier files have set.
     ///
     /// # Errors
-    /// Values of a wrong type, in encoding/json's words.
+    /// Values of a wrong type, with encoding/json's text.
     pub fn read(&mut self, node: &Node) -> Result<(), Misfit> {
         decode::check(node, &Shape::Struct(&METADATA))?;
         let text = |field: &mut String, name: &str| {
@@ -189,8 +189,8 @@ impl Metadata {
         Ok(())
     }
 
-    /// Cleans the texts and judges them as Helm does when it loads a chart. `node` is Chart.yaml's
-    /// root.
+    /// Cleans the texts and validates them as Helm does when it loads a chart. `node` is the root
+    /// of Chart.yaml.
     ///
     /// # Errors
     /// Helm's first objection.
@@ -315,7 +315,7 @@ impl Metadata {
         Ok(())
     }
 
-    /// A chart of helpers only, which cannot be installed.
+    /// Whether the chart has helpers only and cannot be installed.
     pub fn is_library(&self) -> bool {
         self.chart_type.eq_ignore_ascii_case("library")
     }
@@ -358,7 +358,7 @@ fn text_of(node: &Node, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Any white space becomes a blank; what cannot be printed goes.
+/// Replaces white space by blanks and removes characters that cannot be printed.
 fn clean(text: &mut String) {
     if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         return;
@@ -375,7 +375,7 @@ fn clean(text: &mut String) {
         .collect();
 }
 
-/// Invisible characters that Go's `unicode.IsPrint` refuses besides control characters.
+/// Whether Go's `unicode.IsPrint` refuses the character, though it is no control character.
 fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}')
 }
@@ -385,7 +385,7 @@ pub fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     decode::field(node, key)
 }
 
-/// The place of the value of a key of Chart.yaml.
+/// The span of the value of a key of Chart.yaml.
 pub fn value_span(node: &Node, key: &str) -> Option<Span> {
     value(node, key).map(|n| n.span)
 }

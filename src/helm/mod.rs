@@ -1,21 +1,21 @@
-//! Charts as Helm 3.22 has them: loading, values, dependencies, and rendering.
+//! Charts as in Helm 3.22: loading, values, dependencies and rendering.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `load` | folders and archives into a [`Chart`]; `ignore` reads .helmignore |
-//! | `metadata` | Chart.yaml and its locks; `decode` checks them as Go's decoder does |
+//! | `load` | reads folders and archives into a [`Chart`]; `ignore` reads .helmignore |
+//! | `metadata` | Chart.yaml and the lock files; `decode` checks them as Go's decoder does |
 //! | `environments` | what is rendered: values files, flags, release |
 //! | `strvals` | `--set` and its variants |
 //! | `release` | the chart of one release: dependencies, aliases, imported values |
-//! | `values` | coalesced values, with their origin |
+//! | `values` | coalesces values and keeps their origin |
 //! | `schema` | values.schema.json |
 //! | `capabilities`, `context`, `files` | `.Capabilities`, `.Chart`, `.Release`, `.Files` |
-//! | `render` | the templates of a release |
-//! | `print` | what `helm template` prints |
-//! | `helm4` | what Helm 4 says otherwise |
+//! | `render` | renders the templates of a release |
+//! | `print` | formats the output of `helm template` |
+//! | `helm4` | formats errors as Helm 4 does |
 //!
-//! A [`Chart`] is immutable and shared by all renders; what Helm changes in it for one release
-//! happens in a [`release::Release`], on the thread of the render.
+//! A [`Chart`] is immutable and shared by all renders. Helm changes a chart for one release; here
+//! these changes happen in a [`release::Release`], on the thread of the render.
 
 pub mod capabilities;
 mod chart;

@@ -1,8 +1,8 @@
-//! Rendered texts into the one text that `helm template` prints: documents split, sorted by kind as
-//! they are installed, hooks at the end.
+//! Turns rendered texts into the output of `helm template`: splits documents, sorts them by kind in
+//! the order of installation, and puts hooks at the end.
 //!
-//! Helm's pkg/releaseutil and the end of its `template` command. Every byte of the output keeps its
-//! place in a rendered text.
+//! It follows Helm's pkg/releaseutil and the end of its `template` command. Every byte of the
+//! output keeps its place in a rendered text.
 
 use crate::diagnostic::ids;
 use crate::helm;
@@ -15,17 +15,17 @@ use crate::yaml::Node;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Whose bytes are printed.
+/// The version of Helm whose output is reproduced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Helm {
     /// Helm 3.22.
     #[default]
     Three,
-    /// Helm 4.3, which leaves line breaks at the end of documents and installs webhooks last.
+    /// Helm 4.3, which keeps line breaks at the end of documents and installs webhooks last.
     Four,
 }
 
-/// What of a release is printed.
+/// Selects what of a release is printed.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     pub helm: Helm,
@@ -36,11 +36,12 @@ pub struct Selection {
     pub show_only: Vec<String>,
 }
 
-/// Text with the place of each range in the source it was taken from.
+/// Text, with the span that each range was copied from.
 #[derive(Debug, Default)]
 pub struct Printed {
     pub bytes: Vec<u8>,
-    /// In order, without overlap: bytes outside of them are Helm's own (`---`, `# Source: …`).
+    /// In order and without overlap. Helm itself writes the bytes outside of them (`---`, `#
+    /// Source: …`).
     pub places: Vec<(Range<usize>, Span)>,
 }
 
@@ -63,7 +64,7 @@ impl Printed {
         self.own("\n");
     }
 
-    /// A range of it, appended to `to`.
+    /// Appends a range of this text to `to`.
     fn copy(&self, range: Range<usize>, to: &mut Printed) {
         let shift = to.bytes.len();
         to.bytes.extend_from_slice(&self.bytes[range.clone()]);
@@ -78,7 +79,7 @@ impl Printed {
         }
     }
 
-    /// The spans that a range rests on.
+    /// The spans that a range was copied from.
     pub fn spans(&self, range: Range<usize>) -> impl Iterator<Item = Span> {
         let from = self
             .places
@@ -103,19 +104,20 @@ impl Printed {
 /// A YAML document of a rendered template.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// Helm's name of the template.
+    /// Helm's name for the template.
     pub name: Arc<str>,
     pub span: Span,
     pub kind: String,
-    /// None: no hook. Helm's events otherwise; `test-success` is `test`.
+    /// Helm's events of a hook, with `test-success` read as `test`. None for documents that are no
+    /// hook.
     pub hook: Option<Vec<String>>,
 }
 
 /// Prints a release as `helm template` does.
 ///
 /// # Errors
-/// The first rendered text that is no YAML, or a `--show-only` that nothing matches. The text
-/// beside it is what `--debug` shows all the same.
+/// The first rendered text that is no valid YAML, or a `--show-only` that matches nothing. The text
+/// next to the error is what `--debug` prints in spite of it.
 pub fn print(
     rendered: &Rendered,
     sources: &Sources,
@@ -190,8 +192,8 @@ pub struct Documents {
     pub hooks: Vec<Document>,
 }
 
-/// Helm's SortManifests, over texts in order of their names; with the first text that is no YAML,
-/// at which it ends.
+/// Helm's `SortManifests`; `outputs` are in the order of their names. It stops at the first text
+/// that is no valid YAML and returns that problem too.
 pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents, Option<Problem>) {
     let text = |output: &Output| &sources.get(output.text).text;
     let read = |&output: &&Output| -> Vec<Result<Option<Document>, helm::Error>> {
@@ -252,7 +254,7 @@ static HEAD: Struct = Struct {
     ],
 };
 
-/// Reads a document's head; none for a hook that Helm does not know.
+/// Reads the head of a document. None for a hook with an event that Helm does not know.
 fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>, helm::Error> {
     let front = format!("YAML parse error on {}", output.name);
     let node = yaml::parse(text, span.source, span.start).map_err(|e| {
@@ -288,7 +290,7 @@ fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>
     }))
 }
 
-/// Helm's name of a hook's event.
+/// Helm's name for a hook's event.
 fn event(text: &str) -> Option<String> {
     let name = text.trim().to_lowercase();
     let known = [
@@ -308,7 +310,7 @@ fn event(text: &str) -> Option<String> {
     }
 }
 
-/// Go's `strings.TrimSpace`, at the end.
+/// Where the text ends without trailing white space, as Go's `strings.TrimSpace` has it.
 fn trim_end(text: &[u8]) -> usize {
     match std::str::from_utf8(text) {
         Ok(text) => text.trim_end().len(),
@@ -326,8 +328,8 @@ fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
     range.start + start..range.start + end
 }
 
-/// Helm's SplitManifests: the ranges of the documents of a text. It splits at `---` at the start of
-/// a line, whatever follows on it.
+/// Helm's `SplitManifests`: the ranges of a text's documents. A line that starts with `---`
+/// separates documents, whatever follows on it.
 pub fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
     match helm {
         Helm::Three => split_trimmed(text),
@@ -335,7 +337,7 @@ pub fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
     }
 }
 
-/// Helm 4's way, which trims the start of a document only.
+/// Helm 4's variant, which trims only the start of a document.
 fn split_untrimmed(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut push = |range: Range<usize>| {
@@ -419,7 +421,7 @@ fn show_only(printed: &Printed, patterns: &[String], helm: Helm) -> Result<Print
     Ok(shown)
 }
 
-/// The text after the first `# Source: chart/`.
+/// The path after the first `# Source: chart/`.
 fn source_name(document: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(document);
     text.match_indices("# Source: ").find_map(|(at, front)| {
@@ -429,7 +431,7 @@ fn source_name(document: &[u8]) -> Option<String> {
     })
 }
 
-/// The order in which Helm installs kinds; others follow by name.
+/// The order in which Helm installs kinds. Other kinds follow, sorted by name.
 const INSTALL_ORDER: [&str; 38] = [
     "PriorityClass",
     "Namespace",
@@ -471,7 +473,7 @@ const INSTALL_ORDER: [&str; 38] = [
     "ValidatingWebhookConfiguration",
 ];
 
-/// So many kinds at the end of it Helm 3 does not know.
+/// How many kinds at the end of [`INSTALL_ORDER`] only Helm 4 knows.
 const LAST_IN_HELM_4: usize = 2;
 
 #[cfg(test)]

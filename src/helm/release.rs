@@ -1,10 +1,10 @@
-//! One chart in one release: which dependencies are enabled and under which names, the imported
-//! values, the values that each chart's templates see. Helm changes the chart itself for this; we
-//! keep a tree of our own beside the immutable [`Chart`].
+//! A chart in one release: which dependencies are enabled and under which names, the imported
+//! values, and the values that each chart's templates see. Helm changes the chart itself for this.
+//! We keep a separate tree next to the immutable [`Chart`].
 //!
-//! The tree is built the way Helm does it, shared requirements and old parents included: of a chart
-//! that is used under two aliases, both copies share their requirements, and a subchart that is not
-//! among its parent's requirements keeps the parent it was loaded with.
+//! The tree is built as in Helm, with its shared requirements and stale parents. If a chart is used
+//! under two aliases, both copies share their requirements. A subchart that is not among its
+//! parent's requirements keeps the parent it was loaded with.
 
 use crate::diagnostic::ids;
 use crate::go::semver::{Constraint, Version};
@@ -17,7 +17,7 @@ use crate::value::{Entry, Kind, Map, Value};
 use crate::yaml;
 use crate::yaml::Data;
 
-/// Aliases of aliases grow a chart exponentially; Helm would run out of memory.
+/// Aliases of aliases grow a chart exponentially. Helm would run out of memory.
 const MAX_CHARTS: usize = 4096;
 
 /// The charts of one release and the values of each.
@@ -25,15 +25,15 @@ const MAX_CHARTS: usize = 4096;
 pub struct Release<'c> {
     nodes: Vec<Node<'c>>,
     requirements: Vec<Requirement>,
-    /// What Helm logs on stderr.
+    /// Warnings that Helm logs on stderr.
     pub warnings: Vec<String>,
-    /// Declared dependencies that are not in charts/: name and place.
+    /// Declared dependencies that are not in charts/: name and span.
     pub missing: Vec<(String, Span)>,
-    /// As Helm 4 has it: nulls among a chart's own values count as absent. False at first.
+    /// As in Helm 4: nulls in a chart's values count as absent. The default is false.
     pub drop_nulls: bool,
 }
 
-/// Names a chart in a [`Release`]; 0 is the top one.
+/// The index of a chart in a [`Release`]. The top chart is 0.
 pub type NodeId = usize;
 
 #[derive(Clone, Debug)]
@@ -42,12 +42,12 @@ struct Node<'c> {
     name: String,
     parent: Option<NodeId>,
     children: Vec<NodeId>,
-    /// None: Go's nil, which is not the same as none.
+    /// None is Go's nil slice, which Helm treats differently from an empty one.
     requirements: Option<Vec<usize>>,
     values: Map,
 }
 
-/// One of `dependencies` in the state that Helm has it in.
+/// An entry of `dependencies`, with the state that Helm keeps for it.
 #[derive(Clone, Debug)]
 struct Requirement {
     declared: crate::helm::Dependency,
@@ -56,7 +56,7 @@ struct Requirement {
 }
 
 impl<'c> Release<'c> {
-    /// The charts as loaded, each with its own values.
+    /// Starts with the charts as loaded, each with its default values.
     pub fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
         let mut release = Release {
             nodes: Vec::new(),
@@ -119,7 +119,7 @@ impl<'c> Release<'c> {
         self.missing = missing.map(|d| (d.name.clone(), d.span)).collect();
     }
 
-    /// Helm's objection to dependencies of the top chart that are not in charts/.
+    /// Helm's check that the dependencies of the top chart are in charts/.
     ///
     /// # Errors
     /// `An error occurred while checking for chart dependencies…`
@@ -146,20 +146,20 @@ impl<'c> Release<'c> {
         .help("run `helm dependency build` to fetch what is missing into charts/"))
     }
 
-    /// Decides what is enabled and imports values: Helm's ProcessDependenciesWithMerge. `user` is
-    /// what the person gave.
+    /// Enables or disables dependencies and imports values: Helm's `ProcessDependenciesWithMerge`.
+    /// `user` are the values from files and flags.
     ///
     /// # Errors
-    /// Values that are where a subchart's table should be.
+    /// A value that is no map where a subchart's values belong.
     pub fn process_dependencies(&mut self, user: &Map) -> Result<(), Error> {
         self.process_enabled(0, user, "")?;
         self.process_imports(0)
     }
 
-    /// The values of the top chart with all subcharts below it: Helm's CoalesceValues.
+    /// The values of the top chart, with those of all subcharts below it: Helm's `CoalesceValues`.
     ///
     /// # Errors
-    /// Values that are where a subchart's table should be.
+    /// A value that is no map where a subchart's values belong.
     pub fn coalesce(&mut self, user: &Map) -> Result<Map, Error> {
         self.coalesced(0, user, false)
     }
@@ -374,7 +374,7 @@ impl<'c> Release<'c> {
                 }
             }
         }
-        // What is imported shares its maps with what it is imported from.
+        // Imported values share their maps with the values that they come from, so they are copied.
         let is_apart = imported.0.borrow().entries.is_empty();
         let all = if is_apart {
             all
@@ -390,7 +390,7 @@ impl<'c> Release<'c> {
     pub fn chart(&self, id: NodeId) -> &'c Chart {
         self.nodes[id].chart
     }
-    /// Its name in this release: the alias where it has one.
+    /// The chart's name in this release: the alias where it has one.
     pub fn name(&self, id: NodeId) -> &str {
         &self.nodes[id].name
     }
@@ -400,14 +400,15 @@ impl<'c> Release<'c> {
     pub fn is_root(&self, id: NodeId) -> bool {
         self.nodes[id].parent.is_none()
     }
-    /// The dependencies that are left, with the names they go by.
+    /// The remaining dependencies: each declaration, its name in the release, and whether it is
+    /// enabled.
     pub fn dependencies(&self, id: NodeId) -> Vec<(&crate::helm::Dependency, &str, bool)> {
         let left = self.nodes[id].requirements.iter().flatten();
         left.map(|&r| &self.requirements[r])
             .map(|r| (&r.declared, &*r.name, r.enabled))
             .collect()
     }
-    /// `top/charts/sub`: the front of Helm's names of templates.
+    /// The prefix of Helm's names for templates: `top/charts/sub`.
     pub fn full_path(&self, id: NodeId) -> String {
         match self.nodes[id].parent {
             Some(parent) => format!("{}/charts/{}", self.full_path(parent), self.nodes[id].name),
@@ -416,7 +417,7 @@ impl<'c> Release<'c> {
     }
 }
 
-/// Whether a version lies in a range, as Helm judges it; nonsense never does.
+/// Whether a version lies in a range, as Helm decides it. False if either cannot be parsed.
 pub fn is_compatible(range: &str, version: &str) -> bool {
     match (Constraint::parse(range), Version::parse(version)) {
         (Ok(range), Ok(version)) => range.check(&version),
@@ -424,7 +425,7 @@ pub fn is_compatible(range: &str, version: &str) -> bool {
     }
 }
 
-/// `map` under the keys of a dotted path; `.` is `map` itself.
+/// Nests `map` under the keys of a dotted path. The path `.` returns `map` itself.
 fn below(path: &str, map: Map) -> Map {
     if path == "." {
         return map;
@@ -454,7 +455,7 @@ pub(super) fn as_map(value: Value) -> Option<Map> {
     }
 }
 
-/// Go's `%t` of a value that is no table.
+/// Formats a value that is no map with Go's `%t`.
 fn as_go_bool(value: &Value) -> String {
     match &value.kind {
         Kind::Bool(b) => b.to_string(),
@@ -470,16 +471,16 @@ fn as_go_bool(value: &Value) -> String {
     }
 }
 
-/// `%v` of a float64 with few digits; this is for a message only.
+/// Formats a float64 with few digits as Go's `%v` does. It serves for a message only.
 fn yaml_number(value: f64) -> String {
     format!("{value}")
 }
 
-/// The values that flags and files give, in Helm's order: files, then `--set-json`, `--set`,
+/// The values from files and flags, in Helm's order: files, then `--set-json`, `--set`,
 /// `--set-string`, `--set-file`, `--set-literal`.
 ///
 /// # Errors
-/// What is wrong with a flag, in Helm's words.
+/// What is wrong with a flag, with Helm's text.
 pub fn user_values(
     inputs: &crate::helm::environments::Inputs,
     sources: &Sources,

@@ -1,8 +1,9 @@
-//! Helm's pkg/engine: a chart's templates, in Helm's order, over the values of one environment.
+//! Helm's pkg/engine: renders a chart's templates, in Helm's order, with the values of one
+//! environment.
 //!
-//! Used by `template`, which stops at the first error as Helm does, and by `lint`, where a failing
-//! template costs its own output only. Everything between a loaded chart and rendered texts happens
-//! here, on one thread with a large stack.
+//! `template` stops at the first error, as Helm does. For `lint`, a failing template loses only its
+//! output. Everything between a loaded chart and rendered texts happens here, on one thread with a
+//! deep stack.
 
 mod cache;
 mod problem;
@@ -35,45 +36,46 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How to render.
+/// Options of a render.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub capabilities: &'a Capabilities,
-    /// Further Kubernetes versions to render for, newest first, by minor version. Templates that
-    /// would answer them otherwise are executed again.
+    /// Further Kubernetes versions to render for, newest first, with their minor version. Only
+    /// templates whose output may differ there are executed again.
     pub others: &'a [Other],
-    /// End at the first problem, as Helm does.
+    /// Stop at the first problem, as Helm does.
     pub stop: bool,
-    /// Record where text comes from, and what was read and executed.
+    /// Record the origin of text, and what is read and executed.
     pub provenance: bool,
     pub skip_schema: bool,
     pub limits: Limits,
 }
 
-/// What one render made.
+/// The result of one render.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Rendered templates by Helm's name, in bytewise order; partials are not among them, NOTES.txt
-    /// is.
+    /// Rendered templates by Helm's name, in bytewise order. They include NOTES.txt and exclude
+    /// partials.
     pub outputs: Vec<Output>,
-    /// What some templates give for others of the versions.
+    /// Texts of templates that differ in further versions.
     pub variants: Vec<Output>,
-    /// Others of the versions that must be rendered separately: a template failed, or changed data
-    /// that later ones see.
+    /// Further versions that must be rendered separately, because a template failed, or changed
+    /// data that later templates see.
     pub needs_own_render: Versions,
-    /// What could not be rendered, and what else Helm would end at, in Helm's order.
+    /// What could not be rendered, and other errors at which Helm would stop, in Helm's order.
     pub problems: Vec<Problem>,
-    /// What Helm writes to stderr without failing.
+    /// Warnings that Helm writes to stderr.
     pub warnings: Vec<String>,
-    /// Schemas by which Helm would check the values, and we do not: they lie elsewhere, or would
-    /// take too long.
+    /// Schemas that Helm would check the values by and we do not, because they lie elsewhere or
+    /// would take too long.
     pub unjudged: Vec<helm::Error>,
-    /// Files of crds/, with Helm's names, of this chart and the enabled subcharts.
+    /// Files in crds/ of this chart and of the enabled subcharts, by Helm's name.
     pub crds: Vec<Output>,
-    /// The templates that [`Record::executed`] speaks of; none where the render did not come that
-    /// far.
+    /// The templates that [`Record::executed`] refers to. None where the render stopped before it
+    /// parsed them.
     pub templates: Option<Arc<Templates>>,
-    /// To be adopted by the [`Sources`] under the render's number.
+    /// The sources made by the render. The caller adds them to the [`Sources`] under the render's
+    /// number.
     pub derived: Derived,
     pub record: Record,
 }
@@ -81,19 +83,19 @@ pub struct Rendered {
 /// One rendered text.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Helm's name: `thebot/templates/x.yaml`.
+    /// Helm's name for the template: `thebot/templates/x.yaml`.
     pub name: Arc<str>,
     /// The template's file.
     pub template: SourceId,
     /// The rendered text; for a CRD, the file itself.
     pub text: SourceId,
-    /// For a variant, the versions that it is for; else those of [`Options::others`] that have a
-    /// variant of it.
+    /// For a variant, the versions that it is for. Otherwise, the versions of [`Options::others`]
+    /// that have a variant of it.
     pub others: Versions,
 }
 
-/// Renders a chart in one environment. `render` is its number among the renders of `sources`, from
-/// 1.
+/// Renders a chart in one environment. `render` is the number of this render among those of
+/// `sources`, from 1.
 pub fn render(
     chart: &Chart,
     sources: &Sources,
@@ -142,12 +144,12 @@ struct Run<'a> {
 struct Renderable {
     source: SourceId,
     data: Map,
-    /// The folder of the chart's templates.
+    /// The value of `.Template.BasePath`: the folder of the chart's templates.
     base: Value,
 }
 
 impl Run<'_> {
-    /// Notes a problem; true where the render ends with it.
+    /// Records a problem. Returns true if the render must stop.
     fn problem(&mut self, problem: Problem) -> bool {
         self.rendered.problems.push(problem);
         self.options.stop
@@ -182,7 +184,7 @@ impl Run<'_> {
         self.templates(&release, values, origins);
     }
 
-    /// The values of the top chart, after everything that Helm checks before it renders.
+    /// The values of the top chart, after all checks that Helm makes before it renders.
     fn values(&mut self, release: &mut Release, user: &Map, origins: &Origins) -> Option<Map> {
         let metadata = &self.chart.metadata;
         if !matches!(&*metadata.chart_type, "" | "application") {
@@ -257,7 +259,7 @@ impl Run<'_> {
             capabilities: context::capabilities(self.options.capabilities),
         };
         shared.collect(0, Some(values), &mut all, &mut origins);
-        // Helm's order: the deepest paths first, and within a depth the last name first.
+        // Helm's order: the deepest paths first, and names in descending order within a depth.
         let mut names: TemplateNames = all
             .iter()
             .map(|(name, r): (&Arc<str>, &Renderable)| (name.clone(), r.source))
@@ -316,8 +318,8 @@ impl Run<'_> {
                 break;
             }
             let base = name.rsplit('/').next().unwrap_or(name);
-            // What cannot be parsed has been said already; the rest of that file's output would
-            // only repeat it.
+            // The parse error is reported already. Executing the rest of that file would only
+            // repeat it.
             if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {
                 continue;
             }
@@ -372,7 +374,7 @@ impl Run<'_> {
     }
 }
 
-/// One of the other versions that a chart is rendered for.
+/// A further version that a chart is rendered for: its minor version and capabilities.
 type Other = (u32, Capabilities);
 
 fn versions(others: &[&Other]) -> Versions {
@@ -381,15 +383,15 @@ fn versions(others: &[&Other]) -> Versions {
     })
 }
 
-/// Which of the other versions answer templates as the version does that is rendered for.
+/// Finds the further versions whose answers to templates equal those of the main version.
 struct Answers<'a> {
     others: &'a [Other],
-    /// Templates ask the same again and again.
+    /// A cache, because templates ask the same questions again and again.
     known: FxHashMap<Asked, Versions>,
 }
 
 impl<'a> Answers<'a> {
-    /// The versions that give all the same answers.
+    /// The versions that give the same answers to all these questions.
     fn same(&mut self, asked: &[Asked]) -> Versions {
         asked.iter().fold(Versions::ALL, |all, one| {
             all.and(*self.known.entry(one.clone()).or_insert_with(|| {
@@ -403,7 +405,7 @@ impl<'a> Answers<'a> {
         })
     }
 
-    /// The other versions, without these.
+    /// The further versions that are not in `same`.
     fn without(&self, same: Versions) -> Vec<&'a Other> {
         let others = self.others.iter();
         others.filter(|(minor, _)| !same.contains(*minor)).collect()
@@ -419,16 +421,16 @@ struct Execution<'a, 't> {
     answers: Answers<'a>,
 }
 
-/// What a template gives for other versions.
+/// The outputs of one template for further versions.
 struct Variants {
-    /// Texts that differ from the first version's.
+    /// Texts that differ from that of the main version.
     texts: Vec<(SourceId, Versions)>,
     needs_own_render: Versions,
 }
 
 impl<'a> Execution<'a, '_> {
-    /// The text of a template, the other versions that would answer it differently, and whether it
-    /// changed data that later templates see.
+    /// Executes a template. Returns its text, the further versions that may give another one, and
+    /// whether it changed data that later templates see.
     fn execute(
         &mut self,
         name: &str,
@@ -440,7 +442,7 @@ impl<'a> Execution<'a, '_> {
         (made, self.answers.without(same), changed)
     }
 
-    /// Executes a template that wrote `text` again for other versions.
+    /// Executes a template again for further versions; `text` is its text for the main version.
     fn variants(
         &mut self,
         name: &Arc<str>,
@@ -458,7 +460,7 @@ impl<'a> Execution<'a, '_> {
             self.set_capabilities(self.capabilities);
             let (asked, changed) = self.renderer.take_asked();
             let same = self.answers.same(&asked);
-            // The first one is always among these, so that each round gets further.
+            // The first version is always included, so that the loop ends.
             let is_same = |other: &&Other| other.0 == first.0 || same.contains(other.0);
             let (these, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(is_same);
             left = rest;
@@ -481,8 +483,8 @@ impl<'a> Execution<'a, '_> {
     }
 }
 
-/// Whether a cluster with these capabilities gives the same answer; false where only a render can
-/// tell.
+/// Whether a cluster with these capabilities gives the same answer. False also where only a render
+/// can decide it.
 pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
     match asked {
         Asked::HasApi { api, answer } => {
@@ -515,8 +517,8 @@ struct Shared<'a, 'c> {
 }
 
 impl Shared<'_, '_> {
-    /// Helm's recAllTpls: the data of each chart, and its templates with that data. `values` are
-    /// none where there is no table for it.
+    /// Helm's `recAllTpls`: collects the data of each chart, and its templates with that data.
+    /// `values` is none where a chart has no map of values.
     fn collect(
         &self,
         id: NodeId,
@@ -557,8 +559,8 @@ impl Shared<'_, '_> {
         let data = Map(std::rc::Rc::new(data.into()));
         for &child in self.release.children(id) {
             let name = self.release.name(child);
-            // The table is shared with the parent's values, but for its outermost map, whose Go
-            // type is another one here.
+            // The maps below are shared with the parent's values. Only the outermost is copied,
+            // because its Go type differs here.
             let table = own
                 .get(name.as_bytes())
                 .and_then(|v| v.as_map().map(values::shallow_copy));
@@ -589,7 +591,7 @@ impl Shared<'_, '_> {
     }
 }
 
-/// Helm's CRDObjects: files of crds/ with the ending of a manifest.
+/// Helm's `CRDObjects`: the files in crds/ with the extension of a manifest.
 fn crds(release: &Release) -> Vec<Output> {
     let mut found = Vec::new();
     crds_of(release, 0, &mut found);
@@ -617,7 +619,7 @@ fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
     }
 }
 
-/// Helm's rules for the name of a release.
+/// Checks the name of a release by Helm's rules.
 ///
 /// # Errors
 /// `release name "x": invalid release name, must match regex …`

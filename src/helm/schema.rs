@@ -1,8 +1,8 @@
-//! values.schema.json: the jsonschema crate's verdict in Helm's words, which are those of
-//! santhosh-tekuri/jsonschema v6.
+//! values.schema.json: the jsonschema crate validates, and errors get the texts of
+//! santhosh-tekuri/jsonschema v6, which Helm uses.
 //!
-//! `cost` refuses what would take too long, `verdict` asks the crate, `tree` orders its errors as
-//! Helm prints them, and `words` writes each of them.
+//! `cost` refuses schemas that would take too long, `verdict` calls the crate, `tree` orders its
+//! errors as Helm prints them, and `words` writes the text of each.
 
 mod cost;
 mod elsewhere;
@@ -23,23 +23,23 @@ use verdict::{Unusable, judge};
 /// Values that a schema refuses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// Helm's text, over all charts.
+    /// Helm's text, for all charts.
     pub message: String,
     /// One for each fault.
     pub faults: Vec<Error>,
 }
 
-/// What the schemas of a release say of its values.
+/// The result of validating the values of a release by the schemas of its charts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
-    /// None where the values fit.
+    /// None where the values are valid.
     pub refusal: Option<Refusal>,
-    /// What the schemas would say is not known: they lie elsewhere and were not fetched, or would
-    /// take too long.
+    /// Schemas whose verdict is unknown, because they refer to others that are not fetched, or
+    /// would take too long.
     pub unjudged: Vec<Error>,
 }
 
-/// Judges the values of a release by the schemas of its charts.
+/// Validates the values of a release by the schemas of its charts.
 pub fn validate(
     release: &Release,
     values: &Map,
@@ -86,7 +86,7 @@ fn chart(
             let message = format!(
                 "values.schema.json of chart {name} refers to {uri}, which is not fetched: values are not checked by it"
             );
-            // The schema has the reference as it is, unless it is relative to an `$id`.
+            // The schema contains the reference literally, unless it is relative to an `$id`.
             let start = memchr::memmem::find(text, uri.as_bytes());
             let place = start.map_or(at_schema, |start| {
                 Span::new(schema, start, start + uri.len())
@@ -156,7 +156,7 @@ fn chart(
     }
 }
 
-/// A value as JSON; whole floats are integers, as JSON Schema has it.
+/// Converts a value into JSON. Whole floats become integers, as JSON Schema compares them.
 fn to_json(value: &Value, depth: usize) -> Json {
     match &value.kind {
         Kind::Nil | Kind::Missing | Kind::Object(_) => Json::Null,
@@ -181,7 +181,7 @@ fn to_json(value: &Value, depth: usize) -> Json {
     }
 }
 
-/// Where the value at a path was written; its nearest ancestor where it is missing.
+/// Where the value at a path was written. If it is missing, its nearest ancestor.
 fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
     let of_value = |value: &Value| {
         let first = value.as_text().and_then(|text| text.pieces().first());

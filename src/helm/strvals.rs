@@ -1,8 +1,7 @@
 //! `--set`, `--set-string`, `--set-json`, `--set-file` and `--set-literal`: Helm's strvals, with
 //! its error texts.
 //!
-//! Every value that is set keeps the place in the flag's text (or, of `--set-file`, the file) that
-//! it was written at.
+//! Every value keeps its span in the flag's text, or, for `--set-file`, in the file.
 
 use crate::source::{Origin, OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, MapData, Value};
@@ -10,7 +9,7 @@ use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Node;
 
-/// Which of Helm's flags it is, in the order in which Helm applies them.
+/// Helm's flags, in the order in which Helm applies them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum FlagKind {
     Json,
@@ -21,7 +20,7 @@ pub enum FlagKind {
 }
 
 impl FlagKind {
-    /// As it is written on the command line.
+    /// The flag as it is written on the command line.
     pub fn flag(self) -> &'static str {
         match self {
             FlagKind::Json => "--set-json",
@@ -33,18 +32,18 @@ impl FlagKind {
     }
 }
 
-/// Reads the file that `--set-file` names: its source and bytes.
+/// Reads the file that `--set-file` names. Returns its source and bytes.
 pub type ReadFile<'a> = dyn FnMut(&str) -> Result<(SourceId, Vec<u8>), String> + 'a;
 
 const MAX_INDEX: i64 = 65536;
 const MAX_LEVEL: usize = 30;
-/// Lists in lists, which Helm does not limit.
+/// The limit on lists in lists. Helm has none.
 const MAX_LISTS: usize = 200;
 
 /// Applies one flag's text to the values.
 ///
 /// # Errors
-/// Helm's: `failed parsing --set data: key "a" has no value`.
+/// Helm's text: `failed parsing --set data: key "a" has no value`.
 pub fn apply(
     kind: FlagKind,
     text: &str,
@@ -76,11 +75,11 @@ pub fn apply(
     }
 }
 
-/// Sets the value at a path, written as the key of a `--set`, to a node of a configuration: the
-/// type that it has there, and its place.
+/// Sets the value at a path, written as a key of `--set`, to a node of a configuration. The value
+/// keeps the node's type and span.
 ///
 /// # Errors
-/// Helm's, for the path.
+/// Helm's errors for the path.
 pub fn apply_node(
     path: &str,
     node: &Node,
@@ -129,7 +128,7 @@ struct Parser<'a, 'r> {
     source: SourceId,
     origins: &'a mut Origins,
     read: &'a mut ReadFile<'r>,
-    /// The value from a configuration, and its place.
+    /// The value from a configuration, and its span.
     given: Option<(Value, Span)>,
 }
 
@@ -138,7 +137,7 @@ struct Word {
     text: String,
     start: usize,
     end: usize,
-    /// None: the text ended.
+    /// The stop character. None if the text ended.
     last: Option<char>,
 }
 
@@ -330,7 +329,7 @@ impl Parser<'_, '_> {
         })
     }
 
-    /// What follows `]`. Gives the list back as far as it got, and how it went.
+    /// Parses what follows `]`. Returns the list with what was set so far, and the outcome.
     fn item(
         &mut self,
         mut list: Vec<Value>,
@@ -499,7 +498,7 @@ impl Parser<'_, '_> {
         ))
     }
 
-    /// A JSON value, and blanks and the comma behind it.
+    /// Parses a JSON value, and skips blanks and the comma after it.
     fn json(&mut self) -> Outcome<Value> {
         if self.skip_to_value() {
             return Ok(Value::nil());
@@ -517,7 +516,8 @@ impl Parser<'_, '_> {
         Ok(from_json(&value, origin))
     }
 
-    /// Skips blanks up to a value; true where a comma (taken) or the end says that there is none.
+    /// Skips blanks before a value. Returns true if there is none: the text ended, or a comma
+    /// (which is consumed) follows.
     fn skip_to_value(&mut self) -> bool {
         loop {
             match self.peek() {
@@ -555,7 +555,7 @@ fn set_index(list: &mut Vec<Value>, index: i64, value: Value) -> Outcome<()> {
     Ok(())
 }
 
-/// The text of Go's failed type assertion.
+/// The text of Go's panic for a failed type assertion.
 pub(super) fn conversion(value: &Value, want: &str) -> String {
     format!(
         "interface conversion: interface {{}} is {}, not {want}",
@@ -579,7 +579,8 @@ pub(super) fn go_type(value: &Value) -> &'static str {
     }
 }
 
-/// JSON as Go's encoding/json reads it: every number is a float64. serde_json limits the depth.
+/// Converts JSON as Go's encoding/json does: every number is a float64. serde_json has limited the
+/// depth.
 fn from_json(json: &serde_json::Value, origin: OriginId) -> Value {
     let kind = match json {
         serde_json::Value::Null => Kind::Nil,

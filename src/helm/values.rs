@@ -1,16 +1,16 @@
-//! Coalescing of values as Helm 3.22 does it, with all of its rules about null.
+//! Coalesces values as Helm 3.22 does, with all of its rules about null.
 //!
-//! Works on [`Value`] trees, so that every leaf keeps the origin of the file or flag that won. Maps
+//! It works on [`Value`] trees, so every leaf keeps the origin of the file or flag that won. Maps
 //! are shared by reference exactly where Helm shares them.
 
 use crate::source::OriginId;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 
-/// Maps within maps; deeper ones are left as they are. Reading YAML is limited far below it.
+/// The limit on nested maps; deeper ones are not changed. The YAML reader's limit is far lower.
 const MAX_DEPTH: usize = 10_000;
 
-/// A new, empty `map[string]interface {}`.
+/// Creates an empty `map[string]interface {}`.
 pub fn empty() -> Map {
     Map(Default::default())
 }
@@ -71,7 +71,7 @@ pub fn shallow_copy(map: &Map) -> Map {
     Map(Rc::new(std::cell::RefCell::new(map.0.borrow().clone())))
 }
 
-/// The entries as they are now, so that the map may change while they are gone through.
+/// A snapshot of the entries, so that the map may change during iteration.
 pub(super) fn entries(map: &Map) -> Vec<(Rc<[u8]>, Entry)> {
     map.0
         .borrow()
@@ -89,7 +89,8 @@ pub(super) fn remove(map: &Map, key: &[u8]) {
     map.0.borrow_mut().entries.remove(key);
 }
 
-/// A map that was empty, and no longer is, comes from what filled it: that decides an `if`.
+/// Sets the origin of a map that was empty and was filled: an `if` on it now depends on what filled
+/// it.
 fn filled(holder: &Map, key: &[u8], was_empty: bool, from: OriginId) {
     if was_empty
         && let Some(held) = holder.0.borrow_mut().entries.get_mut(key)
@@ -115,7 +116,7 @@ pub(super) fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-/// Merges two `-f` files: `over` wins; maps are merged, null is kept.
+/// Merges two `-f` files. `over` wins, maps are merged, and null is kept.
 pub fn merge_files(base: &Map, over: &Map) {
     merge_at(base, over, 0);
 }
@@ -135,17 +136,17 @@ fn merge_at(base: &Map, over: &Map, depth: usize) {
     }
 }
 
-/// How a chart's own values come under those that were given.
+/// How a chart's default values are merged under the given ones.
 pub(super) struct Under<'a> {
-    /// Keep the nulls that were given: the values will be coalesced once more.
+    /// Keep the given nulls, because the values will be coalesced once more.
     pub merge: bool,
-    /// Helm 4: nulls among the chart's own values count as absent.
+    /// As in Helm 4: nulls in the chart's default values count as absent.
     pub drop_nulls: bool,
-    /// Tells a subchart's name.
+    /// Whether a key is a subchart's name.
     pub is_child: &'a dyn Fn(&[u8]) -> bool,
 }
 
-/// Merges a chart's own values under `dest`, which wins.
+/// Merges a chart's default values under `dest`, which wins.
 pub(super) fn under_chart(
     dest: &Map,
     own: &Map,
@@ -206,8 +207,8 @@ fn without_nulls(map: &Map, depth: usize) {
     }
 }
 
-/// Helm's coalesceTables: `dest` wins; without `merge` a null in it takes away what `source` has.
-/// `source` is used up: nulls of `dest` are put into it, as in Helm.
+/// Helm's `coalesceTables`: `dest` wins. Without `merge`, a null in it removes the value of
+/// `source`. As in Helm, `source` is modified: it receives the nulls of `dest`.
 pub(super) fn tables(
     dest: &Map,
     source: &Map,
@@ -270,7 +271,7 @@ fn tables_at(
     }
 }
 
-/// Brings the globals of a parent's values into those of a subchart.
+/// Merges the globals of a parent's values into those of a subchart.
 pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec<String>) {
     let take = |map: &Map, which: &str, warnings: &mut Vec<String>| match map.get(b"global") {
         None => Some((empty(), Value::nil())),
@@ -358,7 +359,7 @@ pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec
 /// The map at a dotted path.
 ///
 /// # Errors
-/// The key that is no table, as Helm names it.
+/// The key that is no map, as Helm names it.
 pub(super) fn table(map: &Map, path: &str) -> Result<Map, String> {
     let mut at = map.clone();
     for key in path.split('.') {
@@ -370,7 +371,7 @@ pub(super) fn table(map: &Map, path: &str) -> Result<Map, String> {
     Ok(at)
 }
 
-/// The value at a dotted path, where that is no map.
+/// The value at a dotted path, if it is no map.
 pub(super) fn path_value(map: &Map, path: &str) -> Option<Value> {
     let (tables, key) = path
         .rsplit_once('.')

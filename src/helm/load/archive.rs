@@ -1,4 +1,4 @@
-//! The files of a chart's .tgz.
+//! Reads the files of a chart's .tgz.
 
 use super::{Loader, MAX_FILE, Raw, UNCHECKED, without_bom};
 use crate::diagnostic::ids;
@@ -8,15 +8,15 @@ use crate::limits::Limit;
 use std::cell::Cell;
 use std::io::Read;
 
-/// Helm's limit for an unpacked archive.
+/// Helm's size limit for an unpacked archive.
 const MAX_CHART: u64 = 100 << 20;
-/// The same with what an archive holds besides files, which are all that Helm counts.
+/// The limit on everything that an archive unpacks to. Helm counts the files only.
 const MAX_ARCHIVE: u64 = 2 * MAX_CHART;
-/// An archive that unpacks to less than this is harmless, however small it is.
+/// Archives that unpack to less than this are accepted, whatever their compression ratio.
 const SMALL: u64 = 10 << 20;
 
 impl Loader<'_> {
-    /// The files of an archive, and the name of what holds them: `x.tgz!x/`.
+    /// Returns the files of an archive, and the prefix of their names: `x.tgz!x/`.
     pub(super) fn archive(
         &mut self,
         data: &[u8],
@@ -59,7 +59,7 @@ impl Loader<'_> {
             {
                 continue;
             }
-            // Archives made on Windows may use its separator.
+            // Archives made on Windows may contain `\` as separator.
             let separator = if full.contains('\\') { '\\' } else { '/' };
             let (first, rest) = full.split_once(separator).unwrap_or((&full, ""));
             let name = rest.replace(separator, "/");
@@ -131,7 +131,8 @@ pub(super) fn not_an_archive(name: &str, data: &[u8]) -> String {
     } else if start.starts_with(b"%PDF-") {
         "application/pdf"
     } else if start.len() == data.len() || start.iter().any(|&b| b < 9 || (14..27).contains(&b)) {
-        // Go looks at a buffer of 512 bytes: a shorter file ends in zeros, which no text has.
+        // Go looks at a buffer of 512 bytes. A shorter file is padded with zeros, which make it
+        // binary.
         "application/octet-stream"
     } else {
         "text/plain; charset=utf-8"
@@ -153,11 +154,12 @@ fn archive_text(error: &std::io::Error) -> String {
     }
 }
 
-/// What an archive unpacks to, up to so many bytes: even what is skipped has to be unpacked.
+/// Limits how many bytes an archive unpacks to. Skipped entries count too, because they must be
+/// unpacked as well.
 struct Bounded<'a, R> {
     from: R,
     left: u64,
-    /// Whether it ended, or failed, of itself.
+    /// False once the limit was exceeded. True if the archive ended or failed before.
     within: &'a Cell<bool>,
 }
 

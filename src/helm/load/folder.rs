@@ -1,4 +1,4 @@
-//! The files of a chart's folder.
+//! Reads the files of a chart's folder.
 
 use super::{Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
 use crate::diagnostic::ids;
@@ -27,7 +27,7 @@ impl Walk<'_> {
 }
 
 impl Loader<'_> {
-    /// Every file that `.helmignore` does not exclude.
+    /// Returns every file that `.helmignore` does not exclude.
     pub(super) fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
         let ignore_file = top.join(".helmignore");
         if !self.options.follow_symlinks
@@ -62,7 +62,7 @@ impl Loader<'_> {
         Ok(walk.files)
     }
 
-    /// Helm's sympath.Walk: names in bytewise order, links followed.
+    /// Helm's `sympath.Walk`: it visits names in bytewise order and follows links.
     fn walk(
         &mut self,
         walk: &mut Walk,
@@ -113,7 +113,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// What a path leads to.
+    /// The metadata of what a path leads to.
     fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
         let shown = path.display();
         let missing = |e: std::io::Error| {
@@ -189,7 +189,7 @@ impl Loader<'_> {
     }
 }
 
-/// Whether a path without links lies in a folder.
+/// Whether a path, already without links, lies in a folder.
 fn is_within(path: &Path, folder: &Path) -> bool {
     folder
         .canonicalize()

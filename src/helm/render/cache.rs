@@ -1,4 +1,4 @@
-//! Templates that were parsed, for the renders that come after.
+//! A cache of parsed templates for later renders.
 
 use crate::memo::Memo;
 use crate::source::{SourceId, Sources};
@@ -8,18 +8,19 @@ use crate::template::parser::Parsed;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Parsed templates, for all renders of a chart: each file, and the files of each set of enabled
-/// subcharts together.
+/// The parsed templates of a chart, for all its renders: each file, and the joined files of each
+/// set of enabled subcharts.
 #[derive(Debug, Default)]
 pub struct Cache {
-    /// Locked while a file is parsed.
+    /// The inner lock is held while a file is parsed, so that each file is parsed once.
     files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
     sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
     before: Arc<ParsedFiles>,
 }
 
 impl Cache {
-    /// Files that were parsed before, and did not change since, are not parsed again.
+    /// A cache that starts with files of an earlier run. Those that did not change are not parsed
+    /// again.
     pub fn with(before: Arc<ParsedFiles>) -> Cache {
         Cache {
             before,
@@ -27,7 +28,7 @@ impl Cache {
         }
     }
 
-    /// The templates of a release, with all that they define.
+    /// Parses the templates of a release, with all that they define.
     pub fn parse(&self, names: &TemplateNames, sources: &Sources) -> Arc<Templates> {
         fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
             mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,10 +67,10 @@ impl Cache {
     }
 }
 
-/// Parsed files by Helm's name and their source.
+/// Parsed files by Helm's name and source.
 pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
 
-/// A file with all that it defines.
+/// A parsed file with all templates that it defines.
 #[derive(Clone, Debug)]
 pub struct ParsedFile {
     text: Arc<[u8]>,

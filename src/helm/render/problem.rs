@@ -1,4 +1,4 @@
-//! What keeps a chart from being rendered, as Helm's text and as findings.
+//! Problems that keep a chart from being rendered: Helm's text, and the findings.
 
 use crate::diagnostic::{Diagnostic, Role, Severity, ids};
 use crate::helm;
@@ -8,12 +8,12 @@ use crate::template::ParseError;
 use crate::template::Reason;
 use crate::template::TemplateError;
 
-/// What Helm would end with an error for.
+/// An error with which Helm would stop.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
-    /// Before the templates: values, dependencies, the schema, Chart.yaml.
+    /// An error before the templates: values, dependencies, the schema, Chart.yaml.
     Chart(helm::Error),
-    /// As [`Problem::Chart`], but Helm has a release by then, and offers `--debug`.
+    /// As [`Problem::Chart`], but Helm has a release already, so its message suggests `--debug`.
     Release(helm::Error),
     /// Values that a values.schema.json refuses.
     Schema(schema::Refusal),
@@ -22,7 +22,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Helm's text, without `Error: `.
+    /// Helm's text without the leading `Error: `.
     pub fn helm_message(&self) -> String {
         match self {
             Problem::Chart(error) | Problem::Release(error) => error.message.clone(),
@@ -32,16 +32,16 @@ impl Problem {
         }
     }
 
-    /// Whether Helm has rendered anything that `--debug` could show.
+    /// Whether Helm has rendered anything that `--debug` could print.
     pub fn has_release(&self) -> bool {
         !matches!(self, Problem::Chart(_) | Problem::Schema(_))
     }
 
-    /// As findings of an environment; `head` is the place for what has none.
+    /// The diagnostics for an environment. Problems without a span are placed at `head`.
     pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
         let mut found = match self {
-            // That a library cannot be installed is no fault of its; that nothing is checked must
-            // be said.
+            // It is no fault that a library chart cannot be installed. But the user must know that
+            // nothing was checked.
             Problem::Chart(error) if error.rule == ids::CHART_LIBRARY => vec![Diagnostic {
                 severity: Severity::Info,
                 ..error.diagnostic(head)
@@ -81,7 +81,7 @@ impl Problem {
                     Reason::Required => ids::REQUIRED_VALUE_MISSING,
                     Reason::Limit => ids::TEMPLATE_LIMIT,
                     Reason::Execution => ids::TEMPLATE_ERROR,
-                    // The same finding as the parse error that execution came to.
+                    // The parser has reported the same error. One rule makes them one finding.
                     Reason::Parse => ids::TEMPLATE_SYNTAX,
                 };
                 let mut found = with_help(

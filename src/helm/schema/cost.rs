@@ -1,9 +1,9 @@
-//! What the judgement of values by a schema will cost, before it is judged: references multiply,
-//! and the validator has no limit.
+//! Estimates the cost of validating values by a schema before it is done. References multiply the
+//! work, and the validator has no limit.
 //!
-//! A schema is applied to a value as often as the schemas around it demand; the cost of each pair of
-//! schema and value is computed once. What the validator cuts short is counted in full, so the
-//! count is never too low.
+//! The cost of each pair of schema and value is computed once, and counted as often as the schemas
+//! around it apply it. Work that the validator cuts short is counted in full, so the estimate is
+//! never too low.
 
 use super::elsewhere::{BASE, Elsewhere};
 use crate::limits::{Limit, Limits};
@@ -11,7 +11,7 @@ use jsonschema::{Draft, ReferencingError, Registry};
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
-/// Whether the schema may be applied to the values.
+/// Checks that the schema may be applied to the values.
 ///
 /// # Errors
 /// The limit that would be reached.
@@ -21,7 +21,7 @@ pub(super) fn check(
     elsewhere: Elsewhere,
     limits: &Limits,
 ) -> Result<(), Limit> {
-    // A schema whose references lead nowhere is refused by the validator.
+    // The validator reports references without a target.
     let targets = targets(schema, elsewhere).unwrap_or_default();
     let mut costs = Costs {
         targets,
@@ -32,7 +32,7 @@ pub(super) fn check(
     costs.of(schema, values, 0).map(drop)
 }
 
-/// By the schema that holds the reference.
+/// The targets of references, by the schema that contains the reference.
 type Targets<'s> = FxHashMap<*const Json, Vec<&'s Json>>;
 
 fn targets<'s>(schema: &'s Json, elsewhere: Elsewhere) -> Result<Targets<'s>, ReferencingError> {
@@ -76,7 +76,7 @@ fn targets<'s>(schema: &'s Json, elsewhere: Elsewhere) -> Result<Targets<'s>, Re
             _ => {}
         }
     }
-    // Which one it is depends on the way that leads there: any of them.
+    // A dynamic reference's target depends on the path that leads to it, so all of them are taken.
     targets.extend(
         referring
             .iter()
@@ -112,7 +112,7 @@ impl<'s> Costs<'s> {
         if let Some(known) = self.known.get(&pair) {
             return Ok(*known);
         }
-        // The validator does not follow a circle that leads back to the same value a second time.
+        // The validator does not follow a cycle that leads back to the same value.
         self.known.insert(pair, 1);
         let mut cost = 1u64;
         let mut add = |own: &mut Self, schema: &'s Json, value: &Json| {
@@ -176,7 +176,7 @@ impl<'s> Costs<'s> {
                 _ => {}
             }
         }
-        // What is evaluated is found out by evaluating once more.
+        // The validator evaluates again to find out which items and properties were evaluated.
         if keywords.contains_key("unevaluatedProperties")
             || keywords.contains_key("unevaluatedItems")
         {

@@ -1,4 +1,4 @@
-//! Schemas that a schema refers to in other files.
+//! References from a schema to schemas in other files.
 
 use jsonschema::{Retrieve, Uri};
 use serde_json::Value as Json;
@@ -11,12 +11,12 @@ pub(super) fn no_loader(uri: &str) -> String {
     format!("no URLLoader registered for {uri:?}")
 }
 
-/// Takes the place of all schemas in other files. There is no network, and no file but the chart's own
-/// is read.
+/// A retriever that replaces all schemas in other files. It neither uses the network nor reads
+/// files outside of the chart.
 #[derive(Clone)]
 pub(super) struct Elsewhere {
     stand_in: Json,
-    /// The addresses that Helm would have fetched.
+    /// The URLs that Helm would have fetched.
     asked: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -28,7 +28,7 @@ impl Elsewhere {
         }
     }
 
-    /// The addresses that were asked for so far.
+    /// The URLs that were requested so far.
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked
             .lock()
@@ -49,10 +49,10 @@ impl Retrieve for Elsewhere {
                 }
                 Ok(self.stand_in.clone())
             }
-            // Helm takes these for granted.
+            // Helm accepts anything for these.
             "urn" => Ok(Json::Bool(true)),
-            // Helm resolves references to files from the root of the file system, where no chart
-            // has any.
+            // Helm resolves references to files from the root of the file system, where a chart has
+            // no files.
             "file" => {
                 Err(format!("open {}: no such file or directory", uri.path().as_str()).into())
             }
@@ -61,11 +61,11 @@ impl Retrieve for Elsewhere {
     }
 }
 
-/// A longer reference is cut.
+/// Steps of a reference beyond this number are dropped.
 const MAX_STEPS: usize = 200;
 
-/// A schema that allows everything, and has all places that the references of `schema` point to in
-/// other files.
+/// A schema that allows everything. It contains every location in other files that `schema` refers
+/// to.
 fn stand_in(schema: &Json) -> Json {
     let mut made = serde_json::Map::new();
     let mut left = vec![schema];
@@ -99,7 +99,7 @@ fn stand_in(schema: &Json) -> Json {
     Json::Object(made)
 }
 
-/// The steps of a JSON pointer.
+/// Splits a JSON pointer into its steps.
 pub(super) fn steps(pointer: &str) -> Vec<String> {
     pointer
         .split('/')

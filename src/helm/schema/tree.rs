@@ -1,18 +1,18 @@
-//! The errors of one judgement as the tree that Helm prints.
+//! Arranges the errors of one validation as the tree that Helm prints.
 //!
-//! The crate gives a flat list of errors; Helm prints several errors of one schema below a
-//! "validation failed". The tree is made from the path that the evaluation took through the schema.
+//! The crate gives a flat list of errors. Helm nests several errors of one schema below a
+//! "validation failed". The tree follows from each error's evaluation path through the schema.
 
 use super::elsewhere::steps;
 use super::words::{quote, text_of};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError};
 
-/// An error of the crate in its parts.
+/// An error of the crate, split into its parts.
 pub(super) struct Flat {
-    /// The way through the schema, references included, down to the keyword.
+    /// The evaluation path through the schema, with references, down to the keyword.
     way: Vec<String>,
-    /// The value.
+    /// The path to the value.
     at: Vec<String>,
     keyword: String,
     text: String,
@@ -54,7 +54,7 @@ pub(super) struct Tree {
     pub at: Vec<String>,
     pub text: String,
     below: Vec<Tree>,
-    /// A group, or a reference, that is left out when it has one error only.
+    /// True for a group or a reference that is not printed when it has one error only.
     is_reference: bool,
     is_group: bool,
 }
@@ -70,7 +70,7 @@ impl Tree {
         }
     }
 
-    /// Its errors where it is a group, for a node that has them below itself.
+    /// The errors of a group, or the error itself.
     fn ungrouped(self) -> Vec<Tree> {
         if self.is_group {
             self.below
@@ -96,7 +96,7 @@ impl Tree {
             .for_each(|t| t.show(if skipped { indent } else { indent + 1 }, out));
     }
 
-    /// The faults; the alternatives of an `anyOf` are one.
+    /// The single faults. The alternatives of an `anyOf` count as one.
     pub fn leaves(&self) -> Vec<&Tree> {
         let transparent = self.is_group || self.is_reference || self.text == "'allOf' failed";
         if transparent {
@@ -107,20 +107,20 @@ impl Tree {
     }
 }
 
-/// Schemas within schemas.
+/// The limit on nested schemas.
 const MAX_DEPTH: usize = 200;
 
-/// Errors grouped by a key, in the order of the first of each group.
+/// Errors grouped by a key, in the order in which the keys first occur.
 type Grouped<'e, K> = Vec<(K, Vec<&'e Flat>)>;
 
 struct Builder {
-    /// Before draft 2019-09 nothing beside a `$ref` counts.
+    /// True for drafts before 2019-09, where keywords next to a `$ref` are ignored.
     old: bool,
 }
 
 impl Builder {
-    /// The errors of one schema about one value: `taken` steps of their ways lead to the schema,
-    /// `deep` steps to the value.
+    /// The errors of one schema about one value. The schema lies `taken` steps down their
+    /// evaluation paths, the value `deep` steps down their value paths.
     fn schema(&self, errors: Vec<&Flat>, taken: usize, deep: usize, depth: usize) -> Option<Tree> {
         let at: Vec<String> = errors.first()?.at.iter().take(deep).cloned().collect();
         if depth > MAX_DEPTH {
@@ -136,7 +136,7 @@ impl Builder {
         let mut groups: Grouped<(usize, String, String)> = Vec::new();
         for error in errors {
             let keyword = error.way.get(taken).map_or("", |s| s);
-            // Errors about the same value below are one group; those of `allOf` are separated
+            // Errors about the same nested value form a group. Errors of `allOf` are separated
             // further down.
             let below = if enters_value(keyword, error, taken) {
                 error.at.get(deep).cloned().unwrap_or_default()
@@ -238,8 +238,8 @@ impl Builder {
                 self.each_alternative(errors, taken, deep, depth)
             }
             _ if enters_value(keyword, first, taken) => {
-                // `properties/x` and `patternProperties/x` take two steps through the schema, so
-                // does a list of items.
+                // `properties/x`, `patternProperties/x` and a list of `items` take two steps
+                // through the schema.
                 let mut ways: Grouped<(usize, Option<&str>)> = Vec::new();
                 for error in errors {
                     let way = match takes_key(keyword, error, taken) {
@@ -264,7 +264,7 @@ impl Builder {
         }
     }
 
-    /// The errors below `allOf/0`, `allOf/1`…, each as one.
+    /// Groups the errors below `allOf/0`, `allOf/1`… for each alternative.
     fn each_alternative(
         &self,
         errors: Vec<&Flat>,
@@ -287,7 +287,7 @@ impl Builder {
     }
 }
 
-/// Whether a keyword's errors are about values within the value.
+/// Whether a keyword's errors are about nested values.
 fn enters_value(keyword: &str, error: &Flat, taken: usize) -> bool {
     match keyword {
         "properties" | "patternProperties" | "prefixItems" => true,
@@ -300,8 +300,8 @@ fn enters_value(keyword: &str, error: &Flat, taken: usize) -> bool {
     }
 }
 
-/// Whether the step behind the keyword belongs to it (`properties/x`), not to the schema below
-/// (`items/type`).
+/// Whether the step after the keyword belongs to the keyword (`properties/x`), not to the schema
+/// below it (`items/type`).
 fn takes_key(keyword: &str, error: &Flat, taken: usize) -> bool {
     match keyword {
         "properties" | "patternProperties" | "prefixItems" => true,
@@ -313,7 +313,7 @@ fn takes_key(keyword: &str, error: &Flat, taken: usize) -> bool {
     }
 }
 
-/// The order in which Helm's validator looks at keywords.
+/// The position of a keyword in the order in which Helm's validator evaluates them.
 fn rank(keyword: &str) -> usize {
     const ORDER: [&str; 30] = [
         "$ref",
@@ -351,7 +351,7 @@ fn rank(keyword: &str) -> usize {
         .iter()
         .position(|k| *k == keyword)
         .unwrap_or(ORDER.len());
-    // A property's own schemas are looked at property by property.
+    // The validator evaluates these together, property by property.
     if (5..=6).contains(&at) { 5 } else { at }
 }
 

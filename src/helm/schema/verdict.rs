@@ -1,4 +1,4 @@
-//! Values judged by one schema, and what Helm says of a schema that can't be used.
+//! Validates values by one schema, and reports schemas that cannot be used, with Helm's texts.
 
 use super::cost;
 use super::elsewhere::{BASE, Elsewhere, no_loader};
@@ -12,17 +12,17 @@ use jsonschema::{Draft, ReferencingError, ValidationError};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
-/// The errors as a tree; none where the values fit.
+/// The errors as a tree. None where the values are valid.
 pub(super) type Verdict = Option<Vec<Tree>>;
 
-/// Why nothing was judged.
+/// Why the values were not validated.
 pub(super) enum Unusable {
-    /// It is no schema, in Helm's words.
+    /// The text is no valid schema; Helm's text.
     Schema(String),
     Limit(Limit),
 }
 
-/// The verdict, and the addresses of schemas that it had to do without.
+/// Returns the verdict, and the URLs of schemas that were not available.
 pub(super) fn judge(
     schema: &[u8],
     values: &Json,
@@ -48,7 +48,7 @@ pub(super) fn judge(
 }
 
 /// # Errors
-/// A schema that is no schema.
+/// The text is no valid schema.
 fn judge_by(
     schema: &Json,
     values: &Json,
@@ -73,7 +73,7 @@ fn judge_by(
     Ok(Some(trees(&errors, validator.draft())))
 }
 
-/// What encoding/json's decoder says of a text that is no JSON.
+/// The error of Go's encoding/json for a text that is no valid JSON.
 fn syntax(text: &[u8]) -> Option<String> {
     let message = json::read(
         &Text {
@@ -94,8 +94,8 @@ fn syntax(text: &[u8]) -> Option<String> {
     })
 }
 
-/// A validator made of the meta-schema itself: the one that is compiled in does not say which way
-/// it took.
+/// Compiles the meta-schema into a validator. The one that the crate contains does not report
+/// evaluation paths.
 fn metaschema(uri: &str) -> Option<jsonschema::Validator> {
     let found = referencing::SPECIFICATIONS
         .resolver(jsonschema::uri::from_str(uri).ok()?)
@@ -104,7 +104,7 @@ fn metaschema(uri: &str) -> Option<jsonschema::Validator> {
     jsonschema::validator_for(found.contents()).ok()
 }
 
-/// What Helm says of JSON that is no schema.
+/// Helm's text for JSON that is no valid schema.
 fn no_schema(schema: &Json, error: &ValidationError) -> String {
     match error.kind() {
         ValidationErrorKind::Referencing(ReferencingError::PointerToNowhere { pointer }) => {
@@ -151,7 +151,7 @@ fn no_schema(schema: &Json, error: &ValidationError) -> String {
     text
 }
 
-/// Errors beyond these are left out.
+/// The maximum number of errors that are reported.
 const MAX_ERRORS: usize = 10_000;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! One error of a schema in Helm's words.
+//! Helm's text for one error of a schema.
 
 use crate::go::strconv;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value as Json;
 
-/// What the value is, in JSON Schema's words.
+/// The JSON Schema type of a value.
 fn type_of(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",
@@ -17,7 +17,7 @@ fn type_of(json: &Json) -> &'static str {
     }
 }
 
-/// Go's `%q` in single quotes, as santhosh-tekuri/jsonschema v6 makes it.
+/// Go's `%q` in single quotes, as santhosh-tekuri/jsonschema v6 prints it.
 pub(super) fn quote(text: &str) -> String {
     let quoted = strconv::quote(text)
         .replace("\\\"", "\"")
@@ -34,7 +34,7 @@ fn primitive(json: &Json) -> String {
     }
 }
 
-/// A number with separators of thousands, as Go's x/text prints it in English.
+/// A number with thousands separators, as Go's x/text prints it in English.
 fn number(json: &Json) -> String {
     let Some(value) = json.as_f64() else {
         return json.to_string();
