@@ -1,5 +1,5 @@
-//! What is wrong with a chart or a manifest, as data. Renders nothing; spans only, no lines (see
-//! [`crate::source`]).
+//! Faults in a chart or a manifest, as data. A diagnostic has spans only; lines and columns are
+//! computed when it is printed (see [`crate::source`]).
 
 mod id;
 
@@ -11,8 +11,8 @@ use crate::source::Span;
 use std::fmt;
 use std::sync::Arc;
 
-/// How bad it is. `error`: it will not work, or is dangerous; `warning`: likely a mistake; `info`:
-/// worth knowing.
+/// How bad a finding is. `error`: it will not work, or is dangerous. `warning`: likely a mistake.
+/// `info`: worth knowing.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
 )]
@@ -33,20 +33,20 @@ impl Severity {
     }
 }
 
-/// The Kubernetes minor versions 1.20 to 1.37 as a set.
+/// A set of Kubernetes minor versions, from 1.20 to 1.37.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct Versions(pub u32);
 
 impl Versions {
-    /// The oldest and the newest minor version that we know.
+    /// The oldest and the newest supported minor version.
     pub const OLDEST: u32 = 20;
     pub const NEWEST: u32 = 37;
-    /// How many there are.
+    /// The number of supported minor versions.
     pub const COUNT: usize = (Self::NEWEST - Self::OLDEST + 1) as usize;
     pub const NONE: Versions = Versions(0);
     pub const ALL: Versions = Versions((1 << (Self::NEWEST - Self::OLDEST + 1)) - 1);
 
-    /// The one minor version `1.minor`; empty where we don't know it.
+    /// The set of the one version `1.minor`. It is empty for unsupported versions.
     pub fn minor(minor: u32) -> Versions {
         if (Self::OLDEST..=Self::NEWEST).contains(&minor) {
             Versions(1 << (minor - Self::OLDEST))
@@ -69,7 +69,7 @@ impl Versions {
     pub fn without(self, other: Versions) -> Versions {
         Versions(self.0 & !other.0)
     }
-    /// Minor versions, ascending.
+    /// The minor versions, ascending.
     pub fn iter(self) -> impl Iterator<Item = u32> {
         (Self::OLDEST..=Self::NEWEST).filter(move |&m| self.contains(m))
     }
@@ -78,7 +78,7 @@ impl Versions {
     }
 }
 
-/// `1.20 to 1.24, 1.30`
+/// Formats ranges: `1.20 to 1.24, 1.30`.
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -100,23 +100,23 @@ impl fmt::Display for Versions {
     }
 }
 
-/// What a label's place is for the reader.
+/// What the span of a label shows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The line of the template that was rendered.
+    /// The line of the rendered template.
     Template,
-    /// The line of the values file (or flag) that supplied the text.
+    /// The line of the values file, or the flag, that supplied the text.
     Values,
-    /// A helper on the include chain.
+    /// A helper in the chain of includes.
     Include,
-    /// A line of a manifest that was given as such.
+    /// A line of a manifest that was linted directly.
     Manifest,
     /// Any other file: Chart.yaml, a rule, the configuration.
     Source,
 }
 
-/// A further place with a word on it.
+/// A further span with a short text.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Label {
     pub span: Span,
@@ -133,27 +133,27 @@ pub struct ObjectRef {
     pub name: Arc<str>,
 }
 
-/// One finding, in one environment, before [`crate::report`] settles it. `span` may lie in rendered
-/// text: settling traces it to the template line, the include chain and the values line.
+/// One fault in one environment, before [`crate::report`] settles it. `span` may lie in rendered
+/// text: settling traces it to the template line, the chain of includes and the values line.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Diagnostic {
     pub rule: RuleId,
     pub severity: Severity,
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
     pub span: Span,
-    /// Places besides `span` and what it traces to.
+    /// Further spans, besides `span` and those that it is traced to.
     pub labels: Vec<Label>,
     pub object: Option<Arc<ObjectRef>>,
-    /// The container of the object that it is about.
+    /// The name of the affected container.
     pub container: Option<Arc<str>>,
-    /// JSON pointer into the object.
+    /// The JSON pointer to the affected field in the object.
     pub path: Option<String>,
-    /// Index of the environment it was found in; none for what holds for the sources themselves
-    /// (and for manifests).
+    /// The index of the environment. None if the fault is in the sources, whatever the environment,
+    /// or in a manifest.
     pub environment: Option<u16>,
-    /// The Kubernetes versions it holds for; none: all that were judged.
+    /// The affected Kubernetes versions. None for all versions that are checked.
     pub kubernetes: Option<Versions>,
 }
 
@@ -178,7 +178,8 @@ impl Diagnostic {
             kubernetes: None,
         }
     }
-    /// A limit was reached: what was not checked for it, which limit, and how to move it.
+    /// Reports that a limit was reached: what was not checked, which limit it was, and how to raise
+    /// it.
     pub fn limit(
         limit: Limit,
         limits: &Limits,
@@ -207,7 +208,8 @@ impl Diagnostic {
     }
 }
 
-/// The candidate nearest to `name`, near enough that a typing mistake explains the difference.
+/// The candidate nearest to `name`, if it is near enough that a typing mistake explains the
+/// difference.
 pub fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -226,8 +228,8 @@ pub fn did_you_mean<'a>(
         .map(|(_, c)| c)
 }
 
-/// How many bytes two names begin with alike: of two that are as near, the one is meant that begins
-/// like what was written.
+/// The length in bytes of the common prefix. Of two candidates at the same distance, the one with
+/// the longer common prefix is suggested.
 fn in_common(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }

@@ -1,15 +1,17 @@
-//! Text of a chart made safe for a terminal, a log or Markdown; and colours.
+//! Escapes text of a chart for terminals, logs and Markdown, and adds colours.
 
 use std::borrow::Cow;
 
-/// Characters that move the cursor, colour, ring, or turn the direction of writing.
+/// Whether a character can move the cursor, change colours, ring the bell or change the direction
+/// of text.
 pub(crate) fn is_hostile(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Where a text would give GitHub's log a command, if it were printed there: the character without
-/// which it is none. `::name …::` is one at the start of a line, the older `##[name]` anywhere.
+/// The offsets where printing a text in GitHub's log would start a command. Escaping the character
+/// at each offset prevents it. `::name …::` is a command at the start of a line, the older
+/// `##[name]` anywhere.
 fn commands(text: &str) -> impl Iterator<Item = usize> {
     let older = memchr::memmem::find_iter(text.as_bytes(), b"##[").map(|at| at + 2);
     let mut start = 0;
@@ -29,7 +31,7 @@ fn commands(text: &str) -> impl Iterator<Item = usize> {
     older.chain(newer)
 }
 
-/// Safe for a terminal: control characters become visible escapes.
+/// Escapes control characters for a terminal.
 pub(crate) fn visible_controls(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_hostile) {
         escaped(text, &[]).into()
@@ -50,8 +52,7 @@ fn escaped(text: &str, commands: &[usize]) -> String {
     out
 }
 
-/// Safe for a terminal and for a log: control characters, and what would be a command, become
-/// visible escapes.
+/// Escapes control characters and GitHub's log commands, for a terminal and for a log.
 pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
     let commands: Vec<usize> = commands(text).collect();
     if commands.is_empty() {
@@ -61,14 +62,14 @@ pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON that is also safe in a terminal or a log: characters that they interpret are written as JSON
+/// JSON that is safe in a terminal and in a log. Characters that these interpret become JSON
 /// escapes.
 pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     if text.chars().any(is_hostile) {
         text = text.chars().fold(String::new(), |mut out, c| {
-            // All of them lie in the plane that four digits reach.
+            // All of these characters fit into four digits.
             if is_hostile(c) {
                 out.push_str(&format!("\\u{:04x}", c as u32))
             } else {
@@ -77,11 +78,12 @@ pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
             out
         });
     }
-    // Brackets of JSON itself never follow such signs.
+    // The brackets of the JSON syntax never follow `##`.
     text.replace("##[", "##\\u005b")
 }
 
-/// Safe for a terminal with every byte in its place: what is hostile becomes question marks.
+/// Replaces hostile characters by question marks. The result has the same length in bytes, so that
+/// offsets stay valid.
 pub(crate) fn mask_controls(text: &str) -> String {
     let plain = |b: u8| matches!(b, b' '..=b'~' | b'\t' | b'\n');
     if text.bytes().fold(true, |all, b| all & plain(b))
@@ -101,7 +103,7 @@ pub(crate) fn mask_controls(text: &str) -> String {
     out
 }
 
-/// Where the character starts that a byte belongs to.
+/// The start of the character that contains the byte at `at`.
 pub(crate) fn char_start(text: &str, at: usize) -> usize {
     (0..=at.min(text.len()))
         .rev()
@@ -109,7 +111,8 @@ pub(crate) fn char_start(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// A line whose masked end does not show how long it was. The text before it keeps its column.
+/// Replaces the asterisks at the end of a masked line by a fixed number, so that they do not reveal
+/// the length of a secret. The text before them keeps its column.
 pub(crate) fn even(line: &str) -> Cow<'_, str> {
     let masked = line.trim_end_matches([' ', '\t', '\r', '"', '\'', ',', ']', '}']);
     let shown = masked.trim_end_matches('*');
@@ -119,11 +122,11 @@ pub(crate) fn even(line: &str) -> Cow<'_, str> {
     format!("{shown}********{}", &line[masked.len()..]).into()
 }
 
-/// Fewer asterisks are a pattern (`**/*.yaml`, `"*"`).
+/// Fewer asterisks are a pattern (`**/*.yaml`, `"*"`), not a mask.
 const SHORTEST_MASK: usize = 3;
 
-/// One line of Markdown that means nothing but its text: no table cell, link, image, HTML or code
-/// begins in it.
+/// Escapes text for one line of Markdown, so that it starts no table cell, link, image, HTML or
+/// code.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in escape_controls(text).chars() {
@@ -136,7 +139,7 @@ pub(crate) fn escape_markdown(text: &str) -> String {
     out
 }
 
-/// The columns of a line, colours left out.
+/// The width of a line in columns, without colour codes.
 pub(crate) fn visible(line: &str) -> usize {
     let mut columns = 0;
     let mut inside = false;
@@ -151,7 +154,7 @@ pub(crate) fn visible(line: &str) -> usize {
     columns
 }
 
-/// Colours, where they are wanted.
+/// Adds colours, if they are enabled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(pub bool);
 

@@ -1,12 +1,12 @@
-//! How much of everything a chart may use before thebot-lint gives up: charts come from strangers.
+//! Limits on what a chart may use before thebot-lint gives up, because charts come from strangers.
 //!
-//! These are the limits that a configuration may move (`limits:`); each has one name, for the
-//! configuration and for the finding that reports it. What guards the program itself (its stack,
-//! above all) is fixed, and is beside the code that it guards.
+//! A configuration can change these limits (`limits:`). Each has one name, which is used in the
+//! configuration and in the finding that reports it. Limits that protect the program itself, above
+//! all its stack, are fixed and stand next to the code that they protect.
 
 use std::time::{Duration, Instant};
 
-/// One of them.
+/// A limit that a configuration can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
     TemplateSteps,
@@ -29,7 +29,7 @@ pub enum Limit {
     Timeout,
 }
 
-/// What a limit counts, which decides how it is written.
+/// The unit of a limit, which decides how its value is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
     Count,
@@ -61,7 +61,7 @@ impl Limit {
         Timeout,
     ];
 
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             TemplateSteps => "template-steps",
@@ -95,14 +95,14 @@ impl Limit {
         }
     }
 
-    /// Without a configuration: far beyond any chart that a cluster could take (a release is 1 MiB
-    /// at most), and soon reached by a hostile one.
+    /// The value without a configuration. It is far beyond any chart that a cluster could take (a
+    /// release is 1 MiB at most), and a hostile chart reaches it soon.
     pub const fn default(self) -> u64 {
         match self {
             TemplateSteps => 20_000_000,
             TemplateOutput | YamlAliases => 64 << 20,
             RenderText | ChartSize => 1 << 30,
-            // Helm's own.
+            // Helm's limit.
             IncludeDepth => 1000,
             TemplateDepth => 100_000,
             TplDepth | SchemaDepth => 1000,
@@ -118,7 +118,7 @@ impl Limit {
         }
     }
 
-    /// What a configuration may ask for at most: what the rest of the program is made for.
+    /// The maximum that a configuration may set: the program is not designed for more.
     pub const fn most(self) -> u64 {
         match (self, self.unit()) {
             (IncludeDepth | TemplateDepth, _) => self.default(),
@@ -130,7 +130,7 @@ impl Limit {
         }
     }
 
-    /// How to get further, for the help of a finding.
+    /// How to raise the limit, for the help of a finding.
     pub fn how_to_raise(self) -> String {
         let flag = if self == Timeout {
             "--timeout SECONDS, or "
@@ -143,10 +143,10 @@ impl Limit {
         )
     }
 
-    /// A value as a configuration writes it: a number, or for bytes one with Ki, Mi or Gi.
+    /// Parses a value from a configuration: a number, which for bytes may end in Ki, Mi or Gi.
     ///
     /// # Errors
-    /// What would be right.
+    /// The expected form.
     pub fn read(self, text: &str) -> Result<u64, String> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let shift = match (&text[digits.len()..], self.unit()) {
@@ -181,7 +181,7 @@ impl Limit {
     }
 }
 
-/// What a finding says about a limit that was reached.
+/// The text of a finding about a limit that was reached.
 pub fn exceeded(limit: Limit, limits: &Limits) -> String {
     let most = limits.get(limit);
     match limit {
@@ -224,7 +224,7 @@ pub fn exceeded(limit: Limit, limits: &Limits) -> String {
     }
 }
 
-/// All limits, and when the time of a unit is over.
+/// The values of all limits, and the deadline of a unit.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Limits {
     values: [u64; Limit::ALL.len()],
@@ -245,7 +245,7 @@ impl Limits {
         self.values[limit as usize]
     }
 
-    /// As [`Limits::get`], for sizes of what lies in memory.
+    /// As [`Limits::get`], as a `usize` for sizes in memory.
     pub fn size(&self, limit: Limit) -> usize {
         usize::try_from(self.get(limit)).unwrap_or(usize::MAX)
     }
@@ -260,7 +260,7 @@ impl Limits {
         self.deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds));
     }
 
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub fn is_late(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)

@@ -1,8 +1,8 @@
-//! Rendered text (or a manifest file) into documents and objects with identity. Lists are
+//! Reads rendered text, or a manifest file, as documents and as objects with an identity. Lists are
 //! flattened.
 //!
-//! Rules and the schema walk answer with a [`Violation`]: a path into the object, never a line.
-//! [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's own text.
+//! Rules and schema validation return a [`Violation`], which has a path into the object and no
+//! line. [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's text.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, RuleId, Severity, Versions, ids};
 use crate::limits::{Limit, Limits};
@@ -19,24 +19,24 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Object {
     pub identity: Arc<ObjectRef>,
-    /// The object itself (for an item of a List: the item).
+    /// The object's root node. For an item of a List, the item.
     pub root: Arc<Node>,
-    /// The environment it was rendered in; none for manifests.
+    /// The environment that it was rendered in. None for manifests.
     pub environment: Option<u16>,
-    /// `helm.sh/hook` as a list: `pre-install`, `test`…; empty for a release object.
+    /// The events in `helm.sh/hook`: `pre-install`, `test`… Empty if the object is no hook.
     pub hooks: Vec<Box<str>>,
-    /// Helm's name of the template (`thebot/templates/x.yaml`), or the manifest's file.
+    /// Helm's name for the template (`thebot/templates/x.yaml`), or the name of the manifest file.
     pub template: Arc<str>,
-    /// From a chart's `crds/`.
+    /// Whether it comes from a chart's `crds/`.
     pub from_crds: bool,
-    /// The Kubernetes versions that it is rendered for; none: all that are judged.
+    /// The Kubernetes versions that it is rendered for. None for all versions that are checked.
     pub kubernetes: Option<Versions>,
-    /// [`Node::fingerprint`] of the root.
+    /// The [`Node::fingerprint`] of the root.
     pub fingerprint: u64,
 }
 
-/// What a rule finds wrong with one object, as a path into it. [`Object::place`] makes it a diagnostic
-/// with a place in the text.
+/// A fault that a rule finds in one object, as a path into the object. [`Object::place`] turns it
+/// into a diagnostic with a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     pub rule: RuleId,
@@ -44,9 +44,9 @@ pub struct Violation {
     pub message: String,
     pub help: Option<String>,
     pub path: Path,
-    /// Point at the key of the path's last step, not at its value (unknown field, duplicate key).
+    /// Report the key of the path's last step instead of its value (unknown field, duplicate key).
     pub at_key: bool,
-    /// The versions it holds for; none: all that were judged.
+    /// The affected versions. None for all versions that are checked.
     pub kubernetes: Option<Versions>,
 }
 
@@ -69,7 +69,7 @@ impl Object {
     }
 }
 
-/// The name of the container that a path leads into.
+/// The name of the container that contains the path.
 fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     let steps = path
@@ -80,12 +80,13 @@ fn container_of(root: &Node, path: &Path) -> Option<Arc<str>> {
     container.get(root)?.get("name")?.as_str().map(Arc::from)
 }
 
-/// Reads every document of a text, which is that of `source`. A document that cannot be read, or has
-/// no apiVersion or kind, is a diagnostic; the others are read all the same. Documents that are empty
-/// or hold comments only are skipped.
+/// Reads all documents of the text of `source`. A document that cannot be read, or that has no
+/// apiVersion or kind, gives a diagnostic, and the others are still read. Empty documents and those
+/// with comments only are skipped.
 ///
-/// Diagnostics: `yaml-syntax`, `not-an-object`, `api-version-missing`, `kind-missing`. Rendered
-/// text (with an environment) is cut as Helm cuts it, a manifest file as kubectl does.
+/// The diagnostics are `yaml-syntax`, `not-an-object`, `api-version-missing` and `kind-missing`.
+/// Rendered text (with an environment) is split into documents as Helm does it, a manifest file as
+/// kubectl does.
 pub fn read(
     text: &[u8],
     source: SourceId,
@@ -103,8 +104,8 @@ pub fn read(
     )
 }
 
-/// As [`read`], with the limits of a unit: documents beyond them are counted in a diagnostic
-/// (`limit-exceeded`).
+/// As [`read`], with the limits of a unit. Documents beyond them are not read; a diagnostic
+/// (`limit-exceeded`) has their number.
 pub fn read_within(
     text: &[u8],
     source: SourceId,
@@ -157,9 +158,9 @@ pub fn read_within(
     reader.objects
 }
 
-/// The byte ranges of a text's documents. kubectl cuts at lines that start with `---`, whose rest
-/// is dropped; Helm also strips whitespace around each document, even indentation, and keeps what
-/// follows `---` on its line.
+/// The byte ranges of a text's documents. kubectl splits at lines that start with `---` and drops
+/// the rest of such a line. Helm keeps what follows `---` on the line, and strips white space
+/// around each document, even indentation.
 fn documents(text: &[u8], as_helm: bool) -> Vec<Range<usize>> {
     let mut starts: Vec<usize> = memchr::memmem::find_iter(text, b"\n---")
         .map(|at| at + 1)
@@ -190,7 +191,7 @@ fn documents(text: &[u8], as_helm: bool) -> Vec<Range<usize>> {
     documents
 }
 
-/// Lists in lists are very rare; deeper ones are not followed.
+/// The limit on Lists in Lists, which are very rare. Deeper ones are not read.
 const MAX_LISTS: usize = 8;
 
 struct Reader<'a> {
@@ -209,8 +210,8 @@ impl Reader<'_> {
     }
 
     fn broken(&mut self, error: &yaml::Error) {
-        // go-yaml counts lines within the document, and some of them one too low: the span says it
-        // better.
+        // The line in go-yaml's text counts within the document and is sometimes one too low. The
+        // span is right, so the line is removed.
         let problem = error
             .message
             .strip_prefix("yaml: ")
@@ -327,7 +328,7 @@ impl Reader<'_> {
     }
 }
 
-/// The text of a field that is to be a string; none where it is absent, empty or something else.
+/// The text of a string field. None if it is absent, empty or no string.
 fn text_of(node: &Node, field: &str) -> Option<Box<str>> {
     node.get(field)
         .and_then(Node::as_str)

@@ -1,16 +1,17 @@
-//! Results that depend on nothing but their inputs, kept from one run to the next.
+//! A cache for results that depend on their inputs only. It passes results from one run to the
+//! next.
 //!
-//! A run keeps what it made or reused and nothing else, so that memory does not grow. The default
-//! keeps nothing and costs nothing.
+//! A run keeps only the results that it made or reused, so that memory does not grow. The default
+//! caches nothing.
 
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
-/// Results by their inputs.
+/// Cached results by their inputs.
 #[derive(Debug)]
 pub struct Memo<K, V> {
-    /// None where nothing is kept.
+    /// The results of the run before. None if caching is off.
     before: Option<FxHashMap<K, V>>,
     now: Mutex<FxHashMap<K, V>>,
 }
@@ -25,7 +26,7 @@ impl<K, V> Default for Memo<K, V> {
 }
 
 impl<K: Hash + Eq, V: Clone> Memo<K, V> {
-    /// The result for a key: that of the run before where it still holds, else a new one.
+    /// The result for a key: the cached one if `holds` accepts it, else a new one.
     pub fn get(&self, key: K, holds: impl FnOnce(&V) -> bool, make: impl FnOnce() -> V) -> V {
         let Some(before) = &self.before else {
             return make();
@@ -42,7 +43,7 @@ impl<K: Hash + Eq, V: Clone> Memo<K, V> {
         value
     }
 
-    /// For the next run.
+    /// The cache for the next run.
     pub fn next(&self) -> Memo<K, V> {
         Memo {
             before: Some(std::mem::take(
@@ -76,7 +77,7 @@ mod tests {
             (10, 20, 2)
         );
         let memo = memo.next();
-        // Taken over, and made anew where it does not hold.
+        // The result is reused, or made again if it no longer holds.
         assert_eq!(
             (get(&memo, 1, 10), get(&memo, 2, 21), made.get()),
             (10, 21, 3)

@@ -1,10 +1,10 @@
-//! Texts, places in them, and where rendered text comes from.
+//! Texts, spans in them, and the origin of rendered text.
 //!
-//! Lines and columns are computed here only; all other modules count bytes ([`Span`]).
+//! Only this module computes lines and columns; all other modules count bytes ([`Span`]).
 //!
 //! Files are loaded as sources before any render and are read-only from then on. Each render makes
-//! its own derived sources (text given to `tpl`, rendered manifests) under its own render number,
-//! so renders need no lock; [`Sources::adopt`] adds them when the report is settled.
+//! separate derived sources (text given to `tpl`, rendered manifests) under its render number, so
+//! renders need no lock. [`Sources::adopt`] adds them when the report is settled.
 
 mod origin;
 mod read;

@@ -1,16 +1,17 @@
-//! Ids of rules. Code that reports takes the constants of [`ids`], which the build script makes from
-//! the files of `rules/`: so every finding has a rule file, which documents it.
+//! Ids of rules. Code that reports findings uses the constants of [`ids`], which the build script
+//! generates from the files in `rules/`. So every finding has a rule file that documents it.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-/// The id of a rule: the name of its file, `rules/<group>/<id>.yaml`.
+/// The id of a rule. It is the name of the rule's file: `rules/<group>/<id>.yaml`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
 pub struct RuleId(Cow<'static, str>);
 
 impl RuleId {
-    /// For an id that comes from a rule file. Code that reports takes a constant of [`ids`].
+    /// Creates an id from a rule file. Code that reports findings uses the constants of [`ids`]
+    /// instead.
     pub const fn from_file(id: Cow<'static, str>) -> RuleId {
         RuleId(id)
     }
@@ -29,8 +30,8 @@ impl fmt::Display for RuleId {
     }
 }
 
-/// The ids of the rules in Rust (`native: true`). A rule that no code reports is an unused constant,
-/// which the compiler names.
+/// The ids of the rules written in Rust (`native: true`). If no code reports a rule, its constant
+/// is unused and the compiler warns.
 pub(crate) mod ids {
     use super::RuleId;
     use std::borrow::Cow;

@@ -1,9 +1,10 @@
-//! Where a value or a piece of text comes from: origins, and the conditions around a place.
+//! Where a value or a piece of text comes from: origins, and the conditions around a template
+//! location.
 
 use super::span::Span;
 
-/// A range of a text and where it comes from. Pieces of one text may overlap (`sha256sum` gives all
-/// of its output every origin of its input); bytes without a piece have no known origin.
+/// A range of a text and its origin. Pieces of one text may overlap: `sha256sum` gives all of its
+/// output every origin of its input. Bytes without a piece have no known origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Piece {
     pub start: u32,
@@ -11,68 +12,68 @@ pub struct Piece {
     pub origin: OriginId,
 }
 
-/// Names an [`Origin`] in the [`Origins`] of one render.
+/// Identifies an [`Origin`] in the [`Origins`] of one render.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct OriginId(u32);
 
 impl OriginId {
-    /// Nothing is known of where it comes from.
+    /// The origin is unknown.
     pub const NONE: OriginId = OriginId(0);
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
-    /// Its place in a table that counts from 0; none for [`OriginId::NONE`]. What an origin rests
-    /// on has a lower place than itself.
+    /// The index in a table that counts from 0; none for [`OriginId::NONE`]. An origin only refers
+    /// to origins with a lower index.
     pub fn index(self) -> Option<usize> {
         (self.0 as usize).checked_sub(1)
     }
 }
 
-/// Names a [`Condition`] in the [`Origins`] of one render.
+/// Identifies a [`Condition`] in the [`Origins`] of one render.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConditionId(u32);
 
 impl ConditionId {
-    /// Not inside of any `if`, `with` or `range`.
+    /// Outside of any `if`, `with` or `range`.
     pub const NONE: ConditionId = ConditionId(0);
 }
 
 /// Where a value or a piece of text comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
-    /// A scalar or key of a values file, of Chart.yaml, of a `--set` flag, or text of a `.Files`
-    /// file.
+    /// A scalar or key of a values file, of Chart.yaml or of a `--set` flag, or the text of a file
+    /// in `.Files`.
     Data(Span),
-    /// One line of data that has several: `of` is the [`Origin::Data`] of all of it, `start`
-    /// and `end` are the line's own bytes.
+    /// One line of data of several lines: `of` is the [`Origin::Data`] of the whole, `start` and
+    /// `end` are the bytes of the line.
     Line { of: OriginId, start: u32, end: u32 },
     /// A constant in a template.
     Literal(Span),
-    /// Went through a template place (a stretch of text, or an action) on its way: `content` is
-    /// what the action wrote there, which for `include` holds the places inside of the helper in
-    /// turn. `under` are the conditions in force there.
+    /// Text that was written at a location in a template (literal text, or an action). `content` is
+    /// the origin of what the action wrote; for `include` it contains the locations inside the
+    /// helper. `under` are the conditions in force there.
     Written {
         at: Span,
         content: OriginId,
         under: ConditionId,
     },
-    /// Both reach it.
+    /// Two origins of the same text.
     Joined(OriginId, OriginId),
-    /// `default`, `coalesce`, `ternary`: `value` was taken because the value at
-    /// `instead` (the expression's span in the template) was empty.
+    /// From `default`, `coalesce` or `ternary`: `value` was taken because the value at `instead`
+    /// (the expression's span in the template) was empty.
     Fallback { value: OriginId, instead: Span },
 }
 
-/// An `if`, `with` or `range` around a place, and what decided it.
+/// An `if`, `with` or `range` around a location, and what decided it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Condition {
-    /// The span of the pipeline that was judged.
+    /// The span of the pipeline that was evaluated.
     pub at: Span,
-    /// What the decision rests on.
+    /// The origin of the value that decided.
     pub decided_by: OriginId,
-    /// Whether the place lies in the main branch (not in `else`).
+    /// Whether the location is in the main branch, not in `else`.
     pub taken: bool,
-    /// The next condition outward in the same template; those around an `include` belong to the
+    /// The enclosing condition in the same template. Conditions around an `include` belong to the
     /// action that calls it.
     pub outer: ConditionId,
 }
@@ -82,12 +83,12 @@ pub struct Condition {
 pub struct Origins {
     origins: Vec<Origin>,
     conditions: Vec<Condition>,
-    /// Origins are not needed, so none are kept.
+    /// Origins are not recorded in this render.
     are_unwanted: bool,
 }
 
 impl Origins {
-    /// Keeps none: all that is added is [`OriginId::NONE`].
+    /// Records nothing: every origin added is [`OriginId::NONE`].
     pub fn unwanted() -> Origins {
         Origins {
             are_unwanted: true,
@@ -104,8 +105,7 @@ impl Origins {
         self.origins.push(origin);
         OriginId(self.origins.len() as u32)
     }
-    /// The origin of something made of both; no entry is made where one is unknown or both are the
-    /// same.
+    /// The origin of something made of both. Adds no entry if one is unknown or both are the same.
     pub fn join(&mut self, a: OriginId, b: OriginId) -> OriginId {
         match (a.is_none(), b.is_none()) {
             (true, _) => b,
@@ -114,8 +114,8 @@ impl Origins {
             _ => self.add(Origin::Joined(a, b)),
         }
     }
-    /// The origin of something made of all of these, in their order; of several lines of one value
-    /// it is the value's.
+    /// The origin of something made of all of these, in their order. Several lines of one value are
+    /// joined to the origin of the value.
     pub fn join_all(&mut self, all: impl IntoIterator<Item = OriginId>) -> OriginId {
         let (mut joined, mut last) = (OriginId::NONE, OriginId::NONE);
         for id in all {
@@ -129,14 +129,14 @@ impl Origins {
         }
         self.join(joined, last)
     }
-    /// The origin of all of the value that a line belongs to; none for anything but a line.
+    /// The origin of the value that a line belongs to. None if the origin is no line.
     fn value_of(&self, id: OriginId) -> Option<OriginId> {
         match self.get(id) {
             Some(Origin::Line { of, .. }) => Some(of),
             _ => None,
         }
     }
-    /// The place of data; for a line of it, the place of all of it. None for other origins.
+    /// The span of data. For a line, the span of the whole value. None for other origins.
     pub fn data(&self, id: OriginId) -> Option<Span> {
         match self.get(self.value_of(id).unwrap_or(id)) {
             Some(Origin::Data(span)) => Some(span),

@@ -1,4 +1,4 @@
-//! Reading files: from the disk, or as an editor has them.
+//! Reads files from the disk, or their unsaved text from an editor.
 
 use super::sources::Sources;
 use crate::limits::Limit;
@@ -6,11 +6,11 @@ use std::io::Read;
 use std::path::Path;
 
 impl Sources {
-    /// The bytes of a file, as the editor has them where it is not saved.
+    /// The bytes of a file. An editor's unsaved text takes precedence over the disk.
     ///
     /// # Errors
-    /// Those of [`std::fs::read`], and of [`Sources::read_all`]. A pipe or a device, which may
-    /// never end, is an error as well, unless the shell made it (`<(helm template …)`).
+    /// Those of [`std::fs::read`] and of [`Sources::read_all`]. A pipe or a device is an error too,
+    /// because it may never end, unless the shell made it (`<(helm template …)`).
     pub fn read_file(&self, path: impl AsRef<Path>) -> std::io::Result<Vec<u8>> {
         let path = path.as_ref();
         if let Some(text) = self.unsaved.get(path) {
@@ -26,14 +26,14 @@ impl Sources {
         self.read_all(std::fs::File::open(path)?)
     }
 
-    /// Everything that can be read from `from`.
+    /// Reads `from` to its end.
     ///
     /// # Errors
-    /// Where reading fails, or there is more than [`Limit::FileSize`].
+    /// Reading fails, or there is more than [`Limit::FileSize`].
     pub fn read_all(&self, from: impl Read) -> std::io::Result<Vec<u8>> {
         let most = self.limits.get(Limit::FileSize);
         let mut text = Vec::new();
-        // A byte more than allowed shows that there is more.
+        // Read one byte more than allowed, to see whether there is more.
         from.take(most + 1).read_to_end(&mut text)?;
         if text.len() as u64 > most {
             let message = format!(
@@ -83,7 +83,7 @@ mod tests {
                 .kind(),
             std::io::ErrorKind::FileTooLarge
         );
-        // A file whose length the system gives as 0.
+        // The system reports the length of this file as 0.
         if cfg!(target_os = "linux") {
             assert!(
                 Sources::default()

@@ -1,4 +1,4 @@
-//! All texts of one unit.
+//! The texts of one unit.
 
 use super::origin::{Origins, Piece};
 use super::span::{SourceId, Span};
@@ -6,26 +6,26 @@ use super::text::{Source, SourceKind};
 use super::unsaved::Unsaved;
 use crate::limits::Limits;
 
-/// What one render leaves behind: its derived sources and the origins that their pieces name.
+/// The result of one render: its derived sources, and the origins that their pieces refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Derived {
     pub sources: Vec<Source>,
     pub origins: Origins,
 }
 
-/// All texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of
+/// The texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of
 /// each render.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
     renders: Vec<Derived>,
     pub(super) unsaved: Unsaved,
-    /// How much may be read and made of them.
+    /// The limits for reading and processing these texts.
     pub limits: Limits,
 }
 
 impl Sources {
-    /// No texts yet; files are read as [`Sources::read_file`] does.
+    /// Starts without texts. Files are read as in [`Sources::read_file`].
     pub fn with(unsaved: Unsaved) -> Sources {
         Sources {
             unsaved,
@@ -38,15 +38,14 @@ impl Sources {
         SourceId::new(0, self.files.len() as u32 - 1)
     }
 
-    /// Notes that a file turned out to be a values file: which files are is known only once the
-    /// environments are.
+    /// Marks a file as a values file. This is known only once the environments are.
     pub fn mark_as_values(&mut self, id: SourceId) {
         if id.render() == 0 {
             self.files[id.index()].kind = SourceKind::Values;
         }
     }
 
-    /// Takes in the sources of render `render` (from 1); renders may be adopted in any order.
+    /// Adds the sources of render `render` (from 1). Renders may be added in any order.
     pub fn adopt(&mut self, render: u32, derived: Derived) {
         let index = render as usize - 1;
         if self.renders.len() <= index {
@@ -56,7 +55,7 @@ impl Sources {
     }
 
     /// # Panics
-    /// Where the id comes from another `Sources`, or its render was not adopted.
+    /// The id comes from another `Sources`, or its render was not adopted.
     pub fn get(&self, id: SourceId) -> &Source {
         match id.render() {
             0 => &self.files[id.index()],
@@ -64,7 +63,7 @@ impl Sources {
         }
     }
 
-    /// Loaded files in the order of loading.
+    /// The loaded files in the order of loading.
     pub fn files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
         self.files
             .iter()
@@ -84,8 +83,8 @@ impl Sources {
         &text[(span.start as usize).min(end)..end]
     }
 
-    /// The pieces of rendered text that a span overlaps, and empty ones at its start; none for the
-    /// text of a file.
+    /// The pieces of rendered text that overlap a span, and empty ones at its start. The text of a
+    /// file has no pieces.
     pub fn pieces(&self, span: Span) -> impl Iterator<Item = &Piece> {
         self.get(span.source).pieces(span.start, span.end)
     }

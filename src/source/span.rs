@@ -1,6 +1,6 @@
-//! Places in texts.
+//! Locations in texts.
 
-/// Names one text: the render that made it, and its index there.
+/// Identifies a text: the render that made it, and its index there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId {
     render: u32,
@@ -12,11 +12,11 @@ impl SourceId {
     pub fn new(render: u32, index: u32) -> SourceId {
         SourceId { render, index }
     }
-    /// The render that made this source; 0 for a loaded file.
+    /// The render that made this source. 0 for a loaded file.
     pub fn render(self) -> u32 {
         self.render
     }
-    /// Its place among the sources of its render.
+    /// The index among the sources of its render.
     pub fn index(self) -> usize {
         self.index as usize
     }
@@ -38,11 +38,11 @@ impl Span {
             end: end as u32,
         }
     }
-    /// Whether all of `other` lies in it.
+    /// Whether this span contains all of `other`.
     pub fn holds(self, other: Span) -> bool {
         self.source == other.source && self.start <= other.start && other.end <= self.end
     }
-    /// The smallest span that holds both; `self` where they lie in different sources.
+    /// The smallest span that contains both. If they lie in different sources, `self`.
     pub fn to(self, other: Span) -> Span {
         if self.source != other.source {
             return self;

@@ -1,28 +1,28 @@
-//! One text: its name, its lines, and the pieces that it was made of.
+//! One text: its name, its lines, and the pieces it consists of.
 
 use super::origin::Piece;
 use std::sync::{Arc, OnceLock};
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Clone, Debug)]
 pub enum SourceKind {
-    /// A file that is none of those below: Chart.yaml, a configuration, a rule.
+    /// A file of no other kind: Chart.yaml, a configuration, a rule.
     File,
     /// A file in a chart's `templates/`.
     Template,
     /// A values file of a chart or of an environment.
     Values,
-    /// A manifest that was given as it is, not rendered.
+    /// A manifest that was linted directly, not rendered.
     Manifest,
-    /// The text of a `--set`-like flag or of a configuration's `set:`; it has no file.
+    /// The text of a flag such as `--set`, or of a configuration's `set:`. It has no file.
     Flag,
-    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are in
-    /// order of their start.
+    /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are sorted
+    /// by start.
     Derived(Vec<Piece>),
 }
 
 impl SourceKind {
-    /// Whether the text is that of a file.
+    /// Whether it is the text of a file.
     pub fn is_file(&self) -> bool {
         !matches!(self, SourceKind::Flag | SourceKind::Derived(_))
     }
@@ -31,14 +31,14 @@ impl SourceKind {
 /// One text with its name.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// As reachable from the working directory (`charts/x/values.yaml`; in an archive
-    /// `x.tgz!x/values.yaml`); for derived text Helm's name of the template.
+    /// The path from the working directory (`charts/x/values.yaml`; in an archive
+    /// `x.tgz!x/values.yaml`). For derived text, Helm's name for the template.
     pub name: Arc<str>,
-    /// The bytes as they are in the file: a BOM is kept, UTF-8 is not promised.
+    /// The bytes as in the file, with a BOM if there is one. They may be invalid UTF-8.
     pub text: Arc<[u8]>,
     pub kind: SourceKind,
     line_starts: OnceLock<Vec<u32>>,
-    /// For each piece, how far it or one before it reaches.
+    /// For each piece, the greatest end of the pieces up to it.
     reach: OnceLock<Vec<u32>>,
 }
 
@@ -60,7 +60,7 @@ impl Source {
         })
     }
 
-    /// Line and column of a byte offset; both count from 1, the column in characters.
+    /// The line and column of a byte offset. Both count from 1; the column counts characters.
     pub fn locate(&self, offset: u32) -> (usize, usize) {
         let line = self.line_of(offset);
         let end = (offset as usize).min(self.text.len());
@@ -73,7 +73,7 @@ impl Source {
         self.line_starts().partition_point(|&s| s <= offset)
     }
 
-    /// The byte range of a line (counted from 1), without its line break; empty past the end.
+    /// The byte range of a line (counted from 1) without its line break. Empty past the end.
     pub fn line(&self, line: usize) -> std::ops::Range<usize> {
         let starts = self.line_starts();
         let Some(&start) = starts.get(line.saturating_sub(1)) else {
@@ -89,15 +89,15 @@ impl Source {
         self.line_starts().len()
     }
 
-    /// The pieces that overlap a range of rendered text, and the empty ones at its start; none for
-    /// the text of a file.
+    /// The pieces that overlap a range of rendered text, and empty ones at its start. The text of a
+    /// file has no pieces.
     pub(super) fn pieces(&self, start: u32, end: u32) -> impl Iterator<Item = &Piece> {
         let pieces = match &self.kind {
             SourceKind::Derived(pieces) => pieces.as_slice(),
             _ => &[],
         };
-        // Pieces are sorted by start, but may overlap: a piece that starts far before may still
-        // reach the range.
+        // Pieces are sorted by start but may overlap, so a piece that starts far before may reach
+        // the range.
         let reach = self.reach.get_or_init(|| {
             let longest = |most: &mut u32, piece: &Piece| {
                 *most = piece.end.max(*most);

@@ -1,30 +1,30 @@
-//! The way back: from a span of rendered text to the templates and values that it comes from.
+//! Traces a span of rendered text back to templates and values.
 
 use super::origin::{ConditionId, Origin, OriginId, Origins};
 use super::sources::Sources;
 use super::span::Span;
 use super::text::SourceKind;
 
-/// The story of a span, see [`Sources::trace`].
+/// What a span comes from, see [`Sources::trace`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
-    /// Template places that the text went through, the outermost first: the line of the template
-    /// that was rendered, then the include chain.
+    /// The locations in templates that the text passed through, outermost first: the line of the
+    /// rendered template, then the chain of includes.
     pub templates: Vec<Span>,
-    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches it, in the
-    /// order of the text. Of a text on several lines, from the first line that reaches it to the
-    /// last.
+    /// The values (scalars in values files, flags, Chart.yaml, Files) whose text reaches the span,
+    /// in the order of the text. For a value of several lines, from the first line that reaches it
+    /// to the last.
     pub values: Vec<Span>,
-    /// Expressions whose value, were it set, would be taken instead of a fallback.
+    /// Expressions whose value, if it were set, would be used instead of a fallback.
     pub instead: Vec<Span>,
-    /// Conditions around the innermost place, innermost first: the pipeline's span, whether its
-    /// main branch was taken, and the values that decided.
+    /// The conditions around the innermost location, innermost first: the span of the pipeline,
+    /// whether its main branch was taken, and the values that decided.
     pub conditions: Vec<(Span, bool, Vec<Span>)>,
 }
 
 impl Sources {
-    /// Follows a span back to files. A span of a file answers with itself only; of derived text,
-    /// with everything that the pieces it touches rest on.
+    /// Traces a span back to files. For a span of a file the result is that span only. For derived
+    /// text it is everything that the pieces in the span come from.
     pub fn trace(&self, span: Span) -> Trace {
         let mut trace = Trace::default();
         self.trace_into(span, &mut trace, 0);
@@ -126,13 +126,13 @@ impl Sources {
     }
 }
 
-/// Places under conditions that a trace came through.
+/// Locations under conditions that a trace passed through.
 #[derive(Default)]
 struct Passed {
-    /// The conditions of each place, and the place around it: an action whose `include` wrote
-    /// there.
+    /// For each location, its conditions and the index of the enclosing location: the action whose
+    /// `include` wrote it.
     places: Vec<(ConditionId, Option<usize>)>,
-    /// The one that was come to last.
+    /// The index of the location that was added last.
     last: Option<usize>,
 }
 

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// Texts that an editor has not saved yet, by absolute path: they are read in place of what is on
+/// Texts that an editor has not saved yet, by absolute path. They are read instead of what is on
 /// disk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unsaved(Arc<BTreeMap<PathBuf, Arc<[u8]>>>);
 
 impl Unsaved {
-    /// The paths are absolute, without `.` and `..`, see [`Unsaved::key`].
+    /// Paths must be absolute, without `.` and `..`; see [`Unsaved::key`].
     pub fn new(texts: BTreeMap<PathBuf, Arc<[u8]>>) -> Unsaved {
         Unsaved(Arc::new(texts))
     }
 
-    /// A path as the texts are named: absolute, without `.` and `..` (links are not followed).
+    /// Converts a path into the form of the keys: absolute, without `.` and `..`. Links are not
+    /// followed.
     pub fn key(path: &Path) -> PathBuf {
         let mut key = PathBuf::new();
         for component in std::path::absolute(path)
@@ -33,12 +34,12 @@ impl Unsaved {
         key
     }
 
-    /// All of them.
+    /// All unsaved texts.
     pub fn texts(&self) -> &BTreeMap<PathBuf, Arc<[u8]>> {
         &self.0
     }
 
-    /// The text of a file that is not saved.
+    /// The unsaved text of a file.
     pub fn get(&self, path: &Path) -> Option<&Arc<[u8]>> {
         if self.0.is_empty() {
             None

@@ -1,6 +1,6 @@
-//! Characters as YAML's reader and writer count them.
+//! Characters, as YAML's reader and emitter count them.
 
-/// The length of the UTF-8 sequence that a byte starts; 0 where it can start none.
+/// The length of the UTF-8 sequence that a byte starts. 0 if it cannot start one.
 pub(super) fn char_width(byte: u8) -> usize {
     match byte {
         0..=0x7F => 1,
@@ -11,7 +11,7 @@ pub(super) fn char_width(byte: u8) -> usize {
     }
 }
 
-/// How many characters a text has: all bytes but those that continue a UTF-8 sequence.
+/// The number of characters in a text: all bytes that do not continue a UTF-8 sequence.
 pub(super) fn count(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }

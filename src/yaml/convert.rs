@@ -1,4 +1,4 @@
-//! Nodes into the values that templates compute with.
+//! Converts nodes into the values of templates.
 
 use super::node::{Data, Error, Node, Style};
 use super::read;
@@ -8,9 +8,9 @@ use crate::value::pieces::Pieces;
 use crate::value::{Kind, MapData, Text, TextBuilder, Value};
 use std::ops::Range;
 
-/// The value that Helm's templates see: every number is a float64, of duplicate keys the last wins.
-/// Scalars, lists and maps, and keys, get their place as origin; of a string on several lines, each
-/// line gets its own. `sources` has the text of the node.
+/// The value that Helm's templates see: every number is a float64, and the last of duplicate keys
+/// wins. The origin of scalars, lists, maps and keys is their span; for a string of several lines,
+/// each line has its span. `sources` contains the text of the node.
 pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value {
     Converter {
         text: Written::In(sources),
@@ -20,9 +20,9 @@ pub fn to_value(node: &Node, sources: &Sources, origins: &mut Origins) -> Value 
     .value(node)
 }
 
-/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`): whatever the text
-/// holds, of any type. Scalars keep the origin of the bytes that they are written with; `whole` is
-/// the string value's own origin. The bytes that aliases repeat are subtracted from `alias_bytes`.
+/// sigs.k8s.io/yaml's `Unmarshal` of a string that a template made (`fromYaml`). The result may
+/// have any type. Scalars keep the origin of the bytes that they are written with; `whole` is the
+/// origin of the whole string. The bytes that aliases repeat are subtracted from `alias_bytes`.
 ///
 /// # Errors
 /// `error converting YAML to JSON: …`.
@@ -56,7 +56,7 @@ pub fn from_text(
     .value(&node))
 }
 
-/// JSON text read as YAML on its way to the emitter: integers stay integers.
+/// Reads JSON text as YAML, on its way to the emitter. Integers stay integers.
 pub(super) fn from_json_text(
     text: &Text,
     whole: OriginId,
@@ -71,16 +71,16 @@ pub(super) fn from_json_text(
     .value(&node))
 }
 
-/// The text that the nodes' spans lie in.
+/// The text that the spans of the nodes refer to.
 enum Written<'a> {
     In(&'a Sources),
-    /// A template made it.
+    /// Text that a template made.
     Made(Pieces<'a>),
 }
 
 struct Converter<'a, 'o> {
     text: Written<'a>,
-    /// Keep integers; otherwise every number is a float64, as in JSON.
+    /// Keep integers. Otherwise every number is a float64, as in JSON.
     exact: bool,
     origins: &'o mut Origins,
 }
@@ -95,10 +95,10 @@ impl Converter<'_, '_> {
         }
     }
 
-    /// Where a node comes from; for an alias, its place and the anchor's.
+    /// The origin of a node. An alias has its span and the anchor's.
     fn node_origin(&mut self, node: &Node) -> OriginId {
         let own = match node.data {
-            // The first byte of a collection is enough to find its place.
+            // The first byte of a collection is enough to find its origin.
             Data::Seq(_) | Data::Map(_) if matches!(self.text, Written::Made(_)) => {
                 self.origin(Span {
                     end: node.span.end.min(node.span.start + 1),
@@ -146,8 +146,8 @@ impl Converter<'_, '_> {
         Value::new(kind, at)
     }
 
-    /// A string. Where the text has it unchanged, it gets the text's pieces; where only the blanks
-    /// between its lines differ, each line gets its own.
+    /// A string with its origins. If the text contains it unchanged, it gets the text's pieces. If
+    /// only the blanks between its lines differ, each line gets its span.
     fn string(&mut self, node: &Node, value: &str) -> Value {
         if node.anchor.is_some() || value.is_empty() {
             let at = self.node_origin(node);
@@ -202,18 +202,19 @@ impl Converter<'_, '_> {
     }
 }
 
-/// A text of more lines has one origin: more origins would cost much and help nobody.
+/// The limit on lines with separate origins. A longer text has one origin, because more would cost
+/// much and help nobody.
 const MAX_LINES: usize = 10_000;
 
-/// The same bytes in a value and in the text that it is written with.
+/// The same bytes in a value and in the text that it was read from.
 #[derive(Debug, PartialEq)]
 struct Line {
     value: Range<usize>,
     written: Range<usize>,
 }
 
-/// Lines up a string with the several lines that it is written on. None where it is written on one,
-/// or they differ in more than the blanks between the lines (escapes do).
+/// Aligns a string with the lines that it is written on. None if that is one line, or if they
+/// differ in more than the blanks between lines, as with escapes.
 fn lines(value: &[u8], written: &[u8], style: Style) -> Option<Vec<Line>> {
     memchr::memchr(b'\n', written)?;
     let header = usize::from(matches!(style, Style::Literal | Style::Folded));
@@ -230,8 +231,8 @@ fn lines(value: &[u8], written: &[u8], style: Style) -> Option<Vec<Line>> {
             .iter()
             .take_while(|b| matches!(b, b' ' | b'\t' | b'\n'))
             .count();
-        // Indentation beyond that of the scalar belongs to the line; what joins two folded lines to
-        // neither.
+        // Indentation deeper than that of the scalar belongs to the line. Blanks that join two
+        // folded lines belong to neither.
         let indented = memchr::memrchr(b'\n', &value[..at + blanks]).map_or(0, |at| at + 1);
         let from = if indented >= at {
             indented

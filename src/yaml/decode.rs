@@ -1,5 +1,5 @@
-//! A [`Tree`] into [`Node`]s: scalars are resolved, aliases and merge keys followed, keys made text
-//! as sigs.k8s.io/yaml does.
+//! Decodes a [`Tree`] into [`Node`]s: resolves scalars, follows aliases and merge keys, and
+//! converts keys into text as sigs.k8s.io/yaml does.
 
 use super::fail::{Fail, Outcome, fail, fail_at};
 use super::node::{Data, Entry, Node, Style};
@@ -16,20 +16,20 @@ pub(super) struct Decoder<'s, 't> {
     tree: &'s Tree<'t>,
     source: SourceId,
     offset: usize,
-    /// Duplicate keys are errors.
+    /// Whether duplicate keys are errors.
     strict: bool,
-    /// What sigs.k8s.io/yaml refuses once go-yaml is done; the first one counts.
+    /// The first error that sigs.k8s.io/yaml reports after go-yaml has succeeded.
     pub late: Option<Box<Fail>>,
-    /// Duplicate keys: go-yaml's text, and the place of the first one.
+    /// Duplicate keys: go-yaml's texts, and the range of the first one.
     pub duplicates: Vec<String>,
     pub first_duplicate: Option<(usize, usize)>,
     steps: usize,
     alias_steps: usize,
-    /// Bytes of scalars copied because of aliases; go-yaml shares them.
+    /// Bytes of scalars that aliases copy. go-yaml shares them.
     alias_bytes: usize,
     most_alias_bytes: usize,
     most_depth: usize,
-    /// Aliases that are being followed, outermost first.
+    /// The aliases being followed, outermost first.
     following: Vec<NodeId>,
 }
 
@@ -51,7 +51,7 @@ impl<'s, 't> Decoder<'s, 't> {
             late: None,
             duplicates: Vec::new(),
             first_duplicate: None,
-            // go-yaml counts the document as one.
+            // go-yaml counts the document as one step.
             steps: 1,
             alias_steps: 0,
             alias_bytes: 0,
@@ -61,7 +61,7 @@ impl<'s, 't> Decoder<'s, 't> {
         }
     }
 
-    /// Bytes of text that aliases repeat.
+    /// The number of bytes that aliases repeat.
     pub fn alias_bytes(&self) -> usize {
         self.alias_bytes
     }
@@ -78,7 +78,7 @@ impl<'s, 't> Decoder<'s, 't> {
         Span::new(self.source, raw.start + self.offset, raw.end + self.offset)
     }
 
-    /// Counts one of go-yaml's decoding steps, and stops what aliases blow up.
+    /// Counts one of go-yaml's decoding steps, and stops when aliases expand too far.
     fn step(&mut self, raw: &RawNode) -> Outcome<()> {
         self.steps += 1;
         if !self.following.is_empty() {
@@ -95,7 +95,8 @@ impl<'s, 't> Decoder<'s, 't> {
             );
         }
         if self.alias_steps > 100 && self.steps > 1000 {
-            // 99 % may come from aliases up to 400 000 steps, 10 % from 4 000 000 on.
+            // go-yaml's limit on steps that come from aliases: 99 % up to 400,000 steps, falling to
+            // 10 % at 4,000,000.
             let over = (self.steps.saturating_sub(400_000) as f64 / 3_600_000.0).min(1.0);
             if self.alias_steps as f64 / self.steps as f64 > 0.99 - 0.89 * over {
                 return fail(
@@ -189,7 +190,7 @@ impl<'s, 't> Decoder<'s, 't> {
 
     fn merge(&mut self, value: NodeId, map: &mut Mapping, depth: usize) -> Outcome<()> {
         match &self.raw(value).content {
-            // The first of several maps has precedence.
+            // The first of several merged maps takes precedence.
             Content::Sequence { items, .. } => items
                 .iter()
                 .rev()
@@ -233,7 +234,7 @@ impl<'s, 't> Decoder<'s, 't> {
         let raw = self.raw(key_id);
         let mut key = self.node(key_id, depth + 1)?;
         let text: Box<str> = match &mut key.data {
-            // The key's node is not used again.
+            // The key's node is not used again, so its text is moved.
             Data::Str(text) if map.seen.is_none() => std::mem::take(text),
             Data::Str(text) => text.clone(),
             Data::Int(i) => i.to_string().into(),
@@ -247,7 +248,7 @@ impl<'s, 't> Decoder<'s, 't> {
         };
         let value = self.node(value_id, depth + 1)?;
         if matches!(key.data, Data::Null | Data::Uint(_)) && self.late.is_none() {
-            // TypeOf(nil) has no text of its own.
+            // Go prints the type of nil like this.
             let go_type = if key.is_null() {
                 "%!s(<nil>)"
             } else {
@@ -283,12 +284,13 @@ impl<'s, 't> Decoder<'s, 't> {
         Ok(())
     }
 
-    /// fmt's `%#v` of a node.
+    /// The node as fmt's `%#v` prints it.
     fn go_syntax(&self, node: &Node) -> String {
         print::go_syntax(node, &|entry| self.typed_key(entry))
     }
 
-    /// An entry's key as `%#v` prints it: resolved again from where it is written.
+    /// An entry's key as `%#v` prints it. The node has its text only, so its type is resolved again
+    /// from the tree.
     fn typed_key(&self, entry: &Entry) -> String {
         let start = entry.key_span.start as usize - self.offset;
         let nodes = &self.tree.0;
@@ -356,7 +358,7 @@ impl<'s, 't> Decoder<'s, 't> {
         })
     }
 
-    /// A scalar under one of YAML's own tags, which it has to fit.
+    /// Resolves a scalar with one of YAML's standard tags. It must fit the tag.
     fn tagged(&self, raw: &RawNode, name: &[u8], text: &[u8]) -> Outcome<Scalar> {
         if name == b"str" {
             return Ok(Scalar::Text);
@@ -388,7 +390,7 @@ impl<'s, 't> Decoder<'s, 't> {
 
     fn binary(&self, raw: &RawNode, text: &[u8]) -> Outcome<Data> {
         match base64::decode(text) {
-            // On its way through JSON.
+            // JSON replaces invalid UTF-8.
             Ok(bytes) => Ok(Data::Str(String::from_utf8_lossy(&bytes).into())),
             Err(_) => fail(
                 0,
@@ -403,7 +405,7 @@ impl<'s, 't> Decoder<'s, 't> {
 /// A mapping that is being decoded.
 struct Mapping {
     entries: Vec<Entry>,
-    /// The keys so far by type and value, where duplicates matter.
+    /// The keys so far, by type and value. None if duplicates are allowed.
     seen: Option<FxHashSet<String>>,
 }
 

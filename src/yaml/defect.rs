@@ -1,12 +1,12 @@
-//! Bytes that go-yaml's reader refuses: invalid UTF-8 and control characters.
+//! Finds bytes that go-yaml's reader refuses: invalid UTF-8 and control characters.
 //!
-//! go-yaml reads its input in pieces of 512 bytes, and refuses a piece when it gets there; what it
-//! has to say of the text before comes first. So a defect counts only if the scanner asks for
-//! something of its piece.
+//! go-yaml reads its input in pieces of 512 bytes, and refuses a piece only when it gets there.
+//! Errors in the text before come first. So a defect counts only if the scanner reads from its
+//! piece.
 
 use super::chars::char_width;
 
-/// The size of go-yaml's pieces.
+/// The size of go-yaml's pieces in bytes.
 const PIECE: usize = 512;
 
 /// The first byte that the reader refuses.
@@ -14,13 +14,13 @@ const PIECE: usize = 512;
 pub(super) struct Defect {
     pub problem: &'static str,
     pub at: usize,
-    /// Where the piece with the defect starts: text before it can be read.
+    /// Where the piece with the defect starts. Text before it can be read.
     pub piece: usize,
 }
 
-/// Looks for the first defect of a text.
+/// Finds the first defect of a text.
 pub(super) fn find(text: &[u8]) -> Option<Defect> {
-    // Without a way out of the middle, so that many bytes are looked at in one step.
+    // No early exit and no short-circuit operators, so that the compiler can vectorize the loop.
     let control = |b: u8| (b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r') | (b == 0x7F);
     if !text.iter().fold(false, |found, &b| found | control(b)) {
         let wide = match std::str::from_utf8(text) {
@@ -36,8 +36,8 @@ pub(super) fn find(text: &[u8]) -> Option<Defect> {
     while at < text.len() {
         let width = char_width(text[at]);
         if let Some(problem) = problem_at(text, at, width) {
-            // That a character is cut short by the end is noticed only when there is nothing more
-            // to read.
+            // A character cut short by the end is noticed only when there is nothing else left to
+            // read.
             let piece = if at + width > text.len() {
                 at
             } else {
@@ -80,7 +80,7 @@ fn problem_at(text: &[u8], at: usize, width: usize) -> Option<&'static str> {
     }
 }
 
-/// Where the piece starts that the reader decodes when it meets the byte `at`.
+/// The start of the piece that contains the byte `at`.
 fn piece_of(text: &[u8], at: usize) -> usize {
     let mut start = 0;
     loop {
@@ -92,13 +92,13 @@ fn piece_of(text: &[u8], at: usize) -> usize {
     }
 }
 
-/// Where the piece that starts at `start` ends.
+/// The end of the piece that starts at `start`.
 pub(super) fn piece_end(text: &[u8], start: usize) -> usize {
     let end = start + PIECE;
     if end >= text.len() {
         return text.len();
     }
-    // A character that the piece cuts is read with the next one.
+    // A character that the end would cut belongs to the next piece.
     end - (1..=3)
         .find(|back| char_width(text[end - back]) > *back)
         .unwrap_or(0)

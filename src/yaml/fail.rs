@@ -1,22 +1,23 @@
-//! Why scanning, parsing or decoding stopped.
+//! Errors that stop scanning, parsing or decoding.
 
 use crate::limits::Limit;
 
-/// A failure: go-yaml's text after `yaml: `, and the true place in the text.
+/// An error: go-yaml's text after `yaml: `, and the true range in the text.
 #[derive(Debug)]
 pub(super) struct Fail {
     pub message: String,
     pub start: usize,
     pub end: usize,
-    /// Not go-yaml's, but sigs.k8s.io/yaml's or encoding/json's: without `yaml: `.
+    /// Whether the error comes from sigs.k8s.io/yaml or encoding/json, so that it has no leading
+    /// `yaml: `.
     pub late: bool,
-    /// A limit of ours.
+    /// The limit that was reached, if that is the error.
     pub limit: Option<Limit>,
 }
 
 pub(super) type Outcome<T> = Result<T, Box<Fail>>;
 
-/// A failure at `start..end`; `line` is what go-yaml calls the line, 0 where it names none.
+/// An error at `start..end`. `line` is the line that go-yaml prints; 0 if it prints none.
 pub(super) fn fail<T>(
     line: usize,
     problem: impl std::fmt::Display,
@@ -37,7 +38,7 @@ pub(super) fn fail<T>(
     }))
 }
 
-/// As [`fail`], where a limit of ours is reached.
+/// As [`fail`], for a limit that was reached.
 pub(super) fn fail_at<T>(
     limit: Limit,
     line: usize,

@@ -1,4 +1,4 @@
-//! Runs the table files in `fixtures/yaml`, whose answers come from the real thing
+//! Runs the tables in `fixtures/yaml`. Their answers come from Helm's Go packages
 //! (`fixtures/yaml/generate`).
 
 use super::*;
@@ -25,7 +25,7 @@ fn bytes_of(row: &Node, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The node as encoding/json would write what go-yaml decoded: integers exact.
+/// The value that encoding/json would write for what go-yaml decoded, with exact integers.
 fn exact(node: &Node) -> Value {
     match &node.data {
         Data::Null => Value::nil(),

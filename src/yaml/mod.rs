@@ -1,8 +1,8 @@
 //! YAML as Helm reads and writes it: sigs.k8s.io/yaml over go-yaml v2 (YAML 1.1), not v3.
 //!
-//! Reading gives [`Node`]s with spans: `scan` makes tokens of the bytes, `parser` a tree of the
-//! tokens, `decode` nodes of the tree. Writing (`emit`) is what is behind `toYaml`. `convert` makes
-//! the values of templates from nodes.
+//! Reading gives [`Node`]s with spans: `scan` turns bytes into tokens, `parser` turns tokens into a
+//! tree, and `decode` turns the tree into nodes. `convert` turns nodes into the values of
+//! templates. `emit` writes YAML for `toYaml` and `toYamlPretty`.
 
 mod chars;
 mod convert;

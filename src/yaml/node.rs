@@ -1,14 +1,14 @@
-//! YAML values with their places.
+//! YAML values with their spans.
 
 use crate::limits::Limit;
 use crate::source::Span;
 
-/// A YAML value with its place. Immutable, shared by all renders and threads.
+/// A YAML value with its span. Immutable; all renders and threads share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The value's bytes: from its first to its last character (for block collections from the
-    /// first key to the end of the last value; for an alias the alias itself; an absent value has
-    /// an empty span at its place).
+    /// The value's bytes, from its first to its last character: for a block collection, from the
+    /// first key or item to the end of the last value; for an alias, the alias itself. An absent
+    /// value has an empty span at its position.
     pub span: Span,
     pub data: Data,
     /// For an alias: the span of the anchored node.
@@ -17,10 +17,10 @@ pub struct Node {
     pub style: Style,
 }
 
-/// How a node is written: what tells `"true"` from `true`.
+/// How a node is written. It distinguishes `"true"` from `true`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Style {
-    /// A scalar without quotes, and an absent value.
+    /// A scalar without quotes, or an absent value.
     #[default]
     Plain,
     SingleQuoted,
@@ -31,17 +31,17 @@ pub enum Style {
     Folded,
     /// A collection in brackets or braces.
     Flow,
-    /// A collection by indentation.
+    /// A collection with indentation.
     Block,
 }
 
-/// What go-yaml v2 decodes a node to, before JSON conversion.
+/// What go-yaml v2 decodes a node to, before the conversion to JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     Null,
     Bool(bool),
     Int(i64),
-    /// An integer past `i64::MAX`.
+    /// An integer greater than `i64::MAX`.
     Uint(u64),
     Float(f64),
     Str(Box<str>),
@@ -49,8 +49,8 @@ pub enum Data {
     Map(Vec<Entry>),
 }
 
-/// A key and its value. Keys are text, after sigs.k8s.io/yaml's conversion (`on:` is "true", `1:`
-/// is "1").
+/// A key and its value. Keys are text, converted as in sigs.k8s.io/yaml: `on:` is "true", `1:` is
+/// "1".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub key: Box<str>,
@@ -58,41 +58,41 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Why a document could not be read.
+/// Why a document cannot be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     /// go-yaml's text: `yaml: line 3: mapping values are not allowed in this context`.
     pub message: String,
-    /// Where it really is.
+    /// Where the fault really is.
     pub span: Span,
-    /// A limit of ours that was reached; go-yaml may well have read it.
+    /// The limit that was reached, if that is the error. go-yaml might have read the text.
     pub limit: Option<Limit>,
 }
 
 impl Error {
-    /// What sigs.k8s.io/yaml, and with it Helm, says of it.
+    /// The error text of sigs.k8s.io/yaml, and so of Helm.
     pub fn converting(&self) -> String {
         format!("error converting YAML to JSON: {}", self.message)
     }
 }
 
 impl Node {
-    /// The value of a key; of duplicate keys the last one wins, as in go-yaml v2.
+    /// The value of a key. The last of duplicate keys wins, as in go-yaml v2.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|e| &e.value)
     }
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|e| &*e.key == key)
     }
-    /// The entries of a map in the order of the text, overridden duplicates included; none for
-    /// anything else.
+    /// The entries of a map in the order of the text, with overridden duplicates. Empty for
+    /// anything but a map.
     pub fn entries(&self) -> &[Entry] {
         match &self.data {
             Data::Map(entries) => entries,
             _ => &[],
         }
     }
-    /// The items of a sequence; none for anything else.
+    /// The items of a sequence. Empty for anything else.
     pub fn items(&self) -> &[Node] {
         match &self.data {
             Data::Seq(items) => items,
@@ -118,7 +118,7 @@ impl Node {
             _ => None,
         }
     }
-    /// A hash of the content (not of the place or style): equal nodes have equal fingerprints.
+    /// A hash of the content, without spans and styles. Equal nodes have equal fingerprints.
     pub fn fingerprint(&self) -> u64 {
         use std::hash::Hasher;
         fn feed(node: &Node, hash: &mut rustc_hash::FxHasher) {

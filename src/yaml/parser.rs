@@ -1,7 +1,7 @@
-//! Tokens into one document's tree: YAML's grammar as libyaml has it, with libyaml's errors.
+//! Parses tokens into one document's tree, with libyaml's grammar and errors.
 //!
-//! go-yaml notices all errors of syntax before it reads the first scalar. So the whole tree is made
-//! first, and [`super::decode`] resolves it.
+//! go-yaml reports all syntax errors before it resolves the first scalar. So the whole tree is
+//! built first, and [`super::decode`] resolves it.
 
 use super::fail::{Outcome, fail, fail_at};
 use super::node::Style;
@@ -14,25 +14,26 @@ use std::ops::Range;
 struct Parser<'s, 't> {
     scanner: &'s mut Scanner<'t>,
     nodes: Vec<RawNode<'t>>,
-    /// Handles of tags with their prefixes.
+    /// The handles of tags, with their prefixes.
     handles: Vec<(Vec<u8>, Vec<u8>)>,
     anchors: FxHashMap<&'t [u8], NodeId>,
     depth: usize,
-    /// go-yaml stops at 10 000 levels; every module that walks a tree relies on fewer.
+    /// The limit on nesting. go-yaml's is 10,000; every module that walks a tree relies on a lower
+    /// one.
     most: usize,
-    /// Where the last token that is part of a node ended.
+    /// The end of the last token that is part of a node.
     last_end: usize,
 }
 
-/// Tag and anchor of the node to come.
+/// The tag and anchor of the next node.
 #[derive(Default)]
 struct Properties<'t> {
     anchor: Option<&'t [u8]>,
     tag: Option<Vec<u8>>,
 }
 
-/// Reads the first document, whose collections may nest `most` deep; `None` where there is none at
-/// all.
+/// Parses the first document, whose collections may nest `most` deep. `None` if there is no
+/// document.
 pub(super) fn parse<'t>(scanner: &mut Scanner<'t>, most: usize) -> Outcome<Option<Tree<'t>>> {
     let mut parser = Parser {
         scanner,
@@ -72,12 +73,12 @@ pub(super) fn parse<'t>(scanner: &mut Scanner<'t>, most: usize) -> Outcome<Optio
             parser.node(true, false)?;
         }
     }
-    // go-yaml looks at the token after the document, and reports what can't be scanned there.
+    // go-yaml also scans the token after the document, and reports an error there.
     parser.scanner.peek()?;
     Ok(Some(Tree(parser.nodes)))
 }
 
-/// A parser's error: go-yaml names the token's line counted from 0, and none for the first.
+/// A parser error. go-yaml prints the token's line counted from 0, and no line for the first.
 fn parse_error<T>(problem: &str, token: &Token) -> Outcome<T> {
     let start = token.start;
     fail(start.line, problem, start.pos, token.end.max(start.pos))
@@ -91,7 +92,7 @@ impl<'t> Parser<'_, 't> {
         Ok(token)
     }
 
-    /// Skips the next token, which is part of a node, and gives the line on which it ends.
+    /// Skips the next token, which is part of a node. Returns the line on which it ends.
     fn skip(&mut self) -> Outcome<usize> {
         Ok(self.take()?.end_line)
     }
@@ -123,7 +124,8 @@ impl<'t> Parser<'_, 't> {
     }
 
     fn default_handles(&mut self) {
-        // The first match counts: a directive for the same handle comes before these.
+        // The first match wins, so a directive for the same handle takes precedence over these
+        // defaults.
         self.handles.push((b"!".to_vec(), b"!".to_vec()));
         self.handles
             .push((b"!!".to_vec(), b"tag:yaml.org,2002:".to_vec()));
@@ -150,7 +152,7 @@ impl<'t> Parser<'_, 't> {
         id
     }
 
-    /// A value that is not there.
+    /// An absent value.
     fn empty(&mut self, line: usize) -> NodeId {
         self.empty_with(Properties::default(), line)
     }
@@ -160,8 +162,8 @@ impl<'t> Parser<'_, 't> {
         self.push(Content::empty(), properties, at..at, line)
     }
 
-    /// One node; `block` where collections by indentation are allowed, `indentless` where a sequence
-    /// may be at its key's column.
+    /// Parses one node. `block` allows block collections, `indentless` allows a sequence at the
+    /// column of its key.
     fn node(&mut self, block: bool, indentless: bool) -> Outcome<NodeId> {
         let token = self.scanner.peek()?;
         let first = token.start;
@@ -187,7 +189,7 @@ impl<'t> Parser<'_, 't> {
         }
     }
 
-    /// Anchor and tag in front of a node, in any order.
+    /// Parses the anchor and tag before a node, in any order.
     fn properties(&mut self, first: Mark) -> Outcome<Properties<'t>> {
         let (mut anchor, mut tag) = (None, None);
         for _ in 0..2 {
@@ -246,7 +248,7 @@ impl<'t> Parser<'_, 't> {
         Ok(self.push(content, properties, token.start.pos..token.end, first.line))
     }
 
-    /// The full tag of a tag token; none where it is empty.
+    /// The full tag for a tag token. None if it is empty.
     fn resolve_tag(&self, token: Token, first: Mark) -> Outcome<Option<Vec<u8>>> {
         let Kind::Tag { handle, suffix } = token.kind else {
             return Ok(None);
@@ -268,7 +270,7 @@ impl<'t> Parser<'_, 't> {
         Ok(Some(full))
     }
 
-    /// Begins a collection. It gets its place before its items, which may refer to it.
+    /// Starts a collection. It gets its index before its items do, because they may refer to it.
     fn open(&mut self, start: Mark, line: usize, properties: Properties<'t>) -> NodeId {
         self.push(Content::empty(), properties, start.pos..start.pos, line)
     }
@@ -351,7 +353,7 @@ impl<'t> Parser<'_, 't> {
         }
     }
 
-    /// What follows a `?` or `:` in block context.
+    /// Parses what follows `?` or `:` in block context.
     fn block_value(&mut self, line: usize) -> Outcome<NodeId> {
         match self.scanner.peek()?.kind {
             Kind::Key | Kind::Value | Kind::BlockEnd => Ok(self.empty(line)),
@@ -359,7 +361,7 @@ impl<'t> Parser<'_, 't> {
         }
     }
 
-    /// Takes the comma before an item that is not the first.
+    /// Takes the comma before an item, except before the first.
     fn separator(&mut self, is_first: bool, otherwise: &str) -> Outcome<()> {
         if is_first {
             return Ok(());
@@ -393,14 +395,14 @@ impl<'t> Parser<'_, 't> {
         }
     }
 
-    /// `[a: b]`: a mapping of one entry.
+    /// Parses the mapping of one entry in `[a: b]`.
     fn single_pair(&mut self) -> Outcome<NodeId> {
         let start = self.scanner.peek()?.start;
         self.skip()?;
         let id = self.open(start, start.line, Properties::default());
         let key = match self.scanner.peek()?.kind {
             Kind::Value | Kind::FlowEntry | Kind::FlowSequenceEnd => {
-                // libyaml skips that token, whatever it is.
+                // libyaml skips this token, whatever it is.
                 let line = self.skip()?;
                 self.empty(line)
             }
@@ -411,7 +413,7 @@ impl<'t> Parser<'_, 't> {
         Ok(self.close(id, Content::Mapping { entries, style }))
     }
 
-    /// `: value`, or nothing, after a key in brackets.
+    /// Parses `: value` after a key in a flow collection. The value may be absent.
     fn flow_value(&mut self, end: Kind) -> Outcome<NodeId> {
         if self.scanner.peek()?.kind == Kind::Value {
             self.skip()?;

@@ -1,4 +1,4 @@
-//! Symbolic places in a node: what a rule answers with. One function turns them into spans.
+//! Paths into a node, which rules return. They are resolved to spans here only.
 
 use super::node::{Data, Node};
 use crate::source::Span;
@@ -10,7 +10,7 @@ pub enum Step {
     Index(usize),
 }
 
-/// A path from an object's root, as in `spec.containers[0].image`.
+/// A path from an object's root, such as `spec.containers[0].image`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
 pub struct Path(pub Vec<Step>);
 
@@ -32,8 +32,8 @@ impl Path {
         Path(self.0.iter().chain(&other.0).cloned().collect())
     }
 
-    /// Reads `spec.containers[0].ports` and `metadata.labels["a.b/c"]` (quotes optional inside
-    /// brackets when not a number).
+    /// Parses `spec.containers[0].ports` and `metadata.labels["a.b/c"]`. Quotes inside brackets are
+    /// optional if the key is not a number.
     pub fn parse(text: &str) -> Path {
         let mut steps = Vec::new();
         let mut rest = text;
@@ -74,7 +74,7 @@ impl Path {
         Path(steps)
     }
 
-    /// The JSON pointer (RFC 6901) of this path; "" for the root.
+    /// The JSON pointer (RFC 6901) of this path. "" for the root.
     pub fn pointer(&self) -> String {
         let mut out = String::new();
         for step in &self.0 {
@@ -95,8 +95,8 @@ impl Path {
         })
     }
 
-    /// Where to point: the scalar itself where the path exists (for a map or list: the key that
-    /// holds it), else the key, or the list item's first key, of the nearest ancestor that exists.
+    /// The span to report: the scalar, or the key of a map or list. If the path does not exist, the
+    /// key (for a list item, its first key) of the nearest existing ancestor.
     pub fn place(&self, root: &Node) -> Span {
         let mut node = root;
         let mut span = first_line_of(root);
@@ -120,7 +120,7 @@ impl Path {
         span
     }
 
-    /// As [`Path::place`], but the key of the last step rather than its value.
+    /// As [`Path::place`], but the key of the last step instead of its value.
     pub fn place_key(&self, root: &Node) -> Span {
         if let Some((Step::Key(key), above)) = self.0.split_last()
             && let Some(entry) = Path(above.to_vec()).get(root).and_then(|n| n.entry(key))
@@ -131,14 +131,15 @@ impl Path {
     }
 }
 
-/// For a map its first key (what a reader sees as the item's head line), for anything else the
+/// The first key of a map, which a reader sees as the head of an item. For other nodes the whole
 /// node.
 fn first_line_of(node: &Node) -> Span {
     node.entries().first().map_or(node.span, |e| e.key_span)
 }
 
 impl std::fmt::Display for Path {
-    /// `spec.containers[0].image`; keys that would be misread are written `["…"]`.
+    /// Formats the path as `spec.containers[0].image`. Keys that would be ambiguous are written as
+    /// `["…"]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (i, step) in self.0.iter().enumerate() {
             match step {
@@ -152,12 +153,12 @@ impl std::fmt::Display for Path {
     }
 }
 
-/// Every scalar (and empty collection) below a node, with its path.
+/// All scalars and empty collections below a node, with their paths.
 pub fn scalars(root: &Node) -> Vec<(Path, &Node)> {
     scalars_where(root, &|_| true)
 }
 
-/// As [`scalars`], of those that are wanted; no other path is written.
+/// As [`scalars`], for the nodes that `wanted` accepts. Paths of other nodes are not built.
 pub fn scalars_where<'n>(root: &'n Node, wanted: &dyn Fn(&Node) -> bool) -> Vec<(Path, &'n Node)> {
     enum At<'n> {
         Key(&'n str),

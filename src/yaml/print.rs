@@ -1,16 +1,16 @@
-//! Values as fmt's `%#v` prints what go-yaml decoded; some of its errors quote them.
+//! Formats what go-yaml decoded with fmt's `%#v`, because some of its errors quote values.
 
 use super::node::{Data, Entry, Node};
 use crate::go::strconv::{format_g, quote};
 use std::collections::BTreeMap;
 
-/// Errors quote the value that they are about; one that is large is of no use to anybody.
+/// The limit in bytes on a quoted value. A larger one helps nobody.
 const LIMIT: usize = 4096;
 
-/// `%#v` of nil inside of a collection, where it has a type.
+/// `%#v` of nil inside a collection, where it has a type.
 pub(super) const NIL: &str = "interface {}(nil)";
 
-/// `%#v` of a decoded node; `key` prints an entry's key, of which the node has only the text left.
+/// `%#v` of a decoded node. `key` formats the key of an entry, because the node only has its text.
 pub(super) fn go_syntax(node: &Node, key: &dyn Fn(&Entry) -> String) -> String {
     if node.is_null() {
         return "<nil>".into();

@@ -1,4 +1,4 @@
-//! Reading a text: scanner, parser and decoder, one after the other.
+//! Reads a text: scanner, parser, then decoder.
 
 use super::decode::Decoder;
 use super::defect;
@@ -11,7 +11,7 @@ use crate::source::{SourceId, Sources, Span};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Reads the first document of a source. Comments alone give `Null`.
+/// Reads the first document of a source. A document with comments only is `Null`.
 ///
 /// # Errors
 /// As [`parse`].
@@ -19,8 +19,8 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
     parse_within(&sources.get(source).text, source, 0, &sources.limits)
 }
 
-/// A file's text as UTF-8: go-yaml also reads UTF-16, which a byte order mark announces. Anything else,
-/// and broken UTF-16, stays as it is.
+/// Converts UTF-16 with a byte order mark, which go-yaml also reads, into UTF-8. Any other text,
+/// and invalid UTF-16, is returned unchanged.
 pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     let unit: fn([u8; 2]) -> u16 = match text {
         _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
@@ -30,18 +30,18 @@ pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     let (pairs, rest) = text.as_chunks::<2>();
     let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
     match String::from_utf16(&units) {
-        // The mark itself, now UTF-8's, is left for the reader to skip.
+        // The byte order mark is kept, now in UTF-8; the YAML reader skips it.
         Ok(read) if rest.is_empty() => read.into_bytes().into(),
         _ => text,
     }
 }
 
-/// Reads the first document of `text`, which lies in `source` at `offset`; spans are of the whole
+/// Reads the first document of `text`, which lies in `source` at `offset`. Spans refer to the whole
 /// source.
 ///
 /// # Errors
-/// Whatever go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text (whose line number is one
-/// too low for some errors and absent for the first line); the span is the true place.
+/// What go-yaml v2 or sigs.k8s.io/yaml refuses, with go-yaml's text. Its line number is one too low
+/// for some errors and absent for the first line. The span is right.
 pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> {
     parse_within(text, source, offset, &Limits::default())
 }
@@ -49,7 +49,7 @@ pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> 
 /// As [`parse`], with the limits of a unit.
 ///
 /// # Errors
-/// As [`parse`], and where a limit is reached.
+/// As [`parse`], and limits that are reached.
 pub fn parse_within(
     text: &[u8],
     source: SourceId,
@@ -68,10 +68,10 @@ pub fn parse_strict(text: &[u8], source: SourceId, offset: u32) -> Result<Node, 
     parse_with(text, source, offset, true, &Limits::default()).map(|(node, _)| node)
 }
 
-/// Spans count bytes in 32 bits.
+/// The limit in bytes, because spans have 32 bits.
 const MAX_BYTES: usize = 1 << 30;
 
-/// The document, and how many bytes its aliases repeat.
+/// Returns the document, and how many bytes its aliases repeat.
 pub(super) fn parse_with(
     text: &[u8],
     source: SourceId,
@@ -135,8 +135,8 @@ pub(super) fn parse_with(
     })
 }
 
-/// The byte ranges of all comments of all documents, from `#` to the end of the line. In a document
-/// that can't be scanned, those up to there.
+/// The byte ranges of all comments of all documents, from `#` to the end of the line. If a document
+/// cannot be scanned, those before the error.
 pub fn comments(text: &[u8]) -> Vec<Range<usize>> {
     let mut comments = Vec::new();
     let mut start = 0;

@@ -1,7 +1,7 @@
-//! What go-yaml v2 takes an unquoted scalar for. The reader and the emitter (which quotes what
-//! would be read as something else) share it.
+//! Resolves plain scalars as go-yaml v2 does. The reader uses it, and so does the emitter, which
+//! quotes strings that would be read as another type.
 
-/// A scalar by its meaning.
+/// A resolved scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scalar {
     Null,
@@ -9,12 +9,12 @@ pub(super) enum Scalar {
     Int(i64),
     Uint(u64),
     Float(f64),
-    /// A date or a time, which stays text.
+    /// A date or a time. It stays text.
     Timestamp,
     Text,
 }
 
-/// The meaning of a plain, untagged scalar.
+/// Resolves a plain scalar without a tag.
 pub(super) fn resolve(text: &[u8]) -> Scalar {
     let Some(&first) = text.first() else {
         return Scalar::Null;
@@ -53,7 +53,7 @@ fn word(text: &[u8]) -> Option<Scalar> {
     })
 }
 
-/// A scalar that starts with a digit or a sign. Underscores are ignored everywhere.
+/// Resolves a scalar that starts with a digit or a sign. All underscores are ignored.
 fn number(text: &[u8]) -> Scalar {
     if !text
         .iter()
@@ -73,7 +73,8 @@ fn number(text: &[u8]) -> Scalar {
             .filter(|f: &f64| f.is_finite())
             .map_or(Scalar::Text, Scalar::Float);
     }
-    // go-yaml tries binary digits once more behind the prefix, and so takes a sign there.
+    // go-yaml parses the digits after the prefix as a separate binary number, so a sign is allowed
+    // there.
     match plain.strip_prefix("0b") {
         Some(digits) => signed(digits, 2).map_or(Scalar::Text, Scalar::Int),
         None => Scalar::Text,
@@ -110,7 +111,7 @@ fn signed(digits: &str, radix: u32) -> Option<i64> {
     i64::from_str_radix(digits, radix).ok()
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+/// Matches `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`.
 fn is_float(text: &[u8]) -> bool {
     let rest = text
         .strip_prefix(b"+")
@@ -146,7 +147,7 @@ fn split_digits(text: &[u8]) -> (usize, &[u8]) {
     (count, &text[count..])
 }
 
-/// Go's `ParseFloat` for text that starts with a point: underscores are allowed between digits.
+/// Go's `ParseFloat` for text that starts with a point. Underscores are allowed between digits.
 fn float(text: &[u8]) -> Option<f64> {
     let between_digits = |i: usize| {
         i > 0 && text[i - 1].is_ascii_digit() && text.get(i + 1).is_some_and(u8::is_ascii_digit)
@@ -169,7 +170,7 @@ fn float(text: &[u8]) -> Option<f64> {
     plain.parse().ok().filter(|f: &f64| f.is_finite())
 }
 
-/// Whether a text is one of YAML's dates and times, as far as go-yaml knows them: `2001-1-2`,
+/// Whether a text is a date or time in a format that go-yaml knows: `2001-1-2`,
 /// `2001-1-2T3:4:5.6Z`, `2001-1-2 3:4:5`.
 pub(super) fn is_timestamp(text: &[u8]) -> bool {
     parse_timestamp(text).is_some()
@@ -221,7 +222,7 @@ fn parse_timestamp(text: &[u8]) -> Option<()> {
     }
 }
 
-/// One or two digits.
+/// Parses one or two digits.
 fn one_or_two(text: &[u8]) -> Option<(u32, &[u8])> {
     let count = text
         .iter()

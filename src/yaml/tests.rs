@@ -51,7 +51,7 @@ fn comments_have_spans() {
     assert_eq!(found, ["# one", "# two", "# three", "# four", "# five"]);
 }
 
-/// Each byte of a text with the letter of its origin (`.`: none).
+/// Each byte of a text as the letter of its origin; `.` for none.
 fn letters(value: &Value, letters: &[(OriginId, char)]) -> String {
     let text = value.as_text().unwrap();
     let whole = crate::source::Piece {
@@ -152,7 +152,7 @@ fn values_that_hold_themselves_are_refused() {
         let mut origins = Origins::default();
         assert!(emit(&map, &mut origins).is_err() && emit_pretty(&map, &mut origins).is_err());
         assert!(json::write(&map, json::Layout::Compact, &mut origins).is_err());
-        // Let it go: the loop would keep it alive.
+        // Break the cycle, which would keep the map alive.
         map.as_map().unwrap().0.borrow_mut().entries.clear();
     });
 }

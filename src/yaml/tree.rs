@@ -1,4 +1,4 @@
-//! One document as it is written: aliases, tags and scalars are not resolved yet.
+//! The tree of one document. Aliases, tags and scalars are not resolved yet.
 
 use super::node::Style;
 use std::borrow::Cow;
@@ -7,16 +7,16 @@ use std::borrow::Cow;
 pub(super) type NodeId = usize;
 
 /// The nodes of a document in the order of the text, the root first. They refer to each other by
-/// index, since an alias may refer to a node around it.
+/// index, because an alias may refer to an enclosing node.
 pub(super) struct Tree<'t>(pub Vec<RawNode<'t>>);
 
 pub(super) struct RawNode<'t> {
     pub content: Content<'t>,
-    /// The tag in full; none where it has none.
+    /// The full tag. None if there is no tag.
     pub tag: Option<Vec<u8>>,
     pub start: usize,
     pub end: usize,
-    /// go-yaml's line of it, counted from 0.
+    /// The line that go-yaml reports for the node, counted from 0.
     pub line: usize,
 }
 
@@ -49,7 +49,7 @@ impl Content<'_> {
         }
     }
 
-    /// A value that is not there.
+    /// The content of an absent value.
     pub fn empty() -> Self {
         Content::Scalar {
             text: Cow::default(),

@@ -1,10 +1,10 @@
-//! go-yaml v2 and v3 differ in styles, in numbers and in the order of keys.
+//! The differences between go-yaml v2 and v3: styles, numbers and the order of keys.
 
-/// Whose emitter.
+/// The emitter that is reproduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// go-yaml v2, behind `toYaml`.
+    /// go-yaml v2, which `toYaml` uses.
     V2,
-    /// go-yaml v3, behind `toYamlPretty`.
+    /// go-yaml v3, which `toYamlPretty` uses.
     V3,
 }

@@ -1,31 +1,31 @@
-//! The state of an emitter, and what it writes besides values: indentation, breaks and indicators.
+//! The emitter's state, and the output besides values: indentation, line breaks and indicators.
 
 use super::dialect::Dialect;
 use crate::source::OriginId;
 use crate::value::TextBuilder;
 
-/// Where a node is written.
+/// The position of a node in the document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// At the top.
+    /// The root.
     Alone,
-    /// Behind a `-`.
+    /// An item after `-`.
     Item,
     /// A key or a value of a mapping.
     Mapping,
-    /// A key that `:` follows on the same line.
+    /// A key that is followed by `:` on the same line.
     SimpleKey,
 }
 
 pub(super) struct Emitter {
     pub out: TextBuilder,
     pub dialect: Dialect,
-    /// In characters.
+    /// The column in characters.
     pub column: usize,
     pub indent: isize,
-    /// The last thing written was a blank (libyaml's `whitespace`).
+    /// Whether the last character written was a blank (libyaml's `whitespace`).
     pub after_blank: bool,
-    /// The line has nothing but indentation and `-`, `?`, `:` so far (libyaml's `indention`).
+    /// Whether the line has only indentation and `-`, `?`, `:` so far (libyaml's `indention`).
     pub at_start: bool,
 }
 
@@ -38,7 +38,8 @@ impl Emitter {
         };
     }
 
-    /// To the start of a line, or of an entry behind `-`, at the current indentation.
+    /// Moves to the current indentation on a new line, unless an entry may start here, as after
+    /// `-`.
     pub fn new_entry(&mut self) {
         let indent = self.indent.max(0) as usize;
         if !self.at_start || self.column > indent || (self.column == indent && !self.after_blank) {
@@ -58,7 +59,7 @@ impl Emitter {
         self.at_start = true;
     }
 
-    /// ASCII text.
+    /// Writes ASCII text.
     pub fn put(&mut self, text: &[u8], origin: OriginId) {
         self.out.push(text, origin);
         self.column += text.len();

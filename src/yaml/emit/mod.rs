@@ -1,10 +1,9 @@
-//! The emitters behind `toYaml` (go-yaml v2, after a detour through JSON) and `toYamlPretty`
-//! (go-yaml v3).
+//! The emitters of `toYaml` (go-yaml v2, by way of JSON) and `toYamlPretty` (go-yaml v3).
 //!
-//! The detour leaves traces: numbers change their look, invalid UTF-8 becomes U+FFFD, and what
-//! go-yaml can't read back is an error. They are computed here without writing JSON, except for
-//! strings with characters that go-yaml's reader treats specially: then the value is written as JSON
-//! and read again.
+//! The way through JSON leaves traces: numbers are formatted differently, invalid UTF-8 becomes
+//! U+FFFD, and text that go-yaml cannot read back is an error. All this is computed without writing
+//! JSON. The exception are strings with characters that go-yaml's reader treats specially: then the
+//! value is written as JSON and read again.
 
 mod dialect;
 mod emitter;
@@ -25,17 +24,17 @@ use scalar::base64;
 use shape::Shape;
 use std::rc::Rc;
 
-/// A longer key, or one of several lines, is written behind `?`.
+/// A key that is longer than this, or has several lines, is written after `?`.
 const SIMPLE_KEY: usize = 128;
-/// From this length on a JSON key may be too long for go-yaml's reader (1024 characters, escapes
-/// included).
+/// From this length on a key in JSON may be too long for go-yaml's reader: 1024 characters with
+/// escapes.
 const LONG_KEY: usize = 160;
 
-/// sigs.k8s.io/yaml's `Marshal`, which is behind `toYaml` (which trims the final line break, and
-/// prints nothing for an error). Scalars and keys keep their origin.
+/// sigs.k8s.io/yaml's `Marshal`, which `toYaml` calls. (`toYaml` itself trims the final line break
+/// and returns nothing for an error.) Scalars and keys keep their origin.
 ///
 /// # Errors
-/// What encoding/json or the way back through go-yaml refuses: NaN, control characters in strings,
+/// What encoding/json refuses, or go-yaml refuses to read back: NaN, control characters in strings,
 /// keys of over 1000 bytes.
 pub fn marshal(value: &Value, origins: &mut Origins) -> Result<Value, String> {
     if !needs_json(value, 0, &mut { MAX_WRITTEN_BYTES }) {
@@ -53,7 +52,7 @@ fn marshaling(error: String) -> String {
     format!("error marshaling into JSON: {error}")
 }
 
-/// go-yaml v3's encoder with an indent of 2, which is behind `toYamlPretty`.
+/// go-yaml v3's encoder with an indentation of 2, which `toYamlPretty` calls.
 ///
 /// # Errors
 /// What go-yaml v3 refuses.
@@ -77,8 +76,8 @@ fn emit(value: &Value, dialect: Dialect) -> Result<Value, String> {
     Ok(emitter.out.finish())
 }
 
-/// Whether the way through JSON changes any string, or refuses it. Values far too large to be written
-/// are not looked at in full.
+/// Whether JSON changes or refuses any string of the value. Values that are far too large to be
+/// written are not searched completely.
 fn needs_json(value: &Value, depth: usize, left: &mut usize) -> bool {
     if *left == 0 {
         return false;
@@ -146,7 +145,7 @@ impl Emitter {
             }
             Kind::List(list) => {
                 let outer = self.indent;
-                // v2 leaves the items of a sequence at the column of their key.
+                // v2 writes the items of a sequence at the column of their key.
                 let same_column =
                     self.dialect == Dialect::V2 && place == Place::Mapping && !self.at_start;
                 if self.indent < 0 || !same_column {
@@ -184,7 +183,8 @@ impl Emitter {
                 }) if self.dialect == Dialect::V3 && object.go_type() == "time.Time" => {
                     self.plain_word(&text.to_str(), at);
                 }
-                // yaml.v3 knows no bytes; v2 never sees them, for they went through JSON.
+                // yaml.v3 does not know bytes. v2 never gets them, because JSON has made them
+                // strings.
                 _ if self.dialect == Dialect::V2 && object.as_any().is::<Bytes>() => {
                     let text = object
                         .as_any()
@@ -232,7 +232,7 @@ impl Emitter {
         self.value(&entry.value, Place::Mapping, depth + 1)
     }
 
-    /// What a float looks like once go-yaml has read its JSON text.
+    /// A float as go-yaml writes it after reading its JSON text.
     fn float_text(&self, f: f64) -> Result<String, String> {
         if self.dialect == Dialect::V3 {
             return Ok(match format_g(f) {

@@ -1,8 +1,9 @@
-//! The order of keys in emitted YAML: numbers inside of keys by value, symbols before letters.
+//! The order of keys in emitted YAML: numbers in keys are compared by value, and symbols come
+//! before letters.
 //!
-//! go-yaml compares two keys without regard to a third, and so its order is none in the strict
-//! sense (a10 < a1b < a2 < a10). So this is a merge sort of keys in bytewise order: its result is
-//! always the same, and it can't panic as `slice::sort_by` may.
+//! go-yaml's comparison is not transitive (a10 < a1b < a2 < a10), and `slice::sort_by` may panic
+//! with such a comparison. So keys in bytewise order are merge-sorted, which always gives the same
+//! result.
 
 use super::dialect::Dialect;
 use std::borrow::Cow;
@@ -48,13 +49,13 @@ fn less(a: &str, b: &str, dialect: Dialect) -> bool {
         (true, true) => return x < y,
         (false, false) => {}
         (letter, other) => {
-            // go-yaml v3 ends a number before letters: a1 < a1b < a2.
+            // In go-yaml v3 a letter ends a number: a1 < a1b < a2.
             let after_digit =
                 dialect == Dialect::V3 && before.chars().next_back().is_some_and(is_digit);
             return if after_digit { letter } else { other };
         }
     }
-    // A zero inside of a number is one of its digits, not the start of a shorter one.
+    // A zero inside a number is one of its digits, not the start of a shorter number.
     let inside = (x == '0' || y == '0')
         && before
             .chars()
@@ -72,7 +73,7 @@ fn less(a: &str, b: &str, dialect: Dialect) -> bool {
     x < y
 }
 
-/// The value of the digits in front (overflowing as in Go) and their count.
+/// The value of the leading digits (with overflow as in Go) and their number.
 fn leading_number(text: &str, inside: bool) -> (i64, usize) {
     let digits = text.chars().take_while(|&c| is_digit(c));
     digits.fold((i64::from(inside), 0), |(value, count), c| {
@@ -85,7 +86,7 @@ fn leading_number(text: &str, inside: bool) -> (i64, usize) {
     })
 }
 
-/// Sorts entries, which come in bytewise order of their keys: a stable merge sort.
+/// Sorts entries that come in bytewise order of their keys, with a stable merge sort.
 pub(super) fn sort<T: Copy>(
     entries: Vec<T>,
     key: impl Fn(&T) -> &[u8],

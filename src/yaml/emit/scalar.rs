@@ -1,4 +1,4 @@
-//! Strings: their style, and how each style is written.
+//! Chooses the style of a string and writes it.
 
 use super::dialect::Dialect;
 use super::emitter::{Emitter, Place};
@@ -9,7 +9,7 @@ use crate::value::pieces::Pieces;
 use crate::yaml::node::Style;
 use crate::yaml::scalar::{self, Scalar};
 
-/// Beyond this column v2 looks for a space to break at.
+/// After this column v2 breaks the line at the next space.
 const WIDTH: usize = 80;
 
 impl Emitter {
@@ -18,7 +18,7 @@ impl Emitter {
         let binary;
         let mut text = text;
         if std::str::from_utf8(text.bytes).is_err() {
-            // v3 only: JSON has none.
+            // Only v3 gets bytes: JSON has none.
             self.indicator("!!binary", true, false, false, OriginId::NONE);
             encoded = base64(text.bytes);
             binary = Pieces::of(encoded.as_bytes(), text.origin_at(0));
@@ -109,7 +109,8 @@ impl Emitter {
                 after_space = true;
                 at += 1;
             } else if line_break > 0 {
-                // U+2028 and U+2029 are written as they are; strings with a line feed are not single-quoted.
+                // U+2028 and U+2029 are written unchanged. A string with a line feed never gets
+                // single quotes.
                 at += line_break;
                 text.copy(run..at, &mut self.out);
                 run = at;
@@ -149,7 +150,7 @@ impl Emitter {
         let mut run = 0;
         let mut at = 0;
         let mut after_space = false;
-        // A BOM in front makes go-yaml escape all that follows.
+        // After a leading BOM go-yaml escapes all characters.
         let escape_all = bytes.starts_with("\u{FEFF}".as_bytes());
         while at < bytes.len() {
             let byte = bytes[at];
@@ -241,8 +242,8 @@ impl Emitter {
     }
 }
 
-/// How a string ends: `None` without a line break, `Some(true)` with several, or with nothing but
-/// one.
+/// How a string ends: `None` without a line break, `Some(false)` with one, `Some(true)` with
+/// several or if it is nothing but one.
 fn breaks_at_end(bytes: &[u8]) -> Option<bool> {
     let text = String::from_utf8_lossy(bytes);
     let is_break = |c: char| matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}');
@@ -284,7 +285,7 @@ fn escape(c: char) -> String {
     format!("\\{short}")
 }
 
-/// go-yaml's base64: lines of 70 characters, once there are several.
+/// Base64 as go-yaml writes it: in lines of 70 characters, if it needs several.
 pub(super) fn base64(bytes: &[u8]) -> String {
     let encoded = data_encoding::BASE64.encode(bytes);
     if encoded.len() < 70 {

@@ -1,4 +1,4 @@
-//! Which styles the characters of a string allow.
+//! Determines which styles the characters of a string allow.
 
 use super::dialect::Dialect;
 use crate::yaml::chars::char_width;
@@ -7,8 +7,7 @@ pub(super) fn char_len(byte: u8) -> usize {
     char_width(byte).max(1)
 }
 
-/// The width of the line break (one character) that a text starts with; 0 where it starts with
-/// none.
+/// The width in bytes of the line break (one character) that starts a text. 0 if there is none.
 pub(super) fn break_width(bytes: &[u8]) -> usize {
     match bytes {
         [b'\r' | b'\n', ..] => 1,
@@ -18,7 +17,7 @@ pub(super) fn break_width(bytes: &[u8]) -> usize {
     }
 }
 
-/// Whether libyaml would write the first character as it is.
+/// Whether libyaml would write the first character unescaped.
 pub(super) fn is_printable(bytes: &[u8]) -> bool {
     match bytes {
         [b'\n' | 0x20..=0x7E, ..] => true,
@@ -31,7 +30,7 @@ pub(super) fn is_printable(bytes: &[u8]) -> bool {
     }
 }
 
-/// What a string allows as to its style.
+/// The styles that a string allows.
 pub(super) struct Shape {
     pub multiline: bool,
     pub plain: bool,
@@ -113,8 +112,8 @@ impl Shape {
     }
 }
 
-/// YAML 1.1's numbers of base 60, which go-yaml never reads but always quotes: `12:30`,
-/// `-190:20:30.15`.
+/// Whether the text is a base-60 number of YAML 1.1 (`12:30`, `-190:20:30.15`). go-yaml never reads
+/// these but always quotes them.
 pub(super) fn is_base60(bytes: &[u8]) -> bool {
     let rest = bytes
         .strip_prefix(b"+")

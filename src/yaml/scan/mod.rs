@@ -1,11 +1,11 @@
-//! Bytes into tokens, as go-yaml v2 (YAML 1.1) reads them.
+//! Scans bytes into tokens, as go-yaml v2 (YAML 1.1) does.
 //!
-//! A key is known as one only when its `:` comes, so tokens wait in a queue while one of them might
-//! still become a key. The order in which go-yaml notices errors follows from that queue, so this
-//! scanner has the same one.
+//! A key is recognized only at its `:`, so tokens wait in a queue while one of them might still
+//! become a key. The order in which go-yaml reports errors depends on that queue, so this scanner
+//! has the same one.
 //!
-//! Here are the tokens, the queue and the indentation; `scalar` scans scalars, `property` scans
-//! anchors, tags and directives.
+//! This file contains the tokens, the queue and the indentation. `scalar` scans scalars; `property`
+//! scans anchors, tags and directives.
 
 mod property;
 mod scalar;
@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// A place in the text; line and column (in characters) count from 0.
+/// A position in the text. Line and column (in characters) count from 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mark {
     pub pos: usize,
@@ -68,64 +68,64 @@ pub(super) enum Kind<'t> {
 pub(super) struct Token<'t> {
     pub kind: Kind<'t>,
     pub start: Mark,
-    /// Where the token's own text ends.
+    /// The end of the token's text.
     pub end: usize,
-    /// The line on which it ends.
+    /// The line on which the token ends.
     pub end_line: usize,
 }
 
-/// A token that may turn out to be a key, when `:` follows.
+/// A token that becomes a key if `:` follows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
     possible: bool,
     required: bool,
-    /// Whether go-yaml's index by token number still has it.
+    /// Whether go-yaml's index by token number still contains it.
     listed: bool,
     token: usize,
     mark: Mark,
 }
 
-/// go-yaml's limit for brackets and for indentation.
+/// go-yaml's limit on nested flow collections and on indentation.
 const MAX_LEVELS: usize = 10_000;
-/// How far the `:` may be from the start of its key, in characters.
+/// The maximum distance of the `:` from the start of its key, in characters.
 const MAX_KEY: usize = 1024;
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// A character of an anchor's name, of a tag's handle or of a directive's name.
+/// Whether a byte may occur in an anchor's name, a tag's handle or a directive's name.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// What a plain scalar can't start with.
+/// Whether a byte cannot start a plain scalar.
 fn is_indicator(byte: u8) -> bool {
     b"-?:,[]{}#&*!|>'\"%@`".contains(&byte)
 }
 
-/// The scanner's state. [`Scanner::peek`] and [`Scanner::take`] are what the parser uses.
+/// The scanner's state. The parser uses [`Scanner::peek`] and [`Scanner::take`].
 pub(super) struct Scanner<'t> {
     text: &'t [u8],
     pos: usize,
     line: usize,
     line_start: usize,
-    /// The last place whose column was asked, and that column.
+    /// A cache: the last position whose column was computed, and that column.
     counted: (usize, usize),
-    /// The scanner has asked for something past the end of the text: had the text been cut there
-    /// for bad bytes, go-yaml would have noticed these now.
+    /// Whether the scanner has read past the end of the text. If the text was cut there because of
+    /// invalid bytes, go-yaml would have reported them by now.
     pub past_end: bool,
     queue: VecDeque<Token<'t>>,
-    /// How many tokens have been taken from the queue.
+    /// The number of tokens that were taken from the queue.
     taken: usize,
-    /// One for each level of brackets, and one outside of all.
+    /// One for each level of flow collections, and one outside of all.
     candidates: Vec<Candidate>,
     key_allowed: bool,
     flow_level: usize,
-    /// The column of the current block collection; -1 outside.
+    /// The column of the current block collection. -1 outside.
     indent: isize,
     indents: Vec<isize>,
-    /// Where go-yaml's first piece ends, if the text starts with a second BOM; else 0.
+    /// The end of go-yaml's first piece, if the text starts with a second BOM. Otherwise 0.
     bom_piece: usize,
     /// The ranges of all comments.
     pub comments: Vec<Range<usize>>,
@@ -158,8 +158,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The next token, which stays in the queue. Scans until it can no longer become a key, or is
-    /// known to be one.
+    /// The next token, which stays in the queue. Scans until it is decided whether it is a key.
     pub fn peek(&mut self) -> Outcome<&Token<'t>> {
         while self.queue.is_empty() || self.may_be_key()? {
             self.fetch()?;
@@ -178,7 +177,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Removes the next token, which is not needed.
+    /// Removes the next token without returning it.
     pub fn skip(&mut self) -> Outcome<()> {
         self.take().map(drop)
     }
@@ -208,7 +207,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A token that starts at `start` and ends here.
+    /// A token from `start` to the current position.
     fn token(&self, kind: Kind<'t>, start: Mark) -> Token<'t> {
         Token {
             kind,
@@ -222,8 +221,8 @@ impl<'t> Scanner<'t> {
         self.queue.push_back(self.token(kind, start));
     }
 
-    /// A scanner's error: go-yaml names the line where the scanner is, counted from 1, but none for
-    /// the first.
+    /// A scanner error. go-yaml prints the scanner's line counted from 1, and no line for the
+    /// first.
     fn error<T>(&self, problem: &str, start: usize, end: usize) -> Outcome<T> {
         let line = if self.line == 0 { 0 } else { self.line + 1 };
         fail(line, problem, start, end.max(start).min(self.text.len()))
@@ -234,7 +233,7 @@ impl<'t> Scanner<'t> {
         self.error(problem, self.pos, self.pos + width)
     }
 
-    /// The length in bytes of the line break at `self.pos + ahead`; 0 where there is none.
+    /// The length in bytes of the line break at `self.pos + ahead`. 0 if there is none.
     fn break_at(&mut self, ahead: usize) -> usize {
         match self.byte(ahead) {
             b'\n' => 1,
@@ -251,7 +250,7 @@ impl<'t> Scanner<'t> {
         self.byte(ahead) == 0 || self.break_at(ahead) > 0
     }
 
-    /// A blank, a break, or the end of the text.
+    /// Whether a blank, a line break or the end of the text follows.
     fn at_gap(&mut self, ahead: usize) -> bool {
         is_blank(self.byte(ahead)) || self.at_break_or_end(ahead)
     }
@@ -267,7 +266,7 @@ impl<'t> Scanner<'t> {
         self.begin_line();
     }
 
-    /// Skips a line break, and appends it as it is to be read.
+    /// Skips a line break, and appends it to `into` in normalized form.
     fn copy_break(&mut self, into: &mut Vec<u8>) {
         match self.break_at(0) {
             0 => return,
@@ -295,7 +294,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// `---` or `...` at the start of a line, followed by a gap.
+    /// Whether `---` or `...` follows, at the start of a line and before a gap.
     fn at_document_indicator(&mut self) -> bool {
         self.pos == self.line_start
             && (self.text[self.pos..].starts_with(b"---")
@@ -321,7 +320,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Whether a candidate may still become a key; one that had to and can't is an error.
+    /// Whether a candidate may still become a key. A required key that can no longer be one is an
+    /// error.
     fn still_possible(&mut self, index: usize) -> Outcome<bool> {
         let Candidate {
             possible,
@@ -348,7 +348,7 @@ impl<'t> Scanner<'t> {
         self.error("could not find expected ':'", key.pos, key.pos + end)
     }
 
-    /// The candidate of the innermost brackets.
+    /// The candidate of the innermost flow collection.
     fn top(&mut self) -> &mut Candidate {
         if self.candidates.is_empty() {
             self.candidates.push(Candidate::default());
@@ -357,7 +357,7 @@ impl<'t> Scanner<'t> {
         &mut self.candidates[last]
     }
 
-    /// Remembers that the token to come may be a key.
+    /// Records that the next token may be a key.
     fn save_candidate(&mut self) -> Outcome<()> {
         if !self.key_allowed {
             return Ok(());
@@ -389,8 +389,8 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Opens a block collection at the column of `start`, where none is open there; its token goes
-    /// to place `at` of the queue.
+    /// Opens a block collection at the column of `start`, if none is open there. Its token is
+    /// inserted at index `at` of the queue.
     fn roll_indent(&mut self, at: usize, kind: Kind<'t>, start: Mark) -> Outcome<()> {
         let column = start.column as isize;
         if self.flow_level > 0 || self.indent >= column {
@@ -416,7 +416,7 @@ impl<'t> Scanner<'t> {
         self.queue.insert(at.min(self.queue.len()), token);
     }
 
-    /// Closes the block collections that lie deeper than `column`.
+    /// Closes the block collections that are indented deeper than `column`.
     fn unroll_indent(&mut self, column: isize) {
         if self.flow_level > 0 {
             return;
@@ -430,8 +430,8 @@ impl<'t> Scanner<'t> {
 
     fn skip_to_token(&mut self) {
         loop {
-            // go-yaml means to skip a BOM at the start of a line, but looks for it at the start of
-            // what it has read: where one is there, each line loses its first character.
+            // go-yaml should skip a BOM at the start of a line, but looks for it at the start of
+            // its buffer. If the buffer starts with a BOM, each line loses its first character.
             if self.pos == self.line_start && self.pos < self.bom_piece {
                 self.pos += char_width(self.text[self.pos]).max(1);
             }
@@ -455,7 +455,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Scans one more token, with the collection starts and ends that it implies, into the queue.
+    /// Scans one more token into the queue, with the starts and ends of collections that it
+    /// implies.
     fn fetch(&mut self) -> Outcome<()> {
         self.skip_to_token();
         if self.flow_level == 0 {
@@ -544,8 +545,8 @@ impl<'t> Scanner<'t> {
         self.push(kind, start);
     }
 
-    /// In block context: `-`, `?` and `:` need a place where a new entry may start, and open a
-    /// collection.
+    /// Handles `-`, `?` and `:` in block context. They need a position where a new entry may start,
+    /// and they open a collection.
     fn open_block(&mut self, kind: Kind<'t>, otherwise: &str) -> Outcome<()> {
         if self.flow_level > 0 {
             return Ok(());
@@ -592,8 +593,8 @@ impl<'t> Scanner<'t> {
         if self.flow_level > 0 {
             self.flow_level -= 1;
             let closed = self.candidates.pop().unwrap_or_default();
-            // Where nothing in the brackets could be a key, go-yaml forgets here that the opening
-            // bracket might be one: `[]: x` is no mapping.
+            // If nothing in the brackets could be a key, go-yaml forgets here that the opening
+            // bracket might start one. So `[]: x` is no mapping.
             if let Some(outer) = self.candidates.last_mut()
                 && outer.token == closed.token
             {
@@ -609,7 +610,7 @@ impl<'t> Scanner<'t> {
         let top = self.candidates.len() - 1;
         if self.still_possible(top)? {
             let Candidate { token, mark, .. } = self.candidates[top];
-            // go-yaml appends where the candidate is no longer in the queue.
+            // If the candidate is no longer in the queue, go-yaml appends the tokens.
             let at = token.checked_sub(self.taken).unwrap_or(usize::MAX);
             self.insert(at, Kind::Key, mark);
             self.roll_indent(at, Kind::BlockMappingStart, mark)?;
@@ -628,7 +629,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Skips blanks and a comment, up to and with the line break.
+    /// Skips blanks, a comment, and the line break.
     fn finish_line(&mut self, start: usize) -> Outcome<()> {
         self.skip_blanks();
         if self.byte(0) == b'#' {

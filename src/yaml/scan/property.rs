@@ -1,4 +1,4 @@
-//! Anchors, aliases, tags and directives.
+//! Scans anchors, aliases, tags and directives.
 
 use super::{Kind, Scanner, is_blank, is_word};
 use crate::yaml::chars::char_width;
@@ -17,7 +17,7 @@ impl<'t> Scanner<'t> {
         &self.text[start..self.pos]
     }
 
-    /// `&name` or `*name`.
+    /// Scans `&name` or `*name`.
     pub(super) fn fetch_name(&mut self, indicator: u8) -> Outcome<()> {
         self.save_candidate()?;
         self.key_allowed = false;
@@ -60,7 +60,7 @@ impl<'t> Scanner<'t> {
                 suffix = self.uri(Vec::new(), false)?;
             } else {
                 let rest = self.uri(head[1..].to_vec(), true)?;
-                // The tag "!" alone has no handle.
+                // The tag `!` has no handle.
                 (handle, suffix) = if rest.is_empty() {
                     (rest, b"!".to_vec())
                 } else {
@@ -79,7 +79,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// `!`, `!!` or `!name!`; in a tag that is no directive also `!name`.
+    /// Scans `!`, `!!` or `!name!`. In a tag (not in a directive) also `!name`.
     fn tag_handle(&mut self, directive: bool) -> Outcome<&'t [u8]> {
         let start = self.pos;
         if self.byte(0) != b'!' {
@@ -95,7 +95,7 @@ impl<'t> Scanner<'t> {
         Ok(&self.text[start..self.pos])
     }
 
-    /// The rest of a tag; `known` where something of it has been read.
+    /// Scans the rest of a tag. `known` means that a part of it was scanned already.
     fn uri(&mut self, mut uri: Vec<u8>, mut known: bool) -> Outcome<Vec<u8>> {
         while is_uri(self.byte(0)) {
             if self.byte(0) == b'%' {
@@ -113,7 +113,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// One character, written as `%` and two digits a byte.
+    /// Scans one character that is written as `%` and two hexadecimal digits for each byte.
     fn uri_escape(&mut self, uri: &mut Vec<u8>) -> Outcome<()> {
         let mut left = 0;
         loop {

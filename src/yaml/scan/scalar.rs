@@ -1,4 +1,4 @@
-//! Scalars: plain, quoted and block ones.
+//! Scans plain, quoted and block scalars.
 
 use super::{Kind, Mark, Scanner, Token, is_blank};
 use crate::yaml::fail::Outcome;
@@ -13,7 +13,7 @@ struct Gap {
     more_breaks: Vec<u8>,
 }
 
-/// Where a scalar's own text ends.
+/// The end of a scalar's text.
 struct End {
     pos: usize,
     line: usize,
@@ -75,8 +75,8 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Whether a piece of a plain scalar ends here: at a gap, at a `:` before a gap, and in brackets
-    /// at what belongs to them.
+    /// Whether a plain scalar must be interrupted here: at a gap, at a `:` before a gap, and in
+    /// flow collections at their indicators.
     fn ends_plain(&mut self) -> bool {
         match self.byte(0) {
             b':' => self.at_gap(1),
@@ -112,11 +112,12 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Appends what a gap that ends at `end` is read as: its blanks, or its line breaks folded.
+    /// Appends the text that a gap, which ends at `end`, is read as: its blanks, or its folded line
+    /// breaks.
     fn join(&self, gap: &Gap, end: usize, text: &mut Vec<u8>) {
         match gap.first_break.first() {
             None => text.extend_from_slice(&self.text[gap.start..end]),
-            // A single line feed becomes a space, of several the first is dropped.
+            // A single line feed becomes a space. Of several, the first is dropped.
             Some(b'\n') if gap.more_breaks.is_empty() => text.push(b' '),
             Some(b'\n') => text.extend_from_slice(&gap.more_breaks),
             Some(_) => {
@@ -180,7 +181,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// `\` and what follows, in double quotes.
+    /// Scans an escape sequence in double quotes.
     fn escape(&mut self, text: &mut Vec<u8>) -> Outcome<()> {
         let start = self.pos;
         let plain = match self.byte(1) {
@@ -208,7 +209,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// `\x`, `\u` or `\U`, and the digits of a character's code.
+    /// Scans `\x`, `\u` or `\U` with the digits of a character's code.
     fn code(&mut self, digits: usize, text: &mut Vec<u8>) -> Outcome<()> {
         let start = self.pos;
         self.pos += 2;
@@ -258,7 +259,7 @@ impl<'t> Scanner<'t> {
         self.finish_line(start.pos)?;
         let mut end = self.here();
         if self.text[..end.pos].ends_with(b"\n") {
-            // An empty one ends with its indicators' line.
+            // An empty scalar ends with the line of its indicators.
             end.pos -= 1;
             end.line = end.line.saturating_sub(1);
         }
@@ -306,8 +307,8 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    /// Skips indentation and empty lines of a block scalar; finds out its indentation where it is
-    /// not known (0).
+    /// Skips indentation and empty lines of a block scalar. Determines its indentation if it is not
+    /// known yet (0).
     fn block_breaks(&mut self, indent: &mut usize, breaks: &mut Vec<u8>) -> Outcome<()> {
         let mut widest = 0;
         loop {
