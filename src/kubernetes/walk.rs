@@ -274,7 +274,7 @@ impl<'n> Walk<'n, '_> {
             self.found.push(Violation {
                 rule: ids::DUPLICATE_KEY,
                 severity: Severity::Error,
-                message: format!("`{key}` stands twice in this map"),
+                message: format!("`{key}` occurs twice in this map"),
                 help: Some("remove one of them; of the two, Helm takes the last".to_owned()),
                 path,
                 at_key: true,

@@ -317,7 +317,7 @@ impl Reader<'_> {
         if known.is_none() && !name.is_empty() {
             let names = names.iter().map(|(name, _)| *name);
             let message = format!(
-                "`{field}` is none of {}",
+                "`{field}` must be one of {}",
                 names.clone().collect::<Vec<_>>().join(", ")
             );
             self.problem(self.span(field), message, did_you_mean(name, names));

@@ -15,7 +15,7 @@ pub(super) fn webhooks(root: Field<'_>, mutating: bool) {
         if !name.is_empty() && seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the webhook {} stands twice", quoted(name.text())),
+                format!("the webhook {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -48,7 +48,7 @@ fn review_versions(versions: Field<'_>) {
         if seen.contains(&version.text()) {
             version.error(
                 rules::DUPLICATE,
-                format!("the version {} stands twice", quoted(version.text())),
+                format!("the version {} occurs twice", quoted(version.text())),
             );
             continue;
         }
@@ -232,7 +232,7 @@ fn match_conditions(list: Field<'_>, params: bool) {
         if !name.is_empty() && seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the condition {} stands twice", quoted(name.text())),
+                format!("the condition {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -264,7 +264,7 @@ fn match_resources(match_resources: Field<'_>, mutating: bool) {
                 if seen.contains(&name.text()) {
                     name.error(
                         rules::DUPLICATE,
-                        format!("the name {} stands twice", quoted(name.text())),
+                        format!("the name {} occurs twice", quoted(name.text())),
                     );
                 }
                 seen.push(name.text());
@@ -422,7 +422,7 @@ pub(super) fn validating_policy(root: Field<'_>) {
         if seen.contains(&key.text()) {
             key.error(
                 rules::DUPLICATE,
-                format!("the key {} stands twice", quoted(key.text())),
+                format!("the key {} occurs twice", quoted(key.text())),
             );
         }
         seen.push(key.text());
@@ -518,7 +518,7 @@ pub(super) fn policy_binding(root: Field<'_>, mutating: bool) {
         if seen.contains(&action.text()) {
             action.error(
                 rules::DUPLICATE,
-                format!("the action {} stands twice", quoted(action.text())),
+                format!("the action {} occurs twice", quoted(action.text())),
             );
         }
         seen.push(action.text());

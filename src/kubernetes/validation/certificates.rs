@@ -48,7 +48,7 @@ pub(super) fn signing_request(root: Field<'_>) {
         if seen.contains(&usage.text()) {
             usage.error(
                 rules::DUPLICATE,
-                format!("the usage {} stands twice", quoted(usage.text())),
+                format!("the usage {} occurs twice", quoted(usage.text())),
             );
         }
         seen.push(usage.text());

@@ -238,7 +238,7 @@ pub(super) fn runtime_class(root: Field<'_>) {
     for toleration in list.items() {
         let key = ["key", "operator", "value", "effect"].map(|k| toleration.get(k).text());
         if seen.contains(&key) {
-            toleration.error(rules::DUPLICATE, "the toleration stands twice");
+            toleration.error(rules::DUPLICATE, "the toleration occurs twice");
         }
         seen.push(key);
     }

@@ -47,7 +47,7 @@ fn unique_name<'a>(container: Field<'a>, names: &mut Vec<&'a str>) {
     if !name.is_empty() && names.contains(&name) {
         container.get("name").error(
             rules::DUPLICATE,
-            format!("the container name {} stands twice", quoted(name)),
+            format!("the container name {} occurs twice", quoted(name)),
         );
     }
     names.push(name);
@@ -154,7 +154,7 @@ fn ports(ports: Field<'_>) {
             } else if seen.contains(&name.text()) {
                 name.error(
                     rules::DUPLICATE,
-                    format!("the port name {} stands twice", quoted(name.text())),
+                    format!("the port name {} occurs twice", quoted(name.text())),
                 );
             } else {
                 seen.push(name.text());
@@ -478,7 +478,7 @@ fn devices(container: Field<'_>, pod: &Pod<'_>) {
             name.error(
                 rules::DUPLICATE,
                 format!(
-                    "the volume {} stands twice in `volumeDevices`",
+                    "the volume {} occurs twice in `volumeDevices`",
                     quoted(name.text())
                 ),
             );
@@ -489,7 +489,7 @@ fn devices(container: Field<'_>, pod: &Pod<'_>) {
                 path.error(
                     rules::DUPLICATE,
                     format!(
-                        "the path {} stands twice in `volumeDevices`",
+                        "the path {} occurs twice in `volumeDevices`",
                         quoted(path.text())
                     ),
                 );
@@ -527,7 +527,7 @@ fn resize_policy(list: Field<'_>, pod: &Pod<'_>) {
         if seen.contains(&resource.text()) {
             item.error(
                 rules::DUPLICATE,
-                format!("the resource {} stands twice", quoted(resource.text())),
+                format!("the resource {} occurs twice", quoted(resource.text())),
             );
         }
         seen.push(resource.text());

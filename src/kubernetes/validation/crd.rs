@@ -115,7 +115,7 @@ fn versions(spec: Field<'_>) {
         if seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the version {} stands twice", quoted(name.text())),
+                format!("the version {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -222,7 +222,7 @@ fn selectable(fields: Field<'_>, schema: Field<'_>) {
         }
         let text = path.text();
         if seen.contains(&text) {
-            path.error(rules::DUPLICATE, format!("{} stands twice", quoted(text)));
+            path.error(rules::DUPLICATE, format!("{} occurs twice", quoted(text)));
         }
         seen.push(text);
         let Some(steps) = text
@@ -298,7 +298,7 @@ fn conversion(conversion: Field<'_>) {
         if seen.contains(&version.text()) {
             version.error(
                 rules::DUPLICATE,
-                format!("the version {} stands twice", quoted(version.text())),
+                format!("the version {} occurs twice", quoted(version.text())),
             );
         }
         seen.push(version.text());
@@ -810,7 +810,7 @@ fn map_keys(keys: Field<'_>, items: Field<'_>) {
     for key in keys.items() {
         let name = key.text();
         if seen.contains(&name) {
-            keys.error(rules::CRD, format!("the key {} stands twice", quoted(name)));
+            keys.error(rules::CRD, format!("the key {} occurs twice", quoted(name)));
         }
         seen.push(name);
         let property = items.get("properties").key(name);

@@ -33,7 +33,7 @@ fn at_most(list: Field<'_>, most: usize) {
 fn unique<'a>(field: Field<'a>, seen: &mut Vec<&'a str>) {
     let text = field.text();
     if !text.is_empty() && seen.contains(&text) {
-        field.error(rules::DUPLICATE, format!("{} stands twice", quoted(text)));
+        field.error(rules::DUPLICATE, format!("{} occurs twice", quoted(text)));
     }
     seen.push(text);
 }

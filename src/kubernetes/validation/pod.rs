@@ -174,7 +174,7 @@ fn scheduling_gates(gates: Field<'_>) {
         if seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the gate {} stands twice", quoted(name.text())),
+                format!("the gate {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -189,7 +189,7 @@ fn resource_claims(claims: Field<'_>) {
             if seen.contains(&name.text()) {
                 name.error(
                     rules::DUPLICATE,
-                    format!("the claim {} stands twice", quoted(name.text())),
+                    format!("the claim {} occurs twice", quoted(name.text())),
                 );
             }
             seen.push(name.text());
@@ -402,7 +402,7 @@ fn security_context(spec: Field<'_>) {
         if !name.is_empty() && seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the sysctl {} stands twice", quoted(name.text())),
+                format!("the sysctl {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());

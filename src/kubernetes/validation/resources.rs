@@ -250,7 +250,7 @@ pub(super) fn claims(claims: Field<'_>, of_pod: &[&str]) {
         {
             claim.error(
                 rules::DUPLICATE,
-                format!("the claim {} stands twice", quoted(name)),
+                format!("the claim {} occurs twice", quoted(name)),
             );
         }
         seen.push((name, request));
@@ -420,7 +420,7 @@ pub(super) fn limit_range(spec: Field<'_>) {
         if types.contains(&kind_text) {
             kind.error(
                 rules::DUPLICATE,
-                format!("limits of type {} stand twice", quoted(kind_text)),
+                format!("limits of type {} occur twice", quoted(kind_text)),
             );
         }
         types.push(kind_text);

@@ -236,7 +236,7 @@ pub(super) fn taints(list: Field<'_>) {
             taint.error(
                 rules::DUPLICATE,
                 format!(
-                    "the taint {} with effect {} stands twice",
+                    "the taint {} with effect {} occurs twice",
                     quoted(pair.0),
                     quoted(pair.1)
                 ),
@@ -267,7 +267,7 @@ pub(super) fn topology_spread(list: Field<'_>) {
             constraint.error(
                 rules::DUPLICATE,
                 format!(
-                    "the constraint on {} with {} stands twice",
+                    "the constraint on {} with {} occurs twice",
                     quoted(pair.0),
                     quoted(pair.1)
                 ),
@@ -322,7 +322,7 @@ pub(super) fn topology_terms(list: Field<'_>) {
             if keys.contains(&key.text()) {
                 key.error(
                     rules::DUPLICATE,
-                    format!("the key {} stands twice", quoted(key.text())),
+                    format!("the key {} occurs twice", quoted(key.text())),
                 );
             }
             keys.push(key.text());
@@ -332,7 +332,7 @@ pub(super) fn topology_terms(list: Field<'_>) {
                 if seen.contains(&value.text()) {
                     value.error(
                         rules::DUPLICATE,
-                        format!("the value {} stands twice", quoted(value.text())),
+                        format!("the value {} occurs twice", quoted(value.text())),
                     );
                 }
                 seen.push(value.text());
@@ -344,7 +344,7 @@ pub(super) fn topology_terms(list: Field<'_>) {
         // An empty term counts as a duplicate.
         if own.is_empty() || terms.contains(&own) {
             term.get("matchLabelExpressions")
-                .error(rules::DUPLICATE, "the term is empty or stands twice");
+                .error(rules::DUPLICATE, "the term is empty or occurs twice");
         }
         terms.push(own);
     }

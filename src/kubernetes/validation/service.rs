@@ -122,7 +122,7 @@ fn ports(spec: Field<'_>, kind: &str) {
         if !name.is_empty() && names_seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the port name {} stands twice", quoted(name.text())),
+                format!("the port name {} occurs twice", quoted(name.text())),
             );
         }
         names_seen.push(name.text());
@@ -146,7 +146,7 @@ fn ports(spec: Field<'_>, kind: &str) {
             if ports_seen.contains(&(protocol, n)) {
                 port.error(
                     rules::DUPLICATE,
-                    format!("the port {n} of {protocol} stands twice"),
+                    format!("the port {n} of {protocol} occurs twice"),
                 );
             }
             ports_seen.push((protocol, n));
@@ -163,7 +163,7 @@ fn ports(spec: Field<'_>, kind: &str) {
         if node_ports.contains(&(protocol, n)) {
             node.error(
                 rules::DUPLICATE,
-                format!("the node port {n} of {protocol} stands twice"),
+                format!("the node port {n} of {protocol} occurs twice"),
             );
         }
         node_ports.push((protocol, n));
@@ -221,7 +221,7 @@ fn cluster_ips(spec: Field<'_>, headless: bool) {
         if seen.contains(&family.text()) {
             family.error(
                 rules::DUPLICATE,
-                format!("the family {} stands twice", quoted(family.text())),
+                format!("the family {} occurs twice", quoted(family.text())),
             );
         }
         seen.push(family.text());
@@ -406,7 +406,7 @@ pub(super) fn endpoint_slice(root: Field<'_>) {
         if seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the port name {} stands twice", quoted(name.text())),
+                format!("the port name {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -485,7 +485,7 @@ fn hints(hints: Field<'_>) {
             if seen.contains(&name.text()) {
                 name.error(
                     rules::DUPLICATE,
-                    format!("{} stands twice", quoted(name.text())),
+                    format!("{} occurs twice", quoted(name.text())),
                 );
             }
             seen.push(name.text());

@@ -171,7 +171,7 @@ pub(super) fn csi_driver(root: Field<'_>) {
         if audiences.contains(&audience.text()) {
             audience.error(
                 rules::DUPLICATE,
-                format!("the audience {} stands twice", quoted(audience.text())),
+                format!("the audience {} occurs twice", quoted(audience.text())),
             );
             continue;
         }
@@ -197,7 +197,7 @@ pub(super) fn csi_node(root: Field<'_>) {
         if seen.contains(&name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the driver {} stands twice", quoted(name.text())),
+                format!("the driver {} occurs twice", quoted(name.text())),
             );
         }
         seen.push(name.text());
@@ -215,7 +215,7 @@ pub(super) fn csi_node(root: Field<'_>) {
             if keys.contains(&key.text()) {
                 key.error(
                     rules::DUPLICATE,
-                    format!("the key {} stands twice", quoted(key.text())),
+                    format!("the key {} occurs twice", quoted(key.text())),
                 );
             }
             keys.push(key.text());

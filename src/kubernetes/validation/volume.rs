@@ -80,7 +80,7 @@ pub(super) fn pod_volumes<'a>(
         if known.iter().any(|v| v.name == name.text()) {
             name.error(
                 rules::DUPLICATE,
-                format!("the volume name {} stands twice", quoted(name.text())),
+                format!("the volume name {} occurs twice", quoted(name.text())),
             );
         }
         source(volume, true);
@@ -645,7 +645,7 @@ fn projected(v: Field<'_>) {
             if !text.is_empty() && paths.contains(&text) {
                 path.error(
                     rules::DUPLICATE,
-                    format!("the path {} stands twice in the volume", quoted(text)),
+                    format!("the path {} occurs twice in the volume", quoted(text)),
                 );
             }
         };
@@ -733,7 +733,7 @@ fn projected(v: Field<'_>) {
             if !path.is_empty() && here[..i].contains(path) {
                 item.error(
                     rules::DUPLICATE,
-                    format!("the path {} stands twice in the volume", quoted(path)),
+                    format!("the path {} occurs twice in the volume", quoted(path)),
                 );
             }
         }

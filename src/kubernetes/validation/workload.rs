@@ -528,7 +528,7 @@ fn exit_codes(codes: Field<'_>, template: Field<'_>) {
             );
         }
         if seen.contains(&n) {
-            value.error(rules::DUPLICATE, format!("the exit code {n} stands twice"));
+            value.error(rules::DUPLICATE, format!("the exit code {n} occurs twice"));
         } else if before.is_some_and(|b| b > n) {
             value.error(rules::VALUE, "exit codes must be in ascending order");
         }

@@ -205,7 +205,9 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             report.add(
                 i,
                 Path::parse("spec.minAvailable"),
-                format!("PodDisruptionBudget {name} wants all pods available at all times"),
+                format!(
+                    "PodDisruptionBudget {name} requires all pods to be available at all times"
+                ),
             );
             continue;
         }

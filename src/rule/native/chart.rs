@@ -67,7 +67,10 @@ fn icon_missing(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
 fn icon_url(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     let icon = &chart.metadata.icon;
     if !icon.is_empty() && !is_url(icon) {
-        report.add(place(chart, "icon"), format!("the icon {icon:?} is no URL"));
+        report.add(
+            place(chart, "icon"),
+            format!("the icon {icon:?} is not a URL"),
+        );
     }
 }
 
@@ -76,7 +79,7 @@ fn sources_url(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
         if !is_url(source) {
             report.add(
                 place(chart, &format!("sources[{i}]")),
-                format!("the source {source:?} is no URL"),
+                format!("the source {source:?} is not a URL"),
             );
         }
     }
@@ -100,7 +103,7 @@ fn maintainers(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
             report.add(
                 at("email"),
                 format!(
-                    "the maintainer {} has the email {email:?}, which is none",
+                    "the maintainer {} has the email {email:?}, which is not valid",
                     maintainer.name
                 ),
             );
@@ -110,7 +113,7 @@ fn maintainers(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
             report.add(
                 at("url"),
                 format!(
-                    "the maintainer {} has the URL {url:?}, which is none",
+                    "the maintainer {} has the URL {url:?}, which is not valid",
                     maintainer.name
                 ),
             );
@@ -123,7 +126,7 @@ fn version_strict(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     if !version.is_empty() && !is_semver(version) {
         report.add(
             place(chart, "version"),
-            format!("the version {version:?} is SemVer only in the loose reading"),
+            format!("the version {version:?} is not strict SemVer"),
         );
     }
 }
@@ -156,7 +159,7 @@ fn wrong_type(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
             let written = String::from_utf8_lossy(sources.text(value.span)).into_owned();
             report.add(
                 value.span,
-                format!("the {field} {written} is a number, not text"),
+                format!("the {field} {written} is a number, not a string"),
             );
         }
     }
@@ -226,7 +229,7 @@ fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
                     format!("{what} has no field `{}`{hint}", entry.key),
                 );
             } else if node.entries()[..i].iter().any(|e| e.key == entry.key) {
-                report.add(entry.key_span, format!("`{}` stands twice", entry.key));
+                report.add(entry.key_span, format!("`{}` is defined twice", entry.key));
             }
         }
     };
@@ -307,7 +310,7 @@ fn lock_outdated(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
         else {
             report.add(
                 start,
-                format!("{name} does not know the dependency {}", dependency.name),
+                format!("{name} lacks the dependency {}", dependency.name),
             );
             continue;
         };
@@ -397,7 +400,7 @@ fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
                 report.add(
                     path.place(&object.root),
                     format!(
-                        "{} of crds/ is no CustomResourceDefinition of apiextensions.k8s.io",
+                        "{} of crds/ is not a CustomResourceDefinition of apiextensions.k8s.io",
                         object.identity.kind
                     ),
                 );

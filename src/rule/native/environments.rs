@@ -58,7 +58,7 @@ fn each_expected(
                     0,
                     Path::root(),
                     format!(
-                        "{} expects {}, and nothing of that name is rendered",
+                        "{} expects {}, but no object of that name is rendered",
                         environment.name, expectation.pattern
                     ),
                 );

@@ -32,7 +32,7 @@ fn template_extension(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) 
             report.add(
                 Span::new(file.source, 0, 0),
                 format!(
-                    "{} is rendered as a template, but is no .yaml, .yml, .tpl or .txt file",
+                    "{} is rendered as a template, but is not a .yaml, .yml, .tpl or .txt file",
                     file.name
                 ),
             );

@@ -82,7 +82,7 @@ fn unsorted_keys(report: &mut Report<'_>, object: &Object) {
             report.add(
                 path.key(&pair[1].key),
                 format!(
-                    "the key `{}` should stand before `{}`",
+                    "the key `{}` should come before `{}`",
                     pair[1].key, pair[0].key
                 ),
             );

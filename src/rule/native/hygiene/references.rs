@@ -806,7 +806,7 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                 i,
                 Path::parse("metadata.name"),
                 format!(
-                    "{} {} stands twice in the release{place}",
+                    "{} {} is defined twice in the release{place}",
                     object.identity.kind, object.identity.name
                 ),
             );
@@ -853,7 +853,7 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
                     weight(object)
                 )
             } else {
-                format!("{who} and needs {kind} {name}, which the release creates only afterwards")
+                format!("{who} and needs {kind} {name}, which the release creates later")
             };
             report.add(*i, path, late);
         };
