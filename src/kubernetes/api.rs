@@ -1,5 +1,5 @@
-//! apiVersion and kind: whether they exist, in which versions, what replaced them; and what each
-//! version serves.
+//! Checks apiVersion and kind: whether they exist, in which versions, and what replaced them. Also
+//! lists what each version serves.
 
 use super::schema::{self, Kind};
 use super::versions::{oldest, sentence};
@@ -8,8 +8,8 @@ use crate::manifest::Violation;
 use crate::yaml::Path;
 use std::sync::OnceLock;
 
-/// Groups ending in .k8s.io which the Kubernetes project serves through CRDs or aggregated servers:
-/// real, but not built in.
+/// Groups ending in .k8s.io that the Kubernetes project serves through CRDs or aggregated API
+/// servers. They exist, but are not built in.
 const COMMUNITY: [&str; 7] = [
     "custom.metrics.k8s.io",
     "external.metrics.k8s.io",
@@ -20,8 +20,8 @@ const COMMUNITY: [&str; 7] = [
     "snapshot.storage.k8s.io",
 ];
 
-/// API versions that were gone before 1.20: apiVersion, kinds, the version that dropped them, what
-/// to use.
+/// API versions that were removed before 1.20: apiVersion, kinds, the version that removed them,
+/// and what replaces them.
 const LONG_GONE: [(&str, &[&str], u32, &str); 7] = [
     (
         "extensions/v1beta1",
@@ -58,8 +58,8 @@ const LONG_GONE: [(&str, &[&str], u32, &str); 7] = [
     ("settings.k8s.io/v1alpha1", &["PodPreset"], 20, ""),
 ];
 
-/// Whether the built-in tables can judge this apiVersion and kind, be it as non-existent: the group
-/// is a built-in one, or cannot be anybody else's (a CRD's group has a dot).
+/// Whether the built-in tables decide about this apiVersion and kind, even if they decide that it
+/// does not exist. They do if the group is built in, or cannot be a CRD's group, which has a dot.
 pub(super) fn builtin(api_version: &str, kind: &str) -> bool {
     let (group, _) = schema::split_api_version(api_version);
     !group.contains('.')
@@ -68,8 +68,8 @@ pub(super) fn builtin(api_version: &str, kind: &str) -> bool {
         || stolen(group, kind)
 }
 
-/// A core kind under a group of the Kubernetes project that does not exist: nobody defines a CRD of
-/// that name there.
+/// Whether this is a core kind in a group of the Kubernetes project that does not exist. Nobody
+/// defines a CRD with such a name.
 fn stolen(group: &str, kind: &str) -> bool {
     group.ends_with(".k8s.io")
         && !COMMUNITY.contains(&group)
@@ -83,8 +83,8 @@ fn long_gone(api_version: &str, kind: &str) -> Option<(u32, &'static str)> {
         .map(|&(_, _, since, instead)| (since, instead))
 }
 
-/// Judges apiVersion and kind and gives the built-in kind, if it is one in some of `judged`.
-/// `defined` tells that a CRD or a schema location knows the kind.
+/// Checks apiVersion and kind. Returns the built-in kind if some of the `judged` versions have it.
+/// `defined` means that a CRD or a schema location defines the kind.
 pub(super) fn check(
     api_version: &str,
     name: &str,
@@ -93,7 +93,7 @@ pub(super) fn check(
     found: &mut Vec<Violation>,
 ) -> Option<Kind> {
     let Some(kind) = schema::kind(api_version, name) else {
-        // A List is taken apart by whoever sends it.
+        // The client splits a List into its items before it sends them.
         if !defined && (api_version, name) != ("v1", "List") {
             unknown(api_version, name, found);
         }
@@ -183,15 +183,15 @@ pub(super) fn check(
     (!present.is_empty()).then_some(kind)
 }
 
-/// The bits of all versions above the newest of `versions`.
+/// The set of all versions above the newest of `versions`.
 fn above(versions: Versions) -> u32 {
     versions.newest().map_or(Versions::ALL.0, |v| {
         Versions::ALL.0 & !((1 << (v - Versions::OLDEST + 1)) - 1)
     })
 }
 
-/// What to use instead of a kind: the same name in the best version that the newest of `judged`
-/// has, its own group preferred.
+/// What to use instead of a kind: the same kind name in the best API version that the newest of
+/// `judged` has, preferably in the same group.
 fn replacement(kind: Kind, judged: Versions) -> Option<Kind> {
     let newest = judged.newest()?;
     schema::kinds_named(kind.name())
@@ -207,8 +207,8 @@ fn replacement(kind: Kind, judged: Versions) -> Option<Kind> {
         })
 }
 
-/// Whether one kind can stand for the other: of one group, or the one that extensions/v1beta1 was
-/// split into.
+/// Whether one kind can replace the other: both are in one group, or the kind was in
+/// extensions/v1beta1, which was split into several groups.
 fn related(kind: Kind, other: Kind) -> bool {
     kind.group() == other.group() || kind.group() == "extensions"
 }
@@ -317,7 +317,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
     }
 }
 
-/// The best home of a kind: stable, and present in the newest version.
+/// The best apiVersion of a kind: preferably in the newest version, and stable.
 fn best_of(name: &str) -> Option<Kind> {
     schema::kinds_named(name).max_by_key(|k| {
         (
@@ -330,7 +330,8 @@ fn best_of(name: &str) -> Option<Kind> {
     })
 }
 
-/// The kind that was meant: plural and lower case are near whatever their length.
+/// The kind that was probably meant. Plurals and lower case always match; other names match if they
+/// are similar.
 fn near_kind(name: &str, kinds: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let kinds: Vec<&'static str> = kinds.collect();
     let plain = name.to_lowercase();
@@ -366,9 +367,9 @@ fn near_group(group: &str) -> Option<&'static str> {
         .or_else(|| named.clone().find(begins))
 }
 
-/// What `.Capabilities.APIVersions` of a cluster of version 1.`minor` holds by default: `apps/v1`
-/// and `apps/v1/Deployment`, sorted. CustomResourceDefinitions and what a cluster turns on by hand
-/// are not in it.
+/// The default content of `.Capabilities.APIVersions` in a cluster of version 1.`minor`: `apps/v1`
+/// and `apps/v1/Deployment`, sorted. It excludes CustomResourceDefinitions and what an
+/// administrator must enable.
 pub fn served(minor: u32) -> Vec<&'static str> {
     static ALL: OnceLock<Vec<(String, Versions)>> = OnceLock::new();
     let all = ALL.get_or_init(list_served);
@@ -378,7 +379,7 @@ pub fn served(minor: u32) -> Vec<&'static str> {
         .collect()
 }
 
-/// What is served in any version, sorted.
+/// What any version serves, sorted.
 fn list_served() -> Vec<(String, Versions)> {
     let mut all: Vec<(String, Versions)> = Vec::new();
     for kind in schema::kinds() {

@@ -1,7 +1,7 @@
-//! Kinds that CustomResourceDefinitions define, judged as the server's apiextensions judges them:
-//! structure with pruning told (unknown fields), defaults taken for given, then the value rules of
-//! the schema. The schema is read where it stands, in the definition's own document; nothing is
-//! compiled but its patterns.
+//! Validates objects of kinds that CustomResourceDefinitions define, as the server's apiextensions
+//! package does: unknown fields are reported, as with strict field validation, defaults count as
+//! given, then the schema's rules on values apply. The schema is read directly from the
+//! definition's document; only its patterns are compiled.
 
 use super::schema;
 use super::validation::names;
@@ -19,12 +19,12 @@ use crate::yaml::Step;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Deeper than any real object or schema; what is deeper goes unjudged.
+/// The limit on nesting, deeper than any real object or schema. What is deeper is not validated.
 const MAX_DEPTH: usize = 100;
-/// No more findings for one object than anybody reads.
+/// The limit on findings for one object; nobody reads more.
 const MAX_FINDINGS: usize = 200;
-/// `allOf`, `anyOf`, `oneOf`, `not` multiply; an object that needs more steps goes unjudged from
-/// there.
+/// The limit on steps for one object, because `allOf`, `anyOf`, `oneOf` and `not` multiply the
+/// work. The rest of an object that needs more is not validated.
 const MAX_STEPS: usize = 1_000_000;
 
 /// The CustomResourceDefinitions of a unit.
@@ -37,18 +37,19 @@ pub struct Crds {
 #[derive(Debug)]
 pub struct CustomKind {
     definition: Arc<Node>,
-    /// The place of its schema in the definition; none where it has none.
+    /// The path to the schema in the definition. None if there is no schema.
     schema: Option<Path>,
     namespaced: bool,
-    /// v1beta1 keeps unknown fields by default.
+    /// Whether unknown fields are kept, as v1beta1 does by default.
     keeps_unknown: bool,
-    /// It has the subresource `status`, so that the status of a new object is dropped.
+    /// Whether it has the subresource `status`, so that the server drops the status of a new
+    /// object.
     resets_status: bool,
 }
 
 impl Crds {
-    /// Takes in a CustomResourceDefinition (v1 or v1beta1); any other object, and what is no good
-    /// definition, is nothing.
+    /// Adds a CustomResourceDefinition (v1 or v1beta1). Other objects and malformed definitions are
+    /// ignored.
     pub fn add(&mut self, object: &Object) {
         let root = &object.root;
         if &*object.identity.kind != "CustomResourceDefinition" {
@@ -115,7 +116,7 @@ impl Crds {
         }
     }
 
-    /// The versions in which a definition serves a kind of this group; none where nothing defines
+    /// The versions in which a definition serves a kind of this group. Empty if no definition has
     /// the kind.
     pub fn served(&self, api_version: &str, kind: &str) -> Vec<&str> {
         let group = schema::split_api_version(api_version).0;
@@ -131,7 +132,7 @@ impl Crds {
         versions
     }
 
-    /// The kind that some definition serves under this apiVersion.
+    /// The kind that a definition serves under this apiVersion.
     pub fn kind(&self, api_version: &str, kind: &str) -> Option<&CustomKind> {
         // The map is empty for nearly every unit.
         if self.kinds.is_empty() {
@@ -146,12 +147,12 @@ impl CustomKind {
         self.namespaced
     }
 
-    /// The version's openAPIV3Schema; none where the definition gives none.
+    /// The openAPIV3Schema of the version. None if the definition has none.
     pub(super) fn openapi_schema(&self) -> Option<&Node> {
         self.schema.as_ref()?.get(&self.definition)
     }
 
-    /// Judges an object against the schema, and its metadata against ObjectMeta's.
+    /// Validates an object against the schema, and its metadata against ObjectMeta's.
     pub fn check(&self, root: &Node, judged: Versions, found: &mut Vec<Violation>) {
         let Some(schema) = self.openapi_schema() else {
             return;
@@ -173,8 +174,8 @@ impl CustomKind {
                 unknown_kept: self.keeps_unknown,
             },
         );
-        // The server drops the status of a new object before it validates; unknown fields are
-        // found while it decodes.
+        // The server drops the status of a new object before it validates. Unknown fields are found
+        // earlier, when it decodes.
         let status = [Step::Key("status".into())];
         found.extend(walk.found.into_iter().filter(|f| {
             !(self.resets_status && f.path.0.starts_with(&status) && f.rule != ids::UNKNOWN_FIELD)
@@ -182,19 +183,21 @@ impl CustomKind {
     }
 }
 
-/// Whether a text matches a pattern; one that cannot be compiled is a finding about the CRD.
+/// Whether a text matches a pattern. A pattern that cannot be compiled matches, because it is a
+/// fault of the CRD, which is reported there.
 fn matches(pattern: &str, text: &str) -> bool {
     regexp::compile(pattern.as_bytes(), Limit::RegexSize.default() as usize)
         .map_or(true, |compiled| compiled.regex.is_match(text))
 }
 
-/// How a value is judged in its place.
+/// How a value is validated.
 #[derive(Clone, Copy)]
 struct Scope {
-    /// The value is a whole object: apiVersion, kind and metadata are allowed without being named.
+    /// The value is a whole object: apiVersion, kind and metadata are allowed without being in the
+    /// schema.
     embedded: bool,
-    /// The schema says what may be there; inside of allOf, anyOf, oneOf and not it only judges
-    /// values.
+    /// The schema defines which fields are allowed. False inside allOf, anyOf, oneOf and not, which
+    /// only validate values.
     structural: bool,
     unknown_kept: bool,
 }
@@ -215,7 +218,8 @@ impl<'a> Walk<'a> {
             return;
         }
         let flag = |key: &str| schema.get(key).and_then(Node::as_bool) == Some(true);
-        // What is left of nulls are items of lists, and values that are nullable or defaulted.
+        // Other nulls were removed already. What remains are items of lists, and values that are
+        // nullable or have a default.
         if node.is_null()
             && (flag("nullable") || !scope.structural || schema.get("default").is_some())
         {
@@ -259,7 +263,7 @@ impl<'a> Walk<'a> {
         self.junctors(node, schema, scope);
     }
 
-    /// Whether the value has the type of the schema; reports a value that has not.
+    /// Whether the value has the type of the schema. Reports it if not.
     fn of_type(&mut self, node: &Node, schema: &Node, int_or_string: bool) -> bool {
         let whole = |n: &Node| match n.data {
             Data::Int(_) | Data::Uint(_) => true,
@@ -298,7 +302,7 @@ impl<'a> Walk<'a> {
         good
     }
 
-    /// Checks that an object within an object says what it is.
+    /// Checks that an embedded object has apiVersion and kind.
     fn embedded(&mut self, node: &Node) {
         for key in ["apiVersion", "kind"] {
             let (rule, message) = match node.get(key) {
@@ -431,7 +435,7 @@ impl<'a> Walk<'a> {
         scope.embedded && matches!(key, "apiVersion" | "kind" | "metadata")
     }
 
-    /// The server judges metadata by its own type, whatever the definition says.
+    /// The server validates metadata by its type, whatever the definition says.
     fn metadata(&mut self, node: &Node) {
         walk::metadata(node, &self.path, self.judged, &mut self.found);
     }
@@ -454,7 +458,7 @@ impl<'a> Walk<'a> {
             _ if schema.get("uniqueItems").and_then(Node::as_bool) == Some(true) => &equal,
             _ => return,
         };
-        // Long lists are rare, and comparing each with each would not end.
+        // Long lists are rare, and comparing all pairs would take too long.
         if items.len() > 1000 {
             return;
         }
@@ -481,7 +485,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The rules on a value alone.
+    /// The rules on the value itself: enum, bounds, patterns and formats.
     fn rules(&mut self, node: &Node, schema: &Node) {
         if let Some(allowed) = schema
             .get("enum")
@@ -649,7 +653,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a value satisfies a schema; what is wrong is not kept.
+    /// Whether a value satisfies a schema, without reporting anything.
     fn holds(&mut self, node: &'a Node, schema: &'a Node, scope: Scope) -> bool {
         let before = self.found.len();
         self.value(node, schema, scope);
@@ -688,8 +692,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The value as the server sees it: it removes nulls from maps where the schema neither allows them
-/// nor gives a default.
+/// The value as the server validates it. The server removes nulls from maps if the schema neither
+/// allows null nor gives a default.
 fn without_nulls(node: &Node, schema: Option<&Node>) -> Node {
     let data = match &node.data {
         Data::Map(entries) => {
@@ -731,7 +735,7 @@ fn without_nulls(node: &Node, schema: Option<&Node>) -> Node {
     }
 }
 
-/// Whether a text is of a `format` of a JSON Schema; a format that is not checked holds any text.
+/// Whether a text has a `format` of JSON Schema. Formats that are not checked accept any text.
 pub(super) fn has_format(text: &str, format: &str) -> bool {
     match format {
         "date-time" => is_time(text, RFC3339),
@@ -759,7 +763,7 @@ fn equal_or_absent(a: Option<&Node>, b: Option<&Node>) -> bool {
     }
 }
 
-/// Whether two values are the same in JSON.
+/// Whether two values are equal in JSON.
 fn equal(a: &Node, b: &Node) -> bool {
     fn within(a: &Node, b: &Node, depth: usize) -> bool {
         match (&a.data, &b.data) {

@@ -1,7 +1,7 @@
-//! The validation rules of a CustomResourceDefinition (`x-kubernetes-validations`), gathered where
-//! an object meets them. They are CEL, which `rule::cel` evaluates; what a rule
-//! sees is the value after the schema's defaults, as in the API server. Transition rules
-//! (`oldSelf`) have nothing to say about a new object.
+//! Collects the validation rules of a CustomResourceDefinition (`x-kubernetes-validations`) that
+//! apply to an object. They are in CEL, which `rule::cel` evaluates. As in the API server, a rule
+//! sees the value with the schema's defaults. Transition rules (`oldSelf`) do not apply to a new
+//! object.
 
 use super::crd::CustomKind;
 use crate::yaml::Data;
@@ -9,25 +9,25 @@ use crate::yaml::Node;
 use crate::yaml::Path;
 use serde_json::{Map, Value};
 
-/// Deeper than any real object or schema.
+/// The limit on nesting, deeper than any real object or schema.
 const MAX_DEPTH: usize = 64;
-/// Rules times values; an object that has more goes unjudged from there.
+/// The limit on pairs of rule and value for one object. Further pairs are not evaluated.
 const MAX_RULES: usize = 10_000;
 
-/// One rule and the value that it judges.
+/// A rule and the value that it applies to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {
-    /// The value's place in the object.
+    /// The path to the value in the object.
     pub path: Path,
     pub rule: String,
-    /// The message of the definition for a value that breaks the rule.
+    /// The definition's message for a value that breaks the rule.
     pub message: Option<String>,
-    /// `self`, with defaults.
+    /// The value of `self`, with defaults.
     pub value: Value,
 }
 
 impl CustomKind {
-    /// The rules that hold for an object of this kind, outermost first.
+    /// The rules that apply to an object of this kind, outermost first.
     pub fn validations(&self, root: &Node) -> Vec<Validation> {
         let mut found = Vec::new();
         if let Some(schema) = self.openapi_schema() {
@@ -81,8 +81,7 @@ fn gather(value: &Value, schema: &Node, path: &Path, found: &mut Vec<Validation>
     }
 }
 
-/// The value with the schema's defaults where nothing is given (or null, where null is not
-/// allowed).
+/// The value with the schema's defaults for absent values, and for null where null is not allowed.
 fn with_defaults(value: &Value, schema: &Node, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return value.clone();

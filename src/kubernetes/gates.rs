@@ -1,9 +1,9 @@
 //! What the API server drops from an object before it validates it: fields behind a feature gate
-//! that is off by default in a version, and what create strategies reset. The table is
+//! that is off by default in a version, and fields that create strategies reset. The table is
 //! `gates.txt`.
 //!
-//! A dropped field is decoded, so its types are judged; nothing else about it is. What then is
-//! missing is missed: [`groups`] tells which values the validation must not see.
+//! A dropped field is decoded, so its type is checked, but nothing else. It then counts as absent:
+//! [`groups`] returns the values that validation must ignore.
 
 use super::schema::{self, Definition, Kind, Type};
 use super::versions::parse_versions;
@@ -17,14 +17,14 @@ pub(super) struct Place<'n> {
     pub path: Path,
     pub value: &'n Node,
     pub versions: Versions,
-    /// Whether the server removes the value; if not, the values below it are only not validated.
+    /// Whether the server removes the value. If not, it only skips the validation of what is below.
     pub dropped: bool,
 }
 
-/// A row of the table, for one definition.
+/// A row of the table for one definition.
 #[derive(Clone)]
 struct Row {
-    /// The fields from the definition down, each with the condition on its value.
+    /// The path of fields from the definition down, each with the condition on its value.
     fields: Vec<(&'static str, Condition)>,
     versions: Versions,
     dropped: bool,
@@ -33,7 +33,7 @@ struct Row {
 #[derive(Clone, Copy)]
 enum Condition {
     Always,
-    /// The value has this member, and the member is not empty.
+    /// The value has this member, and it is not empty.
     Has(&'static str),
     Is(&'static str, &'static str),
     IsNot(&'static str, &'static str),
@@ -63,7 +63,7 @@ static TABLE: LazyLock<HashMap<Definition, Vec<Row>>> = LazyLock::new(|| {
     schema::definitions().filter_map(of_definition).collect()
 });
 
-/// The rows of the table by group and name of their definition.
+/// Parses the table into rows by group and name of their definition.
 fn read(text: &'static str) -> HashMap<(&'static str, &'static str), Vec<Row>> {
     let mut table: HashMap<_, Vec<Row>> = HashMap::new();
     let mut dropped = true;
@@ -77,7 +77,7 @@ fn read(text: &'static str) -> HashMap<(&'static str, &'static str), Vec<Row>> {
         }
         let mut words = line.split_ascii_whitespace();
         let versions = words.next().map_or(Ok(Versions::NONE), parse_versions);
-        // The second word names the gate, for people.
+        // The second word is the name of the gate, which is for readers only.
         for place in words.skip(1) {
             let mut names = place.split('.');
             let definition = (
@@ -94,7 +94,7 @@ fn read(text: &'static str) -> HashMap<(&'static str, &'static str), Vec<Row>> {
     table
 }
 
-/// Reads `rules[action=FailIndex]`.
+/// Parses `rules[action=FailIndex]`.
 fn field(text: &'static str) -> (&'static str, Condition) {
     let Some((name, condition)) = text.strip_suffix(']').and_then(|t| t.split_once('[')) else {
         return (text, Condition::Always);
@@ -107,7 +107,7 @@ fn field(text: &'static str) -> (&'static str, Condition) {
     (name, condition)
 }
 
-/// The values of an object that some of `judged` do not validate.
+/// The values of an object that some of the `judged` versions do not validate.
 pub(super) fn places<'n>(root: &'n Node, kind: Kind, judged: Versions) -> Vec<Place<'n>> {
     let mut search = Search {
         judged,
@@ -172,7 +172,7 @@ impl<'n> Search<'n> {
         }
     }
 
-    /// Follows a row's fields from `node` on.
+    /// Follows the fields of a row from `node` down.
     fn row(&mut self, node: &'n Node, row: &Row, fields: &[(&'static str, Condition)]) {
         let Some(((name, condition), rest)) = fields.split_first() else {
             self.found.push(Place {
@@ -186,8 +186,8 @@ impl<'n> Search<'n> {
         let Some(value) = node.get(name) else { return };
         self.path.push(Step::Key((*name).into()));
         match &value.data {
-            // A condition and the fields after it are about items; a list that ends the row goes
-            // as a whole.
+            // A condition and the fields after it refer to the items. A list at the end of a row is
+            // dropped as a whole.
             Data::Seq(items) if !rest.is_empty() || !matches!(condition, Condition::Always) => {
                 for (index, item) in items.iter().enumerate() {
                     if condition.holds(item) {
@@ -204,7 +204,7 @@ impl<'n> Search<'n> {
     }
 }
 
-/// The sets of versions that drop the same values, each with those values.
+/// Groups versions by the values that they drop. Returns each set of versions with these values.
 pub(super) fn groups<'n>(judged: Versions, places: &[Place<'n>]) -> Vec<(Versions, Vec<&'n Node>)> {
     let mut groups: Vec<(Vec<bool>, Versions)> = Vec::new();
     for minor in judged.iter() {
@@ -231,7 +231,7 @@ pub(super) fn groups<'n>(judged: Versions, places: &[Place<'n>]) -> Vec<(Version
 mod tests {
     use super::*;
 
-    /// A misspelled line would silently never apply.
+    /// A misspelled row would never apply, and nobody would notice.
     #[test]
     fn every_row_leads_to_a_field() {
         let mut rows = 0;

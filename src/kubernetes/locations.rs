@@ -1,6 +1,6 @@
-//! Kinds that schemas of users define (`--schema-location`): CustomResourceDefinitions in YAML,
-//! and JSON Schemas in files, folders or under kubeconform's path templates. JSON Schemas are
-//! compiled when the first object of their kind comes; nothing is fetched.
+//! Kinds defined by the user's schemas (`--schema-location`): CustomResourceDefinitions in YAML,
+//! and JSON Schemas in files, in folders or under kubeconform's path templates. A JSON Schema is
+//! compiled when the first object of its kind is validated. Nothing is fetched.
 
 use super::crd::{Crds, CustomKind};
 use super::schema::split_api_version;
@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What `{{ .X }}` of a template may be; kubeconform's names.
+/// The variables `{{ .X }}` of a path template, with kubeconform's names.
 const VARIABLES: [&str; 6] = [
     "NormalizedKubernetesVersion",
     "StrictSuffix",
@@ -29,8 +29,7 @@ const VARIABLES: [&str; 6] = [
     "KindSuffix",
 ];
 
-/// How schemas lie in a folder: kubeconform's own layout, the one of the CRD catalogues, and files
-/// alone.
+/// The layouts of a folder with schemas: kubeconform's, that of CRD catalogues, and plain files.
 const LAYOUTS: [&str; 4] = [
     "{{ .NormalizedKubernetesVersion }}-standalone{{ .StrictSuffix }}/{{ .ResourceKind }}{{ .KindSuffix }}.json",
     "{{ .Group }}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json",
@@ -38,28 +37,29 @@ const LAYOUTS: [&str; 4] = [
     "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json",
 ];
 
-/// A folder with more files than this is no folder of schemas.
+/// A folder with more files is refused, because it is hardly a folder of schemas.
 const MAX_FILES: usize = 10_000;
 
-/// The compiled schemas of one kind, each with the versions it is for.
+/// The compiled schemas of one kind, each with the versions it applies to.
 type Compiled = Arc<[(Versions, Validator)]>;
 
-/// Where to look for schemas.
+/// The locations of the user's schemas.
 #[derive(Debug, Default)]
 pub struct Locations {
     templates: Vec<String>,
-    /// Single files of JSON Schema.
+    /// Single files with a JSON Schema.
     files: Vec<(PathBuf, Json)>,
     crds: Crds,
     compiled: Mutex<FxHashMap<(Box<str>, Box<str>), Option<Compiled>>>,
 }
 
 impl Locations {
-    /// Looks at each location: a template with `{{ .ResourceKind }}` and the like, a folder, a file
-    /// of YAML (CustomResourceDefinitions) or JSON; `default` is the built-in table.
+    /// Reads the locations. Each is a template with variables such as `{{ .ResourceKind }}`, a
+    /// folder, or a file of YAML (CustomResourceDefinitions) or JSON. `default` is the built-in
+    /// table.
     ///
     /// # Errors
-    /// A sentence about a location that is not there, cannot be read, or lies in the network.
+    /// A sentence about a location that does not exist, cannot be read, or is a URL.
     pub fn new(locations: &[String]) -> Result<Locations, String> {
         let mut all = Locations::default();
         for location in locations.iter().filter(|l| *l != "default") {
@@ -97,8 +97,7 @@ impl Locations {
         Ok(all)
     }
 
-    /// Takes in the CustomResourceDefinitions of a YAML file; anything else in it is
-    /// nothing.
+    /// Adds the CustomResourceDefinitions of a YAML file. Other documents are ignored.
     fn add_definitions(&mut self, path: &Path) -> Result<(), String> {
         let text = Sources::default()
             .read_file(path)
@@ -134,17 +133,18 @@ impl Locations {
         Ok(())
     }
 
-    /// The kind that a CustomResourceDefinition of these locations defines.
+    /// The kind, if a CustomResourceDefinition of these locations defines it.
     pub(super) fn custom(&self, api_version: &str, kind: &str) -> Option<&CustomKind> {
         self.crds.kind(api_version, kind)
     }
 
-    /// Whether a JSON Schema for this kind lies there.
+    /// Whether these locations have a JSON Schema for this kind.
     pub fn has(&self, api_version: &str, kind: &str) -> bool {
         self.schemas(api_version, kind).is_some()
     }
 
-    /// Judges an object against its JSON Schema, or the ones of `versions` where they differ.
+    /// Validates an object against its JSON Schema. If schemas differ by version, those of
+    /// `versions` are used.
     pub(super) fn check(&self, object: &Object, versions: Versions, found: &mut Vec<Violation>) {
         let Some(schemas) = self.schemas(&object.identity.api_version, &object.identity.kind)
         else {
@@ -238,7 +238,7 @@ impl Locations {
                 "file://{}",
                 std::path::absolute(&path).unwrap_or(path).display()
             );
-            // Linear in the text, and nearer to Go's regexp than the default engine.
+            // This engine takes linear time, and is closer to Go's regexp than the default one.
             let options = jsonschema::options()
                 .with_retriever(Neighbours)
                 .with_base_uri(base)
@@ -268,7 +268,7 @@ fn finding(
     }
 }
 
-/// References to files beside the schema; nothing else is followed.
+/// Retrieves schemas from local files. Other references are refused.
 struct Neighbours;
 
 impl jsonschema::Retrieve for Neighbours {
@@ -291,8 +291,8 @@ fn read_json(path: &Path) -> Result<Json, String> {
     serde_json::from_slice(&text).map_err(|e| format!("schema location {}: {e}", path.display()))
 }
 
-/// Whether a schema says that it is one of this kind, by the enum or const of its apiVersion and
-/// kind, or by Kubernetes' own mark.
+/// Whether a schema is for this kind, by the enum or const of its apiVersion and kind, or by
+/// `x-kubernetes-group-version-kind`.
 fn is_of(schema: &Json, api_version: &str, kind: &str) -> bool {
     let (group, version) = split_api_version(api_version);
     let marked = schema
@@ -328,9 +328,10 @@ fn check_template(template: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The file that a template names for a kind, if it exists: with `-strict` rather than without.
+/// The file for a kind under a path template, if it exists. The variant with `-strict` is
+/// preferred.
 fn expand(template: &str, api_version: &str, kind: &str, minor: u32) -> Option<PathBuf> {
-    // Names come from charts: they must not lead out of the folder.
+    // These names come from charts, so they must not lead out of the folder.
     let safe = |s: &str| {
         !s.is_empty()
             && !s.contains("..")
@@ -366,7 +367,7 @@ fn expand(template: &str, api_version: &str, kind: &str, minor: u32) -> Option<P
     })
 }
 
-/// A node as JSON; whole floats are integers, as JSON Schema has it.
+/// Converts a node into JSON. Whole floats become integers, as JSON Schema compares them.
 fn to_json(node: &Node, depth: usize) -> Json {
     match &node.data {
         _ if depth > 256 => Json::Null,
@@ -387,8 +388,8 @@ fn to_json(node: &Node, depth: usize) -> Json {
     }
 }
 
-/// The steps of a JSON pointer. A number is taken for an index, which a key of digits is not; such
-/// keys are too rare to matter.
+/// Parses a JSON pointer into steps. A number counts as an index; keys that consist of digits are
+/// too rare to matter.
 fn steps(pointer: &str) -> Vec<Step> {
     let unescaped = pointer
         .split('/')

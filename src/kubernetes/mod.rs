@@ -1,18 +1,18 @@
-//! Judges objects as the API server of each version would: a finding of severity error means that
-//! it would refuse the object.
+//! Validates objects as the API server of each version would. A finding of severity error means
+//! that the server would refuse the object.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`schema`] | every kind and field of 1.20 to 1.37, read in place from the generated table |
+//! | [`schema`] | every kind and field of 1.20 to 1.37, read directly from the generated table |
 //! | [`api`] | apiVersion and kind: unknown, removed, deprecated; what each version serves |
 //! | [`walk`] | one walk over an object: unknown fields, wrong types, missing fields, duplicate keys, for all versions at once |
-//! | [`quantity`] | amounts: `500m`, `1Gi` |
-//! | [`crd_rules`] | their validation rules (CEL), for `rule::cel` to evaluate |
-//! | [`crd`] | kinds that CustomResourceDefinitions define, against their schemas |
-//! | [`locations`] | kinds that JSON Schemas of users define (`--schema-location`) |
+//! | [`quantity`] | quantities: `500m`, `1Gi` |
+//! | [`crd`] | validates custom resources against the schemas of their CustomResourceDefinitions |
+//! | [`crd_rules`] | collects the validation rules (CEL) of CustomResourceDefinitions; `rule::cel` evaluates them |
+//! | [`locations`] | kinds defined by the user's schemas (`--schema-location`) |
 //! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
-//! | [`versions`] | sets of versions as people write them |
+//! | [`versions`] | parses and formats sets of versions |
 
 pub mod api;
 pub mod crd;
@@ -35,8 +35,8 @@ use crate::manifest::{Object, Violation};
 use crate::yaml::Path;
 use std::sync::Arc;
 
-/// Schemas besides the built-in ones: those of the unit's CustomResourceDefinitions, and those of
-/// users' schema locations.
+/// Schemas other than the built-in ones: those of the unit's CustomResourceDefinitions, and those
+/// of the user's schema locations.
 #[derive(Debug, Default)]
 pub struct Schemas {
     pub crds: crd::Crds,
@@ -44,8 +44,8 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    /// Whether anything is known about this object's kind; where not, it counts as
-    /// `without_schema`. Kinds that do not exist are known not to exist, so they are no such case.
+    /// Whether there is a schema for this object's kind. Objects without one are counted as
+    /// `without_schema`. A kind that is known not to exist is not counted.
     pub fn knows(&self, object: &Object) -> bool {
         let (api_version, kind) = (&*object.identity.api_version, &*object.identity.kind);
         api::builtin(api_version, kind)
@@ -54,7 +54,7 @@ impl Schemas {
             || self.locations.has(api_version, kind)
     }
 
-    /// The definition of a kind in the unit, else that of a schema location.
+    /// The kind as the unit defines it, or else a schema location.
     fn custom(&self, api_version: &str, kind: &str) -> Option<&crd::CustomKind> {
         self.crds
             .kind(api_version, kind)
@@ -62,8 +62,8 @@ impl Schemas {
     }
 }
 
-/// Judges one object for `versions`: what is wrong with apiVersion and kind, then its structure,
-/// then what the server's validation refuses. A finding whose `kubernetes` is none holds for all of
+/// Validates one object for `versions`: first apiVersion and kind, then the structure, then what
+/// the server's validation code checks. A finding whose `kubernetes` is none holds for all of
 /// `versions`.
 pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -111,8 +111,8 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
     if located {
         schemas.locations.check(object, versions, &mut found);
     }
-    // What cannot be decoded is not validated; a place that has its finding needs no second one,
-    // nor does what is below it.
+    // The server does not validate what it cannot decode. So a value that has a finding gets no
+    // second one, and neither do the values below it.
     let undecodable: Vec<_> = found
         .iter()
         .filter(|f| f.severity == Severity::Error)
@@ -149,9 +149,9 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
     found
 }
 
-/// Whether a finding of the structure holds where some versions do not validate some places. What
-/// decoding refuses is refused everywhere; that a field is missing is found by the validation. The
-/// finding loses the versions that do not validate its place.
+/// Restricts a finding to the versions that validate its field, and returns whether any are left.
+/// Only missing fields are restricted, because validation reports them. All versions decode, so
+/// errors of decoding hold for all.
 fn is_validated(finding: &mut Violation, places: &[gates::Place<'_>], judged: Versions) -> bool {
     if finding.rule != ids::MISSING_FIELD {
         return true;

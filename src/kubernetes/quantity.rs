@@ -1,11 +1,11 @@
 //! Quantities (`500m`, `1.5Gi`, `1e3`), as `resource.Quantity` of k8s.io/apimachinery v0.37 parses
-//! and compares them. It is the only reader of them: structure, validation and rules share it.
+//! and compares them. Structure, validation and rules all use this parser.
 
 use crate::yaml::{Data, Node};
 use num_bigint::BigUint;
 use std::fmt;
 
-/// An amount in units of 10⁻⁹; what is finer is rounded away from zero, as the API server does.
+/// An amount in units of 10⁻⁹. Finer amounts are rounded away from zero, as in the API server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Quantity {
     nano: i128,
@@ -13,16 +13,16 @@ pub struct Quantity {
 
 const NANO: i128 = 1_000_000_000;
 const MILLI: i128 = NANO / 1000;
-/// Larger amounts count as this one. Nobody has so much of anything.
+/// Larger amounts are reduced to this one. No real amount comes near it.
 const LARGEST: i128 = 10i128.pow(37);
-/// The API server cuts what has a binary suffix here.
+/// The API server reduces larger amounts with a binary suffix to this one.
 const LARGEST_BINARY: i128 = i64::MAX as i128 * NANO;
-/// Digits of a number that are read exactly. Of the others it only counts whether they are zero.
+/// How many digits are read exactly. Of the rest it matters only whether they are zero.
 const DIGITS: usize = 64;
 
 impl Quantity {
-    /// Parses `[+-]digits[.digits]` and a suffix: `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or an
-    /// exponent. No digits are zero. None where the API server refuses the text.
+    /// Parses `[+-]digits[.digits]` with a suffix: `n u m k M G T P E`, `Ki Mi Gi Ti Pi Ei`, or an
+    /// exponent. Without digits the amount is zero. None if the API server refuses the text.
     pub fn parse(text: &str) -> Option<Quantity> {
         if text.is_empty() {
             return None;
@@ -36,14 +36,14 @@ impl Quantity {
         })
     }
 
-    /// The quantity of a YAML value: a text, or a number as JSON would write it.
+    /// The quantity of a YAML value: a string, or a number as JSON writes it.
     pub fn of(node: &Node) -> Option<Quantity> {
         match &node.data {
             Data::Str(text) => Quantity::parse(text),
             Data::Int(n) => Some(Quantity::whole(*n)),
             Data::Uint(n) => Quantity::parse(&n.to_string()),
             Data::Float(f) if f.is_finite() => Quantity::parse(&format!("{f:e}")),
-            // Decoding null leaves the zero value.
+            // Go's decoder leaves the zero value for null.
             Data::Null => Some(Quantity::default()),
             _ => None,
         }
@@ -64,26 +64,25 @@ impl Quantity {
         self.nano < 0
     }
 
-    /// The amount in whole units, rounded away from zero; an `i64` that is too small for it is the
-    /// nearest one.
+    /// The amount in whole units, rounded away from zero and clamped to the range of `i64`.
     pub fn value(self) -> i64 {
         let units = round_up(self.nano, NANO);
         units.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
-    /// Rounded away from zero to thousandths, as the server keeps amounts of resources.
+    /// The amount rounded away from zero to thousandths, as the server keeps amounts of resources.
     pub fn rounded(self) -> Quantity {
         Quantity {
             nano: round_up(self.nano, MILLI) * MILLI,
         }
     }
 
-    /// Whether it is a whole number, but for what is finer than a thousandth.
+    /// Whether it is a whole number once it is rounded to thousandths.
     pub fn is_integer(self) -> bool {
         self.rounded().nano % NANO == 0
     }
 
-    /// The whole number that it is exactly, if it fits.
+    /// The exact whole number, if it is one and fits.
     pub fn as_integer(self) -> Option<i64> {
         if self.nano % NANO == 0 {
             i64::try_from(self.nano / NANO).ok()
@@ -110,7 +109,7 @@ impl Quantity {
 }
 
 impl fmt::Display for Quantity {
-    /// The shortest plain notation: `500m`, `2`, `1Gi`.
+    /// Formats the amount in the shortest plain notation: `500m`, `2`, `1Gi`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(whole) = self.as_integer() else {
             return if self.nano % MILLI == 0 {
@@ -133,16 +132,16 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
 
-/// A quotient, rounded away from zero.
+/// The quotient, rounded away from zero.
 fn round_up(number: i128, divisor: i128) -> i128 {
     number / divisor + (number % divisor).signum()
 }
 
-/// What a suffix multiplies with.
+/// The factor of a suffix.
 enum Unit {
-    /// Ten to this power.
+    /// A power of ten.
     Decimal(i64),
-    /// Two to this power.
+    /// A power of two.
     Binary(u32),
 }
 
@@ -169,12 +168,12 @@ impl Unit {
         })
     }
 
-    /// So many of this unit, in billionths.
+    /// A number of these units, in billionths.
     fn nano(&self, whole: &str, fraction: &str) -> i128 {
         let digits = format!("{whole}{fraction}");
         let digits = digits.trim_start_matches('0');
         let (read, cut) = digits.split_at(digits.len().min(DIGITS));
-        // Zero has no digits left.
+        // The digits of zero are all trimmed.
         let Ok(mut number) = read.parse::<BigUint>() else {
             return 0;
         };
@@ -189,7 +188,7 @@ impl Unit {
         if cut.bytes().any(|b| b != b'0') {
             number += 1u32;
         }
-        // Beyond these powers the number is at its largest or smallest in any case.
+        // With greater powers the result is at its limit in any case.
         let scale = BigUint::from(10u32).pow(power.unsigned_abs().min(200) as u32);
         let nano = if power < 0 {
             (number + &scale - 1u32) / scale
@@ -205,7 +204,7 @@ mod tests {
     use super::*;
     use crate::go::fixture;
 
-    /// Each row has a text, and the billionths that apimachinery makes of it.
+    /// Each row has a text and the billionths that apimachinery makes of it.
     #[test]
     fn texts_are_parsed_as_by_the_api_server() {
         for [text, nano] in fixture::rows("quantities.tsv") {

@@ -1,14 +1,14 @@
-//! Every kind and field of Kubernetes 1.20 to 1.37, with the versions that have it: the table that
-//! `schemas/generate.py` makes.
+//! Every kind and field of Kubernetes 1.20 to 1.37, with the versions that have it.
+//! `schemas/generate.py` generates the table.
 //!
 //! The table is read in place: nothing is decoded or allocated at start, and a lookup touches only
-//! the records on its way. [`Kind`], [`Definition`] and [`Field`] are numbers of records.
+//! the records that it needs. [`Kind`], [`Definition`] and [`Field`] are indexes of records.
 
 use crate::diagnostic::Versions;
 
 static DATA: &[u8] = include_bytes!("../../schemas/kubernetes.bin");
 
-/// The number of a record that is not there.
+/// The index that means "no record".
 const NONE: u16 = u16::MAX;
 
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ struct Table {
     count: usize,
 }
 
-/// The table number `index` of the header; the order is that of `schemas/generate.py`.
+/// The table at `index` of the header, in the order of `schemas/generate.py`.
 const fn table(index: usize) -> Table {
     let at = 8 + 8 * index;
     Table {
@@ -35,12 +35,12 @@ const FIELDS: Table = table(5);
 const DEFINITIONS: Table = table(6);
 const KINDS: Table = table(7);
 
-// A table of another format stops the build, not the user.
+// A table of another format fails the build, not a run.
 const _: () = assert!(
     DATA[0] == b'K' && DATA[1] == b'8' && DATA[2] == b'S' && DATA[3] == b'T' && u32_at(4) == 1
 );
 
-/// All strings, one behind the other.
+/// The bytes of all strings, concatenated.
 const ALL: &str = match std::str::from_utf8(DATA.split_at(TEXT.at).1.split_at(TEXT.count).0) {
     Ok(text) => text,
     Err(_) => panic!("the text of schemas/kubernetes.bin is no UTF-8"),
@@ -64,34 +64,34 @@ fn mask(index: u16) -> Versions {
     Versions(u32_at(MASKS.at + 4 * index as usize))
 }
 
-/// A kind that one can create, in one version of one group.
+/// A kind that can be created, in one version of one group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind(u16);
 
-/// A structure: `apps.v1.DeploymentSpec`.
+/// A structure, for example `apps.v1.DeploymentSpec`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Definition(u16);
 
-/// A field of a [`Definition`], with one type. A field whose type changed between versions is two
-/// of them.
+/// A field of a [`Definition`] with one type. A field whose type changed between versions is two
+/// fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field(u16);
 
-/// What a value decodes from, by the server's Go type.
+/// The type of value that the server's Go type decodes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
-    /// Kept as it is, whatever it is.
+    /// Any value, which is kept unchanged.
     Any,
     Bool,
     Int32,
     Int64,
     Float,
     String,
-    /// Base64 in a string.
+    /// A string with base64.
     Bytes,
-    /// RFC 3339.
+    /// A time in RFC 3339.
     Time,
-    /// RFC 3339 with six digits of a second.
+    /// A time in RFC 3339 with six fractional digits.
     MicroTime,
     /// A string or a number.
     Quantity,
@@ -144,21 +144,21 @@ fn type_at(index: u16) -> Type {
 /// How the server merges a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListKind {
-    /// Replaced as a whole.
+    /// The list is replaced as a whole.
     Atomic,
-    /// Each item once.
+    /// Each item occurs once.
     Set,
-    /// Each combination of keys once.
+    /// Each combination of keys occurs once.
     Map,
 }
 
-/// What a list field says about its items.
+/// How the items of a list field are merged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct List {
     pub kind: Option<ListKind>,
-    /// The fields that tell items of a [`ListKind::Map`] apart.
+    /// The fields that identify an item of a [`ListKind::Map`].
     pub keys: Vec<&'static str>,
-    /// The field by which a strategic merge patch finds the item.
+    /// The field that identifies an item in a strategic merge patch.
     pub merge_key: Option<&'static str>,
 }
 
@@ -167,7 +167,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
     (0..KINDS.count as u16).map(Kind)
 }
 
-/// The kinds of this name, in whatever group and version.
+/// The kinds with this name, in any group and version.
 pub fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
     let first = first_at_or_after(KINDS.count, |i| Kind(i).name() < name);
     (first..KINDS.count as u16)
@@ -175,18 +175,18 @@ pub fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
         .take_while(move |k| k.name() == name)
 }
 
-/// The kind of an apiVersion; none where no known version has it.
+/// The kind with an apiVersion and a name. None if no known version of Kubernetes has it.
 pub fn kind(api_version: &str, name: &str) -> Option<Kind> {
     let (group, version) = split_api_version(api_version);
     kinds_named(name).find(|k| k.group() == group && k.version() == version)
 }
 
-/// `apps` and `v1` of `apps/v1`; the group is empty for `v1`.
+/// Splits `apps/v1` into `apps` and `v1`. The group of `v1` is empty.
 pub fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
-/// Whether any known version has this group; "" is the core group.
+/// Whether any known version has this group. "" is the core group.
 pub fn has_group(group: &str) -> bool {
     kinds().any(|k| k.group() == group)
 }
@@ -204,7 +204,7 @@ fn first_at_or_after(count: usize, before: impl Fn(u16) -> bool) -> u16 {
     low
 }
 
-/// All structures, of all kinds.
+/// All definitions of all kinds.
 pub fn definitions() -> impl Iterator<Item = Definition> {
     (0..DEFINITIONS.count as u16).map(Definition)
 }
@@ -216,14 +216,14 @@ impl Kind {
     pub fn name(self) -> &'static str {
         string(self.at(0))
     }
-    /// Empty for the core group.
+    /// The group; "" is the core group.
     pub fn group(self) -> &'static str {
         string(self.at(1))
     }
     pub fn version(self) -> &'static str {
         string(self.at(2))
     }
-    /// `apps/v1`, `v1`.
+    /// For example `apps/v1` or `v1`.
     pub fn api_version(self) -> String {
         match self.group() {
             "" => self.version().to_owned(),
@@ -233,7 +233,7 @@ impl Kind {
     pub fn definition(self) -> Definition {
         Definition(self.at(3))
     }
-    /// The versions of Kubernetes that have it.
+    /// The versions of Kubernetes that have the kind.
     pub fn versions(self) -> Versions {
         mask(self.at(4))
     }
@@ -245,7 +245,7 @@ impl Kind {
     fn namespaced(self) -> bool {
         self.at(6) & 1 != 0
     }
-    /// Neither alpha nor beta.
+    /// Whether the API version is neither alpha nor beta.
     pub fn stable(self) -> bool {
         !self.version().contains("alpha") && !self.version().contains("beta")
     }
@@ -255,11 +255,11 @@ impl Definition {
     fn at(self) -> usize {
         DEFINITIONS.at + 8 * self.0 as usize
     }
-    /// `apps.v1.DeploymentSpec`.
+    /// For example `apps.v1.DeploymentSpec`.
     pub fn name(self) -> &'static str {
         string(u16_at(self.at()))
     }
-    /// Its fields in all versions, sorted by name.
+    /// The fields of all versions, sorted by name.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         let (first, count) = self.range();
         (first..first + count).map(Field)
@@ -267,7 +267,7 @@ impl Definition {
     fn range(self) -> (u16, u16) {
         (u32_at(self.at() + 4) as u16, u16_at(self.at() + 2))
     }
-    /// The field of a name; two where its type changed between versions, none where it never
+    /// The fields with a name: two if the type changed between versions, none if the field never
     /// existed.
     pub fn field(self, name: &str) -> impl Iterator<Item = Field> {
         let (first, count) = self.range();
@@ -288,15 +288,15 @@ impl Field {
     pub fn field_type(self) -> Type {
         type_at(self.at(1))
     }
-    /// The versions of Kubernetes that have it with this type.
+    /// The versions of Kubernetes that have the field with this type.
     pub fn versions(self) -> Versions {
         mask(self.at(2))
     }
-    /// The versions whose server refuses the object without it.
+    /// The versions whose server refuses an object without the field.
     pub fn required(self) -> Versions {
         mask(self.at(3))
     }
-    /// What is known about it as a list.
+    /// How the field's items are merged, if it is a list.
     pub fn list(self) -> Option<List> {
         let index = self.at(4);
         if index == NONE {
@@ -322,7 +322,8 @@ impl Field {
 }
 
 impl Type {
-    /// The structure that a value of this type, an item of it or a value of it is, if it is one.
+    /// The definition of a value of this type, or of its items or map values, if they are
+    /// structures.
     pub fn definition(self) -> Option<Definition> {
         match self {
             Type::Object(d)

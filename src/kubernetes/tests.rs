@@ -1,5 +1,5 @@
-//! Fixtures of structure, the rules' own examples, and the agreement with a real API server on what
-//! decoding refuses (`../shared/verdicts`, not part of the repository).
+//! Tests of structure on fixtures, of the rules' examples, and of agreement with a real API server
+//! about decoding errors (`../shared/verdicts`, not part of the repository).
 
 use super::{Schemas, check, parse_versions};
 use crate::diagnostic::{ObjectRef, Severity, Versions};
@@ -13,8 +13,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An object of one document; none where it has no apiVersion or kind, which is the manifest
-/// reader's to say.
+/// Reads an object from one document. None without apiVersion or kind, which the manifest reader
+/// reports.
 pub(super) fn object(text: &str) -> Option<Object> {
     let root = yaml::parse(text.as_bytes(), SourceId::new(0, 0), 0).ok()?;
     let of = |key: &str| {
@@ -60,7 +60,7 @@ fn yaml_files(folder: PathBuf, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The CustomResourceDefinitions of several documents.
+/// The schemas of CustomResourceDefinitions, one in each document.
 fn schemas(documents: &[&str]) -> Schemas {
     let mut schemas = Schemas::default();
     documents
@@ -70,10 +70,10 @@ fn schemas(documents: &[&str]) -> Schemas {
     schemas
 }
 
-/// Every document of `fixtures/kubernetes/{structure,versions}/**` gives exactly the findings that its
-/// comments `# expect: RULE…` announce for their lines, so one without gives none. A first line `#
-/// judge: 1.20-1.37` tells the versions (else the newest); `RULE@1.20-1.22` those that a finding
-/// holds for, where it does not hold for all.
+/// Every document of `fixtures/kubernetes/{structure,versions}/**` gives exactly the findings that
+/// its comments `# expect: RULE…` name for their lines; a document without such comments gives
+/// none. A first line `# judge: 1.20-1.37` sets the versions (the default is the newest).
+/// `RULE@1.20-1.22` names the versions that a finding holds for, if it does not hold for all.
 #[test]
 fn fixtures_give_what_they_announce() {
     let mut files = Vec::new();
@@ -139,8 +139,8 @@ fn fixtures_give_what_they_announce() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every rule of this module has its file, whose bad examples give it in some version, and whose good
-/// ones give nothing in the newest.
+/// Every rule of this module has a file. Its bad examples give a finding in some version, and its
+/// good examples give none in the newest.
 #[test]
 fn rules_have_their_files_and_keep_their_word() {
     let ids = [
@@ -216,7 +216,7 @@ fn verdicts() -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// The keys of a path, which verdict-check compares without indexes.
+/// The keys of a path, because verdict-check compares paths without indexes.
 fn keys(path: &Path) -> Vec<&str> {
     path.0
         .iter()
@@ -259,7 +259,7 @@ fn needs_verdicts_agrees_with_the_api_server() {
             continue;
         }
         let causes: Vec<_> = verdict["causes"].as_array().into_iter().flatten().collect();
-        // 400 is what decoding refuses; 422 comes from the validation code.
+        // 400 is the status of decoding errors; 422 comes from the validation code.
         if verdict["status_code"] == 400 {
             structural += 1;
             let class = classes.entry(verdict["class"].to_string()).or_default();
@@ -274,7 +274,7 @@ fn needs_verdicts_agrees_with_the_api_server() {
         if verdict["status_code"] == 400 && !fields_named.is_empty() {
             named += 1;
             let near = |field: &str| {
-                // Go's decoder names the structs that it embeds as well.
+                // Go's decoder also names embedded structs.
                 let wanted = Path::parse(field);
                 let wanted: Vec<&str> = keys(&wanted)
                     .into_iter()

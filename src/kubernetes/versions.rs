@@ -1,13 +1,13 @@
-//! Sets of Kubernetes versions as people write them, and as sentences name them.
+//! Parses sets of Kubernetes versions, and formats them for messages.
 
 use crate::diagnostic::Versions;
 use crate::go::semver::{Constraint, Version};
 
-/// Reads `1.31`, `1.25,1.31`, `1.25-1.31` (and lists of those), or a constraint such as `>=1.25` or
-/// `>=1.25 <1.30`.
+/// Parses `1.31`, `1.25,1.31`, `1.25-1.31` (and lists of those), or a constraint such as `>=1.25`
+/// or `>=1.25 <1.30`.
 ///
 /// # Errors
-/// A sentence about what could not be read, or about a version that is not known.
+/// A sentence about what cannot be parsed, or about an unknown version.
 pub fn parse_versions(text: &str) -> Result<Versions, String> {
     let text = text.trim();
     if text.contains(['<', '>', '=', '~', '^', '!', '*', '|']) {
@@ -37,8 +37,7 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
 
 const KNOWN: &str = "known are 1.20 to 1.37";
 
-/// The ends of `1.25-1.31`. What follows the hyphen of `1.31.2-gke.1000` is no version, so that is
-/// one version.
+/// The ends of `1.25-1.31`. In `1.31.2-gke.1000` no version follows the hyphen, so it is no range.
 fn range(part: &str) -> Option<(&str, &str)> {
     let (from, to) = part.rsplit_once('-')?;
     let mut numbers = to.trim().trim_start_matches('v').split('.');
@@ -46,7 +45,7 @@ fn range(part: &str) -> Option<(&str, &str)> {
     (number() && number()).then_some((from, to))
 }
 
-/// The version without what a distribution appends: `1.31.2` of `1.31.2-gke.1000` and
+/// The version without the suffix of a distribution: `1.31.2` for `1.31.2-gke.1000` and
 /// `1.31.2+k3s1`.
 fn without_suffix(text: &str) -> &str {
     let Some((version, suffix)) = text.split_once(['+', '-']) else {
@@ -56,7 +55,7 @@ fn without_suffix(text: &str) -> &str {
         && suffix
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
-    // A hyphen right after the minor version would be that of a range.
+    // A hyphen directly after the minor version is that of a range.
     let of_range = text[version.len()..].starts_with('-') && version.split('.').count() < 3;
     if good && !of_range { version } else { text }
 }
@@ -89,8 +88,8 @@ fn minor(text: &str) -> Result<u32, String> {
     }
 }
 
-/// The known minor versions that Chart.yaml's `kubeVersion` allows: those of which the first or the
-/// last patch release satisfies the constraint. May be empty.
+/// The known minor versions that Chart.yaml's `kubeVersion` allows: those whose first or last patch
+/// release satisfies the constraint. The set may be empty.
 ///
 /// # Errors
 /// The text of Masterminds' semver, as Helm prints it.
@@ -103,7 +102,8 @@ pub fn parse_kube_version(constraint: &str) -> Result<Versions, String> {
     Ok(minors.fold(Versions::NONE, |all, m| all.or(Versions::minor(m))))
 }
 
-/// `1.25`, `1.20 to 1.24`, `1.20 to 1.22 and 1.25`: a set of versions within a sentence.
+/// Formats a set of versions for use in a sentence: `1.25`, `1.20 to 1.24`, `1.20 to 1.22 and
+/// 1.25`.
 pub fn sentence(versions: Versions) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for minor in versions.iter() {

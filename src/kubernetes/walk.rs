@@ -1,11 +1,10 @@
-//! One walk over an object along its kind's definitions, for all judged versions at once: what
-//! decoding would refuse.
+//! Walks over an object along its kind's definitions, for all judged versions at once, and finds
+//! what the server's decoder would refuse.
 //!
-//! The server decodes into Go structures: null and absent are the same everywhere, an unknown field
-//! or a duplicate key is refused (`fieldValidation=Strict`, what kubectl asks for), and
-//! several types have decoders of their own. What its validation code refuses beyond that lies in
-//! the semantic checks; only fields whose absence is refused are judged here, as their list is
-//! data.
+//! The server decodes into Go structures. Null and absent are equal everywhere, unknown fields and
+//! duplicate keys are refused (`fieldValidation=Strict`, which kubectl requests), and several types
+//! have special decoders. What the validation code refuses is in `validation`. The exception are
+//! missing fields that it refuses: they are checked here, because their list is data.
 
 use super::quantity::Quantity;
 use super::schema::{self, Definition, Field, Kind, Type};
@@ -20,10 +19,10 @@ use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
 
-/// Nothing real is deeper; what is deeper goes unjudged.
+/// The limit on nesting, deeper than any real object. What is deeper is not validated.
 const MAX_DEPTH: usize = 256;
 
-/// Judges `root` as a `kind`, for `versions` (those of `judged` that have the kind).
+/// Validates `root` as a `kind`, for `versions` (those of `judged` that have the kind).
 pub(super) fn check(
     root: &Node,
     kind: Kind,
@@ -42,7 +41,7 @@ pub(super) fn check(
     walk.value(root, Type::Object(kind.definition()), versions);
 }
 
-/// Judges only what holds for every object, also of an unknown kind: duplicate keys.
+/// Reports duplicate keys only, which are refused in objects of any kind, even of an unknown one.
 pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Violation>) {
     let mut walk = Walk {
         kind: None,
@@ -55,7 +54,7 @@ pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Viol
     walk.anything(root);
 }
 
-/// Judges the metadata of an object of any kind, which is at `path`; duplicate keys are left to
+/// Validates the metadata at `path` of an object of any kind, but not duplicate keys, see
 /// [`duplicate_keys`].
 pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut Vec<Violation>) {
     let Some(field) =
@@ -91,16 +90,16 @@ struct Walk<'n, 'f> {
     kind: Option<Kind>,
     judged: Versions,
     path: Vec<Here<'n>>,
-    /// The structures on the way, each with the length of the path to it.
+    /// The enclosing definitions, each with the length of the path to it.
     definitions: Vec<(usize, Definition)>,
-    /// Inside a type whose decoder ignores unknown fields.
+    /// Whether the walk is inside a type whose decoder ignores unknown fields.
     lenient: bool,
     found: &'f mut Vec<Violation>,
 }
 
 impl<'n> Walk<'n, '_> {
     fn value(&mut self, node: &'n Node, expected: Type, versions: Versions) {
-        // A null is the same as nothing everywhere.
+        // The server treats null as absent everywhere.
         if node.is_null() || versions.is_empty() || self.path.len() > MAX_DEPTH {
             return;
         }
@@ -142,13 +141,13 @@ impl<'n> Walk<'n, '_> {
             (Type::SchemaOrStrings(_), Data::Seq(items)) => {
                 self.items(items, Type::String, versions)
             }
-            // Both decoders take whatever else it is for nothing.
+            // Both decoders ignore values of any other type.
             (Type::SchemaOrArray(_) | Type::SchemaOrStrings(_), _) => {}
             _ => self.mismatch(node, expected, versions),
         }
     }
 
-    /// Whatever is kept as it is: only duplicate keys are judged.
+    /// Validates a value that the server keeps unchanged: only duplicate keys are reported.
     fn anything(&mut self, node: &'n Node) {
         if self.path.len() > MAX_DEPTH {
             return;
@@ -322,7 +321,8 @@ impl<'n> Walk<'n, '_> {
         self.report(rule, severity, message, help, true, versions);
     }
 
-    /// What an unknown field was meant to be: a near name, or this name in another place.
+    /// A guess at what an unknown field was meant to be: a similar name, or the same name
+    /// elsewhere.
     fn meant(&self, entry: &Entry, definition: Definition, versions: Versions) -> Option<String> {
         let name = &*entry.key;
         let here = || {
@@ -346,7 +346,7 @@ impl<'n> Walk<'n, '_> {
             .then(|| format!("known here: {}", names.join(", ")))
     }
 
-    /// The nearest place, up the path and then down, where a field of this name could hold this
+    /// The nearest location, up the path and then down, where a field of this name could have this
     /// value.
     fn belongs(&self, name: &str, value: &Node, versions: Versions) -> Option<String> {
         const DOWN: usize = 5;
@@ -376,7 +376,7 @@ impl<'n> Walk<'n, '_> {
         };
         let fits = match node.data {
             Data::Int(i) => (least..=most).contains(&i),
-            // A whole float is written to JSON without a fraction.
+            // JSON writes a whole float without a fraction.
             Data::Float(f) if f.fract() == 0.0 => {
                 f >= least as f64 && f <= most as f64 && f.abs() < 9.2e18
             }
@@ -511,7 +511,7 @@ impl<'n> Walk<'n, '_> {
         (versions != self.judged).then_some(versions)
     }
 
-    /// What the finding is about, in a sentence.
+    /// What the finding is about, for the start of a message.
     fn subject(&self) -> String {
         match self.path[..] {
             [.., Here::Key(key)] => format!("`{key}`"),
@@ -521,7 +521,7 @@ impl<'n> Walk<'n, '_> {
         }
     }
 
-    /// A value in a sentence; strings of Secrets are kept to themselves.
+    /// Describes a value for a message. Strings of Secrets are not shown.
     fn described(&self, node: &Node) -> String {
         match &node.data {
             Data::Null => "null".to_owned(),
@@ -554,9 +554,9 @@ fn path_of(path: &[Here]) -> Path {
     Path(path.iter().map(step).collect())
 }
 
-/// The nearest structure below `from`, at most `limit` fields down, that has a field `name` for
-/// this value: the distance and the path, lists as `containers[]`. What the server writes (status,
-/// metadata) is left out.
+/// The nearest definition below `from`, at most `limit` fields down, that has a field `name` for
+/// this value. Returns the distance and the path, with lists as `containers[]`. Fields that the
+/// server writes (status, metadata) are skipped.
 fn find_below(
     from: Definition,
     name: &str,
