@@ -1,5 +1,9 @@
-//! Turns `rules/**/*.yaml` into one static table, so that a new rule needs no registration and
-//! starting up parses no YAML. A rule file that does not read is a build error that names the file.
+//! Turns `rules/**/*.yaml` into one static table, so that a new rule needs no registration and the
+//! program parses no YAML at startup. A rule file that does not parse is a build error that names
+//! the file.
+//!
+//! Writes two files to `OUT_DIR`: `rules.rs` (the definitions and the groups) and `ids.rs` (one
+//! constant for each rule in Rust).
 
 use file::RuleFile;
 use std::fmt::Write;
@@ -50,7 +54,7 @@ fn main() {
     std::fs::write(out_dir().join("ids.rs"), ids).expect("OUT_DIR is writable");
 }
 
-/// The constant of a rule in Rust, for the code that reports it.
+/// Writes the constant with the id of a rule in Rust. The code that reports the rule names it.
 fn write_constant(out: &mut String, id: &str) {
     let name = id.replace('-', "_").to_uppercase();
     writeln!(
@@ -124,8 +128,8 @@ fn write(out: &mut String, rule: &RuleFile, group: &str) {
     .expect("writing to a string");
 }
 
-/// The variant of an enum that a file names: `remove-line` is `RemoveLine`. The compiler rejects a
-/// name that is none.
+/// The enum variant for a name in a rule file: `RemoveLine` for `remove-line`. The compiler rejects
+/// unknown names.
 fn variant(name: &str) -> String {
     name.split('-')
         .map(|word| {

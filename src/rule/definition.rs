@@ -1,6 +1,6 @@
-//! What a rule is. Built-in rules come from the table that the build script makes; user-defined
-//! rules have the same format ([`RuleFile`]), and are read here from a spanned node, so that whatever
-//! is wrong with them has a place.
+//! The definition of a rule. Built-in rules come from the table that the build script makes.
+//! User-defined rules have the same format ([`RuleFile`]). They are read here from a node with
+//! spans, so that each error in them has a position.
 
 use super::file::RuleFile;
 use crate::diagnostic::{Diagnostic, RuleId, Severity, did_you_mean, ids};
@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 pub type Text = Cow<'static, str>;
 pub type List = Cow<'static, [Text]>;
 
-/// What a rule looks at; each scope sees what the scopes above it see.
+/// What a rule checks. The comments list the variables that its expressions can use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
     /// Each container of a pod-making object: `container`, `pod`, `object`.
@@ -24,7 +24,7 @@ pub enum Scope {
     Pod,
     /// One object: `object`.
     Object,
-    /// All objects of a chart (or of the manifests that belong together): `unit`.
+    /// All objects of a chart, or of a set of manifests that belong together: `unit`.
     Unit,
     /// The files of the chart: `chart`.
     Chart,
@@ -43,7 +43,7 @@ impl Scope {
     ];
 }
 
-/// The group of user-defined rules that name none.
+/// The group of user-defined rules that do not set one.
 pub const USER_DEFINED: &str = "user-defined";
 
 /// How `--fix` changes the text that a finding points at; see [`crate::lint::fix`].
@@ -51,7 +51,7 @@ pub const USER_DEFINED: &str = "user-defined";
 pub enum Repair {
     /// `template` becomes `include`.
     Include,
-    /// The deprecated name becomes the one that replaces it.
+    /// The deprecated name is replaced by its successor.
     Rename,
     /// The line is removed.
     RemoveLine,
@@ -59,8 +59,8 @@ pub enum Repair {
     RemoveComment,
     /// `yes` becomes `true`.
     SpellOut,
-    /// Quotes are put around the value, or taken away. This changes the field that the finding is
-    /// about.
+    /// Quotes are added around the value, or removed. The fix changes the value of the field that
+    /// the finding is about.
     Quote,
 }
 
@@ -96,39 +96,40 @@ pub struct Definition {
     pub severity: Severity,
     pub profiles: List,
     pub scope: Scope,
-    /// `PodSpec` (whatever makes pods), `Kind`, `group/Kind`; empty: every kind.
+    /// `PodSpec` (every kind that makes pods), `Kind` or `group/Kind`. Empty: every kind.
     pub kinds: List,
-    /// Some of [`CONTAINER_CLASSES`]; empty: all.
+    /// Some of [`CONTAINER_CLASSES`]. Empty: all.
     pub containers: List,
-    /// Defaults as a JSON object; empty where there are none.
+    /// Default values of the parameters as a JSON object. Empty if the rule has no parameters.
     pub parameters: Text,
-    /// Implemented in Rust; there is no `deny`.
+    /// The rule is implemented in Rust and has no `deny`.
     pub native: bool,
-    /// CEL: true, or a list with one item per finding, where the rule is broken.
+    /// CEL expression. It gives true for a finding, or a list with one item for each finding.
     pub deny: Text,
     pub at: Text,
     pub message: Text,
     pub why: Text,
     pub fix: Text,
     pub aliases: Cow<'static, [(Text, List)]>,
-    /// Rules whose finding at the same place says less of the same; it is left out.
+    /// Rules whose findings at the same path are redundant and are not reported.
     pub implies: List,
     pub references: List,
     pub bad: List,
     pub good: List,
-    /// What it finds would not install, or not work, whatever the policy of a team is.
+    /// A finding means that the installation fails or does not work. It is no question of policy.
     pub breaks: bool,
-    /// It concludes from something that is not there, so it is silent where a part of the chart
-    /// could not be rendered.
+    /// The rule concludes from the absence of something. It reports nothing if a part of the chart
+    /// failed to render.
     pub concludes_from_absence: bool,
-    /// It is about what is rendered for the newest of the judged versions only.
+    /// The rule applies only to what is rendered for the newest of the checked versions.
     pub only_newest: bool,
-    /// How `--fix` repairs what it finds; none where a person must choose.
+    /// How `--fix` repairs the finding. `None` if a person must decide.
     pub repair: Option<Repair>,
 }
 
 impl Definition {
-    /// Whether it keeps us from reading the chart, so that it is reported whatever is selected.
+    /// Whether findings are reported whatever rules are selected, since they mean that the chart
+    /// could not be read.
     pub fn is_always_reported(&self) -> bool {
         self.profiles.iter().any(|p| p == "always")
     }
@@ -140,7 +141,7 @@ impl Definition {
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-/// The definition of a built-in rule; none where no built-in rule has this id.
+/// The definition of the built-in rule with this id.
 pub fn documentation(id: &str) -> Option<&'static Definition> {
     static BY_ID: LazyLock<FxHashMap<&str, &Definition>> =
         LazyLock::new(|| EMBEDDED.iter().map(|d| (&*d.id, d)).collect());
@@ -155,16 +156,16 @@ pub fn selects(name: &str, definition: &Definition) -> bool {
         || definition.profiles.iter().any(|p| p == name)
 }
 
-/// A user-defined rule, with the place that later errors point at.
+/// A user-defined rule, with the span that later errors point at.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub definition: Definition,
-    /// The value of `deny`, or the file's start.
+    /// The span of the value of `deny`, or the start of the file.
     pub deny: Span,
 }
 
-/// Reads one rule from its document; `group` is the group of a rule that names none. Everything
-/// wrong with it is a diagnostic on the rule file, and such a rule is `None`.
+/// Reads one rule from its document. `group` is the group of a rule that does not set one. Returns
+/// `None` if the rule has errors; each error is a diagnostic on the rule file.
 pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
     let mut reader = Reader {
         node,
@@ -264,8 +265,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The file's fields. Each is deserialized alone first, so that everything wrong is found, and at
-    /// its place.
+    /// The fields of the file. Each field is first deserialized alone, so that all errors are found
+    /// and each has the span of its field.
     fn file(&mut self) -> RuleFile {
         if !matches!(self.node.data, Data::Map(_)) {
             let message = "a rule file is a map with `id`, `title`, `severity`, `scope`, `deny`, \
@@ -311,7 +312,8 @@ impl Reader<'_> {
         file
     }
 
-    /// What a field names; none where it is absent.
+    /// The item of `names` that a field names. `None` if the field is absent or the name is
+    /// unknown.
     fn one_of<T: Copy>(&mut self, field: &str, names: &[(&str, T)], name: &str) -> Option<T> {
         let known = names.iter().find(|(known, _)| *known == name);
         if known.is_none() && !name.is_empty() {
@@ -330,7 +332,7 @@ impl Reader<'_> {
     }
 }
 
-/// What is wrong with a field's value, given the value that it has by default.
+/// The message for a value that does not deserialize. `default` is the field's default value.
 fn misfit(
     field: &str,
     default: &serde_json::Value,

@@ -1,28 +1,27 @@
-//! What an environment is expected to look like: the `expect:` of the configuration, as plain data.
-//! The configuration fills it; `replicas-`, `resources-` and `storage-per-environment` compare it
-//! with what is rendered.
+//! What the configuration expects of an environment (`expect:`), as plain data. The rules
+//! `replicas-`, `resources-` and `storage-per-environment` compare it with the rendered objects.
 
 use crate::kubernetes::quantity::Quantity;
 use crate::source::Span;
 use std::collections::BTreeMap;
 
-/// What is expected of the objects that a pattern names, in one environment.
+/// The expectation for the objects that match a pattern, in one environment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectation {
     /// `KIND/NAME`, each a glob (`Deployment/*-backend`).
     pub pattern: String,
-    /// `spec.replicas` or, where an HPA targets the object, the HPA's `minReplicas`.
+    /// `spec.replicas` or, if an HPA targets the object, the HPA's `minReplicas`.
     pub replicas: Option<i64>,
     pub autoscaling: Option<Autoscaling>,
-    /// For each container that is no init container.
+    /// For each container except init containers.
     pub requests: BTreeMap<String, Quantity>,
     pub limits: BTreeMap<String, Quantity>,
-    /// By container name, besides the above.
+    /// By container name, in addition to `requests` and `limits`.
     pub containers: BTreeMap<String, Resources>,
-    /// For the PVC or the volumeClaimTemplate.
+    /// The requested size of the PVC or of the volumeClaimTemplate.
     pub storage: Option<Quantity>,
     pub storage_class: Option<String>,
-    /// Where it is declared.
+    /// The span of the declaration in the configuration.
     pub declared: Option<Span>,
 }
 
@@ -33,17 +32,17 @@ pub struct Resources {
     pub limits: BTreeMap<String, Quantity>,
 }
 
-/// What is expected of autoscaling.
+/// The expected autoscaling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Autoscaling {
     /// `false`: no HPA may target the object.
     None,
-    /// `[min, max]` of its HPA.
+    /// `[min, max]`: `minReplicas` and `maxReplicas` of the object's HPA.
     Between(i64, i64),
 }
 
 impl Expectation {
-    /// Whether the pattern names this object.
+    /// Whether the pattern matches this object.
     pub fn is_for(&self, kind: &str, name: &str) -> bool {
         let (kind_pattern, name_pattern) =
             self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
@@ -51,7 +50,7 @@ impl Expectation {
     }
 }
 
-/// `*` matches any run of characters, `?` one.
+/// Whether a glob matches the whole text. `*` matches any characters, `?` exactly one.
 pub fn glob(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?']) {
         return pattern == text;
@@ -70,7 +69,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
                 p += 1;
                 t += 1;
             }
-            // Let the last star take one character more.
+            // Backtrack: the last star matches one more character.
             _ => match star {
                 Some((at, from)) => {
                     star = Some((at, from + 1));

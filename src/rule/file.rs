@@ -1,5 +1,6 @@
-//! A rule file as it is written. The build script reads the built-in rules with this struct, and
-//! [`super::definition`] reads user-defined rules with it, so that both have the same fields.
+//! The fields of a rule file. The build script deserializes the built-in rules with this struct,
+//! and [`super::definition`] the user-defined rules, so that both have the same fields.
+//! [`super::definition::Definition`] documents them.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct RuleFile {
     #[serde(deserialize_with = "trimmed")]
     pub id: String,
-    /// For user-defined rules; the group of a built-in rule is its folder.
+    /// Only for user-defined rules. The group of a built-in rule is its folder.
     pub group: String,
     #[serde(deserialize_with = "trimmed")]
     pub title: String,
@@ -34,7 +35,7 @@ pub struct RuleFile {
     pub implies: Vec<String>,
     pub references: Vec<String>,
     pub examples: Examples,
-    /// A page about a user-defined rule, for its readers.
+    /// The documentation page of a user-defined rule.
     pub url: String,
     pub breaks: bool,
     pub concludes_from_absence: bool,
@@ -50,7 +51,7 @@ pub struct Examples {
 }
 
 impl RuleFile {
-    /// The fields that the rule needs and does not have.
+    /// The names of required fields that the rule lacks.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> {
         let needed = [
             ("id", &self.id, true),

@@ -1,5 +1,5 @@
-//! Which rules run: the selection of the command line and the configuration, the built-in rules, and
-//! the user-defined ones, which are read from files.
+//! Loads the rules that run: the built-in and user-defined rules that the command line and the
+//! configuration select.
 
 use super::definition::{self, Definition, EMBEDDED, GROUPS, USER_DEFINED, selects};
 use super::policy;
@@ -11,20 +11,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Which rules run, and how: the configuration's `rules:` and the command line together.
+/// Which rules run, and how: `rules:` of the configuration, merged with the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Rule ids, groups, profiles or `all`; empty: `recommended`.
+    /// Rule ids, groups, profiles or `all`. Empty: `recommended`.
     pub select: Vec<String>,
-    /// The same kinds of names; wins over `select`.
+    /// The same kinds of names. Takes precedence over `select`.
     pub ignore: Vec<String>,
     pub severity: BTreeMap<String, Severity>,
-    /// Rule id to parameters by name.
+    /// The parameters by name, for each rule id.
     pub parameters: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Whether `--select` and `--ignore` know this name, given the user-defined rules; otherwise the
-/// nearest name that exists, if any is near.
+/// Checks a name that is given to `--select` or `--ignore`. The error for an unknown name is the
+/// most similar known name, if there is one.
 pub fn check_name<'a>(
     name: &str,
     user_defined: impl Iterator<Item = &'a Definition> + Clone,
@@ -42,9 +42,9 @@ pub fn check_name<'a>(
 }
 
 impl Rules {
-    /// Loads the built-in rules, and the user-defined ones of files and folders (`*.yaml`, `*.yml`),
-    /// and keeps those that are selected. What is wrong with user-defined rules is in the
-    /// diagnostics; such a rule does not run.
+    /// Loads the selected built-in rules, and the selected user-defined rules of files and folders
+    /// (`*.yaml`, `*.yml`). Errors in user-defined rules are returned as diagnostics; a rule with
+    /// an error does not run.
     pub fn load(
         selection: &Selection,
         sources: &mut Sources,
@@ -102,17 +102,17 @@ impl Rules {
         (rules, found)
     }
 
-    /// The selected built-in rules alone.
+    /// The selected built-in rules, without user-defined rules.
     pub fn embedded(selection: &Selection) -> Rules {
         Rules::load(selection, &mut Sources::default(), &[]).0
     }
 }
 
-/// A user-defined rule, read from its file.
+/// A user-defined rule that was read from its file.
 pub struct UserDefined {
     pub definition: Definition,
     pub file: PathBuf,
-    /// The places of the id and of `deny`.
+    /// The spans of the id and of `deny`.
     pub(super) id: Span,
     pub(super) deny: Span,
     /// Set for a ValidatingAdmissionPolicy, which has no `deny`.
@@ -126,13 +126,13 @@ impl UserDefined {
         rule
     }
 
-    /// The rule alone. Evaluation errors are in [`Rules::problems`].
+    /// A rule set with this rule only. Evaluation errors are in [`Rules::problems`].
     pub fn alone(self) -> Rules {
         Rules::from(vec![self.rule(&Selection::default())])
     }
 }
 
-/// One built-in rule alone, whose evaluation errors are kept.
+/// A rule set with one built-in rule, whose evaluation errors are reported.
 #[cfg(test)]
 pub fn alone(definition: &'static Definition) -> Rules {
     let source = Sources::default().add(Source::new("rule", &b""[..], SourceKind::File));
@@ -144,8 +144,8 @@ pub fn alone(definition: &'static Definition) -> Rules {
     Rules::from(vec![rule])
 }
 
-/// Reads the rules of files and folders: rule files, and ValidatingAdmissionPolicies with their
-/// bindings. What is wrong with one goes to `found`, and that one is left out.
+/// Reads the rules in files and folders: rule files, and ValidatingAdmissionPolicies with their
+/// bindings. Errors are added to `found`, and rules with errors are skipped.
 pub fn read(
     sources: &mut Sources,
     paths: &[PathBuf],
@@ -228,7 +228,7 @@ pub fn read(
     rules
 }
 
-/// A user-defined rule without a profile counts as recommended: it was written to run.
+/// A user-defined rule without a profile counts as recommended: its author wants it to run.
 fn is_selected(selection: &Selection, definition: &Definition, is_user_defined: bool) -> bool {
     let by_default =
         definition.is_recommended() || (is_user_defined && definition.profiles.is_empty());
@@ -241,8 +241,8 @@ fn is_selected(selection: &Selection, definition: &Definition, is_user_defined: 
     wanted && !selection.ignore.iter().any(|n| selects(n, definition))
 }
 
-/// The rule files behind a path: itself, or all YAML files below the folder, sorted. What lies in a
-/// folder `fixtures` is what rules are tested with.
+/// The rule files of a path: the file itself, or all YAML files below the folder, sorted. Folders
+/// named `fixtures` are skipped, because they contain test inputs.
 pub fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
@@ -263,8 +263,8 @@ fn path_name(path: &std::path::Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The place of byte `offset` of a scalar's value in its source: exact for scalars on one line,
-/// else the whole scalar.
+/// The span of byte `offset` of a scalar's value. It is exact for scalars on one line; for others
+/// it is the span of the whole scalar.
 pub(super) fn inside(sources: &Sources, span: Span, offset: usize) -> Span {
     let text = &sources.get(span.source).text;
     let (start, end) = (span.start as usize, (span.end as usize).min(text.len()));

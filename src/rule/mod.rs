@@ -2,27 +2,28 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`definition`] | what a rule is: its file, `rules/<group>/<id>.yaml`, as the build script embeds it |
-//! | [`load`] | which rules run: selection, user-defined rules |
-//! | [`run`] | rules judge objects, sets of objects, environments and charts |
+//! | [`definition`] | the definition of a rule, from `rules/<group>/<id>.yaml` or a user's file |
+//! | [`load`] | selects the rules that run; loads user-defined rules |
+//! | [`run`] | applies rules to objects, sets of objects, environments and charts |
 //! | [`cel`] | the language of `deny`, `message` and `at` |
-//! | [`native`] | rules in Rust, one file a group |
+//! | [`native`] | rules in Rust, one file for each group |
 //! | [`policy`] | ValidatingAdmissionPolicies as user-defined rules |
-//! | [`pod`], [`object_set`], [`expectation`] | what rules look at |
+//! | [`pod`], [`object_set`], [`expectation`] | the input of rules |
 //! | [`suppression`] | annotations of an object that suppress findings |
 //!
-//! The build script makes one static table of all rule files, so nothing is parsed at start and
-//! nothing is registered. A user-defined rule is the same file, read at run time with spans. A rule's
-//! `deny` is CEL or, with `native: true`, a Rust function of [`native`] (or of the module that finds
-//! the problem: `kubernetes`, `helm`, `insight`).
+//! The build script makes one static table of all rule files, so no rule is parsed at startup or
+//! registered by hand. A user-defined rule has the same format and is parsed at run time, with
+//! spans. The condition of a rule is the CEL expression `deny` or, with `native: true`, a Rust
+//! function in [`native`] or in the module that finds the problem (`kubernetes`, `helm`,
+//! `insight`).
 //!
 //! The CEL of a built-in rule is compiled when the first object of its kinds occurs. A user-defined
-//! rule is compiled when it is loaded, so that a broken one is reported. A rule answers with a path
-//! into the object ([`crate::manifest::Violation`]), never with a line.
+//! rule is compiled when it is loaded, so that errors in it are always reported. A rule reports a
+//! path into the object ([`crate::manifest::Violation`]), never a line.
 //!
-//! If the evaluation of a built-in rule fails, the object does not have its kind's shape: the
-//! `kubernetes` rules report that, and the rule is silent. If a user-defined rule fails, that is a
-//! diagnostic on the rule file ([`Rules::problems`]).
+//! If the evaluation of a built-in rule fails, the object does not have the structure of its kind.
+//! The `kubernetes` rules report that, and the rule itself reports nothing. If a user-defined rule
+//! fails, that is a diagnostic on the rule file ([`Rules::problems`]).
 
 pub mod cel;
 pub mod definition;
@@ -43,8 +44,8 @@ pub use load::{Selection, check_name, read};
 pub use object_set::{Environment, ObjectSet};
 pub use run::{Rule, Rules};
 
-/// Whether another module finds what the rule is about, so that it has no function in [`native`] and
-/// no expression.
+/// Whether another module reports the rule, so that it has neither a function in [`native`] nor an
+/// expression.
 #[cfg(test)]
 pub(crate) fn found_elsewhere(definition: &Definition) -> bool {
     definition.native && native::find(&definition.id).is_none()

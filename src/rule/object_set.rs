@@ -1,4 +1,4 @@
-//! The objects of one unit together, and how they name each other.
+//! The objects of one unit, with lookups by kind, name and label selector.
 
 use super::expectation::Expectation;
 use super::pod::{self, Pod};
@@ -7,10 +7,10 @@ use crate::yaml::Entry;
 use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 
-/// All objects of a chart in one environment, or of the manifests that belong together.
+/// All objects of a chart in one environment, or of a set of manifests that belong together.
 pub struct ObjectSet<'o> {
     pub objects: &'o [Object],
-    /// The pod-making objects: index and pod.
+    /// The objects that make pods: index and pod.
     pub workloads: Vec<(usize, Pod<'o>)>,
     /// Indices of objects by their kind.
     by_kind: FxHashMap<&'o str, Vec<usize>>,
@@ -23,7 +23,7 @@ pub struct Environment<'o> {
     pub expectations: &'o [Expectation],
 }
 
-/// A label selector's verdict on labels.
+/// Whether a label selector (`matchLabels`, `matchExpressions`) matches the labels.
 pub fn selects(selector: &Node, labels: &[Entry]) -> bool {
     let value = |key: &str| {
         labels
@@ -62,8 +62,8 @@ pub fn selects(selector: &Node, labels: &[Entry]) -> bool {
             })
 }
 
-/// Whether a label selector is absent or names nothing (which then selects everything, or nothing,
-/// as its owner says).
+/// Whether a label selector has no requirements. The kind that contains it defines whether it then
+/// selects everything or nothing.
 pub fn is_empty_selector(selector: &Node) -> bool {
     let empty = |key: &str| {
         selector
@@ -73,7 +73,7 @@ pub fn is_empty_selector(selector: &Node) -> bool {
     empty("matchLabels") && empty("matchExpressions")
 }
 
-/// The verdict of a plain map of labels (a Service's selector).
+/// Whether a selector that is a plain map of labels (as in a Service) matches the labels.
 pub fn map_selects(selector: &Node, labels: &[Entry]) -> bool {
     selector.entries().iter().all(|e| {
         labels
@@ -82,7 +82,7 @@ pub fn map_selects(selector: &Node, labels: &[Entry]) -> bool {
     })
 }
 
-/// A scalar as text; labels that YAML reads as numbers are the kubernetes rules' business.
+/// A scalar as text. Labels that YAML reads as numbers are reported by the `kubernetes` rules.
 pub fn scalar(node: &Node) -> String {
     use crate::yaml::Data;
     match &node.data {
@@ -105,8 +105,8 @@ pub fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
     get(node, path)?.as_str()
 }
 
-/// The namespace that an object ends up in, as far as the manifest says; objects that name none
-/// share the release's.
+/// The namespace in an object's manifest. Empty if it has none: such objects go to the namespace of
+/// the release.
 pub fn namespace(object: &Object) -> &str {
     object.identity.namespace.as_deref().unwrap_or("")
 }
@@ -130,7 +130,7 @@ impl<'o> ObjectSet<'o> {
         }
     }
 
-    /// Objects of a kind with their index, whatever their apiVersion.
+    /// The objects of a kind with their indices, for any apiVersion.
     pub fn of_kind<'u>(
         &'u self,
         kind: &'u str,
@@ -142,13 +142,13 @@ impl<'o> ObjectSet<'o> {
             .map(|&i| (i, &self.objects[i]))
     }
 
-    /// An object by kind and name in a namespace.
+    /// Finds an object by kind, namespace and name.
     pub fn find(&self, kind: &str, namespace_of: &str, name: &str) -> Option<(usize, &'o Object)> {
         self.of_kind(kind)
             .find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
     }
 
-    /// The pods in a namespace.
+    /// The objects in a namespace that make pods, with their indices and pods.
     pub fn pods_in<'u>(
         &'u self,
         namespace_of: &'u str,
@@ -160,8 +160,8 @@ impl<'o> ObjectSet<'o> {
     }
 }
 
-/// Whether two objects may be in one namespace: where one names none, it goes where the release
-/// goes, which the other may name.
+/// Whether two objects may be in the same namespace. An object without a namespace goes to that of
+/// the release, which may be `default`.
 pub fn same_namespace(a: &str, b: &str) -> bool {
     let default = |n: &str| n.is_empty() || n == "default";
     a == b || (default(a) && default(b))

@@ -1,11 +1,11 @@
-//! Where an object keeps its pods and their containers.
+//! The pod spec of an object, and its containers.
 
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
 
-/// The class of a container, as rules name it.
+/// The class of a container, as in a rule's `containers`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
     Main,
@@ -26,12 +26,12 @@ impl Class {
     }
 }
 
-/// A container of an object with its place.
+/// A container of an object, with its path.
 #[derive(Clone, Debug)]
 pub struct Container<'o> {
     pub class: Class,
     pub node: &'o Node,
-    /// From the object's root.
+    /// The path from the object's root.
     pub path: Path,
 }
 
@@ -44,7 +44,7 @@ impl Container<'_> {
     }
 }
 
-/// The pod spec of a pod-making object, with its place.
+/// The pod spec of an object that makes pods, with its path.
 #[derive(Clone, Debug)]
 pub struct Pod<'o> {
     pub spec: &'o Node,
@@ -52,7 +52,7 @@ pub struct Pod<'o> {
     pub path: Path,
     /// The pod's (or the pod template's) metadata.
     pub metadata: Option<&'o Node>,
-    /// The path of what holds `metadata` and `spec`.
+    /// The path of the parent of `metadata` and `spec`: the pod template, or the Pod itself.
     pub template_path: Path,
 }
 
@@ -61,9 +61,9 @@ pub fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// The keys that lead to the pod template of a kind; none for kinds that make no pods. Besides
-/// Kubernetes' own kinds these are OpenShift's DeploymentConfig and Argo's Rollout, which have a
-/// Deployment's shape.
+/// The path to the pod template of a kind. `None` for kinds that make no pods. The kinds are those
+/// of Kubernetes, OpenShift's DeploymentConfig and Argo's Rollout, which have the structure of a
+/// Deployment.
 fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str]> {
     let group = group_of(api_version);
     match (kind, group) {
@@ -75,11 +75,11 @@ fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str
         }
         ("Job", "batch") => Some(&["spec", "template"]),
         ("CronJob", "batch") => Some(&["spec", "jobTemplate", "spec", "template"]),
-        // OpenShift 3 served it in the core group, too.
+        // OpenShift 3 also served it in the core group.
         ("DeploymentConfig", "apps.openshift.io" | "") => Some(&["spec", "template"]),
         ("Rollout", "argoproj.io") => Some(&["spec", "template"]),
-        // A workload whose apiVersion is misspelt is reported by the kubernetes rules; it is judged
-        // as what it wants to be.
+        // The `kubernetes` rules report a workload with a misspelt apiVersion. The other rules
+        // check it as the intended kind.
         ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job", _)
             if !group.contains('.') =>
         {
@@ -97,7 +97,7 @@ pub fn makes_pods(object: &Object) -> bool {
     template_keys(&object.identity.api_version, &object.identity.kind).is_some()
 }
 
-/// The pod of an object; none where the kind makes none, or the object has no pod spec.
+/// The pod of an object. `None` if its kind makes no pods, or the object has no pod spec.
 pub fn pod(object: &Object) -> Option<Pod<'_>> {
     let keys = template_keys(&object.identity.api_version, &object.identity.kind)?;
     let template_path = Path(keys.iter().map(|k| Step::Key((*k).into())).collect());
@@ -112,7 +112,7 @@ pub fn pod(object: &Object) -> Option<Pod<'_>> {
 }
 
 impl<'o> Pod<'o> {
-    /// All containers: main ones first, in the order of the text.
+    /// All containers: main, init, then ephemeral containers, each in the order of the manifest.
     pub fn containers(&self) -> Vec<Container<'o>> {
         let mut out = Vec::new();
         for (key, class) in [
@@ -140,7 +140,7 @@ impl<'o> Pod<'o> {
         out
     }
 
-    /// The pod's labels as text pairs.
+    /// The entries of the pod's labels.
     pub fn labels(&self) -> &'o [crate::yaml::Entry] {
         self.metadata
             .and_then(|m| m.get("labels"))

@@ -1,8 +1,8 @@
 //! ValidatingAdmissionPolicies as rules: who has policies for the cluster checks charts with the
 //! same files.
 //!
-//! A policy is one rule with the policy's name. It is judged as the API server judges the creation of
-//! an object
+//! A policy is one rule with the policy's name. It is judged as the API server judges the creation
+//! of an object
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>):
 //! resource rules, match conditions, variables, validations. `params` is the object that the
 //! binding names, if it is in the same file, overlaid with the configuration's

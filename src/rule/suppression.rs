@@ -1,10 +1,10 @@
-//! Suppressions on objects: our annotation, and those of other linters, whose rules are mapped
-//! through the aliases. Both the object's metadata and the pod template's count. (Comments in
-//! templates and values files are read where findings are settled.)
+//! Annotations that suppress findings: thebot-lint's annotation, and those of other linters, whose
+//! checks are mapped to rules by the rules' aliases. The annotations of the object and of its pod
+//! template both apply. ([`crate::report`] reads the comments in templates and values files.)
 //!
-//! | annotation | meaning |
+//! | annotation | linter |
 //! |---|---|
-//! | `thebot-lint.io/ignore: rule, group` | ours; `thebot-lint.io/ignore-reason` says why |
+//! | `thebot-lint.io/ignore: rule, group` | thebot-lint; `thebot-lint.io/ignore-reason` is the reason |
 //! | `ignore-check.kube-linter.io/<check>: reason`, `kube-linter.io/ignore-all` | kube-linter |
 //! | `kube-score/ignore: check,check` | kube-score |
 //! | `polaris.fairwinds.com/exempt: "true"`, `polaris.fairwinds.com/<check>-exempt: "true"` | polaris |
@@ -18,17 +18,17 @@ use crate::yaml::Path;
 /// One annotation that suppresses findings about its object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suppression {
-    /// What it names, in our names: rule ids or groups; empty: all that has an alias of `peer`.
+    /// The suppressed rules, as rule ids or groups. Empty: all rules with an alias of `peer`.
     pub rules: Vec<String>,
-    /// The linter it was written for; none for ours.
+    /// The linter that the annotation is for. `None` for thebot-lint.
     pub peer: Option<&'static str>,
     pub reason: Option<String>,
-    /// The annotation, from the object's root.
+    /// The path of the annotation, from the object's root.
     pub path: Path,
 }
 
 impl Suppression {
-    /// Whether it is about this rule.
+    /// Whether it suppresses this rule.
     pub fn covers(&self, rule: &str) -> bool {
         let definition = EMBEDDED.iter().find(|d| *d.id == *rule);
         match (self.rules.as_slice(), self.peer) {
@@ -42,7 +42,7 @@ impl Suppression {
     }
 }
 
-/// The ids of our rules behind a peer's.
+/// The ids of the rules that have the check `name` of the linter `peer` as an alias.
 fn behind(peer: &str, name: &str) -> Vec<String> {
     let has = |names: &super::definition::List| names.iter().any(|n| n.eq_ignore_ascii_case(name));
     EMBEDDED
@@ -127,7 +127,7 @@ pub fn of(object: &Object) -> Vec<Suppression> {
             }
         }
     }
-    // Ours without a name says nothing; an empty list would otherwise mean all.
+    // An empty list would mean all rules. Our annotation suppresses nothing if it names no rule.
     out.retain(|s| s.peer.is_some() || !s.rules.is_empty());
     out
 }

@@ -2,9 +2,9 @@
 //!
 //! CEL always ends, but loops within loops outlast everybody, and a text that is doubled often
 //! enough fills any memory. [`measured`] puts a call around whatever loops or grows; the calls
-//! count, and end the evaluation where it goes over the budget that [`within`] gives. Built-in rules
-//! need none of it. How long a text may be and how deep it may nest before it is even parsed is
-//! fixed: [`is_too_long`].
+//! count, and end the evaluation where it goes over the budget that [`within`] gives. Built-in
+//! rules need none of it. How long a text may be and how deep it may nest before it is even parsed
+//! is fixed: [`is_too_long`].
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr};
 use cel::common::types::{CelInt, CelString, DYN_TYPE};

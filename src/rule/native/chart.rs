@@ -1,7 +1,7 @@
 //! Chart.yaml, dependencies and the chart's folder: above all what `helm lint` checks.
 //!
-//! What keeps a chart from loading is reported by [`crate::helm`], with Helm's words; here the chart
-//! is loaded.
+//! What keeps a chart from loading is reported by [`crate::helm`], with Helm's words; here the
+//! chart is loaded.
 
 use super::super::cel::library::{is_semver, is_url};
 use super::super::object_set::text;
