@@ -1,28 +1,31 @@
 #!/usr/bin/env python3
-"""Generate schemas/kubernetes.bin: every kind and field of Kubernetes 1.20 to 1.37, each with the versions that have it.
+"""Generate schemas/kubernetes.bin: every kind and field of Kubernetes 1.20 to 1.37, each with the
+versions that have it.
 
     python3 -m pip download --no-deps -d PACKAGES kubernetes-validate==1.37.0
     python3 -m pip download --no-deps --no-binary :all: --no-build-isolation -d PACKAGES kubernetes-validate==1.24.1
     python3 schemas/generate.py PACKAGES [--review]
 
-The input is the PyPI package kubernetes-validate (Apache-2.0): the wheel 1.37.0 holds the OpenAPI definitions of Kubernetes 1.25
-to 1.37, the source archive 1.24.1 those of 1.10 to 1.24. The output depends on them and on this file alone: the same input gives
-the same bytes. --review prints what the corrections below leave of `required`.
+The input is the PyPI package kubernetes-validate (Apache-2.0). The wheel 1.37.0 contains the
+OpenAPI definitions of Kubernetes 1.25 to 1.37, the source archive 1.24.1 those of 1.10 to 1.24. The
+output depends only on them and on this file: the same input gives the same bytes. --review prints
+which fields are still `required` after the corrections below.
 
-The file is a set of flat tables which src/kubernetes/schema.rs reads in place, nothing is decoded at start. All numbers are
-little-endian. A "mask" is a set of versions: bit 0 is 1.20.
+The output is a set of flat tables that src/kubernetes/schema.rs reads in place, without decoding.
+All numbers are little-endian. A "mask" is a set of versions: bit 0 is 1.20.
 
     header   magic "K8ST", u32 format = 1, then for each table in the order below: u32 offset, u32 count
-    text     the bytes of all strings, one after the other
-    strings  u32 start in text; one more than there are strings
+    text     the bytes of all strings, concatenated
+    strings  u32 start in text; one more entry than there are strings
     masks    u32
     types    u16 tag, u16 argument                      (TAGS below)
     lists    u16 list type (1 atomic, 2 set, 3 map), u16 number of keys, four u16 keys, u16 merge key
              (strings; 0xffff for none)
     fields   u16 name, u16 type, u16 mask, u16 mask of the versions that require it, u16 list (0xffff for none)
-    defs     u16 name, u16 number of fields, u32 first field; fields sorted by name (one with two types in two versions stands twice)
-    kinds    u16 kind, u16 group, u16 version, u16 definition, u16 mask, u16 mask of the versions that serve it by default,
-             u16 flags (1: namespaced); sorted by kind, group, version
+    defs     u16 name, u16 number of fields, u32 first field; fields are sorted by name, and a field with
+             two types in different versions is in the table twice
+    kinds    u16 kind, u16 group, u16 version, u16 definition, u16 mask, u16 mask of the versions that
+             serve it by default, u16 flags (1: namespaced); sorted by kind, group, version
 """
 import json
 import re
@@ -35,9 +38,9 @@ from pathlib import Path
 OLDEST, NEWEST = 20, 37
 OUT = Path(__file__).resolve().parent / "kubernetes.bin"
 
-# What a Go type decodes from; src/kubernetes/schema.rs has the same list.
+# The types of values that Go types decode from. src/kubernetes/schema.rs has the same list.
 TAGS = {name: number for number, name in enumerate([
-    "any",            # RawExtension, JSON, FieldsV1: whatever it is, it is kept as it is
+    "any",            # RawExtension, JSON, FieldsV1: any value, kept unchanged
     "bool", "int32", "int64", "float", "string",
     "bytes",          # []byte: base64
     "time",           # metav1.Time: RFC 3339
@@ -50,7 +53,8 @@ TAGS = {name: number for number, name in enumerate([
     "schema-or-bool", "schema-or-array", "schema-or-strings",  # argument: the definition of JSONSchemaProps
 ])}
 
-# Definitions whose Go type has its own decoder: the schema says little or nothing of it, or lies (oneOf on quantities).
+# Definitions whose Go type has a special decoder. Their schemas describe little of it, or are wrong
+# (oneOf on quantities).
 OWN_DECODER = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "int-or-string",
@@ -66,7 +70,7 @@ for version in ("v1", "v1beta1"):
     OWN_DECODER[package + "JSONSchemaPropsOrArray"] = "schema-or-array"
     OWN_DECODER[package + "JSONSchemaPropsOrStringArray"] = "schema-or-strings"
 
-# Kinds that nobody can create as an object of their own.
+# Kinds that cannot be created as objects.
 NO_OBJECTS = {
     "DeleteOptions", "WatchEvent", "Status", "APIGroup", "APIVersions",   # part of the protocol
     "EphemeralContainers", "Scale", "TokenRequest",                       # subresources
@@ -83,11 +87,12 @@ CLUSTER_SCOPED = set("""
     VolumeAttributesClass
 """.split())
 
-# Where the schemas' `required` is no lie, for all versions of a group. Decoding requires nothing; a missing field is an error only where the validation code
-# refuses its zero value, so what is named here is what that code checks from what the API reference says of
-# it and from verdicts of kube-apiserver 1.37. Everything else that the schemas call required is defaulted, or may be empty: for instance
-# roleRef.apiGroup, PriorityClass.value, NetworkPolicy's podSelector, StatefulSet's serviceName, a sysctl's value, served of a CRD's version,
-# kind and name of a claim's dataSource (a reference that names nothing supported is dropped).
+# The fields that are really required, for all versions of a group. Decoding requires no field; a
+# missing one is an error only where the validation code refuses its zero value. The sources are the
+# API reference and verdicts of kube-apiserver 1.37. All other fields that the schemas call required
+# have a default or may be empty, for instance roleRef.apiGroup, PriorityClass.value, NetworkPolicy's
+# podSelector, StatefulSet's serviceName, a sysctl's value, `served` of a CRD's version, and kind and
+# name of a claim's dataSource (a reference that names nothing supported is dropped).
 ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in {
     "meta": """
         LabelSelectorRequirement key operator
@@ -289,7 +294,7 @@ ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in 
 
 
 def definitions(packages):
-    """{minor: {definition name: schema}} out of the wheel and the source archive."""
+    """Read the wheel and the source archive. Returns {minor: {definition name: schema}}."""
     found = {}
     inside = re.compile(r"kubernetes-json-schema/v1\.(\d+)\.0-local/_definitions\.json$")
 
@@ -314,17 +319,17 @@ def definitions(packages):
 
 
 def plain(kind):
-    """The one type name of a schema's `type`, which may be a list with "null"."""
+    """The type name in a schema's `type`, which may be a list with "null"."""
     return next(t for t in kind if t != "null") if isinstance(kind, list) else kind
 
 
 def short(name):
-    """apps.v1.DeploymentSpec of io.k8s.api.apps.v1.DeploymentSpec."""
+    """Shorten io.k8s.api.apps.v1.DeploymentSpec to apps.v1.DeploymentSpec."""
     return re.sub(r"^(io\.k8s\.(api|apimachinery\.pkg(\.apis)?|[a-z-]+\.pkg\.apis))\.", "", name)
 
 
 class Type(tuple):
-    """(tag, argument); the argument is a Type, a definition's name or None."""
+    """(tag, argument). The argument is a Type, the name of a definition, or None."""
 
 
 def type_of(schema):
@@ -352,7 +357,7 @@ def type_of(schema):
 
 
 def list_of(schema):
-    """(list type, keys, merge key) or None."""
+    """Returns (list type, keys, merge key), or None if the schema has none of them."""
     kind = {"atomic": 1, "set": 2, "map": 3}.get(schema.get("x-kubernetes-list-type"), 0)
     keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
     merge = schema.get("x-kubernetes-patch-merge-key")
@@ -364,7 +369,8 @@ def bit(minor):
 
 
 def collect(found):
-    """Definitions and kinds of all versions, merged: {name: {field: {type: [mask, required mask, list]}}}, {(kind, group, version): [name, mask]}."""
+    """Merge the definitions and kinds of all versions. Returns
+    {name: {field: {type: [mask, required mask, list]}}} and {(kind, group, version): [name, mask]}."""
     defs, kinds = {}, {}
     for minor in sorted(found):
         document = found[minor]
@@ -402,7 +408,7 @@ def collect(found):
 
 
 def correct(defs):
-    """Takes out of `required` what the server does not enforce."""
+    """Clear the required mask of fields that the server does not enforce."""
     for name, fields in defs.items():
         kept = ENFORCED.get(re.sub(r"\.v\d\w*\.", ".", short(name)), ())
         for field, types in fields.items():
@@ -412,8 +418,9 @@ def correct(defs):
 
 
 def served_by_default(kinds):
-    """{(kind, group, version): mask}. Stable versions always. Beta versions were on by default for whatever kind had one by 1.23;
-    since 1.24 new ones are off (KEP-3136). Alpha versions are always off."""
+    """Returns {(kind, group, version): mask}. Stable versions are always served, alpha versions never.
+    Beta versions are served for kinds that had one by 1.23; since 1.24 new ones are off by default
+    (KEP-3136)."""
     old_betas = {(k, g) for (k, g, v), (_, mask) in kinds.items() if "beta" in v and mask & (bit(24) - 1)}
     return {
         (k, g, v): 0 if "alpha" in v or ("beta" in v and (k, g) not in old_betas) else mask

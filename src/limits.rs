@@ -168,7 +168,7 @@ impl Limit {
                 self.name()
             )),
             (_, Unit::Seconds) => Err(format!(
-                "`{}` is a number of seconds up to {}; 0: no end",
+                "`{}` is a number of seconds up to {}; 0 means no limit",
                 self.name(),
                 self.most()
             )),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_has_its_place() {
+    fn every_limit_has_an_index() {
         for (i, limit) in Limit::ALL.into_iter().enumerate() {
             assert_eq!(limit as usize, i);
             assert!(limit.default() <= limit.most());

@@ -226,7 +226,7 @@ impl Reader<'_> {
         let message = format!("this document is not valid YAML: {problem}");
         self.report(
             Diagnostic::new(ids::YAML_SYNTAX, Severity::Error, error.span, message)
-                .help(format!("Helm's words: {}", error.message)),
+                .help(format!("Helm reports: {}", error.message)),
         );
     }
 
@@ -264,7 +264,7 @@ impl Reader<'_> {
                     format!("{of} {name:?}")
                 };
                 let state = if node.entry(field).is_some() {
-                    "is empty or no text"
+                    "is empty or not a string"
                 } else {
                     "is missing"
                 };
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn rendered_text_is_cut_as_by_helm() {
+    fn rendered_text_is_split_as_by_helm() {
         let text = "--- # first\n\n  apiVersion: v1\n--- kind: B\n";
         let cut = |as_helm| {
             documents(text.as_bytes(), as_helm)

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_unasked() {
+    fn the_default_caches_nothing() {
         let memo: Memo<u8, u8> = Memo::default();
         assert_eq!(
             (memo.get(1, |_| true, || 10), memo.get(1, |_| true, || 11)),

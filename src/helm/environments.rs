@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files_tell_environments() {
+    fn file_names_declare_environments() {
         for (file, want) in [
             ("values-prod.yaml", Some(("prod", false))),
             ("values.dev.yml", Some(("dev", false))),

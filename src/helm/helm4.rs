@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plain_function_answers_keeps_all_on_one_line() {
+    fn errors_of_plain_functions_stay_on_one_line() {
         let text = "template: c/t/a.yaml:2:4: executing \"c/t/a.yaml\" at <semver \"x\">: error calling semver: invalid semantic version";
         assert_eq!(layout(text), text);
     }

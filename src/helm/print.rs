@@ -46,7 +46,7 @@ pub struct Printed {
 }
 
 impl Printed {
-    fn own(&mut self, text: &str) {
+    fn push_text(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
@@ -57,11 +57,11 @@ impl Printed {
     }
 
     fn document(&mut self, sources: &Sources, name: &str, span: Span) {
-        self.own("---\n# Source: ");
-        self.own(name);
-        self.own("\n");
+        self.push_text("---\n# Source: ");
+        self.push_text(name);
+        self.push_text("\n");
         self.take(sources, span);
-        self.own("\n");
+        self.push_text("\n");
     }
 
     /// Appends a range of this text to `to`.
@@ -150,7 +150,7 @@ pub fn print(
     }
     let trimmed = trim_end(&out.bytes);
     out.bytes.truncate(trimmed);
-    out.own("\n");
+    out.push_text("\n");
     out.places.retain_mut(|(range, span)| {
         let cut = range
             .end
@@ -408,9 +408,9 @@ fn show_only(printed: &Printed, patterns: &[String], helm: Helm) -> Result<Print
                 continue;
             };
             if ignore::path_match(pattern, &name) == Ok(true) {
-                shown.own("---\n");
+                shown.push_text("---\n");
                 printed.copy(range.clone(), &mut shown);
-                shown.own("\n");
+                shown.push_text("\n");
                 missing = false;
             }
         }

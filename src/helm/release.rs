@@ -234,7 +234,7 @@ impl<'c> Release<'c> {
                 if self.nodes.len() >= MAX_CHARTS {
                     return Err(Error::new(
                         ids::CHART_METADATA,
-                        format!("the aliases make more than {MAX_CHARTS} charts of it"),
+                        format!("its aliases expand it to more than {MAX_CHARTS} charts"),
                     ));
                 }
                 let mut copy = self.nodes[child].clone();

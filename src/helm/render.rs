@@ -189,7 +189,7 @@ impl Run<'_> {
         let metadata = &self.chart.metadata;
         if !matches!(&*metadata.chart_type, "" | "application") {
             let error = helm::Error::new(ids::CHART_LIBRARY, format!("{} charts are not installable", metadata.chart_type))
-                .finding("a library chart renders nothing by itself: its templates are judged where a chart that uses them is");
+                .finding("a library chart renders nothing by itself: its templates are checked with a chart that uses them");
             if self.problem(Problem::Chart(error)) {
                 return None;
             }
@@ -649,7 +649,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn release_names_are_judged_as_helm_judges_them() {
+    fn release_names_are_checked_as_in_helm() {
         for name in ["a", "rel", "a-b.c0", "0"] {
             assert_eq!(check_release_name(name), Ok(()), "{name}");
         }

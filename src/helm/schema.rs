@@ -91,7 +91,7 @@ fn chart(
             let place = start.map_or(at_schema, |start| {
                 Span::new(schema, start, start + uri.len())
             });
-            let help = "Put what it says into the file itself, for example below `$defs`; Helm fetches it for each render";
+            let help = "Copy that schema into values.schema.json, for example below `$defs`; Helm fetches it for each render";
             found.unjudged.push(
                 Error::new(ids::VALUES_SCHEMA_UNFETCHED, message)
                     .at(place)

@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn null_takes_a_default_away_but_stays_where_there_is_none() {
+    fn null_removes_a_default_but_stays_without_one() {
         let dest = map(&[
             ("a", Value::nil()),
             ("new", Value::nil()),

@@ -22,7 +22,7 @@ const COMMUNITY: [&str; 7] = [
 
 /// API versions that were removed before 1.20: apiVersion, kinds, the version that removed them,
 /// and what replaces them.
-const LONG_GONE: [(&str, &[&str], u32, &str); 7] = [
+const REMOVED_BEFORE_1_20: [(&str, &[&str], u32, &str); 7] = [
     (
         "extensions/v1beta1",
         &["DaemonSet", "Deployment", "ReplicaSet"],
@@ -64,20 +64,20 @@ pub(super) fn builtin(api_version: &str, kind: &str) -> bool {
     let (group, _) = schema::split_api_version(api_version);
     !group.contains('.')
         || schema::has_group(group)
-        || long_gone(api_version, kind).is_some()
-        || stolen(group, kind)
+        || removed_before_1_20(api_version, kind).is_some()
+        || is_misplaced_core_kind(group, kind)
 }
 
 /// Whether this is a core kind in a group of the Kubernetes project that does not exist. Nobody
 /// defines a CRD with such a name.
-fn stolen(group: &str, kind: &str) -> bool {
+fn is_misplaced_core_kind(group: &str, kind: &str) -> bool {
     group.ends_with(".k8s.io")
         && !COMMUNITY.contains(&group)
         && schema::kinds_named(kind).any(|k| k.stable())
 }
 
-fn long_gone(api_version: &str, kind: &str) -> Option<(u32, &'static str)> {
-    LONG_GONE
+fn removed_before_1_20(api_version: &str, kind: &str) -> Option<(u32, &'static str)> {
+    REMOVED_BEFORE_1_20
         .iter()
         .find(|(gone, kinds, ..)| *gone == api_version && kinds.contains(&kind))
         .map(|&(_, _, since, instead)| (since, instead))
@@ -110,7 +110,7 @@ pub(super) fn check(
         found.push(Violation {
             rule: ids::API_VERSION_REMOVED,
             severity: Severity::Error,
-            message: format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
+            message: format!("`{api_version}` {name} was removed in Kubernetes 1.{since}"),
             help: Some(instead_of(name, instead)),
             path: at("apiVersion"),
             at_key: false,
@@ -124,10 +124,10 @@ pub(super) fn check(
         found.push(Violation {
             rule: ids::API_VERSION_UNKNOWN,
             severity: Severity::Error,
-            message: format!("`{api_version}` {name} is unknown before Kubernetes 1.{from}"),
+            message: format!("`{api_version}` {name} does not exist before Kubernetes 1.{from}"),
             help: other.map(|k| {
                 format!(
-                    "Kubernetes {} has it in {}; choose by `.Capabilities.APIVersions.Has`",
+                    "Kubernetes {} serves it in {}; choose with `.Capabilities.APIVersions.Has`",
                     sentence(not_yet),
                     k.api_version()
                 )
@@ -143,7 +143,7 @@ pub(super) fn check(
         found.push(Violation {
             rule: ids::API_VERSION_DISABLED,
             severity: Severity::Warning,
-            message: format!("`{api_version}` {name} is served only by clusters that turn it on"),
+            message: format!("`{api_version}` {name} is served only by clusters that enable it"),
             help: Some(
                 match instead.filter(|k| off.without(k.served()).is_empty()) {
                     Some(other) => format!(
@@ -169,7 +169,7 @@ pub(super) fn check(
             severity: Severity::Info,
             message: match goes {
                 Some(last) => format!(
-                    "`{api_version}` {name} is deprecated, and gone since Kubernetes 1.{}",
+                    "`{api_version}` {name} is deprecated, and was removed in Kubernetes 1.{}",
                     last + 1
                 ),
                 None => format!("`{api_version}` {name} is deprecated"),
@@ -236,7 +236,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
         });
     };
     let elsewhere = || best_of(name).map(|k| format!("{name} is in {}", k.api_version()));
-    if let Some((since, instead)) = long_gone(api_version, name) {
+    if let Some((since, instead)) = removed_before_1_20(api_version, name) {
         let help = if instead.is_empty() {
             "nothing replaces it".to_owned()
         } else {
@@ -245,13 +245,13 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
         add(
             ids::API_VERSION_REMOVED,
             Severity::Error,
-            format!("`{api_version}` {name} is gone since Kubernetes 1.{since}"),
+            format!("`{api_version}` {name} was removed in Kubernetes 1.{since}"),
             Some(help),
             "apiVersion",
         );
     } else if version.contains('/') {
         let message = format!(
-            "`{api_version}` is no apiVersion: it is GROUP/VERSION, or VERSION alone for the core group"
+            "`{api_version}` is not an apiVersion: write GROUP/VERSION, or VERSION alone for the core group"
         );
         add(
             ids::API_VERSION_UNKNOWN,
@@ -293,7 +293,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
                 "apiVersion",
             );
         }
-    } else if !group.contains('.') || stolen(group, name) {
+    } else if !group.contains('.') || is_misplaced_core_kind(group, name) {
         let help = elsewhere().or_else(|| near_group(group).map(|g| format!("did you mean {g}?")));
         add(
             ids::API_VERSION_UNKNOWN,
@@ -304,7 +304,7 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
         );
     } else if group.ends_with(".k8s.io") && !COMMUNITY.contains(&group) {
         let help = near_group(group).map_or_else(
-            || "no version of Kubernetes serves it; if a CustomResourceDefinition does, give its schema by --schema-location".to_owned(),
+            || "no version of Kubernetes serves it; if a CustomResourceDefinition does, pass its schema with --schema-location".to_owned(),
             |g| format!("did you mean {g}?"),
         );
         add(
@@ -402,7 +402,7 @@ fn list_served() -> Vec<(String, Versions)> {
 mod tests {
     use super::*;
 
-    fn said(
+    fn findings(
         api_version: &str,
         name: &str,
         judged: Versions,
@@ -425,7 +425,8 @@ mod tests {
     #[test]
     fn kinds_come_and_go() {
         let both = Versions::minor(22).or(Versions::minor(30));
-        let [(rule, _, text, holds)] = &said("autoscaling/v2", "HorizontalPodAutoscaler", both)[..]
+        let [(rule, _, text, holds)] =
+            &findings("autoscaling/v2", "HorizontalPodAutoscaler", both)[..]
         else {
             panic!()
         };
@@ -435,12 +436,12 @@ mod tests {
         );
         assert!(
             text.starts_with(
-                "`autoscaling/v2` HorizontalPodAutoscaler is unknown before Kubernetes 1.23; "
+                "`autoscaling/v2` HorizontalPodAutoscaler does not exist before Kubernetes 1.23; "
             ),
             "{text}"
         );
         let [(rule, severity, text, holds)] =
-            &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(25))[..]
+            &findings("policy/v1beta1", "PodDisruptionBudget", Versions::minor(25))[..]
         else {
             panic!()
         };
@@ -450,10 +451,10 @@ mod tests {
         );
         assert_eq!(
             text,
-            "`policy/v1beta1` PodDisruptionBudget is gone since Kubernetes 1.25; use policy/v1"
+            "`policy/v1beta1` PodDisruptionBudget was removed in Kubernetes 1.25; use policy/v1"
         );
         let [(rule, severity, ..)] =
-            &said("policy/v1beta1", "PodDisruptionBudget", Versions::minor(22))[..]
+            &findings("policy/v1beta1", "PodDisruptionBudget", Versions::minor(22))[..]
         else {
             panic!()
         };
@@ -461,11 +462,11 @@ mod tests {
             (rule.as_str(), *severity),
             ("api-version-deprecated", Severity::Info)
         );
-        assert_eq!(said("apps/v1", "Deployment", Versions::ALL), []);
+        assert_eq!(findings("apps/v1", "Deployment", Versions::ALL), []);
     }
 
     #[test]
-    fn what_does_not_exist() {
+    fn unknown_kinds_are_reported() {
         for (api_version, kind, hint) in [
             ("core/v1", "ConfigMap", "ConfigMap is in v1"),
             ("v9", "Deployment", "Deployment is in apps/v1"),
@@ -477,20 +478,23 @@ mod tests {
             ("x.k8s.io/v1", "ConfigMap", "ConfigMap is in v1"),
             ("a/b/c", "Pod", "Pod is in v1"),
         ] {
-            let said = said(api_version, kind, Versions::ALL);
+            let said = findings(api_version, kind, Versions::ALL);
             assert!(
                 matches!(&said[..], [(_, Severity::Error, text, None)] if text.ends_with(hint)),
                 "{api_version} {kind}: {said:?}"
             );
         }
         assert!(
-            matches!(&said("network.k8s.io/v1", "Thing", Versions::ALL)[..], [(_, Severity::Warning, text, _)] if text.ends_with("did you mean networking.k8s.io?"))
+            matches!(&findings("network.k8s.io/v1", "Thing", Versions::ALL)[..], [(_, Severity::Warning, text, _)] if text.ends_with("did you mean networking.k8s.io?"))
         );
         assert_eq!(
-            said("gateway.networking.k8s.io/v1", "Gateway", Versions::ALL),
+            findings("gateway.networking.k8s.io/v1", "Gateway", Versions::ALL),
             []
         );
-        assert_eq!(said("cert-manager.io/v1", "Certificate", Versions::ALL), []);
+        assert_eq!(
+            findings("cert-manager.io/v1", "Certificate", Versions::ALL),
+            []
+        );
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
         {
             return;
         }
-        if !self.of_type(node, schema, flag("x-kubernetes-int-or-string")) {
+        if !self.has_type(node, schema, flag("x-kubernetes-int-or-string")) {
             return;
         }
         self.rules(node, schema);
@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether the value has the type of the schema. Reports it if not.
-    fn of_type(&mut self, node: &Node, schema: &Node, int_or_string: bool) -> bool {
+    fn has_type(&mut self, node: &Node, schema: &Node, int_or_string: bool) -> bool {
         let whole = |n: &Node| match n.data {
             Data::Int(_) | Data::Uint(_) => true,
             Data::Float(f) => f.fract() == 0.0,
@@ -384,7 +384,7 @@ impl<'a> Walk<'a> {
                     Some(near) => Some(format!("did you mean `{near}`?")),
                     None => (1..=8).contains(&names.len()).then(|| {
                         format!(
-                            "known here: {}",
+                            "known fields: {}",
                             names
                                 .iter()
                                 .map(|n| format!("`{n}`"))
@@ -646,7 +646,7 @@ impl<'a> Walk<'a> {
             self.report(
                 ids::SCHEMA_VIOLATION,
                 Severity::Error,
-                format!("{} is what the schema forbids (not)", self.subject()),
+                format!("{} matches what the schema forbids (not)", self.subject()),
                 None,
                 false,
             );
@@ -824,7 +824,7 @@ spec:
                 either: {type: object, properties: {a: {type: string}, b: {type: string}}, oneOf: [{required: [a]}, {required: [b]}]}
 "#;
 
-    fn said(spec: &str) -> Vec<String> {
+    fn findings(spec: &str) -> Vec<String> {
         let mut schemas = Schemas::default();
         schemas.crds.add(&object(CRD).unwrap());
         let object = object(&format!("apiVersion: example.com/v1\nkind: Cron\nmetadata: {{name: a, labels: {{x: v}}}}\nspec: {spec}\n")).unwrap();
@@ -842,12 +842,12 @@ spec:
             "{schedule: a, port: 80, nothing: null, labels: {a: b}, free: {x: {y: 1}}, replicas: 2.0, mode: null}",
             "{schedule: a, port: http, items: [{name: a}, {name: b}], either: {a: x}}",
         ] {
-            assert_eq!(said(good), [] as [String; 0], "{good}");
+            assert_eq!(findings(good), [] as [String; 0], "{good}");
         }
     }
 
     #[test]
-    fn faults_are_found_where_they_are() {
+    fn faults_have_the_right_paths() {
         for (bad, wanted) in [
             ("{}", "spec.schedule missing-field"),
             ("{schedule: a, shedule: b}", "spec.shedule unknown-field"),
@@ -871,7 +871,7 @@ spec:
                 "spec.either schema-violation",
             ),
         ] {
-            assert_eq!(said(bad), [wanted], "{bad}");
+            assert_eq!(findings(bad), [wanted], "{bad}");
         }
     }
 }

@@ -37,7 +37,7 @@ const LAYOUTS: [&str; 4] = [
     "{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json",
 ];
 
-/// A folder with more files is refused, because it is hardly a folder of schemas.
+/// How many entries of a folder are searched. The rest is ignored.
 const MAX_FILES: usize = 10_000;
 
 /// The compiled schemas of one kind, each with the versions it applies to.
@@ -66,7 +66,7 @@ impl Locations {
             let path = Path::new(location);
             if location.starts_with("http://") || location.starts_with("https://") {
                 return Err(format!(
-                    "schema location {location}: nothing is fetched over the network; download the schemas and name their folder"
+                    "schema location {location}: nothing is fetched over the network; download the schemas and pass their folder"
                 ));
             } else if location.contains("{{") {
                 check_template(location)?;
@@ -321,7 +321,7 @@ fn check_template(template: &str) -> Result<(), String> {
         if !name.is_some_and(|n| VARIABLES.contains(&n)) {
             let known = VARIABLES.map(|v| format!("{{{{ .{v} }}}}")).join(", ");
             return Err(format!(
-                "schema location {template}: unknown or unclosed variable; known are {known}"
+                "schema location {template}: unknown or unclosed variable; the variables are {known}"
             ));
         }
     }
@@ -408,7 +408,7 @@ mod tests {
     use super::super::{Schemas, check, tests::object};
     use super::*;
 
-    fn said(schemas: &Schemas, text: &str) -> Vec<String> {
+    fn findings(schemas: &Schemas, text: &str) -> Vec<String> {
         check(&object(text).unwrap(), Versions::ALL, schemas)
             .into_iter()
             .map(|f| format!("{} {}", f.path, f.rule))
@@ -434,7 +434,7 @@ mod tests {
                 ..Schemas::default()
             };
             let thing = |rest: &str| {
-                said(
+                findings(
                     &schemas,
                     &format!(
                         "apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\n{rest}"
@@ -467,7 +467,7 @@ mod tests {
             ..Schemas::default()
         };
         assert_eq!(
-            said(
+            findings(
                 &schemas,
                 "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: 1"
             ),
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_location() {
+    fn invalid_locations_are_refused() {
         for bad in [
             "https://example.com/x",
             "/no/such/file.json",

@@ -26,7 +26,7 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
         let (from, to) = (minor(from)?, minor(to)?);
         if from > to {
             return Err(format!(
-                "`{}` counts down; write `1.{to}-1.{from}`",
+                "`{}` is in descending order; write `1.{to}-1.{from}`",
                 part.trim()
             ));
         }
@@ -35,7 +35,7 @@ pub fn parse_versions(text: &str) -> Result<Versions, String> {
     Ok(all)
 }
 
-const KNOWN: &str = "known are 1.20 to 1.37";
+const KNOWN: &str = "known versions are 1.20 to 1.37";
 
 /// The ends of `1.25-1.31`. In `1.31.2-gke.1000` no version follows the hyphen, so it is no range.
 fn range(part: &str) -> Option<(&str, &str)> {
@@ -83,7 +83,7 @@ fn minor(text: &str) -> Result<u32, String> {
             Err(format!("Kubernetes {text} is not known; {KNOWN}"))
         }
         _ => Err(format!(
-            "`{text}` is no Kubernetes version; write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`"
+            "`{text}` is not a Kubernetes version; write `1.31`, `1.25,1.31`, `1.25-1.31` or `>=1.25`"
         )),
     }
 }

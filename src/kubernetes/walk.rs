@@ -224,10 +224,7 @@ impl<'n> Walk<'n, '_> {
         let name = field.name();
         let (message, value_there) = match node.get(name).map(|n| &n.data) {
             None => (format!("`{name}` is missing"), false),
-            Some(Data::Null) => (
-                format!("`{name}` is missing: null is the same as nothing"),
-                true,
-            ),
+            Some(Data::Null) => (format!("`{name}` is missing: null counts as absent"), true),
             Some(Data::Str(text)) if text.is_empty() && field.field_type() == Type::String => {
                 (format!("`{name}` must not be empty"), true)
             }
@@ -274,7 +271,7 @@ impl<'n> Walk<'n, '_> {
                 rule: ids::DUPLICATE_KEY,
                 severity: Severity::Error,
                 message: format!("`{key}` occurs twice in this map"),
-                help: Some("remove one of them; of the two, Helm takes the last".to_owned()),
+                help: Some("remove one of them; Helm uses the last".to_owned()),
                 path,
                 at_key: true,
                 kubernetes: None,
@@ -301,10 +298,10 @@ impl<'n> Walk<'n, '_> {
                 oldest(versions),
             ) {
                 (Some(first), _, Some(last), _) if last < first => {
-                    format!("field `{name}` came with Kubernetes 1.{first}")
+                    format!("field `{name}` was added in Kubernetes 1.{first}")
                 }
                 (_, Some(last), _, Some(first)) if first > last => {
-                    format!("field `{name}` is gone since Kubernetes 1.{}", last + 1)
+                    format!("field `{name}` was removed in Kubernetes 1.{}", last + 1)
                 }
                 _ => format!(
                     "field `{name}` exists only in Kubernetes {}",
@@ -343,7 +340,7 @@ impl<'n> Walk<'n, '_> {
         let names: Vec<String> = here().map(|f| format!("`{}`", f.name())).collect();
         (1..=8)
             .contains(&names.len())
-            .then(|| format!("known here: {}", names.join(", ")))
+            .then(|| format!("known fields: {}", names.join(", ")))
     }
 
     /// The nearest location, up the path and then down, where a field of this name could have this

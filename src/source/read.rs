@@ -21,7 +21,7 @@ impl Sources {
             || path == Path::new("/dev/stdin");
         let kind = std::fs::metadata(path)?;
         if !kind.is_file() && !kind.is_dir() && !is_from_shell {
-            return Err(std::io::Error::other("is no regular file"));
+            return Err(std::io::Error::other("is not a regular file"));
         }
         self.read_all(std::fs::File::open(path)?)
     }
@@ -56,7 +56,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn unsaved_text_stands_in_for_the_file() {
+    fn unsaved_text_replaces_the_file() {
         let path = std::env::temp_dir().join("no/such/../file.yaml");
         let unsaved = Unsaved::new([(Unsaved::key(&path), Arc::from(&b"a: 1"[..]))].into());
         assert_eq!(

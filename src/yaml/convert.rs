@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_a_string_has_its_own_place() {
+    fn each_line_of_a_string_has_its_span() {
         assert_eq!(
             origins_of("a: | # c\n  one\n\n    two  \n  three\nb: 1\n"),
             ["2: one", "4:   two", "5: three"]
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_line_up_has_one_place() {
+    fn strings_that_do_not_align_have_one_span() {
         assert_eq!(origins_of("a: \"one\n  t\\u0077o\"\n"), ["1: one two"]);
         assert_eq!(origins_of("a: 'it''s\n  one'\n"), ["1: it's one"]);
         let long = format!("a: |\n{}", "  x\n".repeat(MAX_LINES + 1));

@@ -97,7 +97,7 @@ fn answer(ask: &str, input: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 #[test]
-fn answers_are_those_of_the_real_thing() {
+fn answers_equal_those_of_the_go_packages() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/yaml");
     let mut failures = Vec::new();
     let mut rows = 0;

@@ -31,7 +31,7 @@ fn spans_are_the_values_own_bytes() {
 }
 
 #[test]
-fn merge_keys_overwrite_what_stands_before_them() {
+fn merge_keys_overwrite_earlier_keys() {
     let node = parsed("x: &x {a: 1, b: 2}\nz: {b: 3, <<: *x, a: 4}\n").unwrap();
     let y = node.get("z").unwrap();
     assert_eq!(
@@ -145,7 +145,7 @@ fn hostile_documents_are_refused() {
 }
 
 #[test]
-fn values_that_hold_themselves_are_refused() {
+fn values_that_contain_themselves_are_refused() {
     crate::threads::deep(|| {
         let map = Value::map(crate::value::MapData::default());
         map.as_map().unwrap().insert(b"self", map.clone());

@@ -29,7 +29,7 @@ pub(super) fn check(
         steps: limits.get(Limit::SchemaSteps),
         depth: limits.size(Limit::SchemaDepth),
     };
-    costs.of(schema, values, 0).map(drop)
+    costs.cost(schema, values, 0).map(drop)
 }
 
 /// The targets of references, by the schema that contains the reference.
@@ -101,7 +101,8 @@ struct Costs<'s> {
 }
 
 impl<'s> Costs<'s> {
-    fn of(&mut self, schema: &'s Json, value: &Json, depth: usize) -> Result<u64, Limit> {
+    /// The number of steps to apply `schema` to `value`.
+    fn cost(&mut self, schema: &'s Json, value: &Json, depth: usize) -> Result<u64, Limit> {
         let Json::Object(keywords) = schema else {
             return Ok(1);
         };
@@ -116,7 +117,7 @@ impl<'s> Costs<'s> {
         self.known.insert(pair, 1);
         let mut cost = 1u64;
         let mut add = |own: &mut Self, schema: &'s Json, value: &Json| {
-            cost = cost.saturating_add(own.of(schema, value, depth + 1)?);
+            cost = cost.saturating_add(own.cost(schema, value, depth + 1)?);
             if cost > own.steps || own.known.len() as u64 > own.steps {
                 Err(Limit::SchemaSteps)
             } else {

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_draft_says_what_is_no_schema() {
+    fn each_draft_refuses_invalid_schemas() {
         for draft in [
             "http://json-schema.org/draft-04",
             "http://json-schema.org/draft-06",
