@@ -24,6 +24,7 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The name in reports and configurations.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Info => "info",
@@ -57,6 +58,7 @@ impl Versions {
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
+    /// Whether the set contains `1.minor`.
     pub fn contains(self, minor: u32) -> bool {
         !self.and(Versions::minor(minor)).is_empty()
     }
@@ -73,6 +75,7 @@ impl Versions {
     pub fn iter(self) -> impl Iterator<Item = u32> {
         (Self::OLDEST..=Self::NEWEST).filter(move |&m| self.contains(m))
     }
+    /// The newest minor version. None if the set is empty.
     pub fn newest(self) -> Option<u32> {
         self.iter().last()
     }
@@ -158,6 +161,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// A diagnostic without help, labels, object, environment and versions.
     pub fn new(
         rule: RuleId,
         severity: Severity,
@@ -202,6 +206,7 @@ impl Diagnostic {
         });
         self
     }
+    /// Sets the JSON pointer to the affected field.
     pub fn path(mut self, pointer: impl Into<String>) -> Diagnostic {
         self.path = Some(pointer.into());
         self

@@ -40,6 +40,7 @@ pub enum Unit {
 use Limit::*;
 
 impl Limit {
+    /// All limits, in the order of their declaration.
     pub const ALL: [Limit; 18] = [
         TemplateSteps,
         TemplateOutput,
@@ -241,6 +242,7 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The value of a limit, in its unit.
     pub fn get(&self, limit: Limit) -> u64 {
         self.values[limit as usize]
     }

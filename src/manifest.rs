@@ -51,6 +51,8 @@ pub struct Violation {
 }
 
 impl Object {
+    /// Turns a violation of this object into a diagnostic. Its span is that of the path, or of the
+    /// nearest existing ancestor.
     pub fn place(&self, violation: Violation) -> Diagnostic {
         let span = if violation.at_key {
             violation.path.place_key(&self.root)

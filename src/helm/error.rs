@@ -21,6 +21,7 @@ pub struct Error {
 }
 
 impl Error {
+    /// An error with Helm's text, without a span.
     pub fn new(rule: RuleId, message: impl Into<String>) -> Error {
         Error {
             message: message.into(),
@@ -53,6 +54,7 @@ impl Error {
             .map_or_else(|| Error::new(rule, helm), error_of)
             .at(error.span)
     }
+    /// Sets the text that `lint` reports instead of Helm's.
     pub fn finding(mut self, finding: impl Into<String>) -> Error {
         self.finding = Some(finding.into());
         self

@@ -103,6 +103,7 @@ fn filled(holder: &Map, key: &[u8], was_empty: bool, from: OriginId) {
     }
 }
 
+/// Whether a value is null or absent.
 pub(super) fn is_nil(value: &Value) -> bool {
     matches!(value.kind, Kind::Nil | Kind::Missing)
 }

@@ -143,6 +143,7 @@ impl Crds {
 }
 
 impl CustomKind {
+    /// Whether objects of this kind are in a namespace.
     pub fn namespaced(&self) -> bool {
         self.namespaced
     }

@@ -95,12 +95,14 @@ impl Quantity {
         self.nano as f64 / NANO as f64
     }
 
+    /// The sum, reduced to the largest amount.
     pub fn plus(self, other: Quantity) -> Quantity {
         Quantity {
             nano: (self.nano + other.nano).clamp(-LARGEST, LARGEST),
         }
     }
 
+    /// The difference, reduced to the largest amount.
     pub fn minus(self, other: Quantity) -> Quantity {
         Quantity {
             nano: (self.nano - other.nano).clamp(-LARGEST, LARGEST),

@@ -112,6 +112,7 @@ pub enum Type {
 pub struct Element(u16);
 
 impl Element {
+    /// The element's type.
     pub fn get(self) -> Type {
         type_at(self.0)
     }
@@ -220,6 +221,7 @@ impl Kind {
     pub fn group(self) -> &'static str {
         string(self.at(1))
     }
+    /// The API version without the group: `v1`, `v1beta1`.
     pub fn version(self) -> &'static str {
         string(self.at(2))
     }

@@ -95,9 +95,11 @@ impl Origins {
             ..Origins::default()
         }
     }
+    /// Whether nothing is recorded.
     pub fn are_unwanted(&self) -> bool {
         self.are_unwanted
     }
+    /// Records an origin. Returns [`OriginId::NONE`] if nothing is recorded.
     pub fn add(&mut self, origin: Origin) -> OriginId {
         if self.are_unwanted {
             return OriginId::NONE;
@@ -147,6 +149,7 @@ impl Origins {
     pub fn all(&self) -> &[Origin] {
         &self.origins
     }
+    /// The origin with this id. None for [`OriginId::NONE`].
     pub fn get(&self, id: OriginId) -> Option<Origin> {
         self.origins.get((id.0 as usize).wrapping_sub(1)).copied()
     }

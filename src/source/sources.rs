@@ -33,6 +33,7 @@ impl Sources {
         }
     }
 
+    /// Adds a loaded file, or the text of a flag.
     pub fn add(&mut self, source: Source) -> SourceId {
         self.files.push(source);
         SourceId::new(0, self.files.len() as u32 - 1)
@@ -71,12 +72,14 @@ impl Sources {
             .map(|(i, s)| (SourceId::new(0, i as u32), s))
     }
 
+    /// The origins of a render (from 1). None for 0, and for renders that were not adopted.
     pub fn origins(&self, render: u32) -> Option<&Origins> {
         self.renders
             .get((render as usize).checked_sub(1)?)
             .map(|r| &r.origins)
     }
 
+    /// The bytes of a span, cut at the end of its text.
     pub fn text(&self, span: Span) -> &[u8] {
         let text = &self.get(span.source).text;
         let end = (span.end as usize).min(text.len());

@@ -85,6 +85,7 @@ impl Source {
         start as usize..end
     }
 
+    /// The number of lines. A final line break starts one more, empty line.
     pub fn lines(&self) -> usize {
         self.line_starts().len()
     }

@@ -66,6 +66,7 @@ impl<'s, 't> Decoder<'s, 't> {
         self.alias_bytes
     }
 
+    /// Decodes the document's root.
     pub fn root(&mut self) -> Outcome<Node> {
         self.node(0, 0)
     }

@@ -7,7 +7,7 @@ use crate::source::Span;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The value's bytes, from its first to its last character: for a block collection, from the
-    /// first key or item to the end of the last value; for an alias, the alias itself. An absent
+    /// first key or `-` to the end of the last value; for an alias, the alias itself. An absent
     /// value has an empty span at its position.
     pub span: Span,
     pub data: Data,
@@ -81,6 +81,7 @@ impl Node {
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|e| &e.value)
     }
+    /// The entry of a key. The last of duplicate keys wins.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|e| &*e.key == key)
     }
@@ -99,6 +100,7 @@ impl Node {
             _ => &[],
         }
     }
+    /// The text of a string. None for other scalars.
     pub fn as_str(&self) -> Option<&str> {
         match &self.data {
             Data::Str(s) => Some(s),
@@ -111,6 +113,7 @@ impl Node {
             _ => None,
         }
     }
+    /// The value of an integer, or of a float without a fraction.
     pub fn as_i64(&self) -> Option<i64> {
         match self.data {
             Data::Int(i) => Some(i),

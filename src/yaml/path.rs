@@ -28,6 +28,7 @@ impl Path {
         steps.push(Step::Index(index));
         Path(steps)
     }
+    /// This path, followed by `other`.
     pub fn join(&self, other: &Path) -> Path {
         Path(self.0.iter().chain(&other.0).cloned().collect())
     }

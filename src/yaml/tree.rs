@@ -10,6 +10,7 @@ pub(super) type NodeId = usize;
 /// index, because an alias may refer to an enclosing node.
 pub(super) struct Tree<'t>(pub Vec<RawNode<'t>>);
 
+/// A node as it is written, with its byte range in the text.
 pub(super) struct RawNode<'t> {
     pub content: Content<'t>,
     /// The full tag. None if there is no tag.

@@ -121,6 +121,7 @@ impl Loader<'_> {
     }
 }
 
+/// Helm's error for a file that is not a gzipped archive.
 pub(super) fn not_an_archive(name: &str, data: &[u8]) -> String {
     if name.ends_with(".yml") || name.ends_with(".yaml") {
         return format!("file '{name}' seems to be a YAML file, but expected a gzipped archive");

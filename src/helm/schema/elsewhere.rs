@@ -5,8 +5,10 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+/// The URL under which a chart's schema is compiled. Helm's error texts contain it.
 pub(super) const BASE: &str = "file:///values.schema.json";
 
+/// Helm's error for a URL scheme that it cannot load.
 pub(super) fn no_loader(uri: &str) -> String {
     format!("no URLLoader registered for {uri:?}")
 }

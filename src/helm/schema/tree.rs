@@ -79,6 +79,7 @@ impl Tree {
         }
     }
 
+    /// Appends the lines of this node and of those below it, as Helm prints them.
     pub fn show(&self, indent: usize, out: &mut String) {
         let skipped = self.is_reference && self.below.len() == 1;
         if !skipped {
@@ -355,6 +356,7 @@ fn rank(keyword: &str) -> usize {
     if (5..=6).contains(&at) { 5 } else { at }
 }
 
+/// The trees of the errors of one validation, one for each of Helm's top lines.
 pub(super) fn trees(errors: &[Flat], draft: Draft) -> Vec<Tree> {
     let builder = Builder {
         old: matches!(draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7),

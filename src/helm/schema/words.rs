@@ -64,6 +64,7 @@ fn count(n: usize) -> String {
     number(&Json::from(n))
 }
 
+/// Helm's text for an error, without the location of the value.
 pub(super) fn text_of(error: &ValidationError) -> String {
     use ValidationErrorKind as K;
     let value: &Json = error.instance();

@@ -30,6 +30,7 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
+    /// Increases the indentation by one level.
     pub fn deepen(&mut self, scalar: bool) {
         self.indent = match self.indent {
             ..0 if scalar => 2,
@@ -65,6 +66,8 @@ impl Emitter {
         self.column += text.len();
     }
 
+    /// Writes an indicator, after a blank if `blank_before` is set. `is_blank` and `keeps_start`
+    /// set the state after it, as in libyaml's `yaml_emitter_write_indicator`.
     pub fn indicator(
         &mut self,
         text: &str,
@@ -81,6 +84,7 @@ impl Emitter {
         self.at_start &= keeps_start;
     }
 
+    /// Writes a plain scalar without blanks: a number, a boolean, null or a time.
     pub fn plain_word(&mut self, word: &str, origin: OriginId) {
         self.indicator(word, true, false, false, origin);
     }

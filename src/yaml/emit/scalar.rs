@@ -13,6 +13,7 @@ use crate::yaml::scalar::{self, Scalar};
 const WIDTH: usize = 80;
 
 impl Emitter {
+    /// Writes a string in the style that go-yaml chooses at this position.
     pub(super) fn string(&mut self, text: &Pieces, place: Place) {
         let encoded;
         let binary;

@@ -3,6 +3,7 @@
 use super::dialect::Dialect;
 use crate::yaml::chars::char_width;
 
+/// The length of the character that a byte starts. 1 for invalid bytes.
 pub(super) fn char_len(byte: u8) -> usize {
     char_width(byte).max(1)
 }
@@ -39,6 +40,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Analyzes a string, as libyaml's `yaml_emitter_analyze_scalar` does.
     pub fn of(bytes: &[u8], dialect: Dialect) -> Shape {
         let mut shape = Shape {
             multiline: false,
