@@ -1,14 +1,14 @@
-//! ValidatingAdmissionPolicies as rules: who has policies for the cluster checks charts with the
-//! same files.
+//! ValidatingAdmissionPolicies as rules, so that a team can check its charts with the same policies
+//! as its cluster.
 //!
-//! A policy is one rule with the policy's name. It is judged as the API server judges the creation
-//! of an object
+//! A policy is one rule with the policy's name. It is evaluated as the API server evaluates the
+//! creation of an object
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>):
 //! resource rules, match conditions, variables, validations. `params` is the object that the
-//! binding names, if it is in the same file, overlaid with the configuration's
-//! `rules.parameters`; `oldObject` is null; `authorizer` there is none, since there is no cluster,
-//! and conditions on namespaces' labels are ignored. A binding's `validationActions` give
-//! the severity: Deny an error, Warn a warning, Audit an info.
+//! binding names, if the rule files contain it, overridden by the configuration's
+//! `rules.parameters`. `oldObject` is null. `authorizer` does not exist, because there is no
+//! cluster, and namespace selectors are ignored. A binding's `validationActions` determine the
+//! severity: Deny is an error, Warn a warning, Audit an info.
 
 use super::cel::meter;
 use super::cel::program::{self, Bindings, CompileError, Verdict};
@@ -28,7 +28,7 @@ use cel::common::value::Val;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// What the expressions of a policy can name.
+/// The variables that the expressions of a policy can use.
 const NAMES: [&str; 6] = [
     "object",
     "oldObject",
@@ -37,25 +37,25 @@ const NAMES: [&str; 6] = [
     "namespaceObject",
     "variables",
 ];
-/// Variables are put in place of their names; how large an expression may get by that, and how
-/// deep.
+/// The expressions of variables are inlined. These are the largest number of nodes and the largest
+/// depth of an expression after that.
 const NODES: usize = 20_000;
 const DEPTH: usize = 200;
 
-/// What a policy checks.
+/// A parsed policy.
 pub struct Policy {
     resources: Vec<Resources>,
     excluded: Vec<Resources>,
     object_selector: Option<Node>,
     conditions: Vec<IdedExpr>,
     validations: Vec<Validation>,
-    /// `failurePolicy: Fail`: what cannot be evaluated is refused.
+    /// `failurePolicy: Fail`: an expression that cannot be evaluated counts as a violation.
     fails: bool,
-    /// `paramKind`: it has nothing to say without parameters.
+    /// The policy has a `paramKind`, so it does not run without parameters.
     pub takes_params: bool,
 }
 
-/// One entry of `resourceRules`, as far as a manifest can tell.
+/// One entry of `resourceRules`: the fields that can be compared with a manifest.
 struct Resources {
     groups: Vec<String>,
     versions: Vec<String>,
@@ -73,7 +73,7 @@ struct Validation {
     path: Path,
 }
 
-/// Whether a file holds manifests of policies rather than a rule.
+/// Whether a file contains manifests of policies, and not a rule.
 pub fn is_one(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"ValidatingAdmissionPolicy").is_some()
         && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
@@ -151,7 +151,7 @@ pub fn rules(
     rules
 }
 
-/// The parameter object of a policy that a binding names.
+/// The parameter object that a binding of the policy names.
 fn parameters<'o>(policy: &str, objects: &'o [(PathBuf, Object)]) -> Option<&'o Object> {
     let binding = |o: &&Object| {
         &*o.identity.kind == "ValidatingAdmissionPolicyBinding"
@@ -170,7 +170,8 @@ fn parameters<'o>(policy: &str, objects: &'o [(PathBuf, Object)]) -> Option<&'o 
     })
 }
 
-/// The id for the policy `few.replicas.example.com` is `few-replicas-example-com`.
+/// The definition of a policy's rule. The policy `few.replicas.example.com` has the rule id
+/// `few-replicas-example-com`.
 fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
     let words: Vec<String> = name
         .split(|c: char| !c.is_ascii_alphanumeric())
@@ -212,7 +213,8 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
 }
 
 impl Policy {
-    /// Reads `spec` of a policy; an expression that does not compile with its place.
+    /// Reads the `spec` of a policy. The error is the span of an expression that does not compile,
+    /// and the reason.
     fn new(root: &Node) -> Result<Policy, (Span, CompileError)> {
         let at = |path: &str| object_set::get(root, path);
         let items = |path: &str| at(path).map(Node::items).unwrap_or_default();
@@ -263,7 +265,7 @@ impl Policy {
         })
     }
 
-    /// Whether the policy matches the creation or update of this object.
+    /// Whether the policy matches the creation or update of this object (`matchConstraints`).
     pub fn is_for(&self, object: &Object) -> bool {
         let labels = || {
             object_set::get(&object.root, "metadata.labels")
@@ -278,7 +280,7 @@ impl Policy {
                 .is_none_or(|s| object_set::selects(s, labels()))
     }
 
-    /// Place and message of each validation that does not hold.
+    /// The path and message of each validation that fails.
     pub fn broken(&self, bindings: &Bindings<'_>) -> Vec<(Path, String)> {
         let word = |text: String| Box::new(CelString::from(text)) as Box<dyn Val>;
         let of_object = |path: &[&str]| {
@@ -401,7 +403,7 @@ impl Resources {
     }
 }
 
-/// The resource of a kind, as the API server names those of all built-in kinds.
+/// The resource name of a kind (its plural in lower case), correct for all built-in kinds.
 fn plural(kind: &str) -> String {
     let kind = kind.to_ascii_lowercase();
     if kind == "endpoints" {
@@ -423,7 +425,7 @@ fn texts(node: Option<&Node>) -> Vec<String> {
         .collect()
 }
 
-/// The expression under a key, with the variables put in their places.
+/// Compiles the expression under a key, with the variables inlined.
 fn compile(
     item: &Node,
     key: &str,
@@ -449,7 +451,7 @@ fn compile(
     }
 }
 
-/// Puts variables in the places of `variables.NAME`.
+/// Replaces each `variables.NAME` by the expression of the variable.
 fn place(
     expression: &mut IdedExpr,
     variables: &[(String, IdedExpr)],
@@ -490,7 +492,7 @@ fn place(
         .try_for_each(|part| place(part, variables, left, depth + 1))
 }
 
-/// How many nodes an expression has; no more than `limit` + 1 are counted.
+/// The number of nodes of an expression. It counts at most `limit` + 1 of them.
 fn size(expression: &IdedExpr, limit: usize) -> usize {
     let mut copy = expression.clone();
     let mut stack = vec![&mut copy];
@@ -539,7 +541,7 @@ fn parts(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
     }
 }
 
-/// The longest chain of fields of `object` that an expression selects: where its finding points.
+/// The longest path of fields of `object` in an expression. A finding points there.
 fn field_of(expression: &IdedExpr) -> Path {
     let mut copy = expression.clone();
     let mut stack = vec![&mut copy];
@@ -670,7 +672,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
             found.iter().any(|m| m.contains("there is none")),
             "{found:?}"
         );
-        // Variables that double each other would be too large.
+        // Each variable doubles the one before, so the expression would be too large.
         let doubling: String = (0..40)
             .map(|i| {
                 format!(
@@ -698,7 +700,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
                 "variables.twice <= 10",
                 "variables.twice <= int(params.data.most)",
             );
-        // Nobody gives them.
+        // No binding gives parameters.
         let (rules, found) = load(&text);
         assert!(
             rules.is_empty()

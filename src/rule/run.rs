@@ -1,4 +1,4 @@
-//! Rules at work: each judges what its scope names, and answers with paths.
+//! Applies rules to objects, units, environments and charts. A rule reports paths, not lines.
 
 use super::cel::program::{self, Bindings, Template, Verdict};
 use super::cel::{meter, prefilter, value};
@@ -23,25 +23,25 @@ use std::sync::{Mutex, OnceLock};
 pub struct Rule {
     pub definition: Cow<'static, Definition>,
     pub severity: Severity,
-    /// Declared defaults overlaid with the configuration's.
+    /// The defaults of the definition, overridden by the configuration.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     pub(super) params: Box<dyn Val>,
     compiled: OnceLock<Option<Compiled>>,
     native: Option<native::Check>,
-    /// The place of `deny` in the file of a user-defined rule.
+    /// The span of `deny` in the file of a user-defined rule. `None` for a built-in rule.
     user_defined: Option<Span>,
-    /// How many steps a user-defined rule may take.
+    /// How many steps one evaluation of a user-defined rule may take.
     pub(super) steps: u64,
-    /// Whether a failure of the rule is reported already.
+    /// Whether a failure of the rule has already been reported. Only the first one is.
     complained: AtomicBool,
     /// The policy, if the rule is a ValidatingAdmissionPolicy.
     pub(super) policy: Option<policy::Policy>,
 }
 
-/// The expressions of a rule. Those of message and place are parsed with the first finding.
+/// The expressions of a rule. `message` and `at` are parsed when the rule has its first finding.
 pub(super) struct Compiled {
     pub(super) deny: IdedExpr,
-    /// None for a user-defined rule, whose steps must be counted: the prefilter does not count.
+    /// `None` for a user-defined rule: its steps must be counted, which the prefilter does not do.
     pub(super) prefilter: Option<prefilter::Prefilter>,
     message: OnceLock<Template>,
     at: OnceLock<At>,
@@ -53,7 +53,7 @@ enum At {
 }
 
 impl Compiled {
-    /// For a rule that is known to compile. The steps of a user-defined rule are counted.
+    /// Parses a rule that is known to compile. The steps of a user-defined rule are counted.
     fn new(definition: &Definition, is_user_defined: bool) -> Option<Compiled> {
         let deny = program::parse(&definition.deny).ok()?;
         let (deny, prefilter) = match is_user_defined {
@@ -71,7 +71,7 @@ impl Compiled {
         })
     }
 
-    /// What does not compile, and in which field.
+    /// Compiles all expressions of a rule. Returns each error with the name of its field.
     pub(super) fn check(
         definition: &Definition,
     ) -> Result<(), (&'static str, program::CompileError)> {
@@ -99,8 +99,9 @@ impl Rule {
         self.user_defined.is_some()
     }
 
-    /// A rule as the selection wants it. `user_defined` is the place of `deny` in the file of a
-    /// user-defined rule.
+    /// Makes a rule with the severity and parameters of the selection. `user_defined` is the span
+    /// of
+    /// `deny` in the file of a user-defined rule.
     pub(super) fn new(
         definition: Cow<'static, Definition>,
         selection: &Selection,
@@ -109,8 +110,7 @@ impl Rule {
         let mut parameters: serde_json::Map<String, serde_json::Value> =
             match &*definition.parameters {
                 "" => serde_json::Map::new(),
-                // Written by the build script or by `definition::from_node`; both write JSON
-                // objects.
+                // The build script and `definition::from_node` write only JSON objects.
                 json => serde_json::from_str(json).unwrap_or_default(),
             };
         for (name, value) in selection
@@ -147,7 +147,7 @@ impl Rule {
         }
     }
 
-    /// Whether the rule is for objects of this kind.
+    /// Whether the rule applies to objects of this kind.
     pub(super) fn is_for(&self, object: &Object, makes_pods: bool) -> bool {
         if let Some(policy) = &self.policy {
             return policy.is_for(object);
@@ -206,7 +206,7 @@ impl Rule {
         }
     }
 
-    /// Evaluates a CEL rule; `base` is the place of what the scope looks at.
+    /// Evaluates a CEL rule. `base` is the path of the part of the object that the rule checks.
     fn evaluate(
         &self,
         bindings: &Bindings<'_>,
@@ -273,13 +273,13 @@ impl Rule {
     }
 }
 
-/// An object and its parts, as nodes and as CEL values.
+/// An object and the parts that rules check, as nodes and as CEL values.
 struct Parts<'p, 'o> {
     object: &'o Object,
     template: Option<&'o Node>,
     pod: Option<&'p pod::Pod<'o>>,
     containers: Vec<pod::Container<'o>>,
-    /// CEL values are made with the first rule that needs them.
+    /// The CEL values, made for the first rule that needs them.
     values: OnceCell<Values<'o>>,
 }
 
@@ -335,7 +335,8 @@ impl<'p, 'o> Parts<'p, 'o> {
 /// The selected rules.
 pub struct Rules {
     pub(super) rules: Vec<Rule>,
-    /// The user-defined rules that are not selected. They do not run, but their names are known.
+    /// The user-defined rules that are not selected. They do not run, but `--ignore` accepts their
+    /// names.
     pub(super) unselected: Vec<Rule>,
     pub(super) problems: Mutex<Vec<Diagnostic>>,
 }
@@ -351,12 +352,13 @@ impl From<Vec<Rule>> for Rules {
 }
 
 impl Rules {
-    /// The selected rules, built-in ones first, in the order of their groups and ids.
+    /// The selected rules: first the built-in rules in the order of groups and ids, then the
+    /// others.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
-    /// All user-defined rules, also those that are not selected.
+    /// All user-defined rules, including those that are not selected.
     pub fn user_defined(&self) -> impl Iterator<Item = &Definition> + Clone {
         self.rules
             .iter()
@@ -373,13 +375,13 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// A selected rule by id; none where it is not selected. Modules that find problems themselves
-    /// ask this before they report.
+    /// The rule with this id, if it is selected. Modules that report findings of native rules check
+    /// this first.
     pub fn get(&self, id: &str) -> Option<&Rule> {
         self.rules.iter().find(|r| *r.definition.id == *id)
     }
 
-    /// Judges one object by the rules of the scopes container, pod and object.
+    /// Applies the rules of the scopes container, pod and object to one object.
     pub fn check_object(&self, object: &Object) -> Vec<Violation> {
         let mut found = Vec::new();
         let makes_pods = pod::makes_pods(object);
@@ -419,7 +421,8 @@ impl Rules {
         found
     }
 
-    /// Judges an object, its pod, or the container with this index; `base` is its place.
+    /// Applies a rule to an object, its pod, or the container with this index. `base` is the path
+    /// of that part.
     fn check_part(
         &self,
         rule: &Rule,
@@ -446,7 +449,8 @@ impl Rules {
         }
     }
 
-    /// Removes what another finding at the same place, or right below or above it, implies.
+    /// Removes findings that another finding implies, if the path of one contains that of the
+    /// other.
     fn without_implied(&self, found: &mut Vec<Violation>) {
         if found.len() < 2 {
             return;
@@ -471,9 +475,10 @@ impl Rules {
         });
     }
 
-    /// Judges the objects of one unit in one environment together; the number is the index of the
-    /// object that a violation is in. `complete` is false where a template failed, so that objects
-    /// may be missing: rules that conclude from absence are silent then.
+    /// Applies the rules of the scope unit to all objects of one unit in one environment. The
+    /// number in the result is the index of the violation's object. `complete` is false if a
+    /// template failed, so that objects may be missing; rules that conclude from absence do not run
+    /// then.
     pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Violation)> {
         let mut found = Vec::new();
         let unit = ObjectSet::new(objects);
@@ -485,8 +490,8 @@ impl Rules {
                 check(&mut native::UnitReport::new(rule, &mut found), &unit);
                 continue;
             }
-            // A unit rule in CEL is evaluated once for each object of its kinds, which is `object`;
-            // all objects are `unit`.
+            // A unit rule in CEL is evaluated once for each object of its kinds. `object` is that
+            // object, and `unit` is the list of all objects.
             let (list, roots) = values.get_or_insert_with(|| {
                 let roots: Vec<_> = objects.iter().map(|o| value::from_node(&o.root)).collect();
                 (value::list(roots.iter().cloned()), roots)
@@ -507,8 +512,9 @@ impl Rules {
         found
     }
 
-    /// Judges one unit over all its environments; the numbers are the indices of the environment
-    /// (in the list given) and of the object in it. Cases of `ci/` are not to be given.
+    /// Applies the rules of the scope environments to one unit. The numbers in the result are the
+    /// indices of the environment in `environments` and of the object in it. The caller leaves out
+    /// the cases of `ci/`.
     pub fn check_environments(
         &self,
         environments: &[Environment<'_>],
@@ -526,8 +532,8 @@ impl Rules {
                 );
                 continue;
             }
-            // In CEL: once for each object of the kinds in each environment, with `environments` as
-            // a list of {name, objects}.
+            // A CEL rule is evaluated once for each object of its kinds in each environment.
+            // `environments` is a list of {name, objects}.
             let roots: Vec<Vec<_>> = environments
                 .iter()
                 .map(|e| {
@@ -562,8 +568,8 @@ impl Rules {
         found
     }
 
-    /// Judges the files of a chart. In CEL, `chart` has `metadata` (Chart.yaml), `values`
-    /// (values.yaml), `templates` and `files` (names).
+    /// Applies the rules of the scope chart to the files of a chart. In CEL, `chart` has `metadata`
+    /// (Chart.yaml), `values` (values.yaml), and `templates` and `files` (lists of names).
     pub fn check_chart(&self, chart: &Chart, sources: &Sources) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for rule in self
@@ -613,7 +619,7 @@ impl Rules {
                 &mut of_chart,
             );
             for finding in of_chart {
-                // `at` leads into Chart.yaml.
+                // `at` is a path in Chart.yaml.
                 let mut diagnostic = Diagnostic::new(
                     finding.rule,
                     finding.severity,
@@ -627,7 +633,7 @@ impl Rules {
         found
     }
 
-    /// The failures of user-defined rules, one for each rule that failed.
+    /// The evaluation errors of user-defined rules, one for each rule that failed.
     pub fn problems(&self) -> Vec<Diagnostic> {
         std::mem::take(
             &mut *self

@@ -1,5 +1,5 @@
-//! Evaluates the validation rules of CustomResourceDefinitions: CEL, like our rules. What our
-//! CEL does not know says nothing.
+//! Evaluates the CEL validation rules of CustomResourceDefinitions (`x-kubernetes-validations`). A
+//! rule that uses something that this implementation of CEL does not support reports nothing.
 
 use crate::diagnostic::{Severity, ids};
 use crate::kubernetes::crd_rules::Validation;
@@ -22,7 +22,8 @@ impl VariableResolver for Itself {
     }
 }
 
-/// The rules that an object breaks; each may take so many steps ([`Limit::RuleSteps`]).
+/// The rules that an object violates. Each may take a limited number of steps
+/// ([`Limit::RuleSteps`]).
 pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
     let steps = limits.get(Limit::RuleSteps);
     let mut compiled = HashMap::new();
@@ -57,15 +58,15 @@ fn program(rule: &str) -> Option<IdedExpr> {
     Some(meter::measured(program.expression().clone()))
 }
 
-/// Whether the value breaks the rule; an error where that takes too many steps.
+/// Whether the value violates the rule. The error means that the evaluation took too many steps.
 fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     let itself = Itself(value::from_json(&validation.value));
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(&itself);
     match Value::resolve_val(program, &context) {
         Ok(value) => Ok(value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner())),
-        // The server refuses what it cannot evaluate. Names that it writes with escapes
-        // (`__dash__`) are not resolved here.
+        // The API server refuses the object if the evaluation fails. Names with escapes
+        // (`__dash__`) are not resolved here, so they prove nothing.
         Err(ExecutionError::NoSuchKey(_)) => Ok(!validation.rule.contains("__")),
         Err(error) if meter::is_over(&error) => Err(()),
         Err(_) => Ok(false),
@@ -156,7 +157,7 @@ spec:
             said("{min: 3, max: 5, names: [w-a, b]}"),
             ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]
         );
-        // `max` is missing, so the server cannot evaluate the rule, and refuses.
+        // `max` is missing, so the evaluation fails, and the API server refuses the object.
         assert_eq!(said("{min: 1}"), ["spec: min must not exceed max"]);
     }
 }

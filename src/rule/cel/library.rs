@@ -1,10 +1,11 @@
-//! What rules can call besides standard CEL: the libraries that people know from Kubernetes
-//! (quantity, semver, ip, cidr, url, regex, sets, lists) and cel-go's strings, lists and math
-//! extensions. Function names and meanings follow the Kubernetes documentation ("Common Expression
-//! Language in Kubernetes").
+//! The functions that rules can call in addition to standard CEL: the libraries of Kubernetes
+//! (quantity, semver, ip, cidr, url, regex, sets, lists) and cel-go's extensions for strings, lists
+//! and math. Names and semantics follow the Kubernetes documentation ("Common Expression Language
+//! in Kubernetes").
 //!
-//! One deviation, since charts write `cpu: 1`: `quantity` and `isQuantity` take numbers, too; and
-//! quantities and versions compare with `<` and `>` besides `isLessThan` and friends.
+//! Two additions: `quantity` and `isQuantity` also take numbers, since charts write `cpu: 1`, and
+//! quantities and versions can be compared with `<` and `>` in addition to `isLessThan` and the
+//! like.
 
 use crate::go::netip::{self, Prefix};
 use crate::go::url::Url;
@@ -25,12 +26,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
-/// The environment all rules are compiled and run in.
+/// The environment in which all rules are compiled and evaluated.
 pub fn environment() -> Arc<Env> {
     static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
         let mut env = Env::stdlib();
-        // Declared here and in cel's own extensions only: a clash is a programming error that every
-        // test would show.
+        // Only these calls and the extensions of the cel crate declare functions. A clash is a
+        // programming error, and every test would fail.
         env.add_extension(cel::extensions::strings)
             .and_then(|()| env.add_extension(cel::extensions::lists))
             .expect("extensions do not clash");
@@ -59,7 +60,7 @@ fn fail<'b, 'v>(function: &str, message: impl Into<String>) -> Answer<'b, 'v> {
     Err(ExecutionError::function_error(function, message.into()))
 }
 
-/// Argument `i` as `T`.
+/// The argument with index `i` as a `T`.
 fn arg<'a, 'b, 'v, T: cel::common::value::FromVal<'a, 'v>>(
     args: &'a [CowVal<'b, 'v>],
     i: usize,
@@ -102,7 +103,7 @@ fn items<'a, 'b, 'v>(
     Ok(out)
 }
 
-/// A `'static` value of a type of our own, with its CEL type.
+/// Declares a type of this library and its CEL type, for `'static` values.
 macro_rules! own_type {
     ($name:ident, $constant:ident, $cel:literal $(, $compare:tt)?) => {
         static $constant: Type = Type::new_unspecified_type($cel);
@@ -151,13 +152,13 @@ impl Comparer for Quantity {
     }
 }
 
-/// A semantic version 2.0.0; build metadata does not count in comparisons.
+/// A semantic version 2.0.0. Comparisons ignore build metadata.
 #[derive(Clone, Debug)]
 struct Semver(semver::Version);
 
 impl Semver {
-    /// `lenient` is Kubernetes' `semver(x, true)`: a leading `v`, missing minor and patch, and
-    /// leading zeros are fine.
+    /// `lenient` is Kubernetes' `semver(x, true)`: it allows a leading `v`, a missing minor or
+    /// patch version, and leading zeros.
     fn parse(text: &str, lenient: bool) -> Option<Semver> {
         if !lenient {
             return semver::Version::parse(text).ok().map(Semver);
@@ -210,7 +211,7 @@ impl Comparer for Semver {
 struct Ip(IpAddr);
 
 impl Ip {
-    /// Kubernetes accepts no IPv4-mapped IPv6 addresses, no zones and no leading zeros.
+    /// Refuses IPv4-mapped IPv6 addresses, zones and leading zeros, as Kubernetes does.
     fn parse(text: &str) -> Option<Ip> {
         netip::parse_strict(text).map(Ip)
     }
@@ -223,7 +224,7 @@ pub(crate) fn is_url(text: &str) -> bool {
             .is_ok_and(|url| !url.scheme.is_empty() && !url.host.is_empty())
 }
 
-/// Whether a text is a semantic version 2.0.0, without leniency.
+/// Whether a text is a strict semantic version 2.0.0.
 pub(crate) fn is_semver(text: &str) -> bool {
     Semver::parse(text, false).is_some()
 }

@@ -1,10 +1,11 @@
-//! What an expression may cost that a stranger wrote: a user-defined rule, a CRD's validation.
+//! Limits the cost of expressions that are not built in: user-defined rules and the validation
+//! rules of CRDs.
 //!
-//! CEL always ends, but loops within loops outlast everybody, and a text that is doubled often
-//! enough fills any memory. [`measured`] puts a call around whatever loops or grows; the calls
-//! count, and end the evaluation where it goes over the budget that [`within`] gives. Built-in
-//! rules need none of it. How long a text may be and how deep it may nest before it is even parsed
-//! is fixed: [`is_too_long`].
+//! Every CEL expression ends, but nested loops can take hours, and a string that is doubled
+//! repeatedly can fill the memory. [`measured`] wraps each part that loops or grows in a call. The
+//! calls count steps, and end the evaluation when it exceeds the budget that [`within`] sets.
+//! Built-in rules are not measured. [`is_too_long`] limits the length and the nesting of an
+//! expression before it is parsed.
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr};
 use cel::common::types::{CelInt, CelString, DYN_TYPE};
@@ -12,9 +13,10 @@ use cel::common::value::CowVal;
 use cel::{DeclarationError, Env, ExecutionError};
 use std::cell::Cell;
 
-/// In bytes. Kubernetes takes 100,000, which nobody comes near.
+/// The largest length of an expression in bytes. Kubernetes allows 100,000; real expressions are
+/// far shorter than either.
 const LONGEST: usize = 20_000;
-/// Brackets within brackets; Kubernetes' own parser takes 250.
+/// The largest depth of nested brackets. It is that of Kubernetes' parser.
 const DEEPEST: usize = 250;
 
 const COUNTED: &str = "@counted";
@@ -25,7 +27,7 @@ thread_local! {
     static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
 }
 
-/// Why an expression is not even parsed.
+/// The reason why an expression is too large to be parsed. `None` if it is not.
 pub(crate) fn is_too_long(text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return Some(format!("the expression is longer than {LONGEST} bytes"));
@@ -42,7 +44,7 @@ pub(crate) fn is_too_long(text: &str) -> Option<String> {
     (deepest > DEEPEST).then(|| format!("the expression nests deeper than {DEEPEST} brackets"))
 }
 
-/// Runs `work` with so many steps for the expressions in it that are [`measured`].
+/// Runs `work` with a budget of `steps` for the [`measured`] expressions that it evaluates.
 pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> T {
     let before = LEFT.replace(steps);
     let result = work();
@@ -50,12 +52,12 @@ pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Whether an evaluation ended because of its cost.
+/// Whether an evaluation ended because its budget was used up.
 pub(crate) fn is_over(error: &ExecutionError) -> bool {
     matches!(error, ExecutionError::FunctionError { message, .. } if message == OVER)
 }
 
-/// The expression, with its cost counted.
+/// Adds calls to the expression that count its steps.
 pub(crate) fn measured(mut expression: IdedExpr) -> IdedExpr {
     measure(&mut expression);
     expression
@@ -71,7 +73,8 @@ fn measure(expression: &mut IdedExpr) {
                     .iter_mut()
                     .for_each(|argument| wrap(argument, FEW));
             }
-            // `map` and `filter` append to their result; what is quick about that must stay so.
+            // `map` and `filter` append to their result. CEL does that without a copy only if
+            // the call is not wrapped.
             let appends = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == "@result");
             (call.func_name == "_+_" && !appends)
                 || !call.func_name.starts_with(['_', '!', '@', '-'])
@@ -140,7 +143,7 @@ fn wrap(expression: &mut IdedExpr, function: &str) {
     };
 }
 
-/// Takes steps from the budget.
+/// Takes steps from the budget, or fails if too few are left.
 fn spend(steps: u64) -> Result<(), ExecutionError> {
     match LEFT.get().checked_sub(steps) {
         Some(left) => {
@@ -151,7 +154,8 @@ fn spend(steps: u64) -> Result<(), ExecutionError> {
     }
 }
 
-/// Makes the functions known that [`measured`] calls; no text can, as no name begins with `@`.
+/// Declares the functions that [`measured`] inserts. No expression can call them by name, because a
+/// name in CEL cannot begin with `@`.
 pub(crate) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_overload(COUNTED, "counted", vec![DYN_TYPE], |args| {
         let Some(value) = args.into_iter().next() else {
@@ -185,7 +189,7 @@ mod tests {
     use super::*;
     use crate::rule::cel::program::{self, Bindings};
 
-    /// Whether an expression ends within so many steps.
+    /// Whether an expression ends within this number of steps.
     fn ends(text: &str, steps: u64) -> bool {
         let expression =
             measured(program::compile(text).unwrap_or_else(|e| panic!("{text}: {e:?}")));

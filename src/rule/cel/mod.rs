@@ -1,4 +1,4 @@
-//! CEL, the language of the rules: compiled, metered and evaluated here and nowhere else.
+//! CEL, the expression language of rules. Only this module compiles, meters and evaluates it.
 
 pub mod custom;
 pub mod library;

@@ -1,4 +1,4 @@
-//! Compiled rules: the one place that evaluates CEL.
+//! Compiles and evaluates the CEL expressions of rules.
 
 use crate::rule::cel::library;
 use crate::rule::cel::meter;
@@ -9,11 +9,11 @@ use cel::context::VariableResolver;
 use cel::parser::PrattParser;
 use cel::{Context, ExecutionError, IdedExpr, Value};
 
-/// What a rule's expressions can name. Those that the scope does not have are none.
+/// The variables of a rule's expressions. Those that its scope does not have are `None`.
 #[derive(Clone, Copy, Default)]
 pub struct Bindings<'v> {
     pub object: Option<&'v (dyn Val + 'v)>,
-    /// What holds the pod's `metadata` and `spec`: the pod template, or the Pod itself.
+    /// The parent of the pod's `metadata` and `spec`: the pod template, or the Pod itself.
     pub template: Option<&'v (dyn Val + 'v)>,
     pub pod: Option<&'v (dyn Val + 'v)>,
     pub container: Option<&'v (dyn Val + 'v)>,
@@ -21,9 +21,9 @@ pub struct Bindings<'v> {
     pub chart: Option<&'v (dyn Val + 'v)>,
     pub environments: Option<&'v (dyn Val + 'v)>,
     pub params: Option<&'v (dyn Val + 'v)>,
-    /// Where `deny` gives a list: the item that the finding is about.
+    /// If `deny` gives a list: the item that the finding is about.
     pub item: Option<&'v (dyn Val + 'v)>,
-    /// What a ValidatingAdmissionPolicy knows besides the object.
+    /// The admission request, for a ValidatingAdmissionPolicy.
     pub request: Option<&'v (dyn Val + 'v)>,
     pub namespace_object: Option<&'v (dyn Val + 'v)>,
 }
@@ -55,7 +55,7 @@ impl VariableResolver for Bindings<'_> {
             "item" => self.item,
             "request" => self.request,
             "namespaceObject" => self.namespace_object,
-            // Nothing stood there before.
+            // The request creates the object, so there is no old one.
             "oldObject" if self.request.is_some() => Some(&NULL as &dyn Val),
             _ => None,
         };
@@ -63,7 +63,7 @@ impl VariableResolver for Bindings<'_> {
     }
 }
 
-/// Why an expression does not compile: a message and the byte offset in the expression.
+/// An expression does not compile: the message and the byte offset in the expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompileError {
     pub message: String,
@@ -72,13 +72,13 @@ pub struct CompileError {
 
 static NULL: CelNull = CelNull;
 
-/// Compiles an expression. What it names must exist: CEL itself would only notice when the rule
-/// runs.
+/// Compiles an expression, and checks that its variables exist. CEL alone would report an unknown
+/// variable only when the rule runs.
 pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
     compile_with(text, &NAMES)
 }
 
-/// As [`compile`], where other names are bound.
+/// Like [`compile`], with other variables.
 pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError> {
     if let Some(message) = meter::is_too_long(text) {
         return Err(CompileError { message, offset: 0 });
@@ -126,8 +126,8 @@ pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError
     Ok(program.expression().clone())
 }
 
-/// Parses an expression that [`compile`] accepts (the built-in rules, as a test proves), many times
-/// faster: without ANTLR, without checks.
+/// Parses an expression that [`compile`] is known to accept. It is many times faster, because it
+/// uses no ANTLR parser and checks nothing. A test holds that all built-in rules compile.
 pub fn parse(text: &str) -> Result<IdedExpr, CompileError> {
     PrattParser::new()
         .enable_optional_syntax(true)
@@ -181,7 +181,7 @@ fn offset_of(text: &str, line: isize, column: isize) -> usize {
 pub enum Verdict {
     Fine,
     Denied,
-    /// One finding for each item.
+    /// There is one finding for each item.
     Items(Vec<Box<dyn Val>>),
 }
 
@@ -203,8 +203,8 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
         let mut items = Vec::new();
         let mut list = list.iter();
         while let Some(item) = list.next() {
-            // Items outlive the evaluation; what a message prints of them is a scalar or a map of
-            // scalars.
+            // Items are copied, because they outlive the evaluation. Messages print only scalars
+            // and maps of scalars.
             let owned =
                 Value::try_from(item).unwrap_or_else(|_| Value::String(display(item).into()));
             items.push(<Box<dyn Val>>::try_from(owned)?);
@@ -217,7 +217,7 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
     })
 }
 
-/// What an expression says, as a person reads it; none where it cannot be evaluated.
+/// The value of an expression as text for a message. `None` if the evaluation fails.
 pub fn said(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(bindings);
@@ -226,7 +226,7 @@ pub fn said(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
         .map(|value| display(value.as_ref()))
 }
 
-/// A text with `{{ expression }}` in it.
+/// A text that contains `{{ expression }}`.
 #[derive(Debug)]
 pub struct Template(Vec<Part>);
 
@@ -242,7 +242,7 @@ impl Template {
         Template::with(text, compile)
     }
 
-    /// As [`Template::compile`], by [`parse`].
+    /// Like [`Template::compile`], but with [`parse`].
     pub fn parse(text: &str) -> Template {
         Template::with(text, parse).unwrap_or(Template(Vec::new()))
     }
@@ -271,7 +271,7 @@ impl Template {
         Ok(Template(parts))
     }
 
-    /// The text; what a missing field would say is `(unnamed)`.
+    /// The text with its expressions evaluated. A missing field becomes `(unnamed)`.
     pub fn render(&self, bindings: &Bindings<'_>) -> String {
         let mut context = Context::with_env(library::environment());
         context.set_variable_resolver(bindings);

@@ -1,8 +1,9 @@
 //! YAML nodes as CEL values, without copying text.
 //!
-//! A tree is built once for an object and lent to every rule. Integers are CEL `int`s (never
-//! `uint`, with which `x + 1` would fail), and keys whose value is null are left out, as the API
-//! server does: `has(pod.securityContext)` is false for `securityContext:`.
+//! The values of an object are built once, and all rules borrow them. Integers are CEL `int`s,
+//! since
+//! `x + 1` would fail for a `uint`. Keys whose value is null are left out, as in the API server:
+//! `has(pod.securityContext)` is false for `securityContext:`.
 
 use crate::yaml::Data;
 use crate::yaml::Node;
@@ -16,7 +17,7 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use std::sync::Arc;
 
-/// Deeper nodes read as null: nothing that Kubernetes knows is nested so deep.
+/// Nodes below this depth become null. No object of Kubernetes is nested so deeply.
 const DEPTH: usize = 64;
 
 /// The CEL value of a node.
@@ -37,8 +38,8 @@ fn build(node: &Node, depth: usize) -> Box<dyn Val + '_> {
         Data::Map(entries) => {
             let mut out: Vec<(CelString, Box<dyn Val>)> = Vec::with_capacity(entries.len());
             for (i, entry) in entries.iter().enumerate() {
-                // If a key occurs twice, the last one wins; a map with many keys is data, where
-                // nobody writes twins.
+                // If a key occurs twice, the last one wins. Large maps are not checked, because the
+                // check is quadratic and they are data without repeated keys.
                 let overridden =
                     entries.len() <= 64 && entries[i + 1..].iter().any(|e| e.key == entry.key);
                 if !entry.value.is_null() && !overridden {
@@ -50,7 +51,7 @@ fn build(node: &Node, depth: usize) -> Box<dyn Val + '_> {
     }
 }
 
-/// The CEL value of JSON, for parameters.
+/// The CEL value of a JSON value, for parameters.
 pub fn from_json(value: &serde_json::Value) -> Box<dyn Val> {
     use serde_json::Value;
     match value {
@@ -87,7 +88,7 @@ pub fn map<'v>(
     ))
 }
 
-/// A CEL value as a person reads it in a message.
+/// A CEL value as text for a message.
 pub fn display(value: &(dyn Val + '_)) -> String {
     if let Some(s) = value.downcast_ref::<CelString>() {
         return s.inner().to_owned();
@@ -121,7 +122,7 @@ pub fn display(value: &(dyn Val + '_)) -> String {
     String::new()
 }
 
-/// A map with text keys; clones share.
+/// A map with string keys. Clones share their entries.
 #[derive(Clone, Debug)]
 struct MapVal<'v>(Arc<[(CelString<'v>, Box<dyn Val + 'v>)]>);
 
@@ -234,7 +235,7 @@ impl Zeroer for MapVal<'_> {
     }
 }
 
-/// A list; clones share.
+/// A list. Clones share their items.
 #[derive(Clone, Debug)]
 struct ListVal<'v>(Arc<[Box<dyn Val + 'v>]>);
 

@@ -1,4 +1,4 @@
-//! How many pods there are, and what keeps them from going all at once.
+//! Rules of the group `availability`: replicas, autoscalers, disruption budgets, anti-affinity.
 
 use super::super::object_set::{self, get, namespace, same_namespace, text};
 use super::super::{ObjectSet, pod::Pod};
@@ -29,7 +29,7 @@ pub(super) fn scaler_of<'o>(unit: &ObjectSet<'o>, object: &Object) -> Option<(us
     unit.of_kind("HorizontalPodAutoscaler")
         .chain(unit.of_kind("ScaledObject"))
         .find(|(_, hpa)| {
-            // KEDA's scaleTargetRef has Deployment as its default kind.
+            // The default kind of KEDA's scaleTargetRef is Deployment.
             let kind = text(&hpa.root, "spec.scaleTargetRef.kind").unwrap_or("Deployment");
             kind == &*object.identity.kind
                 && text(&hpa.root, "spec.scaleTargetRef.name") == Some(&*object.identity.name)
@@ -37,7 +37,7 @@ pub(super) fn scaler_of<'o>(unit: &ObjectSet<'o>, object: &Object) -> Option<(us
         })
 }
 
-/// The fewest pods an autoscaler leaves.
+/// The minimum number of pods of an autoscaler, or its default (HPA: 1, KEDA: 0).
 pub(super) fn least_of(scaler: &Object) -> i64 {
     let field = if &*scaler.identity.kind == "ScaledObject" {
         "spec.minReplicaCount"
@@ -54,8 +54,8 @@ pub(super) fn least_of(scaler: &Object) -> i64 {
         .unwrap_or(unset)
 }
 
-/// How many pods a workload has at least: the autoscaler's minimum, else `spec.replicas`, which
-/// defaults to 1.
+/// The minimum number of pods of a workload: that of its autoscaler, or `spec.replicas`, whose
+/// default is 1.
 fn replicas(unit: &ObjectSet<'_>, object: &Object) -> i64 {
     match scaler_of(unit, object) {
         Some((_, scaler)) => least_of(scaler),
@@ -65,8 +65,8 @@ fn replicas(unit: &ObjectSet<'_>, object: &Object) -> i64 {
     }
 }
 
-/// Whether `spec.replicas` (or its default) asks for several pods; an autoscaler counts by its
-/// maximum.
+/// Whether a workload can have several pods, by the maximum of its autoscaler or by
+/// `spec.replicas`.
 fn has_several(unit: &ObjectSet<'_>, object: &Object) -> bool {
     match scaler_of(unit, object) {
         Some((_, scaler)) => {
@@ -138,7 +138,8 @@ fn budgets<'u, 'o>(
 fn pdb_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        // Where `replicas` is absent somebody else sets it: one pod by intent is written down.
+        // A missing `replicas` counts as several pods: something else may set it, and a workload
+        // that is meant to have one pod usually says so.
         let several = get(&object.root, "spec.replicas").is_none() || has_several(unit, object);
         if matches!(&*object.identity.kind, "Deployment" | "StatefulSet")
             && several
@@ -173,7 +174,8 @@ fn amount(node: &Node) -> Option<Amount> {
 }
 
 impl Amount {
-    /// The number for so many pods; percentages are rounded up, as the disruption controller does.
+    /// The number of pods out of `pods`. Percentages are rounded up, as in the disruption
+    /// controller.
     fn of(&self, pods: i64) -> i64 {
         match self {
             Amount::Count(n) => *n,
@@ -211,7 +213,7 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             );
             continue;
         }
-        // Pods that an autoscaler moves are judged by `pdb-exceeds-hpa-min`.
+        // `pdb-exceeds-hpa-min` checks workloads with an autoscaler.
         let selected: Vec<&Object> = unit
             .workloads
             .iter()
@@ -301,7 +303,7 @@ fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             let own = term
                 .get("labelSelector")
                 .is_none_or(|s| object_set::selects(s, pod.labels()));
-            // Zones hold hosts: apart by zone is apart by host.
+            // A host belongs to one zone, so pods in different zones are on different hosts.
             (key.ends_with("/hostname")
                 || key.ends_with("/zone")
                 || key.ends_with("/region")

@@ -1,4 +1,4 @@
-//! Chart.yaml, dependencies and the chart's folder: above all what `helm lint` checks.
+//! Rules about Chart.yaml, dependencies and the chart's folder: mostly the checks of `helm lint`.
 //!
 //! What keeps a chart from loading is reported by [`crate::helm`], with Helm's words; here the
 //! chart is loaded.
@@ -47,7 +47,7 @@ pub(super) const TABLE: Table = &[
     (ids::CRD_FILE, Check::Chart(crd_file)),
 ];
 
-/// The place of a field of Chart.yaml, else of the chart.
+/// The span of a field of Chart.yaml, or of the chart if the field is absent.
 fn place(chart: &Chart, path: &str) -> Span {
     match &chart.chart_yaml {
         Some((_, node)) => Path::parse(path).place(node),
@@ -251,7 +251,7 @@ fn dependencies(chart: &Chart) -> &[crate::helm::Dependency] {
 fn dependency_undeclared(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     for subchart in &chart.subcharts {
         let name = &subchart.metadata.name;
-        // Processing renames a subchart to its alias.
+        // Loading renames a subchart to its alias.
         if !dependencies(chart)
             .iter()
             .any(|d| d.name == *name || d.alias == *name)

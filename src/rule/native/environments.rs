@@ -1,4 +1,5 @@
-//! One unit in several environments: declared expectations, and what differs where nobody meant it.
+//! Rules that compare the environments of a unit: with the expectations in the configuration, and
+//! with each other, to find unintended differences.
 
 use super::super::Environment;
 use super::super::expectation::{Autoscaling, Expectation};
@@ -33,9 +34,8 @@ pub(super) const TABLE: Table = &[
     ),
 ];
 
-/// Calls `judge` with each expectation and the objects it is for. Where none is there although
-/// something is expected, the first object of the environment carries the finding, since an absent
-/// object has no place.
+/// Calls `judge` with each expectation and the objects that it matches. If it matches none, that is
+/// a finding on the first object of the environment, since a missing object has no span.
 fn each_expected(
     report: &mut EnvironmentsReport<'_>,
     environments: &[Environment<'_>],
@@ -195,7 +195,7 @@ fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_
                     ("requests", &expected.requests, own.map(|o| &o.requests)),
                     ("limits", &expected.limits, own.map(|o| &o.limits)),
                 ] {
-                    // What is expected of the container by name wins over what is expected of all.
+                    // The expectation for a container's name takes precedence over that for all.
                     let mut wanted: BTreeMap<&String, Quantity> = if general {
                         all.iter().map(|(k, v)| (k, *v)).collect()
                     } else {
@@ -273,18 +273,18 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
     );
 }
 
-/// Whether an environment's name says production.
+/// Whether the name of an environment means production.
 fn is_production(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    // "preprod" and "non-prod" are not.
+    // `preprod` and `non-prod` are not production.
     words
         .iter()
         .any(|w| matches!(*w, "prod" | "prd" | "production" | "live"))
         && !words.iter().any(|w| matches!(*w, "pre" | "non" | "not"))
 }
 
-/// Whether an environment's name says that it is for trying things out.
+/// Whether the name of an environment means development or testing.
 fn is_lesser(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -311,9 +311,9 @@ fn is_lesser(name: &str) -> bool {
     })
 }
 
-/// The object of another environment that is this one: the same kind and name, or the only one of
-/// its kind whose name differs by the release's name alone (release names may differ by
-/// environment).
+/// The corresponding object in another environment: it has the same kind and name, or is the only
+/// one of its kind whose name differs just by the release name, which may depend on the
+/// environment.
 fn counterpart<'o>(object: &Object, environment: &Environment<'o>) -> Option<(usize, &'o Object)> {
     let candidates = || {
         environment
@@ -342,7 +342,7 @@ fn counterpart<'o>(object: &Object, environment: &Environment<'o>) -> Option<(us
         })
 }
 
-/// Probes and security settings whose absence in one environment is looked for.
+/// Probes and security settings that are reported if only some environments have them.
 const SETTINGS: [&str; 8] = [
     "livenessProbe",
     "readinessProbe",
@@ -367,7 +367,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
     };
     for (e, environment) in environments.iter().enumerate() {
         for (i, object) in environment.objects.iter().enumerate() {
-            // An object that only this environment has is reported once, where it is.
+            // An object that others lack is reported once, at the object.
             let lacking: Vec<&str> = others(e)
                 .filter(|o| counterpart(object, o).is_none())
                 .map(|o| o.name)
@@ -521,7 +521,7 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
     }
 }
 
-/// Names of settings that switch on debugging, with the values that do.
+/// Whether the value of a setting turns on debugging.
 fn is_debug_setting(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase().replace(['-', '.'], "_");
     let value = value.trim().to_ascii_lowercase();
@@ -595,7 +595,7 @@ fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
     }
 }
 
-/// The secret values of an object with their places.
+/// The secret values in an object, with their paths.
 fn secret_values(object: &Object) -> Vec<(Path, String, String)> {
     let mut out = Vec::new();
     if matches!(&*object.identity.kind, "Secret" | "ConfigMap") {
@@ -649,7 +649,7 @@ fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environ
                         })
                 };
                 if let Some(other) = environments.iter().find(shares) {
-                    // The value itself is not shown: reports end up in logs.
+                    // The message does not contain the value, because reports end up in logs.
                     report.add(
                         p,
                         i,

@@ -1,6 +1,6 @@
-//! Rules in Rust: those across objects and environments, and those that CEL would make unreadable.
-//! Each has its YAML file like any other rule, with `native: true`, and a row in the table of its
-//! group's module. Rules that another module of the crate finds have no row.
+//! Rules in Rust: those that compare objects or environments, and those that would be unreadable in
+//! CEL. Each has a YAML file like any other rule, with `native: true`, and a row in the table of
+//! its group's module. Rules that another module of the crate reports have no row.
 
 mod availability;
 mod chart;
@@ -21,7 +21,7 @@ use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
 use crate::yaml::Path;
 
-/// A rule's function, by scope.
+/// The function of a rule, by its scope.
 #[derive(Clone, Copy)]
 pub enum Check {
     Object(fn(&mut Report<'_>, &Object)),
@@ -47,7 +47,7 @@ const TABLES: [Table; 11] = [
     values::TABLE,
 ];
 
-/// The function of a rule; none where another module finds what the rule is about.
+/// The function of a rule. `None` if another module reports the rule.
 pub fn find(id: &str) -> Option<Check> {
     TABLES
         .iter()
@@ -56,13 +56,13 @@ pub fn find(id: &str) -> Option<Check> {
         .map(|(_, check)| *check)
 }
 
-/// All ids with a function here.
+/// The ids of all rules with a function here.
 #[cfg(test)]
 pub(crate) fn ids() -> impl Iterator<Item = &'static RuleId> {
     TABLES.iter().flat_map(|t| t.iter()).map(|(id, _)| id)
 }
 
-/// Takes the findings about one object.
+/// Collects the findings of a rule about one object.
 pub struct Report<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<Violation>,
@@ -77,7 +77,7 @@ impl<'r> Report<'r> {
     }
 }
 
-/// Takes the findings about the objects of a unit.
+/// Collects the findings of a rule about the objects of a unit.
 pub struct UnitReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<(usize, Violation)>,
@@ -93,7 +93,7 @@ impl<'r> UnitReport<'r> {
     }
 }
 
-/// Takes the findings about the objects of environments.
+/// Collects the findings of a rule about the objects of several environments.
 pub struct EnvironmentsReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<(usize, usize, Violation)>,
@@ -121,7 +121,7 @@ impl<'r> EnvironmentsReport<'r> {
     }
 }
 
-/// Takes the findings about the files of a chart.
+/// Collects the findings of a rule about the files of a chart.
 pub struct ChartReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<Diagnostic>,
@@ -141,14 +141,14 @@ impl<'r> ChartReport<'r> {
 }
 
 impl Rule {
-    /// A parameter as an integer.
+    /// A parameter as an integer. `otherwise` if it is not one.
     pub fn int(&self, name: &str, otherwise: i64) -> i64 {
         self.parameters
             .get(name)
             .and_then(serde_json::Value::as_i64)
             .unwrap_or(otherwise)
     }
-    /// A parameter as a list of texts.
+    /// A parameter as a list of strings. Items of other types are skipped.
     pub fn texts(&self, name: &str) -> Vec<&str> {
         self.parameters
             .get(name)

@@ -1,4 +1,4 @@
-//! Network policies.
+//! Rules of the group `networking` that compare several objects.
 
 use super::super::ObjectSet;
 use super::super::object_set::{self, get, namespace, same_namespace};
@@ -21,8 +21,8 @@ fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>)
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
         let selected = policies.iter().any(|policy| {
-            // An empty podSelector selects all pods of the namespace; Cilium's policies call it
-            // endpointSelector.
+            // An empty podSelector selects all pods of the namespace. In Cilium's policies the
+            // field is endpointSelector.
             let selector = get(&policy.root, "spec.podSelector")
                 .or(get(&policy.root, "spec.endpointSelector"));
             same_namespace(namespace(policy), namespace(object))

@@ -1,4 +1,4 @@
-//! Bindings to roles that grant everything.
+//! Rules of the group `rbac` that compare several objects: bindings to roles that grant all rights.
 
 use super::super::ObjectSet;
 use super::super::object_set::{namespace, text};
@@ -12,7 +12,7 @@ pub(super) const TABLE: Table = &[(
     Check::Unit(cluster_admin_binding),
 )];
 
-/// The verbs that, together, are as good as `*`.
+/// The verbs that together are equivalent to `*`.
 const ALL_VERBS: [&str; 7] = [
     "get", "list", "watch", "create", "update", "patch", "delete",
 ];
@@ -39,7 +39,7 @@ fn cluster_admin_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         .enumerate()
         .filter(|(_, o)| matches!(&*o.identity.kind, "ClusterRoleBinding" | "RoleBinding"))
     {
-        // The cluster itself and Google's add-ons have these; no chart makes them.
+        // Kubernetes and GKE add-ons create these bindings; charts do not.
         if binding.identity.name.starts_with("system:")
             || binding.identity.name.starts_with("gce:")
             || &*binding.identity.name == "cluster-admin"

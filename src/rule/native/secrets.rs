@@ -1,4 +1,4 @@
-//! What looks like a secret in plain text.
+//! Rules of the group `secrets`: values that look like a secret in plain text.
 
 use super::super::pod::{Container, Pod};
 use super::{Check, Report, Table};
@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = &[
     ),
 ];
 
-/// Words that, at the end of a name (or followed by one of nothing but a number), mean a secret.
+/// A name that ends with one of these words, or with one and a number, is the name of a secret.
 const SECRET_WORDS: [&str; 14] = [
     "password",
     "passwd",
@@ -36,7 +36,7 @@ const SECRET_WORDS: [&str; 14] = [
     "pass",
 ];
 
-/// Two words that mean a secret together.
+/// Pairs of words that mean a secret.
 const SECRET_PAIRS: [(&str, &str); 9] = [
     ("api", "key"),
     ("access", "key"),
@@ -49,7 +49,7 @@ const SECRET_PAIRS: [(&str, &str); 9] = [
     ("key", "content"),
 ];
 
-/// Last words that say that the value is about a secret, but is none.
+/// A name that ends with one of these words is about a secret, but its value is not one.
 const HARMLESS_ENDS: [&str; 51] = [
     "file",
     "path",
@@ -104,8 +104,8 @@ const HARMLESS_ENDS: [&str; 51] = [
     "username",
 ];
 
-/// The words of a name: `dbPassword`, `DB_PASSWORD`, `db-password`, `db.password` are all [db,
-/// password].
+/// The words of a name in lower case: [db, password] for `dbPassword`, `DB_PASSWORD`, `db-password`
+/// and `db.password`.
 fn words(name: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -126,9 +126,9 @@ fn words(name: &str) -> Vec<String> {
     out
 }
 
-/// Whether a name says that its value is a secret.
+/// Whether a name suggests that its value is a secret.
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    // `password1` and `password_1` are passwords, too.
+    // `password1` and `password_1` are also passwords.
     let words = words(name.trim_end_matches(|c: char| c.is_ascii_digit()));
     let words: &[String] = match words.as_slice() {
         [rest @ .., last] if !rest.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) => rest,
@@ -145,7 +145,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     if HARMLESS_ENDS.contains(&last.as_str()) && !ends_in_pair {
         return false;
     }
-    // "PUBLIC_TOKEN…" and the like say themselves that they are none.
+    // Names such as `PUBLIC_TOKEN` are not secret.
     if words.iter().any(|w| w == "public" || w == "publishable") {
         return false;
     }
@@ -156,7 +156,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         || last.ends_with("token")
 }
 
-/// Whether a value cannot be a secret: empty, a flag, a path, a reference, a placeholder.
+/// Whether a value is not a secret: it is empty, a flag, a path, a reference or a placeholder.
 pub(crate) fn is_harmless(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']).trim();
     let lower = value.to_ascii_lowercase();
@@ -184,7 +184,7 @@ pub(crate) fn is_harmless(value: &str) -> bool {
         )
 }
 
-/// Whether text holds a private key, or a well-known kind of token.
+/// Whether a text contains a private key or a well-known kind of token.
 pub(crate) fn is_secret_text(text: &str) -> bool {
     let has = |part: &str| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some();
     if has("-----BEGIN ") && has("PRIVATE KEY-----") {
@@ -196,8 +196,8 @@ pub(crate) fn is_secret_text(text: &str) -> bool {
             .any(|word| {
                 let of_length =
                     |prefix: &str, length: usize| word.starts_with(prefix) && word.len() >= length;
-                // AWS access keys, GitHub tokens, Slack tokens: their issuers made them
-                // recognizable for this purpose.
+                // AWS access keys, GitHub tokens and Slack tokens. They have fixed prefixes so that
+                // scanners find them.
                 (word.len() == 20
                     && (word.starts_with("AKIA") || word.starts_with("ASIA"))
                     && word
@@ -262,10 +262,9 @@ fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
     }
 }
 
-/// The first name in lines of `name = value` or `name: value` that looks like a secret with a
-/// value.
+/// The first name of a secret with a value, in lines of the form `name = value` or `name: value`.
 fn assigned_secret(text: &str) -> Option<&str> {
-    // Long texts are programs and dashboards, whose lines are no settings.
+    // Long texts are programs or dashboards, not settings.
     text.lines().take(2000).find_map(|line| {
         let line = line
             .trim()
@@ -284,7 +283,7 @@ fn assigned_secret(text: &str) -> Option<&str> {
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        // A value of several words, or with brackets, is a sentence or code.
+        // A value with spaces or brackets is a sentence or code.
         let plain =
             !value.contains(char::is_whitespace) && !value.contains(['(', ')', '{', '}', '=', '[']);
         (is_name && plain && is_secret_name(name) && !is_harmless(value)).then_some(name)

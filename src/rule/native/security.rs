@@ -1,4 +1,4 @@
-//! Rules of the group `security` that look at several objects.
+//! Rules of the group `security` that compare several objects.
 
 use super::super::ObjectSet;
 use super::super::object_set::namespace;

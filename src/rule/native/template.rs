@@ -1,4 +1,4 @@
-//! What a template should not hold.
+//! Rules of the group `template` about the text of templates.
 
 use super::{ChartReport, Check, Table};
 use crate::diagnostic::ids;
@@ -40,7 +40,7 @@ fn template_extension(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) 
     }
 }
 
-/// Calls `judge` with each template that makes manifests.
+/// Calls `judge` with the file and text of each template that renders manifests.
 fn each_manifest_template<'s>(
     chart: &'s Chart,
     sources: &'s Sources,
@@ -55,7 +55,7 @@ fn each_manifest_template<'s>(
     }
 }
 
-/// The lines of a text with the offset of each.
+/// The lines of a text with their byte offsets.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     text.split_inclusive(|&b| b == b'\n').scan(0, |at, line| {
         let start = *at;
@@ -72,8 +72,8 @@ fn template_tab(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) 
         let mut in_action = 0usize;
         for (start, line) in lines(text) {
             let indent = line.len() - line.trim_ascii_start().len();
-            // A line that holds nothing but actions writes no text, and inside of an action a tab
-            // is harmless.
+            // A line that contains only actions writes no text, and a tab inside an action is
+            // harmless.
             let rest = line.trim_ascii();
             if in_action == 0
                 && let Some(tab) = memchr::memchr(b'\t', &line[..indent])
@@ -101,7 +101,7 @@ fn hardcoded_namespace(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
     each_manifest_template(chart, sources, |file, text| {
         for (start, line) in lines(text) {
             let trimmed = line.trim_ascii();
-            // Two blanks deep it is that of `metadata`.
+            // With an indentation of two spaces it is the field of `metadata`.
             let of_metadata = line.starts_with(b"  namespace:");
             let Some(value) = trimmed
                 .strip_prefix(b"namespace:")
@@ -128,7 +128,7 @@ fn hardcoded_namespace(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
     });
 }
 
-/// All tokens of a template, after an error behind the action that holds it.
+/// All tokens of a template. After a syntax error, it continues behind the action with the error.
 fn tokens(text: &[u8]) -> Vec<Token> {
     let mut lexer = Lexer::new(text);
     let mut out = Vec::new();
@@ -138,7 +138,7 @@ fn tokens(text: &[u8]) -> Vec<Token> {
             TokenKind::Eof => return out,
             TokenKind::Error => {
                 let resumed = lexer.resume(token.end);
-                // What does not move on ends here.
+                // Without progress, the loop would not end.
                 if resumed <= token.start {
                     return out;
                 }
@@ -202,7 +202,7 @@ fn nindent_missing(report: &mut ChartReport<'_>, chart: &Chart, sources: &Source
     });
 }
 
-/// Functions, and fields of `.Capabilities`, with a successor.
+/// Deprecated functions and fields of `.Capabilities`, with their replacements.
 const DEPRECATED: [(&str, &str); 4] = [
     ("trimall", "trimAll"),
     ("biggest", "max"),

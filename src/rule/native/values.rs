@@ -1,4 +1,4 @@
-//! What a values file should not hold.
+//! Rules of the group `values` about the text of values.yaml.
 
 use super::{ChartReport, Check, Table};
 use crate::diagnostic::ids;
@@ -33,7 +33,8 @@ fn value_undocumented(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sou
     }
 }
 
-/// Why a plain scalar is not what it looks like.
+/// The reason why YAML reads an unquoted scalar as something else than the text. `None` if it does
+/// not.
 fn trap(written: &str, node: &Node) -> Option<&'static str> {
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     match node.data {

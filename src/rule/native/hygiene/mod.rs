@@ -1,4 +1,4 @@
-//! Names, namespaces, selectors and tokens of single objects.
+//! Rules of the group `hygiene` about single objects: the namespace `default`, the order of keys.
 
 use super::{Check, Report, Table};
 use crate::diagnostic::ids;
@@ -50,7 +50,7 @@ fn default_namespace(report: &mut Report<'_>, object: &Object) {
     if CLUSTER_KINDS.contains(&kind) || !built_in {
         return;
     }
-    // Kubernetes itself keeps these two there.
+    // Kubernetes creates these two in the namespace `default`.
     if kind == "ServiceAccount" && &*object.identity.name == "default"
         || kind == "Service" && &*object.identity.name == "kubernetes"
     {
@@ -86,7 +86,7 @@ fn unsorted_keys(report: &mut Report<'_>, object: &Object) {
                     pair[1].key, pair[0].key
                 ),
             );
-            // One finding says it: the person sorts the whole object.
+            // One finding for each object is enough: the user sorts the whole object.
             return;
         }
         for entry in entries.iter().rev() {

@@ -1,4 +1,4 @@
-//! What names something that is not there, and what is there twice.
+//! Rules about references to objects that do not exist, and about duplicate objects.
 
 use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
@@ -56,7 +56,7 @@ pub(in crate::rule::native) const TABLE: Table = &[
     ),
 ];
 
-/// Custom kinds that make no pods; all others may.
+/// Custom kinds that make no pods. All other custom kinds may make some.
 const PASSIVE: [&str; 34] = [
     "ServiceMonitor",
     "PodMonitor",
@@ -94,9 +94,9 @@ const PASSIVE: [&str; 34] = [
     "CiliumNetworkPolicy",
 ];
 
-/// Whether pods may exist that the unit does not show: those that an operator makes from custom
-/// resources, or a program of the release by itself, for which it needs the right. Then a selector
-/// that matches nothing here proves nothing.
+/// Whether pods may exist that are not in the unit: an operator makes pods from custom resources,
+/// and a program of the release that has the right to create pods may do so. Then a selector that
+/// matches nothing in the unit is no finding.
 fn may_have_unseen_pods(unit: &ObjectSet<'_>) -> bool {
     unit.objects.iter().any(|o| {
         let group = pod::group_of(&o.identity.api_version);
@@ -160,7 +160,7 @@ fn dangling_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     }
 }
 
-/// `a=b, c=d`.
+/// The labels of a selector as `a=b, c=d`.
 fn pairs(selector: &Node) -> String {
     selector
         .entries()
@@ -170,7 +170,7 @@ fn pairs(selector: &Node) -> String {
         .join(", ")
 }
 
-/// Services of the core group (Knative has a kind of that name, too).
+/// Services of the core group. Knative also has a kind `Service`.
 fn core_services<'u, 'o>(
     unit: &'u ObjectSet<'o>,
 ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
@@ -250,8 +250,8 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                     .iter()
                     .any(|p| p.get(key).map(scalar).as_ref() == Some(&port))
             };
-            // `use-annotation` is a port name of the AWS controller, which is no port of the
-            // Service.
+            // `use-annotation` is a special value of the AWS Load Balancer Controller, not a port
+            // of the Service.
             if !ports.is_empty() && !offers("port") && !offers("name") && port != "use-annotation" {
                 report.add(
                     i,
@@ -342,7 +342,7 @@ fn dangling_network_policy_peer(report: &mut UnitReport<'_>, unit: &ObjectSet<'_
                     .iter()
                     .enumerate()
                 {
-                    // With a namespaceSelector the peer lives elsewhere.
+                    // A peer with a namespaceSelector is in another namespace.
                     if let Some(selector) = peer
                         .get("podSelector")
                         .filter(|s| !object_set::is_empty_selector(s))
@@ -420,7 +420,7 @@ fn dangling_service_account(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     }
 }
 
-/// A use of a ConfigMap or Secret in a pod.
+/// A reference to a ConfigMap or Secret in a pod.
 struct Use<'o> {
     /// `ConfigMap` or `Secret`.
     kind: &'static str,
@@ -430,7 +430,7 @@ struct Use<'o> {
     optional: bool,
 }
 
-/// Every use of ConfigMaps and Secrets in a pod that must exist for it to start.
+/// All references to ConfigMaps and Secrets that must exist for the pod to start.
 fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
     let mut out = Vec::new();
     let optional = |n: &Node| n.get("optional").and_then(Node::as_bool).unwrap_or(false);
@@ -578,8 +578,8 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                     .iter()
                     .any(|d| config.root.get(d).is_some_and(|n| n.get(key).is_some()))
             };
-            // A controller fills a Secret that comes without data (service account tokens,
-            // cert-manager).
+            // A controller fills a Secret without data, as for service account tokens or
+            // cert-manager.
             let empty = ["data", "stringData", "binaryData"]
                 .iter()
                 .all(|d| config.root.get(d).is_none_or(|n| n.entries().is_empty()));
@@ -645,7 +645,7 @@ fn dangling_role_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         else {
             continue;
         };
-        // The cluster's own roles in kube-system and kube-public.
+        // Roles that Kubernetes creates in kube-system and kube-public.
         if name.starts_with("system:")
             || name.starts_with("extension-apiserver")
             || name == "kubeadm:bootstrap-signer-clusterinfo"
@@ -719,7 +719,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             )
         })
         .collect();
-    // The objects by label: a selector matches few of many.
+    // An index by label, because a selector matches few of many objects.
     let mut labelled: FxHashMap<(&str, String), Vec<usize>> = FxHashMap::default();
     for (n, (.., pod)) in controllers.iter().enumerate() {
         pod.labels().iter().for_each(|label| {
@@ -755,7 +755,7 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             let theirs = get(&other.root, "spec.selector").is_some_and(|s| {
                 !object_set::is_empty_selector(s) && object_set::selects(s, pod.labels())
             });
-            // If both match each other, the later one is reported.
+            // If both selectors match the other's pods, only the later one is reported.
             if object_set::selects(selector, other_pod.labels()) && !(theirs && n < m) {
                 let message = format!(
                     "the selector of {} {} also matches the pods of {} {}",
@@ -789,7 +789,7 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             &*object.identity.name,
         );
         let earlier = seen.entry(key).or_default();
-        // Hooks of different events may share a name: they are not there at the same time.
+        // Hooks of different events may share a name, because they do not exist at the same time.
         let meets = |other: usize| {
             let other = &unit.objects[other];
             (object.hooks.is_empty() && other.hooks.is_empty())
@@ -906,8 +906,8 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
     }
 }
 
-/// The first label of the host that a value names: of `http://db:5432/x`, `db.ns.svc`, `db:5432` it
-/// is `db`.
+/// The first label of the host name in a value: `db` for `http://db:5432/x`, `db.ns.svc` and
+/// `db:5432`.
 fn host_of(value: &str) -> Option<&str> {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
