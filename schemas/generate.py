@@ -90,9 +90,10 @@ CLUSTER_SCOPED = set("""
 # The fields that are really required, for all versions of a group. Decoding requires no field; a
 # missing one is an error only where the validation code refuses its zero value. The sources are the
 # API reference and verdicts of kube-apiserver 1.37. All other fields that the schemas call required
-# have a default or may be empty, for instance roleRef.apiGroup, PriorityClass.value, NetworkPolicy's
-# podSelector, StatefulSet's serviceName, a sysctl's value, `served` of a CRD's version, and kind and
-# name of a claim's dataSource (a reference that names nothing supported is dropped).
+# have a default or may be empty, for instance roleRef.apiGroup, PriorityClass.value,
+# NetworkPolicy's podSelector, StatefulSet's serviceName, a sysctl's value, `served` of a CRD's
+# version, and kind and name of a claim's dataSource (a reference that names nothing supported is
+# dropped).
 ENFORCED = {group + "." + line.split()[0]: line.split()[1:] for group, lines in {
     "meta": """
         LabelSelectorRequirement key operator

@@ -212,7 +212,7 @@ pub fn exceeded(limit: Limit, limits: &Limits) -> String {
         SchemaSteps => format!("the schema takes more than {most} steps (limit `schema-steps`)"),
         TplDepth => format!("texts given to `tpl` nest deeper than {most} (limit `tpl-depth`)"),
         Documents => format!("there are more than {most} documents (limit `documents`)"),
-        FileSize => format!("it is larger than {most} bytes (limit `file-size`)"),
+        FileSize => format!("the file is larger than {most} bytes (limit `file-size`)"),
         ChartFiles => format!("the chart has more than {most} files (limit `chart-files`)"),
         ChartSize => format!(
             "the chart holds more than {most} bytes with all archives in it (limit `chart-size`)"
@@ -221,7 +221,7 @@ pub fn exceeded(limit: Limit, limits: &Limits) -> String {
             "the archive unpacks to more than {most} times its size (limit `archive-ratio`)"
         ),
         RuleSteps => format!("the rule takes more than {most} steps (limit `rule-steps`)"),
-        Timeout => format!("it takes longer than {most} seconds (limit `timeout`)"),
+        Timeout => format!("processing takes longer than {most} seconds (limit `timeout`)"),
     }
 }
 

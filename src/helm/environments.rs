@@ -2,7 +2,7 @@
 //!
 //! Without a configuration these are: `default` (values.yaml alone), one for each
 //! `values-NAME.yaml`, `values.NAME.yaml` and `values/NAME.yaml`, and a case for each
-//! `ci/NAME-values.yaml`. `project::config` builds the environments that a configuration declares.
+//! `ci/NAME-values.yaml`. `project` builds the environments that a configuration declares.
 
 use crate::diagnostic::ids;
 use crate::helm::chart::Chart;

@@ -146,7 +146,7 @@ impl Object for Files {
     }
     fn field(&self, name: &str) -> Option<Value> {
         // A field of a map is its key, so `.Files.README` finds a file. Names with a dot cannot be
-        // written so.
+        // reached this way.
         self.files.get(name.as_bytes()).map(Entry::bytes)
     }
     fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {

@@ -74,8 +74,8 @@ pub struct Rendered {
     /// The templates that [`Record::executed`] refers to. None where the render stopped before it
     /// parsed them.
     pub templates: Option<Arc<Templates>>,
-    /// The sources made by the render. The caller adds them to the [`Sources`] under the render's
-    /// number.
+    /// The sources and origins made by the render. The caller adds them to the [`Sources`] under
+    /// the render's number.
     pub derived: Derived,
     pub record: Record,
 }

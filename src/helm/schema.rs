@@ -2,7 +2,8 @@
 //! santhosh-tekuri/jsonschema v6, which Helm uses.
 //!
 //! `cost` refuses schemas that would take too long, `verdict` calls the crate, `tree` orders its
-//! errors as Helm prints them, and `words` writes the text of each.
+//! errors as Helm prints them, and `words` writes the text of each. `elsewhere` answers references
+//! to schemas in other files.
 
 mod cost;
 mod elsewhere;
