@@ -239,7 +239,7 @@ impl<'s> Judge<'s> {
     fn excuses(&mut self, object: &Object, finding: &Violation) -> bool {
         let fingerprint = object.fingerprint;
         let excuses = self.excuses.entry(fingerprint).or_insert_with(|| {
-            suppression::of(object)
+            suppression::read(object)
                 .into_iter()
                 .map(|s| (s, false))
                 .collect()

@@ -168,7 +168,7 @@ pub fn read(
                 continue;
             }
         };
-        let is_policy = policy::is_one(&text);
+        let is_policy = policy::contains_policies(&text);
         let source = sources.add(Source::new(path_name(&file), text, SourceKind::File));
         if is_policy {
             let name = sources.get(source).name.clone();

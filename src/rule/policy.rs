@@ -74,7 +74,7 @@ struct Validation {
 }
 
 /// Whether a file contains manifests of policies, and not a rule.
-pub fn is_one(text: &[u8]) -> bool {
+pub fn contains_policies(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"ValidatingAdmissionPolicy").is_some()
         && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
 }
@@ -356,12 +356,12 @@ impl Policy {
             match program::judge(&validation.expression, &bindings) {
                 Ok(Verdict::Denied) => {}
                 Ok(_) => {
-                    let said = validation
+                    let evaluated = validation
                         .message_expression
                         .as_ref()
-                        .and_then(|e| program::said(e, &bindings))
+                        .and_then(|e| program::evaluate_text(e, &bindings))
                         .filter(|m| !m.trim().is_empty());
-                    let message = said
+                    let message = evaluated
                         .or_else(|| validation.message.clone())
                         .unwrap_or_else(|| format!("failed expression: {}", validation.text));
                     broken.push((validation.path.clone(), message));

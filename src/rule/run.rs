@@ -33,7 +33,7 @@ pub struct Rule {
     /// How many steps one evaluation of a user-defined rule may take.
     pub(super) steps: u64,
     /// Whether a failure of the rule has already been reported. Only the first one is.
-    complained: AtomicBool,
+    failure_reported: AtomicBool,
     /// The policy, if the rule is a ValidatingAdmissionPolicy.
     pub(super) policy: Option<policy::Policy>,
 }
@@ -142,7 +142,7 @@ impl Rule {
             compiled: OnceLock::new(),
             user_defined,
             steps: Limit::RuleSteps.default(),
-            complained: AtomicBool::new(false),
+            failure_reported: AtomicBool::new(false),
             policy: None,
         }
     }
@@ -250,7 +250,7 @@ impl Rule {
             }
             Err(error) => {
                 if let Some(span) = self.user_defined
-                    && !self.complained.swap(true, Ordering::Relaxed)
+                    && !self.failure_reported.swap(true, Ordering::Relaxed)
                 {
                     let (why, help) = match meter::is_over(&error) {
                         true => (format!("it takes more than {} steps (limit `rule-steps`)", self.steps), Limit::RuleSteps.how_to_raise()),

@@ -43,7 +43,7 @@ impl Suppression {
 }
 
 /// The ids of the rules that have the check `name` of the linter `peer` as an alias.
-fn behind(peer: &str, name: &str) -> Vec<String> {
+fn rules_with_alias(peer: &str, name: &str) -> Vec<String> {
     let has = |names: &super::definition::List| names.iter().any(|n| n.eq_ignore_ascii_case(name));
     EMBEDDED
         .iter()
@@ -53,7 +53,7 @@ fn behind(peer: &str, name: &str) -> Vec<String> {
 }
 
 /// The suppressions written on an object and on its pod template.
-pub fn of(object: &Object) -> Vec<Suppression> {
+pub fn read(object: &Object) -> Vec<Suppression> {
     let mut places = vec![Path::parse("metadata.annotations")];
     if let Some(pod) = pod::pod(object).filter(|p| !p.template_path.0.is_empty()) {
         places.push(pod.template_path.key("metadata").key("annotations"));
@@ -92,7 +92,7 @@ pub fn of(object: &Object) -> Vec<Suppression> {
                 "kube-score/ignore" if text == "*" => add(Vec::new(), Some("kube-score"), None),
                 "kube-score/ignore" => match names(text)
                     .iter()
-                    .flat_map(|n| behind("kube-score", n))
+                    .flat_map(|n| rules_with_alias("kube-score", n))
                     .collect::<Vec<_>>()
                 {
                     rules if rules.is_empty() => {}
@@ -119,7 +119,7 @@ pub fn of(object: &Object) -> Vec<Suppression> {
                         } else {
                             continue;
                         };
-                    let rules = behind(peer, name);
+                    let rules = rules_with_alias(peer, name);
                     if !rules.is_empty() {
                         add(rules, Some(peer), reason);
                     }
@@ -150,7 +150,7 @@ mod tests {
         let object = object_of(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a\n  annotations:\n    thebot-lint.io/ignore: image-tag-latest, probes\n    thebot-lint.io/ignore-reason: the image is ours\n    ignore-check.kube-linter.io/run-as-non-root: needs root\n    checkov.io/skip1: CKV_K8S_20=needs sudo\nspec:\n  template:\n    metadata:\n      annotations:\n        kube-score/ignore: container-image-pull-policy\n        polaris.fairwinds.com/hostNetworkSet-exempt: \"true\"\n        polaris.fairwinds.com/hostPIDSet-exempt: \"false\"\n    spec: {containers: []}\n",
         );
-        let all = of(&object);
+        let all = read(&object);
         let covered = |rule: &str| all.iter().any(|s| s.covers(rule));
         for rule in [
             "image-tag-latest",
@@ -171,7 +171,7 @@ mod tests {
         let object = object_of(
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kube-linter.io/ignore-all: x}}\nspec: {containers: []}\n",
         );
-        let all = of(&object);
+        let all = read(&object);
         assert!(all[0].covers("run-as-root") && !all[0].covers("seccomp-profile-missing"));
     }
 }

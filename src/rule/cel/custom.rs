@@ -136,7 +136,7 @@ spec:
                 names: {type: array, items: {type: string, x-kubernetes-validations: [{rule: self.startsWith('w-')}]}}
 ";
 
-    fn said(spec: &str) -> Vec<String> {
+    fn messages(spec: &str) -> Vec<String> {
         let mut crds = Crds::default();
         crds.add(&object_of(DEFINITION));
         let object = object_of(&format!(
@@ -151,13 +151,13 @@ spec:
 
     #[test]
     fn rules_of_a_definition_are_evaluated_with_its_defaults() {
-        assert_eq!(said("{max: 2}"), [""; 0]);
-        assert_eq!(said("{max: 0}"), ["spec: min must not exceed max"]);
+        assert_eq!(messages("{max: 2}"), [""; 0]);
+        assert_eq!(messages("{max: 0}"), ["spec: min must not exceed max"]);
         assert_eq!(
-            said("{min: 3, max: 5, names: [w-a, b]}"),
+            messages("{min: 3, max: 5, names: [w-a, b]}"),
             ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]
         );
         // `max` is missing, so the evaluation fails, and the API server refuses the object.
-        assert_eq!(said("{min: 1}"), ["spec: min must not exceed max"]);
+        assert_eq!(messages("{min: 1}"), ["spec: min must not exceed max"]);
     }
 }

@@ -218,7 +218,7 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
 }
 
 /// The value of an expression as text for a message. `None` if the evaluation fails.
-pub fn said(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
+pub fn evaluate_text(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(bindings);
     Value::resolve_val(expression, &context)

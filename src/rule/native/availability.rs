@@ -176,7 +176,7 @@ fn amount(node: &Node) -> Option<Amount> {
 impl Amount {
     /// The number of pods out of `pods`. Percentages are rounded up, as in the disruption
     /// controller.
-    fn of(&self, pods: i64) -> i64 {
+    fn resolve(&self, pods: i64) -> i64 {
         match self {
             Amount::Count(n) => *n,
             Amount::Percent(p) => (pods.saturating_mul(*p).saturating_add(99)) / 100,
@@ -237,7 +237,7 @@ fn pdb_blocks_eviction(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             .iter()
             .map(|o| replicas(unit, o))
             .fold(0i64, i64::saturating_add);
-        if pods > 0 && least.of(pods) >= pods {
+        if pods > 0 && least.resolve(pods) >= pods {
             let message = format!(
                 "PodDisruptionBudget {name} wants {} available of the {pods} pod{} that it selects",
                 object_set::scalar(node),
@@ -260,7 +260,7 @@ fn pdb_exceeds_hpa_min(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                 continue;
             };
             let Some(least) = amount(node) else { continue };
-            if pods > 0 && least.of(pods) >= pods && !matches!(least, Amount::Percent(100..)) {
+            if pods > 0 && least.resolve(pods) >= pods && !matches!(least, Amount::Percent(100..)) {
                 let (kind, name) = (&object.identity.kind, &object.identity.name);
                 let message = format!(
                     "PodDisruptionBudget {} wants {} available, but {} {} may scale {kind} {name} down to {pods}",

@@ -67,7 +67,7 @@ fn each_expected(
     }
 }
 
-fn who(object: &Object) -> String {
+fn kind_and_name(object: &Object) -> String {
     format!("{} {}", object.identity.kind, object.identity.name)
 }
 
@@ -103,7 +103,7 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                         path,
                         format!(
                             "{} has {found} {what} in {environment}, where {wanted} are expected",
-                            who(object)
+                            kind_and_name(object)
                         ),
                     );
                 }
@@ -116,8 +116,8 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                         Path::root(),
                         format!(
                             "{} scales {} in {environment}, where no autoscaling is expected",
-                            who(scaler),
-                            who(object)
+                            kind_and_name(scaler),
+                            kind_and_name(object)
                         ),
                     );
                 }
@@ -126,7 +126,7 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                         e,
                         i,
                         Path::root(),
-                        format!("nothing scales {} in {environment}, where autoscaling from {least} to {most} is expected", who(object)),
+                        format!("nothing scales {} in {environment}, where autoscaling from {least} to {most} is expected", kind_and_name(object)),
                     );
                 }
                 (Some(Autoscaling::Between(least, most)), Some((s, scaler))) => {
@@ -136,7 +136,7 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                     if least_of(scaler) != least && expected.replicas.is_none() {
                         let message = format!(
                             "{} has minReplicas {} in {environment}, where {least} is expected",
-                            who(scaler),
+                            kind_and_name(scaler),
                             least_of(scaler)
                         );
                         report.add(e, s, Path::parse("spec.minReplicas"), message);
@@ -147,7 +147,7 @@ fn replicas(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                             e,
                             s,
                             Path::parse("spec.maxReplicas"),
-                            format!("{} has maxReplicas {found} in {environment}, where {most} is expected", who(scaler)),
+                            format!("{} has maxReplicas {found} in {environment}, where {most} is expected", kind_and_name(scaler)),
                         );
                     }
                 }
@@ -181,7 +181,7 @@ fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_
                     pod.path.key("containers"),
                     format!(
                         "{} has no container {name} in {environment}, where one is expected",
-                        who(object)
+                        kind_and_name(object)
                     ),
                 );
             }
@@ -211,7 +211,7 @@ fn resources(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_
                             let message = format!(
                                 "container {} of {} has the {resource} {one} {found} in {environment}, where {wanted} is expected",
                                 container.name(),
-                                who(object)
+                                kind_and_name(object)
                             );
                             report.add(e, i, path, message);
                         }
@@ -247,7 +247,7 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
                     Path::parse("spec"),
                     format!(
                         "{} has no volumeClaimTemplate in {environment}, where storage is expected",
-                        who(object)
+                        kind_and_name(object)
                     ),
                 );
             }
@@ -257,7 +257,7 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
                     let found = path.get(&object.root);
                     if found.and_then(Quantity::of) != Some(wanted) {
                         let found = found.map_or("no".to_owned(), scalar);
-                        report.add(e, i, path, format!("{} requests {found} storage in {environment}, where {wanted} is expected", who(object)));
+                        report.add(e, i, path, format!("{} requests {found} storage in {environment}, where {wanted} is expected", kind_and_name(object)));
                     }
                 }
                 if let Some(wanted) = &expected.storage_class {
@@ -265,7 +265,7 @@ fn storage(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]
                     let found = path.get(&object.root).map(scalar);
                     if found.as_ref() != Some(wanted) {
                         let found = found.unwrap_or_else(|| "the default".to_owned());
-                        report.add(e, i, path, format!("{} has {found} storage class in {environment}, where {wanted} is expected", who(object)));
+                        report.add(e, i, path, format!("{} has {found} storage class in {environment}, where {wanted} is expected", kind_and_name(object)));
                     }
                 }
             }
@@ -381,7 +381,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                     Path::root(),
                     format!(
                         "{} is in {}, but not in {}",
-                        who(object),
+                        kind_and_name(object),
                         environment.name,
                         lacking.join(", ")
                     ),
@@ -418,7 +418,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                             let message = format!(
                                 "container {} of {} has {name} in {}, but not in {}",
                                 container.name(),
-                                who(object),
+                                kind_and_name(object),
                                 environment.name,
                                 other.name
                             );
@@ -438,7 +438,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                             let message = format!(
                                 "container {} of {} has {setting} in {}, but not in {}",
                                 container.name(),
-                                who(object),
+                                kind_and_name(object),
                                 environment.name,
                                 other.name
                             );
@@ -475,7 +475,7 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                     if here < there {
                         let message = format!(
                             "{} has {here} replicas in {}, but {there} in {}",
-                            who(object),
+                            kind_and_name(object),
                             production.name,
                             lesser.name
                         );
@@ -508,7 +508,7 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
                             let message = format!(
                                 "container {} of {} has the {resource} {one} {a} in {}, but {b} in {}",
                                 container.name(),
-                                who(object),
+                                kind_and_name(object),
                                 production.name,
                                 lesser.name
                             );
@@ -565,7 +565,7 @@ fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                         let message = format!(
                             "container {} of {} sets {name} to {value} in {}",
                             container.name(),
-                            who(object),
+                            kind_and_name(object),
                             production.name
                         );
                         report.add(
@@ -583,7 +583,7 @@ fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                     if is_debug_setting(&entry.key, &value) {
                         let message = format!(
                             "{} sets {} to {value} in {}",
-                            who(object),
+                            kind_and_name(object),
                             entry.key,
                             production.name
                         );
@@ -656,7 +656,7 @@ fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environ
                         path,
                         format!(
                             "{} has the same {name} in {} as in {}",
-                            who(object),
+                            kind_and_name(object),
                             production.name,
                             other.name
                         ),

@@ -14,7 +14,7 @@ pub(super) const TABLE: Table = &[(
 fn service_account_token_mounted(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        let said = pod
+        let in_pod = pod
             .spec
             .get("automountServiceAccountToken")
             .and_then(Node::as_bool);
@@ -31,12 +31,12 @@ fn service_account_token_mounted(report: &mut UnitReport<'_>, unit: &ObjectSet<'
                 .get("automountServiceAccountToken")
                 .and_then(Node::as_bool)
         };
-        if said.or_else(account) != Some(false) {
-            let who = format!("{} {}", object.identity.kind, object.identity.name);
+        if in_pod.or_else(account) != Some(false) {
+            let subject = format!("{} {}", object.identity.kind, object.identity.name);
             report.add(
                 *i,
                 pod.path.key("automountServiceAccountToken"),
-                format!("the pods of {who} get a token for the Kubernetes API"),
+                format!("the pods of {subject} get a token for the Kubernetes API"),
             );
         }
     }

@@ -671,17 +671,17 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         if &*object.identity.kind != "StatefulSet" {
             continue;
         }
-        let who = format!("StatefulSet {}", object.identity.name);
+        let subject = format!("StatefulSet {}", object.identity.name);
         let path = Path::parse("spec.serviceName");
         let Some(name) = text(&object.root, "spec.serviceName").filter(|n| !n.is_empty()) else {
-            report.add(*i, path, format!("{who} names no Service"));
+            report.add(*i, path, format!("{subject} names no Service"));
             continue;
         };
         let Some((_, service)) = unit.find("Service", namespace(object), name) else {
             report.add(
                 *i,
                 path,
-                format!("{who} names the Service {name}, which is not in the release"),
+                format!("{subject} names the Service {name}, which is not in the release"),
             );
             continue;
         };
@@ -694,14 +694,14 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
                 *i,
                 path,
                 format!(
-                    "{who} names the Service {name}, which is not headless (clusterIP is not None)"
+                    "{subject} names the Service {name}, which is not headless (clusterIP is not None)"
                 ),
             );
         } else if !selects {
             report.add(
                 *i,
                 path,
-                format!("{who} names the Service {name}, which does not select its pods"),
+                format!("{subject} names the Service {name}, which does not select its pods"),
             );
         }
     }
@@ -828,7 +828,7 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
         if !is_pre_install(object) {
             continue;
         }
-        let who = format!(
+        let subject = format!(
             "{} {} is a pre-install hook",
             object.identity.kind, object.identity.name
         );
@@ -849,11 +849,11 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
             }
             let late = if found.iter().any(|o| is_pre_install(o)) {
                 format!(
-                    "{who} of weight {} and needs {kind} {name}, a hook of a higher weight",
+                    "{subject} of weight {} and needs {kind} {name}, a hook of a higher weight",
                     weight(object)
                 )
             } else {
-                format!("{who} and needs {kind} {name}, which the release creates later")
+                format!("{subject} and needs {kind} {name}, which the release creates later")
             };
             report.add(*i, path, late);
         };
