@@ -204,7 +204,7 @@ impl Reader<'_> {
             && let Some(value) = self.node.get("id")
         {
             let message = format!(
-                "`{}` is no rule id: use lower-case words joined by `-`",
+                "`{}` is not a rule id: use lower-case words joined by `-`",
                 file.id
             );
             self.problem(value.span, message, None);
@@ -216,7 +216,7 @@ impl Reader<'_> {
         {
             let span = self.span("containers");
             let message = format!(
-                "`{class}` is no class of containers ({})",
+                "`{class}` is not a container class ({})",
                 CONTAINER_CLASSES.join(", ")
             );
             self.problem(span, message, did_you_mean(class, CONTAINER_CLASSES));
@@ -342,9 +342,9 @@ fn misfit(
     use serde_json::Value;
     let wanted = match (default, value) {
         (Value::Object(_), Value::Object(_)) => return format!("`{field}`: {error}"),
-        (Value::String(_), _) => "text",
+        (Value::String(_), _) => "a string",
         (Value::Bool(_), _) => "true or false",
-        (Value::Array(_), _) => "a list of texts",
+        (Value::Array(_), _) => "a list of strings",
         _ => "a map",
     };
     format!("`{field}` must be {wanted}")

@@ -77,7 +77,7 @@ impl Rules {
             if rule.policy.as_ref().is_some_and(|p| p.takes_params) && rule.parameters.is_empty() {
                 let name = &rule.definition.id;
                 let message = format!(
-                    "the policy takes parameters: give them as `rules.parameters.{name}`, or with the binding in the same file"
+                    "the policy takes parameters: set `rules.parameters.{name}`, or add its binding to the rule files"
                 );
                 found.push(Diagnostic::new(
                     ids::RULE_INVALID,

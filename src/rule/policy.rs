@@ -79,8 +79,8 @@ pub fn contains_policies(text: &[u8]) -> bool {
         && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
 }
 
-/// The policies among the objects as rules. Other objects beside them (bindings,
-/// parameters) are no rules.
+/// Makes a rule of each policy among the objects, with the bindings and parameters among them.
+/// Errors are added to `found`, and a policy with errors makes no rule.
 pub fn rules(
     objects: &[(PathBuf, Object)],
     sources: &Sources,
@@ -121,7 +121,7 @@ pub fn rules(
                     .get(&object.root)
                     .is_some_and(|s| !object_set::is_empty_selector(s))
                 {
-                    let message = "`namespaceSelector` is not looked at, since a chart does not tell the labels of its namespace";
+                    let message = "`namespaceSelector` is ignored, since a chart does not contain the labels of its namespace";
                     found.push(Diagnostic::new(
                         ids::RULE_INVALID,
                         Severity::Info,
@@ -196,7 +196,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         message: none(),
         why: "The cluster's admission policy refuses the object.".into(),
         fix: format!(
-            "Make it so that the policy's expressions are true: {}",
+            "Change the object so that the policy's expressions are true: {}",
             texts.join("; ")
         )
         .into(),
@@ -438,8 +438,8 @@ fn compile(
         return Ok(None);
     };
     let mut expression = program::compile_with(text, &NAMES).map_err(|e| {
-        let message = match e.message.starts_with("nothing is called `authorizer`") {
-            true => "`authorizer` asks a cluster, and here there is none".into(),
+        let message = match e.message.starts_with("there is no variable `authorizer`") {
+            true => "`authorizer` needs a cluster, and thebot-lint uses none".into(),
             false => e.message,
         };
         (node.span, CompileError { message, ..e })
@@ -461,7 +461,7 @@ fn place(
     *left = left
         .checked_sub(1)
         .filter(|_| depth < DEPTH)
-        .ok_or("with its variables the expression is too large")?;
+        .ok_or("the expression is too large with its variables inlined")?;
     if let Expr::Select(select) = &expression.expr
         && select.operand.expr == Expr::Ident("variables".into())
     {
@@ -483,7 +483,7 @@ fn place(
         *expression = variable.clone();
         *left = left
             .checked_sub(size(expression, *left))
-            .ok_or("with its variables the expression is too large")?;
+            .ok_or("the expression is too large with its variables inlined")?;
         return Ok(());
     }
     let parts: Vec<&mut IdedExpr> = parts(expression);
@@ -669,7 +669,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
             "authorizer.path('/').check('get').allowed()",
         ));
         assert!(
-            found.iter().any(|m| m.contains("there is none")),
+            found.iter().any(|m| m.contains("needs a cluster")),
             "{found:?}"
         );
         // Each variable doubles the one before, so the expression would be too large.

@@ -90,14 +90,17 @@ fn unfinished(validation: Validation, limits: &Limits) -> Violation {
 }
 
 fn finding(validation: Validation) -> Violation {
-    let message = validation
-        .message
-        .unwrap_or_else(|| format!("the definition's rule does not hold: {}", validation.rule));
+    let message = validation.message.unwrap_or_else(|| {
+        format!(
+            "the definition's rule is not satisfied: {}",
+            validation.rule
+        )
+    });
     Violation {
         rule: ids::SCHEMA_VIOLATION,
         severity: Severity::Error,
         message,
-        help: Some(format!("The definition asks for `{}`.", validation.rule)),
+        help: Some(format!("The definition requires `{}`.", validation.rule)),
         path: validation.path,
         at_key: false,
         kubernetes: None,
@@ -155,7 +158,7 @@ spec:
         assert_eq!(messages("{max: 0}"), ["spec: min must not exceed max"]);
         assert_eq!(
             messages("{min: 3, max: 5, names: [w-a, b]}"),
-            ["spec.names[1]: the definition's rule does not hold: self.startsWith('w-')"]
+            ["spec.names[1]: the definition's rule is not satisfied: self.startsWith('w-')"]
         );
         // `max` is missing, so the evaluation fails, and the API server refuses the object.
         assert_eq!(messages("{min: 1}"), ["spec: min must not exceed max"]);

@@ -262,7 +262,7 @@ fn quantities(env: &mut Env) -> Result<(), DeclarationError> {
             None => fail(
                 "quantity",
                 format!(
-                    "`{}` is no quantity",
+                    "`{}` is not a quantity",
                     args.first()
                         .map(|v| display(v.as_ref()))
                         .unwrap_or_default()
@@ -299,7 +299,7 @@ fn quantities(env: &mut Env) -> Result<(), DeclarationError> {
         vec![],
         |a| match arg::<Quantity>(&a, 0)?.as_integer() {
             Some(i) => int(i),
-            None => fail("asInteger", "the quantity is no integer"),
+            None => fail("asInteger", "the quantity is not an integer"),
         },
     )?;
     env.add_member_overload("asApproximateFloat", "quantity_float", q(), vec![], |a| {
@@ -322,7 +322,7 @@ fn versions(env: &mut Env) -> Result<(), DeclarationError> {
         let text = string(&args, 0)?;
         match Semver::parse(text, lenient) {
             Some(version) => Ok(CowVal::owned(version)),
-            None => fail("semver", format!("`{text}` is no semantic version")),
+            None => fail("semver", format!("`{text}` is not a semantic version")),
         }
     }
     env.add_overload("semver", "semver_string", vec![STRING_TYPE], |a| {
@@ -371,7 +371,7 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_overload("ip", "ip_string", vec![STRING_TYPE], |a| {
         match Ip::parse(string(&a, 0)?) {
             Some(ip) => Ok(CowVal::owned(ip)),
-            None => fail("ip", format!("`{}` is no IP address", string(&a, 0)?)),
+            None => fail("ip", format!("`{}` is not an IP address", string(&a, 0)?)),
         }
     })?;
     env.add_overload("isIP", "is_ip", vec![STRING_TYPE], |a| {
@@ -434,7 +434,7 @@ fn addresses(env: &mut Env) -> Result<(), DeclarationError> {
         vec![STRING_TYPE],
         |a| match Prefix::parse_strict(string(&a, 0)?) {
             Some(cidr) => Ok(CowVal::owned(cidr)),
-            None => fail("cidr", format!("`{}` is no CIDR block", string(&a, 0)?)),
+            None => fail("cidr", format!("`{}` is not a CIDR block", string(&a, 0)?)),
         },
     )?;
     env.add_overload("isCIDR", "is_cidr", vec![STRING_TYPE], |a| {
@@ -495,7 +495,7 @@ fn urls(env: &mut Env) -> Result<(), DeclarationError> {
         vec![STRING_TYPE],
         |a| match Url::parse_request_uri(string(&a, 0)?.as_bytes()) {
             Ok(url) => Ok(CowVal::owned(url)),
-            Err(_) => fail("url", format!("`{}` is no URL", string(&a, 0)?)),
+            Err(_) => fail("url", format!("`{}` is not a URL", string(&a, 0)?)),
         },
     )?;
     env.add_overload("isURL", "is_url", vec![STRING_TYPE], |a| {
@@ -649,7 +649,7 @@ fn lists(env: &mut Env) -> Result<(), DeclarationError> {
         for item in rest {
             let next = match sum.as_adder() {
                 Some(adder) => adder.add(*item)?.into_owned(),
-                None => return fail("sum", "the items are no numbers"),
+                None => return fail("sum", "the items are not numbers"),
             };
             sum = next;
         }

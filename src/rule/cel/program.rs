@@ -117,7 +117,7 @@ pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError
                 .map(|n| format!("; did you mean `{n}`?"))
                 .unwrap_or_default();
             return Err(CompileError {
-                message: format!("nothing is called `{name}`{hint}"),
+                message: format!("there is no variable `{name}`{hint}"),
                 offset: text.find(name).unwrap_or(0),
             });
         }
