@@ -100,8 +100,7 @@ impl Rule {
     }
 
     /// Makes a rule with the severity and parameters of the selection. `user_defined` is the span
-    /// of
-    /// `deny` in the file of a user-defined rule.
+    /// of `deny` in the file of a user-defined rule.
     pub(super) fn new(
         definition: Cow<'static, Definition>,
         selection: &Selection,

@@ -73,8 +73,7 @@ fn measure(expression: &mut IdedExpr) {
                     .iter_mut()
                     .for_each(|argument| wrap(argument, FEW));
             }
-            // `map` and `filter` append to their result. CEL does that without a copy only if
-            // the call is not wrapped.
+            // `map` and `filter` append to their result. A wrapped call would make that slow.
             let appends = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == "@result");
             (call.func_name == "_+_" && !appends)
                 || !call.func_name.starts_with(['_', '!', '@', '-'])
