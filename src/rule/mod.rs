@@ -8,7 +8,7 @@
 //! | [`cel`] | the language of `deny`, `message` and `at` |
 //! | [`native`] | rules in Rust, one file for each group |
 //! | [`policy`] | ValidatingAdmissionPolicies as user-defined rules |
-//! | [`pod`], [`object_set`], [`expectation`] | the input of rules |
+//! | [`pod`], [`labels`], [`object_set`], [`expectation`] | the input of rules |
 //! | [`suppression`] | annotations of an object that suppress findings |
 //!
 //! The build script makes one static table of all rule files, so no rule is parsed at startup or
@@ -29,6 +29,7 @@ pub mod cel;
 pub mod definition;
 pub mod expectation;
 mod file;
+mod labels;
 mod load;
 pub mod native;
 pub mod object_set;

@@ -1,9 +1,9 @@
 //! The objects of one unit, with lookups by kind, name and label selector.
 
 use super::expectation::Expectation;
+use super::labels::Labels;
 use super::pod::{self, Pod};
 use crate::manifest::Object;
-use crate::yaml::Entry;
 use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 
@@ -23,43 +23,9 @@ pub struct Environment<'o> {
     pub expectations: &'o [Expectation],
 }
 
-/// Whether a label selector (`matchLabels`, `matchExpressions`) matches the labels.
-pub fn selects(selector: &Node, labels: &[Entry]) -> bool {
-    let value = |key: &str| {
-        labels
-            .iter()
-            .rev()
-            .find(|e| &*e.key == key)
-            .map(|e| scalar(&e.value))
-    };
-    let matches = selector
-        .get("matchLabels")
-        .map_or(&[][..], |n| n.entries())
-        .iter()
-        .all(|e| value(&e.key) == Some(scalar(&e.value)));
-    matches
-        && selector
-            .get("matchExpressions")
-            .map_or(&[][..], |n| n.items())
-            .iter()
-            .all(|expression| {
-                let key = expression.get("key").and_then(Node::as_str).unwrap_or("");
-                let one_of = |v: &String| {
-                    expression
-                        .get("values")
-                        .map_or(&[][..], |n| n.items())
-                        .iter()
-                        .any(|n| scalar(n) == *v)
-                };
-                let found = value(key);
-                match expression.get("operator").and_then(Node::as_str) {
-                    Some("In") => found.is_some_and(|v| one_of(&v)),
-                    Some("NotIn") => !found.is_some_and(|v| one_of(&v)),
-                    Some("Exists") => found.is_some(),
-                    Some("DoesNotExist") => found.is_none(),
-                    _ => false,
-                }
-            })
+/// Whether a label selector may select an object with these labels.
+pub fn selects<'l>(selector: &Node, labels: impl Into<Labels<'l>>) -> bool {
+    labels.into().match_selector(selector)
 }
 
 /// Whether a label selector has no requirements. The kind that contains it defines whether it then
@@ -71,15 +37,6 @@ pub fn is_empty_selector(selector: &Node) -> bool {
             .is_none_or(|n| n.entries().is_empty() && n.items().is_empty())
     };
     empty("matchLabels") && empty("matchExpressions")
-}
-
-/// Whether a selector that is a plain map of labels (as in a Service) matches the labels.
-pub fn map_selects(selector: &Node, labels: &[Entry]) -> bool {
-    selector.entries().iter().all(|e| {
-        labels
-            .iter()
-            .any(|l| l.key == e.key && scalar(&l.value) == scalar(&e.value))
-    })
 }
 
 /// A scalar as text. Labels that YAML reads as numbers are reported by the `kubernetes` rules.
@@ -148,7 +105,12 @@ impl<'o> ObjectSet<'o> {
             .find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
     }
 
-    /// The objects in a namespace that make pods, with their indices and pods.
+    /// The labels of the pods that an object makes.
+    pub fn labels<'u>(&'u self, object: &'u Object, pod: &Pod<'u>) -> Labels<'u> {
+        Labels::of_pods(object, pod, self)
+    }
+
+    /// The pods in a namespace.
     pub fn pods_in<'u>(
         &'u self,
         namespace_of: &'u str,

@@ -130,7 +130,7 @@ fn budgets<'u, 'o>(
     unit.of_kind("PodDisruptionBudget").filter(move |(_, pdb)| {
         same_namespace(namespace(pdb), namespace(object))
             && get(&pdb.root, "spec.selector").is_some_and(|s| {
-                !object_set::is_empty_selector(s) && object_set::selects(s, pod.labels())
+                !object_set::is_empty_selector(s) && unit.labels(object, pod).match_selector(s)
             })
     })
 }

@@ -7,6 +7,7 @@ use super::super::cel::library::{is_semver, is_url};
 use super::super::object_set::text;
 use super::{ChartReport, Check, Table};
 use crate::diagnostic::{did_you_mean, ids};
+use crate::go::url::Url;
 use crate::helm::Chart;
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml;
@@ -55,6 +56,21 @@ fn place(chart: &Chart, path: &str) -> Span {
     }
 }
 
+/// Whether Helm takes a text for a URL: it needs a scheme but no host, so a `data:` URL is one.
+fn is_request_url(text: &str) -> bool {
+    Url::parse_request_uri(text.as_bytes()).is_ok_and(|url| !url.scheme.is_empty())
+}
+
+/// A text of the chart, quoted, as a message shows it: an image in a field can be thousands of
+/// characters long.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
+    }
+}
+
 fn icon_missing(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     if chart.metadata.icon.is_empty() {
         report.add(
@@ -66,20 +82,18 @@ fn icon_missing(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
 
 fn icon_url(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     let icon = &chart.metadata.icon;
-    if !icon.is_empty() && !is_url(icon) {
-        report.add(
-            place(chart, "icon"),
-            format!("the icon {icon:?} is not a URL"),
-        );
+    if !icon.is_empty() && !is_request_url(icon) {
+        let message = format!("the icon {} is not a URL", shown(icon));
+        report.add(place(chart, "icon"), message);
     }
 }
 
 fn sources_url(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     for (i, source) in chart.metadata.sources.iter().enumerate() {
-        if !is_url(source) {
+        if !is_request_url(source) {
             report.add(
                 place(chart, &format!("sources[{i}]")),
-                format!("the source {source:?} is not a URL"),
+                format!("the source {} is not a URL", shown(source)),
             );
         }
     }
@@ -103,8 +117,9 @@ fn maintainers(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
             report.add(
                 at("email"),
                 format!(
-                    "the maintainer {} has the email {email:?}, which is not valid",
-                    maintainer.name
+                    "the maintainer {} has the email {}, which is not valid",
+                    maintainer.name,
+                    shown(email)
                 ),
             );
         }
@@ -113,8 +128,9 @@ fn maintainers(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
             report.add(
                 at("url"),
                 format!(
-                    "the maintainer {} has the URL {url:?}, which is not valid",
-                    maintainer.name
+                    "the maintainer {} has the URL {}, which is not valid",
+                    maintainer.name,
+                    shown(url)
                 ),
             );
         }

@@ -1,7 +1,7 @@
 //! Rules of the group `networking` that compare several objects.
 
 use super::super::ObjectSet;
-use super::super::object_set::{self, get, namespace, same_namespace};
+use super::super::object_set::{get, namespace, same_namespace};
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
@@ -26,7 +26,7 @@ fn pod_without_network_policy(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>)
             let selector = get(&policy.root, "spec.podSelector")
                 .or(get(&policy.root, "spec.endpointSelector"));
             same_namespace(namespace(policy), namespace(object))
-                && selector.is_some_and(|s| object_set::selects(s, pod.labels()))
+                && selector.is_some_and(|s| unit.labels(object, pod).match_selector(s))
         });
         if !selected {
             report.add(

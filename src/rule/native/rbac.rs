@@ -1,16 +1,136 @@
-//! Rules of the group `rbac` that compare several objects: bindings to roles that grant all rights.
+//! Rules of the group `rbac` in Rust: bindings to roles that grant all rights, and roles that grant
+//! none.
 
 use super::super::ObjectSet;
 use super::super::object_set::{namespace, text};
-use super::{Check, Table, UnitReport};
+use super::{Check, Report, Table, UnitReport};
 use crate::diagnostic::ids;
+use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
 
-pub(super) const TABLE: Table = &[(
-    ids::RBAC_CLUSTER_ADMIN_BINDING,
-    Check::Unit(cluster_admin_binding),
-)];
+pub(super) const TABLE: Table = &[
+    (
+        ids::RBAC_CLUSTER_ADMIN_BINDING,
+        Check::Unit(cluster_admin_binding),
+    ),
+    (
+        ids::RBAC_ROLE_CLUSTER_SCOPED,
+        Check::Object(role_cluster_scoped),
+    ),
+];
+
+/// Kubernetes' resources without a namespace. `namespaces` is not among them: for the API server a
+/// request for one Namespace is a request in that namespace, so a Role may allow it.
+const CLUSTER_SCOPED: [(&str, &[&str]); 15] = [
+    ("", &["nodes", "persistentvolumes", "componentstatuses"]),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "mutatingwebhookconfigurations",
+            "validatingwebhookconfigurations",
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicybindings",
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["customresourcedefinitions"]),
+    ("apiregistration.k8s.io", &["apiservices"]),
+    (
+        "authentication.k8s.io",
+        &["tokenreviews", "selfsubjectreviews"],
+    ),
+    (
+        "authorization.k8s.io",
+        &[
+            "subjectaccessreviews",
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+        ],
+    ),
+    (
+        "certificates.k8s.io",
+        &[
+            "certificatesigningrequests",
+            "clustertrustbundles",
+            "signers",
+        ],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io",
+        &["flowschemas", "prioritylevelconfigurations"],
+    ),
+    ("metrics.k8s.io", &["nodes"]),
+    (
+        "networking.k8s.io",
+        &["ingressclasses", "ipaddresses", "servicecidrs"],
+    ),
+    ("node.k8s.io", &["runtimeclasses"]),
+    (
+        "rbac.authorization.k8s.io",
+        &["clusterroles", "clusterrolebindings"],
+    ),
+    (
+        "resource.k8s.io",
+        &["deviceclasses", "devicetaintrules", "resourceslices"],
+    ),
+    ("scheduling.k8s.io", &["priorityclasses"]),
+    (
+        "storage.k8s.io",
+        &[
+            "csidrivers",
+            "csinodes",
+            "storageclasses",
+            "volumeattachments",
+            "volumeattributesclasses",
+        ],
+    ),
+];
+
+fn texts<'n>(rule: &'n Node, key: &str) -> Vec<&'n str> {
+    rule.get(key)
+        .map_or(&[][..], |n| n.items())
+        .iter()
+        .filter_map(Node::as_str)
+        .collect()
+}
+
+fn role_cluster_scoped(report: &mut Report<'_>, role: &Object) {
+    let rules = Path::parse("rules");
+    for (i, rule) in rules
+        .get(&role.root)
+        .map_or(&[][..], |n| n.items())
+        .iter()
+        .enumerate()
+    {
+        let groups = texts(rule, "apiGroups");
+        // Whether a caller may bind a ClusterRole is asked in the namespace of the RoleBinding.
+        let may_bind = texts(rule, "verbs")
+            .iter()
+            .any(|v| matches!(*v, "bind" | "*"));
+        let is_cluster_scoped = |resource: &&str| {
+            let name = resource.split('/').next().unwrap_or(resource);
+            CLUSTER_SCOPED.iter().any(|(group, names)| {
+                names.contains(&name) && groups.iter().any(|g| g == group || *g == "*")
+            }) && !(may_bind && name == "clusterroles")
+        };
+        let without_effect: Vec<&str> = texts(rule, "resources")
+            .into_iter()
+            .filter(is_cluster_scoped)
+            .collect();
+        if !without_effect.is_empty() {
+            report.add(
+                rules.index(i),
+                format!(
+                    "Role {} grants nothing on {}: a Role does not reach cluster-scoped resources",
+                    role.identity.name,
+                    without_effect.join(", ")
+                ),
+            );
+        }
+    }
+}
 
 /// The verbs that together are equivalent to `*`.
 const ALL_VERBS: [&str; 7] = [

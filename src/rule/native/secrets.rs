@@ -104,14 +104,36 @@ const HARMLESS_ENDS: [&str; 51] = [
     "username",
 ];
 
+/// What a Secret (the object) is for. A name that ends in one of these and "secret" holds the name
+/// of a Secret: `imagePullSecret`, `tlsSecret`, `credentialsSecret`.
+const OBJECTS: [&str; 13] = [
+    "pull",
+    "registry",
+    "tls",
+    "ssl",
+    "cert",
+    "certs",
+    "certificate",
+    "certificates",
+    "ca",
+    "existing",
+    "password",
+    "credential",
+    "credentials",
+];
+
 /// The words of a name in lower case: [db, password] for `dbPassword`, `DB_PASSWORD`, `db-password`
-/// and `db.password`.
+/// and `db.password`, [access, key, id, name] for `accessKeyIDName`.
 fn words(name: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut before_is_lower = false;
-    for c in name.chars() {
-        let boundary = !c.is_alphanumeric() || (c.is_uppercase() && before_is_lower);
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        // The last capital of a run starts the next word.
+        let ends_run =
+            c.is_uppercase() && word.len() > 1 && chars.peek().is_some_and(|n| n.is_lowercase());
+        let boundary = !c.is_alphanumeric() || (c.is_uppercase() && before_is_lower) || ends_run;
         if boundary && !word.is_empty() {
             out.push(std::mem::take(&mut word));
         }
@@ -145,6 +167,9 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     if HARMLESS_ENDS.contains(&last.as_str()) && !ends_in_pair {
         return false;
     }
+    if names_an_object(words) {
+        return false;
+    }
     // Names such as `PUBLIC_TOKEN` are not secret.
     if words.iter().any(|w| w == "public" || w == "publishable") {
         return false;
@@ -154,6 +179,22 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
             || (w.len() > 8 && (w.ends_with("password") || w.ends_with("passwd")))
     }) || last.ends_with("secret")
         || last.ends_with("token")
+}
+
+/// Whether a name is that of a Secret, or of a key of one: `existingSecret`, `tlsSecret`,
+/// `passwordSecretKey`.
+fn names_an_object(words: &[String]) -> bool {
+    let is_secret = |word: &String| SECRET_WORDS.contains(&word.as_str());
+    match words {
+        [first, .., last] if first == "existing" && last == "secret" => true,
+        [.., before, secret, key] if secret == "secret" && key == "key" => {
+            is_secret(before) || before == "existing" || before == "username"
+        }
+        [.., before, secret] if secret == "secret" => OBJECTS.contains(&before.as_str()),
+        _ => words
+            .windows(2)
+            .any(|w| w[0] == "existing" && w[1] == "secret"),
+    }
 }
 
 /// Whether a value is not a secret: it is empty, a flag, a path, a reference or a placeholder.
@@ -307,6 +348,13 @@ mod tests {
             "client-secret",
             "AWS_SECRET_ACCESS_KEY",
             "password1",
+            "secretKey",
+            "s3SecretKey",
+            "APIKey",
+            "ACCESS_TOKEN_SECRET",
+            "clientSecret",
+            "webhook_secret",
+            "DBPassword",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -320,6 +368,19 @@ mod tests {
             "MONKEY",
             "PASSWORD_MIN_LENGTH",
             "compass",
+            "s3AccessKeyIDName",
+            "accessKeyIDName",
+            "passwordSecretKey",
+            "tokenSecretKey",
+            "existingSecret",
+            "EXISTING_SECRET",
+            "existingSecretPasswordKey",
+            "existingSecretKey",
+            "existingPasswordSecret",
+            "imagePullSecret",
+            "IMAGE_PULL_SECRET",
+            "tlsSecret",
+            "passwordSecret",
         ] {
             assert!(!is_secret_name(name), "{name}");
         }

@@ -3,7 +3,7 @@
 use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
-use crate::rule::object_set::{self, get, map_selects, namespace, same_namespace, scalar, text};
+use crate::rule::object_set::{self, get, namespace, same_namespace, scalar, text};
 use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
@@ -145,7 +145,7 @@ fn dangling_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         }
         if !unit
             .pods_in(namespace(service))
-            .any(|(_, _, pod)| map_selects(selector, pod.labels()))
+            .any(|(_, o, pod)| unit.labels(o, pod).match_map(selector))
         {
             report.add(
                 i,
@@ -230,6 +230,11 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             let Some(name) = name.and_then(Node::as_str) else {
                 continue;
             };
+            // For the AWS controller this backend is an action, which an annotation describes, and
+            // no Service.
+            if port.and_then(Node::as_str) == Some("use-annotation") {
+                continue;
+            }
             let Some((_, service)) = unit.find("Service", namespace(ingress), name) else {
                 report.add(
                     i,
@@ -250,9 +255,7 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                     .iter()
                     .any(|p| p.get(key).map(scalar).as_ref() == Some(&port))
             };
-            // `use-annotation` is a special value of the AWS Load Balancer Controller, not a port
-            // of the Service.
-            if !ports.is_empty() && !offers("port") && !offers("name") && port != "use-annotation" {
+            if !ports.is_empty() && !offers("port") && !offers("name") {
                 report.add(
                     i,
                     path,
@@ -286,7 +289,7 @@ fn dangling_hpa(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
 
 fn selects_a_pod(unit: &ObjectSet<'_>, owner: &Object, selector: &Node) -> bool {
     unit.pods_in(namespace(owner))
-        .any(|(_, _, pod)| object_set::selects(selector, pod.labels()))
+        .any(|(_, o, pod)| unit.labels(o, pod).match_selector(selector))
 }
 
 fn dangling_pdb(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
@@ -377,7 +380,7 @@ fn dangling_service_monitor(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
         let selected = core_services(unit).any(|(_, s)| {
             object_set::selects(
                 selector,
-                get(&s.root, "metadata.labels").map_or(&[], |n| n.entries()),
+                get(&s.root, "metadata.labels").map_or(&[][..], |n| n.entries()),
             )
         });
         if !selected && !elsewhere {
@@ -688,7 +691,7 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         let headless =
             get(&service.root, "spec.clusterIP").is_some_and(|n| n.as_str() == Some("None"));
         let selects = get(&service.root, "spec.selector")
-            .is_some_and(|s| !s.entries().is_empty() && map_selects(s, pod.labels()));
+            .is_some_and(|s| !s.entries().is_empty() && unit.labels(object, pod).match_map(s));
         if !headless {
             report.add(
                 *i,
