@@ -171,6 +171,9 @@ fn columns() -> Option<usize> {
     columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0 as usize))
 }
 
+/// The folder of user-defined rules where no configuration names one.
+const RULES_FOLDER: &str = "policies";
+
 /// `rules.paths` of the configuration for the working directory.
 fn configured_rules() -> Vec<PathBuf> {
     let Some(file) = config::find(Path::new(".")) else {

@@ -1,6 +1,6 @@
 //! `thebot-lint new-rule`: writes a user-defined rule to start from, with fixtures.
 
-use super::{ExitCode, configured_rules, fail, print};
+use super::{ExitCode, RULES_FOLDER, configured_rules, fail, print};
 use crate::rule;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         .path
         .clone()
         .or_else(|| configured.iter().find(|p| !p.is_file()).cloned())
-        .unwrap_or_else(|| "policies".into());
+        .unwrap_or_else(|| RULES_FOLDER.into());
     let scaffold = Scaffold::of(&arguments.scope);
     let mut files = vec![(
         folder.join(format!("{id}.yaml")),

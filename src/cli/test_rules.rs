@@ -1,7 +1,7 @@
 //! `thebot-lint test-rules`: tests user-defined rules on their examples and fixtures.
 
-use super::{ExitCode, configured_rules, fail, print};
-use crate::lint::trial::{self, Trial};
+use super::{ExitCode, RULES_FOLDER, configured_rules, fail, print};
+use crate::lint::trial::{self, Files, Trial};
 use crate::rule;
 use crate::rule::Scope;
 use crate::source::Sources;
@@ -10,17 +10,22 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Rule files, or folders with rule files (default: the configuration's `rules.paths`)
+    /// Rule files, or folders with rule files (default: the configuration's `rules.paths`, else
+    /// policies/)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let paths = if arguments.paths.is_empty() {
+    let mut paths = if arguments.paths.is_empty() {
         configured_rules()
     } else {
         arguments.paths.clone()
     };
+    // `new-rule` writes to this folder where nothing is configured.
+    if paths.is_empty() && Path::new(RULES_FOLDER).is_dir() {
+        paths.push(RULES_FOLDER.into());
+    }
     if paths.is_empty() {
         return fail(
             "there are no rules to test: give a PATH, or `rules: {paths: [...]}` in .thebot-lint.yaml",
@@ -52,11 +57,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let count = rules.len();
     for own in rules {
         let (definition, file) = (own.definition.clone(), own.file.clone());
+        let files = Files {
+            rule: &file,
+            all: &paths,
+        };
         let mut trials = trial::examples(&definition, &own.alone());
         trials.extend(
             fixtures_of(&file, &definition.id, &paths)
                 .iter()
-                .flat_map(|f| trial::fixtures(&definition.id, f, &paths)),
+                .flat_map(|f| trial::fixtures(&definition.id, f, Some(files))),
         );
         if rule::documentation(&definition.id).is_some() {
             trials.push(Trial {

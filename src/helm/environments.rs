@@ -36,6 +36,14 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether it has the values of the chart's values.yaml alone, which perhaps nobody deploys.
+    pub fn is_defaults(&self) -> bool {
+        self.name == "default"
+            && self.values.is_empty()
+            && self.flags.is_empty()
+            && self.set.is_empty()
+    }
+
     /// Creates an environment with Helm's default release name and namespace.
     pub fn new(name: impl Into<String>) -> Environment {
         Environment {

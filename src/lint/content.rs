@@ -3,12 +3,13 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions};
 use crate::insight::secrets::Secrets;
 use crate::manifest::{self, Object};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
 use crate::project::unit::Unit;
+use crate::rule::{self, Definition};
 use crate::source::{Source, SourceKind, Sources, Span};
 use std::path::Path;
 use std::sync::Arc;
@@ -116,6 +117,16 @@ impl Content {
                 .collect(),
             None => self.objects.iter().collect(),
         }
+    }
+
+    /// Whether all objects of an environment (or of the manifests) could be read. Where one could
+    /// not, nothing follows from the absence of an object.
+    pub(super) fn is_complete(&self, environment: Option<u16>) -> bool {
+        !self.found.iter().any(|d| {
+            d.severity == Severity::Error
+                && d.environment.is_none_or(|e| Some(e) == environment)
+                && rule::documentation(&d.rule).is_some_and(Definition::is_always_reported)
+        })
     }
 
     /// The start of the unit: Chart.yaml, or the first object.

@@ -42,10 +42,17 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     options.cancelled()?;
     let mut found = Vec::new();
     judge.unjudged(content.head(), &mut found);
-    judge.objects(&every, &mut found);
+    let refused: Vec<u16> = content
+        .rendering
+        .iter()
+        .flat_map(|r| &r.renders)
+        .filter(|r| r.is_refused)
+        .map(|r| r.environment)
+        .collect();
+    judge.objects(&every, &refused, &mut found);
     match &content.rendering {
         Some(rendering) => {
-            judge.keep_unexcused(across(rendering, setup), &mut found);
+            judge.keep_unexcused(across(rendering, content, setup), &mut found);
             let usage = usage::check(rendering, &content.sources);
             found.extend(usage.into_iter().filter_map(|d| {
                 Some(Diagnostic {
@@ -55,7 +62,10 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
             }));
             found.extend(setup.rules.check_chart(&rendering.chart, &content.sources));
         }
-        None => judge.keep_unexcused(unit(&content.objects, true, setup), &mut found),
+        None => {
+            let complete = content.is_complete(None);
+            judge.keep_unexcused(unit(&content.objects, complete, setup), &mut found);
+        }
     }
     judge.unused_annotations(&content.objects, &mut found);
     Ok(Verdict {
@@ -77,13 +87,14 @@ fn unit(objects: &[Object], complete: bool, setup: &Setup) -> Vec<(Object, Viola
 }
 
 /// Evaluates the rules across objects and across environments on a chart's renders.
-fn across(rendering: &RenderedChart, setup: &Setup) -> Vec<(Object, Violation)> {
+fn across(rendering: &RenderedChart, content: &Content, setup: &Setup) -> Vec<(Object, Violation)> {
     let mut found = Vec::new();
     let mut names = Vec::new();
     let mut primary = Vec::new();
     for render in &rendering.renders {
         let objects: Vec<Object> = rendering.newest(render).cloned().collect();
-        let complete = render.rendered.problems.is_empty();
+        let complete =
+            render.rendered.problems.is_empty() && content.is_complete(Some(render.environment));
         found.extend(unit(&objects, complete, setup));
         let environment = &rendering.environments[render.environment as usize];
         // An environment that rendered only in part has unknown gaps, and cases of `ci/` are not
@@ -210,8 +221,9 @@ impl<'s> Judge<'s> {
     }
 
     /// Reports the violations of objects that were given to [`Judge::new`], limited to the versions
-    /// that each object is rendered for.
-    fn objects(&mut self, objects: &[&Object], found: &mut Vec<Diagnostic>) {
+    /// that each object is rendered for. In environments whose values the chart refuses, nothing is
+    /// installed, so nothing can break there.
+    fn objects(&mut self, objects: &[&Object], refused: &[u16], found: &mut Vec<Diagnostic>) {
         for object in objects {
             let versions = object.kubernetes.unwrap_or(self.versions);
             let findings = self
@@ -222,6 +234,10 @@ impl<'s> Judge<'s> {
             for mut finding in findings.iter().cloned() {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
+                let is_refused = object.environment.is_some_and(|e| refused.contains(&e));
+                if is_refused && rule::documentation(&finding.rule).is_some_and(|d| d.breaks) {
+                    continue;
+                }
                 // A chart that picks another apiVersion for newer clusters needs no change.
                 if versions.newest() != self.versions.newest()
                     && rule::documentation(&finding.rule).is_some_and(|d| d.only_newest)

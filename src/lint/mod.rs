@@ -239,4 +239,132 @@ mod tests {
             .collect();
         assert_eq!(roles, [Role::Values]);
     }
+
+    /// The rules of the findings in a folder with these files, each with its severity.
+    fn findings(files: &[(&str, &str)]) -> Vec<crate::Finding> {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+            std::fs::write(file, text).expect("a file");
+        }
+        let options = Options {
+            paths: vec![folder.path().to_path_buf()],
+            ..Options::default()
+        };
+        lint(&options).expect("a report").findings
+    }
+
+    fn errors(files: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
+        findings(files)
+            .iter()
+            .filter(|f| f.severity == crate::Severity::Error)
+            .map(|f| {
+                let environments = f.environments.iter().map(|e| e.to_string()).collect();
+                (f.rule.to_string(), environments)
+            })
+            .collect()
+    }
+
+    const CHART: (&str, &str) = (
+        "Chart.yaml",
+        "apiVersion: v2\nname: c\nversion: 0.1.0\nicon: https://example.com/i.svg\n",
+    );
+
+    #[test]
+    fn a_chart_that_refuses_its_defaults_gets_one_finding() {
+        let files = [
+            CHART,
+            ("values.yaml", "{}\n"),
+            (
+                "templates/z.yaml",
+                "{{ required \"a password is needed\" .Values.password }}",
+            ),
+            (
+                "templates/y.yaml",
+                "{{ if not .Values.host }}{{ fail \"set a host\" }}{{ end }}",
+            ),
+            ("templates/x.yaml", "a: {{ .Values.missing.key }}"),
+            (
+                "templates/b.yaml",
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: {{ .Values.port }}}\n",
+            ),
+            ("templates/a.yaml", "apiVersion: v1\nmetadata: {name: a}\n"),
+        ];
+        let found = findings(&files);
+        let errors: Vec<&crate::Finding> = found
+            .iter()
+            .filter(|f| f.severity == crate::Severity::Error)
+            .collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(&*errors[0].rule, "required-value-missing");
+        let help = errors[0].help.as_deref().unwrap_or_default();
+        for part in ["ci/NAME-values.yaml", "environments:", "set a host"] {
+            assert!(help.contains(part), "{help}");
+        }
+        // Where the values are given, the rest is judged.
+        let mut accepted = files.to_vec();
+        accepted.push((
+            "ci/all-values.yaml",
+            "password: p\nhost: h\nport: 1\nmissing: {}\n",
+        ));
+        let found = super::tests::errors(&accepted);
+        let of_case = |rule: &str| found.iter().any(|(r, e)| r == rule && *e == ["ci/all"]);
+        assert!(
+            of_case("unknown-field") && of_case("kind-missing"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn errors_after_a_refusal_follow_from_it() {
+        let found = errors(&[
+            CHART,
+            ("values.yaml", "password: p\nmissing: {key: {a: b}}\n"),
+            (
+                "templates/z.yaml",
+                "{{ $_ := required \"a password is needed\" .Values.password }}",
+            ),
+            ("templates/a.yaml", "{{ $_ := .Values.missing.key.a }}"),
+            ("ci/bare-values.yaml", "password: null\nmissing: null\n"),
+        ]);
+        let wanted = vec![(
+            "required-value-missing".to_owned(),
+            vec!["ci/bare".to_owned()],
+        )];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn templates_of_a_missing_dependency_are_missing_too() {
+        let found = errors(&[
+            (
+                "Chart.yaml",
+                "apiVersion: v2\nname: c\nversion: 0.1.0\ndependencies: [{name: common, version: 1.0.0, repository: https://example.com}]\n",
+            ),
+            (
+                "templates/a.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include \"common.name\" . }}}\n",
+            ),
+            ("templates/b.yaml", "{{ template \"common.all\" . }}"),
+        ]);
+        let rules: Vec<&str> = found.iter().map(|(rule, _)| rule.as_str()).collect();
+        assert_eq!(rules, ["dependency-not-vendored"]);
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_not_absent() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - name: a\n      image: a:1\n      envFrom: [{configMapRef: {name: settings}}]\n";
+        let broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n data: {}\n";
+        let dangles = |files: &[(&str, &str)]| {
+            findings(files)
+                .iter()
+                .any(|f| *f.rule == *"dangling-env-reference")
+        };
+        assert!(dangles(&[("pod.yaml", pod)]));
+        assert!(!dangles(&[("pod.yaml", pod), ("settings.yaml", broken)]));
+        let chart = |text| [CHART, ("templates/a.yaml", pod), ("templates/b.yaml", text)];
+        assert!(dangles(&chart("")));
+        assert!(!dangles(&chart(broken)));
+    }
 }

@@ -11,13 +11,14 @@ use crate::helm::Chart;
 use crate::helm::Environment;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::Inputs;
-use crate::helm::render::{self, Cache, Rendered};
+use crate::helm::render::{self, Cache, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::Setup;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
+use crate::template::TemplateError;
 use crate::yaml::Node;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -49,6 +50,9 @@ pub struct EnvironmentRender {
     pub versions: Versions,
     /// Whether the render is for the newest version that is judged.
     pub primary: bool,
+    /// The chart refuses its own values.yaml. That is the only fault of such a render: others come
+    /// from values that nobody can install.
+    pub is_refused: bool,
     pub rendered: Rendered,
     pub objects: Vec<Object>,
 }
@@ -203,15 +207,21 @@ impl Job<'_> {
                     all.or(Versions::minor(*minor))
                 });
             left.retain(|(minor, _)| !versions.contains(*minor));
+            let is_refused = self.environments[index].is_defaults()
+                && rendered.problems.iter().any(Problem::is_refusal);
             let mut found = self.problems(index, versions, &rendered);
             let mut render = EnvironmentRender {
                 environment: index as u16,
                 versions,
                 primary: made.is_empty(),
+                is_refused,
                 rendered,
                 objects: Vec::new(),
             };
             self.read(&mut render, &mut found);
+            if is_refused {
+                found = refusal(&render.rendered, found);
+            }
             made.push(Made {
                 number,
                 render,
@@ -266,9 +276,7 @@ impl Job<'_> {
             environment: Some(environment),
             ..e.diagnostic(self.head)
         });
-        rendered
-            .problems
-            .iter()
+        Problem::causes(&rendered.problems)
             .flat_map(|p| p.diagnostics(self.head, environment))
             .chain(unjudged)
             .map(|d| Diagnostic {
@@ -314,6 +322,43 @@ impl Job<'_> {
             found.extend(manifests.problems);
         }
     }
+}
+
+/// What is left of the faults of a render whose values the chart refuses: the first refusal, with
+/// what to do about it.
+fn refusal(rendered: &Rendered, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let refusals: Vec<&TemplateError> = rendered
+        .problems
+        .iter()
+        .filter(|p| p.is_refusal())
+        .filter_map(|p| match p {
+            Problem::Template(error) => Some(&**error),
+            _ => None,
+        })
+        .collect();
+    let Some((first, others)) = refusals.split_first() else {
+        return found;
+    };
+    let is_first = |d: &Diagnostic| d.span == first.span && d.message == first.cause;
+    found.retain(|d| d.severity < Severity::Error || is_first(d));
+    let mut asked: Vec<&str> = others.iter().map(|e| e.cause.as_str()).collect();
+    asked.retain(|cause| *cause != first.cause);
+    asked.dedup();
+    let also = match asked.as_slice() {
+        [] => String::new(),
+        asked => format!(" The chart also asks: {}.", asked.join("; ")),
+    };
+    for diagnostic in found.iter_mut().filter(|d| is_first(d)) {
+        let help = diagnostic.help.take();
+        let hint = help.map(|help| format!("{help}. ")).unwrap_or_default();
+        diagnostic.help = Some(format!(
+            "{hint}The chart cannot be installed with its values.yaml alone, so nothing else is \
+             reported for it. Write values that it accepts into `ci/NAME-values.yaml`, or declare \
+             what is deployed in .thebot-lint.yaml: \
+             `environments: {{default: false, NAME: {{values: [FILE]}}}}`.{also}"
+        ));
+    }
+    found
 }
 
 /// Reads the values of each environment; none for an environment whose values cannot be read.

@@ -41,6 +41,8 @@ pub enum Reason {
     Required,
     /// Execution reached an error node, which a [`ParseError`] reports already.
     Parse,
+    /// An included template does not exist.
+    NoTemplate,
     /// A limit of thebot-lint was reached. Helm might have rendered the template.
     Limit,
     /// Anything else.

@@ -138,3 +138,25 @@ spec:
         "{printed}"
     );
 }
+
+#[test]
+fn the_steps_of_the_book_work_in_an_empty_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (code, printed) = run(
+        folder,
+        &["new-rule", "team-label-missing", "--scope", "object"],
+    );
+    assert_eq!(code, 0, "{printed}");
+    let (code, printed) = run(folder, &["test-rules"]);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.ends_with("1 rule, all fine.\n"), "{printed}");
+
+    // A broken file costs only itself.
+    std::fs::write(folder.join("policies/broken.yaml"), "id: broken\ndeny: [\n")
+        .expect("is writable");
+    let (code, printed) = run(folder, &["test-rules"]);
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("ok   team-label-missing"), "{printed}");
+    assert!(printed.ends_with("1 rule, 1 failed.\n"), "{printed}");
+}

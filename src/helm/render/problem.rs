@@ -37,6 +37,37 @@ impl Problem {
         !matches!(self, Problem::Chart(_) | Problem::Schema(_))
     }
 
+    /// Whether the chart itself refuses the values, with `fail` or `required`.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Problem::Template(error)
+            if matches!(error.reason, Reason::Fail | Reason::Required))
+    }
+
+    /// The problems that do not follow from another one: an error after a refusal comes from the
+    /// values that were refused, and a template that is missing where a dependency is missing comes
+    /// from there.
+    pub fn causes(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
+        let refused = problems.iter().position(Problem::is_refusal);
+        let lacks_dependency = problems.iter().any(
+            |p| matches!(p, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED),
+        );
+        let follows = move |at: usize, problem: &Problem| {
+            let Problem::Template(error) = problem else {
+                return false;
+            };
+            match error.reason {
+                Reason::Execution => refused.is_some_and(|first| first < at),
+                Reason::NoTemplate => lacks_dependency || refused.is_some_and(|first| first < at),
+                _ => false,
+            }
+        };
+        problems
+            .iter()
+            .enumerate()
+            .filter(move |(at, problem)| !follows(*at, problem))
+            .map(|(_, problem)| problem)
+    }
+
     /// The diagnostics for an environment. Problems without a span are placed at `head`.
     pub fn diagnostics(&self, head: Span, environment: u16) -> Vec<Diagnostic> {
         let mut found = match self {
@@ -80,7 +111,7 @@ impl Problem {
                     Reason::Fail => ids::TEMPLATE_FAILS,
                     Reason::Required => ids::REQUIRED_VALUE_MISSING,
                     Reason::Limit => ids::TEMPLATE_LIMIT,
-                    Reason::Execution => ids::TEMPLATE_ERROR,
+                    Reason::Execution | Reason::NoTemplate => ids::TEMPLATE_ERROR,
                     // The parser has reported the same error. One rule makes them one finding.
                     Reason::Parse => ids::TEMPLATE_SYNTAX,
                 };

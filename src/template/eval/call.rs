@@ -44,6 +44,8 @@ pub(super) enum CallError {
     Inside(Box<Fault>, String),
     /// An error of the function itself: Go's text, and a hint for the user.
     Itself(String, Option<String>),
+    /// The template to execute does not exist: Go's text, and a hint for the user.
+    NoTemplate(String, Option<String>),
     /// A limit was reached during the call.
     Limit(Limit),
 }
@@ -346,6 +348,13 @@ impl Evaluator<'_> {
                     Role::Required => Reason::Required,
                     _ => Reason::Execution,
                 };
+                fault.help = help;
+                fault
+            }
+            CallError::NoTemplate(cause, help) => {
+                let mut fault = frame.fault(format!("{calling}{cause}"));
+                fault.cause = cause;
+                fault.reason = Reason::NoTemplate;
                 fault.help = help;
                 fault
             }

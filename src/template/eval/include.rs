@@ -62,7 +62,7 @@ impl Evaluator<'_> {
         }
         *count += 1;
         let result = match self.find(&shown) {
-            None => Err(CallError::Itself(
+            None => Err(CallError::NoTemplate(
                 no_template(&shown),
                 self.near_template(&shown),
             )),

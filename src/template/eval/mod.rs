@@ -421,6 +421,7 @@ impl Evaluator<'_> {
                 "template {} not defined",
                 strconv::quote(call.name.as_bytes())
             ));
+            fault.reason = Reason::NoTemplate;
             fault.help = self.near_template(&call.name);
             return Err(fault);
         };
