@@ -354,16 +354,22 @@ mod tests {
 
     #[test]
     fn an_object_that_cannot_be_read_is_not_absent() {
-        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - name: a\n      image: a:1\n      envFrom: [{configMapRef: {name: settings}}]\n";
-        let broken = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n data: {}\n";
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: a}, ports: [{port: 1}]}\n";
+        let broken = "apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {app: a}\n name: a\n";
         let dangles = |files: &[(&str, &str)]| {
             findings(files)
                 .iter()
-                .any(|f| *f.rule == *"dangling-env-reference")
+                .any(|f| *f.rule == *"dangling-service")
         };
-        assert!(dangles(&[("pod.yaml", pod)]));
-        assert!(!dangles(&[("pod.yaml", pod), ("settings.yaml", broken)]));
-        let chart = |text| [CHART, ("templates/a.yaml", pod), ("templates/b.yaml", text)];
+        assert!(dangles(&[("service.yaml", service)]));
+        assert!(!dangles(&[("service.yaml", service), ("pod.yaml", broken)]));
+        let chart = |text| {
+            [
+                CHART,
+                ("templates/a.yaml", service),
+                ("templates/b.yaml", text),
+            ]
+        };
         assert!(dangles(&chart("")));
         assert!(!dangles(&chart(broken)));
     }
