@@ -92,7 +92,8 @@ fn new_rule_overwrites_nothing_and_wants_a_free_id() {
         assert_eq!(code, 2, "{printed}");
         assert!(printed.contains(why), "{printed}");
     }
-    let (code, printed) = run(folder, &["test-rules"]);
+    let empty = tempfile::tempdir().expect("a folder");
+    let (code, printed) = run(empty.path(), &["test-rules"]);
     assert_eq!(code, 2, "{printed}");
     assert!(printed.contains("there are no rules to test"), "{printed}");
 }
