@@ -18,7 +18,6 @@ use crate::manifest::Object;
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::Setup;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
-use crate::template::TemplateError;
 use crate::yaml::Node;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -209,7 +208,7 @@ impl Job<'_> {
             left.retain(|(minor, _)| !versions.contains(*minor));
             let is_refused = self.environments[index].is_defaults()
                 && rendered.problems.iter().any(Problem::is_refusal);
-            let mut found = self.problems(index, versions, &rendered);
+            let mut found = self.problems(index, versions, &rendered, is_refused);
             let mut render = EnvironmentRender {
                 environment: index as u16,
                 versions,
@@ -218,9 +217,10 @@ impl Job<'_> {
                 rendered,
                 objects: Vec::new(),
             };
-            self.read(&mut render, &mut found);
-            if is_refused {
-                found = refusal(&render.rendered, found);
+            let mut unread = Vec::new();
+            self.read(&mut render, &mut unread);
+            if !is_refused {
+                found.append(&mut unread);
             }
             made.push(Made {
                 number,
@@ -265,7 +265,13 @@ impl Job<'_> {
     }
 
     /// The faults of a render.
-    fn problems(&self, index: usize, versions: Versions, rendered: &Rendered) -> Vec<Diagnostic> {
+    fn problems(
+        &self,
+        index: usize,
+        versions: Versions,
+        rendered: &Rendered,
+        is_refused: bool,
+    ) -> Vec<Diagnostic> {
         let environment = index as u16;
         let unjudged = rendered.unjudged.iter().map(|e| Diagnostic {
             severity: if e.rule == ids::LIMIT_EXCEEDED {
@@ -276,8 +282,25 @@ impl Job<'_> {
             environment: Some(environment),
             ..e.diagnostic(self.head)
         });
+        // Of a refused values.yaml, only the first refusal and what no value mends are reported.
+        let first = rendered.problems.iter().find(|p| p.is_refusal());
+        let is_first = |p: &Problem| first.is_some_and(|first| std::ptr::eq(first, p));
+        let diagnostics = |p: &Problem| {
+            let mut diagnostics = p.diagnostics(self.head, environment);
+            if is_refused && is_first(p) {
+                for diagnostic in &mut diagnostics {
+                    let help = how_to_give_values(rendered);
+                    diagnostic.help = Some(match diagnostic.help.take() {
+                        Some(hint) => format!("{hint}. {help}"),
+                        None => help,
+                    });
+                }
+            }
+            diagnostics
+        };
         Problem::causes(&rendered.problems)
-            .flat_map(|p| p.diagnostics(self.head, environment))
+            .filter(|p| !is_refused || is_first(p) || !p.depends_on_values())
+            .flat_map(diagnostics)
             .chain(unjudged)
             .map(|d| Diagnostic {
                 kubernetes: (versions != self.versions).then_some(versions),
@@ -324,41 +347,26 @@ impl Job<'_> {
     }
 }
 
-/// What is left of the faults of a render whose values the chart refuses: the first refusal, with
-/// what to do about it.
-fn refusal(rendered: &Rendered, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let refusals: Vec<&TemplateError> = rendered
-        .problems
-        .iter()
-        .filter(|p| p.is_refusal())
-        .filter_map(|p| match p {
-            Problem::Template(error) => Some(&**error),
-            _ => None,
-        })
-        .collect();
-    let Some((first, others)) = refusals.split_first() else {
-        return found;
-    };
-    let is_first = |d: &Diagnostic| d.span == first.span && d.message == first.cause;
-    found.retain(|d| d.severity < Severity::Error || is_first(d));
-    let mut asked: Vec<&str> = others.iter().map(|e| e.cause.as_str()).collect();
-    asked.retain(|cause| *cause != first.cause);
-    asked.dedup();
-    let also = match asked.as_slice() {
-        [] => String::new(),
-        asked => format!(" The chart also asks: {}.", asked.join("; ")),
-    };
-    for diagnostic in found.iter_mut().filter(|d| is_first(d)) {
-        let help = diagnostic.help.take();
-        let hint = help.map(|help| format!("{help}. ")).unwrap_or_default();
-        diagnostic.help = Some(format!(
-            "{hint}The chart cannot be installed with its values.yaml alone, so nothing else is \
-             reported for it. Write values that it accepts into `ci/NAME-values.yaml`, or declare \
-             what is deployed in .thebot-lint.yaml: \
-             `environments: {{default: false, NAME: {{values: [FILE]}}}}`.{also}"
-        ));
+/// What to do where the chart refuses its own values.yaml.
+fn how_to_give_values(rendered: &Rendered) -> String {
+    let mut asked: Vec<&str> = Vec::new();
+    for problem in rendered.problems.iter().filter(|p| p.is_refusal()) {
+        if let Problem::Template(error) = problem
+            && !asked.contains(&error.cause.as_str())
+        {
+            asked.push(&error.cause);
+        }
     }
-    found
+    let also = match asked.get(1..) {
+        Some([]) | None => String::new(),
+        Some(others) => format!(" The chart also asks: {}.", others.join("; ")),
+    };
+    format!(
+        "The chart cannot be installed with its values.yaml alone, so errors that may follow from \
+         that are left out. Write values that it accepts into `ci/NAME-values.yaml`, or declare \
+         what is deployed in .thebot-lint.yaml: \
+         `environments: {{default: false, NAME: {{values: [FILE]}}}}`.{also}"
+    )
 }
 
 /// Reads the values of each environment; none for an environment whose values cannot be read.

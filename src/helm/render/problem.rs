@@ -43,6 +43,18 @@ impl Problem {
             if matches!(error.reason, Reason::Fail | Reason::Required))
     }
 
+    /// Whether other values may mend it.
+    pub fn depends_on_values(&self) -> bool {
+        match self {
+            Problem::Schema(_) => true,
+            Problem::Template(error) => matches!(
+                error.reason,
+                Reason::Fail | Reason::Required | Reason::Execution
+            ),
+            _ => false,
+        }
+    }
+
     /// The problems that do not follow from another one: an error after a refusal comes from the
     /// values that were refused, and a template that is missing where a dependency is missing comes
     /// from there.
@@ -57,7 +69,7 @@ impl Problem {
             };
             match error.reason {
                 Reason::Execution => refused.is_some_and(|first| first < at),
-                Reason::NoTemplate => lacks_dependency || refused.is_some_and(|first| first < at),
+                Reason::NoTemplate => lacks_dependency,
                 _ => false,
             }
         };

@@ -106,7 +106,7 @@ const HARMLESS_ENDS: [&str; 51] = [
 
 /// What a Secret (the object) is for. A name that ends in one of these and "secret" holds the name
 /// of a Secret: `imagePullSecret`, `tlsSecret`, `credentialsSecret`.
-const OBJECTS: [&str; 13] = [
+const OBJECTS: [&str; 14] = [
     "pull",
     "registry",
     "tls",
@@ -117,6 +117,7 @@ const OBJECTS: [&str; 13] = [
     "certificates",
     "ca",
     "existing",
+    "signer",
     "password",
     "credential",
     "credentials",
