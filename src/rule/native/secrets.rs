@@ -281,15 +281,27 @@ fn secret_in_env_value(
 
 fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
     let data = Path::parse("data");
+    // A value that begins with the object's name and a dash is the name of another object of the release.
+    let owner = &*object.identity.name;
+    let names_another = |value: &str| {
+        !owner.is_empty()
+            && value
+                .strip_prefix(owner)
+                .is_some_and(|rest| rest.starts_with('-'))
+    };
     for entry in data.get(&object.root).map_or(&[][..], |n| n.entries()) {
         let Some(value) = entry.value.as_str() else {
             continue;
         };
-        let what = if is_secret_name(&entry.key) && !is_harmless(value) && !value.contains('\n') {
+        let what = if is_secret_name(&entry.key)
+            && !is_harmless(value)
+            && !names_another(value)
+            && !value.contains('\n')
+        {
             format!("the key {}", entry.key)
         } else if is_secret_text(value) {
             format!("{} holds a private key or token", entry.key)
-        } else if let Some(name) = assigned_secret(value) {
+        } else if let Some(name) = assigned_secret(value, names_another) {
             format!("{} sets {name}", entry.key)
         } else {
             continue;
@@ -305,7 +317,7 @@ fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
 }
 
 /// The first name of a secret with a value, in lines of the form `name = value` or `name: value`.
-fn assigned_secret(text: &str) -> Option<&str> {
+fn assigned_secret(text: &str, is_reference: impl Fn(&str) -> bool) -> Option<&str> {
     // Long texts are programs or dashboards, not settings.
     text.lines().take(2000).find_map(|line| {
         let line = line
@@ -328,7 +340,10 @@ fn assigned_secret(text: &str) -> Option<&str> {
         // A value with spaces or brackets is a sentence or code.
         let plain =
             !value.contains(char::is_whitespace) && !value.contains(['(', ')', '{', '}', '=', '[']);
-        (is_name && plain && is_secret_name(name) && !is_harmless(value)).then_some(name)
+        let is_secret = is_secret_name(name)
+            && !is_harmless(value)
+            && !is_reference(value.trim_matches(['"', '\'']));
+        (is_name && plain && is_secret).then_some(name)
     })
 }
 
@@ -390,7 +405,7 @@ mod tests {
     #[test]
     fn settings_inside_of_text() {
         assert_eq!(
-            assigned_secret("a=1\nREDIS_PASSWORD=hunter2\n"),
+            assigned_secret("a=1\nREDIS_PASSWORD=hunter2\n", |_| false),
             Some("REDIS_PASSWORD")
         );
         for harmless in [
@@ -400,7 +415,7 @@ mod tests {
             "token: the token of the user",
             "password = get(x)",
         ] {
-            assert_eq!(assigned_secret(harmless), None, "{harmless}");
+            assert_eq!(assigned_secret(harmless, |_| false), None, "{harmless}");
         }
     }
 }
