@@ -67,7 +67,9 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
         out.push('\n');
     }
     if !style.quiet {
-        out.push_str(&wrapped(&summary(report), style.width.max(40)).replace('\u{a0}', " "));
+        let summary = wrapped(&summary(report), style.width.max(40)).replace('\u{a0}', " ");
+        // A line break may have made a command of a text.
+        out.push_str(&escape_controls(&summary));
     }
     out
 }
