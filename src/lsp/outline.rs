@@ -4,7 +4,7 @@
 //! It is made from tokens, not from the tree, because a template that is being edited seldom
 //! parses.
 
-use crate::template::function::Role;
+use crate::template::function::FunctionRole;
 use crate::template::functions;
 use crate::template::lexer::{Lexer, Token, TokenKind as T};
 use rustc_hash::FxHashMap;
@@ -407,16 +407,19 @@ impl Reader<'_> {
                 let function = functions::lookup(&name.text);
                 self.outline.functions.push(name);
                 match function.map(|function| function.role) {
-                    Some(Role::Include) => {
+                    Some(FunctionRole::Include) => {
                         self.outline
                             .calls
                             .extend(self.name(tokens.get(at + 1).copied()));
                         1
                     }
                     // The arguments after the value are further keys.
-                    Some(Role::Index | Role::Get | Role::HasKey | Role::Dig)
-                        if tokens.len() > at + 1 =>
-                    {
+                    Some(
+                        FunctionRole::Index
+                        | FunctionRole::Get
+                        | FunctionRole::HasKey
+                        | FunctionRole::Dig,
+                    ) if tokens.len() > at + 1 => {
                         let before = self.outline.references.len();
                         let mut taken = 1 + self.operand(tokens, at + 1);
                         let mut begin = before;

@@ -71,7 +71,7 @@ impl Type {
 /// Special treatment of a function: the evaluator implements it itself, or a call of it means
 /// something to code that follows values through a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum FunctionRole {
     Plain,
     And,
     Or,
@@ -124,7 +124,7 @@ pub struct Function {
     /// The implementation. A nil argument arrives as `Kind::Nil`, never as `Kind::Missing`,
     /// whatever the type of its parameter.
     pub run: fn(&mut Call, &[Value]) -> Answer,
-    pub role: Role,
+    pub role: FunctionRole,
     pub reads: Reads,
     /// It turns its argument into text, so a missing value shows in the output. A value that is
     /// passed to any other function is assumed to be optional.
@@ -158,7 +158,7 @@ impl Function {
             parameters,
             variadic: None,
             run,
-            role: Role::Plain,
+            role: FunctionRole::Plain,
             reads: Reads::Everything,
             writes_text: false,
             volatile: false,
@@ -168,12 +168,12 @@ impl Function {
     }
 
     /// Accepts any number of further arguments of this type.
-    pub const fn and(mut self, variadic: Type) -> Function {
+    pub const fn variadic(mut self, variadic: Type) -> Function {
         self.variadic = Some(variadic);
         self
     }
 
-    pub const fn role(mut self, role: Role) -> Function {
+    pub const fn role(mut self, role: FunctionRole) -> Function {
         self.role = role;
         self
     }

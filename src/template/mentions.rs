@@ -7,7 +7,7 @@
 //! value (a variable that is assigned twice, the argument of a definition), each field name counts
 //! for every value of that name.
 
-use super::function::{Function, Reads, Role};
+use super::function::{Function, FunctionRole, Reads};
 use super::templates::{self, Templates};
 use super::tree::{
     Branch, BranchKind, Command, Expression, ExpressionKind, List, Node, NodeIndex, Pipe, Template,
@@ -315,7 +315,7 @@ impl Reader<'_> {
             return self.expression(first, used);
         };
         match function.role {
-            Role::Include => {
+            FunctionRole::Include => {
                 let callee = arguments
                     .first()
                     .and_then(|name| constant(name))
@@ -332,7 +332,7 @@ impl Reader<'_> {
                 });
                 Place::Unknown
             }
-            Role::Index | Role::Get | Role::HasKey => {
+            FunctionRole::Index | FunctionRole::Get | FunctionRole::HasKey => {
                 let Some((receiver, keys)) = arguments.split_first() else {
                     return Place::Unknown;
                 };
@@ -344,7 +344,7 @@ impl Reader<'_> {
                         self.fields(
                             place,
                             &names,
-                            if function.role == Role::HasKey {
+                            if function.role == FunctionRole::HasKey {
                                 Use::Looked
                             } else {
                                 used
@@ -363,7 +363,7 @@ impl Reader<'_> {
                     }
                 }
             }
-            Role::Tpl => {
+            FunctionRole::Tpl => {
                 // The second argument is the data of the text. The text decides which part of it is
                 // read.
                 for (i, argument) in arguments.iter().enumerate() {
@@ -380,7 +380,7 @@ impl Reader<'_> {
             }
             _ => {
                 let used = use_of_argument(function, used);
-                let short = matches!(function.role, Role::And | Role::Or);
+                let short = matches!(function.role, FunctionRole::And | FunctionRole::Or);
                 for (i, argument) in arguments.iter().enumerate() {
                     let settled = self.is_settled && !(short && i > 0);
                     let dot = self.dot.clone();
@@ -519,7 +519,7 @@ impl Reader<'_> {
 
     fn given_by_pipe(&mut self, pipe: &Pipe) -> Vec<Place> {
         match &pipe.commands[..] {
-            [only] if function(only).is_some_and(|f| f.role == Role::Collects) => only
+            [only] if function(only).is_some_and(|f| f.role == FunctionRole::Collects) => only
                 .arguments
                 .iter()
                 .skip(1)
@@ -560,7 +560,10 @@ fn use_of_argument(function: &Function, result: Use) -> Use {
 /// followed.
 fn use_of_named(pipe: &Pipe) -> Use {
     match &pipe.commands[..] {
-        [only] if function(only).is_none_or(|f| matches!(f.role, Role::Index | Role::Get)) => {
+        [only]
+            if function(only)
+                .is_none_or(|f| matches!(f.role, FunctionRole::Index | FunctionRole::Get)) =>
+        {
             Use::Looked
         }
         _ => Use::Kept,

@@ -9,7 +9,9 @@ use crate::go::{fmt, strconv};
 use crate::limits::{Limit, exceeded};
 use crate::source::{Origin, OriginId, Span};
 use crate::template::error::Reason;
-use crate::template::function::{COSTLY_STEPS, Call, Function, FunctionError, Reads, Role, Type};
+use crate::template::function::{
+    COSTLY_STEPS, Call, Function, FunctionError, FunctionRole, Reads, Type,
+};
 use crate::template::tree::{Expression, ExpressionKind, GoNode};
 use crate::value::{Kind, Text, Value};
 use std::rc::Rc;
@@ -281,7 +283,7 @@ impl Evaluator<'_> {
         given: Given<'s>,
     ) -> Run<Operand> {
         frame.at = node;
-        if matches!(function.role, Role::And | Role::Or) {
+        if matches!(function.role, FunctionRole::And | FunctionRole::Or) {
             return self.and_or(frame, dot, function, given);
         }
         let site = frame.span(match &given.piped {
@@ -298,22 +300,22 @@ impl Evaluator<'_> {
         let arguments = self.arguments(frame, dot, signature, given)?;
         let values = &arguments.values;
         let result = match function.role {
-            Role::Include => self.include(values),
-            Role::Tpl => self.tpl(values),
-            Role::Call => {
+            FunctionRole::Include => self.include(values),
+            FunctionRole::Tpl => self.tpl(values),
+            FunctionRole::Call => {
                 let callee = callee.map(|callee| frame.template.describe(callee));
                 Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
                 self.note_reads(function, values);
                 values.iter().for_each(|value| self.note_root(value));
-                if function.role == Role::Changes {
+                if function.role == FunctionRole::Changes {
                     self.recorder.changes(values);
                 }
                 self.call(frame, function, site, &arguments)
             }
         };
-        if function.role == Role::SemverCompare {
+        if function.role == FunctionRole::SemverCompare {
             self.recorder.compared(values, &result);
         }
         match result {
@@ -344,8 +346,8 @@ impl Evaluator<'_> {
                 let mut fault = frame.fault(format!("{calling}{cause}"));
                 fault.cause = cause;
                 fault.reason = match function.role {
-                    Role::Fail => Reason::Fail,
-                    Role::Required => Reason::Required,
+                    FunctionRole::Fail => Reason::Fail,
+                    FunctionRole::Required => Reason::Required,
                     _ => Reason::Execution,
                 };
                 fault.help = help;
@@ -460,7 +462,7 @@ impl Evaluator<'_> {
             }
             Reads::Path => {
                 let (mut at, keys) = match (function.role, values) {
-                    (Role::Index, [first, keys @ ..]) => (first.clone(), keys),
+                    (FunctionRole::Index, [first, keys @ ..]) => (first.clone(), keys),
                     (_, [keys @ .., _default, last]) => (last.clone(), keys),
                     _ => return,
                 };
@@ -500,7 +502,7 @@ impl Evaluator<'_> {
                 function.name
             ));
         }
-        let stop_at = function.role == Role::Or;
+        let stop_at = function.role == FunctionRole::Or;
         let mut decided_by = OriginId::NONE;
         let mut last = Value::from(Kind::Missing);
         let mut decided = false;

@@ -7,7 +7,7 @@ use crate::go::fmt::{self, go_type};
 use crate::go::{strconv, unicode};
 use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
+use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -16,16 +16,16 @@ use Type::{Any, Reflect};
 
 pub const FUNCTIONS: &[Function] = &[
     Function::new("and", &[Reflect], by_the_evaluator)
-        .and(Reflect)
-        .role(Role::And)
+        .variadic(Reflect)
+        .role(FunctionRole::And)
         .reads(Reads::HandsOn),
     Function::new("call", &[Reflect], by_the_evaluator)
-        .and(Reflect)
-        .role(Role::Call),
+        .variadic(Reflect)
+        .role(FunctionRole::Call),
     Function::new("eq", &[Reflect], |call, arguments| {
         compared(call, arguments, equal_any(arguments))
     })
-    .and(Reflect)
+    .variadic(Reflect)
     .reads(Reads::Compared),
     Function::new("ge", &[Reflect, Reflect], |call, arguments| {
         compared(call, arguments, less(arguments).map(|less| !less))
@@ -38,14 +38,14 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("html", &[], |call, arguments| {
         escaped(call, arguments, html)
     })
-    .and(Any)
+    .variadic(Any)
     .writes_text(),
     Function::new("index", &[Reflect], |_, arguments| index(arguments))
-        .and(Reflect)
-        .role(Role::Index)
+        .variadic(Reflect)
+        .role(FunctionRole::Index)
         .reads(Reads::Path),
     Function::new("js", &[], |call, arguments| escaped(call, arguments, js))
-        .and(Any)
+        .variadic(Any)
         .writes_text(),
     Function::new("le", &[Reflect, Reflect], |call, arguments| {
         compared(call, arguments, less_or_equal(arguments))
@@ -69,26 +69,26 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .reads(Reads::Shape),
     Function::new("or", &[Reflect], by_the_evaluator)
-        .and(Reflect)
-        .role(Role::Or)
+        .variadic(Reflect)
+        .role(FunctionRole::Or)
         .reads(Reads::HandsOn),
     Function::new("print", &[], |call, arguments| {
         Ok(fmt::sprint(arguments, call.budget)?)
     })
-    .and(Any)
+    .variadic(Any)
     .writes_text(),
     Function::new("printf", &[Type::String], printf)
-        .and(Any)
+        .variadic(Any)
         .writes_text(),
     Function::new("println", &[], |call, arguments| {
         Ok(fmt::sprintln(arguments, call.budget)?)
     })
-    .and(Any)
+    .variadic(Any)
     .writes_text(),
     Function::new("urlquery", &[], |call, arguments| {
         escaped(call, arguments, url_query)
     })
-    .and(Any)
+    .variadic(Any)
     .writes_text(),
 ];
 

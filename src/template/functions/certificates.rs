@@ -14,13 +14,13 @@ use crate::value::{Kind, Object, Value};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use Type::{Int, List, String as Text};
+use Type::{Int, List, String as TextType};
 
 const CERTIFICATE: Type = Type::Named("sprig.certificate");
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("buildCustomCert", &[Text, Text], build_custom).volatile(),
-    Function::new("genCA", &[Text, Int], |call, a| {
+    Function::new("buildCustomCert", &[TextType, TextType], build_custom).volatile(),
+    Function::new("genCA", &[TextType, Int], |call, a| {
         authority(call, a, keys::rsa())
     })
     .volatile()
@@ -28,7 +28,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"(genCA "" 1).Cert | trunc 27"#,
         "-----BEGIN CERTIFICATE-----",
     ),
-    Function::new("genCAWithKey", &[Text, Int, Text], |call, a| {
+    Function::new("genCAWithKey", &[TextType, Int, TextType], |call, a| {
         authority(call, a, given_key(a, 2)?)
     })
     .volatile()
@@ -36,7 +36,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"(genCAWithKey "ca" 10 (genPrivateKey "rsa")) | typeOf"#,
         "sprig.certificate",
     ),
-    Function::new("genPrivateKey", &[Text], |call, a| {
+    Function::new("genPrivateKey", &[TextType], |call, a| {
         let kind = string(a, 0)?;
         let key = keys::generate(kind.bytes(), call.seed)
             .unwrap_or_else(|| [b"Unknown type ", kind.bytes()].concat());
@@ -44,9 +44,11 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .volatile()
     .example(r#"genPrivateKey "rsa" | kindOf"#, "string"),
-    Function::new("genSelfSignedCert", &[Text, List, List, Int], |call, a| {
-        leaf(call, a, keys::rsa())
-    })
+    Function::new(
+        "genSelfSignedCert",
+        &[TextType, List, List, Int],
+        |call, a| leaf(call, a, keys::rsa()),
+    )
     .volatile()
     .example(
         r#"(genSelfSignedCert "cn" nil nil 10) | typeOf"#,
@@ -54,13 +56,13 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "genSelfSignedCertWithKey",
-        &[Text, List, List, Int, Text],
+        &[TextType, List, List, Int, TextType],
         |call, a| leaf(call, a, given_key(a, 4)?),
     )
     .volatile(),
     Function::new(
         "genSignedCert",
-        &[Text, List, List, Int, CERTIFICATE],
+        &[TextType, List, List, Int, CERTIFICATE],
         |call, a| leaf(call, a, keys::rsa()),
     )
     .volatile()
@@ -70,7 +72,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "genSignedCertWithKey",
-        &[Text, List, List, Int, CERTIFICATE, Text],
+        &[TextType, List, List, Int, CERTIFICATE, TextType],
         |call, a| leaf(call, a, given_key(a, 5)?),
     )
     .volatile(),

@@ -12,15 +12,15 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use Type::String as Text;
+use Type::String as TextType;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("adler32sum", &[Text], |call, a| {
+    Function::new("adler32sum", &[TextType], |call, a| {
         let sum = adler2::adler32_slice(string(a, 0)?.bytes());
         call.made_text(sum.to_string(), a)
     })
     .example(r#"adler32sum (repeat 40 "ab ")"#, "1827939193"),
-    Function::new("bcrypt", &[Text], |call, a| {
+    Function::new("bcrypt", &[TextType], |call, a| {
         let hash = bcrypt_hash(string(a, 0)?.bytes(), call.seed);
         call.made_text(hash, a)
     })
@@ -30,13 +30,19 @@ pub const FUNCTIONS: &[Function] = &[
         r#"bcrypt (repeat 73 "a")"#,
         "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
     ),
-    Function::new("decryptAES", &[Text, Text], decrypt).example(
+    Function::new("decryptAES", &[TextType, TextType], decrypt).example(
         r#"encryptAES "secret" "hello" | decryptAES "secret""#,
         "hello",
     ),
     Function::new(
         "derivePassword",
-        &[Type::Named("uint32"), Text, Text, Text, Text],
+        &[
+            Type::Named("uint32"),
+            TextType,
+            TextType,
+            TextType,
+            TextType,
+        ],
         |call, a| {
             let counter = int(a, 0)? as u32;
             let password = derive_password(
@@ -51,10 +57,10 @@ pub const FUNCTIONS: &[Function] = &[
     )
     .costly()
     .example(r#"derivePassword 1 "basic" "" "" """#, "un78OYW2"),
-    Function::new("encryptAES", &[Text, Text], encrypt)
+    Function::new("encryptAES", &[TextType, TextType], encrypt)
         .volatile()
         .example(r#"encryptAES "k" "x" | kindOf"#, "string"),
-    Function::new("htpasswd", &[Text, Text], |call, a| {
+    Function::new("htpasswd", &[TextType, TextType], |call, a| {
         let (name, password) = (string(a, 0)?.bytes(), string(a, 1)?.bytes());
         if name.contains(&b':') {
             return call.made_text([b"invalid username: ", name].concat(), a);
@@ -68,7 +74,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"htpasswd "u" (repeat 73 "a")"#,
         "u:failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
     ),
-    Function::new("sha1sum", &[Text], |call, a| {
+    Function::new("sha1sum", &[TextType], |call, a| {
         let sum = Sha1::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
     })
@@ -76,7 +82,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"sha1sum "UPPER_case-mix 12x""#,
         "de14846cdfc4125088eaab5d4320759dbcc76610",
     ),
-    Function::new("sha256sum", &[Text], |call, a| {
+    Function::new("sha256sum", &[TextType], |call, a| {
         let sum = Sha256::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
     })
@@ -85,7 +91,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"sha256sum (repeat 40 "ab ")"#,
         "9575b1ce35c8309009d191b97c2a738dbcdd8c181265a0e68d2f85714a977f73",
     ),
-    Function::new("sha512sum", &[Text], |call, a| {
+    Function::new("sha512sum", &[TextType], |call, a| {
         let sum = Sha512::digest(string(a, 0)?.bytes());
         call.made_text(data_encoding::HEXLOWER.encode(&sum), a)
     }),

@@ -8,7 +8,7 @@ use crate::go::time::{Time, Zone, parse_duration, print_duration};
 use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Value};
 
-use Type::{Any, String as Text};
+use Type::{Any, String as TextType};
 
 /// The time of every render in seconds since 1970: 2026-01-01T00:00:00Z.
 pub const NOW: i64 = 1_767_225_600;
@@ -26,17 +26,17 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .volatile()
     .example("ago now | kindOf", "string"),
-    Function::new("date", &[Text, Any], |call, a| {
+    Function::new("date", &[TextType, Any], |call, a| {
         in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")
     })
     .example(r#"date "1/2/2006 15h 1504" 0"#, "1/1/1970 00h 0000"),
-    Function::new("dateInZone", &[Text, Any, Text], date_in_zone)
+    Function::new("dateInZone", &[TextType, Any, TextType], date_in_zone)
         .example(r#"dateInZone "MST" 0 "../x""#, "UTC"),
-    Function::new("dateModify", &[Text, TIME], |call, a| {
+    Function::new("dateModify", &[TextType, TIME], |call, a| {
         modified(call, a, false)
     }),
-    Function::new("date_in_zone", &[Text, Any, Text], date_in_zone),
-    Function::new("date_modify", &[Text, TIME], |call, a| {
+    Function::new("date_in_zone", &[TextType, Any, TextType], date_in_zone),
+    Function::new("date_modify", &[TextType, TIME], |call, a| {
         modified(call, a, false)
     }),
     Function::new("duration", &[Any], |call, a| {
@@ -54,27 +54,30 @@ pub const FUNCTIONS: &[Function] = &[
         in_zone(call, a, b"2006-01-02", any(a, 0)?, "Local")
     })
     .example("htmlDate (int64 1700000000)", "2023-11-14"),
-    Function::new("htmlDateInZone", &[Any, Text], |call, a| {
+    Function::new("htmlDateInZone", &[Any, TextType], |call, a| {
         in_zone(call, a, b"2006-01-02", any(a, 0)?, &string(a, 1)?.lossy())
     })
     .example(r#"htmlDateInZone 0 "UTC""#, "1970-01-01"),
-    Function::new("mustDateModify", &[Text, TIME], |call, a| {
+    Function::new("mustDateModify", &[TextType, TIME], |call, a| {
         modified(call, a, true)
     }),
-    Function::new("mustToDate", &[Text, Text], |call, a| {
+    Function::new("mustToDate", &[TextType, TextType], |call, a| {
         to_date(call, a, true)
     })
     .example(
         r#"mustToDate "06-1-2" "70-3-4""#,
         "1970-03-04 00:00:00 +0000 UTC",
     ),
-    Function::new("must_date_modify", &[Text, TIME], |call, a| {
+    Function::new("must_date_modify", &[TextType, TIME], |call, a| {
         modified(call, a, true)
     }),
     Function::new("now", &[], |_, _| Ok(Time::unix(NOW).into_value()))
         .volatile()
         .example(r#"now | date "2006" | len"#, "4"),
-    Function::new("toDate", &[Text, Text], |call, a| to_date(call, a, false)).example(
+    Function::new("toDate", &[TextType, TextType], |call, a| {
+        to_date(call, a, false)
+    })
+    .example(
         r#"toDate "15:04:05" "25:00:00""#,
         "0001-01-01 00:00:00 +0000 UTC",
     ),

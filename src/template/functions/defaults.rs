@@ -13,12 +13,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("all", &[], |call, a| {
         call.made(Kind::Bool(!a.iter().any(is_empty)), a)
     })
-    .and(Type::Any)
+    .variadic(Type::Any)
     .example(r#"all "a" (list 1) true"#, "true"),
     Function::new("any", &[], |call, a| {
         call.made(Kind::Bool(!a.iter().all(is_empty)), a)
     })
-    .and(Type::Any)
+    .variadic(Type::Any)
     .example(r#"any "a" (list 1) true"#, "true"),
     Function::new("coalesce", &[], |call, a| {
         Ok(match a.iter().position(|value| !is_empty(value)) {
@@ -28,7 +28,7 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         })
     })
-    .and(Type::Any)
+    .variadic(Type::Any)
     .reads(Reads::HandsOn)
     .example("coalesce (list) (dict) false 3", "3"),
     Function::new("default", &[Type::Any], |call, a| match a {
@@ -36,7 +36,7 @@ pub const FUNCTIONS: &[Function] = &[
         [default, ..] => Ok(call.fallback(default, 1)),
         [] => Ok(any(a, 0)?.clone()),
     })
-    .and(Type::Any)
+    .variadic(Type::Any)
     .reads(Reads::HandsOn)
     .example(r#"default "a" "b" "c""#, "b"),
     Function::new("empty", &[Type::Any], |call, a| {

@@ -6,11 +6,11 @@ use super::lists::present;
 use crate::go::fmt::go_type;
 use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
+use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
 
-use Type::{Any, String as Text};
+use Type::{Any, String as TextType};
 
 /// How deep `merge` and `deepCopy` go into nested maps. A map that contains itself would never end.
 const MAX_DEPTH: usize = 1000;
@@ -22,23 +22,23 @@ pub const FUNCTIONS: &[Function] = &[
     .reads(Reads::Keeps)
     .example(r#"deepCopy (splitList "," "a,b")"#, "[a b]"),
     Function::new("dict", &[], dict)
-        .and(Any)
-        .role(Role::Collects)
+        .variadic(Any)
+        .role(FunctionRole::Collects)
         .reads(Reads::Keeps)
         .example("dict true false 1.5 2", "map[1.5:2 true:false]"),
     Function::new("dig", &[], dig)
-        .and(Any)
-        .role(Role::Dig)
+        .variadic(Any)
+        .role(FunctionRole::Dig)
         .reads(Reads::Path)
         .example(r#"dig "a" "d" (dict "a" 1)"#, "1"),
-    Function::new("get", &[Type::Map, Text], |_, a| {
+    Function::new("get", &[Type::Map, TextType], |_, a| {
         let found = map(a, 0)?.get(string(a, 1)?.bytes());
         Ok(found.unwrap_or_else(|| Value::str_from([], a[0].origin)))
     })
-    .role(Role::Get)
+    .role(FunctionRole::Get)
     .reads(Reads::Keys)
     .example(r#"get (dict "a" (list 1)) "a""#, "[1]"),
-    Function::new("hasKey", &[Type::Map, Text], |call, a| {
+    Function::new("hasKey", &[Type::Map, TextType], |call, a| {
         let found = map(a, 0)?
             .0
             .borrow()
@@ -46,49 +46,49 @@ pub const FUNCTIONS: &[Function] = &[
             .contains_key(string(a, 1)?.bytes());
         call.made(Kind::Bool(found), a)
     })
-    .role(Role::HasKey)
+    .role(FunctionRole::HasKey)
     .reads(Reads::Keys)
     .example(r#"hasKey (dict) "a""#, "false"),
     Function::new("keys", &[], keys)
-        .and(Type::Map)
+        .variadic(Type::Map)
         .reads(Reads::Keeps)
         .example(r#"keys (set (dict) "k" 1) | sortAlpha"#, "[k]"),
     Function::new("merge", &[Type::Map], |_, a| merge(a, false))
-        .and(Type::Map)
-        .role(Role::Changes)
+        .variadic(Type::Map)
+        .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
         .example(r#"merge (dict "a" 1) (dict "b" 2)"#, "map[a:1 b:2]"),
     Function::new("mergeOverwrite", &[Type::Map], |_, a| merge(a, true))
-        .and(Type::Map)
-        .role(Role::Changes)
+        .variadic(Type::Map)
+        .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
         .example(r#"mergeOverwrite (dict "a" 1)"#, "map[a:1]"),
     Function::new("mustDeepCopy", &[Any], |call, a| deep_copy(call, a, ""))
         .reads(Reads::Keeps)
         .example(r#"mustDeepCopy (semver "1.2.3")"#, "0.0.0"),
     Function::new("mustMerge", &[Type::Map], |_, a| merge(a, false))
-        .and(Type::Map)
-        .role(Role::Changes)
+        .variadic(Type::Map)
+        .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
         .example(r#"mustMerge (dict "a" 1)"#, "map[a:1]"),
     Function::new("mustMergeOverwrite", &[Type::Map], |_, a| merge(a, true))
-        .and(Type::Map)
-        .role(Role::Changes)
+        .variadic(Type::Map)
+        .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
         .example(r#"mustMergeOverwrite (dict "a" 1)"#, "map[a:1]"),
     Function::new("omit", &[Type::Map], |_, a| {
         select(a, |key, named| !named.iter().any(|n| n == key))
     })
-    .and(Text)
+    .variadic(TextType)
     .reads(Reads::HandsOn)
     .example(r#"omit (dict "a" 1 "b" 2) "b""#, "map[a:1]"),
     Function::new("pick", &[Type::Map], |_, a| {
         select(a, |key, named| named.iter().any(|n| n == key))
     })
-    .and(Text)
+    .variadic(TextType)
     .reads(Reads::HandsOn)
     .example(r#"pick (dict "a" 1 "b" 2) "b""#, "map[b:2]"),
-    Function::new("pluck", &[Text], |_, a| {
+    Function::new("pluck", &[TextType], |_, a| {
         let key = string(a, 0)?.bytes();
         let maps = (1..a.len())
             .map(|i| map(a, i))
@@ -97,13 +97,13 @@ pub const FUNCTIONS: &[Function] = &[
             maps.into_iter().filter_map(|m| m.get(key)).collect(),
         ))
     })
-    .and(Type::Map)
+    .variadic(Type::Map)
     .reads(Reads::Keys)
     .example(
         r#"pluck "a" (dict "a" 1) (dict "a" 2) (dict "b" 3)"#,
         "[1 2]",
     ),
-    Function::new("set", &[Type::Map, Text, Any], |_, a| {
+    Function::new("set", &[Type::Map, TextType, Any], |_, a| {
         let key = string(a, 1)?;
         let value = present(any(a, 2)?);
         let into = map(a, 0)?;
@@ -115,15 +115,15 @@ pub const FUNCTIONS: &[Function] = &[
             .insert(key.bytes(), key.origin_at(0), value);
         Ok(a[0].clone())
     })
-    .role(Role::Changes)
+    .role(FunctionRole::Changes)
     .reads(Reads::Keeps)
     .example(r#"set (dict "a" 1) "b" (list 1)"#, "map[a:1 b:[1]]"),
-    Function::new("unset", &[Type::Map, Text], |_, a| {
+    Function::new("unset", &[Type::Map, TextType], |_, a| {
         let from = map(a, 0)?;
         from.0.borrow_mut().entries.remove(string(a, 1)?.bytes());
         Ok(Value::new(Kind::Map(from), a[0].origin))
     })
-    .role(Role::Changes)
+    .role(FunctionRole::Changes)
     .reads(Reads::Keys)
     .example(r#"unset (dict "a" 1) "b""#, "map[a:1]"),
     Function::new("values", &[Type::Map], |_, a| {

@@ -11,15 +11,15 @@ use crate::template::function::{Call, Function, Type};
 use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use crate::yaml;
 
-use Type::{Any, String as Text};
+use Type::{Any, String as TextType};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("b32dec", &[Text], |call, a| {
+    Function::new("b32dec", &[TextType], |call, a| {
         let decoded = base64::decode_base32(string(a, 0)?.bytes());
         call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
     })
     .example(r#"b32dec "NBSWY3DP\nEBLQ====""#, "hello W"),
-    Function::new("b32enc", &[Text], |call, a| {
+    Function::new("b32enc", &[TextType], |call, a| {
         let s = string(a, 0)?;
         call.afford(s.len() * 2)?;
         call.made_text(data_encoding::BASE32.encode(s.bytes()), a)
@@ -28,7 +28,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"b32enc "UPPER_case-mix 12x""#,
         "KVIFARKSL5RWC43FFVWWS6BAGEZHQ===",
     ),
-    Function::new("b64dec", &[Text], |call, a| {
+    Function::new("b64dec", &[TextType], |call, a| {
         let decoded = base64::decode(string(a, 0)?.bytes());
         call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)
     })
@@ -36,19 +36,19 @@ pub const FUNCTIONS: &[Function] = &[
         r#"b64dec "Hello World""#,
         "illegal base64 data at input byte 5",
     ),
-    Function::new("b64enc", &[Text], |call, a| {
+    Function::new("b64enc", &[TextType], |call, a| {
         let s = string(a, 0)?;
         call.afford(s.len() * 2)?;
         call.made_text(data_encoding::BASE64.encode(s.bytes()), a)
     })
     .writes_text()
     .example(r#"b64enc "UPPER_case-mix 12x""#, "VVBQRVJfY2FzZS1taXggMTJ4"),
-    Function::new("fromJson", &[Text], |call, a| {
+    Function::new("fromJson", &[TextType], |call, a| {
         let read = read_json(call, a).and_then(|value| as_map(value, ""));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
     .example(r#"fromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
-    Function::new("fromJsonArray", &[Text], |call, a| {
+    Function::new("fromJsonArray", &[TextType], |call, a| {
         let read = read_json(call, a).and_then(|value| as_list(value, ""));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
@@ -56,7 +56,7 @@ pub const FUNCTIONS: &[Function] = &[
         r#"fromJsonArray "{\"a\": 1} x""#,
         "[invalid character 'x' after top-level value]",
     ),
-    Function::new("fromToml", &[Text], |call, a| {
+    Function::new("fromToml", &[TextType], |call, a| {
         let read = toml::read(&string(a, 0)?.lossy());
         let origin = call.joined(a);
         Ok(read
@@ -64,12 +64,12 @@ pub const FUNCTIONS: &[Function] = &[
             .with_origin(origin))
     })
     .example(r#"fromToml "a = 1\nb = \"x\"""#, "map[a:1 b:x]"),
-    Function::new("fromYaml", &[Text], |call, a| {
+    Function::new("fromYaml", &[TextType], |call, a| {
         let read = read_yaml(call, a).and_then(|value| as_map(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
     .example(r#"fromYaml "<<: {a: 1}\nb: 2""#, "map[a:1 b:2]"),
-    Function::new("fromYamlArray", &[Text], |call, a| {
+    Function::new("fromYamlArray", &[TextType], |call, a| {
         let read = read_yaml(call, a).and_then(|value| as_list(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
@@ -77,8 +77,10 @@ pub const FUNCTIONS: &[Function] = &[
         r#"fromYamlArray "? [a]\n: b""#,
         r#"[error converting YAML to JSON: yaml: invalid map key: []interface {}{"a"}]"#,
     ),
-    Function::new("mustFromJson", &[Text], |call, a| Ok(read_json(call, a)?))
-        .example(r#"mustFromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
+    Function::new("mustFromJson", &[TextType], |call, a| {
+        Ok(read_json(call, a)?)
+    })
+    .example(r#"mustFromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
     Function::new("mustToJson", &[Any], |call, a| {
         Ok(json::write(any(a, 0)?, Layout::Compact, call.origins)?)
     })

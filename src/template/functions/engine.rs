@@ -4,33 +4,35 @@
 //! `include` and `tpl` are only declared here. The evaluator implements them, because they execute
 //! templates.
 
-use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
+use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
 use crate::value::{Kind, MapData, Value};
 
-use Type::{Any, String as Text};
+use Type::{Any, String as TextType};
 
 /// Helm's errors have these marks around the message of `required` and `fail`.
 pub const WARN_START: &str = "HELM_ERR_START";
 pub const WARN_END: &str = "HELM_ERR_END";
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("fail", &[Text], fail)
-        .role(Role::Fail)
+    Function::new("fail", &[TextType], fail)
+        .role(FunctionRole::Fail)
         .reads(Reads::Keeps),
     // Helm returns "" unless --enable-dns is given.
-    Function::new("getHostByName", &[Text], |_, _| Ok(Value::str(""))),
-    Function::new("include", &[Text, Any], by_the_evaluator)
-        .role(Role::Include)
+    Function::new("getHostByName", &[TextType], |_, _| Ok(Value::str(""))),
+    Function::new("include", &[TextType, Any], by_the_evaluator)
+        .role(FunctionRole::Include)
         .reads(Reads::Keeps),
     // Without a cluster, `lookup` finds nothing.
-    Function::new("lookup", &[Text, Text, Text, Text], |_, _| {
-        Ok(Value::map(MapData::default()))
-    }),
-    Function::new("required", &[Text, Any], required)
-        .role(Role::Required)
+    Function::new(
+        "lookup",
+        &[TextType, TextType, TextType, TextType],
+        |_, _| Ok(Value::map(MapData::default())),
+    ),
+    Function::new("required", &[TextType, Any], required)
+        .role(FunctionRole::Required)
         .reads(Reads::HandsOn),
-    Function::new("tpl", &[Text, Any], by_the_evaluator)
-        .role(Role::Tpl)
+    Function::new("tpl", &[TextType, Any], by_the_evaluator)
+        .role(FunctionRole::Tpl)
         .reads(Reads::Keeps)
         .writes_text(),
 ];

@@ -7,7 +7,7 @@ use super::numbers::to_int;
 use super::types::{deep_equal, is_empty};
 use crate::go::fmt::go_kind;
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, FunctionError, Reads, Role, Type};
+use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
 use crate::value::{Kind, List, Value};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub const FUNCTIONS: &[Function] = &[
         .reads(Reads::Keeps)
         .example(r#"compact (splitList "," "b,a,c")"#, "[b a c]"),
     Function::new("concat", &[], concat)
-        .and(Any)
+        .variadic(Any)
         .reads(Reads::Keeps)
         .example("concat (list) (list) | toYaml", "null"),
     Function::new("first", &[Any], first)
@@ -46,8 +46,8 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("list", &[], |_, a| {
         Ok(Value::list(a.iter().map(present).collect()))
     })
-    .and(Any)
-    .role(Role::Collects)
+    .variadic(Any)
+    .role(FunctionRole::Collects)
     .reads(Reads::Keeps)
     .example(r#"list "a" | toJson"#, r#"["a"]"#),
     Function::new("mustAppend", &[Any, Any], append)
@@ -81,13 +81,13 @@ pub const FUNCTIONS: &[Function] = &[
         .reads(Reads::Keeps)
         .example("mustReverse (list 1 2 3)", "[3 2 1]"),
     Function::new("mustSlice", &[Any], slice)
-        .and(Any)
+        .variadic(Any)
         .reads(Reads::Keeps)
         .example("mustSlice (list 1 2 3 4 5) 0", "[1 2 3 4 5]"),
     Function::new("mustUniq", &[Any], uniq)
         .example(r#"mustUniq (splitList "," "b,a,c")"#, "[b a c]"),
     Function::new("mustWithout", &[Any], without)
-        .and(Any)
+        .variadic(Any)
         .example(r#"mustWithout (list 1 2 3) "a""#, "[1 2 3]"),
     Function::new("prepend", &[Any, Any], prepend)
         .reads(Reads::Keeps)
@@ -102,7 +102,7 @@ pub const FUNCTIONS: &[Function] = &[
         .reads(Reads::Keeps)
         .example(r#"reverse (splitList "," "b,a,c")"#, "[c a b]"),
     Function::new("slice", &[Any], slice)
-        .and(Any)
+        .variadic(Any)
         .reads(Reads::Keeps)
         .example("slice (list 1 2 3 4 5) 1.9 3", "[2 3]"),
     Function::new("sortAlpha", &[Any], sort_alpha)
@@ -115,13 +115,13 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("tuple", &[], |_, a| {
         Ok(Value::list(a.iter().map(present).collect()))
     })
-    .and(Any)
-    .role(Role::Collects)
+    .variadic(Any)
+    .role(FunctionRole::Collects)
     .reads(Reads::Keeps)
     .example(r#"tuple "a" | toJson"#, r#"["a"]"#),
     Function::new("uniq", &[Any], uniq).example(r#"uniq (splitList "," "b,a,c")"#, "[b a c]"),
     Function::new("without", &[Any], without)
-        .and(Any)
+        .variadic(Any)
         .example("without (list 1 2 3 2) 2 3", "[1]"),
 ];
 

@@ -13,7 +13,7 @@ pub const FUNCTIONS: &[Function] = &[
         let sum = a.iter().fold(0i64, |sum, v| sum.wrapping_add(to_int(v)));
         call.made(Kind::Int64(sum), a)
     })
-    .and(Any)
+    .variadic(Any)
     .example("add 2 9223372036854775807", "-9223372036854775807"),
     Function::new("add1", &[Any], |call, a| {
         let sum = to_int(any(a, 0)?).wrapping_add(1);
@@ -28,7 +28,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("addf", &[], |call, a| {
         decimals(call, a, Some(0.0), |x, y| Ok(x.add(y)))
     })
-    .and(Any)
+    .variadic(Any)
     .example("addf 2 9223372036854775807", "9.223372036854776e+18"),
     Function::new("atoi", &[Type::String], |call, a| {
         let text = string(a, 0)?;
@@ -49,7 +49,7 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .example(r#"atoi "-99999999999999999999""#, "-9223372036854775808"),
     Function::new("biggest", &[Any], |call, a| extreme(call, a, i64::max))
-        .and(Any)
+        .variadic(Any)
         .example("biggest 9223372036854775807", "9223372036854775807"),
     Function::new("ceil", &[Any], |call, a| {
         let f = to_float(any(a, 0)?).ceil();
@@ -67,7 +67,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("divf", &[Any], |call, a| {
         decimals(call, a, None, Decimal::divide)
     })
-    .and(Any)
+    .variadic(Any)
     .example("divf 9223372036854775807", "9.223372036854776e+18"),
     Function::new("float64", &[Any], |call, a| {
         let f = to_float(any(a, 0)?);
@@ -92,7 +92,7 @@ pub const FUNCTIONS: &[Function] = &[
     .writes_text()
     .example("int64 9223372036854775807", "9223372036854775807"),
     Function::new("max", &[Any], |call, a| extreme(call, a, i64::max))
-        .and(Any)
+        .variadic(Any)
         .example("max 2 9223372036854775807", "9223372036854775807"),
     Function::new("maxf", &[Any], |call, a| {
         extreme_float(call, a, |x, y| {
@@ -103,10 +103,10 @@ pub const FUNCTIONS: &[Function] = &[
             }
         })
     })
-    .and(Any)
+    .variadic(Any)
     .example("maxf 2 9223372036854775807", "9.223372036854776e+18"),
     Function::new("min", &[Any], |call, a| extreme(call, a, i64::min))
-        .and(Any)
+        .variadic(Any)
         .example("min 2 9223372036854775807", "2"),
     Function::new("minf", &[Any], |call, a| {
         extreme_float(call, a, |x, y| {
@@ -117,7 +117,7 @@ pub const FUNCTIONS: &[Function] = &[
             }
         })
     })
-    .and(Any)
+    .variadic(Any)
     .example("minf 2 9223372036854775807", "2"),
     Function::new("mod", &[Any, Any], |call, a| {
         let (x, y) = (to_int(any(a, 0)?), to_int(any(a, 1)?));
@@ -134,18 +134,18 @@ pub const FUNCTIONS: &[Function] = &[
             .fold(1i64, |product, v| product.wrapping_mul(to_int(v)));
         call.made(Kind::Int64(product), a)
     })
-    .and(Any)
+    .variadic(Any)
     .example("mul 2 9223372036854775807", "-2"),
     Function::new("mulf", &[Any], |call, a| {
         decimals(call, a, None, |x, y| x.multiply(y))
     })
-    .and(Any)
+    .variadic(Any)
     .example("mulf 2 9223372036854775807", "1.8446744073709552e+19"),
     Function::new("round", &[Any, Int], round)
-        .and(Type::Float64)
+        .variadic(Type::Float64)
         .example(r#"round "3.14159" 3"#, "3.142"),
     Function::new("seq", &[], seq)
-        .and(Int)
+        .variadic(Int)
         .example("seq 10 -3 1", "10 7 4 1"),
     Function::new("sub", &[Any, Any], |call, a| {
         let difference = to_int(any(a, 0)?).wrapping_sub(to_int(any(a, 1)?));
@@ -155,7 +155,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("subf", &[Any], |call, a| {
         decimals(call, a, None, |x, y| Ok(x.subtract(y)))
     })
-    .and(Any)
+    .variadic(Any)
     .example("subf 2 9223372036854775807", "-9.223372036854776e+18"),
     Function::new("toDecimal", &[Any], |call, a| {
         let shown = call.display(any(a, 0)?)?;

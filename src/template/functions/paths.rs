@@ -6,33 +6,34 @@ use crate::go::path;
 use crate::template::function::{Answer, Function, Type};
 use crate::value::{Kind, TextBuilder, Value};
 
-use Type::String as Text;
+use Type::String as TextType;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("base", &[Text], |_, a| base(a))
+    Function::new("base", &[TextType], |_, a| base(a))
         .example(r#"base "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
-    Function::new("clean", &[Text], |_, a| {
+    Function::new("clean", &[TextType], |_, a| {
         let s = string(a, 0)?;
         Ok(clean(s, s.len()))
     })
     .example(r#"clean "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
-    Function::new("dir", &[Text], |_, a| dir(a)).example(r#"dir "UPPER_case-mix 12x""#, "."),
-    Function::new("ext", &[Text], |_, a| ext(a)).example(r#"ext "a/b/../c.tar.gz""#, ".gz"),
-    Function::new("isAbs", &[Text], |call, a| {
+    Function::new("dir", &[TextType], |_, a| dir(a)).example(r#"dir "UPPER_case-mix 12x""#, "."),
+    Function::new("ext", &[TextType], |_, a| ext(a)).example(r#"ext "a/b/../c.tar.gz""#, ".gz"),
+    Function::new("isAbs", &[TextType], |call, a| {
         let absolute = string(a, 0)?.bytes().starts_with(b"/");
         call.made(Kind::Bool(absolute), a)
     })
     .example(r#"isAbs "/a/b/./c/../d""#, "true"),
-    Function::new("osBase", &[Text], |_, a| base(a))
+    Function::new("osBase", &[TextType], |_, a| base(a))
         .example(r#"osBase "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
-    Function::new("osClean", &[Text], |_, a| {
+    Function::new("osClean", &[TextType], |_, a| {
         let s = string(a, 0)?;
         Ok(clean(s, s.len()))
     })
     .example(r#"osClean "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
-    Function::new("osDir", &[Text], |_, a| dir(a)).example(r#"osDir "UPPER_case-mix 12x""#, "."),
-    Function::new("osExt", &[Text], |_, a| ext(a)).example(r#"osExt "a/b/../c.tar.gz""#, ".gz"),
-    Function::new("osIsAbs", &[Text], |call, a| {
+    Function::new("osDir", &[TextType], |_, a| dir(a))
+        .example(r#"osDir "UPPER_case-mix 12x""#, "."),
+    Function::new("osExt", &[TextType], |_, a| ext(a)).example(r#"osExt "a/b/../c.tar.gz""#, ".gz"),
+    Function::new("osIsAbs", &[TextType], |call, a| {
         let absolute = string(a, 0)?.bytes().starts_with(b"/");
         call.made(Kind::Bool(absolute), a)
     })

@@ -9,18 +9,18 @@ use crate::value::{Kind, List, TextBuilder, Value};
 use std::ops::Range;
 use std::rc::Rc;
 
-use Type::{Int, String as Text};
+use Type::{Int, String as TextType};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("mustRegexFind", &[Text, Text], |call, a| {
+    Function::new("mustRegexFind", &[TextType, TextType], |call, a| {
         find(call, a, false)
     })
     .example(r#"mustRegexFind "a+" "hello wörld a.b 12 aab""#, "a"),
-    Function::new("mustRegexFindAll", &[Text, Text, Int], |call, a| {
+    Function::new("mustRegexFindAll", &[TextType, TextType, Int], |call, a| {
         find_all(call, a, false)
     })
     .example(r#"mustRegexFindAll "," "a,b,c" 2"#, "[, ,]"),
-    Function::new("mustRegexMatch", &[Text, Text], |call, a| {
+    Function::new("mustRegexMatch", &[TextType, TextType], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
         let matched = must_compile(call, string(a, 0)?.bytes(), false)?
             .regex
@@ -28,27 +28,31 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(matched), a)
     })
     .example(r#"mustRegexMatch "^[a-z]+$" "abc""#, "true"),
-    Function::new("mustRegexReplaceAll", &[Text, Text, Text], |call, a| {
-        replace_all(call, a, false, true)
-    })
+    Function::new(
+        "mustRegexReplaceAll",
+        &[TextType, TextType, TextType],
+        |call, a| replace_all(call, a, false, true),
+    )
     .example(r#"mustRegexReplaceAll "^a" "aab" """#, "ab"),
     Function::new(
         "mustRegexReplaceAllLiteral",
-        &[Text, Text, Text],
+        &[TextType, TextType, TextType],
         |call, a| replace_all(call, a, false, false),
     )
     .example(r#"mustRegexReplaceAllLiteral "^a" "aab" """#, "ab"),
-    Function::new("mustRegexSplit", &[Text, Text, Int], |call, a| {
+    Function::new("mustRegexSplit", &[TextType, TextType, Int], |call, a| {
         split(call, a, false)
     })
     .example(r#"mustRegexSplit "," "a,b,c" 2"#, "[a b,c]"),
-    Function::new("regexFind", &[Text, Text], |call, a| find(call, a, true))
-        .example(r#"regexFind "a+" "hello wörld a.b 12 aab""#, "a"),
-    Function::new("regexFindAll", &[Text, Text, Int], |call, a| {
+    Function::new("regexFind", &[TextType, TextType], |call, a| {
+        find(call, a, true)
+    })
+    .example(r#"regexFind "a+" "hello wörld a.b 12 aab""#, "a"),
+    Function::new("regexFindAll", &[TextType, TextType, Int], |call, a| {
         find_all(call, a, true)
     })
     .example(r#"regexFindAll "a" "banana" 10"#, "[a a a]"),
-    Function::new("regexMatch", &[Text, Text], |call, a| {
+    Function::new("regexMatch", &[TextType, TextType], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
         let matched = match compile(call, string(a, 0)?.bytes()) {
             Ok(expression) => expression.regex.is_match(&haystack.text),
@@ -58,7 +62,7 @@ pub const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(matched), a)
     })
     .example(r#"regexMatch "^[a-z]+$" "abc""#, "true"),
-    Function::new("regexQuoteMeta", &[Text], |_, a| {
+    Function::new("regexQuoteMeta", &[TextType], |_, a| {
         let s = string(a, 0)?;
         let mut out = TextBuilder::default();
         for (i, &b) in s.bytes().iter().enumerate() {
@@ -70,15 +74,19 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(kept(out, s.whole))
     })
     .example(r#"regexQuoteMeta "Hello World""#, "Hello World"),
-    Function::new("regexReplaceAll", &[Text, Text, Text], |call, a| {
-        replace_all(call, a, true, true)
-    })
+    Function::new(
+        "regexReplaceAll",
+        &[TextType, TextType, TextType],
+        |call, a| replace_all(call, a, true, true),
+    )
     .example(r#"regexReplaceAll "^a" "aab" """#, "ab"),
-    Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |call, a| {
-        replace_all(call, a, true, false)
-    })
+    Function::new(
+        "regexReplaceAllLiteral",
+        &[TextType, TextType, TextType],
+        |call, a| replace_all(call, a, true, false),
+    )
     .example(r#"regexReplaceAllLiteral "^a" "aab" """#, "ab"),
-    Function::new("regexSplit", &[Text, Text, Int], |call, a| {
+    Function::new("regexSplit", &[TextType, TextType, Int], |call, a| {
         split(call, a, true)
     })
     .example(r#"regexSplit "[-_]" "a-b_c" -1"#, "[a b c]"),

@@ -13,14 +13,14 @@ use crate::value::{Kind, List, MapData, TextBuilder, Value};
 use memchr::memmem;
 use std::ops::Range;
 
-use Type::{Any, Int, String as Text};
+use Type::{Any, Int, String as TextType};
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("abbrev", &[Int, Text], |_, a| {
+    Function::new("abbrev", &[Int, TextType], |_, a| {
         Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))
     })
     .example(r#"abbrev 9223372036854775807 "hello""#, "hello"),
-    Function::new("abbrevboth", &[Int, Int, Text], |_, a| {
+    Function::new("abbrevboth", &[Int, Int, TextType], |_, a| {
         Ok(abbreviate(string(a, 2)?, int(a, 0)?, int(a, 1)?))
     })
     .example(
@@ -28,61 +28,61 @@ pub const FUNCTIONS: &[Function] = &[
         "1234 5678 9123 hello",
     ),
     Function::new("cat", &[], cat)
-        .and(Any)
+        .variadic(Any)
         .writes_text()
         .example("cat 1 2.5 true", "1 2.5 true"),
-    Function::new("contains", &[Text, Text], |call, a| {
+    Function::new("contains", &[TextType, TextType], |call, a| {
         let found = memmem::find(string(a, 1)?.bytes(), string(a, 0)?.bytes()).is_some();
         call.made(Kind::Bool(found), a)
     })
     .example(r#"contains "ab" "abcab""#, "true"),
-    Function::new("hasPrefix", &[Text, Text], |call, a| {
+    Function::new("hasPrefix", &[TextType, TextType], |call, a| {
         let found = string(a, 1)?.bytes().starts_with(string(a, 0)?.bytes());
         call.made(Kind::Bool(found), a)
     })
     .example(r#"hasPrefix "ab" "abcab""#, "true"),
-    Function::new("hasSuffix", &[Text, Text], |call, a| {
+    Function::new("hasSuffix", &[TextType, TextType], |call, a| {
         let found = string(a, 1)?.bytes().ends_with(string(a, 0)?.bytes());
         call.made(Kind::Bool(found), a)
     })
     .example(r#"hasSuffix "ab" "abcab""#, "true"),
     Function::new("hello", &[], |_, _| Ok(Value::str("Hello!"))).example("hello | upper", "HELLO!"),
-    Function::new("indent", &[Int, Text], |call, a| {
+    Function::new("indent", &[Int, TextType], |call, a| {
         indent(call, a, TextBuilder::default())
     })
     .writes_text()
     .example(r#"indent 2 "a\n\nb\n""#, "  a\n  \n  b\n  "),
-    Function::new("join", &[Text, Any], join)
+    Function::new("join", &[TextType, Any], join)
         .writes_text()
         .example(r#"join ", " (splitList "," "a,b")"#, "a, b"),
-    Function::new("nindent", &[Int, Text], |call, a| {
+    Function::new("nindent", &[Int, TextType], |call, a| {
         let mut out = TextBuilder::default();
         out.push(b"\n", OriginId::NONE);
         indent(call, a, out)
     })
     .writes_text()
     .example(r#"nindent 0 "hello""#, "\nhello"),
-    Function::new("nospace", &[Text], nospace)
+    Function::new("nospace", &[TextType], nospace)
         .example(r#"nospace "UPPER_case-mix 12x""#, "UPPER_case-mix12x"),
     Function::new("quote", &[], |call, a| quote_all(call, a, true))
-        .and(Any)
+        .variadic(Any)
         .writes_text()
         .example(
             r#"quote (toDate "2006" "2020")"#,
             r#""2020-01-01 00:00:00 +0000 UTC""#,
         ),
-    Function::new("repeat", &[Int, Text], repeat).example(r#"repeat 1 "hello""#, "hello"),
-    Function::new("replace", &[Text, Text, Text], replace)
+    Function::new("repeat", &[Int, TextType], repeat).example(r#"repeat 1 "hello""#, "hello"),
+    Function::new("replace", &[TextType, TextType, TextType], replace)
         .writes_text()
         .example(r#"replace "an" "AN" "banana""#, "bANANa"),
-    Function::new("split", &[Text, Text], |_, a| {
+    Function::new("split", &[TextType, TextType], |_, a| {
         Ok(numbered(
             string(a, 1)?,
             &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None),
         ))
     })
     .example(r#"split "$" "foo$bar$baz""#, "map[_0:foo _1:bar _2:baz]"),
-    Function::new("splitList", &[Text, Text], |_, a| {
+    Function::new("splitList", &[TextType, TextType], |_, a| {
         let s = string(a, 1)?;
         let parts = split(s.bytes(), string(a, 0)?.bytes(), None);
         let items = parts.into_iter().map(|range| s.slice(range)).collect();
@@ -92,7 +92,7 @@ pub const FUNCTIONS: &[Function] = &[
         ))
     })
     .example(r#"splitList "$" "foo$bar$baz""#, "[foo bar baz]"),
-    Function::new("splitn", &[Text, Int, Text], |_, a| {
+    Function::new("splitn", &[TextType, Int, TextType], |_, a| {
         let n = int(a, 1)?;
         Ok(numbered(
             string(a, 2)?,
@@ -105,26 +105,27 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .example(r#"splitn "$" 2 "foo$bar$baz""#, "map[_0:foo _1:bar$baz]"),
     Function::new("squote", &[], |call, a| quote_all(call, a, false))
-        .and(Any)
+        .variadic(Any)
         .writes_text()
         .example(r#"squote (splitList "," "a,b")"#, "'[a b]'"),
-    Function::new("substr", &[Int, Int, Text], substr).example(r#"substr 0 -1 "hello""#, "hello"),
+    Function::new("substr", &[Int, Int, TextType], substr)
+        .example(r#"substr 0 -1 "hello""#, "hello"),
     Function::new("toString", &[Any], |call, a| {
         let value = any(a, 0)?;
         call.display(value)
     })
     .writes_text()
     .example(r#"toString (splitList "," "a,b")"#, "[a b]"),
-    Function::new("trim", &[Text], |_, a| {
+    Function::new("trim", &[TextType], |_, a| {
         let s = string(a, 0)?;
         Ok(trim(s, |c| c.is_some_and(char::is_whitespace)))
     })
     .writes_text()
     .example(r#"trim "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
-    Function::new("trimAll", &[Text, Text], trim_all)
+    Function::new("trimAll", &[TextType, TextType], trim_all)
         .writes_text()
         .example(r#"trimAll (b64dec "/w==") "-a-""#, "-a-"),
-    Function::new("trimPrefix", &[Text, Text], |_, a| {
+    Function::new("trimPrefix", &[TextType, TextType], |_, a| {
         let (prefix, s) = (string(a, 0)?, string(a, 1)?);
         let start = if s.bytes().starts_with(prefix.bytes()) {
             prefix.len()
@@ -135,7 +136,7 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .writes_text()
     .example(r#"trimPrefix "abcabc" "abcab""#, "abcab"),
-    Function::new("trimSuffix", &[Text, Text], |_, a| {
+    Function::new("trimSuffix", &[TextType, TextType], |_, a| {
         let (suffix, s) = (string(a, 0)?, string(a, 1)?);
         let end = if s.bytes().ends_with(suffix.bytes()) {
             s.len() - suffix.len()
@@ -146,9 +147,9 @@ pub const FUNCTIONS: &[Function] = &[
     })
     .writes_text()
     .example(r#"trimSuffix "abcabc" "abcab""#, "abcab"),
-    Function::new("trimall", &[Text, Text], trim_all)
+    Function::new("trimall", &[TextType, TextType], trim_all)
         .example(r#"trimall (b64dec "/w==") "-a-""#, "-a-"),
-    Function::new("trunc", &[Int, Text], |_, a| {
+    Function::new("trunc", &[Int, TextType], |_, a| {
         let (c, s) = (int(a, 0)?, string(a, 1)?);
         let length = s.len() as i64;
         let range = match c {
@@ -163,12 +164,12 @@ pub const FUNCTIONS: &[Function] = &[
         r#"trunc 63 (repeat 70 "a")"#,
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ),
-    Function::new("wrap", &[Int, Text], |call, a| {
+    Function::new("wrap", &[Int, TextType], |call, a| {
         let (width, s) = (int(a, 0)?, string(a, 1)?);
         wrap(call, s, width, b"\n", false)
     })
     .example(r#"wrap 9223372036854775807 "hello""#, "hello"),
-    Function::new("wrapWith", &[Int, Text, Text], |call, a| {
+    Function::new("wrapWith", &[Int, TextType, TextType], |call, a| {
         let (width, separator, s) = (int(a, 0)?, string(a, 1)?, string(a, 2)?);
         wrap(
             call,

@@ -2,14 +2,14 @@
 
 use super::arguments::string;
 use crate::go::semver::{Constraint, Version};
-use crate::template::function::{Function, Role, Type};
+use crate::template::function::{Function, FunctionRole, Type};
 use crate::value::{Kind, Object, Value};
 use std::rc::Rc;
 
-use Type::String as Text;
+use Type::String as TextType;
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::new("semver", &[Text], |call, a| {
+    Function::new("semver", &[TextType], |call, a| {
         let version = Version::parse(&string(a, 0)?.lossy())?;
         call.made(
             Kind::Object(Rc::new(SemVer {
@@ -20,12 +20,12 @@ pub const FUNCTIONS: &[Function] = &[
         )
     })
     .example(r#"semver "1.2.3-alpha.1+b.2""#, "1.2.3-alpha.1+b.2"),
-    Function::new("semverCompare", &[Text, Text], |call, a| {
+    Function::new("semverCompare", &[TextType, TextType], |call, a| {
         let constraint = Constraint::parse(&string(a, 0)?.lossy())?;
         let version = Version::parse(&string(a, 1)?.lossy())?;
         call.made(Kind::Bool(constraint.check(&version)), a)
     })
-    .role(Role::SemverCompare)
+    .role(FunctionRole::SemverCompare)
     .example(r#"semverCompare ">=1.19-0" "3""#, "true"),
 ];
 
