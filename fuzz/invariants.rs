@@ -540,16 +540,7 @@ pub fn chart(data: &[u8]) {
     let Ok(report) = thebot_lint::lint(&options) else {
         return;
     };
-    for format in [
-        Format::Human,
-        Format::Concise,
-        Format::Json,
-        Format::Sarif,
-        Format::Junit,
-        Format::Github,
-        Format::Gitlab,
-        Format::Html,
-    ] {
+    for &format in Format::all() {
         let text = report.write(format, Style::default());
         let controls = text
             .chars()

@@ -551,12 +551,9 @@ fn the_human_report_keeps_to_its_columns() {
 fn several_reports_at_once_are_all_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let outputs: Vec<String> = [
-        "sarif", "html", "json", "junit", "gitlab", "github", "concise", "human",
-    ]
-    .iter()
-    .map(|f| format!("{f}={}", file(f)))
-    .collect();
+    let outputs: Vec<String> = crate::formats()
+        .map(|f| format!("{f}={}", file(f)))
+        .collect();
     let mut arguments = vec!["fixtures/broken/wrong-replicas", "--format", "concise"];
     outputs
         .iter()
@@ -564,9 +561,7 @@ fn several_reports_at_once_are_all_written() {
     let (code, printed, err) = run(&arguments);
     assert_eq!(code, 1, "{err}");
     assert_eq!(printed.lines().count(), 1, "{printed}");
-    for format in [
-        "sarif", "html", "json", "junit", "gitlab", "github", "concise", "human",
-    ] {
+    for format in crate::formats() {
         let text = std::fs::read_to_string(file(format)).expect("the report");
         assert!(
             text.contains("replicas-per-environment"),

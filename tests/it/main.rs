@@ -20,6 +20,19 @@ mod secrets;
 mod strangers;
 mod usage;
 
+use clap::ValueEnum;
+use std::sync::LazyLock;
+use thebot_lint::Format;
+
+/// The names of all output formats.
+fn formats() -> impl Iterator<Item = &'static str> {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let values = Format::all().iter().filter_map(Format::to_possible_value);
+        values.map(|value| value.get_name().to_owned()).collect()
+    });
+    NAMES.iter().map(String::as_str)
+}
+
 /// Writes a file below a folder, and creates the folders above it.
 fn write(folder: &std::path::Path, name: impl AsRef<std::path::Path>, text: impl AsRef<[u8]>) {
     let file = folder.join(name);

@@ -79,9 +79,7 @@ fn hides(what: &str, printed: &str) {
 #[test]
 fn every_format_hides_them() {
     let folder = chart(&FILES);
-    for format in [
-        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
-    ] {
+    for format in crate::formats() {
         let printed = run(
             folder.path(),
             &[

@@ -173,9 +173,7 @@ fn write(files: &Files) -> tempfile::TempDir {
 /// Every command and format with a chart, each with the command's name.
 fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)> {
     let mut all = Vec::new();
-    for format in [
-        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
-    ] {
+    for format in crate::formats() {
         for color in ["never", "always"] {
             all.push((
                 "lint",
@@ -444,9 +442,7 @@ fn texts_of_manifests_and_names_stay_text() {
         "a: 1\n",
     )
     .expect("a file");
-    for format in [
-        "human", "concise", "json", "sarif", "junit", "github", "gitlab", "html",
-    ] {
+    for format in crate::formats() {
         for extra in [&["--select", "all"][..], &["--fix", "--diff"]] {
             let output = thebot_lint()
                 .current_dir(folder.path())

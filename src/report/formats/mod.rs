@@ -1,5 +1,7 @@
-//! The output formats, one file each; every format is a pure function of a [`Report`], of the
-//! [matrix](crate::insight::matrix) or of a [diff](crate::insight::diff).
+//! The output formats, one file each. `matrix.rs` and `diff.rs` write what the subcommands
+//! `environments` and `diff` print: the [matrix](crate::insight::matrix) and a
+//! [diff](crate::insight::diff). The other files are the values of [`Format`]; each is a pure
+//! function of a [`Report`].
 
 pub(crate) mod concise;
 pub(crate) mod diff;
@@ -28,6 +30,13 @@ pub enum Format {
     Github,
     Gitlab,
     Html,
+}
+
+impl Format {
+    /// All formats.
+    pub fn all() -> &'static [Format] {
+        <Format as clap::ValueEnum>::value_variants()
+    }
 }
 
 impl Report {
