@@ -3,6 +3,10 @@
 //!
 //! A fault of the file is a diagnostic on the file (`configuration-invalid`, with "did you mean");
 //! the rest of the file is used.
+//!
+//! A new key also goes into `schemas/config.schema.json` and `docs/src/configuration.md`. A key
+//! below `expect` also has a field of `rule::expectation::Expectation`, which
+//! `project::setup::expectation` fills.
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
 use crate::limits::Limit;

@@ -321,6 +321,8 @@ fn json(node: &Node) -> serde_json::Value {
     }
 }
 
+/// The typed form of an entry of `expect`. `config.rs` lists its keys and checks them;
+/// `rule/expectation.rs` has a field for each.
 fn expectation(pattern: &str, declared: Span, node: &Node) -> Expectation {
     let resources = |node: &Node| Resources {
         requests: quantities(node.get("requests")),

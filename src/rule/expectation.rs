@@ -1,5 +1,8 @@
 //! What the configuration expects of an environment (`expect:`), as plain data. The rules
 //! `replicas-`, `resources-` and `storage-per-environment` compare it with the rendered objects.
+//!
+//! A new key also goes into `EXPECTATION` in `project/config.rs`, which lists the keys, and into
+//! `expectation` in `project/setup.rs`, which reads them.
 
 use crate::kubernetes::quantity::Quantity;
 use crate::source::Span;

@@ -1,7 +1,7 @@
 //! The configuration reader and its JSON Schema agree: what the schema accepts is read without a
 //! fault, and what it refuses is a fault.
 
-use super::load;
+use super::{known_keys, load};
 use crate::source::Sources;
 
 fn faults(text: &str) -> Vec<String> {
@@ -88,6 +88,47 @@ fn collect_keys(schema: &serde_json::Value, keys: &mut Vec<String>) {
         serde_json::Value::Object(map) => map.values().for_each(|v| collect_keys(v, keys)),
         serde_json::Value::Array(items) => items.iter().for_each(|v| collect_keys(v, keys)),
         _ => {}
+    }
+}
+
+/// Adds the paths of the maps of a JSON Schema that allow only listed keys, each with these keys.
+/// The path of a map below any name has `*` for it.
+fn closed_maps<'s>(
+    whole: &'s serde_json::Value,
+    part: &'s serde_json::Value,
+    path: &[&'s str],
+    found: &mut Vec<(Vec<&'s str>, Vec<&'s str>)>,
+) {
+    let reference = part["$ref"].as_str().and_then(|r| r.strip_prefix('#'));
+    let alternatives = part["oneOf"].as_array().into_iter().flatten();
+    let same_path = reference
+        .and_then(|pointer| whole.pointer(pointer))
+        .into_iter()
+        .chain(part.get("items"))
+        .chain(alternatives);
+    same_path.for_each(|part| closed_maps(whole, part, path, found));
+    let properties = || part["properties"].as_object().into_iter().flatten();
+    if part["additionalProperties"] == false {
+        let keys = properties().map(|(key, _)| key.as_str()).collect();
+        found.push((path.to_vec(), keys));
+    }
+    let any = part.get("additionalProperties").map(|p| ("*", p));
+    for (key, part) in properties().map(|(k, p)| (k.as_str(), p)).chain(any) {
+        closed_maps(whole, part, &[path, &[key]].concat(), found);
+    }
+}
+
+#[test]
+fn the_known_keys_are_those_of_the_schema() {
+    let schema = schema();
+    let mut maps = Vec::new();
+    closed_maps(&schema, &schema, &[], &mut maps);
+    assert!(maps.len() > 6, "{maps:?}");
+    for (path, mut keys) in maps {
+        let mut known = known_keys(&path).to_vec();
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, keys, "{path:?}");
     }
 }
 
