@@ -13,6 +13,10 @@
 //! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
 //! | [`versions`] | parses and formats sets of versions |
+//!
+//! CustomResourceDefinitions: `validation/crd.rs` validates the definitions themselves, [`crd`] the
+//! custom resources. CEL: `validation/cel.rs` compiles the expressions in objects to find errors,
+//! [`crd_rules`] collects those that `rule::cel` evaluates.
 
 pub mod api;
 pub mod crd;

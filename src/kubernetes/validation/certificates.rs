@@ -1,7 +1,7 @@
 //! CertificateSigningRequest and ClusterTrustBundle. Follows kubernetes
 //! `pkg/apis/certificates/validation`. Signatures are not verified.
 
-use super::config::decode;
+use super::core::decode;
 use super::field::{Field, quoted, rules};
 use super::names;
 

@@ -16,7 +16,8 @@ use std::cell::RefCell;
 /// The largest number of findings for one object, as a bound for hostile input.
 const MOST_FINDINGS: usize = 500;
 
-/// The rules that the validation reports. Each is one behaviour.
+/// The rules that the validation reports. Each is one behaviour, and needs
+/// `rules/kubernetes/<id>.yaml`.
 pub(super) mod rules {
     use crate::diagnostic::{RuleId, ids};
 
