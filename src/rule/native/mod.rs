@@ -1,6 +1,10 @@
 //! Rules in Rust: those that compare objects or environments, and those that would be unreadable in
 //! CEL. Each has a YAML file like any other rule, with `native: true`, and a row in the table of
-//! its group's module. Rules that another module of the crate reports have no row.
+//! its group's module.
+//!
+//! Rules without a row are reported by `kubernetes`, `manifest`, `helm`, `insight`, `project`,
+//! `report` or `rule`: search for `ids::X`, where X is the id in capitals
+//! (`ids::VALUES_SCHEMA`).
 
 mod availability;
 mod chart;
@@ -21,7 +25,8 @@ use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
 use crate::yaml::Path;
 
-/// The function of a rule, by its scope.
+/// The function of a rule, by its scope. A rule about pods is an `Object`: its function finds the
+/// pod with [`super::pod::pod`].
 #[derive(Clone, Copy)]
 pub enum Check {
     Object(fn(&mut Report<'_>, &Object)),
@@ -33,14 +38,14 @@ pub enum Check {
 
 type Table = &'static [(RuleId, Check)];
 
-const TABLES: [Table; 11] = [
+const TABLES: &[Table] = &[
     availability::TABLE,
     chart::TABLE,
     environments::TABLE,
     hygiene::TABLE,
+    hygiene::references::TABLE,
     networking::TABLE,
     rbac::TABLE,
-    hygiene::references::TABLE,
     secrets::TABLE,
     security::TABLE,
     template::TABLE,
