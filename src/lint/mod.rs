@@ -1,6 +1,13 @@
 //! The pipeline on one screen: a unit is read and rendered, judged, settled into findings, and
 //! known findings are suppressed. `lint`, the editor, fixes and the subcommands about one chart all
 //! work on the resulting [`Analysis`].
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `content` | loads and renders a chart, or reads manifests |
+//! | `judge` | applies the schemas, the API server's checks and the rules to the objects |
+//! | `fix` | fixes findings and proves that the fixes are safe |
+//! | `trial` | tests rules on their examples and fixtures |
 
 mod content;
 pub(crate) mod fix;
@@ -108,7 +115,7 @@ pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<A
     let mut content = Content::read(unit, setup, options)?;
     let verdict = judge(&content, setup, options)?;
     content.found.extend(verdict.found);
-    let mut analysis = settled(content, unit);
+    let mut analysis = into_analysis(content, unit);
     suppress(&mut analysis, setup);
     analysis.report.summary.suppressed += verdict.suppressed;
     analysis.report.summary.without_schema = verdict.without_schema;
@@ -125,11 +132,11 @@ pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<A
 /// If a file cannot be read, if the command line names an environment that the chart does not have,
 /// or if the work is cancelled.
 pub(crate) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Analysis, Error> {
-    Ok(settled(Content::read(unit, setup, options)?, unit))
+    Ok(into_analysis(Content::read(unit, setup, options)?, unit))
 }
 
 /// Settles the diagnostics of the content into findings.
-fn settled(content: Content, unit: &Unit) -> Analysis {
+fn into_analysis(content: Content, unit: &Unit) -> Analysis {
     let secrets = content.secrets();
     let environments = content.environment_names();
     let mut report = Report {
@@ -158,22 +165,22 @@ fn settled(content: Content, unit: &Unit) -> Analysis {
 /// Removes the findings that a comment or the configuration suppresses.
 fn suppress(analysis: &mut Analysis, setup: &Setup) {
     // Nothing is known about a chart that cannot be loaded, so its suppressions are not checked.
-    let settled = &mut analysis.report;
-    if settled.summary.kubernetes.is_empty() {
+    let report = &mut analysis.report;
+    if report.summary.kubernetes.is_empty() {
         return;
     }
     let mut found = Vec::new();
-    settled.summary.suppressed = report::suppress::apply(
-        &mut settled.findings,
+    report.summary.suppressed = report::suppress::apply(
+        &mut report.findings,
         &report::suppress::comments(&analysis.sources),
         &setup.config.suppress,
         &setup.used,
         &mut found,
     );
     found.retain(|d| setup.severity_of(&d.rule, d.severity).is_some());
-    let environments = &settled.summary.environments;
+    let environments = &report.summary.environments;
     let more = settle(found, &analysis.sources, &analysis.secrets, environments);
-    settled.findings.extend(more);
+    report.findings.extend(more);
 }
 
 /// Adds the matrix and the coverage of a chart, for the output formats that show them.
