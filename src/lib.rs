@@ -15,12 +15,14 @@
 //! | `manifest` | reads rendered text as documents, and as objects with kind and name |
 //! | `helm` | what Helm does: loads charts, coalesces values, renders templates, orders and prints manifests |
 //! | `template` | Go's template language: lexer, parser, evaluator, functions; strings keep their origin |
-//! | `value` | the values that templates work with; each has its origin |
 //! | `yaml` | YAML as go-yaml reads and writes it, with spans |
 //! | `go` | the parts of Go's library that Helm and the API server use |
-//! | `source` | texts, spans, and the origin of each byte |
+//! | `value` | the values that templates work with; each has its origin |
 //! | `diagnostic` | a fault at a span, before it is settled into a finding |
+//! | `source` | texts, spans, and the origin of each byte |
 //! | `memo`, `limits`, `threads`, `escape` | a cache from one run to the next; limits on what a chart may use; threads with deep stacks; escaping of text for output |
+//!
+//! `docs/src/architecture.md` shows how a chart becomes findings, and where to add what.
 
 #[warn(unreachable_pub)]
 mod cli;

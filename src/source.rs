@@ -4,7 +4,8 @@
 //!
 //! Files are loaded as sources before any render and are read-only from then on. Each render makes
 //! separate derived sources (text given to `tpl`, rendered manifests) under its render number, so
-//! renders need no lock. [`Sources::adopt`] adds them when the report is settled.
+//! renders need no lock. `RenderedChart::new` adds them ([`Sources::adopt`]) when all renders have
+//! ended.
 
 mod origin;
 mod read;

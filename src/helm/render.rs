@@ -1,9 +1,9 @@
 //! Helm's pkg/engine: renders a chart's templates, in Helm's order, with the values of one
 //! environment.
 //!
-//! `template` stops at the first error, as Helm does. For `lint`, a failing template loses only its
-//! output. Everything between a loaded chart and rendered texts happens here, on one thread with a
-//! deep stack.
+//! The subcommand `template` stops at the first error, as Helm does. For `lint`, a failing template
+//! loses only its output. Everything between a loaded chart and rendered texts happens here, on one
+//! thread with a deep stack.
 
 mod cache;
 mod problem;

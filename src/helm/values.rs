@@ -1,4 +1,5 @@
-//! Coalesces values as Helm 3.22 does, with all of its rules about null.
+//! Coalesces the values of a chart and its subcharts as Helm 3.22 does, with all of its rules about
+//! null. `helm::release::user_values` merges those of `-f` and `--set`.
 //!
 //! It works on [`Value`] trees, so every leaf keeps the origin of the file or flag that won. Maps
 //! are shared by reference exactly where Helm shares them.

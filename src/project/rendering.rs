@@ -56,7 +56,8 @@ pub struct EnvironmentRender {
     pub objects: Vec<Object>,
 }
 
-/// The largest number of renders in a unit: a [`SourceId`] has 12 bits for them.
+/// An environment may need one render for each version. This bounds the renders of a unit with many
+/// environments; each environment has at least one.
 const MOST_RENDERS: usize = 4095;
 
 impl RenderedChart {

@@ -15,20 +15,23 @@ use std::sync::LazyLock;
 pub type Text = Cow<'static, str>;
 pub type List = Cow<'static, [Text]>;
 
-/// What a rule checks. The comments list the variables that its expressions can use.
+/// What a rule checks. The comments list the variables that its expressions can use. All rules also
+/// have `params`. If `deny` gives a list, `message` and `at` have `item`, the item of the finding.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
-    /// Each container of a pod-making object: `container`, `pod`, `object`.
+    /// Each container of a pod-making object: `container`, `pod`, `template`, `object`.
     Container,
-    /// The pod spec of a pod-making object: `pod`, `object`.
+    /// The pod spec of a pod-making object: `pod` (the spec), `template` (the pod template, or the
+    /// Pod itself), `object`.
     Pod,
-    /// One object: `object`.
+    /// One object: `object`, and `pod` and `template` if it makes pods.
     Object,
-    /// All objects of a chart, or of a set of manifests that belong together: `unit`.
+    /// Each object among those of a chart, or of a set of manifests that belong together: `object`,
+    /// `unit` (all of them).
     Unit,
     /// The files of the chart: `chart`.
     Chart,
-    /// The same unit in all environments: `environments`.
+    /// Each object of a unit in each environment: `object`, `environments` (all of them).
     Environments,
 }
 

@@ -6,10 +6,13 @@
 //! | [`load`] | selects the rules that run; loads user-defined rules |
 //! | [`run`] | applies rules to objects, sets of objects, environments and charts |
 //! | [`cel`] | the language of `deny`, `message` and `at` |
-//! | [`native`] | rules in Rust, one file for each group |
+//! | [`native`] | rules in Rust: a file for each group of which rules are implemented there |
 //! | [`policy`] | ValidatingAdmissionPolicies as user-defined rules |
 //! | [`pod`], [`labels`], [`object_set`], [`expectation`] | the input of rules |
 //! | [`suppression`] | annotations of an object that suppress findings |
+//!
+//! A built-in rule is one file, `rules/<group>/<id>.yaml`, and its fixtures,
+//! `fixtures/rules/<id>/{fail,pass}`.
 //!
 //! The build script makes one static table of all rule files, so no rule is parsed at startup or
 //! registered by hand. A user-defined rule has the same format and is parsed at run time, with

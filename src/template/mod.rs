@@ -5,8 +5,9 @@
 //! environments and threads share. An [`Evaluator`] is one render on one thread: it walks the
 //! trees, calls [`functions`], and records in a [`Record`] what was read and executed.
 //!
-//! To add a function, add its row to a table below `functions/`, its code, and its fixture in
-//! `fixtures/functions/`.
+//! To add a function, add its row to a table below `functions/`, and its code. Its fixture is
+//! generated: add calls to `fixtures/functions/generate/rows.txt` and run `main.go` there, which
+//! asks real Helm and writes `fixtures/functions/NAME.yaml`.
 
 mod error;
 mod eval;

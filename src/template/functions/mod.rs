@@ -3,6 +3,9 @@
 //! The evaluator checks the number and Go types of the arguments before a call, as text/template's
 //! reflection does. A function that is in no table does not exist; this includes `env` and
 //! `expandenv`, which Helm removes.
+//!
+//! Each file has a table, except `arguments` (readers for arguments), `keys` (the keys that
+//! `certificates` returns) and `toml` (the format that `encodings` reads and writes).
 
 pub mod arguments;
 mod builtin;
