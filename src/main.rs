@@ -1,6 +1,5 @@
 //! argv in, text and exit code out; everything else is in the library.
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

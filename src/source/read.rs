@@ -23,7 +23,7 @@ impl Sources {
         if !kind.is_file() && !kind.is_dir() && !is_from_shell {
             return Err(std::io::Error::other("is not a regular file"));
         }
-        self.read_all(std::fs::File::open(path)?)
+        self.read_sized(std::fs::File::open(path)?, kind.len())
     }
 
     /// Reads `from` to its end.
@@ -31,8 +31,13 @@ impl Sources {
     /// # Errors
     /// Reading fails, or there is more than [`Limit::FileSize`].
     pub fn read_all(&self, from: impl Read) -> std::io::Result<Vec<u8>> {
+        self.read_sized(from, 0)
+    }
+
+    /// As [`Sources::read_all`], with a buffer for as many bytes as the system reports.
+    fn read_sized(&self, from: impl Read, size: u64) -> std::io::Result<Vec<u8>> {
         let most = self.limits.get(Limit::FileSize);
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(size.min(most) as usize + 1);
         // Read one byte more than allowed, to see whether there is more.
         from.take(most + 1).read_to_end(&mut text)?;
         if text.len() as u64 > most {
