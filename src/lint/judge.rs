@@ -42,14 +42,7 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     options.cancelled()?;
     let mut found = Vec::new();
     judge.unjudged(content.head(), &mut found);
-    let refused: Vec<u16> = content
-        .rendering
-        .iter()
-        .flat_map(|r| &r.renders)
-        .filter(|r| r.is_refused)
-        .map(|r| r.environment)
-        .collect();
-    judge.objects(&every, &refused, &mut found);
+    judge.objects(&every, &mut found);
     match &content.rendering {
         Some(rendering) => {
             judge.keep_unexcused(across(rendering, content, setup), &mut found);
@@ -221,9 +214,8 @@ impl<'s> Judge<'s> {
     }
 
     /// Reports the violations of objects that were given to [`Judge::new`], limited to the versions
-    /// that each object is rendered for. In environments whose values the chart refuses, nothing is
-    /// installed, so nothing can break there.
-    fn objects(&mut self, objects: &[&Object], refused: &[u16], found: &mut Vec<Diagnostic>) {
+    /// that each object is rendered for.
+    fn objects(&mut self, objects: &[&Object], found: &mut Vec<Diagnostic>) {
         for object in objects {
             let versions = object.kubernetes.unwrap_or(self.versions);
             let findings = self
@@ -234,10 +226,6 @@ impl<'s> Judge<'s> {
             for mut finding in findings.iter().cloned() {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
-                let is_refused = object.environment.is_some_and(|e| refused.contains(&e));
-                if is_refused && rule::documentation(&finding.rule).is_some_and(|d| d.breaks) {
-                    continue;
-                }
                 // A chart that picks another apiVersion for newer clusters needs no change.
                 if versions.newest() != self.versions.newest()
                     && rule::documentation(&finding.rule).is_some_and(|d| d.only_newest)

@@ -11,7 +11,7 @@ use crate::helm::Chart;
 use crate::helm::Environment;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::Inputs;
-use crate::helm::render::{self, Cache, Problem, Rendered};
+use crate::helm::render::{self, Cache, Output, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
@@ -218,11 +218,7 @@ impl Job<'_> {
                 rendered,
                 objects: Vec::new(),
             };
-            let mut unread = Vec::new();
-            self.read(&mut render, &mut unread);
-            if !is_refused {
-                found.append(&mut unread);
-            }
+            self.read(&mut render, &mut found);
             made.push(Made {
                 number,
                 render,
@@ -530,11 +526,14 @@ fn crds(
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Object> {
     let mut seen = FxHashSet::default();
-    let mut all = Vec::new();
-    for output in renders.iter().flat_map(|r| &r.rendered.crds) {
-        if !seen.insert(output.text) {
-            continue;
-        }
+    let files: Vec<&Output> = renders
+        .iter()
+        .flat_map(|r| &r.rendered.crds)
+        .filter(|output| seen.insert(output.text))
+        .collect();
+    // CRDs are the largest files of most charts that have any. In parallel, kube-prometheus-stack
+    // (5 MB of them) is linted in four fifths of the time.
+    let read = |output: &&Output| {
         let text = &sources.get(output.text).text;
         let read = || {
             let mut manifests = Manifests::read(text, output, None, &sources.limits);
@@ -544,7 +543,10 @@ fn crds(
                 .for_each(|o| o.from_crds = true);
             manifests
         };
-        let manifests = reuse.manifests(text, output, None, None, read);
+        reuse.manifests(text, output, None, None, read)
+    };
+    let mut all = Vec::new();
+    for manifests in files.par_iter().map(read).collect::<Vec<_>>() {
         all.extend(manifests.objects);
         found.extend(manifests.problems);
     }
