@@ -3,7 +3,7 @@
 
 mod id;
 
-pub use id::RuleId;
+pub(crate) use id::RuleId;
 pub(crate) use id::ids;
 
 use crate::limits::{self, Limit, Limits};
@@ -215,7 +215,7 @@ impl Diagnostic {
 
 /// The candidate nearest to `name`, if it is near enough that a typing mistake explains the
 /// difference.
-pub fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

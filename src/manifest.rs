@@ -108,7 +108,7 @@ pub fn read(
 
 /// As [`read`], with the limits of a unit. Documents beyond them are not read; a diagnostic
 /// (`limit-exceeded`) has their number.
-pub fn read_within(
+pub(crate) fn read_within(
     text: &[u8],
     source: SourceId,
     template: &Arc<str>,

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 /// The stack of each worker thread in bytes. Only the used part takes memory.
-pub const STACK: usize = 256 << 20;
+pub(crate) const STACK: usize = 256 << 20;
 
 /// One thread for each processor, or as many as `RAYON_NUM_THREADS` sets.
 static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// An address on the stack, which shows how much of the stack is used.
 #[inline(never)]
-pub fn stack_address() -> usize {
+pub(crate) fn stack_address() -> usize {
     let here = 0u8;
     std::hint::black_box(&raw const here) as usize
 }

@@ -17,7 +17,7 @@ const DIVISION_PRECISION: i32 = 16;
 
 impl Decimal {
     /// The number that a float prints as; none for infinity and NaN.
-    pub fn new(f: f64) -> Option<Decimal> {
+    pub(crate) fn new(f: f64) -> Option<Decimal> {
         let text = format!("{f:e}");
         let (mantissa, exponent) = text.split_once('e')?;
         let fraction = mantissa
@@ -29,7 +29,7 @@ impl Decimal {
         })
     }
 
-    pub fn to_f64(&self) -> f64 {
+    pub(crate) fn to_f64(&self) -> f64 {
         let text = format!("{}e{}", self.number, self.exponent);
         text.parse().unwrap_or(0.0)
     }
@@ -39,7 +39,7 @@ impl Decimal {
         &self.number * power_of_ten(self.exponent - exponent)
     }
 
-    pub fn add(&self, other: &Decimal) -> Decimal {
+    pub(crate) fn add(&self, other: &Decimal) -> Decimal {
         let exponent = self.exponent.min(other.exponent);
         Decimal {
             number: self.at(exponent) + other.at(exponent),
@@ -47,7 +47,7 @@ impl Decimal {
         }
     }
 
-    pub fn subtract(&self, other: &Decimal) -> Decimal {
+    pub(crate) fn subtract(&self, other: &Decimal) -> Decimal {
         let exponent = self.exponent.min(other.exponent);
         Decimal {
             number: self.at(exponent) - other.at(exponent),
@@ -59,7 +59,7 @@ impl Decimal {
     ///
     /// # Errors
     /// A message if the product has too many digits.
-    pub fn multiply(&self, other: &Decimal) -> Result<Decimal, String> {
+    pub(crate) fn multiply(&self, other: &Decimal) -> Result<Decimal, String> {
         if self.number.bits() + other.number.bits() > MAX_BITS {
             return Err("the product would have more than 4096 digits".to_string());
         }
@@ -73,7 +73,7 @@ impl Decimal {
     ///
     /// # Errors
     /// Go's panic message if the divisor is zero.
-    pub fn divide(&self, other: &Decimal) -> Result<Decimal, String> {
+    pub(crate) fn divide(&self, other: &Decimal) -> Result<Decimal, String> {
         if other.number.sign() == Sign::NoSign {
             return Err("decimal division by 0".to_string());
         }

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 1000;
 
 /// Why a value is not printed. These are limits of thebot-lint, not errors of Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unprintable {
+pub(crate) enum Unprintable {
     /// The text would exceed the budget.
     TooLong,
     TooDeep,
@@ -31,7 +31,7 @@ impl std::fmt::Display for Unprintable {
 }
 
 /// The Go type of a value, as `%T` and `typeOf` print it; `<nil>` for nil.
-pub fn go_type(value: &Value) -> Cow<'_, str> {
+pub(crate) fn go_type(value: &Value) -> Cow<'_, str> {
     match &value.kind {
         Kind::Nil | Kind::Missing => "<nil>".into(),
         Kind::Bool(_) => "bool".into(),
@@ -47,7 +47,7 @@ pub fn go_type(value: &Value) -> Cow<'_, str> {
 }
 
 /// The Go kind of a value, as `kindOf` prints it; `invalid` for nil.
-pub fn go_kind(value: &Value) -> &str {
+pub(crate) fn go_kind(value: &Value) -> &str {
     match &value.kind {
         Kind::Nil | Kind::Missing => "invalid",
         Kind::Bool(_) => "bool",
@@ -67,14 +67,14 @@ pub fn go_kind(value: &Value) -> &str {
 ///
 /// # Errors
 /// If the value nests too deep or the text exceeds the budget.
-pub fn print(value: &Value, budget: usize) -> Result<Value, Unprintable> {
+pub(crate) fn print(value: &Value, budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     printer.argument(value, 'v');
     printer.finish()
 }
 
 /// `fmt.Sprint`: puts a space between two operands if neither is a string. Errors as [`print`].
-pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
+pub(crate) fn sprint(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     let mut after_string = false;
     for (i, argument) in arguments.iter().enumerate() {
@@ -89,7 +89,7 @@ pub fn sprint(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> 
 }
 
 /// `fmt.Sprintln`. Errors as [`print`].
-pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
+pub(crate) fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, Unprintable> {
     let mut printer = Printer::new(budget);
     for (i, argument) in arguments.iter().enumerate() {
         if i > 0 {
@@ -102,7 +102,7 @@ pub fn sprintln(arguments: &[Value], budget: usize) -> Result<Value, Unprintable
 }
 
 /// `fmt.Sprintf`. `origin` is the origin of the format. Errors as [`print`].
-pub fn sprintf(
+pub(crate) fn sprintf(
     format: &Text,
     origin: OriginId,
     arguments: &[Value],
@@ -115,7 +115,7 @@ pub fn sprintf(
 
 /// A complex constant (`1i`). Templates can only print and compare it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Complex {
+pub(crate) struct Complex {
     pub real: f64,
     pub imaginary: f64,
 }
@@ -145,7 +145,7 @@ impl Object for Complex {
 }
 
 /// Appends a range of a text in quotes, escaped as by `strconv.Quote`. The pieces are kept.
-pub fn push_quoted(
+pub(crate) fn push_quoted(
     out: &mut TextBuilder,
     text: &Text,
     origin: OriginId,
@@ -172,7 +172,7 @@ pub fn push_quoted(
 }
 
 /// The origin of one byte of a string.
-pub fn origin_at(text: &Text, whole: OriginId, at: usize) -> OriginId {
+pub(crate) fn origin_at(text: &Text, whole: OriginId, at: usize) -> OriginId {
     if text.pieces.is_none() {
         return whole;
     }

@@ -3,7 +3,7 @@
 
 /// A compiled pattern.
 #[derive(Debug)]
-pub struct Glob {
+pub(crate) struct Glob {
     items: Vec<Item>,
 }
 
@@ -34,14 +34,14 @@ const MAX_STEPS: usize = 1_000_000;
 
 impl Glob {
     /// Parses a pattern; none if gobwas rejects it.
-    pub fn parse(pattern: &str) -> Option<Glob> {
+    pub(crate) fn parse(pattern: &str) -> Option<Glob> {
         let characters: Vec<char> = pattern.chars().collect();
         let mut at = 0;
         let items = sequence(&characters, &mut at, 0)?;
         (at == characters.len()).then_some(Glob { items })
     }
 
-    pub fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();
         let mut steps = MAX_STEPS;
         let pattern: Vec<&Item> = self.items.iter().collect();

@@ -9,7 +9,7 @@ use crate::value::{Bytes, Kind, MapData, Text, TextBuilder, Value};
 
 /// How [`write`] formats its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// `json.Marshal`: no white space; `<`, `>` and `&` are escaped.
     Compact,
     /// `json.MarshalIndent(v, "", "  ")`, for `toPrettyJson`.
@@ -33,7 +33,11 @@ pub(crate) const TOO_LARGE: &str = "the text would be larger than 256 MiB";
 ///
 /// # Errors
 /// The texts of encoding/json: `json: unsupported value: NaN`, `json: unsupported type: func()`.
-pub fn write(value: &Value, layout: Layout, _origins: &mut Origins) -> Result<Value, String> {
+pub(crate) fn write(
+    value: &Value,
+    layout: Layout,
+    _origins: &mut Origins,
+) -> Result<Value, String> {
     let mut writer = Writer {
         out: TextBuilder::default(),
         layout,
@@ -215,7 +219,7 @@ pub(crate) fn valid_char(bytes: &[u8]) -> Option<char> {
 ///
 /// # Errors
 /// The texts of encoding/json, such as `invalid character 'x' looking for beginning of value`.
-pub fn read(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
+pub(crate) fn read(text: &Text, whole: OriginId, origins: &mut Origins) -> Result<Value, String> {
     let mut reader = Reader {
         text: Pieces::new(text, whole),
         pos: 0,
@@ -513,7 +517,7 @@ impl Reader<'_, '_> {
 /// encoding/json's error for a value that does not have the expected type: `json: cannot unmarshal
 /// array into Go value of type map[string]interface {}`. sigs.k8s.io/yaml adds the prefix `error
 /// unmarshaling JSON: while decoding JSON: `.
-pub fn cannot_unmarshal(value: &Value, go_type: &str) -> String {
+pub(crate) fn cannot_unmarshal(value: &Value, go_type: &str) -> String {
     let kind = match &value.kind {
         Kind::Nil | Kind::Missing => "null",
         Kind::Bool(_) => "bool",

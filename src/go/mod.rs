@@ -1,19 +1,19 @@
 //! The parts of Go's standard library, and of Go modules that Helm and the API server use, whose
 //! exact behaviour is visible in rendered text or in verdicts.
 
-pub mod base64;
-pub mod decimal;
+pub(crate) mod base64;
+pub(crate) mod decimal;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod fmt;
-pub mod glob;
-pub mod json;
-pub mod netip;
-pub mod path;
-pub mod pem;
-pub mod regexp;
-pub mod semver;
-pub mod strconv;
-pub mod time;
-pub mod unicode;
-pub mod url;
+pub(crate) mod fmt;
+pub(crate) mod glob;
+pub(crate) mod json;
+pub(crate) mod netip;
+pub(crate) mod path;
+pub(crate) mod pem;
+pub(crate) mod regexp;
+pub(crate) mod semver;
+pub(crate) mod strconv;
+pub(crate) mod time;
+pub(crate) mod unicode;
+pub(crate) mod url;

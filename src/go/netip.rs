@@ -57,7 +57,7 @@ pub(crate) struct Prefix {
 
 impl Prefix {
     /// `ParsePrefix`, without addresses mapped into IPv6.
-    pub fn parse_strict(text: &str) -> Option<Prefix> {
+    pub(crate) fn parse_strict(text: &str) -> Option<Prefix> {
         let (ip, length) = text.split_once('/')?;
         if length.len() > 1 && length.starts_with('0') {
             return None;
@@ -66,7 +66,7 @@ impl Prefix {
     }
 
     /// `ParseCIDRSloppy`
-    pub fn parse_sloppy(text: &str) -> Option<Prefix> {
+    pub(crate) fn parse_sloppy(text: &str) -> Option<Prefix> {
         let (ip, length) = text.split_once('/')?;
         Prefix::new(parse_sloppy(ip)?, length)
     }
@@ -94,7 +94,7 @@ impl Prefix {
     }
 
     /// The same block, with its first address.
-    pub fn masked(self) -> Prefix {
+    pub(crate) fn masked(self) -> Prefix {
         let bits = Self::bits(self.ip) & self.mask();
         let ip = match self.ip {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from((bits >> 96) as u32)),
@@ -104,17 +104,17 @@ impl Prefix {
     }
 
     /// Whether the address has bits set after the prefix.
-    pub fn has_host_bits(self) -> bool {
+    pub(crate) fn has_host_bits(self) -> bool {
         self.masked() != self
     }
 
-    pub fn contains(self, ip: IpAddr) -> bool {
+    pub(crate) fn contains(self, ip: IpAddr) -> bool {
         self.ip.is_ipv4() == ip.is_ipv4()
             && (Self::bits(self.ip) ^ Self::bits(ip)) & self.mask() == 0
     }
 
     /// Whether another block is equal to this one or within it.
-    pub fn contains_prefix(self, other: Prefix) -> bool {
+    pub(crate) fn contains_prefix(self, other: Prefix) -> bool {
         self.length <= other.length && self.contains(other.ip)
     }
 }

@@ -15,7 +15,7 @@ const MAX_GROUPS: usize = 32;
 
 /// A version: `1.2.3-alpha.1+build`. Minor and patch are 0 if the text does not have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
+pub(crate) struct Version {
     pub major: u64,
     pub minor: u64,
     pub patch: u64,
@@ -30,7 +30,7 @@ pub struct Version {
 impl Version {
     /// Parses a version as Helm does. A leading `v`, a missing minor or patch version and leading
     /// zeros are allowed. The error is Masterminds' text.
-    pub fn parse(text: &str) -> Result<Version, String> {
+    pub(crate) fn parse(text: &str) -> Result<Version, String> {
         if text.len() > MAX_VERSION {
             return Err(format!(
                 "version string is too long (max {MAX_VERSION} bytes)"
@@ -78,7 +78,7 @@ impl Version {
 
     /// Compares versions: first the numbers, then the prerelease (a release is higher than its
     /// prereleases). Metadata is ignored.
-    pub fn precedence(&self, other: &Version) -> Ordering {
+    pub(crate) fn precedence(&self, other: &Version) -> Ordering {
         let numbers = |v: &Version| (v.major, v.minor, v.patch);
         numbers(self).cmp(&numbers(other)).then_with(|| {
             match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
@@ -175,13 +175,13 @@ struct Single {
 /// A constraint such as `>=1.19-0 <2 || ^3.1`: groups that `||` joins. Within a group all
 /// comparisons must hold.
 #[derive(Clone, Debug)]
-pub struct Constraint {
+pub(crate) struct Constraint {
     groups: Vec<Vec<Single>>,
 }
 
 impl Constraint {
     /// Parses a constraint. The error is Masterminds' text.
-    pub fn parse(text: &str) -> Result<Constraint, String> {
+    pub(crate) fn parse(text: &str) -> Result<Constraint, String> {
         if text.len() > MAX_CONSTRAINT {
             return Err(format!(
                 "constraint string is too long (max {MAX_CONSTRAINT} bytes)"
@@ -202,7 +202,7 @@ impl Constraint {
 
     /// Whether a version satisfies one of the groups. A prerelease satisfies only groups that name
     /// a prerelease.
-    pub fn check(&self, version: &Version) -> bool {
+    pub(crate) fn check(&self, version: &Version) -> bool {
         self.groups.iter().any(|group| {
             let prereleases = group
                 .iter()

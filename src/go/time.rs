@@ -46,7 +46,7 @@ pub(crate) fn is_time(text: &str, layout: &[u8]) -> bool {
 
 /// A zone, like `time.Location`.
 #[derive(Clone, Debug)]
-pub enum Zone {
+pub(crate) enum Zone {
     Utc,
     /// Seconds east of UTC, and an abbreviation that may be empty.
     Fixed(i32, String),
@@ -55,7 +55,7 @@ pub enum Zone {
 
 impl Zone {
     /// `time.LoadLocation`. `Local` is UTC.
-    pub fn load(name: &str) -> Option<Zone> {
+    pub(crate) fn load(name: &str) -> Option<Zone> {
         match name {
             "" | "UTC" | "Local" => Some(Zone::Utc),
             _ => TimeZone::get(name)
@@ -87,7 +87,7 @@ impl Zone {
 
 /// `time.Time`
 #[derive(Clone, Debug)]
-pub struct Time {
+pub(crate) struct Time {
     /// Seconds since 1970 in UTC.
     pub seconds: i64,
     pub nanoseconds: u32,
@@ -129,7 +129,7 @@ fn days_in(year: i64, month: i64) -> i64 {
 }
 
 impl Time {
-    pub fn unix(seconds: i64) -> Time {
+    pub(crate) fn unix(seconds: i64) -> Time {
         Time {
             seconds,
             nanoseconds: 0,
@@ -138,20 +138,20 @@ impl Time {
     }
 
     /// Go's zero time: 1 January of the year 1.
-    pub fn zero() -> Time {
+    pub(crate) fn zero() -> Time {
         Time::unix(days_of(1, 1, 1) * DAY)
     }
 
-    pub fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         Kind::Object(Rc::new(self)).into()
     }
 
-    pub fn in_zone(&self, zone: Zone) -> Time {
+    pub(crate) fn in_zone(&self, zone: Zone) -> Time {
         Time { zone, ..*self }
     }
 
     /// The time some nanoseconds later.
-    pub fn plus(&self, nanoseconds: i64) -> Time {
+    pub(crate) fn plus(&self, nanoseconds: i64) -> Time {
         let total = i128::from(self.seconds) * 1_000_000_000
             + i128::from(self.nanoseconds)
             + i128::from(nanoseconds);
@@ -164,7 +164,7 @@ impl Time {
     }
 
     /// Nanoseconds since another instant, limited to the range of a duration.
-    pub fn since(&self, earlier: &Time) -> i64 {
+    pub(crate) fn since(&self, earlier: &Time) -> i64 {
         let difference = (i128::from(self.seconds) - i128::from(earlier.seconds)) * 1_000_000_000
             + i128::from(self.nanoseconds)
             - i128::from(earlier.nanoseconds);
@@ -193,7 +193,7 @@ impl Time {
     }
 
     /// `Time.Format`.
-    pub fn format(&self, layout: &[u8]) -> Vec<u8> {
+    pub(crate) fn format(&self, layout: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(layout.len() + 10);
         let civil = self.civil();
         let (offset, abbreviation) = self.zone.at(self.seconds);
@@ -285,12 +285,12 @@ impl Time {
     }
 
     /// RFC 3339 with as many fractional digits as needed, as JSON and TOML show a time.
-    pub fn rfc3339(&self) -> Vec<u8> {
+    pub(crate) fn rfc3339(&self) -> Vec<u8> {
         self.format(b"2006-01-02T15:04:05.999999999Z07:00")
     }
 
     /// Parses the formats of TOML: with or without offset, or only a date.
-    pub fn parse_rfc3339(text: &str) -> Option<Time> {
+    pub(crate) fn parse_rfc3339(text: &str) -> Option<Time> {
         let layouts: [&[u8]; 3] = [RFC3339, b"2006-01-02T15:04:05", b"2006-01-02"];
         layouts
             .iter()
@@ -298,7 +298,7 @@ impl Time {
     }
 
     /// `time.ParseInLocation(layout, value, time.Local)`, with Go's error texts.
-    pub fn parse(layout: &[u8], value: &[u8]) -> Result<Time, String> {
+    pub(crate) fn parse(layout: &[u8], value: &[u8]) -> Result<Time, String> {
         Parser {
             layout,
             value,
@@ -990,7 +990,7 @@ impl Object for Named {
 }
 
 /// The text of a `time.Duration`: `1h15m30.918s`, `0s`, `1.5µs`.
-pub fn print_duration(nanoseconds: i64) -> String {
+pub(crate) fn print_duration(nanoseconds: i64) -> String {
     let total = nanoseconds.unsigned_abs();
     let sign = if nanoseconds < 0 { "-" } else { "" };
     let fraction = |value: u64, unit: u64| {
@@ -1016,7 +1016,7 @@ pub fn print_duration(nanoseconds: i64) -> String {
 }
 
 /// `time.ParseDuration`, with Go's error texts.
-pub fn parse_duration(text: &[u8]) -> Result<i64, String> {
+pub(crate) fn parse_duration(text: &[u8]) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {}", quote(text));
     let (negative, mut rest) = match text {
         [b'-', rest @ ..] => (true, rest),

@@ -93,7 +93,7 @@ fn cut(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 impl Url {
-    pub fn parse(raw: &[u8]) -> Result<Url, String> {
+    pub(crate) fn parse(raw: &[u8]) -> Result<Url, String> {
         let (text, fragment) = cut(raw, b'#');
         let wrap = |of: &[u8], e: String| format!("parse {}: {e}", quote(of));
         let mut url = Url::parse_without_fragment(text, false).map_err(|e| wrap(text, e))?;
@@ -105,7 +105,7 @@ impl Url {
 
     /// `url.ParseRequestURI`: parses an absolute URL or an absolute path. `#` has no special
     /// meaning.
-    pub fn parse_request_uri(text: &[u8]) -> Result<Url, String> {
+    pub(crate) fn parse_request_uri(text: &[u8]) -> Result<Url, String> {
         Url::parse_without_fragment(text, true).map_err(|e| format!("parse {}: {e}", quote(text)))
     }
 
@@ -176,7 +176,7 @@ impl Url {
     }
 
     /// `u.Hostname()`: the host without its port. An address has no brackets.
-    pub fn hostname(&self) -> &[u8] {
+    pub(crate) fn hostname(&self) -> &[u8] {
         let mut host = &self.host[..];
         if let Some(colon) = memchr::memrchr(b':', host)
             && valid_optional_port(&host[colon..])
@@ -190,7 +190,7 @@ impl Url {
     }
 
     /// `u.Port()`: empty if there is none.
-    pub fn port(&self) -> &[u8] {
+    pub(crate) fn port(&self) -> &[u8] {
         match memchr::memrchr(b':', &self.host) {
             Some(colon) if valid_optional_port(&self.host[colon..]) => &self.host[colon + 1..],
             _ => &[],
@@ -198,7 +198,7 @@ impl Url {
     }
 
     /// `u.EscapedPath()`
-    pub fn escaped_path(&self) -> Vec<u8> {
+    pub(crate) fn escaped_path(&self) -> Vec<u8> {
         let is_written = |&b: &u8| b"!$&'()*+,;=:@[]%".contains(&b) || !must_escape(b, Part::Path);
         if !self.raw_path.is_empty() && self.raw_path.iter().all(is_written) {
             self.raw_path.clone()
@@ -209,7 +209,7 @@ impl Url {
         }
     }
 
-    pub fn print(&self) -> Vec<u8> {
+    pub(crate) fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
             out.extend_from_slice(&self.scheme);

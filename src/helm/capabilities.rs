@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// The API versions that Helm 3.22 reports: those that client-go v0.37's scheme registers, then
 /// those of apiextensions, in Helm's order.
-pub const API_VERSIONS: [&str; 57] = [
+pub(crate) const API_VERSIONS: [&str; 57] = [
     "v1",
     "admissionregistration.k8s.io/v1",
     "admissionregistration.k8s.io/v1alpha1",

@@ -18,7 +18,7 @@ const MAX_PRINTED: usize = 1 << 20;
 
 /// A Go struct: its fields in order, with their names in JSON.
 #[derive(Debug)]
-pub struct Struct {
+pub(crate) struct Struct {
     go_type: &'static str,
     /// For each field: Go's name, JSON's name, whether JSON omits it when it is empty
     /// (`omitempty`), the value.
@@ -166,7 +166,7 @@ impl Object for VersionSet {
 }
 
 /// `.Capabilities`.
-pub fn capabilities(capabilities: &Capabilities) -> Value {
+pub(crate) fn capabilities(capabilities: &Capabilities) -> Value {
     let kube = Struct {
         go_type: "chartutil.KubeVersion",
         fields: vec![
@@ -233,7 +233,7 @@ pub fn capabilities(capabilities: &Capabilities) -> Value {
 }
 
 /// `.Release`.
-pub fn release(environment: &Environment) -> Value {
+pub(crate) fn release(environment: &Environment) -> Value {
     let mut map = MapData::default();
     let mut set = |key: &str, value: Value| map.insert(key.as_bytes(), OriginId::NONE, value);
     set("Name", Value::str(&environment.release));
@@ -246,7 +246,12 @@ pub fn release(environment: &Environment) -> Value {
 }
 
 /// The `.Chart` of one chart of a release. Each field has its span in Chart.yaml as origin.
-pub fn chart(release: &Release, id: NodeId, sources: &Sources, origins: &mut Origins) -> Value {
+pub(crate) fn chart(
+    release: &Release,
+    id: NodeId,
+    sources: &Sources,
+    origins: &mut Origins,
+) -> Value {
     let chart = release.chart(id);
     let metadata = &chart.metadata;
     let node = chart.chart_yaml.as_ref().map(|(_, node)| node);

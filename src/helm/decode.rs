@@ -10,7 +10,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 
 /// The shape of a Go type. It covers only what the files of a chart need.
-pub enum Shape {
+pub(crate) enum Shape {
     Any,
     Str,
     Bool,
@@ -25,7 +25,7 @@ pub enum Shape {
 }
 
 /// A Go struct.
-pub struct Struct {
+pub(crate) struct Struct {
     /// The name without the package, as encoding/json prints it before a field.
     pub name: &'static str,
     /// The name with the package.
@@ -60,7 +60,7 @@ pub struct Misfit {
 ///
 /// # Errors
 /// The first misfit, with encoding/json's text.
-pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
+pub(crate) fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
     if let Some((value, span)) = not_json(node, shape, 0) {
         let text = if value.is_nan() {
             "NaN"
@@ -87,7 +87,7 @@ pub fn check(node: &Node, shape: &Shape) -> Result<(), Misfit> {
 }
 
 /// The text that a scalar becomes in a string field. None for null, lists and maps.
-pub fn scalar_text(node: &Node) -> Option<String> {
+pub(crate) fn scalar_text(node: &Node) -> Option<String> {
     match &node.data {
         Data::Str(s) => Some(s.to_string()),
         Data::Bool(b) => Some(b.to_string()),
@@ -127,7 +127,7 @@ fn float_text(value: f64) -> String {
 
 /// The value for a struct's field. encoding/json takes the last key, in sorted order, that matches
 /// without regard to case.
-pub fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+pub(crate) fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     let matching = node
         .entries()
         .iter()

@@ -190,7 +190,7 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
 
 /// Finds the environments that a chart's files declare: `default` first, the others by name, cases
 /// last. `path` is where `chart` was loaded from.
-pub fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
+pub(crate) fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
     let mut found: Vec<(String, String, bool)> = Vec::new();
     for name in names(path, chart, sources) {
         if let Some((environment, is_case)) = environment_of(&name) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Go's type `engine.files`.
 #[derive(Debug)]
-pub struct Files {
+pub(crate) struct Files {
     files: Rc<BTreeMap<Rc<[u8]>, Entry>>,
 }
 
@@ -41,7 +41,7 @@ impl Entry {
 
 impl Files {
     /// Creates the `.Files` of one chart.
-    pub fn of(chart: &Chart, sources: &Sources) -> Value {
+    pub(crate) fn of(chart: &Chart, sources: &Sources) -> Value {
         let mut files = BTreeMap::new();
         for File { name, source } in &chart.files {
             let text = sources.get(*source).text.clone();

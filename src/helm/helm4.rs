@@ -13,7 +13,7 @@ struct Step<'m> {
 }
 
 /// Formats the text of a [`crate::template::TemplateError`] as Helm 4 does.
-pub fn layout(message: &str) -> String {
+pub(crate) fn layout(message: &str) -> String {
     let mut steps: Vec<Step> = Vec::new();
     let mut next = Some(message);
     while let Some(text) = next {

@@ -6,7 +6,7 @@
 /// The rules of one `.helmignore`. Helm's rule against dot files in `templates/` is always the
 /// last.
 #[derive(Debug, Default)]
-pub struct Rules {
+pub(crate) struct Rules {
     rules: Vec<Rule>,
 }
 
@@ -24,7 +24,7 @@ impl Rules {
     ///
     /// # Errors
     /// Helm's text for a rule that it cannot parse, and the rule's line, counted from 1.
-    pub fn parse(text: &[u8]) -> Result<Rules, (String, usize)> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Rules, (String, usize)> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let mut rules = Rules::default();
         for (i, line) in text.split(|&b| b == b'\n').enumerate() {
@@ -37,7 +37,7 @@ impl Rules {
     }
 
     /// The rules that apply without a `.helmignore`.
-    pub fn defaults() -> Rules {
+    pub(crate) fn defaults() -> Rules {
         let pattern = Pattern::new("templates/.?*").expect("a constant");
         Rules {
             rules: vec![Rule {
@@ -76,7 +76,7 @@ impl Rules {
     }
 
     /// Whether `path`, relative to the chart's folder, is ignored.
-    pub fn ignores(&self, path: &str, is_folder: bool) -> bool {
+    pub(crate) fn ignores(&self, path: &str, is_folder: bool) -> bool {
         if path.is_empty() || path == "." || path == "./" {
             return false;
         }
@@ -101,7 +101,7 @@ impl Rules {
 ///
 /// # Errors
 /// `syntax error in pattern`.
-pub fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
+pub(crate) fn path_match(pattern: &str, name: &str) -> Result<bool, String> {
     Ok(Pattern::new(pattern)?.matches(name))
 }
 

@@ -117,7 +117,7 @@ static LOCK: Struct = Struct {
 ///
 /// # Errors
 /// The first misfit, with encoding/json's text.
-pub fn check_lock(node: &Node) -> Result<(), Misfit> {
+pub(crate) fn check_lock(node: &Node) -> Result<(), Misfit> {
     decode::check(node, &Shape::Struct(&LOCK))
 }
 
@@ -381,11 +381,11 @@ fn is_format(c: char) -> bool {
 }
 
 /// The value of a key of Chart.yaml, or of an object in it.
-pub fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+pub(crate) fn value<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     decode::field(node, key)
 }
 
 /// The span of the value of a key of Chart.yaml.
-pub fn value_span(node: &Node, key: &str) -> Option<Span> {
+pub(crate) fn value_span(node: &Node, key: &str) -> Option<Span> {
     value(node, key).map(|n| n.span)
 }

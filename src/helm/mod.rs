@@ -17,26 +17,26 @@
 //! A [`Chart`] is immutable and shared by all renders. Helm changes a chart for one release; here
 //! these changes happen in a [`release::Release`], on the thread of the render.
 
-pub mod capabilities;
+pub(crate) mod capabilities;
 mod chart;
-pub mod context;
+pub(crate) mod context;
 pub(crate) mod decode;
-pub mod environments;
+pub(crate) mod environments;
 mod error;
-pub mod files;
-pub mod helm4;
-pub mod ignore;
+pub(crate) mod files;
+pub(crate) mod helm4;
+pub(crate) mod ignore;
 mod load;
-pub mod metadata;
-pub mod print;
-pub mod release;
-pub mod render;
-pub mod schema;
-pub mod strvals;
-pub mod values;
+pub(crate) mod metadata;
+pub(crate) mod print;
+pub(crate) mod release;
+pub(crate) mod render;
+pub(crate) mod schema;
+pub(crate) mod strvals;
+pub(crate) mod values;
 
-pub use chart::{Chart, File};
+pub(crate) use chart::{Chart, File};
 pub use environments::Environment;
-pub use error::Error;
+pub(crate) use error::Error;
 pub use load::{Options, load, load_archive};
-pub use metadata::Dependency;
+pub(crate) use metadata::Dependency;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The version of Helm whose output is reproduced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Helm {
+pub(crate) enum Helm {
     /// Helm 3.22.
     #[default]
     Three,
@@ -27,7 +27,7 @@ pub enum Helm {
 
 /// Selects what of a release is printed.
 #[derive(Clone, Debug, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     pub helm: Helm,
     pub include_crds: bool,
     pub skip_tests: bool,
@@ -38,7 +38,7 @@ pub struct Selection {
 
 /// Text, with the span that each range was copied from.
 #[derive(Debug, Default)]
-pub struct Printed {
+pub(crate) struct Printed {
     pub bytes: Vec<u8>,
     /// In order and without overlap. Helm itself writes the bytes outside of them (`---`, `#
     /// Source: …`).
@@ -80,7 +80,7 @@ impl Printed {
     }
 
     /// The spans that a range was copied from.
-    pub fn spans(&self, range: Range<usize>) -> impl Iterator<Item = Span> {
+    pub(crate) fn spans(&self, range: Range<usize>) -> impl Iterator<Item = Span> {
         let from = self
             .places
             .partition_point(|(own, _)| own.end <= range.start);
@@ -103,7 +103,7 @@ impl Printed {
 
 /// A YAML document of a rendered template.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub(crate) struct Document {
     /// Helm's name for the template.
     pub name: Arc<str>,
     pub span: Span,
@@ -118,7 +118,7 @@ pub struct Document {
 /// # Errors
 /// The first rendered text that is no valid YAML, or a `--show-only` that matches nothing. The text
 /// next to the error is what `--debug` prints in spite of it.
-pub fn print(
+pub(crate) fn print(
     rendered: &Rendered,
     sources: &Sources,
     selection: &Selection,
@@ -187,14 +187,18 @@ fn whole(sources: &Sources, source: SourceId) -> Span {
 
 /// The documents of a release in Helm's order.
 #[derive(Debug, Default)]
-pub struct Documents {
+pub(crate) struct Documents {
     pub generic: Vec<Document>,
     pub hooks: Vec<Document>,
 }
 
 /// Helm's `SortManifests`; `outputs` are in the order of their names. It stops at the first text
 /// that is no valid YAML and returns that problem too.
-pub fn sorted(outputs: &[&Output], sources: &Sources, helm: Helm) -> (Documents, Option<Problem>) {
+pub(crate) fn sorted(
+    outputs: &[&Output],
+    sources: &Sources,
+    helm: Helm,
+) -> (Documents, Option<Problem>) {
     let text = |output: &Output| &sources.get(output.text).text;
     let read = |&output: &&Output| -> Vec<Result<Option<Document>, helm::Error>> {
         let base = output.name.rsplit('/').next().unwrap_or(&output.name);
@@ -330,7 +334,7 @@ fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
 
 /// Helm's `SplitManifests`: the ranges of a text's documents. A line that starts with `---`
 /// separates documents, whatever follows on it.
-pub fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
+pub(crate) fn split(text: &[u8], helm: Helm) -> Vec<Range<usize>> {
     match helm {
         Helm::Three => split_trimmed(text),
         Helm::Four => split_untrimmed(text),

@@ -22,7 +22,7 @@ const MAX_CHARTS: usize = 4096;
 
 /// The charts of one release and the values of each.
 #[derive(Debug)]
-pub struct Release<'c> {
+pub(crate) struct Release<'c> {
     nodes: Vec<Node<'c>>,
     requirements: Vec<Requirement>,
     /// Warnings that Helm logs on stderr.
@@ -34,7 +34,7 @@ pub struct Release<'c> {
 }
 
 /// The index of a chart in a [`Release`]. The top chart is 0.
-pub type NodeId = usize;
+pub(crate) type NodeId = usize;
 
 #[derive(Clone, Debug)]
 struct Node<'c> {
@@ -57,7 +57,7 @@ struct Requirement {
 
 impl<'c> Release<'c> {
     /// Starts with the charts as loaded, each with its default values.
-    pub fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
+    pub(crate) fn new(chart: &'c Chart, sources: &Sources, origins: &mut Origins) -> Release<'c> {
         let mut release = Release {
             nodes: Vec::new(),
             requirements: Vec::new(),
@@ -123,7 +123,7 @@ impl<'c> Release<'c> {
     ///
     /// # Errors
     /// `An error occurred while checking for chart dependencies…`
-    pub fn check_dependencies(&self) -> Result<(), Error> {
+    pub(crate) fn check_dependencies(&self) -> Result<(), Error> {
         let Some((_, span)) = self.missing.first() else {
             return Ok(());
         };
@@ -151,7 +151,7 @@ impl<'c> Release<'c> {
     ///
     /// # Errors
     /// A value that is no map where a subchart's values belong.
-    pub fn process_dependencies(&mut self, user: &Map) -> Result<(), Error> {
+    pub(crate) fn process_dependencies(&mut self, user: &Map) -> Result<(), Error> {
         self.process_enabled(0, user, "")?;
         self.process_imports(0)
     }
@@ -160,7 +160,7 @@ impl<'c> Release<'c> {
     ///
     /// # Errors
     /// A value that is no map where a subchart's values belong.
-    pub fn coalesce(&mut self, user: &Map) -> Result<Map, Error> {
+    pub(crate) fn coalesce(&mut self, user: &Map) -> Result<Map, Error> {
         self.coalesced(0, user, false)
     }
 
@@ -387,29 +387,29 @@ impl<'c> Release<'c> {
     }
 
     /// The chart of a node.
-    pub fn chart(&self, id: NodeId) -> &'c Chart {
+    pub(crate) fn chart(&self, id: NodeId) -> &'c Chart {
         self.nodes[id].chart
     }
     /// The chart's name in this release: the alias where it has one.
-    pub fn name(&self, id: NodeId) -> &str {
+    pub(crate) fn name(&self, id: NodeId) -> &str {
         &self.nodes[id].name
     }
-    pub fn children(&self, id: NodeId) -> &[NodeId] {
+    pub(crate) fn children(&self, id: NodeId) -> &[NodeId] {
         &self.nodes[id].children
     }
-    pub fn is_root(&self, id: NodeId) -> bool {
+    pub(crate) fn is_root(&self, id: NodeId) -> bool {
         self.nodes[id].parent.is_none()
     }
     /// The remaining dependencies: each declaration, its name in the release, and whether it is
     /// enabled.
-    pub fn dependencies(&self, id: NodeId) -> Vec<(&crate::helm::Dependency, &str, bool)> {
+    pub(crate) fn dependencies(&self, id: NodeId) -> Vec<(&crate::helm::Dependency, &str, bool)> {
         let left = self.nodes[id].requirements.iter().flatten();
         left.map(|&r| &self.requirements[r])
             .map(|r| (&r.declared, &*r.name, r.enabled))
             .collect()
     }
     /// The prefix of Helm's names for templates: `top/charts/sub`.
-    pub fn full_path(&self, id: NodeId) -> String {
+    pub(crate) fn full_path(&self, id: NodeId) -> String {
         match self.nodes[id].parent {
             Some(parent) => format!("{}/charts/{}", self.full_path(parent), self.nodes[id].name),
             None => self.nodes[id].name.clone(),
@@ -418,7 +418,7 @@ impl<'c> Release<'c> {
 }
 
 /// Whether a version lies in a range, as Helm decides it. False if either cannot be parsed.
-pub fn is_compatible(range: &str, version: &str) -> bool {
+pub(crate) fn is_compatible(range: &str, version: &str) -> bool {
     match (Constraint::parse(range), Version::parse(version)) {
         (Ok(range), Ok(version)) => range.check(&version),
         _ => false,
@@ -481,7 +481,7 @@ fn yaml_number(value: f64) -> String {
 ///
 /// # Errors
 /// What is wrong with a flag, with Helm's text.
-pub fn user_values(
+pub(crate) fn user_values(
     inputs: &crate::helm::environments::Inputs,
     sources: &Sources,
     origins: &mut Origins,

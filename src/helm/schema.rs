@@ -32,7 +32,7 @@ pub struct Refusal {
 
 /// The result of validating the values of a release by the schemas of its charts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// None where the values are valid.
     pub refusal: Option<Refusal>,
     /// Schemas whose verdict is unknown, because they refer to others that are not fetched, or
@@ -41,7 +41,7 @@ pub struct Judgement {
 }
 
 /// Validates the values of a release by the schemas of its charts.
-pub fn validate(
+pub(crate) fn validate(
     release: &Release,
     values: &Map,
     sources: &Sources,

@@ -33,7 +33,7 @@ impl FlagKind {
 }
 
 /// Reads the file that `--set-file` names. Returns its source and bytes.
-pub type ReadFile<'a> = dyn FnMut(&str) -> Result<(SourceId, Vec<u8>), String> + 'a;
+pub(crate) type ReadFile<'a> = dyn FnMut(&str) -> Result<(SourceId, Vec<u8>), String> + 'a;
 
 const MAX_INDEX: i64 = 65536;
 const MAX_LEVEL: usize = 30;

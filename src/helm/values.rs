@@ -68,7 +68,7 @@ pub fn deep_copy_map(map: &Map) -> Map {
 }
 
 /// A copy of the outermost map only.
-pub fn shallow_copy(map: &Map) -> Map {
+pub(crate) fn shallow_copy(map: &Map) -> Map {
     Map(Rc::new(std::cell::RefCell::new(map.0.borrow().clone())))
 }
 

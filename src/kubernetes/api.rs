@@ -370,7 +370,7 @@ fn near_group(group: &str) -> Option<&'static str> {
 /// The default content of `.Capabilities.APIVersions` in a cluster of version 1.`minor`: `apps/v1`
 /// and `apps/v1/Deployment`, sorted. It excludes CustomResourceDefinitions and what an
 /// administrator must enable.
-pub fn served(minor: u32) -> Vec<&'static str> {
+pub(crate) fn served(minor: u32) -> Vec<&'static str> {
     static ALL: OnceLock<Vec<(String, Versions)>> = OnceLock::new();
     let all = ALL.get_or_init(list_served);
     all.iter()

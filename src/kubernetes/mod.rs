@@ -18,21 +18,21 @@
 //! custom resources. CEL: `validation/cel.rs` compiles the expressions in objects to find errors,
 //! [`crd_rules`] collects those that `rule::cel` evaluates.
 
-pub mod api;
-pub mod crd;
-pub mod crd_rules;
+pub(crate) mod api;
+pub(crate) mod crd;
+pub(crate) mod crd_rules;
 mod gates;
-pub mod locations;
+pub(crate) mod locations;
 pub(crate) mod quantity;
-pub mod schema;
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
-pub mod validation;
-pub mod versions;
+pub(crate) mod validation;
+pub(crate) mod versions;
 mod walk;
 
-pub use api::served;
-pub use versions::{parse_kube_version, parse_versions};
+pub(crate) use api::served;
+pub(crate) use versions::{parse_kube_version, parse_versions};
 
 use crate::diagnostic::{Severity, Versions, ids};
 use crate::manifest::{Object, Violation};

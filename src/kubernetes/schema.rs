@@ -66,20 +66,20 @@ fn mask(index: u16) -> Versions {
 
 /// A kind that can be created, in one version of one group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Kind(u16);
+pub(crate) struct Kind(u16);
 
 /// A structure, for example `apps.v1.DeploymentSpec`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Definition(u16);
+pub(crate) struct Definition(u16);
 
 /// A field of a [`Definition`] with one type. A field whose type changed between versions is two
 /// fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Field(u16);
+pub(crate) struct Field(u16);
 
 /// The type of value that the server's Go type decodes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Type {
+pub(crate) enum Type {
     /// Any value, which is kept unchanged.
     Any,
     Bool,
@@ -109,11 +109,11 @@ pub enum Type {
 
 /// The type of a list's items or of a map's values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Element(u16);
+pub(crate) struct Element(u16);
 
 impl Element {
     /// The element's type.
-    pub fn get(self) -> Type {
+    pub(crate) fn get(self) -> Type {
         type_at(self.0)
     }
 }
@@ -144,7 +144,7 @@ fn type_at(index: u16) -> Type {
 
 /// How the server merges a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ListKind {
+pub(crate) enum ListKind {
     /// The list is replaced as a whole.
     Atomic,
     /// Each item occurs once.
@@ -155,7 +155,7 @@ pub enum ListKind {
 
 /// How the items of a list field are merged.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct List {
+pub(crate) struct List {
     pub kind: Option<ListKind>,
     /// The fields that identify an item of a [`ListKind::Map`].
     pub keys: Vec<&'static str>,
@@ -164,12 +164,12 @@ pub struct List {
 }
 
 /// All kinds, sorted by kind, group and version.
-pub fn kinds() -> impl Iterator<Item = Kind> {
+pub(crate) fn kinds() -> impl Iterator<Item = Kind> {
     (0..KINDS.count as u16).map(Kind)
 }
 
 /// The kinds with this name, in any group and version.
-pub fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
+pub(crate) fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
     let first = first_at_or_after(KINDS.count, |i| Kind(i).name() < name);
     (first..KINDS.count as u16)
         .map(Kind)
@@ -177,18 +177,18 @@ pub fn kinds_named(name: &str) -> impl Iterator<Item = Kind> {
 }
 
 /// The kind with an apiVersion and a name. None if no known version of Kubernetes has it.
-pub fn kind(api_version: &str, name: &str) -> Option<Kind> {
+pub(crate) fn kind(api_version: &str, name: &str) -> Option<Kind> {
     let (group, version) = split_api_version(api_version);
     kinds_named(name).find(|k| k.group() == group && k.version() == version)
 }
 
 /// Splits `apps/v1` into `apps` and `v1`. The group of `v1` is empty.
-pub fn split_api_version(api_version: &str) -> (&str, &str) {
+pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
 /// Whether any known version has this group. "" is the core group.
-pub fn has_group(group: &str) -> bool {
+pub(crate) fn has_group(group: &str) -> bool {
     kinds().any(|k| k.group() == group)
 }
 
@@ -206,7 +206,7 @@ fn first_at_or_after(count: usize, before: impl Fn(u16) -> bool) -> u16 {
 }
 
 /// All definitions of all kinds.
-pub fn definitions() -> impl Iterator<Item = Definition> {
+pub(crate) fn definitions() -> impl Iterator<Item = Definition> {
     (0..DEFINITIONS.count as u16).map(Definition)
 }
 
@@ -214,33 +214,33 @@ impl Kind {
     fn at(self, word: usize) -> u16 {
         u16_at(KINDS.at + 14 * self.0 as usize + 2 * word)
     }
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         string(self.at(0))
     }
     /// The group; "" is the core group.
-    pub fn group(self) -> &'static str {
+    pub(crate) fn group(self) -> &'static str {
         string(self.at(1))
     }
     /// The API version without the group: `v1`, `v1beta1`.
-    pub fn version(self) -> &'static str {
+    pub(crate) fn version(self) -> &'static str {
         string(self.at(2))
     }
     /// For example `apps/v1` or `v1`.
-    pub fn api_version(self) -> String {
+    pub(crate) fn api_version(self) -> String {
         match self.group() {
             "" => self.version().to_owned(),
             group => format!("{group}/{}", self.version()),
         }
     }
-    pub fn definition(self) -> Definition {
+    pub(crate) fn definition(self) -> Definition {
         Definition(self.at(3))
     }
     /// The versions of Kubernetes that have the kind.
-    pub fn versions(self) -> Versions {
+    pub(crate) fn versions(self) -> Versions {
         mask(self.at(4))
     }
     /// The versions of Kubernetes that serve it by default.
-    pub fn served(self) -> Versions {
+    pub(crate) fn served(self) -> Versions {
         mask(self.at(5))
     }
     #[cfg(test)]
@@ -248,7 +248,7 @@ impl Kind {
         self.at(6) & 1 != 0
     }
     /// Whether the API version is neither alpha nor beta.
-    pub fn stable(self) -> bool {
+    pub(crate) fn stable(self) -> bool {
         !self.version().contains("alpha") && !self.version().contains("beta")
     }
 }
@@ -258,11 +258,11 @@ impl Definition {
         DEFINITIONS.at + 8 * self.0 as usize
     }
     /// For example `apps.v1.DeploymentSpec`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         string(u16_at(self.at()))
     }
     /// The fields of all versions, sorted by name.
-    pub fn fields(self) -> impl Iterator<Item = Field> {
+    pub(crate) fn fields(self) -> impl Iterator<Item = Field> {
         let (first, count) = self.range();
         (first..first + count).map(Field)
     }
@@ -271,7 +271,7 @@ impl Definition {
     }
     /// The fields with a name: two if the type changed between versions, none if the field never
     /// existed.
-    pub fn field(self, name: &str) -> impl Iterator<Item = Field> {
+    pub(crate) fn field(self, name: &str) -> impl Iterator<Item = Field> {
         let (first, count) = self.range();
         let skip = first_at_or_after(count as usize, |i| Field(first + i).name() < name);
         (first + skip..first + count)
@@ -284,22 +284,22 @@ impl Field {
     fn at(self, word: usize) -> u16 {
         u16_at(FIELDS.at + 10 * self.0 as usize + 2 * word)
     }
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         string(self.at(0))
     }
-    pub fn field_type(self) -> Type {
+    pub(crate) fn field_type(self) -> Type {
         type_at(self.at(1))
     }
     /// The versions of Kubernetes that have the field with this type.
-    pub fn versions(self) -> Versions {
+    pub(crate) fn versions(self) -> Versions {
         mask(self.at(2))
     }
     /// The versions whose server refuses an object without the field.
-    pub fn required(self) -> Versions {
+    pub(crate) fn required(self) -> Versions {
         mask(self.at(3))
     }
     /// How the field's items are merged, if it is a list.
-    pub fn list(self) -> Option<List> {
+    pub(crate) fn list(self) -> Option<List> {
         let index = self.at(4);
         if index == NONE {
             return None;
@@ -326,7 +326,7 @@ impl Field {
 impl Type {
     /// The definition of a value of this type, or of its items or map values, if they are
     /// structures.
-    pub fn definition(self) -> Option<Definition> {
+    pub(crate) fn definition(self) -> Option<Definition> {
         match self {
             Type::Object(d)
             | Type::SchemaOrBool(d)

@@ -8,7 +8,7 @@ use crate::go::semver::{Constraint, Version};
 ///
 /// # Errors
 /// A sentence about what cannot be parsed, or about an unknown version.
-pub fn parse_versions(text: &str) -> Result<Versions, String> {
+pub(crate) fn parse_versions(text: &str) -> Result<Versions, String> {
     let text = text.trim();
     if text.contains(['<', '>', '=', '~', '^', '!', '*', '|']) {
         let versions = parse_kube_version(text)?;
@@ -93,7 +93,7 @@ fn minor(text: &str) -> Result<u32, String> {
 ///
 /// # Errors
 /// The text of Masterminds' semver, as Helm prints it.
-pub fn parse_kube_version(constraint: &str) -> Result<Versions, String> {
+pub(crate) fn parse_kube_version(constraint: &str) -> Result<Versions, String> {
     let constraint = Constraint::parse(constraint)?;
     let allows = |minor, patch| {
         Version::parse(&format!("1.{minor}.{patch}")).is_ok_and(|v| constraint.check(&v))
@@ -104,7 +104,7 @@ pub fn parse_kube_version(constraint: &str) -> Result<Versions, String> {
 
 /// Formats a set of versions for use in a sentence: `1.25`, `1.20 to 1.24`, `1.20 to 1.22 and
 /// 1.25`.
-pub fn sentence(versions: Versions) -> String {
+pub(crate) fn sentence(versions: Versions) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for minor in versions.iter() {
         match runs.last_mut() {

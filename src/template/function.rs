@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 /// The Go type of a parameter, as far as text/template's `validateType` distinguishes types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Type {
+pub(crate) enum Type {
     /// `interface{}`
     Any,
     String,
@@ -34,7 +34,7 @@ pub enum Type {
 
 impl Type {
     /// The type with this Go name.
-    pub fn named(name: &'static str) -> Type {
+    pub(crate) fn named(name: &'static str) -> Type {
         match name {
             "interface {}" | "any" => Type::Any,
             "string" => Type::String,
@@ -51,7 +51,7 @@ impl Type {
     }
 
     /// The type's Go name, as error texts print it.
-    pub fn go_name(self) -> &'static str {
+    pub(crate) fn go_name(self) -> &'static str {
         match self {
             Type::Any => "interface {}",
             Type::String => "string",
@@ -71,7 +71,7 @@ impl Type {
 /// Special treatment of a function: the evaluator implements it itself, or a call of it means
 /// something to code that follows values through a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FunctionRole {
+pub(crate) enum FunctionRole {
     Plain,
     And,
     Or,
@@ -97,7 +97,7 @@ pub enum FunctionRole {
 
 /// What a function reads of its map and list arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reads {
+pub(crate) enum Reads {
     /// All of their contents.
     Everything,
     /// All of their contents, but the result reveals only a boolean.
@@ -116,7 +116,7 @@ pub enum Reads {
 
 /// A function that templates can call.
 #[derive(Debug)]
-pub struct Function {
+pub(crate) struct Function {
     pub name: &'static str,
     pub parameters: &'static [Type],
     /// The type of any number of further arguments.
@@ -139,16 +139,16 @@ pub struct Function {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Example {
+pub(crate) struct Example {
     pub call: &'static str,
     pub output: &'static str,
 }
 
 /// A few hundredths of a second, in steps.
-pub const COSTLY_STEPS: u64 = 20_000;
+pub(crate) const COSTLY_STEPS: u64 = 20_000;
 
 impl Function {
-    pub const fn new(
+    pub(crate) const fn new(
         name: &'static str,
         parameters: &'static [Type],
         run: fn(&mut Call, &[Value]) -> Answer,
@@ -168,43 +168,43 @@ impl Function {
     }
 
     /// Accepts any number of further arguments of this type.
-    pub const fn variadic(mut self, variadic: Type) -> Function {
+    pub(crate) const fn variadic(mut self, variadic: Type) -> Function {
         self.variadic = Some(variadic);
         self
     }
 
-    pub const fn role(mut self, role: FunctionRole) -> Function {
+    pub(crate) const fn role(mut self, role: FunctionRole) -> Function {
         self.role = role;
         self
     }
 
-    pub const fn reads(mut self, reads: Reads) -> Function {
+    pub(crate) const fn reads(mut self, reads: Reads) -> Function {
         self.reads = reads;
         self
     }
 
-    pub const fn writes_text(mut self) -> Function {
+    pub(crate) const fn writes_text(mut self) -> Function {
         self.writes_text = true;
         self
     }
 
-    pub const fn volatile(mut self) -> Function {
+    pub(crate) const fn volatile(mut self) -> Function {
         self.volatile = true;
         self
     }
 
-    pub const fn costly(mut self) -> Function {
+    pub(crate) const fn costly(mut self) -> Function {
         self.costly = true;
         self
     }
 
-    pub const fn example(mut self, call: &'static str, output: &'static str) -> Function {
+    pub(crate) const fn example(mut self, call: &'static str, output: &'static str) -> Function {
         self.example = Some(Example { call, output });
         self
     }
 
     /// The signature as the editor shows it: `name(string, ...interface {})`.
-    pub fn signature(&self) -> String {
+    pub(crate) fn signature(&self) -> String {
         let fixed = self.parameters.iter().map(|t| t.go_name().to_string());
         let variadic = self.variadic.map(|t| format!("...{}", t.go_name()));
         let all: Vec<String> = fixed.chain(variadic).collect();
@@ -213,11 +213,11 @@ impl Function {
 }
 
 /// The result of a function call.
-pub type Answer = Result<Value, FunctionError>;
+pub(crate) type Answer = Result<Value, FunctionError>;
 
 /// Why a function call failed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum FunctionError {
+pub(crate) enum FunctionError {
     /// Go's error text, without the prefix "error calling NAME: ".
     Go(String),
     /// A limit of thebot-lint was reached. Helm might have returned a result.
@@ -246,7 +246,7 @@ impl From<Unprintable> for FunctionError {
 }
 
 /// What a function can use of the render that calls it.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     pub origins: &'a mut Origins,
     /// The place of the call.
     pub site: Span,
@@ -263,7 +263,7 @@ pub struct Call<'a> {
 
 /// Functions by their name.
 #[derive(Debug)]
-pub struct Functions {
+pub(crate) struct Functions {
     by_name: FxHashMap<&'static str, &'static Function>,
     all: Vec<&'static Function>,
 }
@@ -279,12 +279,12 @@ impl FromIterator<&'static Function> for Functions {
 }
 
 impl Functions {
-    pub fn get(&self, name: &str) -> Option<&'static Function> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'static Function> {
         self.by_name.get(name).copied()
     }
 
     /// All functions, in the order of their tables.
-    pub fn iter(&self) -> impl Iterator<Item = &'static Function> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Function> {
         self.all.iter().copied()
     }
 }

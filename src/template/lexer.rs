@@ -10,7 +10,7 @@ use memchr::memmem;
 /// The kind of a token. Keywords come last, because Go prints tokens in errors depending on this
 /// order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     Error,
     Bool,
     /// Any other printable ASCII character, such as a comma.
@@ -51,7 +51,7 @@ use TokenKind as T;
 
 /// A token, with the offsets where its text begins and ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Token {
+pub(crate) struct Token {
     pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
@@ -59,7 +59,7 @@ pub struct Token {
 
 impl Token {
     /// The token as Go's error texts show it. For an error token this is `message`.
-    pub fn describe(&self, text: &[u8], message: &str) -> String {
+    pub(crate) fn describe(&self, text: &[u8], message: &str) -> String {
         let bytes = &text[self.start..self.end];
         match self.kind {
             T::Eof => "EOF".into(),
@@ -86,7 +86,7 @@ fn is_alphanumeric(c: char) -> bool {
     c == '_' || unicode::is_letter(c) || unicode::is_digit(c)
 }
 
-pub struct Lexer<'t> {
+pub(crate) struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
     start: usize,
@@ -100,7 +100,7 @@ const LEFT: &[u8; 2] = b"{{";
 const RIGHT: &[u8; 2] = b"}}";
 
 impl<'t> Lexer<'t> {
-    pub fn new(text: &'t [u8]) -> Lexer<'t> {
+    pub(crate) fn new(text: &'t [u8]) -> Lexer<'t> {
         Lexer {
             text,
             at: 0,
@@ -145,7 +145,7 @@ impl<'t> Lexer<'t> {
 
     /// Resumes after an error: behind the first `}}` from `offset` on, or at the next `{{` if that
     /// comes first. Returns the new offset.
-    pub fn resume(&mut self, offset: usize) -> usize {
+    pub(crate) fn resume(&mut self, offset: usize) -> usize {
         let from = offset.min(self.text.len());
         let rest = &self.text[from..];
         let close = memmem::find(rest, RIGHT);
@@ -171,7 +171,7 @@ impl<'t> Lexer<'t> {
         self.at
     }
 
-    pub fn token(&mut self) -> Token {
+    pub(crate) fn token(&mut self) -> Token {
         if self.inside_action {
             self.action_token()
         } else {

@@ -17,11 +17,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// A path of keys below `.Values`, relative to the chart that has the template.
-pub type Keys = Vec<Box<str>>;
+pub(crate) type Keys = Vec<Box<str>>;
 
 /// The values that the templates of a chart mention.
 #[derive(Debug, Default)]
-pub struct Mentions {
+pub(crate) struct Mentions {
     /// Paths below `.Values`, including all of their prefixes.
     pub paths: FxHashSet<Keys>,
     /// Paths whose whole value is used: everything below them may be read.
@@ -77,7 +77,7 @@ enum Use {
 impl Mentions {
     /// Collects the mentions of all templates. `settled` returns whether every render executed a
     /// node; then the records already contain all that the node reads.
-    pub fn collect(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
+    pub(crate) fn collect(templates: &Templates, settled: &dyn Fn(usize) -> bool) -> Mentions {
         let mut mentions = Mentions::default();
         for template in templates.iter() {
             mentions.template(template, settled);
@@ -87,7 +87,7 @@ impl Mentions {
     }
 
     /// Adds the mentions of a text that may be given to `tpl`.
-    pub fn add_text(&mut self, source: SourceId, text: &[u8]) {
+    pub(crate) fn add_text(&mut self, source: SourceId, text: &[u8]) {
         for template in templates::parse("", source, text.into()).templates {
             self.template(&template, &|_| false);
         }
@@ -95,7 +95,7 @@ impl Mentions {
     }
 
     /// Whether a template may read the value at `path`, although no render did.
-    pub fn may_read(&self, path: &[Box<str>]) -> bool {
+    pub(crate) fn may_read(&self, path: &[Box<str>]) -> bool {
         let Some(last) = path.last() else { return true };
         self.paths.contains(path)
             || (0..=path.len()).any(|n| self.whole.contains(&path[..n]))

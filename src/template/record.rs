@@ -186,14 +186,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub fn read(&mut self, origin: OriginId) {
+    pub(super) fn read(&mut self, origin: OriginId) {
         if let Some(index) = origin.index() {
             self.read.insert(index);
         }
     }
 
     /// Records that a value was read. The contents of a map or list are not read yet.
-    pub fn read_value(&mut self, value: &Value) {
+    pub(super) fn read_value(&mut self, value: &Value) {
         self.read(value.origin);
         if let Kind::Str(text) = &value.kind {
             text.pieces()
@@ -203,7 +203,7 @@ impl Recorder {
     }
 
     /// Records that a value was read with all of its contents.
-    pub fn read_deeply(&mut self, value: &Value) {
+    pub(super) fn read_deeply(&mut self, value: &Value) {
         if !matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
             return self.read_value(value);
         }
@@ -226,7 +226,7 @@ impl Recorder {
     }
 
     /// Records a call of a function that changes its first argument.
-    pub fn changes(&mut self, arguments: &[Value]) {
+    pub(super) fn changes(&mut self, arguments: &[Value]) {
         self.changed_data |= arguments
             .first()
             .and_then(Value::as_map)
@@ -234,12 +234,12 @@ impl Recorder {
     }
 
     /// Whether data that templates share was changed.
-    pub fn has_changed_data(&self) -> bool {
+    pub(super) fn has_changed_data(&self) -> bool {
         self.changed_data || self.changed_before
     }
 
     /// Returns what was asked since the last call, and whether shared data was changed since then.
-    pub fn take_asked(&mut self) -> (Vec<Asked>, bool) {
+    pub(super) fn take_asked(&mut self) -> (Vec<Asked>, bool) {
         let mut asked = std::mem::take(&mut self.capabilities);
         // If every read of the version went into a comparison, the constraints cover all that was
         // asked.
@@ -254,11 +254,11 @@ impl Recorder {
         )
     }
 
-    pub fn asked(&mut self, asked: Asked) {
+    pub(super) fn asked(&mut self, asked: Asked) {
         self.capabilities.insert(asked);
     }
 
-    pub fn kube_version_read(&mut self, version: &str) {
+    pub(super) fn kube_version_read(&mut self, version: &str) {
         self.version_reads += 1;
         if self.kube_version.is_none() {
             self.kube_version = Some(version.to_string());
@@ -267,7 +267,7 @@ impl Recorder {
 
     /// Records a call of `semverCompare`: it asks only about this constraint of the cluster's
     /// version.
-    pub fn compared<E>(&mut self, arguments: &[Value], result: &Result<Value, E>) {
+    pub(super) fn compared<E>(&mut self, arguments: &[Value], result: &Result<Value, E>) {
         let text = |i: usize| {
             arguments
                 .get(i)
@@ -290,18 +290,18 @@ impl Recorder {
         }
     }
 
-    pub fn executed(&mut self, template: &Template, node: NodeIndex) {
+    pub(super) fn executed(&mut self, template: &Template, node: NodeIndex) {
         if let Some(first) = template.first_node {
             self.executed.insert((first + node) as usize);
         }
     }
 
-    pub fn missed(&mut self, miss: Miss) {
+    pub(super) fn missed(&mut self, miss: Miss) {
         self.missed.push(miss);
     }
 
     /// The path of the value that the last miss at a place looked for.
-    pub fn path_of_miss(&self, at: Span) -> Option<Vec<Box<str>>> {
+    pub(super) fn path_of_miss(&self, at: Span) -> Option<Vec<Box<str>>> {
         self.missed
             .iter()
             .rev()
@@ -309,11 +309,11 @@ impl Recorder {
             .and_then(|miss| Places::new(&miss.root).path(miss))
     }
 
-    pub fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
+    pub(super) fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
         self.misses.insert((at, map))
     }
 
-    pub fn finish(mut self, origins: &Origins) -> Record {
+    pub(super) fn finish(mut self, origins: &Origins) -> Record {
         self.take_asked();
         let mut read = self.read;
         let mut spans = Vec::new();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// One template: a file, a definition of `define` or `block`, or a text given to `tpl`.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub(crate) struct Template {
     pub name: Arc<str>,
     /// The name of the file that defines it, for error texts.
     pub parsed_as: Arc<str>,
@@ -26,7 +26,7 @@ pub struct Template {
 }
 
 impl Template {
-    pub fn span(&self, range: Range) -> Span {
+    pub(crate) fn span(&self, range: Range) -> Span {
         Span {
             source: self.source,
             start: range.start,
@@ -35,7 +35,7 @@ impl Template {
     }
 
     /// `name:line:column` as Go counts: the column in bytes from 0.
-    pub fn location(&self, at: u32) -> String {
+    pub(crate) fn location(&self, at: u32) -> String {
         let before = &self.text[..(at as usize).min(self.text.len())];
         let line = 1 + memchr::memchr_iter(b'\n', before).count();
         let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
@@ -43,7 +43,7 @@ impl Template {
     }
 
     /// The node as Go's errors print it.
-    pub fn describe(&self, node: &dyn GoNode) -> String {
+    pub(crate) fn describe(&self, node: &dyn GoNode) -> String {
         let mut out = Vec::new();
         node.describe(&self.text, &mut out);
         String::from_utf8_lossy(&out).into_owned()
@@ -52,34 +52,34 @@ impl Template {
 
 /// A range of bytes in the template's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Range {
+pub(crate) struct Range {
     pub start: u32,
     pub end: u32,
 }
 
 impl Range {
-    pub fn new(start: usize, end: usize) -> Range {
+    pub(crate) fn new(start: usize, end: usize) -> Range {
         Range {
             start: start as u32,
             end: end as u32,
         }
     }
 
-    pub fn to(self, other: Range) -> Range {
+    pub(crate) fn to(self, other: Range) -> Range {
         Range {
             start: self.start.min(other.start),
             end: self.end.max(other.end),
         }
     }
 
-    pub fn of(self, text: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
 }
 
 /// The index of a node in its file, see [`Template::first_node`].
-pub type NodeIndex = u32;
+pub(super) type NodeIndex = u32;
 
 /// The kind of an executable node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +91,7 @@ pub enum NodeKind {
 }
 
 #[derive(Debug, Default)]
-pub struct List {
+pub(crate) struct List {
     pub at: u32,
     pub nodes: Vec<Node>,
     /// Set for the body of a branch. The body of a template is not counted as a node.
@@ -99,7 +99,7 @@ pub struct List {
 }
 
 #[derive(Debug)]
-pub enum Node {
+pub(crate) enum Node {
     Text {
         range: Range,
         index: NodeIndex,
@@ -121,7 +121,7 @@ pub enum Node {
 }
 
 #[derive(Debug)]
-pub struct Action {
+pub(crate) struct Action {
     /// Includes the delimiters.
     pub range: Range,
     pub pipe: Pipe,
@@ -129,14 +129,14 @@ pub struct Action {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BranchKind {
+pub(crate) enum BranchKind {
     If,
     With,
     Range,
 }
 
 impl BranchKind {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             BranchKind::If => "if",
             BranchKind::With => "with",
@@ -146,7 +146,7 @@ impl BranchKind {
 }
 
 #[derive(Debug)]
-pub struct Branch {
+pub(crate) struct Branch {
     pub kind: BranchKind,
     pub pipe: Pipe,
     pub body: List,
@@ -155,7 +155,7 @@ pub struct Branch {
 
 /// `{{ template "name" pipe }}`, and the call that a `{{ block }}` stands for.
 #[derive(Debug)]
-pub struct TemplateCall {
+pub(crate) struct TemplateCall {
     pub at: u32,
     pub range: Range,
     pub name: Arc<str>,
@@ -164,7 +164,7 @@ pub struct TemplateCall {
 }
 
 #[derive(Debug, Default)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     pub range: Range,
     /// The variables that it declares or assigns to, with their `$`.
     pub variables: Vec<Box<str>>,
@@ -177,20 +177,20 @@ pub struct Pipe {
 
 /// Replaces text that could not be parsed: the message and place of the parse error.
 #[derive(Clone, Debug, Default)]
-pub struct Unparsed {
+pub(crate) struct Unparsed {
     pub message: String,
     pub range: Range,
 }
 
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     pub range: Range,
     /// The function or value, then its arguments. It is never empty.
     pub arguments: Vec<Expression>,
 }
 
 #[derive(Debug)]
-pub struct Expression {
+pub(crate) struct Expression {
     pub at: u32,
     pub range: Range,
     pub kind: ExpressionKind,
@@ -199,7 +199,7 @@ pub struct Expression {
 /// The kind of an expression. `guarded` means that the template expects the field to be missing at
 /// times.
 #[derive(Debug)]
-pub enum ExpressionKind {
+pub(crate) enum ExpressionKind {
     Dot,
     Nil,
     Bool(bool),
@@ -229,7 +229,7 @@ pub enum ExpressionKind {
 
 /// A numeric or character constant as every type that it can have.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Number {
+pub(crate) struct Number {
     pub int: Option<i64>,
     pub uint: Option<u64>,
     pub float: Option<f64>,
@@ -237,7 +237,7 @@ pub struct Number {
 }
 
 /// What Go's errors say about a node.
-pub trait GoNode {
+pub(crate) trait GoNode {
     /// The offset where errors report it.
     fn at(&self) -> u32;
     fn range(&self) -> Range;

@@ -36,7 +36,7 @@ pub(super) struct Decoder<'s, 't> {
 const TAG: &str = "tag:yaml.org,2002:";
 
 impl<'s, 't> Decoder<'s, 't> {
-    pub fn new(
+    pub(super) fn new(
         tree: &'s Tree<'t>,
         source: SourceId,
         offset: usize,
@@ -62,12 +62,12 @@ impl<'s, 't> Decoder<'s, 't> {
     }
 
     /// The number of bytes that aliases repeat.
-    pub fn alias_bytes(&self) -> usize {
+    pub(super) fn alias_bytes(&self) -> usize {
         self.alias_bytes
     }
 
     /// Decodes the document's root.
-    pub fn root(&mut self) -> Outcome<Node> {
+    pub(super) fn root(&mut self) -> Outcome<Node> {
         self.node(0, 0)
     }
 

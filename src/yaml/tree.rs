@@ -42,7 +42,7 @@ pub(super) enum Content<'t> {
 
 impl Content<'_> {
     /// A scalar's text, or an alias's name.
-    pub fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         match self {
             Content::Scalar { text, .. } => text,
             Content::Alias { name, .. } => name,
@@ -51,7 +51,7 @@ impl Content<'_> {
     }
 
     /// The content of an absent value.
-    pub fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Content::Scalar {
             text: Cow::default(),
             style: Style::Plain,

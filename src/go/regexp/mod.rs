@@ -66,7 +66,11 @@ impl Regexp {
     }
 
     /// The group that `$name` or `$1` refers to in a replacement, if it took part in the match.
-    pub fn group<'t>(&self, found: &regex::Captures<'t>, name: &str) -> Option<regex::Match<'t>> {
+    pub(crate) fn group<'t>(
+        &self,
+        found: &regex::Captures<'t>,
+        name: &str,
+    ) -> Option<regex::Match<'t>> {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             return found.get(name.parse().ok()?);
         }
@@ -118,7 +122,7 @@ pub(crate) struct Haystack<'a> {
 }
 
 impl<'a> Haystack<'a> {
-    pub fn new(bytes: &'a [u8]) -> Haystack<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Haystack<'a> {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Haystack {
                 text: text.into(),
@@ -150,12 +154,12 @@ impl<'a> Haystack<'a> {
         }
     }
 
-    pub fn range(&self, range: Range<usize>) -> Range<usize> {
+    pub(crate) fn range(&self, range: Range<usize>) -> Range<usize> {
         self.place(range.start)..self.place(range.end)
     }
 
     /// Returns up to `limit` matches; all if it is none.
-    pub fn matches(&self, expression: &Regexp, limit: Option<usize>) -> Vec<Range<usize>> {
+    pub(crate) fn matches(&self, expression: &Regexp, limit: Option<usize>) -> Vec<Range<usize>> {
         let found = expression.regex.find_iter(&self.text);
         found
             .take(limit.unwrap_or(usize::MAX))

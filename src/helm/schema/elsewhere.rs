@@ -23,7 +23,7 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    pub fn new(schema: &Json) -> Elsewhere {
+    pub(super) fn new(schema: &Json) -> Elsewhere {
         Elsewhere {
             stand_in: stand_in(schema),
             asked: Arc::default(),
@@ -31,7 +31,7 @@ impl Elsewhere {
     }
 
     /// The URLs that were requested so far.
-    pub fn asked(&self) -> BTreeSet<String> {
+    pub(super) fn asked(&self) -> BTreeSet<String> {
         self.asked
             .lock()
             .map(|asked| asked.clone())

@@ -23,7 +23,7 @@ pub(super) struct Flat {
 }
 
 impl Flat {
-    pub fn new(error: &ValidationError) -> Flat {
+    pub(super) fn new(error: &ValidationError) -> Flat {
         let kind = error.kind();
         let context = match kind {
             ValidationErrorKind::AnyOf { context }
@@ -80,7 +80,7 @@ impl Tree {
     }
 
     /// Appends the lines of this node and of those below it, as Helm prints them.
-    pub fn show(&self, indent: usize, out: &mut String) {
+    pub(super) fn show(&self, indent: usize, out: &mut String) {
         let skipped = self.is_reference && self.below.len() == 1;
         if !skipped {
             out.push('\n');
@@ -98,7 +98,7 @@ impl Tree {
     }
 
     /// The single faults. The alternatives of an `anyOf` count as one.
-    pub fn leaves(&self) -> Vec<&Tree> {
+    pub(super) fn leaves(&self) -> Vec<&Tree> {
         let transparent = self.is_group || self.is_reference || self.text == "'allOf' failed";
         if transparent {
             self.below.iter().flat_map(Tree::leaves).collect()

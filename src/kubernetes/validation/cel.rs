@@ -76,7 +76,7 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
-    pub fn report(self, field: Field<'_>) {
+    pub(super) fn report(self, field: Field<'_>) {
         if let Some(problem) = self.problem {
             field.error(rules::CEL, problem);
         } else if let Some((library, since)) = self.library {

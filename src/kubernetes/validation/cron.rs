@@ -24,7 +24,7 @@ const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
 ];
 
 /// Checks a schedule, which is five fields or a descriptor. The error describes the problem.
-pub fn parse(text: &str) -> Result<(), String> {
+pub(super) fn parse(text: &str) -> Result<(), String> {
     let text = match text
         .strip_prefix("TZ=")
         .or_else(|| text.strip_prefix("CRON_TZ="))
@@ -118,7 +118,7 @@ fn descriptor(text: &str) -> Result<(), String> {
 }
 
 /// The problem with the name of a time zone; none if it is valid.
-pub fn time_zone_problem(text: &str) -> Option<&'static str> {
+pub(super) fn time_zone_problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("must not be empty");
     }

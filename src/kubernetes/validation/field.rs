@@ -21,34 +21,34 @@ const MOST_FINDINGS: usize = 500;
 pub(super) mod rules {
     use crate::diagnostic::{RuleId, ids};
 
-    pub const REQUIRED: RuleId = ids::REQUIRED_VALUE;
-    pub const NAME: RuleId = ids::INVALID_NAME;
-    pub const LABEL: RuleId = ids::INVALID_LABEL;
-    pub const ANNOTATION: RuleId = ids::INVALID_ANNOTATION;
-    pub const VALUE: RuleId = ids::INVALID_VALUE;
-    pub const UNSUPPORTED: RuleId = ids::UNSUPPORTED_VALUE;
-    pub const FORBIDDEN: RuleId = ids::FORBIDDEN_FIELD;
-    pub const CONFLICT: RuleId = ids::CONFLICTING_FIELDS;
-    pub const DUPLICATE: RuleId = ids::DUPLICATE_VALUE;
-    pub const SELECTOR: RuleId = ids::INVALID_SELECTOR;
-    pub const MISMATCH: RuleId = ids::TEMPLATE_LABELS_MISMATCH;
-    pub const QUANTITY: RuleId = ids::INVALID_QUANTITY;
-    pub const RESOURCE_NAME: RuleId = ids::INVALID_RESOURCE_NAME;
-    pub const EXCEEDS: RuleId = ids::REQUESTS_EXCEED_LIMITS;
-    pub const PORT: RuleId = ids::INVALID_PORT;
-    pub const PROBE: RuleId = ids::INVALID_PROBE;
-    pub const ENV: RuleId = ids::INVALID_ENV;
-    pub const VOLUME: RuleId = ids::INVALID_VOLUME;
-    pub const UNKNOWN: RuleId = ids::UNKNOWN_REFERENCE;
-    pub const ADDRESS: RuleId = ids::INVALID_IP_ADDRESS;
-    pub const SCHEDULE: RuleId = ids::INVALID_CRON_SCHEDULE;
-    pub const KEY: RuleId = ids::INVALID_CONFIG_KEY;
-    pub const TOO_LARGE: RuleId = ids::VALUE_TOO_LARGE;
-    pub const SECRET: RuleId = ids::INVALID_SECRET_DATA;
-    pub const PATH: RuleId = ids::INVALID_PATH;
-    pub const CRD: RuleId = ids::INVALID_CRD_SCHEMA;
-    pub const CEL: RuleId = ids::INVALID_CEL_EXPRESSION;
-    pub const CERTIFICATE: RuleId = ids::INVALID_CERTIFICATE;
+    pub(crate) const REQUIRED: RuleId = ids::REQUIRED_VALUE;
+    pub(crate) const NAME: RuleId = ids::INVALID_NAME;
+    pub(crate) const LABEL: RuleId = ids::INVALID_LABEL;
+    pub(crate) const ANNOTATION: RuleId = ids::INVALID_ANNOTATION;
+    pub(crate) const VALUE: RuleId = ids::INVALID_VALUE;
+    pub(crate) const UNSUPPORTED: RuleId = ids::UNSUPPORTED_VALUE;
+    pub(crate) const FORBIDDEN: RuleId = ids::FORBIDDEN_FIELD;
+    pub(crate) const CONFLICT: RuleId = ids::CONFLICTING_FIELDS;
+    pub(crate) const DUPLICATE: RuleId = ids::DUPLICATE_VALUE;
+    pub(crate) const SELECTOR: RuleId = ids::INVALID_SELECTOR;
+    pub(crate) const MISMATCH: RuleId = ids::TEMPLATE_LABELS_MISMATCH;
+    pub(crate) const QUANTITY: RuleId = ids::INVALID_QUANTITY;
+    pub(crate) const RESOURCE_NAME: RuleId = ids::INVALID_RESOURCE_NAME;
+    pub(crate) const EXCEEDS: RuleId = ids::REQUESTS_EXCEED_LIMITS;
+    pub(crate) const PORT: RuleId = ids::INVALID_PORT;
+    pub(crate) const PROBE: RuleId = ids::INVALID_PROBE;
+    pub(crate) const ENV: RuleId = ids::INVALID_ENV;
+    pub(crate) const VOLUME: RuleId = ids::INVALID_VOLUME;
+    pub(crate) const UNKNOWN: RuleId = ids::UNKNOWN_REFERENCE;
+    pub(crate) const ADDRESS: RuleId = ids::INVALID_IP_ADDRESS;
+    pub(crate) const SCHEDULE: RuleId = ids::INVALID_CRON_SCHEDULE;
+    pub(crate) const KEY: RuleId = ids::INVALID_CONFIG_KEY;
+    pub(crate) const TOO_LARGE: RuleId = ids::VALUE_TOO_LARGE;
+    pub(crate) const SECRET: RuleId = ids::INVALID_SECRET_DATA;
+    pub(crate) const PATH: RuleId = ids::INVALID_PATH;
+    pub(crate) const CRD: RuleId = ids::INVALID_CRD_SCHEMA;
+    pub(crate) const CEL: RuleId = ids::INVALID_CEL_EXPRESSION;
+    pub(crate) const CERTIFICATE: RuleId = ids::INVALID_CERTIFICATE;
 }
 
 /// Checks a text. Returns `None` if it is valid, and otherwise the words after "must" or "may" in
@@ -73,7 +73,7 @@ enum Name {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(versions: Versions, dropped: Vec<&'a Node>) -> Report<'a> {
+    pub(super) fn new(versions: Versions, dropped: Vec<&'a Node>) -> Report<'a> {
         Report {
             versions,
             dropped,
@@ -82,7 +82,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub fn root(&'a self, node: &'a Node) -> Field<'a> {
+    pub(super) fn root(&'a self, node: &'a Node) -> Field<'a> {
         self.steps.borrow_mut().push((0, Name::Fixed("")));
         Field {
             report: self,
@@ -101,7 +101,7 @@ impl<'a> Report<'a> {
         self.dropped.iter().any(|d| std::ptr::eq(*d, node))
     }
 
-    pub fn into_violations(self) -> Vec<Violation> {
+    pub(super) fn into_violations(self) -> Vec<Violation> {
         self.found.into_inner()
     }
 
@@ -147,16 +147,16 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn get(self, key: &'static str) -> Field<'a> {
+    pub(super) fn get(self, key: &'static str) -> Field<'a> {
         self.below(self.node.and_then(|n| n.get(key)), Name::Fixed(key))
     }
 
     /// The value of a key that is user data, as in a map of labels.
-    pub fn key(self, key: &str) -> Field<'a> {
+    pub(super) fn key(self, key: &str) -> Field<'a> {
         self.below(self.node.and_then(|n| n.get(key)), Name::Key(key.into()))
     }
 
-    pub fn items(self) -> impl Iterator<Item = Field<'a>> {
+    pub(super) fn items(self) -> impl Iterator<Item = Field<'a>> {
         let items = self.node.map_or(&[][..], Node::items);
         items
             .iter()
@@ -167,12 +167,12 @@ impl<'a> Field<'a> {
 
     /// The same place for servers from 1.`minor` on. Findings there and below hold only for these
     /// versions.
-    pub fn since(self, minor: u32) -> Field<'a> {
+    pub(super) fn since(self, minor: u32) -> Field<'a> {
         self.within(versions::since(minor))
     }
 
     /// The same place for servers before 1.`minor`.
-    pub fn before(self, minor: u32) -> Field<'a> {
+    pub(super) fn before(self, minor: u32) -> Field<'a> {
         self.within(versions::before(minor))
     }
 
@@ -184,7 +184,7 @@ impl<'a> Field<'a> {
     }
 
     /// The entries of a map. Of duplicate keys only the last one counts, as after decoding.
-    pub fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         let entries = self.node.map_or(&[][..], Node::entries);
         entries
             .iter()
@@ -198,7 +198,7 @@ impl<'a> Field<'a> {
             })
     }
 
-    pub fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         match self.node.map(|n| &n.data) {
             Some(Data::Seq(items)) => items.iter().filter(|i| !self.report.drops(i)).count(),
             Some(Data::Map(entries)) => entries.len(),
@@ -206,17 +206,17 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn node(self) -> Option<&'a Node> {
+    pub(super) fn node(self) -> Option<&'a Node> {
         self.node
     }
 
     /// Whether there is a value other than `null`: a Go pointer that is not nil.
-    pub fn is_set(self) -> bool {
+    pub(super) fn is_set(self) -> bool {
         self.node.is_some()
     }
 
     /// Whether the value is absent, or an empty string, list or map.
-    pub fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.node.is_none_or(|n| match &n.data {
             Data::Str(s) => s.is_empty(),
             Data::Seq(_) | Data::Map(_) => self.len() == 0,
@@ -224,36 +224,36 @@ impl<'a> Field<'a> {
         })
     }
 
-    pub fn str(self) -> Option<&'a str> {
+    pub(super) fn str(self) -> Option<&'a str> {
         self.node.and_then(Node::as_str)
     }
 
     /// The string; empty if there is none.
-    pub fn text(self) -> &'a str {
+    pub(super) fn text(self) -> &'a str {
         self.str().unwrap_or("")
     }
 
     /// The string after Go's decoding: empty if it is absent, `None` if the value has another type.
-    pub fn decoded(self) -> Option<&'a str> {
+    pub(super) fn decoded(self) -> Option<&'a str> {
         match self.node {
             None => Some(""),
             Some(node) => node.as_str(),
         }
     }
 
-    pub fn int(self) -> Option<i64> {
+    pub(super) fn int(self) -> Option<i64> {
         self.node.and_then(Node::as_i64)
     }
 
-    pub fn bool(self) -> Option<bool> {
+    pub(super) fn bool(self) -> Option<bool> {
         self.node.and_then(Node::as_bool)
     }
 
-    pub fn is_true(self) -> bool {
+    pub(super) fn is_true(self) -> bool {
         self.bool() == Some(true)
     }
 
-    pub fn path(self) -> Path {
+    pub(super) fn path(self) -> Path {
         self.report.path(self.at)
     }
 
@@ -272,12 +272,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn error(self, rule: RuleId, message: impl Into<String>) {
+    pub(super) fn error(self, rule: RuleId, message: impl Into<String>) {
         self.push(rule, message.into(), None, false);
     }
 
     /// As [`Field::error`], but the finding is about the key rather than its value.
-    pub fn key_error(self, rule: RuleId, message: impl Into<String>) {
+    pub(super) fn key_error(self, rule: RuleId, message: impl Into<String>) {
         self.push(rule, message.into(), None, true);
     }
 
@@ -292,7 +292,7 @@ impl<'a> Field<'a> {
     }
 
     /// Reports an empty or absent value. Returns whether there is one.
-    pub fn required(self) -> bool {
+    pub(super) fn required(self) -> bool {
         if self.is_empty() {
             self.error(rules::REQUIRED, format!("{} must be set", self.label()));
         }
@@ -300,7 +300,7 @@ impl<'a> Field<'a> {
     }
 
     /// As [`Field::required`], with the reason in the message.
-    pub fn required_because(self, why: &str) -> bool {
+    pub(super) fn required_because(self, why: &str) -> bool {
         if self.is_empty() {
             self.error(
                 rules::REQUIRED,
@@ -311,46 +311,46 @@ impl<'a> Field<'a> {
     }
 
     /// As [`Field::required`], for a Go pointer: an empty map or string counts as a value.
-    pub fn required_pointer(self) -> bool {
+    pub(super) fn required_pointer(self) -> bool {
         if !self.is_set() {
             self.error(rules::REQUIRED, format!("{} must be set", self.label()));
         }
         self.is_set()
     }
 
-    pub fn forbidden(self, why: &str) {
+    pub(super) fn forbidden(self, why: &str) {
         self.key_error(rules::FORBIDDEN, format!("{} {why}", self.label()));
     }
 
     /// Reports the field if it is set, because it conflicts with another one.
-    pub fn conflict_if_set(self, why: &str) {
+    pub(super) fn conflict_if_set(self, why: &str) {
         if self.is_set() {
             self.error(rules::CONFLICT, format!("{} {why}", self.label()));
         }
     }
 
-    pub fn forbidden_if_set(self, why: &str) {
+    pub(super) fn forbidden_if_set(self, why: &str) {
         if self.is_set() {
             self.forbidden(why);
         }
     }
 
     /// Checks a string that is neither absent nor empty.
-    pub fn format(self, rule: RuleId, format: Format) {
+    pub(super) fn format(self, rule: RuleId, format: Format) {
         if !self.is_empty() {
             self.format_decoded(rule, format);
         }
     }
 
     /// Checks the string if it is set, even if it is empty.
-    pub fn format_set(self, rule: RuleId, format: Format) {
+    pub(super) fn format_set(self, rule: RuleId, format: Format) {
         if self.is_set() {
             self.format_decoded(rule, format);
         }
     }
 
     /// Checks the string after decoding: an absent one is empty.
-    pub fn format_decoded(self, rule: RuleId, format: Format) {
+    pub(super) fn format_decoded(self, rule: RuleId, format: Format) {
         if let Some(text) = self.decoded()
             && let Some(problem) = format(text)
         {
@@ -359,21 +359,21 @@ impl<'a> Field<'a> {
     }
 
     /// [`Field::required`], then [`Field::format`].
-    pub fn required_format(self, rule: RuleId, format: Format) {
+    pub(super) fn required_format(self, rule: RuleId, format: Format) {
         if self.required() {
             self.format(rule, format);
         }
     }
 
     /// Checks that a string is one of the allowed values, unless it is absent or empty.
-    pub fn one_of(self, allowed: &[&str]) {
+    pub(super) fn one_of(self, allowed: &[&str]) {
         if !self.is_empty() {
             self.one_of_set(allowed);
         }
     }
 
     /// As [`Field::one_of`], but the empty string is an error too.
-    pub fn one_of_set(self, allowed: &[&str]) {
+    pub(super) fn one_of_set(self, allowed: &[&str]) {
         if let Some(text) = self.str()
             && !allowed.contains(&text)
         {
@@ -383,20 +383,20 @@ impl<'a> Field<'a> {
 
     /// As [`Field::one_of`], for an item of a list: an absent one is the empty string, which is an
     /// error too.
-    pub fn one_of_decoded(self, allowed: &[&str]) {
+    pub(super) fn one_of_decoded(self, allowed: &[&str]) {
         if self.decoded().is_some_and(|text| !allowed.contains(&text)) {
             self.unsupported(allowed);
         }
     }
 
-    pub fn required_one_of(self, allowed: &[&str]) {
+    pub(super) fn required_one_of(self, allowed: &[&str]) {
         if self.required() {
             self.one_of(allowed);
         }
     }
 
     /// Reports that the string is not one of the allowed values.
-    pub fn unsupported(self, allowed: &[&str]) {
+    pub(super) fn unsupported(self, allowed: &[&str]) {
         let text = self.text();
         let list: Vec<String> = allowed.iter().take(12).map(|a| quoted(a)).collect();
         let more = if allowed.len() > 12 { ", …" } else { "" };
@@ -414,20 +414,20 @@ impl<'a> Field<'a> {
         );
     }
 
-    pub fn non_negative(self) {
+    pub(super) fn non_negative(self) {
         if let Some(n) = self.int().filter(|&n| n < 0) {
             self.error(rules::VALUE, format!("{n} must not be negative"));
         }
     }
 
-    pub fn range(self, rule: RuleId, least: i64, most: i64) {
+    pub(super) fn range(self, rule: RuleId, least: i64, most: i64) {
         if let Some(n) = self.int().filter(|n| !(least..=most).contains(n)) {
             self.error(rule, format!("{n} must be between {least} and {most}"));
         }
     }
 
     /// Returns the fields of the given keys that are set.
-    pub fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
+    pub(super) fn members(self, keys: &[&'static str]) -> Vec<Field<'a>> {
         keys.iter()
             .map(|key| self.get(key))
             .filter(|field| field.is_set())
@@ -435,7 +435,7 @@ impl<'a> Field<'a> {
     }
 
     /// The value of a field of Go's type `intstr.IntOrString`.
-    pub fn int_or_text(self) -> Option<IntOrText<'a>> {
+    pub(super) fn int_or_text(self) -> Option<IntOrText<'a>> {
         match &self.node?.data {
             Data::Str(s) => Some(IntOrText::Text(s)),
             _ => self.int().map(IntOrText::Int),

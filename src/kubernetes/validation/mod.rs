@@ -28,7 +28,7 @@ mod devices;
 mod field;
 mod flow;
 mod metadata;
-pub mod names;
+pub(crate) mod names;
 mod networking;
 mod pod;
 mod policy;

@@ -3,7 +3,7 @@
 //! k8s.io/apimachinery `util/validation` and `api/validate/content`.
 
 /// A label of a DNS name (RFC 1123).
-pub fn dns_label(text: &str) -> Option<&'static str> {
+pub(crate) fn dns_label(text: &str) -> Option<&'static str> {
     if text.len() > 63 {
         return Some("must be no more than 63 characters");
     }
@@ -18,7 +18,7 @@ pub fn dns_label(text: &str) -> Option<&'static str> {
 }
 
 /// Labels joined by dots (RFC 1123).
-pub fn dns_subdomain(text: &str) -> Option<&'static str> {
+pub(crate) fn dns_subdomain(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
     }
@@ -27,12 +27,12 @@ pub fn dns_subdomain(text: &str) -> Option<&'static str> {
 }
 
 /// As [`dns_subdomain`], but upper case is allowed.
-pub fn dns_subdomain_caseless(text: &str) -> Option<&'static str> {
+pub(crate) fn dns_subdomain_caseless(text: &str) -> Option<&'static str> {
     dns_subdomain(&text.to_lowercase())
 }
 
 /// As [`dns_subdomain`], with `_` allowed (search domains).
-pub fn dns_subdomain_underscore(text: &str) -> Option<&'static str> {
+pub(crate) fn dns_subdomain_underscore(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
     }
@@ -49,7 +49,7 @@ pub fn dns_subdomain_underscore(text: &str) -> Option<&'static str> {
 }
 
 /// A label that starts with a letter (RFC 1035).
-pub fn dns_1035_label(text: &str) -> Option<&'static str> {
+pub(crate) fn dns_1035_label(text: &str) -> Option<&'static str> {
     if text.len() > 63 {
         return Some("must be no more than 63 characters");
     }
@@ -58,7 +58,7 @@ pub fn dns_1035_label(text: &str) -> Option<&'static str> {
 }
 
 /// `*.` and a subdomain.
-pub fn wildcard_subdomain(text: &str) -> Option<&'static str> {
+pub(crate) fn wildcard_subdomain(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
     }
@@ -67,7 +67,7 @@ pub fn wildcard_subdomain(text: &str) -> Option<&'static str> {
 }
 
 /// A name that is used as one segment of a URL path.
-pub fn path_segment(text: &str) -> Option<&'static str> {
+pub(crate) fn path_segment(text: &str) -> Option<&'static str> {
     match text {
         "." => Some("may not be '.'"),
         ".." => Some("may not be '..'"),
@@ -78,7 +78,7 @@ pub fn path_segment(text: &str) -> Option<&'static str> {
 }
 
 /// A label key: an optional DNS prefix with '/', and a name.
-pub fn label_key(text: &str) -> Option<&'static str> {
+pub(crate) fn label_key(text: &str) -> Option<&'static str> {
     let name = match text.split_once('/') {
         None => text,
         Some((_, name)) if name.contains('/') => {
@@ -104,12 +104,12 @@ pub fn label_key(text: &str) -> Option<&'static str> {
 }
 
 /// As [`label_key`], but upper case is allowed in the prefix (annotations).
-pub fn annotation_key(text: &str) -> Option<&'static str> {
+pub(crate) fn annotation_key(text: &str) -> Option<&'static str> {
     label_key(&text.to_lowercase())
 }
 
 /// A label's value.
-pub fn label_value(text: &str) -> Option<&'static str> {
+pub(crate) fn label_value(text: &str) -> Option<&'static str> {
     if text.len() > 63 {
         return Some("must be no more than 63 characters");
     }
@@ -118,7 +118,7 @@ pub fn label_value(text: &str) -> Option<&'static str> {
 }
 
 /// A port's name (IANA service name).
-pub fn port_name(text: &str) -> Option<&'static str> {
+pub(crate) fn port_name(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 15 {
         Some("must be no more than 15 characters")
@@ -141,7 +141,7 @@ pub fn port_name(text: &str) -> Option<&'static str> {
 
 /// The name of an environment variable: printable ASCII without '='. This has been optional since
 /// 1.30 and the default since 1.34.
-pub fn env_name(text: &str) -> Option<&'static str> {
+pub(crate) fn env_name(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("must not be empty");
     }
@@ -152,7 +152,7 @@ pub fn env_name(text: &str) -> Option<&'static str> {
 }
 
 /// The name of an environment variable as required before 1.34.
-pub fn env_name_strict(text: &str) -> Option<&'static str> {
+pub(crate) fn env_name_strict(text: &str) -> Option<&'static str> {
     let good = !text.is_empty()
         && !text.as_bytes()[0].is_ascii_digit()
         && text
@@ -167,7 +167,7 @@ pub fn env_name_strict(text: &str) -> Option<&'static str> {
 }
 
 /// A key of a ConfigMap or Secret, which becomes a file name.
-pub fn config_key(text: &str) -> Option<&'static str> {
+pub(crate) fn config_key(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 characters");
     }
@@ -191,13 +191,13 @@ fn up_directory(text: &str) -> Option<&'static str> {
 }
 
 /// The name of an HTTP header.
-pub fn http_header(text: &str) -> Option<&'static str> {
+pub(crate) fn http_header(text: &str) -> Option<&'static str> {
     let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (!good).then_some("must consist of letters, digits and '-'")
 }
 
 /// `5%`.
-pub fn percent(text: &str) -> Option<&'static str> {
+pub(crate) fn percent(text: &str) -> Option<&'static str> {
     let good = text
         .strip_suffix('%')
         .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -205,7 +205,7 @@ pub fn percent(text: &str) -> Option<&'static str> {
 }
 
 /// A C identifier.
-pub fn c_identifier(text: &str) -> Option<&'static str> {
+pub(crate) fn c_identifier(text: &str) -> Option<&'static str> {
     let good = !text.is_empty()
         && !text.as_bytes()[0].is_ascii_digit()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -213,7 +213,7 @@ pub fn c_identifier(text: &str) -> Option<&'static str> {
 }
 
 /// The name of a kernel parameter.
-pub fn sysctl(text: &str) -> Option<&'static str> {
+pub(crate) fn sysctl(text: &str) -> Option<&'static str> {
     let segment = |part: &str| {
         framed(
             part.as_bytes(),
@@ -226,7 +226,7 @@ pub fn sysctl(text: &str) -> Option<&'static str> {
 }
 
 /// A DNS name of at least three parts (webhooks, admission).
-pub fn fully_qualified(text: &str) -> Option<&'static str> {
+pub(crate) fn fully_qualified(text: &str) -> Option<&'static str> {
     dns_subdomain(text).or_else(|| {
         (text.split('.').count() < 3)
             .then_some("must be a domain of at least three parts joined by dots")
@@ -234,7 +234,7 @@ pub fn fully_qualified(text: &str) -> Option<&'static str> {
 }
 
 /// `example.com/signer-name` (certificates).
-pub fn signer_name(text: &str) -> Option<&'static str> {
+pub(crate) fn signer_name(text: &str) -> Option<&'static str> {
     let mut parts = text.split('/');
     let (Some(host), Some(path), None) = (parts.next(), parts.next(), parts.next()) else {
         return Some("must be a domain and a path, as in 'example.com/signer-name'");
@@ -253,7 +253,7 @@ pub fn signer_name(text: &str) -> Option<&'static str> {
 }
 
 /// A relative path that does not lead out of its folder.
-pub fn descending_path(text: &str) -> Option<&'static str> {
+pub(crate) fn descending_path(text: &str) -> Option<&'static str> {
     if text.starts_with('/') {
         return Some("must be a relative path");
     }
@@ -261,14 +261,14 @@ pub fn descending_path(text: &str) -> Option<&'static str> {
 }
 
 /// As [`descending_path`], but it must not start with two dots. The kubelet writes such files.
-pub fn unreserved_path(text: &str) -> Option<&'static str> {
+pub(crate) fn unreserved_path(text: &str) -> Option<&'static str> {
     descending_path(text).or_else(|| {
         (text.starts_with("..") && !text.starts_with("../")).then_some("must not start with '..'")
     })
 }
 
 /// A path without `..`.
-pub fn no_backsteps(text: &str) -> Option<&'static str> {
+pub(crate) fn no_backsteps(text: &str) -> Option<&'static str> {
     text.split('/')
         .any(|part| part == "..")
         .then_some("must not contain '..'")
@@ -276,7 +276,7 @@ pub fn no_backsteps(text: &str) -> Option<&'static str> {
 
 /// Prepares a `generateName` for the check of the name's format: a trailing '-' is followed by
 /// random letters in the name.
-pub fn as_prefix(text: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn as_prefix(text: &str) -> std::borrow::Cow<'_, str> {
     match text.strip_suffix('-') {
         Some(rest) if !rest.is_empty() => {
             let mut kept: String = rest.to_owned();

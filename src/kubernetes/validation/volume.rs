@@ -55,7 +55,7 @@ pub(super) struct Volume<'a> {
 
 impl Volume<'_> {
     /// Whether the volume can be a block device.
-    pub fn is_claim(self) -> bool {
+    pub(super) fn is_claim(self) -> bool {
         self.claim_template
             || self.field.get("persistentVolumeClaim").is_set()
             || self.field.get("ephemeral").is_set()

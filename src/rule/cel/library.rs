@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 /// The environment in which all rules are compiled and evaluated.
-pub fn environment() -> Arc<Env> {
+pub(crate) fn environment() -> Arc<Env> {
     static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
         let mut env = Env::stdlib();
         // Only these calls and the extensions of the cel crate declare functions. A clash is a

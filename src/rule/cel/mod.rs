@@ -1,8 +1,8 @@
 //! CEL, the expression language of rules. Only this module compiles, meters and evaluates it.
 
-pub mod custom;
-pub mod library;
-pub mod meter;
-pub mod prefilter;
-pub mod program;
-pub mod value;
+pub(crate) mod custom;
+pub(crate) mod library;
+pub(crate) mod meter;
+pub(crate) mod prefilter;
+pub(crate) mod program;
+pub(crate) mod value;

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 /// The variables of `deny`, as nodes.
 #[derive(Clone, Copy, Default)]
-pub struct Nodes<'n> {
+pub(crate) struct Nodes<'n> {
     pub object: Option<&'n Node>,
     pub template: Option<&'n Node>,
     pub pod: Option<&'n Node>,
@@ -27,7 +27,7 @@ pub struct Nodes<'n> {
 
 /// A compiled expression.
 #[derive(Debug)]
-pub struct Prefilter(Step);
+pub(crate) struct Prefilter(Step);
 
 #[derive(Debug)]
 enum Step {
@@ -105,12 +105,12 @@ enum Value<'n> {
 const MOST: usize = 64;
 
 impl Prefilter {
-    pub fn compile(expression: &IdedExpr) -> Prefilter {
+    pub(crate) fn compile(expression: &IdedExpr) -> Prefilter {
         Prefilter(step(expression, &mut Vec::new()).unwrap_or(Step::Unknown))
     }
 
     /// Whether the rule has a finding. `None` if CEL must decide.
-    pub fn denies(&self, nodes: &Nodes<'_>) -> Option<bool> {
+    pub(crate) fn denies(&self, nodes: &Nodes<'_>) -> Option<bool> {
         match self.0.run(nodes, &mut Vec::new())? {
             Value::List(items) if items.is_empty() => Some(false),
             value => match value.scalar()? {

@@ -11,7 +11,7 @@ use cel::{Context, ExecutionError, IdedExpr, Value};
 
 /// The variables of a rule's expressions. Those that its scope does not have are `None`.
 #[derive(Clone, Copy, Default)]
-pub struct Bindings<'v> {
+pub(crate) struct Bindings<'v> {
     pub object: Option<&'v (dyn Val + 'v)>,
     /// The parent of the pod's `metadata` and `spec`: the pod template, or the Pod itself.
     pub template: Option<&'v (dyn Val + 'v)>,
@@ -29,7 +29,7 @@ pub struct Bindings<'v> {
 }
 
 /// The names that [`Bindings`] binds.
-pub const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 9] = [
     "object",
     "template",
     "pod",
@@ -65,7 +65,7 @@ impl VariableResolver for Bindings<'_> {
 
 /// An expression does not compile: the message and the byte offset in the expression.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CompileError {
+pub(crate) struct CompileError {
     pub message: String,
     pub offset: usize,
 }
@@ -74,12 +74,12 @@ static NULL: CelNull = CelNull;
 
 /// Compiles an expression, and checks that its variables exist. CEL alone would report an unknown
 /// variable only when the rule runs.
-pub fn compile(text: &str) -> Result<IdedExpr, CompileError> {
+pub(crate) fn compile(text: &str) -> Result<IdedExpr, CompileError> {
     compile_with(text, &NAMES)
 }
 
 /// Like [`compile`], with other variables.
-pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError> {
+pub(crate) fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError> {
     if let Some(message) = meter::is_too_long(text) {
         return Err(CompileError { message, offset: 0 });
     }
@@ -128,7 +128,7 @@ pub fn compile_with(text: &str, names: &[&str]) -> Result<IdedExpr, CompileError
 
 /// Parses an expression that [`compile`] is known to accept. It is many times faster, because it
 /// uses no ANTLR parser and checks nothing. A test holds that all built-in rules compile.
-pub fn parse(text: &str) -> Result<IdedExpr, CompileError> {
+pub(crate) fn parse(text: &str) -> Result<IdedExpr, CompileError> {
     PrattParser::new()
         .enable_optional_syntax(true)
         .parse(text)
@@ -178,7 +178,7 @@ fn offset_of(text: &str, line: isize, column: isize) -> usize {
 }
 
 /// The result of `deny`.
-pub enum Verdict {
+pub(crate) enum Verdict {
     Fine,
     Denied,
     /// There is one finding for each item.
@@ -186,7 +186,10 @@ pub enum Verdict {
 }
 
 /// Evaluates `deny`.
-pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, ExecutionError> {
+pub(crate) fn judge(
+    expression: &IdedExpr,
+    bindings: &Bindings<'_>,
+) -> Result<Verdict, ExecutionError> {
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(bindings);
     let value = Value::resolve_val(expression, &context)?;
@@ -218,7 +221,7 @@ pub fn judge(expression: &IdedExpr, bindings: &Bindings<'_>) -> Result<Verdict, 
 }
 
 /// The value of an expression as text for a message. `None` if the evaluation fails.
-pub fn evaluate_text(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
+pub(crate) fn evaluate_text(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<String> {
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(bindings);
     Value::resolve_val(expression, &context)
@@ -228,7 +231,7 @@ pub fn evaluate_text(expression: &IdedExpr, bindings: &Bindings<'_>) -> Option<S
 
 /// A text that contains `{{ expression }}`.
 #[derive(Debug)]
-pub struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Debug)]
 enum Part {
@@ -238,12 +241,12 @@ enum Part {
 
 impl Template {
     /// Compiles the expressions of a text.
-    pub fn compile(text: &str) -> Result<Template, CompileError> {
+    pub(crate) fn compile(text: &str) -> Result<Template, CompileError> {
         Template::with(text, compile)
     }
 
     /// Like [`Template::compile`], but with [`parse`].
-    pub fn parse(text: &str) -> Template {
+    pub(crate) fn parse(text: &str) -> Template {
         Template::with(text, parse).unwrap_or(Template(Vec::new()))
     }
 
@@ -272,7 +275,7 @@ impl Template {
     }
 
     /// The text with its expressions evaluated. A missing field becomes `(unnamed)`.
-    pub fn render(&self, bindings: &Bindings<'_>) -> String {
+    pub(crate) fn render(&self, bindings: &Bindings<'_>) -> String {
         let mut context = Context::with_env(library::environment());
         context.set_variable_resolver(bindings);
         let mut out = String::new();

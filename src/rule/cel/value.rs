@@ -21,7 +21,7 @@ use std::sync::Arc;
 const DEPTH: usize = 64;
 
 /// The CEL value of a node.
-pub fn from_node(node: &Node) -> Box<dyn Val + '_> {
+pub(crate) fn from_node(node: &Node) -> Box<dyn Val + '_> {
     build(node, 0)
 }
 
@@ -52,7 +52,7 @@ fn build(node: &Node, depth: usize) -> Box<dyn Val + '_> {
 }
 
 /// The CEL value of a JSON value, for parameters.
-pub fn from_json(value: &serde_json::Value) -> Box<dyn Val> {
+pub(crate) fn from_json(value: &serde_json::Value) -> Box<dyn Val> {
     use serde_json::Value;
     match value {
         Value::Null => Box::new(CelNull),
@@ -72,12 +72,12 @@ pub fn from_json(value: &serde_json::Value) -> Box<dyn Val> {
 }
 
 /// A list of values.
-pub fn list<'v>(items: impl IntoIterator<Item = Box<dyn Val + 'v>>) -> Box<dyn Val + 'v> {
+pub(crate) fn list<'v>(items: impl IntoIterator<Item = Box<dyn Val + 'v>>) -> Box<dyn Val + 'v> {
     Box::new(ListVal(items.into_iter().collect()))
 }
 
 /// A map with constant keys.
-pub fn map<'v>(
+pub(crate) fn map<'v>(
     entries: impl IntoIterator<Item = (&'v str, Box<dyn Val + 'v>)>,
 ) -> Box<dyn Val + 'v> {
     Box::new(MapVal(
@@ -89,7 +89,7 @@ pub fn map<'v>(
 }
 
 /// A CEL value as text for a message.
-pub fn display(value: &(dyn Val + '_)) -> String {
+pub(crate) fn display(value: &(dyn Val + '_)) -> String {
     if let Some(s) = value.downcast_ref::<CelString>() {
         return s.inner().to_owned();
     }

@@ -28,7 +28,7 @@ use crate::yaml::Path;
 /// The function of a rule, by its scope. A rule about pods is an `Object`: its function finds the
 /// pod with [`super::pod::pod`].
 #[derive(Clone, Copy)]
-pub enum Check {
+pub(crate) enum Check {
     Object(fn(&mut Report<'_>, &Object)),
     Container(fn(&mut Report<'_>, &Object, &Pod<'_>, &Container<'_>)),
     Unit(fn(&mut UnitReport<'_>, &ObjectSet<'_>)),
@@ -53,7 +53,7 @@ const TABLES: &[Table] = &[
 ];
 
 /// The function of a rule. `None` if another module reports the rule.
-pub fn find(id: &str) -> Option<Check> {
+pub(crate) fn find(id: &str) -> Option<Check> {
     TABLES
         .iter()
         .flat_map(|t| t.iter())
@@ -68,50 +68,50 @@ pub(crate) fn ids() -> impl Iterator<Item = &'static RuleId> {
 }
 
 /// Collects the findings of a rule about one object.
-pub struct Report<'r> {
+pub(crate) struct Report<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<Violation>,
 }
 
 impl<'r> Report<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<Violation>) -> Report<'r> {
+    pub(crate) fn new(rule: &'r Rule, found: &'r mut Vec<Violation>) -> Report<'r> {
         Report { rule, found }
     }
-    pub fn add(&mut self, path: Path, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, path: Path, message: impl Into<String>) {
         self.found.push(self.rule.violation(path, message.into()));
     }
 }
 
 /// Collects the findings of a rule about the objects of a unit.
-pub struct UnitReport<'r> {
+pub(crate) struct UnitReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<(usize, Violation)>,
 }
 
 impl<'r> UnitReport<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<(usize, Violation)>) -> UnitReport<'r> {
+    pub(crate) fn new(rule: &'r Rule, found: &'r mut Vec<(usize, Violation)>) -> UnitReport<'r> {
         UnitReport { rule, found }
     }
-    pub fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
         self.found
             .push((object, self.rule.violation(path, message.into())));
     }
 }
 
 /// Collects the findings of a rule about the objects of several environments.
-pub struct EnvironmentsReport<'r> {
+pub(crate) struct EnvironmentsReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<(usize, usize, Violation)>,
 }
 
 impl<'r> EnvironmentsReport<'r> {
-    pub fn new(
+    pub(crate) fn new(
         rule: &'r Rule,
         found: &'r mut Vec<(usize, usize, Violation)>,
     ) -> EnvironmentsReport<'r> {
         EnvironmentsReport { rule, found }
     }
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         environment: usize,
         object: usize,
@@ -127,16 +127,16 @@ impl<'r> EnvironmentsReport<'r> {
 }
 
 /// Collects the findings of a rule about the files of a chart.
-pub struct ChartReport<'r> {
+pub(crate) struct ChartReport<'r> {
     pub rule: &'r Rule,
     found: &'r mut Vec<Diagnostic>,
 }
 
 impl<'r> ChartReport<'r> {
-    pub fn new(rule: &'r Rule, found: &'r mut Vec<Diagnostic>) -> ChartReport<'r> {
+    pub(crate) fn new(rule: &'r Rule, found: &'r mut Vec<Diagnostic>) -> ChartReport<'r> {
         ChartReport { rule, found }
     }
-    pub fn add(&mut self, span: Span, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, span: Span, message: impl Into<String>) {
         let rule = self.rule;
         self.found.push(
             Diagnostic::new(rule.definition.id.clone(), rule.severity, span, message)

@@ -27,39 +27,39 @@ fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
 
 /// A string, with the origin of the whole string (none if its pieces have origins).
 #[derive(Clone, Copy)]
-pub struct Str<'a> {
+pub(crate) struct Str<'a> {
     pub text: &'a Text,
     pub whole: OriginId,
 }
 
 impl<'a> Str<'a> {
-    pub fn bytes(self) -> &'a [u8] {
+    pub(crate) fn bytes(self) -> &'a [u8] {
         &self.text.bytes
     }
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.text.bytes.len()
     }
-    pub fn slice(self, range: std::ops::Range<usize>) -> Value {
+    pub(crate) fn slice(self, range: std::ops::Range<usize>) -> Value {
         let mut builder = TextBuilder::default();
         builder.push_slice(self.text, self.whole, range);
         kept(builder, self.whole)
     }
-    pub fn value(self) -> Value {
+    pub(crate) fn value(self) -> Value {
         Value::new(Kind::Str(self.text.clone()), self.whole)
     }
     /// The origin of one byte.
-    pub fn origin_at(self, at: usize) -> OriginId {
+    pub(crate) fn origin_at(self, at: usize) -> OriginId {
         fmt::origin_at(self.text, self.whole, at)
     }
     /// The string for names of zones, functions, versions and the like. Invalid UTF-8 becomes
     /// U+FFFD.
-    pub fn lossy(self) -> std::borrow::Cow<'a, str> {
+    pub(crate) fn lossy(self) -> std::borrow::Cow<'a, str> {
         String::from_utf8_lossy(&self.text.bytes)
     }
 }
 
 /// Finishes a string. An empty one gets the origin of the string that it was cut from.
-pub fn kept(builder: TextBuilder, whole: OriginId) -> Value {
+pub(crate) fn kept(builder: TextBuilder, whole: OriginId) -> Value {
     if builder.is_empty() {
         Value::str_from([], whole)
     } else {
@@ -67,7 +67,7 @@ pub fn kept(builder: TextBuilder, whole: OriginId) -> Value {
     }
 }
 
-pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
+pub(crate) fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
     match arguments.get(index) {
         Some(value) => match &value.kind {
             Kind::Str(text) => Ok(Str {
@@ -81,7 +81,7 @@ pub fn string(arguments: &[Value], index: usize) -> Result<Str<'_>, String> {
 }
 
 /// Reads an `int`, `int64` or other sized integer.
-pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
+pub(crate) fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i),
         Some(&Kind::Sized(i, _)) => i64::try_from(i).map_err(|_| wrong(arguments, index, "int")),
@@ -89,7 +89,7 @@ pub fn int(arguments: &[Value], index: usize) -> Result<i64, String> {
     }
 }
 
-pub fn float(arguments: &[Value], index: usize) -> Result<f64, String> {
+pub(crate) fn float(arguments: &[Value], index: usize) -> Result<f64, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&Kind::Float(f)) => Ok(f),
         Some(&(Kind::Int(i) | Kind::Int64(i))) => Ok(i as f64),
@@ -97,7 +97,7 @@ pub fn float(arguments: &[Value], index: usize) -> Result<f64, String> {
     }
 }
 
-pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
+pub(crate) fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(&Kind::Bool(b)) => Ok(b),
         _ => Err(wrong(arguments, index, "bool")),
@@ -105,7 +105,7 @@ pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, String> {
 }
 
 /// Reads a map. Nil is Go's nil map.
-pub fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
+pub(crate) fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
     match arguments.get(index).map(|value| &value.kind) {
         Some(Kind::Map(map)) => Ok(map.clone()),
         Some(Kind::Nil | Kind::Missing) => Ok(Map(Rc::new(RefCell::new(MapData {
@@ -116,7 +116,7 @@ pub fn map(arguments: &[Value], index: usize) -> Result<Map, String> {
     }
 }
 
-pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
+pub(crate) fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
     arguments
         .get(index)
         .ok_or_else(|| wrong(arguments, index, "interface {}"))
@@ -124,7 +124,7 @@ pub fn any(arguments: &[Value], index: usize) -> Result<&Value, String> {
 
 impl Call<'_> {
     /// One origin that combines those of all arguments.
-    pub fn joined(&mut self, arguments: &[Value]) -> OriginId {
+    pub(crate) fn joined(&mut self, arguments: &[Value]) -> OriginId {
         arguments.iter().fold(OriginId::NONE, |all, value| {
             let one = value.whole_origin(self.origins);
             self.origins.join(all, one)
@@ -132,19 +132,19 @@ impl Call<'_> {
     }
 
     /// A result that depends as a whole on all arguments.
-    pub fn made(&mut self, kind: Kind, arguments: &[Value]) -> Answer {
+    pub(crate) fn made(&mut self, kind: Kind, arguments: &[Value]) -> Answer {
         let origin = self.joined(arguments);
         Ok(Value::new(kind, origin))
     }
 
     /// A string whose bytes all depend on all arguments.
-    pub fn made_text(&mut self, bytes: impl AsRef<[u8]>, arguments: &[Value]) -> Answer {
+    pub(crate) fn made_text(&mut self, bytes: impl AsRef<[u8]>, arguments: &[Value]) -> Answer {
         let origin = self.joined(arguments);
         Ok(Value::str_from(bytes, origin))
     }
 
     /// `value`, which is used because argument `index` was empty.
-    pub fn fallback(&mut self, value: &Value, index: usize) -> Value {
+    pub(crate) fn fallback(&mut self, value: &Value, index: usize) -> Value {
         let instead = self.arguments.get(index).copied().unwrap_or(self.site);
         let mut wrap = |value| self.origins.add(Origin::Fallback { value, instead });
         match &value.kind {
@@ -170,7 +170,7 @@ impl Call<'_> {
     }
 
     /// sprig's strval: a string unchanged, anything else as `%v` prints it.
-    pub fn display(&self, value: &Value) -> Answer {
+    pub(crate) fn display(&self, value: &Value) -> Answer {
         match value.kind {
             Kind::Str(_) => Ok(value.clone()),
             _ => Ok(fmt::print(value, self.budget)?),
@@ -178,7 +178,7 @@ impl Call<'_> {
     }
 
     /// Fails if `bytes` exceeds what the render may still produce.
-    pub fn afford(&self, bytes: usize) -> Result<(), FunctionError> {
+    pub(crate) fn afford(&self, bytes: usize) -> Result<(), FunctionError> {
         if bytes > self.budget {
             return Err(FunctionError::Limit(Limit::RenderText));
         }

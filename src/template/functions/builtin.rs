@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use Type::{Any, Reflect};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("and", &[Reflect], by_the_evaluator)
         .variadic(Reflect)
         .role(FunctionRole::And)

@@ -18,7 +18,7 @@ use Type::{Int, List, String as TextType};
 
 const CERTIFICATE: Type = Type::Named("sprig.certificate");
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("buildCustomCert", &[TextType, TextType], build_custom).volatile(),
     Function::new("genCA", &[TextType, Int], |call, a| {
         authority(call, a, keys::rsa())

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use Type::String as TextType;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("adler32sum", &[TextType], |call, a| {
         let sum = adler2::adler32_slice(string(a, 0)?.bytes());
         call.made_text(sum.to_string(), a)

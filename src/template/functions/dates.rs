@@ -11,11 +11,11 @@ use crate::value::{Kind, Value};
 use Type::{Any, String as TextType};
 
 /// The time of every render in seconds since 1970: 2026-01-01T00:00:00Z.
-pub const NOW: i64 = 1_767_225_600;
+pub(crate) const NOW: i64 = 1_767_225_600;
 const TIME: Type = Type::Named("time.Time");
 const SECOND: i64 = 1_000_000_000;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("ago", &[Any], |call, a| {
         let elapsed = Time::unix(NOW).since(&time_of(any(a, 0)?));
         // Rounded to seconds, halves away from zero.

@@ -9,7 +9,7 @@ use super::types::is_empty;
 use crate::template::function::{Answer, Call, Function, Reads, Type};
 use crate::value::{Kind, Value};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("all", &[], |call, a| {
         call.made(Kind::Bool(!a.iter().any(is_empty)), a)
     })

@@ -15,7 +15,7 @@ use Type::{Any, String as TextType};
 /// How deep `merge` and `deepCopy` go into nested maps. A map that contains itself would never end.
 const MAX_DEPTH: usize = 1000;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("deepCopy", &[Any], |call, a| {
         deep_copy(call, a, "deepCopy error: ")
     })
@@ -332,7 +332,7 @@ fn copy(value: &Value, budget: &mut usize, depth: usize) -> Answer {
 }
 
 /// A map from constant keys to strings, which several functions return.
-pub fn text_map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> MapData {
+pub(crate) fn text_map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> MapData {
     let mut made = MapData::default();
     for (key, value) in entries {
         made.insert(key.as_bytes(), OriginId::NONE, value);

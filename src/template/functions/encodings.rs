@@ -13,7 +13,7 @@ use crate::yaml;
 
 use Type::{Any, String as TextType};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("b32dec", &[TextType], |call, a| {
         let decoded = base64::decode_base32(string(a, 0)?.bytes());
         call.made_text(decoded.unwrap_or_else(|e| e.to_string().into_bytes()), a)

@@ -10,10 +10,10 @@ use crate::value::{Kind, MapData, Value};
 use Type::{Any, String as TextType};
 
 /// Helm's errors have these marks around the message of `required` and `fail`.
-pub const WARN_START: &str = "HELM_ERR_START";
-pub const WARN_END: &str = "HELM_ERR_END";
+pub(crate) const WARN_START: &str = "HELM_ERR_START";
+pub(crate) const WARN_END: &str = "HELM_ERR_END";
 
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("fail", &[TextType], fail)
         .role(FunctionRole::Fail)
         .reads(Reads::Keeps),

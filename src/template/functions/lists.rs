@@ -15,12 +15,12 @@ use std::rc::Rc;
 use Type::{Any, Int};
 
 /// The Go type of most lists.
-pub const ANY_LIST: &str = "[]interface {}";
+pub(crate) const ANY_LIST: &str = "[]interface {}";
 /// Go's error text if a function uses reflection on nil.
-pub const NIL_DEREFERENCE: &str =
+pub(crate) const NIL_DEREFERENCE: &str =
     "runtime error: invalid memory address or nil pointer dereference";
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("append", &[Any, Any], append)
         .reads(Reads::Keeps)
         .example(r#"append (splitList "," "a") 1"#, "[a 1]"),
@@ -126,7 +126,7 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// An argument as an element of a list: a missing value becomes nil.
-pub fn present(value: &Value) -> Value {
+pub(crate) fn present(value: &Value) -> Value {
     match value.kind {
         Kind::Missing => Value::nil().with_origin(value.origin),
         _ => value.clone(),
@@ -343,7 +343,7 @@ fn sort_alpha(call: &mut Call, arguments: &[Value]) -> Answer {
 }
 
 /// sprig's strslice: the elements as text, without nil. A value that is not a list is one element.
-pub fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, FunctionError> {
+pub(crate) fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, FunctionError> {
     match items(value, "") {
         Ok(list) => {
             let kept = |item: &&Value| !matches!(item.kind, Kind::Nil | Kind::Missing);

@@ -7,29 +7,29 @@
 //! Each file has a table, except `arguments` (readers for arguments), `keys` (the keys that
 //! `certificates` returns) and `toml` (the format that `encodings` reads and writes).
 
-pub mod arguments;
+pub(crate) mod arguments;
 mod builtin;
-pub mod certificates;
-pub mod crypto;
-pub mod dates;
-pub mod defaults;
-pub mod dicts;
-pub mod encodings;
+pub(crate) mod certificates;
+pub(crate) mod crypto;
+pub(crate) mod dates;
+pub(crate) mod defaults;
+pub(crate) mod dicts;
+pub(crate) mod encodings;
 mod engine;
 #[cfg(test)]
 mod function_tests;
 mod keys;
-pub mod lists;
-pub mod numbers;
-pub mod paths;
-pub mod random;
-pub mod regexps;
-pub mod strings;
+pub(crate) mod lists;
+pub(crate) mod numbers;
+pub(crate) mod paths;
+pub(crate) mod random;
+pub(crate) mod regexps;
+pub(crate) mod strings;
 mod toml;
-pub mod types;
-pub mod urls;
-pub mod versions;
-pub mod words;
+pub(crate) mod types;
+pub(crate) mod urls;
+pub(crate) mod versions;
+pub(crate) mod words;
 
 use super::function::{Function, Functions};
 pub(super) use engine::{WARN_END, WARN_START};
@@ -59,12 +59,12 @@ const TABLES: &[&[Function]] = &[
 ];
 
 /// All functions.
-pub fn all() -> &'static Functions {
+pub(crate) fn all() -> &'static Functions {
     static ALL: LazyLock<Functions> = LazyLock::new(|| TABLES.iter().copied().flatten().collect());
     &ALL
 }
 
 /// The function of that name.
-pub fn lookup(name: &str) -> Option<&'static Function> {
+pub(crate) fn lookup(name: &str) -> Option<&'static Function> {
     all().get(name)
 }

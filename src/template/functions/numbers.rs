@@ -8,7 +8,7 @@ use crate::value::{Kind, List, Value};
 
 use Type::{Any, Int};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("add", &[], |call, a| {
         let sum = a.iter().fold(0i64, |sum, v| sum.wrapping_add(to_int(v)));
         call.made(Kind::Int64(sum), a)
@@ -181,7 +181,7 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// cast.ToInt64. Anything that is not a number is 0. Text may have Go's prefixes (`0x`, `0o`, `0b`,
 /// `0`) and `_`.
-pub fn to_int(value: &Value) -> i64 {
+pub(crate) fn to_int(value: &Value) -> i64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i,
         Kind::Sized(i, name) if sized(name) => *i as i64,
@@ -196,7 +196,7 @@ pub fn to_int(value: &Value) -> i64 {
 }
 
 /// cast.ToFloat64.
-pub fn to_float(value: &Value) -> f64 {
+pub(crate) fn to_float(value: &Value) -> f64 {
     match &value.kind {
         Kind::Int(i) | Kind::Int64(i) => *i as f64,
         Kind::Sized(i, name) if sized(name) => *i as f64,

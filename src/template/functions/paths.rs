@@ -8,7 +8,7 @@ use crate::value::{Kind, TextBuilder, Value};
 
 use Type::String as TextType;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("base", &[TextType], |_, a| base(a))
         .example(r#"base "UPPER_case-mix 12x""#, "UPPER_case-mix 12x"),
     Function::new("clean", &[TextType], |_, a| {

@@ -7,7 +7,7 @@ use crate::value::{Kind, Value};
 
 use Type::Int;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("randAlpha", &[Int], |call, a| {
         text(call, a, |b| b.is_ascii_alphabetic())
     })
@@ -94,20 +94,20 @@ fn text(call: &mut Call, arguments: &[Value], wanted: fn(u8) -> bool) -> Answer 
 }
 
 /// splitmix64, a small pseudo-random generator. Nothing here is secret.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(count + 8);
         while out.len() < count {
             out.extend_from_slice(&self.next().to_le_bytes());

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use Type::{Int, String as TextType};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("mustRegexFind", &[TextType, TextType], |call, a| {
         find(call, a, false)
     })

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use Type::{Any, Int, String as TextType};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("abbrev", &[Int, TextType], |_, a| {
         Ok(abbreviate(string(a, 1)?, 0, int(a, 0)?))
     })
@@ -405,7 +405,7 @@ fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
 
 /// strings.SplitN: the ranges of the parts. No limit returns all; an empty separator splits into
 /// characters.
-pub fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
+pub(crate) fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Range<usize>> {
     let limit = limit.unwrap_or(usize::MAX);
     if limit == 0 {
         return Vec::new();

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 500;
 
 /// Why nothing was written.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// `toToml` prints this text as its result.
     Message(String),
     /// The call fails because Go panics or a limit is reached.
@@ -21,7 +21,7 @@ pub enum Refusal {
 }
 
 /// Writes a value. Maps, and lists of maps, become tables.
-pub fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), Refusal> {
+pub(super) fn write(out: &mut TextBuilder, value: &Value, budget: usize) -> Result<(), Refusal> {
     let mut writer = Writer {
         out,
         budget,
@@ -305,7 +305,7 @@ fn float(f: f64) -> String {
 ///
 /// # Errors
 /// The message of the `toml` crate on one line; Helm's wording differs.
-pub fn read(text: &str) -> Result<Value, String> {
+pub(super) fn read(text: &str) -> Result<Value, String> {
     match text.parse::<::toml::Table>() {
         Ok(table) => Ok(Value::map(table_of(table))),
         Err(error) => {

@@ -6,7 +6,7 @@ use crate::go::fmt::{go_kind, go_type};
 use crate::template::function::{Answer, Call, Function, Reads, Type};
 use crate::value::{Kind, Value};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("deepEqual", &[Type::Any, Type::Any], |call, a| {
         let equal = deep_equal(any(a, 0)?, any(a, 1)?);
         call.made(Kind::Bool(equal), a)
@@ -51,7 +51,7 @@ fn type_is_like(call: &mut Call, arguments: &[Value]) -> Answer {
 
 /// sprig's `empty`: nil, zero, "", and a list or map without entries. Structs and pointers are
 /// never empty.
-pub fn is_empty(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match &value.kind {
         Kind::Nil | Kind::Missing => true,
         Kind::Bool(b) => !b,
@@ -73,7 +73,7 @@ const MAX_DEPTH: usize = 1000;
 
 /// reflect.DeepEqual: types must be equal at every level, a nil list differs from an empty list,
 /// and NaN equals nothing.
-pub fn deep_equal(a: &Value, b: &Value) -> bool {
+pub(crate) fn deep_equal(a: &Value, b: &Value) -> bool {
     equal(a, b, 0)
 }
 

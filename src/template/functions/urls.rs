@@ -8,7 +8,7 @@ use crate::go::url::{Url, print_user};
 use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Map, Value};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("urlJoin", &[Type::Map], join).example(r#"urlJoin (dict "path" "a:b")"#, "./a:b"),
     Function::new("urlParse", &[Type::String], parse_into_map).example(
         r#"urlParse "http://h#a%20b""#,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use Type::String as TextType;
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("semver", &[TextType], |call, a| {
         let version = Version::parse(&string(a, 0)?.lossy())?;
         call.made(
@@ -37,10 +37,10 @@ struct SemVer {
 }
 
 /// The Go type of the result of `semver`.
-pub const POINTER: &str = "*semver.Version";
+pub(crate) const POINTER: &str = "*semver.Version";
 
 /// Go's zero version, which `deepCopy` makes because it cannot see the fields of a version.
-pub fn unset() -> Kind {
+pub(crate) fn unset() -> Kind {
     let version = Version {
         major: 0,
         minor: 0,

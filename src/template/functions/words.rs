@@ -9,7 +9,7 @@ use crate::go::unicode::{
 use crate::template::function::{Answer, Call, Function, Type};
 use crate::value::{Kind, Text, TextBuilder, Value};
 
-pub const FUNCTIONS: &[Function] = &[
+pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("camelcase", &[Type::String], |call, a| {
         recast(call, a, camelcase)
     })

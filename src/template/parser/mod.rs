@@ -21,7 +21,7 @@ const MAX_ERRORS: usize = 100;
 
 /// The result of parsing a text.
 #[derive(Debug)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// The templates that the text defines, and last the text itself. Names are unique.
     pub templates: Vec<Template>,
     pub errors: Vec<ParseError>,
@@ -31,7 +31,12 @@ pub struct Parsed {
 }
 
 /// Parses a text, which may call `functions`.
-pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Functions) -> Parsed {
+pub(crate) fn parse(
+    name: &str,
+    source: SourceId,
+    text: Arc<[u8]>,
+    functions: &Functions,
+) -> Parsed {
     let name: Arc<str> = name.into();
     let mut parser = Parser {
         lexer: Lexer::new(&text),
@@ -71,7 +76,7 @@ pub fn parse(name: &str, source: SourceId, text: Arc<[u8]>, functions: &Function
 }
 
 /// Whether Go considers a body empty: it has only definitions, comments and white space.
-pub fn is_empty(body: &List, text: &[u8]) -> bool {
+pub(crate) fn is_empty(body: &List, text: &[u8]) -> bool {
     body.nodes.iter().all(|node| match node {
         Node::Text { range, .. } => String::from_utf8_lossy(range.of(text)).trim().is_empty(),
         _ => false,

@@ -31,7 +31,7 @@ pub(super) struct Emitter {
 
 impl Emitter {
     /// Increases the indentation by one level.
-    pub fn deepen(&mut self, scalar: bool) {
+    pub(super) fn deepen(&mut self, scalar: bool) {
         self.indent = match self.indent {
             ..0 if scalar => 2,
             ..0 => 0,
@@ -41,7 +41,7 @@ impl Emitter {
 
     /// Moves to the current indentation on a new line, unless an entry may start here, as after
     /// `-`.
-    pub fn new_entry(&mut self) {
+    pub(super) fn new_entry(&mut self) {
         let indent = self.indent.max(0) as usize;
         if !self.at_start || self.column > indent || (self.column == indent && !self.after_blank) {
             self.line_break();
@@ -54,21 +54,21 @@ impl Emitter {
         self.at_start = true;
     }
 
-    pub fn line_break(&mut self) {
+    pub(super) fn line_break(&mut self) {
         self.out.push(b"\n", OriginId::NONE);
         self.column = 0;
         self.at_start = true;
     }
 
     /// Writes ASCII text.
-    pub fn put(&mut self, text: &[u8], origin: OriginId) {
+    pub(super) fn put(&mut self, text: &[u8], origin: OriginId) {
         self.out.push(text, origin);
         self.column += text.len();
     }
 
     /// Writes an indicator, after a blank if `blank_before` is set. `is_blank` and `keeps_start`
     /// set the state after it, as in libyaml's `yaml_emitter_write_indicator`.
-    pub fn indicator(
+    pub(super) fn indicator(
         &mut self,
         text: &str,
         blank_before: bool,
@@ -85,7 +85,7 @@ impl Emitter {
     }
 
     /// Writes a plain scalar without blanks: a number, a boolean, null or a time.
-    pub fn plain_word(&mut self, word: &str, origin: OriginId) {
+    pub(super) fn plain_word(&mut self, word: &str, origin: OriginId) {
         self.indicator(word, true, false, false, origin);
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Analyzes a string, as libyaml's `yaml_emitter_analyze_scalar` does.
-    pub fn of(bytes: &[u8], dialect: Dialect) -> Shape {
+    pub(super) fn of(bytes: &[u8], dialect: Dialect) -> Shape {
         let mut shape = Shape {
             multiline: false,
             plain: true,

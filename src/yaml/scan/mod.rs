@@ -132,7 +132,7 @@ pub(super) struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
-    pub fn new(text: &'t [u8]) -> Scanner<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Scanner<'t> {
         const BOM: &[u8] = b"\xEF\xBB\xBF";
         let pos = if text.starts_with(BOM) { BOM.len() } else { 0 };
         Scanner {
@@ -159,7 +159,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next token, which stays in the queue. Scans until it is decided whether it is a key.
-    pub fn peek(&mut self) -> Outcome<&Token<'t>> {
+    pub(super) fn peek(&mut self) -> Outcome<&Token<'t>> {
         while self.queue.is_empty() || self.may_be_key()? {
             self.fetch()?;
         }
@@ -167,7 +167,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Removes the next token.
-    pub fn take(&mut self) -> Outcome<Token<'t>> {
+    pub(super) fn take(&mut self) -> Outcome<Token<'t>> {
         loop {
             self.peek()?;
             if let Some(token) = self.queue.pop_front() {
@@ -178,7 +178,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Removes the next token without returning it.
-    pub fn skip(&mut self) -> Outcome<()> {
+    pub(super) fn skip(&mut self) -> Outcome<()> {
         self.take().map(drop)
     }
 
