@@ -79,7 +79,7 @@ impl Evaluator<'_> {
                     for i in 0..count {
                         let item = match value.kind {
                             Kind::Int64(_) => Kind::Int64(i as i64),
-                            Kind::Sized(_, go_type) => Kind::Sized(i.into(), go_type),
+                            Kind::Sized(_, go_type) => Kind::Sized(i, go_type),
                             _ => Kind::Int(i as i64),
                         };
                         if evaluator.iteration(
