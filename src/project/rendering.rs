@@ -49,9 +49,6 @@ pub struct EnvironmentRender {
     pub versions: Versions,
     /// Whether the render is for the newest version that is judged.
     pub primary: bool,
-    /// The chart refuses its own values.yaml. That is the only fault of such a render: others come
-    /// from values that nobody can install.
-    pub is_refused: bool,
     pub rendered: Rendered,
     pub objects: Vec<Object>,
 }
@@ -214,7 +211,6 @@ impl Job<'_> {
                 environment: index as u16,
                 versions,
                 primary: made.is_empty(),
-                is_refused,
                 rendered,
                 objects: Vec::new(),
             };
