@@ -18,7 +18,7 @@ fn main() {
     let mut files = Vec::new();
     walk(Path::new("rules"), &mut files);
     files.sort();
-    let mut definitions = String::from("pub static EMBEDDED: &[Definition] = &[\n");
+    let mut definitions = String::from("pub(crate) static EMBEDDED: &[Definition] = &[\n");
     let mut ids = String::new();
     let mut groups = Vec::new();
     for file in &files {
@@ -47,7 +47,7 @@ fn main() {
     writeln!(
         definitions,
         "/// The groups of the built-in rules, each a folder of `rules/`.\n\
-         pub const GROUPS: &[&str] = &{groups:?};"
+         pub(crate) const GROUPS: &[&str] = &{groups:?};"
     )
     .expect("writing to a string");
     std::fs::write(out_dir().join("rules.rs"), definitions).expect("OUT_DIR is writable");

@@ -24,25 +24,22 @@
 //!
 //! `docs/src/architecture.md` shows how a chart becomes findings, and where to add what.
 
-#[warn(unreachable_pub)]
+// What is public in a module is public in the crate, or `pub(crate)`.
+#![warn(unreachable_pub)]
+
 mod cli;
 mod diagnostic;
 mod escape;
 mod go;
 mod helm;
-#[warn(unreachable_pub)]
 mod insight;
 mod kubernetes;
 mod limits;
-#[warn(unreachable_pub)]
 mod lint;
-#[warn(unreachable_pub)]
 mod lsp;
 mod manifest;
 mod memo;
-#[warn(unreachable_pub)]
 mod project;
-#[warn(unreachable_pub)]
 mod report;
 mod rule;
 mod source;

@@ -183,7 +183,7 @@ impl Limit {
 }
 
 /// The text of a finding about a limit that was reached.
-pub fn exceeded(limit: Limit, limits: &Limits) -> String {
+pub(crate) fn exceeded(limit: Limit, limits: &Limits) -> String {
     let most = limits.get(limit);
     match limit {
         TemplateSteps => {

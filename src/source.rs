@@ -15,9 +15,11 @@ mod text;
 mod trace;
 mod unsaved;
 
-pub use origin::{Condition, ConditionId, Origin, OriginId, Origins, Piece};
-pub use sources::{Derived, Sources};
+pub use origin::Origins;
+pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Piece};
+pub(crate) use sources::Derived;
+pub use sources::Sources;
 pub use span::{SourceId, Span};
 pub use text::{Source, SourceKind};
-pub use trace::Trace;
+pub(crate) use trace::Trace;
 pub use unsaved::Unsaved;

@@ -181,11 +181,11 @@ pub trait Object: std::fmt::Debug {
 
 /// Go's `[]byte`, which `.Files.GetBytes`, `.Files.Glob` and `range` over `.Files` return.
 #[derive(Clone, Debug)]
-pub struct Bytes(pub Text);
+pub(crate) struct Bytes(pub Text);
 
 impl Bytes {
     /// The bytes in base64, as encoding/json writes them.
-    pub fn base64(&self) -> String {
+    pub(crate) fn base64(&self) -> String {
         data_encoding::BASE64.encode(&self.0.bytes)
     }
 }
@@ -363,7 +363,7 @@ impl MapData {
 
 /// Builds a string together with the origins of its parts.
 #[derive(Debug, Default)]
-pub struct TextBuilder {
+pub(crate) struct TextBuilder {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,
 }
@@ -371,24 +371,24 @@ pub struct TextBuilder {
 impl TextBuilder {
     /// Reserves capacity for `bytes` bytes and, with `with_pieces`, for the origins of typical
     /// lines.
-    pub fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
+    pub(crate) fn with_capacity(bytes: usize, with_pieces: bool) -> TextBuilder {
         TextBuilder {
             bytes: Vec::with_capacity(bytes),
             pieces: Vec::with_capacity(if with_pieces { bytes / 16 } else { 0 }),
         }
     }
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Appends bytes that all come from `origin`.
-    pub fn push(&mut self, bytes: &[u8], origin: OriginId) {
+    pub(crate) fn push(&mut self, bytes: &[u8], origin: OriginId) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         let end = self.bytes.len() as u32;
@@ -402,13 +402,18 @@ impl TextBuilder {
     }
 
     /// Appends a range of a string value with its origins.
-    pub fn push_slice(&mut self, text: &Text, whole: OriginId, range: std::ops::Range<usize>) {
+    pub(crate) fn push_slice(
+        &mut self,
+        text: &Text,
+        whole: OriginId,
+        range: std::ops::Range<usize>,
+    ) {
         self.push_next(text, whole, range, &mut text.pieces());
     }
 
     /// As [`TextBuilder::push_slice`] for ranges in ascending order. `pieces` are those that the
     /// following ranges may still overlap.
-    pub fn push_next(
+    pub(crate) fn push_next(
         &mut self,
         text: &Text,
         whole: OriginId,
@@ -434,19 +439,19 @@ impl TextBuilder {
 
     /// Appends bytes and returns the offset where they begin. Add their pieces with
     /// [`TextBuilder::push_piece`].
-    pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         start
     }
 
-    pub fn push_piece(&mut self, piece: Piece) {
+    pub(crate) fn push_piece(&mut self, piece: Piece) {
         self.pieces.push(piece);
     }
 
     /// Adds the part of a piece that is within a range of its text. The range begins at `start` in
     /// the new text.
-    pub fn push_cut(&mut self, piece: &Piece, range: std::ops::Range<u32>, start: u32) {
+    pub(crate) fn push_cut(&mut self, piece: &Piece, range: std::ops::Range<u32>, start: u32) {
         let at = |place: u32| place.clamp(range.start, range.end) - range.start + start;
         self.pieces.push(Piece {
             start: at(piece.start),
@@ -456,12 +461,12 @@ impl TextBuilder {
     }
 
     /// Appends a whole string value.
-    pub fn push_text(&mut self, text: &Text, whole: OriginId) {
+    pub(crate) fn push_text(&mut self, text: &Text, whole: OriginId) {
         self.push_slice(text, whole, 0..text.bytes.len());
     }
 
     /// Returns the string. An origin that covers all of it becomes the value's origin.
-    pub fn finish(self) -> Value {
+    pub(crate) fn finish(self) -> Value {
         match self.pieces[..] {
             [] => Value::str(self.bytes),
             [only] if only.start == 0 && only.end as usize == self.bytes.len() => {

@@ -27,9 +27,10 @@ use crate::template::Record;
 use crate::template::TemplateError;
 use crate::template::Templates;
 use crate::value::{Kind, Map, MapData, Value};
+pub use cache::Cache;
+pub(crate) use cache::ParsedFiles;
 use cache::TemplateNames;
-pub use cache::{Cache, ParsedFiles};
-pub use problem::Problem;
+pub(crate) use problem::Problem;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -485,7 +486,7 @@ impl<'a> Execution<'a, '_> {
 
 /// Whether a cluster with these capabilities gives the same answer. False also where only a render
 /// can decide it.
-pub fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
+pub(crate) fn is_answered_by(asked: &Asked, capabilities: &Capabilities) -> bool {
     match asked {
         Asked::HasApi { api, answer } => {
             *answer == capabilities.api_versions.iter().any(|v| *v == *api)
@@ -623,7 +624,7 @@ fn crds_of(release: &Release, id: NodeId, found: &mut Vec<Output>) {
 ///
 /// # Errors
 /// `release name "x": invalid release name, must match regex …`
-pub fn check_release_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_release_name(name: &str) -> Result<(), String> {
     const REGEX: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
     if name.is_empty() {
         return Err(format!("release name {name:?}: no name provided"));

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-pub type Text = Cow<'static, str>;
-pub type List = Cow<'static, [Text]>;
+pub(crate) type Text = Cow<'static, str>;
+pub(crate) type List = Cow<'static, [Text]>;
 
 /// What a rule checks. The comments list the variables that its expressions can use. All rules also
 /// have `params`. If `deny` gives a list, `message` and `at` have `item`, the item of the finding.
@@ -47,7 +47,7 @@ impl Scope {
 }
 
 /// The group of user-defined rules that do not set one.
-pub const USER_DEFINED: &str = "user-defined";
+pub(crate) const USER_DEFINED: &str = "user-defined";
 
 /// How `--fix` changes the text that a finding points at; see [`crate::lint::fix`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -87,7 +87,7 @@ const SEVERITIES: [(&str, Severity); 3] = [
 
 /// The classes of containers that a rule can name. A sidecar is an init container with
 /// `restartPolicy: Always`.
-pub const CONTAINER_CLASSES: [&str; 4] = ["main", "init", "sidecar", "ephemeral"];
+pub(crate) const CONTAINER_CLASSES: [&str; 4] = ["main", "init", "sidecar", "ephemeral"];
 
 /// One rule as its file describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,14 +145,14 @@ impl Definition {
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// The definition of the built-in rule with this id.
-pub fn documentation(id: &str) -> Option<&'static Definition> {
+pub(crate) fn documentation(id: &str) -> Option<&'static Definition> {
     static BY_ID: LazyLock<FxHashMap<&str, &Definition>> =
         LazyLock::new(|| EMBEDDED.iter().map(|d| (&*d.id, d)).collect());
     BY_ID.get(id).copied()
 }
 
 /// Whether `name` selects `definition`: its id, its group, one of its profiles, or `all`.
-pub fn selects(name: &str, definition: &Definition) -> bool {
+pub(crate) fn selects(name: &str, definition: &Definition) -> bool {
     name == "all"
         || *definition.id == *name
         || *definition.group == *name
@@ -161,7 +161,7 @@ pub fn selects(name: &str, definition: &Definition) -> bool {
 
 /// A user-defined rule, with the span that later errors point at.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub(crate) struct Written {
     pub definition: Definition,
     /// The span of the value of `deny`, or the start of the file.
     pub deny: Span,
@@ -169,7 +169,7 @@ pub struct Written {
 
 /// Reads one rule from its document. `group` is the group of a rule that does not set one. Returns
 /// `None` if the rule has errors; each error is a diagnostic on the rule file.
-pub fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
+pub(crate) fn from_node(node: &Node, group: &str, found: &mut Vec<Diagnostic>) -> Option<Written> {
     let mut reader = Reader {
         node,
         problems: Vec::new(),

@@ -54,7 +54,7 @@ impl Expectation {
 }
 
 /// Whether a glob matches the whole text. `*` matches any characters, `?` exactly one.
-pub fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?']) {
         return pattern == text;
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 #[derive(Deserialize, Serialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RuleFile {
+pub(super) struct RuleFile {
     #[serde(deserialize_with = "trimmed")]
     pub id: String,
     /// Only for user-defined rules. The group of a built-in rule is its folder.
@@ -45,14 +45,14 @@ pub struct RuleFile {
 
 #[derive(Deserialize, Serialize, Default)]
 #[serde(default, deny_unknown_fields)]
-pub struct Examples {
+pub(super) struct Examples {
     pub bad: Vec<String>,
     pub good: Vec<String>,
 }
 
 impl RuleFile {
     /// The names of required fields that the rule lacks.
-    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn missing(&self) -> impl Iterator<Item = &'static str> {
         let needed = [
             ("id", &self.id, true),
             ("title", &self.title, true),

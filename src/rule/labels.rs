@@ -8,7 +8,7 @@ use crate::yaml::{Entry, Node};
 
 /// The labels of an object, or of the pods that it makes.
 #[derive(Clone, Copy)]
-pub struct Labels<'o> {
+pub(crate) struct Labels<'o> {
     written: &'o [Entry],
     /// What makes the pods, with the unit that may scale it.
     controller: Option<(&'o Object, &'o ObjectSet<'o>)>,
@@ -63,7 +63,11 @@ impl Value {
 
 impl<'o> Labels<'o> {
     /// The labels of the pods that an object of the unit makes.
-    pub fn of_pods(object: &'o Object, pod: &Pod<'o>, unit: &'o ObjectSet<'o>) -> Labels<'o> {
+    pub(crate) fn of_pods(
+        object: &'o Object,
+        pod: &Pod<'o>,
+        unit: &'o ObjectSet<'o>,
+    ) -> Labels<'o> {
         Labels {
             written: pod.labels(),
             controller: Some((object, unit)),
@@ -81,7 +85,7 @@ impl<'o> Labels<'o> {
     }
 
     /// Whether a plain map of labels (a Service's selector) may select them.
-    pub fn match_map(&self, selector: &Node) -> bool {
+    pub(crate) fn match_map(&self, selector: &Node) -> bool {
         selector.entries().iter().all(|e| {
             self.value(&e.key)
                 .is_some_and(|v| v.may_be(&scalar(&e.value)))
@@ -89,7 +93,7 @@ impl<'o> Labels<'o> {
     }
 
     /// Whether a label selector may select them.
-    pub fn match_selector(&self, selector: &Node) -> bool {
+    pub(crate) fn match_selector(&self, selector: &Node) -> bool {
         let holds = |expression: &Node| {
             let key = text(expression, "key").unwrap_or("");
             let values = expression.get("values").map_or(&[][..], |n| n.items());

@@ -25,7 +25,7 @@ pub struct Selection {
 
 /// Checks a name that is given to `--select` or `--ignore`. The error for an unknown name is the
 /// most similar known name, if there is one.
-pub fn check_name<'a>(
+pub(crate) fn check_name<'a>(
     name: &str,
     user_defined: impl Iterator<Item = &'a Definition> + Clone,
 ) -> Result<(), Option<String>> {
@@ -109,7 +109,7 @@ impl Rules {
 }
 
 /// A user-defined rule that was read from its file.
-pub struct UserDefined {
+pub(crate) struct UserDefined {
     pub definition: Definition,
     pub file: PathBuf,
     /// The spans of the id and of `deny`.
@@ -127,14 +127,14 @@ impl UserDefined {
     }
 
     /// A rule set with this rule only. Evaluation errors are in [`Rules::problems`].
-    pub fn alone(self) -> Rules {
+    pub(crate) fn alone(self) -> Rules {
         Rules::from(vec![self.rule(&Selection::default())])
     }
 }
 
 /// A rule set with one built-in rule, whose evaluation errors are reported.
 #[cfg(test)]
-pub fn alone(definition: &'static Definition) -> Rules {
+pub(crate) fn alone(definition: &'static Definition) -> Rules {
     let source = Sources::default().add(Source::new("rule", &b""[..], SourceKind::File));
     let rule = Rule::new(
         Cow::Borrowed(definition),
@@ -146,7 +146,7 @@ pub fn alone(definition: &'static Definition) -> Rules {
 
 /// Reads the rules in files and folders: rule files, and ValidatingAdmissionPolicies with their
 /// bindings. Errors are added to `found`, and rules with errors are skipped.
-pub fn read(
+pub(crate) fn read(
     sources: &mut Sources,
     paths: &[PathBuf],
     found: &mut Vec<Diagnostic>,
@@ -243,7 +243,7 @@ fn is_selected(selection: &Selection, definition: &Definition, is_user_defined: 
 
 /// The rule files of a path: the file itself, or all YAML files below the folder, sorted. Folders
 /// named `fixtures` are skipped, because they contain test inputs.
-pub fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
+pub(super) fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }

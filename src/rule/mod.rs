@@ -28,25 +28,27 @@
 //! The `kubernetes` rules report that, and the rule itself reports nothing. If a user-defined rule
 //! fails, that is a diagnostic on the rule file ([`Rules::problems`]).
 
-pub mod cel;
-pub mod definition;
-pub mod expectation;
+pub(crate) mod cel;
+pub(crate) mod definition;
+pub(crate) mod expectation;
 mod file;
 mod labels;
 mod load;
-pub mod native;
-pub mod object_set;
-pub mod pod;
-pub mod policy;
+pub(crate) mod native;
+pub(crate) mod object_set;
+pub(crate) mod pod;
+pub(crate) mod policy;
 mod run;
-pub mod suppression;
+pub(crate) mod suppression;
 
-pub use definition::{Definition, EMBEDDED, Scope, documentation, selects};
+pub(crate) use definition::{Definition, EMBEDDED, Scope, documentation, selects};
+pub use load::Selection;
 #[cfg(test)]
-pub use load::alone;
-pub use load::{Selection, check_name, read};
-pub use object_set::{Environment, ObjectSet};
-pub use run::{Rule, Rules};
+pub(crate) use load::alone;
+pub(crate) use load::{check_name, read};
+pub(crate) use object_set::{Environment, ObjectSet};
+pub(crate) use run::Rule;
+pub use run::Rules;
 
 /// Whether another module reports the rule, so that it has neither a function in [`native`] nor an
 /// expression.

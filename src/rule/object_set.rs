@@ -8,7 +8,7 @@ use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 
 /// All objects of a chart in one environment, or of a set of manifests that belong together.
-pub struct ObjectSet<'o> {
+pub(crate) struct ObjectSet<'o> {
     pub objects: &'o [Object],
     /// The objects that make pods: index and pod.
     pub workloads: Vec<(usize, Pod<'o>)>,
@@ -24,13 +24,13 @@ pub struct Environment<'o> {
 }
 
 /// Whether a label selector may select an object with these labels.
-pub fn selects<'l>(selector: &Node, labels: impl Into<Labels<'l>>) -> bool {
+pub(crate) fn selects<'l>(selector: &Node, labels: impl Into<Labels<'l>>) -> bool {
     labels.into().match_selector(selector)
 }
 
 /// Whether a label selector has no requirements. The kind that contains it defines whether it then
 /// selects everything or nothing.
-pub fn is_empty_selector(selector: &Node) -> bool {
+pub(crate) fn is_empty_selector(selector: &Node) -> bool {
     let empty = |key: &str| {
         selector
             .get(key)
@@ -40,7 +40,7 @@ pub fn is_empty_selector(selector: &Node) -> bool {
 }
 
 /// A scalar as text. Labels that YAML reads as numbers are reported by the `kubernetes` rules.
-pub fn scalar(node: &Node) -> String {
+pub(crate) fn scalar(node: &Node) -> String {
     use crate::yaml::Data;
     match &node.data {
         Data::Str(s) => s.to_string(),
@@ -53,23 +53,23 @@ pub fn scalar(node: &Node) -> String {
 }
 
 /// The node at a dotted path without indices.
-pub fn get<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+pub(crate) fn get<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     path.split('.').try_fold(node, |n, key| n.get(key))
 }
 
 /// The text at a dotted path.
-pub fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
+pub(crate) fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
     get(node, path)?.as_str()
 }
 
 /// The namespace in an object's manifest. Empty if it has none: such objects go to the namespace of
 /// the release.
-pub fn namespace(object: &Object) -> &str {
+pub(crate) fn namespace(object: &Object) -> &str {
     object.identity.namespace.as_deref().unwrap_or("")
 }
 
 impl<'o> ObjectSet<'o> {
-    pub fn new(objects: &'o [Object]) -> ObjectSet<'o> {
+    pub(crate) fn new(objects: &'o [Object]) -> ObjectSet<'o> {
         let workloads = objects
             .iter()
             .enumerate()
@@ -88,7 +88,7 @@ impl<'o> ObjectSet<'o> {
     }
 
     /// The objects of a kind with their indices, for any apiVersion.
-    pub fn of_kind<'u>(
+    pub(crate) fn of_kind<'u>(
         &'u self,
         kind: &'u str,
     ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
@@ -100,18 +100,23 @@ impl<'o> ObjectSet<'o> {
     }
 
     /// Finds an object by kind, namespace and name.
-    pub fn find(&self, kind: &str, namespace_of: &str, name: &str) -> Option<(usize, &'o Object)> {
+    pub(crate) fn find(
+        &self,
+        kind: &str,
+        namespace_of: &str,
+        name: &str,
+    ) -> Option<(usize, &'o Object)> {
         self.of_kind(kind)
             .find(|(_, o)| &*o.identity.name == name && same_namespace(namespace(o), namespace_of))
     }
 
     /// The labels of the pods that an object makes.
-    pub fn labels<'u>(&'u self, object: &'u Object, pod: &Pod<'u>) -> Labels<'u> {
+    pub(crate) fn labels<'u>(&'u self, object: &'u Object, pod: &Pod<'u>) -> Labels<'u> {
         Labels::of_pods(object, pod, self)
     }
 
     /// The pods in a namespace.
-    pub fn pods_in<'u>(
+    pub(crate) fn pods_in<'u>(
         &'u self,
         namespace_of: &'u str,
     ) -> impl Iterator<Item = (usize, &'o Object, &'u Pod<'o>)> {
@@ -124,7 +129,7 @@ impl<'o> ObjectSet<'o> {
 
 /// Whether two objects may be in the same namespace. An object without a namespace goes to that of
 /// the release, which may be `default`.
-pub fn same_namespace(a: &str, b: &str) -> bool {
+pub(crate) fn same_namespace(a: &str, b: &str) -> bool {
     let default = |n: &str| n.is_empty() || n == "default";
     a == b || (default(a) && default(b))
 }

@@ -7,7 +7,7 @@ use crate::yaml::Step;
 
 /// The class of a container, as in a rule's `containers`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Class {
+pub(crate) enum Class {
     Main,
     Init,
     /// An init container with `restartPolicy: Always`.
@@ -16,7 +16,7 @@ pub enum Class {
 }
 
 impl Class {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Class::Main => "main",
             Class::Init => "init",
@@ -28,7 +28,7 @@ impl Class {
 
 /// A container of an object, with its path.
 #[derive(Clone, Debug)]
-pub struct Container<'o> {
+pub(crate) struct Container<'o> {
     pub class: Class,
     pub node: &'o Node,
     /// The path from the object's root.
@@ -36,7 +36,7 @@ pub struct Container<'o> {
 }
 
 impl Container<'_> {
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.node
             .get("name")
             .and_then(Node::as_str)
@@ -46,7 +46,7 @@ impl Container<'_> {
 
 /// The pod spec of an object that makes pods, with its path.
 #[derive(Clone, Debug)]
-pub struct Pod<'o> {
+pub(crate) struct Pod<'o> {
     pub spec: &'o Node,
     /// The path of the spec, from the object's root.
     pub path: Path,
@@ -57,7 +57,7 @@ pub struct Pod<'o> {
 }
 
 /// The group of an apiVersion; "" for the core group.
-pub fn group_of(api_version: &str) -> &str {
+pub(crate) fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
@@ -93,12 +93,12 @@ fn template_keys(api_version: &str, kind: &str) -> Option<&'static [&'static str
 }
 
 /// Whether an object is of a kind that makes pods.
-pub fn makes_pods(object: &Object) -> bool {
+pub(crate) fn makes_pods(object: &Object) -> bool {
     template_keys(&object.identity.api_version, &object.identity.kind).is_some()
 }
 
 /// The pod of an object. `None` if its kind makes no pods, or the object has no pod spec.
-pub fn pod(object: &Object) -> Option<Pod<'_>> {
+pub(crate) fn pod(object: &Object) -> Option<Pod<'_>> {
     let keys = template_keys(&object.identity.api_version, &object.identity.kind)?;
     let template_path = Path(keys.iter().map(|k| Step::Key((*k).into())).collect());
     let template = template_path.get(&object.root)?;
@@ -113,7 +113,7 @@ pub fn pod(object: &Object) -> Option<Pod<'_>> {
 
 impl<'o> Pod<'o> {
     /// All containers: main, init, then ephemeral containers, each in the order of the manifest.
-    pub fn containers(&self) -> Vec<Container<'o>> {
+    pub(crate) fn containers(&self) -> Vec<Container<'o>> {
         let mut out = Vec::new();
         for (key, class) in [
             ("containers", Class::Main),
@@ -141,7 +141,7 @@ impl<'o> Pod<'o> {
     }
 
     /// The entries of the pod's labels.
-    pub fn labels(&self) -> &'o [crate::yaml::Entry] {
+    pub(crate) fn labels(&self) -> &'o [crate::yaml::Entry] {
         self.metadata
             .and_then(|m| m.get("labels"))
             .map_or(&[], |l| l.entries())

@@ -43,7 +43,7 @@ const NODES: usize = 20_000;
 const DEPTH: usize = 200;
 
 /// A parsed policy.
-pub struct Policy {
+pub(crate) struct Policy {
     resources: Vec<Resources>,
     excluded: Vec<Resources>,
     object_selector: Option<Node>,
@@ -74,14 +74,14 @@ struct Validation {
 }
 
 /// Whether a file contains manifests of policies, and not a rule.
-pub fn contains_policies(text: &[u8]) -> bool {
+pub(crate) fn contains_policies(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"ValidatingAdmissionPolicy").is_some()
         && memchr::memmem::find(text, b"admissionregistration.k8s.io/").is_some()
 }
 
 /// Makes a rule of each policy among the objects, with the bindings and parameters among them.
 /// Errors are added to `found`, and a policy with errors makes no rule.
-pub fn rules(
+pub(crate) fn rules(
     objects: &[(PathBuf, Object)],
     sources: &Sources,
     found: &mut Vec<Diagnostic>,
@@ -266,7 +266,7 @@ impl Policy {
     }
 
     /// Whether the policy matches the creation or update of this object (`matchConstraints`).
-    pub fn is_for(&self, object: &Object) -> bool {
+    pub(crate) fn is_for(&self, object: &Object) -> bool {
         let labels = || {
             object_set::get(&object.root, "metadata.labels")
                 .map(Node::entries)
@@ -281,7 +281,7 @@ impl Policy {
     }
 
     /// The path and message of each validation that fails.
-    pub fn broken(&self, bindings: &Bindings<'_>) -> Vec<(Path, String)> {
+    pub(crate) fn broken(&self, bindings: &Bindings<'_>) -> Vec<(Path, String)> {
         let word = |text: String| Box::new(CelString::from(text)) as Box<dyn Val>;
         let of_object = |path: &[&str]| {
             let mut here = bindings.object?.clone_as_boxed();

@@ -17,7 +17,7 @@ use crate::yaml::Path;
 
 /// One annotation that suppresses findings about its object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Suppression {
+pub(crate) struct Suppression {
     /// The suppressed rules, as rule ids or groups. Empty: all rules with an alias of `peer`.
     pub rules: Vec<String>,
     /// The linter that the annotation is for. `None` for thebot-lint.
@@ -29,7 +29,7 @@ pub struct Suppression {
 
 impl Suppression {
     /// Whether it suppresses this rule.
-    pub fn covers(&self, rule: &str) -> bool {
+    pub(crate) fn covers(&self, rule: &str) -> bool {
         let definition = EMBEDDED.iter().find(|d| *d.id == *rule);
         match (self.rules.as_slice(), self.peer) {
             ([], Some(peer)) => {
@@ -53,7 +53,7 @@ fn rules_with_alias(peer: &str, name: &str) -> Vec<String> {
 }
 
 /// The suppressions written on an object and on its pod template.
-pub fn read(object: &Object) -> Vec<Suppression> {
+pub(crate) fn read(object: &Object) -> Vec<Suppression> {
     let mut places = vec![Path::parse("metadata.annotations")];
     if let Some(pod) = pod::pod(object).filter(|p| !p.template_path.0.is_empty()) {
         places.push(pod.template_path.key("metadata").key("annotations"));

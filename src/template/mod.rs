@@ -13,21 +13,21 @@ mod error;
 mod eval;
 #[cfg(test)]
 mod evaluation_tests;
-pub mod function;
-pub mod functions;
+pub(crate) mod function;
+pub(crate) mod functions;
 #[cfg(test)]
 mod language_tests;
 pub(crate) mod lexer;
-pub mod mentions;
+pub(crate) mod mentions;
 mod number;
 pub(crate) mod parser;
-pub mod record;
+pub(crate) mod record;
 mod templates;
 mod tree;
 
-pub use error::{ParseError, Reason, TemplateError};
+pub(crate) use error::{ParseError, Reason, TemplateError};
 pub use eval::Evaluator;
-pub use record::{Asked, BitSet, Record};
+pub(crate) use record::{Asked, BitSet, Record};
 pub use templates::Templates;
 pub(crate) use templates::parse;
-pub use tree::NodeKind;
+pub(crate) use tree::NodeKind;

@@ -15,7 +15,7 @@ pub(crate) struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    pub fn new(text: &'a Text, whole: OriginId) -> Pieces<'a> {
+    pub(crate) fn new(text: &'a Text, whole: OriginId) -> Pieces<'a> {
         let pieces = text.pieces();
         let mut far = 0;
         let reach = pieces.iter().map(|piece| {
@@ -31,7 +31,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Bytes that all have one origin.
-    pub fn of(bytes: &'a [u8], whole: OriginId) -> Pieces<'a> {
+    pub(crate) fn of(bytes: &'a [u8], whole: OriginId) -> Pieces<'a> {
         Pieces {
             bytes,
             pieces: &[],
@@ -53,7 +53,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The origin of a range. If several pieces overlap it, their origins are joined.
-    pub fn origin(&self, range: Range<usize>, origins: &mut Origins) -> OriginId {
+    pub(crate) fn origin(&self, range: Range<usize>, origins: &mut Origins) -> OriginId {
         if self.pieces.is_empty() {
             return self.whole;
         }
@@ -61,7 +61,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The origin of a byte without a join: if pieces overlap, that of the first.
-    pub fn origin_at(&self, at: usize) -> OriginId {
+    pub(crate) fn origin_at(&self, at: usize) -> OriginId {
         if self.pieces.is_empty() {
             return self.whole;
         }
@@ -71,7 +71,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Appends a range unchanged.
-    pub fn copy(&self, range: Range<usize>, into: &mut TextBuilder) {
+    pub(crate) fn copy(&self, range: Range<usize>, into: &mut TextBuilder) {
         let bytes = &self.bytes[range.clone()];
         if self.pieces.is_empty() {
             return into.push(bytes, self.whole);
@@ -83,7 +83,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// A range as a value.
-    pub fn value(&self, range: Range<usize>) -> Value {
+    pub(crate) fn value(&self, range: Range<usize>) -> Value {
         let mut builder = TextBuilder::default();
         self.copy(range.clone(), &mut builder);
         let value = builder.finish();

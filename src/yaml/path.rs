@@ -155,12 +155,15 @@ impl std::fmt::Display for Path {
 }
 
 /// All scalars and empty collections below a node, with their paths.
-pub fn scalars(root: &Node) -> Vec<(Path, &Node)> {
+pub(crate) fn scalars(root: &Node) -> Vec<(Path, &Node)> {
     scalars_where(root, &|_| true)
 }
 
 /// As [`scalars`], for the nodes that `wanted` accepts. Paths of other nodes are not built.
-pub fn scalars_where<'n>(root: &'n Node, wanted: &dyn Fn(&Node) -> bool) -> Vec<(Path, &'n Node)> {
+pub(crate) fn scalars_where<'n>(
+    root: &'n Node,
+    wanted: &dyn Fn(&Node) -> bool,
+) -> Vec<(Path, &'n Node)> {
     enum At<'n> {
         Key(&'n str),
         Index(usize),

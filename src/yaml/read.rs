@@ -21,7 +21,7 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
 
 /// Converts UTF-16 with a byte order mark, which go-yaml also reads, into UTF-8. Any other text,
 /// and invalid UTF-16, is returned unchanged.
-pub fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
+pub(crate) fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
     let unit: fn([u8; 2]) -> u16 = match text {
         _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
         _ if text.starts_with(b"\xFE\xFF") => u16::from_be_bytes,
@@ -50,7 +50,7 @@ pub fn parse(text: &[u8], source: SourceId, offset: u32) -> Result<Node, Error> 
 ///
 /// # Errors
 /// As [`parse`], and limits that are reached.
-pub fn parse_within(
+pub(crate) fn parse_within(
     text: &[u8],
     source: SourceId,
     offset: u32,

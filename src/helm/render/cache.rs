@@ -68,7 +68,7 @@ impl Cache {
 }
 
 /// Parsed files by Helm's name and source.
-pub type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
+pub(crate) type ParsedFiles = Memo<(Arc<str>, SourceId), ParsedFile>;
 
 /// A parsed file with all templates that it defines.
 #[derive(Clone, Debug)]

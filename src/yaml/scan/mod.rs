@@ -277,9 +277,20 @@ impl<'t> Scanner<'t> {
     }
 
     fn skip_to_break(&mut self) {
-        while !self.at_break_or_end(0) {
+        let may_be_break = |byte: &u8| matches!(byte, 0 | b'\n' | b'\r' | 0xC2 | 0xE2);
+        loop {
+            self.skip_until(may_be_break);
+            if self.at_break_or_end(0) {
+                return;
+            }
             self.pos += 1;
         }
+    }
+
+    /// Skips the bytes before the first one that `is_end` accepts.
+    fn skip_until(&mut self, is_end: impl Fn(&u8) -> bool) {
+        let rest = &self.text[self.pos.min(self.text.len())..];
+        self.pos += rest.iter().position(is_end).unwrap_or(rest.len());
     }
 
     fn skip_comment(&mut self) {

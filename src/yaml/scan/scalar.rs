@@ -46,8 +46,10 @@ impl<'t> Scanner<'t> {
                 break;
             }
             let from = self.pos;
+            self.skip_until(|byte| !byte.is_ascii_alphanumeric());
             while !self.ends_plain() {
                 self.pos += 1;
+                self.skip_until(|byte| !byte.is_ascii_alphanumeric());
             }
             if self.pos > from {
                 let piece = &self.text[from..self.pos];
@@ -156,8 +158,10 @@ impl<'t> Scanner<'t> {
                     }
                     self.escape(&mut text)?;
                 } else {
-                    text.push(byte);
+                    let from = self.pos;
                     self.pos += 1;
+                    self.skip_until(|byte| !byte.is_ascii_alphanumeric());
+                    text.extend_from_slice(&self.text[from..self.pos]);
                 }
             }
             if self.byte(0) == quote {
