@@ -717,6 +717,7 @@ fn without_nulls(node: &Node, schema: Option<&Node>) -> Node {
                     key: e.key.clone(),
                     key_span: e.key_span,
                     value: without_nulls(&e.value, of_key(&e.key)),
+                    merged: e.merged,
                 })
                 .collect(),
             )

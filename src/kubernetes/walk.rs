@@ -267,11 +267,19 @@ impl<'n> Walk<'n, '_> {
         for key in keys {
             let mut path = self.path();
             path.0.push(Step::Key(key.into()));
+            let winner = entries.iter().rfind(|entry| &*entry.key == key);
+            let (message, help) = if winner.is_some_and(|entry| entry.merged) {
+                let message = format!("`{key}` has no effect: the `<<` merge below overwrites it");
+                (message, "move it below `<<`, or remove it")
+            } else {
+                let message = format!("`{key}` occurs twice in this map");
+                (message, "remove one of them; Helm uses the last")
+            };
             self.found.push(Violation {
                 rule: ids::DUPLICATE_KEY,
                 severity: Severity::Error,
-                message: format!("`{key}` occurs twice in this map"),
-                help: Some("remove one of them; Helm uses the last".to_owned()),
+                message,
+                help: Some(help.to_owned()),
                 path,
                 at_key: true,
                 kubernetes: None,

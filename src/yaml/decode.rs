@@ -9,7 +9,7 @@ use super::tree::{Content, NodeId, RawNode, Tree};
 use crate::go::base64;
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Decodes one document.
 pub(super) struct Decoder<'s, 't> {
@@ -133,7 +133,7 @@ impl<'s, 't> Decoder<'s, 't> {
                 self.check_depth(depth, raw)?;
                 let mut map = Mapping::new(self.strict, entries.len());
                 self.mapping(entries, &mut map, depth)?;
-                (Data::Map(map.entries), *style)
+                (Data::Map(map.finish()), *style)
             }
             Content::Alias { name, target } => {
                 self.follow(id, name)?;
@@ -171,7 +171,10 @@ impl<'s, 't> Decoder<'s, 't> {
     ) -> Outcome<()> {
         entries.iter().try_for_each(|&(key, value)| {
             if self.is_merge(key) {
-                self.merge(value, map, depth + 1)
+                let outer = std::mem::replace(&mut map.merging, true);
+                self.merge(value, map, depth + 1)?;
+                map.merging = outer;
+                Ok(())
             } else {
                 self.entry(key, value, map, depth)
             }
@@ -281,7 +284,9 @@ impl<'s, 't> Decoder<'s, 't> {
             key: text,
             key_span: key.span,
             value,
+            merged: map.merging,
         });
+        map.merges |= map.merging;
         Ok(())
     }
 
@@ -408,6 +413,9 @@ struct Mapping {
     entries: Vec<Entry>,
     /// The keys so far, by type and value. None if duplicates are allowed.
     seen: Option<FxHashSet<String>>,
+    /// Whether the entries being decoded come from a merge key, and whether any did.
+    merging: bool,
+    merges: bool,
 }
 
 impl Mapping {
@@ -415,6 +423,35 @@ impl Mapping {
         Mapping {
             entries: Vec::with_capacity(entries),
             seen: strict.then(FxHashSet::default),
+            merging: false,
+            merges: false,
         }
+    }
+
+    /// The entries, without merged ones that a later entry overrides: that is what merge keys are
+    /// for. An entry that a later merge overwrites is kept in front of it, unless both are equal.
+    fn finish(self) -> Vec<Entry> {
+        if !self.merges {
+            return self.entries;
+        }
+        let mut entries: Vec<Option<Entry>> = self.entries.into_iter().map(Some).collect();
+        let mut winners: FxHashMap<Box<str>, usize> = FxHashMap::default();
+        for at in (0..entries.len()).rev() {
+            let Some(entry) = &entries[at] else { continue };
+            let Some(&winner) = winners.get(&entry.key) else {
+                winners.insert(entry.key.clone(), at);
+                continue;
+            };
+            let equal = |winner: &Entry| {
+                winner.merged && winner.value.fingerprint() == entry.value.fingerprint()
+            };
+            if entry.merged {
+                entries[at] = None;
+            } else if entries[winner].as_ref().is_some_and(equal) {
+                winners.insert(entry.key.clone(), at);
+                entries[winner] = None;
+            }
+        }
+        entries.into_iter().flatten().collect()
     }
 }

@@ -56,6 +56,9 @@ pub struct Entry {
     pub key: Box<str>,
     pub key_span: Span,
     pub value: Node,
+    /// Whether a merge key (`<<`) gave it. Behind an entry with the same key that the map itself
+    /// has, it overwrites that one.
+    pub merged: bool,
 }
 
 /// Why a document cannot be read.
@@ -85,8 +88,8 @@ impl Node {
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|e| &*e.key == key)
     }
-    /// The entries of a map in the order of the text, with overridden duplicates. Empty for
-    /// anything but a map.
+    /// The entries of a map in the order of the text, with overridden duplicates, but without
+    /// merged entries that are overridden. Empty for anything but a map.
     pub fn entries(&self) -> &[Entry] {
         match &self.data {
             Data::Map(entries) => entries,

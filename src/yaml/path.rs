@@ -121,12 +121,16 @@ impl Path {
         span
     }
 
-    /// As [`Path::place`], but the key of the last step instead of its value.
+    /// As [`Path::place`], but the key of the last step instead of its value: the one that the map
+    /// itself has, even where a merge overwrites it.
     pub fn place_key(&self, root: &Node) -> Span {
         if let Some((Step::Key(key), above)) = self.0.split_last()
-            && let Some(entry) = Path(above.to_vec()).get(root).and_then(|n| n.entry(key))
+            && let Some(map) = Path(above.to_vec()).get(root)
         {
-            return entry.key_span;
+            let named = || map.entries().iter().filter(|entry| *entry.key == **key);
+            if let Some(entry) = named().rfind(|entry| !entry.merged).or(named().last()) {
+                return entry.key_span;
+            }
         }
         self.place(root)
     }
