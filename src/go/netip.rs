@@ -1,6 +1,7 @@
 //! IP addresses and CIDR blocks as Go 1.26's package net/netip parses and compares them, and as
 //! k8s.io/utils/net still parses them for old fields of the API.
 
+use crate::go::strconv::quote;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// `Is4In6`: whether the address is an IPv4 address mapped into IPv6.
@@ -30,6 +31,126 @@ pub(crate) fn parse_sloppy(text: &str) -> Option<IpAddr> {
     let parts: Vec<u8> = text.split('.').map(part).collect::<Option<_>>()?;
     let parts: [u8; 4] = parts.try_into().ok()?;
     Some(IpAddr::V4(Ipv4Addr::from(parts)))
+}
+
+/// `ParseAddr` of a text with a colon: whether it is an IPv6 address, maybe with a zone.
+///
+/// # Errors
+/// Go's text.
+pub(crate) fn check_address(text: &str) -> Result<(), String> {
+    let failure = |problem: &str, at: &str| {
+        let at = match at {
+            "" => String::new(),
+            at => format!(" (at {})", quote(at)),
+        };
+        Err(format!("ParseAddr({}): {problem}{at}", quote(text)))
+    };
+    match text.find(['.', ':', '%']).map(|at| text.as_bytes()[at]) {
+        Some(b':') => {}
+        Some(b'.') => return embedded(text).or_else(|(problem, at)| failure(problem, at)),
+        Some(_) => return failure("missing IPv6 address", ""),
+        None => return failure("unable to parse IP", ""),
+    }
+    let (mut rest, zone) = match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
+    };
+    if zone == Some("") {
+        return failure("zone must be a non-empty string", "");
+    }
+    let mut shortened = false;
+    if let Some(after) = rest.strip_prefix("::") {
+        if after.is_empty() {
+            return Ok(());
+        }
+        (shortened, rest) = (true, after);
+    }
+    let mut fields = 0;
+    while fields < 8 {
+        let length = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if length > 4 {
+            return failure("each group must have 4 or less digits", rest);
+        }
+        if length == 0 {
+            return failure(
+                "each colon-separated field must have at least one digit",
+                rest,
+            );
+        }
+        let after = &rest[length..];
+        if after.starts_with('.') {
+            if !shortened && fields != 6 {
+                let problem =
+                    "embedded IPv4 address must replace the final 2 fields of the address";
+                return failure(problem, rest);
+            }
+            if fields > 6 {
+                let problem =
+                    "too many hex fields to fit an embedded IPv4 at the end of the address";
+                return failure(problem, rest);
+            }
+            if let Err((problem, at)) = embedded(rest) {
+                return failure(problem, at);
+            }
+            (rest, fields) = ("", fields + 2);
+            break;
+        }
+        fields += 1;
+        rest = after;
+        match rest.strip_prefix(':') {
+            None if rest.is_empty() => break,
+            None => return failure("unexpected character, want colon", rest),
+            Some("") => return failure("colon must be followed by more characters", rest),
+            Some(after) => rest = after,
+        }
+        if let Some(after) = rest.strip_prefix(':') {
+            if shortened {
+                return failure("multiple :: in address", rest);
+            }
+            (shortened, rest) = (true, after);
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    match (rest.is_empty(), fields < 8, shortened) {
+        (false, ..) => failure("trailing garbage after address", rest),
+        (_, true, false) => failure("address string too short", ""),
+        (_, false, true) => failure("the :: must expand to at least one field of zeros", ""),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text is an IPv4 address: what is wrong, and where.
+fn embedded(text: &str) -> Result<(), (&'static str, &str)> {
+    let (mut field, mut dots) = ("", 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '0'..='9' => {
+                if field == "0" {
+                    return Err(("IPv4 field has octet with leading zero", ""));
+                }
+                field = &text[at - field.len()..=at];
+                if field.parse::<u8>().is_err() {
+                    return Err(("IPv4 field has value >255", ""));
+                }
+            }
+            '.' => {
+                if field.is_empty() || at + 1 == text.len() {
+                    return Err(("IPv4 field must have at least one digit", &text[at..]));
+                }
+                if dots == 3 {
+                    return Err(("IPv4 address too long", ""));
+                }
+                (field, dots) = ("", dots + 1);
+            }
+            _ => return Err(("unexpected character", &text[at..])),
+        }
+    }
+    match dots {
+        3 => Ok(()),
+        _ => Err(("IPv4 address too short", "")),
+    }
 }
 
 /// `IsLinkLocalUnicast`

@@ -1,11 +1,14 @@
 //! URLs as Go 1.26's package net/url parses and prints them.
 
+use super::netip;
 use super::strconv::quote;
 
 /// A part of a URL. Each part allows different bytes unescaped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Path,
+    /// One step of a path.
+    Segment,
     UserPassword,
     Host,
     Zone,
@@ -15,6 +18,7 @@ enum Part {
 fn must_escape(b: u8, part: Part) -> bool {
     let plain: &[u8] = match part {
         Part::Path => b"-_.~$&+,/:;=@",
+        Part::Segment => b"-_.~$&+:=@",
         Part::UserPassword => b"-_.~$&+,;=",
         Part::Host | Part::Zone => b"-_.~!$&'()*+,;=:[]<>\"",
         Part::Fragment => b"-_.~$&+,/:;=?@!()*",
@@ -209,6 +213,50 @@ impl Url {
         }
     }
 
+    /// `u.ResolveReference(reference)`, as RFC 3986 describes it.
+    pub(crate) fn resolve_reference(&self, reference: &Url) -> Url {
+        let mut url = reference.clone();
+        let has_authority = !reference.host.is_empty() || reference.user.is_some();
+        if !reference.scheme.is_empty() || has_authority {
+            if url.scheme.is_empty() {
+                url.scheme = self.scheme.clone();
+            }
+            if url.opaque.is_empty() {
+                url.set_path(resolve_path(&reference.escaped_path(), b""));
+            }
+            return url;
+        }
+        url.scheme = self.scheme.clone();
+        if reference.path.is_empty() {
+            if reference.query.is_empty() {
+                url.query = self.query.clone();
+                if reference.fragment.is_empty() {
+                    url.fragment = self.fragment.clone();
+                }
+            }
+            if !self.opaque.is_empty() {
+                url.opaque = self.opaque.clone();
+                return url;
+            }
+        }
+        url.host = self.host.clone();
+        url.user = self.user.clone();
+        url.set_path(resolve_path(
+            &self.escaped_path(),
+            &reference.escaped_path(),
+        ));
+        url
+    }
+
+    /// Sets the path from its escaped form.
+    fn set_path(&mut self, escaped: Vec<u8>) {
+        self.path = unescape(&escaped, Part::Path).unwrap_or_else(|_| escaped.clone());
+        self.raw_path = match escape(&self.path, Part::Path) == escaped {
+            true => Vec::new(),
+            false => escaped,
+        };
+    }
+
     pub(crate) fn print(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
@@ -248,6 +296,54 @@ impl Url {
         }
         out
     }
+}
+
+/// `url.PathUnescape`
+pub(crate) fn unescape_path(text: &[u8]) -> Result<Vec<u8>, String> {
+    unescape(text, Part::Path)
+}
+
+/// `url.PathEscape`
+pub(crate) fn escape_segment(text: &str) -> String {
+    String::from_utf8_lossy(&escape(text.as_bytes(), Part::Segment)).into_owned()
+}
+
+/// Resolves `.` and `..` in a path that is relative to `base` unless it starts with `/`.
+fn resolve_path(base: &[u8], path: &[u8]) -> Vec<u8> {
+    let mut full = Vec::new();
+    if !path.starts_with(b"/") {
+        let folder = memchr::memrchr(b'/', base).map_or(0, |at| at + 1);
+        full.extend_from_slice(if path.is_empty() {
+            base
+        } else {
+            &base[..folder]
+        });
+    }
+    full.extend_from_slice(path);
+    if full.is_empty() {
+        return full;
+    }
+    let mut segments: Vec<&[u8]> = Vec::new();
+    let mut ends_in_folder = false;
+    for segment in full
+        .split(|&b| b == b'/')
+        .skip(usize::from(full[0] == b'/'))
+    {
+        ends_in_folder = segment == b"." || segment == b"..";
+        match segment {
+            b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            _ => segments.push(segment),
+        }
+    }
+    let mut out = vec![b'/'];
+    out.extend(segments.join(&b'/'));
+    if ends_in_folder && out.len() > 1 {
+        out.push(b'/');
+    }
+    out
 }
 
 pub(crate) fn print_user((name, password): &(Vec<u8>, Option<Vec<u8>>)) -> Vec<u8> {
@@ -296,12 +392,8 @@ fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
             if address.parse::<std::net::Ipv4Addr>().is_ok() {
                 return Err("invalid IP-literal".to_string());
             }
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(format!(
-                    "invalid host: ParseAddr({}): unable to parse IP",
-                    quote(&unescaped)
-                ));
-            }
+            netip::check_address(&String::from_utf8_lossy(&unescaped))
+                .map_err(|e| format!("invalid host: {e}"))?;
             return Ok([b"[", &unescaped[..], b"]", port].concat());
         }
         Some(_) => return Err("invalid IP-literal".to_string()),
@@ -355,6 +447,36 @@ mod tests {
             "http://[a]/",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn references_are_resolved_as_in_go() {
+        let resolve = |base: &str, reference: &str| {
+            let parse = |text: &str| Url::parse(text.as_bytes()).expect("a URL");
+            let url = parse(base).resolve_reference(&parse(reference));
+            String::from_utf8(url.print()).expect("UTF-8")
+        };
+        for (base, reference, wanted) in [
+            (
+                "file:///values.schema.json",
+                "",
+                "file:///values.schema.json",
+            ),
+            (
+                "file:///values.schema.json",
+                "a/../b.json",
+                "file:///b.json",
+            ),
+            ("http://a/b/c?q=1", "d/./e", "http://a/b/d/e"),
+            ("http://a/b/c?q=1", "", "http://a/b/c?q=1"),
+            ("http://a/b/c", "../..", "http://a/"),
+            ("http://a/b/c", "//x/y", "http://x/y"),
+            ("http://a/b/c", "urn:x:y", "urn:x:y"),
+            ("urn:x:y", "", "urn:x:y"),
+            ("http://a", "b", "http://a/b"),
+        ] {
+            assert_eq!(resolve(base, reference), wanted, "{base} {reference}");
         }
     }
 

@@ -1,22 +1,28 @@
-//! values.schema.json: the jsonschema crate validates, and errors get the texts of
-//! santhosh-tekuri/jsonschema v6, which Helm uses.
+//! values.schema.json, with the verdicts and the texts of santhosh-tekuri/jsonschema v6, which Helm
+//! uses. No crate agrees with it in patterns, formats and drafts, and none names its faults so.
 //!
-//! `cost` refuses schemas that would take too long, `verdict` calls the crate, `tree` orders its
-//! errors as Helm prints them, and `words` writes the text of each. `elsewhere` answers references
-//! to schemas in other files.
+//! `compile` reads a schema, `validate` applies it to the values, and `tree` has the faults as Helm
+//! prints them, in its `words`. `format` has the formats and `draft` the drafts; `elsewhere` answers
+//! references to schemas in other files.
 
-mod cost;
+mod compile;
+mod draft;
 mod elsewhere;
+#[cfg(test)]
+mod fixture_tests;
+mod format;
 mod tree;
+mod validate;
 mod verdict;
 mod words;
 
-use crate::diagnostic::ids;
+use crate::diagnostic::{did_you_mean, ids};
 use crate::helm::Error;
 use crate::helm::release::{NodeId, Release};
 use crate::limits::Limit;
 use crate::source::{OriginId, Origins, Sources, Span};
 use crate::value::{Kind, Map, Value};
+use crate::yaml::Path;
 use serde_json::Value as Json;
 use tree::Tree;
 use verdict::{Unusable, judge};
@@ -48,7 +54,9 @@ pub(crate) fn validate(
     origins: &Origins,
 ) -> Judgement {
     let mut found = Found::default();
-    chart(release, 0, values, sources, origins, &mut found);
+    let own = release.chart(0).values.as_ref();
+    let home = own.map(|(_, node)| Path::root().place(node));
+    chart(release, 0, values, home, sources, origins, &mut found);
     let refusal = (!found.text.is_empty()).then(|| Refusal {
         message: format!(
             "values don't meet the specifications of the schema(s) in the following chart(s):\n{}",
@@ -69,10 +77,12 @@ struct Found {
     unjudged: Vec<Error>,
 }
 
+/// Validates the values of a chart and of its subcharts. `home` is where the values begin.
 fn chart(
     release: &Release,
     id: NodeId,
     values: &Map,
+    home: Option<Span>,
     sources: &Sources,
     origins: &Origins,
     found: &mut Found,
@@ -109,17 +119,14 @@ fn chart(
                         .text
                         .push_str(text.strip_prefix('\n').unwrap_or(&text));
                     found.text.push('\n');
-                    for leaf in tree.iter().flat_map(Tree::leaves) {
-                        let place = place(values, &leaf.at, origins).unwrap_or(at_schema);
-                        let message = format!(
-                            "{} of chart {name} does not fit its values.schema.json: {}",
-                            dotted(&leaf.at),
-                            leaf.text
-                        );
-                        found
-                            .faults
-                            .push(Error::new(ids::VALUES_SCHEMA, message).at(place));
-                    }
+                    let leaves = tree.iter().flat_map(Tree::leaves);
+                    found.faults.extend(leaves.flat_map(|leaf| {
+                        let faults = faults(leaf, name, release.is_root(id)).into_iter();
+                        faults.map(|(path, at_key, fault)| {
+                            let place = place(values, &path, at_key, origins);
+                            fault.at(place.or(home).unwrap_or(at_schema))
+                        })
+                    }));
                 }
             }
             Err(Unusable::Limit(limit)) => {
@@ -146,7 +153,10 @@ fn chart(
         let name = release.name(child);
         match values.get(name.as_bytes()).map(|v| v.kind) {
             None | Some(Kind::Nil) => {}
-            Some(Kind::Map(values)) => chart(release, child, &values, sources, origins, found),
+            Some(Kind::Map(below)) => {
+                let home = place(values, &[name.to_owned()], true, origins).or(home);
+                chart(release, child, &below, home, sources, origins, found);
+            }
             Some(other) => {
                 let go_type = crate::helm::strvals::go_type(&other.into());
                 found.text.push_str(&format!(
@@ -182,15 +192,72 @@ fn to_json(value: &Value, depth: usize) -> Json {
     }
 }
 
-/// Where the value at a path was written. If it is missing, its nearest ancestor.
-fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
+/// The number of names that a wrong one is compared with.
+const MAX_KNOWN: usize = 200;
+
+/// The findings of one fault, each with the path to its place, and whether that is the key there.
+fn faults(leaf: &Tree, chart: &str, is_top: bool) -> Vec<(Vec<String>, bool, Error)> {
+    let fault = |path: &[String], text: &str| {
+        let (what, verb) = match path {
+            [] => ("the values".to_owned(), "do"),
+            _ => (path.join("."), "does"),
+        };
+        let message =
+            format!("{what} of chart {chart} {verb} not fit its values.schema.json: {text}");
+        Error::new(ids::VALUES_SCHEMA, message)
+    };
+    if leaf.members.is_empty() {
+        let mut fault = fault(&leaf.at, &leaf.text);
+        if !leaf.below.is_empty() {
+            let below: Vec<String> = leaf
+                .below
+                .iter()
+                .flat_map(Tree::leaves)
+                .map(reason)
+                .collect();
+            fault = fault.help(format!("Helm's reasons: {}", below.join("; ")));
+        }
+        return vec![(leaf.at.clone(), false, fault)];
+    }
+    let members = leaf.members.iter().map(|member| {
+        let path = [&leaf.at[..], std::slice::from_ref(member)].concat();
+        if !leaf.refused {
+            return (path, true, fault(&leaf.at, &leaf.text));
+        }
+        let text = format!("additional properties {} not allowed", words::quote(member));
+        let fault = fault(&path, &text);
+        let near = || did_you_mean(member, leaf.known.iter().take(MAX_KNOWN).map(String::as_str));
+        let fault = if leaf.at.is_empty() && member == "global" && !is_top {
+            fault.help(
+                "Helm adds `global` to the values of each subchart: allow it in values.schema.json, `\"global\": {\"type\": \"object\"}` below `properties`",
+            )
+        } else if let Some(near) = near() {
+            fault.help(format!("did you mean `{near}`?"))
+        } else {
+            fault
+        };
+        (path, true, fault)
+    });
+    members.collect()
+}
+
+/// A fault below another one, in one line.
+fn reason(leaf: &Tree) -> String {
+    match &leaf.at[..] {
+        [] => leaf.text.clone(),
+        path => format!("{}: {}", path.join("."), leaf.text),
+    }
+}
+
+/// Where the value at a path, or its key, was written. If it is missing, its nearest ancestor.
+fn place(values: &Map, path: &[String], at_key: bool, origins: &Origins) -> Option<Span> {
     let of_value = |value: &Value| {
         let first = value.as_text().and_then(|text| text.pieces().first());
         origins.data(first.map_or(value.origin, |piece| piece.origin))
     };
     let mut best = None;
     let mut at: Value = Kind::Map(values.clone()).into();
-    for step in path {
+    for (i, step) in path.iter().enumerate() {
         let next = match &at.kind {
             Kind::Map(map) => {
                 let map = map.0.borrow();
@@ -206,7 +273,8 @@ fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
             _ => None,
         };
         let Some((key, value)) = next else { break };
-        let scalar = !matches!(value.kind, Kind::Map(_) | Kind::List(_));
+        let key_wanted = at_key && i + 1 == path.len();
+        let scalar = !key_wanted && !matches!(value.kind, Kind::Map(_) | Kind::List(_));
         best = scalar
             .then(|| of_value(&value))
             .flatten()
@@ -216,12 +284,4 @@ fn place(values: &Map, path: &[String], origins: &Origins) -> Option<Span> {
         at = value;
     }
     best
-}
-
-fn dotted(path: &[String]) -> String {
-    if path.is_empty() {
-        "the values".into()
-    } else {
-        path.join(".")
-    }
 }

@@ -213,11 +213,11 @@ fn schemas_that_multiply_are_not_applied() {
         "{\"anyOf\": [NEXT, NEXT]}",
         "{\"oneOf\": [NEXT, NEXT]}",
         "{\"if\": NEXT, \"then\": NEXT, \"else\": NEXT}",
-        "{\"allOf\": [NEXT], \"unevaluatedProperties\": false}",
+        "{\"allOf\": [NEXT, NEXT], \"unevaluatedProperties\": false}",
         "{\"properties\": {\"a\": {\"allOf\": [NEXT, NEXT]}}}",
         "{\"additionalProperties\": {\"allOf\": [NEXT, NEXT]}}",
         "{\"patternProperties\": {\"a\": NEXT, \".\": NEXT}}",
-        "{\"dependentSchemas\": {\"a\": NEXT}, \"not\": NEXT}",
+        "{\"dependentSchemas\": {\"a\": NEXT}, \"anyOf\": [NEXT]}",
     ] {
         let schema = doubled(part, 40);
         let seen = report(

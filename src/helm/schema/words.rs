@@ -1,12 +1,15 @@
-//! Helm's text for one error of a schema.
+//! Helm's words for the faults that a schema finds.
 
 use crate::go::strconv;
-use jsonschema::ValidationError;
-use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value as Json;
 
+/// The types, in the order in which Helm names them.
+pub(super) const TYPES: [&str; 7] = [
+    "null", "boolean", "number", "integer", "string", "array", "object",
+];
+
 /// The JSON Schema type of a value.
-fn type_of(json: &Json) -> &'static str {
+pub(super) fn type_of(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",
         Json::Bool(_) => "boolean",
@@ -25,6 +28,12 @@ pub(super) fn quote(text: &str) -> String {
     format!("'{}'", &quoted[1..quoted.len() - 1])
 }
 
+/// Several texts in quotes.
+pub(super) fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    quoted.join(", ")
+}
+
 fn primitive(json: &Json) -> String {
     match json {
         Json::String(text) => quote(text),
@@ -34,145 +43,90 @@ fn primitive(json: &Json) -> String {
     }
 }
 
-/// A number with thousands separators, as Go's x/text prints it in English.
-fn number(json: &Json) -> String {
-    let Some(value) = json.as_f64() else {
-        return json.to_string();
-    };
-    let text = format!("{}", value.abs());
-    let (whole, fraction) = text
-        .split_once('.')
-        .map_or((&*text, None), |(w, f)| (w, Some(f)));
-    let mut out = String::new();
-    if value < 0.0 {
-        out.push('-');
+fn is_primitive(json: &Json) -> bool {
+    !json.is_array() && !json.is_object()
+}
+
+/// What a `const` wants.
+pub(super) fn constant(wanted: &Json) -> String {
+    match is_primitive(wanted) {
+        true => format!("value must be {}", primitive(wanted)),
+        false => "'const' failed".into(),
     }
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
+}
+
+/// What an `enum` wants.
+pub(super) fn one_of(wanted: &[Json]) -> String {
+    if !wanted.iter().all(is_primitive) {
+        return "'enum' failed".into();
+    }
+    let values: Vec<String> = wanted.iter().map(primitive).collect();
+    let word = if wanted.len() == 1 { "" } else { "one of " };
+    format!("value must be {word}{}", values.join(", "))
+}
+
+/// Digits with thousands separators.
+fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
     }
-    if let Some(fraction) = fraction {
+    out
+}
+
+/// A number as Go's x/text prints it in English: `1,234.5` or `1.2345×10⁰⁶`.
+pub(super) fn number(value: f64) -> String {
+    let text = strconv::format_float(value.abs(), 'g', None);
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, ""));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let sign = if value < 0.0 { "-" } else { "" };
+    let mut out = format!("{sign}{}", grouped(whole));
+    if !fraction.is_empty() {
         out.push('.');
         out.push_str(fraction);
+    }
+    if !exponent.is_empty() {
+        out.push_str("×10");
+        out.extend(exponent.chars().filter_map(|c| match c.to_digit(10) {
+            Some(digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize),
+            None => (c == '-').then_some('⁻'),
+        }));
     }
     out
 }
 
-fn count(n: usize) -> String {
-    number(&Json::from(n))
+pub(super) fn count(n: usize) -> String {
+    grouped(&n.to_string())
 }
 
-/// Helm's text for an error, without the location of the value.
-pub(super) fn text_of(error: &ValidationError) -> String {
-    use ValidationErrorKind as K;
-    let value: &Json = error.instance();
-    let size = match value {
-        Json::Array(items) => items.len(),
-        Json::Object(entries) => entries.len(),
-        Json::String(text) => text.chars().count(),
-        _ => 0,
-    };
-    let bound =
-        |name: &str, limit: &Json| format!("{name}: got {}, want {}", number(value), number(limit));
-    let sized = |name: &str, limit: u64| {
-        format!(
-            "{name}: got {}, want {}",
-            count(size),
-            number(&Json::from(limit))
-        )
-    };
-    let list = |names: &[String]| {
-        names
-            .iter()
-            .map(|n| quote(n))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match error.kind() {
-        K::Type { kind } => {
-            let want = match kind {
-                TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(set) => {
-                    let order = [
-                        "null", "boolean", "number", "integer", "string", "array", "object",
-                    ];
-                    let mut names: Vec<String> = set.iter().map(|t| t.to_string()).collect();
-                    names.sort_by_key(|n| order.iter().position(|o| o == n));
-                    names.join(" or ")
-                }
-            };
-            format!("got {}, want {want}", type_of(value))
-        }
-        K::AdditionalProperties { unexpected } => {
-            format!("additional properties {} not allowed", list(unexpected))
-        }
-        K::UnevaluatedProperties { .. } | K::UnevaluatedItems { .. } | K::FalseSchema => {
-            "false schema".into()
-        }
-        K::AdditionalItems { limit } => format!(
-            "last {} additionalItem(s) not allowed",
-            count(size.saturating_sub(*limit))
-        ),
-        K::AnyOf { .. } => "'anyOf' failed".into(),
-        K::OneOfNotValid { .. } => "'oneOf' failed, none matched".into(),
-        K::OneOfMultipleValid { context } => {
-            let matched: Vec<String> = context
-                .iter()
-                .enumerate()
-                .filter(|(_, e)| e.is_empty())
-                .map(|(i, _)| i.to_string())
-                .take(2)
-                .collect();
-            format!("'oneOf' failed, subschemas {} matched", matched.join(", "))
-        }
-        K::Not { .. } => "'not' failed".into(),
-        K::Constant { expected_value } => match &**expected_value {
-            Json::Array(_) | Json::Object(_) => "'const' failed".into(),
-            want => format!("value must be {}", primitive(want)),
-        },
-        K::Enum { options } => match options.as_array() {
-            Some(items) if items.iter().any(|i| i.is_array() || i.is_object()) => {
-                "'enum' failed".into()
-            }
-            Some(items) if items.len() == 1 => format!("value must be {}", primitive(&items[0])),
-            Some(items) => format!(
-                "value must be one of {}",
-                items.iter().map(primitive).collect::<Vec<_>>().join(", ")
-            ),
-            None => "'enum' failed".into(),
-        },
-        K::Pattern { pattern } => format!(
-            "{} does not match pattern {}",
-            primitive(value),
-            quote(pattern)
-        ),
-        K::Format { format } => format!("{} is not valid {format}", primitive(value)),
-        K::Minimum { limit } => bound("minimum", limit),
-        K::Maximum { limit } => bound("maximum", limit),
-        K::ExclusiveMinimum { limit } => bound("exclusiveMinimum", limit),
-        K::ExclusiveMaximum { limit } => bound("exclusiveMaximum", limit),
-        K::MultipleOf { multiple_of } => bound("multipleOf", &Json::from(*multiple_of)),
-        K::MinLength { limit } => sized("minLength", *limit),
-        K::MaxLength { limit } => sized("maxLength", *limit),
-        K::MinItems { limit } => sized("minItems", *limit),
-        K::MaxItems { limit } => sized("maxItems", *limit),
-        K::MinProperties { limit } => sized("minProperties", *limit),
-        K::MaxProperties { limit } => sized("maxProperties", *limit),
-        K::UniqueItems => {
-            let items = value.as_array().map_or(&[][..], |a| a);
-            let twice = (0..items.len())
-                .find_map(|j| (0..j).find(|&i| items[i] == items[j]).map(|i| (i, j)));
-            let (i, j) = twice.unwrap_or_default();
-            format!("items at {i} and {j} are equal")
-        }
-        K::Contains => "no items match contains schema".into(),
-        K::PropertyNames { error } => {
-            format!("invalid propertyName {}", primitive(error.instance()))
-        }
-        other => format!("'{}' failed", other.keyword()),
+/// A keyword whose value is a bound.
+pub(super) fn bound(keyword: &str, got: f64, wanted: f64) -> String {
+    format!("{keyword}: got {}, want {}", number(got), number(wanted))
+}
+
+/// A keyword that bounds a count.
+pub(super) fn counted(keyword: &str, got: usize, wanted: usize) -> String {
+    format!("{keyword}: got {}, want {}", count(got), count(wanted))
+}
+
+/// The indices of items that a `contains` found, behind what it wants.
+pub(super) fn matched(word: &str, wanted: usize, found: &[usize]) -> String {
+    let front = format!(
+        "{word} {} items required to match contains schema, but",
+        count(wanted)
+    );
+    if found.is_empty() && word == "min" {
+        return format!("{front} none matched");
     }
+    let places: Vec<String> = found.iter().map(usize::to_string).collect();
+    format!(
+        "{front} matched {} items at {}",
+        count(found.len()),
+        places.join(" ")
+    )
 }
 
 #[cfg(test)]
