@@ -94,13 +94,17 @@ fn write(out: &mut String, rule: &RuleFile, group: &str) {
         "" => "None".to_owned(),
         name => format!("Some(Repair::{})", variant(name)),
     };
+    let topic = match rule.topic.as_str() {
+        "" => "None".to_owned(),
+        name => format!("Some(Topic::{})", variant(name)),
+    };
     writeln!(
         out,
         "Definition {{ id: RuleId::from_file({}), group: {}, title: {}, \
          severity: Severity::{}, profiles: {}, scope: Scope::{}, kinds: {}, containers: {}, \
          parameters: {}, native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, \
-         aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, bad: {}, good: {}, \
-         breaks: {}, concludes_from_absence: {}, only_newest: {}, repair: {repair} }},",
+         aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, since: {}, bad: {}, good: {}, \
+         breaks: {}, concludes_from_absence: {}, only_newest: {}, topic: {topic}, once: {}, repair: {repair} }},",
         text(&rule.id),
         text(group),
         text(&rule.title),
@@ -119,11 +123,13 @@ fn write(out: &mut String, rule: &RuleFile, group: &str) {
         aliases.join(", "),
         list(&rule.implies),
         list(&rule.references),
+        text(&rule.since),
         list(&rule.examples.bad),
         list(&rule.examples.good),
         rule.breaks,
         rule.concludes_from_absence,
         rule.only_newest,
+        rule.once,
     )
     .expect("writing to a string");
 }

@@ -8,7 +8,7 @@
 //! | `lsp` | the language server: judges a chart in an editor while its files are edited |
 //! | `lint` | the pipeline: reads and renders a unit, judges it, settles the findings; fixes; tests of rules on their examples |
 //! | `report` | findings as data: settling diagnostics, suppressions, the baseline, output formats (one file for each) |
-//! | `insight` | what a rendering shows besides findings: unused values, the matrix of environments, differences, secrets |
+//! | `insight` | what a rendering shows besides findings: unused values, values that change on their way, the matrix of environments, differences, secrets |
 //! | `project` | what is linted and how: options, configuration, setup, units; renders a chart in all its environments |
 //! | `rule` | rules: loads `rules/**/*.yaml`, evaluates CEL and the native rules |
 //! | `kubernetes` | schemas by kind and version, CRDs, the API server's validation |

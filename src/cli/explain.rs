@@ -1,5 +1,6 @@
-//! `thebot-lint explain`: prints a rule file as prose.
+//! `thebot-lint explain`: prints the page of a rule.
 
+use super::rules::code;
 use super::{ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::rule::{Definition, EMBEDDED};
@@ -10,6 +11,9 @@ pub(super) struct Arguments {
     /// The rule's id, or another linter's name for it
     rule: String,
 }
+
+/// The version of rules that name no other.
+const FIRST_RELEASE: &str = "0.1.0";
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let name = arguments.rule.as_str();
@@ -34,47 +38,64 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     print(pages.join("\n").as_bytes())
 }
 
+/// The page of a rule as Markdown. The book has the same text.
 fn page(d: &Definition) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}: {}\n", d.id, d.title);
     let on = if d.is_recommended() {
         "on by default"
     } else {
         "off by default"
     };
-    let _ = writeln!(out, "{} in group {}, {on}.", d.severity.as_str(), d.group);
+    let since = if d.since.is_empty() {
+        FIRST_RELEASE
+    } else {
+        &*d.since
+    };
+    let severity = d.severity.as_str();
+    let _ = writeln!(out, "# {}\n\n{}\n", d.id, d.title.trim_end_matches('.'));
+    let _ = writeln!(
+        out,
+        "* {severity} in group {}, {on}, since {since}",
+        d.group
+    );
     if !d.profiles.is_empty() {
-        let _ = writeln!(out, "Profiles: {}.", d.profiles.join(", "));
+        let _ = writeln!(out, "* Profiles: {}", d.profiles.join(", "));
     }
-    let _ = writeln!(out, "\nWhy: {}\n\nFix: {}", d.why.trim(), d.fix.trim());
+    for (peer, names) in d.aliases.iter() {
+        let _ = writeln!(out, "* {peer}: {}", code(names));
+    }
+    if !d.implies.is_empty() {
+        let _ = writeln!(out, "* Replaces findings of: {}", code(&d.implies));
+    }
+    if d.repair.is_some() {
+        let _ = writeln!(out, "* `--fix` repairs it");
+    }
+    let _ = writeln!(out, "\n## Why\n\n{}", d.why.trim());
+    let _ = writeln!(out, "\n## Fix\n\n{}", d.fix.trim());
     if !d.parameters.is_empty() {
         let _ = writeln!(
             out,
-            "\nParameters (rules.parameters.{}): {}",
+            "\n## Parameters\n\n`rules.parameters.{}` of the configuration, with its defaults:\n\n```json\n{}\n```",
             d.id, d.parameters
         );
     }
     for (title, examples) in [("Bad", &d.bad), ("Good", &d.good)] {
+        if !examples.is_empty() {
+            let _ = writeln!(out, "\n## {title}");
+        }
         for example in examples.iter() {
-            let _ = writeln!(out, "\n{title}:");
-            example.trim_end().lines().for_each(|line| {
-                let _ = writeln!(out, "    {line}");
-            });
+            let _ = writeln!(out, "\n```yaml\n{}\n```", example.trim_end());
         }
     }
-    if !d.aliases.is_empty() {
-        let all: Vec<String> = d
-            .aliases
-            .iter()
-            .map(|(peer, names)| format!("{peer} {}", names.join(", ")))
-            .collect();
-        let _ = writeln!(out, "\nKnown elsewhere as: {}.", all.join("; "));
-    }
-    if !d.implies.is_empty() {
-        let _ = writeln!(out, "\nReplaces findings of: {}.", d.implies.join(", "));
-    }
     if !d.references.is_empty() {
-        let _ = writeln!(out, "See: {}.", d.references.join("; "));
+        let _ = writeln!(out, "\n## See also\n");
+    }
+    for reference in d.references.iter() {
+        let is_link = reference.starts_with("https://") && !reference.contains(' ');
+        let _ = match is_link {
+            true => writeln!(out, "* <{reference}>"),
+            false => writeln!(out, "* {reference}"),
+        };
     }
     out
 }

@@ -101,45 +101,47 @@ fn human(rules: &[&Definition]) -> String {
     out
 }
 
-/// The rules as Markdown, with a heading for each so that links can lead to it.
+/// The index of the rules as Markdown: by group, then by the names of other linters. Each rule links
+/// to its page.
 fn markdown(rules: &[&Definition]) -> String {
     let mut out = String::new();
     let mut group = "";
     for d in rules {
         if d.group != group {
             group = &d.group;
-            let _ = writeln!(out, "\n## {group}");
+            let _ = writeln!(
+                out,
+                "\n## {group}\n\n| rule | what it finds | severity | on by default |\n|---|---|---|---|"
+            );
         }
-        let default = if d.is_recommended() {
-            ", on by default"
-        } else {
-            ""
-        };
+        let default = if d.is_recommended() { "yes" } else { "" };
         let _ = writeln!(
             out,
-            "\n### {}\n\n**{}** ({}{default}). {}\n",
-            d.id,
-            d.title.trim_end_matches('.'),
-            d.severity.as_str(),
-            d.why.trim()
+            "| {} | {} | {} | {default} |",
+            link(&d.id),
+            d.title.trim_end_matches('.').replace('|', "\\|"),
+            d.severity.as_str()
         );
-        let _ = writeln!(out, "*Fix*: {}", d.fix.trim());
-        let known: Vec<String> = d
-            .aliases
-            .iter()
-            .map(|(peer, names)| format!("{peer} {}", code(names)))
-            .collect();
-        if !known.is_empty() {
-            let _ = writeln!(out, "\nKnown elsewhere as: {}.", known.join("; "));
-        }
-        if !d.implies.is_empty() {
-            let _ = writeln!(out, "\nReplaces findings of: {}.", code(&d.implies));
+    }
+    for peer in PEERS {
+        let _ = writeln!(
+            out,
+            "\n## Names of {peer}\n\n| {peer} | thebot-lint |\n|---|---|"
+        );
+        for (name, rules) in by_name(peer, rules) {
+            let links: Vec<String> = rules.iter().map(|d| link(&d.id)).collect();
+            let _ = writeln!(out, "| `{name}` | {} |", links.join(", "));
         }
     }
     out
 }
 
-fn code<S: AsRef<str>>(names: &[S]) -> String {
+/// A link to the page of a rule, from the index.
+fn link(id: &str) -> String {
+    format!("[{id}](rules/{id}.md)")
+}
+
+pub(super) fn code<S: AsRef<str>>(names: &[S]) -> String {
     names
         .iter()
         .map(|name| format!("`{}`", name.as_ref()))
@@ -147,9 +149,8 @@ fn code<S: AsRef<str>>(names: &[S]) -> String {
         .join(", ")
 }
 
-/// The rule names of another linter, sorted, each with our rules and whether they are on by
-/// default.
-fn names_of(peer: &str, rules: &[&Definition], format: Format) -> String {
+/// The rules by another linter's names for them.
+fn by_name<'r>(peer: &str, rules: &[&'r Definition]) -> BTreeMap<&'r str, Vec<&'r Definition>> {
     let mut names: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
     for d in rules {
         for name in d
@@ -161,6 +162,13 @@ fn names_of(peer: &str, rules: &[&Definition], format: Format) -> String {
             names.entry(name).or_default().push(d);
         }
     }
+    names
+}
+
+/// The rule names of another linter, sorted, each with our rules and whether they are on by
+/// default.
+fn names_of(peer: &str, rules: &[&Definition], format: Format) -> String {
+    let names = by_name(peer, rules);
     let mut out = String::new();
     match format {
         Format::Human => {

@@ -10,6 +10,7 @@
 //! | `values` | coalesces values and keeps their origin |
 //! | `schema` | values.schema.json |
 //! | `capabilities`, `context`, `files` | `.Capabilities`, `.Chart`, `.Release`, `.Files` |
+//! | `ignored` | values and declarations that Helm ignores |
 //! | `render` | renders the templates of a release |
 //! | `print` | formats the output of `helm template` |
 //! | `helm4` | formats errors as Helm 4 does |
@@ -26,6 +27,7 @@ mod error;
 pub(crate) mod files;
 pub(crate) mod helm4;
 pub(crate) mod ignore;
+pub(crate) mod ignored;
 mod load;
 pub(crate) mod metadata;
 pub(crate) mod print;

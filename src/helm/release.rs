@@ -6,10 +6,11 @@
 //! under two aliases, both copies share their requirements. A subchart that is not among its
 //! parent's requirements keeps the parent it was loaded with.
 
-use crate::diagnostic::ids;
+use crate::diagnostic::{did_you_mean, ids};
 use crate::go::semver::{Constraint, Version};
 use crate::helm::Chart;
 use crate::helm::Error;
+use crate::helm::ignored::{Ignored, Log};
 use crate::helm::strvals::{self, conversion};
 use crate::helm::values::{self, empty, join};
 use crate::source::{OriginId, Origins, Sources, Span};
@@ -25,8 +26,8 @@ const MAX_CHARTS: usize = 4096;
 pub(crate) struct Release<'c> {
     nodes: Vec<Node<'c>>,
     requirements: Vec<Requirement>,
-    /// Warnings that Helm logs on stderr.
-    pub warnings: Vec<String>,
+    /// What Helm warns of, and what it ignores.
+    pub log: Log,
     /// Declared dependencies that are not in charts/: name and span.
     pub missing: Vec<(String, Span)>,
     /// As in Helm 4: nulls in a chart's values count as absent. The default is false.
@@ -61,7 +62,7 @@ impl<'c> Release<'c> {
         let mut release = Release {
             nodes: Vec::new(),
             requirements: Vec::new(),
-            warnings: Vec::new(),
+            log: Log::default(),
             missing: Vec::new(),
             drop_nulls: false,
         };
@@ -189,7 +190,7 @@ impl<'c> Release<'c> {
             drop_nulls: self.drop_nulls,
             is_child: &is_child,
         };
-        values::under_chart(dest, &node.values, &below, &how, &mut self.warnings);
+        values::under_chart(dest, &node.values, &below, &how, &mut self.log);
         for child in self.nodes[id].children.clone() {
             let name = self.nodes[child].name.clone();
             let table = match dest.get(name.as_bytes()) {
@@ -208,7 +209,7 @@ impl<'c> Release<'c> {
                     }
                 },
             };
-            values::globals(&table, dest, &below, &mut self.warnings);
+            values::globals(&table, dest, &below, &mut self.log);
             self.coalesce_into(child, &table, &below, merge)?;
         }
         Ok(())
@@ -254,7 +255,7 @@ impl<'c> Release<'c> {
         for &r in &requirements {
             self.requirements[r].enabled = true;
         }
-        let all = self.coalesced(id, user, false)?;
+        let all = self.for_conditions(id, user)?;
         self.process_tags(&requirements, &all);
         self.process_conditions(&requirements, &all, path);
         let disabled: Vec<String> = requirements
@@ -274,6 +275,15 @@ impl<'c> Release<'c> {
         self.nodes[id].requirements = (!left.is_empty()).then_some(left);
         self.set_children(id, enabled);
         Ok(())
+    }
+
+    /// The values that conditions are looked up in. Helm merges a subchart's defaults with all values
+    /// of its parent here, so what it ignores on the way says nothing about the release.
+    fn for_conditions(&mut self, id: NodeId, user: &Map) -> Result<Map, Error> {
+        let known = self.log.ignored.len();
+        let all = self.coalesced(id, user, false);
+        self.log.ignored.truncate(known);
+        all
     }
 
     fn set_children(&mut self, id: NodeId, children: Vec<NodeId>) {
@@ -296,10 +306,21 @@ impl<'c> Release<'c> {
                     Some(Kind::Bool(true)) => any_true = true,
                     Some(Kind::Bool(false)) => any_false = true,
                     Some(_) => {
-                        self.warnings.push(format!(
+                        self.log.warn(format!(
                             "Warning: Tag '{tag}' for chart {} returned non-bool value",
                             requirement.name
                         ));
+                        self.log.ignore(Ignored {
+                            rule: ids::DEPENDENCY_CONDITION_IGNORED,
+                            message: format!(
+                                "the tag `{tag}` is not a boolean here, so Helm ignores it for the dependency {}",
+                                requirement.name
+                            ),
+                            help: "Write `true` or `false` without quotes.".into(),
+                            at: values::place(&tags, tag.as_bytes()),
+                            other: OriginId::NONE,
+                            declared: Some(requirement.declared.span),
+                        });
                     }
                 }
             }
@@ -310,21 +331,35 @@ impl<'c> Release<'c> {
     fn process_conditions(&mut self, requirements: &[usize], all: &Map, path: &str) {
         for &r in requirements {
             let requirement = &mut self.requirements[r];
-            for condition in requirement
-                .declared
-                .condition
-                .trim()
-                .split(',')
-                .filter(|c| !c.is_empty())
-            {
-                match values::path_value(all, &format!("{path}{condition}")).map(|v| v.kind) {
-                    None => {}
-                    Some(Kind::Bool(enabled)) => {
+            let conditions = requirement.declared.condition.trim().split(',');
+            for condition in conditions.filter(|c| !c.is_empty()) {
+                let full = format!("{path}{condition}");
+                match values::path_value(all, &full) {
+                    None => {
+                        if let Some(ignored) = undefined_condition(requirement, all, &full) {
+                            self.log.ignore(ignored);
+                        }
+                    }
+                    Some(Value {
+                        kind: Kind::Bool(enabled),
+                        ..
+                    }) => {
                         requirement.enabled = enabled;
                         break;
                     }
-                    Some(_) => {
-                        self.warnings.push(format!("Warning: Condition path '{condition}' for chart {} returned non-bool value", requirement.name))
+                    Some(value) => {
+                        let name = &requirement.name;
+                        self.log.warn(format!("Warning: Condition path '{condition}' for chart {name} returned non-bool value"));
+                        self.log.ignore(Ignored {
+                            rule: ids::DEPENDENCY_CONDITION_IGNORED,
+                            message: format!(
+                                "`{full}`, the condition of the dependency {name}, is not a boolean here, so Helm ignores it"
+                            ),
+                            help: "Write `true` or `false` without quotes.".into(),
+                            at: value.origin,
+                            other: OriginId::NONE,
+                            declared: Some(requirement.declared.span),
+                        });
                     }
                 }
             }
@@ -357,20 +392,29 @@ impl<'c> Release<'c> {
                     _ => continue,
                 };
                 match values::table(&all, &format!("{}.{child}", requirement.name)) {
-                    Ok(found) => values::tables(
-                        &imported,
-                        &below(&parent, found),
-                        "",
-                        true,
-                        &mut self.warnings,
-                    ),
-                    Err(why) if import.as_str().is_some() => self
-                        .warnings
-                        .push(format!("Warning: ImportValues missing table: {why}")),
-                    Err(why) => self.warnings.push(format!(
-                        "Warning: ImportValues missing table from chart {}: {why}",
-                        requirement.name
-                    )),
+                    Ok(found) => {
+                        values::tables(&imported, &below(&parent, found), "", true, &mut self.log)
+                    }
+                    Err(why) => {
+                        let name = &requirement.name;
+                        let from = match import.as_str() {
+                            Some(_) => String::new(),
+                            None => format!(" from chart {name}"),
+                        };
+                        self.log
+                            .warn(format!("Warning: ImportValues missing table{from}: {why}"));
+                        self.log.ignore(Ignored {
+                            rule: ids::IMPORT_VALUES_MISSING,
+                            message: format!(
+                                "the dependency {name} has no map `{child}` in its values, so nothing is imported"
+                            ),
+                            help: "Name a map of the dependency's values, or one below its `exports`."
+                                .into(),
+                            at: OriginId::NONE,
+                            other: OriginId::NONE,
+                            declared: Some(import.span),
+                        });
+                    }
                 }
             }
         }
@@ -381,7 +425,7 @@ impl<'c> Release<'c> {
         } else {
             values::deep_copy_map(&all)
         };
-        values::tables(&all, &imported, "", true, &mut self.warnings);
+        values::tables(&all, &imported, "", true, &mut self.log);
         self.nodes[id].values = all;
         Ok(())
     }
@@ -415,6 +459,32 @@ impl<'c> Release<'c> {
             None => self.nodes[id].name.clone(),
         }
     }
+}
+
+/// A condition that no values define although a near name is: most likely it is misspelt.
+fn undefined_condition(requirement: &Requirement, all: &Map, path: &str) -> Option<Ignored> {
+    let (parent, key) = match path.rsplit_once('.') {
+        Some((parent, key)) => (values::table(all, parent).ok()?, key),
+        None => (all.clone(), path),
+    };
+    let siblings = values::entries(&parent);
+    let booleans: Vec<String> = siblings
+        .iter()
+        .filter(|(_, entry)| matches!(entry.value.kind, Kind::Bool(_)))
+        .map(|(key, _)| String::from_utf8_lossy(key).into_owned())
+        .collect();
+    let near = did_you_mean(key, booleans.iter().map(String::as_str))?;
+    Some(Ignored {
+        rule: ids::DEPENDENCY_CONDITION_IGNORED,
+        message: format!(
+            "no values define `{path}`, the condition of the dependency {}, so it stays enabled",
+            requirement.name
+        ),
+        help: format!("did you mean `{near}`?"),
+        at: OriginId::NONE,
+        other: values::place(&parent, near.as_bytes()),
+        declared: Some(requirement.declared.span),
+    })
 }
 
 /// Whether a version lies in a range, as Helm decides it. False if either cannot be parsed.

@@ -67,6 +67,8 @@ pub struct Rendered {
     pub problems: Vec<Problem>,
     /// Warnings that Helm writes to stderr.
     pub warnings: Vec<String>,
+    /// Values and declarations that Helm ignores.
+    pub ignored: Vec<helm::ignored::Ignored>,
     /// Schemas that Helm would check the values by and we do not, because they lie elsewhere or
     /// would take too long.
     pub unjudged: Vec<helm::Error>,
@@ -112,6 +114,7 @@ pub fn render(
         needs_own_render: Versions::NONE,
         problems: Vec::new(),
         warnings: chart.warnings.clone(),
+        ignored: Vec::new(),
         unjudged: Vec::new(),
         crds: Vec::new(),
         templates: None,
@@ -176,7 +179,8 @@ impl Run<'_> {
         let mut release = Release::new(self.chart, self.sources, &mut origins);
         release.drop_nulls = self.options.capabilities.helm.is_four();
         let values = self.values(&mut release, &user, &origins);
-        self.rendered.warnings.append(&mut release.warnings);
+        self.rendered.warnings.append(&mut release.log.warnings);
+        self.rendered.ignored = std::mem::take(&mut release.log.ignored);
         let Some(values) = values else {
             self.rendered.derived.origins = origins;
             return;

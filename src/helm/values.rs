@@ -4,6 +4,8 @@
 //! It works on [`Value`] trees, so every leaf keeps the origin of the file or flag that won. Maps
 //! are shared by reference exactly where Helm shares them.
 
+use crate::diagnostic::ids;
+use crate::helm::ignored::{Ignored, Log};
 use crate::source::OriginId;
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
 use std::rc::Rc;
@@ -149,13 +151,7 @@ pub(super) struct Under<'a> {
 }
 
 /// Merges a chart's default values under `dest`, which wins.
-pub(super) fn under_chart(
-    dest: &Map,
-    own: &Map,
-    prefix: &str,
-    how: &Under,
-    warnings: &mut Vec<String>,
-) {
+pub(super) fn under_chart(dest: &Map, own: &Map, prefix: &str, how: &Under, log: &mut Log) {
     let merge = how.merge;
     let own = deep_copy_map(own);
     if dest.0.borrow().entries.is_empty() && !how.drop_nulls {
@@ -178,8 +174,11 @@ pub(super) fn under_chart(
         };
         if is_nil(&value) && !merge {
             remove(dest, &key);
-        } else if let Some(inner) = value.as_map() {
-            let name = join(prefix, &String::from_utf8_lossy(&key));
+            continue;
+        }
+        let name = join(prefix, &String::from_utf8_lossy(&key));
+        let is_full = |map: &Map| !map.0.borrow().entries.is_empty();
+        if let Some(inner) = value.as_map() {
             match entry.value.as_map() {
                 Some(under) => {
                     let merge = merge || (how.is_child)(&key);
@@ -187,12 +186,18 @@ pub(super) fn under_chart(
                         without_nulls(under, 0);
                     }
                     let was_empty = inner.0.borrow().entries.is_empty();
-                    tables(inner, under, &name, merge, warnings);
+                    tables(inner, under, &name, merge, log);
                     filled(dest, &key, was_empty, entry.value.origin);
                 }
                 None if is_nil(&entry.value) => {}
-                None => warnings.push(format!("warning: skipped value for {name}: Not a table.")),
+                None => {
+                    log.warn(format!("warning: skipped value for {name}: Not a table."));
+                    log.ignore(not_a_table(&name, dest, &own, &key));
+                }
             }
+        } else if !is_nil(&value) && entry.value.as_map().is_some_and(is_full) {
+            // Here Helm does not even warn.
+            log.ignore(not_a_table(&name, dest, &own, &key));
         }
     }
 }
@@ -209,26 +214,61 @@ fn without_nulls(map: &Map, depth: usize) {
     }
 }
 
-/// Helm's `coalesceTables`: `dest` wins. Without `merge`, a null in it removes the value of
-/// `source`. As in Helm, `source` is modified: it receives the nulls of `dest`.
-pub(super) fn tables(
-    dest: &Map,
-    source: &Map,
-    prefix: &str,
-    merge: bool,
-    warnings: &mut Vec<String>,
-) {
-    tables_at(dest, source, prefix, merge, warnings, 0);
+/// Where a key of a map was written; where that is unknown, where its value was.
+pub(super) fn place(map: &Map, key: &[u8]) -> OriginId {
+    let map = map.0.borrow();
+    let entry = map.entries.get(key);
+    entry.map_or(OriginId::NONE, |e| {
+        if e.key.is_none() {
+            e.value.origin
+        } else {
+            e.key
+        }
+    })
 }
 
-fn tables_at(
-    dest: &Map,
-    source: &Map,
-    prefix: &str,
-    merge: bool,
-    warnings: &mut Vec<String>,
-    depth: usize,
-) {
+/// `over` and the defaults `under` disagree on whether the value of `key` is a map. `name` is the
+/// path in Helm's warning, which begins with the chart's name.
+fn not_a_table(name: &str, over: &Map, under: &Map, key: &[u8]) -> Ignored {
+    let path = name.split_once('.').map_or(name, |(_, path)| path);
+    let (here, there) = if over.get(key).is_some_and(|v| v.as_map().is_some()) {
+        ("a map", "no map")
+    } else {
+        ("no map", "a map")
+    };
+    Ignored {
+        rule: ids::VALUES_TYPE_MISMATCH,
+        message: format!(
+            "`{path}` is {here} here and {there} in the default values, which Helm therefore ignores"
+        ),
+        help: "Give both the same type; `null` removes a default.".into(),
+        at: place(over, key),
+        other: place(under, key),
+        declared: None,
+    }
+}
+
+/// A global of the parent chart that its subchart has with another type: the subchart keeps its own.
+fn conflicting_global(name: &str, parent: &Map, own: &Map, key: &[u8]) -> Ignored {
+    Ignored {
+        rule: ids::VALUES_TYPE_MISMATCH,
+        message: format!(
+            "`global.{name}` has another type in a subchart, which therefore keeps its own value"
+        ),
+        help: "Give both the same type.".into(),
+        at: place(parent, key),
+        other: place(own, key),
+        declared: None,
+    }
+}
+
+/// Helm's `coalesceTables`: `dest` wins. Without `merge`, a null in it removes the value of
+/// `source`. As in Helm, `source` is modified: it receives the nulls of `dest`.
+pub(super) fn tables(dest: &Map, source: &Map, prefix: &str, merge: bool, log: &mut Log) {
+    tables_at(dest, source, prefix, merge, log, 0);
+}
+
+fn tables_at(dest: &Map, source: &Map, prefix: &str, merge: bool, log: &mut Log, depth: usize) {
     if Rc::ptr_eq(&dest.0, &source.0) || depth > MAX_DEPTH {
         return;
     }
@@ -252,20 +292,22 @@ fn tables_at(
                 (Some(under), Some(over)) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
                     let was_empty = over.0.borrow().entries.is_empty();
-                    tables_at(over, under, &name, merge, warnings, depth + 1);
+                    tables_at(over, under, &name, merge, log, depth + 1);
                     filled(dest, &key, was_empty, entry.value.origin);
                 }
                 (Some(_), None) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
-                    warnings.push(format!(
+                    log.warn(format!(
                         "warning: cannot overwrite table with non table for {name}"
                     ));
+                    log.ignore(not_a_table(&name, dest, source, &key));
                 }
                 (None, Some(_)) if !is_nil(value) => {
                     let name = join(prefix, &String::from_utf8_lossy(&key));
-                    warnings.push(format!(
+                    log.warn(format!(
                         "warning: destination for {name} is a table. Ignoring non-table value"
                     ));
+                    log.ignore(not_a_table(&name, dest, source, &key));
                 }
                 _ => {}
             },
@@ -274,32 +316,41 @@ fn tables_at(
 }
 
 /// Merges the globals of a parent's values into those of a subchart.
-pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec<String>) {
-    let take = |map: &Map, which: &str, warnings: &mut Vec<String>| match map.get(b"global") {
+pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, log: &mut Log) {
+    let take = |map: &Map, which: &str, log: &mut Log| match map.get(b"global") {
         None => Some((empty(), Value::nil())),
         Some(value) => match &value.kind {
             Kind::Map(globals) => Some((globals.clone(), value.clone())),
             _ => {
-                warnings.push(format!(
+                log.warn(format!(
                     "warning: skipping globals because {which} global is not a table."
                 ));
+                log.ignore(Ignored {
+                    rule: ids::VALUES_TYPE_MISMATCH,
+                    message:
+                        "`global` is not a map here, so Helm shares no globals between the charts"
+                            .into(),
+                    help: "Make it a map.".into(),
+                    at: place(map, b"global"),
+                    other: OriginId::NONE,
+                    declared: None,
+                });
                 None
             }
         },
     };
-    let Some((own, own_value)) = take(dest, "destination", warnings) else {
+    let Some((own, own_value)) = take(dest, "destination", log) else {
         return;
     };
-    let Some((theirs, _)) = take(source, "source", warnings) else {
+    let Some((theirs, _)) = take(source, "source", log) else {
         return;
     };
     for (key, entry) in entries(&theirs) {
         let Some(table) = entry.value.as_map() else {
             if own.get(&key).is_some_and(|v| v.as_map().is_some()) {
-                warnings.push(format!(
-                    "key {} is table. Skipping",
-                    String::from_utf8_lossy(&key)
-                ));
+                let name = String::from_utf8_lossy(&key);
+                log.warn(format!("key {name} is table. Skipping"));
+                log.ignore(conflicting_global(&name, &theirs, &own, &key));
             } else {
                 set(&own, key, entry);
             }
@@ -311,9 +362,10 @@ pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec
             Some(value) => match value.as_map() {
                 None => {
                     let name = String::from_utf8_lossy(&key);
-                    warnings.push(format!(
+                    log.warn(format!(
                         "Conflict: cannot merge map onto non-map for {name:?}. Skipping."
                     ));
+                    log.ignore(conflicting_global(&name, &theirs, &own, &key));
                     continue;
                 }
                 Some(under) => tables(
@@ -321,7 +373,7 @@ pub(super) fn globals(dest: &Map, source: &Map, prefix: &str, warnings: &mut Vec
                     under,
                     &join(prefix, &String::from_utf8_lossy(&key)),
                     true,
-                    warnings,
+                    log,
                 ),
             },
         }
@@ -430,7 +482,7 @@ mod tests {
                 drop_nulls: false,
                 is_child: &|_| false,
             },
-            &mut Vec::new(),
+            &mut Log::default(),
         );
         assert_eq!(keys(&dest), ["b", "new", "t"]);
         assert_eq!(keys(&table(&dest, "t").unwrap()), ["y", "z"]);
@@ -449,7 +501,7 @@ mod tests {
             "global",
             table_of(&[("image", table_of(&[("tag", Value::str("2"))]))]),
         )]);
-        globals(&dest, &source, "", &mut Vec::new());
+        globals(&dest, &source, "", &mut Log::default());
         assert_eq!(
             &*path_value(&dest, "global.image.tag")
                 .unwrap()

@@ -5,3 +5,4 @@ pub(crate) mod diff;
 pub(crate) mod matrix;
 pub(crate) mod secrets;
 pub(crate) mod usage;
+pub(crate) mod values;

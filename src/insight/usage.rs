@@ -512,7 +512,7 @@ fn redundant(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
 }
 
 /// Reports values of an environment's file that have another type than in values.yaml. An empty
-/// default does not fix a type.
+/// default does not fix a type. Where one is a map, [`crate::helm::ignored`] reports it.
 fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
     let Some(((_, defaults), others)) = files.split_first() else {
         return;
@@ -525,6 +525,9 @@ fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
             if let (Some(was), Some(is)) = (type_of(default), type_of(&entry.value))
                 && was != is
             {
+                if is == "a map" || was == "a map" {
+                    return false;
+                }
                 let message = format!(
                     "`{}` is {is} here, and {was} in values.yaml",
                     path.join(".")

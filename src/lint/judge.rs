@@ -4,7 +4,7 @@
 use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
-use crate::insight::usage;
+use crate::insight::{usage, values};
 use crate::kubernetes::{self, Schemas};
 use crate::limits::{Limit, Limits};
 use crate::lint::content::Content;
@@ -46,8 +46,12 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     match &content.rendering {
         Some(rendering) => {
             judge.keep_unexcused(across(rendering, content, setup), &mut found);
-            let usage = usage::check(rendering, &content.sources);
-            found.extend(usage.into_iter().filter_map(|d| {
+            let ignored = rendering.renders.iter().flat_map(|r| r.ignored.clone());
+            let about_values = usage::check(rendering, &content.sources)
+                .into_iter()
+                .chain(values::check(rendering, &content.sources))
+                .chain(ignored);
+            found.extend(about_values.filter_map(|d| {
                 Some(Diagnostic {
                     severity: setup.severity_of(&d.rule, d.severity)?,
                     ..d

@@ -91,6 +91,7 @@ pub(crate) fn finish<'s>(
             .map_err(|why| Error::Usage(format!("{}: {why}", file.display())))?;
     }
     report.sort();
+    report.gather();
     Ok(())
 }
 

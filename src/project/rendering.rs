@@ -51,6 +51,8 @@ pub struct EnvironmentRender {
     pub primary: bool,
     pub rendered: Rendered,
     pub objects: Vec<Object>,
+    /// Values and declarations that Helm ignores.
+    pub ignored: Vec<Diagnostic>,
 }
 
 /// An environment may need one render for each version. This bounds the renders of a unit with many
@@ -207,7 +209,12 @@ impl Job<'_> {
             let is_refused = self.environments[index].is_defaults()
                 && rendered.problems.iter().any(Problem::is_refusal);
             let mut found = self.problems(index, versions, &rendered, is_refused);
+            let ignored = rendered.ignored.iter().map(|ignored| Diagnostic {
+                environment: Some(index as u16),
+                ..ignored.diagnostic(&rendered.derived.origins, self.head)
+            });
             let mut render = EnvironmentRender {
+                ignored: ignored.collect(),
                 environment: index as u16,
                 versions,
                 primary: made.is_empty(),

@@ -10,7 +10,9 @@ pub(crate) mod suppress;
 use crate::diagnostic::{ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::Matrix;
 use crate::project::config::FailOn;
+use crate::rule::definition::Topic;
 use crate::source::Source;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// The findings of a run, and what was looked at.
@@ -95,6 +97,8 @@ pub struct Finding {
     pub locations: Vec<Location>,
     /// For example "rendered because `backend.enabled` is true (values-prod.yaml:12)".
     pub notes: Vec<String>,
+    /// The rule of the finding of the same topic that shows this one too. Only the other is counted.
+    pub shown_by: Option<RuleId>,
 }
 
 /// A place for the reader. Lines and columns count from 1, columns in characters.
@@ -116,11 +120,50 @@ pub struct Location {
 }
 
 impl Report {
+    /// The number of findings of a severity. Findings that another one shows are not counted.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings
             .iter()
-            .filter(|f| f.severity == severity)
+            .filter(|f| f.severity == severity && f.shown_by.is_none())
             .count()
+    }
+
+    /// Lets the worst finding of a topic show the others of the same container (for the host: of the
+    /// same object) in a note.
+    pub(crate) fn gather(&mut self) {
+        let mut groups: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+        for (i, finding) in self.findings.iter_mut().enumerate() {
+            finding.shown_by = None;
+            let topic = crate::rule::documentation(&finding.rule).and_then(|rule| rule.topic);
+            if let (Some(topic), Some(object)) = (topic, &finding.object) {
+                let container = match topic {
+                    Topic::Host => None,
+                    _ => finding.container.clone(),
+                };
+                let file = finding.locations.first().and_then(|l| l.file.clone());
+                let key = (
+                    topic,
+                    object.clone(),
+                    container,
+                    file,
+                    finding.environments.clone(),
+                );
+                groups.entry(key).or_default().push(i);
+            }
+        }
+        for members in groups.into_values().filter(|members| members.len() > 1) {
+            let worst = |&&i: &&usize| (self.findings[i].severity, std::cmp::Reverse(i));
+            let Some(&lead) = members.iter().max_by_key(worst) else {
+                continue;
+            };
+            let rule = self.findings[lead].rule.clone();
+            for &i in members.iter().filter(|&&i| i != lead) {
+                let other = &mut self.findings[i];
+                other.shown_by = Some(rule.clone());
+                let note = format!("also {}: {}", other.rule, other.message);
+                self.findings[lead].notes.push(note);
+            }
+        }
     }
 
     /// Adds the report of another unit.

@@ -75,10 +75,7 @@ pub(crate) fn settle(
                 objects.push(vec![(environment.clone(), diagnostic.object.clone())]);
                 findings.push(Finding {
                     group: group_of(&diagnostic.rule),
-                    url: format!(
-                        "https://thebot-lint.github.io/rules.html#{}",
-                        diagnostic.rule
-                    ),
+                    url: rule::Definition::page(&diagnostic.rule),
                     rule: diagnostic.rule,
                     severity: diagnostic.severity,
                     message: diagnostic.message,
@@ -90,11 +87,45 @@ pub(crate) fn settle(
                     kubernetes: diagnostic.kubernetes,
                     locations,
                     notes,
+                    shown_by: None,
                 });
             }
         }
     }
-    findings
+    once(findings)
+}
+
+/// Merges the findings of rules that report the same fact once, whatever the number of its places.
+fn once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut first: FxHashMap<(RuleId, String), usize> = FxHashMap::default();
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !rule::documentation(&finding.rule).is_some_and(|rule| rule.once) {
+            merged.push(finding);
+            continue;
+        }
+        match first.entry((finding.rule.clone(), finding.message.clone())) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(merged.len());
+                merged.push(finding);
+            }
+            std::collections::hash_map::Entry::Occupied(known) => {
+                let of_first = &mut merged[*known.get()];
+                for name in finding.environments {
+                    if !of_first.environments.contains(&name) {
+                        of_first.environments.push(name);
+                    }
+                }
+                // The first places of other objects follow; their include chains say nothing new.
+                let place = finding.locations.into_iter().next();
+                of_first.locations.extend(place.filter(|place| {
+                    let is_known = |l: &Location| l.file == place.file && l.line == place.line;
+                    !of_first.locations.iter().any(is_known)
+                }));
+            }
+        }
+    }
+    merged
 }
 
 fn group_of(rule: &str) -> Arc<str> {

@@ -78,6 +78,26 @@ impl Repair {
     ];
 }
 
+/// What several rules look at. Their findings are shown and counted as one: those of one container,
+/// or for the host those of one object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Topic {
+    /// Requests and limits.
+    Resources,
+    /// The user and the rights of the container's processes.
+    SecurityContext,
+    /// Namespaces, folders and devices of the node.
+    Host,
+}
+
+impl Topic {
+    const NAMES: [(&'static str, Topic); 3] = [
+        ("resources", Topic::Resources),
+        ("security-context", Topic::SecurityContext),
+        ("host", Topic::Host),
+    ];
+}
+
 /// The names of severities in rule files.
 const SEVERITIES: [(&str, Severity); 3] = [
     ("error", Severity::Error),
@@ -117,6 +137,8 @@ pub struct Definition {
     /// Rules whose findings at the same path are redundant and are not reported.
     pub implies: List,
     pub references: List,
+    /// The version that introduced the rule. Empty: the first release.
+    pub since: Text,
     pub bad: List,
     pub good: List,
     /// A finding means that the installation fails or does not work. It is no question of policy.
@@ -126,6 +148,10 @@ pub struct Definition {
     pub concludes_from_absence: bool,
     /// The rule applies only to what is rendered for the newest of the checked versions.
     pub only_newest: bool,
+    /// What the rule has in common with others.
+    pub topic: Option<Topic>,
+    /// Findings of a unit with the same message are one finding with several places.
+    pub once: bool,
     /// How `--fix` repairs the finding. `None` if a person must decide.
     pub repair: Option<Repair>,
 }
@@ -135,6 +161,15 @@ impl Definition {
     /// could not be read.
     pub fn is_always_reported(&self) -> bool {
         self.profiles.iter().any(|p| p == "always")
+    }
+
+    /// The page that documents the rule. For a user-defined rule, the page about such rules.
+    pub fn page(id: &str) -> String {
+        let page = match documentation(id) {
+            Some(_) => format!("rules/{id}"),
+            None => "writing-rules".to_owned(),
+        };
+        format!("https://thebot-lint.github.io/{page}.html")
     }
 
     pub fn is_recommended(&self) -> bool {
@@ -241,6 +276,8 @@ impl Reader<'_> {
                 .one_of("scope", &Scope::NAMES, &file.scope)
                 .unwrap_or(Scope::Object),
             repair: self.one_of("repair", &Repair::NAMES, &file.repair),
+            topic: self.one_of("topic", &Topic::NAMES, &file.topic),
+            once: file.once,
             id: RuleId::from_file(Cow::Owned(file.id)),
             group: match file.group.as_str() {
                 "" => Cow::Owned(group.to_owned()),
@@ -260,6 +297,7 @@ impl Reader<'_> {
             aliases: Cow::Owned(aliases),
             implies: list(file.implies),
             references: list(file.references),
+            since: Cow::Owned(file.since),
             bad: list(file.examples.bad),
             good: list(file.examples.good),
             breaks: file.breaks,

@@ -34,12 +34,16 @@ pub(super) struct RuleFile {
     pub aliases: BTreeMap<String, Vec<String>>,
     pub implies: Vec<String>,
     pub references: Vec<String>,
+    /// The version that introduced the rule. Empty: the first release.
+    pub since: String,
     pub examples: Examples,
     /// The documentation page of a user-defined rule.
     pub url: String,
     pub breaks: bool,
     pub concludes_from_absence: bool,
     pub only_newest: bool,
+    pub topic: String,
+    pub once: bool,
     pub repair: String,
 }
 

@@ -127,6 +127,14 @@ impl<'o> ObjectSet<'o> {
     }
 }
 
+/// Services of the core group. Knative also has a kind `Service`.
+pub fn core_services<'u, 'o>(
+    unit: &'u ObjectSet<'o>,
+) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
+    unit.of_kind("Service")
+        .filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
+}
+
 /// Whether two objects may be in the same namespace. An object without a namespace goes to that of
 /// the release, which may be `default`.
 pub(crate) fn same_namespace(a: &str, b: &str) -> bool {

@@ -207,6 +207,9 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         good: Cow::Borrowed(&[]),
         breaks: false,
         concludes_from_absence: false,
+        since: Cow::Borrowed(""),
+        topic: None,
+        once: false,
         only_newest: false,
         repair: None,
     }

@@ -89,6 +89,8 @@ pub(crate) enum FunctionRole {
     Get,
     /// `hasKey map key`
     HasKey,
+    /// `default fallback value`
+    Default,
     /// It makes a map or list of its arguments.
     Collects,
     /// It changes its first argument.

@@ -54,6 +54,17 @@ pub struct MissingRead {
     pub guarded: bool,
 }
 
+/// A value that was given, but that `default` replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overruled {
+    /// The call in the template.
+    pub at: Span,
+    /// The value: `false` or 0.
+    pub given: Span,
+    /// What replaced it, as it is printed.
+    pub by: String,
+}
+
 /// A question to `.Capabilities`, with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Asked {
@@ -83,6 +94,7 @@ pub struct Record {
     /// The nodes of [`super::Templates::nodes`] that were executed.
     pub executed: BitSet,
     pub missing: Vec<MissingRead>,
+    pub overruled: Vec<Overruled>,
     /// Calls of functions whose result in Helm is random or depends on the time.
     pub volatile: Vec<Span>,
     pub capabilities: Vec<Asked>,
@@ -171,6 +183,8 @@ pub(super) struct Recorder {
     /// The place and map of each miss, so that each is recorded once.
     misses: FxHashSet<(Span, usize)>,
     pub volatile: BTreeSet<Span>,
+    /// The call of `default`, the value that was given, and what replaced it.
+    overruled: BTreeSet<(Span, OriginId, String)>,
     capabilities: BTreeSet<Asked>,
     /// The cluster's version as templates read it, how often they read it, and how often it was
     /// passed to `semverCompare`.
@@ -223,6 +237,31 @@ impl Recorder {
                 _ => {}
             }
         }
+    }
+
+    /// Records a call of `default` that replaces `false` by `true`, or 0 by another number. An empty
+    /// text, list or map, and `false` in place of a text, say that there is no value.
+    pub(super) fn defaulted(&mut self, site: Span, arguments: &[Value]) {
+        let [default, given] = arguments else {
+            return;
+        };
+        let number = |kind: &Kind| match kind {
+            Kind::Int64(value) => Some(*value as f64),
+            Kind::Int(value) => Some(*value as f64),
+            Kind::Float(value) => Some(*value),
+            _ => None,
+        };
+        let by = match (&given.kind, &default.kind) {
+            (Kind::Bool(false), Kind::Bool(true)) => "true".to_owned(),
+            (given, default) if number(given) == Some(0.0) => {
+                match number(default).filter(|default| *default != 0.0) {
+                    Some(default) => default.to_string(),
+                    None => return,
+                }
+            }
+            _ => return,
+        };
+        self.overruled.insert((site, given.origin, by));
     }
 
     /// Records a call of a function that changes its first argument.
@@ -363,6 +402,14 @@ impl Recorder {
             executed: self.executed,
             missing,
             volatile: self.volatile.into_iter().collect(),
+            overruled: self
+                .overruled
+                .into_iter()
+                .filter_map(|(at, given, by)| {
+                    let given = origins.data(given)?;
+                    Some(Overruled { at, given, by })
+                })
+                .collect(),
             capabilities: self.asked_before.into_iter().collect(),
         }
     }

@@ -690,7 +690,7 @@ fn rules_are_listed_as_promised_and_explained() {
         rule["aliases"]["kube-linter"],
         serde_json::json!(["privileged-container", "privilege-escalation-container"])
     );
-    assert!(out(&["explain", "CKV_K8S_16"]).starts_with("privileged-container: "));
+    assert!(out(&["explain", "CKV_K8S_16"]).starts_with("# privileged-container\n"));
     let (code, _, err) = run(&["explain", "privileged-containr"]);
     assert_eq!(code, 2);
     assert!(

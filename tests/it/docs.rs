@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = std::fs::read_dir("docs/src")
-        .expect("the book")
-        .flatten()
+    let mut pages: Vec<PathBuf> = ["docs/src", "docs/src/rules"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).expect("the book").flatten())
         .map(|e| e.path())
         .collect();
     pages.extend(
@@ -326,6 +326,98 @@ fn what_is_generated_is_current() {
     );
 }
 
+/// The ids of all rules, by group.
+fn rules_by_group() -> Vec<(String, String)> {
+    let list: serde_json::Value =
+        serde_json::from_str(&Copy::new().run("thebot-lint rules --format json")).expect("JSON");
+    let text = |rule: &serde_json::Value, key: &str| rule[key].as_str().expect(key).to_owned();
+    list.as_array()
+        .expect("a list")
+        .iter()
+        .map(|rule| (text(rule, "group"), text(rule, "id")))
+        .collect()
+}
+
+/// Each rule has a page with what `explain` prints, and a line in the book's summary.
+#[test]
+fn each_rule_has_its_page() {
+    let is_update = std::env::var_os("UPDATE_DOCS").is_some();
+    let copy = Copy::new();
+    let folder = Path::new("docs/src/rules");
+    let mut wanted: Vec<(PathBuf, String)> = rules_by_group()
+        .par_iter()
+        .map(|(_, id)| {
+            let page = copy.run(&format!("thebot-lint explain {id}"));
+            (folder.join(format!("{id}.md")), page)
+        })
+        .collect();
+    let summary = read(Path::new("docs/src/SUMMARY.md"));
+    let is_page = |line: &&str| line.contains("](rules/");
+    let mut lines = Vec::new();
+    for line in summary.lines().filter(|line| !is_page(line)) {
+        lines.push(line.to_owned());
+        if line.contains("](rules.md)") {
+            let pages = rules_by_group();
+            lines.extend(
+                pages
+                    .iter()
+                    .map(|(_, id)| format!("  - [{id}](rules/{id}.md)")),
+            );
+        }
+    }
+    wanted.push(("docs/src/SUMMARY.md".into(), lines.join("\n") + "\n"));
+    let there = std::fs::read_dir(folder).expect("the pages").flatten();
+    let left_over: Vec<PathBuf> = there
+        .map(|entry| entry.path())
+        .filter(|path| wanted.iter().all(|(page, _)| page != path))
+        .collect();
+    let is_current = |(page, text): &&(PathBuf, String)| {
+        std::fs::read_to_string(page).is_ok_and(|old| old == *text)
+    };
+    if is_update {
+        for (page, text) in &wanted {
+            std::fs::write(page, text).expect("written");
+        }
+        for page in &left_over {
+            std::fs::remove_file(page).expect("removed");
+        }
+        return;
+    }
+    let stale: Vec<&PathBuf> = wanted
+        .iter()
+        .filter(|page| !is_current(page))
+        .map(|(page, _)| page)
+        .chain(&left_over)
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "renew with UPDATE_DOCS=1 cargo test docs: {stale:?}"
+    );
+}
+
+/// The `url` of every finding leads to a page of the book.
+#[test]
+fn the_url_of_every_finding_is_a_page() {
+    let copy = Copy::new();
+    let report = copy.run("thebot-lint --no-config --select all --format json charts/thebot");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let findings = report["diagnostics"].as_array().expect("findings");
+    assert!(findings.len() > 50, "{}", findings.len());
+    for finding in findings {
+        let url = finding["url"].as_str().expect("a url");
+        let page = url
+            .strip_prefix("https://thebot-lint.github.io/")
+            .and_then(|rest| rest.strip_suffix(".html"))
+            .expect("a page of the book");
+        let file = format!("docs/src/{page}.md");
+        assert!(Path::new(&file).exists(), "{url}");
+        assert!(
+            page.ends_with(finding["rule"].as_str().expect("a rule")),
+            "{url}"
+        );
+    }
+}
+
 /// The anchor that mdBook and GitHub give to a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
@@ -397,6 +489,7 @@ fn the_summary_names_every_page_once() {
         .filter_map(|page| Some(page.strip_prefix("docs/src").ok()?.display().to_string()))
         .collect();
     there.retain(|page| page != "SUMMARY.md");
+    there.sort();
     named.sort();
     assert_eq!(named, there);
 }

@@ -10,6 +10,7 @@ mod docs;
 mod fix;
 mod hostile;
 mod lsp;
+mod mistakes;
 mod own_rules;
 mod page;
 mod properties;

@@ -102,6 +102,8 @@ struct Shown<'r> {
     id: String,
     message: Vec<Part<'r>>,
     help: Vec<Part<'r>>,
+    /// Why the rule exists.
+    why: Vec<Part<'r>>,
     notes: Vec<Vec<Part<'r>>>,
     object: String,
     path: &'r str,
@@ -147,7 +149,8 @@ pub(crate) fn write(report: &Report) -> String {
     ]
     .map(|(n, s)| (n, report.count(s)));
     let mut groups: Vec<OfFile> = Vec::new();
-    for (i, finding) in report.findings.iter().enumerate() {
+    let leading = report.findings.iter().filter(|f| f.shown_by.is_none());
+    for (i, finding) in leading.enumerate() {
         let file = finding
             .locations
             .first()
@@ -315,6 +318,9 @@ fn shown(number: usize, finding: &Finding) -> Shown<'_> {
         id: format!("finding-{}", number + 1),
         message: parts(&finding.message),
         help: finding.help.as_deref().map(parts).unwrap_or_default(),
+        why: crate::rule::documentation(&finding.rule)
+            .map(|rule| parts(&rule.why))
+            .unwrap_or_default(),
         notes: finding.notes.iter().map(|note| parts(note)).collect(),
         object,
         path: finding.path.as_deref().unwrap_or(""),

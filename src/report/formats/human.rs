@@ -55,7 +55,7 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
         .with_context_lines(1);
     let mut texts = Texts::default();
     let mut out = String::new();
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|f| f.shown_by.is_none()) {
         let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
         // miette's `related` would put a heading with a severity above each place.
         for place in &finding.locations[1..] {

@@ -1,8 +1,8 @@
 //! Rules of the group `availability`: replicas, autoscalers, disruption budgets, anti-affinity.
 
 use super::super::object_set::{self, get, namespace, same_namespace, text};
-use super::super::{ObjectSet, pod::Pod};
-use super::{Check, Table, UnitReport};
+use super::super::{ObjectSet, pod, pod::Pod};
+use super::{Check, Report, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Data;
@@ -21,6 +21,10 @@ pub(super) const TABLE: Table = &[
     (
         ids::ANTI_AFFINITY_MISSING,
         Check::Unit(anti_affinity_missing),
+    ),
+    (
+        ids::ROLLOUT_NEEDS_SPARE_NODE,
+        Check::Object(rollout_needs_spare_node),
     ),
 ];
 
@@ -67,7 +71,7 @@ fn replicas(unit: &ObjectSet<'_>, object: &Object) -> i64 {
 
 /// Whether a workload can have several pods, by the maximum of its autoscaler or by
 /// `spec.replicas`.
-fn has_several(unit: &ObjectSet<'_>, object: &Object) -> bool {
+pub(super) fn has_several(unit: &ObjectSet<'_>, object: &Object) -> bool {
     match scaler_of(unit, object) {
         Some((_, scaler)) => {
             let most = get(&scaler.root, "spec.maxReplicas")
@@ -323,5 +327,35 @@ fn anti_affinity_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             );
             report.add(*i, pod.path.key("affinity"), message);
         }
+    }
+}
+
+/// Each pod needs a node of its own, and a rollout stops no old pod before a new one is ready. With
+/// as many nodes as replicas the new pod stays pending.
+fn rollout_needs_spare_node(report: &mut Report<'_>, object: &Object) {
+    let Some(pod) = pod::pod(object) else {
+        return;
+    };
+    let unavailable = get(&object.root, "spec.strategy.rollingUpdate.maxUnavailable");
+    let none_stops =
+        unavailable.is_some_and(|n| matches!(object_set::scalar(n).as_str(), "0" | "0%"));
+    let terms = get(
+        pod.spec,
+        "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution",
+    );
+    let is_alone = terms.map_or(&[][..], |n| n.items()).iter().any(|term| {
+        text(term, "topologyKey") == Some("kubernetes.io/hostname")
+            && term
+                .get("labelSelector")
+                .is_some_and(|s| object_set::selects(s, pod.labels()))
+    });
+    if &*object.identity.kind == "Deployment" && none_stops && is_alone {
+        report.add(
+            Path::parse("spec.strategy.rollingUpdate.maxUnavailable"),
+            format!(
+                "a rollout of Deployment {} needs one more node than it has replicas: each pod needs a node of its own, and no old pod stops first",
+                object.identity.name
+            ),
+        );
     }
 }

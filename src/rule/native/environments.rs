@@ -32,6 +32,10 @@ pub(super) const TABLE: Table = &[
         ids::PASSWORD_SHARED_ACROSS_ENVIRONMENTS,
         Check::Environments(shared_passwords),
     ),
+    (
+        ids::HOOK_IN_SOME_ENVIRONMENTS,
+        Check::Environments(hook_in_some),
+    ),
 ];
 
 /// Calls `judge` with each expectation and the objects that it matches. If it matches none, that is
@@ -662,6 +666,32 @@ fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environ
                         ),
                     );
                 }
+            }
+        }
+    }
+}
+
+/// Objects of one kind and name that are a hook in one environment and a part of the release in
+/// another. Helm does not own hooks, so changing from one to the other fails or leaves the object.
+fn hook_in_some(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) {
+    let mut first: BTreeMap<(&str, &str), (&str, bool)> = BTreeMap::new();
+    for (e, environment) in environments.iter().enumerate() {
+        for (i, object) in environment.objects.iter().enumerate() {
+            let key = (&*object.identity.kind, &*object.identity.name);
+            let is_hook = !object.hooks.is_empty();
+            let (before, was_hook) = *first.entry(key).or_insert((environment.name, is_hook));
+            if was_hook != is_hook && before != environment.name {
+                let (here, there) = match is_hook {
+                    true => ("a hook", "an object of the release"),
+                    false => ("an object of the release", "a hook"),
+                };
+                let message = format!(
+                    "{} is {here} in {} and {there} in {before}",
+                    kind_and_name(object),
+                    environment.name
+                );
+                let path = Path::parse("metadata.annotations").key("helm.sh/hook");
+                report.add(e, i, path, message);
             }
         }
     }

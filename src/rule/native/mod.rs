@@ -11,15 +11,18 @@ mod chart;
 mod environments;
 mod hygiene;
 mod networking;
+mod ports;
+mod probes;
 mod rbac;
 pub(crate) mod secrets;
 mod security;
+mod storage;
 mod template;
 mod values;
 
 use super::pod::{Container, Pod};
 use super::{Environment, ObjectSet, Rule};
-use crate::diagnostic::{Diagnostic, RuleId};
+use crate::diagnostic::{Diagnostic, RuleId, Severity};
 use crate::helm::Chart;
 use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
@@ -43,11 +46,16 @@ const TABLES: &[Table] = &[
     chart::TABLE,
     environments::TABLE,
     hygiene::TABLE,
+    hygiene::hooks::TABLE,
+    hygiene::configs::TABLE,
     hygiene::references::TABLE,
     networking::TABLE,
+    ports::TABLE,
+    probes::TABLE,
     rbac::TABLE,
     secrets::TABLE,
     security::TABLE,
+    storage::TABLE,
     template::TABLE,
     values::TABLE,
 ];
@@ -95,6 +103,12 @@ impl<'r> UnitReport<'r> {
     pub(crate) fn add(&mut self, object: usize, path: Path, message: impl Into<String>) {
         self.found
             .push((object, self.rule.violation(path, message.into())));
+    }
+    /// Adds a finding that is an info, whatever the severity of the rule.
+    pub(crate) fn add_info(&mut self, object: usize, path: Path, message: impl Into<String>) {
+        let mut violation = self.rule.violation(path, message.into());
+        violation.severity = Severity::Info;
+        self.found.push((object, violation));
     }
 }
 

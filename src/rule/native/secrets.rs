@@ -50,7 +50,8 @@ const SECRET_PAIRS: [(&str, &str); 9] = [
 ];
 
 /// A name that ends with one of these words is about a secret, but its value is not one.
-const HARMLESS_ENDS: [&str; 51] = [
+const HARMLESS_ENDS: [&str; 52] = [
+    "alg",
     "file",
     "path",
     "name",
@@ -189,7 +190,7 @@ fn names_an_object(words: &[String]) -> bool {
     match words {
         [first, .., last] if first == "existing" && last == "secret" => true,
         [.., before, secret, key] if secret == "secret" && key == "key" => {
-            is_secret(before) || before == "existing" || before == "username"
+            is_secret(before) || matches!(before.as_str(), "existing" | "username" | "account")
         }
         [.., before, secret] if secret == "secret" => OBJECTS.contains(&before.as_str()),
         _ => words
@@ -250,6 +251,30 @@ pub(crate) fn is_secret_text(text: &str) -> bool {
             })
 }
 
+/// Whether a text contains a URL with a password in it: `amqp://user:pass@host`. Variables and
+/// placeholders such as `$(PASSWORD)` and `<password>` are none.
+fn has_url_password(text: &str) -> bool {
+    text.match_indices("://").any(|(at, separator)| {
+        let has_scheme = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let rest = &text[at + separator.len()..];
+        let end = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | ','))
+            .unwrap_or(rest.len());
+        let Some((user, _host)) = rest[..end].rsplit_once('@') else {
+            return false;
+        };
+        let password = user.split_once(':').map_or("", |(_, password)| password);
+        has_scheme && !is_harmless(password) && !password.contains(['$', '{', '<', '%', '*'])
+    })
+}
+
+/// The lines of a text that are no comments.
+fn without_comments(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';', '*']) && !line.starts_with("//"))
+}
+
 fn secret_in_env_value(
     report: &mut Report<'_>,
     _: &Object,
@@ -270,12 +295,17 @@ fn secret_in_env_value(
         let Some(value) = variable.get("value").and_then(Node::as_str) else {
             continue;
         };
-        if (is_secret_name(name) && !is_harmless(value)) || is_secret_text(value) {
-            report.add(
-                env.index(i).key("value"),
-                format!("container {} has {name} in plain text", container.name()),
-            );
-        }
+        let what = if (is_secret_name(name) && !is_harmless(value)) || is_secret_text(value) {
+            name.to_owned()
+        } else if has_url_password(value) {
+            format!("the password in the URL of {name}")
+        } else {
+            continue;
+        };
+        report.add(
+            env.index(i).key("value"),
+            format!("container {} has {what} in plain text", container.name()),
+        );
     }
 }
 
@@ -303,6 +333,8 @@ fn configmap_sensitive_content(report: &mut Report<'_>, object: &Object) {
             format!("{} holds a private key or token", entry.key)
         } else if let Some(name) = assigned_secret(value, names_another) {
             format!("{} sets {name}", entry.key)
+        } else if without_comments(value).any(has_url_password) {
+            format!("{} has a URL with a password", entry.key)
         } else {
             continue;
         };
@@ -399,6 +431,27 @@ mod tests {
             "passwordSecret",
         ] {
             assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls() {
+        for url in [
+            "amqp://user:pass@mq:5672/x",
+            "redis://:hunter2@redis/0",
+            "a=http://u:p@h b",
+        ] {
+            assert!(has_url_password(url), "{url}");
+        }
+        for url in [
+            "http://host:80/a@b",
+            "redis://:$(REDIS_PASSWORD)@redis/0",
+            "amqp://${USER}:${PASS}@mq",
+            "ssh://git@example.com/x",
+            "https://<user>:<password>@h",
+            "http://a, b:c@d",
+        ] {
+            assert!(!has_url_password(url), "{url}");
         }
     }
 

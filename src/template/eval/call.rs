@@ -315,8 +315,10 @@ impl Evaluator<'_> {
                 self.call(frame, function, site, &arguments)
             }
         };
-        if function.role == FunctionRole::SemverCompare {
-            self.recorder.compared(values, &result);
+        match function.role {
+            FunctionRole::SemverCompare => self.recorder.compared(values, &result),
+            FunctionRole::Default => self.recorder.defaulted(site, values),
+            _ => {}
         }
         match result {
             Ok(value) => {

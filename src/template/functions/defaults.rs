@@ -6,7 +6,7 @@
 
 use super::arguments::{any, boolean};
 use super::types::is_empty;
-use crate::template::function::{Answer, Call, Function, Reads, Type};
+use crate::template::function::{Answer, Call, Function, FunctionRole, Reads, Type};
 use crate::value::{Kind, Value};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
@@ -37,6 +37,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         [] => Ok(any(a, 0)?.clone()),
     })
     .variadic(Type::Any)
+    .role(FunctionRole::Default)
     .reads(Reads::HandsOn)
     .example(r#"default "a" "b" "c""#, "b"),
     Function::new("empty", &[Type::Any], |call, a| {

@@ -8,6 +8,8 @@ use crate::rule::pod;
 use crate::yaml::Path;
 use crate::yaml::Step;
 
+pub(super) mod configs;
+pub(super) mod hooks;
 pub(super) mod references;
 
 pub(super) const TABLE: Table = &[

@@ -3,7 +3,7 @@
 use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
-use crate::rule::object_set::{self, get, namespace, same_namespace, scalar, text};
+use crate::rule::object_set::{self, core_services, get, namespace, same_namespace, scalar, text};
 use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
@@ -168,14 +168,6 @@ fn pairs(selector: &Node) -> String {
         .map(|e| format!("{}={}", e.key, scalar(&e.value)))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Services of the core group. Knative also has a kind `Service`.
-fn core_services<'u, 'o>(
-    unit: &'u ObjectSet<'o>,
-) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
-    unit.of_kind("Service")
-        .filter(|(_, o)| pod::group_of(&o.identity.api_version).is_empty())
 }
 
 fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
@@ -424,17 +416,17 @@ fn dangling_service_account(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
 }
 
 /// A reference to a ConfigMap or Secret in a pod.
-struct Use<'o> {
+pub(super) struct Use<'o> {
     /// `ConfigMap` or `Secret`.
-    kind: &'static str,
-    name: &'o str,
+    pub kind: &'static str,
+    pub name: &'o str,
     keys: Vec<(&'o str, Path)>,
-    path: Path,
+    pub path: Path,
     optional: bool,
 }
 
 /// All references to ConfigMaps and Secrets that must exist for the pod to start.
-fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
+pub(super) fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
     let mut out = Vec::new();
     let optional = |n: &Node| n.get("optional").and_then(Node::as_bool).unwrap_or(false);
     for container in pod.containers() {
@@ -693,7 +685,8 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         let selects = get(&service.root, "spec.selector")
             .is_some_and(|s| !s.entries().is_empty() && unit.labels(object, pod).match_map(s));
         if !headless {
-            report.add(
+            // The pods run; only their own names are missing.
+            report.add_info(
                 *i,
                 path,
                 format!(
@@ -911,7 +904,7 @@ fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
 
 /// The first label of the host name in a value: `db` for `http://db:5432/x`, `db.ns.svc` and
 /// `db:5432`.
-fn host_of(value: &str) -> Option<&str> {
+pub(in crate::rule::native) fn host_of(value: &str) -> Option<&str> {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let end = rest.find(['.', ':', '/']).unwrap_or(rest.len());
