@@ -3,11 +3,19 @@
 #
 #   install.sh ENVIRONMENT [DRY_RUN] [HELM ARGUMENTS...]
 #
-# ENVIRONMENT is dev, staging or prod; DRY_RUN is true or false (default). What follows goes to helm as it is:
+# ENVIRONMENT is dev, staging or prod; DRY_RUN is true or false (default). A dry run shows what would be installed and
+# changes nothing; it asks the cluster what it holds if one answers, and needs none. What follows goes to helm as it is:
 #   install.sh prod false -f values-prod-secrets.yaml
 # RELEASE, NAMESPACE and TIMEOUT, from the environment, override the release (thebot), its namespace (thebot,
 # thebot-staging, thebot-prod) and the time to wait (10m).
 set -euo pipefail
+
+case ${1:-} in
+  -h | --help | help)
+    sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "${BASH_SOURCE[0]}"
+    exit
+    ;;
+esac
 
 say() { printf '==> %s\n' "$*"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 2; }
@@ -33,7 +41,9 @@ chart=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 arguments=(--namespace "$namespace" --values "$chart/values-$environment.yaml" "$@")
 
 say "Prerequisites"
-for tool in helm kubectl; do
+tools=(helm kubectl)
+if [ "$dry_run" = true ]; then tools=(helm); fi
+for tool in "${tools[@]}"; do
   command -v "$tool" > /dev/null || fail "$tool is not installed"
   echo "$tool: $(command -v "$tool")"
 done
@@ -46,8 +56,14 @@ verb=install
 if helm status "$release" --namespace "$namespace" > /dev/null 2>&1; then verb=upgrade; fi
 
 if [ "$dry_run" = true ]; then
-  say "Dry run: helm $verb $release in namespace $namespace"
-  helm "$verb" "$release" "$chart" "${arguments[@]}" --dry-run=client
+  # `helm list` fails where no cluster answers. With one, secrets that it holds are looked up and kept.
+  if helm list --namespace "$namespace" > /dev/null 2>&1; then
+    say "Dry run: helm $verb $release in namespace $namespace"
+    helm "$verb" "$release" "$chart" "${arguments[@]}" --dry-run=server
+  else
+    say "Dry run without a cluster: what an install of $release renders"
+    helm template "$release" "$chart" "${arguments[@]}"
+  fi
   say "Nothing was changed"
   exit
 fi

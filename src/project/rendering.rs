@@ -320,11 +320,12 @@ impl Job<'_> {
             .variants
             .iter()
             .map(|o| (o, o.others.and(render.versions)));
-        for (output, holds) in newest
+        let outputs: Vec<_> = newest
             .chain(variants)
             .filter(|(o, _)| !o.name.ends_with("NOTES.txt"))
-        {
-            let holds = (holds != self.versions).then_some(holds);
+            .map(|(o, holds)| (o, (holds != self.versions).then_some(holds)))
+            .collect();
+        let read = |&(output, holds): &(&Output, Option<Versions>)| {
             let text = &rendered.derived.sources[output.text.index()].text;
             let read = || {
                 let limits = &self.sources.limits;
@@ -340,7 +341,10 @@ impl Job<'_> {
                 manifests
             };
             let reuse = &self.options.reuse;
-            let manifests = reuse.manifests(text, output, Some(render.environment), holds, read);
+            reuse.manifests(text, output, Some(render.environment), holds, read)
+        };
+        let manifests: Vec<Manifests> = outputs.par_iter().map(read).collect();
+        for manifests in manifests {
             render.objects.extend(manifests.objects);
             found.extend(manifests.problems);
         }

@@ -30,12 +30,42 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What the upgrade hooks need and an upgrade may change, they bring along under this name. */}}
+{{- define "thebot.hookName" -}}
+{{- include "thebot.fullname" . }}-hook
+{{- end -}}
+
 {{- define "thebot.configName" -}}
 {{- include "thebot.fullname" . }}-config
 {{- end -}}
 
 {{- define "thebot.secretName" -}}
 {{- .Values.secrets.existingSecret | default (printf "%s-secrets" (include "thebot.fullname" .)) -}}
+{{- end -}}
+
+{{/* The Secret's data: each value as it is given, or else as the cluster's Secret has it; what is needed and has
+neither is made at random, or refused. in: dict "root" $ "generate" (whether something may be made) */}}
+{{- define "thebot.secretData" -}}
+{{- $root := .root -}}
+{{- $name := include "thebot.secretName" $root -}}
+{{- $stored := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
+{{- $needed := list "SECRET_KEY" "JWT_SECRET_KEY" "DATABASE_USER" "DATABASE_PASSWORD" "REDIS_PASSWORD" -}}
+{{- /* A render without a cluster must not generate: it would make new secrets every time. */ -}}
+{{- $generate := and .generate (eq (include "thebot.hasCluster" $root) "true") -}}
+{{- range $key, $value := $root.Values.secrets.values }}
+{{- if $value }}
+{{ $key }}: {{ $value | toString | b64enc | quote }}
+{{- else if get $stored $key }}
+{{ $key }}: {{ get $stored $key | quote }}
+{{- else if and $generate (has $key $needed) }}
+{{- if not $root.Values.secrets.generate }}
+{{- fail (printf "secrets.values.%s is empty, no Secret %s/%s holds it, and secrets.generate is off: name a Secret in secrets.existingSecret, or give the value in a file outside of the repository (-f)" $key $root.Release.Namespace $name) }}
+{{- end }}
+{{ $key }}: {{ randAlphaNum 50 | b64enc | quote }}
+{{- else }}
+{{ $key }}: ""
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "thebot.backend.serviceName" -}}
@@ -153,6 +183,16 @@ app.kubernetes.io/component: collectstatic
 {{- ternary "redis" .Values.externalRedis.scheme .Values.redis.enabled -}}
 {{- end -}}
 
+{{/* Celery refuses a rediss URL that does not say how the server's certificate is checked.
+in: dict "root" $ "password" "" (or ":...@") "database" 0 */}}
+{{- define "thebot.redisUrl" -}}
+{{- $scheme := include "thebot.redisScheme" .root -}}
+{{- printf "%s://%s%s:%s/%d" $scheme .password (include "thebot.redisHost" .root) (include "thebot.redisPort" .root) (int .database) -}}
+{{- if eq $scheme "rediss" -}}
+{{- printf "?ssl_cert_reqs=%s" .root.Values.externalRedis.certificate -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "thebot.allowedHosts" -}}
 {{- $hosts := list "localhost" (include "thebot.backend.serviceName" .) -}}
 {{- if .Values.ingress.enabled -}}
@@ -172,8 +212,8 @@ DATABASE_HOST: {{ include "thebot.databaseHost" . | quote }}
 DATABASE_PORT: {{ include "thebot.databasePort" . | quote }}
 DATABASE_NAME: {{ .Values.postgresql.database | quote }}
 REDIS_HOST: {{ include "thebot.redisHost" . | quote }}
-CELERY_BROKER_URL: {{ printf "%s://%s:%s/0" (include "thebot.redisScheme" .) (include "thebot.redisHost" .) (include "thebot.redisPort" .) | quote }}
-CELERY_RESULT_BACKEND: {{ printf "%s://%s:%s/1" (include "thebot.redisScheme" .) (include "thebot.redisHost" .) (include "thebot.redisPort" .) | quote }}
+CELERY_BROKER_URL: {{ include "thebot.redisUrl" (dict "root" . "password" "" "database" 0) | quote }}
+CELERY_RESULT_BACKEND: {{ include "thebot.redisUrl" (dict "root" . "password" "" "database" 1) | quote }}
 LOG_LEVEL: {{ .Values.config.logLevel | quote }}
 CACHE_TIMEOUT: {{ .Values.config.cacheTimeout | quote }}
 {{- end -}}
@@ -192,40 +232,49 @@ CACHE_TIMEOUT: {{ .Values.config.cacheTimeout | quote }}
 {{- end -}}
 
 {{/* The environment of every container that runs the backend's image. The two URLs get the password here, where
-Kubernetes puts it in from the Secret: in the ConfigMap it would stand in plain text. */}}
+Kubernetes puts it in from the Secret: in the ConfigMap it would stand in plain text.
+in: dict "root" $ "own" (the component's block of the values) */}}
 {{- define "thebot.environment" -}}
 envFrom:
   - configMapRef:
-      name: {{ include "thebot.configName" . }}
+      name: {{ include "thebot.configName" .root }}
   - secretRef:
-      name: {{ include "thebot.secretName" . }}
+      name: {{ include "thebot.secretName" .root }}
 env:
-  {{- include "thebot.environment.urls" . | nindent 2 }}
+  {{- include "thebot.environment.urls" .root | nindent 2 }}
+  {{- with include "thebot.extraEnv" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
-{{/* The same for the Jobs. As upgrade hooks they run before the new ConfigMap is there. */}}
-{{- define "thebot.environment.job" -}}
-{{- if .Release.IsUpgrade -}}
+{{/* The same for the upgrade hooks, which run before the new ConfigMap and the new Secret are there. */}}
+{{- define "thebot.environment.hook" -}}
 envFrom:
   - secretRef:
-      name: {{ include "thebot.secretName" . }}
+      name: {{ .root.Values.secrets.existingSecret | default (include "thebot.hookName" .root) }}
 env:
-  {{- range $name, $value := omit (include "thebot.config" . | fromYaml) "CELERY_BROKER_URL" "CELERY_RESULT_BACKEND" }}
+  {{- range $name, $value := omit (include "thebot.config" .root | fromYaml) "CELERY_BROKER_URL" "CELERY_RESULT_BACKEND" }}
   - name: {{ $name }}
     value: {{ $value | quote }}
   {{- end }}
-  {{- include "thebot.environment.urls" . | nindent 2 }}
-{{- else -}}
-{{- include "thebot.environment" . -}}
+  {{- include "thebot.environment.urls" .root | nindent 2 }}
+  {{- with include "thebot.extraEnv" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* The variables of all pods and of a component, as items of `env`. in: dict "root" $ "own" (the component's block of the values) */}}
+{{- define "thebot.extraEnv" -}}
+{{- with concat .root.Values.extraEnv .own.extraEnv -}}
+{{- toYaml . -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "thebot.environment.urls" -}}
-{{- $host := printf "%s:%s" (include "thebot.redisHost" .) (include "thebot.redisPort" .) -}}
-- name: CELERY_BROKER_URL
-  value: {{ printf "%s://:$(REDIS_PASSWORD)@%s/0" (include "thebot.redisScheme" .) $host | quote }}
-- name: CELERY_RESULT_BACKEND
-  value: {{ printf "%s://:$(REDIS_PASSWORD)@%s/1" (include "thebot.redisScheme" .) $host | quote }}
+{{- range $name, $database := dict "CELERY_BROKER_URL" 0 "CELERY_RESULT_BACKEND" 1 }}
+- name: {{ $name }}
+  value: {{ include "thebot.redisUrl" (dict "root" $ "password" ":$(REDIS_PASSWORD)@" "database" $database) | quote }}
+{{- end }}
 - name: HOME
   value: /tmp
 - name: PYTHONDONTWRITEBYTECODE
@@ -248,17 +297,18 @@ httpGet:
 {{ toYaml .probe }}
 {{- end -}}
 
-{{/* Waits until the schema is the one that this image needs, so that new code never meets an old database. */}}
+{{/* Waits until the schema is the one that this image needs, so that new code never meets an old database.
+in: dict "root" $ "own" (the component's block of the values) */}}
 {{- define "thebot.waitForMigrations" -}}
 - name: wait-for-migrations
-  image: {{ include "thebot.image" (dict "root" . "image" .Values.backend.image) }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  image: {{ include "thebot.image" (dict "root" .root "image" .root.Values.backend.image) }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [sh, -c, "until python manage.py migrate --check; do echo 'waiting for migrations'; sleep 3; done"]
   {{- include "thebot.environment" . | nindent 2 }}
   resources:
-    {{- toYaml .Values.celeryBeat.resources | nindent 4 }}
+    {{- toYaml .root.Values.celeryBeat.resources | nindent 4 }}
   securityContext:
-    {{- toYaml .Values.containerSecurityContext | nindent 4 }}
+    {{- toYaml .root.Values.containerSecurityContext | nindent 4 }}
   volumeMounts:
     - name: tmp
       mountPath: /tmp
@@ -267,10 +317,13 @@ httpGet:
 {{/* Pods */}}
 
 {{/* What all pods have in common.
-in: dict "root" $ "component" "backend" "shared" (whether it mounts the shared volumes) */}}
+in: dict "root" $ "component" "backend" "own" (its block of the values) "shared" (whether it mounts the shared volumes) "hook" (whether it is a hook) */}}
 {{- define "thebot.podCommon" -}}
 {{- $root := .root -}}
-serviceAccountName: {{ include "thebot.serviceAccountName" $root }}
+{{- $own := .own -}}
+{{- $labels := include (printf "thebot.%s.selectorLabels" .component) $root | fromYaml -}}
+{{- $isHook := and .hook $root.Values.serviceAccount.create -}}
+serviceAccountName: {{ $isHook | ternary (include "thebot.hookName" $root) (include "thebot.serviceAccountName" $root) }}
 automountServiceAccountToken: false
 # Without this a Service named `redis` would set REDIS_PORT=tcp://... in every container.
 enableServiceLinks: false
@@ -285,6 +338,30 @@ imagePullSecrets:
 affinity:
   {{- $affinity | nindent 2 }}
 {{- end }}
+{{- with $own.nodeSelector | default $root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.tolerations | default $root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.topologySpreadConstraints | default $root.Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- merge (dict) . (dict "labelSelector" (hasKey . "labelSelector" | ternary (dict) (dict "matchLabels" $labels))) | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* How pods are replaced. With hard anti-affinity a node holds one pod of a component, and there may be no node for
+one more: the old pod goes first. */}}
+{{- define "thebot.strategy" -}}
+{{- $isHard := eq .Values.podAntiAffinity "hard" -}}
+type: RollingUpdate
+rollingUpdate:
+  maxUnavailable: {{ $isHard | ternary 1 0 }}
+  maxSurge: {{ $isHard | ternary 0 1 }}
 {{- end -}}
 
 {{/* in: as thebot.podCommon */}}
@@ -366,16 +443,99 @@ podAntiAffinity:
 {{- end -}}
 
 {{/* Hooks: the first install has nothing that a pre-install hook could use, so there the Job is an ordinary part
-of the release; an upgrade migrates before the first new pod starts. in: a Job's block of the values, under "job" */}}
-{{- define "thebot.jobAnnotations" -}}
-{{- if .root.Release.IsUpgrade }}
+of the release; an upgrade migrates before the first new pod starts. The hook has a name of its own: Helm could not
+roll back to an ordinary Job while a hook's Job of that name is there. */}}
+
+{{/* in: the hook's weight */}}
+{{- define "thebot.hookAnnotations" -}}
 helm.sh/hook: pre-upgrade
-helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* in: dict "job" (a Job's block of the values) "hook" (whether it is a hook) "weight" 0 */}}
+{{- define "thebot.jobAnnotations" -}}
+{{- if .hook }}
+{{ include "thebot.hookAnnotations" .weight }}
 {{- end }}
 {{- with .job.annotations }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* "true" where collectstatic is a hook: in an upgrade, unless the upgrade makes the claim that it writes to. */}}
+{{- define "thebot.collectstatic.isHook" -}}
+{{- if not .Release.IsUpgrade -}}
+false
+{{- else if lookup "v1" "PersistentVolumeClaim" .Release.Namespace (include "thebot.claimName.static" .) -}}
+true
+{{- else -}}
+{{- include "thebot.hasCluster" . | eq "true" | ternary "false" "true" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where a cluster answers. The release's namespace may not exist yet (--create-namespace); `default` always
+does. */}}
+{{- define "thebot.hasCluster" -}}
+{{- $found := lookup "v1" "ServiceAccount" .Release.Namespace "default" -}}
+{{- if not $found -}}
+{{- $found = lookup "v1" "Namespace" "" "default" -}}
+{{- end -}}
+{{- $found | empty | ternary "false" "true" -}}
+{{- end -}}
+
+{{/* Network policies */}}
+
+{{/* What runs the backend's image, as a JSON list. */}}
+{{- define "thebot.applicationComponents" -}}
+{{- list "backend" "celery" "celery-beat" "migration" "collectstatic" | toJson -}}
+{{- end -}}
+
+{{/* The policy of these: no way in, and out to what the application needs. */}}
+{{- define "thebot.applicationPolicy" -}}
+podSelector:
+  matchLabels:
+    {{- include "thebot.selectorLabels" . | nindent 4 }}
+  matchExpressions:
+    - key: app.kubernetes.io/component
+      operator: In
+      values: {{ include "thebot.applicationComponents" . }}
+policyTypes: [Ingress, Egress]
+egress:
+  # DNS, wherever it is: the cluster's, or a cache on the node.
+  - ports:
+      - {protocol: UDP, port: 53}
+      - {protocol: TCP, port: 53}
+  {{- if .Values.postgresql.enabled }}
+  - to:
+      - podSelector:
+          matchLabels:
+            {{- include "thebot.postgresql.selectorLabels" . | nindent 12 }}
+    ports:
+      - {protocol: TCP, port: 5432}
+  {{- else }}
+  - ports:
+      - {protocol: TCP, port: {{ include "thebot.databasePort" . }}}
+  {{- end }}
+  {{- if .Values.redis.enabled }}
+  - to:
+      - podSelector:
+          matchLabels:
+            {{- include "thebot.redis.selectorLabels" . | nindent 12 }}
+    ports:
+      - {protocol: TCP, port: 6379}
+  {{- else }}
+  - ports:
+      - {protocol: TCP, port: {{ include "thebot.redisPort" . }}}
+  {{- end }}
+  {{- if and .Values.networkPolicy.egressPorts .Values.networkPolicy.egressTo }}
+  - to:
+      {{- toYaml .Values.networkPolicy.egressTo | nindent 6 }}
+    ports:
+      {{- range .Values.networkPolicy.egressPorts }}
+      - {protocol: TCP, port: {{ . }}}
+      {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{/* API versions, by the cluster's version: .Capabilities.APIVersions knows what Helm was built with when it renders
