@@ -162,6 +162,15 @@ pub trait Object: std::fmt::Debug {
     fn print(&self) -> Vec<u8> {
         Vec::new()
     }
+    /// The text that `{{ . }}` writes where it is not that of `%v`: Go's template language calls a
+    /// `String` method of the pointer if the value has an address.
+    fn addressed(&self) -> Option<Vec<u8>> {
+        None
+    }
+    /// The value as a function receives it, where that differs: without the methods of its pointer.
+    fn passed(&self) -> Option<Value> {
+        None
+    }
     /// The plain map, list or scalar that toYaml, toJson, `range` and `index` use.
     fn plain(&self) -> Option<Value> {
         None

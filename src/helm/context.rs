@@ -23,7 +23,8 @@ pub(crate) struct Struct {
     /// For each field: Go's name, JSON's name, whether JSON omits it when it is empty
     /// (`omitempty`), the value.
     fields: Vec<(&'static str, &'static str, bool, Value)>,
-    /// The text that Go's `String` method gives, where the struct has that method.
+    /// The text that the pointer's `String` method gives, where it has that method and the value
+    /// has an address.
     printed: Option<String>,
     is_pointer: bool,
 }
@@ -31,6 +32,15 @@ pub(crate) struct Struct {
 impl Struct {
     fn into_value(self) -> Value {
         Kind::Object(Rc::new(self)).into()
+    }
+
+    fn copy(&self, printed: Option<String>) -> Struct {
+        Struct {
+            go_type: self.go_type,
+            fields: self.fields.clone(),
+            printed,
+            is_pointer: self.is_pointer,
+        }
     }
 }
 
@@ -43,6 +53,9 @@ fn is_empty(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// The Go type of `.Capabilities`.
+const CAPABILITIES: &str = "*chartutil.Capabilities";
 
 /// The Go type of `.Chart`.
 const CHART: &str = "struct { chart.Metadata; IsRoot bool }";
@@ -61,17 +74,29 @@ impl Object for Struct {
             .map(|f| f.3.clone())
     }
     fn parameters(&self, method: &str) -> Option<&'static [&'static str]> {
-        (self.printed.is_some() && matches!(method, "String" | "GitVersion")).then_some(&[])
+        let of_version = self.printed.is_some() && matches!(method, "String" | "GitVersion");
+        let of_capabilities = self.go_type == CAPABILITIES && method == "Copy";
+        (of_version || of_capabilities).then_some(&[])
     }
     fn call(&self, method: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        // Only KubeVersion has methods.
+        if self.go_type == CAPABILITIES && method == "Copy" {
+            return Some(Ok(self.copy(self.printed.clone()).into_value()));
+        }
         let printed = self.printed.as_ref()?;
         matches!(method, "String" | "GitVersion").then(|| Ok(Value::str(printed)))
     }
-    fn print(&self) -> Vec<u8> {
-        if let Some(printed) = &self.printed {
-            return printed.clone().into_bytes();
+    fn addressed(&self) -> Option<Vec<u8>> {
+        match &self.printed {
+            Some(text) => Some(text.clone().into_bytes()),
+            // What a pointer leads to is written.
+            None => self.is_pointer.then(|| self.print()[1..].to_vec()),
         }
+    }
+    fn passed(&self) -> Option<Value> {
+        self.printed.as_ref()?;
+        Some(self.copy(None).into_value())
+    }
+    fn print(&self) -> Vec<u8> {
         let mut out = if self.is_pointer {
             b"&{".to_vec()
         } else {
@@ -215,7 +240,7 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> Value {
     };
     let versions = VersionSet(capabilities.api_versions.as_slice().into());
     Struct {
-        go_type: "*chartutil.Capabilities",
+        go_type: CAPABILITIES,
         fields: vec![
             ("KubeVersion", "KubeVersion", false, kube.into_value()),
             (

@@ -15,6 +15,7 @@ use crate::yaml;
 use crate::yaml::Node;
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 /// One way to deploy a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +171,13 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
         .map(|(id, _)| *id)
         .chain(chart.files.iter().map(|f| f.source));
     if let Some(id) = own.into_iter().find(|&id| same(id, sources)) {
-        return Ok(id);
+        // `.Files` has the bytes as they are; values in UTF-16 are another text.
+        let raw = sources.get(id).text.clone();
+        let text = crate::yaml::utf8(raw.clone());
+        if Arc::ptr_eq(&raw, &text) {
+            return Ok(id);
+        }
+        return Ok(sources.add(Source::new(path, text, SourceKind::File)));
     }
     let text = if path.trim() == "-" {
         sources

@@ -312,7 +312,23 @@ impl Reader<'_> {
             arguments.iter().for_each(|a| {
                 self.expression(a, Use::Whole);
             });
-            return self.expression(first, used);
+            let path = match arguments {
+                [path] => constant(path),
+                _ => None,
+            };
+            let Some(path) = path else {
+                return self.expression(first, used);
+            };
+            let place = self.expression(first, Use::Looked);
+            return match &place {
+                // Methods of Helm's Values.
+                Place::Values(method) if matches!(&method[..], [name] if matches!(&**name, "Table" | "PathValue")) =>
+                {
+                    let names: Vec<Box<str>> = path.split('.').map(Box::from).collect();
+                    self.fields(Place::Values(Vec::new()), &names, used)
+                }
+                _ => place,
+            };
         };
         match function.role {
             FunctionRole::Include => {
@@ -449,6 +465,17 @@ impl Reader<'_> {
             (_, None) => names
                 .last()
                 .map_or(Place::Unknown, |name| Place::Named(name.clone())),
+        };
+        let place = match place {
+            // Helm's Values have methods: this one gives the same map, and `YAML` all of its text.
+            Place::Values(path) if path.first().is_some_and(|name| &**name == "AsMap") => {
+                Place::Values(path[1..].to_vec())
+            }
+            Place::Values(path) if matches!(&path[..], [name] if &**name == "YAML") => {
+                self.take(&Place::Values(Vec::new()), Use::Whole);
+                Place::Unknown
+            }
+            other => other,
         };
         if !self.is_settled {
             match &place {

@@ -22,17 +22,76 @@ pub fn read(sources: &Sources, source: SourceId) -> Result<Node, Error> {
 /// Converts UTF-16 with a byte order mark, which go-yaml also reads, into UTF-8. Any other text,
 /// and invalid UTF-16, is returned unchanged.
 pub(crate) fn utf8(text: Arc<[u8]>) -> Arc<[u8]> {
+    // The byte order mark is kept, now in UTF-8; the YAML reader skips it.
+    match from_utf16(&text) {
+        Some(Ok(read)) => read.into_bytes().into(),
+        _ => text,
+    }
+}
+
+/// The text of UTF-16 with a byte order mark, or what go-yaml says of invalid UTF-16. None for any
+/// other text.
+fn from_utf16(text: &[u8]) -> Option<Result<String, &'static str>> {
     let unit: fn([u8; 2]) -> u16 = match text {
-        _ if text.starts_with(b"\xFF\xFE") => u16::from_le_bytes,
-        _ if text.starts_with(b"\xFE\xFF") => u16::from_be_bytes,
-        _ => return text,
+        [0xFF, 0xFE, ..] => u16::from_le_bytes,
+        [0xFE, 0xFF, ..] => u16::from_be_bytes,
+        _ => return None,
     };
     let (pairs, rest) = text.as_chunks::<2>();
     let units: Vec<u16> = pairs.iter().map(|&pair| unit(pair)).collect();
-    match String::from_utf16(&units) {
-        // The byte order mark is kept, now in UTF-8; the YAML reader skips it.
-        Ok(read) if rest.is_empty() => read.into_bytes().into(),
-        _ => text,
+    Some(match String::from_utf16(&units) {
+        Ok(_) if !rest.is_empty() => Err("incomplete UTF-16 character"),
+        Ok(read) => Ok(read),
+        Err(_) => {
+            let mut read = char::decode_utf16(units.iter().copied());
+            let lone = read.find_map(|c| c.err().map(|e| e.unpaired_surrogate()));
+            Err(match lone {
+                Some(0xDC00..) => "unexpected low surrogate area",
+                _ if units.last().copied() == lone => "incomplete UTF-16 surrogate pair",
+                _ => "expected low surrogate area",
+            })
+        }
+    })
+}
+
+/// Where the bytes of a text in UTF-8 are in the UTF-16 that it was converted from.
+struct Places(Vec<u32>);
+
+impl Places {
+    fn new(text: &str) -> Places {
+        let mut places = Vec::with_capacity(text.len() + 1);
+        let mut at = 0;
+        for c in text.chars() {
+            places.extend(std::iter::repeat_n(at, c.len_utf8()));
+            at += 2 * c.len_utf16() as u32;
+        }
+        places.push(at);
+        Places(places)
+    }
+
+    fn span(&self, span: Span, offset: u32) -> Span {
+        let place = |at: u32| {
+            let place = self.0.get((at - offset) as usize).or(self.0.last());
+            offset + place.copied().unwrap_or_default()
+        };
+        Span {
+            start: place(span.start),
+            end: place(span.end),
+            ..span
+        }
+    }
+
+    fn node(&self, node: &mut Node, offset: u32) {
+        node.span = self.span(node.span, offset);
+        node.anchor = node.anchor.map(|span| self.span(span, offset));
+        match &mut node.data {
+            Data::Seq(items) => items.iter_mut().for_each(|item| self.node(item, offset)),
+            Data::Map(entries) => entries.iter_mut().for_each(|entry| {
+                entry.key_span = self.span(entry.key_span, offset);
+                self.node(&mut entry.value, offset);
+            }),
+            _ => {}
+        }
     }
 }
 
@@ -79,6 +138,24 @@ pub(super) fn parse_with(
     strict: bool,
     limits: &Limits,
 ) -> Result<(Node, usize), Error> {
+    if let Some(converted) = from_utf16(text) {
+        let converted = converted.map_err(|problem| Error {
+            message: format!("yaml: {problem}"),
+            span: Span::new(source, offset as usize, offset as usize + text.len()),
+            limit: None,
+        })?;
+        let places = Places::new(&converted);
+        return match parse_with(converted.as_bytes(), source, offset, strict, limits) {
+            Ok((mut node, repeated)) => {
+                places.node(&mut node, offset);
+                Ok((node, repeated))
+            }
+            Err(error) => Err(Error {
+                span: places.span(error.span, offset),
+                ..error
+            }),
+        };
+    }
     let offset = offset as usize;
     if text.len() > MAX_BYTES.saturating_sub(offset) {
         let message = "yaml: the text is larger than 1 GiB".into();

@@ -123,6 +123,26 @@ fn origins_go_through_text_and_back() {
 }
 
 #[test]
+fn utf_16_is_read_with_its_own_spans() {
+    let written = "\u{feff}a: \"é\u{1f600}\"\nb: [x]\n";
+    for big in [false, true] {
+        let bytes = |unit: u16| match big {
+            true => unit.to_be_bytes(),
+            false => unit.to_le_bytes(),
+        };
+        let text: Vec<u8> = written.encode_utf16().flat_map(bytes).collect();
+        let node = parse(&text, SourceId::new(0, 0), 7).unwrap();
+        let a = node.get("a").unwrap();
+        assert_eq!(a.as_str(), Some("é\u{1f600}"));
+        assert_eq!((a.span.start - 7, a.span.end - 7), (8, 18));
+        let x = &node.get("b").unwrap().items()[0];
+        assert_eq!((x.span.start - 7, x.span.end - 7), (28, 30));
+        let error = parse(&text[..text.len() - 6], SourceId::new(0, 0), 0).unwrap_err();
+        assert_eq!(error.span.start as usize, text.len() - 6);
+    }
+}
+
+#[test]
 fn hostile_documents_are_refused() {
     for text in [
         "[".repeat(100_000),

@@ -53,14 +53,16 @@ fn check(case: &Path) -> Result<(), String> {
         .map_err(|e| e.to_string())?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     match (
-        std::fs::read_to_string(case.join("golden")),
+        std::fs::read(case.join("golden")),
         std::fs::read_to_string(case.join("error")),
     ) {
         (Ok(golden), Err(_)) if output.status.success() => {
-            match difference(&golden, &String::from_utf8_lossy(&output.stdout)) {
-                None => Ok(()),
-                Some(difference) => Err(difference),
+            let text = String::from_utf8_lossy;
+            if golden == output.stdout {
+                return Ok(());
             }
+            let difference = difference(&text(&golden), &text(&output.stdout));
+            Err(difference.unwrap_or_else(|| "the bytes that are no UTF-8 differ".into()))
         }
         (Ok(_), Err(_)) => Err(format!("fails: {stderr}")),
         (Err(_), Ok(error)) if output.status.code() == Some(1) => {

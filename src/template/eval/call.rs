@@ -159,6 +159,9 @@ impl Evaluator<'_> {
             Kind::Missing if can_be_nil(kind) => Ok(nil_of(kind, operand.value)),
             Kind::Missing => frame.fail(format!("invalid value; expected {}", kind.go_name())),
             Kind::Nil if kind == Type::Any => Ok(operand.value),
+            Kind::Object(ref object) if kind == Type::Any => {
+                Ok(object.passed().unwrap_or(operand.value))
+            }
             Kind::Nil => frame.fail(format!(
                 "wrong type for value; expected {}; got interface {{}}",
                 kind.go_name()
@@ -308,7 +311,10 @@ impl Evaluator<'_> {
             }
             _ => {
                 self.note_reads(function, values);
-                values.iter().for_each(|value| self.note_root(value));
+                for value in values {
+                    self.note_root(value);
+                    self.note_cluster(value);
+                }
                 if function.role == FunctionRole::Changes {
                     self.recorder.changes(values);
                 }

@@ -335,6 +335,20 @@ impl Evaluator<'_> {
         self.recorder.asked(asked);
     }
 
+    /// Records that the whole of `.Capabilities` or of the cluster's version is written or passed to
+    /// a function.
+    pub(super) fn note_cluster(&mut self, value: &Value) {
+        let Kind::Object(object) = &value.kind else {
+            return;
+        };
+        if let Some(CapabilityPart::Whole | CapabilityPart::KubeVersion) =
+            capability(object.go_type())
+        {
+            self.passing += 1;
+            self.recorder.asked(Asked::Other);
+        }
+    }
+
     /// Evaluates the arguments of a method. Its parameters are given by the Go names of their
     /// types.
     fn method_arguments<'s>(

@@ -59,7 +59,15 @@ impl Evaluator<'_> {
             _ => {
                 self.recorder.read_deeply(value);
                 self.note_root(value);
-                printed = match fmt::print(value, self.budget()) {
+                self.note_cluster(value);
+                let addressed = match &value.kind {
+                    Kind::Object(object) => object.addressed(),
+                    _ => None,
+                };
+                printed = match addressed.map_or_else(
+                    || fmt::print(value, self.budget()),
+                    |text| Ok(Value::str_from(text, value.origin)),
+                ) {
                     Ok(printed) => printed,
                     Err(error) => {
                         return frame.limit(error.to_string(), Some(Limit::RenderText));
