@@ -4,6 +4,10 @@
 //! Rules and schema validation return a [`Violation`], which has a path into the object and no
 //! line. [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's text.
 
+mod cause;
+
+pub(crate) use cause::explained;
+
 use crate::diagnostic::{Diagnostic, ObjectRef, RuleId, Severity, Versions, ids};
 use crate::limits::{Limit, Limits};
 use crate::source::{SourceId, Span};

@@ -25,6 +25,8 @@ pub struct Chart {
     pub subcharts: Vec<Chart>,
     /// Warnings that Helm prints on stderr while it loads the chart.
     pub warnings: Vec<String>,
+    /// The rule of `.helmignore` that leaves out all templates.
+    pub ignored_templates: Option<Span>,
 }
 
 /// A file of a chart.

@@ -17,6 +17,8 @@ struct Rule {
     only_folders: bool,
     /// The pattern has no slash, so it is matched against the last part of a path only.
     base_only: bool,
+    /// Its line, counted from 1. None for Helm's own rule.
+    line: Option<usize>,
 }
 
 impl Rules {
@@ -29,7 +31,7 @@ impl Rules {
         let mut rules = Rules::default();
         for (i, line) in text.split(|&b| b == b'\n').enumerate() {
             rules
-                .add(String::from_utf8_lossy(line).trim())
+                .add(String::from_utf8_lossy(line).trim(), i + 1)
                 .map_err(|message| (message, i + 1))?;
         }
         rules.rules.extend(Rules::defaults().rules);
@@ -45,11 +47,12 @@ impl Rules {
                 negate: false,
                 only_folders: false,
                 base_only: false,
+                line: None,
             }],
         }
     }
 
-    fn add(&mut self, rule: &str) -> Result<(), String> {
+    fn add(&mut self, rule: &str, line: usize) -> Result<(), String> {
         if rule.is_empty() || rule.starts_with('#') {
             return Ok(());
         }
@@ -71,28 +74,31 @@ impl Rules {
             negate,
             only_folders,
             base_only,
+            line: Some(line),
         });
         Ok(())
     }
 
     /// Whether `path`, relative to the chart's folder, is ignored.
     pub(crate) fn ignores(&self, path: &str, is_folder: bool) -> bool {
+        self.rule_for(path, is_folder).is_some()
+    }
+
+    /// The line of the rule that ignores `path`, if it is one of the file.
+    pub(crate) fn line_for(&self, path: &str, is_folder: bool) -> Option<usize> {
+        self.rule_for(path, is_folder)?.line
+    }
+
+    fn rule_for(&self, path: &str, is_folder: bool) -> Option<&Rule> {
         if path.is_empty() || path == "." || path == "./" {
-            return false;
+            return None;
         }
         let base = path.rsplit('/').next().unwrap_or(path);
-        for rule in &self.rules {
+        self.rules.iter().find(|rule| {
             let name = if rule.base_only { base } else { path };
-            let matches = rule.pattern.matches(name);
-            if rule.negate {
-                if (rule.only_folders && !is_folder) || !matches {
-                    return true;
-                }
-            } else if matches && (is_folder || !rule.only_folders) {
-                return true;
-            }
-        }
-        false
+            let applies = (is_folder || !rule.only_folders) && rule.pattern.matches(name);
+            applies != rule.negate
+        })
     }
 }
 
@@ -271,6 +277,9 @@ mod tests {
         assert!(rules.ignores("templates/.x.yaml", false));
         let negated = Rules::parse(b"!*.yaml").unwrap();
         assert!(negated.ignores("README.md", false));
+        assert_eq!(negated.line_for("README.md", false), Some(1));
+        assert_eq!(rules.line_for("a/b.tmp", false), Some(4));
+        assert_eq!(rules.line_for("templates/.x.yaml", false), None);
         assert_eq!(Rules::parse(b"\na/**").unwrap_err().1, 2);
     }
 }

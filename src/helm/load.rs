@@ -96,6 +96,14 @@ struct Loader<'s> {
     files: u64,
     total: u64,
     warnings: Vec<String>,
+    ignored: Ignored,
+}
+
+/// What a chart cannot do without and `.helmignore` leaves out: the places of the rules.
+#[derive(Default)]
+struct Ignored {
+    chart_yaml: Option<Span>,
+    templates: Option<Span>,
 }
 
 /// A file that is not yet classified.
@@ -136,12 +144,14 @@ impl<'s> Loader<'s> {
             files: 0,
             total: 0,
             warnings: Vec::new(),
+            ignored: Ignored::default(),
         }
     }
 
     fn finish(mut self, files: Vec<Raw>, location: String) -> Result<Chart, Error> {
         let mut chart = self.chart(files, location, 0)?;
         chart.warnings = self.warnings;
+        chart.ignored_templates = self.ignored.templates;
         Ok(chart)
     }
 
@@ -187,6 +197,7 @@ impl<'s> Loader<'s> {
             lock: None,
             subcharts: Vec::new(),
             warnings: Vec::new(),
+            ignored_templates: None,
         };
         let (chart_yaml, rest): (Vec<Raw>, Vec<Raw>) =
             files.into_iter().partition(|f| f.name == "Chart.yaml");
@@ -214,10 +225,14 @@ impl<'s> Loader<'s> {
             }
         }
         if !has_metadata {
-            return Err(Error::new(
-                ids::CHART_METADATA,
-                "Chart.yaml file is missing",
-            ));
+            let missing = Error::new(ids::CHART_METADATA, "Chart.yaml file is missing");
+            return Err(match self.ignored.chart_yaml.filter(|_| depth == 0) {
+                Some(rule) => missing
+                    .at(rule)
+                    .finding("this rule of .helmignore leaves out Chart.yaml, so there is no chart")
+                    .help("Helm's rules differ from gitignore: the first that matches decides, and `!` ignores all that does not match"),
+                None => missing,
+            });
         }
         validate(&mut chart)?;
         if depth >= MAX_DEPTH {
@@ -351,12 +366,20 @@ impl<'s> Loader<'s> {
 
     fn read(&self, id: SourceId, name: &str, rule: RuleId) -> Result<Node, Error> {
         yaml::read(self.sources, id).map_err(|e| {
-            Error::yaml(
+            let error = Error::yaml(
                 rule,
                 &e,
                 &self.sources.limits,
                 format!("cannot load {name}: {}", e.converting()),
-            )
+            );
+            let source = self.sources.get(id);
+            let line = source.line(source.line_of(e.span.start));
+            match memchr::memmem::find(&source.text[line], b"{{") {
+                Some(_) => error.help(format!(
+                    "{name} is no template: quote the text, and let a template render it with `tpl`"
+                )),
+                None => error,
+            }
         })
     }
 }

@@ -28,6 +28,13 @@ pub(super) struct Content {
     pub found: Vec<Diagnostic>,
 }
 
+/// The findings with the mistakes that caused them.
+fn explained(found: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    let each = found.into_iter();
+    each.map(|found| manifest::explained(found, sources))
+        .collect()
+}
+
 impl Content {
     /// # Errors
     /// If a file cannot be read, if the command line names an environment that the chart does not
@@ -73,9 +80,9 @@ impl Content {
                 .cloned()
                 .collect(),
             kubernetes: rendering.as_ref().map(|r| (r.versions, r.why.clone())),
+            found: explained(found, &sources),
             rendering,
             sources,
-            found,
         })
     }
 
@@ -101,9 +108,9 @@ impl Content {
         Content {
             rendering: None,
             objects,
-            sources,
             kubernetes: Some(setup.versions(options, None)),
-            found,
+            found: explained(found, &sources),
+            sources,
         }
     }
 
@@ -150,6 +157,136 @@ impl Content {
             (Some(rendering), _) => Secrets::of_chart(rendering, &self.sources),
             (None, Some(_)) => Secrets::of_manifests(&self.objects, &self.sources),
             (None, None) => Secrets::of_files(&self.sources),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint::tests::{CHART, findings};
+
+    /// The help of the findings of a rule in a chart with this data of a ConfigMap.
+    fn help(data: &str, values: &str, rule: &str) -> Vec<String> {
+        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{data}");
+        let files = [CHART, ("values.yaml", values), ("templates/a.yaml", &text)];
+        let found = findings(&files).into_iter().filter(|f| *f.rule == *rule);
+        found.filter_map(|f| Some(f.help?.to_string())).collect()
+    }
+
+    #[test]
+    fn unreadable_text_says_its_cause() {
+        let map = "map: {a: {b: x}, c: y}\ntext: \"one\\ntwo\"\nstar: \"*.example.com\"\ncolon: \"a: b\"\n";
+        for (data, wanted) in [
+            (
+                "  key:\n    {{ toYaml .Values.map }}\n  more: x\n",
+                "`toYaml` after 4 spaces needs `nindent 4`; line 3 lands at column 1",
+            ),
+            (
+                "  key:\n    {{ toYaml .Values.map | indent 4 }}\n",
+                "line 1 lands at column 9, line 3 at column 5; it needs `nindent 4`",
+            ),
+            (
+                "  key: {{ toYaml .Values.map }}\n",
+                "`toYaml` writes several lines behind `key:`: put them on lines of their own, with `nindent 4`",
+            ),
+            (
+                "  key: {{ .Values.text }}\n  more: x\n",
+                "`{{ .Values.text }}` has several lines, and line 2 lands at column 1",
+            ),
+            (
+                "  key: {{ .Values.star }}\n",
+                "`*.example.com` must be quoted: `{{ .Values.star | quote }}`",
+            ),
+            (
+                "  key: {{- printf \" %s\" .Values.star -}}\n",
+                "`*.example.com` must be quoted",
+            ),
+            (
+                "  key: {{ .Values.colon }}\n",
+                "`a: b` must be quoted: `{{ .Values.colon | quote }}`",
+            ),
+            ("  key: @x\n", "`@x` must be quoted"),
+        ] {
+            let help = help(data, map, "yaml-syntax");
+            assert!(
+                help.len() == 1 && help[0].contains(wanted),
+                "{data}: {help:?}"
+            );
+        }
+        // The lines are right; another one is wrong.
+        let right = "  key:\n    {{- toYaml .Values.map | nindent 4 }}\n bad: x\n";
+        for text in help(right, map, "yaml-syntax") {
+            assert!(text.starts_with("Helm reports"), "{text}");
+        }
+        let raw = help(
+            "  key: {{ .Values.raw }}\n",
+            "raw: \"{{ .x }}\"\n",
+            "yaml-syntax",
+        );
+        assert!(
+            raw.len() == 1 && raw[0].contains("unless `tpl` does it"),
+            "{raw:?}"
+        );
+        let values = help("", "a: {{ .x }}\n", "values-syntax");
+        assert!(
+            values.len() == 1 && values[0].contains("is no template"),
+            "{values:?}"
+        );
+    }
+
+    #[test]
+    fn a_field_joined_to_the_line_before_says_so() {
+        let joined = |text: &str| -> Vec<String> {
+            let found = findings(&[CHART, ("values.yaml", ""), ("templates/a.yaml", text)]);
+            let found = found
+                .into_iter()
+                .filter(|f| *f.rule == *"api-version-missing");
+            found.map(|f| f.message.to_string()).collect()
+        };
+        let rest = "\nkind: ConfigMap\nmetadata: {name: a}\n";
+        let said = joined(&format!(
+            "# a comment\n{{{{- $n := 1 -}}}}\napiVersion: v1{rest}"
+        ));
+        assert!(
+            said.len() == 1 && said[0].ends_with("is joined to the comment before it"),
+            "{said:?}"
+        );
+        let said = joined(&format!("# apiVersion: v1{rest}"));
+        assert!(
+            said.len() == 1 && said[0].ends_with("is missing"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn rules_that_ignore_too_much_are_named() {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        for (ignored, rule, line) in [
+            ("*.md\n/*\n", "chart-metadata", 2),
+            ("!*.yaml\n", "templates-dir", 1),
+            ("# x\ntemplates/\n", "templates-dir", 2),
+            ("templates/*.yaml\n", "templates-dir", 1),
+        ] {
+            let found = findings(&[
+                CHART,
+                (".helmignore", ignored),
+                ("values.yaml", ""),
+                ("templates/a.yaml", object),
+            ]);
+            let places: Vec<_> = found
+                .iter()
+                .filter(|f| *f.rule == *rule)
+                .map(|f| (f.locations[0].file.clone(), f.locations[0].line))
+                .collect();
+            assert!(
+                places.len() == 1
+                    && places[0]
+                        .0
+                        .as_ref()
+                        .is_some_and(|file| file.ends_with(".helmignore"))
+                    && places[0].1 == line,
+                "{ignored}: {places:?}"
+            );
         }
     }
 }

@@ -249,7 +249,7 @@ mod tests {
     }
 
     /// The rules of the findings in a folder with these files, each with its severity.
-    fn findings(files: &[(&str, &str)]) -> Vec<crate::Finding> {
+    pub(super) fn findings(files: &[(&str, &str)]) -> Vec<crate::Finding> {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
             let file = folder.path().join(name);
@@ -274,7 +274,7 @@ mod tests {
             .collect()
     }
 
-    const CHART: (&str, &str) = (
+    pub(super) const CHART: (&str, &str) = (
         "Chart.yaml",
         "apiVersion: v2\nname: c\nversion: 0.1.0\nicon: https://example.com/i.svg\n",
     );

@@ -1,6 +1,6 @@
 //! Reads the files of a chart's folder.
 
-use super::{Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
+use super::{Ignored, Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
 use crate::diagnostic::ids;
 use crate::helm::error::Error;
 use crate::helm::ignore::Rules;
@@ -27,7 +27,7 @@ impl Walk<'_> {
 }
 
 impl Loader<'_> {
-    /// Returns every file that `.helmignore` does not exclude.
+    /// Returns every file that `.helmignore` does not exclude, and notes what it should not.
     pub(super) fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
         let ignore_file = top.join(".helmignore");
         if !self.options.follow_symlinks
@@ -37,20 +37,14 @@ impl Loader<'_> {
         {
             return Err(leads_out(&ignore_file, &to));
         }
-        let rules = match self.sources.read_file(&ignore_file) {
-            Err(_) => Rules::defaults(),
-            Ok(text) => match Rules::parse(&text) {
-                Ok(rules) => rules,
-                Err((message, line)) => {
-                    let id = self.add(&format!("{location}.helmignore"), text, SourceKind::File);
-                    let range = self.sources.get(id).line(line);
-                    return Err(Error::new(ids::CHART_METADATA, message).at(Span::new(
-                        id,
-                        range.start,
-                        range.end,
-                    )));
-                }
-            },
+        let written = self.sources.read_file(&ignore_file).ok();
+        let rules = match written.as_deref().map(Rules::parse) {
+            None => Rules::defaults(),
+            Some(Ok(rules)) => rules,
+            Some(Err((message, line))) => {
+                let place = self.rule_place(location, written.unwrap_or_default(), line);
+                return Err(Error::new(ids::CHART_METADATA, message).at(place));
+            }
         };
         let mut walk = Walk {
             rules,
@@ -59,7 +53,44 @@ impl Loader<'_> {
             files: Vec::new(),
         };
         self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
-        Ok(walk.files)
+        let Walk { rules, files, .. } = walk;
+        let is_there = |name: &str| files.iter().any(|file| file.name.starts_with(name));
+        let lost = ["Chart.yaml", "templates/"].map(|name| {
+            let path = top.join(name);
+            if is_there(name) || !path.exists() {
+                return None;
+            }
+            // The folder itself, or the first file in it.
+            let first = || {
+                let mut names: Vec<_> = std::fs::read_dir(&path)
+                    .ok()?
+                    .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                    .collect();
+                names.sort();
+                names
+                    .iter()
+                    .find_map(|file| rules.line_for(&format!("{name}{file}"), false))
+            };
+            let own = rules.line_for(name.trim_end_matches('/'), name.ends_with('/'));
+            own.or_else(first)
+        });
+        if let Some(written) = written {
+            let mut place =
+                |line: Option<usize>| Some(self.rule_place(location, written.clone(), line?));
+            let [chart_yaml, templates] = lost;
+            self.ignored = Ignored {
+                chart_yaml: place(chart_yaml),
+                templates: place(templates),
+            };
+        }
+        Ok(files)
+    }
+
+    /// The place of a rule of `.helmignore`.
+    fn rule_place(&mut self, location: &str, text: Vec<u8>, line: usize) -> Span {
+        let id = self.add(&format!("{location}.helmignore"), text, SourceKind::File);
+        let range = self.sources.get(id).line(line);
+        Span::new(id, range.start, range.end)
     }
 
     /// Helm's `sympath.Walk`: it visits names in bytewise order and follows links.

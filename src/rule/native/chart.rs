@@ -371,11 +371,36 @@ fn templates_dir(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
         && chart.subcharts.is_empty()
         && chart.metadata.dependencies.is_none()
     {
-        report.add(
-            place(chart, "name"),
-            format!("chart {} has no templates", chart.metadata.name),
-        );
+        let name = &chart.metadata.name;
+        match chart.ignored_templates {
+            Some(rule) => report.add(
+                rule,
+                format!("this rule of .helmignore leaves out all templates of chart {name}"),
+            ),
+            None => report.add(
+                place(chart, "name"),
+                format!("chart {name} has no templates"),
+            ),
+        }
     }
+}
+
+/// Where the first action of Helm begins. The descriptions of other programs' templates may contain
+/// `{{` too.
+fn first_action(text: &[u8]) -> Option<usize> {
+    const HELMS: [&[u8]; 5] = [
+        b".Values.",
+        b".Release.",
+        b".Chart.",
+        b".Capabilities.",
+        b"include \"",
+    ];
+    memchr::memmem::find_iter(text, b"{{").find(|&at| {
+        let action = text[at + 2..].strip_prefix(b"-").unwrap_or(&text[at + 2..]);
+        let action = action.trim_ascii_start();
+        let begins_line = at == 0 || text[at - 1] == b'\n';
+        begins_line || HELMS.iter().any(|name| action.starts_with(name))
+    })
 }
 
 fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
@@ -383,9 +408,9 @@ fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
         f.name.starts_with("crds/") && (f.name.ends_with(".yaml") || f.name.ends_with(".yml"))
     }) {
         let source = sources.get(file.source);
-        if let Some(at) = memchr::memmem::find(&source.text, b"\n{{") {
+        if let Some(at) = first_action(&source.text) {
             report.add(
-                Span::new(file.source, at + 1, at + 3),
+                Span::new(file.source, at, at + 2),
                 format!(
                     "{} holds template actions, but files of crds/ are not rendered",
                     file.name
