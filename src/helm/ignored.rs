@@ -6,7 +6,7 @@ use crate::source::{OriginId, Origins, Span};
 
 /// What Helm logs while it coalesces values, and the findings about it.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub(crate) struct Log {
     /// Warnings that Helm writes to stderr, with its text.
     pub warnings: Vec<String>,
     pub ignored: Vec<Ignored>,

@@ -38,38 +38,60 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
         return Ok(Verdict::default());
     };
     let every = content.every_object();
-    let mut judge = Judge::new(setup, options, versions, content.sources.limits, &every);
+    // The rules about the whole unit need no verdict on its objects.
+    let (mut judge, whole) = rayon::join(
+        || Judge::new(setup, options, versions, content.sources.limits, &every),
+        || Whole::new(content, setup),
+    );
     options.cancelled()?;
     let mut found = Vec::new();
     judge.unjudged(content.head(), &mut found);
     judge.objects(&every, &mut found);
-    match &content.rendering {
-        Some(rendering) => {
-            judge.keep_unexcused(across(rendering, content, setup), &mut found);
-            let ignored = rendering.renders.iter().flat_map(|r| r.ignored.clone());
-            let about_values = usage::check(rendering, &content.sources)
-                .into_iter()
-                .chain(values::check(rendering, &content.sources))
-                .chain(ignored);
-            found.extend(about_values.filter_map(|d| {
-                Some(Diagnostic {
-                    severity: setup.severity_of(&d.rule, d.severity)?,
-                    ..d
-                })
-            }));
-            found.extend(setup.rules.check_chart(&rendering.chart, &content.sources));
-        }
-        None => {
-            let complete = content.is_complete(None);
-            judge.keep_unexcused(unit(&content.objects, complete, setup), &mut found);
-        }
-    }
+    judge.keep_unexcused(whole.across_objects, &mut found);
+    found.extend(whole.of_chart);
     judge.unused_annotations(&content.objects, &mut found);
     Ok(Verdict {
         found,
         suppressed: judge.suppressed,
         without_schema: judge.without_schema(&content.objects),
     })
+}
+
+/// What the rules find that look at more than one object.
+struct Whole {
+    across_objects: Vec<(Object, Violation)>,
+    /// About the files and the values of a chart.
+    of_chart: Vec<Diagnostic>,
+}
+
+impl Whole {
+    fn new(content: &Content, setup: &Setup) -> Whole {
+        let Some(rendering) = &content.rendering else {
+            let complete = content.is_complete(None);
+            return Whole {
+                across_objects: unit(&content.objects, complete, setup),
+                of_chart: Vec::new(),
+            };
+        };
+        let ignored = rendering.renders.iter().flat_map(|r| r.ignored.clone());
+        let about_values = usage::check(rendering, &content.sources)
+            .into_iter()
+            .chain(values::check(rendering, &content.sources))
+            .chain(ignored);
+        let with_severity = |d: Diagnostic| {
+            Some(Diagnostic {
+                severity: setup.severity_of(&d.rule, d.severity)?,
+                ..d
+            })
+        };
+        Whole {
+            across_objects: across(rendering, content, setup),
+            of_chart: about_values
+                .filter_map(with_severity)
+                .chain(setup.rules.check_chart(&rendering.chart, &content.sources))
+                .collect(),
+        }
+    }
 }
 
 /// Evaluates the rules that look at all objects together. Gives each violation with the object that

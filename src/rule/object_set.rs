@@ -128,7 +128,7 @@ impl<'o> ObjectSet<'o> {
 }
 
 /// Services of the core group. Knative also has a kind `Service`.
-pub fn core_services<'u, 'o>(
+pub(crate) fn core_services<'u, 'o>(
     unit: &'u ObjectSet<'o>,
 ) -> impl Iterator<Item = (usize, &'o Object)> + use<'u, 'o> {
     unit.of_kind("Service")
