@@ -16,7 +16,7 @@ mod trace;
 mod unsaved;
 
 pub use origin::Origins;
-pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Piece};
+pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Outcome, Piece};
 pub(crate) use sources::Derived;
 pub use sources::Sources;
 pub use span::{SourceId, Span};

@@ -1,6 +1,6 @@
 //! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
-use super::{Chart, ExitCode, print};
+use super::{Chart, ConfigArguments, ExitCode, print};
 use crate::escape::escape_controls;
 use crate::insight::usage::{self, Coverage};
 use std::collections::BTreeMap;
@@ -15,9 +15,8 @@ pub(super) struct Arguments {
     /// Output format of the coverage
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -27,7 +26,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, arguments.no_config) {
+    let chart = match Chart::read(&arguments.chart, &arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -3,7 +3,7 @@
 
 mod commit;
 
-use super::{Chart, ColorArguments, ExitCode, fail, print};
+use super::{Chart, ColorArguments, ConfigArguments, ExitCode, fail, print};
 use crate::insight::diff::{Change, Deployment, between, merged};
 use crate::project::setup::Setup;
 use crate::report::formats::diff::{Layout, to_json, to_markdown, to_text};
@@ -35,9 +35,8 @@ pub(super) struct Arguments {
     /// Output format of the differences
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
     #[command(flatten)]
     color: ColorArguments,
 }
@@ -50,7 +49,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let new = match Chart::read(&arguments.chart, arguments.no_config) {
+    let new = match Chart::read(&arguments.chart, &arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
@@ -115,7 +114,8 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
 
 /// Compares each environment at `base` with the same environment now.
 fn since(base: &str, new: &Chart, arguments: &Arguments) -> Compared {
-    let copy = Copy::of(base, &arguments.chart, !arguments.no_config).map_err(|why| fail(&why))?;
+    let choice = arguments.config.choice();
+    let copy = Copy::of(base, &arguments.chart, &choice).map_err(|why| fail(&why))?;
     let old = Chart::configured(&copy.chart, copy.configuration.as_deref())?;
     let mut names: Vec<Arc<str>> = new.rendering.environment_names();
     for name in old.rendering.environment_names() {

@@ -1,6 +1,6 @@
 //! `thebot-lint environments`: shows what each environment of a chart deploys, side by side.
 
-use super::{Chart, ColorArguments, ExitCode, columns, print};
+use super::{Chart, ColorArguments, ConfigArguments, ExitCode, columns, print};
 use crate::escape::json_text;
 use crate::insight::matrix::Matrix;
 use crate::manifest::Object;
@@ -20,9 +20,8 @@ pub(super) struct Arguments {
     /// Show for each value the line that set it
     #[arg(long)]
     places: bool,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
     #[command(flatten)]
     color: ColorArguments,
 }
@@ -35,7 +34,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, arguments.no_config) {
+    let chart = match Chart::read(&arguments.chart, &arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

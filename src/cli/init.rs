@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, true) {
+    let chart = match Chart::configured(&arguments.chart, None) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -2,8 +2,7 @@
 
 mod watch;
 
-use super::{ColorArguments, ExitCode, fail, print};
-use crate::ConfigChoice;
+use super::{ColorArguments, ConfigArguments, ExitCode, fail, print};
 use crate::Options;
 use crate::Progress;
 use crate::escape::escape_controls;
@@ -50,12 +49,8 @@ pub(super) struct Arguments {
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Use this configuration file
-    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
-    config: Option<PathBuf>,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
     /// Do not report the known findings in this baseline file
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -118,11 +113,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let options = Options {
         paths: arguments.paths.clone(),
         changed: arguments.changed,
-        config: match (&arguments.config, arguments.no_config) {
-            (Some(file), _) => ConfigChoice::File(file.clone()),
-            (None, true) => ConfigChoice::None,
-            (None, false) => ConfigChoice::Search,
-        },
+        config: arguments.config.choice(),
         environments: arguments.environment.clone(),
         select: arguments.select.clone(),
         ignore: arguments.ignore.clone(),

@@ -15,7 +15,6 @@ mod template;
 mod test_rules;
 mod why;
 
-use crate::Options;
 use crate::insight::secrets::Secrets;
 use crate::project::config;
 use crate::project::rendering::RenderedChart;
@@ -25,6 +24,7 @@ use crate::report::Report;
 use crate::report::formats::{Format, Style};
 use crate::source::Sources;
 use crate::threads;
+use crate::{ConfigChoice, Options};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -165,6 +165,36 @@ impl ColorArguments {
     }
 }
 
+/// Which configuration file to use.
+#[derive(clap::Args, Clone, Debug)]
+struct ConfigArguments {
+    /// Use this configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long)]
+    no_config: bool,
+}
+
+impl ConfigArguments {
+    fn choice(&self) -> ConfigChoice {
+        match (&self.config, self.no_config) {
+            (Some(file), _) => ConfigChoice::File(file.clone()),
+            (None, true) => ConfigChoice::None,
+            (None, false) => ConfigChoice::Search,
+        }
+    }
+
+    /// The configuration file for a chart, or for the files in a folder.
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        match self.choice() {
+            ConfigChoice::File(file) => Some(file),
+            ConfigChoice::None => None,
+            ConfigChoice::Search => config::find(path),
+        }
+    }
+}
+
 /// The number of columns, if it is known.
 fn columns() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
@@ -174,15 +204,19 @@ fn columns() -> Option<usize> {
 /// The folder of user-defined rules where no configuration names one.
 const RULES_FOLDER: &str = "policies";
 
-/// `rules.paths` of the configuration for the working directory.
-fn configured_rules() -> Vec<PathBuf> {
-    let Some(file) = config::find(Path::new(".")) else {
-        return Vec::new();
+/// `rules.paths` of the configuration for the working directory, or why it cannot be read.
+fn configured_rules(arguments: &ConfigArguments) -> Result<Vec<PathBuf>, ExitCode> {
+    let Some(file) = arguments.file(Path::new(".")) else {
+        return Ok(Vec::new());
     };
-    let loaded = config::load(&file, &mut Sources::default(), &mut Vec::new());
-    loaded
-        .map(|c| c.rules.paths.into_iter().map(|(path, _)| path).collect())
-        .unwrap_or_default()
+    let config = config::load(&file, &mut Sources::default(), &mut Vec::new())
+        .map_err(|e| fail(&crate::Error::Unreadable(file, e.to_string()).to_string()))?;
+    Ok(config
+        .rules
+        .paths
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect())
 }
 
 /// A rendered chart.
@@ -194,8 +228,8 @@ struct Chart {
 
 impl Chart {
     /// Renders a chart with its configuration, or reports why it cannot be rendered.
-    fn read(chart: &Path, no_config: bool) -> Result<Chart, ExitCode> {
-        Chart::configured(chart, config::find(chart).filter(|_| !no_config).as_deref())
+    fn read(chart: &Path, config: &ConfigArguments) -> Result<Chart, ExitCode> {
+        Chart::configured(chart, config.file(chart).as_deref())
     }
 
     /// Renders a chart with the given configuration file, or with none.

@@ -1,6 +1,6 @@
 //! `thebot-lint new-rule`: writes a user-defined rule to start from, with fixtures.
 
-use super::{ExitCode, RULES_FOLDER, configured_rules, fail, print};
+use super::{ConfigArguments, ExitCode, RULES_FOLDER, configured_rules, fail, print};
 use crate::rule;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ pub(super) struct Arguments {
     /// policies/)
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -36,7 +38,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             "there is a rule `{id}` already (`thebot-lint explain {id}`)"
         ));
     }
-    let configured = configured_rules();
+    let configured = match configured_rules(&arguments.config) {
+        Ok(paths) => paths,
+        Err(code) => return code,
+    };
     let folder = arguments
         .path
         .clone()

@@ -1,6 +1,6 @@
 //! `thebot-lint test-rules`: tests user-defined rules on their examples and fixtures.
 
-use super::{ExitCode, RULES_FOLDER, configured_rules, fail, print};
+use super::{ConfigArguments, ExitCode, RULES_FOLDER, configured_rules, fail, print};
 use crate::lint::trial::{self, Files, Trial};
 use crate::rule;
 use crate::rule::Scope;
@@ -14,13 +14,19 @@ pub(super) struct Arguments {
     /// policies/)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let mut paths = if arguments.paths.is_empty() {
-        configured_rules()
+    let configured = if arguments.paths.is_empty() {
+        configured_rules(&arguments.config)
     } else {
-        arguments.paths.clone()
+        Ok(arguments.paths.clone())
+    };
+    let mut paths = match configured {
+        Ok(paths) => paths,
+        Err(code) => return code,
     };
     // `new-rule` writes to this folder where nothing is configured.
     if paths.is_empty() && Path::new(RULES_FOLDER).is_dir() {

@@ -1,6 +1,6 @@
 //! `thebot-lint why`: explains where one rendered field, or a line, comes from.
 
-use super::{Chart, ExitCode, fail, print};
+use super::{Chart, ConfigArguments, ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
@@ -18,15 +18,15 @@ pub(super) struct Arguments {
     /// KIND/NAME of an object (the name may be a glob), or FILE:LINE of a template or values file
     #[arg(value_name = "KIND/NAME | FILE:LINE")]
     what: String,
-    /// Field of the object, such as spec.replicas or spec.template.spec.containers[0].image
+    /// Field of the object: spec.template.spec.containers[0].image, containers[NAME] for an item with
+    /// a name, or a JSON pointer as in the JSON report
     path: Option<String>,
-    /// Use no configuration file
-    #[arg(long)]
-    no_config: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, arguments.no_config) {
+    let chart = match Chart::read(&arguments.chart, &arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
@@ -71,9 +71,9 @@ struct Story<'c>(&'c Chart);
 impl Story<'_> {
     fn of_field(&self, what: &str, path: &str) -> Result<String, String> {
         let rendering = &self.0.rendering;
-        let path = Path::parse(path);
         let mut out = String::new();
         for object in objects(rendering, what)? {
+            let path = Path::of(path, &object.root);
             let environment = environment_of(rendering, object);
             let _ = writeln!(
                 out,
@@ -189,7 +189,7 @@ impl Story<'_> {
                 place(sources, *at)
             );
         }
-        for (at, taken, decided) in &trace.conditions {
+        for (at, outcome, decided) in &trace.conditions {
             let by: Vec<String> = decided
                 .iter()
                 .map(|d| format!("{}: {}", place(sources, *d), self.show(*d)))
@@ -199,12 +199,7 @@ impl Story<'_> {
             } else {
                 format!(" ({})", by.join(", "))
             };
-            let _ = writeln!(
-                out,
-                "  because `{}` is {}{by}",
-                self.show(*at),
-                if *taken { "true" } else { "false" }
-            );
+            let _ = writeln!(out, "  because `{}` is {outcome}{by}", self.show(*at));
         }
     }
 

@@ -2,10 +2,11 @@
 //! revisions), object by object and field by field, each with the line that caused it. Behind
 //! `thebot-lint diff`.
 
+use crate::insight::cause::causes;
 use crate::insight::secrets::Secrets;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
-use crate::source::{Sources, Span};
+use crate::source::{Sources, Span, Trace};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use std::borrow::Cow;
@@ -193,33 +194,26 @@ impl<'r> Deployment<'r> {
     /// The innermost condition around a span.
     fn because(&self, span: Span) -> Option<Because> {
         let trace = self.sources.trace(span);
-        let (at, taken, decided) = trace.conditions.into_iter().next()?;
-        let text = format!(
-            "`{}` is {}",
-            one_line(&self.show(at)),
-            if taken { "true" } else { "false" }
-        );
+        let (at, outcome, decided) = trace.conditions.into_iter().next()?;
+        let text = format!("`{}` is {outcome}", one_line(&self.show(at)));
         Some(Because {
             text,
             place: decided.first().map(|at| self.place(*at)),
         })
     }
 
-    fn side(&self, node: &Node, text: String, alone: bool) -> Side {
+    /// The side of a field that the other side does not have.
+    fn alone(&self, node: &Node) -> Side {
         let trace = self.sources.trace(node.span);
-        let because = if alone && trace.values.is_empty() {
-            self.because(node.span)
-        } else {
-            None
-        };
+        let place = trace.values.first().or(trace.templates.first());
         Side {
-            text,
-            place: trace
-                .values
-                .first()
-                .or(trace.templates.first())
-                .map(|at| self.place(*at)),
-            because,
+            text: first_lines(&self.text(node)),
+            place: place.map(|at| self.place(*at)),
+            because: if trace.values.is_empty() {
+                self.because(node.span)
+            } else {
+                None
+            },
         }
     }
 
@@ -241,28 +235,74 @@ fn fields(a: &Object, from: &Deployment, b: &Object, to: &Deployment) -> Vec<Fie
     leaves(&b.root)
         .into_iter()
         .for_each(|(path, node)| all.entry(path).or_default().1 = Some(node));
-    let changed = |(path, pair): (String, (Option<&Node>, Option<&Node>))| match pair {
-        (Some(a), Some(b)) if a.data != b.data => {
-            let (old, new) = differing(&from.text(a), &to.text(b));
-            Some(Field {
-                path,
-                from: Some(from.side(a, old, false)),
-                to: Some(to.side(b, new, false)),
-            })
-        }
-        (Some(a), None) => Some(Field {
-            path,
-            from: Some(from.side(a, first_lines(&from.text(a)), true)),
-            to: None,
-        }),
-        (None, Some(b)) => Some(Field {
-            path,
-            from: None,
-            to: Some(to.side(b, first_lines(&to.text(b)), true)),
-        }),
-        _ => None,
+    let changed = |(path, pair): (String, (Option<&Node>, Option<&Node>))| {
+        let (from, to) = match pair {
+            (Some(a), Some(b)) if a.data != b.data => {
+                let (old, new) = both((a, from), (b, to));
+                (Some(old), Some(new))
+            }
+            (Some(a), None) => (Some(from.alone(a)), None),
+            (None, Some(b)) => (None, Some(to.alone(b))),
+            _ => return None,
+        };
+        Some(Field { path, from, to })
     };
     all.into_iter().filter_map(changed).collect()
+}
+
+/// The two sides of a field that both have. Only the part of its text that differs is traced, and
+/// of the values behind that part only those that differ.
+fn both((a, from): (&Node, &Deployment), (b, to): (&Node, &Deployment)) -> (Side, Side) {
+    let (old, new) = differing(&from.text(a), &to.text(b));
+    let (at_a, at_b) = differing_spans(
+        (a.span, from.sources.text(a.span)),
+        (b.span, to.sources.text(b.span)),
+    );
+    let (trace_a, trace_b) = (from.sources.trace(at_a), to.sources.trace(at_b));
+    let of = [
+        (from.sources, trace_a.values.clone()),
+        (to.sources, trace_b.values.clone()),
+    ];
+    let found = causes(&of);
+    let cause = |i: usize| found.get(i).copied().flatten();
+    // If no value is the cause, a condition may be: then it differs too.
+    let because = |side: &Deployment, at, cause: Option<Span>| match cause {
+        Some(_) => None,
+        None => side.because(at),
+    };
+    let (why_a, why_b) = (because(from, at_a, cause(0)), because(to, at_b, cause(1)));
+    let differ = why_a.as_ref().map(|b| &b.text) != why_b.as_ref().map(|b| &b.text);
+    let side = |side: &Deployment, text, trace: &Trace, cause: Option<Span>, because| Side {
+        text,
+        place: cause
+            .or(trace.templates.first().copied())
+            .map(|at| side.place(at)),
+        because: if differ { because } else { None },
+    };
+    (
+        side(from, old, &trace_a, cause(0), why_a),
+        side(to, new, &trace_b, cause(1), why_b),
+    )
+}
+
+/// The parts of two texts between their common start and their common end. If one of the parts is
+/// empty, both have one more byte at each end, so that each part comes from somewhere.
+fn differing_spans((a, old): (Span, &[u8]), (b, new): (Span, &[u8])) -> (Span, Span) {
+    let common =
+        |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(a, b)| a == b).count();
+    let start = common(&mut old.iter().zip(new));
+    let end = common(&mut old[start..].iter().rev().zip(new[start..].iter().rev()));
+    let more = usize::from(start + end == old.len().min(new.len()));
+    let (start, end) = (
+        start.saturating_sub(more) as u32,
+        end.saturating_sub(more) as u32,
+    );
+    let part = |span: Span| Span {
+        start: span.start + start,
+        end: span.end - end,
+        ..span
+    };
+    (part(a), part(b))
 }
 
 /// Scalars and empty collections, by path. Items that have a name use it instead of their index, so
@@ -372,6 +412,25 @@ mod tests {
         assert_eq!(differing("a", "b"), ("a".into(), "b".into()));
         let long = "x\n".repeat(40);
         assert!(first_lines(&long).ends_with("… 28 more lines"));
+    }
+
+    #[test]
+    fn the_part_of_a_text_that_differs() {
+        let parts = |old: &str, new: &str| {
+            let id = crate::source::SourceId::new(0, 0);
+            let whole = |text: &str| Span::new(id, 0, text.len());
+            let (a, b) =
+                differing_spans((whole(old), old.as_bytes()), (whole(new), new.as_bytes()));
+            let cut = |text: &str, at: Span| text[at.start as usize..at.end as usize].to_string();
+            (cut(old, a), cut(new, b))
+        };
+        let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
+        assert_eq!(parts("web:1.0", "web:2.0"), pair("1", "2"));
+        // One byte around a part that one side does not have.
+        assert_eq!(parts("web:1", "web:10"), pair("1", "10"));
+        assert_eq!(parts("web", "x-web"), pair("w", "x-w"));
+        assert_eq!(parts("aa", "aaa"), pair("a", "aa"));
+        assert_eq!(parts("", "x"), pair("", "x"));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! every object, side by side, each with the place that sets it. `thebot-lint environments` and the
 //! HTML page show it.
 
+use crate::insight::cause::causes;
 use crate::insight::secrets::{HIDDEN, Secrets};
 use crate::manifest::Object;
-use crate::source::Sources;
+use crate::source::{Sources, Trace};
 use crate::yaml::Node;
 use crate::yaml::Path;
 use std::borrow::Cow;
@@ -30,7 +31,8 @@ pub struct Row {
     pub cells: Vec<Option<Cell>>,
 }
 
-/// A value, and the place that sets it: the values line, else the template line.
+/// A value, and the place that sets it: the values line, else the template line. If the environments
+/// differ, and several values make up the text, it is the line of the value that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     pub text: String,
@@ -57,7 +59,8 @@ impl Matrix {
     ) -> Matrix {
         // Facts of an object have a fixed order, which does not depend on the environment that has
         // them.
-        let mut rows: BTreeMap<(String, usize, String), Vec<Option<Cell>>> = BTreeMap::new();
+        let mut rows: BTreeMap<(String, usize, String), Vec<Option<(String, Trace)>>> =
+            BTreeMap::new();
         let hidden = |node: &Node| matches!(secrets.show(node.span, sources), Cow::Owned(text) if text.contains(HIDDEN));
         for object in objects.iter().filter(|o| !o.from_crds) {
             let Some(environment) = object.environment else {
@@ -65,15 +68,12 @@ impl Matrix {
             };
             let name = scaled(object)
                 .unwrap_or_else(|| format!("{}/{}", object.identity.kind, object.identity.name));
-            for (rank, fact, text, path) in facts(&object.root, &hidden) {
+            for (rank, fact, text, paths) in facts(&object.root, &hidden) {
                 let cells = rows
                     .entry((name.clone(), rank, fact))
                     .or_insert_with(|| vec![None; environments.len()]);
                 if let Some(cell) = cells.get_mut(environment as usize) {
-                    *cell = Some(Cell {
-                        text,
-                        place: place(&path, &object.root, sources),
-                    });
+                    *cell = Some((text, trace(&paths, &object.root, sources)));
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Matrix {
             .map(|((object, _, fact), cells)| Row {
                 object,
                 fact,
-                cells,
+                cells: with_places(cells, sources),
             })
             .collect();
         Matrix {
@@ -105,21 +105,51 @@ fn scaled(object: &Object) -> Option<String> {
     ))
 }
 
-fn place(path: &Path, root: &Node, sources: &Sources) -> Option<(Arc<str>, usize)> {
-    let trace = sources.trace(path.place(root));
-    let span = trace.values.first().or(trace.templates.first())?;
-    let source = sources.get(span.source);
-    Some((source.name.clone(), source.line_of(span.start)))
+/// What the fields at these paths come from.
+fn trace(paths: &[Path], root: &Node, sources: &Sources) -> Trace {
+    let mut all = Trace::default();
+    for path in paths {
+        let trace = sources.trace(path.place(root));
+        all.values.extend(trace.values);
+        all.templates.extend(trace.templates);
+    }
+    all
+}
+
+/// The cells of a row, each with its place.
+fn with_places(cells: Vec<Option<(String, Trace)>>, sources: &Sources) -> Vec<Option<Cell>> {
+    let set = || cells.iter().flatten();
+    let mut texts = set().map(|(text, _)| text);
+    let first = texts.next();
+    let mut causes = if texts.all(|text| Some(text) == first) {
+        Vec::new()
+    } else {
+        let sides: Vec<_> = set().map(|(_, t)| (sources, t.values.clone())).collect();
+        causes(&sides)
+    }
+    .into_iter();
+    let mut with_place = |(text, trace): (String, Trace)| {
+        let own = || trace.values.first().or(trace.templates.first()).copied();
+        let place = causes.next().flatten().or_else(own).map(|span| {
+            let source = sources.get(span.source);
+            (source.name.clone(), source.line_of(span.start))
+        });
+        Cell { text, place }
+    };
+    cells
+        .into_iter()
+        .map(|cell| cell.map(&mut with_place))
+        .collect()
 }
 
 /// The facts that the matrix shows of an object: rank (fixed for each kind of fact), fact, text,
-/// path.
-fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, String, Path)> {
+/// the paths of the fields in the text.
+fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, String, Vec<Path>)> {
     let mut out = Vec::new();
     let at = |path: &str| Path::parse(path);
     let mut fact = |rank: usize, name: String, path: Path| {
         if let Some(text) = path.get(root).and_then(|node| text(node, secret)) {
-            out.push((rank, name, text, path));
+            out.push((rank, name, text, vec![path]));
         }
     };
     let spec = at("spec");
@@ -204,7 +234,10 @@ fn facts(root: &Node, secret: &dyn Fn(&Node) -> bool) -> Vec<(usize, String, Str
             1,
             "autoscaling".into(),
             format!("{least} to {most}"),
-            if min.get(root).is_some() { min } else { max },
+            [min, max]
+                .into_iter()
+                .filter(|path| path.get(root).is_some())
+                .collect(),
         ));
     }
     out

@@ -1,6 +1,7 @@
 //! What a rendering shows besides findings. This module makes data only; `report::formats` writes
 //! it.
 
+pub(crate) mod cause;
 pub(crate) mod diff;
 pub(crate) mod matrix;
 pub(crate) mod secrets;

@@ -6,7 +6,8 @@
 //! environment takes the branch ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
-use crate::project::rendering::RenderedChart;
+use crate::helm::render::Problem;
+use crate::project::rendering::{EnvironmentRender, RenderedChart};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::BitSet;
 use crate::template::NodeKind;
@@ -23,24 +24,23 @@ use std::sync::Arc;
 /// A path of keys in the values, as the top chart sees them.
 type Keys = Vec<Box<str>>;
 
-/// The findings about values of a chart; empty if an environment did not render, because its reads
-/// are unknown then.
+/// The findings about values of a chart. Those that conclude from what no render reads are left out
+/// if an environment did not render in full.
 pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    if rendering.renders.is_empty()
-        || rendering
-            .renders
-            .iter()
-            .any(|r| !r.rendered.problems.is_empty())
-    {
+    if rendering.renders.is_empty() {
         return found;
     }
     let files = &rendering.values;
-    unused(rendering, sources, &mut found);
+    let is_complete = |r: &EnvironmentRender| r.rendered.problems.is_empty();
+    // What a template that failed would have read or rendered is not known.
+    if rendering.renders.iter().all(is_complete) {
+        unused(rendering, sources, &mut found);
+        never_rendered(rendering, sources, &mut found);
+    }
     undefined(rendering, sources, &mut found);
     redundant(files, &mut found);
     type_changes(files, &mut found);
-    never_rendered(rendering, sources, &mut found);
     found
 }
 
@@ -403,7 +403,26 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
     let documented: LazyCell<Vec<Vec<Box<str>>>, _> =
         LazyCell::new(|| files.iter().map(commented).collect());
     for render in rendering.renders.iter().filter(|r| r.primary) {
-        for missing in render.rendered.record.missing.iter().filter(|m| !m.guarded) {
+        // Values that the chart refuses are to be replaced, and errors before the templates leave
+        // values out.
+        let problems = &render.rendered.problems;
+        let is_of_a_template =
+            |p: &Problem| matches!(p, Problem::Template(_) | Problem::Parse(_)) && !p.is_refusal();
+        if !problems.iter().all(is_of_a_template) {
+            continue;
+        }
+        // In a template that failed, the error may be about the same value.
+        let has_failed = |source: SourceId| {
+            problems.iter().any(|p| match p {
+                Problem::Template(error) => {
+                    let mut places = error.includes.iter().chain([&error.span]);
+                    places.any(|at| at.source == source)
+                }
+                _ => false,
+            })
+        };
+        let missing = render.rendered.record.missing.iter();
+        for missing in missing.filter(|m| !m.guarded && !has_failed(m.at.source)) {
             let Some(path) = missing
                 .path
                 .as_ref()

@@ -297,7 +297,7 @@ impl<'a> Walk<'a> {
             };
             let message = format!("{} must be {wanted}, not {is}", self.subject());
             let help = (wanted == "a string" && (number || node.as_bool().is_some()))
-                .then(|| "put it in quotes (`| quote` in a template)".to_owned());
+                .then(|| super::PUT_IN_QUOTES.to_owned());
             self.report(ids::WRONG_TYPE, Severity::Error, message, help, false);
         }
         good

@@ -54,47 +54,46 @@ pub struct Locations {
 }
 
 impl Locations {
-    /// Reads the locations. Each is a template with variables such as `{{ .ResourceKind }}`, a
-    /// folder, or a file of YAML (CustomResourceDefinitions) or JSON. `default` is the built-in
-    /// table.
+    /// Adds a location: a template with variables such as `{{ .ResourceKind }}`, a folder, or a file
+    /// of YAML (CustomResourceDefinitions) or JSON. `default` is the built-in table.
     ///
     /// # Errors
     /// A sentence about a location that does not exist, cannot be read, or is a URL.
-    pub fn new(locations: &[String]) -> Result<Locations, String> {
-        let mut all = Locations::default();
-        for location in locations.iter().filter(|l| *l != "default") {
-            let path = Path::new(location);
-            if location.starts_with("http://") || location.starts_with("https://") {
-                return Err(format!(
-                    "schema location {location}: nothing is fetched over the network; download the schemas and pass their folder"
-                ));
-            } else if location.contains("{{") {
-                check_template(location)?;
-                all.templates.push(location.clone());
-            } else if path.is_dir() {
-                all.templates.extend(
-                    LAYOUTS.map(|layout| format!("{}/{layout}", location.trim_end_matches('/'))),
-                );
-                let mut walk = ignore::WalkBuilder::new(path);
-                walk.sort_by_file_name(|a, b| a.cmp(b))
-                    .require_git(false)
-                    .max_depth(Some(4));
-                let is_yaml = |p: &Path| p.extension().is_some_and(|e| e == "yaml" || e == "yml");
-                for entry in walk
-                    .build()
-                    .take(MAX_FILES)
-                    .flatten()
-                    .filter(|e| is_yaml(e.path()))
-                {
-                    all.add_definitions(entry.path())?;
-                }
-            } else if path.extension().is_some_and(|e| e == "json") {
-                all.files.push((path.to_path_buf(), read_json(path)?));
-            } else {
-                all.add_definitions(path)?;
-            }
+    pub fn add(&mut self, location: &str) -> Result<(), String> {
+        if location == "default" {
+            return Ok(());
         }
-        Ok(all)
+        let path = Path::new(location);
+        if location.starts_with("http://") || location.starts_with("https://") {
+            return Err(format!(
+                "schema location {location}: nothing is fetched over the network; download the schemas and pass their folder"
+            ));
+        } else if location.contains("{{") {
+            check_template(location)?;
+            self.templates.push(location.to_owned());
+        } else if path.is_dir() {
+            self.templates.extend(
+                LAYOUTS.map(|layout| format!("{}/{layout}", location.trim_end_matches('/'))),
+            );
+            let mut walk = ignore::WalkBuilder::new(path);
+            walk.sort_by_file_name(|a, b| a.cmp(b))
+                .require_git(false)
+                .max_depth(Some(4));
+            let is_yaml = |p: &Path| p.extension().is_some_and(|e| e == "yaml" || e == "yml");
+            for entry in walk
+                .build()
+                .take(MAX_FILES)
+                .flatten()
+                .filter(|e| is_yaml(e.path()))
+            {
+                self.add_definitions(entry.path())?;
+            }
+        } else if path.extension().is_some_and(|e| e == "json") {
+            self.files.push((path.to_path_buf(), read_json(path)?));
+        } else {
+            self.add_definitions(path)?;
+        }
+        Ok(())
     }
 
     /// Adds the CustomResourceDefinitions of a YAML file. Other documents are ignored.
@@ -408,6 +407,11 @@ mod tests {
     use super::super::{Schemas, check, tests::object};
     use super::*;
 
+    fn locations(location: &str) -> Result<Locations, String> {
+        let mut all = Locations::default();
+        all.add(location).map(|()| all)
+    }
+
     fn findings(schemas: &Schemas, text: &str) -> Vec<String> {
         check(&object(text).unwrap(), Versions::ALL, schemas)
             .into_iter()
@@ -430,7 +434,7 @@ mod tests {
             ),
         ] {
             let schemas = Schemas {
-                locations: Arc::new(Locations::new(&[location]).unwrap()),
+                locations: Arc::new(locations(&location).unwrap()),
                 ..Schemas::default()
             };
             let thing = |rest: &str| {
@@ -463,7 +467,7 @@ mod tests {
         )
         .unwrap();
         let schemas = Schemas {
-            locations: Arc::new(Locations::new(&[folder.path().display().to_string()]).unwrap()),
+            locations: Arc::new(locations(&folder.path().display().to_string()).unwrap()),
             ..Schemas::default()
         };
         assert_eq!(
@@ -484,7 +488,7 @@ mod tests {
             "x/{{ .Kind }}.json",
             "x/{{ .Group",
         ] {
-            assert!(Locations::new(&[bad.to_owned()]).is_err(), "{bad}");
+            assert!(locations(bad).is_err(), "{bad}");
         }
     }
 }

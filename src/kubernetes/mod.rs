@@ -39,6 +39,10 @@ use crate::manifest::{Object, Violation};
 use crate::yaml::Path;
 use std::sync::Arc;
 
+/// The help for a number or boolean in place of a string. The report adds how, from what writes the
+/// value.
+pub(crate) const PUT_IN_QUOTES: &str = "put it in quotes";
+
 /// Schemas other than the built-in ones: those of the unit's CustomResourceDefinitions, and those
 /// of the user's schema locations.
 #[derive(Debug, Default)]

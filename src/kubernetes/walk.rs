@@ -452,7 +452,7 @@ impl<'n> Walk<'n, '_> {
         };
         let help = match (expected, &node.data) {
             (Type::String, Data::Bool(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_)) => {
-                Some("put it in quotes (`| quote` in a template)")
+                Some(super::PUT_IN_QUOTES)
             }
             (Type::Bool, Data::Str(text)) if matches!(&**text, "true" | "false") => {
                 Some("remove the quotes")

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Severity, Versions};
 use crate::insight::secrets::Secrets;
 use crate::manifest::{self, Object};
 use crate::project::rendering::RenderedChart;
-use crate::project::setup::Setup;
+use crate::project::setup::{Setup, Why};
 use crate::project::unit::Unit;
 use crate::rule::{self, Definition};
 use crate::source::{Source, SourceKind, Sources, Span};
@@ -23,7 +23,7 @@ pub(super) struct Content {
     /// All texts: the files first, then the rendered ones.
     pub sources: Sources,
     /// The versions to judge for, and the reason; none for a chart that cannot be loaded.
-    pub kubernetes: Option<(Versions, String)>,
+    pub kubernetes: Option<(Versions, Why)>,
     /// The faults that prevented reading or rendering.
     pub found: Vec<Diagnostic>,
 }

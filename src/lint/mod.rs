@@ -21,7 +21,7 @@ use crate::insight::secrets::Secrets;
 use crate::insight::usage;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
-use crate::project::setup::{Setup, Setups};
+use crate::project::setup::{self, Setup, Setups};
 use crate::project::unit::{self, Unit};
 use crate::report::settle::settle;
 use crate::report::{self, Covered, Report, baseline};
@@ -69,26 +69,36 @@ fn lint_each(units: &[Unit], setups: &Setups, options: &Options) -> Result<Repor
 /// configurations, applies the baseline and sorts.
 ///
 /// # Errors
-/// If the baseline cannot be read.
+/// If the baseline of the command line cannot be read. That of a configuration is a finding.
 pub(crate) fn finish<'s>(
     report: &mut Report,
     setups: impl IntoIterator<Item = &'s Setup>,
     options: &Options,
 ) -> Result<(), Error> {
-    let mut known = options.baseline.clone();
+    let mut configured = Vec::new();
     for setup in setups {
         let faults = settle(setup.faults(), &setup.sources, &Secrets::default(), &[]);
         report.findings.extend(faults);
         report.fail_on = report.fail_on.into_iter().chain(setup.config.fail_on).min();
         report.summary.rules = report.summary.rules.max(setup.rules.len());
-        known = known.or_else(|| setup.config.baseline.clone());
+        configured.extend(
+            setup
+                .config
+                .baseline
+                .as_ref()
+                .map(|(file, span)| (setup, file, *span)),
+        );
     }
-    if let Some(file) = known {
-        let text = Sources::default()
-            .read_file(&file)
-            .map_err(|e| Error::Unreadable(file.clone(), e.to_string()))?;
-        baseline::apply(&String::from_utf8_lossy(&text), report)
-            .map_err(|why| Error::Usage(format!("{}: {why}", file.display())))?;
+    if let Some(file) = &options.baseline {
+        baseline::apply(file, report)?;
+    } else {
+        for (setup, file, span) in configured {
+            if let Err(error) = baseline::apply(file, report) {
+                let fault = setup::fault(span, error.to_string());
+                let settled = settle(vec![fault], &setup.sources, &Secrets::default(), &[]);
+                report.findings.extend(settled);
+            }
+        }
     }
     report.sort();
     report.gather();

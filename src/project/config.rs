@@ -5,14 +5,18 @@
 //! the rest of the file is used.
 //!
 //! A new key also goes into `schemas/config.schema.json` and `docs/src/configuration.md`. A key
-//! below `expect` also has a field of `rule::expectation::Expectation`, which
-//! `project::setup::expectation` fills.
+//! below `expect` also has a field of `rule::expectation::Expectation`, which `expectation.rs`
+//! fills.
+
+mod expectation;
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
+use crate::helm::render::check_release_name;
+use crate::kubernetes::validation::names::dns_label;
 use crate::limits::Limit;
+use crate::rule::expectation::Expectation;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
-use crate::yaml::Data;
-use crate::yaml::Node;
+use crate::yaml::{Data, Entry, Node};
 use std::path::{Path, PathBuf};
 
 /// The names of a configuration file, in the order in which they are tried.
@@ -87,8 +91,8 @@ pub struct Config {
     pub environments: Option<Environments>,
     pub rules: RuleSelection,
     pub suppress: Vec<Suppress>,
-    pub baseline: Option<PathBuf>,
-    pub schema_locations: Vec<String>,
+    pub baseline: Option<(PathBuf, Span)>,
+    pub schema_locations: Vec<(String, Span)>,
     /// The limits that the file changes, in its order.
     pub limits: Vec<(Limit, u64)>,
 }
@@ -135,8 +139,7 @@ pub struct Environment {
     pub set: Vec<(String, Node)>,
     pub release: Option<String>,
     pub namespace: Option<String>,
-    /// `KIND/NAME-GLOB`, and the fields that such objects must have.
-    pub expect: Vec<(String, Span, Node)>,
+    pub expect: Vec<Expectation>,
 }
 
 /// The `rules:` section.
@@ -210,6 +213,12 @@ pub(crate) fn load(
     Ok(config)
 }
 
+/// The help for a word that is none of these.
+fn meant(word: Option<&str>, words: &[&str]) -> Option<String> {
+    let near = did_you_mean(word?, words.iter().copied())?;
+    Some(format!("did you mean `{near}`?"))
+}
+
 struct Reader<'a> {
     found: &'a mut Vec<Diagnostic>,
 }
@@ -241,15 +250,35 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self, node: &Node, what: &str) -> Option<String> {
+    /// The entries of a map. None at all is right; a node that is not a map is reported.
+    fn entries<'n>(&mut self, node: Option<&'n Node>, what: &str) -> &'n [Entry] {
+        let Some(node) = node else { return &[] };
+        if !matches!(node.data, Data::Map(_) | Data::Null) {
+            self.fault(node.span, format!("{what} must be a map"), None);
+        }
+        node.entries()
+    }
+
+    /// A string.
+    fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+        let help = match &node.data {
+            Data::Str(s) => return Some(s.to_string()),
+            Data::Null => Some("give a value, or remove the key".to_string()),
+            Data::Seq(_) | Data::Map(_) => None,
+            Data::Bool(_) | Data::Int(_) | Data::Uint(_) | Data::Float(_) => {
+                Some("put it in quotes".to_string())
+            }
+        };
+        self.fault(node.span, format!("{what} must be a string"), help);
+        None
+    }
+
+    /// A string or a number, as text.
+    fn scalar(&mut self, node: &Node, what: &str) -> Option<String> {
         match &node.data {
-            Data::Str(s) => Some(s.to_string()),
             Data::Int(i) => Some(i.to_string()),
             Data::Float(f) => Some(f.to_string()),
-            _ => {
-                self.fault(node.span, format!("{what} must be a string"), None);
-                None
-            }
+            _ => self.text(node, what),
         }
     }
 
@@ -258,9 +287,7 @@ impl Reader<'_> {
         match &node.data {
             Data::Seq(items) => items
                 .iter()
-                .filter_map(|item| {
-                    Some((self.string(item, &format!("each of {what}"))?, item.span))
-                })
+                .filter_map(|item| Some((self.text(item, &format!("each of {what}"))?, item.span)))
                 .collect(),
             Data::Null => Vec::new(),
             Data::Str(one) => vec![(one.to_string(), node.span)],
@@ -274,7 +301,7 @@ impl Reader<'_> {
     fn config(&mut self, node: &Node, config: &mut Config) {
         self.keys(node, "the configuration", TOP);
         if let Some(kubernetes) = node.get("kubernetes")
-            && let Some(text) = self.string(kubernetes, "`kubernetes`")
+            && let Some(text) = self.scalar(kubernetes, "`kubernetes`")
         {
             match crate::kubernetes::parse_versions(&text) {
                 Ok(versions) => config.kubernetes = Some((versions, text, kubernetes.span)),
@@ -291,11 +318,11 @@ impl Reader<'_> {
                 Some("warning") => Some(FailOn::Warning),
                 Some("info") => Some(FailOn::Info),
                 Some("never") => Some(FailOn::Never),
-                _ => {
+                other => {
                     self.fault(
                         fail_on.span,
                         "`fail-on` must be error, warning, info or never",
-                        None,
+                        meant(other, &["error", "warning", "info", "never"]),
                     );
                     None
                 }
@@ -307,13 +334,24 @@ impl Reader<'_> {
         if let Some(rules) = node.get("rules") {
             config.rules = self.rules(rules, &config.folder);
         }
-        for item in node.get("suppress").map(Node::items).unwrap_or_default() {
-            config.suppress.extend(self.suppress(item));
+        if let Some(suppress) = node.get("suppress") {
+            if !matches!(suppress.data, Data::Seq(_) | Data::Null) {
+                self.fault(
+                    suppress.span,
+                    "`suppress` must be a list",
+                    Some("write `- {rule: …, object: …, reason: …}` for each suppression".into()),
+                );
+            }
+            let items = suppress.items().iter();
+            let environments = config.environments.as_ref();
+            config.suppress = items
+                .filter_map(|item| self.suppress(item, environments))
+                .collect();
         }
         if let Some(baseline) = node.get("baseline") {
             config.baseline = self
-                .string(baseline, "`baseline`")
-                .map(|file| config.folder.join(file));
+                .text(baseline, "`baseline`")
+                .map(|file| (config.folder.join(file), baseline.span));
         }
         if let Some(limits) = node.get("limits") {
             self.keys(limits, "`limits`", &LIMITS);
@@ -322,7 +360,7 @@ impl Reader<'_> {
                     continue;
                 };
                 match self
-                    .string(&entry.value, &format!("`{}`", limit.name()))
+                    .scalar(&entry.value, &format!("`{}`", limit.name()))
                     .map(|text| limit.read(&text))
                 {
                     Some(Ok(value)) => config.limits.push((limit, value)),
@@ -334,7 +372,12 @@ impl Reader<'_> {
         let locations = self.strings(node.get("schema-locations"), "`schema-locations`");
         config.schema_locations = locations
             .into_iter()
-            .map(|(location, _)| config.folder.join(location).display().to_string())
+            .map(|(location, span)| {
+                // The built-in schemas, and a URL, which is refused with its own text.
+                let is_path = location != "default" && !location.contains("://");
+                let path = || config.folder.join(&location).display().to_string();
+                (if is_path { path() } else { location.clone() }, span)
+            })
             .collect();
     }
 
@@ -344,17 +387,17 @@ impl Reader<'_> {
             default: true,
             ci: true,
         };
-        if !matches!(node.data, Data::Map(_) | Data::Null) {
-            self.fault(
-                node.span,
-                "`environments` must be a map from name to environment",
-                None,
-            );
-        }
-        for entry in node.entries() {
+        for entry in self.entries(Some(node), "`environments`") {
             match (&*entry.key, &entry.value.data) {
                 ("default", Data::Bool(on)) => environments.default = *on,
                 ("ci", Data::Bool(on)) => environments.ci = *on,
+                (name @ ("default" | "ci"), data) if !matches!(data, Data::Map(_) | Data::Null) => {
+                    self.fault(
+                        entry.value.span,
+                        format!("`{name}` must be true, false or a map"),
+                        None,
+                    );
+                }
                 (name, _) => {
                     let environment = self.environment(name, entry.key_span, &entry.value);
                     environments.named.push(environment);
@@ -368,21 +411,8 @@ impl Reader<'_> {
         let what = format!("the environment `{name}`");
         self.keys(node, &what, ENVIRONMENT);
         let values = self.strings(node.get("values"), "`values`");
-        let set = node.get("set").map(Node::entries).unwrap_or_default();
-        let expect = node.get("expect").map(Node::entries).unwrap_or_default();
-        for entry in expect {
-            if !entry.key.contains('/') {
-                self.fault(
-                    entry.key_span,
-                    format!(
-                        "`{}` must be KIND/NAME, as in `Deployment/*-backend`",
-                        entry.key
-                    ),
-                    None,
-                );
-            }
-            self.expectation(&entry.value);
-        }
+        let set = self.entries(node.get("set"), "`set`, as in `{replicas: 3}`,");
+        let expect = self.entries(node.get("expect"), "`expect`");
         Environment {
             name: name.to_string(),
             name_span,
@@ -391,45 +421,42 @@ impl Reader<'_> {
                 .iter()
                 .map(|e| (e.key.to_string(), e.value.clone()))
                 .collect(),
-            release: node
-                .get("release")
-                .and_then(|n| self.string(n, "`release`")),
-            namespace: node
-                .get("namespace")
-                .and_then(|n| self.string(n, "`namespace`")),
-            expect: expect
-                .iter()
-                .map(|e| (e.key.to_string(), e.key_span, e.value.clone()))
-                .collect(),
+            release: self.release(node.get("release")),
+            namespace: self.namespace(node.get("namespace")),
+            expect: expect.iter().map(|e| self.expectation(e)).collect(),
         }
     }
 
-    fn expectation(&mut self, node: &Node) {
-        self.keys(node, "an expectation", EXPECTATION);
-        if let Some(range) = node.get("autoscaling") {
-            let is_range =
-                range.items().len() == 2 && range.items().iter().all(|n| n.as_i64().is_some());
-            if !is_range && range.as_bool() != Some(false) {
-                self.fault(
-                    range.span,
-                    "`autoscaling` must be [min, max], or false for no autoscaler",
-                    None,
-                );
+    /// A name that Helm accepts for a release.
+    fn release(&mut self, node: Option<&Node>) -> Option<String> {
+        let node = node?;
+        let name = self.text(node, "`release`")?;
+        match check_release_name(&name) {
+            Ok(()) => Some(name),
+            Err(why) => {
+                let rule = ids::RELEASE_NAME;
+                self.found
+                    .push(Diagnostic::new(rule, Severity::Error, node.span, why));
+                None
             }
         }
-        for container in node
-            .get("containers")
-            .map(Node::entries)
-            .unwrap_or_default()
-        {
-            self.keys(&container.value, "a container's expectation", RESOURCES);
+    }
+
+    fn namespace(&mut self, node: Option<&Node>) -> Option<String> {
+        let node = node?;
+        let name = self.text(node, "`namespace`")?;
+        if let Some(problem) = dns_label(&name) {
+            let message = format!("the namespace {name:?} {problem}");
+            self.fault(node.span, message, None);
+            return None;
         }
+        Some(name)
     }
 
     fn rules(&mut self, node: &Node, folder: &Path) -> RuleSelection {
         self.keys(node, "`rules`", RULES);
         let mut severity = Vec::new();
-        for entry in node.get("severity").map(Node::entries).unwrap_or_default() {
+        for entry in self.entries(node.get("severity"), "`severity`") {
             match entry.value.as_str() {
                 Some("error") => {
                     severity.push((entry.key.to_string(), entry.key_span, Severity::Error))
@@ -440,18 +467,21 @@ impl Reader<'_> {
                 Some("info") => {
                     severity.push((entry.key.to_string(), entry.key_span, Severity::Info))
                 }
-                _ => self.fault(
+                other => self.fault(
                     entry.value.span,
                     "a severity is error, warning or info",
-                    None,
+                    meant(other, &["error", "warning", "info"]),
                 ),
             }
         }
         let paths = self.strings(node.get("paths"), "`paths`");
-        let parameters = node
-            .get("parameters")
-            .map(Node::entries)
-            .unwrap_or_default();
+        let parameters = self.entries(node.get("parameters"), "`parameters`");
+        for entry in parameters {
+            self.entries(
+                Some(&entry.value),
+                &format!("the parameters of `{}`", entry.key),
+            );
+        }
         RuleSelection {
             select: self.strings(node.get("select"), "`select`"),
             ignore: self.strings(node.get("ignore"), "`ignore`"),
@@ -467,7 +497,7 @@ impl Reader<'_> {
         }
     }
 
-    fn suppress(&mut self, node: &Node) -> Option<Suppress> {
+    fn suppress(&mut self, node: &Node, declared: Option<&Environments>) -> Option<Suppress> {
         self.keys(node, "a suppression", SUPPRESSION);
         let Some(rule) = node.get("rule") else {
             self.fault(node.span, "a suppression must name its `rule`", None);
@@ -475,7 +505,7 @@ impl Reader<'_> {
         };
         let mut text = |key: &str| {
             node.get(key)
-                .and_then(|n| self.string(n, &format!("`{key}`")))
+                .and_then(|n| self.text(n, &format!("`{key}`")))
         };
         let (object, container, path, reason) = (
             text("object"),
@@ -494,17 +524,30 @@ impl Reader<'_> {
                 .help("give the reason: `reason: \"…\"`"),
             );
         }
+        let environments = self.strings(node.get("environments"), "`environments`");
+        // Without declared environments, the chart's files name them.
+        if let Some(declared) = declared.filter(|declared| !declared.named.is_empty()) {
+            let names = declared.named.iter().map(|e| e.name.as_str());
+            let known: Vec<&str> = names.chain(["default"]).collect();
+            for (name, span) in &environments {
+                if !known.contains(&name.as_str()) && !name.starts_with("ci/") {
+                    let help = meant(Some(name), &known)
+                        .unwrap_or_else(|| format!("known: {}", known.join(", ")));
+                    self.fault(
+                        *span,
+                        format!("there is no environment `{name}`"),
+                        Some(help),
+                    );
+                }
+            }
+        }
         Some(Suppress {
             span: rule.span,
-            rule: self.string(rule, "`rule`")?,
+            rule: self.text(rule, "`rule`")?,
             object,
             container,
             path,
-            environments: self
-                .strings(node.get("environments"), "`environments`")
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect(),
+            environments: environments.into_iter().map(|(name, _)| name).collect(),
             reason,
         })
     }

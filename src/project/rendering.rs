@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
+use crate::diagnostic::{Diagnostic, Role, Severity, Versions, did_you_mean, ids};
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -16,7 +16,7 @@ use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::reuse::{Manifests, Reuse};
-use crate::project::setup::Setup;
+use crate::project::setup::{Setup, Why};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::Node;
 use rayon::prelude::*;
@@ -38,7 +38,7 @@ pub struct RenderedChart {
     pub crds: Vec<Object>,
     pub versions: Versions,
     /// The reason for these versions.
-    pub why: String,
+    pub why: Why,
 }
 
 /// One render of one environment.
@@ -86,7 +86,7 @@ impl RenderedChart {
         let environments = environments(path, &chart, sources, setup, options)?;
         let head = chart.head().unwrap_or_else(|| head_of(path, sources));
         let (versions, why) = setup.versions(options, Some(&chart));
-        let inputs = inputs(&environments, &chart, head, sources, found);
+        let inputs = inputs(&environments, &chart, setup, head, sources, found);
         options.cancelled()?;
         let job = Job {
             chart: &chart,
@@ -377,6 +377,7 @@ fn how_to_give_values(rendered: &Rendered) -> String {
 fn inputs(
     environments: &[Environment],
     chart: &Chart,
+    setup: &Setup,
     head: Span,
     sources: &mut Sources,
     found: &mut Vec<Diagnostic>,
@@ -386,16 +387,83 @@ fn inputs(
         let prepared = environment.prepare(chart, sources);
         inputs.push(prepared.map_or_else(
             |error| {
-                found.push(Diagnostic {
+                let mut faults = match error.rule == ids::VALUES_MISSING {
+                    true => missing_files(environment, chart, setup, head, sources),
+                    false => Vec::new(),
+                };
+                if faults.is_empty() {
+                    faults.push(error.diagnostic(head));
+                }
+                found.extend(faults.into_iter().map(|fault| Diagnostic {
                     environment: Some(i as u16),
-                    ..error.diagnostic(head)
-                });
+                    ..fault
+                }));
                 None
             },
             Some,
         ));
     }
     inputs
+}
+
+/// A fault for each values file that the configuration names and that cannot be read, at its name
+/// there.
+fn missing_files(
+    environment: &Environment,
+    chart: &Chart,
+    setup: &Setup,
+    head: Span,
+    sources: &Sources,
+) -> Vec<Diagnostic> {
+    let configured = setup.config.environments.iter().flat_map(|e| &e.named);
+    let named = configured
+        .filter(|named| named.name == environment.name)
+        .flat_map(|named| &named.values);
+    let unread = named.filter_map(|(file, span)| {
+        let path = values_file(file, chart, setup);
+        let error = sources.read_file(&path).err()?;
+        let (message, help) = if error.kind() == std::io::ErrorKind::NotFound {
+            let beside = setup.config.folder.join(file);
+            let near = files_like(file, &[Path::new(&path), &beside], chart);
+            (
+                format!("the values file {file} does not exist"),
+                match did_you_mean(file, near.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "It was looked for at {path} and at {}. Correct its name, or add it.",
+                        beside.display()
+                    ),
+                },
+            )
+        } else {
+            (
+                format!("the values file {path} cannot be read: {error}"),
+                "Correct its name, or make it readable.".to_string(),
+            )
+        };
+        let fault = Diagnostic::new(ids::VALUES_MISSING, Severity::Error, *span, message);
+        Some(fault.help(help).label(head, Role::Source, "of this chart"))
+    });
+    unread.collect()
+}
+
+/// The names of the YAML files in the folders of these paths and in the chart, written as `file` is:
+/// with the same folder in front.
+fn files_like(file: &str, paths: &[&Path], chart: &Chart) -> Vec<String> {
+    let folder = file.rfind('/').map_or("", |at| &file[..=at]);
+    let entries = paths
+        .iter()
+        .filter_map(|path| std::fs::read_dir(path.parent()?).ok())
+        .flat_map(|entries| entries.flatten())
+        .map(|entry| format!("{folder}{}", entry.file_name().to_string_lossy()));
+    let own = chart.files.iter().map(|f| f.name.to_string());
+    let mut names: Vec<String> = entries
+        .chain(own)
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// See [`RenderedChart::values`].

@@ -6,18 +6,19 @@ use crate::Options;
 use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, did_you_mean, ids};
 use crate::helm::Chart;
 use crate::kubernetes::locations::Locations;
-use crate::kubernetes::quantity::Quantity;
 use crate::limits::Limit;
 use crate::project::config::{self, Config};
 use crate::project::unit::Unit;
 use crate::rule;
 use crate::rule::Rules;
 use crate::rule::Selection;
-use crate::rule::expectation::{Autoscaling, Expectation, Resources};
+use crate::rule::expectation::Expectation;
 use crate::source::{Sources, Span};
 use crate::yaml::Data;
 use crate::yaml::Node;
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,14 +58,8 @@ impl Setup {
             .iter()
             .for_each(|&seconds| sources.limits.set(Limit::Timeout, seconds));
         let selection = selection(&config, options);
-        let paths: Vec<_> = config
-            .rules
-            .paths
-            .iter()
-            .map(|(path, _)| path)
-            .chain(&options.rule_paths)
-            .cloned()
-            .collect();
+        let mut paths = rule_paths(&config, &mut found);
+        paths.extend(options.rule_paths.iter().cloned());
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);
         found.extend(problems);
         let used = config
@@ -72,20 +67,21 @@ impl Setup {
             .iter()
             .map(|_| AtomicBool::new(false))
             .collect();
-        let named: Vec<String> = options
-            .schema_locations
-            .iter()
-            .chain(&config.schema_locations)
-            .cloned()
-            .collect();
-        let locations = Arc::new(Locations::new(&named).map_err(Error::Usage)?);
+        let mut locations = Locations::default();
+        for location in &options.schema_locations {
+            locations.add(location).map_err(Error::Usage)?;
+        }
+        for (location, span) in &config.schema_locations {
+            let added = locations.add(location);
+            found.extend(added.err().map(|why| fault(*span, why)));
+        }
         let setup = Setup {
             used,
             config,
             rules,
             sources,
             found,
-            locations,
+            locations: Arc::new(locations),
         };
         setup.check_names(options)
     }
@@ -104,29 +100,57 @@ impl Setup {
                 }
             }
         }
-        let rules = &self.config.rules;
-        let named = rules
-            .select
-            .iter()
-            .chain(&rules.ignore)
-            .map(|(name, span)| (name, *span));
-        let named = named.chain(rules.severity.iter().map(|(name, span, _)| (name, *span)));
-        let named = named.chain(rules.parameters.iter().map(|(name, span, _)| (name, *span)));
-        let faults: Vec<Diagnostic> = named
-            .filter_map(|(name, span)| {
-                let near = known(name, self.rules.user_defined()).err()?;
-                let mut fault = Diagnostic::new(
-                    ids::CONFIGURATION_INVALID,
-                    Severity::Error,
-                    span,
-                    format!("no rule, group or profile is named `{name}`"),
-                );
-                fault.help = near.map(|n| format!("did you mean `{n}`?"));
-                Some(fault)
-            })
-            .collect();
+        let faults = self.name_faults();
         self.found.extend(faults);
         Ok(self)
+    }
+
+    /// The faults of the rules that the configuration names, and of their parameters.
+    fn name_faults(&self) -> Vec<Diagnostic> {
+        let rules = &self.config.rules;
+        let mut faults = Vec::new();
+        for (name, span) in rules.select.iter().chain(&rules.ignore) {
+            if let Err(near) = known(name, self.rules.user_defined()) {
+                let message = format!("no rule, group or profile is named `{name}`");
+                faults.push(meant(fault(*span, message), near.as_deref()));
+            }
+        }
+        let ids = || rule::EMBEDDED.iter().chain(self.rules.user_defined());
+        let unknown = |name: &str, span| {
+            let message = match known(name, self.rules.user_defined()) {
+                Ok(()) => format!("`{name}` is a group or a profile; name a rule here"),
+                Err(_) => format!("no rule is named `{name}`"),
+            };
+            let near = did_you_mean(name, ids().map(|d| &*d.id));
+            meant(fault(span, message), near)
+        };
+        for (name, span, _) in &rules.severity {
+            if !ids().any(|d| *d.id == **name) {
+                faults.push(unknown(name, *span));
+            }
+        }
+        for (name, span, node) in &rules.parameters {
+            match ids().find(|d| *d.id == **name) {
+                None => faults.push(unknown(name, *span)),
+                // A policy takes an object of any form.
+                Some(_) if self.rules.is_policy(name) => {}
+                Some(definition) => parameter_faults(definition, node, &mut faults),
+            }
+        }
+        for (suppress, used) in self.config.suppress.iter().zip(&self.used) {
+            let name = &suppress.rule;
+            if !ids().any(|d| *d.id == **name || *d.group == **name) {
+                let names = ids().flat_map(|d| [&*d.id, &*d.group]);
+                let message = format!("no rule or group is named `{name}`");
+                faults.push(meant(
+                    fault(suppress.span, message),
+                    did_you_mean(name, names),
+                ));
+                // That it matches nothing needs no finding of its own.
+                used.store(true, Ordering::Relaxed);
+            }
+        }
+        faults
     }
 
     /// The severity with which a finding of the native checks is reported; none if its rule is not
@@ -183,11 +207,7 @@ impl Setup {
             .iter()
             .flat_map(|e| &e.named)
             .find(|e| e.name == environment);
-        named
-            .into_iter()
-            .flat_map(|e| &e.expect)
-            .map(|(pattern, span, node)| expectation(pattern, *span, node))
-            .collect()
+        named.map_or_else(Vec::new, |e| e.expect.clone())
     }
 
     /// The error for a name given with `--environment` that is not known, with suggestions; none if
@@ -205,27 +225,55 @@ impl Setup {
 
     /// The versions to judge for, and the reason: from the command line, else from the
     /// configuration, else from the chart's `kubeVersion`, else the newest one.
-    pub fn versions(&self, options: &Options, chart: Option<&Chart>) -> (Versions, String) {
+    pub fn versions(&self, options: &Options, chart: Option<&Chart>) -> (Versions, Why) {
+        let why = |reason: &str| Why {
+            reason: reason.into(),
+            file: None,
+        };
         if let Some(versions) = options.kubernetes {
-            return (versions, "--kubernetes-version".into());
+            return (versions, why("--kubernetes-version"));
         }
         if let Some((versions, _, _)) = &self.config.kubernetes {
-            return (*versions, "the configuration".into());
+            return (*versions, why("the configuration"));
         }
         let newest = Versions::minor(Versions::NEWEST);
         let chart = chart.filter(|c| !c.metadata.kube_version.is_empty());
         let Some(chart) = chart else {
-            return (newest, "the newest known".into());
+            return (newest, why("the newest known"));
         };
         let constraint = &chart.metadata.kube_version;
-        let why = format!("kubeVersion {constraint} of {}Chart.yaml", chart.location);
+        let of_chart = |reason: String| Why {
+            reason,
+            file: Some(format!("{}Chart.yaml", chart.location)),
+        };
         match crate::kubernetes::parse_kube_version(constraint) {
-            Ok(versions) if !versions.is_empty() => (versions, why),
+            Ok(versions) if !versions.is_empty() => {
+                (versions, of_chart(format!("kubeVersion {constraint}")))
+            }
             _ => (
                 newest,
-                format!("the newest known, because {why} allows no known version"),
+                of_chart(format!(
+                    "the newest known: no known version has kubeVersion {constraint}"
+                )),
             ),
         }
+    }
+}
+
+/// Why these Kubernetes versions are judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    pub reason: String,
+    /// The Chart.yaml that gives the reason.
+    pub file: Option<String>,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        self.file
+            .as_ref()
+            .map_or(Ok(()), |file| write!(f, " of {file}"))
     }
 }
 
@@ -259,6 +307,88 @@ impl Setups {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Setup> {
         self.by_file.values()
     }
+}
+
+/// A fault of the configuration.
+pub(crate) fn fault(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(ids::CONFIGURATION_INVALID, Severity::Error, span, message)
+}
+
+/// Adds the name that was meant to a fault.
+fn meant(fault: Diagnostic, near: Option<&str>) -> Diagnostic {
+    match near {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault,
+    }
+}
+
+/// The files and folders of user-defined rules that the configuration names. One without a rule file
+/// is a fault.
+fn rule_paths(config: &Config, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for (path, span) in &config.rules.paths {
+        let shown = path.display();
+        if !path.exists() {
+            found.push(fault(*span, format!("there is no file or folder {shown}")));
+        } else if rule::rule_files(path).is_empty() {
+            let message = format!("{shown} contains no rules: no .yaml or .yml file");
+            found.push(fault(*span, message));
+        } else {
+            paths.push(path.clone());
+        }
+    }
+    paths
+}
+
+/// Compares the parameters that the configuration gives to a rule with those that the rule has.
+fn parameter_faults(definition: &rule::Definition, given: &Node, faults: &mut Vec<Diagnostic>) {
+    let id = &definition.id;
+    let known: serde_json::Map<String, Json> =
+        serde_json::from_str(&definition.parameters).unwrap_or_default();
+    for entry in given.entries() {
+        let name = &*entry.key;
+        let Some(default) = known.get(name) else {
+            let fault = fault(
+                entry.key_span,
+                format!("the rule `{id}` has no parameter `{name}`"),
+            );
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            faults.push(match did_you_mean(name, names.iter().copied()) {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None if names.is_empty() => fault.help("it has none"),
+                None => fault.help(format!("its parameters: {}", names.join(", "))),
+            });
+            continue;
+        };
+        if let Some(wanted) = wanted(default, &json(&entry.value)) {
+            let message = format!("the parameter `{name}` of `{id}` must be {wanted}");
+            faults.push(fault(entry.value.span, message));
+        }
+    }
+}
+
+/// The type that a parameter must have, by its default, if the given value has another one.
+fn wanted(default: &Json, given: &Json) -> Option<&'static str> {
+    let fits = match (default, given) {
+        (Json::Array(items), Json::Array(all)) => {
+            // The list parameters of built-in rules contain strings.
+            let is_of_strings = items.iter().all(Json::is_string);
+            !is_of_strings || all.iter().all(Json::is_string)
+        }
+        (Json::Null, _) => true,
+        _ => std::mem::discriminant(default) == std::mem::discriminant(given),
+    };
+    if fits {
+        return None;
+    }
+    Some(match default {
+        Json::Array(items) if items.iter().all(Json::is_string) => "a list of strings",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a map",
+        Json::Number(_) => "a number",
+        Json::Bool(_) => "true or false",
+        Json::String(_) | Json::Null => "a string",
+    })
 }
 
 fn known<'a>(
@@ -301,16 +431,16 @@ fn selection(config: &Config, options: &Options) -> Selection {
     }
 }
 
-fn object(node: &Node) -> serde_json::Map<String, serde_json::Value> {
+fn object(node: &Node) -> serde_json::Map<String, Json> {
     node.entries()
         .iter()
         .map(|e| (e.key.to_string(), json(&e.value)))
         .collect()
 }
 
-fn json(node: &Node) -> serde_json::Value {
+fn json(node: &Node) -> Json {
     match &node.data {
-        Data::Null => serde_json::Value::Null,
+        Data::Null => Json::Null,
         Data::Bool(b) => (*b).into(),
         Data::Int(i) => (*i).into(),
         Data::Uint(u) => (*u).into(),
@@ -319,48 +449,4 @@ fn json(node: &Node) -> serde_json::Value {
         Data::Seq(items) => items.iter().map(json).collect::<Vec<_>>().into(),
         Data::Map(_) => object(node).into(),
     }
-}
-
-/// The typed form of an entry of `expect`. `config.rs` lists its keys and checks them;
-/// `rule/expectation.rs` has a field for each.
-fn expectation(pattern: &str, declared: Span, node: &Node) -> Expectation {
-    let resources = |node: &Node| Resources {
-        requests: quantities(node.get("requests")),
-        limits: quantities(node.get("limits")),
-    };
-    let own = resources(node);
-    Expectation {
-        pattern: pattern.to_string(),
-        replicas: node.get("replicas").and_then(Node::as_i64),
-        autoscaling: node
-            .get("autoscaling")
-            .and_then(|n| match (n.as_bool(), n.items()) {
-                (Some(false), _) => Some(Autoscaling::None),
-                (None, [min, max]) => Some(Autoscaling::Between(min.as_i64()?, max.as_i64()?)),
-                _ => None,
-            }),
-        requests: own.requests,
-        limits: own.limits,
-        containers: node
-            .get("containers")
-            .map(Node::entries)
-            .unwrap_or_default()
-            .iter()
-            .map(|e| (e.key.to_string(), resources(&e.value)))
-            .collect(),
-        storage: node.get("storage").and_then(Quantity::of),
-        storage_class: node
-            .get("storage-class")
-            .and_then(Node::as_str)
-            .map(str::to_string),
-        declared: Some(declared),
-    }
-}
-
-fn quantities(node: Option<&Node>) -> BTreeMap<String, Quantity> {
-    let entries = node.map(Node::entries).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|e| Some((e.key.to_string(), Quantity::of(&e.value)?)))
-        .collect()
 }

@@ -1,10 +1,14 @@
 //! The baseline: known findings, which are not reported again. An entry is a finding's fingerprint,
 //! so moved lines do not matter; its rule, file and object are there for the reader.
 
-use super::Report;
 use super::fingerprint::fingerprint;
+use super::{Finding, Report};
+use crate::Error;
+use crate::diagnostic::ids;
+use crate::source::Sources;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -22,10 +26,12 @@ struct Known {
     count: usize,
 }
 
-/// Writes a baseline that contains all findings of a report.
+/// Writes a baseline that contains all findings of a report, except mistakes in the configuration:
+/// one of them may be that this file does not exist yet.
 pub(crate) fn write(report: &Report) -> String {
     let mut findings: BTreeMap<String, Known> = BTreeMap::new();
-    for f in &report.findings {
+    let is_known = |f: &&Finding| *f.rule != *ids::CONFIGURATION_INVALID;
+    for f in report.findings.iter().filter(is_known) {
         let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
             rule: f.rule.to_string(),
             file: f
@@ -48,16 +54,29 @@ pub(crate) fn write(report: &Report) -> String {
     text
 }
 
-/// Removes the findings that the baseline contains from a report and counts them as suppressed.
-/// `Err` describes a fault of the file.
-pub(crate) fn apply(text: &str, report: &mut Report) -> Result<(), String> {
-    let file: File = serde_json::from_str(text)
-        .map_err(|e| format!("not a baseline file of thebot-lint: {e}"))?;
+/// Removes the findings that a baseline file contains from a report and counts them as suppressed.
+///
+/// # Errors
+/// If the file cannot be read, or is no baseline.
+pub(crate) fn apply(file: &Path, report: &mut Report) -> Result<(), Error> {
+    let text = Sources::default().read_file(file).map_err(|e| {
+        let unread = Error::Unreadable(file.to_path_buf(), e.to_string());
+        match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Usage(format!(
+                "{unread}; `--write-baseline {}` writes it",
+                file.display()
+            )),
+            _ => unread,
+        }
+    })?;
+    let fault = |why: String| Error::Usage(format!("{}: {why}", file.display()));
+    let file: File = serde_json::from_slice(&text)
+        .map_err(|e| fault(format!("not a baseline file of thebot-lint: {e}")))?;
     if file.version != 1 {
-        return Err(format!(
+        return Err(fault(format!(
             "baseline version {} is not known; write the file again with --write-baseline",
             file.version
-        ));
+        )));
     }
     let mut left: BTreeMap<String, usize> = file
         .findings

@@ -6,10 +6,12 @@ pub(crate) mod fingerprint;
 pub(crate) mod formats;
 pub(crate) mod settle;
 pub(crate) mod suppress;
+mod wrong_type;
 
 use crate::diagnostic::{ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::Matrix;
 use crate::project::config::FailOn;
+use crate::project::setup::Why;
 use crate::rule::definition::Topic;
 use crate::source::Source;
 use rustc_hash::FxHashMap;
@@ -54,29 +56,55 @@ pub struct Summary {
     /// Kinds without a known schema, each with its number of objects.
     pub without_schema: Vec<(String, usize)>,
     /// The versions that were judged, each with the reason.
-    pub kubernetes: Vec<(Versions, String)>,
+    pub kubernetes: Vec<(Versions, Why)>,
     pub elapsed: std::time::Duration,
 }
 
 impl Summary {
-    /// Texts such as `Kubernetes 1.20 to 1.37 (the configuration)`. Charts that are judged for the
-    /// same versions share a text, which gives one of their reasons only.
+    /// Texts such as `Kubernetes 1.20 to 1.37 (the configuration)`, one for each set of versions.
     pub(crate) fn judged(&self) -> Vec<String> {
-        let mut sets: Vec<(Versions, Vec<&str>)> = Vec::new();
+        let mut sets: Vec<(Versions, Vec<&Why>)> = Vec::new();
         for (versions, why) in &self.kubernetes {
             match sets.iter_mut().find(|(v, _)| v == versions) {
                 Some((_, reasons)) => reasons.push(why),
                 None => sets.push((*versions, vec![why])),
             }
         }
-        let reasons = |reasons: &[&str]| match reasons {
-            [one, _, _, ..] => format!("{one} and {} more", reasons.len() - 1),
-            few => few.join(", "),
-        };
         sets.iter()
-            .map(|(versions, why)| format!("Kubernetes {versions} ({})", reasons(why)))
+            .map(|(versions, why)| format!("Kubernetes {versions} ({})", in_short(why)))
             .collect()
     }
+
+    /// The reasons for all versions that were judged, each once.
+    pub(crate) fn why(&self) -> String {
+        in_short(
+            &self
+                .kubernetes
+                .iter()
+                .map(|(_, why)| why)
+                .collect::<Vec<_>>(),
+        )
+    }
+}
+
+/// Each reason once. Of several charts their number is given, and not each one's constraint.
+fn in_short(reasons: &[&Why]) -> String {
+    let (of_charts, others): (Vec<&Why>, Vec<&Why>) =
+        reasons.iter().partition(|why| why.file.is_some());
+    let mut all: Vec<String> = others.iter().map(|why| why.to_string()).collect();
+    match of_charts.as_slice() {
+        [] => {}
+        [one] => all.push(one.to_string()),
+        [first, rest @ ..] => {
+            let count = of_charts.len();
+            all.push(if rest.iter().all(|why| why.reason == first.reason) {
+                format!("{} of {count} charts", first.reason)
+            } else {
+                format!("kubeVersion of {count} charts")
+            });
+        }
+    }
+    all.join(", ")
 }
 
 /// One finding for the reader: with lines and columns, and with its environments merged.

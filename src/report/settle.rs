@@ -3,9 +3,9 @@
 
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Versions};
 use crate::insight::secrets::Secrets;
-use crate::report::{Finding, Location};
+use crate::report::{Finding, Location, wrong_type};
 use crate::rule;
-use crate::source::{Source, SourceId, SourceKind, Sources, Span};
+use crate::source::{Outcome, Source, SourceId, SourceKind, Sources, Span, Trace};
 use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -35,8 +35,10 @@ pub(crate) fn settle(
             .environment
             .and_then(|i| environments.get(i as usize))
             .cloned();
-        let (locations, notes) = places.of(&diagnostic, environment.as_ref());
-        let diagnostic = places.without_secrets(diagnostic);
+        let trace = sources.trace(diagnostic.span);
+        let (locations, notes) = places.of(&diagnostic, &trace, environment.as_ref());
+        let diagnostic = wrong_type::explained(diagnostic, &trace, sources);
+        let diagnostic = places.without_secrets(diagnostic, &trace);
         let first = &locations[0];
         let key = Key {
             rule: diagnostic.rule.clone(),
@@ -192,9 +194,9 @@ impl Places<'_> {
     fn of(
         &mut self,
         diagnostic: &Diagnostic,
+        trace: &Trace,
         environment: Option<&Arc<str>>,
     ) -> (Vec<Location>, Vec<String>) {
-        let trace = self.sources.trace(diagnostic.span);
         let mut locations = Vec::new();
         let mut places = trace.templates.iter();
         match places.next().or(trace.values.first()) {
@@ -231,15 +233,14 @@ impl Places<'_> {
         let notes = trace
             .conditions
             .iter()
-            .filter_map(|(at, taken, decided)| self.because(*at, *taken, decided))
+            .filter_map(|(at, outcome, decided)| self.because(*at, *outcome, decided))
             .take(3)
             .collect();
         (locations, notes)
     }
 
     /// Removes secrets from a diagnostic's texts.
-    fn without_secrets(&self, diagnostic: Diagnostic) -> Diagnostic {
-        let trace = self.sources.trace(diagnostic.span);
+    fn without_secrets(&self, diagnostic: Diagnostic, trace: &Trace) -> Diagnostic {
         let of_secret = diagnostic
             .object
             .as_ref()
@@ -297,7 +298,7 @@ impl Places<'_> {
         }
     }
 
-    fn because(&mut self, at: Span, taken: bool, decided: &[Span]) -> Option<String> {
+    fn because(&mut self, at: Span, outcome: Outcome, decided: &[Span]) -> Option<String> {
         let &by = decided.first()?;
         let mut note = String::new();
         let pipeline = self.secrets.show(at, self.sources).trim().to_string();
@@ -314,8 +315,7 @@ impl Places<'_> {
             .collect::<String>();
         let _ = write!(
             note,
-            "rendered because `{pipeline}` is {} ({}:{line}: {value})",
-            if taken { "true" } else { "false" },
+            "rendered because `{pipeline}` is {outcome} ({}:{line}: {value})",
             source.name
         );
         Some(note)

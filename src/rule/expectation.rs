@@ -2,7 +2,7 @@
 //! `replicas-`, `resources-` and `storage-per-environment` compare it with the rendered objects.
 //!
 //! A new key also goes into `EXPECTATION` in `project/config.rs`, which lists the keys, and into
-//! `expectation` in `project/setup.rs`, which reads them.
+//! `project/config/expectation.rs`, which reads them.
 
 use crate::kubernetes::quantity::Quantity;
 use crate::source::Span;

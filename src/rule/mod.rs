@@ -45,7 +45,7 @@ pub(crate) use definition::{Definition, EMBEDDED, Scope, documentation, selects}
 pub use load::Selection;
 #[cfg(test)]
 pub(crate) use load::alone;
-pub(crate) use load::{check_name, read};
+pub(crate) use load::{check_name, read, rule_files};
 pub(crate) use object_set::{Environment, ObjectSet};
 pub(crate) use run::Rule;
 pub use run::Rules;

@@ -366,6 +366,12 @@ impl Rules {
             .map(|r| &*r.definition)
     }
 
+    /// Whether the rule with this id is an admission policy.
+    pub fn is_policy(&self, id: &str) -> bool {
+        let mut all = self.rules.iter().chain(&self.unselected);
+        all.any(|r| *r.definition.id == *id && r.policy.is_some())
+    }
+
     pub fn len(&self) -> usize {
         self.rules.len()
     }

@@ -2,6 +2,7 @@
 //! location.
 
 use super::span::Span;
+use std::fmt;
 
 /// A range of a text and its origin. Pieces of one text may overlap: `sha256sum` gives all of its
 /// output every origin of its input. Bytes without a piece have no known origin.
@@ -64,6 +65,33 @@ pub enum Origin {
     Fallback { value: OriginId, instead: Span },
 }
 
+/// What the value of a condition was, in words for a reader. The main branch of `if`, `with` and
+/// `range` is for values that are true, set, not empty or not zero, `else` for the others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    True,
+    False,
+    NotEmpty,
+    Empty,
+    NotZero,
+    Zero,
+    NotSet,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::True => "true",
+            Outcome::False => "false",
+            Outcome::NotEmpty => "not empty",
+            Outcome::Empty => "empty",
+            Outcome::NotZero => "not zero",
+            Outcome::Zero => "zero",
+            Outcome::NotSet => "not set",
+        })
+    }
+}
+
 /// An `if`, `with` or `range` around a location, and what decided it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Condition {
@@ -71,8 +99,8 @@ pub struct Condition {
     pub at: Span,
     /// The origin of the value that decided.
     pub decided_by: OriginId,
-    /// Whether the location is in the main branch, not in `else`.
-    pub taken: bool,
+    /// What the value was.
+    pub outcome: Outcome,
     /// The enclosing condition in the same template. Conditions around an `include` belong to the
     /// action that calls it.
     pub outer: ConditionId,

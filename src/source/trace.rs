@@ -1,6 +1,6 @@
 //! Traces a span of rendered text back to templates and values.
 
-use super::origin::{ConditionId, Origin, OriginId, Origins};
+use super::origin::{ConditionId, Origin, OriginId, Origins, Outcome};
 use super::sources::Sources;
 use super::span::Span;
 use super::text::SourceKind;
@@ -17,9 +17,9 @@ pub struct Trace {
     pub values: Vec<Span>,
     /// Expressions whose value, if it were set, would be used instead of a fallback.
     pub instead: Vec<Span>,
-    /// The conditions around the innermost location, innermost first: the span of the pipeline,
-    /// whether its main branch was taken, and the values that decided.
-    pub conditions: Vec<(Span, bool, Vec<Span>)>,
+    /// The conditions around the innermost location, innermost first: the span of the pipeline, what
+    /// its value was, and the values that decided.
+    pub conditions: Vec<(Span, Outcome, Vec<Span>)>,
 }
 
 impl Sources {
@@ -60,7 +60,7 @@ impl Sources {
                 );
                 trace
                     .conditions
-                    .push((condition.at, condition.taken, deciding.values));
+                    .push((condition.at, condition.outcome, deciding.values));
                 next = origins.condition(condition.outer);
             }
             place = within;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::{Limit, Limits};
-use crate::source::{Source, SourceId, SourceKind, Sources, Span, Trace};
+use crate::source::{Outcome, Source, SourceId, SourceKind, Sources, Span, Trace};
 use crate::threads::deep;
 use crate::value::{MapData, Value};
 use crate::yaml;
@@ -142,7 +142,7 @@ fn conditions_say_what_decided() {
     let conditions: Vec<_> = trace
         .conditions
         .iter()
-        .map(|(at, taken, values)| (rendered.shown(&[*at]), *taken, rendered.shown(values)))
+        .map(|(at, outcome, values)| (rendered.shown(&[*at]), *outcome, rendered.shown(values)))
         .collect();
     assert_eq!(conditions[0].0, ["a.yaml:1 .Values.list"]);
     assert_eq!(
@@ -150,7 +150,8 @@ fn conditions_say_what_decided() {
         ["a.yaml:1 and .Values.open (eq .Values.mode \"x\")"]
     );
     assert_eq!(conditions[1].2, ["values.yaml:1 true", "values.yaml:2 x"]);
-    assert!(conditions.iter().all(|(_, taken, _)| *taken));
+    let outcomes: Vec<Outcome> = conditions.iter().map(|c| c.1).collect();
+    assert_eq!(outcomes, [Outcome::NotEmpty, Outcome::True]);
 }
 
 #[test]
@@ -160,9 +161,37 @@ fn what_filled_an_empty_map_decides() {
         &[("a.yaml", top)],
         "defaults:\n  env: {}\nown:\n  env: {p: q}\n",
     );
-    let (_, taken, values) = &rendered.trace("q").conditions[0];
-    assert!(taken);
+    let (_, outcome, values) = &rendered.trace("q").conditions[0];
+    assert_eq!(*outcome, Outcome::NotEmpty);
     assert_eq!(rendered.shown(values), ["values.yaml:4 {p: q}"]);
+}
+
+#[test]
+fn a_condition_says_what_its_value_was() {
+    for (condition, said) in [
+        (
+            "range $k, $v := .Values.list",
+            "`.Values.list` is not empty",
+        ),
+        ("range .Values.none }}{{ else", "`.Values.none` is empty"),
+        ("range int .Values.count", "`int .Values.count` is not zero"),
+        ("with $x := .Values.map", "`.Values.map` is not empty"),
+        ("with .Values.gone }}{{ else", "`.Values.gone` is not set"),
+        ("if .Values.text", "`.Values.text` is not empty"),
+        ("if not .Values.shut", "`not .Values.shut` is true"),
+        ("if .Values.shut }}{{ else", "`.Values.shut` is false"),
+        ("if .Values.zero }}{{ else", "`.Values.zero` is zero"),
+    ] {
+        let top = format!("{{{{ {condition} }}}}[here]{{{{ end }}}}");
+        let rendered = render(
+            &[("a.yaml", &top)],
+            "list: [p]\nnone: []\ncount: 1\nmap: {a: b}\ntext: a\nshut: false\nzero: 0\n",
+        );
+        let trace = rendered.trace("[here]");
+        let (at, outcome, _) = &trace.conditions[0];
+        let pipeline = rendered.shown(&[*at])[0].replace("a.yaml:1 ", "");
+        assert_eq!(format!("`{pipeline}` is {outcome}"), said);
+    }
 }
 
 #[test]

@@ -33,6 +33,39 @@ impl Path {
         Path(self.0.iter().chain(&other.0).cloned().collect())
     }
 
+    /// Finds the path that a text means below `root`: as for [`Path::parse`], or a JSON pointer
+    /// (`/spec/containers/0`). An item of a list may also be given by its name:
+    /// `containers[web]`.
+    pub fn of(text: &str, root: &Node) -> Path {
+        let mut path = match text.strip_prefix('/') {
+            Some(pointer) => {
+                let steps = pointer.split('/');
+                let plain = |step: &str| step.replace("~1", "/").replace("~0", "~");
+                Path(steps.map(|step| Step::Key(plain(step).into())).collect())
+            }
+            None => Path::parse(text),
+        };
+        let mut node = Some(root);
+        for step in &mut path.0 {
+            let is_named =
+                |item: &Node, name: &str| item.get("name").and_then(Node::as_str) == Some(name);
+            let meant = match (&*step, node.map(|n| &n.data)) {
+                (Step::Key(key), Some(Data::Seq(items))) => key
+                    .parse()
+                    .ok()
+                    .or_else(|| items.iter().position(|item| is_named(item, key)))
+                    .map(Step::Index),
+                (Step::Index(index), Some(Data::Map(_))) => {
+                    Some(Step::Key(index.to_string().into()))
+                }
+                _ => None,
+            };
+            *step = meant.unwrap_or_else(|| step.clone());
+            node = node.and_then(|n| Path(vec![step.clone()]).get(n));
+        }
+        path
+    }
+
     /// Parses `spec.containers[0].ports` and `metadata.labels["a.b/c"]`. Quotes inside brackets are
     /// optional if the key is not a number.
     pub fn parse(text: &str) -> Path {
@@ -40,8 +73,9 @@ impl Path {
         let mut rest = text;
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('[') {
-                let (inner, tail) = match after.chars().next() {
-                    Some(quote @ ('"' | '\'')) => {
+                let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+                let (inner, tail) = match quote {
+                    Some(quote) => {
                         let body = &after[1..];
                         let end = body.find(quote).unwrap_or(body.len());
                         (
@@ -52,16 +86,15 @@ impl Path {
                                 .unwrap_or(""),
                         )
                     }
-                    _ => {
+                    None => {
                         let end = after.find(']').unwrap_or(after.len());
                         (&after[..end], after.get(end + 1..).unwrap_or(""))
                     }
                 };
-                steps.push(
-                    inner
-                        .parse()
-                        .map_or_else(|_| Step::Key(inner.into()), Step::Index),
-                );
+                steps.push(match inner.parse() {
+                    Ok(index) if quote.is_none() => Step::Index(index),
+                    _ => Step::Key(inner.into()),
+                });
                 rest = tail;
             } else {
                 let body = rest.strip_prefix('.').unwrap_or(rest);
@@ -209,6 +242,35 @@ pub(crate) fn scalars_where<'n>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_any_form_means_a_path() {
+        let root = crate::yaml::parse(
+            b"metadata: {labels: {a.b/c: 1, \"5\": 2}}\nspec: {containers: [{name: web, ports: [80]}]}\n",
+            crate::source::SourceId::new(0, 0),
+            0,
+        )
+        .expect("YAML");
+        for (text, wanted) in [
+            ("spec.containers[0].ports", "/spec/containers/0/ports"),
+            ("/spec/containers/0/ports", "/spec/containers/0/ports"),
+            (
+                "spec.containers[web].ports[0]",
+                "/spec/containers/0/ports/0",
+            ),
+            ("/metadata/labels/a.b~1c", "/metadata/labels/a.b~1c"),
+            ("metadata.labels[\"a.b/c\"]", "/metadata/labels/a.b~1c"),
+            ("metadata.labels[\"5\"]", "/metadata/labels/5"),
+            ("/metadata/labels/5", "/metadata/labels/5"),
+            ("spec.nothing[0]", "/spec/nothing/0"),
+            ("", ""),
+        ] {
+            let path = Path::of(text, &root);
+            assert_eq!(path.pointer(), wanted, "{text}");
+            let exists = !text.contains("nothing");
+            assert_eq!(path.get(&root).is_some(), exists, "{text}");
+        }
+    }
 
     #[test]
     fn a_path_reads_back() {

@@ -243,7 +243,7 @@ fn cells_of_the_matrix_name_their_lines() {
             .lines()
             .nth(cell["line"].as_u64().expect("a line") as usize - 1)
             .expect("the line");
-        assert!(line.contains("limits") || line.contains("cpu"), "{line}");
+        assert!(line.contains(&format!("memory: {memory}")), "{line}");
     }
     assert!(
         of("replicas")["environments"]["prod"].is_null(),
@@ -260,6 +260,148 @@ fn cells_of_the_matrix_name_their_lines() {
         "{markdown}"
     );
     assert!(markdown.contains("**3 to 10**"), "{markdown}");
+}
+
+/// A chart whose image is `repository:tag`; dev sets the tag, and prod repeats the repository.
+fn tagged_chart() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        ("Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n"),
+        (
+            "values.yaml",
+            "ha: false\nimage:\n  repository: registry.example.com/web\n  tag: \"1.0.0\"\n  suffix: \"\"\nfile: |\n  one\n  two\n  three\n",
+        ),
+        ("values-dev.yaml", "image:\n  tag: \"2.0.0\"\n"),
+        (
+            "values-prod.yaml",
+            "ha: true\nimage:\n  repository: \"registry.example.com/web\"\n  tag: 1.0.1\n  suffix: -slim\nfile: |\n  one\n  2\n  three\n",
+        ),
+        (
+            "templates/d.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    file: {{ .Values.file | quote }}\n    sum: {{ printf \"%s/%s\" .Values.image.repository .Values.image.tag | sha256sum }}\nspec:\n  replicas: {{ if .Values.ha }}3{{ else }}1{{ end }}\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n        - name: web\n          image: \"{{ .Values.image.repository }}:{{ .Values.image.tag }}{{ .Values.image.suffix }}\"\n",
+        ),
+    ] {
+        crate::write(folder.path(), name, text);
+    }
+    folder
+}
+
+#[test]
+fn diff_names_the_part_of_a_text_that_changed() {
+    let folder = tagged_chart();
+    let chart = folder.path().display().to_string();
+    let changes = |to: &str| -> serde_json::Value {
+        let arguments = ["diff", &chart, "--from", "default", "--to", to];
+        let json = out(&[&arguments[..], &["--format", "json"]].concat());
+        let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        report["changes"][0]["fields"].clone()
+    };
+    let places = |to: &str, path: &str| -> [String; 2] {
+        let fields = changes(to);
+        let mut fields = fields.as_array().expect("fields").iter();
+        let field = fields.find(|f| f["path"] == path).expect("the field");
+        ["from", "to"].map(|side| {
+            let file = field[side]["file"].as_str().expect("a file");
+            let file = file.strip_prefix(&format!("{chart}/")).unwrap_or(file);
+            format!("{file}:{}", field[side]["line"])
+        })
+    };
+    let image = "spec.template.spec.containers[web].image";
+    assert_eq!(places("dev", image), ["values.yaml:4", "values-dev.yaml:2"]);
+    // The repository is repeated with the same text, so the tag is the first that differs.
+    assert_eq!(
+        places("prod", image),
+        ["values.yaml:4", "values-prod.yaml:4"]
+    );
+    // All of a hash comes from all values.
+    let sum = "metadata.annotations.sum";
+    assert_eq!(places("dev", sum), ["values.yaml:4", "values-dev.yaml:2"]);
+    // If no value is the cause, the condition is.
+    let fields = changes("prod");
+    let mut fields = fields.as_array().expect("fields").iter();
+    let replicas = fields.find(|f| f["path"] == "spec.replicas").expect("it");
+    assert_eq!(replicas["from"]["because"]["text"], "`.Values.ha` is false");
+    assert_eq!(replicas["to"]["because"]["text"], "`.Values.ha` is true");
+}
+
+#[test]
+fn the_matrix_names_the_value_that_differs() {
+    let folder = tagged_chart();
+    let chart = folder.path().display().to_string();
+    let json = out(&["environments", &chart, "--format", "json"]);
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let mut rows = rows.as_array().expect("rows").iter();
+    let image = rows.find(|r| r["fact"] == "image of web").expect("the row");
+    let places = ["default", "dev", "prod"].map(|environment| {
+        let cell = &image["environments"][environment];
+        let file = cell["file"].as_str().expect("a file");
+        let file = file.strip_prefix(&format!("{chart}/")).unwrap_or(file);
+        format!("{file}:{}", cell["line"])
+    });
+    assert_eq!(
+        places,
+        ["values.yaml:4", "values-dev.yaml:2", "values-prod.yaml:4"]
+    );
+}
+
+#[test]
+fn why_takes_the_paths_of_the_json_report_and_of_diff() {
+    let folder = tagged_chart();
+    let chart = folder.path().display().to_string();
+    let why = |path| out(&["why", &chart, "Deployment/web", path]);
+    let dotted = why("spec.template.spec.containers[0].image");
+    assert!(dotted.contains("values-dev.yaml:2"), "{dotted}");
+    assert_eq!(why("/spec/template/spec/containers/0/image"), dotted);
+    assert_eq!(why("spec.template.spec.containers[web].image"), dotted);
+}
+
+/// Every subcommand that reads a configuration takes another one, or none.
+#[test]
+fn subcommands_take_a_configuration() {
+    let folder = tagged_chart();
+    let chart = folder.path().display().to_string();
+    crate::write(
+        folder.path(),
+        ".thebot-lint.yaml",
+        "environments: {one: {values: [values-dev.yaml]}}\n",
+    );
+    crate::write(
+        folder.path(),
+        "other.yaml",
+        "environments: {two: {values: [values-prod.yaml]}}\n",
+    );
+    let other = folder.path().join("other.yaml").display().to_string();
+    let commands: [&[&str]; 3] = [
+        &["environments", &chart, "--places"],
+        &["why", &chart, "Deployment/web", "spec.replicas"],
+        &["diff", &chart, "--from", "default", "--to", "two"],
+    ];
+    for command in commands {
+        let printed = out(&[command, &["--config", &other]].concat());
+        assert!(
+            printed.contains("two") && !printed.contains("one:"),
+            "{printed}"
+        );
+    }
+    out(&["coverage", &chart, "--config", &other]);
+    let none = out(&["environments", &chart, "--no-config"]);
+    assert!(none.contains("prod") && !none.contains("one"), "{none}");
+    for command in ["", "environments", "coverage", "why", "diff", "test-rules"] {
+        let arguments = [command, &chart, "--config", "missing.yaml"];
+        let more: &[&str] = match command {
+            "why" => &["Deployment/web"],
+            "diff" => &["--from", "default", "--to", "default"],
+            _ => &[],
+        };
+        let skip = usize::from(command.is_empty());
+        let mut arguments = arguments[skip..].to_vec();
+        if command == "test-rules" {
+            arguments.remove(1);
+        }
+        let (code, _, err) = run(&[&arguments[..], more].concat());
+        assert_eq!(code, 2, "{command}: {err}");
+        assert!(err.contains("missing.yaml"), "{command}: {err}");
+    }
 }
 
 fn git(folder: &std::path::Path, arguments: &[&str]) {
@@ -636,7 +778,7 @@ fn why_shows_what_is_not_set_and_names_each_place_once() {
         "{printed}"
     );
     let printed = out(&["why", chart, "ConfigMap/functions", "data.with"]);
-    assert!(printed.contains("because `.Values.chosen` is true (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{printed}");
+    assert!(printed.contains("because `.Values.chosen` is not empty (fixtures/provenance/functions/chart/values.yaml:42: was-chosen)"), "{printed}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The chart of a commit, copied from git into a temporary folder.
 
+use crate::ConfigChoice;
 use crate::limits::{Limit, Limits, exceeded};
 use crate::project::config;
 use crate::source::Sources;
@@ -22,8 +23,9 @@ impl Drop for Copy {
 
 impl Copy {
     /// Copies the chart, its configuration of that time and the files that the configuration names
-    /// out of git. `Err` describes why this is not possible.
-    pub(super) fn of(base: &str, chart: &Path, configured: bool) -> Result<Copy, String> {
+    /// out of git. A named configuration that the commit does not have is used as it is now. `Err`
+    /// describes why this is not possible.
+    pub(super) fn of(base: &str, chart: &Path, config: &ConfigChoice) -> Result<Copy, String> {
         let chart = std::fs::canonicalize(chart)
             .map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
         if !chart.is_dir() {
@@ -63,10 +65,19 @@ impl Copy {
         if !has(&own.join("Chart.yaml")) {
             return Err(format!("{base} has no chart in {}", own.display()));
         }
-        let configuration = own
-            .ancestors()
-            .flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name)))
-            .find(|file| configured && has(file));
+        let configuration = match config {
+            ConfigChoice::None => None,
+            ConfigChoice::Search => own
+                .ancestors()
+                .flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name)))
+                .find(|file| has(file)),
+            ConfigChoice::File(file) => {
+                let path = std::fs::canonicalize(file)
+                    .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+                let own = path.strip_prefix(&top).map(Path::to_path_buf);
+                Some(own.ok().filter(|own| has(own)).unwrap_or(path))
+            }
+        };
         let folder = own_folder()?;
         let copy = Copy {
             chart: folder.join(&own),
@@ -230,7 +241,7 @@ fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf
     let of_schemas = config
         .schema_locations
         .iter()
-        .map(|location| paths(Path::new(location)));
+        .map(|(location, _)| paths(Path::new(location)));
     of_values
         .chain(of_rules)
         .chain(of_schemas)

@@ -104,11 +104,14 @@ impl Snapshot {
                 .flat_map(|e| &e.values)
                 .map(|(file, _)| config.folder.join(file));
             let rules = config.rules.paths.iter().map(|(path, _)| path.clone());
-            let schemas = config.schema_locations.iter().map(PathBuf::from);
+            let schemas = config
+                .schema_locations
+                .iter()
+                .map(|(at, _)| PathBuf::from(at));
             values
                 .chain(rules)
                 .chain(schemas)
-                .chain(config.baseline.clone())
+                .chain(config.baseline.iter().map(|(file, _)| file.clone()))
                 .for_each(|path| look(&path, false));
         }
         options.baseline.iter().for_each(|path| look(path, false));

@@ -51,7 +51,10 @@ pub(super) fn claim_spec(spec: Field<'_>) {
     } else if resources::quantity(storage).is_some_and(|q| q.rounded() <= Quantity::default()) {
         storage.error(
             rules::QUANTITY,
-            "the requested storage must be greater than zero",
+            format!(
+                "the requested storage must be greater than zero, and is {}",
+                storage.shown()
+            ),
         );
     }
     spec.get("storageClassName")

@@ -591,7 +591,10 @@ fn probes(container: Field<'_>, pod: &Pod<'_>) {
         if grace.int().is_some_and(|n| n <= 0) {
             grace.error(
                 rules::PROBE,
-                "`terminationGracePeriodSeconds` must be greater than 0",
+                format!(
+                    "`terminationGracePeriodSeconds` must be greater than 0, and is {}",
+                    grace.shown()
+                ),
             );
         }
     }
@@ -626,7 +629,7 @@ fn handler(field: Field<'_>, kinds: &[&'static str], pod: &Pod<'_>) {
         if seconds == Some(0) && pod.grace_period >= 0 {
             place.before(33).error(
                 rules::VALUE,
-                "0 must be greater than 0 where a container sleeps before it stops",
+                "`seconds` must be greater than 0, and is 0; from Kubernetes 1.33 it may be 0",
             );
         }
         if let Some(seconds) = seconds

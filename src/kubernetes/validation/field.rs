@@ -11,6 +11,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use crate::yaml::Step;
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 /// The largest number of findings for one object, as a bound for hostile input.
@@ -245,6 +246,16 @@ impl<'a> Field<'a> {
         self.node.and_then(Node::as_i64)
     }
 
+    /// An amount, as messages show it: a number or a text. An absent one is 0.
+    pub(super) fn shown(self) -> Cow<'a, str> {
+        match self.node().map(|n| &n.data) {
+            Some(Data::Str(text)) => Cow::Borrowed(text),
+            Some(Data::Int(n)) => n.to_string().into(),
+            Some(Data::Uint(n)) => n.to_string().into(),
+            Some(Data::Float(n)) => n.to_string().into(),
+            _ => Cow::Borrowed("0"),
+        }
+    }
     pub(super) fn bool(self) -> Option<bool> {
         self.node.and_then(Node::as_bool)
     }

@@ -220,8 +220,11 @@ fn policy_port(port: Field<'_>) {
     match number.int_or_text() {
         Some(IntOrText::Int(n)) => {
             port_number(number);
-            if end.int().is_some_and(|e| e < n) {
-                end.error(rules::PORT, "`endPort` must not be less than `port`");
+            if let Some(last) = end.int().filter(|last| *last < n) {
+                end.error(
+                    rules::PORT,
+                    format!("`endPort` ({last}) must not be less than `port` ({n})"),
+                );
             }
             port_number(end);
         }

@@ -269,14 +269,22 @@ fn pod_resources(spec: Field<'_>) {
         if name.starts_with("hugepages-") && total("limits", name) > limit {
             field.error(
                 rules::EXCEEDS,
-                format!("the limits of {name} of the containers together exceed the pod's"),
+                format!(
+                    "the limits of {name} of the containers together exceed the pod's ({})",
+                    field.shown()
+                ),
             );
         }
         for container in spec.get("containers").items() {
             if of(container, "limits", name) > limit {
-                container.get("resources").get("limits").key(name).error(
+                let own = container.get("resources").get("limits").key(name);
+                own.error(
                     rules::EXCEEDS,
-                    format!("the limit of {name} must not exceed the pod's"),
+                    format!(
+                        "the limit of {name} ({}) must not exceed the pod's ({})",
+                        own.shown(),
+                        field.shown()
+                    ),
                 );
             }
         }
@@ -297,7 +305,7 @@ fn host_network(spec: Field<'_>, is_pod: bool) {
             let number = host.int().unwrap_or(0);
             let number = if is_pod && number == 0 { own } else { number };
             if number != 0 && number != own {
-                host.error(rules::PORT, format!("the host port {number} must equal `containerPort` where `hostNetwork` is true"));
+                host.error(rules::PORT, format!("the host port {number} must equal `containerPort` ({own}) where `hostNetwork` is true"));
             }
         }
     }

@@ -4,6 +4,7 @@
 use super::field::{Field, quoted, rules};
 use super::names;
 use crate::kubernetes::quantity::Quantity;
+use std::borrow::Cow;
 
 const CONTAINER: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 const QUOTA: [&str; 19] = [
@@ -126,13 +127,19 @@ pub(super) fn amount(field: Field<'_>, name: &str) -> Option<Quantity> {
     if quantity.is_negative() {
         field.error(
             rules::QUANTITY,
-            format!("the amount of {name} must not be negative"),
+            format!(
+                "the amount of {name} must not be negative, and is {}",
+                field.shown()
+            ),
         );
     }
     if (COUNTED.contains(&name) || is_extended(name)) && !quantity.is_integer() {
         field.error(
             rules::QUANTITY,
-            format!("the amount of {name} must be an integer"),
+            format!(
+                "the amount of {name} must be an integer, and is {}",
+                field.shown()
+            ),
         );
     }
     Some(quantity)
@@ -189,7 +196,10 @@ fn lists(resources: Field<'_>, requests: Option<Field<'_>>, limits: Field<'_>, o
             if quantity.is_some_and(|q| page.is_none_or(|p| q.value() % p.value() != 0)) {
                 field.error(
                     rules::QUANTITY,
-                    format!("the amount must be a multiple of the page size of {name}"),
+                    format!(
+                        "the amount {} must be a multiple of the page size of {name}",
+                        field.shown()
+                    ),
                 );
             }
         }
@@ -207,17 +217,19 @@ fn lists(resources: Field<'_>, requests: Option<Field<'_>>, limits: Field<'_>, o
                 let Some(limit) = Quantity::of(node).map(Quantity::rounded) else {
                     continue;
                 };
+                let (is, most) = (field.shown(), limits.key(name));
+                let most = most.shown();
                 if request != limit && !may_overcommit(name) {
                     field.error(
                         rules::EXCEEDS,
                         format!(
-                            "the request of {name} must equal its limit: it cannot be overcommitted"
+                            "the request of {name} ({is}) must equal its limit ({most}): it cannot be overcommitted"
                         ),
                     );
                 } else if request > limit {
                     field.error(
                         rules::EXCEEDS,
-                        format!("the request of {name} must not exceed its limit"),
+                        format!("the request of {name} ({is}) must not exceed its limit ({most})"),
                     );
                 }
             }
@@ -474,12 +486,8 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         let at = |key: &'static str| {
             let skipped = kind == "Pod" && key.starts_with("default");
             let field = limit.get(key).key(name);
-            let value = if skipped {
-                None
-            } else {
-                listed(limit.get(key), name)
-            };
-            (field, value)
+            let amount = listed(limit.get(key), name).filter(|_| !skipped);
+            (field, amount.map(|amount| (amount, field.shown())))
         };
         let (min_field, min) = at("min");
         let (_, max) = at("max");
@@ -488,65 +496,56 @@ fn limit_item(limit: Field<'_>, kind: &str) {
         // The server's defaults for containers: `default` is taken from `max`, and `defaultRequest`
         // from `default` or `min`.
         let of_container = kind == "Container";
-        let default = default.or(max.filter(|_| of_container));
-        let request = request.or(default.or(min).filter(|_| of_container));
+        let default = default.or(max.clone().filter(|_| of_container));
+        let otherwise = default.as_ref().or(min.as_ref()).cloned();
+        let request = request.or(otherwise.filter(|_| of_container));
         let (ratio_field, ratio) = at("maxLimitRequestRatio");
-        let above = |a: Option<Quantity>, b: Option<Quantity>| matches!((a, b), (Some(a), Some(b)) if a > b);
-        if above(min, max) {
-            min_field.error(
-                rules::EXCEEDS,
-                format!("the least amount of {name} is greater than the most"),
-            );
-        }
-        if above(min, request) {
-            request_field.error(
-                rules::EXCEEDS,
-                format!("the default request of {name} is less than the least amount"),
-            );
-        }
-        if above(request, max) {
-            request_field.error(
-                rules::EXCEEDS,
-                format!("the default request of {name} is greater than the most"),
-            );
-        }
-        if above(request, default) {
-            request_field.error(
-                rules::EXCEEDS,
-                format!("the default request of {name} is greater than the default limit"),
-            );
-        }
-        if above(min, default) {
-            default_field.error(
-                rules::EXCEEDS,
-                format!("the default limit of {name} is less than the least amount"),
-            );
-        }
-        if above(default, max) {
-            default_field.error(
-                rules::EXCEEDS,
-                format!("the default limit of {name} is greater than the most"),
-            );
-        }
-        if ratio.is_some_and(|r| r < Quantity::whole(1)) {
-            ratio_field.error(
-                rules::QUANTITY,
-                format!("the ratio of {name} must be at least 1"),
-            );
-        }
-        if let (Some(ratio), Some(min), Some(max)) = (ratio, min, max)
-            && ratio.as_f64() > max.as_f64() / min.as_f64()
-        {
-            ratio_field.error(
-                rules::EXCEEDS,
-                format!("the ratio of {name} is greater than the most by the least amount"),
-            );
+        // Reports the first amount, at `field`, if it is more than the second.
+        let ordered = |field: Field<'_>, (what, a): (&str, &Amount), (than, b): (&str, &Amount)| {
+            if let (Some((a, shown)), Some((b, most))) = (a, b)
+                && a > b
+            {
+                field.error(
+                    rules::EXCEEDS,
+                    format!("{what} of {name} ({shown}) must be no more than {than} ({most})"),
+                );
+            }
+        };
+        let (least, most) = (("the least amount", &min), ("the most", &max));
+        let (of_request, of_limit) = (
+            ("the default request", &request),
+            ("the default limit", &default),
+        );
+        ordered(min_field, least, most);
+        ordered(request_field, least, of_request);
+        ordered(request_field, of_request, most);
+        ordered(request_field, of_request, of_limit);
+        ordered(default_field, least, of_limit);
+        ordered(default_field, of_limit, most);
+        if let Some((ratio, shown)) = &ratio {
+            if *ratio < Quantity::whole(1) {
+                ratio_field.error(
+                    rules::QUANTITY,
+                    format!("the ratio of {name} ({shown}) must be at least 1"),
+                );
+            }
+            if let (Some((min, least)), Some((max, most))) = (&min, &max)
+                && ratio.as_f64() > max.as_f64() / min.as_f64()
+            {
+                ratio_field.error(
+                    rules::EXCEEDS,
+                    format!("the ratio of {name} ({shown}) must be no more than the most ({most}) by the least amount ({least})"),
+                );
+            }
         }
         if !may_overcommit(name)
-            && let (Some(default), Some(request)) = (default, request)
+            && let (Some((default, limit)), Some((request, is))) = (&default, &request)
             && default != request
         {
-            request_field.error(rules::EXCEEDS, format!("the default request of {name} must equal its default limit: it cannot be overcommitted"));
+            request_field.error(rules::EXCEEDS, format!("the default request of {name} ({is}) must equal its default limit ({limit}): it cannot be overcommitted"));
         }
     }
 }
+
+/// An amount of a LimitRange, and how it is written.
+type Amount<'a> = Option<(Quantity, Cow<'a, str>)>;

@@ -19,7 +19,10 @@ pub(super) fn volume(root: Field<'_>) {
             if resources::quantity(field).is_some_and(|q| q.rounded() <= Quantity::default()) {
                 field.error(
                     rules::QUANTITY,
-                    format!("the capacity of {name} must be greater than zero"),
+                    format!(
+                        "the capacity of {name} must be greater than zero, and is {}",
+                        field.shown()
+                    ),
                 );
             }
         }

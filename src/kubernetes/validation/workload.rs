@@ -60,10 +60,16 @@ pub(super) fn deployment(root: Field<'_>) {
     let deadline = spec.get("progressDeadlineSeconds");
     deadline.non_negative();
     let seconds = deadline.int().or((!deadline.is_set()).then_some(600));
-    if seconds.is_some_and(|s| s >= 0 && s <= ready.int().unwrap_or(0)) {
+    let least = ready.int().unwrap_or(0);
+    if let Some(seconds) = seconds.filter(|s| (0..=least).contains(s)) {
+        let default = if deadline.is_set() {
+            ""
+        } else {
+            ", the default"
+        };
         deadline.error(
             rules::CONFLICT,
-            "`progressDeadlineSeconds` must be greater than `minReadySeconds`",
+            format!("`progressDeadlineSeconds` ({seconds}{default}) must be greater than `minReadySeconds` ({least})"),
         );
     }
 }
@@ -572,9 +578,10 @@ fn success_policy(policy: Field<'_>, completions: i64) {
                     format!("{n} must be no more than {completions} (`completions`)"),
                 );
             } else if indexes.is_set() && n > total.unwrap_or(0) {
+                let most = total.unwrap_or(0);
                 count.error(
                     rules::VALUE,
-                    format!("{n} must be no more than the number of indexes in `succeededIndexes`"),
+                    format!("{n} must be no more than the number of indexes in `succeededIndexes` ({most})"),
                 );
             }
         }

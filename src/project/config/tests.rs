@@ -173,3 +173,112 @@ fn a_suppression_wants_its_reason() {
         ["a suppression without a reason (give the reason: `reason: \"…\"`)"]
     );
 }
+
+/// Puts a value at every place of an instance, one at a time, and gives the places and results.
+fn with_one_changed(
+    whole: &serde_json::Value,
+    value: &serde_json::Value,
+) -> Vec<(String, serde_json::Value)> {
+    fn pointers(part: &serde_json::Value, at: &str, all: &mut Vec<String>) {
+        let mut below = |name: &str, part| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            pointers(part, &format!("{at}/{name}"), all);
+        };
+        match part {
+            serde_json::Value::Object(map) => map.iter().for_each(|(k, v)| below(k, v)),
+            serde_json::Value::Array(items) => {
+                let items = items.iter().enumerate();
+                items.for_each(|(i, v)| below(&i.to_string(), v));
+            }
+            _ => {}
+        }
+        all.push(at.to_owned());
+    }
+    let mut all = Vec::new();
+    pointers(whole, "", &mut all);
+    let change = |at: String| {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(&at).expect("a place") = value.clone();
+        (at, changed)
+    };
+    all.into_iter().map(change).collect()
+}
+
+/// Whatever the schema refuses at any place of a configuration, the reader reports.
+#[test]
+fn a_value_of_the_wrong_type_is_a_fault_at_every_place() {
+    let full: serde_json::Value = serde_yaml::from_str(FULL).expect("YAML");
+    let schema = jsonschema::validator_for(&schema()).expect("a schema");
+    let wrong = serde_json::json!([
+        null, true, 5, -1, 1.5, "lots of it", [], [5], ["a"], {}, {"Some Key": 1}
+    ]);
+    let mut refused = 0;
+    for value in wrong.as_array().expect("values") {
+        for (at, changed) in with_one_changed(&full, value) {
+            if schema.is_valid(&changed) {
+                continue;
+            }
+            refused += 1;
+            let faults = faults(&changed.to_string());
+            assert!(!faults.is_empty(), "{at} as {value} is silent");
+        }
+    }
+    assert!(refused > 300, "{refused}");
+}
+
+#[test]
+fn a_mistake_says_what_is_right() {
+    let of_prod = |text: &str| faults(&format!("environments: {{prod: {{{text}}}}}\n"));
+    let of_web = |text: &str| of_prod(&format!("expect: {{Deployment/web: {{{text}}}}}"));
+    let release = of_prod("release: Web_1");
+    assert!(release[0].starts_with("release name \"Web_1\": invalid release name"));
+    for (found, wanted) in [
+        (
+            of_prod("set: [replicas=7]"),
+            "`set`, as in `{replicas: 3}`, must be a map",
+        ),
+        (
+            of_prod("namespace: 5"),
+            "`namespace` must be a string (put it in quotes)",
+        ),
+        (
+            of_prod("namespace: Web_1"),
+            "the namespace \"Web_1\" must consist of lower case letters, digits and '-', and start and end with a letter or digit",
+        ),
+        (
+            of_web("replicas: three"),
+            "`replicas` must be a whole number that is not negative",
+        ),
+        (
+            of_web("requests: {cpu: lots}"),
+            "`cpu` must be a quantity, as in 500m, 2 or 1Gi",
+        ),
+        (
+            of_web("requests: {memroy: 1Gi}"),
+            "unknown resource `memroy` in `requests` (did you mean `memory`?)",
+        ),
+        (
+            of_web("autoscaling: [3, 1]"),
+            "`autoscaling` must be [min, max], and 3 is more than 1",
+        ),
+        (
+            faults("fail-on: warnings\n"),
+            "`fail-on` must be error, warning, info or never (did you mean `warning`?)",
+        ),
+        (
+            faults("suppress: {rule: a, reason: b}\n"),
+            "`suppress` must be a list (write `- {rule: …, object: …, reason: …}` for each suppression)",
+        ),
+        (
+            faults(
+                "environments: {prod: {}}\nsuppress: [{rule: a, reason: b, environments: [prd]}]\n",
+            ),
+            "there is no environment `prd` (did you mean `prod`?)",
+        ),
+    ] {
+        assert_eq!(found, [wanted]);
+    }
+    // Names that need no quotes.
+    assert_eq!(of_web("requests: {nvidia.com/gpu: 1}"), [""; 0]);
+    assert_eq!(of_web("limits: {hugepages-2Mi: 4Mi}"), [""; 0]);
+}

@@ -111,7 +111,7 @@ fn summary(report: &Report) -> String {
         out.push_str(&format!(
             "{} ({}), ",
             plural(s.environments.len(), "environment", "environments"),
-            s.environments.join(", ")
+            few(&s.environments)
         ));
     }
     out.push_str(&format!(
@@ -123,10 +123,12 @@ fn summary(report: &Report) -> String {
         out.push_str(&format!("{judged}, "));
     }
     // No line break between a number and its unit.
-    out.push_str(&format!(
-        "{:.1}\u{a0}ms\n",
-        s.elapsed.as_secs_f64() * 1000.0
-    ));
+    let seconds = s.elapsed.as_secs_f64();
+    out.push_str(&if seconds < 1.0 {
+        format!("{:.1}\u{a0}ms\n", seconds * 1000.0)
+    } else {
+        format!("{seconds:.1}\u{a0}s\n")
+    });
     if !s.without_schema.is_empty() {
         let kinds: Vec<String> = s
             .without_schema
@@ -135,10 +137,21 @@ fn summary(report: &Report) -> String {
             .collect();
         out.push_str(&format!(
             "Not checked, no schema is known: {}\n",
-            kinds.join(", ")
+            few(&kinds)
         ));
     }
     escape_controls(&out).into_owned()
+}
+
+/// The first names of a list, and how many there are besides.
+fn few<S: AsRef<str>>(names: &[S]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(AsRef::as_ref);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Breaks a text at blanks; a word longer than a line stays whole.

@@ -25,7 +25,7 @@ pub(crate) fn write(report: &Report) -> String {
             "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),
             "kubernetes": {
                 "versions": versions(summary.kubernetes.iter().fold(Versions::NONE, |all, (judged, _)| all.or(*judged))),
-                "why": summary.kubernetes.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; "),
+                "why": summary.why(),
             },
         },
     });

@@ -5,9 +5,10 @@
 use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::{Cell, Matrix, Row};
 use crate::insight::secrets::Secrets;
+use crate::project::setup::Why;
 use crate::report::formats::{Format, Style};
 use crate::report::settle::settle;
-use crate::report::{Covered, Report};
+use crate::report::{Covered, Report, Summary};
 use crate::source::{
     ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
 };
@@ -116,7 +117,10 @@ fn report() -> Report {
     report.summary.without_schema = vec![("example.com/v1 Thing".into(), 2)];
     report.summary.kubernetes = vec![(
         Versions::minor(30).or(Versions::minor(31)),
-        "kubeVersion of web/Chart.yaml".into(),
+        Why {
+            reason: "kubeVersion >=1.30".into(),
+            file: Some("web/Chart.yaml".into()),
+        },
     )];
     report.summary.elapsed = std::time::Duration::from_micros(12_300);
     report.sort();
@@ -573,7 +577,13 @@ fn hostile() -> Report {
     }
     report.summary.environments = vec![text.clone()];
     report.summary.without_schema = vec![(HOSTILE.into(), 1)];
-    report.summary.kubernetes = vec![(Versions::minor(30), HOSTILE.into())];
+    report.summary.kubernetes = vec![(
+        Versions::minor(30),
+        Why {
+            reason: HOSTILE.into(),
+            file: Some(HOSTILE.into()),
+        },
+    )];
     let cell = Some(Cell {
         text: HOSTILE.into(),
         place: Some((text.clone(), 1)),
@@ -849,4 +859,36 @@ fn the_hostile_page_is_the_fixture() {
         page == fixture,
         "{file} is not what we write: run UPDATE_EXAMPLES=1 cargo test --lib hostile_page"
     );
+}
+
+#[test]
+fn the_reasons_of_many_charts_are_told_in_one_line() {
+    let of = |reason: &str, file: Option<&str>| Why {
+        reason: reason.into(),
+        file: file.map(String::from),
+    };
+    let (old, new) = (Versions::ALL, Versions::minor(37));
+    let mut summary = Summary {
+        kubernetes: vec![
+            (new, of("the newest known", None)),
+            (old, of("kubeVersion >=1.8", Some("a/Chart.yaml"))),
+        ],
+        ..Summary::default()
+    };
+    assert_eq!(
+        summary.judged(),
+        [
+            "Kubernetes 1.37 (the newest known)",
+            "Kubernetes 1.20 to 1.37 (kubeVersion >=1.8 of a/Chart.yaml)"
+        ]
+    );
+    let more = (old, of("kubeVersion >=1.8", Some("b/Chart.yaml")));
+    summary.kubernetes.push(more);
+    assert_eq!(
+        summary.why(),
+        "the newest known, kubeVersion >=1.8 of 2 charts"
+    );
+    let more = (old, of("kubeVersion >=1.9", Some("c/Chart.yaml")));
+    summary.kubernetes.push(more);
+    assert_eq!(summary.why(), "the newest known, kubeVersion of 3 charts");
 }

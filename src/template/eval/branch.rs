@@ -4,8 +4,8 @@ use super::frame::{Frame, Run};
 use super::operand::{Operand, holds_interfaces};
 use super::{Evaluator, Flow};
 use crate::go::fmt;
-use crate::source::{Condition, OriginId, Span};
-use crate::template::tree::{Branch, BranchKind};
+use crate::source::{Condition, OriginId, Outcome, Span};
+use crate::template::tree::{Branch, BranchKind, Range};
 use crate::value::{Entry, Kind, Text, TextBuilder, Value};
 use std::rc::Rc;
 
@@ -42,7 +42,7 @@ impl Evaluator<'_> {
         let value = self.pipeline(frame, dot, &branch.pipe)?;
         let taken = value.value.truth();
         let decided_by = value.value.whole_origin(&mut self.origins);
-        let condition = (frame.span(branch.pipe.range), decided_by, taken);
+        let condition = (value_span(frame, branch), decided_by, outcome(&value.value));
         if taken {
             let dot = if branch.kind == BranchKind::With {
                 &value
@@ -71,10 +71,11 @@ impl Evaluator<'_> {
         let value = self.pipeline(frame, dot, &branch.pipe)?.value;
         let decided_by = value.whole_origin(&mut self.origins);
         self.note_root(&value);
-        let span = frame.span(branch.pipe.range);
+        let span = value_span(frame, branch);
+        let walked = outcome(&value);
         let items = match self.items(frame, &value, branch)? {
             Items::Count(count) if count > 0 => {
-                return self.under((span, decided_by, true), |evaluator| {
+                return self.under((span, decided_by, walked), |evaluator| {
                     let mark = frame.variables.len();
                     for i in 0..count {
                         let item = match value.kind {
@@ -102,13 +103,13 @@ impl Evaluator<'_> {
         };
         if items.is_empty() {
             return match &branch.otherwise {
-                Some(otherwise) => self.under((span, decided_by, false), |evaluator| {
+                Some(otherwise) => self.under((span, decided_by, walked), |evaluator| {
                     evaluator.list(frame, out, dot, otherwise)
                 }),
                 None => Ok(Flow::On),
             };
         }
-        self.under((span, decided_by, true), |evaluator| {
+        self.under((span, decided_by, walked), |evaluator| {
             let mark = frame.variables.len();
             for (key, item) in items {
                 evaluator.recorder.read(key.origin);
@@ -224,19 +225,44 @@ impl Evaluator<'_> {
     /// Runs a part of the template under one more condition.
     fn under<V>(
         &mut self,
-        condition: (Span, OriginId, bool),
+        condition: (Span, OriginId, Outcome),
         work: impl FnOnce(&mut Self) -> V,
     ) -> V {
         let outer = self.condition;
-        let (at, decided_by, taken) = condition;
+        let (at, decided_by, outcome) = condition;
         self.condition = self.origins.add_condition(Condition {
             at,
             decided_by,
-            taken,
+            outcome,
             outer,
         });
         let result = work(self);
         self.condition = outer;
         result
     }
+}
+
+/// What the value of a condition is.
+fn outcome(value: &Value) -> Outcome {
+    match (&value.kind, value.truth()) {
+        (Kind::Bool(_), true) => Outcome::True,
+        (Kind::Bool(_), false) => Outcome::False,
+        (Kind::Nil | Kind::Missing, _) => Outcome::NotSet,
+        (Kind::Int(_) | Kind::Int64(_) | Kind::Sized(..) | Kind::Float(_), true) => {
+            Outcome::NotZero
+        }
+        (Kind::Int(_) | Kind::Int64(_) | Kind::Sized(..) | Kind::Float(_), false) => Outcome::Zero,
+        (_, true) => Outcome::NotEmpty,
+        (_, false) => Outcome::Empty,
+    }
+}
+
+/// The span of the pipeline of a branch, without the variables that it declares.
+fn value_span(frame: &Frame<'_>, branch: &Branch) -> Span {
+    let whole = branch.pipe.range;
+    let first = branch.pipe.commands.first();
+    frame.span(Range {
+        start: first.map_or(whole.start, |command| command.range.start),
+        ..whole
+    })
 }

@@ -13,6 +13,43 @@ use crate::value::{Kind, Map, MapData, Object, Value};
 use crate::yaml;
 use std::rc::Rc;
 
+/// The fields of the context that Helm gives to a template.
+const OF_CONTEXT: [&str; 7] = [
+    "Values",
+    "Release",
+    "Chart",
+    "Files",
+    "Capabilities",
+    "Template",
+    "Subcharts",
+];
+
+/// The help for an expression that reads the context where `.` or `$` is something else: in `range`
+/// and `with`, and in a helper that was given a part of the context. None for other expressions.
+fn out_of_scope(frame: &Frame<'_>, fields: Fields<'_>) -> Option<String> {
+    let first = fields
+        .names
+        .first()
+        .filter(|n| OF_CONTEXT.contains(&&***n))?;
+    let written = fields.node.range.of(&frame.template.text);
+    let (_, given) = frame.variables.first()?;
+    let has_context = given.value.as_map().is_some_and(|map| {
+        let map = map.0.borrow();
+        map.entries.contains_key(first.as_bytes())
+    });
+    if has_context {
+        return written.starts_with(b".").then(|| {
+            let names = fields.names.join(".");
+            format!(
+                "inside `range` and `with`, `.` is the current value; did you mean `$.{names}`?"
+            )
+        });
+    }
+    Some(format!(
+        "this template was called with a value that has no `{first}`; call it with the whole context: `include \"NAME\" $`"
+    ))
+}
+
 /// The field names of one expression: `.a.b`.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'s> {
@@ -130,9 +167,14 @@ impl Evaluator<'_> {
                     || format!("the value before `.{name}`"),
                     |path| format!("`.{}`", path.join(".")),
                 );
-                fault.help = Some(format!(
+                let is_second = fields
+                    .names
+                    .get(1)
+                    .is_some_and(|n| std::ptr::eq(&**n, name));
+                let out_of_scope = is_second.then(|| out_of_scope(frame, fields)).flatten();
+                fault.help = Some(out_of_scope.unwrap_or_else(|| format!(
                     "{missing} is not set here; wrap it in parentheses, or guard it with `if` or `with`"
-                ));
+                )));
                 fault.holder = path.and_then(|path| {
                     let (name, before) = path.split_last()?;
                     Some((self.key_of(before)?, format!("has no `{name}`")))
@@ -162,10 +204,18 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
-        frame.fail(format!(
+        let mut fault = frame.fault(format!(
             "can't evaluate field {name} in type {}",
             receiver.go_type()
-        ))
+        ));
+        if fields
+            .names
+            .first()
+            .is_some_and(|n| std::ptr::eq(&**n, name))
+        {
+            fault.help = out_of_scope(frame, fields);
+        }
+        Err(fault)
     }
 
     /// The span of the key at a path of the data.
