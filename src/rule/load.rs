@@ -243,7 +243,7 @@ fn is_selected(selection: &Selection, definition: &Definition, is_user_defined: 
 
 /// The rule files of a path: the file itself, or all YAML files below the folder, sorted. Folders
 /// named `fixtures` are skipped, because they contain test inputs.
-pub(super) fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
+pub(crate) fn rule_files(path: &std::path::Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
