@@ -26,7 +26,7 @@ impl Log {
 
 /// One value or declaration that has no effect.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ignored {
+pub(crate) struct Ignored {
     pub rule: RuleId,
     pub message: String,
     pub help: String,
@@ -40,7 +40,7 @@ pub struct Ignored {
 
 impl Ignored {
     /// The finding. It is placed at the value, else at the declaration, else at `head`.
-    pub fn diagnostic(&self, origins: &Origins, head: Span) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, origins: &Origins, head: Span) -> Diagnostic {
         let (at, other) = (origins.data(self.at), origins.data(self.other));
         let place = at.or(self.declared).unwrap_or(head);
         let mut found = Diagnostic::new(

@@ -68,7 +68,7 @@ pub struct Rendered {
     /// Warnings that Helm writes to stderr.
     pub warnings: Vec<String>,
     /// Values and declarations that Helm ignores.
-    pub ignored: Vec<helm::ignored::Ignored>,
+    pub(crate) ignored: Vec<helm::ignored::Ignored>,
     /// Schemas that Helm would check the values by and we do not, because they lie elsewhere or
     /// would take too long.
     pub unjudged: Vec<helm::Error>,

@@ -422,7 +422,7 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
             })
         };
         let missing = render.rendered.record.missing.iter();
-        for missing in missing.filter(|m| !m.guarded && !has_failed(m.at.source)) {
+        for missing in missing.filter(|m| !has_failed(m.at.source)) {
             let Some(path) = missing
                 .path
                 .as_ref()
@@ -456,7 +456,12 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
                 })
                 .flat_map(|n| n.entries().iter().map(|e| &*e.key))
                 .collect();
-            let near = did_you_mean(&keys[keys.len() - 1], siblings);
+            let key = &*keys[keys.len() - 1];
+            let near = did_you_mean(key, siblings);
+            // A guard expects that the value may be missing, so only a misspelt one is reported.
+            if missing.guarded && !near.is_some_and(|near| is_misspelt(key, near)) {
+                continue;
+            }
             let help = near.map_or(
                 "Define it in values.yaml, or guard it with `default`, `if` or `with`.".to_string(),
                 |n| format!("did you mean `{n}`?"),
@@ -472,6 +477,21 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
             });
         }
     }
+}
+
+/// Whether a key is most likely another one with letters lost, added or swapped. A plural and a number
+/// make another name (`host` and `hosts`, `port2`), and short names are near each other by chance.
+fn is_misspelt(key: &str, near: &str) -> bool {
+    let stem = |name: &str| {
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        name.strip_suffix('s').unwrap_or(name).to_owned()
+    };
+    key.len().min(near.len()) >= 5
+        && stem(key) != stem(near)
+        && key.chars().next() == near.chars().next()
+        && strsim::damerau_levenshtein(key, near) <= 2
+        && !key.starts_with(near)
+        && !near.starts_with(key)
 }
 
 /// Whether a place in a template lies in a comment of the rendered YAML.

@@ -1,9 +1,11 @@
-//! Values that become something else on the way from a values file to an object: scalars that YAML
+//! What becomes something else on the way from a values file to an object: scalars that YAML
 //! reads as another type, text that is lost in the file, numbers that are printed with an exponent,
-//! text that changes because the template does not quote it, and values that `default` overrules.
+//! text that changes because the template does not quote it, values that `default` overrules, random
+//! secrets, and separators that are joined to the text behind them.
 
 use crate::diagnostic::{Diagnostic, Role, RuleId, Severity, ids};
 use crate::go::strconv::format_g;
+use crate::helm::render::Output;
 use crate::manifest::{Object, Violation};
 use crate::project::rendering::RenderedChart;
 use crate::rule::native::secrets;
@@ -25,6 +27,9 @@ pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnos
     overruled(rendering, sources, &mut found);
     secrets_in_environments(rendering, sources, &mut found);
     for render in rendering.renders.iter().filter(|r| r.primary) {
+        for output in &render.rendered.outputs {
+            glued_separators(output, render.environment, sources, &mut found);
+        }
         for object in rendering.newest(render) {
             exponents(object, sources, &mut found);
             unquoted(object, sources, &mut found);
@@ -275,6 +280,40 @@ fn random_secrets(
         path,
         message,
     ));
+}
+
+/// Lines that begin with `---` and go on: `helm lint` and other readers refuse them.
+fn glued_separators(
+    output: &Output,
+    environment: u16,
+    sources: &Sources,
+    found: &mut Vec<Diagnostic>,
+) {
+    let text = &sources.get(output.text).text;
+    if output.name.ends_with("NOTES.txt") {
+        return;
+    }
+    let later = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1);
+    let first = text.starts_with(b"---").then_some(0);
+    for start in first.into_iter().chain(later) {
+        let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at);
+        let rest = text[start + 3..end].trim_ascii();
+        if rest.is_empty() || rest.starts_with(b"#") {
+            continue;
+        }
+        let shown = String::from_utf8_lossy(rest);
+        let message = format!("the separator `---` is joined to `{shown}`");
+        found.push(Diagnostic {
+            environment: Some(environment),
+            ..Diagnostic::new(
+                ids::GLUED_SEPARATOR,
+                Severity::Warning,
+                Span::new(output.text, start + 3, end),
+                message,
+            )
+            .help(fix(&ids::GLUED_SEPARATOR))
+        });
+    }
 }
 
 /// The ranges of numbers with an exponent, as Go prints large ones.

@@ -83,6 +83,16 @@ fn removed_before_1_20(api_version: &str, kind: &str) -> Option<(u32, &'static s
         .map(|&(_, _, since, instead)| (since, instead))
 }
 
+/// The kind by whose fields an object is checked that no judged version has, and the version of its
+/// table: the last one that had the kind, or its successor for one that was removed before 1.20.
+pub(super) fn removed(api_version: &str, name: &str) -> Option<(Kind, Versions)> {
+    let kind = schema::kind(api_version, name).or_else(|| {
+        let (_, instead) = removed_before_1_20(api_version, name)?;
+        schema::kind(instead, name)
+    })?;
+    Some((kind, Versions::minor(kind.versions().newest()?)))
+}
+
 /// Checks apiVersion and kind. Returns the built-in kind if some of the `judged` versions have it.
 /// `defined` means that a CRD or a schema location defines the kind.
 pub(super) fn check(

@@ -110,6 +110,11 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         );
         places = gates::places(&object.root, kind, versions);
         found.retain_mut(|finding| is_validated(finding, &places, versions));
+    } else if let Some((kind, last)) = api::removed(api_version, name)
+        && custom.is_none()
+        && !located
+    {
+        walk_removed(object, kind, last, &mut found);
     } else {
         walk::duplicate_keys(&object.root, versions, &mut found);
     }
@@ -155,6 +160,25 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         (!held.is_empty()).then_some(finding)
     }));
     found
+}
+
+/// Fields that only the removed versions of a kind had.
+const GONE_FIELDS: [&str; 2] = ["rollbackTo", "templateGeneration"];
+
+/// Checks the fields of an object whose apiVersion was removed, so that a misspelt one is found before
+/// the object is moved to the successor. What is missing there is a matter of that move.
+fn walk_removed(object: &Object, kind: schema::Kind, last: Versions, found: &mut Vec<Violation>) {
+    let mut fields = Vec::new();
+    walk::check(&object.root, kind, last, last, &mut fields);
+    let is_gone = |path: &Path| matches!(path.0.last(), Some(crate::yaml::Step::Key(key)) if GONE_FIELDS.contains(&&**key));
+    fields.retain(|f| {
+        [ids::UNKNOWN_FIELD, ids::WRONG_TYPE, ids::DUPLICATE_KEY].contains(&f.rule)
+            && !is_gone(&f.path)
+    });
+    found.extend(fields.into_iter().map(|f| Violation {
+        kubernetes: None,
+        ..f
+    }));
 }
 
 /// Restricts a finding to the versions that validate its field, and returns whether any are left.

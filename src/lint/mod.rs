@@ -188,6 +188,7 @@ fn suppress(analysis: &mut Analysis, setup: &Setup) {
         &setup.used,
         &mut found,
     );
+    found.extend(report::suppress::unread(&analysis.sources));
     found.retain(|d| setup.severity_of(&d.rule, d.severity).is_some());
     let environments = &report.summary.environments;
     let more = settle(found, &analysis.sources, &analysis.secrets, environments);

@@ -52,6 +52,52 @@ pub(crate) fn comments(sources: &Sources) -> Vec<Comment> {
     all
 }
 
+/// Comments that were meant to suppress something and are not read: malformed ones, and those of
+/// linters whose annotations only are read (one finding for each linter and file).
+pub(crate) fn unread(sources: &Sources) -> Vec<Diagnostic> {
+    const PEERS: [(&str, &str); 3] = [
+        ("trivy:ignore", "trivy"),
+        ("checkov:skip", "checkov"),
+        ("kics-scan ignore", "kics"),
+    ];
+    let mut found = Vec::new();
+    let holds = |s: &Source| s.kind.is_file() && !s.name.ends_with(".md");
+    for (id, source) in sources.files().filter(|(_, s)| holds(s)) {
+        let mut seen: Vec<&str> = Vec::new();
+        let marks = memchr::memmem::find_iter(&source.text, b"thebot-lint:").map(|at| (at, None));
+        let peers = PEERS.iter().flat_map(|(mark, peer)| {
+            memchr::memmem::find_iter(&source.text, mark.as_bytes())
+                .map(move |at| (at, Some(*peer)))
+        });
+        for (start, peer) in marks.chain(peers) {
+            let range = source.line(source.line_of(start as u32));
+            let before = source.text[range.start..start].trim_ascii_end();
+            let is_comment = before.ends_with(b"#") || before.ends_with(b"/*");
+            let is_read =
+                || source.text[start..].starts_with(MARK) && comment(source, start).is_some();
+            if !is_comment || is_read() || peer.is_some_and(|peer| seen.contains(&peer)) {
+                continue;
+            }
+            seen.extend(peer);
+            let message = match peer {
+                Some(peer) => format!("comments of {peer} are not read, only its annotations"),
+                None => "this comment suppresses nothing: it does not have the form `thebot-lint: ignore[rule-id] reason`".to_owned(),
+            };
+            let severity = match peer {
+                Some(_) => Severity::Info,
+                None => Severity::Warning,
+            };
+            let span = Span::new(id, start, range.end.max(start));
+            found.push(
+                Diagnostic::new(ids::SUPPRESSION_NOT_READ, severity, span, message).help(
+                    "Write `# thebot-lint: ignore[rule-id] reason`, on the line or above it.",
+                ),
+            );
+        }
+    }
+    found
+}
+
 /// The rules, the length, the line that the comment applies to, and whether it gives a reason. None
 /// if the bracket is not closed or the text is not inside a comment.
 fn comment(source: &Source, start: usize) -> Option<(Vec<String>, usize, usize, bool)> {
@@ -234,5 +280,30 @@ mod tests {
         );
         assert_eq!(read("a: thebot-lint: ignore[x]\n"), []);
         assert_eq!(read("# thebot-lint: ignore[x\n"), []);
+    }
+
+    #[test]
+    fn comments_that_are_not_read_are_reported() {
+        let unread_in = |text: &str| {
+            let mut sources = Sources::default();
+            sources.add(Source::new("t.yaml", text.as_bytes(), SourceKind::File));
+            unread(&sources).len()
+        };
+        for text in [
+            "a: 1 # thebot-lint: ignore x\n",
+            "# thebot-lint: disable[x]\n",
+            "# thebot-lint: ignore[x\n",
+            "# trivy:ignore:KSV-0001\na: 1 # trivy:ignore:KSV-0002\n",
+            "#checkov:skip=CKV_K8S_1: why\n",
+        ] {
+            assert_eq!(unread_in(text), 1, "{text}");
+        }
+        for text in [
+            "# thebot-lint: ignore[x] why\n",
+            "a: thebot-lint: b\n",
+            "# thebot-lint is a linter\n",
+        ] {
+            assert_eq!(unread_in(text), 0, "{text}");
+        }
     }
 }

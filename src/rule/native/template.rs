@@ -23,6 +23,8 @@ pub(super) const TABLE: Table = &[
         Check::Chart(deprecated_function),
     ),
     (ids::TEMPLATE_HELPER_PREFIX, Check::Chart(helper_prefix)),
+    (ids::KUBE_MINOR_COMPARED, Check::Chart(kube_minor_compared)),
+    (ids::KEYS_UNSORTED, Check::Chart(keys_unsorted)),
 ];
 
 fn template_extension(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
@@ -234,6 +236,73 @@ fn deprecated_function(report: &mut ChartReport<'_>, chart: &Chart, sources: &So
                 );
             }
             before = name;
+        }
+    }
+}
+
+/// The actions of a template, from `{{` to `}}`, each with its start.
+fn actions(text: &[u8]) -> impl Iterator<Item = (usize, &str)> {
+    memchr::memmem::find_iter(text, b"{{").filter_map(|start| {
+        let end = memchr::memmem::find(&text[start..], b"}}")?;
+        let action = std::str::from_utf8(&text[start..start + end]).ok()?;
+        (!action.contains("/*")).then_some((start, action))
+    })
+}
+
+/// The words of an action: names of functions, fields and variables.
+fn action_words(action: &str) -> impl Iterator<Item = &str> {
+    action.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')))
+}
+
+fn kube_minor_compared(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    const FIELD: &str = ".Capabilities.KubeVersion.Minor";
+    let compares = |word: &str| {
+        matches!(
+            word,
+            "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "int" | "int64" | "atoi" | "float64"
+        )
+    };
+    for file in &chart.templates {
+        for (start, action) in actions(&sources.get(file.source).text) {
+            let Some(at) = action.find(FIELD) else {
+                continue;
+            };
+            // Who removes the `+` knows of it.
+            let is_cut = [
+                "trimSuffix",
+                "replace",
+                "regex",
+                "trunc",
+                "splitList",
+                "trimAll",
+            ]
+            .iter()
+            .any(|name| action.contains(name));
+            if !is_cut && action_words(action).any(compares) {
+                report.add(
+                    Span::new(file.source, start + at, start + at + FIELD.len()),
+                    "the minor version is a text, and on some clusters ends with `+`, as in \"27+\"",
+                );
+            }
+        }
+    }
+}
+
+fn keys_unsorted(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    for file in &chart.templates {
+        for (start, action) in actions(&sources.get(file.source).text) {
+            let has = |names: &[&str]| action_words(action).any(|word| names.contains(&word));
+            let is_listed = has(&["range", "join", "toYaml", "toJson", "first", "last"]);
+            if let Some(at) = action.find("keys ")
+                && has(&["keys"])
+                && is_listed
+                && !has(&["sortAlpha", "len", "has"])
+            {
+                report.add(
+                    Span::new(file.source, start + at, start + at + "keys".len()),
+                    "`keys` gives the keys in random order, so each rendering may differ",
+                );
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Rules of the group `hygiene` about single objects: the namespace `default`, the order of keys.
+//! Rules of the group `hygiene`: namespaces, the order of keys.
 
-use super::{Check, Report, Table};
+use super::{Check, Report, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::rule::object_set::namespace;
-use crate::rule::pod;
+use crate::rule::{ObjectSet, pod};
 use crate::yaml::Path;
 use crate::yaml::Step;
+use std::collections::BTreeMap;
 
 pub(super) mod configs;
 pub(super) mod hooks;
@@ -15,6 +16,10 @@ pub(super) mod references;
 pub(super) const TABLE: Table = &[
     (ids::DEFAULT_NAMESPACE, Check::Object(default_namespace)),
     (ids::UNSORTED_KEYS, Check::Object(unsorted_keys)),
+    (
+        ids::NAMESPACE_UNLIKE_SIBLINGS,
+        Check::Unit(namespace_unlike_siblings),
+    ),
 ];
 
 /// Kinds without a namespace.
@@ -45,11 +50,50 @@ const CLUSTER_KINDS: [&str; 24] = [
     "DeviceClass",
 ];
 
-fn default_namespace(report: &mut Report<'_>, object: &Object) {
-    let kind = &*object.identity.kind;
+/// Whether the API server puts objects of this kind into a namespace, as far as it is built in.
+fn is_namespaced(object: &Object) -> bool {
     let group = pod::group_of(&object.identity.api_version);
     let built_in = !group.contains('.') || group.ends_with(".k8s.io") || pod::makes_pods(object);
-    if CLUSTER_KINDS.contains(&kind) || !built_in {
+    built_in && !CLUSTER_KINDS.contains(&&*object.identity.kind)
+}
+
+/// The only object of a chart without a namespace, where all others write the same one.
+fn namespace_unlike_siblings(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
+    const FEW: usize = 4;
+    let chart_of = |object: &Object| {
+        let name = object.template.rsplit_once("/templates/");
+        name.map_or(String::new(), |(chart, _)| chart.to_owned())
+    };
+    let mut charts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, object) in unit.objects.iter().enumerate() {
+        if is_namespaced(object) {
+            charts.entry(chart_of(object)).or_default().push(i);
+        }
+    }
+    for objects in charts.into_values() {
+        let (with, without): (Vec<usize>, Vec<usize>) = objects
+            .into_iter()
+            .partition(|&i| !namespace(&unit.objects[i]).is_empty());
+        let [lone] = without[..] else {
+            continue;
+        };
+        let name = |i: &usize| namespace(&unit.objects[*i]);
+        if with.len() >= FEW && with.iter().all(|i| name(i) == name(&with[0])) {
+            let object = &unit.objects[lone];
+            let message = format!(
+                "{} {} has no namespace, unlike the other {} objects of the chart",
+                object.identity.kind,
+                object.identity.name,
+                with.len()
+            );
+            report.add(lone, Path::parse("metadata.namespace"), message);
+        }
+    }
+}
+
+fn default_namespace(report: &mut Report<'_>, object: &Object) {
+    let kind = &*object.identity.kind;
+    if !is_namespaced(object) {
         return;
     }
     // Kubernetes creates these two in the namespace `default`.
