@@ -385,6 +385,125 @@ mod tests {
         assert_eq!(rules, ["dependency-not-vendored"]);
     }
 
+    /// The help of each finding of a rule, by the name and line of its first place.
+    fn told(files: &[(&str, &str)], rule: &str) -> Vec<(String, String, String)> {
+        let of_rule = |f: &crate::Finding| *f.rule == *rule;
+        let found = findings(files).into_iter().filter(of_rule);
+        let place = |f: &crate::Finding| {
+            let file = f.locations[0].file.as_deref().unwrap_or_default();
+            let name = file.rsplit('/').next().unwrap_or_default();
+            format!("{name}:{}", f.locations[0].line)
+        };
+        found
+            .map(|f| (place(&f), f.message.clone(), f.help.unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn a_value_that_is_out_of_scope_says_how_it_is_reached() {
+        let files = [
+            CHART,
+            (
+                "values.yaml",
+                "list: [{n: a}]\nword: [b]\nname: nm\nimg: {tag: v1}\n",
+            ),
+            (
+                "templates/a.yaml",
+                "{{ range .Values.list }}\n{{ .Values.name }}{{ end }}",
+            ),
+            (
+                "templates/b.yaml",
+                "{{ range .Values.word }}\n{{ .Values.name }}{{ end }}",
+            ),
+            (
+                "templates/c.yaml",
+                "{{ with .Values.img }}{{ include \"h\" . }}{{ end }}",
+            ),
+            (
+                "templates/d.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d}\ndata: {a: \"{{ .Values.nothing }}\"}\n",
+            ),
+            (
+                "templates/_h.tpl",
+                "{{ define \"h\" }}{{ .Values.name }}{{ end }}",
+            ),
+        ];
+        let found = told(&files, "template-error");
+        let in_range =
+            "inside `range` and `with`, `.` is the current value; did you mean `$.Values.name`?";
+        let helps: Vec<(&str, &str)> = found.iter().map(|f| (&*f.0, &*f.2)).collect();
+        assert!(helps.contains(&("a.yaml:2", in_range)), "{found:?}");
+        assert!(helps.contains(&("b.yaml:2", in_range)), "{found:?}");
+        let of_helper = helps.iter().find(|(place, _)| *place == "_h.tpl:1");
+        assert!(
+            of_helper.is_some_and(|(_, help)| help.contains("call it with the whole context")),
+            "{found:?}"
+        );
+        // A template that renders is judged whatever the others do.
+        let undefined = told(&files, "undefined-value");
+        assert_eq!(undefined.len(), 1, "{undefined:?}");
+        assert_eq!(undefined[0].0, "d.yaml:4");
+    }
+
+    #[test]
+    fn a_wrong_type_shows_what_is_written_and_where_quotes_belong() {
+        let files = [
+            CHART,
+            (
+                "values.yaml",
+                "text: \"n\"\noff: 1\nlost: no\nmap: {port: 80}\n",
+            ),
+            (
+                "templates/a.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  text: {{ .Values.text }}\n  lost: {{ .Values.lost }}\n  plain: 0644\n  {{- toYaml .Values.map | nindent 2 }}\n",
+            ),
+        ];
+        let mut found = told(&files, "wrong-type");
+        found.sort();
+        let said: Vec<(&str, &str)> = found.iter().map(|f| (&*f.1, &*f.2)).collect();
+        let at = |line: usize| {
+            move |(_, help): &(&str, &str)| help.ends_with(&format!("values.yaml:{line})"))
+        };
+        assert_eq!(
+            said[0],
+            (
+                "`text` must be a string, not the boolean false (written `n`)",
+                "put it in quotes: end the action with `| quote`"
+            )
+        );
+        assert_eq!(
+            said[1].0,
+            "`lost` must be a string, not the boolean false (written `no`)"
+        );
+        assert!(at(3)(&said[1]), "{said:?}");
+        assert_eq!(
+            said[2],
+            (
+                "`plain` must be a string, not the number 420 (written `0644`)",
+                "put it in quotes"
+            )
+        );
+        assert_eq!(said[3].0, "`port` must be a string, not the number 80");
+        assert!(at(4)(&said[3]), "{said:?}");
+    }
+
+    #[test]
+    fn an_amount_that_is_too_large_is_shown_with_its_limit() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: i, resources: {requests: {cpu: 1500m, memory: 2Gi}, limits: {cpu: 1, memory: 1Gi}}}\n";
+        let range = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: a}\nspec:\n  limits: [{type: Container, min: {cpu: 2}, max: {cpu: 1}}]\n";
+        let messages: Vec<String> = findings(&[("pod.yaml", pod), ("range.yaml", range)])
+            .into_iter()
+            .map(|f| f.message)
+            .collect();
+        for wanted in [
+            "the request of cpu (1500m) must not exceed its limit (1)",
+            "the request of memory (2Gi) must not exceed its limit (1Gi)",
+            "the least amount of cpu (2) must be no more than the most (1)",
+        ] {
+            assert!(messages.iter().any(|m| m == wanted), "{messages:#?}");
+        }
+    }
+
     #[test]
     fn an_object_that_cannot_be_read_is_not_absent() {
         let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: a}, ports: [{port: 1}]}\n";

@@ -6,8 +6,9 @@
 //! */}}`.
 
 use super::Finding;
-use crate::diagnostic::{Diagnostic, Severity, ids};
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::project::config::Suppress;
+use crate::rule::EMBEDDED;
 use crate::rule::expectation::glob;
 use crate::source::{Source, Sources, Span};
 use std::sync::Arc;
@@ -181,6 +182,15 @@ pub(crate) fn apply(
                 "this suppression of {} matches no finding",
                 comment.rules.join(", ")
             );
+            let names = || EMBEDDED.iter().flat_map(|d| [&*d.id, &*d.group]);
+            let unknown = comment
+                .rules
+                .iter()
+                .find(|r| names().all(|n| n != r.as_str()));
+            let help = match unknown.and_then(|name| did_you_mean(name, names())) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "Remove it.".to_string(),
+            };
             found.push(
                 Diagnostic::new(
                     ids::UNUSED_SUPPRESSION,
@@ -188,7 +198,7 @@ pub(crate) fn apply(
                     comment.span,
                     message,
                 )
-                .help("Remove it."),
+                .help(help),
             );
         } else if !comment.has_reason {
             let message = "a suppression without a reason";

@@ -23,7 +23,8 @@ fn the_chart_lints_clean_in_all_environments() {
     let (code, out, err) = run(&["charts/thebot"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(
-        out.contains("1 chart, 4 environments (default, dev, staging, prod)"),
+        out.replace('\n', " ")
+            .contains("1 chart, 5 environments (default, dev, staging, prod, prod-example)"),
         "{out}"
     );
     assert!(out.contains("Kubernetes 1.20 to 1.37"), "{out}");
@@ -210,7 +211,7 @@ fn environments_fits_into_the_terminal() {
     );
     let same = lines_in("80", &["environments", "charts/thebot", "--differences"]).join("\n");
     assert!(
-        !same.contains("image of backend") && same.contains("limits of backend"),
+        !same.contains("livenessProbe of backend") && same.contains("limits of backend"),
         "{same}"
     );
 }
@@ -256,7 +257,7 @@ fn cells_of_the_matrix_name_their_lines() {
     let markdown = out(&["environments", "charts/thebot", "--format", "markdown"]);
     let bars: Vec<usize> = markdown.lines().map(|l| l.matches('|').count()).collect();
     assert!(
-        bars.len() > 10 && bars.iter().all(|n| *n == 7),
+        bars.len() > 10 && bars.iter().all(|n| *n == 8),
         "{markdown}"
     );
     assert!(markdown.contains("**3 to 10**"), "{markdown}");
@@ -922,7 +923,7 @@ fn a_fault_in_all_environments_is_one_finding_whatever_their_namespaces_and_vers
     for finding in findings {
         assert_eq!(
             finding["environments"].as_array().map(Vec::len),
-            Some(4),
+            Some(5),
             "{finding:#}"
         );
         assert!(finding["kubernetes"].is_null(), "{finding:#}");
