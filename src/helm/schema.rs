@@ -20,9 +20,9 @@ use crate::diagnostic::{did_you_mean, ids};
 use crate::helm::Error;
 use crate::helm::release::{NodeId, Release};
 use crate::limits::Limit;
-use crate::source::{OriginId, Origins, Sources, Span};
+use crate::source::{OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, Value};
-use crate::yaml::Path;
+use crate::yaml::{self, Data, Path};
 use serde_json::Value as Json;
 use tree::Tree;
 use verdict::{Unusable, judge};
@@ -137,7 +137,8 @@ fn chart(
                     .unjudged
                     .push(Error::limit(limit, &sources.limits, unchecked).at(at_schema));
             }
-            Err(Unusable::Schema(message)) => {
+            Err(Unusable::Schema(message, pointer)) => {
+                let at_schema = place_in_schema(text, schema, &pointer).unwrap_or(at_schema);
                 found.text.push_str(&format!("{name}:\n{message}"));
                 found.faults.push(
                     Error::new(
@@ -247,6 +248,22 @@ fn reason(leaf: &Tree) -> String {
         [] => leaf.text.clone(),
         path => format!("{}: {}", path.join("."), leaf.text),
     }
+}
+
+/// Where a place of a schema is written.
+fn place_in_schema(text: &[u8], schema: SourceId, pointer: &str) -> Option<Span> {
+    // JSON is YAML, as far as places matter.
+    let root = yaml::parse(text, schema, 0).ok()?;
+    let mut path = Path::root();
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let is_list = matches!(path.get(&root)?.data, Data::Seq(_));
+        path = match name.parse() {
+            Ok(index) if is_list => path.index(index),
+            _ => path.key(&name),
+        };
+    }
+    Some(path.place(&root))
 }
 
 /// Where the value at a path, or its key, was written. If it is missing, its nearest ancestor.

@@ -259,6 +259,37 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_schema_points_at_the_keyword() {
+        let schema =
+            "{\n\"properties\": {\n\"a\": {\"type\": \"string\",\n\"pattern\": \"(?!x)\"}}}\n";
+        for (old, new, line) in [
+            ("", "", 4),
+            ("\"string\",\n\"pattern\": \"(?!x)\"", "\"strin\"", 3),
+            (
+                "{\n",
+                "{\"$schema\": \"http://json-schema.org/draft-06/schema#\",\n",
+                4,
+            ),
+        ] {
+            let schema = schema.replacen(old, new, 1);
+            let files = [
+                CHART,
+                ("values.yaml", "a: b\n"),
+                ("values.schema.json", &*schema),
+            ];
+            let found = findings(&files);
+            let found: Vec<_> = found
+                .iter()
+                .filter(|f| *f.rule == *"values-schema")
+                .collect();
+            assert!(
+                found.len() == 1 && found[0].locations[0].line == line,
+                "{schema}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
     fn rules_that_ignore_too_much_are_named() {
         let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
         for (ignored, rule, line) in [

@@ -5,7 +5,7 @@
 mod keywords;
 
 use super::draft::{self, Draft, Positions};
-use super::elsewhere::{Elsewhere, Fetched};
+use super::elsewhere::{BASE, Elsewhere, Fetched};
 use super::format::Format;
 use super::verdict::Unusable;
 use super::{validate, words};
@@ -173,7 +173,14 @@ struct Compiler<'e> {
 type Outcome<T> = Result<T, Unusable>;
 
 fn refuse<T>(message: String) -> Outcome<T> {
-    Err(Unusable::Schema(message))
+    Err(Unusable::Schema(message, String::new()))
+}
+
+/// As [`refuse`], for a fault at a place.
+fn refuse_at<T>(message: String, url: &str, pointer: String) -> Outcome<T> {
+    let is_own = url == BASE;
+    let pointer = if is_own { pointer } else { String::new() };
+    Err(Unusable::Schema(message, pointer))
 }
 
 /// A place as Helm prints it.
@@ -204,7 +211,7 @@ fn split(reference: &str) -> Outcome<(&str, String)> {
 fn join(base: &str, reference: &str) -> Outcome<(String, String)> {
     let parse = |text: &str| {
         Url::parse(text.as_bytes())
-            .map_err(|e| Unusable::Schema(format!("error in parsing {}: {e}", quote(text))))
+            .or_else(|e| refuse(format!("error in parsing {}: {e}", quote(text))))
     };
     let base = parse(base)?;
     let (front, fragment) = split(reference)?;
@@ -343,7 +350,12 @@ impl<'e> Compiler<'e> {
                     words::quote(&format!("{}#", draft.url()))
                 );
                 errors.iter().for_each(|tree| tree.show(1, &mut text));
-                refuse(text)
+                let first = errors
+                    .first()
+                    .and_then(|tree| tree.leaves().first().copied());
+                let at = first.map_or(&[][..], |leaf| &leaf.at);
+                let below: String = at.iter().map(|name| step(name)).collect();
+                refuse_at(text, url, format!("{pointer}{below}"))
             }
         }
     }

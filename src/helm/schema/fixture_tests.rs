@@ -21,7 +21,7 @@ fn answer(schema: &str, values: &str) -> String {
             trees.iter().for_each(|tree| tree.show(1, &mut text));
             format!("{}\n", text.trim_start_matches('\n'))
         }
-        Err(Unusable::Schema(text)) => text,
+        Err(Unusable::Schema(text, _)) => text,
         Err(Unusable::Limit(limit)) => panic!("{limit:?} for {schema}"),
     }
 }

@@ -17,8 +17,8 @@ pub(super) type Verdict = Option<Vec<Tree>>;
 /// Why the values were not validated.
 #[derive(Debug)]
 pub(super) enum Unusable {
-    /// The text is no valid schema; Helm's text.
-    Schema(String),
+    /// The text is no valid schema: Helm's text, and the JSON pointer of the fault.
+    Schema(String, String),
     Limit(Limit),
 }
 
@@ -30,7 +30,8 @@ pub(super) fn judge(
 ) -> (Result<Verdict, Unusable>, BTreeSet<String>) {
     let mut elsewhere = Elsewhere::default();
     let json = serde_json::from_slice(schema)
-        .map_err(|e| Unusable::Schema(syntax(schema).unwrap_or_else(|| e.to_string())));
+        .map_err(|e| syntax(schema).unwrap_or_else(|| e.to_string()))
+        .map_err(|message| Unusable::Schema(message, String::new()));
     let verdict = json
         .and_then(|json| compile(BASE, json, &mut elsewhere, limits))
         .and_then(|schema| validate(&schema, values, limits).map_err(Unusable::Limit));

@@ -1,6 +1,6 @@
 //! Compiles the keywords of one schema, in the order in which Helm's validator applies them.
 
-use super::{Compiler, Dependency, Id, Keyword, Others, Outcome, refuse, show, split, step};
+use super::{Compiler, Dependency, Id, Keyword, Others, Outcome, refuse_at, show, split, step};
 use crate::go::regexp;
 use crate::go::strconv::quote;
 use crate::helm::schema::draft::Draft;
@@ -311,12 +311,13 @@ impl Object<'_, '_, '_> {
             Ok(compiled) => Ok(compiled.regex.clone()),
             Err(regexp::Error::TooLarge) => Err(Unusable::Limit(Limit::RegexSize)),
             Err(error) => {
-                let at = show(&self.url, &format!("{}{}", self.pointer, step(keyword)));
-                refuse(format!(
+                let pointer = format!("{}{}", self.pointer, step(keyword));
+                let message = format!(
                     "invalid regex {} at {}: {error}",
                     quote(pattern),
-                    quote(at)
-                ))
+                    quote(show(&self.url, &pointer))
+                );
+                refuse_at(message, &self.url, pointer)
             }
         }
     }
