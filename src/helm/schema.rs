@@ -193,8 +193,8 @@ fn to_json(value: &Value, depth: usize) -> Json {
     }
 }
 
-/// The number of names that a wrong one is compared with.
-const MAX_KNOWN: usize = 200;
+/// The number of comparisons with other names for one fault, because each takes long.
+const MAX_COMPARED: usize = 10_000;
 
 /// The findings of one fault, each with the path to its place, and whether that is the key there.
 fn faults(leaf: &Tree, chart: &str, is_top: bool) -> Vec<(Vec<String>, bool, Error)> {
@@ -220,6 +220,7 @@ fn faults(leaf: &Tree, chart: &str, is_top: bool) -> Vec<(Vec<String>, bool, Err
         }
         return vec![(leaf.at.clone(), false, fault)];
     }
+    let left = MAX_COMPARED / leaf.members.len();
     let members = leaf.members.iter().map(|member| {
         let path = [&leaf.at[..], std::slice::from_ref(member)].concat();
         if !leaf.refused {
@@ -227,7 +228,8 @@ fn faults(leaf: &Tree, chart: &str, is_top: bool) -> Vec<(Vec<String>, bool, Err
         }
         let text = format!("additional properties {} not allowed", words::quote(member));
         let fault = fault(&path, &text);
-        let near = || did_you_mean(member, leaf.known.iter().take(MAX_KNOWN).map(String::as_str));
+        let known = leaf.known.iter().map(String::as_str);
+        let near = || did_you_mean(member, known.take(left));
         let fault = if leaf.at.is_empty() && member == "global" && !is_top {
             fault.help(
                 "Helm adds `global` to the values of each subchart: allow it in values.schema.json, `\"global\": {\"type\": \"object\"}` below `properties`",

@@ -161,7 +161,7 @@ impl Path {
             && let Some(map) = Path(above.to_vec()).get(root)
         {
             let named = || map.entries().iter().filter(|entry| *entry.key == **key);
-            if let Some(entry) = named().rfind(|entry| !entry.merged).or(named().last()) {
+            if let Some(entry) = named().rfind(|entry| !entry.merged).or(named().next_back()) {
                 return entry.key_span;
             }
         }

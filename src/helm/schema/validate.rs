@@ -202,7 +202,7 @@ impl<'v> Unevaluated<'v> {
 }
 
 /// What a schema says of a value, unless a limit ends the validation.
-type Outcome<'v> = Result<Result<Unevaluated<'v>, Tree>, Limit>;
+type Outcome<'v> = Result<Result<Unevaluated<'v>, Box<Tree>>, Limit>;
 
 /// The application of one schema to one value.
 struct Application<'s, 'p, 'v> {
@@ -230,7 +230,7 @@ impl<'c, 'v> Validator<'c, 'v> {
 
     fn run(mut self, value: &'v Json) -> Result<Option<Vec<Tree>>, Limit> {
         let found = self.apply(&Scope::root(0), value, false, false)?;
-        Ok(found.err().map(Tree::ungrouped))
+        Ok(found.err().map(|fault| fault.ungrouped()))
     }
 
     fn count(&mut self, steps: u64) -> Result<(), Limit> {
@@ -281,7 +281,7 @@ impl<'c, 'v> Validator<'c, 'v> {
         };
         match schema.always {
             Some(true) => return Ok(Ok(run.left)),
-            Some(false) => return Ok(Err(self.tree(quiet, || "false schema".into())?)),
+            Some(false) => return Ok(Err(self.tree(quiet, || "false schema".into())?.into())),
             None => {}
         }
         if let Some(outer) = scope.cycle() {
@@ -293,7 +293,7 @@ impl<'c, 'v> Validator<'c, 'v> {
                     crate::go::strconv::quote(&schema.location)
                 )
             };
-            return Ok(Err(self.tree(quiet, text)?));
+            return Ok(Err(self.tree(quiet, text)?.into()));
         }
         for keyword in &schema.keywords {
             self.keyword(keyword, value, &mut run)?;
@@ -308,14 +308,17 @@ impl<'c, 'v> Validator<'c, 'v> {
         }
         Ok(match run.faults.len() {
             0 => Ok(run.left),
-            1 => run.faults.pop().map_or_else(|| Ok(run.left), Err),
+            1 => match run.faults.pop() {
+                Some(fault) => Err(fault.into()),
+                None => Ok(run.left),
+            },
             _ => {
                 let group = self.tree(quiet, || "validation failed".into())?;
-                Err(Tree {
+                Err(Box::new(Tree {
                     below: run.faults,
                     is_group: true,
                     ..group
-                })
+                }))
             }
         })
     }
@@ -347,7 +350,7 @@ impl<'c, 'v> Validator<'c, 'v> {
                     run.left.keep(&left);
                     None
                 }
-                Err(fault) => Some(fault),
+                Err(fault) => Some(*fault),
             },
         )
     }
@@ -363,7 +366,7 @@ impl<'c, 'v> Validator<'c, 'v> {
         self.at.push(step);
         let found = self.apply(&run.scope.inner(schema), value, run.quiet, false);
         self.at.pop();
-        Ok(found?.err())
+        Ok(found?.err().map(|fault| *fault))
     }
 
     fn reference(
@@ -400,7 +403,7 @@ impl<'c, 'v> Validator<'c, 'v> {
             (Keyword::Type(types), _) => {
                 let name = words::type_of(value);
                 let whole = || value.as_f64().is_some_and(|n| n.fract() == 0.0);
-                if !types.contains(&name) && !(types.contains(&"integer") && whole()) {
+                if !(types.contains(&name) || types.contains(&"integer") && whole()) {
                     self.fail(run, || format!("got {name}, want {}", types.join(" or ")))?;
                 }
             }
@@ -467,7 +470,8 @@ impl<'c, 'v> Validator<'c, 'v> {
     ) -> Result<(), Limit> {
         match keyword {
             Keyword::Not(schema) => {
-                if self.same(run, *schema, value, true)?.is_none() {
+                let fault = self.same(run, *schema, value, true)?;
+                if fault.is_none() {
                     self.fail(run, || "'not' failed".into())?;
                 }
             }
