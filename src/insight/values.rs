@@ -401,40 +401,50 @@ fn unquoted(object: &Object, sources: &Sources, found: &mut Vec<Diagnostic>) {
             _ => None,
         }
     };
-    let is_plain = |node: &Node| {
+    // The `#` of a comment behind a scalar, on its line.
+    let comment_after = |node: &Node| {
+        let rest = sources
+            .get(node.span.source)
+            .text
+            .get(node.span.end as usize..)?;
+        let spaces = rest
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+        let is_comment = spaces > 0 && rest.get(spaces) == Some(&b'#');
+        is_comment.then_some(node.span.end as usize + spaces)
+    };
+    let is_suspect = |node: &Node| {
         node.style == Style::Plain
             && node.span.start < node.span.end
-            && matches!(node.data, Data::Null | Data::Str(_))
+            && match node.data {
+                Data::Null => true,
+                Data::Str(_) => comment_after(node).is_some(),
+                _ => false,
+            }
     };
-    for (path, node) in scalars_where(&object.root, &is_plain) {
-        let (start, end) = (node.span.start as usize, node.span.end as usize);
-        let text = &sources.get(node.span.source).text;
-        let message = if node.is_null() {
-            let is_text = |value: &Span| {
-                sources.text(*value).starts_with(b"\"") || sources.text(*value).starts_with(b"'")
-            };
-            if value_at(start, end, node.span.source)
-                .filter(is_text)
-                .is_none()
-            {
-                continue;
+    for (path, node) in scalars_where(&object.root, &is_suspect) {
+        let (source, start) = (node.span.source, node.span.start as usize);
+        let end = node.span.end as usize;
+        let message = match comment_after(node).filter(|_| !node.is_null()) {
+            None => {
+                let is_text = |value: &Span| {
+                    let written = sources.text(*value);
+                    written.starts_with(b"\"") || written.starts_with(b"'")
+                };
+                if value_at(start, end, source).filter(is_text).is_none() {
+                    continue;
+                }
+                let written = text_at(sources, node.span);
+                format!("the text `{written}` is not quoted here, so YAML reads it as null")
             }
-            let written = text_at(sources, node.span);
-            format!("the text `{written}` is not quoted here, so YAML reads it as null")
-        } else {
-            let cut = text.get(end..).is_some_and(|rest| {
-                let spaces = rest.len() - rest.trim_ascii_start().len();
-                spaces > 0
-                    && !rest[..spaces].contains(&b'\n')
-                    && rest.get(spaces) == Some(&b'#')
-                    && value_at(end - 1, end, node.span.source).is_some_and(|value| {
-                        value_at(end + spaces, end + spaces + 1, node.span.source) == Some(value)
-                    })
-            });
-            if !cut {
-                continue;
+            Some(mark) => {
+                let value = value_at(end - 1, end, source);
+                if value.is_none() || value_at(mark, mark + 1, source) != value {
+                    continue;
+                }
+                "this text is not quoted, so YAML reads what follows ` #` as a comment".to_owned()
             }
-            "this text is not quoted, so YAML reads what follows ` #` as a comment".to_owned()
         };
         found.push(changed(object, ids::TEXT_CHANGES_UNQUOTED, path, message));
     }
