@@ -60,6 +60,7 @@ fn stages(criterion: &mut Criterion) {
             stop: true,
             provenance,
             skip_schema: false,
+            only: None,
             limits: sources.limits,
         };
         criterion.bench_function(name, |b| {

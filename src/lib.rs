@@ -7,6 +7,7 @@
 //! | `cli` | the command line: one file for each subcommand, with its name |
 //! | `lsp` | the language server: judges a chart in an editor while its files are edited |
 //! | `lint` | the pipeline: reads and renders a unit, judges it, settles the findings; fixes; tests of rules on their examples |
+//! | `explore` | finds values that no environment has and that show a fault |
 //! | `report` | findings as data: settling diagnostics, suppressions, the baseline, output formats (one file for each) |
 //! | `insight` | what a rendering shows besides findings: unused values, values that change on their way, the matrix of environments, differences, secrets |
 //! | `project` | what is linted and how: options, configuration, setup, units; renders a chart in all its environments |
@@ -30,6 +31,8 @@
 mod cli;
 mod diagnostic;
 mod escape;
+#[warn(unreachable_pub)]
+mod explore;
 mod go;
 mod helm;
 mod insight;
@@ -54,7 +57,7 @@ pub use diagnostic::{ObjectRef, Role, Severity, Versions};
 pub use lint::lint;
 pub use project::options::{ConfigChoice, Error, Options, Progress};
 pub use report::formats::{Format, Style};
-pub use report::{Covered, Finding, Location, Report, Summary};
+pub use report::{Covered, Explored, Finding, Location, Report, Summary};
 
 /// The items that the benches and the fuzz targets use. They may change at any time.
 #[doc(hidden)]

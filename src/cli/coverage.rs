@@ -17,6 +17,9 @@ pub(super) struct Arguments {
     format: Format,
     #[command(flatten)]
     config: ConfigArguments,
+    /// Also count what values render that no environment has
+    #[arg(long)]
+    explore: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -30,7 +33,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(chart) => chart,
         Err(code) => return code,
     };
-    let coverage = usage::coverage(&chart.rendering, &chart.sources);
+    let executed = if arguments.explore {
+        chart.explore().executed
+    } else {
+        Vec::new()
+    };
+    let coverage = usage::coverage(&chart.rendering, &chart.sources, &executed);
     let text = match arguments.format {
         Format::Text => text(&coverage),
         Format::Lcov => lcov(&coverage),

@@ -63,6 +63,12 @@ pub(super) struct Arguments {
     /// Report objects whose kind has no known schema
     #[arg(long)]
     require_schema: bool,
+    /// Also find values that no environment has, and report what does not work with them
+    #[arg(long, overrides_with = "no_explore")]
+    explore: bool,
+    /// Do not explore, even if the configuration says so
+    #[arg(long, overrides_with = "explore")]
+    no_explore: bool,
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
@@ -121,6 +127,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         baseline: arguments.baseline.clone(),
         schema_locations: arguments.schema_location.clone(),
         require_schema: arguments.require_schema,
+        explore: match (arguments.explore, arguments.no_explore) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
         follow_symlinks: arguments.follow_symlinks,
         timeout: arguments.timeout,
         matrices: arguments

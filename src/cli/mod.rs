@@ -15,6 +15,8 @@ mod template;
 mod test_rules;
 mod why;
 
+use crate::Options;
+use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
 use crate::project::config;
 use crate::project::rendering::RenderedChart;
@@ -230,6 +232,18 @@ impl Chart {
     /// Renders a chart with its configuration, or reports why it cannot be rendered.
     fn read(chart: &Path, config: &ConfigArguments) -> Result<Chart, ExitCode> {
         Chart::configured(chart, config.file(chart).as_deref())
+    }
+
+    /// Renders the chart with values that no environment has.
+    fn explore(&self) -> Exploration {
+        let subject = Subject {
+            rendering: &self.rendering,
+            options: &Options::default(),
+            secrets: &self.secrets,
+            head: self.rendering.chart.head(),
+            known: &[],
+        };
+        explore(&subject, &self.sources, &mut |_, _, _| Vec::new())
     }
 
     /// Renders a chart with the given configuration file, or with none.

@@ -232,6 +232,7 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         stop: true,
         provenance: arguments.provenance,
         skip_schema: arguments.skip_schema_validation,
+        only: None,
         limits: Limits::default(),
     };
     let mut rendered = render::render(

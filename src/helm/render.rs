@@ -31,7 +31,7 @@ pub use cache::Cache;
 pub(crate) use cache::ParsedFiles;
 use cache::TemplateNames;
 pub(crate) use problem::Problem;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -50,6 +50,8 @@ pub struct Options<'a> {
     pub provenance: bool,
     pub skip_schema: bool,
     pub limits: Limits,
+    /// Helm's names of the templates to render; none: all.
+    pub only: Option<&'a FxHashSet<Arc<str>>>,
 }
 
 /// The result of one render.
@@ -325,7 +327,9 @@ impl Run<'_> {
             let base = name.rsplit('/').next().unwrap_or(name);
             // The parse error is reported already. Executing the rest of that file would only
             // repeat it.
-            if base.starts_with('_') || errors.iter().any(|e| *e.template == **name) {
+            let is_left_out = self.options.only.is_some_and(|only| !only.contains(name));
+            if base.starts_with('_') || is_left_out || errors.iter().any(|e| *e.template == **name)
+            {
                 continue;
             }
             let Some(own) = all.get(name) else { continue };

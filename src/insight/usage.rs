@@ -11,6 +11,7 @@ use crate::project::rendering::{EnvironmentRender, RenderedChart};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::BitSet;
 use crate::template::NodeKind;
+use crate::template::record::MissingRead;
 use crate::template::Templates;
 use crate::template::mentions::Mentions;
 use crate::yaml;
@@ -395,13 +396,7 @@ fn is_value_of_subchart(rendering: &RenderedChart, path: &[Box<str>]) -> bool {
 }
 
 fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
-    let files = &rendering.values;
-    let mut seen = FxHashSet::default();
-    // Subcharts are linted by themselves, and their templates use other paths.
-    let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
-    let commented = |(id, _): &(SourceId, _)| commented_keys(&sources.get(*id).text);
-    let documented: LazyCell<Vec<Vec<Box<str>>>, _> =
-        LazyCell::new(|| files.iter().map(commented).collect());
+    let documented = LazyCell::new(|| documented(rendering, sources));
     for render in rendering.renders.iter().filter(|r| r.primary) {
         // Values that the chart refuses are to be replaced, and errors before the templates leave
         // values out.
@@ -422,61 +417,88 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
             })
         };
         let missing = render.rendered.record.missing.iter();
-        for missing in missing.filter(|m| !has_failed(m.at.source)) {
-            let Some(path) = missing
-                .path
-                .as_ref()
-                .filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1)
-            else {
-                continue;
-            };
-            let keys = &path[1..];
-            let defined = files
-                .iter()
-                .any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
-            let is_documented = || {
-                keys.last()
-                    .is_some_and(|key| documented.iter().any(|d| d.contains(key)))
-            };
-            let hidden = is_commented_out(sources, missing.at);
-            if defined
-                || hidden
-                || is_documented()
-                || !own.contains(&missing.at.source)
-                || !seen.insert((missing.at, render.environment))
-            {
-                continue;
-            }
-            let siblings: Vec<&str> = files
-                .iter()
-                .filter_map(|(_, node)| {
-                    keys[..keys.len() - 1]
-                        .iter()
-                        .try_fold(&**node, |n, key| n.get(key))
-                })
-                .flat_map(|n| n.entries().iter().map(|e| &*e.key))
-                .collect();
-            let key = &*keys[keys.len() - 1];
-            let near = did_you_mean(key, siblings);
-            // A guard expects that the value may be missing, so only a misspelt one is reported.
-            if missing.guarded && !near.is_some_and(|near| is_misspelt(key, near)) {
-                continue;
-            }
-            let help = near.map_or(
-                "Define it in values.yaml, or guard it with `default`, `if` or `with`.".to_string(),
-                |n| format!("did you mean `{n}`?"),
-            );
-            let message = format!(
-                "no values file defines `{}`, which renders as nothing",
-                keys.join(".")
-            );
-            found.push(Diagnostic {
-                environment: Some(render.environment),
-                ..Diagnostic::new(ids::UNDEFINED_VALUE, Severity::Warning, missing.at, message)
-                    .help(help)
-            });
-        }
+        let missing = missing.filter(|m| !has_failed(m.at.source));
+        let mut undefined = undefined_in(missing, rendering, sources, &|key| {
+            documented.iter().any(|d| &**d == key)
+        });
+        undefined
+            .iter_mut()
+            .for_each(|d| d.environment = Some(render.environment));
+        found.extend(undefined);
     }
+}
+
+/// The keys in comments of the values files.
+pub(crate) fn documented(rendering: &RenderedChart, sources: &Sources) -> Vec<Box<str>> {
+    let files = rendering.values.iter();
+    files
+        .flat_map(|(id, _)| commented_keys(&sources.get(*id).text))
+        .collect()
+}
+
+/// Reads of values that no values file defines. `is_documented` says whether a
+/// key is in a comment of a values file.
+pub(crate) fn undefined_in<'r>(
+    missing: impl Iterator<Item = &'r MissingRead>,
+    rendering: &RenderedChart,
+    sources: &Sources,
+    is_documented: &dyn Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
+    let files = &rendering.values;
+    let mut found = Vec::new();
+    let mut seen = FxHashSet::default();
+    // Subcharts are linted by themselves, and their templates use other paths.
+    let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
+    for missing in missing {
+        let Some(path) = missing
+            .path
+            .as_ref()
+            .filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1)
+        else {
+            continue;
+        };
+        let keys = &path[1..];
+        let defined = files
+            .iter()
+            .any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
+        let hidden = is_commented_out(sources, missing.at);
+        if defined
+            || hidden
+            || keys.last().is_some_and(|key| is_documented(key))
+            || !own.contains(&missing.at.source)
+            || !seen.insert(missing.at)
+        {
+            continue;
+        }
+        let siblings: Vec<&str> = files
+            .iter()
+            .filter_map(|(_, node)| {
+                keys[..keys.len() - 1]
+                    .iter()
+                    .try_fold(&**node, |n, key| n.get(key))
+            })
+            .flat_map(|n| n.entries().iter().map(|e| &*e.key))
+            .collect();
+        let key = &*keys[keys.len() - 1];
+        let near = did_you_mean(key, siblings);
+        // A guard expects that the value may be missing, so only a misspelt one is reported.
+        if missing.guarded && !near.is_some_and(|near| is_misspelt(key, near)) {
+            continue;
+        }
+        let help = near.map_or(
+            "Define it in values.yaml, or guard it with `default`, `if` or `with`.".to_string(),
+            |n| format!("did you mean `{n}`?"),
+        );
+        let message = format!(
+            "no values file defines `{}`, which renders as nothing",
+            keys.join(".")
+        );
+        found.push(
+            Diagnostic::new(ids::UNDEFINED_VALUE, Severity::Warning, missing.at, message)
+                .help(help),
+        );
+    }
+    found
 }
 
 /// Whether a key is most likely another one with letters lost, added or swapped. A plural and a number
@@ -606,7 +628,7 @@ fn type_of(node: &Node) -> Option<&'static str> {
 
 /// Reports runs of lines of the top chart's templates that no environment renders.
 fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
-    let coverage = coverage(rendering, sources);
+    let coverage = coverage(rendering, sources, &[]);
     for file in &rendering.chart.templates {
         let source = sources.get(file.source);
         let Some(of_file) = coverage.get(&source.name) else {
@@ -680,10 +702,12 @@ impl Coverage {
     }
 }
 
-/// The coverage of every template of the chart, by file.
+/// The coverage of every template of the chart, by file. `explored` is what further renders
+/// executed.
 pub(crate) fn coverage(
     rendering: &RenderedChart,
     sources: &Sources,
+    explored: &[(Arc<Templates>, BitSet)],
 ) -> BTreeMap<Arc<str>, Coverage> {
     // Renders with the same subcharts share one set of templates.
     let mut sets: Vec<(&Arc<Templates>, BitSet)> = Vec::new();
@@ -696,6 +720,8 @@ pub(crate) fn coverage(
             None => sets.push((templates, render.rendered.record.executed.clone())),
         }
     }
+    let explored = explored.iter();
+    sets.extend(explored.map(|(templates, executed)| (templates, executed.clone())));
     let mut executed: FxHashMap<(Span, bool), bool> = FxHashMap::default();
     for (templates, done) in &sets {
         for (i, node) in templates.nodes().enumerate() {

@@ -40,7 +40,12 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     let every = content.every_object();
     // The rules about the whole unit need no verdict on its objects.
     let (mut judge, whole) = rayon::join(
-        || Judge::new(setup, options, versions, content.sources.limits, &every),
+        || {
+            let limits = content.sources.limits;
+            let mut judge = Judge::new(setup, options, versions, limits, &every);
+            judge.add(&every, options);
+            judge
+        },
         || Whole::new(content, setup),
     );
     options.cancelled()?;
@@ -91,6 +96,49 @@ impl Whole {
                 .chain(setup.rules.check_chart(&rendering.chart, &content.sources))
                 .collect(),
         }
+    }
+}
+
+/// Judges the objects of explored renders, which are for the newest version. `crds` define kinds.
+pub(super) struct Explorer<'s> {
+    judge: Judge<'s>,
+    setup: &'s Setup,
+    options: &'s Options,
+}
+
+impl<'s> Explorer<'s> {
+    pub(super) fn new(
+        setup: &'s Setup,
+        options: &'s Options,
+        versions: Versions,
+        limits: Limits,
+        crds: &[&Object],
+    ) -> Explorer<'s> {
+        let newest = versions.newest().map_or(Versions::NONE, Versions::minor);
+        Explorer {
+            judge: Judge::new(setup, options, newest, limits, crds),
+            setup,
+            options,
+        }
+    }
+
+    /// Judges each object, and where `together` says so, all of them as a unit. `complete` is as
+    /// for [`unit`].
+    pub(super) fn judge(
+        &mut self,
+        objects: &[Object],
+        together: bool,
+        complete: bool,
+    ) -> Vec<Diagnostic> {
+        let every: Vec<&Object> = objects.iter().collect();
+        let mut found = Vec::new();
+        self.judge.add(&every, self.options);
+        self.judge.objects(&every, &mut found);
+        if together {
+            self.judge
+                .keep_unexcused(unit(objects, complete, self.setup), &mut found);
+        }
+        found
     }
 }
 
@@ -151,6 +199,8 @@ struct Judge<'s> {
     versions: Versions,
     limits: Limits,
     schemas: Schemas,
+    /// The fingerprints of the CRDs in `schemas`.
+    crds: Vec<u64>,
     /// The number of objects to judge, each distinct one counted once.
     distinct: usize,
     /// The violations of each distinct object, by its fingerprint.
@@ -162,7 +212,7 @@ struct Judge<'s> {
 }
 
 impl<'s> Judge<'s> {
-    /// Judges each distinct object. CRDs among the objects define kinds for all of them.
+    /// CRDs among the objects define kinds for all objects that are judged.
     fn new(
         setup: &'s Setup,
         options: &Options,
@@ -174,30 +224,41 @@ impl<'s> Judge<'s> {
             locations: setup.locations.clone(),
             ..Schemas::default()
         };
-        let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
         let mut crds = Vec::new();
         for object in objects {
             if &*object.identity.kind == "CustomResourceDefinition" {
                 schemas.crds.add(object);
                 crds.push(object.fingerprint);
             }
-            distinct.entry(object.fingerprint).or_insert(object);
         }
         let require_schema = options.require_schema;
         let (judged, excuses) = (FxHashMap::default(), FxHashMap::default());
-        let mut judge = Judge {
+        Judge {
             setup,
             require_schema,
             versions,
             limits,
             schemas,
-            distinct: distinct.len(),
+            crds,
+            distinct: 0,
             judged,
             excuses,
             suppressed: 0,
-        };
+        }
+    }
+
+    /// Judges those distinct objects that were not judged yet.
+    fn add(&mut self, objects: &[&Object], options: &Options) {
+        let mut distinct: FxHashMap<u64, &Object> = FxHashMap::default();
+        for object in objects {
+            if !self.judged.contains_key(&object.fingerprint) {
+                distinct.entry(object.fingerprint).or_insert(object);
+            }
+        }
+        self.distinct += distinct.len();
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
-        let context = judge.context(&crds);
+        let (context, limits) = (self.context(&self.crds), self.limits);
+        let judge = &*self;
         let judge_once = |fingerprint: u64, object: &Object| match context {
             Some(context) => options.reuse.judged.get(
                 (context, fingerprint),
@@ -209,8 +270,8 @@ impl<'s> Judge<'s> {
         let in_time = |(fingerprint, object)| {
             (!limits.is_late()).then(|| (fingerprint, judge_once(fingerprint, object)))
         };
-        judge.judged = distinct.into_par_iter().filter_map(in_time).collect();
-        judge
+        let judged: Vec<_> = distinct.into_par_iter().filter_map(in_time).collect();
+        self.judged.extend(judged);
     }
 
     /// A hash of what the verdict on an object depends on, apart from the object and the

@@ -16,6 +16,7 @@ pub(crate) mod trial;
 
 use crate::Error;
 use crate::Options;
+use crate::explore::{Subject, explore};
 use crate::insight::matrix::Matrix;
 use crate::insight::secrets::Secrets;
 use crate::insight::usage;
@@ -28,7 +29,7 @@ use crate::report::{self, Covered, Report, baseline};
 use crate::source::Sources;
 use crate::threads;
 use content::Content;
-use judge::judge;
+use judge::{Explorer, judge};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -127,6 +128,9 @@ pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<A
     let verdict = judge(&content, setup, options)?;
     content.found.extend(verdict.found);
     let mut analysis = into_analysis(content, unit);
+    if options.explore.unwrap_or(setup.config.explore) {
+        explore_chart(&mut analysis, setup, options);
+    }
     suppress(&mut analysis, setup);
     analysis.report.summary.suppressed += verdict.suppressed;
     analysis.report.summary.without_schema = verdict.without_schema;
@@ -173,6 +177,39 @@ fn into_analysis(content: Content, unit: &Unit) -> Analysis {
     }
 }
 
+/// Adds what does not work with values that no environment has.
+fn explore_chart(analysis: &mut Analysis, setup: &Setup, options: &Options) {
+    let Some(rendering) = &analysis.rendering else {
+        return;
+    };
+    let crds = || {
+        analysis
+            .objects
+            .iter()
+            .filter(|o| &*o.identity.kind == "CustomResourceDefinition")
+    };
+    let (versions, limits) = (rendering.versions, analysis.sources.limits);
+    let mut explorer = Explorer::new(
+        setup,
+        options,
+        versions,
+        limits,
+        &crds().collect::<Vec<_>>(),
+    );
+    let subject = Subject {
+        rendering,
+        options,
+        secrets: &analysis.secrets,
+        head: rendering.chart.head(),
+        known: &analysis.report.findings,
+    };
+    let mut judge =
+        |objects: &[Object], together, complete| explorer.judge(objects, together, complete);
+    let explored = explore(&subject, &analysis.sources, &mut judge);
+    analysis.report.findings.extend(explored.findings);
+    analysis.report.summary.not_explored = explored.left_out;
+}
+
 /// Removes the findings that a comment or the configuration suppresses.
 fn suppress(analysis: &mut Analysis, setup: &Setup) {
     // Nothing is known about a chart that cannot be loaded, so its suppressions are not checked.
@@ -201,7 +238,7 @@ fn show(analysis: &mut Analysis) {
         return;
     };
     let chart = rendering.chart.location.trim_end_matches('/');
-    let covered = usage::coverage(rendering, &analysis.sources)
+    let covered = usage::coverage(rendering, &analysis.sources, &[])
         .into_iter()
         .map(|(file, c)| Covered {
             file,

@@ -25,6 +25,7 @@ pub(crate) const FILE_NAMES: [&str; 2] = [".thebot-lint.yaml", ".thebot-lint.yml
 const TOP: &[&str] = &[
     "kubernetes",
     "fail-on",
+    "explore",
     "environments",
     "rules",
     "suppress",
@@ -87,6 +88,8 @@ pub struct Config {
     /// The text of `kubernetes:`, with its span.
     pub kubernetes: Option<(Versions, String, Span)>,
     pub fail_on: Option<FailOn>,
+    /// Whether charts are judged also with values that no environment has.
+    pub explore: bool,
     /// None: environments are discovered from the chart's files.
     pub environments: Option<Environments>,
     pub rules: RuleSelection,
@@ -327,6 +330,12 @@ impl Reader<'_> {
                     None
                 }
             };
+        }
+        if let Some(explore) = node.get("explore") {
+            match explore.as_bool() {
+                Some(wanted) => config.explore = wanted,
+                None => self.fault(explore.span, "`explore` must be true or false", None),
+            }
         }
         if let Some(environments) = node.get("environments") {
             config.environments = Some(self.environments(environments));

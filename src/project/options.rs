@@ -27,6 +27,9 @@ pub struct Options {
     pub rule_paths: Vec<PathBuf>,
     pub require_schema: bool,
     pub follow_symlinks: bool,
+    /// Whether to judge charts also with values that no environment has; overrides the
+    /// configuration.
+    pub explore: Option<bool>,
     /// Seconds for each unit; overrides the configuration. 0: no limit.
     pub timeout: Option<u64>,
     /// Unsaved texts of an editor, which replace those of files.

@@ -137,6 +137,12 @@ impl RenderedChart {
         }))
     }
 
+    /// What templates see of a cluster of the newest version.
+    pub fn newest_cluster(&self) -> Option<Capabilities> {
+        let newest = self.versions.newest()?;
+        Some(capabilities(newest, &self.chart.metadata.kube_version))
+    }
+
     pub fn environment_names(&self) -> Vec<Arc<str>> {
         self.environments
             .iter()
@@ -251,6 +257,7 @@ impl Job<'_> {
             stop: false,
             provenance: true,
             skip_schema: false,
+            only: None,
             limits: self.sources.limits,
         };
         Some(render::render(

@@ -2,6 +2,7 @@
 //! [`baseline`] remove known ones, and [`formats`] writes the report.
 
 pub(crate) mod baseline;
+pub(crate) mod explored;
 pub(crate) mod fingerprint;
 pub(crate) mod formats;
 pub(crate) mod settle;
@@ -15,6 +16,7 @@ use crate::project::setup::Why;
 use crate::rule::definition::Topic;
 use crate::source::Source;
 use rustc_hash::FxHashMap;
+pub use explored::Explored;
 use std::sync::Arc;
 
 /// The findings of a run, and what was looked at.
@@ -51,6 +53,8 @@ pub struct Summary {
     /// The names, in the order of the first chart that has them.
     pub environments: Vec<Arc<str>>,
     pub objects: usize,
+    /// How many sets of values and faults exploring left out because of a limit.
+    pub not_explored: usize,
     /// The number of active rules.
     pub rules: usize,
     /// Kinds without a known schema, each with its number of objects.
@@ -127,6 +131,8 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// The rule of the finding of the same topic that shows this one too. Only the other is counted.
     pub shown_by: Option<RuleId>,
+    /// Set if no environment has the finding, but these values show it.
+    pub explored: Option<Arc<Explored>>,
 }
 
 /// A place for the reader. Lines and columns count from 1, columns in characters.
@@ -204,6 +210,7 @@ impl Report {
         ours.suppressed += theirs.suppressed;
         ours.charts += theirs.charts;
         ours.objects += theirs.objects;
+        ours.not_explored += theirs.not_explored;
         ours.rules = ours.rules.max(theirs.rules);
         for name in theirs.environments {
             if !ours.environments.contains(&name) {

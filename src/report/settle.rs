@@ -90,6 +90,7 @@ pub(crate) fn settle(
                     locations,
                     notes,
                     shown_by: None,
+                    explored: None,
                 });
             }
         }

@@ -39,6 +39,18 @@ impl Sources {
         SourceId::new(0, self.files.len() as u32 - 1)
     }
 
+    /// Replaces a text that [`Sources::add`] added. Spans of the former text no longer fit.
+    pub fn replace(&mut self, id: SourceId, source: Source) {
+        if id.render() == 0 {
+            self.files[id.index()] = source;
+        }
+    }
+
+    /// The number of a render that was not adopted yet.
+    pub fn next_render(&self) -> u32 {
+        self.renders.len() as u32 + 1
+    }
+
     /// Marks a file as a values file. This is known only once the environments are.
     pub fn mark_as_values(&mut self, id: SourceId) {
         if id.render() == 0 {

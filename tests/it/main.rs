@@ -7,6 +7,7 @@ mod configuration;
 mod delivery;
 mod differential;
 mod docs;
+mod explore;
 mod fix;
 mod hostile;
 mod lsp;

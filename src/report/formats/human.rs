@@ -129,6 +129,12 @@ fn summary(report: &Report) -> String {
     } else {
         format!("{seconds:.1}\u{a0}s\n")
     });
+    if s.not_explored > 0 {
+        out.push_str(&format!(
+            "Not explored because of limits: {}\n",
+            plural(s.not_explored, "set of values", "sets of values")
+        ));
+    }
     if !s.without_schema.is_empty() {
         let kinds: Vec<String> = s
             .without_schema

@@ -20,6 +20,7 @@ pub(crate) fn write(report: &Report) -> String {
             "charts": summary.charts,
             "environments": summary.environments.len(),
             "objects": summary.objects,
+            "not_explored": summary.not_explored,
             "rules": summary.rules,
             "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),
             "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),
@@ -46,6 +47,9 @@ fn finding(f: &Finding) -> Value {
         "path": f.path,
         "environments": names(&f.environments),
         "kubernetes": f.kubernetes.map(versions),
+        "explored": f.explored.as_deref().map(|e| json!({
+            "values": e.values, "api_versions": e.api_versions, "release": e.release, "upgrade": e.is_upgrade,
+        })),
         "locations": f.locations.iter().map(location).collect::<Vec<_>>(),
     })
 }

@@ -1,0 +1,250 @@
+//! Judges what no declared environment renders: finds values by itself, renders with them, and
+//! reports what does not work then.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `shape` | what may be set: values, API versions, the release |
+//! | `content` | plausible contents of a value, by its name and type |
+//! | `comments` | examples in the comments of a values.yaml |
+//! | `plan` | which sets are rendered |
+//! | `trial` | renders one set and judges it |
+//! | `prove` | reduces a finding to the fewest values, and proves that it does not depend on what was invented |
+//! | `say` | the values and the command that show a finding |
+//!
+//! Faults are searched in large sets, because they take few renders: most templates render whatever
+//! else is set. A finding is reported only if a small set shows it that the chart accepts.
+
+mod comments;
+mod content;
+mod plan;
+mod prove;
+mod say;
+mod shape;
+mod trial;
+
+use crate::diagnostic::{Diagnostic, RuleId};
+use crate::insight::secrets::Secrets;
+use crate::manifest::Object;
+use crate::project::options::Options;
+use crate::project::rendering::RenderedChart;
+use crate::report::{Finding, Location};
+use crate::source::{SourceId, Sources, Span};
+use crate::template::{BitSet, Templates, uses};
+use prove::{Proven, prove};
+use rustc_hash::{FxHashMap, FxHashSet};
+use shape::{Atom, Kind, Shapes};
+use std::sync::Arc;
+use trial::{Bench, Key};
+
+/// Judges objects: alone, or also together (the second argument). The third says whether all
+/// objects of the chart are there.
+pub(crate) type Judge<'j> = dyn FnMut(&[Object], bool, bool) -> Vec<Diagnostic> + 'j;
+
+/// What is explored.
+pub(crate) struct Subject<'s> {
+    pub rendering: &'s RenderedChart,
+    pub options: &'s Options,
+    pub secrets: &'s Secrets,
+    /// Where findings without a place are reported.
+    pub head: Option<Span>,
+    /// The findings of the declared environments.
+    pub known: &'s [Finding],
+}
+
+impl Subject<'_> {
+    /// Helm's name of the template in a file of the top chart.
+    fn template_name(&self, file: &str) -> Option<Arc<str>> {
+        let chart = &self.rendering.chart;
+        let own = file.strip_prefix(&*chart.location)?;
+        Some(Arc::from(format!("{}/{own}", chart.metadata.name)))
+    }
+
+    /// Whether a file is a template of the top chart.
+    fn is_own_template(&self, file: &str) -> bool {
+        file.strip_prefix(&*self.rendering.chart.location)
+            .is_some_and(|file| file.starts_with("templates/"))
+    }
+
+    /// Helm's names of the top chart's templates that are rendered.
+    fn own_templates(&self) -> Vec<Arc<str>> {
+        let chart = &self.rendering.chart;
+        let files = chart.templates.iter().map(|file| &*file.name);
+        files
+            .filter(|name| {
+                !name
+                    .rsplit('/')
+                    .next()
+                    .is_some_and(|base| base.starts_with('_'))
+            })
+            .map(|name| Arc::from(format!("{}/{name}", chart.metadata.name)))
+            .collect()
+    }
+}
+
+/// Most trials of one chart. A chart with more to explore is explored in part.
+const MOST_TRIALS: usize = 300;
+
+/// Most findings of one rule in one file that are given up as unproven.
+const MOST_FAILURES: usize = 3;
+
+/// Explores a chart. Returns what does not work with values that no environment has, each with
+/// these values.
+pub(crate) fn explore(
+    subject: &Subject<'_>,
+    sources: &Sources,
+    judge: &mut Judge<'_>,
+) -> Exploration {
+    let Some(environment) = plan::base(subject.rendering) else {
+        return Exploration::default();
+    };
+    let files = environment.values.clone();
+    let Some(mut bench) = Bench::new(subject, judge, environment, sources.clone()) else {
+        return Exploration::default();
+    };
+    let first = bench.run(&[], false, None);
+    let Some(templates) = &first.templates else {
+        return Exploration::default();
+    };
+    let mut uses = uses::collect(templates, &subject.own_templates());
+    let values = std::mem::take(&mut uses.values);
+    let mut shapes = Shapes::of(&subject.rendering.chart, sources, values);
+    let mut seen: FxHashSet<Key> = first.found.iter().map(|(key, _)| key.clone()).collect();
+    let known: FxHashSet<Place> = subject.known.iter().filter_map(Place::of).collect();
+    let mut proven: Vec<Proven> = Vec::new();
+    let atoms = shapes.atoms();
+    let is_fill = |atom: &&Atom| atom.kind == Kind::Fill;
+    let fills: Vec<Atom> = atoms.iter().filter(is_fill).cloned().collect();
+    let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
+    let mut left_out = 0;
+    let mut failures: FxHashMap<(RuleId, SourceId), usize> = FxHashMap::default();
+    let mut executed: Vec<(Arc<Templates>, BitSet)> = Vec::new();
+    while let Some(set) = plan.next(&mut shapes) {
+        if !bench.may_go_on() || bench.trials > MOST_TRIALS {
+            left_out += 1;
+            continue;
+        }
+        let atoms: Vec<&Atom> = set.iter().collect();
+        let outcome = bench.run(&atoms, false, None);
+        let mut candidates = Vec::new();
+        for (key, diagnostic) in &outcome.found {
+            let mut places = [Some(key.place), key.inner].into_iter().flatten();
+            if !places.any(|place| bench.is_own(place)) || !seen.insert(key.clone()) {
+                continue;
+            }
+            let found = bench.look(key, diagnostic, &outcome.objects);
+            let is_known = || {
+                let finding = bench.finding(diagnostic);
+                finding.is_none_or(|f| Place::of(&f).is_none_or(|place| known.contains(&place)))
+            };
+            if prove::may_be_fault(&found) && !is_known() {
+                candidates.push(found);
+            }
+        }
+        // Findings about several objects take renders of the whole chart.
+        candidates.sort_by_key(|found| found.template.is_none());
+        let mut blamed = FxHashSet::default();
+        for found in candidates {
+            if !bench.may_go_on() || bench.trials > MOST_TRIALS {
+                left_out += 1;
+                continue;
+            }
+            // What could not be proven twice is not worth further renders.
+            let place = (found.key.rule.clone(), found.key.place.source);
+            let failed = failures.entry(place).or_default();
+            if *failed >= MOST_FAILURES {
+                continue;
+            }
+            match prove(&mut bench, &found, &atoms, &fills, &mut blamed) {
+                Some(one) => proven.push(one),
+                None => *failed += 1,
+            }
+        }
+        plan.learn(&outcome);
+        plan.again(&set, &blamed);
+        if let Some(templates) = outcome.templates {
+            match executed
+                .iter_mut()
+                .find(|(known, _)| Arc::ptr_eq(known, &templates))
+            {
+                Some((_, all)) => all.union(&outcome.record.executed),
+                None => executed.push((templates, outcome.record.executed)),
+            }
+        }
+    }
+    Exploration {
+        findings: into_findings(proven, &files, &subject.rendering.chart.location),
+        left_out,
+        executed,
+    }
+}
+
+/// The result of exploring a chart.
+#[derive(Default)]
+pub(crate) struct Exploration {
+    pub findings: Vec<Finding>,
+    /// How many sets of values and faults were left out because of a limit.
+    pub left_out: usize,
+    /// What the renders executed, by the templates that they had.
+    pub executed: Vec<(Arc<Templates>, BitSet)>,
+}
+
+/// The rule and the line of a finding.
+#[derive(PartialEq, Eq, Hash)]
+struct Place(Arc<str>, Arc<str>, usize);
+
+impl Place {
+    fn of(finding: &Finding) -> Option<Place> {
+        let place = finding.locations.first()?;
+        Some(Place(
+            Arc::from(&*finding.rule),
+            place.file.clone()?,
+            place.line,
+        ))
+    }
+}
+
+/// One finding for each cause: the same rule with the same values, or at the same innermost place.
+fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<Finding> {
+    let mut all: Vec<(Finding, Key)> = Vec::new();
+    let chart = match chart.trim_end_matches('/') {
+        "" => ".",
+        chart => chart,
+    };
+    proven.sort_by_cached_key(|p| Place::of(&p.finding).map(|place| (place.1, place.2, place.0)));
+    for Proven {
+        mut finding,
+        key,
+        atoms,
+    } in proven
+    {
+        let explored = say::explored(&atoms, files);
+        let same = |(f, other): &&mut (Finding, Key)| {
+            let is_removed = &*f.rule == "api-version-removed" && f.message == finding.message;
+            f.rule == finding.rule
+                && (is_removed
+                    || f.explored.as_deref() == Some(&explored)
+                    || (key.inner.is_some() && key.inner == other.inner))
+        };
+        if let Some((first, _)) = all.iter_mut().find(same) {
+            for mut place in finding.locations.into_iter().take(1) {
+                let is_there = |l: &Location| (&l.file, l.line) == (&place.file, place.line);
+                if !first.locations.iter().any(is_there) {
+                    place.label = "also here".to_owned();
+                    first.locations.push(place);
+                }
+            }
+            continue;
+        }
+        let shown = format!(
+            "No environment renders it. To see it: {}",
+            explored.command(chart)
+        );
+        finding.help = Some(match finding.help.take() {
+            Some(help) => format!("{help}\n{shown}"),
+            None => shown,
+        });
+        finding.explored = Some(Arc::new(explored));
+        all.push((finding, key));
+    }
+    all.into_iter().map(|(finding, _)| finding).collect()
+}

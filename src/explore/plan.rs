@@ -1,0 +1,363 @@
+//! Which sets of atoms are rendered: first everything at once, then a few more for the branches
+//! that this does not reach.
+
+use super::Subject;
+use super::shape::{Atom, Keys, Kind, Shapes, What};
+use super::trial::Outcome;
+use crate::helm::Environment;
+use crate::helm::render::Problem;
+use crate::project::rendering::RenderedChart;
+use crate::source::{Sources, Span};
+use crate::template::uses::{Constant, EACH, Test, Uses};
+use crate::template::{Asked, BitSet, NodeKind, Templates};
+use rustc_hash::FxHashSet;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The environment to explore on top of: the first one that the chart accepts.
+pub(super) fn base(rendering: &RenderedChart) -> Option<Environment> {
+    let is_refused =
+        |problem: &Problem| problem.is_refusal() || matches!(problem, Problem::Schema(_));
+    let render = rendering
+        .renders
+        .iter()
+        .find(|r| r.primary && !r.rendered.problems.iter().any(is_refused))?;
+    rendering
+        .environments
+        .get(render.environment as usize)
+        .cloned()
+}
+
+/// Most sets that are made for branches in one round, and most rounds.
+const MOST_SETS: usize = 24;
+const MOST_ROUNDS: usize = 3;
+/// Most sets that are tried again.
+const MOST_AGAIN: usize = 12;
+
+/// A branch of the chart's own templates, and the ways to it.
+struct Goal {
+    branch: Span,
+    ways: Vec<Test>,
+}
+
+/// The sets to render, in order.
+pub(super) struct Plan {
+    atoms: Vec<Atom>,
+    goals: Vec<Goal>,
+    /// The branches that some render took.
+    covered: FxHashSet<Span>,
+    sets: VecDeque<Vec<Atom>>,
+    rounds: usize,
+    /// How often a set was tried again without what failed in it.
+    again: usize,
+}
+
+impl Plan {
+    /// `uses` are those of `templates`.
+    pub(super) fn new(
+        atoms: Vec<Atom>,
+        uses: Uses,
+        templates: &Templates,
+        subject: &Subject<'_>,
+        sources: &Sources,
+    ) -> Plan {
+        let mut goals = Vec::new();
+        let mut ways = uses.branches;
+        for (i, node) in templates.nodes().enumerate() {
+            let is_branch = node.kind == NodeKind::Branch;
+            if is_branch
+                && subject.is_own_template(&sources.get(node.span.source).name)
+                && let Some(ways) = ways.remove(&i)
+            {
+                goals.push(Goal {
+                    branch: node.span,
+                    ways,
+                });
+            }
+        }
+        let mut plan = Plan {
+            atoms,
+            goals,
+            covered: FxHashSet::default(),
+            sets: VecDeque::new(),
+            rounds: 0,
+            again: 0,
+        };
+        for render in &subject.rendering.renders {
+            if let Some(templates) = &render.rendered.templates {
+                plan.cover(templates, &render.rendered.record.executed);
+            }
+        }
+        plan.add(&[Kind::On, Kind::Fill, Kind::Cluster]);
+        plan.add(&[Kind::On, Kind::Fill, Kind::Guess]);
+        plan.add(&[Kind::On]);
+        plan.add(&[Kind::Fill]);
+        plan.add(&[Kind::Off, Kind::Fill]);
+        plan
+    }
+
+    fn add(&mut self, kinds: &[Kind]) {
+        let set: Vec<Atom> = self
+            .atoms
+            .iter()
+            .filter(|atom| kinds.contains(&atom.kind))
+            .cloned()
+            .collect();
+        if !set.is_empty() && !self.sets.contains(&set) {
+            self.sets.push_back(set);
+        }
+    }
+
+    fn cover(&mut self, templates: &Templates, executed: &BitSet) {
+        let nodes = templates.nodes().enumerate();
+        let taken = nodes.filter(|(i, n)| n.kind == NodeKind::Branch && executed.contains(*i));
+        self.covered.extend(taken.map(|(_, node)| node.span));
+    }
+
+    /// The next set to render. None if there is nothing more to try.
+    pub(super) fn next(&mut self, shapes: &mut Shapes) -> Option<Vec<Atom>> {
+        while self.sets.is_empty() && self.rounds < MOST_ROUNDS {
+            self.reach(shapes);
+            self.rounds += 1;
+        }
+        self.sets.pop_front()
+    }
+
+    /// Tries a set again without the atoms that made templates fail in it: an error hides what comes
+    /// after it.
+    pub(super) fn again(&mut self, set: &[Atom], blamed: &FxHashSet<What>) {
+        let is_kept = |atom: &&Atom| !blamed.contains(&atom.what);
+        let left: Vec<Atom> = set.iter().filter(is_kept).cloned().collect();
+        if left.len() < set.len() && self.again < MOST_AGAIN {
+            self.again += 1;
+            self.sets.push_front(left);
+        }
+    }
+
+    /// Takes in what a render did.
+    pub(super) fn learn(&mut self, outcome: &Outcome) {
+        if let Some(templates) = &outcome.templates {
+            self.cover(templates, &outcome.record.executed);
+        }
+        for asked in &outcome.record.capabilities {
+            if let Asked::HasApi { api, answer: false } = asked {
+                let what = What::Api(api.clone());
+                if !self.atoms.iter().any(|atom| atom.what == what) {
+                    self.atoms.push(Atom::of(what));
+                }
+            }
+        }
+    }
+
+    /// Makes sets for the branches that no render took: each set for as many as agree.
+    fn reach(&mut self, shapes: &mut Shapes) {
+        let mut sets: Vec<Wants> = Vec::new();
+        let (round, covered) = (self.rounds, &self.covered);
+        for goal in self.goals.iter().filter(|g| !covered.contains(&g.branch)) {
+            // Each round tries another way, and then other alternatives.
+            let Some(way) = goal.ways.get(round % goal.ways.len().max(1)) else {
+                continue;
+            };
+            let mut wants = Wants::default();
+            if !wants.solve(way, true, round / goal.ways.len().max(1), shapes) {
+                continue;
+            }
+            match sets.iter().position(|set| set.agrees(&wants)) {
+                Some(at) => sets[at].extend(wants),
+                None if sets.len() < MOST_SETS => sets.push(wants),
+                None => {}
+            }
+        }
+        for wants in sets {
+            let set = self.set(wants, shapes);
+            if !self.sets.contains(&set) {
+                self.sets.push_back(set);
+            }
+        }
+    }
+
+    /// Everything, except where something else is wanted.
+    fn set(&self, wants: Wants, shapes: &mut Shapes) -> Vec<Atom> {
+        let usual = [Kind::On, Kind::Fill];
+        let mut set: Vec<Atom> = self
+            .atoms
+            .iter()
+            .filter(|atom| usual.contains(&atom.kind))
+            .filter(|atom| {
+                let path = atom.path();
+                !path.is_some_and(|path| {
+                    wants.values.iter().any(|(wanted, want)| match want {
+                        Want::Full => false,
+                        Want::Empty => path.starts_with(wanted),
+                        Want::Equal(_) => path == wanted,
+                    })
+                })
+            })
+            .cloned()
+            .collect();
+        for (path, want) in wants.values {
+            let content = match want {
+                Want::Full => {
+                    let is_set = set.iter().any(|atom| atom.path() == Some(&path));
+                    if !is_set && !shapes.is_full(&path) {
+                        let mut known = self.atoms.iter();
+                        let known = known.find(|atom| atom.path() == Some(&path)).cloned();
+                        set.extend(known.or_else(|| shapes.full(&path)));
+                    }
+                    continue;
+                }
+                Want::Empty if !shapes.is_full(&path) => continue,
+                Want::Empty => match shapes.emptied(&path) {
+                    Some(content) => content,
+                    None => continue,
+                },
+                Want::Equal(constant) => json_of(&constant),
+            };
+            let contents = [content.clone(), content];
+            set.push(Atom::value(path, contents, true, Kind::Instead));
+        }
+        set.extend(wants.apis.into_iter().map(|api| Atom::of(What::Api(api))));
+        if wants.is_upgrade == Some(true) {
+            set.push(Atom::of(What::Upgrade));
+        }
+        set
+    }
+}
+
+fn json_of(constant: &Constant) -> Json {
+    match constant {
+        Constant::Text(text) => json!(text),
+        Constant::Int(int) => json!(int),
+        Constant::Bool(b) => json!(b),
+    }
+}
+
+/// What a value must be.
+#[derive(Clone, PartialEq, Debug)]
+enum Want {
+    Full,
+    Empty,
+    Equal(Constant),
+}
+
+/// What the tests of a branch want.
+#[derive(Default, Debug)]
+struct Wants {
+    values: BTreeMap<Keys, Want>,
+    apis: BTreeSet<String>,
+    is_upgrade: Option<bool>,
+}
+
+impl Wants {
+    /// Adds what makes a test true, or false. `turn` chooses among alternatives. False if that
+    /// contradicts what is wanted already.
+    fn solve(&mut self, test: &Test, is_true: bool, turn: usize, shapes: &Shapes) -> bool {
+        match (test, is_true) {
+            (Test::Always, wanted) => wanted,
+            (Test::Never, wanted) => !wanted,
+            (Test::Unknown, _) => true,
+            (Test::Not(inner), wanted) => self.solve(inner, !wanted, turn, shapes),
+            (Test::All(tests), true) | (Test::Any(tests), false) => tests
+                .iter()
+                .all(|test| self.solve(test, is_true, turn, shapes)),
+            (Test::All(tests), false) | (Test::Any(tests), true) => {
+                let count = tests.len().max(1);
+                (0..count).any(|i| {
+                    tests.get((turn + i) % count).is_some_and(|test| {
+                        let mut tried = Wants::default();
+                        let fits =
+                            tried.solve(test, is_true, turn / count, shapes) && self.agrees(&tried);
+                        if fits {
+                            self.extend(tried);
+                        }
+                        fits
+                    })
+                })
+            }
+            (Test::Set(path), true) => self.want(path, Want::Full),
+            (Test::Set(path), false) => {
+                path.iter().any(|k| &**k == EACH) || self.want(path, Want::Empty)
+            }
+            (Test::Equals(path, constant), true) => self.want(path, Want::Equal(constant.clone())),
+            (Test::Equals(path, constant), false) => match shapes.other_than(path, constant) {
+                Some(other) => self.want(path, Want::Equal(other)),
+                None => true,
+            },
+            (Test::Api(api), true) => {
+                self.apis.insert(api.to_string());
+                true
+            }
+            (Test::Api(_), false) => true,
+            (Test::Upgrade, wanted) => {
+                let agrees = self.is_upgrade.is_none_or(|is| is == wanted);
+                self.is_upgrade = Some(wanted);
+                agrees
+            }
+        }
+    }
+
+    fn want(&mut self, path: &Keys, want: Want) -> bool {
+        if path.is_empty() {
+            return want != Want::Empty;
+        }
+        // Of an item, only that there is one.
+        let each = path.iter().position(|key| &**key == EACH);
+        let (path, want) = match each {
+            Some(at) => (path[..at].to_vec(), Want::Full),
+            None => (path.clone(), want),
+        };
+        match self.values.get(&path).map(|held| join(held, &want)) {
+            Some(None) => false,
+            Some(Some(both)) => {
+                self.values.insert(path, both);
+                true
+            }
+            None => {
+                self.values.insert(path, want);
+                true
+            }
+        }
+    }
+
+    fn agrees(&self, other: &Wants) -> bool {
+        let values = other.values.iter().all(|(path, want)| {
+            self.values
+                .get(path)
+                .is_none_or(|held| join(held, want).is_some())
+        });
+        let both = self.is_upgrade.zip(other.is_upgrade);
+        values && both.is_none_or(|(a, b)| a == b)
+    }
+
+    fn extend(&mut self, other: Wants) {
+        for (path, want) in other.values {
+            let both = self
+                .values
+                .get(&path)
+                .and_then(|held| join(held, &want))
+                .unwrap_or(want);
+            self.values.insert(path, both);
+        }
+        self.apis.extend(other.apis);
+        self.is_upgrade = self.is_upgrade.or(other.is_upgrade);
+    }
+}
+
+/// What satisfies both; none if nothing does.
+fn join(a: &Want, b: &Want) -> Option<Want> {
+    let is_full = |constant: &Constant| match constant {
+        Constant::Text(text) => !text.is_empty(),
+        Constant::Int(int) => *int != 0,
+        Constant::Bool(b) => *b,
+    };
+    match (a, b) {
+        (a, b) if a == b => Some(a.clone()),
+        (Want::Equal(c), Want::Full) | (Want::Full, Want::Equal(c)) if is_full(c) => {
+            Some(Want::Equal(c.clone()))
+        }
+        (Want::Equal(c), Want::Empty) | (Want::Empty, Want::Equal(c)) if !is_full(c) => {
+            Some(Want::Equal(c.clone()))
+        }
+        _ => None,
+    }
+}

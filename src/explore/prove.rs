@@ -1,0 +1,224 @@
+//! Proof of a finding: it is reduced to the smallest set of values that shows it, the chart accepts
+//! these values, and it remains under a second content of each.
+
+use super::content;
+use super::shape::{Atom, Keys, Kind, What};
+use super::trial::{Bench, Found, Key};
+use crate::report::Finding;
+use rustc_hash::FxHashSet;
+use std::sync::Arc;
+
+/// A proven finding with the atoms that show it.
+pub(super) struct Proven {
+    pub finding: Finding,
+    pub key: Key,
+    pub atoms: Vec<Atom>,
+}
+
+/// Proves a finding that the set of atoms shows; none if it cannot be proven.
+///
+/// `blamed` gets the values that make a template fail. `fills` give the chart what else may belong to a feature: what the API server refuses must remain
+/// with them, so that it is not only that something was left out.
+pub(super) fn prove(
+    bench: &mut Bench<'_>,
+    found: &Found,
+    set: &[&Atom],
+    fills: &[Atom],
+    blamed: &mut FxHashSet<What>,
+) -> Option<Proven> {
+    let only: Option<FxHashSet<Arc<str>>> = found
+        .template
+        .clone()
+        .map(|template| FxHashSet::from_iter([template]));
+    let mut shows = |atoms: &[&Atom]| {
+        let outcome = bench.run(atoms, false, only.as_ref());
+        outcome.found.iter().any(|(key, _)| *key == found.key)
+    };
+    let atoms = reduce(found, set, &mut shows)?;
+    if matches!(&*found.diagnostic.rule, "yaml-syntax" | "template-error") {
+        // A switch is kept: without it, nothing of the feature would be rendered.
+        let fills = atoms.iter().filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
+        blamed.extend(fills.map(|atom| atom.what.clone()));
+    }
+    if !is_certain(found, &atoms) {
+        return None;
+    }
+    accepted(bench, &atoms, true, &found.key)?;
+    let finding = accepted(bench, &atoms, false, &found.key)?;
+    let is_of_text = matches!(
+        &*found.diagnostic.rule,
+        "yaml-syntax" | "duplicate-key" | "template-error"
+    );
+    if !is_of_text {
+        let paths: Vec<_> = atoms.iter().filter_map(|atom| atom.path()).collect();
+        let more = fills.iter().filter(|fill| {
+            let path = fill.path();
+            !path.is_some_and(|path| {
+                paths
+                    .iter()
+                    .any(|p| p.starts_with(path) || path.starts_with(p))
+            })
+        });
+        let all: Vec<&Atom> = more.chain(atoms.iter().copied()).collect();
+        let outcome = bench.run(&all, false, only.as_ref());
+        if !outcome.found.iter().any(|(key, _)| *key == found.key) {
+            return None;
+        }
+    }
+    Some(Proven {
+        finding,
+        key: found.key.clone(),
+        atoms: atoms.into_iter().cloned().collect(),
+    })
+}
+
+/// The finding in a render of the whole chart that the chart does not refuse.
+fn accepted(bench: &mut Bench<'_>, atoms: &[&Atom], second: bool, key: &Key) -> Option<Finding> {
+    bench.presumes = false;
+    let outcome = bench.run(atoms, second, None);
+    bench.presumes = true;
+    if outcome.is_refused {
+        return None;
+    }
+    let (_, diagnostic) = outcome.found.iter().find(|(k, _)| k == key)?;
+    bench.finding(diagnostic)
+}
+
+/// The smallest subset that still shows the finding: atoms are added one by one, each the first
+/// that makes the difference. A finding that several atoms together prevent may need more tries
+/// than this takes; it is given up.
+fn reduce<'a>(
+    found: &Found,
+    set: &[&'a Atom],
+    shows: &mut dyn FnMut(&[&Atom]) -> bool,
+) -> Option<Vec<&'a Atom>> {
+    let near: Vec<&Atom> = set
+        .iter()
+        .copied()
+        .filter(|atom| {
+            atom.path().is_some_and(|path| {
+                found
+                    .written
+                    .iter()
+                    .chain(&found.decided)
+                    .any(|p| p.starts_with(path) || path.starts_with(p))
+            })
+        })
+        .collect();
+    let mut pool = if !near.is_empty() && shows(&near) {
+        near
+    } else if shows(set) {
+        set.to_vec()
+    } else {
+        return None;
+    };
+    let mut needed: Vec<&Atom> = Vec::new();
+    const MOST: usize = 8;
+    loop {
+        let with =
+            |n: usize| -> Vec<&'a Atom> { pool[..n].iter().chain(&needed).copied().collect() };
+        // The shortest part of the pool that shows it together with what is needed.
+        let (mut low, mut high) = (0, pool.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if shows(&with(middle)) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        if high == 0 {
+            break;
+        }
+        if needed.len() == MOST {
+            return None;
+        }
+        needed.push(pool[high - 1]);
+        pool.truncate(high - 1);
+    }
+    // What was needed with others may be needless in the end.
+    let mut at = 0;
+    while needed.len() > 1 && at < needed.len() {
+        let mut fewer = needed.clone();
+        fewer.remove(at);
+        if shows(&fewer) {
+            needed = fewer;
+        } else {
+            at += 1;
+        }
+    }
+    (!needed.is_empty()).then_some(needed)
+}
+
+/// Whether the finding may be a fault of the chart, whatever its values are. A fault of a content
+/// that we invented is none.
+pub(super) fn may_be_fault(found: &Found) -> bool {
+    let finding = &found.diagnostic;
+    match &*finding.rule {
+        "yaml-syntax" | "duplicate-key" | "not-an-object" => true,
+        // A field of well-known content may be at the wrong place.
+        "unknown-field" => found.written.iter().all(|path| is_well_known(path)),
+        // The texts of annotations are no labels.
+        "invalid-label" => found.written.iter().all(|path| {
+            path.iter().any(|key| key.to_ascii_lowercase().ends_with("annotations"))
+        }),
+        "template-error" => {
+            // Functions that read a text refuse what we invented.
+            const TYPES: [&str; 9] = [
+                "nil pointer evaluating",
+                "can't evaluate field",
+                "wrong type for value",
+                "invalid value; expected",
+                "no template",
+                "range can't iterate",
+                "wrong number of args",
+                "incompatible types",
+                "out of range",
+            ];
+            TYPES.iter().any(|part| finding.message.contains(part))
+        }
+        // What templates ask for is for other clusters than those that are judged.
+        "api-version-unknown" | "api-version-disabled" => false,
+        // A kind that no longer exists is for older clusters.
+        "api-version-removed" => {
+            let help = finding.help.as_deref().unwrap_or_default();
+            help.contains("/v") && found.written.is_empty()
+        }
+        _ => found.written.is_empty() && found.inside.is_empty(),
+    }
+}
+
+/// Whether the name of a value, or of one that holds it, says what it contains.
+fn is_well_known(path: &Keys) -> bool {
+    (1..=path.len()).any(|n| content::is_structure(&path[..n]))
+}
+
+/// Whether the finding holds although some types of values are guessed.
+fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
+    let guessed = |atom: &&Atom| !atom.is_firm && matches!(atom.what, What::Value(_));
+    // Who turns off what the chart makes brings it along.
+    let is_off = |atom: &&Atom| atom.contents[0] == false;
+    if found.template.is_none() && atoms.iter().any(is_off) {
+        return false;
+    }
+    if !atoms.iter().any(guessed) {
+        return true;
+    }
+    let message = &found.diagnostic.message;
+    match &*found.diagnostic.rule {
+        "yaml-syntax" | "duplicate-key" => true,
+        "template-error" => {
+            // The data of the chart is not where the template looks for it.
+            const DATA: [&str; 6] = [
+                "field Values ",
+                "field Release ",
+                "field Chart ",
+                "field Capabilities ",
+                "field Template ",
+                "no template",
+            ];
+            DATA.iter().any(|part| message.contains(part))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,414 @@
+//! What may be set: the atoms of which an exploration is made. An atom sets one value, or tells
+//! templates something about the cluster or the release.
+
+use super::comments;
+use super::content::{self, Contents, Top};
+use crate::helm::Chart;
+use crate::rule::definition::to_json;
+use crate::source::Sources;
+use crate::template::uses::{Constant, EACH, Use};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::{Value as Json, json};
+
+/// The keys that lead to a value, from the values of the top chart.
+pub(super) type Keys = Vec<Box<str>>;
+
+/// One thing that an exploration sets.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Atom {
+    pub what: What,
+    pub contents: Contents,
+    /// Whether the type of the value and of its parts is known, and not only guessed.
+    pub is_firm: bool,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    Value(Keys),
+    /// `.Capabilities.APIVersions.Has`
+    Api(String),
+    Upgrade,
+}
+
+/// Why an atom is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A boolean that is false by default.
+    On,
+    /// A boolean that is true by default.
+    Off,
+    /// A value that is empty or absent by default.
+    Fill,
+    /// A value that templates read and no values file defines.
+    Guess,
+    /// Another constant that a template compares the value with.
+    Instead,
+    Cluster,
+}
+
+impl Atom {
+    pub(super) fn value(path: Keys, contents: Contents, is_firm: bool, kind: Kind) -> Atom {
+        Atom {
+            what: What::Value(path),
+            contents,
+            is_firm,
+            kind,
+        }
+    }
+
+    /// An atom about the cluster or the release.
+    pub(super) fn of(what: What) -> Atom {
+        Atom {
+            what,
+            contents: [Json::Null, Json::Null],
+            is_firm: true,
+            kind: Kind::Cluster,
+        }
+    }
+
+    pub(super) fn path(&self) -> Option<&Keys> {
+        match &self.what {
+            What::Value(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// What is known about the values of a chart.
+pub(super) struct Shapes {
+    /// The defaults of the top chart.
+    defaults: Json,
+    /// Examples in the comments of its values.yaml.
+    examples: FxHashMap<Keys, Json>,
+    /// How templates use values.
+    uses: FxHashMap<Keys, Use>,
+    known: FxHashSet<Keys>,
+}
+
+impl Shapes {
+    pub(super) fn of(chart: &Chart, sources: &Sources, uses: FxHashMap<Keys, Use>) -> Shapes {
+        let (defaults, examples) = match &chart.values {
+            Some((id, node)) => (
+                to_json(node, 0),
+                comments::examples(&sources.get(*id).text, node),
+            ),
+            None => (Json::Null, FxHashMap::default()),
+        };
+        Shapes {
+            defaults,
+            examples,
+            uses,
+            known: FxHashSet::default(),
+        }
+    }
+
+    /// The atoms for all values that values.yaml holds, also in comments, and for those that
+    /// templates read.
+    pub(super) fn atoms(&mut self) -> Vec<Atom> {
+        let mut atoms = Vec::new();
+        let defaults = self.defaults.clone();
+        self.below(&defaults, &mut Vec::new(), &mut atoms);
+        let mut examples: Vec<Keys> = self.examples.keys().cloned().collect();
+        examples.sort();
+        for path in examples {
+            atoms.extend(self.absent(&path));
+        }
+        let mut used: Vec<Keys> = self.uses.keys().cloned().collect();
+        used.sort();
+        for path in used {
+            let guessed = self.absent(&path).map(|atom| Atom {
+                kind: Kind::Guess,
+                ..atom
+            });
+            atoms.extend(guessed);
+        }
+        atoms
+    }
+
+    fn below(&mut self, value: &Json, path: &mut Keys, atoms: &mut Vec<Atom>) {
+        let top = match value {
+            Json::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    path.push(key.as_str().into());
+                    self.below(value, path, atoms);
+                    path.pop();
+                }
+                return;
+            }
+            Json::Bool(is_on) => {
+                let other = Json::Bool(!is_on);
+                let kind = if *is_on { Kind::Off } else { Kind::On };
+                self.known.insert(path.clone());
+                atoms.push(Atom::value(
+                    path.clone(),
+                    [other.clone(), other],
+                    true,
+                    kind,
+                ));
+                return;
+            }
+            Json::Object(_) => Top::Map,
+            Json::Array(items) if items.is_empty() => Top::List,
+            Json::String(text) if text.is_empty() => Top::Text,
+            Json::Null => Top::Unknown,
+            _ => return,
+        };
+        if !path.is_empty() {
+            atoms.extend(self.fill(path, top));
+        }
+    }
+
+    /// The atom for a value that templates read and values.yaml does not have; none if it is known
+    /// already or cannot be set.
+    pub(super) fn absent(&mut self, path: &Keys) -> Option<Atom> {
+        let mut holder = &self.defaults;
+        for (i, key) in path.iter().enumerate() {
+            match holder {
+                Json::Object(map) => match map.get(&**key) {
+                    Some(value) => holder = value,
+                    None => break,
+                },
+                Json::Null if i > 0 => break,
+                _ => return None,
+            }
+            if i + 1 == path.len() {
+                return None;
+            }
+        }
+        let is_item = path.iter().any(|key| &**key == EACH);
+        if is_item || (self.is_map(path) && !self.examples.contains_key(path)) {
+            return None;
+        }
+        self.fill(path, Top::Unknown)
+    }
+
+    /// Whether templates read fields of the value.
+    fn is_map(&self, path: &[Box<str>]) -> bool {
+        self.uses
+            .keys()
+            .any(|k| k.len() > path.len() && k.starts_with(path) && &*k[path.len()] != EACH)
+    }
+
+    fn default(&self, path: &[Box<str>]) -> &Json {
+        path.iter()
+            .try_fold(&self.defaults, |at, key| at.get(&**key))
+            .unwrap_or(&Json::Null)
+    }
+
+    /// Whether `if` takes the default for true.
+    pub(super) fn is_full(&self, path: &[Box<str>]) -> bool {
+        match self.default(path) {
+            Json::Null => false,
+            Json::Bool(b) => *b,
+            Json::Number(n) => n.as_f64() != Some(0.0),
+            Json::String(text) => !text.is_empty(),
+            Json::Array(items) => !items.is_empty(),
+            Json::Object(map) => !map.is_empty(),
+        }
+    }
+
+    /// An empty value of the type of the default. None for a type that nobody empties: a name or a
+    /// map of settings.
+    pub(super) fn emptied(&self, path: &[Box<str>]) -> Option<Json> {
+        match self.default(path) {
+            Json::Bool(_) => Some(json!(false)),
+            Json::Array(_) => Some(json!([])),
+            _ => None,
+        }
+    }
+
+    /// The atom for a default that is no empty value of the usual kind: 0.
+    pub(super) fn full(&self, path: &Keys) -> Option<Atom> {
+        let content = match self.default(path) {
+            Json::Number(_) => json!(1),
+            Json::Bool(_) => json!(true),
+            _ => return None,
+        };
+        let contents = [content.clone(), content];
+        Some(Atom::value(path.clone(), contents, true, Kind::Instead))
+    }
+
+    /// A constant for a value that must not equal `constant`; none if its default differs anyway.
+    pub(super) fn other_than(&self, path: &[Box<str>], constant: &Constant) -> Option<Constant> {
+        let is_equal = match (self.default(path), constant) {
+            (Json::String(a), Constant::Text(b)) => **a == **b,
+            (Json::Bool(a), Constant::Bool(b)) => a == b,
+            (Json::Number(a), Constant::Int(b)) => a.as_i64() == Some(*b),
+            _ => false,
+        };
+        if !is_equal {
+            return None;
+        }
+        let known = self.uses.get(path).into_iter().flat_map(|u| &u.constants);
+        let other = known.clone().find(|c| *c != constant).cloned();
+        Some(other.unwrap_or(match constant {
+            Constant::Text(_) => Constant::Text("explored".into()),
+            Constant::Int(int) => Constant::Int(int + 1),
+            Constant::Bool(b) => Constant::Bool(!b),
+        }))
+    }
+
+    fn fill(&mut self, path: &Keys, top: Top) -> Option<Atom> {
+        if !self.known.insert(path.clone()) {
+            return None;
+        }
+        // A value inside of one that is filled as a whole would be lost or change its type.
+        if (1..path.len()).any(|n| self.examples.contains_key(&path[..n])) {
+            return None;
+        }
+        let fits = |example: &&Json| match top {
+            Top::Map => example.is_object(),
+            Top::List => example.is_array(),
+            Top::Text => !example.is_object() && !example.is_array(),
+            Top::Unknown => true,
+        };
+        // Of well-known structures we know more than an example shows.
+        let is_structure = |example: &Json| example.is_object() || example.is_array();
+        let (mut contents, is_named) = content::of(path, top);
+        let mut is_firm = is_named;
+        match self.examples.get(path).filter(fits) {
+            Some(example) if is_named && is_structure(example) && contents[0].is_string() => {
+                (contents, is_firm) = (of_example(path, example, top), true);
+            }
+            Some(example) if !is_named || !is_structure(example) => {
+                (contents, is_firm) = (of_example(path, example, top), true);
+            }
+            Some(_) => {}
+            None => (contents, is_firm) = self.by_use(path, top),
+        }
+        let takes_text = self.uses.get(path).is_some_and(|u| u.is_text && !u.is_yaml);
+        if takes_text && matches!(top, Top::Text | Top::Unknown) {
+            contents = contents.map(|content| match content {
+                Json::String(_) => content,
+                other => json!(serde_yaml::to_string(&other).unwrap_or_default()),
+            });
+        }
+        Some(Atom::value(path.clone(), contents, is_firm, Kind::Fill))
+    }
+}
+
+impl Shapes {
+    /// The contents by how templates use the value, and by its name.
+    fn by_use(&self, path: &Keys, top: Top) -> (Contents, bool) {
+        let (contents, is_named) = content::of(path, top);
+        let Some(used) = self.uses.get(path) else {
+            return (contents, is_named);
+        };
+        let same = |content: Json| [content.clone(), content];
+        let is_scalar = matches!(top, Top::Text | Top::Unknown);
+        let constant = used.constants.iter().find_map(|constant| match constant {
+            Constant::Text(text) if !text.is_empty() => Some(json!(text)),
+            Constant::Int(int) => Some(json!(int)),
+            _ => None,
+        });
+        if let (true, Some(constant)) = (is_scalar, constant) {
+            return (same(constant), true);
+        }
+        if is_named {
+            return (contents, true);
+        }
+        if used.is_ranged && matches!(top, Top::List | Top::Unknown) {
+            return self.list(path, used);
+        }
+        if top == Top::Unknown {
+            let is_tested_only = !used.is_written && !used.is_ranged;
+            if used.is_number {
+                return ([json!(1), json!(2)], true);
+            }
+            if is_tested_only {
+                return (same(json!(true)), false);
+            }
+            if used.is_yaml {
+                let (contents, _) = content::of(path, Top::Map);
+                return ([contents[0].clone(), json!(["first", "second"])], false);
+            }
+            return (content::of(path, Top::Text).0, true);
+        }
+        (contents, is_named)
+    }
+
+    /// Two items with the fields that templates read of each.
+    fn list(&self, path: &Keys, used: &Use) -> (Contents, bool) {
+        let mut each = path.clone();
+        each.push(EACH.into());
+        let mut fields: Vec<Keys> = self
+            .uses
+            .keys()
+            .filter(|k| {
+                k.len() == each.len() + 1
+                    && k.starts_with(&each)
+                    && k.last().is_some_and(|k| &**k != EACH)
+            })
+            .cloned()
+            .collect();
+        fields.sort();
+        if fields.is_empty() {
+            if used.has_keys {
+                return content::of(&[], Top::Map);
+            }
+            return ([json!(["one", "two"]), json!(["first", "second"])], false);
+        }
+        let items = |variant: usize| -> Json {
+            let item = |number: usize| -> Json {
+                let of = |field: &Keys| {
+                    let key = field.last().map_or("", |k| &**k);
+                    let (contents, _) = self.by_use(field, Top::Unknown);
+                    let content = match &contents[variant] {
+                        // Names of two items differ.
+                        Json::String(text)
+                            if self.uses.get(field).is_none_or(|u| u.constants.is_empty()) =>
+                        {
+                            json!(format!("{text}{}", ["", "-b"][number]))
+                        }
+                        other => other.clone(),
+                    };
+                    (key.to_owned(), content)
+                };
+                fields.iter().map(of).collect()
+            };
+            json!([item(0), item(1)])
+        };
+        if used.has_keys {
+            return (
+                [
+                    json!({"one": items(0)[0], "two": items(0)[1]}),
+                    json!({"first": items(1)[0], "second": items(1)[1]}),
+                ],
+                false,
+            );
+        }
+        ([items(0), items(1)], true)
+    }
+}
+
+/// The contents of an example: as the author wrote it, and as we would. Maps of texts get a second
+/// element.
+fn of_example(path: &Keys, example: &Json, top: Top) -> Contents {
+    let mut first = example.clone();
+    full(&mut first);
+    let mut second = first.clone();
+    if let Json::Object(map) = &mut first
+        && map.len() == 1
+        && map.values().all(Json::is_string)
+        && let (Json::Object(ours), true) = {
+            let (contents, is_named) =
+                content::of(path, if top == Top::Unknown { Top::Map } else { top });
+            (contents[1].clone(), is_named)
+        }
+    {
+        map.extend(ours.clone());
+        second = Json::Object(ours);
+    }
+    [first, second]
+}
+
+/// Fills what an example leaves open.
+fn full(value: &mut Json) {
+    match value {
+        Json::Null => *value = json!("explored"),
+        Json::Array(items) => items.iter_mut().for_each(full),
+        Json::Object(map) => map.values_mut().for_each(full),
+        _ => {}
+    }
+}
