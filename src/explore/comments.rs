@@ -110,14 +110,14 @@ fn block(
         let indent = text.len() - text.trim_start().len();
         let mut end = at + 1;
         while end < to {
-            let (next, _) = bare(lines[end]);
+            let (next, its_column) = bare(lines[end]);
             let depth = next.len() - next.trim_start().len();
             let goes_on = depth > indent
                 || (depth == indent && begins_yaml(next))
                 || (depth == indent
                     && text.trim_start().starts_with('-')
                     && next.trim_start().starts_with('-'));
-            if next.trim().is_empty() || !goes_on {
+            if next.trim().is_empty() || !goes_on || its_column != column {
                 break;
             }
             end += 1;

@@ -39,7 +39,9 @@ pub(super) fn of(path: &[Box<str>], top: Top) -> (Contents, bool) {
 
 /// Whether the name says that a value is a structure of Kubernetes, and which.
 pub(super) fn is_structure(path: &[Box<str>]) -> bool {
-    let lower = path.last().map_or_else(String::new, |key| key.to_ascii_lowercase());
+    let lower = path
+        .last()
+        .map_or_else(String::new, |key| key.to_ascii_lowercase());
     map(&lower).is_some() || list(&lower).is_some()
 }
 

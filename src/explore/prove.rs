@@ -37,7 +37,9 @@ pub(super) fn prove(
     let atoms = reduce(found, set, &mut shows)?;
     if matches!(&*found.diagnostic.rule, "yaml-syntax" | "template-error") {
         // A switch is kept: without it, nothing of the feature would be rendered.
-        let fills = atoms.iter().filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
+        let fills = atoms
+            .iter()
+            .filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
         blamed.extend(fills.map(|atom| atom.what.clone()));
     }
     if !is_certain(found, &atoms) {
@@ -157,10 +159,11 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
     match &*finding.rule {
         "yaml-syntax" | "duplicate-key" | "not-an-object" => true,
         // A field of well-known content may be at the wrong place.
-        "unknown-field" => found.written.iter().all(|path| is_well_known(path)),
+        "unknown-field" => found.written.iter().all(is_well_known),
         // The texts of annotations are no labels.
         "invalid-label" => found.written.iter().all(|path| {
-            path.iter().any(|key| key.to_ascii_lowercase().ends_with("annotations"))
+            path.iter()
+                .any(|key| key.to_ascii_lowercase().ends_with("annotations"))
         }),
         "template-error" => {
             // Functions that read a text refuse what we invented.

@@ -31,6 +31,7 @@ fn schema() -> serde_json::Value {
 
 const FULL: &str = r#"
 kubernetes: ">=1.25"
+explore: true
 fail-on: error
 environments:
   default: false
