@@ -15,7 +15,6 @@ mod template;
 mod test_rules;
 mod why;
 
-use crate::Options;
 use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
 use crate::project::config;

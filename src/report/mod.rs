@@ -15,8 +15,8 @@ use crate::project::config::FailOn;
 use crate::project::setup::Why;
 use crate::rule::definition::Topic;
 use crate::source::Source;
-use rustc_hash::FxHashMap;
 pub use explored::Explored;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// The findings of a run, and what was looked at.

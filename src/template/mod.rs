@@ -24,7 +24,7 @@ pub(crate) mod parser;
 pub(crate) mod record;
 mod templates;
 mod tree;
-pub mod uses;
+pub(crate) mod uses;
 
 pub(crate) use error::{ParseError, Reason, TemplateError};
 pub use eval::Evaluator;
