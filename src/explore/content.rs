@@ -220,7 +220,7 @@ fn list(name: &str) -> Option<Contents> {
             json!([{"key": "explored", "operator": "Exists", "effect": "NoSchedule"}, {"key": "second", "operator": "Exists", "effect": "NoExecute"}]),
             json!([{"key": "other", "operator": "Equal", "value": "a", "effect": "NoSchedule"}, {"key": "further", "operator": "Exists"}]),
         ]
-    } else if is(name, &["volumemounts", "mounts"]) {
+    } else if is(name, &["volumemounts"]) {
         [
             json!([{"name": "explored-one", "mountPath": "/explored/one"}, {"name": "explored-two", "mountPath": "/explored/two"}]),
             json!([{"name": "other-a", "mountPath": "/other/a"}, {"name": "other-b", "mountPath": "/other/b"}]),

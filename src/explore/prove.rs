@@ -199,6 +199,19 @@ fn is_well_known(path: &Keys) -> bool {
 /// Whether the finding holds although some types of values are guessed.
 fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
     let guessed = |atom: &&Atom| !atom.is_firm && matches!(atom.what, What::Value(_));
+    // A key that is only an example in a comment may belong elsewhere.
+    let is_stray = |path: &Keys| {
+        found
+            .written
+            .iter()
+            .any(|written| written.starts_with(path))
+            && !content::is_structure(path)
+    };
+    if &*found.diagnostic.rule == "unknown-field"
+        && atoms.iter().filter_map(|atom| atom.path()).any(is_stray)
+    {
+        return false;
+    }
     // Who turns off what the chart makes brings it along.
     let is_off = |atom: &&Atom| atom.contents[0] == false;
     if found.template.is_none() && atoms.iter().any(is_off) {
