@@ -88,19 +88,24 @@ fn further_document(id: SourceId, node: &Node, sources: &Sources, found: &mut Ve
 fn duplicate_keys(node: &Node, sources: &Sources, found: &mut Vec<Diagnostic>) {
     let entries = node.entries();
     for (i, entry) in entries.iter().enumerate() {
-        // A merged map (`<<`) has its keys elsewhere, and a key beside it is an override.
-        let is_written_here = |e: &crate::yaml::Entry| node.span.holds(e.key_span);
-        let later = entries[i + 1..]
-            .iter()
-            .find(|e| e.key == entry.key && is_written_here(e));
-        if let Some(later) = later.filter(|_| is_written_here(entry)) {
-            let line = sources
-                .get(later.key_span.source)
-                .line_of(later.key_span.start);
-            let message = format!(
-                "`{}` is written again in line {line}, which replaces all of this one",
-                entry.key
-            );
+        let later = entries[i + 1..].iter().find(|e| e.key == entry.key);
+        if let Some(later) = later {
+            let (message, help) = if later.merged {
+                let message = format!(
+                    "`{}` has no effect: the `<<` merge below overwrites it",
+                    entry.key
+                );
+                (message, "Write the key below the `<<`, or remove it.")
+            } else {
+                let line = sources
+                    .get(later.key_span.source)
+                    .line_of(later.key_span.start);
+                let message = format!(
+                    "`{}` is written again in line {line}, which replaces all of this one",
+                    entry.key
+                );
+                (message, "Merge the two, or remove one of them.")
+            };
             found.push(
                 Diagnostic::new(
                     ids::VALUES_DUPLICATE_KEY,
@@ -109,7 +114,7 @@ fn duplicate_keys(node: &Node, sources: &Sources, found: &mut Vec<Diagnostic>) {
                     message,
                 )
                 .label(later.key_span, Role::Values, "the one that counts")
-                .help("Merge the two, or remove one of them."),
+                .help(help),
             );
         }
     }
