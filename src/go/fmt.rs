@@ -660,12 +660,14 @@ impl Printer {
             least = width.saturating_sub((negative || flags.plus || flags.space) as usize);
         }
         let digits = match base {
-            2 => format!("{magnitude:0least$b}"),
-            8 => format!("{magnitude:0least$o}"),
-            16 if verb == 'X' => format!("{magnitude:0least$X}"),
-            16 => format!("{magnitude:0least$x}"),
-            _ => format!("{magnitude:0least$}"),
+            2 => format!("{magnitude:b}"),
+            8 => format!("{magnitude:o}"),
+            16 if verb == 'X' => format!("{magnitude:X}"),
+            16 => format!("{magnitude:x}"),
+            _ => magnitude.to_string(),
         };
+        // Rust's own width ends at 65,535.
+        let digits = "0".repeat(least.saturating_sub(digits.len())) + &digits;
         let prefix = match base {
             2 if flags.sharp => "0b",
             8 if verb == 'O' && flags.sharp && !digits.starts_with('0') => "0o0",

@@ -15,27 +15,33 @@ pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> 
         };
     }
     let magnitude = value.abs();
+    let zeros = "0".repeat(precision.unwrap_or(0).saturating_sub(ALL_DIGITS));
     let text = match verb {
         'b' => binary_exponent(magnitude),
         'x' | 'X' => hexadecimal(magnitude, precision),
         'e' | 'E' => {
             let text = match precision {
                 None => format!("{magnitude:e}"),
-                Some(precision) => format!("{magnitude:.precision$e}"),
+                Some(precision) => format!("{magnitude:.*e}", precision.min(ALL_DIGITS)),
             };
             let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            with_exponent(mantissa, exponent.parse().unwrap_or(0))
+            with_exponent(
+                &(mantissa.to_owned() + &zeros),
+                exponent.parse().unwrap_or(0),
+            )
         }
         'g' | 'G' => {
             let scientific = match precision {
                 None => format!("{magnitude:e}"),
-                Some(precision) => format!("{magnitude:.*e}", precision.max(1) - 1),
+                Some(precision) => {
+                    format!("{magnitude:.*e}", (precision.max(1) - 1).min(ALL_DIGITS))
+                }
             };
             general(&scientific, precision)
         }
         _ => match precision {
             None => format!("{magnitude}"),
-            Some(precision) => format!("{magnitude:.precision$}"),
+            Some(precision) => format!("{magnitude:.*}{zeros}", precision.min(ALL_DIGITS)),
         },
     };
     let text = if verb.is_ascii_uppercase() {
@@ -45,6 +51,9 @@ pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> 
     };
     format!("{sign}{text}")
 }
+
+/// No `f64` has more digits behind the point. Rust formats at most 65,535 of them, Go a million.
+const ALL_DIGITS: usize = 1100;
 
 fn with_exponent(mantissa: &str, exponent: i32) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -131,7 +140,10 @@ fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
     let all = format!("{:015x}", mantissa & ((1 << 60) - 1));
     let digits = match precision {
         None => all.trim_end_matches('0').to_owned(),
-        Some(precision) => format!("{:0<precision$}", &all[..precision.min(15)]),
+        Some(precision) => {
+            let kept = &all[..precision.min(15)];
+            kept.to_owned() + &"0".repeat(precision - kept.len())
+        }
     };
     let point = if digits.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -180,6 +192,19 @@ pub(crate) fn format_json(f: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn precisions_beyond_those_of_rust_are_filled_with_zeros() {
+        for (verb, length) in [('f', 70_002), ('e', 70_006), ('x', 70_008), ('g', 3)] {
+            let text = format_float(0.5, verb, Some(70_000));
+            assert_eq!(
+                text.len(),
+                length,
+                "{verb}: {}",
+                &text[..10.min(text.len())]
+            );
+        }
+    }
 
     #[test]
     fn floats_print_as_in_go() {
