@@ -185,15 +185,6 @@ impl ConfigArguments {
             (None, false) => ConfigChoice::Search,
         }
     }
-
-    /// The configuration file for a chart, or for the files in a folder.
-    fn file(&self, path: &Path) -> Option<PathBuf> {
-        match self.choice() {
-            ConfigChoice::File(file) => Some(file),
-            ConfigChoice::None => None,
-            ConfigChoice::Search => config::find(path),
-        }
-    }
 }
 
 /// The number of columns, if it is known.
@@ -207,7 +198,7 @@ const RULES_FOLDER: &str = "policies";
 
 /// `rules.paths` of the configuration for the working directory, or why it cannot be read.
 fn configured_rules(arguments: &ConfigArguments) -> Result<Vec<PathBuf>, ExitCode> {
-    let Some(file) = arguments.file(Path::new(".")) else {
+    let Some(file) = arguments.choice().file(Path::new(".")) else {
         return Ok(Vec::new());
     };
     let config = config::load(&file, &mut Sources::default(), &mut Vec::new())
@@ -230,7 +221,7 @@ struct Chart {
 impl Chart {
     /// Renders a chart with its configuration, or reports why it cannot be rendered.
     fn read(chart: &Path, config: &ConfigArguments) -> Result<Chart, ExitCode> {
-        Chart::configured(chart, config.file(chart).as_deref())
+        Chart::configured(chart, config.choice().file(chart).as_deref())
     }
 
     /// Renders the chart with values that no environment has.

@@ -16,12 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The environment to explore on top of: the first one that the chart accepts.
 pub(super) fn base(rendering: &RenderedChart) -> Option<Environment> {
-    let is_refused =
-        |problem: &Problem| problem.is_refusal() || matches!(problem, Problem::Schema(_));
     let render = rendering
         .renders
         .iter()
-        .find(|r| r.primary && !r.rendered.problems.iter().any(is_refused))?;
+        .find(|r| r.primary && !r.rendered.problems.iter().any(Problem::refuses_values))?;
     rendering
         .environments
         .get(render.environment as usize)

@@ -2,19 +2,20 @@
 
 use super::shape::{Atom, Keys, What};
 use super::{Judge, Subject};
-use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions, ids};
+use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions};
 use crate::helm::Environment;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::{Inputs, ValuesFile};
 use crate::helm::render::{self, Cache, Problem, Rendered};
 use crate::insight::usage;
-use crate::manifest::{self, Object};
+use crate::manifest::Object;
+use crate::project::reuse::Manifests;
 use crate::report::Finding;
 use crate::report::settle::settle;
 use crate::rule;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::template::{Reason, Record, Templates};
-use crate::yaml;
+use crate::yaml::{self, Path};
 use rustc_hash::FxHashSet;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -124,10 +125,7 @@ impl<'s> Bench<'s> {
         let mut rendered = self.render(atoms, second, only);
         let record = std::mem::take(&mut rendered.record);
         let templates = rendered.templates.take();
-        let is_refused = rendered
-            .problems
-            .iter()
-            .any(|p| p.is_refusal() || matches!(p, Problem::Schema(_)));
+        let is_refused = rendered.problems.iter().any(Problem::refuses_values);
         let mut diagnostics = self.problems(&rendered.problems);
         let objects = self.objects(&rendered, &mut diagnostics);
         // Where much is set, something nearly always fails. What follows from an absence is then
@@ -204,9 +202,7 @@ impl<'s> Bench<'s> {
     /// The errors of templates. Refusals are answers of the chart, and everything before the
     /// templates follows from values of a wrong type.
     fn problems(&self, problems: &[Problem]) -> Vec<Diagnostic> {
-        let lacks_dependency = problems.iter().any(
-            |p| matches!(p, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED),
-        );
+        let lacks_dependency = Problem::lacks_dependency(problems);
         let is_error = |p: &&Problem| match p {
             Problem::Template(error) => match error.reason {
                 Reason::Execution => true,
@@ -228,14 +224,13 @@ impl<'s> Bench<'s> {
     fn objects(&self, rendered: &Rendered, found: &mut Vec<Diagnostic>) -> Vec<Object> {
         let mut objects = Vec::new();
         for output in &rendered.outputs {
-            if output.name.ends_with("NOTES.txt") {
+            if output.is_notes() {
                 continue;
             }
             let text = &rendered.derived.sources[output.text.index()].text;
-            let limits = &self.sources.limits;
-            let read =
-                manifest::read_within(text, output.text, &output.name, Some(0), limits, found);
-            objects.extend(read);
+            let read = Manifests::read(text, output, Some(0), &self.sources.limits);
+            objects.extend(read.objects);
+            found.extend(read.problems);
         }
         found.iter_mut().for_each(|d| d.environment = None);
         objects.iter_mut().for_each(|o| o.environment = None);
@@ -343,14 +338,7 @@ impl<'s> Bench<'s> {
 fn value_of(diagnostic: &Diagnostic, objects: &[Object]) -> Option<Span> {
     let (object, pointer) = (diagnostic.object.as_ref()?, diagnostic.path.as_ref()?);
     let object = objects.iter().find(|o| Arc::ptr_eq(&o.identity, object))?;
-    let mut node = &*object.root;
-    for step in pointer.split('/').skip(1) {
-        let key = step.replace("~1", "/").replace("~0", "~");
-        node = match step.parse::<usize>() {
-            Ok(index) if !node.items().is_empty() => node.items().get(index)?,
-            _ => node.get(&key)?,
-        };
-    }
+    let node = Path::of(pointer, &object.root).get(&object.root)?;
     Some(node.span)
 }
 

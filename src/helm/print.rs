@@ -124,11 +124,7 @@ pub(crate) fn print(
     selection: &Selection,
 ) -> (Printed, Option<Problem>) {
     let mut out = Printed::default();
-    let outputs: Vec<&Output> = rendered
-        .outputs
-        .iter()
-        .filter(|o| !o.name.ends_with("NOTES.txt"))
-        .collect();
+    let outputs: Vec<&Output> = rendered.outputs.iter().filter(|o| !o.is_notes()).collect();
     let (documents, problem) = sorted(&outputs, sources, selection.helm);
     let mut hooks = documents.hooks;
     if problem.is_some() {
@@ -281,9 +277,13 @@ fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>
         });
     let hook = match annotation {
         None => None,
-        Some(types) => match types.split(',').map(event).collect::<Option<Vec<String>>>() {
-            Some(events) => Some(events),
-            None => return Ok(None),
+        Some(types) => match types
+            .split(',')
+            .map(event)
+            .collect::<Result<Vec<String>, _>>()
+        {
+            Ok(events) => Some(events),
+            Err(_) => return Ok(None),
         },
     };
     Ok(Some(Document {
@@ -294,23 +294,30 @@ fn document(text: &[u8], span: Span, output: &Output) -> Result<Option<Document>
     }))
 }
 
-/// Helm's name for a hook's event.
-fn event(text: &str) -> Option<String> {
+/// The events of hooks in Helm 3.22 (pkg/release/hook.go); `test-success` is an old name of `test`.
+pub(crate) const HOOK_EVENTS: [&str; 10] = [
+    "pre-install",
+    "post-install",
+    "pre-delete",
+    "post-delete",
+    "pre-upgrade",
+    "post-upgrade",
+    "pre-rollback",
+    "post-rollback",
+    "test",
+    "test-success",
+];
+
+/// Helm's name for a hook's event. Helm does not distinguish upper and lower case.
+///
+/// # Errors
+/// The name in lower case, if Helm does not know it.
+pub(crate) fn event(text: &str) -> Result<String, String> {
     let name = text.trim().to_lowercase();
-    let known = [
-        "pre-install",
-        "post-install",
-        "pre-delete",
-        "post-delete",
-        "pre-upgrade",
-        "post-upgrade",
-        "pre-rollback",
-        "post-rollback",
-        "test",
-    ];
     match &*name {
-        "test-success" => Some("test".into()),
-        other => known.contains(&other).then_some(name),
+        "test-success" => Ok("test".into()),
+        known if HOOK_EVENTS.contains(&known) => Ok(name),
+        _ => Err(name),
     }
 }
 

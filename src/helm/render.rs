@@ -99,6 +99,13 @@ pub struct Output {
     pub others: Versions,
 }
 
+impl Output {
+    /// Whether it is the NOTES.txt of a chart, which is no manifest.
+    pub(crate) fn is_notes(&self) -> bool {
+        self.name.ends_with("NOTES.txt")
+    }
+}
+
 /// Renders a chart in one environment. `render` is the number of this render among those of
 /// `sources`, from 1.
 pub fn render(

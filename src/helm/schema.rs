@@ -22,7 +22,7 @@ use crate::helm::release::{NodeId, Release};
 use crate::limits::Limit;
 use crate::source::{OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, Value};
-use crate::yaml::{self, Data, Path};
+use crate::yaml::{self, Path};
 use serde_json::Value as Json;
 use tree::Tree;
 use verdict::{Unusable, judge};
@@ -256,16 +256,7 @@ fn reason(leaf: &Tree) -> String {
 fn place_in_schema(text: &[u8], schema: SourceId, pointer: &str) -> Option<Span> {
     // JSON is YAML, as far as places matter.
     let root = yaml::parse(text, schema, 0).ok()?;
-    let mut path = Path::root();
-    for name in pointer.split('/').skip(1) {
-        let name = name.replace("~1", "/").replace("~0", "~");
-        let is_list = matches!(path.get(&root)?.data, Data::Seq(_));
-        path = match name.parse() {
-            Ok(index) if is_list => path.index(index),
-            _ => path.key(&name),
-        };
-    }
-    Some(path.place(&root))
+    Some(Path::of(pointer, &root).place(&root))
 }
 
 /// Where the value at a path, or its key, was written. If it is missing, its nearest ancestor.

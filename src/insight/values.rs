@@ -11,8 +11,8 @@ use crate::project::rendering::RenderedChart;
 use crate::rule::native::secrets;
 use crate::source::{SourceId, SourceKind, Sources, Span};
 use crate::yaml::path::scalars_where;
-use crate::yaml::{Data, Node, Path, Style};
-use rustc_hash::FxHashSet;
+use crate::yaml::{Data, Entry, Node, Path, Style};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The findings about the values of a chart, in its values files and on their way.
 pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
@@ -86,10 +86,9 @@ fn further_document(id: SourceId, node: &Node, sources: &Sources, found: &mut Ve
 }
 
 fn duplicate_keys(node: &Node, sources: &Sources, found: &mut Vec<Diagnostic>) {
-    let entries = node.entries();
-    for (i, entry) in entries.iter().enumerate() {
-        let later = entries[i + 1..].iter().find(|e| e.key == entry.key);
-        if let Some(later) = later {
+    let mut below: FxHashMap<&str, &Entry> = FxHashMap::default();
+    for entry in node.entries().iter().rev() {
+        if let Some(later) = below.insert(&entry.key, entry) {
             let (message, help) = if later.merged {
                 let message = format!(
                     "`{}` has no effect: the `<<` merge below overwrites it",
@@ -295,7 +294,7 @@ fn glued_separators(
     found: &mut Vec<Diagnostic>,
 ) {
     let text = &sources.get(output.text).text;
-    if output.name.ends_with("NOTES.txt") {
+    if output.is_notes() {
         return;
     }
     let later = memchr::memmem::find_iter(text, b"\n---").map(|at| at + 1);

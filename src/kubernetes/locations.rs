@@ -12,6 +12,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path as YamlPath;
 use crate::yaml::Step;
+use crate::yaml::path::unescaped;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Uri, Validator};
 use rustc_hash::FxHashMap;
@@ -390,10 +391,7 @@ fn to_json(node: &Node, depth: usize) -> Json {
 /// Parses a JSON pointer into steps. A number counts as an index; keys that consist of digits are
 /// too rare to matter.
 fn steps(pointer: &str) -> Vec<Step> {
-    let unescaped = pointer
-        .split('/')
-        .skip(1)
-        .map(|s| s.replace("~1", "/").replace("~0", "~"));
+    let unescaped = pointer.split('/').skip(1).map(unescaped);
     unescaped
         .map(|s| {
             s.parse()

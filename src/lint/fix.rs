@@ -406,7 +406,7 @@ fn notes(analysis: &Analysis) -> Vec<&[u8]> {
     let renders = analysis.rendering.iter().flat_map(|r| &r.renders);
     renders
         .flat_map(|r| &r.rendered.outputs)
-        .filter(|o| o.name.ends_with("NOTES.txt"))
+        .filter(|o| o.is_notes())
         .map(|o| &*analysis.sources.get(o.text).text)
         .collect()
 }

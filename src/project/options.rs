@@ -1,9 +1,10 @@
 //! The [`Options`] of a lint, and the [`Error`] for one that cannot be done.
 
 use crate::diagnostic::Versions;
+use crate::project::config;
 use crate::project::reuse::Reuse;
 use crate::source::Unsaved;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -72,6 +73,17 @@ pub enum ConfigChoice {
     Search,
     None,
     File(PathBuf),
+}
+
+impl ConfigChoice {
+    /// The configuration file for a chart, or for the files in a folder.
+    pub(crate) fn file(&self, path: &Path) -> Option<PathBuf> {
+        match self {
+            ConfigChoice::Search => config::find(path),
+            ConfigChoice::None => None,
+            ConfigChoice::File(file) => Some(file.clone()),
+        }
+    }
 }
 
 /// The lint could not be done. Faults in a chart or manifest are diagnostics instead.

@@ -329,7 +329,7 @@ impl Job<'_> {
             .map(|o| (o, o.others.and(render.versions)));
         let outputs: Vec<_> = newest
             .chain(variants)
-            .filter(|(o, _)| !o.name.ends_with("NOTES.txt"))
+            .filter(|(o, _)| !o.is_notes())
             .map(|(o, holds)| (o, (holds != self.versions).then_some(holds)))
             .collect();
         let read = |&(output, holds): &(&Output, Option<Versions>)| {

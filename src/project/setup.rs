@@ -354,7 +354,7 @@ fn parameter_faults(definition: &rule::Definition, given: &Node, faults: &mut Ve
             );
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             faults.push(match did_you_mean(name, names.iter().copied()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                Some(near) => meant(fault, Some(near)),
                 None if names.is_empty() => fault.help("it has none"),
                 None => fault.help(format!("its parameters: {}", names.join(", "))),
             });

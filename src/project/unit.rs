@@ -1,6 +1,5 @@
 //! What a PATH names: charts and sets of manifests. Each unit is linted by itself.
 
-use crate::ConfigChoice;
 use crate::Error;
 use crate::Options;
 use crate::project::config;
@@ -21,15 +20,11 @@ pub(crate) enum Unit {
 impl Unit {
     /// The configuration file that applies to the unit.
     pub(crate) fn configuration(&self, options: &Options) -> Option<PathBuf> {
-        match (&options.config, self) {
-            (ConfigChoice::None, _) => None,
-            (ConfigChoice::File(file), _) => Some(file.clone()),
-            (ConfigChoice::Search, Unit::Chart(path)) => config::find(path),
-            (ConfigChoice::Search, Unit::Manifests(files)) => {
-                files.first().and_then(|file| config::find(file))
-            }
-            (ConfigChoice::Search, Unit::Stdin) => config::find(Path::new(".")),
-        }
+        options.config.file(match self {
+            Unit::Chart(path) => path,
+            Unit::Manifests(files) => files.first().map_or(Path::new("."), PathBuf::as_path),
+            Unit::Stdin => Path::new("."),
+        })
     }
 }
 

@@ -25,11 +25,6 @@ impl Explored {
             .trim_end()
             .to_owned()
     }
-
-    /// The values as YAML.
-    pub fn yaml(&self) -> String {
-        serde_yaml::to_string(&self.values).unwrap_or_default()
-    }
 }
 
 /// A word of a POSIX shell.

@@ -1,7 +1,7 @@
 //! The labels of a pod: those of its template, and those that its controller adds. The API server
 //! and the controllers write the latter, so no manifest shows them, but selectors may name them.
 
-use super::object_set::{ObjectSet, get, namespace, same_namespace, scalar, text};
+use super::object_set::{ObjectSet, get, items, namespace, same_namespace, scalar, text};
 use super::pod::Pod;
 use crate::manifest::Object;
 use crate::yaml::{Entry, Node};
@@ -96,7 +96,7 @@ impl<'o> Labels<'o> {
     pub(crate) fn match_selector(&self, selector: &Node) -> bool {
         let holds = |expression: &Node| {
             let key = text(expression, "key").unwrap_or("");
-            let values = expression.get("values").map_or(&[][..], |n| n.items());
+            let values = items(expression, "values");
             let found = self.value(key);
             match text(expression, "operator") {
                 Some("In") => found.is_some_and(|f| values.iter().any(|v| f.may_be(&scalar(v)))),

@@ -62,6 +62,11 @@ pub(crate) fn text<'n>(node: &'n Node, path: &str) -> Option<&'n str> {
     get(node, path)?.as_str()
 }
 
+/// The items of the list at a dotted path. Empty if there is no list.
+pub(crate) fn items<'n>(node: &'n Node, path: &str) -> &'n [Node] {
+    get(node, path).map_or(&[][..], |n| n.items())
+}
+
 /// The namespace in an object's manifest. Empty if it has none: such objects go to the namespace of
 /// the release.
 pub(crate) fn namespace(object: &Object) -> &str {

@@ -472,12 +472,7 @@ impl Walker<'_> {
                 if arguments.iter().all(|a| matches!(a, Place::Truth(_))) {
                     return Place::Truth(Test::any(arguments.iter().map(truth).collect()));
                 }
-                choice(
-                    arguments
-                        .iter()
-                        .map(|a| (Test::Always, a.clone()))
-                        .collect(),
-                )
+                any_of(&arguments)
             }
             "not" | "empty" => Place::Truth(arguments.first().map_or(Test::Unknown, truth).not()),
             "eq" => Place::Truth(self.equals(&arguments)),
@@ -505,12 +500,7 @@ impl Walker<'_> {
                 ]),
                 _ => last(),
             },
-            "coalesce" => choice(
-                arguments
-                    .iter()
-                    .map(|a| (Test::Always, a.clone()))
-                    .collect(),
-            ),
+            "coalesce" => any_of(&arguments),
             "ternary" => match &arguments[..] {
                 [yes, no, test] => {
                     let test = truth(test);
@@ -533,12 +523,7 @@ impl Walker<'_> {
                 }
             }
             "list" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" | "concat" => {
-                choice(
-                    arguments
-                        .iter()
-                        .map(|a| (Test::Always, a.clone()))
-                        .collect(),
-                )
+                any_of(&arguments)
             }
             "set" => arguments.first().cloned().unwrap_or(Place::Unknown),
             "index" | "get" => {
@@ -546,7 +531,6 @@ impl Walker<'_> {
                 for key in arguments.iter().skip(1) {
                     place = match key {
                         Place::Constant(Constant::Text(key)) => field(&place, key),
-                        Place::Constant(_) => field(&place, EACH),
                         _ => field(&place, EACH),
                     };
                     self.note(&place, |_| ());
@@ -567,15 +551,14 @@ impl Walker<'_> {
                 }
                 place
             }
-            "kindIs" | "typeIs" | "semverCompare" | "contains" | "hasPrefix" | "hasSuffix"
-            | "regexMatch" | "gt" | "lt" | "ge" | "le" | "isset" => {
-                if matches!(function.name, "gt" | "lt" | "ge" | "le") {
-                    arguments
-                        .iter()
-                        .for_each(|place| self.note(place, |used| used.is_number = true));
-                }
+            "gt" | "lt" | "ge" | "le" => {
+                arguments
+                    .iter()
+                    .for_each(|place| self.note(place, |used| used.is_number = true));
                 Place::Truth(Test::Unknown)
             }
+            "kindIs" | "typeIs" | "semverCompare" | "contains" | "hasPrefix" | "hasSuffix"
+            | "regexMatch" | "isset" => Place::Truth(Test::Unknown),
             "int" | "int64" | "float64" | "add" | "sub" | "mul" | "div" | "atoi" => {
                 self.note(&last(), |used| used.is_number = true);
                 last()
@@ -735,6 +718,11 @@ fn field(place: &Place, name: &str) -> Place {
         ),
         _ => Place::Unknown,
     }
+}
+
+/// One of these, whichever.
+fn any_of(places: &[Place]) -> Place {
+    choice(places.iter().map(|p| (Test::Always, p.clone())).collect())
 }
 
 fn choice(mut all: Vec<(Test, Place)>) -> Place {

@@ -40,8 +40,11 @@ impl Path {
         let mut path = match text.strip_prefix('/') {
             Some(pointer) => {
                 let steps = pointer.split('/');
-                let plain = |step: &str| step.replace("~1", "/").replace("~0", "~");
-                Path(steps.map(|step| Step::Key(plain(step).into())).collect())
+                Path(
+                    steps
+                        .map(|step| Step::Key(unescaped(step).into()))
+                        .collect(),
+                )
             }
             None => Path::parse(text),
         };
@@ -114,7 +117,7 @@ impl Path {
         for step in &self.0 {
             out.push('/');
             match step {
-                Step::Key(key) => out.push_str(&key.replace('~', "~0").replace('/', "~1")),
+                Step::Key(key) => out.push_str(&escaped(key)),
                 Step::Index(index) => out.push_str(&index.to_string()),
             }
         }
@@ -167,6 +170,16 @@ impl Path {
         }
         self.place(root)
     }
+}
+
+/// A key as a step of a JSON pointer (RFC 6901).
+pub(crate) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// The key that a step of a JSON pointer stands for.
+pub(crate) fn unescaped(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
 }
 
 /// The first key of a map, which a reader sees as the head of an item. For other nodes the whole

@@ -43,6 +43,18 @@ impl Problem {
             if matches!(error.reason, Reason::Fail | Reason::Required))
     }
 
+    /// Whether the chart refuses the values, also by its schema.
+    pub fn refuses_values(&self) -> bool {
+        self.is_refusal() || matches!(self, Problem::Schema(_))
+    }
+
+    /// Whether a dependency is missing, which may define templates that others use.
+    pub fn lacks_dependency(problems: &[Problem]) -> bool {
+        problems.iter().any(
+            |p| matches!(p, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED),
+        )
+    }
+
     /// Whether other values may mend it.
     pub fn depends_on_values(&self) -> bool {
         match self {
@@ -60,9 +72,7 @@ impl Problem {
     /// from there.
     pub fn causes(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
         let refused = problems.iter().position(Problem::is_refusal);
-        let lacks_dependency = problems.iter().any(
-            |p| matches!(p, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED),
-        );
+        let lacks_dependency = Problem::lacks_dependency(problems);
         let follows = move |at: usize, problem: &Problem| {
             let Problem::Template(error) = problem else {
                 return false;

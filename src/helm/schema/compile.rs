@@ -12,6 +12,7 @@ use super::{validate, words};
 use crate::go::strconv::quote;
 use crate::go::url::{self, Url};
 use crate::limits::Limits;
+use crate::yaml::path::{escaped, unescaped};
 use keywords::Object;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value as Json};
@@ -195,7 +196,7 @@ fn encode(pointer: &str) -> String {
 
 /// A step of a JSON pointer.
 pub(super) fn step(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", escaped(name))
 }
 
 /// Splits a reference into the part before `#` and the decoded fragment.
@@ -232,7 +233,7 @@ fn lookup<'j>(json: &'j Json, url: &str, pointer: &str) -> Outcome<&'j Json> {
                 quote(show(url, pointer))
             ));
         }
-        let name = name.replace("~1", "/").replace("~0", "~");
+        let name = unescaped(name);
         let next = match at {
             Json::Object(members) => members.get(&name),
             Json::Array(items) => name.parse::<usize>().ok().and_then(|i| items.get(i)),

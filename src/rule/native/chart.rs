@@ -4,7 +4,7 @@
 //! chart is loaded.
 
 use super::super::cel::library::{is_semver, is_url};
-use super::super::object_set::text;
+use super::super::object_set::{items, text};
 use super::{ChartReport, Check, Table};
 use crate::diagnostic::{did_you_mean, ids};
 use crate::go::url::Url;
@@ -250,12 +250,10 @@ fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
         }
     };
     judge(node, &CHART_KEYS, "Chart.yaml");
-    node.get("dependencies")
-        .map_or(&[][..], |n| n.items())
+    items(node, "dependencies")
         .iter()
         .for_each(|d| judge(d, &DEPENDENCY_KEYS, "a dependency"));
-    node.get("maintainers")
-        .map_or(&[][..], |n| n.items())
+    items(node, "maintainers")
         .iter()
         .for_each(|m| judge(m, &MAINTAINER_KEYS, "a maintainer"));
 }
@@ -305,7 +303,7 @@ fn lock_outdated(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
     let Ok(node) = yaml::read(sources, lock) else {
         return;
     };
-    let locked = node.get("dependencies").map_or(&[][..], |n| n.items());
+    let locked = items(&node, "dependencies");
     let start = Span::new(lock, 0, 0);
     let name = sources
         .get(lock)

@@ -3,7 +3,7 @@
 
 use super::super::Environment;
 use super::super::expectation::{Autoscaling, Expectation};
-use super::super::object_set::{ObjectSet, get, namespace, scalar, text};
+use super::super::object_set::{ObjectSet, get, items, namespace, scalar, text};
 use super::super::pod::{self, Class};
 use super::availability::{least_of, scaler_of};
 use super::secrets::{is_harmless, is_secret_name};
@@ -410,8 +410,7 @@ fn drift(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
                         continue;
                     };
                     let names = |node: &Node| -> Vec<String> {
-                        node.get("env")
-                            .map_or(&[][..], |n| n.items())
+                        items(node, "env")
                             .iter()
                             .filter_map(|v| v.get("name")?.as_str().map(str::to_owned))
                             .collect()

@@ -1,6 +1,6 @@
 //! Rules of the group `networking` that compare several objects.
 
-use super::super::object_set::{get, namespace, same_namespace, text};
+use super::super::object_set::{get, items, namespace, same_namespace, text};
 use super::super::{ObjectSet, pod::Pod};
 use super::hygiene::references::host_of;
 use super::{Check, Table, UnitReport};
@@ -78,7 +78,7 @@ fn restricting<'u>(
 
 /// Whether a rule of a NetworkPolicy allows a port number; a named port may be any.
 fn allows_port(rule: &Node, number: i64) -> bool {
-    let ports = rule.get("ports").map_or(&[][..], |n| n.items());
+    let ports = items(rule, "ports");
     ports.is_empty()
         || ports.iter().any(|port| {
             let least = port.get("port").and_then(Node::as_i64);
@@ -98,7 +98,7 @@ fn network_policy_blocks_dns(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) 
         let object = &unit.objects[*i];
         let policies = restricting(unit, object, pod, "Egress");
         let rules = |policy: &Object| {
-            let rules = get(&policy.root, "spec.egress").map_or(&[][..], |n| n.items());
+            let rules = items(&policy.root, "spec.egress");
             rules.to_vec()
         };
         let Some((first, policy)) = policies.iter().find(|(_, p)| !rules(p).is_empty()) else {
@@ -182,9 +182,9 @@ fn network_policy_blocks_client(report: &mut UnitReport<'_>, unit: &ObjectSet<'_
                     continue;
                 };
                 let lets_in = policies.iter().any(|(_, policy)| {
-                    let rules = get(&policy.root, "spec.ingress").map_or(&[][..], |n| n.items());
+                    let rules = items(&policy.root, "spec.ingress");
                     rules.iter().any(|rule| {
-                        let from = rule.get("from").map_or(&[][..], |n| n.items());
+                        let from = items(rule, "from");
                         from.is_empty()
                             || from.iter().any(|peer| {
                                 peer.get("namespaceSelector").is_some()

@@ -2,7 +2,7 @@
 //! monitors.
 
 use super::super::ObjectSet;
-use super::super::object_set::{self, get, namespace, scalar, text};
+use super::super::object_set::{self, get, items, namespace, scalar, text};
 use super::super::pod::{Class, Pod};
 use super::{Check, Table, UnitReport};
 use crate::diagnostic::{did_you_mean, ids};
@@ -43,7 +43,7 @@ fn ports<'o>(pod: &Pod<'o>) -> Vec<Port<'o>> {
 
 /// The ports that a container declares.
 pub(super) fn of_container(container: &Node) -> Vec<Port<'_>> {
-    let listed = container.get("ports").map_or(&[][..], |n| n.items());
+    let listed = items(container, "ports");
     listed
         .iter()
         .map(|port| Port {
@@ -208,7 +208,7 @@ fn program<'o>(pod: &Pod<'o>) -> &'o str {
 
 fn service_selects_other_pods(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, service) in object_set::core_services(unit) {
-        let listed = get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
+        let listed = items(&service.root, "spec.ports");
         let targets: Vec<Wanted> = listed
             .iter()
             .filter_map(|port| Wanted::of(port.get("targetPort").or(port.get("port"))?))
@@ -264,7 +264,7 @@ fn network_policy_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         let rules = Path::parse("spec.ingress");
         let listed = rules.get(&policy.root).map_or(&[][..], |n| n.items());
         for (r, rule) in listed.iter().enumerate() {
-            let allowed = rule.get("ports").map_or(&[][..], |n| n.items());
+            let allowed = items(rule, "ports");
             for (p, port) in allowed.iter().enumerate() {
                 let Some(wanted) = port.get("port").and_then(Wanted::of) else {
                     continue;
@@ -300,7 +300,7 @@ fn leads_elsewhere(unit: &ObjectSet<'_>, policy: &Object, selector: &Node, numbe
     object_set::core_services(unit)
         .filter(|(_, s)| object_set::same_namespace(namespace(s), namespace(policy)))
         .any(|(_, service)| {
-            let listed = get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
+            let listed = items(&service.root, "spec.ports");
             let port = listed
                 .iter()
                 .find(|port| port.get("port").and_then(Node::as_i64) == Some(number));
@@ -333,7 +333,7 @@ fn monitor_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             .collect();
         let names: Vec<&str> = services
             .iter()
-            .flat_map(|s| get(&s.root, "spec.ports").map_or(&[][..], |n| n.items()))
+            .flat_map(|s| items(&s.root, "spec.ports"))
             .filter_map(|port| text(port, "name"))
             .collect();
         let target = format!(

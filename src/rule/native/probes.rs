@@ -30,7 +30,7 @@ fn readiness_probe_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             }
             let mut containers = pod.containers();
             containers.retain(|c| c.class == Class::Main);
-            let list = object_set::get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
+            let list = object_set::items(&service.root, "spec.ports");
             let targets: Vec<Wanted> = list
                 .iter()
                 .filter_map(|port| Wanted::of(port.get("targetPort").or(port.get("port"))?))

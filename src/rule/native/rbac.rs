@@ -2,7 +2,7 @@
 //! none.
 
 use super::super::ObjectSet;
-use super::super::object_set::{namespace, text};
+use super::super::object_set::{items, namespace, text};
 use super::{Check, Report, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
@@ -138,18 +138,15 @@ const ALL_VERBS: [&str; 7] = [
 ];
 
 fn grants_everything(role: &Node) -> bool {
-    role.get("rules")
-        .map_or(&[][..], |n| n.items())
-        .iter()
-        .any(|rule| {
-            let has = |key: &str, value: &str| {
-                rule.get(key)
-                    .is_some_and(|n| n.items().iter().any(|i| i.as_str() == Some(value)))
-            };
-            has("apiGroups", "*")
-                && has("resources", "*")
-                && (has("verbs", "*") || ALL_VERBS.iter().all(|v| has("verbs", v)))
-        })
+    items(role, "rules").iter().any(|rule| {
+        let has = |key: &str, value: &str| {
+            rule.get(key)
+                .is_some_and(|n| n.items().iter().any(|i| i.as_str() == Some(value)))
+        };
+        has("apiGroups", "*")
+            && has("resources", "*")
+            && (has("verbs", "*") || ALL_VERBS.iter().all(|v| has("verbs", v)))
+    })
 }
 
 fn cluster_admin_binding(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {

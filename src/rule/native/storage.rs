@@ -1,7 +1,7 @@
 //! Rules of the group `storage`: volumes that a pod cannot write, or that several pods cannot share.
 
 use super::super::ObjectSet;
-use super::super::object_set::{get, namespace, text};
+use super::super::object_set::{get, items, namespace, text};
 use super::super::pod::{Class, Container, Pod};
 use super::availability::has_several;
 use super::{Check, Report, Table, UnitReport};
@@ -21,10 +21,6 @@ pub(super) const TABLE: Table = &[
         Check::Container(read_only_root_without_volume),
     ),
 ];
-
-fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
-    node.get(key).map_or(&[][..], |n| n.items())
-}
 
 /// Several pods of a workload mount a claim that only one node (ReadWriteOnce) or one pod
 /// (ReadWriteOncePod) can mount. A required pod affinity keeps the pods on one node.
@@ -52,7 +48,7 @@ fn claim_shared_by_pods(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             else {
                 continue;
             };
-            let modes = get(&claim.root, "spec.accessModes").map_or(&[][..], |n| n.items());
+            let modes = items(&claim.root, "spec.accessModes");
             let is = |mode: &str| modes.iter().any(|m| m.as_str() == Some(mode));
             if modes.is_empty() || is("ReadWriteMany") || is("ReadOnlyMany") {
                 continue;
@@ -80,7 +76,7 @@ fn claim_shared_by_pods(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
 
 /// The names of a pod's volumes that are claims.
 fn claims<'o>(object: &'o Object, pod: &Pod<'o>) -> Vec<&'o str> {
-    let templates = get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], |n| n.items());
+    let templates = items(&object.root, "spec.volumeClaimTemplates");
     items(pod.spec, "volumes")
         .iter()
         .filter(|v| v.get("persistentVolumeClaim").is_some() || v.get("ephemeral").is_some())

@@ -2,6 +2,7 @@
 
 use super::super::{Check, Report, Table};
 use crate::diagnostic::{did_you_mean, ids};
+use crate::helm::print::{HOOK_EVENTS, event};
 use crate::manifest::Object;
 use crate::rule::object_set::get;
 use crate::yaml::{Node, Path};
@@ -12,20 +13,6 @@ pub(in crate::rule::native) const TABLE: Table = &[
         ids::HELM_ANNOTATION_IGNORED,
         Check::Object(helm_annotation_ignored),
     ),
-];
-
-/// The events of Helm 3.22 (pkg/release/hook.go). Helm does not distinguish upper and lower case.
-const EVENTS: [&str; 10] = [
-    "pre-install",
-    "post-install",
-    "pre-delete",
-    "post-delete",
-    "pre-upgrade",
-    "post-upgrade",
-    "pre-rollback",
-    "post-rollback",
-    "test",
-    "test-success",
 ];
 
 const DELETE_POLICIES: [&str; 3] = ["before-hook-creation", "hook-succeeded", "hook-failed"];
@@ -47,8 +34,7 @@ fn hook_event_unknown(report: &mut Report<'_>, object: &Object) {
     let Some((path, value)) = annotation(object, "helm.sh/hook") else {
         return;
     };
-    let events = value.split(',').map(|event| event.trim().to_lowercase());
-    let Some(unknown) = events.into_iter().find(|e| !EVENTS.contains(&e.as_str())) else {
+    let Some(unknown) = value.split(',').find_map(|text| event(text).err()) else {
         return;
     };
     let name = &object.identity.name;
@@ -59,7 +45,7 @@ fn hook_event_unknown(report: &mut Report<'_>, object: &Object) {
         ),
         _ => format!(
             "Helm leaves {kind} {name} out: it knows no hook {unknown:?}{}",
-            suggestion(&unknown, &EVENTS)
+            suggestion(&unknown, &HOOK_EVENTS)
         ),
     };
     report.add(path, message);

@@ -3,7 +3,9 @@
 use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
-use crate::rule::object_set::{self, core_services, get, namespace, same_namespace, scalar, text};
+use crate::rule::object_set::{
+    self, core_services, get, items, namespace, same_namespace, scalar, text,
+};
 use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
@@ -115,19 +117,16 @@ fn may_create_pods(role: &Node) -> bool {
         "jobs",
         "*",
     ];
-    role.get("rules")
-        .map_or(&[][..], |n| n.items())
-        .iter()
-        .any(|rule| {
-            let any = |key: &str, of: &[&str]| {
-                rule.get(key).is_some_and(|n| {
-                    n.items()
-                        .iter()
-                        .any(|i| i.as_str().is_some_and(|s| of.contains(&s)))
-                })
-            };
-            any("verbs", &["create", "*"]) && any("resources", &makers)
-        })
+    items(role, "rules").iter().any(|rule| {
+        let any = |key: &str, of: &[&str]| {
+            rule.get(key).is_some_and(|n| {
+                n.items()
+                    .iter()
+                    .any(|i| i.as_str().is_some_and(|s| of.contains(&s)))
+            })
+        };
+        any("verbs", &["create", "*"]) && any("resources", &makers)
+    })
 }
 
 fn dangling_service(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
@@ -185,11 +184,7 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             .iter()
             .enumerate()
         {
-            for (p, path) in get(rule, "http.paths")
-                .map_or(&[][..], |n| n.items())
-                .iter()
-                .enumerate()
-            {
+            for (p, path) in items(rule, "http.paths").iter().enumerate() {
                 if let Some(backend) = path.get("backend") {
                     backends.push((
                         rules
@@ -241,7 +236,7 @@ fn dangling_ingress(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             let Some(port) = port.map(scalar) else {
                 continue;
             };
-            let ports = get(&service.root, "spec.ports").map_or(&[][..], |n| n.items());
+            let ports = items(&service.root, "spec.ports");
             let offers = |key: &str| {
                 ports
                     .iter()
@@ -500,7 +495,7 @@ pub(super) fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
             let Some(name) = source.get(name_key).and_then(Node::as_str) else {
                 return;
             };
-            let items = source.get("items").map_or(&[][..], |n| n.items());
+            let items = items(source, "items");
             let keys = items
                 .iter()
                 .enumerate()
@@ -526,11 +521,7 @@ pub(super) fn uses<'o>(pod: &Pod<'o>) -> Vec<Use<'o>> {
         if let Some(source) = volume.get("secret") {
             add(source, path.key("secret"), "Secret", "secretName");
         }
-        for (s, source) in get(volume, "projected.sources")
-            .map_or(&[][..], |n| n.items())
-            .iter()
-            .enumerate()
-        {
+        for (s, source) in items(volume, "projected.sources").iter().enumerate() {
             for (key, kind) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
                 if let Some(inner) = source.get(key) {
                     add(
@@ -594,8 +585,7 @@ fn dangling_config_key(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
 fn dangling_pvc(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, pod) in &unit.workloads {
         let object = &unit.objects[*i];
-        let templates =
-            get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], |n| n.items());
+        let templates = items(&object.root, "spec.volumeClaimTemplates");
         for (v, volume) in pod
             .spec
             .get("volumes")
