@@ -188,6 +188,7 @@ fn fixes(
     let options = Options {
         unsaved: documents.unsaved(),
         reuse: judged.reuse.clone(),
+        explore: Some(false),
         ..Options::default()
     };
     let chart = &asked.model.as_ref()?.chart;

@@ -67,6 +67,8 @@ pub(super) fn run(job: Job) -> Outcome {
         let mut options = Options {
             unsaved: job.unsaved.clone(),
             cancel: job.cancel.clone(),
+            // Hundreds of renders are too much for a keystroke, whatever the configuration says.
+            explore: Some(false),
             ..Options::default()
         };
         let configuration = config::find(&job.chart);
