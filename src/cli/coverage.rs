@@ -1,17 +1,16 @@
 //! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
-use super::{Chart, ConfigArguments, ExitCode, print};
+use super::{ChartArgument, ConfigArguments, ExitCode, print};
 use crate::escape::escape_controls;
 use crate::insight::usage::{self, Coverage};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Folder or .tgz of the chart
-    chart: PathBuf,
+    #[command(flatten)]
+    chart: ChartArgument,
     /// Output format of the coverage
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -29,7 +28,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, &arguments.config) {
+    let chart = match arguments.chart.read(&arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -3,18 +3,18 @@
 
 mod commit;
 
-use super::{Chart, ColorArguments, ConfigArguments, ExitCode, fail, print};
+use super::{Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, fail, print};
 use crate::insight::diff::{Change, Deployment, between, merged};
 use crate::project::setup::Setup;
 use crate::report::formats::diff::{Layout, to_json, to_markdown, to_text};
 use commit::Copy;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Folder or .tgz of the chart
-    chart: PathBuf,
+    #[command(flatten)]
+    chart: ChartArgument,
     /// Environment to compare from
     #[arg(
         long,
@@ -49,12 +49,16 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let new = match Chart::read(&arguments.chart, &arguments.config) {
+    let path = match arguments.chart.find() {
+        Ok(path) => path,
+        Err(code) => return code,
+    };
+    let new = match Chart::read(&path, &arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
     let done = match (&arguments.base, &arguments.from, &arguments.to) {
-        (Some(base), ..) => since(base, &new, arguments),
+        (Some(base), ..) => since(base, &path, &new, arguments),
         (None, Some(from), Some(to)) => environments(&new, from, to),
         _ => return fail("give --from and --to, or --base"),
     };
@@ -113,9 +117,9 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
 }
 
 /// Compares each environment at `base` with the same environment now.
-fn since(base: &str, new: &Chart, arguments: &Arguments) -> Compared {
+fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compared {
     let choice = arguments.config.choice();
-    let copy = Copy::of(base, &arguments.chart, &choice).map_err(|why| fail(&why))?;
+    let copy = Copy::of(base, path, &choice).map_err(|why| fail(&why))?;
     let old = Chart::configured(&copy.chart, copy.configuration.as_deref())?;
     let mut names: Vec<Arc<str>> = new.rendering.environment_names();
     for name in old.rendering.environment_names() {

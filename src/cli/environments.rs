@@ -1,16 +1,15 @@
 //! `thebot-lint environments`: shows what each environment of a chart deploys, side by side.
 
-use super::{Chart, ColorArguments, ConfigArguments, ExitCode, columns, print};
+use super::{ChartArgument, ColorArguments, ConfigArguments, ExitCode, columns, print};
 use crate::escape::json_text;
 use crate::insight::matrix::Matrix;
 use crate::manifest::Object;
 use crate::report::formats::matrix::Layout;
-use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Folder or .tgz of the chart
-    chart: PathBuf,
+    #[command(flatten)]
+    chart: ChartArgument,
     /// Output format of the matrix
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -34,7 +33,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, &arguments.config) {
+    let chart = match arguments.chart.read(&arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -1,7 +1,7 @@
 //! `thebot-lint init`: writes a configuration for a chart. It names the environments that the chart
 //! has, and expects of each what it deploys now.
 
-use super::{Chart, ExitCode, fail, print};
+use super::{Chart, ChartArgument, ExitCode, fail, print};
 use crate::manifest::Object;
 use crate::project::config::FILE_NAMES;
 use crate::project::rendering::RenderedChart;
@@ -9,19 +9,22 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Folder of the chart
-    chart: PathBuf,
+    #[command(flatten)]
+    chart: ChartArgument,
     /// Print the configuration instead of writing it beside Chart.yaml
     #[arg(long)]
     stdout: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::configured(&arguments.chart, None) {
+    let path = match arguments.chart.find() {
+        Ok(path) => path,
+        Err(code) => return code,
+    };
+    let chart = match Chart::configured(&path, None) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
@@ -29,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if arguments.stdout {
         return print(text.as_bytes());
     }
-    let file = arguments.chart.join(FILE_NAMES[0]);
+    let file = path.join(FILE_NAMES[0]);
     // Never overwrites an existing file, because someone wrote it.
     let written = std::fs::OpenOptions::new()
         .write(true)

@@ -21,7 +21,7 @@ use std::time::Duration;
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
     /// Chart folders, .tgz archives, manifest files, folders of charts or manifests, or `-` for
-    /// manifests on stdin
+    /// manifests on stdin; by default the working directory
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Treat the PATHs as changed files: lint the charts that they belong to, and skip files that
@@ -103,10 +103,6 @@ fn output(text: &str) -> Result<(Format, PathBuf), String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // A hook may pass no files if nothing changed.
-    if arguments.paths.is_empty() && !arguments.changed {
-        return fail("no PATH given; try `thebot-lint charts/thebot`, or `thebot-lint --help`");
-    }
     let kubernetes = match arguments
         .kubernetes_version
         .as_deref()
@@ -117,7 +113,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Err(why) => return fail(&format!("--kubernetes-version: {why}")),
     };
     let options = Options {
-        paths: arguments.paths.clone(),
+        // A hook may pass no files if nothing changed.
+        paths: if arguments.paths.is_empty() && !arguments.changed {
+            vec![".".into()]
+        } else {
+            arguments.paths.clone()
+        },
         changed: arguments.changed,
         config: arguments.config.choice(),
         environments: arguments.environment.clone(),

@@ -15,18 +15,20 @@ mod template;
 mod test_rules;
 mod why;
 
+use crate::diagnostic::did_you_mean;
 use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
 use crate::project::config;
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
-use crate::project::unit::Unit;
+use crate::project::unit::{self, Unit};
 use crate::report::Report;
 use crate::report::formats::{Format, Style};
 use crate::source::Sources;
 use crate::threads;
 use crate::{ConfigChoice, Options};
 use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -86,9 +88,14 @@ pub fn main() -> ! {
 }
 
 fn program() -> ExitCode {
-    let is_template = std::env::args_os()
-        .nth(1)
-        .is_some_and(|command| command == "template");
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if let Some(near) = mistyped(&first) {
+        return fail(&format!(
+            "no subcommand, file or folder is named `{}`; did you mean `thebot-lint {near}`?",
+            first.to_string_lossy()
+        ));
+    }
+    let is_template = first == "template";
     match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(error) => match template::refused(&error).filter(|_| is_template) {
@@ -99,6 +106,21 @@ fn program() -> ExitCode {
             }
         },
     }
+}
+
+/// The subcommand that was probably meant by a first argument which names neither a subcommand nor a
+/// path. Without this it would be taken for a path, and the options of the subcommand for unknown
+/// ones.
+fn mistyped(first: &OsStr) -> Option<String> {
+    let name = first.to_str().filter(|name| !name.starts_with('-'))?;
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(|c| c.get_name()).collect();
+    if name == "help" || names.contains(&name) || Path::new(name).exists() {
+        return None;
+    }
+    // Every short word is near `man` or `lsp`.
+    let long = names.into_iter().filter(|name| name.len() > 3);
+    did_you_mean(name, long).map(str::to_owned)
 }
 
 fn run(cli: Cli) -> ExitCode {
@@ -187,6 +209,38 @@ impl ConfigArguments {
     }
 }
 
+/// The chart of a subcommand.
+#[derive(clap::Args, Clone, Debug)]
+struct ChartArgument {
+    /// Folder or .tgz of the chart; by default the chart of the working directory
+    #[arg(default_value = ".", hide_default_value = true)]
+    chart: PathBuf,
+}
+
+impl Default for ChartArgument {
+    fn default() -> ChartArgument {
+        ChartArgument::new(".")
+    }
+}
+
+impl ChartArgument {
+    fn new(chart: &str) -> ChartArgument {
+        ChartArgument {
+            chart: chart.into(),
+        }
+    }
+
+    /// The chart that is meant, or reports that there is none.
+    fn find(&self) -> Result<PathBuf, ExitCode> {
+        unit::chart_at(&self.chart).map_err(|error| fail(&error.to_string()))
+    }
+
+    /// Renders the chart that is meant, or reports why it cannot be rendered.
+    fn read(&self, config: &ConfigArguments) -> Result<Chart, ExitCode> {
+        Chart::read(&self.find()?, config)
+    }
+}
+
 /// The number of columns, if it is known.
 fn columns() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
@@ -238,12 +292,6 @@ impl Chart {
 
     /// Renders a chart with the given configuration file, or with none.
     fn configured(chart: &Path, file: Option<&Path>) -> Result<Chart, ExitCode> {
-        if !chart.exists() {
-            return Err(fail(&format!(
-                "no such file or folder: {}",
-                chart.display()
-            )));
-        }
         let options = Options::default();
         let unit = Unit::Chart(chart.to_path_buf());
         let analysis = Setup::new(file, &options)

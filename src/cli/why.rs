@@ -1,6 +1,6 @@
 //! `thebot-lint why`: explains where one rendered field, or a line, comes from.
 
-use super::{Chart, ConfigArguments, ExitCode, fail, print};
+use super::{Chart, ChartArgument, ConfigArguments, ExitCode, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
@@ -9,38 +9,77 @@ use crate::source::{Sources, Span};
 use crate::yaml::Path;
 use crate::yaml::path::scalars;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// Folder or .tgz of the chart
-    chart: PathBuf,
+    /// Folder or .tgz of the chart (default: the chart of the working directory)
+    #[arg(value_name = "CHART")]
+    first: String,
     /// KIND/NAME of an object (the name may be a glob), or FILE:LINE of a template or values file
     #[arg(value_name = "KIND/NAME | FILE:LINE")]
-    what: String,
+    second: Option<String>,
     /// Field of the object: spec.template.spec.containers[0].image, containers[NAME] for an item with
     /// a name, or a JSON pointer as in the JSON report
-    path: Option<String>,
+    #[arg(value_name = "PATH")]
+    third: Option<String>,
     #[command(flatten)]
     config: ConfigArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match Chart::read(&arguments.chart, &arguments.config) {
+    let (chart, what, path) = match arguments.question() {
+        Ok(question) => question,
+        Err(why) => return fail(&why),
+    };
+    let chart = match chart.read(&arguments.config) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
     let story = Story(&chart);
-    let answer = match (&arguments.path, arguments.what.rsplit_once(':')) {
-        (None, Some((file, line))) if line.parse::<usize>().is_ok() => {
-            story.of_line(file, line.parse().unwrap_or(0))
-        }
-        (path, _) => story.of_field(&arguments.what, path.as_deref().unwrap_or("")),
+    let answer = match (path, line_of(what)) {
+        (None, Some((file, line))) => story.of_line(file, line),
+        (path, _) => story.of_field(what, path.unwrap_or("")),
     };
     match answer {
         Ok(text) => print(crate::escape::escape_controls(&text).as_bytes()),
         Err(why) => fail(&why),
     }
+}
+
+impl Arguments {
+    /// The chart, `KIND/NAME` or `FILE:LINE`, and the field. clap cannot leave out the first of
+    /// several arguments, so they are told apart here.
+    fn question(&self) -> Result<(ChartArgument, &str, Option<&str>), String> {
+        let (first, path) = (&*self.first, self.third.as_deref());
+        let names_chart = |second: &str| {
+            path.is_some()
+                || std::path::Path::new(first).exists()
+                || (is_question(second) && !is_question(first))
+        };
+        match self.second.as_deref() {
+            Some(second) if names_chart(second) => Ok((ChartArgument::new(first), second, path)),
+            field => {
+                if !is_question(first) && std::path::Path::new(first).exists() {
+                    return Err(format!(
+                        "give KIND/NAME or FILE:LINE after the chart {first}"
+                    ));
+                }
+                Ok((ChartArgument::default(), first, field))
+            }
+        }
+    }
+}
+
+/// Whether a text is `KIND/NAME` or `FILE:LINE`. A kind begins with a capital letter or a wildcard.
+fn is_question(text: &str) -> bool {
+    let is_kind = |kind: &str| kind.starts_with(|c: char| c.is_ascii_uppercase() || c == '*');
+    line_of(text).is_some() || text.split_once('/').is_some_and(|(kind, _)| is_kind(kind))
+}
+
+/// The parts of `FILE:LINE`.
+fn line_of(text: &str) -> Option<(&str, usize)> {
+    let (file, line) = text.rsplit_once(':')?;
+    Some((file, line.parse().ok()?))
 }
 
 /// The objects that match `KIND/NAME`.

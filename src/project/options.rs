@@ -93,6 +93,8 @@ pub enum Error {
     NoSuchPath(PathBuf),
     #[error("cannot read {}: {}", .0.display(), .1)]
     Unreadable(PathBuf, String),
+    #[error("there is no Chart.yaml in {} or above it: name the folder of a chart", .0.display())]
+    NoChart(PathBuf),
     #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
     NothingToLint(PathBuf),
     /// A bad flag that is only detected once files are read (an unknown rule or environment).

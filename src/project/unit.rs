@@ -4,7 +4,7 @@ use crate::Error;
 use crate::Options;
 use crate::project::config;
 use crate::source::Sources;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// One chart, or manifests that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +129,8 @@ fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Er
         ..glob::MatchOptions::new()
     };
     let is_meant = |found: &PathBuf| {
-        // A walk of the working directory prefixes the names it finds with `./`.
-        let name = if fixed.as_os_str().is_empty() {
-            found.strip_prefix(".").unwrap_or(found)
-        } else {
-            found
-        };
-        name.ancestors()
+        found
+            .ancestors()
             .any(|above| pattern.matches_path_with(above, options))
     };
     let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() {
@@ -227,7 +222,9 @@ fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
     for entry in walk.build() {
         let entry =
             entry.map_err(|error| Error::Unreadable(folder.to_path_buf(), error.to_string()))?;
+        // A walk of the working directory prefixes the names that it finds with `./`.
         let path = entry.path();
+        let path = path.strip_prefix(".").unwrap_or(path);
         if !path.is_file() {
             continue;
         }
@@ -241,7 +238,7 @@ fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
         if path.file_name().is_some_and(|name| name == "Chart.yaml") {
             content
                 .charts
-                .push(path.parent().unwrap_or(folder).to_path_buf());
+                .push(shown(path.parent().unwrap_or(folder)).to_path_buf());
         } else if is_archive(path) {
             if leads_out() {
                 &mut content.links
@@ -289,9 +286,11 @@ fn is_archive(path: &Path) -> bool {
 }
 
 /// The chart that a file belongs to. For a file of a vendored subchart this is the outermost chart.
+/// The chart may lie above the working directory.
 pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
-    let is_chart = |folder: &Path| shown(folder).join("Chart.yaml").is_file();
-    let mut chart = file.ancestors().skip(1).find(|folder| is_chart(folder))?;
+    let is_chart = |folder: &Path| folder.join("Chart.yaml").is_file();
+    let whole = plain(file);
+    let mut chart = whole.ancestors().skip(1).find(|folder| is_chart(folder))?;
     while let Some(charts) = chart
         .parent()
         .filter(|p| p.file_name().is_some_and(|n| n == "charts"))
@@ -299,7 +298,50 @@ pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
     {
         chart = above;
     }
-    Some(shown(chart).to_path_buf())
+    // As the path names it, if it does.
+    let named = file.ancestors().find(|folder| plain(folder) == chart);
+    let above = || {
+        let here = plain(Path::new("."));
+        let steps = here.strip_prefix(chart).ok()?.components().count();
+        Some(std::iter::repeat_n("..", steps).collect())
+    };
+    named
+        .map(|folder| shown(folder).to_path_buf())
+        .or_else(above)
+        .or_else(|| Some(chart.to_path_buf()))
+}
+
+/// The absolute path without `.` and `..`. Links are not followed, because the file may be gone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(shown(path))
+        .unwrap_or_default()
+        .components()
+    {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// The chart that a path of the command line means: an archive, the folder of a chart, or a file or
+/// folder inside a chart.
+///
+/// # Errors
+/// If there is no such path, or no chart at it or above it.
+pub(crate) fn chart_at(path: &Path) -> Result<PathBuf, Error> {
+    if !path.exists() {
+        return Err(Error::NoSuchPath(path.to_path_buf()));
+    }
+    if path.join("Chart.yaml").is_file() || (path.is_file() && is_archive(path)) {
+        return Ok(path.to_path_buf());
+    }
+    chart_of(&path.join("Chart.yaml")).ok_or_else(|| Error::NoChart(path.to_path_buf()))
 }
 
 /// The parent of a relative path in the working directory is the empty path; shows it as `.`.
@@ -311,18 +353,12 @@ fn shown(folder: &Path) -> &Path {
     }
 }
 
+/// The chart of a folder that is or lies below its `templates` or `crds`.
 fn chart_of_template_folder(folder: &Path) -> Option<PathBuf> {
-    let below = |name: &str| {
-        folder
-            .ancestors()
-            .find(|a| a.file_name().is_some_and(|n| n == name))
-            .and_then(Path::parent)
-    };
-    let chart = below("templates").or_else(|| below("crds"))?;
-    shown(chart)
-        .join("Chart.yaml")
-        .is_file()
-        .then(|| shown(chart).to_path_buf())
+    let chart = chart_of(&folder.join("*"))?;
+    let (folder, whole) = (folder.canonicalize().ok()?, chart.canonicalize().ok()?);
+    let first = folder.strip_prefix(whole).ok()?.components().next()?;
+    (first.as_os_str() == "templates" || first.as_os_str() == "crds").then_some(chart)
 }
 
 #[cfg(test)]

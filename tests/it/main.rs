@@ -14,6 +14,7 @@ mod lsp;
 mod mistakes;
 mod own_rules;
 mod page;
+mod paths;
 mod properties;
 mod provenance;
 mod render;
