@@ -170,7 +170,12 @@ fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), E
         return Err(Error::Unreadable(link.clone(), why));
     }
     if below.charts.is_empty() && below.manifests.is_empty() {
-        return Err(Error::NothingToLint(folder.to_path_buf()));
+        // A folder of a chart that holds nothing by itself (`files`, `ci`).
+        let Some(chart) = chart_of(&folder.join("*")) else {
+            return Err(Error::NothingToLint(folder.to_path_buf()));
+        };
+        push(units, Unit::Chart(chart));
+        return Ok(());
     }
     push_content(below, units);
     Ok(())
