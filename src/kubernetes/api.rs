@@ -312,19 +312,9 @@ fn unknown(api_version: &str, name: &str, found: &mut Vec<Violation>) {
             help,
             "apiVersion",
         );
-    } else if group.ends_with(".k8s.io") && !COMMUNITY.contains(&group) {
-        let help = near_group(group).map_or_else(
-            || "no version of Kubernetes serves it; if a CustomResourceDefinition does, pass its schema with --schema-location".to_owned(),
-            |g| format!("did you mean {g}?"),
-        );
-        add(
-            ids::API_VERSION_UNKNOWN,
-            Severity::Warning,
-            format!("no known version of Kubernetes serves the API group `{group}`"),
-            Some(help),
-            "apiVersion",
-        );
     }
+    // Any other group may be that of a CustomResourceDefinition, also below .k8s.io: many projects
+    // of Kubernetes' community have one there.
 }
 
 /// The best apiVersion of a kind: preferably in the newest version, and stable.
@@ -494,17 +484,22 @@ mod tests {
                 "{api_version} {kind}: {said:?}"
             );
         }
+        // A built-in kind in a group that is nearly Kubernetes' own is a mistake.
+        let said = findings("network.k8s.io/v1", "NetworkPolicy", Versions::ALL);
         assert!(
-            matches!(&findings("network.k8s.io/v1", "Thing", Versions::ALL)[..], [(_, Severity::Warning, text, _)] if text.ends_with("did you mean networking.k8s.io?"))
+            matches!(&said[..], [(_, Severity::Error, text, _)] if text.ends_with("NetworkPolicy is in networking.k8s.io/v1")),
+            "{said:?}"
         );
-        assert_eq!(
-            findings("gateway.networking.k8s.io/v1", "Gateway", Versions::ALL),
-            []
-        );
-        assert_eq!(
-            findings("cert-manager.io/v1", "Certificate", Versions::ALL),
-            []
-        );
+        for (api_version, kind) in [
+            ("gateway.networking.k8s.io/v1", "Gateway"),
+            ("cert-manager.io/v1", "Certificate"),
+            ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler"),
+            ("externaldns.k8s.io/v1alpha1", "DNSEndpoint"),
+            ("app.k8s.io/v1beta1", "Application"),
+            ("inference.networking.k8s.io/v1", "InferencePool"),
+        ] {
+            assert_eq!(findings(api_version, kind, Versions::ALL), [], "{kind}");
+        }
     }
 
     #[test]
