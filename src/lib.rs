@@ -21,7 +21,7 @@
 //! | `value` | the values that templates work with; each has its origin |
 //! | `diagnostic` | a fault at a span, before it is settled into a finding |
 //! | `source` | texts, spans, and the origin of each byte |
-//! | `memo`, `limits`, `threads`, `escape` | a cache from one run to the next; limits on what a chart may use; threads with deep stacks; escaping of text for output |
+//! | `memo`, `limits`, `threads`, `panics`, `escape` | a cache from one run to the next; limits on what a chart may use; threads with deep stacks; faults of thebot-lint itself; escaping of text for output |
 //!
 //! `docs/src/architecture.md` shows how a chart becomes findings, and where to add what.
 
@@ -42,6 +42,7 @@ mod lint;
 mod lsp;
 mod manifest;
 mod memo;
+mod panics;
 mod project;
 mod report;
 mod rule;

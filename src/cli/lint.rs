@@ -5,6 +5,7 @@ mod watch;
 use super::{ColorArguments, ConfigArguments, ExitCode, fail, print};
 use crate::Options;
 use crate::Progress;
+use crate::diagnostic::ids;
 use crate::escape::escape_controls;
 use crate::lint;
 use crate::lint::fix;
@@ -169,13 +170,12 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let fail_on = arguments.fail_on.or(report.fail_on).unwrap_or_default();
+    let findings = || report.findings.iter();
     write(&report, arguments).unwrap_or_else(|| {
-        u8::from(
-            report
-                .findings
-                .iter()
-                .any(|f| fail_on.reached_by(f.severity)),
-        )
+        if findings().any(|f| *f.rule == *ids::INTERNAL_ERROR) {
+            return 2;
+        }
+        u8::from(findings().any(|f| fail_on.reached_by(f.severity)))
     })
 }
 

@@ -18,6 +18,7 @@ mod why;
 use crate::diagnostic::did_you_mean;
 use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
+use crate::panics::{self, Panic};
 use crate::project::config;
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
@@ -84,7 +85,10 @@ enum Command {
 
 /// Runs the program with the process's arguments and streams, then exits.
 pub fn main() -> ! {
-    std::process::exit(program().into())
+    panics::note_places();
+    let code = panics::caught(program)
+        .unwrap_or_else(|panic| fail(&format!("{panic}\n{}", Panic::help())));
+    std::process::exit(code.into())
 }
 
 fn program() -> ExitCode {

@@ -16,17 +16,19 @@ pub(crate) mod trial;
 
 use crate::Error;
 use crate::Options;
+use crate::diagnostic::{Diagnostic, Severity, ids};
 use crate::explore::{Subject, explore};
 use crate::insight::matrix::Matrix;
 use crate::insight::secrets::Secrets;
 use crate::insight::usage;
 use crate::manifest::Object;
+use crate::panics::{self, Panic};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::{self, Setup, Setups};
 use crate::project::unit::{self, Unit};
 use crate::report::settle::settle;
 use crate::report::{self, Covered, Report, baseline};
-use crate::source::Sources;
+use crate::source::{Source, SourceKind, Sources, Span};
 use crate::threads;
 use content::Content;
 use judge::{Explorer, judge};
@@ -56,14 +58,42 @@ fn lint_units(options: &Options) -> Result<Report, Error> {
 fn lint_each(units: &[Unit], setups: &Setups, options: &Options) -> Result<Report, Error> {
     options.progress.units.store(units.len(), Ordering::Relaxed);
     let lint_one = |(i, unit)| {
-        let analysis = analyze(unit, setups.of(i), options)?;
+        let work = || Ok(analyze(unit, setups.of(i), options)?.report);
+        let report = panics::caught(work).unwrap_or_else(|panic| Ok(failed(unit, &panic)));
         options.progress.done.fetch_add(1, Ordering::Relaxed);
-        Ok(analysis.report)
+        report
     };
     let reports: Result<Vec<Report>, Error> = units.par_iter().enumerate().map(lint_one).collect();
     let mut all = Report::default();
     reports?.into_iter().for_each(|report| all.merge(report));
     Ok(all)
+}
+
+/// The report about a unit on which thebot-lint itself failed.
+fn failed(unit: &Unit, panic: &Panic) -> Report {
+    let mut sources = Sources::default();
+    let name = match unit {
+        Unit::Chart(path) => path.display().to_string(),
+        Unit::Manifests(files) => files
+            .first()
+            .map_or(String::new(), |file| file.display().to_string()),
+        Unit::Stdin => "<stdin>".to_owned(),
+    };
+    let unread = sources.add(Source::new(name, Vec::new(), SourceKind::File));
+    let at = Span::new(unread, 0, 0);
+    let found = Diagnostic::new(
+        ids::INTERNAL_ERROR,
+        Severity::Error,
+        at,
+        panic.to_string(),
+    )
+    .help(Panic::help());
+    let mut report = Report {
+        findings: settle(vec![found], &sources, &Secrets::default(), &[]),
+        ..Report::default()
+    };
+    report.summary.charts = usize::from(matches!(unit, Unit::Chart(_)));
+    report
 }
 
 /// Completes a report after all units of the setups are linted: adds the faults of their
@@ -294,6 +324,21 @@ mod tests {
             .map(|f| f.locations[0].role)
             .collect();
         assert_eq!(roles, [Role::Values]);
+    }
+
+    #[test]
+    fn a_unit_on_which_thebot_lint_fails_is_reported_as_our_fault() {
+        let work = || -> Report { panic!("oh dear") };
+        let panic = panics::caught(work).expect_err("a panic");
+        let report = failed(&Unit::Chart("charts/x".into()), &panic);
+        let [finding] = &report.findings[..] else {
+            panic!("{:?}", report.findings);
+        };
+        assert_eq!(*finding.rule, *ids::INTERNAL_ERROR);
+        assert!(finding.message.contains("oh dear"), "{}", finding.message);
+        let help = finding.help.as_deref().unwrap_or_default();
+        assert!(help.contains("not of the chart"), "{help}");
+        assert_eq!(finding.locations[0].file.as_deref(), Some("charts/x"));
     }
 
     /// The rules of the findings in a folder with these files, each with its severity.

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Role, Severity};
 use crate::lint::{self, Analysis};
+use crate::panics::{Panic, caught};
 use crate::project::config;
 use crate::project::reuse::Reuse;
 use crate::project::setup::Setup;
@@ -21,7 +22,6 @@ use lsp_types::{
 };
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -104,13 +104,11 @@ pub(super) fn run(job: Job) -> Outcome {
             reuse: Arc::new(options.reuse.next()),
         })
     };
-    let result = match catch_unwind(AssertUnwindSafe(work)) {
+    let result = match caught(work) {
         Ok(Ok(judged)) => Ok(judged),
         Ok(Err(Error::Cancelled)) => Err(None),
         Ok(Err(error)) => Err(Some(error.to_string())),
-        Err(_) => Err(Some(
-            "the chart made thebot-lint panic; please report it".into(),
-        )),
+        Err(panic) => Err(Some(format!("{panic}. {}", Panic::help()))),
     };
     Outcome {
         chart: job.chart,

@@ -16,6 +16,7 @@ mod outline;
 mod written;
 
 use crate::Error;
+use crate::panics::{Panic, caught};
 use crate::project::config;
 use crate::project::unit::{self, Unit};
 use crate::source::Unsaved;
@@ -27,7 +28,6 @@ use lsp_types::notification::Notification as _;
 use lsp_types::*;
 use model::Model;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -227,10 +227,8 @@ impl Server {
                     return false;
                 }
                 let method = notification.method.clone();
-                if catch_unwind(AssertUnwindSafe(|| self.notification(notification))).is_err() {
-                    self.log(&format!(
-                        "{method} made thebot-lint panic; please report it"
-                    ));
+                if let Err(panic) = caught(|| self.notification(notification)) {
+                    self.log(&format!("{method}: {panic}. {}", Panic::help()));
                 }
             }
             Message::Response(_) => {}
@@ -355,7 +353,7 @@ impl Server {
             return self.respond(Response::new_ok(request.id, ()));
         }
         let id = request.id.clone();
-        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
+        let answer = caught(|| self.answer(&request));
         let response = match answer {
             Ok(Ok(Some(value))) => Response {
                 id,
@@ -363,13 +361,10 @@ impl Server {
             },
             Ok(Ok(None)) => return self.waiting.push(request),
             Ok(Err((code, message))) => Response::new_err(id, code as i32, message),
-            Err(_) => Response::new_err(
+            Err(panic) => Response::new_err(
                 id,
                 ErrorCode::InternalError as i32,
-                format!(
-                    "{} made thebot-lint panic; please report it",
-                    request.method
-                ),
+                format!("{panic}. {}", Panic::help()),
             ),
         };
         self.respond(response);

@@ -26,11 +26,12 @@ struct Known {
     count: usize,
 }
 
-/// Writes a baseline that contains all findings of a report, except mistakes in the configuration:
-/// one of them may be that this file does not exist yet.
+/// Writes a baseline that contains all findings of a report, except faults of thebot-lint itself
+/// and mistakes in the configuration: one of them may be that this file does not exist yet.
 pub(crate) fn write(report: &Report) -> String {
     let mut findings: BTreeMap<String, Known> = BTreeMap::new();
-    let is_known = |f: &&Finding| *f.rule != *ids::CONFIGURATION_INVALID;
+    let is_known =
+        |f: &&Finding| ![&*ids::CONFIGURATION_INVALID, &*ids::INTERNAL_ERROR].contains(&&*f.rule);
     for f in report.findings.iter().filter(is_known) {
         let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
             rule: f.rule.to_string(),

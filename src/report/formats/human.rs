@@ -15,7 +15,11 @@ use miette::{
 };
 use rustc_hash::FxHashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// How many lines a frame shows above and below the marked line.
+const CONTEXT: usize = 1;
 
 /// The appearance on the terminal.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +56,7 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(style.width.max(40))
         .with_links(style.hyperlinks)
-        .with_context_lines(1);
+        .with_context_lines(CONTEXT);
     let mut texts = Texts::default();
     let mut out = String::new();
     for finding in report.findings.iter().filter(|f| f.shown_by.is_none()) {
@@ -201,6 +205,15 @@ impl Texts {
     }
 }
 
+/// A longer line of a frame is cut, in bytes. Nobody reads more, and the standard library formats no
+/// width beyond 65,535, to which miette pads the mark.
+const LONGEST_LINE: usize = 400;
+/// How many bytes of a line remain when it is cut, and how many of them are before the mark.
+const CUT_LINE: usize = 200;
+const BEFORE_MARK: usize = 50;
+/// Shows where a line is cut.
+const LEFT_OUT: &str = "...";
+
 /// A file's text that finds the lines for miette. By default miette counts the lines from the start
 /// of the file for each frame.
 #[derive(Debug)]
@@ -210,6 +223,10 @@ struct Listing {
     text: String,
     /// The start of each line in the text.
     lines: Vec<usize>,
+    /// How many lines of the file are above the text.
+    above: usize,
+    /// How many columns the marked line has lost at its start.
+    left_out: usize,
 }
 
 impl Listing {
@@ -230,7 +247,59 @@ impl Listing {
             name: escape_controls(name).into_owned(),
             text: shown,
             lines,
+            above: 0,
+            left_out: 0,
         }
+    }
+
+    /// The range of a line, counted from 0, without its line break.
+    fn line(&self, index: usize) -> Range<usize> {
+        let next = self.lines.get(index + 1);
+        self.lines[index]..next.map_or(self.text.len(), |next| next - 1)
+    }
+
+    /// The lines of a frame around a mark, cut where they are too long, and the mark in them. None
+    /// if no line is too long.
+    fn cut(&self, mark: &Range<usize>) -> Option<(Listing, Range<usize>)> {
+        let marked = self.lines.partition_point(|start| *start <= mark.start) - 1;
+        let above = marked.saturating_sub(CONTEXT);
+        let shown = above..(marked + CONTEXT + 1).min(self.lines.len());
+        if shown.clone().all(|i| self.line(i).len() <= LONGEST_LINE) {
+            return None;
+        }
+        let mut cut = Listing {
+            name: self.name.clone(),
+            text: String::new(),
+            lines: Vec::new(),
+            above,
+            left_out: 0,
+        };
+        let mut new_mark = 0..0;
+        for index in shown {
+            if index > above {
+                cut.text.push('\n');
+            }
+            cut.lines.push(cut.text.len());
+            let line = self.line(index);
+            let mut kept = line.clone();
+            if line.len() > LONGEST_LINE {
+                if index == marked && mark.start - line.start > CUT_LINE / 2 {
+                    kept.start = char_start(&self.text, mark.start - BEFORE_MARK);
+                    cut.text.push_str(LEFT_OUT);
+                    cut.left_out = kept.start - line.start - LEFT_OUT.len();
+                }
+                kept.end = char_start(&self.text, line.end.min(kept.start + CUT_LINE));
+            }
+            if index == marked {
+                let there = |at: usize| cut.text.len() + at.clamp(kept.start, kept.end) - kept.start;
+                new_mark = there(mark.start)..there(mark.end);
+            }
+            cut.text.push_str(&self.text[kept.clone()]);
+            if kept.end < line.end {
+                cut.text.push_str(LEFT_OUT);
+            }
+        }
+        Some((cut, new_mark))
     }
 
     /// The offset in the text for a byte of a line of the file.
@@ -257,14 +326,19 @@ impl SourceCode for Listing {
         let from_there = SourceSpan::from((span.offset() - start, span.len()));
         let shown = self.text[start..].read_span(&from_there, before, after)?;
         let place = SourceSpan::from((start + shown.span().offset(), shown.span().len()));
-        let (line, lines) = (above + shown.line(), above + shown.line_count());
+        let above = above + self.above;
+        let column = match before {
+            // miette asks for the column of the mark without lines before it.
+            0 => shown.column() + self.left_out,
+            _ => shown.column(),
+        };
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             shown.data(),
             place,
-            line,
-            shown.column(),
-            lines,
+            above + shown.line(),
+            column,
+            above + shown.line_count(),
         )))
     }
 }
@@ -318,7 +392,7 @@ impl Shown {
         if !l.environments.is_empty() && l.role == Role::Values {
             message.push_str(&format!(" in {}", l.environments.join(", ")));
         }
-        let source = texts.of(l);
+        let mut source = texts.of(l);
         if source.is_none() {
             message.push_str(&format!(
                 " at {}:{}:{}",
@@ -330,17 +404,22 @@ impl Shown {
         // A long frame hides the point, so only the first line is marked.
         let first = l.source.line(l.line);
         let end = l.bytes.end.min(first.end.max(l.bytes.start));
+        let label = source.as_mut().map(|text| {
+            let from = text.at(l.line, l.bytes.start.saturating_sub(first.start));
+            let to = text.at(l.line, end.saturating_sub(first.start)).max(from);
+            let mut mark = from..to;
+            if let Some((cut, new_mark)) = text.cut(&mark) {
+                (*text, mark) = (Arc::new(cut), new_mark);
+            }
+            LabeledSpan::new(None, mark.start, mark.len())
+        });
         Shown {
             code: None,
             url: None,
             message: escape_controls(&message).into_owned(),
             severity: miette::Severity::Advice,
             help: None,
-            label: source.as_ref().map(|text| {
-                let from = text.at(l.line, l.bytes.start.saturating_sub(first.start));
-                let to = text.at(l.line, end.saturating_sub(first.start)).max(from);
-                LabeledSpan::new(None, from, to - from)
-            }),
+            label,
             source,
         }
     }
