@@ -259,13 +259,84 @@ impl Limits {
     /// Starts the time that [`Limit::Timeout`] limits.
     pub fn begin(&mut self) {
         let seconds = self.get(Limit::Timeout);
-        self.deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds));
+        let now = Instant::now();
+        self.deadline = (seconds > 0)
+            .then(|| now.checked_add(Duration::from_secs(seconds)))
+            .flatten();
     }
 
     /// Whether the deadline has passed.
     pub fn is_late(&self) -> bool {
+        self.is_late_after(Duration::ZERO)
+    }
+
+    /// Whether the deadline will have passed when work of this duration is done.
+    fn is_late_after(&self, work: Duration) -> bool {
         self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+            .is_some_and(|deadline| Instant::now() + work >= deadline)
+    }
+}
+
+/// Counts the steps of one piece of work, such as a template. Whoever works asks it first.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    limits: Limits,
+    /// The limit of the steps.
+    limit: Limit,
+    spent: u64,
+    /// At this many steps, the limit and the clock are looked at.
+    look_at: u64,
+}
+
+/// How many steps are made until the clock is looked at again.
+const BETWEEN_LOOKS: u64 = 4096;
+/// How long a step takes at most.
+const STEP: Duration = Duration::from_nanos(300);
+/// Work in one piece may end this long after the deadline, since few steps take the longest time.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Meter {
+    /// Starts at 0 steps; `limit` limits them.
+    pub(crate) fn new(limit: Limit, limits: &Limits) -> Meter {
+        Meter {
+            limits: *limits,
+            limit,
+            spent: 0,
+            look_at: 0,
+        }
+    }
+
+    /// Asks for the steps of work that begins now.
+    ///
+    /// # Errors
+    /// The limit that would be exceeded. The work must not begin then.
+    #[inline]
+    pub(crate) fn charge(&mut self, steps: u64) -> Result<(), Limit> {
+        self.spent = self.spent.saturating_add(steps);
+        if self.spent < self.look_at {
+            return Ok(());
+        }
+        self.look(steps)
+    }
+
+    #[cold]
+    fn look(&mut self, steps: u64) -> Result<(), Limit> {
+        let most = self.limits.get(self.limit);
+        if self.spent > most {
+            return Err(self.limit);
+        }
+        let work = STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        if self.limits.is_late_after(work.saturating_sub(GRACE)) {
+            return Err(Limit::Timeout);
+        }
+        self.look_at = (self.spent + BETWEEN_LOOKS).min(most + 1);
+        Ok(())
+    }
+
+    /// How many steps were charged.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> u64 {
+        self.spent
     }
 }
 
@@ -288,6 +359,27 @@ mod tests {
         ] {
             assert!(limit.read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_meter_refuses_work_before_it_is_done() {
+        let mut limits = Limits::default();
+        limits.set(TemplateSteps, 10_000);
+        let mut meter = Meter::new(TemplateSteps, &limits);
+        assert_eq!(meter.charge(9_999), Ok(()));
+        assert_eq!(meter.charge(1), Ok(()));
+        assert_eq!(meter.charge(1), Err(TemplateSteps));
+        assert_eq!(meter.charge(u64::MAX), Err(TemplateSteps));
+        // Steps that jump over every round number are seen as well.
+        let mut meter = Meter::new(TemplateSteps, &limits);
+        assert_eq!((0..).find(|_| meter.charge(4_097).is_err()), Some(2));
+        // Work that would end long after the deadline does not begin.
+        limits.set(TemplateSteps, u64::MAX - 1);
+        limits.set(Timeout, 1);
+        limits.begin();
+        let mut meter = Meter::new(TemplateSteps, &limits);
+        assert_eq!(meter.charge(1), Ok(()));
+        assert_eq!(meter.charge(100_000_000), Err(Timeout));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! can make invalid UTF-8.
 
 pub(crate) mod pieces;
+pub(crate) mod weight;
 
 use crate::source::{Origin, OriginId, Origins, Piece, SourceId, Span};
 use std::cell::RefCell;
@@ -58,6 +59,10 @@ impl Text {
     pub fn pieces(&self) -> &[Piece] {
         self.pieces.as_deref().unwrap_or(&[])
     }
+    /// How many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len() + size_of_val(self.pieces())
+    }
     /// The string for messages and comparisons of names. Invalid UTF-8 becomes U+FFFD.
     pub fn to_str(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
@@ -84,13 +89,23 @@ impl List {
             is_nil: false,
         }
     }
+    /// How many bytes of memory its elements take, if they are short.
+    pub(crate) fn bytes(&self) -> usize {
+        let each = match self.go_type {
+            "[]string" => TEXT_SIZE,
+            _ => size_of::<Value>(),
+        };
+        self.items.len().saturating_mul(each)
+    }
     pub fn nil(go_type: &'static str) -> List {
-        List {
-            is_nil: true,
-            ..List::new(Vec::new(), go_type)
-        }
+        let mut list = List::new(Vec::new(), go_type);
+        list.is_nil = true;
+        list
     }
 }
+
+/// How many bytes of memory a short text takes that is a value.
+pub(crate) const TEXT_SIZE: usize = size_of::<Value>() + 40;
 
 /// A Go map with string keys, shared by reference.
 #[derive(Clone, Debug)]
@@ -184,6 +199,14 @@ pub trait Object: std::fmt::Debug {
     fn truth(&self) -> bool {
         true
     }
+    /// How many elements it has, as [`Value::weight`] counts.
+    fn weight(&self) -> u64 {
+        0
+    }
+    /// The steps of a call of a method.
+    fn cost(&self, _method: &str, _arguments: &[Value]) -> u64 {
+        0
+    }
     /// Gives access to the concrete type (`time.Time`).
     fn as_any(&self) -> &dyn std::any::Any;
 }
@@ -221,6 +244,9 @@ impl Object for Bytes {
     }
     fn truth(&self) -> bool {
         !self.0.bytes.is_empty()
+    }
+    fn weight(&self) -> u64 {
+        self.0.bytes.len() as u64 / 32
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self
@@ -333,6 +359,63 @@ impl Map {
     }
 }
 
+// Deep values are dropped without recursion: a template can nest more lists and maps than the stack
+// has frames.
+
+impl Drop for List {
+    fn drop(&mut self) {
+        let mut left = Vec::new();
+        self.take_nested(&mut left);
+        drop_nested(left);
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let mut left = Vec::new();
+        self.take_nested(&mut left);
+        drop_nested(left);
+    }
+}
+
+fn drop_nested(mut left: Vec<Value>) {
+    while let Some(mut value) = left.pop() {
+        match &mut value.kind {
+            Kind::List(list) => list.take_nested(&mut left),
+            Kind::Map(map) => map.take_nested(&mut left),
+            _ => {}
+        }
+    }
+}
+
+fn is_nested(value: &Value) -> bool {
+    matches!(value.kind, Kind::List(_) | Kind::Map(_))
+}
+
+impl List {
+    /// Moves the lists and maps out of this list, if nobody else holds it.
+    fn take_nested(&mut self, into: &mut Vec<Value>) {
+        if let Some(items) = Rc::get_mut(&mut self.items)
+            && items.iter().any(is_nested)
+        {
+            into.extend(std::mem::take(items).into_iter().filter(is_nested));
+        }
+    }
+}
+
+impl Map {
+    /// Moves the lists and maps out of this map, if nobody else holds it.
+    fn take_nested(&mut self, into: &mut Vec<Value>) {
+        if let Some(data) = Rc::get_mut(&mut self.0) {
+            let entries = &mut data.get_mut().entries;
+            if entries.values().any(|entry| is_nested(&entry.value)) {
+                let values = std::mem::take(entries).into_values().map(|e| e.value);
+                into.extend(values.filter(is_nested));
+            }
+        }
+    }
+}
+
 impl Value {
     /// Marks every map in this value as part of the data that templates share.
     pub fn share(&self) {
@@ -352,6 +435,21 @@ impl Value {
 }
 
 impl MapData {
+    /// How many bytes of memory a map with this many entries takes. The first ones are allocated
+    /// together.
+    pub(crate) fn size(entries: usize) -> usize {
+        const ENTRY: usize = size_of::<Entry>() + 40;
+        match entries {
+            0 => 2 * size_of::<Value>(),
+            _ => entries.saturating_add(10).saturating_mul(ENTRY),
+        }
+    }
+
+    /// How many bytes of memory its entries take, if they are short.
+    pub(crate) fn bytes(&self) -> usize {
+        MapData::size(self.entries.len())
+    }
+
     /// Go's value for an absent key: the zero value of the map's element type.
     pub fn zero(&self) -> Value {
         match self.go_type.rsplit(']').next().unwrap_or_default() {
@@ -391,6 +489,10 @@ impl TextBuilder {
     }
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+    /// How many bytes of memory the text takes so far.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.pieces)
     }
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -523,7 +523,7 @@ impl Printer {
         let mut end = text.bytes.len();
         if let Some(precision) = self.flags.precision {
             end = 0;
-            for _ in 0..precision {
+            for _ in 0..precision.min(text.bytes.len()) {
                 end += first_char(&text.bytes[end..]).1;
             }
         }
@@ -560,7 +560,8 @@ impl Printer {
             .precision
             .unwrap_or(usize::MAX)
             .min(text.bytes.len());
-        if length.saturating_mul(2) > self.budget {
+        // The parts take more memory than the text.
+        if length.saturating_mul(64) > self.budget {
             self.failure.get_or_insert(Unprintable::TooLong);
             return;
         }

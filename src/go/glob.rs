@@ -4,95 +4,86 @@
 /// A compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Glob {
-    items: Vec<Item>,
-}
-
-#[derive(Debug)]
-enum Item {
-    Text(char),
-    Single,
-    /// `*`
-    Any,
-    /// `**`
-    Super,
-    List {
-        not: bool,
-        characters: Vec<char>,
-    },
-    Range {
-        not: bool,
-        low: char,
-        high: char,
-    },
-    Alternatives(Vec<Vec<Item>>),
+    regex: regex::Regex,
 }
 
 /// How deep alternatives may nest.
 const MAX_DEPTH: usize = 16;
-/// The largest number of comparisons for one match. A pattern with many stars gives up after it.
-const MAX_STEPS: usize = 1_000_000;
+/// The largest size of a compiled pattern in bytes.
+const MAX_SIZE: usize = 1 << 20;
 
 impl Glob {
-    /// Parses a pattern; none if gobwas rejects it.
+    /// Parses a pattern; none if gobwas rejects it, or if it is too large.
     pub(crate) fn parse(pattern: &str) -> Option<Glob> {
         let characters: Vec<char> = pattern.chars().collect();
         let mut at = 0;
-        let items = sequence(&characters, &mut at, 0)?;
-        (at == characters.len()).then_some(Glob { items })
+        let mut expression = String::from(r"(?s)\A");
+        sequence(&characters, &mut at, 0, &mut expression)?;
+        expression.push_str(r"\z");
+        if at < characters.len() {
+            return None;
+        }
+        let regex = regex::RegexBuilder::new(&expression)
+            .size_limit(MAX_SIZE)
+            .dfa_size_limit(MAX_SIZE)
+            .build();
+        Some(Glob { regex: regex.ok()? })
     }
 
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let name: Vec<char> = name.chars().collect();
-        let mut steps = MAX_STEPS;
-        let pattern: Vec<&Item> = self.items.iter().collect();
-        matches(&pattern, &name, &mut steps)
+        self.regex.is_match(name)
     }
 }
 
-fn sequence(pattern: &[char], at: &mut usize, depth: usize) -> Option<Vec<Item>> {
-    let mut items = Vec::new();
+/// Translates a part of a pattern to a regular expression, which matches in linear time.
+fn sequence(pattern: &[char], at: &mut usize, depth: usize, out: &mut String) -> Option<()> {
     while let Some(&c) = pattern.get(*at) {
         if depth > 0 && (c == ',' || c == '}') {
             break;
         }
         *at += 1;
-        items.push(match c {
+        match c {
             '*' if pattern.get(*at) == Some(&'*') => {
                 *at += 1;
-                Item::Super
+                out.push_str(".*");
             }
-            '*' => Item::Any,
-            '?' => Item::Single,
+            '*' => out.push_str("[^/]*"),
+            '?' => out.push_str("[^/]"),
             '\\' => {
-                let escaped = *pattern.get(*at)?;
+                push(*pattern.get(*at)?, out);
                 *at += 1;
-                Item::Text(escaped)
             }
-            '[' => class(pattern, at)?,
+            '[' => class(pattern, at, out)?,
             '{' => {
                 if depth >= MAX_DEPTH {
                     return None;
                 }
-                let mut alternatives = Vec::new();
+                out.push_str("(?:");
                 loop {
-                    alternatives.push(sequence(pattern, at, depth + 1)?);
+                    sequence(pattern, at, depth + 1, out)?;
                     *at += 1;
                     match pattern.get(*at - 1)? {
-                        ',' => {}
+                        ',' => out.push('|'),
                         _ => break,
                     }
                 }
-                Item::Alternatives(alternatives)
+                out.push(')');
             }
-            other => Item::Text(other),
-        });
+            other => push(other, out),
+        }
     }
-    Some(items)
+    Some(())
 }
 
-fn class(pattern: &[char], at: &mut usize) -> Option<Item> {
+/// Adds a character that stands for itself.
+fn push(c: char, out: &mut String) {
+    out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+}
+
+fn class(pattern: &[char], at: &mut usize, out: &mut String) -> Option<()> {
     let not = pattern.get(*at) == Some(&'!');
     *at += usize::from(not);
+    out.push_str(if not { "[^" } else { "[" });
     if let (Some(&low), Some('-'), Some(&high), Some(']')) = (
         pattern.get(*at),
         pattern.get(*at + 1),
@@ -100,58 +91,28 @@ fn class(pattern: &[char], at: &mut usize) -> Option<Item> {
         pattern.get(*at + 3),
     ) {
         *at += 4;
-        return (low <= high).then_some(Item::Range { not, low, high });
+        push(low, out);
+        out.push('-');
+        push(high, out);
+        out.push(']');
+        return (low <= high).then_some(());
     }
-    let mut characters = Vec::new();
+    let start = out.len();
     loop {
         let c = *pattern.get(*at)?;
         *at += 1;
         match c {
             ']' => break,
             '\\' => {
-                characters.push(*pattern.get(*at)?);
+                push(*pattern.get(*at)?, out);
                 *at += 1;
             }
-            other => characters.push(other),
+            other => push(other, out),
         }
     }
-    (!characters.is_empty()).then_some(Item::List { not, characters })
-}
-
-fn matches(pattern: &[&Item], name: &[char], steps: &mut usize) -> bool {
-    if *steps == 0 {
-        return false;
-    }
-    *steps -= 1;
-    let Some((first, rest)) = pattern.split_first() else {
-        return name.is_empty();
-    };
-    let one = |takes: &dyn Fn(char) -> bool, steps: &mut usize| match name.split_first() {
-        Some((&c, after)) if takes(c) => matches(rest, after, steps),
-        _ => false,
-    };
-    match first {
-        Item::Text(own) => one(&|c| c == *own, steps),
-        Item::Single => one(&|c| c != '/', steps),
-        Item::List { not, characters } => one(&|c| characters.contains(&c) != *not, steps),
-        Item::Range { not, low, high } => one(&|c| (*low <= c && c <= *high) != *not, steps),
-        Item::Any | Item::Super => {
-            let slash = matches!(first, Item::Super);
-            for taken in 0..=name.len() {
-                if matches(rest, &name[taken..], steps) {
-                    return true;
-                }
-                if !slash && name.get(taken) == Some(&'/') {
-                    break;
-                }
-            }
-            false
-        }
-        Item::Alternatives(alternatives) => alternatives.iter().any(|alternative| {
-            let whole: Vec<&Item> = alternative.iter().chain(rest.iter().copied()).collect();
-            matches(&whole, name, steps)
-        }),
-    }
+    let is_empty = out.len() == start;
+    out.push(']');
+    (!is_empty).then_some(())
 }
 
 #[cfg(test)]
@@ -173,6 +134,11 @@ mod tests {
             ("a?c", "a/c", false),
             ("\\*", "*", true),
             ("x{,-y}.txt", "x.txt", true),
+            ("[a^&~]", "^", true),
+            ("[!^]", "^", false),
+            ("[!a]", "/", true),
+            ("**a**a**a**a**a**b", &"a".repeat(3000), false),
+            ("a**", "a\n/b", true),
         ] {
             assert_eq!(
                 Glob::parse(pattern).map(|g| g.matches(name)),

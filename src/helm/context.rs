@@ -389,10 +389,9 @@ pub(crate) fn chart(
 
 fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {
     let is_nil = items.is_empty();
-    Kind::List(List {
-        is_nil,
-        ..List::new(items, go_type)
-    })
+    let mut list = List::new(items, go_type);
+    list.is_nil = is_nil;
+    Kind::List(list)
     .into()
 }
 
@@ -405,13 +404,9 @@ fn texts(list: &[String], node: Option<&Node>, origins: &mut Origins) -> Value {
         Value::str_from(text, place(node.and_then(|n| n.items().get(i)), origins))
     };
     let items = list.iter().enumerate().map(item).collect();
-    Value::new(
-        Kind::List(List {
-            is_nil: list.is_empty(),
-            ..List::new(items, "[]string")
-        }),
-        place(node, origins),
-    )
+    let mut made = List::new(items, "[]string");
+    made.is_nil = list.is_empty();
+    Value::new(Kind::List(made), place(node, origins))
 }
 
 fn maintainer(maintainer: &Maintainer, node: Option<&Node>, origins: &mut Origins) -> Value {

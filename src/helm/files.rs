@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// How many bytes of a file are copied in one step.
+const BYTES_PER_STEP: u64 = 128;
+
 /// Go's type `engine.files`.
 #[derive(Debug)]
 pub(crate) struct Files {
@@ -189,6 +192,26 @@ impl Object for Files {
             _ => return None,
         }))
     }
+    fn cost(&self, method: &str, arguments: &[Value]) -> u64 {
+        let given = || arguments.first().and_then(Value::as_text);
+        let file = || given().and_then(|name| self.files.get(&name.bytes));
+        let length = |file: &Entry| file.text.len() as u64;
+        match method {
+            "Get" | "GetBytes" => file().map_or(0, length) / BYTES_PER_STEP,
+            // Each line becomes a value.
+            "Lines" => file().map_or(0, length) / 4,
+            "Glob" => {
+                let names: u64 = self.files.keys().map(|name| name.len() as u64).sum();
+                let pattern = given().map_or(0, |pattern| pattern.bytes.len() as u64);
+                self.files.len() as u64 + pattern * 4 + names * pattern / BYTES_PER_STEP
+            }
+            "AsConfig" | "AsSecrets" => {
+                let all: u64 = self.files.values().map(length).sum();
+                self.files.len() as u64 + all / BYTES_PER_STEP * 8
+            }
+            _ => 0,
+        }
+    }
     fn print(&self) -> Vec<u8> {
         let mut out = b"map[".to_vec();
         for (i, (name, file)) in self.files.iter().enumerate() {
@@ -220,6 +243,10 @@ impl Object for Files {
     }
     fn truth(&self) -> bool {
         !self.files.is_empty()
+    }
+    fn weight(&self) -> u64 {
+        let files = self.files.values();
+        files.map(|file| 1 + file.text.len() as u64 / 32).sum()
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self

@@ -308,6 +308,10 @@ mod tests {
                 };
                 let tried = fixtures(&definition.id, &root.join(&*definition.id), None);
                 for kind in ["fail", "pass"] {
+                    // Nobody knows an input on which thebot-lint itself fails.
+                    if *definition.id == *ids::INTERNAL_ERROR {
+                        continue;
+                    }
                     // Without the parameter every registry is trusted, so the rule has no failing
                     // fixture.
                     let excused = kind == "fail" && *definition.id == *"image-registry-untrusted";

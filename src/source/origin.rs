@@ -173,6 +173,10 @@ impl Origins {
             _ => None,
         }
     }
+    /// How many bytes of memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.origins) + size_of_val(&*self.conditions)
+    }
     /// All origins, in the order of [`OriginId::index`].
     pub fn all(&self) -> &[Origin] {
         &self.origins

@@ -5,9 +5,10 @@
 //! them, so parser and tree do not either.
 
 use crate::go::fmt::Unprintable;
-use crate::limits::{Limit, Limits};
+use crate::go::regexp::Expressions;
+use crate::limits::{Limit, Limits, Meter};
 use crate::source::{Origins, Span};
-use crate::value::Value;
+use crate::value::{Kind, Value};
 use rustc_hash::FxHashMap;
 
 /// The Go type of a parameter, as far as text/template's `validateType` distinguishes types.
@@ -116,6 +117,17 @@ pub(crate) enum Reads {
     Path,
 }
 
+/// What a function visits of its arguments. This is what a call costs, and is charged before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Visits {
+    /// The texts.
+    Texts,
+    /// The texts, and the elements of lists and maps.
+    Elements,
+    /// All contents.
+    Contents,
+}
+
 /// A function that templates can call.
 #[derive(Debug)]
 pub(crate) struct Function {
@@ -134,8 +146,12 @@ pub(crate) struct Function {
     /// In Helm the result is random or depends on the time. Here it depends only on the call site
     /// and the environment.
     pub volatile: bool,
-    /// It is slow on purpose, or generates keys. A call counts as [`COSTLY_STEPS`].
-    pub costly: bool,
+    /// What a call visits of the arguments.
+    pub visits: Visits,
+    /// How many steps it takes where most functions take one.
+    pub price: u64,
+    /// The steps that a call takes besides.
+    pub basic_price: u64,
     /// Shown in the editor: a call and Helm's result, taken from the function's fixture.
     pub example: Option<Example>,
 }
@@ -146,8 +162,8 @@ pub(crate) struct Example {
     pub output: &'static str,
 }
 
-/// A few hundredths of a second, in steps.
-pub(crate) const COSTLY_STEPS: u64 = 20_000;
+/// What bcrypt and scrypt take, which are slow on purpose: some hundredths of a second.
+pub(crate) const SLOW_HASH: u64 = 200_000;
 
 impl Function {
     pub(crate) const fn new(
@@ -164,7 +180,9 @@ impl Function {
             reads: Reads::Everything,
             writes_text: false,
             volatile: false,
-            costly: false,
+            visits: Visits::Contents,
+            price: 1,
+            basic_price: 0,
             example: None,
         }
     }
@@ -180,9 +198,42 @@ impl Function {
         self
     }
 
+    /// Sets what the function reads, and what it visits where only that decides it.
     pub(crate) const fn reads(mut self, reads: Reads) -> Function {
         self.reads = reads;
+        self.visits = match reads {
+            Reads::Everything | Reads::Compared => Visits::Contents,
+            Reads::Keeps => Visits::Elements,
+            Reads::Shape | Reads::HandsOn | Reads::Keys | Reads::Path => Visits::Texts,
+        };
         self
+    }
+
+    /// Sets what the function visits, after [`Function::reads`].
+    pub(crate) const fn visits(mut self, visits: Visits) -> Function {
+        self.visits = visits;
+        self
+    }
+
+    /// It takes `price` steps for each element or 128 bytes.
+    pub(crate) const fn price(mut self, price: u64) -> Function {
+        self.price = price;
+        self
+    }
+
+    /// The steps of a call.
+    pub(crate) fn cost(&self, arguments: &[Value]) -> u64 {
+        let visited = |sum: u64, argument: &Value| {
+            sum.saturating_add(match (self.visits, &argument.kind) {
+                (Visits::Contents, _) => argument.weight(),
+                (Visits::Texts, Kind::List(_) | Kind::Map(_)) => 0,
+                (Visits::Texts | Visits::Elements, _) => argument.length(),
+            })
+        };
+        let visited = arguments.iter().fold(0, visited);
+        visited
+            .saturating_mul(self.price)
+            .saturating_add(self.basic_price)
     }
 
     pub(crate) const fn writes_text(mut self) -> Function {
@@ -195,8 +246,9 @@ impl Function {
         self
     }
 
-    pub(crate) const fn costly(mut self) -> Function {
-        self.costly = true;
+    /// A call takes this many steps, whatever its arguments are.
+    pub(crate) const fn basic_price(mut self, steps: u64) -> Function {
+        self.basic_price = steps;
         self
     }
 
@@ -238,6 +290,12 @@ impl From<&str> for FunctionError {
     }
 }
 
+impl From<Limit> for FunctionError {
+    fn from(limit: Limit) -> FunctionError {
+        FunctionError::Limit(limit)
+    }
+}
+
 impl From<Unprintable> for FunctionError {
     fn from(error: Unprintable) -> FunctionError {
         match error {
@@ -260,6 +318,10 @@ pub(crate) struct Call<'a> {
     /// How many bytes the render may still produce. A function that would exceed it fails. A
     /// function subtracts what it uses besides the text or list that it returns.
     pub budget: usize,
+    /// Counts the steps of the template. What a call visits of its arguments is charged already.
+    pub meter: &'a mut Meter,
+    /// The regular expressions that the template has used.
+    pub expressions: &'a mut Expressions,
     pub limits: &'a Limits,
 }
 

@@ -5,6 +5,7 @@
 
 use super::tree::{NodeIndex, Template};
 use crate::source::{Origin, OriginId, Origins, Span};
+use crate::value::weight::address;
 use crate::value::{Kind, Map, MapData, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
@@ -221,14 +222,17 @@ impl Recorder {
         if !matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
             return self.read_value(value);
         }
-        // A map may contain itself.
+        // Values share their parts, and a map may contain itself.
         let mut seen = FxHashSet::default();
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
             self.read_value(&value);
+            if !address(&value).is_some_and(|address| seen.insert(address)) {
+                continue;
+            }
             match &value.kind {
                 Kind::List(list) => stack.extend(list.items.iter().cloned()),
-                Kind::Map(map) if seen.insert(Rc::as_ptr(&map.0) as usize) => {
+                Kind::Map(map) => {
                     for entry in map.0.borrow().entries.values() {
                         self.read(entry.key);
                         stack.push(entry.value.clone());

@@ -11,12 +11,15 @@ use super::strconv::{can_backquote, quote};
 use super::unicode::runes;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// How many compiled expressions a thread caches.
+/// How many compiled expressions a thread caches, and how many bytes they may take.
 const CACHE: usize = 256;
+const CACHE_BYTES: u64 = 64 << 20;
 /// How deep groups may nest, as in Go.
 const MAX_NESTING: u32 = 1000;
 
@@ -35,6 +38,10 @@ pub(crate) enum Error {
 #[derive(Debug)]
 pub(crate) struct Regexp {
     pub regex: regex::Regex,
+    /// About how many instructions it has, with each repetition as often as it may repeat.
+    size: u64,
+    /// The length of the longest possible match, if it has one.
+    longest: Option<usize>,
     /// The name of each group. The first is the whole match, whose name is empty.
     names: Vec<String>,
 }
@@ -50,6 +57,7 @@ impl Regexp {
         let text = std::str::from_utf8(pattern)
             .map_err(|_| error("invalid UTF-8", &String::from_utf8_lossy(pattern)))?;
         let translated = syntax::translate(text).map_err(|(code, part)| error(code, &part))?;
+        let parsed = parse(&translated.pattern);
         let regex = regex::RegexBuilder::new(&translated.pattern)
             .nest_limit(MAX_NESTING + 16)
             .size_limit(size)
@@ -61,8 +69,23 @@ impl Regexp {
             })?;
         Ok(Regexp {
             regex,
+            size: parsed.as_ref().map_or(1, instructions),
+            longest: parsed.and_then(|parsed| parsed.properties().maximum_len()),
             names: translated.names,
         })
+    }
+
+    /// The steps of a search in a text of this length.
+    pub(crate) fn cost(&self, length: usize) -> u64 {
+        // The slowest of the engines visits each instruction for each byte.
+        1 + (length as u64).saturating_mul(self.size) / BYTES_PER_STEP
+    }
+
+    /// The steps of one more search in the rest of a text, after a match. Most searches end soon,
+    /// but one that looks for a longer match may go to the end each time.
+    pub(crate) fn cost_of_next(&self, rest: usize) -> u64 {
+        let seen = rest.min(self.longest.unwrap_or(usize::MAX)) as u64;
+        1 + seen.saturating_mul(1 + self.size / 32) / (2 * BYTES_PER_STEP)
     }
 
     /// The group that `$name` or `$1` refers to in a replacement, if it took part in the match.
@@ -79,23 +102,103 @@ impl Regexp {
     }
 }
 
+/// How many bytes a search visits in one step, with one instruction.
+const BYTES_PER_STEP: u64 = 128;
+
+/// The regular expressions that one template has used.
+#[derive(Debug, Default)]
+pub(crate) struct Expressions {
+    known: HashSet<Box<[u8]>>,
+    bytes: u64,
+}
+
+impl Expressions {
+    /// The steps of compiling an expression: none if the template has used it before.
+    pub(crate) fn cost(&mut self, pattern: &[u8], size: usize) -> u64 {
+        if self.known.contains(pattern) {
+            return 0;
+        }
+        // The cache forgets them, too.
+        if self.known.len() >= CACHE || self.bytes > CACHE_BYTES {
+            *self = Expressions::default();
+        }
+        self.known.insert(pattern.into());
+        let translated = std::str::from_utf8(pattern)
+            .ok()
+            .and_then(|text| syntax::translate(text).ok());
+        let size_of_all = translated
+            .and_then(|translated| parse(&translated.pattern))
+            .map_or(0, |parsed| instructions(&parsed));
+        // The compiler stops at its limit.
+        let size_of_all = size_of_all.min(size as u64 / INSTRUCTION);
+        self.bytes += size_of_all * INSTRUCTION;
+        pattern.len() as u64 + size_of_all
+    }
+}
+
+/// How many bytes a compiled instruction takes.
+const INSTRUCTION: u64 = 32;
+
+fn parse(pattern: &str) -> Option<Hir> {
+    ParserBuilder::new()
+        .nest_limit(MAX_NESTING + 16)
+        .build()
+        .parse(pattern)
+        .ok()
+}
+
+/// About how many instructions a compiled expression has.
+fn instructions(expression: &Hir) -> u64 {
+    match expression.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Class(class) => match class {
+            Class::Unicode(class) => 3 * class.ranges().len() as u64,
+            Class::Bytes(class) => class.ranges().len() as u64,
+        }
+        .max(1),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.max(1));
+            instructions(&repetition.sub)
+                .saturating_add(1)
+                .saturating_mul(times.into())
+        }
+        HirKind::Capture(capture) => instructions(&capture.sub).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(0u64, |all, part| all.saturating_add(instructions(part))),
+    }
+}
+
 type Compiled = Result<Rc<Regexp>, Error>;
 
-thread_local! {
+#[derive(Default)]
+struct Cache {
     /// Keyed by the pattern and the largest size of the compiled form.
-    static COMPILED: RefCell<HashMap<(Box<[u8]>, usize), Compiled>> = RefCell::new(HashMap::new());
+    compiled: HashMap<(Box<[u8]>, usize), Compiled>,
+    bytes: u64,
+}
+
+thread_local! {
+    static CACHED: RefCell<Cache> = RefCell::default();
 }
 
 /// Compiles an expression, or returns it from this thread's cache. Its compiled form may take
 /// `size` bytes, and the states of one search as many again.
 pub(crate) fn compile(pattern: &[u8], size: usize) -> Compiled {
-    COMPILED.with_borrow_mut(|compiled| {
-        if compiled.len() >= CACHE {
-            compiled.clear();
+    CACHED.with_borrow_mut(|cache| {
+        if cache.compiled.len() >= CACHE || cache.bytes > CACHE_BYTES {
+            *cache = Cache::default();
         }
-        compiled
-            .entry((pattern.into(), size))
-            .or_insert_with(|| Regexp::new(pattern, size).map(Rc::new))
+        let entry = cache.compiled.entry((pattern.into(), size));
+        entry
+            .or_insert_with(|| {
+                let compiled = Regexp::new(pattern, size).map(Rc::new);
+                if let Ok(compiled) = &compiled {
+                    cache.bytes += (compiled.size * INSTRUCTION).min(size as u64);
+                }
+                compiled
+            })
             .clone()
     })
 }
@@ -156,15 +259,6 @@ impl<'a> Haystack<'a> {
 
     pub(crate) fn range(&self, range: Range<usize>) -> Range<usize> {
         self.place(range.start)..self.place(range.end)
-    }
-
-    /// Returns up to `limit` matches; all if it is none.
-    pub(crate) fn matches(&self, expression: &Regexp, limit: Option<usize>) -> Vec<Range<usize>> {
-        let found = expression.regex.find_iter(&self.text);
-        found
-            .take(limit.unwrap_or(usize::MAX))
-            .map(|m| self.range(m.range()))
-            .collect()
     }
 }
 

@@ -143,7 +143,9 @@ impl Evaluator<'_> {
             Kind::Object(object) if matches!(object.kind(), "map" | "slice") => object.plain(),
             _ => None,
         };
-        match &plain.as_ref().unwrap_or(value).kind {
+        let value = plain.as_ref().unwrap_or(value);
+        self.charge(frame, value.length())?;
+        match &value.kind {
             Kind::Nil | Kind::Missing => Ok(Items::Each(Vec::new())),
             Kind::List(list) => {
                 let boxed = holds_interfaces(list.go_type);

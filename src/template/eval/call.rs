@@ -10,11 +10,14 @@ use crate::limits::{Limit, exceeded};
 use crate::source::{Origin, OriginId, Span};
 use crate::template::error::Reason;
 use crate::template::function::{
-    COSTLY_STEPS, Call, Function, FunctionError, FunctionRole, Reads, Type,
+    Call, Function, FunctionError, FunctionRole, Reads, Type,
 };
 use crate::template::tree::{Expression, ExpressionKind, GoNode};
 use crate::value::{Kind, Text, Value};
 use std::rc::Rc;
+
+/// How many times its size a text takes while it grows and is then copied to its place.
+const WHILE_IT_GROWS: usize = 4;
 
 /// The arguments of a call, with their places.
 #[derive(Default)]
@@ -310,7 +313,6 @@ impl Evaluator<'_> {
                 Err(CallError::Itself(call_of_no_function(callee, values), None))
             }
             _ => {
-                self.note_reads(function, values);
                 for value in values {
                     self.note_root(value);
                     self.note_cluster(value);
@@ -329,7 +331,7 @@ impl Evaluator<'_> {
         match result {
             Ok(value) => {
                 if let Kind::Str(text) = &value.kind {
-                    self.spend(frame, text.bytes.len())?;
+                    self.spend(frame, text.size())?;
                 }
                 self.recorder.read_value(&value);
                 Ok(Operand::plain(value))
@@ -390,6 +392,8 @@ impl Evaluator<'_> {
         arguments: &Arguments,
     ) -> Result<Value, CallError> {
         let Arguments { values, places } = arguments;
+        let cost = function.cost(values);
+        self.meter.charge(cost).map_err(CallError::Limit)?;
         let mut seed = 0;
         if function.volatile {
             self.recorder.volatile.insert(site);
@@ -398,51 +402,31 @@ impl Evaluator<'_> {
                 &site.start.to_le_bytes(),
             );
         }
-        let budget = self.budget();
+        self.note_reads(function, values);
+        let budget = self.budget() / WHILE_IT_GROWS;
         let mut call = Call {
             origins: &mut self.origins,
             site,
             arguments: places,
             seed,
             budget,
+            meter: &mut self.meter,
+            expressions: &mut self.expressions,
             limits: &self.limits,
         };
         let result = (function.run)(&mut call, values);
-        // Long texts take long to process, so they count as more than one step.
-        let read: usize = values
-            .iter()
-            .filter_map(Value::as_text)
-            .map(|text| text.bytes.len())
-            .sum();
-        self.steps += read as u64 / 1024;
-        if function.costly {
-            self.steps += COSTLY_STEPS;
-            // A costly call passes no check of the clock on the way, so the clock is checked here.
-            let limit = if self.limits.is_late() {
-                Limit::Timeout
-            } else {
-                Limit::TemplateSteps
-            };
-            if limit == Limit::Timeout || self.steps > self.limits.get(limit) {
-                return Err(CallError::Limit(limit));
-            }
-        }
         let mut made = budget.saturating_sub(call.budget);
         match &result {
-            // The list's elements take memory, as text does. Lists that existed before cost
+            // The elements take memory, as text does. Lists and maps that existed before cost
             // nothing.
             Ok(Value {
                 kind: Kind::List(list),
                 ..
-            }) if Rc::strong_count(&list.items) == 1 => {
-                made += list.items.len() * size_of::<Value>()
-            }
+            }) if Rc::strong_count(&list.items) == 1 => made += list.bytes(),
             Ok(Value {
                 kind: Kind::Map(map),
                 ..
-            }) if Rc::strong_count(&map.0) == 1 => {
-                made += read.max(map.0.borrow().entries.len() * size_of::<Value>())
-            }
+            }) if Rc::strong_count(&map.0) == 1 => made += map.0.borrow().bytes(),
             _ => {}
         }
         self.bytes = self.bytes.saturating_add(made);

@@ -320,6 +320,7 @@ impl Evaluator<'_> {
                 values
             }
         };
+        self.charge(frame, object.cost(name, &values))?;
         if let Some(result) = object.call_tracked(name, &values, &mut self.origins) {
             if let Ok(answer) = &result {
                 self.asked(about, name, answer, &values);

@@ -18,6 +18,12 @@ use std::sync::Arc;
 /// Helm's limit for nested `include`s of one name.
 const MAX_INCLUDES: usize = 1000;
 
+/// The steps of parsing the shortest text, and how many bytes are parsed in one step.
+const PARSE: u64 = 20;
+const BYTES_PER_STEP: usize = 8;
+/// How many times its size a parsed text takes in memory.
+const PARSED: usize = 20;
+
 /// Templates that a text given to `tpl` defines. They hide those of the outer scope.
 pub(super) struct Scope {
     pub(super) outer: Option<Rc<Scope>>,
@@ -149,6 +155,16 @@ impl Evaluator<'_> {
         if let Some(parsed) = self.parsed.get(&key) {
             return Ok((parsed.scope.clone(), parsed.main.clone()));
         }
+        // What the parser takes, and the memory of the parsed text.
+        let length = text.bytes.len();
+        self.meter
+            .charge(PARSE + (length / BYTES_PER_STEP) as u64)
+            .map_err(CallError::Limit)?;
+        let memory = (length + PARSE as usize).saturating_mul(PARSED);
+        if memory > self.budget() {
+            return Err(CallError::Limit(Limit::RenderText));
+        }
+        self.bytes += memory;
         let source = self.derive_text(ROOT_NAME, text, origin);
         let Parsed {
             templates, errors, ..

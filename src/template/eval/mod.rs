@@ -25,7 +25,8 @@ use super::templates::Templates;
 use super::tree::*;
 use crate::diagnostic::did_you_mean;
 use crate::go::strconv;
-use crate::limits::{Limit, Limits, exceeded};
+use crate::go::regexp::Expressions;
+use crate::limits::{Limit, Limits, Meter, exceeded};
 use crate::source::{ConditionId, Derived, OriginId, Origins, Source, SourceId, Span};
 use crate::threads::{STACK, stack_address};
 use crate::value::{Kind, Text, TextBuilder, Value};
@@ -97,7 +98,9 @@ pub struct Evaluator<'t> {
     scope: Option<Rc<Scope>>,
     includes: FxHashMap<Rc<[u8]>, usize>,
     parsed: FxHashMap<(usize, usize, usize), ParsedText>,
-    steps: u64,
+    /// Counts the steps of the template.
+    meter: Meter,
+    expressions: Expressions,
     bytes: usize,
     stack_top: usize,
     data: Value,
@@ -133,7 +136,8 @@ impl<'t> Evaluator<'t> {
             scope: None,
             includes: FxHashMap::default(),
             parsed: FxHashMap::default(),
-            steps: 0,
+            meter: Meter::new(Limit::TemplateSteps, &limits),
+            expressions: Expressions::default(),
             bytes: 0,
             stack_top: 0,
             data: Value::nil(),
@@ -161,7 +165,8 @@ impl<'t> Evaluator<'t> {
         self.nesting = 0;
         self.tpl_depth = 0;
         self.includes.clear();
-        self.steps = 0;
+        self.meter = Meter::new(Limit::TemplateSteps, &self.limits);
+        self.expressions = Expressions::default();
         let Some(template) = self.templates.get(name) else {
             return Err(Box::new(TemplateError {
                 message: no_template(name),
@@ -182,11 +187,10 @@ impl<'t> Evaluator<'t> {
 
     /// The limit that is exhausted, if any. No further template can be executed then.
     pub fn exhausted_limit(&self) -> Option<Limit> {
-        let is_text_spent = self.bytes > self.limits.size(Limit::RenderText);
         if self.limits.is_late() {
             Some(Limit::Timeout)
         } else {
-            is_text_spent.then_some(Limit::RenderText)
+            self.is_text_spent().then_some(Limit::RenderText)
         }
     }
 
@@ -231,24 +235,31 @@ impl Evaluator<'_> {
     }
 
     fn step(&mut self, frame: &Frame) -> Run<()> {
-        self.steps += 1;
-        if self.steps & 0xfff == 0 && self.limits.is_late() {
-            return frame.limit(exceeded(Limit::Timeout, &self.limits), Some(Limit::Timeout));
+        self.charge(frame, 1)
+    }
+
+    /// Asks for the steps of work that begins now.
+    fn charge(&mut self, frame: &Frame, steps: u64) -> Run<()> {
+        match self.meter.charge(steps) {
+            Ok(()) => Ok(()),
+            Err(limit) => frame.limit(exceeded(limit, &self.limits), Some(limit)),
         }
-        if self.steps > self.limits.get(Limit::TemplateSteps) {
-            return frame.limit(
-                exceeded(Limit::TemplateSteps, &self.limits),
-                Some(Limit::TemplateSteps),
-            );
-        }
-        Ok(())
+    }
+
+    /// How many bytes the render has produced, with the origins of its texts.
+    fn produced(&self) -> usize {
+        self.bytes.saturating_add(self.origins.bytes())
+    }
+
+    fn is_text_spent(&self) -> bool {
+        self.produced() > self.limits.size(Limit::RenderText)
     }
 
     /// How many bytes may still be produced.
     fn budget(&self) -> usize {
         self.limits
             .size(Limit::RenderText)
-            .saturating_sub(self.bytes)
+            .saturating_sub(self.produced())
     }
 
     fn check_stack(&self, frame: &Frame) -> Run<()> {
@@ -260,7 +271,7 @@ impl Evaluator<'_> {
 
     fn spend(&mut self, frame: &Frame, bytes: usize) -> Run<()> {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > self.limits.size(Limit::RenderText) {
+        if self.is_text_spent() {
             return frame.limit(
                 exceeded(Limit::RenderText, &self.limits),
                 Some(Limit::RenderText),

@@ -57,6 +57,7 @@ impl Evaluator<'_> {
                 &printed
             }
             _ => {
+                self.charge(frame, value.weight())?;
                 self.recorder.read_deeply(value);
                 self.note_root(value);
                 self.note_cluster(value);
@@ -79,7 +80,8 @@ impl Evaluator<'_> {
         let Kind::Str(text) = &shown.kind else {
             return Ok(());
         };
-        self.spend(frame, text.bytes.len())?;
+        self.charge(frame, value.weight())?;
+        self.spend(frame, text.size())?;
         self.check_output(frame, out, text.bytes.len())?;
         let under = self.condition;
         if self.nesting > MAX_TRACED_DEPTH {

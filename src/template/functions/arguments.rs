@@ -9,6 +9,7 @@ use crate::source::{Origin, OriginId, Piece};
 use crate::template::function::{Answer, Call, FunctionError};
 use crate::value::{Kind, Map, MapData, Text, TextBuilder, Value};
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 fn wrong(arguments: &[Value], index: usize, expected: &str) -> String {
@@ -43,6 +44,16 @@ impl<'a> Str<'a> {
         let mut builder = TextBuilder::default();
         builder.push_slice(self.text, self.whole, range);
         kept(builder, self.whole)
+    }
+    /// The values of ranges in ascending order.
+    pub(crate) fn slices(self, ranges: impl IntoIterator<Item = Range<usize>>) -> Vec<Value> {
+        let mut pieces = self.text.pieces();
+        let slice = |range| {
+            let mut builder = TextBuilder::default();
+            builder.push_next(self.text, self.whole, range, &mut pieces);
+            kept(builder, self.whole)
+        };
+        ranges.into_iter().map(slice).collect()
     }
     pub(crate) fn value(self) -> Value {
         Value::new(Kind::Str(self.text.clone()), self.whole)

@@ -104,7 +104,16 @@ fn printf(call: &mut Call, arguments: &[Value]) -> Answer {
                 origin,
             },
             rest @ ..,
-        ] => Ok(fmt::sprintf(format, *origin, rest, call.budget)?),
+        ] => {
+            // `%[1]v` may print an argument again and again.
+            if memchr::memmem::find(&format.bytes, b"%[").is_some() {
+                let verbs = memchr::memchr_iter(b'%', &format.bytes).count() as u64;
+                let all = rest.iter().map(Value::weight);
+                let once = all.fold(0, u64::saturating_add);
+                call.meter.charge(once.saturating_mul(verbs))?;
+            }
+            Ok(fmt::sprintf(format, *origin, rest, call.budget)?)
+        }
         _ => Err("printf needs a format".into()),
     }
 }

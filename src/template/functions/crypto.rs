@@ -4,7 +4,7 @@
 use super::arguments::{Str, int, string};
 use super::random::Random;
 use crate::go::base64;
-use crate::template::function::{Answer, Call, Function, Type};
+use crate::template::function::{Answer, Call, Function, SLOW_HASH, Type};
 use crate::value::Value;
 use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
@@ -25,15 +25,17 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call.made_text(hash, a)
     })
     .volatile()
-    .costly()
+    .basic_price(SLOW_HASH)
     .example(
         r#"bcrypt (repeat 73 "a")"#,
         "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",
     ),
-    Function::new("decryptAES", &[TextType, TextType], decrypt).example(
-        r#"encryptAES "secret" "hello" | decryptAES "secret""#,
-        "hello",
-    ),
+    Function::new("decryptAES", &[TextType, TextType], decrypt)
+        .price(8)
+        .example(
+            r#"encryptAES "secret" "hello" | decryptAES "secret""#,
+            "hello",
+        ),
     Function::new(
         "derivePassword",
         &[
@@ -55,10 +57,11 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             call.made_text(password, a)
         },
     )
-    .costly()
+    .basic_price(SLOW_HASH)
     .example(r#"derivePassword 1 "basic" "" "" """#, "un78OYW2"),
     Function::new("encryptAES", &[TextType, TextType], encrypt)
         .volatile()
+        .price(8)
         .example(r#"encryptAES "k" "x" | kindOf"#, "string"),
     Function::new("htpasswd", &[TextType, TextType], |call, a| {
         let (name, password) = (string(a, 0)?.bytes(), string(a, 1)?.bytes());
@@ -69,7 +72,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call.made_text([name, b":", hash.as_bytes()].concat(), a)
     })
     .volatile()
-    .costly()
+    .basic_price(SLOW_HASH)
     .example(
         r#"htpasswd "u" (repeat 73 "a")"#,
         "u:failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes",

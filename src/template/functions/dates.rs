@@ -13,6 +13,8 @@ use Type::{Any, String as TextType};
 /// The time of every render in seconds since 1970: 2026-01-01T00:00:00Z.
 pub(crate) const NOW: i64 = 1_767_225_600;
 const TIME: Type = Type::Named("time.Time");
+/// Reading and writing layouts takes long.
+const LAYOUT: u64 = 32;
 const SECOND: i64 = 1_000_000_000;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
@@ -29,13 +31,15 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("date", &[TextType, Any], |call, a| {
         in_zone(call, a, string(a, 0)?.bytes(), any(a, 1)?, "Local")
     })
+    .price(LAYOUT)
     .example(r#"date "1/2/2006 15h 1504" 0"#, "1/1/1970 00h 0000"),
     Function::new("dateInZone", &[TextType, Any, TextType], date_in_zone)
+        .price(LAYOUT)
         .example(r#"dateInZone "MST" 0 "../x""#, "UTC"),
     Function::new("dateModify", &[TextType, TIME], |call, a| {
         modified(call, a, false)
     }),
-    Function::new("date_in_zone", &[TextType, Any, TextType], date_in_zone),
+    Function::new("date_in_zone", &[TextType, Any, TextType], date_in_zone).price(LAYOUT),
     Function::new("date_modify", &[TextType, TIME], |call, a| {
         modified(call, a, false)
     }),
@@ -64,6 +68,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("mustToDate", &[TextType, TextType], |call, a| {
         to_date(call, a, true)
     })
+    .price(LAYOUT)
     .example(
         r#"mustToDate "06-1-2" "70-3-4""#,
         "1970-03-04 00:00:00 +0000 UTC",
@@ -77,6 +82,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("toDate", &[TextType, TextType], |call, a| {
         to_date(call, a, false)
     })
+    .price(LAYOUT)
     .example(
         r#"toDate "15:04:05" "25:00:00""#,
         "0001-01-01 00:00:00 +0000 UTC",

@@ -6,8 +6,11 @@ use super::lists::present;
 use crate::go::fmt::go_type;
 use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
+use crate::template::function::{
+    Answer, Call, Function, FunctionError, FunctionRole, Reads, Type, Visits,
+};
 use crate::value::{Entry, Kind, List, Map, MapData, Value};
+use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
 use Type::{Any, String as TextType};
@@ -20,11 +23,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         deep_copy(call, a, "deepCopy error: ")
     })
     .reads(Reads::Keeps)
+    .visits(Visits::Contents)
     .example(r#"deepCopy (splitList "," "a,b")"#, "[a b]"),
     Function::new("dict", &[], dict)
         .variadic(Any)
         .role(FunctionRole::Collects)
         .reads(Reads::Keeps)
+        .visits(Visits::Texts)
         .example("dict true false 1.5 2", "map[1.5:2 true:false]"),
     Function::new("dig", &[], dig)
         .variadic(Any)
@@ -57,36 +62,43 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .variadic(Type::Map)
         .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
+        .visits(Visits::Contents)
+        .price(2)
         .example(r#"merge (dict "a" 1) (dict "b" 2)"#, "map[a:1 b:2]"),
     Function::new("mergeOverwrite", &[Type::Map], |_, a| merge(a, true))
         .variadic(Type::Map)
         .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
+        .visits(Visits::Contents)
+        .price(2)
         .example(r#"mergeOverwrite (dict "a" 1)"#, "map[a:1]"),
     Function::new("mustDeepCopy", &[Any], |call, a| deep_copy(call, a, ""))
         .reads(Reads::Keeps)
+        .visits(Visits::Contents)
         .example(r#"mustDeepCopy (semver "1.2.3")"#, "0.0.0"),
     Function::new("mustMerge", &[Type::Map], |_, a| merge(a, false))
         .variadic(Type::Map)
         .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
+        .visits(Visits::Contents)
+        .price(2)
         .example(r#"mustMerge (dict "a" 1)"#, "map[a:1]"),
     Function::new("mustMergeOverwrite", &[Type::Map], |_, a| merge(a, true))
         .variadic(Type::Map)
         .role(FunctionRole::Changes)
         .reads(Reads::HandsOn)
+        .visits(Visits::Contents)
+        .price(2)
         .example(r#"mustMergeOverwrite (dict "a" 1)"#, "map[a:1]"),
-    Function::new("omit", &[Type::Map], |_, a| {
-        select(a, |key, named| !named.iter().any(|n| n == key))
-    })
-    .variadic(TextType)
-    .reads(Reads::HandsOn)
+    Function::new("omit", &[Type::Map], |_, a| select(a, false))
+        .variadic(TextType)
+        .reads(Reads::HandsOn)
+        .visits(Visits::Elements)
     .example(r#"omit (dict "a" 1 "b" 2) "b""#, "map[a:1]"),
-    Function::new("pick", &[Type::Map], |_, a| {
-        select(a, |key, named| named.iter().any(|n| n == key))
-    })
-    .variadic(TextType)
-    .reads(Reads::HandsOn)
+    Function::new("pick", &[Type::Map], |_, a| select(a, true))
+        .variadic(TextType)
+        .reads(Reads::HandsOn)
+        .visits(Visits::Elements)
     .example(r#"pick (dict "a" 1 "b" 2) "b""#, "map[b:2]"),
     Function::new("pluck", &[TextType], |_, a| {
         let key = string(a, 0)?.bytes();
@@ -117,6 +129,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     })
     .role(FunctionRole::Changes)
     .reads(Reads::Keeps)
+    .visits(Visits::Texts)
     .example(r#"set (dict "a" 1) "b" (list 1)"#, "map[a:1 b:[1]]"),
     Function::new("unset", &[Type::Map, TextType], |_, a| {
         let from = map(a, 0)?;
@@ -169,18 +182,18 @@ fn keys(call: &mut Call, arguments: &[Value]) -> Answer {
     Ok(Value::new(Kind::List(List::new(all, "[]string")), origin))
 }
 
-/// A new map with the entries that `wanted` selects, given the keys that the call names.
-fn select(arguments: &[Value], wanted: impl Fn(&Rc<[u8]>, &[Rc<[u8]>]) -> bool) -> Answer {
+/// A new map with the entries whose keys the call names, or with all the others.
+fn select(arguments: &[Value], named_ones: bool) -> Answer {
     let named = (1..arguments.len())
         .map(|i| Ok(string(arguments, i)?.text.bytes.clone()))
-        .collect::<Result<Vec<_>, String>>()?;
+        .collect::<Result<FxHashSet<_>, String>>()?;
     let from = map(arguments, 0)?;
     let entries = from
         .0
         .borrow()
         .entries
         .iter()
-        .filter(|(key, _)| wanted(key, &named))
+        .filter(|(key, _)| named.contains(*key) == named_ones)
         .map(|(k, e)| (k.clone(), e.clone()))
         .collect();
     Ok(Value::map(MapData {
@@ -288,8 +301,13 @@ fn deep_copy(call: &mut Call, arguments: &[Value], prefix: &str) -> Answer {
 }
 
 fn copy(value: &Value, budget: &mut usize, depth: usize) -> Answer {
+    let size = match &value.kind {
+        Kind::Map(map) => map.0.borrow().bytes(),
+        Kind::List(list) => list.bytes() + 2 * size_of::<Value>(),
+        _ => 0,
+    };
     *budget = budget
-        .checked_sub(size_of::<Value>())
+        .checked_sub(size)
         .ok_or(FunctionError::Limit(Limit::RenderText))?;
     if depth > MAX_DEPTH {
         return Err("the value nests too deeply to be copied (does a map contain itself?)".into());

@@ -5,11 +5,13 @@
 use super::arguments::{Str, any, kept, string};
 use super::toml;
 use crate::go::base64;
-use crate::go::json::{self, Layout};
+use crate::go::json::{self, Layout, TOO_LARGE};
+use crate::limits::Limit;
 use crate::source::OriginId;
-use crate::template::function::{Call, Function, Type};
-use crate::value::{Kind, List, MapData, TextBuilder, Value};
+use crate::template::function::{Answer, Call, Function, FunctionError, Type};
+use crate::value::{Kind, List, MapData, TEXT_SIZE, TextBuilder, Value};
 use crate::yaml;
+use memchr::memmem;
 
 use Type::{Any, String as TextType};
 
@@ -44,14 +46,16 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .writes_text()
     .example(r#"b64enc "UPPER_case-mix 12x""#, "VVBQRVJfY2FzZS1taXggMTJ4"),
     Function::new("fromJson", &[TextType], |call, a| {
-        let read = read_json(call, a).and_then(|value| as_map(value, ""));
+        let read = read_json(call, a)?.and_then(|value| as_map(value, ""));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
+    .price(8)
     .example(r#"fromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
     Function::new("fromJsonArray", &[TextType], |call, a| {
-        let read = read_json(call, a).and_then(|value| as_list(value, ""));
+        let read = read_json(call, a)?.and_then(|value| as_list(value, ""));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
+    .price(8)
     .example(
         r#"fromJsonArray "{\"a\": 1} x""#,
         "[invalid character 'x' after top-level value]",
@@ -63,50 +67,54 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             .unwrap_or_else(|e| error_map(&e, origin))
             .with_origin(origin))
     })
+    .price(16)
     .example(r#"fromToml "a = 1\nb = \"x\"""#, "map[a:1 b:x]"),
     Function::new("fromYaml", &[TextType], |call, a| {
-        let read = read_yaml(call, a).and_then(|value| as_map(value, DECODING));
+        let read = read_yaml(call, a)?.and_then(|value| as_map(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_map(&e, call.joined(a))))
     })
+    .price(16)
     .example(r#"fromYaml "<<: {a: 1}\nb: 2""#, "map[a:1 b:2]"),
     Function::new("fromYamlArray", &[TextType], |call, a| {
-        let read = read_yaml(call, a).and_then(|value| as_list(value, DECODING));
+        let read = read_yaml(call, a)?.and_then(|value| as_list(value, DECODING));
         Ok(read.unwrap_or_else(|e| error_list(&e, call.joined(a))))
     })
+    .price(16)
     .example(
         r#"fromYamlArray "? [a]\n: b""#,
         r#"[error converting YAML to JSON: yaml: invalid map key: []interface {}{"a"}]"#,
     ),
     Function::new("mustFromJson", &[TextType], |call, a| {
-        Ok(read_json(call, a)?)
+        Ok(read_json(call, a)??)
     })
+    .price(8)
     .example(r#"mustFromJson "{\"a\":1,\"a\":2}""#, "map[a:2]"),
     Function::new("mustToJson", &[Any], |call, a| {
-        Ok(json::write(any(a, 0)?, Layout::Compact, call.origins)?)
+        must_write(call, a, Layout::Compact)
     })
     .example(r#"mustToJson (split "," "a,b")"#, r#"{"_0":"a","_1":"b"}"#),
     Function::new("mustToPrettyJson", &[Any], |call, a| {
-        Ok(json::write(any(a, 0)?, Layout::Pretty, call.origins)?)
+        must_write(call, a, Layout::Pretty)
     })
     .example("mustToPrettyJson 12345678.0", "12345678"),
     Function::new("mustToRawJson", &[Any], |call, a| {
-        Ok(json::write(any(a, 0)?, Layout::Raw, call.origins)?)
+        must_write(call, a, Layout::Raw)
     })
     .example("mustToRawJson (rest (list))", "null"),
     Function::new("toJson", &[Any], |call, a| {
         let written = json::write(any(a, 0)?, Layout::Compact, call.origins);
-        Ok(written.unwrap_or_else(|_| Value::str([])))
+        written_or_empty(written)
     })
     .writes_text()
     .example(r#"toJson (splitList "," "a,b")"#, r#"["a","b"]"#),
     Function::new("toPrettyJson", &[Any], |call, a| {
         let written = json::write(any(a, 0)?, Layout::Pretty, call.origins);
-        Ok(written.unwrap_or_else(|_| Value::str([])))
+        written_or_empty(written)
     })
     .writes_text()
     .example(r#"toPrettyJson (semver "1.2.3")"#, r#""1.2.3""#),
     Function::new("toRawJson", &[Any], |call, a| {
-        Ok(json::write(any(a, 0)?, Layout::Raw, call.origins)?)
+        must_write(call, a, Layout::Raw)
     })
     .example(r#"toRawJson (split "," "a,b")"#, r#"{"_0":"a","_1":"b"}"#),
     Function::new("toToml", &[Any], |call, a| {
@@ -119,15 +127,14 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     })
     .example(r#"toToml (splitList "," "a,b")"#, r#"["a", "b"]"#),
     Function::new("toYaml", &[Any], |call, a| {
-        Ok(without_final_break(yaml::emit(any(a, 0)?, call.origins)))
+        let written = yaml::emit(any(a, 0)?, call.origins);
+        Ok(without_final_break(written_or_empty(written)?))
     })
     .writes_text()
     .example(r#"toYaml (splitList "," "a,b")"#, "- a\n- b"),
     Function::new("toYamlPretty", &[Any], |call, a| {
-        Ok(without_final_break(yaml::emit_pretty(
-            any(a, 0)?,
-            call.origins,
-        )))
+        let written = yaml::emit_pretty(any(a, 0)?, call.origins);
+        Ok(without_final_break(written_or_empty(written)?))
     })
     .writes_text()
     .example(r#"toYamlPretty (semver "1.2.3")"#, "1.2.3"),
@@ -136,21 +143,83 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 /// The prefix that sigs.k8s.io/yaml adds to errors of encoding/json.
 const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
 
-fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
+/// Reads JSON: the value, or the error of encoding/json.
+///
+/// # Errors
+/// If the value would take more memory than the render may still use.
+fn read_json(
+    call: &mut Call,
+    arguments: &[Value],
+) -> Result<Result<Value, String>, FunctionError> {
     let s = string(arguments, 0)?;
-    json::read(s.text, s.whole, call.origins)
+    let count = |byte| memchr::memchr_iter(byte, s.bytes()).count();
+    let most = size_when_read(count(b',') + count(b'['), count(b'{'));
+    call.afford(most)?;
+    let read = json::read(s.text, s.whole, call.origins);
+    spend(call, &read, most);
+    Ok(read)
 }
 
-fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Value, String> {
+/// As [`read_json`], for YAML.
+fn read_yaml(
+    call: &mut Call,
+    arguments: &[Value],
+) -> Result<Result<Value, String>, FunctionError> {
     let s = string(arguments, 0)?;
-    yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget)
+    let count = |byte| memchr::memchr_iter(byte, s.bytes()).count();
+    let dashes = [b"- ", b"-\n"].map(|dash| memmem::find_iter(s.bytes(), dash).count());
+    let items = count(b',') + count(b'[') + dashes.iter().sum::<usize>();
+    // Each element is a node before it is a value.
+    let most = 4 * size_when_read(items + count(b'?'), 0)
+        + size_when_read(0, count(b'{') + count(b':') / 4);
+    call.afford(most)?;
+    let read = yaml::value_from_text(s.text, s.whole, call.origins, call.limits, &mut call.budget);
+    spend(call, &read, most);
+    Ok(read)
 }
 
-/// Removes the final line break. Helm prints nothing if `toYaml` fails.
-fn without_final_break(written: Result<Value, String>) -> Value {
-    let Ok(value) = written else {
-        return Value::str([]);
-    };
+/// At most how many bytes of memory a value takes that has so many elements and maps.
+fn size_when_read(elements: usize, maps: usize) -> usize {
+    elements
+        .saturating_mul(TEXT_SIZE)
+        .saturating_add(maps.saturating_mul(MapData::size(1)))
+}
+
+/// Subtracts the memory of a value that was read, at most `most` bytes, from the budget.
+fn spend(call: &mut Call, read: &Result<Value, String>, most: usize) {
+    let weight = read.as_ref().map_or(0, Value::weight);
+    let size = usize::try_from(weight).unwrap_or(usize::MAX).saturating_mul(TEXT_SIZE);
+    call.budget = call.budget.saturating_sub(size.min(most));
+}
+
+/// Writes JSON.
+///
+/// # Errors
+/// Those of encoding/json, and if the text would be too large.
+fn must_write(call: &mut Call, arguments: &[Value], layout: Layout) -> Answer {
+    json::write(any(arguments, 0)?, layout, call.origins).map_err(not_written)
+}
+
+/// The text that was written. Helm prints nothing if `toYaml` or `toJson` fails.
+///
+/// # Errors
+/// If the text would be too large.
+fn written_or_empty(written: Result<Value, String>) -> Answer {
+    written.or_else(|error| match not_written(error) {
+        FunctionError::Go(_) => Ok(Value::str([])),
+        limit => Err(limit),
+    })
+}
+
+fn not_written(error: String) -> FunctionError {
+    if error == TOO_LARGE {
+        return FunctionError::Limit(Limit::RenderText);
+    }
+    FunctionError::Go(error)
+}
+
+/// Removes the final line break.
+fn without_final_break(value: Value) -> Value {
     match &value.kind {
         Kind::Str(text) if text.bytes.last() == Some(&b'\n') => Str {
             text,

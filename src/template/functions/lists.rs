@@ -6,10 +6,14 @@ use super::arguments::{any, int};
 use super::numbers::to_int;
 use super::types::{deep_equal, is_empty};
 use crate::go::fmt::go_kind;
+use crate::limits::{Limit, Meter};
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, FunctionError, FunctionRole, Reads, Type};
-use crate::value::{Kind, List, Value};
-use std::collections::HashSet;
+use crate::template::function::{
+    Answer, Call, Function, FunctionError, FunctionRole, Reads, Type, Visits,
+};
+use crate::value::{Kind, List, TEXT_SIZE, Value};
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use Type::{Any, Int};
@@ -35,6 +39,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .example("concat (list) (list) | toYaml", "null"),
     Function::new("first", &[Any], first)
         .reads(Reads::Keeps)
+        .visits(Visits::Texts)
         .example(r#"first (splitList "," "b,a,c")"#, "b"),
     Function::new("has", &[Any, Any], has).example("has (list 1) (list (list 1))", "true"),
     Function::new("initial", &[Any], initial)
@@ -42,6 +47,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .example(r#"initial (splitList "," "b,a,c")"#, "[b a]"),
     Function::new("last", &[Any], last)
         .reads(Reads::Keeps)
+        .visits(Visits::Texts)
         .example(r#"last (splitList "," "b,a,c")"#, "c"),
     Function::new("list", &[], |_, a| {
         Ok(Value::list(a.iter().map(present).collect()))
@@ -49,6 +55,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .variadic(Any)
     .role(FunctionRole::Collects)
     .reads(Reads::Keeps)
+    .visits(Visits::Texts)
     .example(r#"list "a" | toJson"#, r#"["a"]"#),
     Function::new("mustAppend", &[Any, Any], append)
         .reads(Reads::Keeps)
@@ -60,6 +67,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .example("mustCompact (list 1 2 3)", "[1 2 3]"),
     Function::new("mustFirst", &[Any], first)
         .reads(Reads::Keeps)
+        .visits(Visits::Texts)
         .example(r#"mustFirst (splitList "," "b,a,c")"#, "b"),
     Function::new("mustHas", &[Any, Any], has).example("mustHas (list 1) (list (list 1))", "true"),
     Function::new("mustInitial", &[Any], initial)
@@ -67,6 +75,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .example("mustInitial (list 1 2 3)", "[1 2]"),
     Function::new("mustLast", &[Any], last)
         .reads(Reads::Keeps)
+        .visits(Visits::Texts)
         .example(r#"mustLast (splitList "," "b,a,c")"#, "c"),
     Function::new("mustPrepend", &[Any, Any], prepend)
         .reads(Reads::Keeps)
@@ -118,6 +127,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .variadic(Any)
     .role(FunctionRole::Collects)
     .reads(Reads::Keeps)
+    .visits(Visits::Texts)
     .example(r#"tuple "a" | toJson"#, r#"["a"]"#),
     Function::new("uniq", &[Any], uniq).example(r#"uniq (splitList "," "b,a,c")"#, "[b a c]"),
     Function::new("without", &[Any], without)
@@ -160,9 +170,10 @@ fn strings(items: Vec<Value>, origin: OriginId) -> Value {
     Value::new(Kind::List(List::new(items, "[]string")), origin)
 }
 
-fn append(_: &mut Call, arguments: &[Value]) -> Answer {
+fn append(call: &mut Call, arguments: &[Value]) -> Answer {
     let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot push on type")?;
+    call.afford(found.bytes())?;
     listed(
         found
             .items
@@ -174,9 +185,10 @@ fn append(_: &mut Call, arguments: &[Value]) -> Answer {
     )
 }
 
-fn prepend(_: &mut Call, arguments: &[Value]) -> Answer {
+fn prepend(call: &mut Call, arguments: &[Value]) -> Answer {
     let (list, value) = (any(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot prepend on type")?;
+    call.afford(found.bytes())?;
     listed(
         [present(value)]
             .into_iter()
@@ -186,10 +198,13 @@ fn prepend(_: &mut Call, arguments: &[Value]) -> Answer {
     )
 }
 
-fn chunk(_: &mut Call, arguments: &[Value]) -> Answer {
+fn chunk(call: &mut Call, arguments: &[Value]) -> Answer {
     let (size, list) = (int(arguments, 0)?, any(arguments, 1)?);
     let found = items(list, "Cannot chunk type")?;
     let length = found.items.len();
+    // With a size of 1, each element gets a list of its own.
+    let lists = 3 * size_of::<Value>() / usize::try_from(size).map_or(1, |size| size.max(1));
+    call.afford(found.bytes().saturating_add(lists.saturating_mul(length)))?;
     let out_of_range = || Err("runtime error: makeslice: len out of range".into());
     let chunks = if size == 0 {
         -1.0
@@ -347,6 +362,7 @@ pub(crate) fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, Funct
     match items(value, "") {
         Ok(list) => {
             let kept = |item: &&Value| !matches!(item.kind, Kind::Nil | Kind::Missing);
+            call.afford(list.items.len().saturating_mul(TEXT_SIZE))?;
             list.items
                 .iter()
                 .filter(kept)
@@ -358,41 +374,162 @@ pub(crate) fn to_strings(call: &Call, value: &Value) -> Result<Vec<Value>, Funct
     }
 }
 
-fn uniq(_: &mut Call, arguments: &[Value]) -> Answer {
+fn uniq(call: &mut Call, arguments: &[Value]) -> Answer {
     let list = any(arguments, 0)?;
     let found = items(list, "Cannot find uniq on type")?;
-    let mut texts = HashSet::new();
-    let mut kept: Vec<Value> = Vec::new();
-    let mut others: Vec<Value> = Vec::new();
+    let mut kept = Distinct::default();
     for item in found.items.iter() {
-        let new = match &item.kind {
-            Kind::Str(text) => texts.insert(text.bytes.clone()),
-            _ => {
-                let new = !others.iter().any(|other| deep_equal(item, other));
-                if new {
-                    others.push(item.clone());
-                }
-                new
-            }
-        };
-        if new {
+        if !kept.contains(item, call.meter)? {
+            kept.insert(item.clone());
+        }
+    }
+    listed(kept.items, list.origin)
+}
+
+fn without(call: &mut Call, arguments: &[Value]) -> Answer {
+    let list = any(arguments, 0)?;
+    let found = items(list, "Cannot find without on type")?;
+    let mut omitted = Distinct::default();
+    for value in arguments.get(1..).unwrap_or(&[]) {
+        omitted.insert(value.clone());
+    }
+    let mut kept = Vec::new();
+    for item in found.items.iter() {
+        if !omitted.contains(item, call.meter)? {
             kept.push(item.clone());
         }
     }
     listed(kept, list.origin)
 }
 
-fn without(_: &mut Call, arguments: &[Value]) -> Answer {
-    let list = any(arguments, 0)?;
-    let found = items(list, "Cannot find without on type")?;
-    let omitted = arguments.get(1..).unwrap_or(&[]);
-    listed(
-        found
-            .items
-            .iter()
-            .filter(|item| !omitted.iter().any(|o| deep_equal(item, o)))
-            .cloned()
-            .collect(),
-        list.origin,
-    )
+/// Values, and where to find those that `deepEqual` may call equal to another one.
+#[derive(Default)]
+struct Distinct {
+    items: Vec<Value>,
+    by_sketch: FxHashMap<u64, Vec<usize>>,
+}
+
+impl Distinct {
+    fn insert(&mut self, value: Value) {
+        let known = self.by_sketch.entry(sketch(&value)).or_default();
+        known.push(self.items.len());
+        self.items.push(value);
+    }
+
+    /// Whether it has an equal value.
+    fn contains(&self, value: &Value, meter: &mut Meter) -> Result<bool, Limit> {
+        let Some(known) = self.by_sketch.get(&sketch(value)) else {
+            return Ok(false);
+        };
+        // A text or number is compared at once.
+        let each = if known.len() < 2 { 0 } else { value.weight() };
+        for &i in known {
+            meter.charge(each)?;
+            if deep_equal(value, &self.items[i]) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A hash that is the same for equal values.
+fn sketch(value: &Value) -> u64 {
+    let mut hasher = FxHasher::default();
+    add_to_sketch(value, 0, &mut hasher);
+    hasher.finish()
+}
+
+/// Adds the outermost contents of a value, so that the sketch of a large value is made in no time.
+fn add_to_sketch(value: &Value, depth: usize, hasher: &mut FxHasher) {
+    const DEPTH: usize = 3;
+    const ITEMS: usize = 8;
+    match &value.kind {
+        Kind::Nil | Kind::Missing => 0u8.hash(hasher),
+        Kind::Bool(b) => b.hash(hasher),
+        Kind::Int(i) | Kind::Int64(i) => i.hash(hasher),
+        Kind::Sized(i, _) => i.hash(hasher),
+        // 0 and -0 are equal.
+        Kind::Float(f) => (f + 0.0).to_bits().hash(hasher),
+        Kind::Str(text) => text.bytes.hash(hasher),
+        Kind::List(list) => {
+            list.items.len().hash(hasher);
+            if depth < DEPTH {
+                for item in list.items.iter().take(ITEMS) {
+                    add_to_sketch(item, depth + 1, hasher);
+                }
+            }
+        }
+        Kind::Map(map) => {
+            let map = map.0.borrow();
+            map.entries.len().hash(hasher);
+            if depth < DEPTH {
+                for (key, entry) in map.entries.iter().take(ITEMS) {
+                    key.hash(hasher);
+                    add_to_sketch(&entry.value, depth + 1, hasher);
+                }
+            }
+        }
+        Kind::Object(object) => object.go_type().hash(hasher),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::value::MapData;
+
+    #[test]
+    fn equal_values_have_equal_sketches() {
+        let map = |n: i64| {
+            let mut map = MapData::default();
+            map.insert(b"a", OriginId::NONE, Value::list(vec![Kind::Int(n).into()]));
+            Value::map(map)
+        };
+        let mut meter = Meter::new(Limit::TemplateSteps, &Limits::default());
+        let mut distinct = Distinct::default();
+        for value in [
+            map(1),
+            Kind::Float(0.0).into(),
+            Value::str("a"),
+            Value::nil(),
+        ] {
+            distinct.insert(value);
+        }
+        for (value, known) in [
+            (map(1), true),
+            (map(2), false),
+            (Kind::Float(-0.0).into(), true),
+            (Value::str("a"), true),
+            (Kind::Missing.into(), true),
+            (Kind::Int(0).into(), false),
+            (Value::bool(false), false),
+        ] {
+            assert_eq!(
+                distinct.contains(&value, &mut meter),
+                Ok(known),
+                "{value:?}"
+            );
+        }
+    }
+
+    /// Twice as many elements are at most a little more than twice the work.
+    #[test]
+    fn finding_equal_values_takes_no_square_of_their_number() {
+        let cost = |n: i64| {
+            let limits = Limits::default();
+            let mut meter = Meter::new(Limit::TemplateSteps, &limits);
+            let mut kept = Distinct::default();
+            for i in 0..n {
+                let item = Value::list(vec![Kind::Int(i).into()]);
+                if !kept.contains(&item, &mut meter).expect("steps are left") {
+                    kept.insert(item);
+                }
+            }
+            assert_eq!(kept.items.len() as i64, n);
+            meter.spent()
+        };
+        assert!(cost(2000) <= 3 * cost(1000) + 100);
+    }
 }

@@ -5,7 +5,7 @@ use crate::go::regexp::{self, Error, Haystack, Part, Regexp, template_parts};
 use crate::limits::Limit;
 use crate::source::OriginId;
 use crate::template::function::{Answer, Call, Function, FunctionError, Type};
-use crate::value::{Kind, List, TextBuilder, Value};
+use crate::value::{Kind, List, TEXT_SIZE, TextBuilder, Value};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -22,9 +22,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .example(r#"mustRegexFindAll "," "a,b,c" 2"#, "[, ,]"),
     Function::new("mustRegexMatch", &[TextType, TextType], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        let matched = must_compile(call, string(a, 0)?.bytes(), false)?
-            .regex
-            .is_match(&haystack.text);
+        let expression = must_compile(call, string(a, 0)?.bytes(), false)?;
+        let matched = is_match(call, &expression, &haystack)?;
         call.made(Kind::Bool(matched), a)
     })
     .example(r#"mustRegexMatch "^[a-z]+$" "abc""#, "true"),
@@ -54,8 +53,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     .example(r#"regexFindAll "a" "banana" 10"#, "[a a a]"),
     Function::new("regexMatch", &[TextType, TextType], |call, a| {
         let haystack = Haystack::new(string(a, 1)?.bytes());
-        let matched = match compile(call, string(a, 0)?.bytes()) {
-            Ok(expression) => expression.regex.is_match(&haystack.text),
+        let matched = match compile(call, string(a, 0)?.bytes())? {
+            Ok(expression) => is_match(call, &expression, &haystack)?,
             Err(Error::TooLarge) => return Err(FunctionError::Limit(Limit::RegexSize)),
             Err(Error::Syntax { .. }) => false,
         };
@@ -65,12 +64,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("regexQuoteMeta", &[TextType], |_, a| {
         let s = string(a, 0)?;
         let mut out = TextBuilder::default();
-        for (i, &b) in s.bytes().iter().enumerate() {
-            if regexp::is_special(b) {
-                out.push(b"\\", s.origin_at(i));
-            }
-            out.push_slice(s.text, s.whole, i..i + 1);
+        let (mut from, mut pieces) = (0, s.text.pieces());
+        for (i, _) in s.bytes().iter().enumerate().filter(|&(_, &b)| regexp::is_special(b)) {
+            out.push_next(s.text, s.whole, from..i, &mut pieces);
+            out.push(b"\\", s.origin_at(i));
+            from = i;
         }
+        out.push_next(s.text, s.whole, from..s.len(), &mut pieces);
         Ok(kept(out, s.whole))
     })
     .example(r#"regexQuoteMeta "Hello World""#, "Hello World"),
@@ -91,23 +91,63 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     })
     .example(r#"regexSplit "[-_]" "a-b_c" -1"#, "[a b c]"),
 ];
-fn compile(call: &Call, pattern: &[u8]) -> Result<Rc<Regexp>, Error> {
-    regexp::compile(pattern, call.limits.size(Limit::RegexSize))
+
+/// Compiles an expression.
+///
+/// # Errors
+/// If the template has no steps left for it.
+fn compile(call: &mut Call, pattern: &[u8]) -> Result<Result<Rc<Regexp>, Error>, FunctionError> {
+    let size = call.limits.size(Limit::RegexSize);
+    call.meter.charge(call.expressions.cost(pattern, size))?;
+    Ok(regexp::compile(pattern, size))
 }
 
 /// Compiles an expression. With `panics`, an error has the text of `regexp.MustCompile`.
-fn must_compile(call: &Call, pattern: &[u8], panics: bool) -> Result<Rc<Regexp>, FunctionError> {
-    compile(call, pattern).map_err(|error| match error {
+fn must_compile(
+    call: &mut Call,
+    pattern: &[u8],
+    panics: bool,
+) -> Result<Rc<Regexp>, FunctionError> {
+    compile(call, pattern)?.map_err(|error| match error {
         Error::TooLarge => FunctionError::Limit(Limit::RegexSize),
         Error::Syntax { .. } if panics => regexp::panic_message(pattern, &error).into(),
         Error::Syntax { .. } => error.to_string().into(),
     })
 }
 
-fn find(call: &Call, arguments: &[Value], panics: bool) -> Answer {
+fn is_match(
+    call: &mut Call,
+    expression: &Regexp,
+    haystack: &Haystack,
+) -> Result<bool, FunctionError> {
+    call.meter.charge(expression.cost(haystack.text.len()))?;
+    Ok(expression.regex.is_match(&haystack.text))
+}
+
+/// Returns up to `limit` matches; all if it is none.
+fn matches(
+    call: &mut Call,
+    expression: &Regexp,
+    text: &[u8],
+    limit: Option<usize>,
+) -> Result<Vec<Range<usize>>, FunctionError> {
+    let haystack = Haystack::new(text);
+    call.meter.charge(expression.cost(haystack.text.len()))?;
+    let mut found = Vec::new();
+    let all = expression.regex.find_iter(&haystack.text);
+    for one in all.take(limit.unwrap_or(usize::MAX)) {
+        let rest = haystack.text.len() - one.end();
+        call.meter.charge(expression.cost_of_next(rest))?;
+        call.afford(found.len() * TEXT_SIZE)?;
+        found.push(haystack.range(one.range()));
+    }
+    Ok(found)
+}
+
+fn find(call: &mut Call, arguments: &[Value], panics: bool) -> Answer {
     let s = string(arguments, 1)?;
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    let found = Haystack::new(s.bytes()).matches(&expression, Some(1)).pop();
+    let found = matches(call, &expression, s.bytes(), Some(1))?.pop();
     Ok(s.slice(found.unwrap_or(0..0)))
 }
 
@@ -115,21 +155,17 @@ fn strings(s: Str, ranges: Vec<Range<usize>>, nil_if_empty: bool) -> Value {
     if ranges.is_empty() && nil_if_empty {
         return Value::new(Kind::List(List::nil("[]string")), s.whole);
     }
-    let items = ranges.into_iter().map(|range| s.slice(range)).collect();
-    Value::new(Kind::List(List::new(items, "[]string")), s.whole)
+    Value::new(Kind::List(List::new(s.slices(ranges), "[]string")), s.whole)
 }
 
-fn find_all(call: &Call, arguments: &[Value], panics: bool) -> Answer {
+fn find_all(call: &mut Call, arguments: &[Value], panics: bool) -> Answer {
     let (s, n) = (string(arguments, 1)?, int(arguments, 2)?);
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
-    Ok(strings(
-        s,
-        Haystack::new(s.bytes()).matches(&expression, usize::try_from(n).ok()),
-        true,
-    ))
+    let found = matches(call, &expression, s.bytes(), usize::try_from(n).ok())?;
+    Ok(strings(s, found, true))
 }
 
-fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
+fn split(call: &mut Call, arguments: &[Value], panics: bool) -> Answer {
     let (pattern, s, n) = (
         string(arguments, 0)?,
         string(arguments, 1)?,
@@ -144,7 +180,7 @@ fn split(call: &Call, arguments: &[Value], panics: bool) -> Answer {
     }
     let limit = usize::try_from(n).ok();
     let (mut parts, mut start, mut end) = (Vec::new(), 0, 0);
-    for found in Haystack::new(s.bytes()).matches(&expression, limit) {
+    for found in matches(call, &expression, s.bytes(), limit)? {
         if limit == Some(parts.len() + 1) {
             break;
         }
@@ -164,6 +200,7 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
     let (s, replacement) = (string(arguments, 1)?, string(arguments, 2)?);
     let expression = must_compile(call, string(arguments, 0)?.bytes(), panics)?;
     let haystack = Haystack::new(s.bytes());
+    call.meter.charge(expression.cost(haystack.text.len()))?;
     let template = if expands {
         std::str::from_utf8(replacement.bytes()).ok()
     } else {
@@ -174,20 +211,23 @@ fn replace_all(call: &mut Call, arguments: &[Value], panics: bool, expands: bool
     let mut from = 0;
     for found in expression.regex.captures_iter(&haystack.text) {
         let whole = haystack.range(found.get_match().range());
-        out.push_slice(s.text, s.whole, from..whole.start);
+        let rest = haystack.text.len() - found.get_match().end();
+        call.meter.charge(expression.cost_of_next(rest))?;
+        let before = from..whole.start;
+        call.afford(out.size() + before.len())?;
+        out.push_slice(s.text, s.whole, before);
+        call.meter.charge(parts.len() as u64 / 8)?;
         for part in &parts {
-            match part {
-                Part::Literal(range) => {
-                    out.push_slice(replacement.text, replacement.whole, range.clone())
-                }
-                Part::Group(name) => {
-                    if let Some(group) = expression.group(&found, name) {
-                        out.push_slice(s.text, s.whole, haystack.range(group.range()));
-                    }
-                }
-            }
+            let (from, of, range) = match part {
+                Part::Literal(range) => (replacement.text, replacement.whole, range.clone()),
+                Part::Group(name) => match expression.group(&found, name) {
+                    Some(group) => (s.text, s.whole, haystack.range(group.range())),
+                    None => continue,
+                },
+            };
+            call.afford(out.size() + range.len())?;
+            out.push_slice(from, of, range);
         }
-        call.afford(out.len())?;
         from = whole.end;
     }
     out.push_slice(s.text, s.whole, from..s.len());

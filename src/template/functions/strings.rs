@@ -8,9 +8,10 @@ use super::lists::to_strings;
 use crate::go::unicode::runes;
 use crate::go::{fmt, strconv};
 use crate::source::OriginId;
-use crate::template::function::{Answer, Call, Function, Type};
-use crate::value::{Kind, List, MapData, TextBuilder, Value};
+use crate::template::function::{Answer, Call, Function, FunctionError, Type};
+use crate::value::{Kind, List, MapData, TEXT_SIZE, TextBuilder, Value};
 use memchr::memmem;
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 
 use Type::{Any, Int, String as TextType};
@@ -75,34 +76,26 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("replace", &[TextType, TextType, TextType], replace)
         .writes_text()
         .example(r#"replace "an" "AN" "banana""#, "bANANa"),
-    Function::new("split", &[TextType, TextType], |_, a| {
-        Ok(numbered(
-            string(a, 1)?,
-            &split(string(a, 1)?.bytes(), string(a, 0)?.bytes(), None),
-        ))
+    Function::new("split", &[TextType, TextType], |call, a| {
+        numbered(call, string(a, 0)?, None, string(a, 1)?)
     })
+    .price(4)
     .example(r#"split "$" "foo$bar$baz""#, "map[_0:foo _1:bar _2:baz]"),
-    Function::new("splitList", &[TextType, TextType], |_, a| {
+    Function::new("splitList", &[TextType, TextType], |call, a| {
         let s = string(a, 1)?;
-        let parts = split(s.bytes(), string(a, 0)?.bytes(), None);
-        let items = parts.into_iter().map(|range| s.slice(range)).collect();
+        let parts = parts(call, string(a, 0)?, None, s, TEXT_SIZE)?;
         Ok(Value::new(
-            Kind::List(List::new(items, "[]string")),
+            Kind::List(List::new(s.slices(parts), "[]string")),
             s.whole,
         ))
     })
+    .price(4)
     .example(r#"splitList "$" "foo$bar$baz""#, "[foo bar baz]"),
-    Function::new("splitn", &[TextType, Int, TextType], |_, a| {
-        let n = int(a, 1)?;
-        Ok(numbered(
-            string(a, 2)?,
-            &split(
-                string(a, 2)?.bytes(),
-                string(a, 0)?.bytes(),
-                usize::try_from(n).ok(),
-            ),
-        ))
+    Function::new("splitn", &[TextType, Int, TextType], |call, a| {
+        let n = usize::try_from(int(a, 1)?).ok();
+        numbered(call, string(a, 0)?, n, string(a, 2)?)
     })
+    .price(4)
     .example(r#"splitn "$" 2 "foo$bar$baz""#, "map[_0:foo _1:bar$baz]"),
     Function::new("squote", &[], |call, a| quote_all(call, a, false))
         .variadic(Any)
@@ -238,7 +231,7 @@ fn cat(call: &mut Call, arguments: &[Value]) -> Answer {
             out.push(b" ", OriginId::NONE);
         }
         if let Kind::Str(text) = &call.display(value)?.kind {
-            call.afford(out.len() + text.bytes.len())?;
+            call.afford(out.size() + text.size())?;
             out.push_text(text, value.origin);
         }
     }
@@ -266,7 +259,7 @@ fn quote_all(call: &mut Call, arguments: &[Value], double: bool) -> Answer {
         let Kind::Str(text) = &shown.kind else {
             continue;
         };
-        call.afford(out.len() + text.bytes.len())?;
+        call.afford(out.size() + text.size())?;
         if double && text.pieces.is_none() {
             out.push(strconv::quote(&text.bytes).as_bytes(), shown.origin);
         } else if double {
@@ -324,7 +317,7 @@ fn join(call: &mut Call, arguments: &[Value]) -> Answer {
             out.push_text(separator.text, separator.whole);
         }
         if let Kind::Str(text) = &item.kind {
-            call.afford(out.len() + text.bytes.len())?;
+            call.afford(out.size() + text.size() + separator.len())?;
             out.push_text(text, item.origin);
         }
     }
@@ -361,7 +354,7 @@ fn repeat(call: &mut Call, arguments: &[Value]) -> Answer {
         .checked_mul(count)
         .filter(|&l| l <= i64::MAX as usize)
         .ok_or("strings: Repeat output length overflow")?;
-    call.afford(length)?;
+    call.afford(s.text.size().saturating_mul(count))?;
     if s.text.pieces.is_none() {
         return Ok(Value::str_from(s.bytes().repeat(count), s.whole));
     }
@@ -378,6 +371,12 @@ fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
         string(arguments, 1)?,
         string(arguments, 2)?,
     );
+    let count = match old.bytes() {
+        [] => s.len(),
+        old => memmem::find_iter(s.bytes(), old).count(),
+    };
+    let each = new.text.size().saturating_add(size_of::<Range<usize>>());
+    call.afford(s.text.size().saturating_add(count.saturating_mul(each)))?;
     let ends: Vec<Range<usize>> = if old.len() == 0 {
         runes(s.bytes())
             .map(|(range, _)| range.start..range.start)
@@ -391,15 +390,14 @@ fn replace(call: &mut Call, arguments: &[Value]) -> Answer {
     if ends.is_empty() {
         return Ok(s.value());
     }
-    call.afford(s.len().saturating_add(ends.len().saturating_mul(new.len())))?;
     let mut out = TextBuilder::default();
-    let mut from = 0;
+    let (mut from, mut pieces) = (0, s.text.pieces());
     for found in ends {
-        out.push_slice(s.text, s.whole, from..found.start);
+        out.push_next(s.text, s.whole, from..found.start, &mut pieces);
         out.push_text(new.text, new.whole);
         from = found.end;
     }
-    out.push_slice(s.text, s.whole, from..s.len());
+    out.push_next(s.text, s.whole, from..s.len(), &mut pieces);
     Ok(kept(out, s.whole))
 }
 
@@ -433,20 +431,34 @@ pub(crate) fn split(s: &[u8], separator: &[u8], limit: Option<usize>) -> Vec<Ran
     parts
 }
 
+/// As [`split`], if the render may produce so many parts. `each` is the memory of a part.
+fn parts(
+    call: &Call,
+    separator: Str,
+    limit: Option<usize>,
+    s: Str,
+    each: usize,
+) -> Result<Vec<Range<usize>>, FunctionError> {
+    let count = match separator.bytes() {
+        [] => s.len(),
+        separator => memmem::find_iter(s.bytes(), separator).count() + 1,
+    };
+    call.afford(count.min(limit.unwrap_or(count)).saturating_mul(each))?;
+    Ok(split(s.bytes(), separator.bytes(), limit))
+}
+
 /// Makes a `map[string]string` with the keys `_0`, `_1`…
-fn numbered(s: Str, parts: &[Range<usize>]) -> Value {
+fn numbered(call: &Call, separator: Str, limit: Option<usize>, s: Str) -> Answer {
+    let each = MapData::size(1) / 8 + TEXT_SIZE;
+    let parts = parts(call, separator, limit, s, each)?;
     let mut map = MapData {
         go_type: "map[string]string",
         ..MapData::default()
     };
-    for (i, range) in parts.iter().enumerate() {
-        map.insert(
-            format!("_{i}").as_bytes(),
-            OriginId::NONE,
-            s.slice(range.clone()),
-        );
+    for (i, part) in s.slices(parts).into_iter().enumerate() {
+        map.insert(format!("_{i}").as_bytes(), OriginId::NONE, part);
     }
-    Value::map(map).with_origin(s.whole)
+    Ok(Value::map(map).with_origin(s.whole))
 }
 
 fn substr(_: &mut Call, arguments: &[Value]) -> Answer {
@@ -495,7 +507,7 @@ fn trim(s: Str, cut: impl Fn(Option<char>) -> bool) -> Value {
 fn trim_all(_: &mut Call, arguments: &[Value]) -> Answer {
     let (set, s) = (string(arguments, 0)?, string(arguments, 1)?);
     let unknown = char::REPLACEMENT_CHARACTER;
-    let set: Vec<char> = runes(set.bytes())
+    let set: FxHashSet<char> = runes(set.bytes())
         .map(|(_, c)| c.unwrap_or(unknown))
         .collect();
     Ok(trim(s, |c| set.contains(&c.unwrap_or(unknown))))

@@ -19,6 +19,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             a,
         )
     })
+    .price(8)
     .example(r#"semver "1.2.3-alpha.1+b.2""#, "1.2.3-alpha.1+b.2"),
     Function::new("semverCompare", &[TextType, TextType], |call, a| {
         let constraint = Constraint::parse(&string(a, 0)?.lossy())?;
@@ -26,6 +27,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         call.made(Kind::Bool(constraint.check(&version)), a)
     })
     .role(FunctionRole::SemverCompare)
+    .price(8)
     .example(r#"semverCompare ">=1.19-0" "3""#, "true"),
 ];
 

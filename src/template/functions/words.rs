@@ -14,18 +14,22 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         recast(call, a, camelcase)
     })
     .writes_text()
+    .price(8)
     .example(r#"camelcase "a/b/../c.tar.gz""#, "A/b/../c.tar.gz"),
     Function::new("initials", &[Type::String], initials)
+        .price(8)
         .example(r#"initials "UPPER_case-mix 12x""#, "U1"),
     Function::new("kebabcase", &[Type::String], |call, a| {
         separated(call, a, '-')
     })
     .writes_text()
+    .price(8)
     .example(r#"kebabcase "a/b/../c.tar.gz""#, "a/b/../c.tar.gz"),
     Function::new("lower", &[Type::String], |_, a| {
         Ok(map_runes(string(a, 0)?, to_lower))
     })
     .writes_text()
+    .price(8)
     .example(r#"lower "UPPER_case-mix 12x""#, "upper_case-mix 12x"),
     Function::new(
         "plural",
@@ -40,6 +44,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         separated(call, a, '_')
     })
     .writes_text()
+    .price(8)
     .example(r#"snakecase "a/b/../c.tar.gz""#, "a/b/../c.tar.gz"),
     Function::new("swapcase", &[Type::String], |_, a| {
         let mut at_start = true;
@@ -57,6 +62,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             mapped
         }))
     })
+    .price(8)
     .example(r#"swapcase "UPPER_case-mix 12x""#, "upper_CASE-MIX 12X"),
     Function::new("title", &[Type::String], |_, a| {
         let mut previous = ' ';
@@ -71,6 +77,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         }))
     })
     .writes_text()
+    .price(8)
     .example(r#"title "some words-and  more""#, "Some Words-And  More"),
     Function::new("untitle", &[Type::String], |_, a| {
         let mut at_start = true;
@@ -80,11 +87,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             if starts { to_lower(c) } else { c }
         }))
     })
+    .price(8)
     .example(r#"untitle "UPPER_case-mix 12x""#, "uPPER_case-mix 12x"),
     Function::new("upper", &[Type::String], |_, a| {
         Ok(map_runes(string(a, 0)?, to_upper))
     })
     .writes_text()
+    .price(8)
     .example(r#"upper "UPPER_case-mix 12x""#, "UPPER_CASE-MIX 12X"),
 ];
 
