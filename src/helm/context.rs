@@ -391,8 +391,7 @@ fn pointers(items: Vec<Value>, go_type: &'static str) -> Value {
     let is_nil = items.is_empty();
     let mut list = List::new(items, go_type);
     list.is_nil = is_nil;
-    Kind::List(list)
-    .into()
+    Kind::List(list).into()
 }
 
 fn place(node: Option<&Node>, origins: &mut Origins) -> OriginId {

@@ -81,13 +81,8 @@ fn failed(unit: &Unit, panic: &Panic) -> Report {
     };
     let unread = sources.add(Source::new(name, Vec::new(), SourceKind::File));
     let at = Span::new(unread, 0, 0);
-    let found = Diagnostic::new(
-        ids::INTERNAL_ERROR,
-        Severity::Error,
-        at,
-        panic.to_string(),
-    )
-    .help(Panic::help());
+    let found = Diagnostic::new(ids::INTERNAL_ERROR, Severity::Error, at, panic.to_string())
+        .help(Panic::help());
     let mut report = Report {
         findings: settle(vec![found], &sources, &Secrets::default(), &[]),
         ..Report::default()

@@ -60,7 +60,9 @@ fn small(value: &Value, depth: u32, visited: &mut u64) -> Option<u64> {
         Kind::List(list) => list.items.iter().try_for_each(add)?,
         Kind::Map(map) => {
             let map = map.0.borrow();
-            map.entries.values().try_for_each(|entry| add(&entry.value))?;
+            map.entries
+                .values()
+                .try_for_each(|entry| add(&entry.value))?;
         }
         _ => {}
     }
@@ -154,7 +156,11 @@ mod tests {
     fn map(entries: &[(&str, &Value)]) -> Value {
         let mut map = MapData::default();
         for (key, value) in entries {
-            map.insert(key.as_bytes(), crate::source::OriginId::NONE, (*value).clone());
+            map.insert(
+                key.as_bytes(),
+                crate::source::OriginId::NONE,
+                (*value).clone(),
+            );
         }
         Value::map(map)
     }

@@ -9,10 +9,10 @@ mod syntax;
 
 use super::strconv::{can_backquote, quote};
 use super::unicode::runes;
-use std::borrow::Cow;
-use std::cell::RefCell;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;

@@ -291,7 +291,8 @@ impl Listing {
                 kept.end = char_start(&self.text, line.end.min(kept.start + CUT_LINE));
             }
             if index == marked {
-                let there = |at: usize| cut.text.len() + at.clamp(kept.start, kept.end) - kept.start;
+                let there =
+                    |at: usize| cut.text.len() + at.clamp(kept.start, kept.end) - kept.start;
                 new_mark = there(mark.start)..there(mark.end);
             }
             cut.text.push_str(&self.text[kept.clone()]);

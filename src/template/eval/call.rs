@@ -9,9 +9,7 @@ use crate::go::{fmt, strconv};
 use crate::limits::{Limit, exceeded};
 use crate::source::{Origin, OriginId, Span};
 use crate::template::error::Reason;
-use crate::template::function::{
-    Call, Function, FunctionError, FunctionRole, Reads, Type,
-};
+use crate::template::function::{Call, Function, FunctionError, FunctionRole, Reads, Type};
 use crate::template::tree::{Expression, ExpressionKind, GoNode};
 use crate::value::{Kind, Text, Value};
 use std::rc::Rc;

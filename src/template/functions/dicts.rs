@@ -94,12 +94,12 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         .variadic(TextType)
         .reads(Reads::HandsOn)
         .visits(Visits::Elements)
-    .example(r#"omit (dict "a" 1 "b" 2) "b""#, "map[a:1]"),
+        .example(r#"omit (dict "a" 1 "b" 2) "b""#, "map[a:1]"),
     Function::new("pick", &[Type::Map], |_, a| select(a, true))
         .variadic(TextType)
         .reads(Reads::HandsOn)
         .visits(Visits::Elements)
-    .example(r#"pick (dict "a" 1 "b" 2) "b""#, "map[b:2]"),
+        .example(r#"pick (dict "a" 1 "b" 2) "b""#, "map[b:2]"),
     Function::new("pluck", &[TextType], |_, a| {
         let key = string(a, 0)?.bytes();
         let maps = (1..a.len())

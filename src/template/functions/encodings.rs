@@ -147,10 +147,7 @@ const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
 ///
 /// # Errors
 /// If the value would take more memory than the render may still use.
-fn read_json(
-    call: &mut Call,
-    arguments: &[Value],
-) -> Result<Result<Value, String>, FunctionError> {
+fn read_json(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, String>, FunctionError> {
     let s = string(arguments, 0)?;
     let count = |byte| memchr::memchr_iter(byte, s.bytes()).count();
     let most = size_when_read(count(b',') + count(b'['), count(b'{'));
@@ -161,10 +158,7 @@ fn read_json(
 }
 
 /// As [`read_json`], for YAML.
-fn read_yaml(
-    call: &mut Call,
-    arguments: &[Value],
-) -> Result<Result<Value, String>, FunctionError> {
+fn read_yaml(call: &mut Call, arguments: &[Value]) -> Result<Result<Value, String>, FunctionError> {
     let s = string(arguments, 0)?;
     let count = |byte| memchr::memchr_iter(byte, s.bytes()).count();
     let dashes = [b"- ", b"-\n"].map(|dash| memmem::find_iter(s.bytes(), dash).count());
@@ -188,7 +182,9 @@ fn size_when_read(elements: usize, maps: usize) -> usize {
 /// Subtracts the memory of a value that was read, at most `most` bytes, from the budget.
 fn spend(call: &mut Call, read: &Result<Value, String>, most: usize) {
     let weight = read.as_ref().map_or(0, Value::weight);
-    let size = usize::try_from(weight).unwrap_or(usize::MAX).saturating_mul(TEXT_SIZE);
+    let size = usize::try_from(weight)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(TEXT_SIZE);
     call.budget = call.budget.saturating_sub(size.min(most));
 }
 

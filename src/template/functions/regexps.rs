@@ -65,7 +65,12 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         let s = string(a, 0)?;
         let mut out = TextBuilder::default();
         let (mut from, mut pieces) = (0, s.text.pieces());
-        for (i, _) in s.bytes().iter().enumerate().filter(|&(_, &b)| regexp::is_special(b)) {
+        for (i, _) in s
+            .bytes()
+            .iter()
+            .enumerate()
+            .filter(|&(_, &b)| regexp::is_special(b))
+        {
             out.push_next(s.text, s.whole, from..i, &mut pieces);
             out.push(b"\\", s.origin_at(i));
             from = i;
