@@ -38,7 +38,8 @@ esac
 release=${RELEASE:-thebot}
 namespace=${NAMESPACE:-$namespace}
 chart=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-arguments=(--namespace "$namespace" --values "$chart/values-$environment.yaml" "$@")
+values=(--namespace "$namespace" --values "$chart/values-$environment.yaml")
+arguments=("${values[@]}" "$@")
 
 say "Prerequisites"
 tools=(helm kubectl)
@@ -49,7 +50,8 @@ for tool in "${tools[@]}"; do
 done
 
 say "Chart"
-helm lint --strict "$chart" "${arguments[@]}"
+# Without what else goes to helm: `helm lint` does not know all flags of an install.
+helm lint --strict "$chart" "${values[@]}"
 
 # An install and an upgrade differ: only an upgrade can migrate before the new pods start.
 verb=install

@@ -71,6 +71,7 @@ if [ -n "$helm" ]; then
     values_of "$environment"
     check "helm lint --strict, $environment" "$helm" lint --strict . "${values[@]}"
   done
+  check "helm lint --strict, prod-example" "$helm" lint --strict . -f values-prod.yaml -f values-prod-example.yaml
 else
   skip "helm is not installed; thebot-lint renders"
 fi
@@ -83,6 +84,9 @@ else
 fi
 
 echo "== Rendering"
+# Helm 4 writes other empty lines than Helm 3.
+as_helm=3
+if [ -n "$helm" ] && [[ $("$helm" version --short) == v4* ]]; then as_helm=4; fi
 for environment in "${environments[@]}"; do
   values_of "$environment"
   arguments=(thebot . --namespace thebot --kube-version "$kubernetes" "${values[@]}")
@@ -90,7 +94,7 @@ for environment in "${environments[@]}"; do
     fail "helm template, $environment"
     cat "$work/output"
   fi
-  if [ -n "$linter" ] && ! "$linter" template "${arguments[@]}" > "$work/$environment.yaml" 2> "$work/output"; then
+  if [ -n "$linter" ] && ! "$linter" template --helm "$as_helm" "${arguments[@]}" > "$work/$environment.yaml" 2> "$work/output"; then
     fail "thebot-lint template, $environment"
     cat "$work/output"
   fi
