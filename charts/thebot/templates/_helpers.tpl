@@ -241,10 +241,8 @@ envFrom:
   - secretRef:
       name: {{ include "thebot.secretName" .root }}
 env:
-  {{- include "thebot.environment.urls" .root | nindent 2 }}
-  {{- with include "thebot.extraEnv" . }}
-  {{- . | nindent 2 }}
-  {{- end }}
+  {{- $variables := include "thebot.environment.fixed" .root | fromYaml }}
+  {{- include "thebot.variables" (dict "root" .root "own" .own "variables" $variables) | trim | nindent 2 }}
 {{- end -}}
 
 {{/* The same for the upgrade hooks, which run before the new ConfigMap and the new Secret are there. */}}
@@ -253,34 +251,56 @@ envFrom:
   - secretRef:
       name: {{ .root.Values.secrets.existingSecret | default (include "thebot.hookName" .root) }}
 env:
-  {{- range $name, $value := omit (include "thebot.config" .root | fromYaml) "CELERY_BROKER_URL" "CELERY_RESULT_BACKEND" }}
-  - name: {{ $name }}
-    value: {{ $value | quote }}
-  {{- end }}
-  {{- include "thebot.environment.urls" .root | nindent 2 }}
-  {{- with include "thebot.extraEnv" . }}
-  {{- . | nindent 2 }}
-  {{- end }}
+  {{- $variables := merge (include "thebot.environment.fixed" .root | fromYaml) (include "thebot.config" .root | fromYaml) }}
+  {{- include "thebot.variables" (dict "root" .root "own" .own "variables" $variables) | trim | nindent 2 }}
 {{- end -}}
 
-{{/* The variables of all pods and of a component, as items of `env`. in: dict "root" $ "own" (the component's block of the values) */}}
+{{- define "thebot.environment.fixed" -}}
+{{- range $name, $database := dict "CELERY_BROKER_URL" 0 "CELERY_RESULT_BACKEND" 1 }}
+{{ $name }}: {{ include "thebot.redisUrl" (dict "root" $ "password" ":$(REDIS_PASSWORD)@" "database" $database) | quote }}
+{{- end }}
+HOME: /tmp
+PYTHONDONTWRITEBYTECODE: "1"
+PYTHONUNBUFFERED: "1"
+{{- end -}}
+
+{{/* Items of `env`: the given variables, then the values' own. Each name is there once, and the values win: what Helm 4
+applies is refused if a name occurs twice. in: as thebot.extraEnv, and "variables" (a dict) */}}
+{{- define "thebot.variables" -}}
+{{- $extra := concat .root.Values.extraEnv .own.extraEnv | include "thebot.variableNames" | fromJsonArray -}}
+{{- range $name, $value := .variables }}
+{{- if not (has $name $extra) }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- with include "thebot.extraEnv" . }}
+{{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* The variables of all pods and of a component, as items of `env`; the component's win.
+in: dict "root" $ "own" (the component's block of the values) */}}
 {{- define "thebot.extraEnv" -}}
-{{- with concat .root.Values.extraEnv .own.extraEnv -}}
+{{- $own := include "thebot.variableNames" .own.extraEnv | fromJsonArray -}}
+{{- $items := list -}}
+{{- range .root.Values.extraEnv -}}
+{{- if not (has .name $own) -}}
+{{- $items = append $items . -}}
+{{- end -}}
+{{- end -}}
+{{- with concat $items .own.extraEnv -}}
 {{- toYaml . -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "thebot.environment.urls" -}}
-{{- range $name, $database := dict "CELERY_BROKER_URL" 0 "CELERY_RESULT_BACKEND" 1 }}
-- name: {{ $name }}
-  value: {{ include "thebot.redisUrl" (dict "root" $ "password" ":$(REDIS_PASSWORD)@" "database" $database) | quote }}
-{{- end }}
-- name: HOME
-  value: /tmp
-- name: PYTHONDONTWRITEBYTECODE
-  value: "1"
-- name: PYTHONUNBUFFERED
-  value: "1"
+{{/* The names of items of `env`, as a JSON list. in: the items */}}
+{{- define "thebot.variableNames" -}}
+{{- $names := list -}}
+{{- range . -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- $names | toJson -}}
 {{- end -}}
 
 {{/* in: dict "root" $ "probe" (a probe block of the values) "path" */}}
@@ -491,48 +511,50 @@ does. */}}
 {{- list "backend" "celery" "celery-beat" "migration" "collectstatic" | toJson -}}
 {{- end -}}
 
-{{/* The policy of these: no way in, and out to what the application needs. */}}
+{{/* The policy of some of these: no way in, and out to what the application needs.
+in: dict "root" $ "components" (a JSON list) */}}
 {{- define "thebot.applicationPolicy" -}}
+{{- $root := .root -}}
 podSelector:
   matchLabels:
-    {{- include "thebot.selectorLabels" . | nindent 4 }}
+    {{- include "thebot.selectorLabels" $root | nindent 4 }}
   matchExpressions:
     - key: app.kubernetes.io/component
       operator: In
-      values: {{ include "thebot.applicationComponents" . }}
+      values: {{ .components }}
 policyTypes: [Ingress, Egress]
 egress:
   # DNS, wherever it is: the cluster's, or a cache on the node.
   - ports:
       - {protocol: UDP, port: 53}
       - {protocol: TCP, port: 53}
-  {{- if .Values.postgresql.enabled }}
+  {{- if $root.Values.postgresql.enabled }}
   - to:
       - podSelector:
           matchLabels:
-            {{- include "thebot.postgresql.selectorLabels" . | nindent 12 }}
+            {{- include "thebot.postgresql.selectorLabels" $root | nindent 12 }}
     ports:
       - {protocol: TCP, port: 5432}
   {{- else }}
   - ports:
-      - {protocol: TCP, port: {{ include "thebot.databasePort" . }}}
+      - {protocol: TCP, port: {{ include "thebot.databasePort" $root }}}
   {{- end }}
-  {{- if .Values.redis.enabled }}
+  {{- if $root.Values.redis.enabled }}
   - to:
       - podSelector:
           matchLabels:
-            {{- include "thebot.redis.selectorLabels" . | nindent 12 }}
+            {{- include "thebot.redis.selectorLabels" $root | nindent 12 }}
     ports:
       - {protocol: TCP, port: 6379}
   {{- else }}
   - ports:
-      - {protocol: TCP, port: {{ include "thebot.redisPort" . }}}
+      - {protocol: TCP, port: {{ include "thebot.redisPort" $root }}}
   {{- end }}
-  {{- if and .Values.networkPolicy.egressPorts .Values.networkPolicy.egressTo }}
+  {{- if and $root.Values.networkPolicy.egressPorts $root.Values.networkPolicy.egressTo }}
   - to:
-      {{- toYaml .Values.networkPolicy.egressTo | nindent 6 }}
+      {{- toYaml $root.Values.networkPolicy.egressTo | nindent 6 }}
     ports:
-      {{- range .Values.networkPolicy.egressPorts }}
+      {{- range $root.Values.networkPolicy.egressPorts }}
       - {protocol: TCP, port: {{ . }}}
       {{- end }}
   {{- end }}
