@@ -483,6 +483,16 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 {{- end -}}
 
+{{/* An ordinary Job says itself which pods are its own. A rollback from an upgrade that failed meets the Job, which is not
+in that upgrade's manifest, as it is in the cluster: Helm 3 then removes what only the cluster has, and a selector that
+Kubernetes made cannot be removed. in: the Job's name */}}
+{{- define "thebot.jobSelector" -}}
+manualSelector: true
+selector:
+  matchLabels:
+    job-name: {{ . }}
+{{- end -}}
+
 {{/* "true" where collectstatic is a hook: in an upgrade, unless the upgrade makes the claim that it writes to. */}}
 {{- define "thebot.collectstatic.isHook" -}}
 {{- if not .Release.IsUpgrade -}}
