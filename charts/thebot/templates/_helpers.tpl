@@ -241,8 +241,7 @@ envFrom:
   - secretRef:
       name: {{ include "thebot.secretName" .root }}
 env:
-  {{- $variables := include "thebot.environment.fixed" .root | fromYaml }}
-  {{- include "thebot.variables" (dict "root" .root "own" .own "variables" $variables) | trim | nindent 2 }}
+  {{- include "thebot.variables" (dict "root" .root "own" .own "config" dict) | trim | nindent 2 }}
 {{- end -}}
 
 {{/* The same for the upgrade hooks, which run before the new ConfigMap and the new Secret are there. */}}
@@ -251,24 +250,20 @@ envFrom:
   - secretRef:
       name: {{ .root.Values.secrets.existingSecret | default (include "thebot.hookName" .root) }}
 env:
-  {{- $variables := merge (include "thebot.environment.fixed" .root | fromYaml) (include "thebot.config" .root | fromYaml) }}
-  {{- include "thebot.variables" (dict "root" .root "own" .own "variables" $variables) | trim | nindent 2 }}
+  {{- include "thebot.variables" (dict "root" .root "own" .own "config" (include "thebot.config" .root | fromYaml)) | trim | nindent 2 }}
 {{- end -}}
 
-{{- define "thebot.environment.fixed" -}}
-{{- range $name, $database := dict "CELERY_BROKER_URL" 0 "CELERY_RESULT_BACKEND" 1 }}
-{{ $name }}: {{ include "thebot.redisUrl" (dict "root" $ "password" ":$(REDIS_PASSWORD)@" "database" $database) | quote }}
-{{- end }}
-HOME: /tmp
-PYTHONDONTWRITEBYTECODE: "1"
-PYTHONUNBUFFERED: "1"
-{{- end -}}
-
-{{/* Items of `env`: the given variables, then the values' own. Each name is there once, and the values win: what Helm 4
-applies is refused if a name occurs twice. in: as thebot.extraEnv, and "variables" (a dict) */}}
+{{/* Items of `env`: the chart's variables, then those of the values. Each name is there once, and the values win: what
+Helm 4 applies is refused if a name occurs twice. in: as thebot.extraEnv, and "config" (a dict: what an item of `envFrom`
+does not bring) */}}
 {{- define "thebot.variables" -}}
+{{- $variables := merge (dict "HOME" "/tmp" "PYTHONDONTWRITEBYTECODE" "1" "PYTHONUNBUFFERED" "1") .config -}}
+{{- range $name, $database := dict "CELERY_BROKER_URL" 0 "CELERY_RESULT_BACKEND" 1 -}}
+{{- $url := include "thebot.redisUrl" (dict "root" $.root "password" ":$(REDIS_PASSWORD)@" "database" $database) -}}
+{{- $variables = set $variables $name $url -}}
+{{- end -}}
 {{- $extra := concat .root.Values.extraEnv .own.extraEnv | include "thebot.variableNames" | fromJsonArray -}}
-{{- range $name, $value := .variables }}
+{{- range $name, $value := $variables }}
 {{- if not (has $name $extra) }}
 - name: {{ $name }}
   value: {{ $value | quote }}
