@@ -379,11 +379,8 @@ fn judge_manifests(data: &[u8]) {
         for finding in kubernetes::check(object, Versions::ALL, &schemas) {
             lies_in(object.place(finding).span, data.len());
         }
-        if let Some(kind) = schemas
-            .crds
-            .kind(&object.identity.api_version, &object.identity.kind)
-        {
-            rule::check_custom(kind.validations(&object.root), &few_steps());
+        if let Some(definition) = schemas.definition(object, Versions::ALL) {
+            rule::check_custom(definition.validations(&object.root), &few_steps());
         }
     }
 }

@@ -27,10 +27,14 @@ const MAX_FINDINGS: usize = 200;
 /// work. The rest of an object that needs more is not validated.
 const MAX_STEPS: usize = 1_000_000;
 
-/// The CustomResourceDefinitions of a unit.
+/// CustomResourceDefinitions, for instance those of a unit.
 #[derive(Debug, Default)]
 pub struct Crds {
-    kinds: FxHashMap<(Box<str>, Box<str>), CustomKind>,
+    /// By apiVersion and kind. Where definitions differ, for instance between environments, each one
+    /// is kept.
+    kinds: FxHashMap<(Box<str>, Box<str>), Vec<CustomKind>>,
+    /// The fingerprints of the definitions, each once.
+    fingerprints: Vec<u64>,
 }
 
 /// One kind in one version of a CustomResourceDefinition.
@@ -39,7 +43,6 @@ pub struct CustomKind {
     definition: Arc<Node>,
     /// The path to the schema in the definition. None if there is no schema.
     schema: Option<Path>,
-    namespaced: bool,
     /// Whether unknown fields are kept, as v1beta1 does by default.
     keeps_unknown: bool,
     /// Whether it has the subresource `status`, so that the server drops the status of a new
@@ -56,6 +59,10 @@ impl Crds {
             return;
         }
         let Some(spec) = root.get("spec") else { return };
+        if self.fingerprints.contains(&object.fingerprint) {
+            return;
+        }
+        self.fingerprints.push(object.fingerprint);
         let text = |node: Option<&Node>| {
             node.and_then(Node::as_str)
                 .filter(|s| !s.is_empty())
@@ -84,14 +91,14 @@ impl Crds {
                 schema: own
                     .filter(present)
                     .or_else(|| Some(shared.clone()).filter(present)),
-                namespaced: text(spec.get("scope")).as_deref() != Some("Cluster"),
                 keeps_unknown: preserve.unwrap_or(old),
                 resets_status,
             };
-            self.kinds.insert(
-                (format!("{group}/{version}").into(), kind.as_str().into()),
-                custom,
-            );
+            let name = (format!("{group}/{version}").into(), kind.as_str().into());
+            let known = self.kinds.entry(name).or_default();
+            if !known.iter().any(|k| k.fingerprint() == custom.fingerprint()) {
+                known.push(custom);
+            }
         };
         let versions = spec.get("versions").map(Node::items).unwrap_or_default();
         for (index, version) in versions.iter().enumerate() {
@@ -116,6 +123,11 @@ impl Crds {
         }
     }
 
+    /// The fingerprints of the definitions.
+    pub fn fingerprints(&self) -> &[u64] {
+        &self.fingerprints
+    }
+
     /// The versions in which a definition serves a kind of this group. Empty if no definition has
     /// the kind.
     pub fn served(&self, api_version: &str, kind: &str) -> Vec<&str> {
@@ -132,20 +144,34 @@ impl Crds {
         versions
     }
 
-    /// The kind that a definition serves under this apiVersion.
-    pub fn kind(&self, api_version: &str, kind: &str) -> Option<&CustomKind> {
+    /// The definitions of a kind under this apiVersion, in the order in which they were added. Several
+    /// if they differ.
+    pub fn kinds(&self, api_version: &str, kind: &str) -> &[CustomKind] {
         // The map is empty for nearly every unit.
         if self.kinds.is_empty() {
-            return None;
+            return &[];
         }
-        self.kinds.get(&(Box::from(api_version), Box::from(kind)))
+        self.kinds
+            .get(&(Box::from(api_version), Box::from(kind)))
+            .map_or(&[], Vec::as_slice)
     }
 }
 
 impl CustomKind {
-    /// Whether objects of this kind are in a namespace.
-    pub fn namespaced(&self) -> bool {
-        self.namespaced
+    /// A kind with this schema, which drops unknown fields and the status of a new object.
+    pub(super) fn of_schema(schema: Node) -> CustomKind {
+        CustomKind {
+            definition: Arc::new(schema),
+            schema: Some(Path::root()),
+            keeps_unknown: false,
+            resets_status: true,
+        }
+    }
+
+    /// Equal for definitions that judge all objects alike.
+    fn fingerprint(&self) -> (Option<u64>, bool, bool) {
+        let schema = self.openapi_schema().map(Node::fingerprint);
+        (schema, self.keeps_unknown, self.resets_status)
     }
 
     /// The openAPIV3Schema of the version. None if the definition has none.

@@ -2,7 +2,7 @@
 //! and JSON Schemas in files, in folders or under kubeconform's path templates. A JSON Schema is
 //! compiled when the first object of its kind is validated. Nothing is fetched.
 
-use super::crd::{Crds, CustomKind};
+use super::crd::Crds;
 use super::schema::split_api_version;
 use crate::diagnostic::{ObjectRef, RuleId, Severity, Versions, ids};
 use crate::manifest::{Object, Violation};
@@ -133,9 +133,9 @@ impl Locations {
         Ok(())
     }
 
-    /// The kind, if a CustomResourceDefinition of these locations defines it.
-    pub(super) fn custom(&self, api_version: &str, kind: &str) -> Option<&CustomKind> {
-        self.crds.kind(api_version, kind)
+    /// The CustomResourceDefinitions of these locations.
+    pub(super) fn crds(&self) -> &Crds {
+        &self.crds
     }
 
     /// Whether these locations have a JSON Schema for this kind.

@@ -10,6 +10,8 @@
 //! | [`crd`] | validates custom resources against the schemas of their CustomResourceDefinitions |
 //! | [`crd_rules`] | collects the validation rules (CEL) of CustomResourceDefinitions; `rule::cel` evaluates them |
 //! | [`locations`] | kinds defined by the user's schemas (`--schema-location`) |
+//! | [`builtin_crds`] | kinds that well-known projects define, read from the generated table |
+//! | [`schemas`] | which of these schemas an object is judged by |
 //! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
 //! | [`versions`] | parses and formats sets of versions |
@@ -19,12 +21,14 @@
 //! [`crd_rules`] collects those that `rule::cel` evaluates.
 
 pub(crate) mod api;
+mod builtin_crds;
 pub(crate) mod crd;
 pub(crate) mod crd_rules;
 mod gates;
 pub(crate) mod locations;
 pub(crate) mod quantity;
 pub(crate) mod schema;
+mod schemas;
 #[cfg(test)]
 mod tests;
 pub(crate) mod validation;
@@ -32,43 +36,16 @@ pub(crate) mod versions;
 mod walk;
 
 pub(crate) use api::served;
+pub use schemas::Schemas;
 pub(crate) use versions::{parse_kube_version, parse_versions};
 
 use crate::diagnostic::{Severity, Versions, ids};
 use crate::manifest::{Object, Violation};
 use crate::yaml::Path;
-use std::sync::Arc;
 
 /// The help for a number or boolean in place of a string. The report adds how, from what writes the
 /// value.
 pub(crate) const PUT_IN_QUOTES: &str = "put it in quotes";
-
-/// Schemas other than the built-in ones: those of the unit's CustomResourceDefinitions, and those
-/// of the user's schema locations.
-#[derive(Debug, Default)]
-pub struct Schemas {
-    pub crds: crd::Crds,
-    pub locations: Arc<locations::Locations>,
-}
-
-impl Schemas {
-    /// Whether there is a schema for this object's kind. Objects without one are counted as
-    /// `without_schema`. A kind that is known not to exist is not counted.
-    pub fn knows(&self, object: &Object) -> bool {
-        let (api_version, kind) = (&*object.identity.api_version, &*object.identity.kind);
-        api::builtin(api_version, kind)
-            || self.custom(api_version, kind).is_some()
-            || !self.crds.served(api_version, kind).is_empty()
-            || self.locations.has(api_version, kind)
-    }
-
-    /// The kind as the unit defines it, or else a schema location.
-    fn custom(&self, api_version: &str, kind: &str) -> Option<&crd::CustomKind> {
-        self.crds
-            .kind(api_version, kind)
-            .or_else(|| self.locations.custom(api_version, kind))
-    }
-}
 
 /// Validates one object for `versions`: first apiVersion and kind, then the structure, then what
 /// the server's validation code checks. A finding whose `kubernetes` is none holds for all of
@@ -76,10 +53,10 @@ impl Schemas {
 pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Violation> {
     let mut found = Vec::new();
     let (api_version, name) = (&*object.identity.api_version, &*object.identity.kind);
-    let custom = schemas.custom(api_version, name);
-    let located = custom.is_none() && schemas.locations.has(api_version, name);
+    let definition = schemas.definition(object, versions);
+    let located = definition.is_none() && schemas.locations.has(api_version, name);
     let served = schemas.crds.served(api_version, name);
-    if custom.is_none() && !located && !served.is_empty() {
+    if definition.is_none() && !located && !served.is_empty() {
         found.push(Violation {
             rule: ids::API_VERSION_UNKNOWN,
             severity: Severity::Error,
@@ -96,7 +73,7 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         api_version,
         name,
         versions,
-        custom.is_some() || located,
+        definition.is_some() || located,
         &mut found,
     );
     let mut places = Vec::new();
@@ -111,15 +88,15 @@ pub fn check(object: &Object, versions: Versions, schemas: &Schemas) -> Vec<Viol
         places = gates::places(&object.root, kind, versions);
         found.retain_mut(|finding| is_validated(finding, &places, versions));
     } else if let Some((kind, last)) = api::removed(api_version, name)
-        && custom.is_none()
+        && definition.is_none()
         && !located
     {
         walk_removed(object, kind, last, &mut found);
     } else {
         walk::duplicate_keys(&object.root, versions, &mut found);
     }
-    if let Some(custom) = custom {
-        custom.check(&object.root, versions, &mut found);
+    if let Some(definition) = definition {
+        definition.check(&object.root, versions, &mut found);
     }
     if located {
         schemas.locations.check(object, versions, &mut found);

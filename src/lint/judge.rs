@@ -5,6 +5,7 @@ use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::insight::{usage, values};
+use crate::kubernetes::crd::Crds;
 use crate::kubernetes::{self, Schemas};
 use crate::limits::{Limit, Limits};
 use crate::lint::content::Content;
@@ -29,11 +30,17 @@ pub(super) struct Verdict {
     pub without_schema: Vec<(String, usize)>,
 }
 
-/// Judges a unit; for a chart that cannot be loaded the verdict is empty.
+/// Judges a unit; for a chart that cannot be loaded the verdict is empty. `of_run` are the
+/// CustomResourceDefinitions of all units.
 ///
 /// # Errors
 /// If the work is cancelled.
-pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Result<Verdict, Error> {
+pub(super) fn judge(
+    content: &Content,
+    of_run: &Arc<Crds>,
+    setup: &Setup,
+    options: &Options,
+) -> Result<Verdict, Error> {
     let Some((versions, _)) = content.kubernetes else {
         return Ok(Verdict::default());
     };
@@ -42,7 +49,8 @@ pub(super) fn judge(content: &Content, setup: &Setup, options: &Options) -> Resu
     let (mut judge, whole) = rayon::join(
         || {
             let limits = content.sources.limits;
-            let mut judge = Judge::new(setup, options, versions, limits, &every);
+            let schemas = schemas(&every, of_run, setup);
+            let mut judge = Judge::new(setup, options, versions, limits, schemas);
             judge.add(&every, options);
             judge
         },
@@ -99,7 +107,19 @@ impl Whole {
     }
 }
 
-/// Judges the objects of explored renders, which are for the newest version. `crds` define kinds.
+/// The schemas of a unit: CRDs among its objects define kinds for all objects that are judged.
+pub(super) fn schemas(objects: &[&Object], of_run: &Arc<Crds>, setup: &Setup) -> Schemas {
+    let mut schemas = Schemas {
+        of_run: of_run.clone(),
+        locations: setup.locations.clone(),
+        without_builtin: setup.config.without_builtin_crds,
+        ..Schemas::default()
+    };
+    objects.iter().for_each(|object| schemas.crds.add(object));
+    schemas
+}
+
+/// Judges the objects of explored renders, which are for the newest version.
 pub(super) struct Explorer<'s> {
     judge: Judge<'s>,
     setup: &'s Setup,
@@ -112,11 +132,11 @@ impl<'s> Explorer<'s> {
         options: &'s Options,
         versions: Versions,
         limits: Limits,
-        crds: &[&Object],
+        schemas: Schemas,
     ) -> Explorer<'s> {
         let newest = versions.newest().map_or(Versions::NONE, Versions::minor);
         Explorer {
-            judge: Judge::new(setup, options, newest, limits, crds),
+            judge: Judge::new(setup, options, newest, limits, schemas),
             setup,
             options,
         }
@@ -199,8 +219,6 @@ struct Judge<'s> {
     versions: Versions,
     limits: Limits,
     schemas: Schemas,
-    /// The fingerprints of the CRDs in `schemas`.
-    crds: Vec<u64>,
     /// The number of objects to judge, each distinct one counted once.
     distinct: usize,
     /// The violations of each distinct object, by its fingerprint.
@@ -212,37 +230,22 @@ struct Judge<'s> {
 }
 
 impl<'s> Judge<'s> {
-    /// CRDs among the objects define kinds for all objects that are judged.
     fn new(
         setup: &'s Setup,
         options: &Options,
         versions: Versions,
         limits: Limits,
-        objects: &[&Object],
+        schemas: Schemas,
     ) -> Judge<'s> {
-        let mut schemas = Schemas {
-            locations: setup.locations.clone(),
-            ..Schemas::default()
-        };
-        let mut crds = Vec::new();
-        for object in objects {
-            if &*object.identity.kind == "CustomResourceDefinition" {
-                schemas.crds.add(object);
-                crds.push(object.fingerprint);
-            }
-        }
-        let require_schema = options.require_schema;
-        let (judged, excuses) = (FxHashMap::default(), FxHashMap::default());
         Judge {
             setup,
-            require_schema,
+            require_schema: options.require_schema,
             versions,
             limits,
             schemas,
-            crds,
             distinct: 0,
-            judged,
-            excuses,
+            judged: FxHashMap::default(),
+            excuses: FxHashMap::default(),
             suppressed: 0,
         }
     }
@@ -257,7 +260,7 @@ impl<'s> Judge<'s> {
         }
         self.distinct += distinct.len();
         let distinct: Vec<(u64, &Object)> = distinct.into_iter().collect();
-        let (context, limits) = (self.context(&self.crds), self.limits);
+        let (context, limits) = (self.context(), self.limits);
         let judge = &*self;
         let judge_once = |fingerprint: u64, object: &Object| match context {
             Some(context) => options.reuse.judged.get(
@@ -277,13 +280,15 @@ impl<'s> Judge<'s> {
     /// A hash of what the verdict on an object depends on, apart from the object and the
     /// configuration. None if verdicts must not be reused: user-defined schemas are files that may
     /// change, and a failing user-defined rule is recorded while it is evaluated.
-    fn context(&self, crds: &[u64]) -> Option<u64> {
+    fn context(&self) -> Option<u64> {
         if !self.setup.config.schema_locations.is_empty()
             || self.setup.rules.iter().any(Rule::is_user_defined)
         {
             return None;
         }
-        Some(rustc_hash::FxBuildHasher.hash_one((self.versions, crds)))
+        let (crds, of_run) = (&self.schemas.crds, &self.schemas.of_run);
+        let definitions = (crds.fingerprints(), of_run.fingerprints());
+        Some(rustc_hash::FxBuildHasher.hash_one((self.versions, definitions)))
     }
 
     /// Reports how many objects were not judged before the timeout.
@@ -381,15 +386,11 @@ impl<'s> Judge<'s> {
 
     fn judge(&self, object: &Object) -> Vec<Violation> {
         let mut findings = kubernetes::check(object, self.versions, &self.schemas);
-        if let Some(custom) = self
-            .schemas
-            .crds
-            .kind(&object.identity.api_version, &object.identity.kind)
-        {
-            findings.extend(rule::cel::custom::check(
-                custom.validations(&object.root),
-                &self.limits,
-            ));
+        if let Some(definition) = self.schemas.definition(object, self.versions) {
+            let rules = definition.validations(&object.root);
+            let mut broken = rule::cel::custom::check(rules, &self.limits);
+            definition.advise(&mut broken);
+            findings.extend(broken);
         }
         if self.require_schema && !self.schemas.knows(object) {
             let (kind, api_version) = (&object.identity.kind, &object.identity.api_version);

@@ -5,11 +5,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | `content` | loads and renders a chart, or reads manifests |
+//! | `definitions` | finds the units that define custom resources, which are read before the others |
 //! | `judge` | applies the schemas, the API server's checks and the rules to the objects |
 //! | `fix` | fixes findings and proves that the fixes are safe |
 //! | `trial` | tests rules on their examples and fixtures |
 
 mod content;
+mod definitions;
 pub(crate) mod fix;
 mod judge;
 pub(crate) mod trial;
@@ -21,6 +23,7 @@ use crate::explore::{Subject, explore};
 use crate::insight::matrix::Matrix;
 use crate::insight::secrets::Secrets;
 use crate::insight::usage;
+use crate::kubernetes::crd::Crds;
 use crate::manifest::Object;
 use crate::panics::{self, Panic};
 use crate::project::rendering::RenderedChart;
@@ -31,8 +34,9 @@ use crate::report::{self, Covered, Report, baseline};
 use crate::source::{Source, SourceKind, Sources, Span};
 use crate::threads;
 use content::Content;
-use judge::{Explorer, judge};
+use judge::{Explorer, judge, schemas};
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -57,13 +61,26 @@ fn lint_units(options: &Options) -> Result<Report, Error> {
 
 fn lint_each(units: &[Unit], setups: &Setups, options: &Options) -> Result<Report, Error> {
     options.progress.units.store(units.len(), Ordering::Relaxed);
-    let lint_one = |(i, unit)| {
-        let work = || Ok(analyze(unit, setups.of(i), options)?.report);
+    let (read, of_run) = definitions::read(units, setups, options)?;
+    let lint_one = |((i, unit), content): ((usize, &Unit), Option<Content>)| {
+        let setup = setups.of(i);
+        let work = || {
+            let content = match content {
+                Some(content) => content,
+                None => Content::read(unit, setup, options)?,
+            };
+            Ok(judged(content, unit, &of_run, setup, options)?.report)
+        };
         let report = panics::caught(work).unwrap_or_else(|panic| Ok(failed(unit, &panic)));
         options.progress.done.fetch_add(1, Ordering::Relaxed);
         report
     };
-    let reports: Result<Vec<Report>, Error> = units.par_iter().enumerate().map(lint_one).collect();
+    let reports: Result<Vec<Report>, Error> = units
+        .par_iter()
+        .enumerate()
+        .zip(read)
+        .map(lint_one)
+        .collect();
     let mut all = Report::default();
     reports?.into_iter().for_each(|report| all.merge(report));
     Ok(all)
@@ -144,17 +161,28 @@ pub(crate) struct Analysis {
     pub secrets: Secrets,
 }
 
-/// Lints one unit.
+/// Lints one unit by itself.
 ///
 /// # Errors
 /// The same as for [`read`].
 pub(crate) fn analyze(unit: &Unit, setup: &Setup, options: &Options) -> Result<Analysis, Error> {
-    let mut content = Content::read(unit, setup, options)?;
-    let verdict = judge(&content, setup, options)?;
+    let content = Content::read(unit, setup, options)?;
+    judged(content, unit, &Arc::default(), setup, options)
+}
+
+/// Judges what was read of a unit. `of_run` are the CustomResourceDefinitions of all units.
+fn judged(
+    mut content: Content,
+    unit: &Unit,
+    of_run: &Arc<Crds>,
+    setup: &Setup,
+    options: &Options,
+) -> Result<Analysis, Error> {
+    let verdict = judge(&content, of_run, setup, options)?;
     content.found.extend(verdict.found);
     let mut analysis = into_analysis(content, unit);
     if options.explore.unwrap_or(setup.config.explore) {
-        explore_chart(&mut analysis, setup, options);
+        explore_chart(&mut analysis, of_run, setup, options);
     }
     suppress(&mut analysis, setup);
     analysis.report.summary.suppressed += verdict.suppressed;
@@ -203,24 +231,19 @@ fn into_analysis(content: Content, unit: &Unit) -> Analysis {
 }
 
 /// Adds what does not work with values that no environment has.
-fn explore_chart(analysis: &mut Analysis, setup: &Setup, options: &Options) {
+fn explore_chart(
+    analysis: &mut Analysis,
+    of_run: &Arc<Crds>,
+    setup: &Setup,
+    options: &Options,
+) {
     let Some(rendering) = &analysis.rendering else {
         return;
     };
-    let crds = || {
-        analysis
-            .objects
-            .iter()
-            .filter(|o| &*o.identity.kind == "CustomResourceDefinition")
-    };
+    let objects: Vec<&Object> = analysis.objects.iter().collect();
+    let schemas = schemas(&objects, of_run, setup);
     let (versions, limits) = (rendering.versions, analysis.sources.limits);
-    let mut explorer = Explorer::new(
-        setup,
-        options,
-        versions,
-        limits,
-        &crds().collect::<Vec<_>>(),
-    );
+    let mut explorer = Explorer::new(setup, options, versions, limits, schemas);
     let subject = Subject {
         rendering,
         options,

@@ -31,6 +31,7 @@ const TOP: &[&str] = &[
     "suppress",
     "baseline",
     "schema-locations",
+    "builtin-crds",
     "limits",
 ];
 /// The names of all limits.
@@ -96,6 +97,8 @@ pub struct Config {
     pub suppress: Vec<Suppress>,
     pub baseline: Option<(PathBuf, Span)>,
     pub schema_locations: Vec<(String, Span)>,
+    /// Whether the built-in definitions of custom resources are not used.
+    pub without_builtin_crds: bool,
     /// The limits that the file changes, in its order.
     pub limits: Vec<(Limit, u64)>,
 }
@@ -331,12 +334,8 @@ impl Reader<'_> {
                 }
             };
         }
-        if let Some(explore) = node.get("explore") {
-            match explore.as_bool() {
-                Some(wanted) => config.explore = wanted,
-                None => self.fault(explore.span, "`explore` must be true or false", None),
-            }
-        }
+        config.explore = self.boolean(node, "explore").unwrap_or(false);
+        config.without_builtin_crds = self.boolean(node, "builtin-crds") == Some(false);
         if let Some(environments) = node.get("environments") {
             config.environments = Some(self.environments(environments));
         }
@@ -388,6 +387,15 @@ impl Reader<'_> {
                 (if is_path { path() } else { location.clone() }, span)
             })
             .collect();
+    }
+
+    /// The value of a key; none if the key is absent or its value is no boolean.
+    fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
+        let value = node.get(key)?;
+        if value.as_bool().is_none() {
+            self.fault(value.span, format!("`{key}` must be true or false"), None);
+        }
+        value.as_bool()
     }
 
     fn environments(&mut self, node: &Node) -> Environments {

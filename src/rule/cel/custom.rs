@@ -145,7 +145,9 @@ spec:
         let object = object_of(&format!(
             "apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: a}}\nspec: {spec}\n"
         ));
-        let kind = crds.kind("example.com/v1", "Widget").expect("the kind");
+        let [kind] = crds.kinds("example.com/v1", "Widget") else {
+            panic!("the kind is not defined once")
+        };
         super::check(kind.validations(&object.root), &Limits::default())
             .into_iter()
             .map(|f| format!("{}: {}", f.path, f.message))
