@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 
 /// Groups ending in .k8s.io that the Kubernetes project serves through CRDs or aggregated API
 /// servers. They exist, but are not built in.
-const COMMUNITY: [&str; 7] = [
+const COMMUNITY: [&str; 8] = [
     "custom.metrics.k8s.io",
     "external.metrics.k8s.io",
     "gateway.networking.k8s.io",
     "groupsnapshot.storage.k8s.io",
     "metrics.k8s.io",
+    "migration.k8s.io",
     "policy.networking.k8s.io",
     "snapshot.storage.k8s.io",
 ];

@@ -7,7 +7,6 @@
 //! kind is judged.
 
 use super::crd::CustomKind;
-use super::schema::split_api_version;
 use crate::source::{SourceId, Span};
 use crate::yaml::{Data, Entry, Node, Style};
 use flate2::read::DeflateDecoder;
@@ -87,13 +86,6 @@ pub(super) fn kind(api_version: &str, name: &str) -> Option<&'static BuiltinKind
     let all = kinds();
     let of = |k: &BuiltinKind| (k.api_version, k.name).cmp(&(api_version, name));
     all.binary_search_by(of).ok().map(|index| &all[index])
-}
-
-/// Whether a listed project has this group.
-pub(super) fn has_group(group: &str) -> bool {
-    kinds()
-        .iter()
-        .any(|k| split_api_version(k.api_version).0 == group)
 }
 
 /// A value of a schema. It is in no file, so its span is empty.

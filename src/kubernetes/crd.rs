@@ -184,7 +184,9 @@ impl CustomKind {
         let Some(schema) = self.openapi_schema() else {
             return;
         };
-        let root = without_nulls(root, Some(schema));
+        let Some(root) = as_validated(root, schema) else {
+            return;
+        };
         let mut walk = Walk {
             kind: self,
             judged,
@@ -276,7 +278,7 @@ impl<'a> Walk<'a> {
                             of_item,
                             Scope {
                                 embedded: false,
-                                unknown_kept: scope.unknown_kept,
+                                unknown_kept: kept,
                                 ..scope
                             },
                         );
@@ -430,11 +432,6 @@ impl<'a> Walk<'a> {
             }
             self.path.pop();
         }
-        let defaulted = |name: &str| {
-            properties
-                .and_then(|p| p.get(name))
-                .is_some_and(|p| p.get("default").is_some())
-        };
         for name in schema
             .get("required")
             .map(Node::items)
@@ -442,7 +439,7 @@ impl<'a> Walk<'a> {
             .iter()
             .filter_map(Node::as_str)
         {
-            if !defaulted(name) && node.get(name).is_none() {
+            if node.get(name).is_none() {
                 self.path.push(Step::Key(name.into()));
                 self.report(
                     ids::MISSING_FIELD,
@@ -719,39 +716,61 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The value as the server validates it. The server removes nulls from maps if the schema neither
-/// allows null nor gives a default.
-fn without_nulls(node: &Node, schema: Option<&Node>) -> Node {
+/// An object as the server validates it: without the nulls that the schema does not allow, and with
+/// the defaults of absent values. None if that is too much work.
+pub(super) fn as_validated(root: &Node, schema: &Node) -> Option<Node> {
+    let mut left = MAX_STEPS;
+    let whole = with_defaults(root, Some(schema), &mut left);
+    (left > 0).then_some(whole)
+}
+
+/// The default that a schema gives. Null is none.
+fn default_of(schema: &Node) -> Option<&Node> {
+    schema.get("default").filter(|value| !value.is_null())
+}
+
+/// Each node takes one step of those that are left.
+fn with_defaults(node: &Node, schema: Option<&Node>, left: &mut usize) -> Node {
+    *left = left.saturating_sub(1);
     let data = match &node.data {
+        _ if *left == 0 => Data::Null,
         Data::Map(entries) => {
-            let of_key = |key: &str| {
-                let named = schema.and_then(|s| s.get("properties")?.get(key));
-                let others = || schema.and_then(|s| s.get("additionalProperties"));
-                named
-                    .or_else(others)
-                    .filter(|s| matches!(s.data, Data::Map(_)))
-            };
-            let kept = entries.iter().filter(|e| {
-                let removed = |s: &Node| {
-                    s.get("nullable").and_then(Node::as_bool) != Some(true)
-                        && s.get("default").is_none_or(Node::is_null)
+            let properties = schema.and_then(|s| s.get("properties"));
+            let rest = schema.and_then(|s| s.get("additionalProperties"));
+            let rest = rest.filter(|s| matches!(s.data, Data::Map(_)));
+            let nullable = |s: &Node| s.get("nullable").and_then(Node::as_bool) == Some(true);
+            let mut whole = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let own = properties.and_then(|p| p.get(&entry.key)).or(rest);
+                let value = match own {
+                    Some(own) if entry.value.is_null() && !nullable(own) => default_of(own),
+                    _ => Some(&entry.value),
                 };
-                !(e.value.is_null() && of_key(&e.key).is_some_and(removed))
-            });
-            Data::Map(
-                kept.map(|e| Entry {
-                    key: e.key.clone(),
-                    key_span: e.key_span,
-                    value: without_nulls(&e.value, of_key(&e.key)),
-                    merged: e.merged,
-                })
-                .collect(),
-            )
+                whole.extend(value.map(|value| Entry {
+                    key: entry.key.clone(),
+                    key_span: entry.key_span,
+                    value: with_defaults(value, own, left),
+                    merged: entry.merged,
+                }));
+            }
+            for property in properties.map(Node::entries).unwrap_or_default() {
+                if let Some(value) = default_of(&property.value)
+                    && node.get(&property.key).is_none()
+                {
+                    whole.push(Entry {
+                        key: property.key.clone(),
+                        key_span: property.key_span,
+                        value: with_defaults(value, Some(&property.value), left),
+                        merged: false,
+                    });
+                }
+            }
+            Data::Map(whole)
         }
         Data::Seq(items) => {
             let of_item = schema.and_then(|s| s.get("items"));
-            let items = items.iter().map(|item| without_nulls(item, of_item));
-            Data::Seq(items.collect())
+            let each = |item: &Node| with_defaults(item, of_item, left);
+            Data::Seq(items.iter().map(each).collect())
         }
         scalar => scalar.clone(),
     };

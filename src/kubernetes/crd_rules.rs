@@ -3,11 +3,11 @@
 //! sees the value with the schema's defaults. Transition rules (`oldSelf`) do not apply to a new
 //! object.
 
-use super::crd::CustomKind;
+use super::crd::{CustomKind, as_validated};
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The limit on nesting, deeper than any real object or schema.
 const MAX_DEPTH: usize = 64;
@@ -30,9 +30,10 @@ impl CustomKind {
     /// The rules that apply to an object of this kind, outermost first.
     pub fn validations(&self, root: &Node) -> Vec<Validation> {
         let mut found = Vec::new();
-        if let Some(schema) = self.openapi_schema() {
-            let value = with_defaults(&json(root, 0), schema, 0);
-            gather(&value, schema, &Path::root(), &mut found, 0);
+        if let Some(schema) = self.openapi_schema()
+            && let Some(root) = as_validated(root, schema)
+        {
+            gather(&json(&root, 0), schema, &Path::root(), &mut found, 0);
         }
         found
     }
@@ -78,51 +79,6 @@ fn gather(value: &Value, schema: &Node, path: &Path, found: &mut Vec<Validation>
             }
         }
         _ => {}
-    }
-}
-
-/// The value with the schema's defaults for absent values, and for null where null is not allowed.
-fn with_defaults(value: &Value, schema: &Node, depth: usize) -> Value {
-    if depth > MAX_DEPTH {
-        return value.clone();
-    }
-    match value {
-        Value::Object(given) => {
-            let properties = schema.get("properties");
-            let rest = schema.get("additionalProperties");
-            let mut map = Map::new();
-            for (key, child) in given {
-                let of_key = properties.and_then(|p| p.get(key)).or(rest);
-                let nullable =
-                    of_key.is_none_or(|s| s.get("nullable").and_then(Node::as_bool) == Some(true));
-                if child.is_null() && !nullable {
-                    continue;
-                }
-                map.insert(
-                    key.clone(),
-                    of_key.map_or_else(|| child.clone(), |s| with_defaults(child, s, depth + 1)),
-                );
-            }
-            for property in properties.map(Node::entries).unwrap_or_default() {
-                if let Some(default) = property.value.get("default")
-                    && !map.contains_key(&*property.key)
-                {
-                    map.insert(
-                        property.key.to_string(),
-                        with_defaults(&json(default, 0), &property.value, depth + 1),
-                    );
-                }
-            }
-            Value::Object(map)
-        }
-        Value::Array(items) => match schema.get("items") {
-            Some(of_item) => items
-                .iter()
-                .map(|item| with_defaults(item, of_item, depth + 1))
-                .collect(),
-            None => value.clone(),
-        },
-        _ => value.clone(),
     }
 }
 

@@ -132,3 +132,96 @@ impl Definition<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{check, tests::object};
+    use super::*;
+
+    /// A Certificate with a field that the built-in definition does not have.
+    const CERTIFICATE: &str = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\nspec: {secretName: a, dnsName: a, issuerRef: {name: a}}\n";
+
+    fn crds(fields: &[&str]) -> Crds {
+        let mut crds = Crds::default();
+        for field in fields {
+            let crd = format!(
+                "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {{group: cert-manager.io, names: {{kind: Certificate}}, versions: [{{name: v1, schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, properties: {{secretName: {{}}, issuerRef: {{x-kubernetes-preserve-unknown-fields: true}}, {field}: {{}}}}}}}}}}}}}}]}}\n"
+            );
+            crds.add(&object(&crd).unwrap());
+        }
+        crds
+    }
+
+    fn findings(schemas: &Schemas, text: &str) -> Vec<String> {
+        let object = object(text).unwrap();
+        assert!(schemas.knows(&object));
+        check(&object, Versions::ALL, schemas)
+            .into_iter()
+            .map(|f| format!("{:?} {} {}", f.severity, f.path, f.message))
+            .collect()
+    }
+
+    #[test]
+    fn what_a_built_in_definition_refuses_is_a_warning_that_names_the_release() {
+        let [advice] = &findings(&Schemas::default(), CERTIFICATE)[..] else {
+            panic!()
+        };
+        assert!(
+            advice.starts_with(
+                "Warning spec.dnsName unknown field `dnsName` (schema of cert-manager 1."
+            ),
+            "{advice}"
+        );
+        // The metadata of all kinds is Kubernetes' own.
+        let metadata = CERTIFICATE
+            .replace("name: a}\n", "name: a, label: {}}\n")
+            .replace("dnsName: a, ", "");
+        assert_eq!(
+            findings(&Schemas::default(), &metadata),
+            ["Error metadata.label unknown field `label`"]
+        );
+    }
+
+    #[test]
+    fn the_nearest_definition_counts() {
+        let of_run = Schemas {
+            of_run: Arc::new(crds(&["a"])),
+            ..Schemas::default()
+        };
+        assert_eq!(
+            findings(&of_run, CERTIFICATE),
+            ["Error spec.dnsName unknown field `dnsName`"]
+        );
+        let of_unit = Schemas {
+            crds: crds(&["dnsName"]),
+            ..of_run
+        };
+        assert_eq!(findings(&of_unit, CERTIFICATE), [""; 0]);
+        // A definition of the unit without this version says that the cluster does not serve it.
+        let old = CERTIFICATE.replace("/v1", "/v1alpha2");
+        let [unserved] = &findings(&of_unit, &old)[..] else {
+            panic!()
+        };
+        assert!(unserved.contains("is not served"), "{unserved}");
+    }
+
+    #[test]
+    fn of_two_definitions_the_one_counts_that_refuses_less() {
+        let two = Schemas {
+            of_run: Arc::new(crds(&["a", "dnsName", "b"])),
+            ..Schemas::default()
+        };
+        assert_eq!(findings(&two, CERTIFICATE), [""; 0]);
+    }
+
+    #[test]
+    fn without_the_built_in_definitions_their_kinds_have_no_schema() {
+        let none = Schemas {
+            without_builtin: true,
+            ..Schemas::default()
+        };
+        let object = object(CERTIFICATE).unwrap();
+        assert!(!none.knows(&object));
+        assert_eq!(check(&object, Versions::ALL, &none), []);
+    }
+}

@@ -36,13 +36,13 @@ pub(super) fn object(text: &str) -> Option<Object> {
     };
     Some(Object {
         identity: identity.into(),
+        fingerprint: root.fingerprint(),
         root: root.into(),
         environment: None,
         hooks: vec![],
         template: "".into(),
         from_crds: false,
         kubernetes: None,
-        fingerprint: 0,
     })
 }
 

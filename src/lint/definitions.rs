@@ -93,3 +93,83 @@ fn contains(from: impl Read, words: &[&[u8]]) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::tests::{CHART, findings};
+
+    const CRD: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
+";
+    const WIDGET: &str =
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {size: big}\n";
+
+    #[test]
+    fn a_definition_judges_the_objects_of_all_units() {
+        let (name, metadata) = CHART;
+        let (operator, app) = (format!("operator/{name}"), format!("app/{name}"));
+        for definition in [
+            "operator/crds/w.yaml",
+            "operator/templates/w.yaml",
+            "manifests/w.yaml",
+        ] {
+            let found = findings(&[
+                (&operator, metadata),
+                (definition, CRD),
+                (&app, metadata),
+                ("app/templates/w.yaml", WIDGET),
+            ]);
+            let wrong = found.iter().filter(|f| *f.rule == *"wrong-type");
+            let wrong: Vec<_> = wrong.map(|f| (f.severity, &*f.message)).collect();
+            assert_eq!(
+                wrong,
+                [(
+                    crate::Severity::Error,
+                    "`size` must be an integer, not a string"
+                )],
+                "{definition}"
+            );
+        }
+    }
+
+    #[test]
+    fn archives_with_definitions_are_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gzipped = |text: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+            std::io::Write::write_all(&mut gzip, text).expect("compressed");
+            gzip.finish().expect("compressed")
+        };
+        let defines = |name: &str, data: &[u8]| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, data).expect("a file");
+            is_defining(&file)
+        };
+        assert!(defines("a.tgz", &gzipped(CRD.as_bytes())));
+        assert!(defines("b.tgz", &gzipped(b"a/charts/b.tgz")));
+        assert!(!defines("c.tgz", &gzipped(WIDGET.as_bytes())));
+        assert!(defines("d.yaml", CRD.as_bytes()) && !defines("e.yaml", b"a/charts/b.tgz"));
+        assert!(!defines("no.tgz", b"no archive"));
+    }
+
+    #[test]
+    fn a_word_is_found_where_two_blocks_meet() {
+        let block = 1 << 16;
+        for before in [0, block - 24, block - 12, block - 1, block, 3 * block - 5] {
+            let text = [vec![b'a'; before], DEFINITION.to_vec(), vec![b'a'; 9]].concat();
+            assert!(contains(&text[..], &[DEFINITION]), "{before}");
+            assert!(!contains(&text[..before + 23], &[DEFINITION]), "{before}");
+        }
+    }
+}
