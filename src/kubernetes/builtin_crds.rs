@@ -28,12 +28,11 @@ const fn u32_at(at: usize) -> u32 {
 }
 
 /// The index, as text: one line for each kind.
-const INDEX: &str = match std::str::from_utf8(
-    DATA.split_at(HEADER).1.split_at(u32_at(8) as usize).0,
-) {
-    Ok(text) => text,
-    Err(_) => panic!("the index of schemas/crds.bin is no UTF-8"),
-};
+const INDEX: &str =
+    match std::str::from_utf8(DATA.split_at(HEADER).1.split_at(u32_at(8) as usize).0) {
+        Ok(text) => text,
+        Err(_) => panic!("the index of schemas/crds.bin is no UTF-8"),
+    };
 
 /// A kind in one API version, as a release of a project defines it.
 #[derive(Debug)]

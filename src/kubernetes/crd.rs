@@ -96,7 +96,10 @@ impl Crds {
             };
             let name = (format!("{group}/{version}").into(), kind.as_str().into());
             let known = self.kinds.entry(name).or_default();
-            if !known.iter().any(|k| k.fingerprint() == custom.fingerprint()) {
+            if !known
+                .iter()
+                .any(|k| k.fingerprint() == custom.fingerprint())
+            {
                 known.push(custom);
             }
         };
@@ -518,9 +521,11 @@ impl<'a> Walk<'a> {
         {
             let words: Vec<String> = allowed
                 .iter()
-                .map(|a| {
-                    a.as_str()
-                        .map_or_else(|| format!("{:?}", a.as_i64()), str::to_owned)
+                .map(|a| match (a.as_str(), a.as_i64()) {
+                    (Some(""), _) => "\"\"".to_owned(),
+                    (Some(text), _) => text.to_owned(),
+                    (None, Some(number)) => number.to_string(),
+                    (None, None) => a.as_bool().map_or("null".to_owned(), |b| b.to_string()),
                 })
                 .collect();
             let help = node

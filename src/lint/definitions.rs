@@ -5,6 +5,7 @@ use super::content::Content;
 use crate::Error;
 use crate::Options;
 use crate::kubernetes::crd::Crds;
+use crate::panics;
 use crate::project::setup::Setups;
 use crate::project::unit::Unit;
 use flate2::read::MultiGzDecoder;
@@ -36,9 +37,13 @@ pub(super) fn read(
         return Ok((units.iter().map(|_| None).collect(), Arc::default()));
     }
     let read_one = |(i, unit): (usize, &Unit)| {
-        may_define(unit)
-            .then(|| Content::read(unit, setups.of(i), options))
-            .transpose()
+        let work = || {
+            may_define(unit)
+                .then(|| Content::read(unit, setups.of(i), options))
+                .transpose()
+        };
+        // A unit whose reading panics is read again where the panic is reported.
+        panics::caught(work).unwrap_or(Ok(None))
     };
     let contents: Result<Vec<_>, Error> = units.par_iter().enumerate().map(read_one).collect();
     let mut contents = contents?;
@@ -81,11 +86,18 @@ fn is_defining(path: &Path) -> bool {
 /// Whether one of the words is in what is read, up to the first error.
 fn contains(from: impl Read, words: &[&[u8]]) -> bool {
     let (mut from, mut text) = (from.take(MAX_SEARCHED), Vec::new());
-    let longest = words.iter().map(|word| word.len()).max().unwrap_or_default();
+    let longest = words
+        .iter()
+        .map(|word| word.len())
+        .max()
+        .unwrap_or_default();
     let mut block = [0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut block) {
         text.extend_from_slice(&block[..length]);
-        if words.iter().any(|word| memchr::memmem::find(&text, word).is_some()) {
+        if words
+            .iter()
+            .any(|word| memchr::memmem::find(&text, word).is_some())
+        {
             return true;
         }
         // A word may begin in this block and end in the next one.

@@ -231,12 +231,7 @@ fn into_analysis(content: Content, unit: &Unit) -> Analysis {
 }
 
 /// Adds what does not work with values that no environment has.
-fn explore_chart(
-    analysis: &mut Analysis,
-    of_run: &Arc<Crds>,
-    setup: &Setup,
-    options: &Options,
-) {
+fn explore_chart(analysis: &mut Analysis, of_run: &Arc<Crds>, setup: &Setup, options: &Options) {
     let Some(rendering) = &analysis.rendering else {
         return;
     };
