@@ -256,13 +256,19 @@ impl Limits {
         self.values[limit as usize] = value;
     }
 
-    /// Starts the time that [`Limit::Timeout`] limits.
-    pub fn begin(&mut self) {
+    /// Starts the time that [`Limit::Timeout`] limits; it is over at `deadline` at the latest.
+    pub fn begin(&mut self, deadline: Option<Instant>) {
         let seconds = self.get(Limit::Timeout);
         let now = Instant::now();
-        self.deadline = (seconds > 0)
+        let limit = (seconds > 0)
             .then(|| now.checked_add(Duration::from_secs(seconds)))
             .flatten();
+        self.deadline = deadline.into_iter().chain(limit).min();
+    }
+
+    /// When the time is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Whether the deadline has passed.
@@ -376,10 +382,23 @@ mod tests {
         // Work that would end long after the deadline does not begin.
         limits.set(TemplateSteps, u64::MAX - 1);
         limits.set(Timeout, 1);
-        limits.begin();
+        limits.begin(None);
         let mut meter = Meter::new(TemplateSteps, &limits);
         assert_eq!(meter.charge(1), Ok(()));
         assert_eq!(meter.charge(100_000_000), Err(Timeout));
+    }
+
+    #[test]
+    fn an_earlier_deadline_holds_for_work_that_begins_again() {
+        let mut first = Limits::default();
+        first.begin(None);
+        let mut again = Limits::default();
+        again.begin(first.deadline());
+        assert_eq!(again.deadline(), first.deadline());
+        let mut short = Limits::default();
+        short.set(Timeout, 1);
+        short.begin(first.deadline());
+        assert!(short.deadline() < first.deadline());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::insight::diff::{Change, Deployment, between, merged};
 use crate::project::setup::Setup;
 use crate::report::formats::diff::{Layout, to_json, to_markdown, to_text};
 use commit::Copy;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -120,6 +121,13 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
 fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compared {
     let choice = arguments.config.choice();
     let copy = Copy::of(base, path, &choice).map_err(|why| fail(&why))?;
+    for link in &copy.left_out {
+        let link = crate::escape::escape_controls(&link.display().to_string()).into_owned();
+        let _ = writeln!(
+            std::io::stderr(),
+            "{base}: the link {link} leads to nothing in the repository and is left out"
+        );
+    }
     let old = Chart::configured(&copy.chart, copy.configuration.as_deref())?;
     let mut names: Vec<Arc<str>> = new.rendering.environment_names();
     for name in old.rendering.environment_names() {
@@ -135,7 +143,7 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
                 .iter()
                 .any(|wanted| **wanted == **name)
     });
-    let start = format!("{}/", copy.folder.display());
+    let start = format!("{}/", copy.folder.path().display());
     let called = format!("{base}:");
     let changes = names.into_iter().map(|name| {
         let from = deployment(&old, &name, (&start, &called));

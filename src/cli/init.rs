@@ -246,6 +246,6 @@ fn quoted(text: &str) -> String {
     if plain && word {
         text.to_string()
     } else {
-        serde_json::Value::from(text).to_string()
+        crate::escape::json_text(&text).trim_end().to_string()
     }
 }

@@ -218,12 +218,9 @@ fn fix(options: &Options, arguments: &Arguments) -> Result<Option<ExitCode>, cra
             code
         }));
     }
-    for (file, (_, after)) in &fixes.files {
-        if let Err(error) = std::fs::write(file, after) {
-            return Ok(Some(fail(&format!(
-                "cannot write {}: {error}",
-                file.display()
-            ))));
+    for (file, (before, after)) in &fixes.files {
+        if let Err(why) = fix::replace(file, before, after) {
+            return Ok(Some(fail(&why)));
         }
     }
     if !arguments.quiet {

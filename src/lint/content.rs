@@ -41,7 +41,7 @@ impl Content {
     /// have, or if the work is cancelled.
     pub(super) fn read(unit: &Unit, setup: &Setup, options: &Options) -> Result<Content, Error> {
         let mut sources = setup.sources.clone();
-        sources.limits.begin();
+        sources.limits.begin(options.deadline);
         let unreadable = |file: &Path, error: std::io::Error| {
             Error::Unreadable(file.to_path_buf(), error.to_string())
         };

@@ -51,7 +51,7 @@ pub(super) fn read(
     for content in contents.iter_mut().flatten() {
         content.every_object().into_iter().for_each(|o| crds.add(o));
         // The time that the other units took is not this unit's.
-        content.sources.limits.begin();
+        content.sources.limits.begin(options.deadline);
     }
     Ok((contents, Arc::new(crds)))
 }

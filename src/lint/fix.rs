@@ -9,6 +9,7 @@ use crate::Error;
 use crate::Options;
 use crate::diagnostic::{Role, RuleId};
 use crate::insight::secrets::Secrets;
+use crate::limits::{Limit, exceeded};
 use crate::lint::{self, Analysis};
 use crate::manifest::Object;
 use crate::project::setup::Setup;
@@ -20,6 +21,7 @@ use crate::yaml::Data;
 use crate::yaml::Node;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -283,6 +285,11 @@ const MOST_TRIALS: usize = 500;
 fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error> {
     let (mut originals, mut texts) = (Texts::new(), Texts::new());
     let mut now = analyze(unit, options, &texts)?;
+    // All trials together have the time of one lint.
+    let options = &Options {
+        deadline: now.sources.limits.deadline(),
+        ..options.clone()
+    };
     let mut refused: Vec<Key> = Vec::new();
     // Try all fixes at once; if they are not proven, half of them, and so on.
     let mut size = usize::MAX;
@@ -299,6 +306,13 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
         let (chosen, edited) = apply(&chosen, &now, &texts);
         let next = analyze(unit, options, &edited)?;
+        let limits = next.sources.limits;
+        if limits.is_late() {
+            let why = || format!("not proven: {}", exceeded(Limit::Timeout, &limits));
+            all.refused
+                .extend(chosen.into_iter().map(|f| (f.clone(), why())));
+            break;
+        }
         match proves(&next, &now, &chosen) {
             Ok(()) => {
                 all.fixed.extend(chosen.into_iter().cloned());
@@ -503,6 +517,39 @@ fn scalar(data: &Data) -> Option<String> {
     }
 }
 
+/// Replaces the text of a file. The new text is written beside the file, which is then replaced at
+/// once: a full disk or a signal leaves the old one. A byte order mark stays.
+///
+/// # Errors
+/// If the file no longer has the text `before`, or cannot be replaced.
+pub(crate) fn replace(file: &Path, before: &[u8], after: &[u8]) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("cannot write {}: {e}", file.display());
+    // A link stays a link to the file.
+    let file = file.canonicalize().map_err(failed)?;
+    let now = std::fs::read(&file).map_err(failed)?;
+    let text = now.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&now);
+    if text != before {
+        return Err(format!(
+            "{} changed while its fixes were being proven, so it was not fixed; run --fix again",
+            file.display()
+        ));
+    }
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mark = &now[..now.len() - text.len()];
+    let permissions = std::fs::metadata(&file).map_err(failed)?.permissions();
+    beside
+        .write_all(&[mark, after].concat())
+        .and_then(|()| beside.as_file().set_permissions(permissions))
+        .and_then(|()| beside.as_file().sync_all())
+        .map_err(failed)?;
+    beside.persist(&file).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// That of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A unified diff of two texts, with three lines around each change.
 pub(crate) fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
     let (before, after) = (
@@ -518,6 +565,21 @@ pub(crate) fn diff(name: &str, before: &[u8], after: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_only_if_it_has_the_text_that_was_fixed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("values.yaml");
+        std::fs::write(&file, "\u{feff}a: 1\n").expect("a file");
+        replace(&file, b"a: 1\n", b"a: 2\n").expect("the file is as it was read");
+        let text = || std::fs::read_to_string(&file).expect("a file");
+        assert_eq!(text(), "\u{feff}a: 2\n");
+        let why = replace(&file, b"a: 1\n", b"a: 3\n").expect_err("the file is another one");
+        assert!(why.contains("changed while"), "{why}");
+        assert_eq!(text(), "\u{feff}a: 2\n");
+        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 1, "no temporary file stays");
+    }
 
     #[test]
     fn a_diff_shows_what_changes_with_three_lines_around() {

@@ -7,6 +7,7 @@ use crate::source::Unsaved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// What to lint, and how.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Options {
     pub explore: Option<bool>,
     /// Seconds for each unit; overrides the configuration. 0: no limit.
     pub timeout: Option<u64>,
+    /// When the time of [`Options::timeout`] is over for work that lints a unit several times.
+    pub deadline: Option<Instant>,
     /// Unsaved texts of an editor, which replace those of files.
     pub unsaved: Unsaved,
     /// Set by a caller that no longer needs the result: the work soon ends with

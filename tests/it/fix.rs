@@ -155,3 +155,27 @@ fn a_manifest_is_fixed_too() {
     let fixed = std::fs::read_to_string(folder.path().join("app.yaml")).expect("the file");
     assert_eq!(fixed, text.replace("80", "\"80\""), "{printed}");
 }
+
+/// Edits are made in the text behind a byte order mark, and the mark stays.
+#[test]
+fn a_byte_order_mark_stays_where_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "\u{feff}apiVersion: v1\nkind: ConfigMap\n# thebot-lint: ignore[no-limits]\nmetadata: {name: x} # keep: team-a\n";
+    for (name, text) in [
+        ("Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n"),
+        ("templates/x.yaml", text),
+    ] {
+        crate::write(folder.path(), name, text);
+    }
+    let output = thebot_lint()
+        .args(["--fix", "--select", "unused-suppression"])
+        .arg(folder.path())
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    let file = folder.path().join("templates/x.yaml");
+    assert_eq!(
+        std::fs::read_to_string(file).expect("the file"),
+        text.replace("# thebot-lint: ignore[no-limits]\n", "")
+    );
+}

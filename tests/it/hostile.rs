@@ -382,6 +382,108 @@ fn not_shown(path: &Path, what: &str) {
     }
 }
 
+/// Makes a repository of a folder, with one commit of all files.
+#[cfg(unix)]
+fn committed(at: &Path) {
+    for arguments in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &[
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@e.com",
+            "commit",
+            "-qm",
+            "one",
+        ],
+    ] {
+        let done = std::process::Command::new("git")
+            .current_dir(at)
+            .args(arguments)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .status();
+        assert!(done.expect("git runs").success(), "{arguments:?}");
+    }
+}
+
+/// The copy of a commit has no links: each is what it leads to in the commit, and one that leads
+/// elsewhere is left out.
+#[cfg(unix)]
+#[test]
+fn links_of_a_commit_are_copied_as_what_they_lead_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    crate::write(
+        at,
+        "app/Chart.yaml",
+        "apiVersion: v2\nname: app\nversion: 1.0.0\n",
+    );
+    crate::write(at, "app/values.yaml", "a: 1\n");
+    let template =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: \"{{ .Values.a }}\"}\n";
+    crate::write(at, "shared/map.yaml", template);
+    let link = |to: &str, name: &str| {
+        std::os::unix::fs::symlink(to, at.join("app").join(name)).expect("a link");
+    };
+    std::fs::create_dir(at.join("app/templates")).expect("a folder");
+    link("../../shared/map.yaml", "templates/map.yaml");
+    link("/etc/hostname", "outside");
+    link("nowhere", "dead");
+    committed(at);
+    // Only the links of the commit matter here.
+    for name in ["outside", "dead", "templates/map.yaml"] {
+        std::fs::remove_file(at.join("app").join(name)).expect("removed");
+    }
+    crate::write(at, "app/templates/map.yaml", template);
+    let output = thebot_lint()
+        .args(["diff", "--base", "HEAD", "app"])
+        .current_dir(at)
+        .output()
+        .expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    assert_eq!(out.trim(), "HEAD and the working tree deploy the same.");
+    let left_out = |name| {
+        format!("HEAD: the link app/{name} leads to nothing in the repository and is left out\n")
+    };
+    assert_eq!(err, [left_out("outside"), left_out("dead")].concat());
+}
+
+/// The copy of a commit may hold passwords, so it does not stay behind.
+#[cfg(unix)]
+#[test]
+fn a_signal_removes_the_copy_of_a_commit() {
+    let endless = b"{{ range untilStep 0 1000000000 1 }}{{ $x := . }}{{ end }}";
+    let folder = chart(&[("templates/a.yaml", endless), ("values.yaml", b"a: 1\n")]);
+    committed(folder.path());
+    let temporary = tempfile::tempdir().expect("a folder");
+    let left = || {
+        std::fs::read_dir(temporary.path())
+            .expect("a folder")
+            .count()
+    };
+    let mut child = thebot_lint()
+        .args(["diff", "--base", "HEAD"])
+        .arg(folder.path())
+        .env("TMPDIR", temporary.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("runs");
+    while left() == 0 && child.try_wait().expect("a status").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert_eq!(left(), 1, "the copy was never there");
+    let killed = std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("kill runs").success());
+    assert_eq!(child.wait().expect("a status").code(), Some(130));
+    assert_eq!(left(), 0);
+}
+
 /// A repository can name programs for git to run. `diff --base` runs none of them and fetches
 /// nothing.
 #[cfg(unix)]

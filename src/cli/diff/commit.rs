@@ -4,21 +4,19 @@ use crate::ConfigChoice;
 use crate::limits::{Limit, Limits, exceeded};
 use crate::project::config;
 use crate::source::Sources;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
-/// A temporary folder with the chart of a commit. Dropping the value removes the folder.
+/// A temporary folder with the chart of a commit. It is removed when the value is dropped, or when
+/// a signal ends the program.
 pub(super) struct Copy {
-    pub folder: PathBuf,
+    pub folder: TempDir,
     pub chart: PathBuf,
     pub configuration: Option<PathBuf>,
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+    /// Links of the commit that lead to nothing in it; the copy does not have them.
+    pub left_out: Vec<PathBuf>,
 }
 
 impl Copy {
@@ -34,150 +32,255 @@ impl Copy {
                 chart.display()
             ));
         }
-        let top = git(&chart, &["rev-parse", "--show-toplevel"])?;
-        let top = std::fs::canonicalize(String::from_utf8_lossy(&top).trim_end_matches('\n'))
-            .map_err(|e| format!("cannot find the repository: {e}"))?;
-        let own = chart
-            .strip_prefix(&top)
-            .map_err(|_| {
-                format!(
-                    "{} is not in the repository {}",
-                    chart.display(),
-                    top.display()
-                )
-            })?
-            .to_path_buf();
-        let commit = git(
-            &top,
-            &[
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                &format!("{base}^{{commit}}"),
-            ],
-        )
-        .map_err(|_| format!("--base {base}: no commit, branch or tag has this name"))?;
-        let commit = String::from_utf8_lossy(&commit).trim().to_string();
-        let list = git(&top, &["ls-tree", "-r", "-z", "--full-tree", &commit])?;
-        let files: Vec<Entry> = list.split(|b| *b == 0).filter_map(Entry::read).collect();
-        let has = |path: &Path| files.iter().any(|file| file.path == path);
+        let commit = Commit::find(base, &chart)?;
+        let own = commit.relative(&chart)?;
+        let files = commit.list(&[&own])?;
+        let has = |file: &Path| files.iter().any(|entry| entry.path == file);
         if !has(&own.join("Chart.yaml")) {
             return Err(format!("{base} has no chart in {}", own.display()));
         }
-        let configuration = match config {
-            ConfigChoice::None => None,
-            ConfigChoice::Search => own
-                .ancestors()
-                .flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name)))
-                .find(|file| has(file)),
-            ConfigChoice::File(file) => {
-                let path = std::fs::canonicalize(file)
-                    .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-                let own = path.strip_prefix(&top).map(Path::to_path_buf);
-                Some(own.ok().filter(|own| has(own)).unwrap_or(path))
-            }
-        };
-        let folder = own_folder()?;
-        let copy = Copy {
-            chart: folder.join(&own),
-            configuration: configuration.as_ref().map(|file| folder.join(file)),
+        let configuration = commit.configuration(&own, config)?;
+        let folder = temporary_folder()?;
+        let mut copy = Copy {
+            chart: folder.path().join(&own),
+            configuration: configuration.as_ref().map(|file| folder.path().join(file)),
             folder,
+            left_out: Vec::new(),
         };
-        copy.take(&top, &files, |path| {
-            path.starts_with(&own) || Some(path) == configuration.as_deref()
-        })?;
-        if let (Some(file), Some(configuration)) = (&copy.configuration, &configuration) {
-            let named = named_files(file, &own, configuration.parent().unwrap_or(Path::new("")));
-            copy.take(&top, &files, |path| {
-                !path.starts_with(&own)
-                    && path != configuration
-                    && named.iter().any(|named| path.starts_with(named))
-            })?;
+        copy.take(&commit, files)?;
+        if let (Some(file), Some(configuration)) = (copy.configuration.clone(), configuration) {
+            if configuration.is_relative() && !configuration.starts_with(&own) {
+                copy.take(&commit, commit.list(&[&configuration])?)?;
+            }
+            let beside = configuration.parent().unwrap_or(Path::new(""));
+            let named = named_files(&file, &own, beside);
+            let elsewhere: Vec<&Path> = named
+                .iter()
+                .map(PathBuf::as_path)
+                .filter(|path| path.is_relative() && !path.starts_with(&own))
+                .filter(|path| *path != configuration)
+                .collect();
+            if !elsewhere.is_empty() {
+                copy.take(&commit, commit.list(&elsewhere)?)?;
+            }
         }
         Ok(copy)
     }
 
-    /// Writes the wanted files of a commit. `git archive` would leave out files that attributes
-    /// exclude.
-    fn take(
-        &self,
-        top: &Path,
-        files: &[Entry],
-        wanted: impl Fn(&Path) -> bool,
-    ) -> Result<(), String> {
-        let wanted: Vec<&Entry> = files.iter().filter(|file| wanted(&file.path)).collect();
-        let names: String = wanted
-            .iter()
-            .map(|file| format!("{}\n", file.blob))
-            .collect();
-        let sizes = git_with(
-            top,
-            &["cat-file", "--batch-check=%(objectsize)"],
-            names.clone(),
-        )?;
-        let sizes = String::from_utf8_lossy(&sizes)
-            .lines()
-            .filter_map(|size| size.parse().ok())
-            .fold(0, u64::saturating_add);
-        let limits = Limits::default();
-        if sizes > limits.get(Limit::ChartSize) {
-            return Err(format!(
-                "--base: the chart of this commit is too large: {}",
-                exceeded(Limit::ChartSize, &limits)
-            ));
-        }
-        let output = git_with(top, &["cat-file", "--batch"], names)?;
-        let mut rest = &*output;
-        let mut links = Vec::new();
-        for file in wanted {
-            // Each blob is printed as `BLOB blob SIZE`, its bytes and a line break.
-            let cut = memchr::memchr(b'\n', rest).and_then(|end| {
-                let size: usize = std::str::from_utf8(&rest[..end])
-                    .ok()?
-                    .rsplit(' ')
-                    .next()?
-                    .parse()
-                    .ok()?;
-                Some((
-                    rest.get(end + 1..end + 1 + size)?,
-                    rest.get(end + 2 + size..)?,
-                ))
-            });
-            let (bytes, after) = cut.ok_or_else(|| {
-                format!(
-                    "git does not have {}; nothing is fetched: run `git fetch` yourself",
-                    file.path.display()
-                )
-            })?;
-            rest = after;
-            let path = self.folder.join(&file.path);
-            if file.is_link {
-                links.push((path, bytes));
-                continue;
-            }
+    /// Writes files of the commit. A link becomes a copy of what it leads to in the commit: a link
+    /// in the folder could make a later file be written elsewhere.
+    fn take(&mut self, commit: &Commit, entries: Vec<Entry>) -> Result<(), String> {
+        let files = commit.without_links(entries, &mut self.left_out)?;
+        for (file, bytes) in files.iter().zip(commit.contents(&files)?) {
+            let path = self.folder.path().join(&file.path);
             let written = path
                 .parent()
                 .map_or(Ok(()), std::fs::create_dir_all)
                 .and_then(|()| std::fs::write(&path, bytes));
             written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         }
-        // Links are written last, so that no file is written through them.
-        #[cfg(unix)]
-        for (path, target) in links {
-            use std::os::unix::ffi::OsStrExt;
-            let target = std::ffi::OsStr::from_bytes(target);
-            let made = path
-                .parent()
-                .map_or(Ok(()), std::fs::create_dir_all)
-                .and_then(|()| std::os::unix::fs::symlink(target, &path));
-            made.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        }
         Ok(())
     }
 }
 
-/// A file of a commit.
+/// A commit of a repository.
+struct Commit {
+    /// The top folder of the work tree, without links.
+    top: PathBuf,
+    hash: String,
+}
+
+impl Commit {
+    /// The commit that `base` names in the repository that contains the folder.
+    fn find(base: &str, folder: &Path) -> Result<Commit, String> {
+        let top = git(folder, &["rev-parse", "--show-toplevel"])?;
+        let top = std::fs::canonicalize(String::from_utf8_lossy(&top).trim_end_matches('\n'))
+            .map_err(|e| format!("cannot find the repository: {e}"))?;
+        let name = format!("{base}^{{commit}}");
+        let arguments = [
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &name,
+        ];
+        let hash = git(&top, &arguments)
+            .map_err(|_| format!("--base {base}: no commit, branch or tag has this name"))?;
+        let hash = String::from_utf8_lossy(&hash).trim().to_string();
+        Ok(Commit { top, hash })
+    }
+
+    /// A path in the work tree, relative to its top folder.
+    fn relative(&self, path: &Path) -> Result<PathBuf, String> {
+        let (path, top) = (path, &self.top);
+        path.strip_prefix(top).map(Path::to_path_buf).map_err(|_| {
+            format!(
+                "{} is not in the repository {}",
+                path.display(),
+                top.display()
+            )
+        })
+    }
+
+    /// The configuration of the chart, relative to the top folder; absolute if only the work tree
+    /// has it.
+    fn configuration(
+        &self,
+        chart: &Path,
+        config: &ConfigChoice,
+    ) -> Result<Option<PathBuf>, String> {
+        let file = match config {
+            ConfigChoice::None => return Ok(None),
+            ConfigChoice::Search => {
+                let candidates: Vec<PathBuf> = chart
+                    .ancestors()
+                    .flat_map(|folder| config::FILE_NAMES.map(|name| folder.join(name)))
+                    .collect();
+                let paths: Vec<&Path> = candidates.iter().map(PathBuf::as_path).collect();
+                let there = self.list(&paths)?;
+                return Ok(candidates
+                    .into_iter()
+                    .find(|file| there.iter().any(|entry| entry.path == *file)));
+            }
+            ConfigChoice::File(file) => file,
+        };
+        let path = std::fs::canonicalize(file)
+            .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let Ok(relative) = self.relative(&path) else {
+            return Ok(Some(path));
+        };
+        let is_there = !self.list(&[&relative])?.is_empty();
+        Ok(Some(if is_there { relative } else { path }))
+    }
+
+    /// The files and links at the paths and below them, sorted by path. The empty path is the top
+    /// folder.
+    fn list(&self, paths: &[&Path]) -> Result<Vec<Entry>, String> {
+        let mut arguments = vec!["ls-tree", "-r", "-z", "--full-tree", &self.hash, "--"];
+        let paths: Vec<String> = paths.iter().map(|path| with_slashes(path)).collect();
+        if paths.iter().all(|path| !path.is_empty()) {
+            arguments.extend(paths.iter().map(String::as_str));
+        }
+        let list = git(&self.top, &arguments)?;
+        let mut entries: Vec<Entry> = list.split(|b| *b == 0).filter_map(Entry::read).collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries.dedup_by(|a, b| a.path == b.path);
+        few(&entries)?;
+        Ok(entries)
+    }
+
+    /// Replaces each link by what it leads to in the commit. Links that lead to nothing go to
+    /// `left_out`.
+    fn without_links(
+        &self,
+        mut entries: Vec<Entry>,
+        left_out: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Entry>, String> {
+        for _ in 0..MAX_LINKS {
+            let (links, files): (Vec<Entry>, Vec<Entry>) =
+                entries.into_iter().partition(|entry| entry.is_link);
+            entries = files;
+            let texts = self.contents(&links)?;
+            let mut leading: Vec<(Entry, PathBuf)> = Vec::new();
+            for (link, text) in links.into_iter().zip(texts) {
+                match link.target(&text) {
+                    Some(target) => leading.push((link, target)),
+                    None => left_out.push(link.path),
+                }
+            }
+            if leading.is_empty() {
+                return Ok(entries);
+            }
+            let targets: Vec<&Path> = leading.iter().map(|(_, to)| to.as_path()).collect();
+            let found = self.list(&targets)?;
+            for (link, target) in &leading {
+                let first = found.partition_point(|entry| entry.path < *target);
+                let before = entries.len();
+                for entry in found[first..]
+                    .iter()
+                    .take_while(|e| e.path.starts_with(target))
+                {
+                    entries.push(entry.moved(target, &link.path));
+                }
+                if entries.len() == before {
+                    left_out.push(link.path.clone());
+                }
+                few(&entries)?;
+            }
+        }
+        // Links that lead to each other.
+        let (links, files): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| entry.is_link);
+        left_out.extend(links.into_iter().map(|link| link.path));
+        Ok(files)
+    }
+
+    /// The bytes of each entry, in order. `git archive` would leave out files that attributes
+    /// exclude.
+    fn contents(&self, entries: &[Entry]) -> Result<Vec<Vec<u8>>, String> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: String = entries.iter().map(|e| format!("{}\n", e.blob)).collect();
+        let check = ["cat-file", "--batch-check=%(objectsize)"];
+        let sizes = git_with(&self.top, &check, names.clone(), MAX_LIST)?;
+        let size = String::from_utf8_lossy(&sizes)
+            .lines()
+            .filter_map(|size| size.parse().ok())
+            .fold(0, u64::saturating_add);
+        let limits = Limits::default();
+        if size > limits.get(Limit::ChartSize) {
+            return Err(too_large(Limit::ChartSize, &limits));
+        }
+        let most = size.saturating_add(MAX_LIST);
+        let output = git_with(&self.top, &["cat-file", "--batch"], names, most)?;
+        let mut rest = &*output;
+        let mut contents = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // Each blob is printed as `BLOB blob SIZE`, its bytes and a line break.
+            let cut = memchr::memchr(b'\n', rest).and_then(|end| {
+                let about = std::str::from_utf8(&rest[..end]).ok()?;
+                let size: usize = about.rsplit(' ').next()?.parse().ok()?;
+                let after = rest.get((end + 1).checked_add(size)?.checked_add(1)?..)?;
+                Some((&rest[end + 1..end + 1 + size], after))
+            });
+            let (bytes, after) = cut.ok_or_else(|| {
+                format!(
+                    "git does not have {}; nothing is fetched: run `git fetch` yourself",
+                    entry.path.display()
+                )
+            })?;
+            contents.push(bytes.to_vec());
+            rest = after;
+        }
+        Ok(contents)
+    }
+}
+
+/// How often a link may lead to another link.
+const MAX_LINKS: usize = 10;
+
+/// The most bytes of a list of files.
+const MAX_LIST: u64 = 64 << 20;
+
+fn too_large(limit: Limit, limits: &Limits) -> String {
+    format!(
+        "--base: the chart of this commit is too large: {}",
+        exceeded(limit, limits)
+    )
+}
+
+/// Refuses more files than a chart may have.
+fn few(entries: &[Entry]) -> Result<(), String> {
+    let limits = Limits::default();
+    if entries.len() > limits.size(Limit::ChartFiles) {
+        return Err(too_large(Limit::ChartFiles, &limits));
+    }
+    Ok(())
+}
+
+/// A file or a link of a commit.
+#[derive(Clone)]
 struct Entry {
     is_link: bool,
     blob: String,
@@ -201,23 +304,60 @@ impl Entry {
             path,
         })
     }
-}
 
-/// Makes a temporary folder that only the current user can read, because values may be secret.
-fn own_folder() -> Result<PathBuf, String> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let process = std::process::id();
-    let mut last = String::new();
-    for number in 0..100 {
-        let folder = std::env::temp_dir().join(format!("thebot-lint-{process}-{number}"));
-        match builder.create(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) => last = format!("cannot make the folder {}: {error}", folder.display()),
+    /// Where a link with this text leads, relative to the top of the repository. None if that is
+    /// not in the repository.
+    fn target(&self, text: &[u8]) -> Option<PathBuf> {
+        let mut target = self.path.parent()?.to_path_buf();
+        for component in Path::new(std::str::from_utf8(text).ok()?).components() {
+            match component {
+                Component::Normal(name) => target.push(name),
+                Component::CurDir => {}
+                Component::ParentDir if target.pop() => {}
+                _ => return None,
+            }
+        }
+        // A link to a folder that contains the link would be copied into itself.
+        (!self.path.starts_with(&target)).then_some(target)
+    }
+
+    /// The same file, at `to` instead of `from`.
+    fn moved(&self, from: &Path, to: &Path) -> Entry {
+        let path = match self.path.strip_prefix(from) {
+            Ok(rest) if !rest.as_os_str().is_empty() => to.join(rest),
+            _ => to.to_path_buf(),
+        };
+        Entry {
+            path,
+            ..self.clone()
         }
     }
-    Err(last)
+}
+
+/// The path as git writes it.
+fn with_slashes(path: &Path) -> String {
+    let names: Vec<_> = path
+        .components()
+        .map(|c| c.as_os_str().to_string_lossy())
+        .collect();
+    names.join("/")
+}
+
+/// Makes a temporary folder that only the current user can read, because values may be secret. A
+/// signal that ends the program removes it first.
+fn temporary_folder() -> Result<TempDir, String> {
+    let folder = tempfile::Builder::new()
+        .prefix("thebot-lint-")
+        .tempdir()
+        .map_err(|e| format!("cannot make a temporary folder: {e}"))?;
+    let path = folder.path().to_path_buf();
+    ctrlc::set_handler(move || {
+        let _ = std::fs::remove_dir_all(&path);
+        // As a shell reports a program that SIGINT ended.
+        std::process::exit(130)
+    })
+    .map_err(|e| format!("cannot handle signals: {e}"))?;
+    Ok(folder)
 }
 
 /// The values files, rules and schemas that a configuration names, relative to the top of the
@@ -264,13 +404,18 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
-/// The stdout of git; `Err` with its stderr if it fails.
+/// The stdout of git, of at most [`MAX_LIST`] bytes; `Err` with its stderr if it fails.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    git_with(folder, arguments, String::new())
+    git_with(folder, arguments, String::new(), MAX_LIST)
 }
 
-/// The stdout of git, run with the given stdin.
-fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>, String> {
+/// The stdout of git, run with the given stdin; `Err` if it is longer than `most` bytes.
+fn git_with(
+    folder: &Path,
+    arguments: &[&str],
+    input: String,
+    most: u64,
+) -> Result<Vec<u8>, String> {
     let failed = |e: std::io::Error| format!("--base needs git, which cannot be run: {e}");
     let mut command = Command::new("git");
     // The repository may not be trusted, and its configuration can name programs. These commands
@@ -278,6 +423,7 @@ fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>,
     // fetch of objects that a partial clone lacks.
     command.args([
         "--no-pager",
+        "--literal-pathspecs",
         "-c",
         "core.fsmonitor=false",
         "-c",
@@ -306,16 +452,39 @@ fn git_with(folder: &Path, arguments: &[&str], input: String) -> Result<Vec<u8>,
         command.env_remove(variable);
     }
     let mut child = command.spawn().map_err(failed)?;
-    let stdin = child.stdin.take();
-    // A separate thread writes, so that git and this process cannot block each other.
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    // Separate threads write and read, so that git and this process cannot block each other.
     let writer =
         std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
-    let output = child.wait_with_output().map_err(failed)?;
-    let _ = writer.join();
-    if output.status.success() {
-        return Ok(output.stdout);
+    let words = std::thread::spawn(move || {
+        let mut words = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let _ = stderr.by_ref().take(MAX_LIST).read_to_end(&mut words);
+            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+        }
+        words
+    });
+    let mut output = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        let read = stdout.take(most + 1).read_to_end(&mut output);
+        read.map_err(failed)?;
     }
-    let words = String::from_utf8_lossy(&output.stderr);
+    let is_long = output.len() as u64 > most;
+    if is_long {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(failed)?;
+    let (_, words) = (writer.join(), words.join().unwrap_or_default());
+    if is_long {
+        let what = arguments.first().unwrap_or(&"");
+        return Err(format!(
+            "git {what}: the answer is longer than {most} bytes"
+        ));
+    }
+    if status.success() {
+        return Ok(output);
+    }
+    let words = String::from_utf8_lossy(&words);
     Err(format!(
         "git {}: {}",
         arguments.first().unwrap_or(&""),
