@@ -26,8 +26,7 @@ pub(super) fn of(path: &[Box<str>], top: Top) -> (Contents, bool) {
     let named = match top {
         Top::Map => map(&lower),
         Top::List => list(&lower),
-        Top::Text => text(&lower),
-        Top::Unknown => list_or_map(&lower).or_else(|| text(&lower)),
+        Top::Text | Top::Unknown => list_or_map(&lower).or_else(|| text(&lower)),
     };
     let (contents, is_named) = match named {
         Some(contents) => (contents, true),
@@ -115,8 +114,9 @@ fn is(name: &str, words: &[&str]) -> bool {
 
 /// Contents of maps and lists whose name leaves no doubt about the type.
 fn list_or_map(name: &str) -> Option<Contents> {
-    const LISTS: [&str; 13] = [
+    const LISTS: [&str; 14] = [
         "tolerations",
+        "pullsecrets",
         "volumes",
         "volumemounts",
         "initcontainers",
@@ -130,7 +130,8 @@ fn list_or_map(name: &str) -> Option<Contents> {
         "relabelconfigs",
         "volumeclaimtemplates",
     ];
-    const MAPS: [&str; 6] = [
+    const MAPS: [&str; 7] = [
+        "tlsconfig",
         "annotations",
         "labels",
         "nodeselector",
@@ -150,8 +151,8 @@ fn list_or_map(name: &str) -> Option<Contents> {
 fn map(name: &str) -> Option<Contents> {
     let contents = if is(name, &["annotations", "annotation"]) {
         [
-            json!({"explored.example.com/one": "a text, no label", "explored.example.com/two": "second text"}),
-            json!({"other.example.org/a": "more of it", "other.example.org/b": "and more"}),
+            json!({"explored.example.com/one": "a text, no label", "explored.example.com/two": "true"}),
+            json!({"other.example.org/a": "more of it", "other.example.org/b": "8080"}),
         ]
     } else if is(name, &["labels", "label"]) {
         [
@@ -193,6 +194,9 @@ fn map(name: &str) -> Option<Contents> {
             json!({"preStop": {"exec": {"command": ["sleep", "5"]}}}),
             json!({"postStart": {"exec": {"command": ["echo", "started"]}}}),
         ]
+    } else if is(name, &["tlsconfig"]) {
+        let same = json!({"insecureSkipVerify": true, "serverName": "explored.example.com"});
+        [same.clone(), same]
     } else if is(name, &["dnsconfig"]) {
         [
             json!({"nameservers": ["10.1.2.3", "10.1.2.4"], "searches": ["one.example.com", "two.example.com"]}),
@@ -235,6 +239,11 @@ fn list(name: &str) -> Option<Contents> {
             json!([{"name": "explored-one", "image": "example.com/one:1.0.0"}, {"name": "explored-two", "image": "example.com/two:1.0.0"}]),
             json!([{"name": "other-a", "image": "example.org/a:2.0.0"}, {"name": "other-b", "image": "example.org/b:2.0.0"}]),
         ]
+    } else if is(name, &["pullsecrets"]) {
+        [
+            json!([{"name": "explored-one"}, {"name": "explored-two"}]),
+            json!([{"name": "other-a"}, {"name": "other-b"}]),
+        ]
     } else if is(name, &["envfrom"]) {
         [
             json!([{"configMapRef": {"name": "explored-one"}}, {"secretRef": {"name": "explored-two"}}]),
@@ -276,8 +285,8 @@ fn list(name: &str) -> Option<Contents> {
         [json!(["ReadWriteOnce"]), json!(["ReadWriteMany"])]
     } else if is(name, &["args", "command", "flags", "arguments"]) {
         [
-            json!(["--explored=one", "--second=two"]),
-            json!(["--other=a", "--further=b"]),
+            json!(["--explored=one", "8080"]),
+            json!(["--other=a", "9090"]),
         ]
     } else if is(name, &["relabelings", "relabelconfigs"]) {
         [

@@ -107,13 +107,15 @@ pub(crate) fn explore(
     };
     let mut uses = uses::collect(templates, &subject.own_templates());
     let values = std::mem::take(&mut uses.values);
+    let instead = uses.negated();
     let mut shapes = Shapes::of(&subject.rendering.chart, sources, values);
     let mut seen: FxHashSet<Key> = first.found.iter().map(|(key, _)| key.clone()).collect();
     let known: FxHashSet<Place> = subject.known.iter().filter_map(Place::of).collect();
+    // A chart for older clusters: its environments show that already.
+    let is_old = (subject.known.iter()).any(|finding| &*finding.rule == "api-version-removed");
     let mut proven: Vec<Proven> = Vec::new();
     let atoms = shapes.atoms();
-    let is_fill = |atom: &&Atom| atom.kind == Kind::Fill;
-    let fills: Vec<Atom> = atoms.iter().filter(is_fill).cloned().collect();
+    let to_fill = fills(&atoms);
     let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
     let mut left_out = 0;
     let mut failures: FxHashMap<(RuleId, SourceId), usize> = FxHashMap::default();
@@ -136,7 +138,8 @@ pub(crate) fn explore(
                 let finding = bench.finding(diagnostic);
                 finding.is_none_or(|f| Place::of(&f).is_none_or(|place| known.contains(&place)))
             };
-            if prove::may_be_fault(&found) && !is_known() {
+            let is_answered = is_old && &*found.key.rule == "api-version-removed";
+            if prove::may_be_fault(&found) && !is_answered && !is_known() {
                 candidates.push(found);
             }
         }
@@ -154,7 +157,7 @@ pub(crate) fn explore(
             if *failed >= MOST_FAILURES {
                 continue;
             }
-            match prove(&mut bench, &found, &atoms, &fills, &mut blamed) {
+            match prove(&mut bench, &found, &atoms, &to_fill, &instead, &mut blamed) {
                 Some(one) => proven.push(one),
                 None => *failed += 1,
             }
@@ -203,9 +206,32 @@ impl Place {
     }
 }
 
-/// One finding for each cause: the same rule with the same values, or at the same innermost place.
+/// Whether two findings of one rule have one cause, whatever values show them.
+fn is_same_cause(a: &Finding, b: &Finding) -> bool {
+    let file = |finding: &Finding| finding.locations.first().and_then(|l| l.file.clone());
+    match &*a.rule {
+        // A chart for older clusters.
+        "api-version-removed" => true,
+        // A helper that nobody defines.
+        "template-error" => {
+            a.message == b.message && (a.message.contains("no template") || file(a) == file(b))
+        }
+        // Fields that are indented too little or too much.
+        "unknown-field" => {
+            let holder = |finding: &Finding| {
+                let path = finding.path.as_deref()?;
+                path.rsplit_once('/').map(|(holder, _)| holder.to_owned())
+            };
+            file(a) == file(b) && holder(a) == holder(b)
+        }
+        _ => false,
+    }
+}
+
+/// One finding for each cause: at the same place, or the same rule with the same values (whatever
+/// switches they need) or at the same innermost place.
 fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<Finding> {
-    let mut all: Vec<(Finding, Key)> = Vec::new();
+    let mut all: Vec<(Finding, Key, Vec<Atom>)> = Vec::new();
     let chart = match chart.trim_end_matches('/') {
         "" => ".",
         chart => chart,
@@ -218,18 +244,24 @@ fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<
     } in proven
     {
         let explored = say::explored(&atoms, files);
-        let same = |(f, other): &&mut (Finding, Key)| {
-            let is_removed = &*f.rule == "api-version-removed" && f.message == finding.message;
-            f.rule == finding.rule
-                && (is_removed
-                    || f.explored.as_deref() == Some(&explored)
-                    || (key.inner.is_some() && key.inner == other.inner))
+        let of_fills = fills(&atoms);
+        let same = |(f, other, its_fills): &&mut (Finding, Key, Vec<Atom>)| {
+            Place::of(f).map(|p| (p.1, p.2)) == Place::of(&finding).map(|p| (p.1, p.2))
+                || (f.rule == finding.rule
+                    && (is_same_cause(f, &finding)
+                        || (!of_fills.is_empty() && of_fills == *its_fills)
+                        || f.explored.as_deref() == Some(&explored)
+                        || (key.inner.is_some() && key.inner == other.inner)))
         };
-        if let Some((first, _)) = all.iter_mut().find(same) {
+        if let Some((first, ..)) = all.iter_mut().find(same) {
             for mut place in finding.locations.into_iter().take(1) {
                 let is_there = |l: &Location| (&l.file, l.line) == (&place.file, place.line);
                 if !first.locations.iter().any(is_there) {
-                    place.label = "also here".to_owned();
+                    place.label = if first.message == finding.message {
+                        "also here".to_owned()
+                    } else {
+                        format!("also here: {}", finding.message)
+                    };
                     first.locations.push(place);
                 }
             }
@@ -244,7 +276,13 @@ fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<
             None => shown,
         });
         finding.explored = Some(Arc::new(explored));
-        all.push((finding, key));
+        all.push((finding, key, of_fills));
     }
-    all.into_iter().map(|(finding, _)| finding).collect()
+    all.into_iter().map(|(finding, ..)| finding).collect()
+}
+
+/// What is filled, without the switches that only make it be rendered.
+fn fills(atoms: &[Atom]) -> Vec<Atom> {
+    let is_fill = |atom: &&Atom| matches!(atom.kind, Kind::Fill | Kind::Guess);
+    atoms.iter().filter(is_fill).cloned().collect()
 }

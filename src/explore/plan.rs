@@ -29,6 +29,8 @@ pub(super) fn base(rendering: &RenderedChart) -> Option<Environment> {
 /// Most sets that are made for branches in one round, and most rounds.
 const MOST_SETS: usize = 24;
 const MOST_ROUNDS: usize = 3;
+/// How many times the values to fill are divided into two parts.
+const PARTS: usize = 3;
 /// Most sets that are tried again.
 const MOST_AGAIN: usize = 12;
 
@@ -91,7 +93,26 @@ impl Plan {
         plan.add(&[Kind::On]);
         plan.add(&[Kind::Fill]);
         plan.add(&[Kind::Off, Kind::Fill]);
+        plan.add_parts();
         plan
+    }
+
+    /// Sets with a part of what may be filled, so that of two values one is there without the other:
+    /// one set for each digit of the number of a value, and one for its opposite.
+    fn add_parts(&mut self) {
+        let is_fill = |atom: &&Atom| atom.kind == Kind::Fill;
+        for digit in 0..PARTS {
+            for wanted in [0, 1] {
+                let numbered = self.atoms.iter().filter(is_fill).enumerate();
+                let part = numbered.filter(|(number, _)| (number >> digit) & 1 == wanted);
+                let mut set: Vec<Atom> = part.map(|(_, atom)| atom.clone()).collect();
+                if set.is_empty() {
+                    continue;
+                }
+                set.extend(self.atoms.iter().filter(|a| a.kind == Kind::On).cloned());
+                self.sets.push_back(set);
+            }
+        }
     }
 
     fn add(&mut self, kinds: &[Kind]) {

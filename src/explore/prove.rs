@@ -4,8 +4,10 @@
 use super::content;
 use super::shape::{Atom, Keys, Kind, What};
 use super::trial::{Bench, Found, Key};
+use crate::kubernetes::schema;
 use crate::report::Finding;
 use rustc_hash::FxHashSet;
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// A proven finding with the atoms that show it.
@@ -17,13 +19,14 @@ pub(super) struct Proven {
 
 /// Proves a finding that the set of atoms shows; none if it cannot be proven.
 ///
-/// `blamed` gets the values that make a template fail. `fills` give the chart what else may belong to a feature: what the API server refuses must remain
-/// with them, so that it is not only that something was left out.
+/// `blamed` gets the values that make a template fail. `fills` give the chart what else may belong to
+/// a feature, except those that stand `instead` of something that the chart makes otherwise.
 pub(super) fn prove(
     bench: &mut Bench<'_>,
     found: &Found,
     set: &[&Atom],
     fills: &[Atom],
+    instead: &FxHashSet<Keys>,
     blamed: &mut FxHashSet<What>,
 ) -> Option<Proven> {
     let only: Option<FxHashSet<Arc<str>>> = found
@@ -47,30 +50,105 @@ pub(super) fn prove(
     }
     accepted(bench, &atoms, true, &found.key)?;
     let finding = accepted(bench, &atoms, false, &found.key)?;
-    let is_of_text = matches!(
-        &*found.diagnostic.rule,
-        "yaml-syntax" | "duplicate-key" | "template-error"
-    );
-    if !is_of_text {
-        let paths: Vec<_> = atoms.iter().filter_map(|atom| atom.path()).collect();
-        let more = fills.iter().filter(|fill| {
-            let path = fill.path();
-            !path.is_some_and(|path| {
-                paths
-                    .iter()
-                    .any(|p| p.starts_with(path) || path.starts_with(p))
-            })
-        });
-        let all: Vec<&Atom> = more.chain(atoms.iter().copied()).collect();
-        let outcome = bench.run(&all, false, only.as_ref());
-        if !outcome.found.iter().any(|(key, _)| *key == found.key) {
-            return None;
-        }
+    if !survives_rivals(bench, found, &atoms, only.as_ref())
+        || follows_from_absence(bench, found, &atoms, fills, instead, only.as_ref())
+    {
+        return None;
     }
     Some(Proven {
         finding,
         key: found.key.clone(),
         atoms: atoms.into_iter().cloned().collect(),
+    })
+}
+
+/// Whether a rule judges the text that templates make, whatever it means.
+fn is_of_text(rule: &str) -> bool {
+    matches!(
+        rule,
+        "yaml-syntax" | "duplicate-key" | "template-error" | "not-an-object"
+    )
+}
+
+/// Whether the finding remains where a value of unknown type has another type.
+fn survives_rivals(
+    bench: &mut Bench<'_>,
+    found: &Found,
+    atoms: &[&Atom],
+    only: Option<&FxHashSet<Arc<str>>>,
+) -> bool {
+    for (at, atom) in atoms.iter().enumerate() {
+        for rival in &atom.rivals {
+            let other = Atom {
+                contents: [rival.clone(), rival.clone()],
+                ..(*atom).clone()
+            };
+            let mut set = atoms.to_vec();
+            set[at] = &other;
+            let outcome = bench.run(&set, false, only);
+            let is_same = |(key, _): &(Key, _)| {
+                key.rule == found.key.rule && key.place.source == found.key.place.source
+            };
+            if !outcome.found.iter().any(is_same) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Whether the finding only shows that something was left out that belongs to what was set. What the
+/// API server refuses must remain if everything is filled; a text that is broken, or a name that leads
+/// nowhere, must remain if what lies beside the switches is filled. Values that stand `instead` of
+/// something are never filled here: without them, the chart makes it.
+fn follows_from_absence(
+    bench: &mut Bench<'_>,
+    found: &Found,
+    atoms: &[&Atom],
+    fills: &[Atom],
+    instead: &FxHashSet<Keys>,
+    only: Option<&FxHashSet<Arc<str>>>,
+) -> bool {
+    let is_text = is_of_text(&found.key.rule);
+    let is_near = is_text || found.template.is_none();
+    let paths: Vec<&Keys> = atoms.iter().filter_map(|atom| atom.path()).collect();
+    let related = |path: &Keys| {
+        paths
+            .iter()
+            .any(|p| p.starts_with(path) || path.starts_with(p))
+    };
+    let is_beside = |path: &Keys| {
+        let mut switches = atoms.iter().filter(|atom| atom.contents[0] == true);
+        switches.any(|atom| match atom.path() {
+            Some(switch) if switch.len() > 1 => path.starts_with(&switch[..switch.len() - 1]),
+            _ => false,
+        })
+    };
+    let more: Vec<&Atom> = fills
+        .iter()
+        .filter(|fill| {
+            fill.path().is_some_and(|path| {
+                let is_wanted = if is_near {
+                    is_beside(path)
+                } else {
+                    fill.kind == Kind::Fill
+                };
+                is_wanted && !related(path) && !instead.contains(path)
+            })
+        })
+        .collect();
+    if more.is_empty() {
+        return false;
+    }
+    let all: Vec<&Atom> = more.into_iter().chain(atoms.iter().copied()).collect();
+    let outcome = bench.run(&all, false, only);
+    !outcome.found.iter().any(|(key, _)| {
+        // Another fault in the same file may hide it.
+        *key == found.key
+            || (is_text
+                && is_of_text(&key.rule)
+                && key.place.source == found.key.place.source
+                && key.place != found.key.place)
     })
 }
 
@@ -165,6 +243,13 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
             path.iter()
                 .any(|key| key.to_ascii_lowercase().ends_with("annotations"))
         }),
+        // A text that is written without quotes, or something else than what was set.
+        "wrong-type" if !found.is_invented => {
+            let expects = |kind: &str| finding.message.contains(&format!("must be a {kind}, not"));
+            let is_written = finding.message.contains("is not base64") || !found.inside.is_empty();
+            expects("string") || expects("list") || expects("map") || !is_written
+        }
+        "duplicate-env" => found.written.is_empty(),
         "template-error" => {
             // Functions that read a text refuse what we invented.
             const TYPES: [&str; 9] = [
@@ -179,6 +264,12 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
                 "out of range",
             ];
             TYPES.iter().any(|part| finding.message.contains(part))
+        }
+        // Most values that no file defines are optional.
+        "undefined-value" => {
+            let help = finding.help.as_deref().unwrap_or_default();
+            // `.Values` of an item or a map, or a misspelt key.
+            finding.message.contains(".Values") || help.contains("did you mean")
         }
         // What templates ask for is for other clusters than those that are judged.
         "api-version-unknown" | "api-version-disabled" => false,
@@ -212,9 +303,24 @@ fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
     {
         return false;
     }
-    // Who turns off what the chart makes brings it along.
-    let is_off = |atom: &&Atom| atom.contents[0] == false;
-    if found.template.is_none() && atoms.iter().any(is_off) {
+    // Who turns off what the chart makes brings it along, and nobody turns off everything.
+    let is_off = |atom: &&&Atom| atom.contents[0] == false;
+    let off = atoms.iter().filter(is_off).count();
+    if (found.template.is_none() && off > 0) || (!is_of_text(&found.key.rule) && off > 1) {
+        return false;
+    }
+    let is_list = |content: &Json| content.is_array() || content.is_object();
+    let is_emptied = |atom: &&Atom| atom.contents[0].as_array().is_some_and(Vec::is_empty);
+    let is_in_doubt = match &*found.key.rule {
+        // Who sets one of two fields takes the other one away.
+        "conflicting-fields" => !atoms.iter().all(|a| a.contents[0].is_boolean()),
+        // The items of an invented list may lack what they need.
+        "missing-field" | "required-value" => atoms.iter().any(|a| is_list(&a.contents[0])),
+        rule => !is_of_text(rule) && atoms.iter().any(is_emptied),
+    };
+    // An API version that Kubernetes no longer has makes a cluster that does not exist.
+    let is_past = |atom: &&Atom| matches!(&atom.what, What::Api(api) if schema::has_group(api.split('/').next().unwrap_or_default()));
+    if is_in_doubt || (!is_of_text(&found.key.rule) && atoms.iter().any(is_past)) {
         return false;
     }
     if !atoms.iter().any(guessed) {

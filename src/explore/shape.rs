@@ -20,6 +20,8 @@ pub(super) struct Atom {
     pub contents: Contents,
     /// Whether the type of the value and of its parts is known, and not only guessed.
     pub is_firm: bool,
+    /// Contents of other types that may as well be meant: a finding must remain with each.
+    pub rivals: Vec<Json>,
     pub kind: Kind,
 }
 
@@ -53,6 +55,7 @@ impl Atom {
             what: What::Value(path),
             contents,
             is_firm,
+            rivals: Vec::new(),
             kind,
         }
     }
@@ -63,6 +66,7 @@ impl Atom {
             what,
             contents: [Json::Null, Json::Null],
             is_firm: true,
+            rivals: Vec::new(),
             kind: Kind::Cluster,
         }
     }
@@ -277,15 +281,43 @@ impl Shapes {
             Some(_) => {}
             None => (contents, is_firm) = self.by_use(path, top),
         }
-        let takes_text = self.uses.get(path).is_some_and(|u| u.is_text && !u.is_yaml);
+        let used = self.uses.get(path);
+        // A text that holds YAML, for `tpl` or to be printed.
+        let takes_text = used.is_some_and(|u| {
+            !u.is_yaml && (u.is_text || (top == Top::Text && !u.is_ranged))
+        });
         if takes_text && matches!(top, Top::Text | Top::Unknown) {
             contents = contents.map(|content| match content {
                 Json::String(_) => content,
                 other => json!(serde_yaml::to_string(&other).unwrap_or_default()),
             });
         }
-        Some(Atom::value(path.clone(), contents, is_firm, Kind::Fill))
+        let mut atom = Atom::value(path.clone(), contents, is_firm, Kind::Fill);
+        if !is_firm && let Some(used) = used {
+            atom.rivals = rivals(top, used);
+        }
+        Some(atom)
     }
+}
+
+/// Contents of other types for an empty default that is only printed: charts have `{}` where they
+/// take a list or a text, too.
+fn rivals(top: Top, used: &Use) -> Vec<Json> {
+    let mut all = Vec::new();
+    if used.is_ranged || !used.is_written {
+        return all;
+    }
+    let list = json!([{"name": "first", "value": "a"}, {"name": "second", "value": "b"}]);
+    match top {
+        Top::Map => all.push(list),
+        Top::List => all.push(json!({"first": "a", "second": "b"})),
+        Top::Unknown => all.extend([list, json!({"first": "a", "second": "b"})]),
+        Top::Text => {}
+    }
+    if top == Top::Unknown || used.is_text || !used.is_yaml {
+        all.push(json!("text"));
+    }
+    all
 }
 
 impl Shapes {
@@ -305,11 +337,28 @@ impl Shapes {
         if let (true, Some(constant)) = (is_scalar, constant) {
             return (same(constant), true);
         }
+        let takes_list = used.is_ranged && matches!(top, Top::List | Top::Unknown);
+        if takes_list && !(is_named && self.fits_items(path, &contents[0])) {
+            return self.list(path, used);
+        }
+        let parts = self.parts(path);
+        let lacks = |content: &Json| {
+            let has = |part: &Keys| part.last().is_some_and(|key| content.get(&**key).is_some());
+            !parts.is_empty() && !parts.iter().any(has)
+        };
+        if matches!(top, Top::Map | Top::Unknown) && lacks(&contents[0]) {
+            // The name of the value means something else here.
+            let map = |variant: usize| -> Json {
+                let part = |part: &Keys| {
+                    let key = part.last().map_or("", |key| &**key).to_owned();
+                    (key, self.by_use(part, Top::Unknown).0[variant].clone())
+                };
+                parts.iter().map(part).collect()
+            };
+            return ([map(0), map(1)], true);
+        }
         if is_named {
             return (contents, true);
-        }
-        if used.is_ranged && matches!(top, Top::List | Top::Unknown) {
-            return self.list(path, used);
         }
         if top == Top::Unknown {
             let is_tested_only = !used.is_written && !used.is_ranged;
@@ -328,21 +377,44 @@ impl Shapes {
         (contents, is_named)
     }
 
-    /// Two items with the fields that templates read of each.
-    fn list(&self, path: &Keys, used: &Use) -> (Contents, bool) {
+    /// The fields that templates read of a map.
+    fn parts(&self, path: &Keys) -> Vec<Keys> {
+        let is_part =
+            |k: &&Keys| k.len() == path.len() + 1 && k.starts_with(path) && &*k[path.len()] != EACH;
+        let mut parts: Vec<Keys> = self.uses.keys().filter(is_part).cloned().collect();
+        parts.sort();
+        parts
+    }
+
+    /// Whether a list is what templates take: its items have the fields that they read, or they
+    /// take each as a whole.
+    fn fits_items(&self, path: &Keys, list: &Json) -> bool {
         let mut each = path.clone();
         each.push(EACH.into());
-        let mut fields: Vec<Keys> = self
+        let takes_texts = self
             .uses
-            .keys()
-            .filter(|k| {
-                k.len() == each.len() + 1
-                    && k.starts_with(&each)
-                    && k.last().is_some_and(|k| &**k != EACH)
-            })
-            .cloned()
-            .collect();
-        fields.sort();
+            .get(&each)
+            .is_some_and(|u| u.is_written && !u.is_yaml);
+        let fields = self.fields(path);
+        let has = |item: &Json| match item {
+            Json::Object(item) => {
+                !takes_texts && fields.iter().all(|f| item.contains_key(&*f[each.len()]))
+            }
+            _ => fields.is_empty(),
+        };
+        list.as_array().is_none_or(|items| items.iter().all(has))
+    }
+
+    /// The fields that templates read of each item of a list or map.
+    fn fields(&self, path: &Keys) -> Vec<Keys> {
+        let mut each = path.clone();
+        each.push(EACH.into());
+        self.parts(&each)
+    }
+
+    /// Two items with the fields that templates read of each.
+    fn list(&self, path: &Keys, used: &Use) -> (Contents, bool) {
+        let fields = self.fields(path);
         if fields.is_empty() {
             if used.has_keys {
                 return content::of(&[], Top::Map);
@@ -388,6 +460,18 @@ fn of_example(path: &Keys, example: &Json, top: Top) -> Contents {
     let mut first = example.clone();
     full(&mut first);
     let mut second = first.clone();
+    vary(&mut second, "-c");
+    for (content, ends) in [(&mut first, "-b"), (&mut second, "-d")] {
+        if let Json::Array(items) = content
+            && let [only] = &items[..]
+        {
+            let mut other = only.clone();
+            vary(&mut other, ends);
+            if other != *only {
+                items.push(other);
+            }
+        }
+    }
     if let Json::Object(map) = &mut first
         && map.len() == 1
         && map.values().all(Json::is_string)
@@ -403,10 +487,41 @@ fn of_example(path: &Keys, example: &Json, top: Top) -> Contents {
     [first, second]
 }
 
+/// Gives the things in an example other names and numbers.
+fn vary(value: &mut Json, ends: &str) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(|item| match item {
+            Json::String(text) => text.push_str(ends),
+            item => vary(item, ends),
+        }),
+        Json::Object(map) => {
+            for (key, value) in map {
+                let key = key.to_ascii_lowercase();
+                let is_name = ["name", "key", "host", "path", "id", "secret"]
+                    .iter()
+                    .any(|word| key.ends_with(word));
+                match value {
+                    Json::String(text) if is_name => text.push_str(ends),
+                    Json::Number(number) if key.ends_with("port") => {
+                        let step = ends.bytes().last().unwrap_or(b'b') - b'a';
+                        if let Some(port) = number.as_u64() {
+                            *value = json!(port + u64::from(step));
+                        }
+                    }
+                    Json::Object(_) => vary(value, ends),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Fills what an example leaves open.
 fn full(value: &mut Json) {
     match value {
         Json::Null => *value = json!("explored"),
+        Json::String(text) if text.is_empty() => *value = json!("explored"),
         Json::Array(items) => items.iter_mut().for_each(full),
         Json::Object(map) => map.values_mut().for_each(full),
         _ => {}

@@ -13,6 +13,7 @@ use crate::project::reuse::Manifests;
 use crate::report::Finding;
 use crate::report::settle::settle;
 use crate::rule;
+use crate::rule::definition::to_json;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::template::{Reason, Record, Templates};
 use crate::yaml::{self, Path};
@@ -64,6 +65,8 @@ pub(super) struct Found {
     pub written: Vec<Keys>,
     /// The invented values inside of the value at its path.
     pub inside: Vec<Keys>,
+    /// Whether the value at its path is an invented one, or a part of one.
+    pub is_invented: bool,
     /// The invented values that decided whether it is rendered.
     pub decided: Vec<Keys>,
     pub key: Key,
@@ -263,15 +266,16 @@ impl<'s> Bench<'s> {
             own.map(|span| self.path_of(span.start as usize)).collect()
         };
         let trace = self.sources.trace(diagnostic.span);
-        let inside = match value_of(diagnostic, objects) {
-            Some(span) => paths(&self.sources.trace(span).values),
-            None => Vec::new(),
-        };
+        let value = value_of(diagnostic, objects);
+        let inside = value.map_or_else(Vec::new, |node| {
+            paths(&self.sources.trace(node.span).values)
+        });
         let decided = trace.conditions.iter();
         Found {
             template: self.template_of(diagnostic),
             written: paths(&trace.values),
             inside,
+            is_invented: value.is_some_and(|node| holds(&self.invented, &to_json(node, 0))),
             decided: decided.flat_map(|(_, _, by)| paths(by)).collect(),
             key: key.clone(),
             diagnostic: diagnostic.clone(),
@@ -334,12 +338,18 @@ impl<'s> Bench<'s> {
     }
 }
 
-/// The span of the whole value that a diagnostic is about.
-fn value_of(diagnostic: &Diagnostic, objects: &[Object]) -> Option<Span> {
+/// The whole value that a diagnostic is about.
+fn value_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o yaml::Node> {
     let (object, pointer) = (diagnostic.object.as_ref()?, diagnostic.path.as_ref()?);
     let object = objects.iter().find(|o| Arc::ptr_eq(&o.identity, object))?;
-    let node = Path::of(pointer, &object.root).get(&object.root)?;
-    Some(node.span)
+    Path::of(pointer, &object.root).get(&object.root)
+}
+
+/// Whether a value is this one or has it as a part.
+fn holds(node: &yaml::Node, value: &Json) -> bool {
+    to_json(node, 0) == *value
+        || node.entries().iter().any(|entry| holds(&entry.value, value))
+        || node.items().iter().any(|item| holds(item, value))
 }
 
 /// Whether the rule of a diagnostic says that the chart does not work.

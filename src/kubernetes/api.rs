@@ -89,7 +89,7 @@ fn removed_before_1_20(api_version: &str, kind: &str) -> Option<(u32, &'static s
 pub(super) fn removed(api_version: &str, name: &str) -> Option<(Kind, Versions)> {
     let kind = schema::kind(api_version, name).or_else(|| {
         let (_, instead) = removed_before_1_20(api_version, name)?;
-        schema::kind(instead, name)
+        schema::kind(instead, name).or_else(|| schema::kinds_named(name).next())
     })?;
     Some((kind, Versions::minor(kind.versions().newest()?)))
 }

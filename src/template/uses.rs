@@ -148,6 +148,26 @@ pub(crate) struct Uses {
     pub values: FxHashMap<Keys, Use>,
 }
 
+impl Uses {
+    /// The values whose absence leads to a branch: something is written instead of them.
+    pub(crate) fn negated(&self) -> FxHashSet<Keys> {
+        let mut found = FxHashSet::default();
+        let mut tests: Vec<(&Test, bool)> = Vec::new();
+        tests.extend(self.branches.values().flatten().map(|way| (way, true)));
+        while let Some((test, is_true)) = tests.pop() {
+            match test {
+                Test::Not(inner) => tests.push((inner, !is_true)),
+                Test::All(all) | Test::Any(all) => tests.extend(all.iter().map(|t| (t, is_true))),
+                Test::Set(path) if !is_true => {
+                    found.insert(path.clone());
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
 /// Most ways to a branch that are kept, and most alternatives of a value.
 const MOST_CHOICES: usize = 8;
 /// Most tests that a test consists of, and most places that a place consists of.
@@ -570,7 +590,10 @@ impl Walker<'_> {
                 });
                 Place::Truth(truth(&last()))
             }
-            "fail" => Place::Unknown,
+            // What they return is no part of their arguments.
+            "fail" | "lookup" | "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => {
+                Place::Unknown
+            }
             "required" => last(),
             "printf" => {
                 arguments
