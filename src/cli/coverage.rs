@@ -1,10 +1,15 @@
 //! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
-use super::{ChartArgument, ConfigArguments, ExitCode, print};
+use super::{ChartArgument, ConfigArguments, ExitCode, fail, print};
 use crate::escape::escape_controls;
+use crate::explore::{Exploration, Missed};
 use crate::insight::usage::{self, Coverage};
+use crate::source::{Sources, Span};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
@@ -19,6 +24,9 @@ pub(super) struct Arguments {
     /// Also count what values render that no environment has
     #[arg(long)]
     explore: bool,
+    /// Write values that together render what no environment has to ci/explored-*-values.yaml
+    #[arg(long, requires = "explore")]
+    write_cases: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -32,17 +40,83 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(chart) => chart,
         Err(code) => return code,
     };
-    let executed = if arguments.explore {
-        chart.explore().executed
+    let explored = if arguments.explore {
+        chart.explore()
     } else {
-        Vec::new()
+        Exploration::default()
     };
-    let coverage = usage::coverage(&chart.rendering, &chart.sources, &executed);
-    let text = match arguments.format {
-        Format::Text => text(&coverage),
+    let coverage = usage::coverage(&chart.rendering, &chart.sources, &explored.executed);
+    let mut out = match arguments.format {
+        Format::Text => text(&coverage) + &unreached(&explored.unreached, &chart.sources),
         Format::Lcov => lcov(&coverage),
     };
-    print(escape_controls(&text).as_bytes())
+    if arguments.write_cases {
+        match write_cases(&arguments.chart, &explored.cases) {
+            Ok(written) if matches!(arguments.format, Format::Text) => out.push_str(&written),
+            Ok(written) => eprint!("{}", escape_controls(&written)),
+            Err(code) => return code,
+        }
+    }
+    print(escape_controls(&out).as_bytes())
+}
+
+/// The branches that exploring did not reach, with the reason.
+fn unreached(branches: &[(Span, Missed)], sources: &Sources) -> String {
+    let mut out = String::new();
+    for (span, why) in branches {
+        let source = sources.get(span.source);
+        let why = match why {
+            Missed::Contradictory => "its conditions exclude each other",
+            Missed::Refused => "the chart refuses the values that lead to it",
+            Missed::Unknown => "no values were found that lead to it",
+        };
+        let (file, line) = (source.name.replace('\n', " "), source.line_of(span.start));
+        let _ = writeln!(out, "{file}:{line}: branch not reached: {why}");
+    }
+    out
+}
+
+/// Writes each case to a file of its own in the chart's folder `ci`, where the linter and chart-testing
+/// find it. Returns what was written, as lines. Never overwrites a file.
+fn write_cases(chart: &ChartArgument, cases: &[Json]) -> Result<String, ExitCode> {
+    let chart = chart.find()?;
+    if !chart.is_dir() {
+        return Err(fail(&format!(
+            "cannot write cases into {}: unpack the archive first",
+            chart.display()
+        )));
+    }
+    let folder = chart.join("ci");
+    let cannot_write = |path: &Path, error: std::io::Error| {
+        fail(&format!("cannot write {}: {error}", path.display()))
+    };
+    if !cases.is_empty() {
+        std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, error))?;
+    }
+    let mut out = String::new();
+    let mut number = 0;
+    for case in cases {
+        let yaml = serde_yaml::to_string(case).unwrap_or_default();
+        let text = format!("# Written by `thebot-lint coverage --explore --write-cases`.\n{yaml}");
+        let file = loop {
+            number += 1;
+            let file = folder.join(format!("explored-{number}-values.yaml"));
+            let written = File::create_new(&file)
+                .and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()));
+            match written {
+                Ok(()) => break file,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(cannot_write(&file, error)),
+            }
+        };
+        let _ = writeln!(out, "Wrote {}.", file.display());
+    }
+    if cases.is_empty() {
+        out.push_str(
+            "No case was written: exploring renders no branch that the environments do not.\n",
+        );
+    }
+    Ok(out)
 }
 
 fn text(coverage: &BTreeMap<Arc<str>, Coverage>) -> String {

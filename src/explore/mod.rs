@@ -30,8 +30,10 @@ use crate::project::rendering::RenderedChart;
 use crate::report::{Finding, Location};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::{BitSet, Templates, uses};
+pub(crate) use plan::Missed;
 use prove::{Proven, prove};
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Value as Json;
 use shape::{Atom, Kind, Shapes};
 use std::sync::Arc;
 use trial::{Bench, Key};
@@ -84,6 +86,9 @@ impl Subject<'_> {
 /// Most trials of one chart. A chart with more to explore is explored in part.
 const MOST_TRIALS: usize = 300;
 
+/// How often it is asked which value the chart refuses.
+const MOST_REFUSALS: usize = 4;
+
 /// Most findings of one rule in one file that are given up as unproven.
 const MOST_FAILURES: usize = 3;
 
@@ -118,14 +123,17 @@ pub(crate) fn explore(
     let to_fill = fills(&atoms);
     let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
     let mut left_out = 0;
+    let mut refusals = 0;
     let mut failures: FxHashMap<(RuleId, SourceId), usize> = FxHashMap::default();
     let mut executed: Vec<(Arc<Templates>, BitSet)> = Vec::new();
+    let declared = plan.covered().clone();
+    let mut rendered: Vec<(Json, FxHashSet<Span>)> = Vec::new();
     while let Some(set) = plan.next(&mut shapes) {
         if !bench.may_go_on() || bench.trials > MOST_TRIALS {
             left_out += 1;
             continue;
         }
-        let atoms: Vec<&Atom> = set.iter().collect();
+        let atoms: Vec<&Atom> = set.atoms.iter().collect();
         let outcome = bench.run(&atoms, false, None);
         let mut candidates = Vec::new();
         for (key, diagnostic) in &outcome.found {
@@ -162,8 +170,21 @@ pub(crate) fn explore(
                 None => *failed += 1,
             }
         }
-        plan.learn(&outcome);
-        plan.again(&set, &blamed);
+        if outcome.is_refused && refusals < MOST_REFUSALS && bench.may_go_on() {
+            refusals += 1;
+            blamed.extend(prove::refused(&mut bench, &atoms));
+        }
+        plan.learn(&set, &outcome);
+        plan.again(&set.atoms, blamed);
+        if outcome.is_whole
+            && let Some(case) = bench.case(&atoms)
+        {
+            rendered.push((case, plan.reached(&outcome)));
+        }
+        if outcome.is_refused {
+            // Helm renders nothing.
+            continue;
+        }
         if let Some(templates) = outcome.templates {
             match executed
                 .iter_mut()
@@ -178,6 +199,27 @@ pub(crate) fn explore(
         findings: into_findings(proven, &files, &subject.rendering.chart.location),
         left_out,
         executed,
+        cases: cases(rendered, declared),
+        unreached: plan.unreached(),
+    }
+}
+
+/// As few of the rendered values as possible that take all branches which any of them takes and
+/// which are not `covered`: each time those with the most branches that are left.
+fn cases(rendered: Vec<(Json, FxHashSet<Span>)>, mut covered: FxHashSet<Span>) -> Vec<Json> {
+    let mut cases = Vec::new();
+    loop {
+        let gain = |reached: &FxHashSet<Span>| reached.difference(&covered).count();
+        // The first of those with the same gain.
+        let best = rendered
+            .iter()
+            .rev()
+            .max_by_key(|(_, reached)| gain(reached));
+        let Some((values, reached)) = best.filter(|(_, reached)| gain(reached) > 0) else {
+            return cases;
+        };
+        cases.push(values.clone());
+        covered.extend(reached);
     }
 }
 
@@ -189,6 +231,10 @@ pub(crate) struct Exploration {
     pub left_out: usize,
     /// What the renders executed, by the templates that they had.
     pub executed: Vec<(Arc<Templates>, BitSet)>,
+    /// Values that Helm renders and that together take the branches which no environment takes.
+    pub cases: Vec<Json>,
+    /// The branches that are not reached.
+    pub unreached: Vec<(Span, Missed)>,
 }
 
 /// The rule and the line of a finding.

@@ -38,6 +38,27 @@ const MOST_AGAIN: usize = 12;
 struct Goal {
     branch: Span,
     ways: Vec<Test>,
+    /// Why it is not reached.
+    missed: Missed,
+}
+
+/// Why no render took a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missed {
+    /// The conditions of each way to it exclude each other.
+    Contradictory,
+    /// The chart refuses the values that lead to it.
+    Refused,
+    /// What the values on the way to it hold is not known.
+    Unknown,
+}
+
+/// Atoms to set together.
+#[derive(Default)]
+pub(super) struct Set {
+    pub atoms: Vec<Atom>,
+    /// The goals that it is made for, by their index.
+    goals: Vec<usize>,
 }
 
 /// The sets to render, in order.
@@ -46,10 +67,15 @@ pub(super) struct Plan {
     goals: Vec<Goal>,
     /// The branches that some render took.
     covered: FxHashSet<Span>,
-    sets: VecDeque<Vec<Atom>>,
+    sets: VecDeque<Set>,
     rounds: usize,
     /// How often a set was tried again without what failed in it.
     again: usize,
+    /// What made templates fail. An error hides what comes after it, so it is set only where it is
+    /// wanted.
+    blamed: FxHashSet<What>,
+    /// The sets for no special branch that were given already.
+    rendered: FxHashSet<Vec<What>>,
 }
 
 impl Plan {
@@ -72,6 +98,7 @@ impl Plan {
                 goals.push(Goal {
                     branch: node.span,
                     ways,
+                    missed: Missed::Contradictory,
                 });
             }
         }
@@ -82,6 +109,8 @@ impl Plan {
             sets: VecDeque::new(),
             rounds: 0,
             again: 0,
+            blamed: FxHashSet::default(),
+            rendered: FxHashSet::default(),
         };
         for render in &subject.rendering.renders {
             if let Some(templates) = &render.rendered.templates {
@@ -93,14 +122,14 @@ impl Plan {
         plan.add(&[Kind::On]);
         plan.add(&[Kind::Fill]);
         plan.add(&[Kind::Off, Kind::Fill]);
-        plan.add_parts();
         plan
     }
 
     /// Sets with a part of what may be filled, so that of two values one is there without the other:
     /// one set for each digit of the number of a value, and one for its opposite.
     fn add_parts(&mut self) {
-        let is_fill = |atom: &&Atom| atom.kind == Kind::Fill;
+        let blamed = &self.blamed;
+        let is_fill = |atom: &&Atom| atom.kind == Kind::Fill && !blamed.contains(&atom.what);
         for digit in 0..PARTS {
             for wanted in [0, 1] {
                 let numbered = self.atoms.iter().filter(is_fill).enumerate();
@@ -110,7 +139,10 @@ impl Plan {
                     continue;
                 }
                 set.extend(self.atoms.iter().filter(|a| a.kind == Kind::On).cloned());
-                self.sets.push_back(set);
+                self.sets.push_back(Set {
+                    atoms: set,
+                    goals: Vec::new(),
+                });
             }
         }
     }
@@ -122,40 +154,97 @@ impl Plan {
             .filter(|atom| kinds.contains(&atom.kind))
             .cloned()
             .collect();
-        if !set.is_empty() && !self.sets.contains(&set) {
-            self.sets.push_back(set);
+        if !set.is_empty() {
+            self.push(set, Vec::new());
+        }
+    }
+
+    /// The branches that some render took.
+    pub(super) fn covered(&self) -> &FxHashSet<Span> {
+        &self.covered
+    }
+
+    /// Adds a set, unless one with the same atoms waits already.
+    fn push(&mut self, atoms: Vec<Atom>, goals: Vec<usize>) {
+        match self.sets.iter_mut().find(|set| set.atoms == atoms) {
+            Some(set) => set.goals.extend(goals),
+            None => self.sets.push_back(Set { atoms, goals }),
         }
     }
 
     fn cover(&mut self, templates: &Templates, executed: &BitSet) {
-        let nodes = templates.nodes().enumerate();
-        let taken = nodes.filter(|(i, n)| n.kind == NodeKind::Branch && executed.contains(*i));
-        self.covered.extend(taken.map(|(_, node)| node.span));
+        self.covered.extend(taken(templates, executed));
     }
 
     /// The next set to render. None if there is nothing more to try.
-    pub(super) fn next(&mut self, shapes: &mut Shapes) -> Option<Vec<Atom>> {
-        while self.sets.is_empty() && self.rounds < MOST_ROUNDS {
-            self.reach(shapes);
-            self.rounds += 1;
+    pub(super) fn next(&mut self, shapes: &mut Shapes) -> Option<Set> {
+        loop {
+            while self.sets.is_empty() && self.rounds < MOST_ROUNDS {
+                if self.rounds == 0 {
+                    self.add_parts();
+                }
+                self.reach(shapes);
+                self.rounds += 1;
+            }
+            let mut set = self.sets.pop_front()?;
+            if set.goals.is_empty() {
+                let blamed = &self.blamed;
+                set.atoms.retain(|atom| !blamed.contains(&atom.what));
+                let whats = set.atoms.iter().map(|atom| atom.what.clone()).collect();
+                if set.atoms.is_empty() || !self.rendered.insert(whats) {
+                    continue;
+                }
+            }
+            return Some(set);
         }
-        self.sets.pop_front()
     }
 
     /// Tries a set again without the atoms that made templates fail in it: an error hides what comes
     /// after it.
-    pub(super) fn again(&mut self, set: &[Atom], blamed: &FxHashSet<What>) {
-        let is_kept = |atom: &&Atom| !blamed.contains(&atom.what);
+    pub(super) fn again(&mut self, set: &[Atom], blamed: FxHashSet<What>) {
+        self.blamed.extend(blamed);
+        let is_kept = |atom: &&Atom| !self.blamed.contains(&atom.what);
         let left: Vec<Atom> = set.iter().filter(is_kept).cloned().collect();
         if left.len() < set.len() && self.again < MOST_AGAIN {
             self.again += 1;
-            self.sets.push_front(left);
+            self.sets.push_front(Set {
+                atoms: left,
+                goals: Vec::new(),
+            });
         }
     }
 
-    /// Takes in what a render did.
-    pub(super) fn learn(&mut self, outcome: &Outcome) {
-        if let Some(templates) = &outcome.templates {
+    /// The branches of the chart's own templates that a render took.
+    pub(super) fn reached(&self, outcome: &Outcome) -> FxHashSet<Span> {
+        let Some(templates) = &outcome.templates else {
+            return FxHashSet::default();
+        };
+        let goals: FxHashSet<Span> = self.goals.iter().map(|goal| goal.branch).collect();
+        taken(templates, &outcome.record.executed)
+            .filter(|span| goals.contains(span))
+            .collect()
+    }
+
+    /// The branches that no render took, and why.
+    pub(super) fn unreached(&self) -> Vec<(Span, Missed)> {
+        let mut left: Vec<_> = self
+            .goals
+            .iter()
+            .filter(|goal| !self.covered.contains(&goal.branch))
+            .map(|goal| (goal.branch, goal.missed))
+            .collect();
+        left.sort_unstable_by_key(|(branch, _)| *branch);
+        left.dedup_by_key(|(branch, _)| *branch);
+        left
+    }
+
+    /// Takes in what the render of a set did.
+    pub(super) fn learn(&mut self, set: &Set, outcome: &Outcome) {
+        if outcome.is_refused {
+            for goal in &set.goals {
+                self.goals[*goal].missed = Missed::Refused;
+            }
+        } else if let Some(templates) = &outcome.templates {
             self.cover(templates, &outcome.record.executed);
         }
         for asked in &outcome.record.capabilities {
@@ -170,9 +259,10 @@ impl Plan {
 
     /// Makes sets for the branches that no render took: each set for as many as agree.
     fn reach(&mut self, shapes: &mut Shapes) {
-        let mut sets: Vec<Wants> = Vec::new();
+        let mut sets: Vec<(Wants, Vec<usize>)> = Vec::new();
         let (round, covered) = (self.rounds, &self.covered);
-        for goal in self.goals.iter().filter(|g| !covered.contains(&g.branch)) {
+        let goals = self.goals.iter_mut().enumerate();
+        for (number, goal) in goals.filter(|(_, g)| !covered.contains(&g.branch)) {
             // Each round tries another way, and then other alternatives.
             let Some(way) = goal.ways.get(round % goal.ways.len().max(1)) else {
                 continue;
@@ -181,17 +271,21 @@ impl Plan {
             if !wants.solve(way, true, round / goal.ways.len().max(1), shapes) {
                 continue;
             }
-            match sets.iter().position(|set| set.agrees(&wants)) {
-                Some(at) => sets[at].extend(wants),
-                None if sets.len() < MOST_SETS => sets.push(wants),
+            if goal.missed == Missed::Contradictory {
+                goal.missed = Missed::Unknown;
+            }
+            match sets.iter().position(|(set, _)| set.agrees(&wants)) {
+                Some(at) => {
+                    sets[at].0.extend(wants);
+                    sets[at].1.push(number);
+                }
+                None if sets.len() < MOST_SETS => sets.push((wants, vec![number])),
                 None => {}
             }
         }
-        for wants in sets {
-            let set = self.set(wants, shapes);
-            if !self.sets.contains(&set) {
-                self.sets.push_back(set);
-            }
+        for (wants, goals) in sets {
+            let atoms = self.set(wants, shapes);
+            self.push(atoms, goals);
         }
     }
 
@@ -201,7 +295,7 @@ impl Plan {
         let mut set: Vec<Atom> = self
             .atoms
             .iter()
-            .filter(|atom| usual.contains(&atom.kind))
+            .filter(|atom| usual.contains(&atom.kind) && !self.blamed.contains(&atom.what))
             .filter(|atom| {
                 let path = atom.path();
                 !path.is_some_and(|path| {
@@ -241,6 +335,17 @@ impl Plan {
         }
         set
     }
+}
+
+/// The branches that a render took.
+fn taken<'t>(
+    templates: &'t Templates,
+    executed: &'t BitSet,
+) -> impl Iterator<Item = Span> + use<'t> {
+    let nodes = templates.nodes().enumerate();
+    nodes
+        .filter(move |(i, node)| node.kind == NodeKind::Branch && executed.contains(*i))
+        .map(|(_, node)| node.span)
 }
 
 fn json_of(constant: &Constant) -> Json {

@@ -164,6 +164,20 @@ fn accepted(bench: &mut Bench<'_>, atoms: &[&Atom], second: bool, key: &Key) -> 
     bench.finding(diagnostic)
 }
 
+/// The value that the chart refuses together with those before it in the set.
+pub(super) fn refused(bench: &mut Bench<'_>, set: &[&Atom]) -> Option<What> {
+    let (mut low, mut high) = (0, set.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if bench.is_refused(&set[..middle]) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(set.get(high.checked_sub(1)?)?.what.clone())
+}
+
 /// The smallest subset that still shows the finding: atoms are added one by one, each the first
 /// that makes the difference. A finding that several atoms together prevent may need more tries
 /// than this takes; it is given up.

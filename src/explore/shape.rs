@@ -283,9 +283,8 @@ impl Shapes {
         }
         let used = self.uses.get(path);
         // A text that holds YAML, for `tpl` or to be printed.
-        let takes_text = used.is_some_and(|u| {
-            !u.is_yaml && (u.is_text || (top == Top::Text && !u.is_ranged))
-        });
+        let takes_text =
+            used.is_some_and(|u| !u.is_yaml && (u.is_text || (top == Top::Text && !u.is_ranged)));
         if takes_text && matches!(top, Top::Text | Top::Unknown) {
             contents = contents.map(|content| match content {
                 Json::String(_) => content,

@@ -51,6 +51,8 @@ pub(super) struct Outcome {
     pub objects: Vec<Object>,
     /// The chart itself refused the values.
     pub is_refused: bool,
+    /// Helm renders the chart, and what it renders is YAML.
+    pub is_whole: bool,
     /// The templates that `record` refers to.
     pub templates: Option<Arc<Templates>>,
     pub record: Record,
@@ -111,6 +113,23 @@ impl<'s> Bench<'s> {
         })
     }
 
+    /// The values of a set in one file, with those of the test case below it. None if it takes more
+    /// than values, or the values of an environment.
+    pub(super) fn case(&self, atoms: &[&Atom]) -> Option<Json> {
+        let below = &self.environment;
+        // The values of an environment that somebody deploys may be secret.
+        let is_known = below.is_case || below.is_defaults();
+        if !is_known || !atoms.iter().all(|atom| atom.path().is_some()) {
+            return None;
+        }
+        let mut case = Json::Object(Map::new());
+        for file in &self.inputs.files {
+            overlay(&mut case, to_json(&file.node, 0));
+        }
+        overlay(&mut case, values(atoms, false));
+        Some(case)
+    }
+
     /// Whether the limits allow a further trial.
     pub(super) fn may_go_on(&self) -> bool {
         !self.sources.limits.is_late() && self.subject.options.cancelled().is_ok()
@@ -133,6 +152,7 @@ impl<'s> Bench<'s> {
         let objects = self.objects(&rendered, &mut diagnostics);
         // Where much is set, something nearly always fails. What follows from an absence is then
         // only presumed; the proof takes a render in which nothing fails.
+        let is_whole = rendered.problems.is_empty() && diagnostics.is_empty();
         let is_complete = (diagnostics.is_empty() && !is_refused) || self.presumes;
         self.sources.adopt(self.number, rendered.derived);
         diagnostics.extend(usage::undefined_in(
@@ -150,10 +170,18 @@ impl<'s> Bench<'s> {
         Outcome {
             found,
             is_refused,
+            is_whole,
             objects,
             templates,
             record,
         }
+    }
+
+    /// Whether the chart itself refuses a set.
+    pub(super) fn is_refused(&mut self, atoms: &[&Atom]) -> bool {
+        self.trials += 1;
+        let rendered = self.render(atoms, false, None);
+        rendered.problems.iter().any(Problem::refuses_values)
     }
 
     fn render(
@@ -345,10 +373,25 @@ fn value_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o ya
     Path::of(pointer, &object.root).get(&object.root)
 }
 
+/// Sets what a values file sets: maps are merged, everything else is replaced.
+fn overlay(base: &mut Json, over: Json) {
+    match (base, over) {
+        (Json::Object(base), Json::Object(over)) => {
+            for (key, value) in over {
+                overlay(base.entry(key).or_insert(Json::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
 /// Whether a value is this one or has it as a part.
 fn holds(node: &yaml::Node, value: &Json) -> bool {
     to_json(node, 0) == *value
-        || node.entries().iter().any(|entry| holds(&entry.value, value))
+        || node
+            .entries()
+            .iter()
+            .any(|entry| holds(&entry.value, value))
         || node.items().iter().any(|item| holds(item, value))
 }
 

@@ -69,7 +69,7 @@ fn nothing_is_explored_without_the_flag() {
 #[test]
 fn the_configuration_may_ask_for_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    let chart = charts().remove(0);
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/explore/behind-a-mode");
     crate::copy(&chart, folder.path());
     std::fs::write(folder.path().join(".thebot-lint.yaml"), "explore: true\n").expect("a file");
     let count = |arguments: &[&str]| {
@@ -105,4 +105,86 @@ fn needs_helm_3_shows_what_was_explored() {
             assert!(!output.status.success(), "{command}");
         }
     }
+}
+
+/// The files of a folder with their texts.
+fn texts(folder: &Path) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into();
+            (name, std::fs::read_to_string(&path).expect("a text"))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn written_cases_render_every_branch_and_overwrite_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/explore/behind-a-mode");
+    crate::copy(&chart, folder.path());
+    let ci = folder.path().join("ci");
+    std::fs::create_dir(&ci).expect("a folder");
+    std::fs::write(ci.join("explored-1-values.yaml"), "mode: single\n").expect("a file");
+    let coverage = |arguments: &[&str]| {
+        let output = thebot_lint()
+            .current_dir(folder.path())
+            .args(["coverage", "."])
+            .args(arguments)
+            .output()
+            .expect("the program runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let total = |text: &str| {
+        let line = text.lines().find(|line| line.contains(" templates "));
+        let line = line.expect("the sum");
+        line.rsplit(", ").next().unwrap_or_default().to_owned()
+    };
+    assert_ne!(total(&coverage(&[])), "3/3 branches");
+    let written = coverage(&["--explore", "--write-cases"]);
+    assert!(
+        written.contains("Wrote ./ci/explored-2-values.yaml."),
+        "{written}"
+    );
+    assert_eq!(total(&coverage(&[])), "3/3 branches");
+    let before = texts(&ci);
+    assert_eq!(before[0].1, "mode: single\n");
+    let again = coverage(&["--explore", "--write-cases"]);
+    assert!(again.contains("No case was written"), "{again}");
+    assert_eq!(texts(&ci), before);
+}
+
+#[test]
+fn a_branch_that_is_not_reached_has_a_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 0.1.0\n"),
+        ("values.yaml", "one: false\ntwo: false\n"),
+        (
+            "templates/a.yaml",
+            "{{ if and .Values.one (not .Values.one) }}\na: b\n{{ end }}\n{{ if .Values.two }}\n{{ fail \"no\" }}\n{{ end }}\n",
+        ),
+    ];
+    std::fs::create_dir(folder.path().join("templates")).expect("a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let output = thebot_lint()
+        .current_dir(folder.path())
+        .args(["coverage", ".", "--explore"])
+        .output()
+        .expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let reasons: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("not reached"))
+        .collect();
+    let wanted = [
+        "templates/a.yaml:1: branch not reached: its conditions exclude each other",
+        "templates/a.yaml:4: branch not reached: the chart refuses the values that lead to it",
+    ];
+    assert_eq!(reasons, wanted, "{text}");
 }

@@ -1,4 +1,5 @@
-//! One line for each finding: `file:line:column: severity[rule] message (environments)`.
+//! One line for each finding: `file:line:column: severity[rule] message (environments)`. In place of
+//! environments, an explored finding has the options for `helm template` that show it.
 
 use crate::escape::escape_controls;
 use crate::report::Report;
@@ -15,6 +16,9 @@ pub(crate) fn write(report: &Report) -> String {
         let _ = write!(line, "{}[{}] {}", f.severity.as_str(), f.rule, f.message);
         if !f.environments.is_empty() {
             let _ = write!(line, " ({})", f.environments.join(", "));
+        }
+        if let Some(explored) = &f.explored {
+            let _ = write!(line, " (explored: {})", explored.options);
         }
         let _ = writeln!(
             out,
