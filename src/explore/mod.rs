@@ -87,10 +87,11 @@ impl Subject<'_> {
 const MOST_TRIALS: usize = 300;
 
 /// How often it is asked which value the chart refuses.
-const MOST_REFUSALS: usize = 4;
+const MOST_REFUSALS: usize = 6;
 
-/// Most findings of one rule in one file that are given up as unproven.
-const MOST_FAILURES: usize = 3;
+/// Most findings of one rule at one place that are given up as unproven, and most of one rule in one
+/// file.
+const MOST_FAILURES: (usize, usize) = (2, 8);
 
 /// Explores a chart. Returns what does not work with values that no environment has, each with
 /// these values.
@@ -120,11 +121,11 @@ pub(crate) fn explore(
     let is_old = (subject.known.iter()).any(|finding| &*finding.rule == "api-version-removed");
     let mut proven: Vec<Proven> = Vec::new();
     let atoms = shapes.atoms();
-    let to_fill = fills(&atoms);
+    let known_atoms = atoms.clone();
     let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
     let mut left_out = 0;
     let mut refusals = 0;
-    let mut failures: FxHashMap<(RuleId, SourceId), usize> = FxHashMap::default();
+    let mut failures: FxHashMap<(RuleId, SourceId, Option<Span>), usize> = FxHashMap::default();
     let mut executed: Vec<(Arc<Templates>, BitSet)> = Vec::new();
     let declared = plan.covered().clone();
     let mut rendered: Vec<(Json, FxHashSet<Span>)> = Vec::new();
@@ -160,14 +161,26 @@ pub(crate) fn explore(
                 continue;
             }
             // What could not be proven twice is not worth further renders.
-            let place = (found.key.rule.clone(), found.key.place.source);
-            let failed = failures.entry(place).or_default();
-            if *failed >= MOST_FAILURES {
+            let file = (found.key.rule.clone(), found.key.place.source, None);
+            let place = found.key.inner.unwrap_or(found.key.place);
+            let place = (found.key.rule.clone(), place.source, Some(place));
+            let failed = |at| failures.get(at).copied().unwrap_or_default();
+            if failed(&place) >= MOST_FAILURES.0 || failed(&file) >= MOST_FAILURES.1 {
                 continue;
             }
-            match prove(&mut bench, &found, &atoms, &to_fill, &instead, &mut blamed) {
+            match prove(
+                &mut bench,
+                &found,
+                &atoms,
+                &known_atoms,
+                &instead,
+                &mut blamed,
+            ) {
                 Some(one) => proven.push(one),
-                None => *failed += 1,
+                None => {
+                    *failures.entry(place).or_default() += 1;
+                    *failures.entry(file).or_default() += 1;
+                }
             }
         }
         if outcome.is_refused && refusals < MOST_REFUSALS && bench.may_go_on() {
@@ -175,12 +188,12 @@ pub(crate) fn explore(
             blamed.extend(prove::refused(&mut bench, &atoms));
         }
         plan.learn(&set, &outcome);
-        plan.again(&set.atoms, blamed);
         if outcome.is_whole
             && let Some(case) = bench.case(&atoms)
         {
             rendered.push((case, plan.reached(&outcome)));
         }
+        plan.again(set, blamed);
         if outcome.is_refused {
             // Helm renders nothing.
             continue;

@@ -26,9 +26,12 @@ pub(super) fn base(rendering: &RenderedChart) -> Option<Environment> {
         .cloned()
 }
 
-/// Most sets that are made for branches in one round, and most rounds.
+/// Most sets that are made for branches in one round.
 const MOST_SETS: usize = 24;
-const MOST_ROUNDS: usize = 3;
+/// Rounds in which a set has everything besides what is wanted, and then those in which it has
+/// nothing else: a chart that refuses something refuses every large set.
+const LARGE_ROUNDS: usize = 3;
+const MOST_ROUNDS: usize = 5;
 /// How many times the values to fill are divided into two parts.
 const PARTS: usize = 3;
 /// Most sets that are tried again.
@@ -201,16 +204,13 @@ impl Plan {
 
     /// Tries a set again without the atoms that made templates fail in it: an error hides what comes
     /// after it.
-    pub(super) fn again(&mut self, set: &[Atom], blamed: FxHashSet<What>) {
+    pub(super) fn again(&mut self, mut set: Set, blamed: FxHashSet<What>) {
         self.blamed.extend(blamed);
-        let is_kept = |atom: &&Atom| !self.blamed.contains(&atom.what);
-        let left: Vec<Atom> = set.iter().filter(is_kept).cloned().collect();
-        if left.len() < set.len() && self.again < MOST_AGAIN {
+        let count = set.atoms.len();
+        set.atoms.retain(|atom| !self.blamed.contains(&atom.what));
+        if set.atoms.len() < count && self.again < MOST_AGAIN {
             self.again += 1;
-            self.sets.push_front(Set {
-                atoms: left,
-                goals: Vec::new(),
-            });
+            self.sets.push_front(set);
         }
     }
 
@@ -260,7 +260,7 @@ impl Plan {
     /// Makes sets for the branches that no render took: each set for as many as agree.
     fn reach(&mut self, shapes: &mut Shapes) {
         let mut sets: Vec<(Wants, Vec<usize>)> = Vec::new();
-        let (round, covered) = (self.rounds, &self.covered);
+        let (round, covered) = (self.rounds % LARGE_ROUNDS, &self.covered);
         let goals = self.goals.iter_mut().enumerate();
         for (number, goal) in goals.filter(|(_, g)| !covered.contains(&g.branch)) {
             // Each round tries another way, and then other alternatives.
@@ -289,13 +289,17 @@ impl Plan {
         }
     }
 
-    /// Everything, except where something else is wanted.
+    /// Everything, except where something else is wanted; in the last rounds only what is wanted.
     fn set(&self, wants: Wants, shapes: &mut Shapes) -> Vec<Atom> {
-        let usual = [Kind::On, Kind::Fill];
+        let is_usual = |atom: &Atom| {
+            self.rounds < LARGE_ROUNDS
+                && matches!(atom.kind, Kind::On | Kind::Fill)
+                && !self.blamed.contains(&atom.what)
+        };
         let mut set: Vec<Atom> = self
             .atoms
             .iter()
-            .filter(|atom| usual.contains(&atom.kind) && !self.blamed.contains(&atom.what))
+            .filter(|atom| is_usual(atom))
             .filter(|atom| {
                 let path = atom.path();
                 !path.is_some_and(|path| {

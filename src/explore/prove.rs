@@ -19,13 +19,14 @@ pub(super) struct Proven {
 
 /// Proves a finding that the set of atoms shows; none if it cannot be proven.
 ///
-/// `blamed` gets the values that make a template fail. `fills` give the chart what else may belong to
-/// a feature, except those that stand `instead` of something that the chart makes otherwise.
+/// `blamed` gets the values that make a template fail. `known` are all atoms of the chart: some of
+/// them give it what else belongs to a feature, except those that stand `instead` of something that
+/// the chart makes otherwise.
 pub(super) fn prove(
     bench: &mut Bench<'_>,
     found: &Found,
     set: &[&Atom],
-    fills: &[Atom],
+    known: &[Atom],
     instead: &FxHashSet<Keys>,
     blamed: &mut FxHashSet<What>,
 ) -> Option<Proven> {
@@ -51,7 +52,7 @@ pub(super) fn prove(
     accepted(bench, &atoms, true, &found.key)?;
     let finding = accepted(bench, &atoms, false, &found.key)?;
     if !survives_rivals(bench, found, &atoms, only.as_ref())
-        || follows_from_absence(bench, found, &atoms, fills, instead, only.as_ref())
+        || follows_from_absence(bench, found, &atoms, known, instead, only.as_ref())
     {
         return None;
     }
@@ -99,16 +100,20 @@ fn survives_rivals(
 
 /// Whether the finding only shows that something was left out that belongs to what was set. What the
 /// API server refuses must remain if everything is filled; a text that is broken, or a name that leads
-/// nowhere, must remain if what lies beside the switches is filled. Values that stand `instead` of
-/// something are never filled here: without them, the chart makes it.
+/// nowhere, must remain if what lies beside the switches is filled and the switches above them are on.
+/// Values that stand `instead` of something are never filled here: without them, the chart makes it.
 fn follows_from_absence(
     bench: &mut Bench<'_>,
     found: &Found,
     atoms: &[&Atom],
-    fills: &[Atom],
+    known: &[Atom],
     instead: &FxHashSet<Keys>,
     only: Option<&FxHashSet<Arc<str>>>,
 ) -> bool {
+    if found.diagnostic.message.contains("out of range") {
+        // A template that counts must count what is not there, too.
+        return false;
+    }
     let is_text = is_of_text(&found.key.rule);
     let is_near = is_text || found.template.is_none();
     let paths: Vec<&Keys> = atoms.iter().filter_map(|atom| atom.path()).collect();
@@ -124,14 +129,19 @@ fn follows_from_absence(
             _ => false,
         })
     };
-    let more: Vec<&Atom> = fills
+    // `a.enabled` is the switch above `a.b.enabled`.
+    let is_above = |path: &Keys| {
+        path.len() > 1 && (paths.iter()).any(|p| p.starts_with(&path[..path.len() - 1]))
+    };
+    let more: Vec<&Atom> = known
         .iter()
-        .filter(|fill| {
-            fill.path().is_some_and(|path| {
-                let is_wanted = if is_near {
-                    is_beside(path)
-                } else {
-                    fill.kind == Kind::Fill
+        .filter(|atom| {
+            atom.path().is_some_and(|path| {
+                let is_wanted = match atom.kind {
+                    Kind::Fill | Kind::Guess if is_near => is_beside(path),
+                    Kind::Fill => true,
+                    Kind::On => !is_text && is_above(path),
+                    _ => false,
                 };
                 is_wanted && !related(path) && !instead.contains(path)
             })
@@ -145,10 +155,9 @@ fn follows_from_absence(
     !outcome.found.iter().any(|(key, _)| {
         // Another fault in the same file may hide it.
         *key == found.key
-            || (is_text
-                && is_of_text(&key.rule)
+            || (is_of_text(&key.rule)
                 && key.place.source == found.key.place.source
-                && key.place != found.key.place)
+                && (!is_text || key.place != found.key.place))
     })
 }
 
@@ -285,6 +294,8 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
             // `.Values` of an item or a map, or a misspelt key.
             finding.message.contains(".Values") || help.contains("did you mean")
         }
+        // How many pods there may be is a choice.
+        "claim-shared-by-pods" => false,
         // What templates ask for is for other clusters than those that are judged.
         "api-version-unknown" | "api-version-disabled" => false,
         // A kind that no longer exists is for older clusters.

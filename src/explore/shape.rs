@@ -275,7 +275,9 @@ impl Shapes {
             Some(example) if is_named && is_structure(example) && contents[0].is_string() => {
                 (contents, is_firm) = (of_example(path, example, top), true);
             }
-            Some(example) if !is_named || !is_structure(example) => {
+            Some(example)
+                if !is_named || !is_structure(example) || !is_alike(example, &contents[0]) =>
+            {
                 (contents, is_firm) = (of_example(path, example, top), true);
             }
             Some(_) => {}
@@ -450,6 +452,17 @@ impl Shapes {
             );
         }
         ([items(0), items(1)], true)
+    }
+}
+
+/// Whether two structures are both maps, or lists with items of one kind.
+fn is_alike(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Array(a), Json::Array(b)) => a
+            .first()
+            .zip(b.first())
+            .is_none_or(|(a, b)| a.is_object() == b.is_object()),
+        (a, b) => a.is_object() == b.is_object(),
     }
 }
 

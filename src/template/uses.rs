@@ -848,6 +848,13 @@ mod tests {
     }
 
     #[test]
+    fn values_whose_absence_leads_somewhere_are_known() {
+        let text = "{{ if and .Values.a (not .Values.b) }}x{{ end }}{{ if .Values.c }}y{{ else }}z{{ end }}";
+        let wanted = FxHashSet::from_iter([path("b"), path("c")]);
+        assert_eq!(uses(text).negated(), wanted);
+    }
+
+    #[test]
     fn api_versions_and_upgrades_are_tests() {
         let text = r#"{{ if .Capabilities.APIVersions.Has "a/v1" }}{{ end }}{{ if .Release.IsInstall }}{{ end }}"#;
         let all = ways(text);
