@@ -114,7 +114,8 @@ fn is(name: &str, words: &[&str]) -> bool {
 
 /// Contents of maps and lists whose name leaves no doubt about the type.
 fn list_or_map(name: &str) -> Option<Contents> {
-    const LISTS: [&str; 14] = [
+    const LISTS: [&str; 15] = [
+        "command",
         "tolerations",
         "pullsecrets",
         "volumes",

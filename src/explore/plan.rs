@@ -34,6 +34,8 @@ const LARGE_ROUNDS: usize = 3;
 const MOST_ROUNDS: usize = 5;
 /// How many times the values to fill are divided into two parts.
 const PARTS: usize = 3;
+/// How many sets for branches are also rendered with each half of what is filled.
+const HALVED_SETS: usize = 2;
 /// Most sets that are tried again.
 const MOST_AGAIN: usize = 12;
 
@@ -283,8 +285,12 @@ impl Plan {
                 None => {}
             }
         }
-        for (wants, goals) in sets {
+        for (number, (wants, goals)) in sets.into_iter().enumerate() {
             let atoms = self.set(wants, shapes);
+            if self.rounds == 0 && number < HALVED_SETS {
+                self.push(half(&atoms, 0), Vec::new());
+                self.push(half(&atoms, 1), Vec::new());
+            }
             self.push(atoms, goals);
         }
     }
@@ -339,6 +345,16 @@ impl Plan {
         }
         set
     }
+}
+
+/// A set with every second of the values that are filled.
+fn half(atoms: &[Atom], rest: usize) -> Vec<Atom> {
+    let mut number = 0;
+    let is_kept = |atom: &&Atom| {
+        number += usize::from(atom.kind == Kind::Fill);
+        atom.kind != Kind::Fill || number % 2 == rest
+    };
+    atoms.iter().filter(is_kept).cloned().collect()
 }
 
 /// The branches that a render took.

@@ -138,12 +138,12 @@ fn follows_from_absence(
         .filter(|atom| {
             atom.path().is_some_and(|path| {
                 let is_wanted = match atom.kind {
-                    Kind::Fill | Kind::Guess if is_near => is_beside(path),
-                    Kind::Fill => true,
                     Kind::On => !is_text && is_above(path),
-                    _ => false,
+                    Kind::Fill | Kind::Guess if instead.contains(path) => false,
+                    Kind::Fill | Kind::Guess if is_near => is_beside(path),
+                    kind => kind == Kind::Fill,
                 };
-                is_wanted && !related(path) && !instead.contains(path)
+                is_wanted && !related(path)
             })
         })
         .collect();
@@ -154,10 +154,7 @@ fn follows_from_absence(
     let outcome = bench.run(&all, false, only);
     !outcome.found.iter().any(|(key, _)| {
         // Another fault in the same file may hide it.
-        *key == found.key
-            || (is_of_text(&key.rule)
-                && key.place.source == found.key.place.source
-                && (!is_text || key.place != found.key.place))
+        *key == found.key || (is_of_text(&key.rule) && key.place.source == found.key.place.source)
     })
 }
 
@@ -307,6 +304,15 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
     }
 }
 
+/// Whether an API version with a kind is one that no version of Kubernetes has, in one of its groups.
+fn never_existed(api: &str) -> bool {
+    api.rsplit_once('/').is_some_and(|(version, kind)| {
+        kind.starts_with(|c: char| c.is_ascii_uppercase())
+            && schema::has_group(schema::split_api_version(version).0)
+            && schema::kind(version, kind).is_none()
+    })
+}
+
 /// Whether the name of a value, or of one that holds it, says what it contains.
 fn is_well_known(path: &Keys) -> bool {
     (1..=path.len()).any(|n| content::is_structure(&path[..n]))
@@ -345,6 +351,10 @@ fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
     };
     // An API version that Kubernetes no longer has makes a cluster that does not exist.
     let is_past = |atom: &&Atom| matches!(&atom.what, What::Api(api) if schema::has_group(api.split('/').next().unwrap_or_default()));
+    let is_no_api = |atom: &&Atom| matches!(&atom.what, What::Api(api) if never_existed(api));
+    if atoms.iter().any(is_no_api) {
+        return false;
+    }
     if is_in_doubt || (!is_of_text(&found.key.rule) && atoms.iter().any(is_past)) {
         return false;
     }
