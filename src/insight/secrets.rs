@@ -121,7 +121,21 @@ impl Secrets {
     /// Hides the values of keys that sound like secrets, in a file that is not YAML.
     fn add_lines(&mut self, id: SourceId, sources: &Sources) {
         let text = &sources.get(id).text;
+        let mut is_value = false;
         for (start, line) in lines(text, &(0..text.len())) {
+            if is_value && !line.contains(':') {
+                let value = Span::new(id, start, start + line.len());
+                self.add_span(value, sources);
+            }
+            // The value of such a key is on the lines below.
+            is_value = match line.trim_end().strip_suffix([':', '|', '>']) {
+                Some(key) => is_secret_key(
+                    key.trim_end_matches(':')
+                        .trim()
+                        .trim_matches(['-', '"', '\'', ' ']),
+                ),
+                None => is_value && !line.contains(':'),
+            };
             for (key, value) in pairs(line) {
                 if is_secret_key(key) && !is_harmless(&line[value.clone()]) {
                     self.add_span(
@@ -169,6 +183,7 @@ impl Secrets {
             entries("data")
                 .filter(|e| is_plain_secret(&e.key, &e.value))
                 .for_each(|e| secrets.add(&e.value, sources));
+            entries("data").for_each(|e| secrets.add_properties(&e.value, sources));
             let containers = pod::pod(object)
                 .map(|pod| pod.containers())
                 .unwrap_or_default();
@@ -189,6 +204,22 @@ impl Secrets {
             }
         }
         secrets
+    }
+
+    /// Hides the values of lines such as `db.password=x` in a text.
+    fn add_properties(&mut self, node: &Node, sources: &Sources) {
+        let id = node.span.source;
+        let range = node.span.start as usize..node.span.end as usize;
+        for (start, line) in lines(&sources.get(id).text, &range) {
+            let Some((key, value)) = line.split_once('=') else {
+                continue;
+            };
+            let name = key.trim().rsplit('.').next().unwrap_or_default();
+            if is_secret_key(name) && !is_harmless(value.trim()) {
+                let from = start + key.len() + 1;
+                self.add_span(Span::new(id, from, from + value.len()), sources);
+            }
+        }
     }
 
     /// Hides the values that reach a Secret mixed with other text, except those that another object
@@ -247,16 +278,21 @@ impl Secrets {
                 .iter()
                 .any(|s| (s.start as usize) < document.end && document.start < s.end as usize);
             let lines: Vec<(usize, &str)> = lines(bytes, &document);
-            if known
-                || !lines.iter().any(|(_, l)| {
-                    l.strip_prefix("kind:")
-                        .is_some_and(|kind| kind.trim().trim_matches(['"', '\'']) == "Secret")
-                })
-            {
+            if known || !lines.iter().any(|(_, line)| names_secret(line)) {
                 continue;
             }
             let mut inside = false;
+            let mut variables = Vec::new();
             for (start, line) in lines {
+                if line.trim_start().starts_with('{') && !line.trim_start().starts_with("{{") {
+                    // JSON.
+                    for (key, value) in pairs(line) {
+                        if !matches!(key, "apiVersion" | "kind" | "metadata" | "name") {
+                            let (from, to) = (start + value.start, start + value.end);
+                            self.add_written(Span::new(text, from, to), sources);
+                        }
+                    }
+                }
                 if !line.starts_with([' ', '\t', '\r']) && !line.is_empty() {
                     inside = line.starts_with("data:") || line.starts_with("stringData:");
                 }
@@ -277,6 +313,28 @@ impl Secrets {
                 }
                 if inside && !line[value..].trim().is_empty() {
                     self.add_written(Span::new(text, start + value, start + line.len()), sources);
+                    variables.extend(variables_in(&line[value..]));
+                }
+            }
+            self.add_assigned(text, &variables, sources);
+        }
+    }
+
+    /// Hides the literals that actions of a template assign to the variables.
+    fn add_assigned(&mut self, text: SourceId, variables: &[&str], sources: &Sources) {
+        let bytes = &sources.get(text).text;
+        for (start, line) in lines(bytes, &(0..bytes.len())) {
+            for (at, _) in line.match_indices("{{") {
+                let action = line[at..]
+                    .find("}}")
+                    .map_or(&line[at..], |end| &line[at..at + end + 2]);
+                let name = action.trim_start_matches(['{', '-', ' ']);
+                let assigned = name
+                    .split_once('=')
+                    .map(|(name, _)| name.trim_end_matches([' ', ':']));
+                if assigned.is_some_and(|name| variables.contains(&name)) {
+                    let span = Span::new(text, start + at, start + at + action.len());
+                    self.add_written(span, sources);
                 }
             }
         }
@@ -306,7 +364,9 @@ impl Secrets {
                     break;
                 };
                 at = start + length + 2;
-                add(start, at);
+                if !is_name(&text[open..start]) {
+                    add(start, at);
+                }
             }
             from = close;
         }
@@ -567,7 +627,10 @@ impl Secrets {
 /// The keys of a line in a text that is not YAML, and the ranges of their values.
 fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     line.match_indices(':')
-        .filter(|(at, _)| line[at + 1..].starts_with([' ', '\t']))
+        .filter(|(at, _)| {
+            // JSON needs no blank behind a quoted key.
+            line[at + 1..].starts_with([' ', '\t']) || line[..*at].ends_with(['"', '\''])
+        })
         .map(move |(at, _)| {
             let before = &line[..at];
             let key = before
@@ -586,6 +649,48 @@ fn pairs(line: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
         })
 }
 
+/// The variables of a text's actions, each with its `$`.
+fn variables_in(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('$').map(|(at, _)| {
+        let name = &text[at + 1..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        &text[at..at + 1 + end.unwrap_or(name.len())]
+    })
+}
+
+/// Whether a line of a document that is not YAML says that its kind is Secret.
+fn names_secret(line: &str) -> bool {
+    pairs(line).any(|(key, value)| {
+        let value = line[value].trim_start_matches("!!str").trim();
+        key == "kind" && value.trim_matches(['"', '\'', ',', '}']) == "Secret"
+    })
+}
+
+/// Whether a literal of an action, behind `before`, is a name, a message, a format or a key of a
+/// template, and no value.
+fn is_name(before: &[u8]) -> bool {
+    const FUNCTIONS: [&[u8]; 14] = [
+        b"include",
+        b"template",
+        b"define",
+        b"block",
+        b"tpl",
+        b"required",
+        b"fail",
+        b"printf",
+        b"lookup",
+        b"dict",
+        b"get",
+        b"hasKey",
+        b"index",
+        b"eq",
+    ];
+    let is_end = |byte: &u8| !byte.is_ascii_alphanumeric();
+    let word = before.trim_ascii_end();
+    let start = word.iter().rposition(is_end).map_or(0, |at| at + 1);
+    FUNCTIONS.contains(&&word[start..])
+}
+
 /// The template places that a problem refers to.
 fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
     let (span, includes) = match problem {
@@ -596,9 +701,11 @@ fn places_of(problem: &Problem) -> impl Iterator<Item = Span> {
     span.into_iter().chain(includes.iter().copied())
 }
 
-/// Whether an object is a Secret of Kubernetes.
+/// Whether an object is a Secret of Kubernetes, or would be one with the right apiVersion: that of
+/// a core resource has no group.
 pub(crate) fn is_secret(object: &Object) -> bool {
-    &*object.identity.kind == "Secret" && &*object.identity.api_version == "v1"
+    let version = &object.identity.api_version;
+    &*object.identity.kind == "Secret" && (!version.contains('.') || version.contains("k8s.io"))
 }
 
 /// Whether a text can be a secret; `true`, `""` and the empty text cannot.

@@ -292,3 +292,75 @@ fn charts_that_cannot_be_loaded_or_rendered_hide_them_too() {
         assert!(printed.contains("*** is too weak"), "{printed}");
     }
 }
+
+/// Secrets in files and documents that cannot be read, or that are no proper Secrets.
+#[test]
+fn what_cannot_be_read_hides_them_too() {
+    let charts: [(&str, &str); 7] = [
+        (
+            "templates/s.yaml",
+            "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\"},\"stringData\":{\"p\":\"literal-s3cret\"}}\n",
+        ),
+        (
+            "templates/s.yaml",
+            "apiVersion: core/v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  p: literal-s3cret\n",
+        ),
+        (
+            "templates/s.yaml",
+            "{{- $p := \"literal-s3cret\" }}{{ $x := .Values.no.no }}\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  p: {{ $p }}\n",
+        ),
+        (
+            "templates/c.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a.properties: |\n    db.password=literal-s3cret",
+        ),
+        (
+            "values.yaml",
+            "{\"db\":{\"password\":\"literal-s3cret\"},\"x\":[}\n",
+        ),
+        (
+            "values.yaml",
+            "db:\n  password:\n    literal-s3cret\n b: 1\n",
+        ),
+        ("values.yaml", "db:\n  - token: literal-s3cret\n b: 1\n"),
+    ];
+    for (file, text) in charts {
+        let folder = chart(&[FILES[0], (file, text)]);
+        for format in ["human", "concise", "json", "html", "sarif"] {
+            hides(format, &run(folder.path(), &[".", "--format", format]));
+        }
+        let printed = thebot_lint()
+            .current_dir(folder.path())
+            .args(["why", ".", &format!("{file}:5")])
+            .output()
+            .expect("runs");
+        hides("why", &String::from_utf8_lossy(&printed.stdout));
+        hides("why", &String::from_utf8_lossy(&printed.stderr));
+    }
+}
+
+/// A name, a format and a message in a Secret's template are no values.
+#[test]
+fn names_and_messages_of_a_secrets_template_stay() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: {{ include \"names.of.web\" . }}\n  b: {{ required \"say auth.key, please\" .Values.key }}\n  c: {{ default \"literal-s3cret\" .Values.key }}\n";
+    let other =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include \"names.of.web\" . }}}\n";
+    let folder = chart(&[
+        FILES[0],
+        ("templates/s.yaml", secret),
+        ("templates/c.yaml", other),
+    ]);
+    let printed = run(folder.path(), &[".", "--color", "never"]);
+    hides("human", &printed);
+    assert!(
+        printed.contains("no template \"names.of.web\""),
+        "{printed}"
+    );
+    crate::write(
+        folder.path(),
+        "templates/_helpers.tpl",
+        "{{ define \"names.of.web\" }}web{{ end }}",
+    );
+    let printed = run(folder.path(), &[".", "--color", "never"]);
+    hides("human", &printed);
+    assert!(printed.contains("say auth.key, please"), "{printed}");
+}
