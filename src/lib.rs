@@ -97,7 +97,7 @@ pub mod internals {
 
     pub mod rule {
         pub use crate::rule::cel::custom::check as check_custom;
-        pub use crate::rule::{Rules, Selection};
+        pub use crate::rule::{Across, Rules, Selection};
     }
 
     pub mod yaml {

@@ -5,6 +5,7 @@
 //! line. [`Object::place`] turns it into a [`Diagnostic`] whose span lies in the object's text.
 
 mod cause;
+pub(crate) mod variables;
 
 pub(crate) use cause::explained;
 
@@ -72,6 +73,14 @@ impl Object {
             kubernetes: violation.kubernetes,
             ..Diagnostic::new(violation.rule, violation.severity, span, violation.message)
         }
+    }
+}
+
+impl Object {
+    /// Whether a violation is about a value that is unknown, because Flux or envsubst fills it in
+    /// later. What a chart renders has no such values.
+    pub(crate) fn is_unknown(&self, violation: &Violation) -> bool {
+        self.environment.is_none() && variables::is_unknown(self, violation)
     }
 }
 
@@ -287,7 +296,7 @@ impl Reader<'_> {
                 );
             }
         }
-        let (Some(api_version), Some(kind)) = (api_version, kind) else {
+        let (Some(_), Some(kind)) = (api_version, kind) else {
             return;
         };
         if &*kind == "List" && lists < MAX_LISTS {
@@ -314,15 +323,8 @@ impl Reader<'_> {
                 .map(String::into_boxed_str)
                 .collect()
         });
-        let namespace = metadata.and_then(|metadata| text_of(metadata, "namespace"));
-        let identity = ObjectRef {
-            api_version: api_version.into(),
-            kind: kind.into(),
-            namespace: namespace.map(Arc::from),
-            name: name.into(),
-        };
         self.objects.push(Object {
-            identity: Arc::new(identity),
+            identity: Arc::new(identity(&node)),
             fingerprint: node.fingerprint(),
             root: Arc::new(node),
             environment: self.environment,
@@ -332,6 +334,31 @@ impl Reader<'_> {
             kubernetes: None,
         });
     }
+}
+
+/// The identity that an object has by its fields; empty texts where they are missing.
+fn identity(root: &Node) -> ObjectRef {
+    let metadata = |field: &str| root.get("metadata").and_then(|m| text_of(m, field));
+    ObjectRef {
+        api_version: text_of(root, "apiVersion").unwrap_or_default().into(),
+        kind: text_of(root, "kind").unwrap_or_default().into(),
+        namespace: metadata("namespace").map(Arc::from),
+        name: metadata("name").unwrap_or_default().into(),
+    }
+}
+
+/// The roots of all documents of a manifest file, to see what the file is.
+pub(crate) fn roots(text: &[u8], limits: &Limits) -> Vec<Result<Node, yaml::Error>> {
+    let read = |range: Range<usize>| {
+        let source = SourceId::new(0, 0);
+        yaml::parse_within(&text[range.clone()], source, range.start as u32, limits)
+    };
+    let most = limits.size(Limit::Documents);
+    documents(text, false)
+        .into_iter()
+        .take(most)
+        .map(read)
+        .collect()
 }
 
 /// The text of a string field. None if it is absent, empty or no string.

@@ -29,6 +29,13 @@ pub(super) struct Arguments {
     /// belong to no chart
     #[arg(long)]
     changed: bool,
+    /// Leave out the files and folders of a searched folder that match a pattern, as in .gitignore
+    /// (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Succeed if there is nothing to lint; otherwise the exit code is 2
+    #[arg(long)]
+    allow_empty: bool,
     /// Output format of the report on stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -121,6 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             arguments.paths.clone()
         },
         changed: arguments.changed,
+        exclude: arguments.exclude.clone(),
         config: arguments.config.choice(),
         environments: arguments.environment.clone(),
         select: arguments.select.clone(),
@@ -170,13 +178,39 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     let fail_on = arguments.fail_on.or(report.fail_on).unwrap_or_default();
+    if let Some(code) = write(&report, arguments) {
+        return code;
+    }
+    // With --changed, that nothing changed is a success.
+    if report.is_empty() && !options.changed && !arguments.allow_empty {
+        return fail(&nothing_to_lint(options, &report));
+    }
     let findings = || report.findings.iter();
-    write(&report, arguments).unwrap_or_else(|| {
-        if findings().any(|f| *f.rule == *ids::INTERNAL_ERROR) {
-            return 2;
-        }
-        u8::from(findings().any(|f| fail_on.reached_by(f.severity)))
-    })
+    if findings().any(|f| *f.rule == *ids::INTERNAL_ERROR) {
+        return 2;
+    }
+    u8::from(findings().any(|f| fail_on.reached_by(f.severity)))
+}
+
+/// Why a run without charts and objects is no success.
+fn nothing_to_lint(options: &Options, report: &Report) -> String {
+    let paths: Vec<_> = options
+        .paths
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    if paths == ["-"] {
+        return "stdin has no objects: did the command that writes it fail? (--allow-empty: this is right)"
+            .into();
+    }
+    let left_out = match report.summary.without() {
+        none if none.is_empty() => String::new(),
+        kinds => format!("; left out: {kinds}"),
+    };
+    format!(
+        "nothing to lint in {}: no chart and no file with apiVersion and kind{left_out} (--allow-empty: this is right)",
+        paths.join(", ")
+    )
 }
 
 /// Shows the fixes, which ends the run, or applies them and reports them on stderr.

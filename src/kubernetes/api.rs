@@ -16,6 +16,7 @@ const COMMUNITY: [&str; 8] = [
     "gateway.networking.k8s.io",
     "groupsnapshot.storage.k8s.io",
     "metrics.k8s.io",
+    // The migrator of stored versions, before Kubernetes had one of its own.
     "migration.k8s.io",
     "policy.networking.k8s.io",
     "snapshot.storage.k8s.io",
@@ -67,6 +68,14 @@ pub(super) fn builtin(api_version: &str, kind: &str) -> bool {
         || schema::has_group(group)
         || removed_before_1_20(api_version, kind).is_some()
         || is_misplaced_core_kind(group, kind)
+}
+
+/// Whether a group and a kind are built in, or are mistaken for built-in ones: then they are those
+/// of an object, not of a program's file.
+pub(crate) fn is_like_builtin(group: &str, kind: &str) -> bool {
+    schema::has_group(group)
+        || schema::kinds_named(kind).next().is_some()
+        || near_group(group).is_some()
 }
 
 /// Whether this is a core kind in a group of the Kubernetes project that does not exist. Nobody

@@ -35,7 +35,7 @@ pub(crate) mod validation;
 pub(crate) mod versions;
 mod walk;
 
-pub(crate) use api::served;
+pub(crate) use api::{is_like_builtin, served};
 pub use schemas::Schemas;
 pub(crate) use versions::{parse_kube_version, parse_versions};
 

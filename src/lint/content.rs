@@ -3,15 +3,18 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Severity, Versions};
+use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::insight::secrets::Secrets;
+use crate::manifest::variables::{self, Known};
 use crate::manifest::{self, Object};
+use crate::project::flux::{Value, Variables};
+use crate::project::foreign;
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::{Setup, Why};
-use crate::project::unit::Unit;
+use crate::project::unit::{Manifests, Unit};
 use crate::rule::{self, Definition};
-use crate::source::{Source, SourceKind, Sources, Span};
-use std::path::Path;
+use crate::source::{Source, SourceKind, Sources, Span, Unsaved};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What was read of a unit.
@@ -20,6 +23,11 @@ pub(super) struct Content {
     pub rendering: Option<RenderedChart>,
     /// The objects for the newest version; those of `crds/` come first.
     pub objects: Vec<Object>,
+    /// For manifest files: the objects that are applied together, as indices of `objects`. Empty:
+    /// all are.
+    pub sets: Vec<Vec<usize>>,
+    /// Whether something makes objects that no manifest holds.
+    pub makes_objects: bool,
     /// All texts: the files first, then the rendered ones.
     pub sources: Sources,
     /// The versions to judge for, and the reason; none for a chart that cannot be loaded.
@@ -35,6 +43,51 @@ fn explained(found: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// What a file is that the command line names and that is no manifest.
+fn foreign(
+    file: &Path,
+    text: &[u8],
+    manifests: &Manifests,
+    sources: &Sources,
+) -> Option<(&'static str, &'static str)> {
+    if !manifests.is_named {
+        return None;
+    }
+    let role = manifests.kustomizations.role_of(file);
+    role.or_else(|| foreign::kind_of(file, text, &sources.limits))?
+        .explanation()
+}
+
+fn no_manifest((what, help): (&str, &str), span: Span) -> Diagnostic {
+    let message = format!("this file is {what}, not a Kubernetes object");
+    Diagnostic::new(ids::NOT_AN_OBJECT, Severity::Error, span, message).help(help)
+}
+
+/// Replaces the variables of Flux whose content is known, and gives a Namespace the name that its
+/// kustomization gives it.
+fn substitute(objects: &mut [Object], manifests: &Manifests) {
+    let variables = Variables::new(objects, &manifests.files, &manifests.kustomizations);
+    let namespaces = manifests.kustomizations.namespaces();
+    for object in objects {
+        let file = object.template.clone();
+        let is_namespace = &*object.identity.kind == "Namespace";
+        let given = || namespaces.get(&*Unsaved::key(Path::new(&*file)));
+        if let Some(given) = is_namespace.then(given).flatten() {
+            // With several names, it is unknown, as the value of a variable.
+            let name = given.first().filter(|_| given.len() == 1);
+            variables::rename(object, name.copied().unwrap_or("${NAMESPACE}"));
+        }
+        variables::substitute(
+            object,
+            &|name| match variables.get(Path::new(&*file), name) {
+                Value::Is(value) => Known::Value(value),
+                Value::NotSet => Known::NotSet,
+                Value::Differs => Known::Unknown,
+            },
+        );
+    }
+}
+
 impl Content {
     /// # Errors
     /// If a file cannot be read, if the command line names an environment that the chart does not
@@ -47,20 +100,26 @@ impl Content {
         };
         match unit {
             Unit::Chart(path) => Content::chart(path, setup, options, sources),
-            Unit::Manifests(files) => {
-                let read = |file: &std::path::PathBuf| {
+            Unit::Manifests(manifests) => {
+                let read = |file: &PathBuf| {
                     let text = sources.read_file(file).map_err(|e| unreadable(file, e))?;
                     Ok((file.display().to_string(), text))
                 };
-                let texts: Vec<_> = files.iter().map(read).collect::<Result<_, Error>>()?;
-                Ok(Content::manifests(texts, setup, options, sources))
+                let files = manifests.files.iter();
+                let texts: Vec<_> = files.map(read).collect::<Result<_, Error>>()?;
+                Ok(Content::manifests(
+                    texts, manifests, setup, options, sources,
+                ))
             }
             Unit::Stdin => {
                 let text = sources
                     .read_all(std::io::stdin())
                     .map_err(|e| unreadable(Path::new("-"), e))?;
                 let texts = vec![("<stdin>".to_owned(), text)];
-                Ok(Content::manifests(texts, setup, options, sources))
+                let no_files = Manifests::default();
+                Ok(Content::manifests(
+                    texts, &no_files, setup, options, sources,
+                ))
             }
         }
     }
@@ -79,6 +138,8 @@ impl Content {
                 .flat_map(|r| r.crds.iter().chain(r.objects()))
                 .cloned()
                 .collect(),
+            sets: Vec::new(),
+            makes_objects: false,
             kubernetes: rendering.as_ref().map(|r| (r.versions, r.why.clone())),
             found: explained(found, &sources),
             rendering,
@@ -88,26 +149,40 @@ impl Content {
 
     fn manifests(
         texts: Vec<(String, Vec<u8>)>,
+        manifests: &Manifests,
         setup: &Setup,
         options: &Options,
         mut sources: Sources,
     ) -> Content {
         let (mut objects, mut found) = (Vec::new(), Vec::new());
+        // The objects of each file.
+        let mut of_files = Vec::new();
         for (name, text) in texts {
             let name: Arc<str> = name.into();
             let source = sources.add(Source::new(name.clone(), text, SourceKind::Manifest));
-            objects.extend(manifest::read_within(
-                &sources.get(source).text,
-                source,
-                &name,
-                None,
-                &sources.limits,
-                &mut found,
-            ));
+            let text = &sources.get(source).text;
+            let start = objects.len();
+            match foreign(Path::new(&*name), text, manifests, &sources) {
+                Some(what) => found.push(no_manifest(what, Span::new(source, 0, 0))),
+                None => objects.extend(manifest::read_within(
+                    text,
+                    source,
+                    &name,
+                    None,
+                    &sources.limits,
+                    &mut found,
+                )),
+            }
+            of_files.push(start..objects.len());
         }
+        substitute(&mut objects, manifests);
+        let sets = manifests.kustomizations.sets(&manifests.files).into_iter();
+        let sets = sets.map(|set| set.into_iter().flat_map(|file| of_files[file].clone()));
         Content {
             rendering: None,
             objects,
+            sets: sets.map(Iterator::collect).collect(),
+            makes_objects: manifests.kustomizations.make_objects(),
             kubernetes: Some(setup.versions(options, None)),
             found: explained(found, &sources),
             sources,

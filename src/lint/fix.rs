@@ -246,7 +246,7 @@ pub(crate) struct Fixes {
 /// The same as for [`crate::lint`].
 pub(crate) fn fix(options: &Options) -> Result<Fixes, Error> {
     let mut all = Fixes::default();
-    for unit in unit::of(options)? {
+    for unit in unit::of(options)?.units {
         if unit != Unit::Stdin {
             fix_unit(&unit, options, &mut all)?;
         }

@@ -13,7 +13,7 @@ use crate::manifest::{Object, Violation};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
 use crate::rule::suppression::{self, Suppression};
-use crate::rule::{self, Rule};
+use crate::rule::{self, Across, Rule};
 use crate::source::{SourceId, Span};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -80,9 +80,8 @@ struct Whole {
 impl Whole {
     fn new(content: &Content, setup: &Setup) -> Whole {
         let Some(rendering) = &content.rendering else {
-            let complete = content.is_complete(None);
             return Whole {
-                across_objects: unit(&content.objects, complete, setup),
+                across_objects: of_manifests(content, setup),
                 of_chart: Vec::new(),
             };
         };
@@ -155,8 +154,10 @@ impl<'s> Explorer<'s> {
         self.judge.add(&every, self.options);
         self.judge.objects(&every, &mut found);
         if together {
-            self.judge
-                .keep_unexcused(unit(objects, complete, self.setup), &mut found);
+            self.judge.keep_unexcused(
+                unit(objects, Across::complete(complete), self.setup),
+                &mut found,
+            );
         }
         found
     }
@@ -164,13 +165,31 @@ impl<'s> Explorer<'s> {
 
 /// Evaluates the rules that look at all objects together. Gives each violation with the object that
 /// it points at.
-fn unit(objects: &[Object], complete: bool, setup: &Setup) -> Vec<(Object, Violation)> {
+fn unit(objects: &[Object], which: Across, setup: &Setup) -> Vec<(Object, Violation)> {
     setup
         .rules
-        .check_unit(objects, complete)
+        .check_unit(objects, which)
         .into_iter()
         .map(|(i, violation)| (objects[i].clone(), violation))
         .collect()
+}
+
+/// Evaluates the rules across objects on manifests. What two objects do to each other counts among
+/// those that are applied together; what is absent must be absent from all manifests.
+fn of_manifests(content: &Content, setup: &Setup) -> Vec<(Object, Violation)> {
+    let complete = content.is_complete(None) && !content.makes_objects;
+    if content.sets.len() < 2 {
+        return unit(&content.objects, Across::complete(complete), setup);
+    }
+    let mut found = Vec::new();
+    for set in &content.sets {
+        let objects: Vec<Object> = set.iter().map(|&i| content.objects[i].clone()).collect();
+        found.extend(unit(&objects, Across::Present, setup));
+    }
+    if complete {
+        found.extend(unit(&content.objects, Across::Absent, setup));
+    }
+    found
 }
 
 /// Evaluates the rules across objects and across environments on a chart's renders.
@@ -182,7 +201,7 @@ fn across(rendering: &RenderedChart, content: &Content, setup: &Setup) -> Vec<(O
         let objects: Vec<Object> = rendering.newest(render).cloned().collect();
         let complete =
             render.rendered.problems.is_empty() && content.is_complete(Some(render.environment));
-        found.extend(unit(&objects, complete, setup));
+        found.extend(unit(&objects, Across::complete(complete), setup));
         let environment = &rendering.environments[render.environment as usize];
         // An environment that rendered only in part has unknown gaps, and cases of `ci/` are not
         // environments: rules across environments see neither.
@@ -324,7 +343,10 @@ impl<'s> Judge<'s> {
                 {
                     continue;
                 }
-                if !holds.is_empty() && !self.excuses(object, &finding) {
+                if !holds.is_empty()
+                    && !object.is_unknown(&finding)
+                    && !self.excuses(object, &finding)
+                {
                     found.push(object.place(finding));
                 }
             }
@@ -426,7 +448,7 @@ impl<'s> Judge<'s> {
         found: &mut Vec<Diagnostic>,
     ) {
         for (object, finding) in findings {
-            if !self.excuses(&object, &finding) {
+            if !object.is_unknown(&finding) && !self.excuses(&object, &finding) {
                 found.push(object.place(finding));
             }
         }

@@ -28,7 +28,7 @@ use crate::manifest::Object;
 use crate::panics::{self, Panic};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::{self, Setup, Setups};
-use crate::project::unit::{self, Unit};
+use crate::project::unit::{self, Found, Unit};
 use crate::report::settle::settle;
 use crate::report::{self, Covered, Report, baseline};
 use crate::source::{Source, SourceKind, Sources, Span};
@@ -51,9 +51,11 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
 
 fn lint_units(options: &Options) -> Result<Report, Error> {
     let start = Instant::now();
-    let units = unit::of(options)?;
+    let Found { units, left_out } = unit::of(options)?;
     let setups = Setups::new(&units, options)?;
     let mut report = lint_each(&units, &setups, options)?;
+    let left_out = left_out.into_iter().map(|(kind, n)| (kind.name(), n));
+    report.summary.left_out = left_out.collect();
     finish(&mut report, setups.all(), options)?;
     report.summary.elapsed = start.elapsed();
     Ok(report)

@@ -12,6 +12,7 @@ use crate::diagnostic::ids;
 use crate::lint;
 use crate::manifest::{self, Object};
 use crate::project::config;
+use crate::rule::Across;
 use crate::rule::Definition;
 use crate::rule::Rules;
 use crate::rule::Scope;
@@ -61,7 +62,12 @@ fn example_fails(
         Err(why) => return Some(why),
     };
     let mut found: Vec<_> = objects.iter().flat_map(|o| rules.check_object(o)).collect();
-    found.extend(rules.check_unit(&objects, true).into_iter().map(|(_, f)| f));
+    found.extend(
+        rules
+            .check_unit(&objects, Across::All)
+            .into_iter()
+            .map(|(_, f)| f),
+    );
     if let Some(problem) = rules.problems().first() {
         return Some(problem.message.clone());
     }

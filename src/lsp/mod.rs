@@ -739,8 +739,12 @@ impl Server {
             && is_configuration
             && let Some(folder) = path.parent()
         {
-            let units = unit::discover(&[folder.to_path_buf()], false).unwrap_or_default();
-            let below = units.into_iter().filter_map(|unit| match unit {
+            let found = unit::of(&crate::Options {
+                paths: vec![folder.to_path_buf()],
+                ..crate::Options::default()
+            });
+            let units = found.unwrap_or_default().units.into_iter();
+            let below = units.filter_map(|unit| match unit {
                 Unit::Chart(chart) if chart.is_dir() => Some(Unsaved::key(&chart)),
                 _ => None,
             });

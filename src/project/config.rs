@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
 use crate::helm::render::check_release_name;
 use crate::kubernetes::validation::names::dns_label;
 use crate::limits::Limit;
+use crate::project::exclude;
 use crate::rule::expectation::Expectation;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{Data, Entry, Node};
@@ -26,6 +27,7 @@ const TOP: &[&str] = &[
     "kubernetes",
     "fail-on",
     "explore",
+    "exclude",
     "environments",
     "rules",
     "suppress",
@@ -91,6 +93,8 @@ pub struct Config {
     pub fail_on: Option<FailOn>,
     /// Whether charts are judged also with values that no environment has.
     pub explore: bool,
+    /// Patterns of files and folders that are not linted, as in `.gitignore`.
+    pub exclude: Vec<(String, Span)>,
     /// None: environments are discovered from the chart's files.
     pub environments: Option<Environments>,
     pub rules: RuleSelection,
@@ -336,6 +340,16 @@ impl Reader<'_> {
         }
         config.explore = self.boolean(node, "explore").unwrap_or(false);
         config.without_builtin_crds = self.boolean(node, "builtin-crds") == Some(false);
+        config.exclude = self.strings(node.get("exclude"), "`exclude`");
+        config
+            .exclude
+            .retain(|(pattern, span)| match exclude::fault_of(pattern) {
+                Some(why) => {
+                    self.fault(*span, why, Some("write it as in .gitignore".into()));
+                    false
+                }
+                None => true,
+            });
         if let Some(environments) = node.get("environments") {
             config.environments = Some(self.environments(environments));
         }

@@ -2,6 +2,11 @@
 //! become units, and a chart becomes a rendering.
 
 pub(crate) mod config;
+mod exclude;
+pub(crate) mod flux;
+mod folder;
+pub(crate) mod foreign;
+pub(crate) mod kustomize;
 pub(crate) mod options;
 pub(crate) mod rendering;
 pub(crate) mod reuse;

@@ -16,6 +16,9 @@ pub struct Options {
     /// Whether the paths are changed files: then their charts are linted, and files that belong to
     /// no chart are left out.
     pub changed: bool,
+    /// Patterns of what folders are linted without, as in `.gitignore`; besides those of the
+    /// configuration.
+    pub exclude: Vec<String>,
     pub config: ConfigChoice,
     /// Names of environments; empty: all.
     pub environments: Vec<String>,
@@ -98,8 +101,6 @@ pub enum Error {
     Unreadable(PathBuf, String),
     #[error("there is no Chart.yaml in {} or above it: name the folder of a chart", .0.display())]
     NoChart(PathBuf),
-    #[error("nothing to lint in {}: no chart and no .yaml, .yml or .json file", .0.display())]
-    NothingToLint(PathBuf),
     /// A bad flag that is only detected once files are read (an unknown rule or environment).
     #[error("{0}")]
     Usage(String),

@@ -3,18 +3,42 @@
 use crate::Error;
 use crate::Options;
 use crate::project::config;
-use crate::source::Sources;
-use std::path::{Component, Path, PathBuf};
+use crate::project::exclude::Exclusions;
+use crate::project::folder::{self, Folder};
+use crate::project::foreign::{self, LeftOut};
+use crate::project::kustomize::Kustomizations;
+use crate::source::{Sources, Unsaved};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// One chart, or manifests that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A chart's folder or archive.
     Chart(PathBuf),
-    /// Manifest files, in order.
-    Manifests(Vec<PathBuf>),
+    Manifests(Manifests),
     /// Rendered manifests on stdin.
     Stdin,
+}
+
+/// Manifest files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manifests {
+    /// In order.
+    pub files: Vec<PathBuf>,
+    /// Whether the command line names the file, so that it is judged whatever it is.
+    pub is_named: bool,
+    /// The kustomizations among and above the files.
+    pub kustomizations: Kustomizations,
+}
+
+/// What the paths of the command line name.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// In order. A chart that is named more than once is one unit.
+    pub units: Vec<Unit>,
+    /// How many files and charts are left out, by kind.
+    pub left_out: BTreeMap<LeftOut, usize>,
 }
 
 impl Unit {
@@ -22,7 +46,10 @@ impl Unit {
     pub(crate) fn configuration(&self, options: &Options) -> Option<PathBuf> {
         options.config.file(match self {
             Unit::Chart(path) => path,
-            Unit::Manifests(files) => files.first().map_or(Path::new("."), PathBuf::as_path),
+            Unit::Manifests(manifests) => manifests
+                .files
+                .first()
+                .map_or(Path::new("."), PathBuf::as_path),
             Unit::Stdin => Path::new("."),
         })
     }
@@ -30,259 +57,196 @@ impl Unit {
 
 /// The units that the options name.
 ///
-/// # Errors
-/// The same as for [`discover`].
-pub(crate) fn of(options: &Options) -> Result<Vec<Unit>, Error> {
-    let follow = options.follow_symlinks;
-    if options.changed {
-        of_changed(&options.paths, follow)
-    } else {
-        discover(&options.paths, follow)
-    }
-}
-
-/// The units of the given paths, in order; a chart that is named more than once is one unit. A
-/// pattern (`charts/*`) that is not itself the name of a file is expanded; it matches no files that
+/// A pattern (`charts/*`) that is not itself the name of a file is expanded; it matches no files that
 /// git ignores, no hidden files and no files of other programs. Links that lead out of a folder are
-/// followed only with `follow`. Without it, a folder of charts is linted without them, and a folder
-/// of manifests that has such links is refused.
+/// followed only with `follow_symlinks`. Without it, a folder of charts is linted without them, and a
+/// folder of manifests that has such links is refused.
 ///
 /// # Errors
-/// If a path does not exist, or a folder cannot be read or holds nothing to lint.
-pub(crate) fn discover(paths: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
-    let mut units = Vec::new();
-    for path in paths {
-        if path.as_os_str() == "-" {
-            push(&mut units, Unit::Stdin);
+/// If a path does not exist, a folder cannot be read, or a pattern of `--exclude` is none.
+pub(crate) fn of(options: &Options) -> Result<Found, Error> {
+    let mut search = Search {
+        options,
+        exclusions: Exclusions::new(options)?,
+        sources: Sources::with(options.unsaved.clone()),
+        found: Found::default(),
+    };
+    for path in &options.paths {
+        if options.changed {
+            search.changed(path)?;
+        } else if path.as_os_str() == "-" {
+            search.push(Unit::Stdin);
         } else if path.exists() {
-            of_path(path, follow, &mut units)?;
+            search.path(path)?;
         } else {
-            of_pattern(path, follow, &mut units)?;
+            search.pattern(path)?;
         }
     }
-    Ok(units)
+    Ok(search.found)
 }
 
-/// The charts that changed files belong to, each once, in the order of the files. Files that belong
-/// to no chart are left out, so that a hook may pass all files of a commit; the files may have been
-/// deleted. A configuration file stands for all charts below its folder.
-///
-/// # Errors
-/// If the folder of a configuration file cannot be read.
-fn of_changed(files: &[PathBuf], follow: bool) -> Result<Vec<Unit>, Error> {
-    let mut units = Vec::new();
-    for file in files {
+struct Search<'o> {
+    options: &'o Options,
+    exclusions: Exclusions<'o>,
+    sources: Sources,
+    found: Found,
+}
+
+impl Search<'_> {
+    fn push(&mut self, unit: Unit) {
+        if matches!(unit, Unit::Manifests(_)) || !self.found.units.contains(&unit) {
+            self.found.units.push(unit);
+        }
+    }
+
+    fn leave_out(&mut self, kind: LeftOut) {
+        *self.found.left_out.entry(kind).or_default() += 1;
+    }
+
+    fn folder(&self, folder: &Path) -> Result<Folder, Error> {
+        let follow = self.options.follow_symlinks;
+        folder::search(folder, follow, &self.exclusions, &self.sources)
+    }
+
+    /// The chart that a changed file belongs to. Files that belong to no chart are left out, so that
+    /// a hook may pass all files of a commit; the files may have been deleted. A configuration file
+    /// stands for all charts below its folder.
+    fn changed(&mut self, file: &Path) -> Result<(), Error> {
         let is_configuration = file
             .file_name()
             .is_some_and(|name| config::FILE_NAMES.iter().any(|known| name == *known));
-        if let Some(chart) = chart_of(file) {
-            push(&mut units, Unit::Chart(chart));
+        let chart = chart_of(file)
+            .or_else(|| (is_archive(file) && file.is_file()).then(|| file.to_path_buf()));
+        if let Some(chart) = chart {
+            if self.exclusions.exclude(&chart) || self.exclusions.exclude(file) {
+                self.leave_out(LeftOut::Excluded);
+            } else {
+                self.push(Unit::Chart(chart));
+            }
         } else if is_configuration {
-            let below = content(shown(file.parent().unwrap_or(file)), follow)?;
-            below
-                .charts
-                .into_iter()
-                .for_each(|chart| push(&mut units, Unit::Chart(chart)));
-        } else if is_archive(file) && file.is_file() {
-            push(&mut units, Unit::Chart(file.clone()));
-        }
-    }
-    Ok(units)
-}
-
-fn push(units: &mut Vec<Unit>, unit: Unit) {
-    if matches!(unit, Unit::Manifests(_)) || !units.contains(&unit) {
-        units.push(unit);
-    }
-}
-
-fn of_path(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
-    if path.is_dir() {
-        if path.join("Chart.yaml").is_file() {
-            push(units, Unit::Chart(path.to_path_buf()));
-        } else if let Some(chart) = chart_of_template_folder(path) {
-            push(units, Unit::Chart(chart));
-        } else {
-            of_folder(path, follow, units)?;
-        }
-    } else if is_archive(path) {
-        push(units, Unit::Chart(path.to_path_buf()));
-    } else if let Some(chart) = chart_of(path) {
-        push(units, Unit::Chart(chart));
-    } else {
-        push(units, Unit::Manifests(vec![path.to_path_buf()]));
-    }
-    Ok(())
-}
-
-fn of_pattern(path: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
-    let missing = || Error::NoSuchPath(path.to_path_buf());
-    let pattern = glob::Pattern::new(&path.to_string_lossy()).map_err(|_| missing())?;
-    let fixed: PathBuf = path
-        .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
-        .collect();
-    let folder = shown(&fixed);
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::new()
-    };
-    let is_meant = |found: &PathBuf| {
-        found
-            .ancestors()
-            .any(|above| pattern.matches_path_with(above, options))
-    };
-    let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() {
-        content(folder, follow)?
-    } else {
-        Content::default()
-    };
-    below.charts.retain(is_meant);
-    below.manifests.retain(is_meant);
-    if below.charts.is_empty() && below.manifests.is_empty() {
-        // The walk leaves out the files inside charts, which a pattern may name.
-        let matches: Vec<PathBuf> = glob::glob_with(&path.to_string_lossy(), options)
-            .ok()
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect();
-        if matches.is_empty() {
-            return Err(missing());
-        }
-        return matches
-            .iter()
-            .try_for_each(|path| of_path(path, follow, units));
-    }
-    push_content(below, units);
-    Ok(())
-}
-
-/// Each chart below a folder is a unit; the other manifests together are one more unit.
-fn of_folder(folder: &Path, follow: bool, units: &mut Vec<Unit>) -> Result<(), Error> {
-    let below = content(folder, follow)?;
-    if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
-        let why = format!(
-            "it is a link that leads out of {}: name it itself, or pass --follow-symlinks",
-            folder.display()
-        );
-        return Err(Error::Unreadable(link.clone(), why));
-    }
-    if below.charts.is_empty() && below.manifests.is_empty() {
-        // A folder of a chart that holds nothing by itself (`files`, `ci`).
-        let Some(chart) = chart_of(&folder.join("*")) else {
-            return Err(Error::NothingToLint(folder.to_path_buf()));
-        };
-        push(units, Unit::Chart(chart));
-        return Ok(());
-    }
-    push_content(below, units);
-    Ok(())
-}
-
-fn push_content(
-    Content {
-        charts,
-        mut manifests,
-        ..
-    }: Content,
-    units: &mut Vec<Unit>,
-) {
-    // In a repository of charts, YAML files without apiVersion and kind belong to other programs. A
-    // folder without charts was named for its manifests, so all of its YAML files are read.
-    if !charts.is_empty() {
-        manifests.retain(|file| looks_like_manifest(file));
-    }
-    charts
-        .into_iter()
-        .for_each(|chart| push(units, Unit::Chart(chart)));
-    if !manifests.is_empty() {
-        push(units, Unit::Manifests(manifests));
-    }
-}
-
-/// The content of a folder, sorted by name. Files that git ignores, hidden files and files inside
-/// charts are left out.
-#[derive(Default)]
-struct Content {
-    charts: Vec<PathBuf>,
-    manifests: Vec<PathBuf>,
-    /// Charts and manifests that a link out of the folder leads to.
-    links: Vec<PathBuf>,
-}
-
-fn content(folder: &Path, follow: bool) -> Result<Content, Error> {
-    let mut content = Content::default();
-    let real = folder.canonicalize().unwrap_or_default();
-    let mut walk = ignore::WalkBuilder::new(folder);
-    walk.sort_by_file_name(|a, b| a.cmp(b))
-        .require_git(false)
-        .filter_entry(|entry| {
-            let above = entry.path().parent();
-            entry.depth() == 0
-                || !above.is_some_and(|folder| folder.join("Chart.yaml").is_file())
-                || entry.file_name() == "Chart.yaml"
-        });
-    for entry in walk.build() {
-        let entry =
-            entry.map_err(|error| Error::Unreadable(folder.to_path_buf(), error.to_string()))?;
-        // A walk of the working directory prefixes the names that it finds with `./`.
-        let path = entry.path();
-        let path = path.strip_prefix(".").unwrap_or(path);
-        if !path.is_file() {
-            continue;
-        }
-        let leads_out = || {
-            !follow
-                && entry.path_is_symlink()
-                && !path
-                    .canonicalize()
-                    .is_ok_and(|file| file.starts_with(&real))
-        };
-        if path.file_name().is_some_and(|name| name == "Chart.yaml") {
-            content
-                .charts
-                .push(shown(path.parent().unwrap_or(folder)).to_path_buf());
-        } else if is_archive(path) {
-            if leads_out() {
-                &mut content.links
-            } else {
-                &mut content.charts
+            let below = self.folder(shown(file.parent().unwrap_or(file)))?;
+            for chart in below.charts {
+                self.push(Unit::Chart(chart));
             }
-            .push(path.to_path_buf());
-        } else if path
-            .extension()
-            .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+        } else if folder::may_be_manifest(file)
+            && let Ok(text) = self.sources.read_file(file)
         {
-            if leads_out() {
-                &mut content.links
+            let kind = foreign::kind_of(file, &text, &self.sources.limits);
+            self.leave_out(kind.unwrap_or(LeftOut::WithoutChart));
+        }
+        Ok(())
+    }
+
+    /// The unit of a file or folder that the command line names.
+    fn path(&mut self, path: &Path) -> Result<(), Error> {
+        if path.is_dir() {
+            if path.join("Chart.yaml").is_file() {
+                self.push(Unit::Chart(path.to_path_buf()));
+            } else if let Some(chart) = chart_of_template_folder(path) {
+                self.push(Unit::Chart(chart));
             } else {
-                &mut content.manifests
+                self.all_in(path)?;
             }
-            .push(path.to_path_buf());
+        } else if is_archive(path) {
+            self.push(Unit::Chart(path.to_path_buf()));
+        } else if let Some(chart) = chart_of(path) {
+            self.push(Unit::Chart(chart));
+        } else {
+            // A kustomization beside the file or above it may name it as a patch.
+            let above = Unsaved::key(path);
+            let above = above.ancestors().skip(1).take(4).map(Path::to_path_buf);
+            self.push(Unit::Manifests(Manifests {
+                files: vec![path.to_path_buf()],
+                is_named: true,
+                kustomizations: Kustomizations::read(above, &self.sources),
+            }));
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, path: &Path) -> Result<(), Error> {
+        let missing = || Error::NoSuchPath(path.to_path_buf());
+        let pattern = glob::Pattern::new(&path.to_string_lossy()).map_err(|_| missing())?;
+        let fixed: PathBuf = path
+            .components()
+            .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+            .collect();
+        let folder = shown(&fixed);
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::new()
+        };
+        let is_meant = |found: &PathBuf| {
+            found
+                .ancestors()
+                .any(|above| pattern.matches_path_with(above, options))
+        };
+        let mut below = if folder.is_dir() && chart_of(&folder.join("*")).is_none() {
+            self.folder(folder)?
+        } else {
+            Folder::default()
+        };
+        below.charts.retain(is_meant);
+        below.manifests.retain(is_meant);
+        below.left_out.retain(|(path, _)| is_meant(path));
+        if below.charts.is_empty() && below.manifests.is_empty() && below.left_out.is_empty() {
+            // The search leaves out the files inside charts, which a pattern may name.
+            let matches: Vec<PathBuf> = glob::glob_with(&path.to_string_lossy(), options)
+                .ok()
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect();
+            if matches.is_empty() {
+                return Err(missing());
+            }
+            return matches.iter().try_for_each(|path| self.path(path));
+        }
+        self.push_content(below);
+        Ok(())
+    }
+
+    /// Each chart below a folder is a unit; the manifests together are one more unit.
+    fn all_in(&mut self, folder: &Path) -> Result<(), Error> {
+        let below = self.folder(folder)?;
+        if let (Some(link), true) = (below.links.first(), below.charts.is_empty()) {
+            let why = format!(
+                "it is a link that leads out of {}: name it itself, or pass --follow-symlinks",
+                folder.display()
+            );
+            return Err(Error::Unreadable(link.clone(), why));
+        }
+        if below.charts.is_empty()
+            && below.manifests.is_empty()
+            // A folder of a chart that holds nothing by itself (`files`, `ci`).
+            && let Some(chart) = chart_of(&folder.join("*"))
+        {
+            self.push(Unit::Chart(chart));
+            return Ok(());
+        }
+        self.push_content(below);
+        Ok(())
+    }
+
+    fn push_content(&mut self, below: Folder) {
+        for (_, kind) in below.left_out {
+            self.leave_out(kind);
+        }
+        for chart in below.charts {
+            self.push(Unit::Chart(chart));
+        }
+        if !below.manifests.is_empty() {
+            self.push(Unit::Manifests(Manifests {
+                files: below.manifests,
+                is_named: false,
+                kustomizations: below.kustomizations,
+            }));
         }
     }
-    Ok(content)
 }
 
-/// Whether a file may hold a document with `apiVersion` or `kind`. A file that cannot be read
-/// counts, so that the fault is reported.
-fn looks_like_manifest(file: &Path) -> bool {
-    let Ok(text) = Sources::default().read_file(file) else {
-        return true;
-    };
-    let text = String::from_utf8_lossy(&text);
-    text.lines().any(|line| {
-        let key = line.trim_start_matches(['-', ' ', '\t', '{', '[', ',', '"', '\'']);
-        ["apiVersion", "kind"].iter().any(|name| {
-            key.strip_prefix(name)
-                .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
-        })
-    })
-}
-
-fn is_archive(path: &Path) -> bool {
+pub(super) fn is_archive(path: &Path) -> bool {
     let name = path
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
@@ -294,7 +258,7 @@ fn is_archive(path: &Path) -> bool {
 /// The chart may lie above the working directory.
 pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
     let is_chart = |folder: &Path| folder.join("Chart.yaml").is_file();
-    let whole = plain(file);
+    let whole = Unsaved::key(file);
     let mut chart = whole.ancestors().skip(1).find(|folder| is_chart(folder))?;
     while let Some(charts) = chart
         .parent()
@@ -304,9 +268,11 @@ pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
         chart = above;
     }
     // As the path names it, if it does.
-    let named = file.ancestors().find(|folder| plain(folder) == chart);
+    let named = file
+        .ancestors()
+        .find(|folder| Unsaved::key(shown(folder)) == chart);
     let above = || {
-        let here = plain(Path::new("."));
+        let here = Unsaved::key(Path::new("."));
         let steps = here.strip_prefix(chart).ok()?.components().count();
         Some(std::iter::repeat_n("..", steps).collect())
     };
@@ -314,24 +280,6 @@ pub(crate) fn chart_of(file: &Path) -> Option<PathBuf> {
         .map(|folder| shown(folder).to_path_buf())
         .or_else(above)
         .or_else(|| Some(chart.to_path_buf()))
-}
-
-/// The absolute path without `.` and `..`. Links are not followed, because the file may be gone.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in std::path::absolute(shown(path))
-        .unwrap_or_default()
-        .components()
-    {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// The chart that a path of the command line means: an archive, the folder of a chart, or a file or
@@ -350,7 +298,7 @@ pub(crate) fn chart_at(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The parent of a relative path in the working directory is the empty path; shows it as `.`.
-fn shown(folder: &Path) -> &Path {
+pub(super) fn shown(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -380,6 +328,14 @@ mod tests {
         folder
     }
 
+    fn found(paths: &[PathBuf]) -> Found {
+        let options = Options {
+            paths: paths.to_vec(),
+            ..Options::default()
+        };
+        of(&options).expect("units")
+    }
+
     #[test]
     fn a_file_of_a_vendored_subchart_stands_for_the_chart_that_vendors_it_once() {
         let folder = tree(&[
@@ -389,67 +345,213 @@ mod tests {
             "a/charts/b/templates/x.yaml",
         ]);
         let at = |p: &str| folder.path().join(p);
-        let units = discover(
-            &[
-                at("a/charts/b/templates/x.yaml"),
-                at("a/values.yaml"),
-                at("a"),
-            ],
-            false,
-        );
-        assert_eq!(units.expect("units"), [Unit::Chart(at("a"))]);
+        let paths = ["a/charts/b/templates/x.yaml", "a/values.yaml", "a"];
+        let found = found(&paths.map(at));
+        assert_eq!(found.units, [Unit::Chart(at("a"))]);
+    }
+
+    /// The units of a folder as texts: charts, and files of manifests; and what is left out.
+    fn content(folder: &tempfile::TempDir) -> (Vec<String>, Vec<(&'static str, usize)>) {
+        let found = found(&[folder.path().to_path_buf()]);
+        let name = |path: &Path| {
+            let below = path.strip_prefix(folder.path()).expect("below");
+            below.display().to_string()
+        };
+        let units = found.units.iter().flat_map(|unit| match unit {
+            Unit::Chart(chart) => vec![name(chart)],
+            Unit::Manifests(manifests) => manifests.files.iter().map(|f| name(f)).collect(),
+            Unit::Stdin => Vec::new(),
+        });
+        let left_out = found.left_out.iter().map(|(kind, n)| (kind.name(), *n));
+        (units.collect(), left_out.collect())
+    }
+
+    fn write(folder: &tempfile::TempDir, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        }
     }
 
     #[test]
     fn a_folder_holds_charts_and_one_set_of_manifests() {
-        let folder = tree(&[
-            "a/Chart.yaml",
-            "a/templates/x.yaml",
-            "b.tgz",
-            "m/1.yaml",
-            "m/2.json",
-            "m/notes.txt",
-        ]);
-        let at = |p: &str| folder.path().join(p);
-        std::fs::write(at("m/1.yaml"), "apiVersion: v1\n").expect("a file");
-        std::fs::write(at("m/2.json"), "{\"apiVersion\": \"v1\"}\n").expect("a file");
-        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
+        let folder = tree(&["a/Chart.yaml", "a/templates/x.yaml", "b.tgz", "m/notes.txt"]);
+        write(
+            &folder,
+            &[
+                ("m/1.yaml", "apiVersion: v1\nkind: Pod\n"),
+                ("m/2.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}\n"),
+            ],
+        );
         assert_eq!(
-            units,
-            [
-                Unit::Chart(at("a")),
-                Unit::Chart(at("b.tgz")),
-                Unit::Manifests(vec![at("m/1.yaml"), at("m/2.json")])
-            ]
+            content(&folder),
+            (
+                vec![
+                    "a".into(),
+                    "b.tgz".into(),
+                    "m/1.yaml".into(),
+                    "m/2.json".into()
+                ],
+                vec![]
+            )
         );
     }
 
+    const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
     #[test]
-    fn files_of_other_programs_beside_charts_are_no_manifests() {
-        let folder = tree(&[
-            "a/Chart.yaml",
-            "compose.yaml",
-            "package.json",
-            "m/one.yaml",
-            "m/two.json",
-        ]);
-        let at = |p: &str| folder.path().join(p);
-        std::fs::write(at("compose.yaml"), "services: {}\n").expect("a file");
-        std::fs::write(at("m/one.yaml"), "# a comment\napiVersion: v1\n").expect("a file");
-        std::fs::write(at("m/two.json"), "{\"kind\": \"Pod\"}").expect("a file");
-        let units = discover(&[folder.path().to_path_buf()], false).expect("units");
-        assert_eq!(
-            units,
-            [
-                Unit::Chart(at("a")),
-                Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])
-            ]
+    fn a_manifest_has_its_fields_at_the_root() {
+        for text in [
+            OBJECT,
+            "# a comment\n---\n---\nkind: Pod\napiVersion: v1\n",
+            "a: 1\n---\nkind: Pod\napiVersion: v1\n",
+            // Mistakes in manifests.
+            "kind: Deployment\nmetadata: {name: a}\n",
+            "apiVersion: v1\nmetadata: {name: a}\n",
+            "apiVersion: v1\nkind: Pod\n a: b\n",
+            "apiVersion: core/v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            "apiVersion: extension/v1beta1\nkind: Ingres\nmetadata: {name: a}\n",
+            // Texts for another program inside of an object.
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\nspec: {template: {metadata: {name: '{{name}}'}}}\n",
+            "apiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: a}\n",
+        ] {
+            let folder = tree(&[]);
+            write(&folder, &[("a.yaml", text)]);
+            assert_eq!(
+                content(&folder),
+                (vec!["a.yaml".to_owned()], vec![]),
+                "{text}"
+            );
+        }
+        for (name, text, kind) in [
+            (
+                "board.json",
+                "{\"title\": \"b\", \"panels\": [{\"kind\": \"x\"}]}",
+                "dashboard",
+            ),
+            ("prod.yaml", "registry:\n  kind: harbor\n", "other"),
+            ("chart.yaml", "apiVersion: v2\nname: a\n", "other"),
+            ("x-values.yaml", "kind: Deployment\n", "values"),
+            ("values/prod.yaml", "a: 1\n", "values"),
+            ("docker-compose.prod.yml", "services: {}\n", "compose"),
+            ("stack.yaml", "services: {web: {image: a}}\n", "compose"),
+            ("helmfile.yaml", "releases: []\n", "helmfile"),
+            ("apps.yaml", "releases: []\n", "helmfile"),
+            ("values.yaml.gotmpl", "a: {{ .x }}\n", "helmfile"),
+            ("cloudbuild.yaml", "steps: []\n", "ci"),
+            ("build.yml", "on: push\njobs: {}\n", "ci"),
+            ("package.json", "{\"name\": \"a\"}", "package"),
+            ("site.yml", "- hosts: all\n  roles: [a]\n", "ansible"),
+            ("api.yaml", "openapi: 3.0.0\npaths: {}\n", "openapi"),
+            (
+                "deploy.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {{ .Values.x }}\na: {{- if x }}\n",
+                "template",
+            ),
+            (
+                "deploy.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: '{{ app }}'}\n",
+                "template",
+            ),
+            ("config", "", ""),
+            (
+                "kube.yaml",
+                "apiVersion: v1\nkind: Config\nclusters: []\n",
+                "client-configuration",
+            ),
+            (
+                "kind.yaml",
+                "apiVersion: kind.x-k8s.io/v1alpha4\nkind: Cluster\n",
+                "client-configuration",
+            ),
+            (
+                "skaffold.yaml",
+                "apiVersion: skaffold/v2beta23\nkind: Config\nmetadata: {name: a}\n",
+                "client-configuration",
+            ),
+            (
+                "a.sops.yaml",
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nsops: {mac: x}\n",
+                "encrypted",
+            ),
+            ("01-assert.yaml", OBJECT, "test-assertion"),
+            ("x/testdata/a.yaml", OBJECT, "test-data"),
+            ("x/testdata/c/Chart.yaml", "name: c\n", "test-data"),
+            ("c/Chart.yaml", "name: <CHARTNAME>\n", "starter"),
+            ("c/Chart.yaml", "name: CHART_NAME\n", "starter"),
+            (
+                "component.yaml",
+                "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n",
+                "kustomization",
+            ),
+        ] {
+            let folder = tree(&[]);
+            write(&folder, &[(name, text)]);
+            let wanted = match kind {
+                "" => vec![],
+                kind => vec![(kind, 1)],
+            };
+            assert_eq!(content(&folder), (vec![], wanted), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_kustomization_says_what_its_files_are() {
+        let folder = tree(&[]);
+        let generated = "configMapGenerator: [{name: a, files: [x=cm.yaml], envs: [e.yaml]}]\n";
+        write(
+            &folder,
+            &[
+                ("base/kustomization.yaml", "resources: [a.yaml]\n"),
+                ("base/a.yaml", OBJECT),
+                (
+                    "prod/kustomization.yaml",
+                    &format!(
+                        "resources: [../base, b.yaml]\npatches: [{{path: p1.yaml}}, {{patch: \"[]\"}}]\npatchesStrategicMerge: [p2.yaml]\nhelmCharts: [{{name: x, valuesFile: helm.yaml}}]\ntransformers: [t]\n{generated}"
+                    ),
+                ),
+                ("prod/b.yaml", OBJECT),
+                ("prod/p1.yaml", OBJECT),
+                ("prod/p2.yaml", OBJECT),
+                ("prod/helm.yaml", OBJECT),
+                ("prod/cm.yaml", OBJECT),
+                ("prod/e.yaml", OBJECT),
+                ("prod/t/labels.yaml", OBJECT),
+                ("prod/unnamed.yaml", OBJECT),
+            ],
         );
-        // Without a chart, the folder was named for its manifests: the fault is reported.
-        assert_eq!(
-            discover(&[at("m")], false).expect("units"),
-            [Unit::Manifests(vec![at("m/one.yaml"), at("m/two.json")])]
+        let (units, left_out) = content(&folder);
+        assert_eq!(units, ["base/a.yaml", "prod/b.yaml", "prod/unnamed.yaml"]);
+        let wanted = [
+            ("kustomization", 2),
+            ("kustomize-input", 3),
+            ("kustomize-patch", 2),
+            ("values", 1),
+        ];
+        assert_eq!(left_out, wanted);
+    }
+
+    #[test]
+    fn patterns_leave_out_files_of_folders_but_none_that_is_named() {
+        let folder = tree(&["c/Chart.yaml", "d/Chart.yaml"]);
+        write(
+            &folder,
+            &[
+                (
+                    ".thebot-lint.yaml",
+                    "exclude: [/old/, '*.generated.yaml', /d]\n",
+                ),
+                ("old/a.yaml", OBJECT),
+                ("new/old/b.yaml", OBJECT),
+                ("new/a.generated.yaml", OBJECT),
+                ("new/c.yaml", OBJECT),
+            ],
         );
+        let units = ["c", "new/c.yaml", "new/old/b.yaml"].map(str::to_owned);
+        assert_eq!(content(&folder), (units.to_vec(), vec![("excluded", 3)]));
+        let named = found(&[folder.path().join("old/a.yaml"), folder.path().join("d")]);
+        assert_eq!((named.units.len(), named.left_out.len()), (2, 0));
     }
 
     #[test]
@@ -476,16 +578,23 @@ mod tests {
         );
         let at = |p: &str| folder.path().join(p);
         let charts = |files: &[&str]| {
-            let units =
-                of_changed(&files.iter().map(|f| at(f)).collect::<Vec<_>>(), false).expect("units");
-            let charts = units.into_iter().map(|unit| match unit {
-                Unit::Chart(chart) => chart
-                    .strip_prefix(folder.path())
-                    .expect("below")
-                    .display()
-                    .to_string(),
-                other => panic!("{other:?}"),
+            let found = of(&Options {
+                paths: files.iter().map(|f| at(f)).collect(),
+                changed: true,
+                ..Options::default()
             });
+            let charts = found
+                .expect("units")
+                .units
+                .into_iter()
+                .map(|unit| match unit {
+                    Unit::Chart(chart) => chart
+                        .strip_prefix(folder.path())
+                        .expect("below")
+                        .display()
+                        .to_string(),
+                    other => panic!("{other:?}"),
+                });
             charts.collect::<Vec<_>>()
         };
         for file in files.iter().filter(|f| f.starts_with("x/a/")) {
@@ -505,7 +614,10 @@ mod tests {
     #[test]
     fn a_path_that_is_not_there_is_an_error() {
         assert!(matches!(
-            discover(&["/no/such".into()], false),
+            of(&Options {
+                paths: vec!["/no/such".into()],
+                ..Options::default()
+            }),
             Err(Error::NoSuchPath(_))
         ));
     }

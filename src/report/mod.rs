@@ -17,6 +17,7 @@ use crate::rule::definition::Topic;
 use crate::source::Source;
 pub use explored::Explored;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The findings of a run, and what was looked at.
@@ -55,6 +56,8 @@ pub struct Summary {
     pub objects: usize,
     /// How many sets of values and faults exploring left out because of a limit.
     pub not_explored: usize,
+    /// How many files and charts were left out, by kind.
+    pub left_out: BTreeMap<&'static str, usize>,
     /// The number of active rules.
     pub rules: usize,
     /// Kinds without a known schema, each with its number of objects.
@@ -77,6 +80,13 @@ impl Summary {
         sets.iter()
             .map(|(versions, why)| format!("Kubernetes {versions} ({})", in_short(why)))
             .collect()
+    }
+
+    /// For example `kustomization (12), values (3)`; empty if nothing was left out.
+    pub(crate) fn without(&self) -> String {
+        let kinds = self.left_out.iter();
+        let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{kind} ({n})")).collect();
+        kinds.join(", ")
     }
 
     /// The reasons for all versions that were judged, each once.
@@ -200,6 +210,11 @@ impl Report {
         }
     }
 
+    /// Whether there was nothing to lint.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.summary.charts == 0 && self.summary.objects == 0 && self.findings.is_empty()
+    }
+
     /// Adds the report of another unit.
     pub fn merge(&mut self, other: Report) {
         self.findings.extend(other.findings);
@@ -216,6 +231,9 @@ impl Report {
             if !ours.environments.contains(&name) {
                 ours.environments.push(name);
             }
+        }
+        for (kind, count) in theirs.left_out {
+            *ours.left_out.entry(kind).or_default() += count;
         }
         for (kind, count) in theirs.without_schema {
             match ours.without_schema.iter_mut().find(|(k, _)| *k == kind) {

@@ -48,7 +48,7 @@ pub(crate) use load::alone;
 pub(crate) use load::{check_name, read, rule_files};
 pub(crate) use object_set::{Environment, ObjectSet};
 pub(crate) use run::Rule;
-pub use run::Rules;
+pub use run::{Across, Rules};
 
 /// Whether another module reports the rule, so that it has neither a function in [`native`] nor an
 /// expression.

@@ -350,6 +350,26 @@ impl From<Vec<Rule>> for Rules {
     }
 }
 
+/// Which of the rules across objects are evaluated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Across {
+    All,
+    /// Without those that conclude from the absence of an object.
+    Present,
+    /// Only those that conclude from the absence of an object.
+    Absent,
+}
+
+impl Across {
+    /// The rules for a set of objects that is complete, or that may lack some.
+    pub(crate) fn complete(complete: bool) -> Across {
+        match complete {
+            true => Across::All,
+            false => Across::Present,
+        }
+    }
+}
+
 impl Rules {
     /// The selected rules: first the built-in rules in the order of groups and ids, then the
     /// others.
@@ -481,16 +501,18 @@ impl Rules {
     }
 
     /// Applies the rules of the scope unit to all objects of one unit in one environment. The
-    /// number in the result is the index of the violation's object. `complete` is false if a
-    /// template failed, so that objects may be missing; rules that conclude from absence do not run
-    /// then.
-    pub fn check_unit(&self, objects: &[Object], complete: bool) -> Vec<(usize, Violation)> {
+    /// number in the result is the index of the violation's object.
+    pub fn check_unit(&self, objects: &[Object], which: Across) -> Vec<(usize, Violation)> {
         let mut found = Vec::new();
         let unit = ObjectSet::new(objects);
         let mut values = None;
-        for rule in self.rules.iter().filter(|r| {
-            r.definition.scope == Scope::Unit && (complete || !r.definition.concludes_from_absence)
-        }) {
+        let is_wanted = |rule: &&Rule| match which {
+            _ if rule.definition.scope != Scope::Unit => false,
+            Across::All => true,
+            Across::Present => !rule.definition.concludes_from_absence,
+            Across::Absent => rule.definition.concludes_from_absence,
+        };
+        for rule in self.rules.iter().filter(is_wanted) {
             if let Some(native::Check::Unit(check)) = rule.native {
                 check(&mut native::UnitReport::new(rule, &mut found), &unit);
                 continue;

@@ -84,6 +84,16 @@ impl Node {
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|e| &e.value)
     }
+    /// The value of a key, to change it. The last of duplicate keys wins.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.data {
+            Data::Map(entries) => {
+                let entry = entries.iter_mut().rev().find(|e| &*e.key == key);
+                entry.map(|e| &mut e.value)
+            }
+            _ => None,
+        }
+    }
     /// The entry of a key. The last of duplicate keys wins.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|e| &*e.key == key)

@@ -9,6 +9,7 @@ fn run_in(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = thebot_lint()
         .args(arguments)
         .current_dir(folder)
+        .stdin(std::process::Stdio::null())
         .output()
         .expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
@@ -129,4 +130,227 @@ fn a_mistyped_subcommand_is_no_path() {
     );
     let (code, out, err) = run_in(folder.path(), &["rule"]);
     assert!(code == 0, "{out}{err}");
+}
+
+const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+/// The rules of the findings of a run, and what it left out.
+fn judged(folder: &Path, arguments: &[&str]) -> (Vec<String>, String) {
+    let (code, out, err) = run_in(folder, &[arguments, &["--format", "json"]].concat());
+    let report: serde_json::Value =
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {code} {err}"));
+    let found = report["diagnostics"].as_array().expect("a list").iter();
+    let rules = found.map(|d| d["rule"].as_str().expect("a rule").to_owned());
+    (rules.collect(), report["summary"]["left_out"].to_string())
+}
+
+#[test]
+fn files_of_other_programs_are_left_out_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n";
+    let whole = format!(
+        "{deployment}  selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec: {{containers: [{{name: web, image: \"web:1\"}}]}}\n"
+    );
+    for (name, text) in [
+        ("base/kustomization.yaml", "resources: [deployment.yaml]\n"),
+        ("base/deployment.yaml", &*whole),
+        (
+            "overlays/prod/kustomization.yaml",
+            "resources: [../../base]\npatches: [{path: replicas.yaml}]\n",
+        ),
+        (
+            "overlays/prod/replicas.yaml",
+            &format!("{deployment}  replicas: 3\n"),
+        ),
+        ("compose.yaml", "services: {}\n"),
+    ] {
+        write(folder.path(), name, text);
+    }
+    let select = ["--select", "kubernetes,duplicate-object"];
+    let all = judged(folder.path(), &select);
+    let left_out = "{\"compose\":1,\"kustomization\":2,\"kustomize-patch\":1}";
+    assert_eq!(all, (vec![], left_out.to_owned()));
+    // The resources of an overlay are judged where they are, within the git work tree.
+    std::fs::create_dir(folder.path().join(".git")).expect("a folder");
+    let run = run_in(
+        &folder.path().join("overlays"),
+        &["prod", "--format", "concise"],
+    );
+    assert!(run.1.contains("../base/deployment.yaml:9:"), "{run:?}");
+    let (code, out, _) = run_in(folder.path(), &["base", "--fail-on", "never"]);
+    assert!(
+        code == 0 && out.contains("Left out: kustomization (1)"),
+        "{out}"
+    );
+    // A file that is named is judged, and the finding says what it is.
+    for (file, what) in [
+        ("base/kustomization.yaml", "a kustomization"),
+        ("overlays/prod/replicas.yaml", "a patch of a kustomization"),
+        ("compose.yaml", "a file of Docker Compose"),
+    ] {
+        let (code, out, _) = run_in(folder.path(), &[file, "--format", "concise"]);
+        let wanted = format!(
+            "{file}:1:1: error[not-an-object] this file is {what}, not a Kubernetes object\n"
+        );
+        assert!(code == 1 && out == wanted, "{file}: {out}");
+    }
+}
+
+#[test]
+fn objects_are_duplicates_only_where_they_are_applied_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["staging/a.yaml", "production/a.yaml"] {
+        write(folder.path(), name, OBJECT);
+    }
+    assert_eq!(judged(folder.path(), &[]).0, [""; 0]);
+    // A Namespace has the name that its kustomization gives.
+    write(
+        folder.path(),
+        "ns/kustomization.yaml",
+        "namespace: web\nresources: [ns.yaml]\n",
+    );
+    write(
+        folder.path(),
+        "ns/ns.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: _}\n",
+    );
+    assert_eq!(judged(folder.path(), &[]).0, [""; 0]);
+    write(folder.path(), "staging/b.yaml", OBJECT);
+    assert_eq!(judged(folder.path(), &[]).0, ["duplicate-object"]);
+    write(
+        folder.path(),
+        "kustomization.yaml",
+        "resources: [staging/b.yaml, production/a.yaml]\n",
+    );
+    assert_eq!(judged(folder.path(), &[]).0, ["duplicate-object"]);
+    // Another namespace makes other objects.
+    write(
+        folder.path(),
+        "kustomization.yaml",
+        "resources: [staging, production]\n",
+    );
+    for (name, files) in [("staging", "a.yaml"), ("production", "a.yaml")] {
+        let text = format!("namespace: {name}\nresources: [{files}]\n");
+        write(folder.path(), format!("{name}/kustomization.yaml"), text);
+    }
+    assert_eq!(judged(folder.path(), &[]).0, [""; 0]);
+}
+
+#[test]
+fn variables_of_flux_are_replaced_or_unknown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flux = |name: &str, values: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux}}\nspec: {{path: ./app, postBuild: {{substitute: {{{values}}}}}}}\n"
+        )
+    };
+    write(
+        folder.path(),
+        "flux/a.yaml",
+        flux("a", "NAME: web, MODE: Sideways"),
+    );
+    let service = |name: &str, port: &str, policy: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: \"{name}\"}}\nspec:\n  externalTrafficPolicy: {policy}\n  type: LoadBalancer\n  selector: {{app: a}}\n  ports:\n    - port: {port}\n"
+        )
+    };
+    let kubernetes = ["--select", "kubernetes"];
+    for (text, wanted) in [
+        (service("${NAME}", "${PORT:=80}", "${POLICY}"), &[][..]),
+        (service("${UNKNOWN}", "\"${PORT:=80}\"", "Local"), &[]),
+        (
+            service("${NAME}", "${PORT:=eighty}", "Local"),
+            &["wrong-type"],
+        ),
+        (service("${NAME:=Web_1}", "80", "Local"), &[]),
+        (service("${OTHER:=Web_1}", "80", "Local"), &["invalid-name"]),
+        (service("a", "80", "${MODE}"), &["unsupported-value"]),
+    ] {
+        write(folder.path(), "app/service.yaml", &text);
+        assert_eq!(judged(folder.path(), &kubernetes).0, wanted, "{text}");
+    }
+    // Two values for one file: none is known.
+    write(folder.path(), "flux/b.yaml", flux("b", "MODE: Local"));
+    assert_eq!(judged(folder.path(), &kubernetes).0, [""; 0]);
+}
+
+#[test]
+fn a_run_without_anything_to_lint_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "package.json", "{\"name\": \"a\"}");
+    let (code, out, err) = run_in(folder.path(), &[]);
+    assert!(code == 2 && out.contains("Left out: package (1)"), "{out}");
+    assert!(err.contains("nothing to lint in .: no chart and no file with apiVersion and kind; left out: package (1)"), "{err}");
+    assert_eq!(run_in(folder.path(), &["--allow-empty"]).0, 0);
+    // A command before the pipe that failed wrote nothing: stdin of the test is empty.
+    let (code, out, err) = run_in(folder.path(), &["-"]);
+    assert!(code == 2 && out.contains("No findings: 0 objects"), "{out}");
+    assert!(err.contains("stdin has no objects"), "{err}");
+    assert_eq!(run_in(folder.path(), &["-", "--allow-empty"]).0, 0);
+    // With --changed, nothing changed is right.
+    assert_eq!(run_in(folder.path(), &["--changed"]).0, 0);
+    write(folder.path(), "a.yaml", OBJECT);
+    let left_out = judged(
+        folder.path(),
+        &["--changed", "a.yaml", "package.json", "README.md"],
+    )
+    .1;
+    assert_eq!(left_out, "{\"package\":1,\"without-chart\":1}");
+}
+
+#[test]
+fn what_matches_a_pattern_is_left_out_unless_it_is_named() {
+    let folder = with_chart();
+    write(
+        folder.path(),
+        "old/a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\n",
+    );
+    let kubernetes = ["--select", "kubernetes"];
+    let excluding = |patterns: &[&str]| judged(folder.path(), &[&kubernetes, patterns].concat());
+    assert_eq!(excluding(&[]).0, ["wrong-type", "invalid-name"]);
+    for (patterns, rules, left_out) in [
+        (
+            &["--exclude", "old/"][..],
+            &["wrong-type"][..],
+            "{\"excluded\":1}",
+        ),
+        (
+            &["--exclude", "chart", "--exclude", "/o*"],
+            &[],
+            "{\"excluded\":2}",
+        ),
+        (&["--exclude", "old", "old/a.yaml"], &["invalid-name"], "{}"),
+        (
+            &["--exclude", "chart", "--changed", "chart/values.yaml"],
+            &[],
+            "{\"excluded\":1}",
+        ),
+    ] {
+        let (found, count) = excluding(patterns);
+        assert_eq!(
+            (found, &*count),
+            (rules.iter().map(|r| (*r).to_owned()).collect(), left_out),
+            "{patterns:?}"
+        );
+    }
+    write(folder.path(), ".thebot-lint.yaml", "exclude: [old]\n");
+    assert_eq!(excluding(&["."]).0, ["wrong-type"]);
+    // Patterns of a configuration count from its folder.
+    write(
+        folder.path(),
+        ".thebot-lint.yaml",
+        "exclude: [\"{a\", /a.yaml]\n",
+    );
+    let found = excluding(&["."]).0;
+    assert!(
+        found.contains(&"configuration-invalid".to_owned())
+            && found.contains(&"invalid-name".to_owned()),
+        "{found:?}"
+    );
+    let (code, _, err) = run_in(folder.path(), &["--exclude", "{a"]);
+    assert!(
+        code == 2 && err.contains("--exclude: `{a` is no pattern"),
+        "{err}"
+    );
 }

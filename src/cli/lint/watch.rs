@@ -86,7 +86,7 @@ impl Snapshot {
         options.paths.iter().for_each(|path| look(path, false));
         let found = unit::of(options);
         let mut configurations = Vec::new();
-        for unit in found.iter().flatten() {
+        for unit in found.iter().flat_map(|found| &found.units) {
             if let Unit::Chart(chart) = unit {
                 look(chart, true);
             }

@@ -55,6 +55,7 @@ suppress:
 baseline: known.json
 schema-locations: [schemas]
 builtin-crds: false
+exclude: [old/]
 limits:
   {template-steps: 1000, template-output: 1Mi, render-text: 64Mi, include-depth: 10, template-depth: 10, tpl-depth: 10, regex-size: 1Mi, yaml-depth: 50, yaml-aliases: 1Mi, schema-depth: 9, schema-steps: 9, documents: 5, file-size: 1Mi, chart-files: 10, chart-size: 1Gi, archive-ratio: 9, rule-steps: 9, timeout: 0}
 "#;
@@ -266,6 +267,10 @@ fn a_mistake_says_what_is_right() {
         (
             faults("fail-on: warnings\n"),
             "`fail-on` must be error, warning, info or never (did you mean `warning`?)",
+        ),
+        (
+            faults("exclude: [old/, '{a']\n"),
+            "`{a` is no pattern: error parsing glob '{a': unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?) (write it as in .gitignore)",
         ),
         (
             faults("suppress: {rule: a, reason: b}\n"),

@@ -139,6 +139,9 @@ fn summary(report: &Report) -> String {
             plural(s.not_explored, "set of values", "sets of values")
         ));
     }
+    if !s.left_out.is_empty() {
+        out.push_str(&format!("Left out: {}\n", s.without()));
+    }
     if !s.without_schema.is_empty() {
         let kinds: Vec<String> = s
             .without_schema

@@ -21,6 +21,7 @@ pub(crate) fn write(report: &Report) -> String {
             "environments": summary.environments.len(),
             "objects": summary.objects,
             "not_explored": summary.not_explored,
+            "left_out": summary.left_out,
             "rules": summary.rules,
             "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),
             "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),

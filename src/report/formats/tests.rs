@@ -115,6 +115,7 @@ fn report() -> Report {
     report.summary.objects = 2;
     report.summary.rules = 57;
     report.summary.without_schema = vec![("example.com/v1 Thing".into(), 2)];
+    report.summary.left_out.insert("kustomization", 3);
     report.summary.kubernetes = vec![(
         Versions::minor(30).or(Versions::minor(31)),
         Why {
