@@ -60,7 +60,7 @@ pub(super) fn read(
 fn may_define(unit: &Unit) -> bool {
     match unit {
         Unit::Stdin => true,
-        Unit::Manifests(files) => files.iter().any(|file| is_defining(file)),
+        Unit::Manifests(manifests) => manifests.files.iter().any(|file| is_defining(file)),
         Unit::Chart(path) => ignore::WalkBuilder::new(path)
             .standard_filters(false)
             .hidden(true)

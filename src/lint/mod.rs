@@ -93,7 +93,8 @@ fn failed(unit: &Unit, panic: &Panic) -> Report {
     let mut sources = Sources::default();
     let name = match unit {
         Unit::Chart(path) => path.display().to_string(),
-        Unit::Manifests(files) => files
+        Unit::Manifests(manifests) => manifests
+            .files
             .first()
             .map_or(String::new(), |file| file.display().to_string()),
         Unit::Stdin => "<stdin>".to_owned(),
