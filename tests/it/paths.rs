@@ -176,7 +176,7 @@ fn files_of_other_programs_are_left_out_and_counted() {
         &folder.path().join("overlays"),
         &["prod", "--format", "concise"],
     );
-    assert!(run.1.contains("../base/deployment.yaml:9:"), "{run:?}");
+    assert!(run.1.contains("../base/deployment.yaml:8:"), "{run:?}");
     let (code, out, _) = run_in(folder.path(), &["base", "--fail-on", "never"]);
     assert!(
         code == 0 && out.contains("Left out: kustomization (1)"),
@@ -241,7 +241,7 @@ fn variables_of_flux_are_replaced_or_unknown() {
     let folder = tempfile::tempdir().expect("a folder");
     let flux = |name: &str, values: &str| {
         format!(
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux}}\nspec: {{path: ./app, postBuild: {{substitute: {{{values}}}}}}}\n"
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux}}\nspec: {{interval: 1h, prune: true, sourceRef: {{kind: GitRepository, name: a}}, path: ./app, postBuild: {{substitute: {{{values}}}}}}}\n"
         )
     };
     write(
