@@ -8,17 +8,22 @@ use crate::escape::escape_controls;
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
+use crate::helm::Loader;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::helm4;
 use crate::helm::print::{self, Helm, Printed, Selection};
 use crate::helm::render::{self, Cache, Problem};
 use crate::helm::strvals::FlagKind;
 use crate::limits::Limits;
+use crate::project::bounds::Bounds;
+use crate::project::config;
+use crate::project::dependencies::{self, Indexes, Places};
 use crate::source::{Source, SourceKind, Sources};
 use crate::template::Evaluator;
 use crate::template::Templates;
 use crate::value::Value;
 use clap::error::{ContextKind, ContextValue};
+use std::path::Path;
 
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
@@ -100,6 +105,10 @@ pub(super) struct Arguments {
     /// Helm version whose output to print: 3.22 or 4.3
     #[arg(long, value_name = "3|4", default_value = "3", value_parser = ["3", "4"])]
     helm: String,
+    /// Read dependencies that charts/ lacks from the repository or from Helm's caches, as linting
+    /// does
+    #[arg(long)]
+    resolve_dependencies: bool,
     /// Follow links that lead out of the chart, as Helm does
     #[arg(long)]
     follow_symlinks: bool,
@@ -116,7 +125,7 @@ const REFUSED: [(&str, &str); 43] = [
     ("create-namespace", CLUSTER),
     (
         "dependency-update",
-        "run `helm dependency build` first: charts are read as they are",
+        "nothing is fetched: run `helm dependency build` first, or pass --resolve-dependencies",
     ),
     ("description", CLUSTER),
     ("devel", NETWORK),
@@ -317,7 +326,7 @@ fn text_of(problem: &Problem, helm: Helm) -> String {
 
 fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Chart, String> {
     let path = path.trim();
-    if !std::path::Path::new(path).exists() {
+    if !Path::new(path).exists() {
         return Err(if path.starts_with(['/', '.']) {
             format!("path {path:?} not found")
         } else if let Some((repo, _)) = path.split_once('/') {
@@ -326,15 +335,37 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
         });
     }
+    let bounds = Bounds::of(Path::new(path), &[]);
     let options = helm::Options {
-        follow_symlinks: arguments.follow_symlinks,
+        links: match arguments.follow_symlinks {
+            true => helm::Links::Followed,
+            false => helm::Links::Refused,
+        },
+        root: bounds.links.clone(),
     };
-    helm::load(path, sources, options).map_err(|error| match error.help {
+    let mut loader = Loader::new(sources, options);
+    let mut chart = loader.load(path).map_err(|error| match error.help {
         Some(help) if error.rule == ids::SYMLINK_OUTSIDE_CHART => {
             format!("{}; {help}", error.message)
         }
         _ => error.message,
-    })
+    })?;
+    if arguments.resolve_dependencies {
+        let path = Path::new(path);
+        let config = config::find(path)
+            .and_then(|file| config::load(&file, &mut Sources::default(), &mut Vec::new()).ok());
+        let places = Places {
+            shelves: &config.unwrap_or_default().charts,
+            bounds: &bounds,
+            indexes: &Indexes::default(),
+        };
+        for found in dependencies::resolve(&mut chart, path, &mut loader, &places) {
+            let (name, version, path) = (&found.name, &found.version, &found.path);
+            let text = format!("{name} {version} is read from {path}, since charts/ lacks it");
+            eprintln!("thebot-lint: {}", escape_controls(&text));
+        }
+    }
+    Ok(chart)
 }
 
 fn flags(arguments: &Arguments) -> Vec<(FlagKind, String)> {

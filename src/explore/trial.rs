@@ -233,14 +233,12 @@ impl<'s> Bench<'s> {
     /// The errors of templates. Refusals are answers of the chart, and everything before the
     /// templates follows from values of a wrong type.
     fn problems(&self, problems: &[Problem]) -> Vec<Diagnostic> {
-        let lacks_dependency = Problem::lacks_dependency(problems);
+        let chart = &self.subject.rendering.chart;
         let is_error = |p: &&Problem| match p {
-            Problem::Template(error) => match error.reason {
-                Reason::Execution => true,
-                // A dependency that is missing may define it.
-                Reason::NoTemplate => !lacks_dependency,
-                _ => false,
-            },
+            Problem::Template(error) => {
+                matches!(error.reason, Reason::Execution | Reason::NoTemplate)
+                    && !p.follows_from_lack(chart)
+            }
             _ => false,
         };
         let head = self.subject.head.unwrap_or(Span::new(self.text, 0, 0));

@@ -1,8 +1,9 @@
 //! A loaded chart.
 
-use super::metadata::{self, Metadata};
+use super::error::Error;
+use super::metadata::{self, Dependency, Metadata};
 use crate::source::{SourceId, Sources, Span};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 use std::sync::Arc;
 
 /// A loaded chart with its subcharts.
@@ -25,8 +26,22 @@ pub struct Chart {
     pub subcharts: Vec<Chart>,
     /// Warnings that Helm prints on stderr while it loads the chart.
     pub warnings: Vec<String>,
+    /// Dependencies that were looked for outside of charts/ in vain: the name, and why it was not
+    /// found.
+    pub not_found: Vec<(String, String)>,
+    /// Links that lead to places that may not be read, of this chart and its subcharts.
+    pub left_out: Vec<LeftOut>,
     /// The rule of `.helmignore` that leaves out all templates.
     pub ignored_templates: Option<Span>,
+}
+
+/// A link that was not followed, so the chart was loaded without its target.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// The path of the link from the chart's folder.
+    pub name: String,
+    /// What is wrong with it.
+    pub error: Error,
 }
 
 /// A file of a chart.
@@ -47,6 +62,45 @@ impl Chart {
             next += 1;
         }
         all
+    }
+
+    /// The declared dependencies that are not among the subcharts.
+    pub fn missing_dependencies(&self) -> impl Iterator<Item = &Dependency> {
+        let declared = self.metadata.dependencies.iter().flatten();
+        declared.filter(|d| self.subcharts.iter().all(|c| c.metadata.name != d.name))
+    }
+
+    /// The versions that the lock file has for a dependency.
+    pub fn locked_versions(&self, sources: &Sources, dependency: &str) -> Vec<String> {
+        let text = |node: &Node, key: &str| node.get(key)?.as_str().map(str::to_string);
+        let lock = self.lock.and_then(|id| yaml::read(sources, id).ok());
+        let entries = lock.as_ref().and_then(|lock| lock.get("dependencies"));
+        let entries = entries.iter().flat_map(|list| list.items());
+        entries
+            .filter(|entry| text(entry, "name").as_deref() == Some(dependency))
+            .filter_map(|entry| text(entry, "version"))
+            .collect()
+    }
+
+    /// Whether templates may be missing because a dependency is, or because a link was left out.
+    pub fn may_lack_templates(&self) -> bool {
+        let is_needed = |link: &LeftOut| {
+            ["templates", "charts"].iter().any(|folder| link.name.split('/').next() == Some(folder))
+        };
+        self.missing_dependencies().next().is_some()
+            || self
+                .walk()
+                .iter()
+                .any(|c| !c.not_found.is_empty() || c.left_out.iter().any(is_needed))
+    }
+
+    /// Whether a subchart, or a file, of this chart lies outside of its folder: a dependency that was
+    /// found elsewhere.
+    pub fn is_elsewhere(&self, file: &str) -> bool {
+        match &*self.location {
+            "" => file.starts_with("../") || file.starts_with('/'),
+            own => !file.starts_with(own),
+        }
     }
 
     /// The start of Chart.yaml, where findings about the whole chart are reported.

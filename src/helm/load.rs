@@ -1,14 +1,14 @@
 //! Loads a chart from a folder or a .tgz, with Helm's order, limits and error texts.
 //!
 //! Every file becomes a source, without its BOM, which Helm strips too. So loading must be finished
-//! before any render. One difference from Helm is deliberate: a link that leads out of the chart is
-//! refused unless [`Options::follow_symlinks`] is set.
+//! before any render. One difference from Helm is deliberate: [`Options`] says which links that lead
+//! out of the chart are followed.
 
 mod archive;
 mod folder;
 
 use crate::diagnostic::{RuleId, ids};
-use crate::helm::chart::{Chart, File};
+use crate::helm::chart::{Chart, File, LeftOut};
 use crate::helm::decode;
 use crate::helm::error::Error;
 use crate::helm::metadata;
@@ -17,8 +17,9 @@ use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml;
 use crate::yaml::Node;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
 /// Helm's size limit for one file.
 const MAX_FILE: u64 = 5 << 20;
 /// The limit on archives within archives and on folders within folders. Deeper ones are refused.
@@ -27,10 +28,25 @@ const MAX_DEPTH: usize = 64;
 const UNCHECKED: &str = "nothing of the chart was checked";
 
 /// Options for loading.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Read the targets of links that lead out of the chart, as Helm does.
-    pub follow_symlinks: bool,
+    pub links: Links,
+    /// The folder that links may lead into although it is outside of the chart, without links in
+    /// its path. None: the chart's own folder.
+    pub root: Option<PathBuf>,
+}
+
+/// What happens to a link that leads out of the chart, and out of [`Options::root`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// The chart is not loaded.
+    #[default]
+    Refused,
+    /// The chart is loaded without what the link leads to, unless it is a file without which
+    /// nothing of the chart can be said. See [`Chart::left_out`].
+    LeftOut,
+    /// It is followed, as in Helm.
+    Followed,
 }
 
 /// Loads the chart at `path`, a folder or a .tgz. All its files are added to `sources`; their names
@@ -39,33 +55,7 @@ pub struct Options {
 /// # Errors
 /// Helm's errors, with a span where the fault is in a file.
 pub fn load(path: &str, sources: &mut Sources, options: Options) -> Result<Chart, Error> {
-    let trimmed = match path.trim_end_matches('/') {
-        "" if path.starts_with('/') => "/",
-        other => other,
-    };
-    let found = std::fs::metadata(trimmed).map_err(|e| {
-        Error::new(
-            ids::CHART_METADATA,
-            format!("stat {trimmed}: {}", io_text(&e)),
-        )
-    })?;
-    if !found.is_dir() {
-        let data = sources.read_file(trimmed).map_err(|e| {
-            Error::new(
-                ids::CHART_METADATA,
-                format!("open {trimmed}: {}", io_text(&e)),
-            )
-        })?;
-        return load_archive(&data, trimmed, sources, options);
-    }
-    let mut loader = Loader::new(sources, options);
-    let location = if trimmed == "." {
-        String::new()
-    } else {
-        format!("{}/", trimmed.trim_end_matches('/'))
-    };
-    let files = loader.folder(Path::new(trimmed), &location)?;
-    loader.finish(files, location)
+    Loader::new(sources, options).load(path)
 }
 
 /// Loads the chart from the bytes of a .tgz. The names of its files start with `shown`.
@@ -78,24 +68,17 @@ pub fn load_archive(
     sources: &mut Sources,
     options: Options,
 ) -> Result<Chart, Error> {
-    if !data.starts_with(b"\x1f\x8b\x08") {
-        let shown = std::path::absolute(shown).unwrap_or_else(|_| shown.into());
-        return Err(Error::new(
-            ids::CHART_METADATA,
-            archive::not_an_archive(&shown.to_string_lossy(), data),
-        ));
-    }
-    let mut loader = Loader::new(sources, options);
-    let (files, location) = loader.archive(data, shown)?;
-    loader.finish(files, location)
+    Loader::new(sources, options).load_archive(data, shown)
 }
 
-struct Loader<'s> {
-    sources: &'s mut Sources,
+/// Loads charts that belong together. The limits on files and bytes hold for all of them.
+pub(crate) struct Loader<'s> {
+    pub sources: &'s mut Sources,
     options: Options,
     files: u64,
     total: u64,
     warnings: Vec<String>,
+    left_out: Vec<LeftOut>,
     ignored: Ignored,
 }
 
@@ -137,21 +120,68 @@ fn without_bom(data: &[u8]) -> Arc<[u8]> {
 }
 
 impl<'s> Loader<'s> {
-    fn new(sources: &'s mut Sources, options: Options) -> Loader<'s> {
+    pub(crate) fn new(sources: &'s mut Sources, options: Options) -> Loader<'s> {
         Loader {
             sources,
             options,
             files: 0,
             total: 0,
             warnings: Vec::new(),
+            left_out: Vec::new(),
             ignored: Ignored::default(),
         }
     }
 
-    fn finish(mut self, files: Vec<Raw>, location: String) -> Result<Chart, Error> {
+    /// See [`load`].
+    ///
+    /// # Errors
+    /// The same as for [`load`].
+    pub(crate) fn load(&mut self, path: &str) -> Result<Chart, Error> {
+        let trimmed = match path.trim_end_matches('/') {
+            "" if path.starts_with('/') => "/",
+            other => other,
+        };
+        let found = std::fs::metadata(trimmed).map_err(|e| {
+            Error::new(
+                ids::CHART_METADATA,
+                format!("stat {trimmed}: {}", io_text(&e)),
+            )
+        })?;
+        if !found.is_dir() {
+            let data = self.sources.read_file(trimmed).map_err(|e| {
+                Error::new(
+                    ids::CHART_METADATA,
+                    format!("open {trimmed}: {}", io_text(&e)),
+                )
+            })?;
+            return self.load_archive(&data, trimmed);
+        }
+        let location = if trimmed == "." {
+            String::new()
+        } else {
+            format!("{}/", trimmed.trim_end_matches('/'))
+        };
+        let files = self.folder(Path::new(trimmed), &location)?;
+        self.finish(files, location)
+    }
+
+    fn load_archive(&mut self, data: &[u8], shown: &str) -> Result<Chart, Error> {
+        if !data.starts_with(b"\x1f\x8b\x08") {
+            let shown = std::path::absolute(shown).unwrap_or_else(|_| shown.into());
+            return Err(Error::new(
+                ids::CHART_METADATA,
+                archive::not_an_archive(&shown.to_string_lossy(), data),
+            ));
+        }
+        let (files, location) = self.archive(data, shown)?;
+        self.finish(files, location)
+    }
+
+    fn finish(&mut self, files: Vec<Raw>, location: String) -> Result<Chart, Error> {
         let mut chart = self.chart(files, location, 0)?;
-        chart.warnings = self.warnings;
-        chart.ignored_templates = self.ignored.templates;
+        chart.warnings = std::mem::take(&mut self.warnings);
+        chart.left_out = std::mem::take(&mut self.left_out);
+        chart.ignored_templates = std::mem::take(&mut self.ignored).templates;
         Ok(chart)
     }
 
@@ -197,6 +227,8 @@ impl<'s> Loader<'s> {
             lock: None,
             subcharts: Vec::new(),
             warnings: Vec::new(),
+            left_out: Vec::new(),
+            not_found: Vec::new(),
             ignored_templates: None,
         };
         let (chart_yaml, rest): (Vec<Raw>, Vec<Raw>) =

@@ -2,9 +2,8 @@
 
 use crate::go::semver::Version;
 use crate::helm::decode::{self, Misfit, Shape, Struct, scalar_text};
-use crate::source::Span;
-use crate::yaml::Data;
-use crate::yaml::Node;
+use crate::source::{SourceId, Span};
+use crate::yaml::{self, Data, Node};
 
 /// The fields of Chart.yaml, with those of requirements.yaml for apiVersion v1. Texts are cleaned
 /// as in Helm: they contain no control characters.
@@ -300,19 +299,23 @@ impl Metadata {
                     dependency.name
                 ));
             }
-            let key = if dependency.alias.is_empty() {
-                &dependency.name
-            } else {
-                &dependency.alias
-            };
-            if seen.contains(key) {
+            let key = dependency.key().to_string();
+            if seen.contains(&key) {
                 return object(format!(
                     "more than one dependency with name or alias {key:?}"
                 ));
             }
-            seen.push(key.clone());
+            seen.push(key);
         }
         Ok(())
+    }
+
+    /// The metadata in the text of a Chart.yaml, not validated. None if it cannot be read.
+    pub(crate) fn parse(text: &[u8]) -> Option<Metadata> {
+        let node = yaml::parse(text, SourceId::new(0, 0), 0).ok()?;
+        let mut metadata = Metadata::default();
+        metadata.read(&node).ok()?;
+        Some(metadata)
     }
 
     /// Whether the chart has helpers only and cannot be installed.
@@ -322,6 +325,11 @@ impl Metadata {
 }
 
 impl Dependency {
+    /// The key of its values in those of its parent.
+    pub(crate) fn key(&self) -> &str {
+        if self.alias.is_empty() { &self.name } else { &self.alias }
+    }
+
     fn read(node: &Node) -> Dependency {
         Dependency {
             name: text_of(node, "name"),

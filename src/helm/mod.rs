@@ -40,5 +40,6 @@ pub(crate) mod values;
 pub(crate) use chart::{Chart, File};
 pub use environments::Environment;
 pub(crate) use error::Error;
+pub(crate) use load::{Links, Loader};
 pub use load::{Options, load, load_archive};
 pub(crate) use metadata::Dependency;

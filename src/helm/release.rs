@@ -28,8 +28,6 @@ pub(crate) struct Release<'c> {
     requirements: Vec<Requirement>,
     /// What Helm warns of, and what it ignores.
     pub log: Log,
-    /// Declared dependencies that are not in charts/: name and span.
-    pub missing: Vec<(String, Span)>,
     /// As in Helm 4: nulls in a chart's values count as absent. The default is false.
     pub drop_nulls: bool,
 }
@@ -63,11 +61,9 @@ impl<'c> Release<'c> {
             nodes: Vec::new(),
             requirements: Vec::new(),
             log: Log::default(),
-            missing: Vec::new(),
             drop_nulls: false,
         };
         release.add(chart, None, sources, origins);
-        release.find_missing();
         release
     }
 
@@ -108,27 +104,21 @@ impl<'c> Release<'c> {
         id
     }
 
-    fn find_missing(&mut self) {
-        let top = &self.nodes[0];
-        let has = |name: &str| top.children.iter().any(|&c| self.nodes[c].name == name);
-        let missing = top
-            .requirements
-            .iter()
-            .flatten()
-            .map(|&r| &self.requirements[r].declared)
-            .filter(|d| !has(&d.name));
-        self.missing = missing.map(|d| (d.name.clone(), d.span)).collect();
-    }
-
     /// Helm's check that the dependencies of the top chart are in charts/.
     ///
     /// # Errors
     /// `An error occurred while checking for chart dependencies…`
     pub(crate) fn check_dependencies(&self) -> Result<(), Error> {
-        let Some((_, span)) = self.missing.first() else {
+        let chart = self.nodes[0].chart;
+        let names: Vec<&str> = chart.missing_dependencies().map(|d| &*d.name).collect();
+        let Some(first) = chart.missing_dependencies().next() else {
             return Ok(());
         };
-        let names: Vec<&str> = self.missing.iter().map(|(name, _)| &**name).collect();
+        let mut help =
+            "run `helm dependency build` to fetch what is missing into charts/".to_string();
+        for (name, why) in &chart.not_found {
+            help.push_str(&format!("; {name}: {why}"));
+        }
         let (nouns, verb) = if names.len() == 1 {
             ("dependency", "is")
         } else {
@@ -142,9 +132,9 @@ impl<'c> Release<'c> {
                 names.join(", ")
             ),
         )
-        .at(*span)
+        .at(first.span)
         .finding(format!("the {nouns} {} {verb} declared, but not in charts/; what they would render is not checked", names.join(", ")))
-        .help("run `helm dependency build` to fetch what is missing into charts/"))
+        .help(help))
     }
 
     /// Enables or disables dependencies and imports values: Helm's `ProcessDependenciesWithMerge`.

@@ -244,11 +244,7 @@ fn silent(rendering: &RenderedChart, subcharts: &[Keys]) -> Vec<Keys> {
     let mut all: Vec<Keys> = vec![vec!["tags".into()], vec!["enabled".into()]];
     let mut is_whole = true;
     for dependency in rendering.chart.metadata.dependencies.iter().flatten() {
-        let key: Keys = vec![if dependency.alias.is_empty() {
-            dependency.name.as_str().into()
-        } else {
-            dependency.alias.as_str().into()
-        }];
+        let key: Keys = vec![dependency.key().into()];
         let is_rendered = subcharts.contains(&key);
         is_whole &= is_rendered;
         // Imported values are read under another path.
@@ -399,13 +395,22 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
     let documented = LazyCell::new(|| documented(rendering, sources));
     for render in rendering.renders.iter().filter(|r| r.primary) {
         // Values that the chart refuses are to be replaced, and errors before the templates leave
-        // values out.
+        // values out, except those of dependencies that are missing.
         let problems = &render.rendered.problems;
         let is_of_a_template =
             |p: &Problem| matches!(p, Problem::Template(_) | Problem::Parse(_)) && !p.is_refusal();
-        if !problems.iter().all(is_of_a_template) {
+        if !problems.iter().all(|p| is_of_a_template(p) || p.is_missing_dependency()) {
             continue;
         }
+        let lacking: Vec<_> = rendering.chart.missing_dependencies().collect();
+        if lacking.iter().any(|d| !d.import_values.is_empty()) {
+            continue;
+        }
+        let may_be_of_dependency = |missing: &MissingRead| {
+            let key = missing.path.as_ref().and_then(|path| path.get(1));
+            let is_key = |key: &str| key == "global" || lacking.iter().any(|d| d.key() == key);
+            !lacking.is_empty() && key.is_some_and(|key| is_key(key))
+        };
         // In a template that failed, the error may be about the same value.
         let has_failed = |source: SourceId| {
             problems.iter().any(|p| match p {
@@ -417,7 +422,7 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
             })
         };
         let missing = render.rendered.record.missing.iter();
-        let missing = missing.filter(|m| !has_failed(m.at.source));
+        let missing = missing.filter(|m| !has_failed(m.at.source) && !may_be_of_dependency(m));
         let mut undefined = undefined_in(missing, rendering, sources, &|key| {
             documented.iter().any(|d| &**d == key)
         });

@@ -29,6 +29,7 @@ const TOP: &[&str] = &[
     "explore",
     "exclude",
     "environments",
+    "charts",
     "rules",
     "suppress",
     "baseline",
@@ -97,6 +98,8 @@ pub struct Config {
     pub exclude: Vec<(String, Span)>,
     /// None: environments are discovered from the chart's files.
     pub environments: Option<Environments>,
+    /// Folders with charts that others depend on.
+    pub charts: Vec<Shelf>,
     pub rules: RuleSelection,
     pub suppress: Vec<Suppress>,
     pub baseline: Option<(PathBuf, Span)>,
@@ -150,6 +153,27 @@ pub struct Environment {
     pub release: Option<String>,
     pub namespace: Option<String>,
     pub expect: Vec<Expectation>,
+}
+
+/// One entry of `charts:`, a folder with charts that others depend on.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    /// The name of the only chart, or the URL of the only repository, that it is for.
+    pub only: Option<String>,
+    pub folder: PathBuf,
+    pub span: Span,
+}
+
+impl Shelf {
+    /// Whether it may hold the chart of this name and repository.
+    pub fn holds(&self, name: &str, repository: &str) -> bool {
+        let Some(only) = &self.only else {
+            return true;
+        };
+        let url = only.trim_end_matches('/');
+        let repository = repository.trim_end_matches('/');
+        only == name || url == repository || url.strip_suffix(name) == Some(&format!("{repository}/"))
+    }
 }
 
 /// The `rules:` section.
@@ -353,6 +377,9 @@ impl Reader<'_> {
         if let Some(environments) = node.get("environments") {
             config.environments = Some(self.environments(environments));
         }
+        if let Some(charts) = node.get("charts") {
+            config.charts = self.charts(charts, &config.folder);
+        }
         if let Some(rules) = node.get("rules") {
             config.rules = self.rules(rules, &config.folder);
         }
@@ -482,6 +509,24 @@ impl Reader<'_> {
             return None;
         }
         Some(name)
+    }
+
+    /// `charts:` is a list of folders, or a map of names or URLs to folders.
+    fn charts(&mut self, node: &Node, folder: &Path) -> Vec<Shelf> {
+        let named = node.entries().iter().filter_map(|entry| {
+            let folder = self.text(&entry.value, &format!("the folder of `{}`", entry.key))?;
+            Some((Some(entry.key.to_string()), folder, entry.value.span))
+        });
+        let mut all: Vec<_> = named.collect();
+        if !matches!(node.data, Data::Map(_)) {
+            let folders = self.strings(Some(node), "`charts`").into_iter();
+            all.extend(folders.map(|(folder, span)| (None, folder, span)));
+        }
+        let shelf = |(only, path, span)| {
+            let folder = folder.join::<String>(path);
+            Shelf { only, folder, span }
+        };
+        all.into_iter().map(shelf).collect()
     }
 
     fn rules(&mut self, node: &Node, folder: &Path) -> RuleSelection {

@@ -1,12 +1,14 @@
 //! What is linted, by which rules, and how it is rendered: the command line and the configuration
 //! become units, and a chart becomes a rendering.
 
+pub(crate) mod bounds;
 pub(crate) mod config;
 mod exclude;
 pub(crate) mod flux;
 mod folder;
 pub(crate) mod foreign;
 pub(crate) mod kustomize;
+pub(crate) mod dependencies;
 pub(crate) mod options;
 pub(crate) mod rendering;
 pub(crate) mod reuse;

@@ -9,15 +9,19 @@ use crate::diagnostic::{Diagnostic, Role, Severity, Versions, did_you_mean, ids}
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
+use crate::helm::Loader;
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::Inputs;
 use crate::helm::render::{self, Cache, Output, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
+use crate::project::bounds::Bounds;
+use crate::project::dependencies::{self, Found, Places};
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::{Setup, Why};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
+use crate::template::Reason;
 use crate::yaml::Node;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -73,18 +77,35 @@ impl RenderedChart {
         sources: &mut Sources,
         found: &mut Vec<Diagnostic>,
     ) -> Result<Option<RenderedChart>, Error> {
+        let bounds = Bounds::of(path, &options.paths);
         let load = helm::Options {
-            follow_symlinks: options.follow_symlinks,
+            links: match options.follow_symlinks {
+                true => helm::Links::Followed,
+                false => helm::Links::LeftOut,
+            },
+            root: bounds.links.clone(),
         };
-        let chart = match helm::load(&path.display().to_string(), sources, load) {
+        let mut loader = Loader::new(sources, load);
+        let mut chart = match loader.load(&path.display().to_string()) {
             Ok(chart) => chart,
             Err(error) => {
                 found.push(error.diagnostic(head_of(path, sources)));
                 return Ok(None);
             }
         };
+        let places = Places {
+            shelves: &setup.config.charts,
+            bounds: &bounds,
+            indexes: &options.reuse.indexes,
+        };
+        let resolved = dependencies::resolve(&mut chart, path, &mut loader, &places);
+        found.extend(found_elsewhere(&resolved, setup));
         let environments = environments(path, &chart, sources, setup, options)?;
         let head = chart.head().unwrap_or_else(|| head_of(path, sources));
+        for part in chart.walk() {
+            let links = part.left_out.iter();
+            found.extend(links.map(|link| link.error.diagnostic(part.head().unwrap_or(head))));
+        }
         let (versions, why) = setup.versions(options, Some(&chart));
         let inputs = inputs(&environments, &chart, setup, head, sources, found);
         options.cancelled()?;
@@ -118,6 +139,9 @@ impl RenderedChart {
                 head,
                 format!("{unrendered} of {count} environments were not rendered in full"),
             ));
+        }
+        if made.iter().flatten().any(|m| m.render.lacks_template()) {
+            found.extend(missing_below(&chart));
         }
         let mut renders = Vec::new();
         for mut made in made.into_iter().flatten() {
@@ -165,6 +189,14 @@ impl RenderedChart {
         render.objects.iter().filter(move |o| {
             render.primary && !o.kubernetes.unwrap_or(newest).and(newest).is_empty()
         })
+    }
+}
+
+impl EnvironmentRender {
+    /// Whether a template called one that does not exist.
+    fn lacks_template(&self) -> bool {
+        let is_missing = |p: &Problem| matches!(p, Problem::Template(error) if error.reason == Reason::NoTemplate);
+        self.rendered.problems.iter().any(is_missing)
     }
 }
 
@@ -305,7 +337,7 @@ impl Job<'_> {
             }
             diagnostics
         };
-        Problem::causes(&rendered.problems)
+        Problem::causes(&rendered.problems, self.chart)
             .filter(|p| !is_refused || is_first(p) || !p.depends_on_values())
             .flat_map(diagnostics)
             .chain(unjudged)
@@ -378,6 +410,44 @@ fn how_to_give_values(rendered: &Rendered) -> String {
          what is deployed in .thebot-lint.yaml: \
          `environments: {{default: false, NAME: {{values: [FILE]}}}}`.{also}"
     )
+}
+
+/// An info about the dependencies that are not in charts/ and were found elsewhere.
+fn found_elsewhere(resolved: &[Found], setup: &Setup) -> Option<Diagnostic> {
+    const SHOWN: usize = 10;
+    let rule = ids::DEPENDENCY_FOUND_ELSEWHERE;
+    let severity = setup.severity_of(&rule, Severity::Info)?;
+    let shown = |f: &Found| format!("{} {} from {}", f.name, f.version, f.path);
+    let mut list: Vec<String> = resolved.iter().take(SHOWN).map(shown).collect();
+    if resolved.len() > SHOWN {
+        list.push(format!("and {} more", resolved.len() - SHOWN));
+    }
+    let what = match resolved.len() {
+        1 => "a dependency that charts/ lacks was read from elsewhere",
+        _ => "dependencies that charts/ lacks were read from elsewhere",
+    };
+    let message = format!("{what}: {}", list.join(", "));
+    let at = resolved.first()?.declared;
+    let help = "Helm needs them in charts/: run `helm dependency build` before Helm uses the chart.";
+    Some(Diagnostic::new(rule, severity, at, message).help(help))
+}
+
+/// The dependencies that subcharts lack. Helm does not ask for them, so they matter only if a
+/// template is missing.
+fn missing_below(chart: &Chart) -> Vec<Diagnostic> {
+    let below = chart.walk().into_iter().skip(1);
+    let lacking = below.filter_map(|part| {
+        let (name, why) = part.not_found.first()?;
+        let dependency = part.missing_dependencies().find(|d| d.name == *name)?;
+        let message = format!(
+            "{} needs the dependency {name}, which is not in its charts/: {why}",
+            part.metadata.name
+        );
+        let rule = ids::DEPENDENCY_NOT_VENDORED;
+        let help = "run `helm dependency build` for this subchart";
+        Some(Diagnostic::new(rule, Severity::Error, dependency.span, message).help(help))
+    });
+    lacking.collect()
 }
 
 /// Reads the values of each environment; none for an environment whose values cannot be read.

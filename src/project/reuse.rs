@@ -6,6 +6,7 @@ use crate::helm::render::{Output, ParsedFiles};
 use crate::limits::Limits;
 use crate::manifest::{self, Object, Violation};
 use crate::memo::Memo;
+use crate::project::dependencies::Indexes;
 use crate::source::SourceId;
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub struct Reuse {
     manifests: Memo<(SourceId, Option<u16>, Option<Versions>), Arc<Manifests>>,
     /// By the hash of the context (see `lint::judge`) and the fingerprint of the object.
     pub(crate) judged: Memo<(u64, u64), Arc<[Violation]>>,
+    /// The charts in the repository. It is kept in any case: all units of a run use it.
+    pub(crate) indexes: Arc<Indexes>,
 }
 
 impl Reuse {
@@ -79,6 +82,7 @@ impl Reuse {
             parsed: Arc::new(self.parsed.next()),
             manifests: self.manifests.next(),
             judged: self.judged.next(),
+            indexes: self.indexes.clone(),
         }
     }
 }

@@ -58,6 +58,11 @@ impl Setup {
             .iter()
             .for_each(|&seconds| sources.limits.set(Limit::Timeout, seconds));
         let selection = selection(&config, options);
+        let missing = config.charts.iter().filter(|shelf| !shelf.folder.is_dir());
+        found.extend(missing.map(|shelf| {
+            let folder = shelf.folder.display();
+            fault(shelf.span, format!("`charts` names {folder}, which is no folder"))
+        }));
         let mut paths = rule_paths(&config, &mut found);
         paths.extend(options.rule_paths.iter().cloned());
         let (rules, problems) = Rules::load(&selection, &mut sources, &paths);

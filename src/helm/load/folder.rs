@@ -1,11 +1,13 @@
 //! Reads the files of a chart's folder.
 
-use super::{Ignored, Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
+use super::{Ignored, Links, Loader, MAX_DEPTH, MAX_FILE, Raw, io_text, without_bom};
 use crate::diagnostic::ids;
+use crate::helm::chart::LeftOut;
 use crate::helm::error::Error;
 use crate::helm::ignore::Rules;
 use crate::limits::Limit;
 use crate::source::{SourceKind, Span};
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -30,14 +32,14 @@ impl Loader<'_> {
     /// Returns every file that `.helmignore` does not exclude, and notes what it should not.
     pub(super) fn folder(&mut self, top: &Path, location: &str) -> Result<Vec<Raw>, Error> {
         let ignore_file = top.join(".helmignore");
-        if !self.options.follow_symlinks
-            && ignore_file.is_symlink()
-            && let Ok(to) = ignore_file.canonicalize()
-            && !is_within(&to, top)
-        {
-            return Err(leads_out(&ignore_file, &to));
-        }
-        let written = self.sources.read_file(&ignore_file).ok();
+        // A link that may not be followed is reported when the walk comes to it.
+        let may_read = !ignore_file.is_symlink()
+            || ignore_file
+                .canonicalize()
+                .is_ok_and(|to| is_within(&to, top) || self.may_follow(&to));
+        let written = may_read
+            .then(|| self.sources.read_file(&ignore_file).ok())
+            .flatten();
         let rules = match written.as_deref().map(Rules::parse) {
             None => Rules::defaults(),
             Some(Ok(rules)) => rules,
@@ -110,7 +112,9 @@ impl Loader<'_> {
                 ),
             ));
         }
-        let info = self.info(walk, &path, &name)?;
+        let Some(info) = self.info(walk, &path, &name)? else {
+            return Ok(());
+        };
         if !info.is_dir() {
             return if walk.rules.ignores(&name, false) {
                 Ok(())
@@ -119,6 +123,12 @@ impl Loader<'_> {
             };
         }
         if !name.is_empty() && walk.rules.ignores(&name, true) {
+            return Ok(());
+        }
+        // A link may lead to a folder that contains a repository.
+        if self.options.links != Links::Followed
+            && path.file_name().is_some_and(is_git)
+            && !path.canonicalize().is_ok_and(|to| is_within(&to, walk.top)) {
             return Ok(());
         }
         let unreadable = |e: std::io::Error| {
@@ -144,8 +154,8 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// The metadata of what a path leads to.
-    fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Metadata, Error> {
+    /// The metadata of what a path leads to. None for a link that is left out.
+    fn info(&mut self, walk: &Walk, path: &Path, name: &str) -> Result<Option<Metadata>, Error> {
         let shown = path.display();
         let missing = |e: std::io::Error| {
             Error::new(
@@ -155,10 +165,10 @@ impl Loader<'_> {
         };
         let info = std::fs::symlink_metadata(path).map_err(missing)?;
         if !info.is_symlink() {
-            return Ok(info);
+            return Ok(Some(info));
         }
         if name.is_empty() {
-            return std::fs::metadata(path).map_err(missing);
+            return std::fs::metadata(path).map(Some).map_err(missing);
         }
         let resolved = path.canonicalize().map_err(|e| {
             Error::new(
@@ -172,13 +182,42 @@ impl Loader<'_> {
         })?;
         let info = std::fs::metadata(&resolved).map_err(missing)?;
         if !walk.rules.ignores(name, info.is_dir()) && !is_within(&resolved, walk.top) {
-            if !self.options.follow_symlinks {
-                return Err(leads_out(path, &resolved));
+            if !self.may_follow(&resolved) {
+                let error = self.leads_out(path, &resolved);
+                if self.options.links == Links::Refused || is_essential(name) {
+                    return Err(error);
+                }
+                let name = name.to_string();
+                self.left_out.push(LeftOut { name, error });
+                return Ok(None);
             }
             self.warnings
                 .push(format!("found symbolic link in path: {shown} resolves to {}. Contents of linked file included and used", resolved.display()));
         }
-        Ok(info)
+        Ok(Some(info))
+    }
+
+    /// Whether a link out of the chart may be followed to this path, which has no links in it. The
+    /// data of git is no part of a work tree, and may contain credentials.
+    fn may_follow(&self, to: &Path) -> bool {
+        let in_root = |root: &PathBuf| {
+            to.strip_prefix(root)
+                .is_ok_and(|below| !below.iter().any(is_git))
+        };
+        self.options.links == Links::Followed || self.options.root.as_ref().is_some_and(in_root)
+    }
+
+    fn leads_out(&self, link: &Path, to: &Path) -> Error {
+        let (link, to) = (link.display(), to.display());
+        let out_of = match &self.options.root {
+            Some(root) => format!("the chart and of {}", root.display()),
+            None => "the chart".to_string(),
+        };
+        Error::new(
+            ids::SYMLINK_OUTSIDE_CHART,
+            format!("{link} is a link that leads out of {out_of}, to {to}"),
+        )
+        .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
     }
 
     fn file(
@@ -227,16 +266,18 @@ fn is_within(path: &Path, folder: &Path) -> bool {
         .is_ok_and(|folder| path.starts_with(folder))
 }
 
-fn leads_out(link: &Path, to: &Path) -> Error {
-    Error::new(
-        ids::SYMLINK_OUTSIDE_CHART,
-        format!(
-            "{} is a link that leads out of the chart, to {}",
-            link.display(),
-            to.display()
-        ),
-    )
-    .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
+/// Whether a folder of this name holds the data of a git repository.
+fn is_git(name: &OsStr) -> bool {
+    name.eq_ignore_ascii_case(".git")
+}
+
+/// Whether nothing can be said of a chart, or of one of its subcharts, without this file.
+fn is_essential(name: &str) -> bool {
+    let mut rest = name;
+    while let Some(below) = rest.strip_prefix("charts/") {
+        rest = below.split_once('/').map_or("", |(_, rest)| rest);
+    }
+    matches!(rest, "Chart.yaml" | "values.yaml" | "requirements.yaml")
 }
 
 fn target(link: &Path) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Role, Severity, ids};
 use crate::helm;
+use crate::helm::Chart;
 use crate::helm::schema;
 use crate::source::Span;
 use crate::template::ParseError;
@@ -48,11 +49,24 @@ impl Problem {
         self.is_refusal() || matches!(self, Problem::Schema(_))
     }
 
-    /// Whether a dependency is missing, which may define templates that others use.
-    pub fn lacks_dependency(problems: &[Problem]) -> bool {
-        problems.iter().any(
-            |p| matches!(p, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED),
-        )
+    /// Whether it says that a dependency is missing.
+    pub fn is_missing_dependency(&self) -> bool {
+        matches!(self, Problem::Chart(error) if error.rule == ids::DEPENDENCY_NOT_VENDORED)
+    }
+
+    /// Whether it is the error of a template that follows from what the chart lacks: a dependency may
+    /// define the template that is called, and has default values.
+    pub fn follows_from_lack(&self, chart: &Chart) -> bool {
+        let Problem::Template(error) = self else {
+            return false;
+        };
+        match error.reason {
+            Reason::NoTemplate => chart.may_lack_templates(),
+            Reason::Execution => chart
+                .missing_dependencies()
+                .any(|d| reads_below(&error.message, d.key())),
+            _ => false,
+        }
     }
 
     /// Whether other values may mend it.
@@ -68,20 +82,18 @@ impl Problem {
     }
 
     /// The problems that do not follow from another one: an error after a refusal comes from the
-    /// values that were refused, and a template that is missing where a dependency is missing comes
-    /// from there.
-    pub fn causes(problems: &[Problem]) -> impl Iterator<Item = &Problem> {
+    /// values that were refused, and see [`Problem::follows_from_lack`].
+    pub fn causes<'p>(
+        problems: &'p [Problem],
+        chart: &'p Chart,
+    ) -> impl Iterator<Item = &'p Problem> {
         let refused = problems.iter().position(Problem::is_refusal);
-        let lacks_dependency = Problem::lacks_dependency(problems);
+        let follows_from_refusal = move |at: usize, problem: &Problem| {
+            matches!(problem, Problem::Template(error) if error.reason == Reason::Execution)
+                && refused.is_some_and(|first| first < at)
+        };
         let follows = move |at: usize, problem: &Problem| {
-            let Problem::Template(error) = problem else {
-                return false;
-            };
-            match error.reason {
-                Reason::Execution => refused.is_some_and(|first| first < at),
-                Reason::NoTemplate => lacks_dependency,
-                _ => false,
-            }
+            follows_from_refusal(at, problem) || problem.follows_from_lack(chart)
         };
         problems
             .iter()
@@ -156,6 +168,15 @@ impl Problem {
             }
         }
     }
+}
+
+/// Whether an expression that a message quotes reads a value below `.Values.KEY`.
+fn reads_below(message: &str, key: &str) -> bool {
+    let path = format!(".Values.{key}");
+    message.match_indices(&path).any(|(at, _)| {
+        let next = message.as_bytes().get(at + path.len());
+        next.is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b'-'))
+    })
 }
 
 fn with_help(found: Diagnostic, help: &Option<String>) -> Diagnostic {

@@ -8,7 +8,8 @@ use super::super::object_set::{items, text};
 use super::{ChartReport, Check, Table};
 use crate::diagnostic::{did_you_mean, ids};
 use crate::go::url::Url;
-use crate::helm::Chart;
+use crate::helm::release::is_compatible;
+use crate::helm::{Chart, Dependency};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml;
 use crate::yaml::Data;
@@ -41,6 +42,14 @@ pub(super) const TABLE: Table = &[
     (
         ids::DEPENDENCY_VERSION_UNPINNED,
         Check::Chart(dependency_unpinned),
+    ),
+    (
+        ids::DEPENDENCY_VERSION_MISMATCH,
+        Check::Chart(dependency_version_mismatch),
+    ),
+    (
+        ids::DEPENDENCY_VENDORED_TWICE,
+        Check::Chart(dependency_vendored_twice),
     ),
     (ids::CHART_LOCK_OUTDATED, Check::Chart(lock_outdated)),
     (ids::VALUES_FILE_MISSING, Check::Chart(values_file_missing)),
@@ -258,7 +267,7 @@ fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
         .for_each(|m| judge(m, &MAINTAINER_KEYS, "a maintainer"));
 }
 
-fn dependencies(chart: &Chart) -> &[crate::helm::Dependency] {
+fn dependencies(chart: &Chart) -> &[Dependency] {
     chart.metadata.dependencies.as_deref().unwrap_or(&[])
 }
 
@@ -294,6 +303,123 @@ fn dependency_unpinned(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources)
                     dependency.name, dependency.version
                 ),
             );
+        }
+    }
+}
+
+/// The charts in charts/ that have the name of a dependency, with their versions.
+fn vendored<'c>(chart: &'c Chart, dependency: &'c Dependency) -> impl Iterator<Item = &'c Chart> {
+    let charts = format!("{}charts/", chart.location);
+    chart.subcharts.iter().filter(move |c| {
+        c.metadata.name == dependency.name && c.location.starts_with(&charts)
+    })
+}
+
+fn allows(dependency: &Dependency, subchart: &Chart) -> bool {
+    is_compatible(&dependency.version, &subchart.metadata.version)
+}
+
+/// What a dependency declares that Helm ignores where the version does not fit.
+fn ignored(dependency: &Dependency) -> Vec<String> {
+    let mut ignored = Vec::new();
+    for (what, text) in [("alias", &dependency.alias), ("condition", &dependency.condition)] {
+        if !text.is_empty() {
+            ignored.push(format!("its {what} `{text}`"));
+        }
+    }
+    if !dependency.tags.is_empty() {
+        ignored.push("its tags".into());
+    }
+    ignored
+}
+
+fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    for dependency in dependencies(chart) {
+        // Aliases of one chart may be of different versions.
+        let of_name = || dependencies(chart).iter().filter(|d| d.name == dependency.name);
+        let is_wanted = |c: &&Chart| of_name().any(|d| allows(d, c));
+        let (name, wanted) = (&dependency.name, &dependency.version);
+        let copies: Vec<&Chart> = vendored(chart, dependency).collect();
+        let Some(first) = copies.first() else {
+            continue;
+        };
+        let version = &first.metadata.version;
+        if !copies.iter().any(|c| allows(dependency, c)) {
+            let ignored = ignored(dependency);
+            // Without a version, nothing is ignored that has an effect.
+            if wanted.is_empty() && ignored.is_empty() {
+                continue;
+            }
+            let allowed = match wanted.is_empty() {
+                true => "Chart.yaml gives no version for it".to_string(),
+                false => format!("Chart.yaml wants {wanted}"),
+            };
+            let effect = match (&*ignored, copies.iter().any(is_wanted)) {
+                (_, true) => String::new(),
+                ([], false) => ": Helm renders it all the same".to_string(),
+                (ignored, false) => {
+                    format!(": Helm renders it, and ignores {}", ignored.join(" and "))
+                }
+            };
+            report.add(
+                dependency.span,
+                format!("charts/ has {name} {version}, but {allowed}{effect}"),
+            );
+            continue;
+        }
+        let locked = chart.locked_versions(sources, name);
+        let same = |c: &&Chart| locked.iter().any(|v| is_same_version(v, &c.metadata.version));
+        if !locked.is_empty() && !copies.iter().any(|c| same(c)) {
+            report.add(
+                dependency.span,
+                format!("charts/ has {name} {version}, but Chart.lock has {}", locked.join(", ")),
+            );
+        }
+    }
+}
+
+fn is_same_version(one: &str, other: &str) -> bool {
+    one.trim_start_matches('v') == other.trim_start_matches('v')
+}
+
+fn dependency_vendored_twice(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
+    let mut seen: Vec<&str> = Vec::new();
+    for dependency in dependencies(chart) {
+        let name = &dependency.name;
+        if seen.contains(&&**name) {
+            continue;
+        }
+        seen.push(name);
+        let declared = || dependencies(chart).iter().filter(|d| d.name == *name);
+        let (wanted, stale): (Vec<&Chart>, Vec<&Chart>) =
+            vendored(chart, dependency).partition(|c| declared().any(|d| allows(d, c)));
+        let versions = |charts: &[&Chart]| {
+            let versions: Vec<&str> = charts.iter().map(|c| &*c.metadata.version).collect();
+            versions.join(" and ")
+        };
+        if !wanted.is_empty() && !stale.is_empty() {
+            report.add(
+                dependency.span,
+                format!(
+                    "charts/ has {name} {} besides {}: Helm renders both, whatever Chart.yaml says of {name}",
+                    versions(&stale),
+                    versions(&wanted)
+                ),
+            );
+        }
+        for one in declared() {
+            let fitting: Vec<&Chart> =
+                wanted.iter().copied().filter(|c| allows(one, c)).collect();
+            if fitting.len() > 1 {
+                report.add(
+                    one.span,
+                    format!(
+                        "charts/ has {name} {}, and Chart.yaml allows each of them ({}): Helm takes one at random",
+                        versions(&fitting),
+                        one.version
+                    ),
+                );
+            }
         }
     }
 }
