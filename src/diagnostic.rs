@@ -213,6 +213,15 @@ impl Diagnostic {
     }
 }
 
+/// The first texts of a list, and how many more there are, for a message.
+pub(crate) fn some(texts: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match texts.get(SHOWN..).map_or(0, <[String]>::len) {
+        0 => texts.join(", "),
+        more => format!("{} and {more} more", texts[..SHOWN].join(", ")),
+    }
+}
+
 /// The candidate nearest to `name`, if it is near enough that a typing mistake explains the
 /// difference.
 pub(crate) fn did_you_mean<'a>(

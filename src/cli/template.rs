@@ -341,7 +341,7 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
             true => helm::Links::Followed,
             false => helm::Links::Refused,
         },
-        root: bounds.links.clone(),
+        root: bounds.repository.clone(),
     };
     let mut loader = Loader::new(sources, options);
     let mut chart = loader.load(path).map_err(|error| match error.help {

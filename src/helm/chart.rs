@@ -85,7 +85,9 @@ impl Chart {
     /// Whether templates may be missing because a dependency is, or because a link was left out.
     pub fn may_lack_templates(&self) -> bool {
         let is_needed = |link: &LeftOut| {
-            ["templates", "charts"].iter().any(|folder| link.name.split('/').next() == Some(folder))
+            ["templates", "charts"]
+                .iter()
+                .any(|folder| link.name.split('/').next() == Some(folder))
         };
         self.missing_dependencies().next().is_some()
             || self
@@ -94,13 +96,15 @@ impl Chart {
                 .any(|c| !c.not_found.is_empty() || c.left_out.iter().any(is_needed))
     }
 
-    /// Whether a subchart, or a file, of this chart lies outside of its folder: a dependency that was
-    /// found elsewhere.
-    pub fn is_elsewhere(&self, file: &str) -> bool {
-        match &*self.location {
-            "" => file.starts_with("../") || file.starts_with('/'),
-            own => !file.starts_with(own),
-        }
+    /// The subcharts that lie outside of the chart's folder: dependencies that were found elsewhere.
+    pub fn elsewhere(&self) -> impl Iterator<Item = &Chart> {
+        let is_outside = |location: &str| match &*self.location {
+            "" => location.starts_with("../") || location.starts_with('/'),
+            own => !location.starts_with(own),
+        };
+        self.walk()
+            .into_iter()
+            .filter(move |c| is_outside(&c.location))
     }
 
     /// The start of Chart.yaml, where findings about the whole chart are reported.

@@ -327,7 +327,11 @@ impl Metadata {
 impl Dependency {
     /// The key of its values in those of its parent.
     pub(crate) fn key(&self) -> &str {
-        if self.alias.is_empty() { &self.name } else { &self.alias }
+        if self.alias.is_empty() {
+            &self.name
+        } else {
+            &self.alias
+        }
     }
 
     fn read(node: &Node) -> Dependency {

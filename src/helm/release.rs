@@ -6,7 +6,7 @@
 //! under two aliases, both copies share their requirements. A subchart that is not among its
 //! parent's requirements keeps the parent it was loaded with.
 
-use crate::diagnostic::{did_you_mean, ids};
+use crate::diagnostic::{did_you_mean, ids, some};
 use crate::go::semver::{Constraint, Version};
 use crate::helm::Chart;
 use crate::helm::Error;
@@ -111,18 +111,22 @@ impl<'c> Release<'c> {
     pub(crate) fn check_dependencies(&self) -> Result<(), Error> {
         let chart = self.nodes[0].chart;
         let names: Vec<&str> = chart.missing_dependencies().map(|d| &*d.name).collect();
+        let mut distinct = names.clone();
+        distinct.dedup();
         let Some(first) = chart.missing_dependencies().next() else {
             return Ok(());
         };
         let mut help =
             "run `helm dependency build` to fetch what is missing into charts/".to_string();
-        for (name, why) in &chart.not_found {
-            help.push_str(&format!("; {name}: {why}"));
+        let reasons: Vec<String> =
+            chart.not_found.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        if !reasons.is_empty() {
+            help.push_str(&format!("; {}", some(&reasons)));
         }
-        let (nouns, verb) = if names.len() == 1 {
-            ("dependency", "is")
+        let (nouns, verb, pronoun) = if distinct.len() == 1 {
+            ("dependency", "is", "it")
         } else {
-            ("dependencies", "are")
+            ("dependencies", "are", "they")
         };
         Err(Error::new(
             ids::DEPENDENCY_NOT_VENDORED,
@@ -133,7 +137,7 @@ impl<'c> Release<'c> {
             ),
         )
         .at(first.span)
-        .finding(format!("the {nouns} {} {verb} declared, but not in charts/; what they would render is not checked", names.join(", ")))
+        .finding(format!("the {nouns} {} {verb} declared, but not in charts/; what {pronoun} would render is not checked", distinct.join(", ")))
         .help(help))
     }
 

@@ -399,7 +399,10 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
         let problems = &render.rendered.problems;
         let is_of_a_template =
             |p: &Problem| matches!(p, Problem::Template(_) | Problem::Parse(_)) && !p.is_refusal();
-        if !problems.iter().all(|p| is_of_a_template(p) || p.is_missing_dependency()) {
+        if !problems
+            .iter()
+            .all(|p| is_of_a_template(p) || p.is_missing_dependency())
+        {
             continue;
         }
         let lacking: Vec<_> = rendering.chart.missing_dependencies().collect();

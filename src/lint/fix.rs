@@ -299,6 +299,7 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
             .findings
             .iter()
             .filter(|f| !refused.contains(&key(f)) && !edits(f).is_empty())
+            .filter(|f| !edits(f).iter().any(|e| is_elsewhere(&e.file, &now)))
             .collect();
         chosen.truncate(size);
         if chosen.is_empty() {
@@ -338,6 +339,12 @@ fn fix_unit(unit: &Unit, options: &Options, all: &mut Fixes) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// Whether a file belongs to a dependency outside of the chart, which other charts may use as well.
+fn is_elsewhere(file: &str, analysis: &Analysis) -> bool {
+    let chart = analysis.rendering.as_ref().map(|r| &r.chart);
+    chart.is_some_and(|chart| chart.elsewhere().any(|c| file.starts_with(&c.location)))
 }
 
 /// The text of a file as it was read. (The text in a location has its secrets hidden.)

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 /// The folders that a chart may reach into. All are without links in their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// Where links may lead to besides the chart's own folder: the git work tree that the chart lies
-    /// in; without one, the PATH that was given and that contains the chart.
-    pub links: Option<PathBuf>,
-    /// Where dependencies may lie. Without a work tree and a PATH around the chart, this is the
-    /// working directory, if the chart lies in it: a dependency is a folder with a Chart.yaml that has
-    /// the right name, so nothing else can be read this way.
-    pub charts: Option<PathBuf>,
+    /// The repository, where links may lead to and other charts are looked for: the git work tree
+    /// that the chart lies in; without one, the PATH that was given and that contains the chart.
+    pub repository: Option<PathBuf>,
+    /// Where `file://` may lead to: the repository. Without one, the working directory, if the chart
+    /// lies in it: only a folder with a Chart.yaml that has the right name can be read this way.
+    pub local: Option<PathBuf>,
 }
 
 impl Bounds {
@@ -22,14 +21,16 @@ impl Bounds {
             return Bounds::default();
         };
         let contains = |folder: &PathBuf| real.starts_with(folder) && real != *folder;
-        let links = work_tree(&real).or_else(|| {
+        let repository = work_tree(&real).or_else(|| {
             let given = given.iter().filter_map(|path| path.canonicalize().ok());
-            given.filter(contains).min_by_key(|path| path.as_os_str().len())
+            given
+                .filter(contains)
+                .min_by_key(|path| path.as_os_str().len())
         });
         let here = || Path::new(".").canonicalize().ok().filter(contains);
         Bounds {
-            charts: links.clone().or_else(here),
-            links,
+            local: repository.clone().or_else(here),
+            repository,
         }
     }
 }
@@ -51,16 +52,19 @@ mod tests {
         let top = folder.path().canonicalize().expect("a path");
         let chart = top.join("charts/app");
         std::fs::create_dir_all(&chart).expect("a folder");
-        let links = |given: &[&str]| {
+        let repository = |given: &[&str]| {
             let given: Vec<PathBuf> = given.iter().map(|path| top.join(path)).collect();
-            Bounds::of(&chart, &given).links
+            Bounds::of(&chart, &given).repository
         };
-        assert_eq!(links(&["charts/app"]), None);
-        assert_eq!(links(&["elsewhere", "charts"]), Some(top.join("charts")));
+        assert_eq!(repository(&["charts/app"]), None);
+        assert_eq!(repository(&["elsewhere", "charts"]), Some(top.join("charts")));
         std::fs::create_dir(top.join(".git")).expect("a folder");
-        assert_eq!(links(&["charts/app"]), Some(top.clone()));
-        assert_eq!(links(&["charts"]), Some(top.clone()));
+        assert_eq!(repository(&["charts/app"]), Some(top.clone()));
+        assert_eq!(repository(&["charts"]), Some(top.clone()));
         let bounds = Bounds::of(&chart, &[]);
-        assert_eq!((bounds.charts, bounds.links), (Some(top.clone()), Some(top)));
+        assert_eq!(
+            (bounds.local, bounds.repository),
+            (Some(top.clone()), Some(top))
+        );
     }
 }

@@ -172,7 +172,9 @@ impl Shelf {
         };
         let url = only.trim_end_matches('/');
         let repository = repository.trim_end_matches('/');
-        only == name || url == repository || url.strip_suffix(name) == Some(&format!("{repository}/"))
+        only == name
+            || url == repository
+            || url.strip_suffix(name) == Some(&format!("{repository}/"))
     }
 }
 

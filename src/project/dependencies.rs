@@ -43,7 +43,8 @@ pub(crate) struct Found {
 }
 
 /// Adds the dependencies that charts/ lacks to a chart and to its subcharts, and gives what was
-/// added. What is not found is noted in [`Chart::not_found`]. `loader` has loaded the chart.
+/// added: first the chart's own dependencies, then those of its subcharts. What is not found is noted
+/// in [`Chart::not_found`]. `loader` has loaded the chart.
 pub(crate) fn resolve(
     chart: &mut Chart,
     path: &Path,
@@ -58,13 +59,11 @@ pub(crate) fn resolve(
         found: Vec::new(),
     };
     resolver.complete(chart);
-    resolver.found
-}
-
-/// The folders of the `file://` repositories of a chart: the paths from its folder.
-pub(crate) fn local_folders(metadata: &Metadata) -> impl Iterator<Item = &str> {
-    let declared = metadata.dependencies.iter().flatten();
-    declared.filter_map(|d| d.repository.strip_prefix("file://"))
+    let mut found = resolver.found;
+    let own = chart.metadata.dependencies.iter().flatten().next();
+    let own = own.map(|dependency| dependency.span.source);
+    found.sort_by_key(|found| Some(found.declared.source) != own);
+    found
 }
 
 struct Resolver<'r, 's> {
@@ -111,7 +110,12 @@ impl Resolver<'_, '_> {
                     });
                     chart.subcharts.push(subchart);
                 }
-                Err(why) => chart.not_found.push((dependency.name.clone(), why)),
+                Err(why) => {
+                    let reason = (dependency.name.clone(), why);
+                    if !chart.not_found.contains(&reason) {
+                        chart.not_found.push(reason);
+                    }
+                }
             }
         }
     }
@@ -121,8 +125,12 @@ impl Resolver<'_, '_> {
         if self.above.len() > MOST_LEVELS {
             return Err(format!("dependencies nest deeper than {MOST_LEVELS}"));
         }
-        let range = Constraint::parse(&dependency.version)
-            .map_err(|_| format!("its version {:?} is no range of versions", dependency.version))?;
+        let range = Constraint::parse(&dependency.version).map_err(|_| {
+            format!(
+                "its version {:?} is no range of versions",
+                dependency.version
+            )
+        })?;
         if let Some(folder) = dependency.repository.strip_prefix("file://") {
             return self.local(chart, dependency, &range, folder);
         }
@@ -139,13 +147,20 @@ impl Resolver<'_, '_> {
         for (folder, extent) in self.places.folders(dependency) {
             let index = self.places.indexes.get(&folder, extent);
             if index.is_cut {
-                others.push(format!("{} has too many files to search all", folder.display()));
+                others.push(format!(
+                    "{} has too many files to search all",
+                    folder.display()
+                ));
             }
             for path in index.matching(&wanted, &mut others) {
                 match self.load(&path) {
                     Ok(Some(found)) if is_meant(&found, &wanted) => return Ok(found),
                     Ok(_) => {}
-                    Err(error) => others.push(format!("{} cannot be read: {}", path.display(), error.message)),
+                    Err(error) => others.push(format!(
+                        "{} cannot be read: {}",
+                        path.display(),
+                        error.message
+                    )),
                 }
             }
         }
@@ -169,13 +184,17 @@ impl Resolver<'_, '_> {
             false => path::clean(&format!("{}/{folder}", shown(&chart.location))),
         };
         let is_near = |bound: &PathBuf| {
-            Path::new(&path).canonicalize().is_ok_and(|to| to.starts_with(bound))
+            Path::new(&path)
+                .canonicalize()
+                .is_ok_and(|to| to.starts_with(bound))
         };
         if !Path::new(&path).join("Chart.yaml").is_file() {
             return Err(format!("there is no chart at {path}"));
         }
-        if !self.places.bounds.charts.as_ref().is_some_and(is_near) {
-            return Err(format!("{path} is outside of the git work tree and is not read"));
+        if !self.places.bounds.local.as_ref().is_some_and(is_near) {
+            return Err(format!(
+                "{path} is outside of the git work tree and is not read"
+            ));
         }
         let found = self
             .load(Path::new(&path))
@@ -187,7 +206,9 @@ impl Resolver<'_, '_> {
         }
         if !Version::parse(version).is_ok_and(|version| range.check(&version)) {
             let wanted = &dependency.version;
-            return Err(format!("{path} has version {version}, which {wanted:?} does not allow"));
+            return Err(format!(
+                "{path} has version {version}, which {wanted:?} does not allow"
+            ));
         }
         Ok(found)
     }
@@ -213,13 +234,19 @@ impl Resolver<'_, '_> {
 impl Places<'_> {
     /// The folders that may contain the chart, in the order in which they are searched.
     fn folders(&self, dependency: &Dependency) -> Vec<(PathBuf, Extent)> {
-        let repository = self.bounds.charts.iter().map(|root| (from_here(root), Extent::Repository));
+        let repository = self
+            .bounds
+            .repository
+            .iter()
+            .map(|root| (from_here(root), Extent::Repository));
         let shelves = self
             .shelves
             .iter()
             .filter(|shelf| shelf.holds(&dependency.name, &dependency.repository))
             .map(|shelf| (shelf.folder.clone(), Extent::Shelf));
-        let caches = helm_caches().into_iter().map(|folder| (folder, Extent::Shelf));
+        let caches = helm_caches()
+            .into_iter()
+            .map(|folder| (folder, Extent::Shelf));
         repository.chain(shelves).chain(caches).collect()
     }
 }
@@ -235,7 +262,9 @@ fn allows(dependency: &Dependency, version: &str) -> bool {
 
 /// The path of a chart, from the prefix of the names of its files.
 fn shown(location: &str) -> String {
-    let archive = location.split_once('!').map_or(location, |(archive, _)| archive);
+    let archive = location
+        .split_once('!')
+        .map_or(location, |(archive, _)| archive);
     match archive.trim_end_matches('/') {
         "" if location.starts_with('/') => "/".into(),
         "" => ".".into(),
@@ -263,7 +292,11 @@ fn from_here(path: &Path) -> PathBuf {
 /// The folders where Helm keeps the charts that it has fetched: Helm 3's archives and Helm 4's store
 /// of contents. See Helm's `helmpath.CachePath` and `cli.New`.
 fn helm_caches() -> [PathBuf; 2] {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let home = || variable("HOME").unwrap_or_default();
     let cache = variable("HELM_CACHE_HOME").unwrap_or_else(|| {
         let base = variable("XDG_CACHE_HOME").unwrap_or_else(|| {

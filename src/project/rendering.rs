@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Role, Severity, Versions, did_you_mean, ids};
+use crate::diagnostic::{Diagnostic, Role, Severity, Versions, did_you_mean, ids, some};
 use crate::helm;
 use crate::helm::Chart;
 use crate::helm::Environment;
@@ -83,7 +83,7 @@ impl RenderedChart {
                 true => helm::Links::Followed,
                 false => helm::Links::LeftOut,
             },
-            root: bounds.links.clone(),
+            root: bounds.repository.clone(),
         };
         let mut loader = Loader::new(sources, load);
         let mut chart = match loader.load(&path.display().to_string()) {
@@ -141,7 +141,7 @@ impl RenderedChart {
             ));
         }
         if made.iter().flatten().any(|m| m.render.lacks_template()) {
-            found.extend(missing_below(&chart));
+            found.extend(missing_below(&chart, head));
         }
         let mut renders = Vec::new();
         for mut made in made.into_iter().flatten() {
@@ -414,40 +414,39 @@ fn how_to_give_values(rendered: &Rendered) -> String {
 
 /// An info about the dependencies that are not in charts/ and were found elsewhere.
 fn found_elsewhere(resolved: &[Found], setup: &Setup) -> Option<Diagnostic> {
-    const SHOWN: usize = 10;
     let rule = ids::DEPENDENCY_FOUND_ELSEWHERE;
     let severity = setup.severity_of(&rule, Severity::Info)?;
     let shown = |f: &Found| format!("{} {} from {}", f.name, f.version, f.path);
-    let mut list: Vec<String> = resolved.iter().take(SHOWN).map(shown).collect();
-    if resolved.len() > SHOWN {
-        list.push(format!("and {} more", resolved.len() - SHOWN));
-    }
+    let list: Vec<String> = resolved.iter().map(shown).collect();
     let what = match resolved.len() {
         1 => "a dependency that charts/ lacks was read from elsewhere",
         _ => "dependencies that charts/ lacks were read from elsewhere",
     };
-    let message = format!("{what}: {}", list.join(", "));
+    let message = format!("{what}: {}", some(&list));
     let at = resolved.first()?.declared;
-    let help = "Helm needs them in charts/: run `helm dependency build` before Helm uses the chart.";
+    let help =
+        "Helm needs them in charts/: run `helm dependency build` before Helm uses the chart.";
     Some(Diagnostic::new(rule, severity, at, message).help(help))
 }
 
-/// The dependencies that subcharts lack. Helm does not ask for them, so they matter only if a
-/// template is missing.
-fn missing_below(chart: &Chart) -> Vec<Diagnostic> {
+/// The dependencies that subcharts lack, one finding. Helm does not ask for them, so they matter only
+/// if a template is missing.
+fn missing_below(chart: &Chart, head: Span) -> Option<Diagnostic> {
     let below = chart.walk().into_iter().skip(1);
-    let lacking = below.filter_map(|part| {
-        let (name, why) = part.not_found.first()?;
-        let dependency = part.missing_dependencies().find(|d| d.name == *name)?;
-        let message = format!(
-            "{} needs the dependency {name}, which is not in its charts/: {why}",
-            part.metadata.name
-        );
-        let rule = ids::DEPENDENCY_NOT_VENDORED;
-        let help = "run `helm dependency build` for this subchart";
-        Some(Diagnostic::new(rule, Severity::Error, dependency.span, message).help(help))
-    });
-    lacking.collect()
+    let mut lacking: Vec<String> = below
+        .flat_map(|part| {
+            let needs = move |(name, why): &(String, String)| {
+                format!("{} needs {name}: {why}", part.metadata.name)
+            };
+            part.not_found.iter().map(needs)
+        })
+        .collect();
+    lacking.sort();
+    lacking.dedup();
+    let message = format!("a dependency lacks its own dependencies; {}", some(&lacking));
+    let found = Diagnostic::new(ids::DEPENDENCY_NOT_VENDORED, Severity::Error, head, message);
+    (!lacking.is_empty())
+        .then(|| found.help("run `helm dependency build` for it, before that of this chart"))
 }
 
 /// Reads the values of each environment; none for an environment whose values cannot be read.

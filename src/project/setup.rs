@@ -61,7 +61,10 @@ impl Setup {
         let missing = config.charts.iter().filter(|shelf| !shelf.folder.is_dir());
         found.extend(missing.map(|shelf| {
             let folder = shelf.folder.display();
-            fault(shelf.span, format!("`charts` names {folder}, which is no folder"))
+            fault(
+                shelf.span,
+                format!("`charts` names {folder}, which is no folder"),
+            )
         }));
         let mut paths = rule_paths(&config, &mut found);
         paths.extend(options.rule_paths.iter().cloned());

@@ -5,6 +5,7 @@ mod broken;
 mod commands;
 mod configuration;
 mod delivery;
+mod dependencies;
 mod differential;
 mod docs;
 mod explore;

@@ -1,9 +1,11 @@
 //! The chart of a commit, copied from git into a temporary folder.
 
 use crate::ConfigChoice;
+use crate::helm::{self, Dependency};
 use crate::limits::{Limit, Limits, exceeded};
 use crate::project::config;
 use crate::source::Sources;
+use std::cell::LazyCell;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,6 +50,7 @@ impl Copy {
             left_out: Vec::new(),
         };
         copy.take(&commit, files)?;
+        copy.take_dependencies(&commit, &own)?;
         if let (Some(file), Some(configuration)) = (copy.configuration.clone(), configuration) {
             if configuration.is_relative() && !configuration.starts_with(&own) {
                 copy.take(&commit, commit.list(&[&configuration])?)?;
@@ -65,6 +68,38 @@ impl Copy {
             }
         }
         Ok(copy)
+    }
+
+    /// Copies the charts of the commit that the chart in the folder `own` depends on, and those that
+    /// they depend on.
+    fn take_dependencies(&mut self, commit: &Commit, own: &Path) -> Result<(), String> {
+        let top = self.folder.path().to_path_buf();
+        // A work tree of its own: a dependency may be anywhere in it.
+        std::fs::create_dir(top.join(".git"))
+            .map_err(|e| format!("cannot write {}: {e}", top.display()))?;
+        let charts = LazyCell::new(|| commit.charts());
+        let mut taken = vec![own.to_path_buf()];
+        let mut next = 0;
+        while let Some(folder) = taken.get(next).cloned() {
+            next += 1;
+            for dependency in dependencies(&top.join(&folder)) {
+                let places: Vec<PathBuf> = match dependency.repository.strip_prefix("file://") {
+                    Some(path) => vec![normal(&folder.join(path))],
+                    None => {
+                        let is_named =
+                            |chart: &&PathBuf| chart.file_name().is_some_and(|n| *n == *dependency.name);
+                        charts.iter().filter(is_named).cloned().collect()
+                    }
+                };
+                for place in places {
+                    if !taken.iter().any(|known| place.starts_with(known)) {
+                        self.take(commit, commit.list(&[&place])?)?;
+                        taken.push(place);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes files of the commit. A link becomes a copy of what it leads to in the commit: a link
@@ -151,6 +186,13 @@ impl Commit {
         };
         let is_there = !self.list(&[&relative])?.is_empty();
         Ok(Some(if is_there { relative } else { path }))
+    }
+
+    /// The folders of all charts. None of a commit with too many files.
+    fn charts(&self) -> Vec<PathBuf> {
+        let files = self.list(&[Path::new("")]).unwrap_or_default().into_iter();
+        let charts = files.filter(|f| f.path.file_name().is_some_and(|name| name == "Chart.yaml"));
+        charts.filter_map(|f| Some(f.path.parent()?.to_path_buf())).collect()
     }
 
     /// The files and links at the paths and below them, sorted by path. The empty path is the top
@@ -360,7 +402,15 @@ fn temporary_folder() -> Result<TempDir, String> {
     Ok(folder)
 }
 
-/// The values files, rules and schemas that a configuration names, relative to the top of the
+/// The dependencies of a chart that are not in its charts/.
+fn dependencies(chart: &Path) -> Vec<Dependency> {
+    let path = chart.display().to_string();
+    let chart = helm::load(&path, &mut Sources::default(), helm::Options::default());
+    let lacking = chart.map(|c| c.missing_dependencies().cloned().collect());
+    lacking.unwrap_or_default()
+}
+
+/// The values files, charts, rules and schemas that a configuration names, relative to the top of the
 /// repository.
 fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf> {
     let Ok(config) = config::load(configuration, &mut Sources::default(), &mut Vec::new()) else {
@@ -382,7 +432,9 @@ fn named_files(configuration: &Path, chart: &Path, beside: &Path) -> Vec<PathBuf
         .schema_locations
         .iter()
         .map(|(location, _)| paths(Path::new(location)));
+    let of_charts = config.charts.iter().map(|shelf| paths(&shelf.folder));
     of_values
+        .chain(of_charts)
         .chain(of_rules)
         .chain(of_schemas)
         .map(|path| normal(&path))

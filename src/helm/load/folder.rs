@@ -128,7 +128,8 @@ impl Loader<'_> {
         // A link may lead to a folder that contains a repository.
         if self.options.links != Links::Followed
             && path.file_name().is_some_and(is_git)
-            && !path.canonicalize().is_ok_and(|to| is_within(&to, walk.top)) {
+            && !path.canonicalize().is_ok_and(|to| is_within(&to, walk.top))
+        {
             return Ok(());
         }
         let unreadable = |e: std::io::Error| {
@@ -217,7 +218,9 @@ impl Loader<'_> {
             ids::SYMLINK_OUTSIDE_CHART,
             format!("{link} is a link that leads out of {out_of}, to {to}"),
         )
-        .help("put the file itself into the chart, or pass --follow-symlinks to read it as Helm does")
+        .help(
+            "put the file itself into the chart, or pass --follow-symlinks to read it as Helm does",
+        )
     }
 
     fn file(

@@ -44,6 +44,7 @@ environments:
     expect:
       Deployment/*-backend:
         {replicas: 3, autoscaling: [3, 10], requests: {cpu: 1}, limits: {memory: 1Gi}, containers: {web: {requests: {cpu: 1}, limits: {cpu: 2}}}, storage: 1Gi, storage-class: ssd}
+charts: {common: ../common}
 rules:
   select: [recommended]
   ignore: [probes]

@@ -111,7 +111,10 @@ impl Index {
     /// The charts that fit, the best first: the version of the lock file, else the newest. Charts of
     /// that name with another version are described in `others`.
     pub(super) fn matching(&self, wanted: &Wanted<'_>, others: &mut Vec<String>) -> Vec<PathBuf> {
-        let named = self.charts.iter().filter(|(name, _, _)| *name == wanted.name);
+        let named = self
+            .charts
+            .iter()
+            .filter(|(name, _, _)| *name == wanted.name);
         let named = named.map(|(_, version, path)| (version.as_str(), path));
         let packed = self.archives.iter().filter_map(|path| {
             let name = path.file_name()?.to_str()?.strip_suffix(".tgz")?;
@@ -140,7 +143,10 @@ impl Index {
                 .then_with(|| Reverse(shared(path)).cmp(&Reverse(shared(elsewhere))))
                 .then_with(|| path.cmp(elsewhere))
         });
-        fitting.into_iter().map(|(_, _, path)| path.clone()).collect()
+        fitting
+            .into_iter()
+            .map(|(_, _, path)| path.clone())
+            .collect()
     }
 }
 
@@ -153,7 +159,11 @@ fn metadata_of(archive: &Path) -> Option<Metadata> {
         let mut entry = entry.ok()?;
         let path = entry.path_bytes().into_owned();
         let is_of_chart = |(_, name): (&str, &str)| name == "Chart.yaml";
-        if std::str::from_utf8(&path).ok()?.split_once('/').is_some_and(is_of_chart) {
+        if std::str::from_utf8(&path)
+            .ok()?
+            .split_once('/')
+            .is_some_and(is_of_chart)
+        {
             let mut text = Vec::new();
             entry.read_to_end(&mut text).ok()?;
             return Metadata::parse(&text);
@@ -166,7 +176,13 @@ fn metadata_of(archive: &Path) -> Option<Metadata> {
 mod tests {
     use super::*;
 
-    fn found(files: &[(&str, &str)], extent: Extent, name: &str, range: &str, locked: &[&str]) -> Vec<String> {
+    fn found(
+        files: &[(&str, &str)],
+        extent: Extent,
+        name: &str,
+        range: &str,
+        locked: &[&str],
+    ) -> Vec<String> {
         let folder = tempfile::tempdir().expect("a folder");
         for (file, text) in files {
             let path = folder.path().join(file);
@@ -181,7 +197,12 @@ mod tests {
             near: &folder.path().join("b/app"),
         };
         let found = Index::of(folder.path(), extent).matching(&wanted, &mut Vec::new());
-        let below = |path: PathBuf| path.strip_prefix(folder.path()).expect("below").display().to_string();
+        let below = |path: PathBuf| {
+            path.strip_prefix(folder.path())
+                .expect("below")
+                .display()
+                .to_string()
+        };
         found.into_iter().map(below).collect()
     }
 
@@ -191,7 +212,10 @@ mod tests {
             ("a/lib/Chart.yaml", "name: lib\nversion: 1.1.0\n"),
             ("b/lib/Chart.yaml", "name: lib\nversion: 1.1.0\n"),
             ("c/lib/Chart.yaml", "name: lib\nversion: 1.2.0\n"),
-            ("c/lib/templates/lib/Chart.yaml", "name: lib\nversion: 1.3.0\n"),
+            (
+                "c/lib/templates/lib/Chart.yaml",
+                "name: lib\nversion: 1.3.0\n",
+            ),
             ("d/Chart.yaml", "name: other\nversion: 1.2.0\n"),
             ("d/charts/lib-1.0.0.tgz", ""),
             ("e/lib-2.0.0.tgz", ""),

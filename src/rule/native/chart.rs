@@ -310,9 +310,10 @@ fn dependency_unpinned(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources)
 /// The charts in charts/ that have the name of a dependency, with their versions.
 fn vendored<'c>(chart: &'c Chart, dependency: &'c Dependency) -> impl Iterator<Item = &'c Chart> {
     let charts = format!("{}charts/", chart.location);
-    chart.subcharts.iter().filter(move |c| {
-        c.metadata.name == dependency.name && c.location.starts_with(&charts)
-    })
+    chart
+        .subcharts
+        .iter()
+        .filter(move |c| c.metadata.name == dependency.name && c.location.starts_with(&charts))
 }
 
 fn allows(dependency: &Dependency, subchart: &Chart) -> bool {
@@ -322,7 +323,10 @@ fn allows(dependency: &Dependency, subchart: &Chart) -> bool {
 /// What a dependency declares that Helm ignores where the version does not fit.
 fn ignored(dependency: &Dependency) -> Vec<String> {
     let mut ignored = Vec::new();
-    for (what, text) in [("alias", &dependency.alias), ("condition", &dependency.condition)] {
+    for (what, text) in [
+        ("alias", &dependency.alias),
+        ("condition", &dependency.condition),
+    ] {
         if !text.is_empty() {
             ignored.push(format!("its {what} `{text}`"));
         }
@@ -336,7 +340,11 @@ fn ignored(dependency: &Dependency) -> Vec<String> {
 fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
     for dependency in dependencies(chart) {
         // Aliases of one chart may be of different versions.
-        let of_name = || dependencies(chart).iter().filter(|d| d.name == dependency.name);
+        let of_name = || {
+            dependencies(chart)
+                .iter()
+                .filter(|d| d.name == dependency.name)
+        };
         let is_wanted = |c: &&Chart| of_name().any(|d| allows(d, c));
         let (name, wanted) = (&dependency.name, &dependency.version);
         let copies: Vec<&Chart> = vendored(chart, dependency).collect();
@@ -355,7 +363,7 @@ fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sour
                 false => format!("Chart.yaml wants {wanted}"),
             };
             let effect = match (&*ignored, copies.iter().any(is_wanted)) {
-                (_, true) => String::new(),
+                (_, true) => ": nothing of it is rendered".to_string(),
                 ([], false) => ": Helm renders it all the same".to_string(),
                 (ignored, false) => {
                     format!(": Helm renders it, and ignores {}", ignored.join(" and "))
@@ -368,11 +376,18 @@ fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sour
             continue;
         }
         let locked = chart.locked_versions(sources, name);
-        let same = |c: &&Chart| locked.iter().any(|v| is_same_version(v, &c.metadata.version));
+        let same = |c: &&Chart| {
+            locked
+                .iter()
+                .any(|v| is_same_version(v, &c.metadata.version))
+        };
         if !locked.is_empty() && !copies.iter().any(|c| same(c)) {
             report.add(
                 dependency.span,
-                format!("charts/ has {name} {version}, but Chart.lock has {}", locked.join(", ")),
+                format!(
+                    "charts/ has {name} {version}, but Chart.lock has {}",
+                    locked.join(", ")
+                ),
             );
         }
     }
@@ -408,8 +423,7 @@ fn dependency_vendored_twice(report: &mut ChartReport<'_>, chart: &Chart, _: &So
             );
         }
         for one in declared() {
-            let fitting: Vec<&Chart> =
-                wanted.iter().copied().filter(|c| allows(one, c)).collect();
+            let fitting: Vec<&Chart> = wanted.iter().copied().filter(|c| allows(one, c)).collect();
             if fitting.len() > 1 {
                 report.add(
                     one.span,
