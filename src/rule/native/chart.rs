@@ -381,7 +381,7 @@ fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sour
                 .iter()
                 .any(|v| is_same_version(v, &c.metadata.version))
         };
-        if !locked.is_empty() && !copies.iter().any(|c| same(c)) {
+        if !locked.is_empty() && !copies.iter().any(same) {
             report.add(
                 dependency.span,
                 format!(
