@@ -118,8 +118,11 @@ impl<'c> Release<'c> {
         };
         let mut help =
             "run `helm dependency build` to fetch what is missing into charts/".to_string();
-        let reasons: Vec<String> =
-            chart.not_found.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        let reasons: Vec<String> = chart
+            .not_found
+            .iter()
+            .map(|(name, why)| format!("{name}: {why}"))
+            .collect();
         if !reasons.is_empty() {
             help.push_str(&format!("; {}", some(&reasons)));
         }

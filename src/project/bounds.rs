@@ -57,7 +57,10 @@ mod tests {
             Bounds::of(&chart, &given).repository
         };
         assert_eq!(repository(&["charts/app"]), None);
-        assert_eq!(repository(&["elsewhere", "charts"]), Some(top.join("charts")));
+        assert_eq!(
+            repository(&["elsewhere", "charts"]),
+            Some(top.join("charts"))
+        );
         std::fs::create_dir(top.join(".git")).expect("a folder");
         assert_eq!(repository(&["charts/app"]), Some(top.clone()));
         assert_eq!(repository(&["charts"]), Some(top.clone()));

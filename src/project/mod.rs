@@ -3,12 +3,12 @@
 
 pub(crate) mod bounds;
 pub(crate) mod config;
+pub(crate) mod dependencies;
 mod exclude;
 pub(crate) mod flux;
 mod folder;
 pub(crate) mod foreign;
 pub(crate) mod kustomize;
-pub(crate) mod dependencies;
 pub(crate) mod options;
 pub(crate) mod rendering;
 pub(crate) mod reuse;

@@ -443,7 +443,10 @@ fn missing_below(chart: &Chart, head: Span) -> Option<Diagnostic> {
         .collect();
     lacking.sort();
     lacking.dedup();
-    let message = format!("a dependency lacks its own dependencies; {}", some(&lacking));
+    let message = format!(
+        "a dependency lacks its own dependencies; {}",
+        some(&lacking)
+    );
     let found = Diagnostic::new(ids::DEPENDENCY_NOT_VENDORED, Severity::Error, head, message);
     (!lacking.is_empty())
         .then(|| found.help("run `helm dependency build` for it, before that of this chart"))

@@ -86,8 +86,9 @@ impl Copy {
                 let places: Vec<PathBuf> = match dependency.repository.strip_prefix("file://") {
                     Some(path) => vec![normal(&folder.join(path))],
                     None => {
-                        let is_named =
-                            |chart: &&PathBuf| chart.file_name().is_some_and(|n| *n == *dependency.name);
+                        let is_named = |chart: &&PathBuf| {
+                            chart.file_name().is_some_and(|n| *n == *dependency.name)
+                        };
                         charts.iter().filter(is_named).cloned().collect()
                     }
                 };
@@ -192,7 +193,9 @@ impl Commit {
     fn charts(&self) -> Vec<PathBuf> {
         let files = self.list(&[Path::new("")]).unwrap_or_default().into_iter();
         let charts = files.filter(|f| f.path.file_name().is_some_and(|name| name == "Chart.yaml"));
-        charts.filter_map(|f| Some(f.path.parent()?.to_path_buf())).collect()
+        charts
+            .filter_map(|f| Some(f.path.parent()?.to_path_buf()))
+            .collect()
     }
 
     /// The files and links at the paths and below them, sorted by path. The empty path is the top
