@@ -115,7 +115,6 @@ fn follows_from_absence(
         return false;
     }
     let is_text = is_of_text(&found.key.rule);
-    let is_near = is_text || found.template.is_none();
     let paths: Vec<&Keys> = atoms.iter().filter_map(|atom| atom.path()).collect();
     let related = |path: &Keys| {
         paths
@@ -123,39 +122,66 @@ fn follows_from_absence(
             .any(|p| p.starts_with(path) || path.starts_with(p))
     };
     let is_beside = |path: &Keys| {
-        let mut switches = atoms.iter().filter(|atom| atom.contents[0] == true);
+        let mut switches = atoms
+            .iter()
+            .filter(|atom| !matches!(atom.kind, Kind::Fill | Kind::Guess));
         switches.any(|atom| match atom.path() {
             Some(switch) if switch.len() > 1 => path.starts_with(&switch[..switch.len() - 1]),
             _ => false,
         })
     };
-    // `a.enabled` is the switch above `a.b.enabled`.
+    // `a.enabled` is the switch above `a.b.enabled`. Objects that look for each other may be behind
+    // any switch of a part of the chart.
     let is_above = |path: &Keys| {
-        path.len() > 1 && (paths.iter()).any(|p| p.starts_with(&path[..path.len() - 1]))
+        let above = if found.template.is_none() {
+            1
+        } else {
+            path.len().saturating_sub(1)
+        };
+        path.len() > 1 && (paths.iter()).any(|p| p.starts_with(&path[..above]))
     };
-    let more: Vec<&Atom> = known
-        .iter()
-        .filter(|atom| {
-            atom.path().is_some_and(|path| {
-                let is_wanted = match atom.kind {
-                    Kind::On => !is_text && is_above(path),
-                    Kind::Fill | Kind::Guess if instead.contains(path) => false,
-                    Kind::Fill | Kind::Guess if is_near => is_beside(path),
-                    kind => kind == Kind::Fill,
-                };
-                is_wanted && !related(path)
+    let ways: &[bool] = if is_text || found.template.is_none() {
+        &[true]
+    } else {
+        &[false, true]
+    };
+    let mut is_refused = false;
+    for is_near in ways {
+        let more: Vec<&Atom> = known
+            .iter()
+            .filter(|atom| {
+                atom.path().is_some_and(|path| {
+                    let is_wanted = match atom.kind {
+                        Kind::On => !is_text && is_above(path),
+                        Kind::Fill | Kind::Guess if instead.contains(path) => false,
+                        Kind::Fill | Kind::Guess if *is_near => is_beside(path),
+                        kind => kind == Kind::Fill,
+                    };
+                    is_wanted && !related(path)
+                })
             })
-        })
-        .collect();
-    if more.is_empty() {
-        return false;
-    }
-    let all: Vec<&Atom> = more.into_iter().chain(atoms.iter().copied()).collect();
-    let outcome = bench.run(&all, false, only);
-    !outcome.found.iter().any(|(key, _)| {
+            .collect();
+        if more.is_empty() {
+            return false;
+        }
+        let all: Vec<&Atom> = more.into_iter().chain(atoms.iter().copied()).collect();
+        let outcome = bench.run(&all, false, only);
+        if outcome.found.iter().any(|(key, _)| *key == found.key) {
+            return false;
+        }
         // Another fault in the same file may hide it.
-        *key == found.key || (is_of_text(&key.rule) && key.place.source == found.key.place.source)
-    })
+        let is_hidden = outcome
+            .found
+            .iter()
+            .any(|(key, _)| is_of_text(&key.rule) && key.place.source == found.key.place.source);
+        if !is_hidden && !outcome.is_refused {
+            return true;
+        }
+        is_refused |= outcome.is_refused;
+    }
+    // A broken text is one, whatever breaks it as well. What is said about an object needs proof,
+    // unless the chart does not allow more.
+    !is_text && !is_refused
 }
 
 /// The finding in a render of the whole chart that the chart does not refuse.
