@@ -110,8 +110,14 @@ fn follows_from_absence(
     instead: &FxHashSet<Keys>,
     only: Option<&FxHashSet<Arc<str>>>,
 ) -> bool {
-    if found.diagnostic.message.contains("out of range") {
-        // A template that counts must count what is not there, too.
+    // A template that counts must count what is not there, too. Nothing that is added takes away what
+    // is there twice, or the wrong place that a template looks at.
+    let is_independent = found.diagnostic.message.contains("out of range")
+        || matches!(
+            &*found.key.rule,
+            "duplicate-env" | "duplicate-value" | "undefined-value"
+        );
+    if is_independent {
         return false;
     }
     let is_text = is_of_text(&found.key.rule);
