@@ -347,6 +347,10 @@ impl<'c> Release<'c> {
                     Some(value) => {
                         let name = &requirement.name;
                         self.log.warn(format!("Warning: Condition path '{condition}' for chart {name} returned non-bool value"));
+                        // A null leaves the decision to the next condition.
+                        if matches!(value.kind, Kind::Nil) {
+                            continue;
+                        }
                         self.log.ignore(Ignored {
                             rule: ids::DEPENDENCY_CONDITION_IGNORED,
                             message: format!(
@@ -400,6 +404,11 @@ impl<'c> Release<'c> {
                         };
                         self.log
                             .warn(format!("Warning: ImportValues missing table{from}: {why}"));
+                        // The values of a dependency that is missing are not known.
+                        let children = &self.nodes[id].children;
+                        if !children.iter().any(|&c| self.nodes[c].name == *name) {
+                            continue;
+                        }
                         self.log.ignore(Ignored {
                             rule: ids::IMPORT_VALUES_MISSING,
                             message: format!(

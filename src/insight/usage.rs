@@ -490,17 +490,20 @@ pub(crate) fn undefined_in<'r>(
         let key = &*keys[keys.len() - 1];
         let near = did_you_mean(key, siblings);
         // A guard expects that the value may be missing, so only a misspelt one is reported.
-        if missing.guarded && !near.is_some_and(|near| is_misspelt(key, near)) {
+        if missing.guarded
+            && (!near.is_some_and(|near| is_misspelt(key, near)) || is_refused(sources, missing.at))
+        {
             continue;
         }
         let help = near.map_or(
             "Define it in values.yaml, or guard it with `default`, `if` or `with`.".to_string(),
             |n| format!("did you mean `{n}`?"),
         );
-        let message = format!(
-            "no values file defines `{}`, which renders as nothing",
-            keys.join(".")
-        );
+        let effect = match missing.guarded {
+            true => "",
+            false => ", which renders as nothing",
+        };
+        let message = format!("no values file defines `{}`{effect}", keys.join("."));
         found.push(
             Diagnostic::new(ids::UNDEFINED_VALUE, Severity::Warning, missing.at, message)
                 .help(help),
@@ -522,6 +525,21 @@ fn is_misspelt(key: &str, near: &str) -> bool {
         && strsim::damerau_levenshtein(key, near) <= 2
         && !key.starts_with(near)
         && !near.starts_with(key)
+}
+
+/// Whether the template refuses the value that it asks for, as a former name of another one:
+/// `{{ if .Values.imageTagg }}{{ fail "use imageTag" }}{{ end }}`.
+fn is_refused(sources: &Sources, at: Span) -> bool {
+    let text = &sources.get(at.source).text;
+    let after = &text[(at.end as usize).min(text.len())..];
+    let action = |from: &[u8]| memchr::memmem::find(from, b"{{");
+    let Some(next) = action(after) else {
+        return false;
+    };
+    let body = &after[next..];
+    let end = memchr::memmem::find(body, b"}}").unwrap_or(body.len());
+    memchr::memmem::find(&body[..end], b"fail ").is_some()
+        || memchr::memmem::find(&body[..end], b"append ").is_some()
 }
 
 /// Whether a place in a template lies in a comment of the rendered YAML.
@@ -593,6 +611,7 @@ fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
             };
             if let (Some(was), Some(is)) = (type_of(default), type_of(&entry.value))
                 && was != is
+                && !(is_amount(default) && is_amount(&entry.value))
             {
                 if is == "a map" || was == "a map" {
                     return false;
@@ -616,6 +635,20 @@ fn type_changes(files: &[(SourceId, Arc<Node>)], found: &mut Vec<Diagnostic>) {
             }
             true
         });
+    }
+}
+
+/// Whether a value is a number, a quantity or a share: `2`, `500m`, `50%`. Fields that take one of
+/// these take the others.
+fn is_amount(node: &Node) -> bool {
+    match &node.data {
+        Data::Int(_) | Data::Uint(_) | Data::Float(_) => true,
+        Data::Str(text) => {
+            let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            let units = ["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti", "%"];
+            unit.len() < text.len() && units.contains(&unit)
+        }
+        _ => false,
     }
 }
 

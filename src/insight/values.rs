@@ -219,7 +219,9 @@ fn secrets_in_environments(
         each_node(node, &mut |node| {
             for entry in node.entries() {
                 let is_secret = entry.value.as_str().is_some_and(|value| {
-                    secrets::is_secret_name(&entry.key) && !secrets::is_harmless(value)
+                    secrets::is_secret_name(&entry.key)
+                        && !secrets::is_harmless(value)
+                        && !is_placeholder(&entry.key, value)
                 });
                 if is_secret {
                     let message = format!("`{}` is a secret in plain text", entry.key);
@@ -236,6 +238,15 @@ fn secrets_in_environments(
             }
         });
     }
+}
+
+/// Whether a value only repeats its key: `password: _PASSWORD_`.
+fn is_placeholder(key: &str, value: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.collect::<String>().to_lowercase()
+    };
+    letters(key) == letters(value)
 }
 
 /// Data of a Secret that a template makes at random, in a file that never looks for the Secret of

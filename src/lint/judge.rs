@@ -9,6 +9,7 @@ use crate::kubernetes::crd::Crds;
 use crate::kubernetes::{self, Schemas};
 use crate::limits::{Limit, Limits};
 use crate::lint::content::Content;
+use crate::lint::undeployed;
 use crate::manifest::{Object, Violation};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
@@ -61,6 +62,9 @@ pub(super) fn judge(
     judge.unjudged(content.head(), &mut found);
     judge.objects(&every, &mut found);
     judge.keep_unexcused(whole.across_objects, &mut found);
+    if let Some(rendering) = &content.rendering {
+        undeployed::leave_out(&mut found, rendering, &content.sources, setup);
+    }
     found.extend(whole.of_chart);
     judge.unused_annotations(&content.objects, &mut found);
     Ok(Verdict {

@@ -21,7 +21,7 @@ use crate::project::dependencies::{self, Found, Places};
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::{Setup, Why};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
-use crate::template::Reason;
+use crate::template::{Reason, Record};
 use crate::yaml::Node;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -143,8 +143,19 @@ impl RenderedChart {
         if made.iter().flatten().any(|m| m.render.lacks_template()) {
             found.extend(missing_below(&chart, head));
         }
+        // A chart that asks for values, and gets them elsewhere, is not deployed without them.
+        let accepts = |(environment, made): (&Environment, &Vec<Made>)| {
+            let problems = || made.iter().flat_map(|m| &m.render.rendered.problems);
+            !environment.is_defaults()
+                && !made.is_empty()
+                && !problems().any(Problem::refuses_values)
+        };
+        let is_accepted = environments.iter().zip(&made).any(accepts);
         let mut renders = Vec::new();
         for mut made in made.into_iter().flatten() {
+            if !is_accepted {
+                found.append(&mut made.refusals);
+            }
             let derived = std::mem::take(&mut made.render.rendered.derived);
             sources.adopt(made.number, derived);
             renders.push(made.render);
@@ -222,6 +233,8 @@ struct Made {
     number: u32,
     render: EnvironmentRender,
     found: Vec<Diagnostic>,
+    /// How the chart refuses its values.yaml alone.
+    refusals: Vec<Diagnostic>,
 }
 
 impl Job<'_> {
@@ -244,9 +257,7 @@ impl Job<'_> {
                     all.or(Versions::minor(*minor))
                 });
             left.retain(|(minor, _)| !versions.contains(*minor));
-            let is_refused = self.environments[index].is_defaults()
-                && rendered.problems.iter().any(Problem::is_refusal);
-            let mut found = self.problems(index, versions, &rendered, is_refused);
+            let (mut found, refusals) = self.problems(index, versions, &rendered);
             let ignored = rendered.ignored.iter().map(|ignored| Diagnostic {
                 environment: Some(index as u16),
                 ..ignored.diagnostic(&rendered.derived.origins, self.head)
@@ -264,6 +275,7 @@ impl Job<'_> {
                 number,
                 render,
                 found,
+                refusals,
             });
         }
         made
@@ -303,14 +315,14 @@ impl Job<'_> {
         ))
     }
 
-    /// The faults of a render.
+    /// The faults of a render, and apart from them how the chart refuses its values.yaml alone: with
+    /// `fail` or `required`, or because it reads inside of a value that whoever deploys it must set.
     fn problems(
         &self,
         index: usize,
         versions: Versions,
         rendered: &Rendered,
-        is_refused: bool,
-    ) -> Vec<Diagnostic> {
+    ) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         let environment = index as u16;
         let unjudged = rendered.unjudged.iter().map(|e| Diagnostic {
             severity: if e.rule == ids::LIMIT_EXCEEDED {
@@ -322,8 +334,18 @@ impl Job<'_> {
             ..e.diagnostic(self.head)
         });
         // Of a refused values.yaml, only the first refusal and what no value mends are reported.
-        let first = rendered.problems.iter().find(|p| p.is_refusal());
+        let unset = |p: &&Problem| reads_unset(p, &rendered.record).is_some();
+        let problems = || rendered.problems.iter();
+        let first = problems()
+            .find(|p| p.is_refusal())
+            .or_else(|| problems().find(unset))
+            .filter(|_| self.environments[index].is_defaults());
+        let is_refused = first.is_some();
         let is_first = |p: &Problem| first.is_some_and(|first| std::ptr::eq(first, p));
+        // The chart that this one is a part of sets global values.
+        let is_answer = |p: &Problem| {
+            p.is_refusal() || reads_unset(p, &rendered.record).is_some_and(|key| key == "global")
+        };
         let diagnostics = |p: &Problem| {
             let mut diagnostics = p.diagnostics(self.head, environment);
             if is_refused && is_first(p) {
@@ -337,15 +359,17 @@ impl Job<'_> {
             }
             diagnostics
         };
-        Problem::causes(&rendered.problems, self.chart)
+        let here = |d: Diagnostic| Diagnostic {
+            kubernetes: (versions != self.versions).then_some(versions),
+            ..d
+        };
+        let causes = Problem::causes(&rendered.problems, self.chart);
+        let (answers, faults): (Vec<&Problem>, Vec<&Problem>) = causes
             .filter(|p| !is_refused || is_first(p) || !p.depends_on_values())
-            .flat_map(diagnostics)
-            .chain(unjudged)
-            .map(|d| Diagnostic {
-                kubernetes: (versions != self.versions).then_some(versions),
-                ..d
-            })
-            .collect()
+            .partition(|p| is_first(p) && is_answer(p));
+        let found = faults.into_iter().flat_map(&diagnostics).chain(unjudged);
+        let refusals = answers.into_iter().flat_map(&diagnostics);
+        (found.map(here).collect(), refusals.map(here).collect())
     }
 
     /// Reads the objects. Must run before the texts move to the [`Sources`].
@@ -388,6 +412,28 @@ impl Job<'_> {
             found.extend(manifests.problems);
         }
     }
+}
+
+/// The first key of the value that a template reads inside of although it is not set.
+fn reads_unset<'r>(problem: &Problem, record: &'r Record) -> Option<&'r str> {
+    let Problem::Template(error) = problem else {
+        return None;
+    };
+    let span = error.span;
+    let is_inside =
+        |at: Span| at.source == span.source && span.start <= at.start && at.end <= span.end;
+    let misses = error
+        .cause
+        .starts_with("nil pointer evaluating")
+        .then_some(&record.missing);
+    misses
+        .into_iter()
+        .flatten()
+        .filter(|missing| is_inside(missing.at))
+        .find_map(|missing| match missing.path.as_deref()? {
+            [first, key, ..] if &**first == "Values" => Some(&**key),
+            _ => None,
+        })
 }
 
 /// What to do where the chart refuses its own values.yaml.

@@ -16,7 +16,7 @@ use crate::project::setup::Why;
 use crate::rule::definition::Topic;
 use crate::source::Source;
 pub use explored::Explored;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -173,36 +173,54 @@ impl Report {
     }
 
     /// Lets the worst finding of a topic show the others of the same container (for the host: of the
-    /// same object) in a note.
+    /// same object) in a note. An agent of the node, which is a DaemonSet with access to the host,
+    /// needs rights: what its containers may do is one topic with that access.
     pub(crate) fn gather(&mut self) {
+        let topic_of = |finding: &Finding| {
+            let rule = crate::rule::documentation(&finding.rule)?;
+            Some((rule.topic?, finding.object.clone()?))
+        };
+        let agents: FxHashSet<Arc<ObjectRef>> = self
+            .findings
+            .iter()
+            .filter_map(topic_of)
+            .filter(|(topic, object)| *topic == Topic::Host && &*object.kind == "DaemonSet")
+            .map(|(_, object)| object)
+            .collect();
         let mut groups: FxHashMap<_, Vec<usize>> = FxHashMap::default();
         for (i, finding) in self.findings.iter_mut().enumerate() {
             finding.shown_by = None;
-            let topic = crate::rule::documentation(&finding.rule).and_then(|rule| rule.topic);
-            if let (Some(topic), Some(object)) = (topic, &finding.object) {
-                let container = match topic {
-                    Topic::Host => None,
-                    _ => finding.container.clone(),
-                };
-                let file = finding.locations.first().and_then(|l| l.file.clone());
-                let key = (
-                    topic,
-                    object.clone(),
-                    container,
-                    file,
-                    finding.environments.clone(),
-                );
-                groups.entry(key).or_default().push(i);
-            }
+            let Some((topic, object)) = topic_of(finding) else {
+                continue;
+            };
+            let topic = match topic {
+                Topic::SecurityContext if agents.contains(&object) => Topic::Host,
+                other => other,
+            };
+            let container = match topic {
+                Topic::Host => None,
+                _ => finding.container.clone(),
+            };
+            let file = finding.locations.first().and_then(|l| l.file.clone());
+            let key = (topic, object, container, file);
+            groups.entry(key).or_default().push(i);
         }
         for members in groups.into_values().filter(|members| members.len() > 1) {
-            let worst = |&&i: &&usize| (self.findings[i].severity, std::cmp::Reverse(i));
+            let worst = |&&i: &&usize| {
+                let finding = &self.findings[i];
+                let environments = finding.environments.len();
+                (environments, finding.severity, std::cmp::Reverse(i))
+            };
             let Some(&lead) = members.iter().max_by_key(worst) else {
                 continue;
             };
             let rule = self.findings[lead].rule.clone();
+            let holds_in = self.findings[lead].environments.clone();
             for &i in members.iter().filter(|&&i| i != lead) {
                 let other = &mut self.findings[i];
+                if other.environments.iter().any(|e| !holds_in.contains(e)) {
+                    continue;
+                }
                 other.shown_by = Some(rule.clone());
                 let note = format!("also {}: {}", other.rule, other.message);
                 self.findings[lead].notes.push(note);

@@ -255,11 +255,22 @@ impl Places<'_> {
             .chain(own)
             .any(|at| self.secrets.touches(at));
         let about = of_secret || touches;
-        // An error of a template belongs to no object yet, and may quote any value.
-        if !about && diagnostic.object.is_some() {
+        // An error of a template belongs to no object yet, and may quote any value. Messages about
+        // keys quote none.
+        let is_about_keys = matches!(
+            &*diagnostic.rule,
+            "unused-value" | "undefined-value" | "secret-in-values-file"
+        );
+        if is_about_keys || (!about && diagnostic.object.is_some()) {
             return diagnostic;
         }
-        let without = |text: &str| self.secrets.without_texts(text, about).into_owned();
+        // The name of the object is shown beside the message.
+        let name = diagnostic.object.as_ref().map_or("", |o| &*o.name);
+        let hide = |text: &str| self.secrets.without_texts(text, about).into_owned();
+        let without = |text: &str| match name.is_empty() {
+            true => hide(text),
+            false => text.split(name).map(hide).collect::<Vec<_>>().join(name),
+        };
         Diagnostic {
             message: without(&diagnostic.message),
             help: diagnostic.help.as_deref().map(without),

@@ -326,6 +326,8 @@ impl Walk<'_> {
     }
 
     fn name(&mut self, name: &str) -> Result<Type, String> {
+        // A dot in front says that no name around the expression is meant: `.self`.
+        let name = name.strip_prefix('.').unwrap_or(name);
         if let Some((_, of)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
             return Ok(*of);
         }

@@ -47,6 +47,7 @@ fn finding(f: &Finding) -> Value {
         })),
         "path": f.path,
         "environments": names(&f.environments),
+        "shown_by": f.shown_by.as_deref(),
         "kubernetes": f.kubernetes.map(versions),
         "explored": f.explored.as_deref().map(|e| json!({
             "values": e.values, "api_versions": e.api_versions, "release": e.release, "upgrade": e.is_upgrade,

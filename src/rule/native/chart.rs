@@ -237,6 +237,8 @@ const DEPENDENCY_KEYS: [&str; 8] = [
     "import-values",
     "alias",
 ];
+/// Fields of Helm 2, which its charts still carry. They are no slip, and nothing follows from them.
+const HELM_2_KEYS: [&str; 2] = ["engine", "tillerVersion"];
 const MAINTAINER_KEYS: [&str; 3] = ["name", "email", "url"];
 
 fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
@@ -245,6 +247,9 @@ fn unknown_field(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     };
     let mut judge = |node: &Node, keys: &[&'static str], what: &str| {
         for (i, entry) in node.entries().iter().enumerate() {
+            if HELM_2_KEYS.contains(&&*entry.key) && what == "Chart.yaml" {
+                continue;
+            }
             if !keys.contains(&&*entry.key) {
                 let hint = did_you_mean(&entry.key, keys.iter().copied())
                     .map(|k| format!("; did you mean `{k}`?"))
@@ -287,15 +292,29 @@ fn dependency_undeclared(report: &mut ChartReport<'_>, chart: &Chart, _: &Source
     }
 }
 
-fn is_pinned(version: &str) -> bool {
-    is_semver(version.trim().trim_start_matches(['=', 'v']))
+/// Whether a dependency's version is fixed, or a range of patch versions, which Helm's documentation
+/// suggests: `1.2.3`, `~1.2.3`, `1.2.x`.
+fn is_patch_level(range: &str) -> bool {
+    let mut numbers = range
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map_while(|digits| digits.parse::<u32>().ok());
+    let Some(major) = numbers.next() else {
+        return false;
+    };
+    let minor = numbers.next().unwrap_or(0);
+    let next = [
+        format!("{major}.{}.0", minor.saturating_add(1)),
+        format!("{}.0.0", major.saturating_add(1)),
+    ];
+    !next.iter().any(|version| is_compatible(range, version))
 }
 
 fn dependency_unpinned(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     for dependency in dependencies(chart) {
         let local =
             dependency.repository.is_empty() || dependency.repository.starts_with("file://");
-        if !local && !is_pinned(&dependency.version) && chart.lock.is_none() {
+        if !local && !is_patch_level(&dependency.version) && chart.lock.is_none() {
             report.add(
                 dependency.span,
                 format!(
@@ -469,7 +488,7 @@ fn lock_outdated(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources)
             continue;
         };
         let version = text(entry, "version").unwrap_or("");
-        if is_pinned(&dependency.version)
+        if is_semver(dependency.version.trim().trim_start_matches(['=', 'v']))
             && version.trim_start_matches('v')
                 != dependency.version.trim().trim_start_matches(['=', 'v'])
         {

@@ -151,7 +151,8 @@ fn is_headless(service: &Object) -> bool {
 }
 
 /// A container may listen on a port that it does not declare, so a number counts as missing only
-/// where the Service and its pods have one port each. A name must be declared.
+/// where the Service and its pods have one port each, which is not for metrics. A name must be
+/// declared.
 fn service_target_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     for (i, service) in object_set::core_services(unit) {
         let mut pods = selected(unit, service);
@@ -176,8 +177,12 @@ fn service_target_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
             }
             let is_sure = match target {
                 Wanted::Name(_) => true,
-                Wanted::Number(_) => {
-                    listed.len() == 1 && pods.iter().all(|(.., pod)| ports(pod).len() == 1)
+                Wanted::Number(number) => {
+                    let is_meant = |pod: &Pod<'_>| {
+                        matches!(ports(pod).as_slice(), [port]
+                            if port.number != number && !port.name.contains("metrics"))
+                    };
+                    listed.len() == 1 && pods.iter().all(|(.., pod)| is_meant(pod))
                 }
             };
             if !is_sure {

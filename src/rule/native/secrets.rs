@@ -50,7 +50,7 @@ const SECRET_PAIRS: [(&str, &str); 9] = [
 ];
 
 /// A name that ends with one of these words is about a secret, but its value is not one.
-const HARMLESS_ENDS: [&str; 52] = [
+const HARMLESS_ENDS: [&str; 55] = [
     "alg",
     "file",
     "path",
@@ -103,6 +103,9 @@ const HARMLESS_ENDS: [&str; 52] = [
     "age",
     "limit",
     "username",
+    "encryption",
+    "time",
+    "salt",
 ];
 
 /// What a Secret (the object) is for. A name that ends in one of these and "secret" holds the name

@@ -40,9 +40,10 @@ fn hook_event_unknown(report: &mut Report<'_>, object: &Object) {
     let name = &object.identity.name;
     let kind = &object.identity.kind;
     let message = match unknown.as_str() {
-        "crd-install" => format!(
-            "Helm leaves {kind} {name} out: crd-install is a hook of Helm 2, and CRDs belong into the folder crds/"
-        ),
+        "crd-install" => {
+            "Helm leaves this CRD out: crd-install is a hook of Helm 2, and CRDs belong into the folder crds/"
+                .to_owned()
+        }
         _ => format!(
             "Helm leaves {kind} {name} out: it knows no hook {unknown:?}{}",
             suggestion(&unknown, &HOOK_EVENTS)

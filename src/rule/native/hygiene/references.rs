@@ -675,14 +675,17 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         let selects = get(&service.root, "spec.selector")
             .is_some_and(|s| !s.entries().is_empty() && unit.labels(object, pod).match_map(s));
         if !headless {
-            // The pods run; only their own names are missing.
-            report.add_info(
-                *i,
-                path,
-                format!(
-                    "{subject} names the Service {name}, which is not headless (clusterIP is not None)"
-                ),
-            );
+            // The pods run; only their own names are missing, which nobody needs of a single pod.
+            let replicas = get(&object.root, "spec.replicas").and_then(Node::as_i64);
+            if replicas.is_some_and(|replicas| replicas > 1) {
+                report.add_info(
+                    *i,
+                    path,
+                    format!(
+                        "{subject} names the Service {name}, which is not headless (clusterIP is not None)"
+                    ),
+                );
+            }
         } else if !selects {
             report.add(
                 *i,
