@@ -347,6 +347,11 @@ impl<'s> Judge<'s> {
                 {
                     continue;
                 }
+                // Helm installs the files of crds/ whatever their annotations say. The same object
+                // may also be rendered, and both are judged once.
+                if object.from_crds && finding.rule == ids::HOOK_EVENT_UNKNOWN {
+                    continue;
+                }
                 if !holds.is_empty()
                     && !object.is_unknown(&finding)
                     && !self.excuses(object, &finding)

@@ -447,6 +447,26 @@ mod tests {
             of_case("unknown-field") && of_case("kind-missing"),
             "{found:?}"
         );
+        // And that values.yaml alone is refused, is no fault.
+        let is_refusal = |(rule, _): &(String, Vec<String>)| rule == "required-value-missing";
+        assert!(!found.iter().any(is_refusal), "{found:?}");
+    }
+
+    #[test]
+    fn of_values_that_nobody_set_one_read_is_reported() {
+        let template = "{{ $_ := .Values.global.region.name }}";
+        let mut files = vec![
+            CHART,
+            ("values.yaml", "{}\n"),
+            ("templates/a.yaml", template),
+            ("templates/b.yaml", template),
+        ];
+        let rules = |files: &[(&str, &str)]| -> Vec<String> {
+            errors(files).into_iter().map(|(rule, _)| rule).collect()
+        };
+        assert_eq!(rules(&files), ["template-error"]);
+        files.push(("ci/all-values.yaml", "global: {region: {name: a}}\n"));
+        assert_eq!(rules(&files), Vec::<String>::new());
     }
 
     #[test]

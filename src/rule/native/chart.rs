@@ -606,3 +606,16 @@ fn crd_file(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ranges_of_patch_versions() {
+        for range in ["1.2.3", "v1.2.3", "~1.2.3", "1.2.x", ">=1.2.3 <1.3.0"] {
+            assert!(super::is_patch_level(range), "{range}");
+        }
+        for range in ["^1.2.3", "*", "", ">= 0.0.0", "1.x", "~1"] {
+            assert!(!super::is_patch_level(range), "{range}");
+        }
+    }
+}

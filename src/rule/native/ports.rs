@@ -270,23 +270,32 @@ fn network_policy_port_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         let listed = rules.get(&policy.root).map_or(&[][..], |n| n.items());
         for (r, rule) in listed.iter().enumerate() {
             let allowed = items(rule, "ports");
-            for (p, port) in allowed.iter().enumerate() {
-                let Some(wanted) = port.get("port").and_then(Wanted::of) else {
-                    continue;
-                };
+            let is_declared = |port: &Node, wanted: &Wanted<'_>| {
                 let protocol = text(port, "protocol").unwrap_or("TCP");
                 let most = port.get("endPort").and_then(Node::as_i64);
-                let is_allowed = |d: &Port| match (&wanted, most) {
+                declared.iter().any(|d| match (wanted, most) {
                     (Wanted::Number(least), Some(most)) => {
                         d.protocol == protocol && (*least..=most).contains(&d.number)
                     }
                     _ => wanted.is(d, protocol),
+                })
+            };
+            // A list that has the ports of the Service beside those of the pods does no harm.
+            let allows_pods = allowed.iter().any(|port| {
+                let wanted = port.get("port").and_then(Wanted::of);
+                wanted.is_some_and(|wanted| is_declared(port, &wanted))
+            });
+            for (p, port) in allowed.iter().enumerate() {
+                let Some(wanted) = port.get("port").and_then(Wanted::of) else {
+                    continue;
                 };
                 let is_sure = match wanted {
                     Wanted::Name(_) => true,
-                    Wanted::Number(number) => leads_elsewhere(unit, policy, selector, number),
+                    Wanted::Number(number) => {
+                        !allows_pods && leads_elsewhere(unit, policy, selector, number)
+                    }
                 };
-                if is_sure && !declared.iter().any(is_allowed) {
+                if is_sure && !is_declared(port, &wanted) {
                     let path = rules.index(r).key("ports").index(p).key("port");
                     let message = format!(
                         "NetworkPolicy {} allows the port {wanted}, which none of its pods declares; {}",
