@@ -431,6 +431,8 @@ fn reads_unset<'r>(problem: &Problem, record: &'r Record) -> Option<&'r str> {
         .flatten()
         .filter(|missing| is_inside(missing.at))
         .find_map(|missing| match missing.path.as_deref()? {
+            // `.Values` where `.` is another value is a slip, whatever the values are.
+            [.., last] if &**last == "Values" => None,
             [first, key, ..] if &**first == "Values" => Some(&**key),
             _ => None,
         })

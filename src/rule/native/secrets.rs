@@ -175,8 +175,10 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     if names_an_object(words) {
         return false;
     }
-    // Names such as `PUBLIC_TOKEN` are not secret.
-    if words.iter().any(|w| w == "public" || w == "publishable") {
+    // Names such as `PUBLIC_TOKEN` are not secret. That of a cluster (etcd) keeps clusters apart.
+    if words.iter().any(|w| w == "public" || w == "publishable")
+        || words.ends_with(&["cluster".to_owned(), "token".to_owned()])
+    {
         return false;
     }
     pair || words.iter().any(|w| {
@@ -213,6 +215,8 @@ pub(crate) fn is_harmless(value: &str) -> bool {
         || value.contains("$(")
         || value.contains("{{")
         || value.contains("://")
+        // Options of a way to make tokens, which name the file of a key: `jwt,priv-key=/etc/key`.
+        || value.contains("=/")
         || matches!(
             lower.as_str(),
             "true"
@@ -420,6 +424,9 @@ mod tests {
             "PASSWORD_MIN_LENGTH",
             "compass",
             "s3AccessKeyIDName",
+            "ETCD_INITIAL_CLUSTER_TOKEN",
+            "password_encryption",
+            "token_cache_time",
             "accessKeyIDName",
             "passwordSecretKey",
             "tokenSecretKey",

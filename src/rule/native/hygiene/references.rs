@@ -395,9 +395,18 @@ fn dangling_service_account(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             else {
                 continue;
             };
+            // `default` is the namespace of a release for which none is declared, so an account that
+            // the chart puts into a namespace of its own may be in the same one.
+            let elsewhere = || {
+                namespace(object) == Some("default")
+                    && unit
+                        .of_kind("ServiceAccount")
+                        .any(|(_, account)| *account.identity.name == *name)
+            };
             if unit
                 .find("ServiceAccount", namespace(object), name)
                 .is_none()
+                && !elsewhere()
             {
                 let message = format!(
                     "{} {} runs as ServiceAccount {name}, which is not in the release",
