@@ -686,7 +686,7 @@ fn statefulset_service_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>
         if !headless {
             // The pods run; only their own names are missing, which nobody needs of a single pod.
             let replicas = get(&object.root, "spec.replicas").and_then(Node::as_i64);
-            if replicas.is_some_and(|replicas| replicas > 1) {
+            if replicas.is_none_or(|replicas| replicas > 1) {
                 report.add_info(
                     *i,
                     path,
