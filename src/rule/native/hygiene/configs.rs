@@ -81,7 +81,8 @@ fn config_change_without_restart(report: &mut UnitReport<'_>, unit: &ObjectSet<'
 }
 
 /// What is wrong with a file in a ConfigMap, by the ending of its key. Files with variables or
-/// templates of another program are not the program's input yet.
+/// templates of another program are not the program's input yet, and JSON with comments is another
+/// language.
 fn syntax_error(key: &str, text: &str) -> Option<String> {
     if ["{{", "${", "<%", "{%"]
         .iter()
@@ -90,6 +91,8 @@ fn syntax_error(key: &str, text: &str) -> Option<String> {
         return None;
     }
     match key.rsplit_once('.').map(|(_, ending)| ending) {
+        // Programs whose files have comments read them.
+        Some("json") if text.lines().any(|line| line.trim_start().starts_with("//")) => None,
         Some("json") if !text.trim().is_empty() => {
             let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
             Some(format!("is no valid JSON: {error}"))

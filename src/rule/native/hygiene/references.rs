@@ -398,7 +398,7 @@ fn dangling_service_account(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
             // `default` is the namespace of a release for which none is declared, so an account that
             // the chart puts into a namespace of its own may be in the same one.
             let elsewhere = || {
-                namespace(object) == Some("default")
+                matches!(namespace(object), "" | "default")
                     && unit
                         .of_kind("ServiceAccount")
                         .any(|(_, account)| *account.identity.name == *name)
