@@ -228,15 +228,18 @@ pub(crate) fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let limit = 1 + name.chars().count() / 4;
+    /// Nobody mistypes a longer name.
+    const LONGEST: usize = 200;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let (lower, length) = (name.to_lowercase(), name.chars().count());
+    let limit = 1 + length / 4;
     candidates
         .into_iter()
-        .map(|c| {
-            (
-                strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()),
-                c,
-            )
-        })
+        // Each character more or less is a difference.
+        .filter(|c| c.len() <= LONGEST && c.chars().count().abs_diff(length) <= limit)
+        .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
         .filter(|&(d, c)| d <= limit && c != name)
         .min_by_key(|&(d, c)| (d, std::cmp::Reverse(in_common(name, c))))
         .map(|(_, c)| c)

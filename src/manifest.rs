@@ -300,7 +300,8 @@ impl Reader<'_> {
             return;
         };
         if &*kind == "List" && lists < MAX_LISTS {
-            if let Data::Map(mut entries) = node.data {
+            if let Data::Map(entries) = node.data {
+                let mut entries = entries.into_vec();
                 let items = entries
                     .iter()
                     .rposition(|entry| &*entry.key == "items")

@@ -8,6 +8,7 @@
 use crate::source::Span;
 use crate::yaml::Data;
 use crate::yaml::Node;
+use std::collections::BTreeMap;
 
 /// The shape of a Go type. It covers only what the files of a chart need.
 pub(crate) enum Shape {
@@ -138,15 +139,10 @@ pub(crate) fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
 }
 
 fn sorted(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
-    let mut entries: Vec<(&str, &Node)> = Vec::new();
-    for entry in node.entries() {
-        match entries.iter_mut().find(|(key, _)| *key == &*entry.key) {
-            Some(earlier) => earlier.1 = &entry.value,
-            None => entries.push((&entry.key, &entry.value)),
-        }
-    }
-    entries.sort_by_key(|(key, _)| *key);
-    entries.into_iter()
+    let entries = node.entries().iter();
+    // The last of equal keys wins.
+    let by_key: BTreeMap<&str, &Node> = entries.map(|entry| (&*entry.key, &entry.value)).collect();
+    by_key.into_iter()
 }
 
 const DEPTH: usize = 200;

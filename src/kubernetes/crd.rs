@@ -26,6 +26,8 @@ const MAX_FINDINGS: usize = 200;
 /// The limit on steps for one object, because `allOf`, `anyOf`, `oneOf` and `not` multiply the
 /// work. The rest of an object that needs more is not validated.
 const MAX_STEPS: usize = 1_000_000;
+/// For how many unknown fields of one object a guess is made at what they were meant to be.
+const MOST_GUESSES: usize = 100;
 
 /// CustomResourceDefinitions, for instance those of a unit.
 #[derive(Debug, Default)]
@@ -196,6 +198,7 @@ impl CustomKind {
             path: Vec::new(),
             found: Vec::new(),
             steps: 0,
+            guesses: 0,
         };
         walk.value(
             &root,
@@ -240,6 +243,8 @@ struct Walk<'a> {
     path: Vec<Step>,
     found: Vec<Violation>,
     steps: usize,
+    /// For how many unknown fields a guess was made.
+    guesses: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -293,6 +298,23 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         self.junctors(node, schema, scope);
+    }
+
+    /// A guess at what an unknown field was meant to be.
+    fn meant(&mut self, key: &str, properties: Option<&Node>) -> Option<String> {
+        self.guesses += 1;
+        if self.guesses > MOST_GUESSES {
+            return None;
+        }
+        let known = properties.map(Node::entries).unwrap_or_default();
+        let names = || known.iter().map(|entry| &*entry.key);
+        if let Some(near) = did_you_mean(key, names()) {
+            return Some(format!("did you mean `{near}`?"));
+        }
+        let list = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        (1..=8)
+            .contains(&known.len())
+            .then(|| format!("known fields: {}", list().join(", ")))
     }
 
     /// Whether the value has the type of the schema. Reports it if not.
@@ -406,25 +428,7 @@ impl<'a> Walk<'a> {
                 && additional.and_then(Node::as_bool) != Some(true)
                 && !self.embedded_name(scope, &entry.key)
             {
-                let names: Vec<&str> = properties
-                    .map(Node::entries)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|e| &*e.key)
-                    .collect();
-                let help = match did_you_mean(&entry.key, names.iter().copied()) {
-                    Some(near) => Some(format!("did you mean `{near}`?")),
-                    None => (1..=8).contains(&names.len()).then(|| {
-                        format!(
-                            "known fields: {}",
-                            names
-                                .iter()
-                                .map(|n| format!("`{n}`"))
-                                .collect::<Vec<_>>()
-                                .join(", ")
-                        )
-                    }),
-                };
+                let help = self.meant(&entry.key, properties);
                 self.report(
                     ids::UNKNOWN_FIELD,
                     Severity::Error,

@@ -36,6 +36,7 @@ pub(super) fn check(
         path: Vec::new(),
         definitions: Vec::new(),
         lenient: false,
+        guesses: 0,
         found,
     };
     walk.value(root, Type::Object(kind.definition()), versions);
@@ -49,6 +50,7 @@ pub(super) fn duplicate_keys(root: &Node, judged: Versions, found: &mut Vec<Viol
         path: Vec::new(),
         definitions: Vec::new(),
         lenient: false,
+        guesses: 0,
         found,
     };
     walk.anything(root);
@@ -74,6 +76,7 @@ pub(super) fn metadata(node: &Node, path: &[Step], judged: Versions, found: &mut
         path,
         definitions: Vec::new(),
         lenient: false,
+        guesses: 0,
         found: &mut own,
     }
     .value(node, field.field_type(), judged);
@@ -86,6 +89,9 @@ enum Here<'n> {
     Index(usize),
 }
 
+/// For how many unknown fields of one object a guess is made at what they were meant to be.
+const MOST_GUESSES: usize = 100;
+
 struct Walk<'n, 'f> {
     kind: Option<Kind>,
     judged: Versions,
@@ -94,6 +100,8 @@ struct Walk<'n, 'f> {
     definitions: Vec<(usize, Definition)>,
     /// Whether the walk is inside a type whose decoder ignores unknown fields.
     lenient: bool,
+    /// For how many unknown fields a guess was made.
+    guesses: usize,
     found: &'f mut Vec<Violation>,
 }
 
@@ -293,10 +301,13 @@ impl<'n> Walk<'n, '_> {
             .field(name)
             .fold(Versions::NONE, |all, f| all.or(f.versions()));
         let (rule, message, help) = if everywhere.is_empty() {
+            self.guesses += 1;
             (
                 ids::UNKNOWN_FIELD,
                 format!("unknown field `{name}`"),
-                self.meant(entry, definition, versions),
+                (self.guesses <= MOST_GUESSES)
+                    .then(|| self.meant(entry, definition, versions))
+                    .flatten(),
             )
         } else {
             let message = match (

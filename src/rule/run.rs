@@ -2,7 +2,7 @@
 
 use super::cel::program::{self, Bindings, Template, Verdict};
 use super::cel::{meter, prefilter, value};
-use super::definition::{self, Definition, Scope};
+use super::definition::{Definition, Scope};
 use super::load::Selection;
 use super::object_set::{Environment, ObjectSet};
 use super::{native, pod, policy};
@@ -11,9 +11,10 @@ use crate::helm::Chart;
 use crate::limits::Limit;
 use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
-use crate::yaml::{Node, Path};
+use crate::yaml::{Node, Path, Step};
 use cel::IdedExpr;
 use cel::common::value::Val;
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -494,20 +495,28 @@ impl Rules {
             .rules
             .iter()
             .filter(|r| !r.definition.implies.is_empty());
-        let implied: Vec<(&definition::List, Path)> = implying
-            .flat_map(|rule| {
-                found
-                    .iter()
-                    .filter(|f| f.rule == rule.definition.id)
-                    .map(|f| (&rule.definition.implies, f.path.clone()))
-            })
-            .collect();
-        let is_same = |a: &Path, b: &Path| a.0.starts_with(&b.0) || b.0.starts_with(&a.0);
-        found.retain(|f| {
-            !implied
-                .iter()
-                .any(|(ids, path)| ids.iter().any(|id| **id == *f.rule) && is_same(path, &f.path))
-        });
+        let kept: Vec<bool> = {
+            // The paths of what each rule implies, and all paths above them.
+            let mut paths: FxHashSet<(&str, &[Step])> = FxHashSet::default();
+            let mut above: FxHashSet<(&str, &[Step])> = FxHashSet::default();
+            for rule in implying {
+                for implying in found.iter().filter(|f| f.rule == rule.definition.id) {
+                    let path = &implying.path.0[..];
+                    for id in rule.definition.implies.iter() {
+                        paths.insert((&**id, path));
+                        above.extend((0..path.len()).map(|length| (&**id, &path[..length])));
+                    }
+                }
+            }
+            let is_implied = |f: &Violation| {
+                let (id, path) = (&*f.rule, &f.path.0[..]);
+                above.contains(&(id, path))
+                    || (0..=path.len()).any(|length| paths.contains(&(id, &path[..length])))
+            };
+            found.iter().map(|f| !is_implied(f)).collect()
+        };
+        let mut kept = kept.into_iter();
+        found.retain(|_| kept.next().unwrap_or(true));
     }
 
     /// Applies the rules of the scope unit to all objects of one unit in one environment. The

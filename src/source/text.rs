@@ -53,6 +53,15 @@ impl Source {
         }
     }
 
+    /// How many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        let pieces = match &self.kind {
+            SourceKind::Derived(pieces) => size_of_val(&**pieces),
+            _ => 0,
+        };
+        self.text.len() + pieces
+    }
+
     fn line_starts(&self) -> &[u32] {
         self.line_starts.get_or_init(|| {
             let breaks = memchr::memchr_iter(b'\n', &self.text).map(|i| i as u32 + 1);

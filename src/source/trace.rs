@@ -4,6 +4,10 @@ use super::origin::{ConditionId, Origin, OriginId, Origins, Outcome};
 use super::sources::Sources;
 use super::span::Span;
 use super::text::SourceKind;
+use rustc_hash::FxHashSet;
+
+/// A trace that takes more steps visits each origin once.
+const MANY_STEPS: usize = 1000;
 
 /// What a span comes from, see [`Sources::trace`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +24,51 @@ pub struct Trace {
     /// The conditions around the innermost location, innermost first: the span of the pipeline, what
     /// its value was, and the values that decided.
     pub conditions: Vec<(Span, Outcome, Vec<Span>)>,
+    /// The spans in these lists, once one of them is long.
+    known: FxHashSet<(Part, Span)>,
+}
+
+/// A list of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Templates,
+    Values,
+    Instead,
+}
+
+impl Trace {
+    /// Adds a span, unless the list has it already.
+    fn add(&mut self, part: Part, span: Span) {
+        const FEW: usize = 16;
+        let list = match part {
+            Part::Templates => &mut self.templates,
+            Part::Values => &mut self.values,
+            Part::Instead => &mut self.instead,
+        };
+        let is_new = if list.len() < FEW {
+            !list.contains(&span)
+        } else {
+            if list.len() == FEW {
+                self.known.extend(list.iter().map(|span| (part, *span)));
+            }
+            self.known.insert((part, span))
+        };
+        if is_new {
+            list.push(span);
+        }
+    }
+
+    /// Makes the last value longer, so that it ends with a further line.
+    fn extend_last_value(&mut self, line: Span) {
+        let is_long = !self.known.is_empty();
+        if let Some(last) = self.values.last_mut() {
+            let longer = last.to(line);
+            if is_long && self.known.remove(&(Part::Values, *last)) {
+                self.known.insert((Part::Values, longer));
+            }
+            *last = longer;
+        }
+    }
 }
 
 impl Sources {
@@ -33,7 +82,7 @@ impl Sources {
 
     fn trace_into(&self, span: Span, trace: &mut Trace, depth: usize) {
         let SourceKind::Derived(_) = self.get(span.source).kind else {
-            push_new(&mut trace.templates, span);
+            trace.add(Part::Templates, span);
             return;
         };
         if depth > 64 {
@@ -76,23 +125,31 @@ impl Sources {
         depth: usize,
     ) {
         let mut stack = vec![(id, None)];
+        // Joined origins share their parts, so a tree of a few may have endless paths.
+        let (mut steps, mut visited) = (0, FxHashSet::default());
         while let Some((id, within)) = stack.pop() {
+            steps += 1;
+            if steps > MANY_STEPS && !visited.insert(id) {
+                continue;
+            }
             match origins.get(id) {
                 None => {}
-                Some(Origin::Data(span)) => self.reach(span, trace, depth, |t| &mut t.values),
+                Some(Origin::Data(span)) => self.reach(span, trace, depth, Part::Values),
                 Some(Origin::Line { of, start, end }) => {
                     let Some(all) = origins.data(of) else {
                         continue;
                     };
                     let line = Span { start, end, ..all };
-                    match trace.values.last_mut() {
-                        Some(last) if all.holds(*last) => *last = last.to(line),
-                        _ => push_new(&mut trace.values, line),
+                    let continues = trace.values.last().is_some_and(|last| all.holds(*last));
+                    if continues {
+                        trace.extend_last_value(line);
+                    } else {
+                        trace.add(Part::Values, line);
                     }
                 }
-                Some(Origin::Literal(span)) => self.reach(span, trace, depth, |t| &mut t.templates),
+                Some(Origin::Literal(span)) => self.reach(span, trace, depth, Part::Templates),
                 Some(Origin::Written { at, content, under }) => {
-                    self.reach(at, trace, depth, |t| &mut t.templates);
+                    self.reach(at, trace, depth, Part::Templates);
                     let here = if under == ConditionId::NONE {
                         within
                     } else {
@@ -105,23 +162,17 @@ impl Sources {
                     stack.push((a, within));
                 }
                 Some(Origin::Fallback { value, instead }) => {
-                    push_new(&mut trace.instead, instead);
+                    trace.add(Part::Instead, instead);
                     stack.push((value, within));
                 }
             }
         }
     }
 
-    fn reach(
-        &self,
-        span: Span,
-        trace: &mut Trace,
-        depth: usize,
-        list: fn(&mut Trace) -> &mut Vec<Span>,
-    ) {
+    fn reach(&self, span: Span, trace: &mut Trace, depth: usize, part: Part) {
         match self.get(span.source).kind {
             SourceKind::Derived(_) => self.trace_into(span, trace, depth + 1),
-            _ => push_new(list(trace), span),
+            _ => trace.add(part, span),
         }
     }
 }
@@ -141,12 +192,6 @@ impl Passed {
         self.places.push((under, within));
         self.last = Some(self.places.len() - 1);
         self.last
-    }
-}
-
-fn push_new(list: &mut Vec<Span>, span: Span) {
-    if !list.contains(&span) {
-        list.push(span);
     }
 }
 

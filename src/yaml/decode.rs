@@ -133,7 +133,7 @@ impl<'s, 't> Decoder<'s, 't> {
                 self.check_depth(depth, raw)?;
                 let mut map = Mapping::new(self.strict, entries.len());
                 self.mapping(entries, &mut map, depth)?;
-                (Data::Map(map.finish()), *style)
+                (Data::Map(map.finish().into()), *style)
             }
             Content::Alias { name, target } => {
                 self.follow(id, name)?;

@@ -9,6 +9,7 @@ mod convert;
 mod decode;
 mod defect;
 mod emit;
+mod entries;
 mod fail;
 #[cfg(test)]
 mod fixture_tests;

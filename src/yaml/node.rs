@@ -1,5 +1,6 @@
 //! YAML values with their spans.
 
+use super::entries::Entries;
 use crate::limits::Limit;
 use crate::source::Span;
 
@@ -46,7 +47,7 @@ pub enum Data {
     Float(f64),
     Str(Box<str>),
     Seq(Vec<Node>),
-    Map(Vec<Entry>),
+    Map(Entries),
 }
 
 /// A key and its value. Keys are text, converted as in sigs.k8s.io/yaml: `on:` is "true", `1:` is
@@ -96,7 +97,10 @@ impl Node {
     }
     /// The entry of a key. The last of duplicate keys wins.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().rev().find(|e| &*e.key == key)
+        match &self.data {
+            Data::Map(entries) => entries.find(key),
+            _ => None,
+        }
     }
     /// The entries of a map in the order of the text, with overridden duplicates, but without
     /// merged entries that are overridden. Empty for anything but a map.

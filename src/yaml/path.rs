@@ -164,7 +164,10 @@ impl Path {
             && let Some(map) = Path(above.to_vec()).get(root)
         {
             let named = || map.entries().iter().filter(|entry| *entry.key == **key);
-            if let Some(entry) = named().rfind(|entry| !entry.merged).or(named().next_back()) {
+            let last = map.entry(key);
+            let own = last.filter(|entry| !entry.merged);
+            let found = own.or_else(|| named().rfind(|entry| !entry.merged).or(last));
+            if let Some(entry) = found {
                 return entry.key_span;
             }
         }

@@ -61,6 +61,7 @@ pub(super) struct Report<'a> {
     /// The versions that the object is checked for.
     versions: Versions,
     /// The values that these versions drop before validation.
+    /// Sorted by their addresses.
     dropped: Vec<&'a Node>,
     /// The parent and the last path step of each field. Field 0 is the root.
     steps: RefCell<Vec<(u32, Name)>>,
@@ -74,7 +75,8 @@ enum Name {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(versions: Versions, dropped: Vec<&'a Node>) -> Report<'a> {
+    pub(super) fn new(versions: Versions, mut dropped: Vec<&'a Node>) -> Report<'a> {
+        dropped.sort_by_key(|node| std::ptr::from_ref::<Node>(node));
         Report {
             versions,
             dropped,
@@ -99,7 +101,11 @@ impl<'a> Report<'a> {
     }
 
     fn drops(&self, node: &Node) -> bool {
-        self.dropped.iter().any(|d| std::ptr::eq(*d, node))
+        let address = std::ptr::from_ref(node);
+        let found = self
+            .dropped
+            .binary_search_by_key(&address, |node| std::ptr::from_ref::<Node>(node));
+        found.is_ok()
     }
 
     pub(super) fn into_violations(self) -> Vec<Violation> {
@@ -186,12 +192,14 @@ impl<'a> Field<'a> {
 
     /// The entries of a map. Of duplicate keys only the last one counts, as after decoding.
     pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
-        let entries = self.node.map_or(&[][..], Node::entries);
-        entries
+        let node = self.node;
+        node.map_or(&[][..], Node::entries)
             .iter()
-            .enumerate()
-            .filter(move |(i, e)| !entries[i + 1..].iter().any(|later| later.key == e.key))
-            .map(move |(_, e)| {
+            .filter(move |e| {
+                let last = node.and_then(|node| node.entry(&e.key));
+                last.is_some_and(|last| std::ptr::eq(last, *e))
+            })
+            .map(move |e| {
                 (
                     &*e.key,
                     self.below(Some(&e.value), Name::Key(e.key.clone())),

@@ -466,3 +466,33 @@ impl Diagnostic for Shown {
         Some(Box::new(self.label.iter().cloned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_around_the_mark() {
+        let text = format!(
+            "first\n{}MARK{}\nlast\n",
+            "a".repeat(70_000),
+            "b".repeat(70_000)
+        );
+        let listing = Listing::new("f.json", &text);
+        let start = text.find("MARK").expect("the mark");
+        let (cut, mark) = listing.cut(&(start..start + 4)).expect("a long line");
+        assert_eq!(&cut.text[mark.clone()], "MARK");
+        assert!(cut.text.len() < 500, "{}", cut.text.len());
+        let lines: Vec<&str> = cut.text.lines().collect();
+        assert_eq!((lines[0], lines[2]), ("first", "last"));
+        assert!(lines[1].starts_with("...a") && lines[1].ends_with("b..."));
+        let span = SourceSpan::from((mark.start, mark.len()));
+        let place = cut.read_span(&span, 0, 0).expect("a place");
+        assert_eq!((place.line(), place.column()), (1, 70_000));
+        // A mark at the start of a long line, and lines that are short.
+        let (cut, mark) = listing.cut(&(6..8)).expect("a long line");
+        assert_eq!(&cut.text[mark], "aa");
+        let short = Listing::new("f.yaml", "a: 1\nb: 2\n");
+        assert!(short.cut(&(0..1)).is_none());
+    }
+}

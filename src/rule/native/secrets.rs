@@ -6,8 +6,10 @@ use crate::diagnostic::ids;
 use crate::manifest::Object;
 use crate::yaml::Node;
 use crate::yaml::Path;
+use rustc_hash::FxHashSet;
 
 pub(super) const TABLE: Table = &[
+    (ids::DUPLICATE_ENV, Check::Container(duplicate_env)),
     (
         ids::SECRET_IN_ENV_VALUE,
         Check::Container(secret_in_env_value),
@@ -17,6 +19,22 @@ pub(super) const TABLE: Table = &[
         Check::Object(configmap_sensitive_content),
     ),
 ];
+
+/// Rust, because a comparison of each variable with all before it is slow where there are many.
+fn duplicate_env(report: &mut Report<'_>, _: &Object, _: &Pod<'_>, container: &Container<'_>) {
+    let mut known = FxHashSet::default();
+    let variables = container.node.get("env").map_or(&[][..], Node::items);
+    for (i, variable) in variables.iter().enumerate() {
+        if let Some(name) = variable.get("name").and_then(Node::as_str)
+            && !known.insert(name)
+        {
+            report.add(
+                container.path.key("env").index(i).key("name"),
+                format!("container {} sets {name} twice", container.name()),
+            );
+        }
+    }
+}
 
 /// A name that ends with one of these words, or with one and a number, is the name of a secret.
 const SECRET_WORDS: [&str; 14] = [
