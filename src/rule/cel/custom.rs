@@ -22,8 +22,11 @@ impl VariableResolver for Itself {
     }
 }
 
-/// The rules that an object violates. Each may take a limited number of steps
-/// ([`Limit::RuleSteps`]).
+/// How many times the steps of one evaluation all rules of an object may take together.
+const OF_AN_OBJECT: u64 = 5;
+
+/// The rules that an object violates. Each evaluation may take a limited number of steps
+/// ([`Limit::RuleSteps`]), and all of them together [`OF_AN_OBJECT`] times as many.
 pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
     let steps = limits.get(Limit::RuleSteps);
     let mut compiled = HashMap::new();
@@ -34,15 +37,30 @@ pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
     }
     let mut found = Vec::new();
     let mut over = HashSet::new();
+    let mut left_of_all = steps.saturating_mul(OF_AN_OBJECT);
     for validation in validations {
         let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else {
             continue;
         };
-        match meter::within(steps, || broken(&validation, program)) {
+        if limits.is_late() {
+            found.push(unfinished(validation, Limit::Timeout, limits));
+            break;
+        }
+        let mut left = steps.min(left_of_all);
+        let before = left;
+        let result = meter::within_rest(&mut left, || broken(&validation, program));
+        // A rule that takes too many steps leaves some.
+        let spent = if result.is_err() {
+            before
+        } else {
+            before - left
+        };
+        left_of_all = left_of_all.saturating_sub(spent);
+        match result {
             Ok(false) => {}
             Ok(true) => found.push(finding(validation)),
             Err(()) if over.insert(validation.rule.clone()) => {
-                found.push(unfinished(validation, limits))
+                found.push(unfinished(validation, Limit::RuleSteps, limits))
             }
             Err(()) => {}
         }
@@ -73,16 +91,16 @@ fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
     }
 }
 
-fn unfinished(validation: Validation, limits: &Limits) -> Violation {
+fn unfinished(validation: Validation, limit: Limit, limits: &Limits) -> Violation {
     Violation {
         rule: ids::LIMIT_EXCEEDED,
         severity: Severity::Error,
         message: format!(
             "the definition's rule `{}` was not checked: {}",
             validation.rule,
-            limits::exceeded(Limit::RuleSteps, limits)
+            limits::exceeded(limit, limits)
         ),
-        help: Some(Limit::RuleSteps.how_to_raise()),
+        help: Some(limit.how_to_raise()),
         path: validation.path,
         at_key: false,
         kubernetes: None,

@@ -9,7 +9,7 @@
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr};
 use cel::common::types::{CelInt, CelString, DYN_TYPE};
-use cel::common::value::CowVal;
+use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 use std::cell::Cell;
 
@@ -19,8 +19,16 @@ const LONGEST: usize = 20_000;
 /// The largest depth of nested brackets. It is that of Kubernetes' parser.
 const DEEPEST: usize = 250;
 
+/// How many bytes of text, and how many comparisons of elements, take one step.
+const BYTES_PER_STEP: u64 = 16;
+const COMPARED_PER_STEP: u64 = 16;
+
 const COUNTED: &str = "@counted";
 const FEW: &str = "@few";
+const SQUARED: &str = "@squared";
+const REPLACE: &str = "@replace";
+/// The functions over two lists.
+const SETS: [&str; 3] = ["contains", "intersects", "equivalent"];
 const OVER: &str = "takes too many steps";
 
 thread_local! {
@@ -46,9 +54,15 @@ pub(crate) fn is_too_long(text: &str) -> Option<String> {
 
 /// Runs `work` with a budget of `steps` for the [`measured`] expressions that it evaluates.
 pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> T {
-    let before = LEFT.replace(steps);
+    let mut left = steps;
+    within_rest(&mut left, work)
+}
+
+/// As [`within`], with a budget that several evaluations share.
+pub(crate) fn within_rest<T>(left: &mut u64, work: impl FnOnce() -> T) -> T {
+    let before = LEFT.replace(*left);
     let result = work();
-    LEFT.set(before);
+    *left = LEFT.replace(before);
     result
 }
 
@@ -73,9 +87,39 @@ fn measure(expression: &mut IdedExpr) {
                     .iter_mut()
                     .for_each(|argument| wrap(argument, FEW));
             }
+            let name = call.func_name.clone();
+            match name.as_str() {
+                // They visit the values that they compare.
+                "_==_" | "_!=_" => {
+                    let arguments = call.args.iter_mut();
+                    arguments.for_each(|argument| wrap(argument, COUNTED));
+                }
+                "@in" => call
+                    .args
+                    .iter_mut()
+                    .skip(1)
+                    .for_each(|list| wrap(list, COUNTED)),
+                // They compare each element with each. `sets` is no value, but a part of the name.
+                "distinct" => {
+                    let list = call.target.iter_mut();
+                    list.for_each(|list| wrap(list, SQUARED));
+                }
+                name if SETS.contains(&name.trim_start_matches("sets.")) => {
+                    let lists = call.args.iter_mut();
+                    lists.for_each(|list| wrap(list, SQUARED));
+                }
+                "replace" => {
+                    if let Some(target) = call.target.take() {
+                        call.func_name = REPLACE.to_owned();
+                        call.args.insert(0, *target);
+                    }
+                }
+                _ => {}
+            }
             // `map` and `filter` append to their result. A wrapped call would make that slow.
             let appends = matches!(call.args.first(), Some(IdedExpr { expr: Expr::Ident(name), .. }) if name == "@result");
             (call.func_name == "_+_" && !appends)
+                || call.func_name == REPLACE
                 || !call.func_name.starts_with(['_', '!', '@', '-'])
         }
         Expr::Comprehension(comprehension) => {
@@ -142,6 +186,21 @@ fn wrap(expression: &mut IdedExpr, function: &str) {
     };
 }
 
+/// How many elements a value has; long texts count more.
+fn size(value: &dyn Val) -> u64 {
+    if let Some(text) = value.downcast_ref::<CelString>() {
+        return text.inner().len() as u64 / BYTES_PER_STEP;
+    }
+    let mut size = 0;
+    if let Some(items) = value.as_iterable() {
+        let mut items = items.iter();
+        while items.next().is_some() {
+            size += 1;
+        }
+    }
+    size
+}
+
 /// Takes steps from the budget, or fails if too few are left.
 fn spend(steps: u64) -> Result<(), ExecutionError> {
     match LEFT.get().checked_sub(steps) {
@@ -160,17 +219,46 @@ pub(crate) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
         let Some(value) = args.into_iter().next() else {
             return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
         };
-        let mut size = 1;
-        if let Some(text) = value.as_ref().downcast_ref::<CelString>() {
-            size += text.inner().len() as u64 / 16;
-        } else if let Some(items) = value.as_ref().as_iterable() {
-            let mut items = items.iter();
-            while items.next().is_some() {
-                size += 1;
-            }
-        }
-        spend(size).map(|()| value)
+        spend(1 + size(value.as_ref())).map(|()| value)
     })?;
+    env.add_overload(SQUARED, "squared", vec![DYN_TYPE], |args| {
+        let Some(value) = args.into_iter().next() else {
+            return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
+        };
+        let items = match value.as_ref().downcast_ref::<CelString>() {
+            Some(_) => 0,
+            None => size(value.as_ref()),
+        };
+        let steps = items.saturating_mul(items) / COMPARED_PER_STEP;
+        spend(1 + steps).map(|()| value)
+    })?;
+    for (id, parameters) in [("replaced", 3), ("replaced_n", 4)] {
+        let parameters = std::iter::repeat_with(|| DYN_TYPE)
+            .take(parameters)
+            .collect();
+        env.add_overload(REPLACE, id, parameters, |args| {
+            let text = |i: usize| {
+                let value = args
+                    .get(i)
+                    .and_then(|v| v.as_ref().downcast_ref::<CelString>());
+                value
+                    .map(|text| text.inner())
+                    .ok_or_else(|| ExecutionError::function_error("replace", "no such overload"))
+            };
+            let most = args
+                .get(3)
+                .and_then(|n| n.as_ref().downcast_ref::<CelInt>())
+                .and_then(|n| usize::try_from(*n.inner()).ok())
+                .unwrap_or(usize::MAX);
+            let (this, from, to) = (text(0)?, text(1)?, text(2)?);
+            let count = this.matches(from).count().min(most);
+            let size = this.len().saturating_add(count.saturating_mul(to.len()));
+            spend(size as u64 / BYTES_PER_STEP)?;
+            Ok(CowVal::owned(CelString::from(
+                this.replacen(from, to, count),
+            )))
+        })?;
+    }
     env.add_overload(FEW, "few", vec![DYN_TYPE], |args| {
         let Some(value) = args.into_iter().next() else {
             return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
