@@ -438,7 +438,7 @@ impl MapData {
     /// How many bytes of memory a map with this many entries takes. The first ones are allocated
     /// together.
     pub(crate) fn size(entries: usize) -> usize {
-        const ENTRY: usize = size_of::<Entry>() + 40;
+        const ENTRY: usize = size_of::<Entry>() + 48;
         match entries {
             0 => 2 * size_of::<Value>(),
             _ => entries.saturating_add(10).saturating_mul(ENTRY),

@@ -1,6 +1,6 @@
 //! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
-use super::{ChartArgument, ConfigArguments, ExitCode, fail, print};
+use super::{ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
 use crate::escape::escape_controls;
 use crate::explore::{Exploration, Missed};
 use crate::insight::usage::{self, Coverage};
@@ -21,6 +21,8 @@ pub(super) struct Arguments {
     format: Format,
     #[command(flatten)]
     config: ConfigArguments,
+    #[command(flatten)]
+    time: TimeArguments,
     /// Also count what values render that no environment has
     #[arg(long)]
     explore: bool,
@@ -36,7 +38,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match arguments.chart.read(&arguments.config) {
+    let chart = match arguments.chart.read(&arguments.config, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

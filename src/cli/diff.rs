@@ -3,7 +3,9 @@
 
 mod commit;
 
-use super::{Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, fail, print};
+use super::{
+    Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, TimeArguments, fail, print,
+};
 use crate::insight::diff::{Change, Deployment, between, merged};
 use crate::project::setup::Setup;
 use crate::report::formats::diff::{Layout, to_json, to_markdown, to_text};
@@ -39,6 +41,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     #[command(flatten)]
+    time: TimeArguments,
+    #[command(flatten)]
     color: ColorArguments,
 }
 
@@ -54,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(path) => path,
         Err(code) => return code,
     };
-    let new = match Chart::read(&path, &arguments.config) {
+    let new = match Chart::read(&path, &arguments.config, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };
@@ -128,7 +132,7 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
             "{base}: the link {link} leads to nothing in the repository and is left out"
         );
     }
-    let old = Chart::configured(&copy.chart, copy.configuration.as_deref())?;
+    let old = Chart::configured(&copy.chart, copy.configuration.as_deref(), arguments.time)?;
     let mut names: Vec<Arc<str>> = new.rendering.environment_names();
     for name in old.rendering.environment_names() {
         if !names.contains(&name) {

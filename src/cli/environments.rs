@@ -1,6 +1,8 @@
 //! `thebot-lint environments`: shows what each environment of a chart deploys, side by side.
 
-use super::{ChartArgument, ColorArguments, ConfigArguments, ExitCode, columns, print};
+use super::{
+    ChartArgument, ColorArguments, ConfigArguments, ExitCode, TimeArguments, columns, print,
+};
 use crate::escape::json_text;
 use crate::insight::matrix::Matrix;
 use crate::manifest::Object;
@@ -22,6 +24,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     #[command(flatten)]
+    time: TimeArguments,
+    #[command(flatten)]
     color: ColorArguments,
 }
 
@@ -33,7 +37,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match arguments.chart.read(&arguments.config) {
+    let chart = match arguments.chart.read(&arguments.config, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -1,7 +1,7 @@
 //! `thebot-lint init`: writes a configuration for a chart. It names the environments that the chart
 //! has, and expects of each what it deploys now.
 
-use super::{Chart, ChartArgument, ExitCode, fail, print};
+use super::{Chart, ChartArgument, ExitCode, TimeArguments, fail, print};
 use crate::manifest::Object;
 use crate::project::config::FILE_NAMES;
 use crate::project::rendering::RenderedChart;
@@ -17,6 +17,8 @@ pub(super) struct Arguments {
     /// Print the configuration instead of writing it beside Chart.yaml
     #[arg(long)]
     stdout: bool,
+    #[command(flatten)]
+    time: TimeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -24,7 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(path) => path,
         Err(code) => return code,
     };
-    let chart = match Chart::configured(&path, None) {
+    let chart = match Chart::configured(&path, None, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -203,6 +203,15 @@ struct ConfigArguments {
     no_config: bool,
 }
 
+/// How long the commands about one chart may take.
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct TimeArguments {
+    /// Stop reading and rendering the chart after this many seconds, and say what is missing; 0: no
+    /// limit (default: 300)
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
 impl ConfigArguments {
     fn choice(&self) -> ConfigChoice {
         match (&self.config, self.no_config) {
@@ -240,8 +249,8 @@ impl ChartArgument {
     }
 
     /// Renders the chart that is meant, or reports why it cannot be rendered.
-    fn read(&self, config: &ConfigArguments) -> Result<Chart, ExitCode> {
-        Chart::read(&self.find()?, config)
+    fn read(&self, config: &ConfigArguments, time: TimeArguments) -> Result<Chart, ExitCode> {
+        Chart::read(&self.find()?, config, time)
     }
 }
 
@@ -278,8 +287,12 @@ struct Chart {
 
 impl Chart {
     /// Renders a chart with its configuration, or reports why it cannot be rendered.
-    fn read(chart: &Path, config: &ConfigArguments) -> Result<Chart, ExitCode> {
-        Chart::configured(chart, config.choice().file(chart).as_deref())
+    fn read(
+        chart: &Path,
+        config: &ConfigArguments,
+        time: TimeArguments,
+    ) -> Result<Chart, ExitCode> {
+        Chart::configured(chart, config.choice().file(chart).as_deref(), time)
     }
 
     /// Renders the chart with values that no environment has.
@@ -295,8 +308,15 @@ impl Chart {
     }
 
     /// Renders a chart with the given configuration file, or with none.
-    fn configured(chart: &Path, file: Option<&Path>) -> Result<Chart, ExitCode> {
-        let options = Options::default();
+    fn configured(
+        chart: &Path,
+        file: Option<&Path>,
+        time: TimeArguments,
+    ) -> Result<Chart, ExitCode> {
+        let options = Options {
+            timeout: time.timeout,
+            ..Options::default()
+        };
         let unit = Unit::Chart(chart.to_path_buf());
         let analysis = Setup::new(file, &options)
             .and_then(|setup| crate::lint::read(&unit, &setup, &options))

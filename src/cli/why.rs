@@ -1,6 +1,6 @@
 //! `thebot-lint why`: explains where one rendered field, or a line, comes from.
 
-use super::{Chart, ChartArgument, ConfigArguments, ExitCode, fail, print};
+use super::{Chart, ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
@@ -24,6 +24,8 @@ pub(super) struct Arguments {
     third: Option<String>,
     #[command(flatten)]
     config: ConfigArguments,
+    #[command(flatten)]
+    time: TimeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -31,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(question) => question,
         Err(why) => return fail(&why),
     };
-    let chart = match chart.read(&arguments.config) {
+    let chart = match chart.read(&arguments.config, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -16,11 +16,14 @@ const BYTES_PER_STEP: u64 = 128;
 /// Go's type `engine.files`.
 #[derive(Debug)]
 pub(crate) struct Files {
-    files: Rc<BTreeMap<Rc<[u8]>, Entry>>,
+    files: Arc<FileMap>,
 }
 
+/// The files of a chart by their names. All renders of a chart share them.
+pub(crate) type FileMap = BTreeMap<Arc<[u8]>, Entry>;
+
 #[derive(Debug, Clone)]
-struct Entry {
+pub(crate) struct Entry {
     text: Arc<[u8]>,
     source: SourceId,
 }
@@ -43,23 +46,21 @@ impl Entry {
 }
 
 impl Files {
-    /// Creates the `.Files` of one chart.
-    pub(crate) fn of(chart: &Chart, sources: &Sources) -> Value {
-        let mut files = BTreeMap::new();
-        for File { name, source } in &chart.files {
-            let text = sources.get(*source).text.clone();
-            files.insert(
-                Rc::from(name.as_bytes()),
-                Entry {
-                    text,
-                    source: *source,
-                },
-            );
-        }
-        Files {
-            files: Rc::new(files),
-        }
-        .into_value()
+    /// The files that templates of a chart can read.
+    pub(crate) fn of(chart: &Chart, sources: &Sources) -> FileMap {
+        let entry = |File { name, source }: &File| {
+            let entry = Entry {
+                text: sources.get(*source).text.clone(),
+                source: *source,
+            };
+            (Arc::from(name.as_bytes()), entry)
+        };
+        chart.files.iter().map(entry).collect()
+    }
+
+    /// The value of `.Files`.
+    pub(crate) fn value(files: Arc<FileMap>) -> Value {
+        Files { files }.into_value()
     }
 
     fn into_value(self) -> Value {
@@ -87,7 +88,7 @@ impl Files {
             .map(|(name, file)| (name.clone(), file.clone()))
             .collect();
         Files {
-            files: Rc::new(files),
+            files: Arc::new(files),
         }
         .into_value()
     }
@@ -194,7 +195,7 @@ impl Object for Files {
     }
     fn cost(&self, method: &str, arguments: &[Value]) -> u64 {
         let given = || arguments.first().and_then(Value::as_text);
-        let file = || given().and_then(|name| self.files.get(&name.bytes));
+        let file = || given().and_then(|name| self.files.get(&*name.bytes));
         let length = |file: &Entry| file.text.len() as u64;
         match method {
             "Get" | "GetBytes" => file().map_or(0, length) / BYTES_PER_STEP,

@@ -3,6 +3,10 @@
 //! The rules differ from gitignore: the first rule that matches wins, `!p` ignores everything that
 //! does *not* match p, and `**` is an error.
 
+/// The largest `.helmignore`.
+const MOST_BYTES: usize = 1 << 20;
+const MOST_RULES: usize = 10_000;
+
 /// The rules of one `.helmignore`. Helm's rule against dot files in `templates/` is always the
 /// last.
 #[derive(Debug, Default)]
@@ -25,14 +29,27 @@ impl Rules {
     /// Parses the text of a `.helmignore`.
     ///
     /// # Errors
-    /// Helm's text for a rule that it cannot parse, and the rule's line, counted from 1.
+    /// Helm's text for a rule that it cannot parse, and the rule's line, counted from 1. Also if
+    /// the text is larger than [`MOST_BYTES`] or has more than [`MOST_RULES`] rules, since each file
+    /// is compared with each rule.
     pub(crate) fn parse(text: &[u8]) -> Result<Rules, (String, usize)> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let mut rules = Rules::default();
+        if text.len() > MOST_BYTES {
+            let message =
+                format!(".helmignore is larger than the {MOST_BYTES} bytes that thebot-lint reads");
+            return Err((message, 1));
+        }
         for (i, line) in text.split(|&b| b == b'\n').enumerate() {
             rules
                 .add(String::from_utf8_lossy(line).trim(), i + 1)
                 .map_err(|message| (message, i + 1))?;
+            if rules.rules.len() > MOST_RULES {
+                let message = format!(
+                    ".helmignore has more than the {MOST_RULES} rules that thebot-lint reads"
+                );
+                return Err((message, i + 1));
+            }
         }
         rules.rules.extend(Rules::defaults().rules);
         Ok(rules)

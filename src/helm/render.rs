@@ -267,6 +267,7 @@ impl Run<'_> {
     fn templates(&mut self, release: &Release, values: Map, mut origins: Origins) {
         let mut all = BTreeMap::new();
         let shared = Shared {
+            cache: self.cache,
             release,
             sources: self.sources,
             release_value: context::release(self.environment),
@@ -526,6 +527,7 @@ fn slashes(name: &str) -> usize {
 
 /// What the templates of all charts of a release share.
 struct Shared<'a, 'c> {
+    cache: &'a Cache,
     release: &'a Release<'c>,
     sources: &'a Sources,
     release_value: Value,
@@ -563,7 +565,8 @@ impl Shared<'_, '_> {
             OriginId::NONE,
             context::chart(self.release, id, self.sources, origins),
         );
-        data.insert(b"Files", OriginId::NONE, Files::of(chart, self.sources));
+        let files = self.cache.files(chart, self.sources);
+        data.insert(b"Files", OriginId::NONE, Files::value(files));
         data.insert(b"Release", OriginId::NONE, self.release_value.clone());
         data.insert(b"Capabilities", OriginId::NONE, self.capabilities.clone());
         data.insert(b"Values", OriginId::NONE, Kind::Map(own.clone()).into());

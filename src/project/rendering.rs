@@ -119,6 +119,8 @@ impl RenderedChart {
             clusters: clusters(versions, &chart.metadata.kube_version),
             cache: Cache::with(options.reuse.parsed.clone()),
             unrendered: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            crowded: AtomicUsize::new(0),
         };
         let made: Vec<Vec<Made>> = inputs
             .par_iter()
@@ -129,16 +131,18 @@ impl RenderedChart {
                     .map_or(Vec::new(), |of| job.environment(i, of))
             })
             .collect();
-        let unrendered = job.unrendered.into_inner();
+        let (late, crowded) = (job.unrendered.into_inner(), job.crowded.into_inner());
         options.cancelled()?;
-        if unrendered > 0 {
-            let count = environments.len();
-            found.push(Diagnostic::limit(
-                Limit::Timeout,
-                &sources.limits,
-                head,
-                format!("{unrendered} of {count} environments were not rendered in full"),
-            ));
+        let count = environments.len();
+        for (unrendered, limit) in [(late, Limit::Timeout), (crowded, Limit::RenderText)] {
+            if unrendered > 0 {
+                found.push(Diagnostic::limit(
+                    limit,
+                    &sources.limits,
+                    head,
+                    format!("{unrendered} of {count} environments were not rendered in full"),
+                ));
+            }
         }
         if made.iter().flatten().any(|m| m.render.lacks_template()) {
             found.extend(missing_below(&chart, head));
@@ -225,6 +229,10 @@ struct Job<'a> {
     cache: Cache,
     /// The number of renders that did not begin before the timeout.
     unrendered: AtomicUsize,
+    /// How many bytes the finished renders hold.
+    held: AtomicUsize,
+    /// The number of renders that did not begin because the others hold too much.
+    crowded: AtomicUsize,
 }
 
 /// A render, with its faults.
@@ -295,6 +303,10 @@ impl Job<'_> {
             self.unrendered.fetch_add(1, Ordering::Relaxed);
             return None;
         }
+        if self.held.load(Ordering::Relaxed) > self.sources.limits.size(Limit::RenderText) {
+            self.crowded.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         let options = render::Options {
             capabilities,
             others,
@@ -304,7 +316,7 @@ impl Job<'_> {
             only: None,
             limits: self.sources.limits,
         };
-        Some(render::render(
+        let rendered = render::render(
             self.chart,
             self.sources,
             &self.environments[index],
@@ -312,7 +324,9 @@ impl Job<'_> {
             options,
             &self.cache,
             number,
-        ))
+        );
+        self.held.fetch_add(held(&rendered), Ordering::Relaxed);
+        Some(rendered)
     }
 
     /// The faults of a render, and apart from them how the chart refuses its values.yaml alone: with
@@ -436,6 +450,14 @@ fn reads_unset<'r>(problem: &Problem, record: &'r Record) -> Option<&'r str> {
             [first, key, ..] if &**first == "Values" => Some(&**key),
             _ => None,
         })
+}
+
+/// About how many bytes a render holds: its texts, their objects, and the origins of both.
+fn held(rendered: &Rendered) -> usize {
+    /// Texts are held as they are and as nodes.
+    const TIMES: usize = 3;
+    let texts: usize = rendered.derived.sources.iter().map(Source::size).sum();
+    texts * TIMES + rendered.derived.origins.bytes()
 }
 
 /// What to do where the chart refuses its own values.yaml.

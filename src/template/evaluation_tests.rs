@@ -339,6 +339,66 @@ fn a_render_gives_up_in_time() {
     );
 }
 
+/// Forty levels that share their parts have 2^40 elements when they are visited.
+#[test]
+fn values_that_share_their_parts_are_charged_before_they_are_visited() {
+    let shared = "{{ $a := dict \"x\" 1 }}{{ $b := dict \"x\" 1 }}{{ range until 40 }}\
+                  {{ $a = dict \"l\" $a \"r\" $a }}{{ $b = dict \"l\" $b \"r\" $b }}{{ end }}\
+                  {{ $l := list $a $b }}";
+    for call in [
+        "deepEqual $a $b",
+        "has $a (list $b)",
+        "merge $a $b",
+        "mergeOverwrite $a $b",
+        "deepCopy $a",
+        "toYaml $a",
+        "toJson $a",
+        "toToml $a",
+        "printf \"%v\" $a",
+        "print $a",
+        "quote $a",
+        "$a",
+        "uniq (concat $l $l)",
+        "without $l $a",
+        "join \",\" $l",
+        "toStrings $l",
+    ] {
+        let text = format!("{shared}{{{{ {call} }}}}");
+        let error = render(&[("a.yaml", &text)], "");
+        assert_eq!(error.error().reason, Reason::Limit, "{call}");
+    }
+    // What does not visit them works.
+    for call in [
+        "len $l",
+        "len (append $l 1)",
+        "hasKey $a \"l\"",
+        "len (pick $a \"l\")",
+    ] {
+        let text = format!("{shared}{{{{ {call} }}}}");
+        assert!(render(&[("a.yaml", &text)], "").result.is_ok(), "{call}");
+    }
+}
+
+#[test]
+fn values_deeper_than_the_stack_are_dropped() {
+    let text = "{{ $l := list }}{{ range until 300000 }}{{ $l = list $l }}{{ end }}\
+                {{ $d := dict }}{{ range until 100000 }}{{ $d = dict \"d\" (list $d) }}{{ end }}x";
+    assert!(render(&[("a.yaml", text)], "").result.is_ok());
+}
+
+#[test]
+fn searches_that_go_to_the_end_each_time_are_charged() {
+    let text = "{{ regexReplaceAll \".*[^A-Z]|[A-Z]\" (repeat 400000 \"A\") \"\" }}";
+    let mut limits = Limits::default();
+    limits.set(Limit::TemplateSteps, 1_000_000);
+    let rendered = render_within(&[("a.yaml", text)], "", limits);
+    assert_eq!(rendered.error().reason, Reason::Limit);
+    // Many matches of a bounded expression are cheap.
+    let text = "{{ regexReplaceAll \"[bc]{2}\" (repeat 50000 \"a bb \") \"\" | len }}";
+    let rendered = render_within(&[("a.yaml", text)], "", limits);
+    assert!(rendered.result.is_ok());
+}
+
 #[test]
 fn a_parse_error_costs_its_own_action() {
     let text = "a: {{ nope }}\n{{ if .x. }}\nb: {{ 1 }}\n{{ end }}\n{{ define \"d\" }}{{ includ \"x\" . }}D{{ end }}c\n{{ template \"e\" }";

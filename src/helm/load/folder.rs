@@ -16,7 +16,12 @@ struct Walk<'a> {
     location: &'a str,
     top: &'a Path,
     files: Vec<Raw>,
+    /// How many folders were read.
+    folders: usize,
 }
+
+/// A chart may have this many times as many folders as files.
+const FOLDERS: usize = 5;
 
 impl Walk<'_> {
     fn add(&mut self, name: String, data: Vec<u8>) {
@@ -53,6 +58,7 @@ impl Loader<'_> {
             location,
             top,
             files: Vec::new(),
+            folders: 0,
         };
         self.walk(&mut walk, top.to_path_buf(), String::new(), 0)?;
         let Walk { rules, files, .. } = walk;
@@ -131,6 +137,20 @@ impl Loader<'_> {
             && !path.canonicalize().is_ok_and(|to| is_within(&to, walk.top))
         {
             return Ok(());
+        }
+        // Links inside of the chart can lead to the same folders on countless ways.
+        walk.folders += 1;
+        if walk.folders
+            > self
+                .sources
+                .limits
+                .size(Limit::ChartFiles)
+                .saturating_mul(FOLDERS)
+        {
+            return Err(self.exceeded(Limit::ChartFiles));
+        }
+        if self.sources.limits.is_late() {
+            return Err(self.exceeded(Limit::Timeout));
         }
         let unreadable = |e: std::io::Error| {
             Error::new(

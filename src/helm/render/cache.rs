@@ -1,5 +1,7 @@
 //! A cache of parsed templates for later renders.
 
+use crate::helm::Chart;
+use crate::helm::files::{FileMap, Files};
 use crate::memo::Memo;
 use crate::source::{SourceId, Sources};
 use crate::template;
@@ -16,6 +18,9 @@ pub struct Cache {
     files: Mutex<FxHashMap<(Arc<str>, SourceId), Arc<Mutex<Option<ParsedFile>>>>>,
     sets: Mutex<FxHashMap<TemplateNames, Arc<OnceLock<Arc<Templates>>>>>,
     before: Arc<ParsedFiles>,
+    /// What `.Files` of each chart contains, by the chart's place in memory: a chart of a thousand
+    /// environments has as many files, and renders as often.
+    contents: Mutex<FxHashMap<usize, Arc<FileMap>>>,
 }
 
 impl Cache {
@@ -26,6 +31,15 @@ impl Cache {
             before,
             ..Cache::default()
         }
+    }
+
+    /// What `.Files` of a chart contains.
+    pub(crate) fn files(&self, chart: &Chart, sources: &Sources) -> Arc<FileMap> {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        contents
+            .entry(std::ptr::from_ref(chart) as usize)
+            .or_insert_with(|| Arc::new(Files::of(chart, sources)))
+            .clone()
     }
 
     /// Parses the templates of a release, with all that they define.

@@ -428,6 +428,9 @@ impl Evaluator<'_> {
             _ => {}
         }
         self.bytes = self.bytes.saturating_add(made);
+        if made > 0 && self.is_text_spent() {
+            return Err(CallError::Limit(Limit::RenderText));
+        }
         Ok(result?)
     }
 

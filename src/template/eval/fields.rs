@@ -13,6 +13,9 @@ use crate::value::{Kind, Map, MapData, Object, Value};
 use crate::yaml;
 use std::rc::Rc;
 
+/// How many variables are compared in one step.
+const VARIABLES_PER_STEP: u64 = 16;
+
 /// The fields of the context that Helm gives to a template.
 const OF_CONTEXT: [&str; 7] = [
     "Values",
@@ -118,6 +121,7 @@ impl Evaluator<'_> {
         given: Given<'s>,
     ) -> Run<Operand> {
         frame.at = fields.node;
+        self.charge(frame, frame.variables.len() as u64 / VARIABLES_PER_STEP)?;
         let mut innermost_first = frame.variables.iter().rev();
         let Some((_, value)) = innermost_first.find(|(known, _)| *known == name) else {
             return frame.fail(format!("undefined variable: {name}"));
@@ -323,6 +327,12 @@ impl Evaluator<'_> {
         self.charge(frame, object.cost(name, &values))?;
         if let Some(result) = object.call_tracked(name, &values, &mut self.origins) {
             if let Ok(answer) = &result {
+                let made = match &answer.kind {
+                    Kind::Str(text) => text.size(),
+                    Kind::List(list) => list.bytes(),
+                    _ => 0,
+                };
+                self.spend(frame, made)?;
                 self.asked(about, name, answer, &values);
             }
             return self.method_result(frame, node, name, result).map(Some);

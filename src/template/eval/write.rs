@@ -37,6 +37,7 @@ impl Evaluator<'_> {
             });
             out.push(&text[from..end], origin);
             from = end;
+            self.bytes += size_of::<Piece>();
         }
         Ok(())
     }

@@ -115,16 +115,18 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         r#"pluck "a" (dict "a" 1) (dict "a" 2) (dict "b" 3)"#,
         "[1 2]",
     ),
-    Function::new("set", &[Type::Map, TextType, Any], |_, a| {
+    Function::new("set", &[Type::Map, TextType, Any], |call, a| {
         let key = string(a, 1)?;
         let value = present(any(a, 2)?);
         let into = map(a, 0)?;
         if into.0.borrow().is_nil {
             return Err("assignment to entry in nil map".into());
         }
-        into.0
-            .borrow_mut()
-            .insert(key.bytes(), key.origin_at(0), value);
+        let mut data = into.0.borrow_mut();
+        let before = data.bytes();
+        data.insert(key.bytes(), key.origin_at(0), value);
+        let grown = data.bytes() - before;
+        call.budget = call.budget.saturating_sub(grown);
         Ok(a[0].clone())
     })
     .role(FunctionRole::Changes)
