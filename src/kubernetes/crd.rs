@@ -774,7 +774,7 @@ fn with_defaults(node: &Node, schema: Option<&Node>, left: &mut usize) -> Node {
                     });
                 }
             }
-            Data::Map(whole)
+            Data::Map(whole.into())
         }
         Data::Seq(items) => {
             let of_item = schema.and_then(|s| s.get("items"));
