@@ -424,7 +424,7 @@ fn run_rule(data: &[u8]) {
     objects
         .iter()
         .for_each(|object| drop(rules.check_object(object)));
-    rules.check_unit(&objects, rule::Across::All);
+    rules.check_unit(&objects, rule::Across::All(&[]));
     for diagnostic in rules.problems() {
         lies_in(
             diagnostic.span,

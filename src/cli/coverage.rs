@@ -1,5 +1,6 @@
 //! `thebot-lint coverage`: lists the template lines and branches that no environment renders.
 
+use super::values::EnvironmentArguments;
 use super::{ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
 use crate::escape::escape_controls;
 use crate::explore::{Exploration, Missed};
@@ -29,6 +30,8 @@ pub(super) struct Arguments {
     /// Write values that together render what no environment has to ci/explored-*-values.yaml
     #[arg(long, requires = "explore")]
     write_cases: bool,
+    #[command(flatten)]
+    environments: EnvironmentArguments,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -38,7 +41,11 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match arguments.chart.read(&arguments.config, arguments.time) {
+    let chart = match arguments.chart.read_in(
+        &arguments.environments,
+        &arguments.config,
+        arguments.time,
+    ) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

@@ -5,6 +5,7 @@ use super::{Chart, ChartArgument, ExitCode, TimeArguments, fail, print};
 use crate::manifest::Object;
 use crate::project::config::FILE_NAMES;
 use crate::project::rendering::RenderedChart;
+use crate::report::fingerprint::Base;
 use crate::yaml::Data;
 use crate::yaml::Node;
 use crate::yaml::Path;
@@ -51,6 +52,7 @@ fn configuration(rendering: &RenderedChart) -> String {
     let mut out = String::from(
         "# What each environment deploys; thebot-lint reports a change of the chart or its values that breaks this.\nenvironments:\n",
     );
+    let from_chart = Base::new(std::path::Path::new(&*rendering.chart.location));
     for (i, environment) in rendering
         .environments
         .iter()
@@ -61,7 +63,7 @@ fn configuration(rendering: &RenderedChart) -> String {
         let files: Vec<String> = environment
             .values
             .iter()
-            .map(|f| quoted(f.strip_prefix(&*rendering.chart.location).unwrap_or(f)))
+            .map(|f| quoted(&from_chart.file(f)))
             .collect();
         let _ = writeln!(out, "    values: [{}]", files.join(", "));
         let objects: Vec<&Object> = rendering
@@ -236,7 +238,8 @@ fn storage(size: Option<&Node>, class: Option<&Node>, parts: &mut Vec<String>) {
 
 /// Writes a string without quotes if YAML reads it back as the same string; otherwise in double
 /// quotes.
-fn quoted(text: &str) -> String {
+/// A name as YAML reads it.
+pub(super) fn quoted(text: &str) -> String {
     let plain = text
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))

@@ -2,6 +2,7 @@
 
 mod watch;
 
+use super::values::EnvironmentArguments;
 use super::{ColorArguments, ConfigArguments, ExitCode, fail, print};
 use crate::Options;
 use crate::Progress;
@@ -48,9 +49,6 @@ pub(super) struct Arguments {
     /// Rules to ignore: ids, groups or profiles
     #[arg(long, value_delimiter = ',', value_name = "RULE")]
     ignore: Vec<String>,
-    /// Lint these environments only (repeatable)
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    environment: Vec<String>,
     /// Kubernetes versions to check for: 1.31, 1.25,1.31, 1.25-1.31 or >=1.25
     #[arg(long, value_name = "VERSIONS")]
     kubernetes_version: Option<String>,
@@ -98,6 +96,8 @@ pub(super) struct Arguments {
     /// Print only findings, no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    environments: EnvironmentArguments,
 }
 
 fn output(text: &str) -> Result<(Format, PathBuf), String> {
@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(versions) => versions,
         Err(why) => return fail(&format!("--kubernetes-version: {why}")),
     };
-    let options = Options {
+    let mut options = Options {
         // A hook may pass no files if nothing changed.
         paths: if arguments.paths.is_empty() && !arguments.changed {
             vec![".".into()]
@@ -130,7 +130,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         changed: arguments.changed,
         exclude: arguments.exclude.clone(),
         config: arguments.config.choice(),
-        environments: arguments.environment.clone(),
         select: arguments.select.clone(),
         ignore: arguments.ignore.clone(),
         kubernetes,
@@ -152,6 +151,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             .any(|f| *f == Format::Html),
         ..Options::default()
     };
+    if let Err(why) = arguments.environments.apply(&mut options) {
+        return fail(&why);
+    }
     if arguments.fix || arguments.diff {
         match fix(&options, arguments) {
             Ok(None) => {}
@@ -312,7 +314,7 @@ fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
         }
     }
     if let Some(file) = &arguments.write_baseline
-        && let Err(error) = std::fs::write(file, crate::report::baseline::write(report))
+        && let Err(error) = std::fs::write(file, crate::report::baseline::write(file, report))
     {
         return Some(fail(&format!("cannot write {}: {error}", file.display())));
     }

@@ -13,6 +13,7 @@ mod new_rule;
 mod rules;
 mod template;
 mod test_rules;
+mod values;
 mod why;
 
 use crate::diagnostic::did_you_mean;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use values::EnvironmentArguments;
 
 /// The exit code: 0 no findings, 1 findings, 2 the command could not run.
 pub(crate) type ExitCode = u8;
@@ -99,10 +101,14 @@ fn program() -> ExitCode {
             first.to_string_lossy()
         ));
     }
-    let is_template = first == "template";
+    let refused = |error: &clap::Error| match first.to_str() {
+        Some("template") => template::refused(error),
+        Some("diff") => values::refused_by_diff(error),
+        _ => None,
+    };
     match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(error) => match template::refused(&error).filter(|_| is_template) {
+        Err(error) => match refused(&error) {
             Some(why) => fail(&why),
             None => {
                 let _ = error.print();
@@ -248,9 +254,21 @@ impl ChartArgument {
         unit::chart_at(&self.chart).map_err(|error| fail(&error.to_string()))
     }
 
-    /// Renders the chart that is meant, or reports why it cannot be rendered.
-    fn read(&self, config: &ConfigArguments, time: TimeArguments) -> Result<Chart, ExitCode> {
-        Chart::read(&self.find()?, config, time)
+    /// Renders the chart that is meant in the environments that the arguments choose, or reports why
+    /// it cannot be rendered.
+    fn read_in(
+        &self,
+        environments: &EnvironmentArguments,
+        config: &ConfigArguments,
+        time: TimeArguments,
+    ) -> Result<Chart, ExitCode> {
+        let mut options = Options {
+            timeout: time.timeout,
+            ..Options::default()
+        };
+        environments.apply(&mut options).map_err(|why| fail(&why))?;
+        let chart = self.find()?;
+        Chart::with(&chart, config.choice().file(&chart).as_deref(), &options)
     }
 }
 
@@ -317,9 +335,14 @@ impl Chart {
             timeout: time.timeout,
             ..Options::default()
         };
+        Chart::with(chart, file, &options)
+    }
+
+    /// As [`Chart::configured`], with these options.
+    fn with(chart: &Path, file: Option<&Path>, options: &Options) -> Result<Chart, ExitCode> {
         let unit = Unit::Chart(chart.to_path_buf());
-        let analysis = Setup::new(file, &options)
-            .and_then(|setup| crate::lint::read(&unit, &setup, &options))
+        let analysis = Setup::new(file, options)
+            .and_then(|setup| crate::lint::read(&unit, &setup, options))
             .map_err(|error| fail(&error.to_string()))?;
         if !analysis.report.findings.is_empty() {
             eprint(&analysis.report);

@@ -3,6 +3,7 @@
 
 mod provenance;
 
+use super::values::ValuesArguments;
 use crate::diagnostic::ids;
 use crate::escape::escape_controls;
 use crate::helm;
@@ -13,7 +14,6 @@ use crate::helm::capabilities::Capabilities;
 use crate::helm::helm4;
 use crate::helm::print::{self, Helm, Printed, Selection};
 use crate::helm::render::{self, Cache, Problem};
-use crate::helm::strvals::FlagKind;
 use crate::limits::Limits;
 use crate::project::bounds::Bounds;
 use crate::project::config;
@@ -40,29 +40,8 @@ pub(super) struct Arguments {
         hide_env_values = true
     )]
     namespace: String,
-    /// Values file (repeatable, or a comma-separated list)
-    #[arg(
-        short = 'f',
-        long = "values",
-        value_name = "FILE",
-        value_delimiter = ','
-    )]
-    values: Vec<String>,
-    /// Set a value: key1=val1,key2=val2
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Set a value to a string
-    #[arg(long, value_name = "KEY=TEXT")]
-    set_string: Vec<String>,
-    /// Set a value to JSON
-    #[arg(long, value_name = "KEY=JSON")]
-    set_json: Vec<String>,
-    /// Set a value to the content of a file
-    #[arg(long, value_name = "KEY=FILE")]
-    set_file: Vec<String>,
-    /// Set a value to a string without any escapes
-    #[arg(long, value_name = "KEY=TEXT")]
-    set_literal: Vec<String>,
+    #[command(flatten)]
+    values: ValuesArguments,
     /// Kubernetes version for .Capabilities.KubeVersion
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<String>,
@@ -191,6 +170,7 @@ pub(super) fn refused(error: &clap::Error) -> Option<String> {
 pub(super) fn run(arguments: Arguments) -> super::ExitCode {
     if let Some(url) = arguments
         .values
+        .values
         .iter()
         .chain(arguments.positional.last())
         .find(|v| v.contains("://"))
@@ -223,11 +203,12 @@ fn render(arguments: &Arguments) -> Result<super::ExitCode, String> {
         .extend(arguments.api_versions.iter().cloned().map(Into::into));
     let (release, path) = name_and_chart(arguments)?;
     let environment = Environment {
-        values: arguments.values.clone(),
-        flags: flags(arguments),
+        values: arguments.values.values.clone(),
+        flags: arguments.values.flags(),
         release,
         namespace: arguments.namespace.clone(),
         is_upgrade: arguments.is_upgrade,
+        keeps_encrypted: true,
         ..Environment::new("default")
     };
     let mut sources = Sources::default();
@@ -366,23 +347,6 @@ fn load(path: &str, sources: &mut Sources, arguments: &Arguments) -> Result<Char
         }
     }
     Ok(chart)
-}
-
-fn flags(arguments: &Arguments) -> Vec<(FlagKind, String)> {
-    let of = |kind, texts: &[String]| {
-        texts
-            .iter()
-            .map(move |text| (kind, text.clone()))
-            .collect::<Vec<_>>()
-    };
-    [
-        of(FlagKind::Json, &arguments.set_json),
-        of(FlagKind::Set, &arguments.set),
-        of(FlagKind::String, &arguments.set_string),
-        of(FlagKind::File, &arguments.set_file),
-        of(FlagKind::Literal, &arguments.set_literal),
-    ]
-    .concat()
 }
 
 /// Helm's NameAndChart.

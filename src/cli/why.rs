@@ -1,5 +1,6 @@
 //! `thebot-lint why`: explains where one rendered field, or a line, comes from.
 
+use super::values::EnvironmentArguments;
 use super::{Chart, ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::Object;
@@ -26,6 +27,8 @@ pub(super) struct Arguments {
     config: ConfigArguments,
     #[command(flatten)]
     time: TimeArguments,
+    #[command(flatten)]
+    environments: EnvironmentArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -33,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(question) => question,
         Err(why) => return fail(&why),
     };
-    let chart = match chart.read(&arguments.config, arguments.time) {
+    let chart = match chart.read_in(&arguments.environments, &arguments.config, arguments.time) {
         Ok(chart) => chart,
         Err(code) => return code,
     };

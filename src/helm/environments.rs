@@ -1,8 +1,10 @@
-//! The environments of a chart, and the values that each gives to a render.
-//!
-//! Without a configuration these are: `default` (values.yaml alone), one for each
-//! `values-NAME.yaml`, `values.NAME.yaml` and `values/NAME.yaml`, and a case for each
-//! `ci/NAME-values.yaml`. `project` builds the environments that a configuration declares.
+//! The environments of a chart, and the values that each gives to a render. [`discover`] finds those
+//! that the chart's files declare; `project` builds those that a configuration declares.
+
+mod discover;
+pub(crate) mod sops;
+
+pub(crate) use discover::{discover, left_out};
 
 use crate::diagnostic::ids;
 use crate::helm::chart::Chart;
@@ -27,13 +29,16 @@ pub struct Environment {
     pub values: Vec<String>,
     /// `--set` and its variants. The order counts within each kind only.
     pub flags: Vec<(FlagKind, String)>,
-    /// The configuration's `set:`: a path as in `--set`, and a typed value. They are applied after
+    /// The configuration's `set:`: a path as in `--set`, and a typed value. They are applied before
     /// all flags.
     pub set: Vec<(String, Node)>,
     pub release: String,
     pub namespace: String,
     /// Sets `.Release.IsUpgrade` instead of `.Release.IsInstall`.
     pub is_upgrade: bool,
+    /// Keeps values that SOPS encrypted as they are written, as Helm does. Otherwise placeholders
+    /// replace them.
+    pub keeps_encrypted: bool,
 }
 
 impl Environment {
@@ -56,6 +61,7 @@ impl Environment {
             release: "release-name".into(),
             namespace: "default".into(),
             is_upgrade: false,
+            keeps_encrypted: false,
         }
     }
 
@@ -70,7 +76,7 @@ impl Environment {
             let source = source_of(chart, path, sources)
                 .map_err(|message| Error::new(ids::VALUES_MISSING, message))?;
             sources.mark_as_values(source);
-            let node = yaml::read(sources, source).map_err(|e| {
+            let mut node = yaml::read(sources, source).map_err(|e| {
                 Error::yaml(
                     ids::VALUES_SYNTAX,
                     &e,
@@ -83,6 +89,9 @@ impl Environment {
                     .at(m.span)
                     .within(format!("failed to parse {path}"))
             })?;
+            if !self.keeps_encrypted {
+                sops::replace(&mut node);
+            }
             inputs.files.push(ValuesFile { source, node });
         }
         let mut flags = self.flags.clone();
@@ -181,7 +190,7 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     }
     let text = if path.trim() == "-" {
         sources
-            .read_all(std::io::stdin())
+            .read_stdin()
             .map_err(|e| format!("read /dev/stdin: {e}"))?
     } else {
         sources
@@ -195,125 +204,20 @@ fn source_of(chart: &Chart, path: &str, sources: &mut Sources) -> Result<SourceI
     )))
 }
 
-/// Finds the environments that a chart's files declare: `default` first, the others by name, cases
-/// last. `path` is where `chart` was loaded from.
-pub(crate) fn discover(path: &Path, chart: &Chart, sources: &Sources) -> Vec<Environment> {
-    let mut found: Vec<(String, String, bool)> = Vec::new();
-    for name in names(path, chart, sources) {
-        if let Some((environment, is_case)) = environment_of(&name) {
-            found.push((environment.to_string(), name, is_case));
+/// The path of a file, given from a chart's folder. `..` is resolved where that needs no file system,
+/// so that reports name files beside the chart as everything else does.
+pub(crate) fn joined(location: &str, file: &str) -> String {
+    let (mut folder, mut rest) = (location, file);
+    while let Some(above) = rest.strip_prefix("../") {
+        let inner = folder.trim_end_matches('/');
+        let start = inner.rfind('/').map_or(0, |at| at + 1);
+        let is_plain = !matches!(&inner[start..], "" | "." | "..");
+        if !is_plain || Path::new(inner).is_symlink() {
+            break;
         }
+        (folder, rest) = (&folder[..start], above);
     }
-    found.sort_by(|a, b| (a.2, &a.0, &a.1).cmp(&(b.2, &b.0, &b.1)));
-    let mut all = vec![Environment::new("default")];
-    for (environment, file, is_case) in &found {
-        let values = format!("{}{file}", chart.location);
-        if is_encrypted(&values, chart, sources) {
-            continue;
-        }
-        let collides = environment == "default"
-            || found
-                .iter()
-                .filter(|(other, _, _)| other == environment)
-                .count()
-                > 1;
-        let name = if collides {
-            file.clone()
-        } else {
-            environment.clone()
-        };
-        all.push(Environment {
-            is_case: *is_case,
-            values: vec![values],
-            ..Environment::new(name)
-        });
-    }
-    all
-}
-
-/// Paths, from the chart's folder, of files that may be values files. They are looked for on disk,
-/// because `.helmignore` may hide them from Helm, or in the archive.
-fn names(path: &Path, chart: &Chart, sources: &Sources) -> Vec<String> {
-    if !path.is_dir() {
-        let own = chart.files.iter().filter_map(|f| {
-            sources
-                .get(f.source)
-                .name
-                .strip_prefix(&*chart.location)
-                .map(String::from)
-        });
-        return own.collect();
-    }
-    let mut names = Vec::new();
-    let real = path.canonicalize().unwrap_or_default();
-    for folder in ["", "values/", "ci/"] {
-        let Ok(entries) = std::fs::read_dir(path.join(folder)) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
-            // Loading has refused or followed links that lead out of the chart, unless
-            // `.helmignore` hides them. Hidden ones are not read.
-            let is_inside = || {
-                entry
-                    .path()
-                    .canonicalize()
-                    .is_ok_and(|file| file.starts_with(&real))
-            };
-            if entry.path().is_file()
-                && (is_inside() || chart.files.iter().any(|f| *f.name == *name))
-            {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-/// The name of the environment that a file's name declares, and whether it is a case.
-fn environment_of(file: &str) -> Option<(&str, bool)> {
-    let stem = file
-        .strip_suffix(".yaml")
-        .or_else(|| file.strip_suffix(".yml"))?;
-    let lower = stem.to_lowercase();
-    if lower.contains("example") || lower.contains("sample") || lower.contains("schema") {
-        return None;
-    }
-    let (environment, is_case) = match stem.split_once('/') {
-        None => (
-            stem.strip_prefix("values-")
-                .or_else(|| stem.strip_prefix("values."))?,
-            false,
-        ),
-        Some(("values", name)) => (name, false),
-        Some(("ci", name)) if name.ends_with("-values") => {
-            (&stem[..stem.len() - "-values".len()], true)
-        }
-        Some(_) => return None,
-    };
-    (!environment.is_empty() && environment != "ci/").then_some((environment, is_case))
-}
-
-/// Whether SOPS encrypted the file, so that it holds no usable values.
-fn is_encrypted(path: &str, chart: &Chart, sources: &Sources) -> bool {
-    let own = chart
-        .files
-        .iter()
-        .map(|f| sources.get(f.source))
-        .find(|s| *s.name == *path);
-    let text = match own {
-        Some(source) => source.text.to_vec(),
-        None => sources.read_file(path).unwrap_or_default(),
-    };
-    if memchr::memmem::find(&text, b"sops").is_none() {
-        return false;
-    }
-    let node = yaml::parse(&text, SourceId::new(0, 0), 0).ok();
-    node.and_then(|n| {
-        n.get("sops")
-            .map(|s| s.get("mac").is_some() || s.get("version").is_some())
-    })
-    .unwrap_or(false)
+    format!("{folder}{rest}")
 }
 
 #[cfg(test)]
@@ -321,20 +225,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_names_declare_environments() {
-        for (file, want) in [
-            ("values-prod.yaml", Some(("prod", false))),
-            ("values.dev.yml", Some(("dev", false))),
-            ("values/eu-1.yaml", Some(("eu-1", false))),
-            ("ci/full-values.yaml", Some(("ci/full", true))),
-            ("values.yaml", None),
-            ("values-example.yaml", None),
-            ("values.schema.yaml", None),
-            ("ci/values.yaml", None),
-            ("values-.yaml", None),
-            ("secrets-prod.yaml", None),
+    fn a_file_above_a_chart_has_a_short_path() {
+        for (location, file, want) in [
+            ("chart/", "values-a.yaml", "chart/values-a.yaml"),
+            ("chart/", "../a.yaml", "a.yaml"),
+            ("x/chart/", "../env/a.yaml", "x/env/a.yaml"),
+            ("x/chart/", "../../../a.yaml", "../a.yaml"),
+            ("/x/chart/", "../a.yaml", "/x/a.yaml"),
+            ("", "../a.yaml", "../a.yaml"),
+            ("../chart/", "../a.yaml", "../a.yaml"),
+            ("../", "../a.yaml", "../../a.yaml"),
         ] {
-            assert_eq!(environment_of(file), want, "{file}");
+            assert_eq!(joined(location, file), want, "{location} {file}");
         }
     }
 }

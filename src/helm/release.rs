@@ -552,8 +552,8 @@ fn yaml_number(value: f64) -> String {
     format!("{value}")
 }
 
-/// The values from files and flags, in Helm's order: files, then `--set-json`, `--set`,
-/// `--set-string`, `--set-file`, `--set-literal`.
+/// The values from files, the configuration's `set:` and flags. Flags are applied in Helm's order:
+/// `--set-json`, `--set`, `--set-string`, `--set-file`, `--set-literal`.
 ///
 /// # Errors
 /// What is wrong with a flag, with Helm's text.
@@ -568,6 +568,10 @@ pub(crate) fn user_values(
             values::merge_files(&base, &map);
         }
     }
+    for (path, node) in &inputs.typed {
+        strvals::apply_node(path, node, &base, sources, origins)
+            .map_err(|message| Error::new(ids::VALUES_FLAG, message).at(node.span))?;
+    }
     for flag in &inputs.flags {
         let mut read = |path: &str| inputs.read_set_file(path);
         strvals::apply(
@@ -581,10 +585,6 @@ pub(crate) fn user_values(
         .map_err(|message| {
             Error::new(ids::VALUES_FLAG, message).at(Span::new(flag.source, 0, flag.text.len()))
         })?;
-    }
-    for (path, node) in &inputs.typed {
-        strvals::apply_node(path, node, &base, sources, origins)
-            .map_err(|message| Error::new(ids::VALUES_FLAG, message).at(node.span))?;
     }
     Ok(base)
 }

@@ -7,6 +7,7 @@
 //! with a span, asterisks replace the secret. Messages have no spans, so they are searched for the
 //! texts of secrets.
 
+use crate::helm::environments::sops;
 use crate::helm::render::Problem;
 use crate::manifest::Object;
 use crate::project::rendering::RenderedChart;
@@ -87,6 +88,8 @@ impl Secrets {
         });
         secrets.add_files(unread.map(|(id, _)| id), sources);
         secrets.add_values(rendering.values.iter().map(|(_, tree)| &**tree), sources);
+        let flags = sources.files().filter(|(_, s)| matches!(s.kind, SourceKind::Flag));
+        flags.for_each(|(id, _)| secrets.add_flag(id, sources));
         secrets
     }
 
@@ -144,6 +147,23 @@ impl Secrets {
                     );
                 }
             }
+        }
+    }
+
+    /// Hides the values of keys that sound like secrets in a flag: `db.password=x,b=c`, or JSON.
+    fn add_flag(&mut self, id: SourceId, sources: &Sources) {
+        self.add_lines(id, sources);
+        let text = String::from_utf8_lossy(&sources.get(id).text);
+        let mut start = 0;
+        for part in text.split_inclusive(',') {
+            if let Some((path, value)) = part.trim_end_matches(',').split_once('=')
+                && path.rsplit('.').next().is_some_and(is_secret_key)
+                && !is_harmless(value)
+            {
+                let from = start + path.len() + 1;
+                self.add_span(Span::new(id, from, from + value.len()), sources);
+            }
+            start += part.len();
         }
     }
 
@@ -378,6 +398,12 @@ impl Secrets {
     fn add_values<'t>(&mut self, trees: impl Iterator<Item = &'t Node> + Clone, sources: &Sources) {
         let mut paths: BTreeSet<Path> = BTreeSet::new();
         for (path, node) in trees.clone().flat_map(yaml::path::scalars) {
+            if sops::is_encrypted(sources.text(node.span)) {
+                self.hide(node.span);
+                self.add_text(sources.text(node.span));
+                self.add_text(sops::PLACEHOLDER.as_bytes());
+                continue;
+            }
             let named = matches!(path.0.last(), Some(Step::Key(name)) if is_secret_key(name));
             if self.touches(node.span)
                 || (named && node.as_str().is_some_and(|text| !is_harmless(text)))

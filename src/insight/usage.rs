@@ -7,42 +7,79 @@
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::helm::render::Problem;
-use crate::project::rendering::{EnvironmentRender, RenderedChart};
-use crate::source::{SourceId, Sources, Span};
+use crate::helm::strvals;
+use crate::helm::values::empty;
+use crate::project::gaps;
+use crate::project::rendering::RenderedChart;
+use crate::rule::absence::HeldBack;
+use crate::source::{Origins, SourceId, Sources, Span};
 use crate::template::BitSet;
 use crate::template::NodeKind;
 use crate::template::Templates;
 use crate::template::mentions::Mentions;
 use crate::template::record::MissingRead;
+use crate::value::{Kind, Map};
 use crate::yaml;
 use crate::yaml::Data;
 use crate::yaml::Node;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::LazyCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A path of keys in the values, as the top chart sees them.
 type Keys = Vec<Box<str>>;
 
-/// The findings about values of a chart. Those that conclude from what no render reads are left out
-/// if an environment did not render in full.
-pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+/// The findings about values of a chart.
+#[derive(Default)]
+pub(crate) struct Usage {
+    pub found: Vec<Diagnostic>,
+    /// The rules that would have more findings, but perhaps only because something was not rendered.
+    pub held_back: Vec<HeldBack>,
+}
+
+/// The findings about values of a chart. A template that failed may have read every value that it
+/// names; what it would have rendered is not known.
+pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Usage {
+    let mut usage = Usage::default();
     if rendering.renders.is_empty() {
-        return found;
+        return usage;
     }
     let files = &rendering.values;
-    let is_complete = |r: &EnvironmentRender| r.rendered.problems.is_empty();
-    // What a template that failed would have read or rendered is not known.
-    if rendering.renders.iter().all(is_complete) {
-        unused(rendering, sources, &mut found);
-        never_rendered(rendering, sources, &mut found);
+    let problems = || rendering.renders.iter().flat_map(|r| &r.rendered.problems);
+    let failed = failed(problems());
+    let mut concluded = Vec::new();
+    unused(rendering, sources, &failed, &mut concluded);
+    never_rendered(rendering, sources, &failed, &mut concluded);
+    let is_known = |p: &&Problem| matches!(p, Problem::Template(_)) && !p.is_refusal();
+    match problems().find(|problem| !is_known(problem)) {
+        None => usage.found.extend(concluded),
+        Some(problem) => {
+            let why = gaps::of_problem(problem, sources).why;
+            let rules: BTreeSet<String> = concluded.iter().map(|d| d.rule.to_string()).collect();
+            let held = |rule| HeldBack {
+                rule,
+                why: why.clone(),
+            };
+            usage.held_back.extend(rules.into_iter().map(held));
+        }
     }
-    undefined(rendering, sources, &mut found);
-    redundant(files, &mut found);
-    type_changes(files, &mut found);
-    found
+    undefined(rendering, sources, &mut usage.found);
+    redundant(files, &mut usage.found);
+    type_changes(files, &mut usage.found);
+    usage
+}
+
+/// The files that an error of a template lies in or was reached through.
+fn failed<'p>(problems: impl Iterator<Item = &'p Problem>) -> FxHashSet<SourceId> {
+    let mut failed = FxHashSet::default();
+    for problem in problems {
+        if let Problem::Template(error) = problem {
+            failed.extend(error.includes.iter().map(|at| at.source));
+            failed.insert(error.span.source);
+        }
+    }
+    failed
 }
 
 /// Every key of a node with its path, parents before children.
@@ -64,7 +101,8 @@ fn keys<'n>(
 struct Readers {
     /// Spans of keys and values that some render read.
     read: FxHashSet<Span>,
-    /// Paths that were read in a render where no file, or another file, gave the value.
+    /// Paths that were read in a render where no file, or another file, gave the value, and those
+    /// that flags set: what they override is not read.
     missed: FxHashSet<Keys>,
     mentions: Vec<Mentions>,
     /// Paths of the values of subcharts whose templates are rendered.
@@ -79,7 +117,12 @@ struct Readers {
 }
 
 impl Readers {
-    fn of(rendering: &RenderedChart, sources: &Sources) -> Readers {
+    /// `failed` are files of templates that failed: all that they name counts as read.
+    fn of(
+        rendering: &RenderedChart,
+        sources: &Sources,
+        failed: &FxHashSet<SourceId>,
+    ) -> Readers {
         let files = &rendering.values;
         let renders = || rendering.renders.iter().map(|r| &r.rendered);
         let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
@@ -103,7 +146,8 @@ impl Readers {
                 let nodes: Vec<_> = templates.nodes().collect();
                 let is_settled = |i: usize| {
                     nodes.get(i).is_some_and(|n| {
-                        settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true)
+                        !failed.contains(&n.span.source)
+                            && settled.get(&(n.span, n.kind == NodeKind::Branch)) == Some(&true)
                     })
                 };
                 Mentions::collect(templates, &is_settled)
@@ -142,6 +186,7 @@ impl Readers {
             missed: missed
                 .filter(|path| path.first().is_some_and(|f| &**f == "Values"))
                 .map(|path| path[1..].to_vec())
+                .chain(set_paths(rendering, sources))
                 .collect(),
             mentions,
             silent: silent(rendering, &subcharts),
@@ -190,6 +235,35 @@ impl Readers {
             _ => false,
         }
     }
+}
+
+/// The paths that `--set` and the configuration's `set:` give a value.
+fn set_paths(rendering: &RenderedChart, sources: &Sources) -> Vec<Keys> {
+    fn add(map: &Map, path: &mut Keys, all: &mut Vec<Keys>) {
+        for (key, entry) in &map.0.borrow().entries {
+            path.push(String::from_utf8_lossy(key).into());
+            all.push(path.clone());
+            if let Kind::Map(below) = &entry.value.kind {
+                add(below, path, all);
+            }
+            path.pop();
+        }
+    }
+    let (set, mut origins) = (empty(), Origins::default());
+    let nowhere = SourceId::new(0, 0);
+    let mut read = |_: &str| Ok((nowhere, Vec::new()));
+    for environment in &rendering.environments {
+        // A mistake in a flag is reported where the flag is applied.
+        for (path, node) in &environment.set {
+            let _ = strvals::apply_node(path, node, &set, sources, &mut origins);
+        }
+        for (kind, text) in &environment.flags {
+            let _ = strvals::apply(*kind, text, nowhere, &set, &mut origins, &mut read);
+        }
+    }
+    let mut all = Vec::new();
+    add(&set, &mut Keys::new(), &mut all);
+    all
 }
 
 fn is_template(text: &[u8]) -> bool {
@@ -305,7 +379,12 @@ fn add_required(schema: &serde_json::Value, path: &mut Keys, all: &mut FxHashSet
 }
 
 /// Reports values that nothing reads and nothing may read, only the outermost one of each tree.
-fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
+fn unused(
+    rendering: &RenderedChart,
+    sources: &Sources,
+    failed: &FxHashSet<SourceId>,
+    found: &mut Vec<Diagnostic>,
+) {
     let files = &rendering.values;
     if rendering
         .chart
@@ -315,7 +394,7 @@ fn unused(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnost
     {
         return;
     }
-    let readers = Readers::of(rendering, sources);
+    let readers = Readers::of(rendering, sources, failed);
     let mut used: FxHashSet<Keys> = readers.missed.clone();
     let mut unread: Vec<(Keys, Span)> = Vec::new();
     for (_, node) in files {
@@ -415,17 +494,10 @@ fn undefined(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagn
             !lacking.is_empty() && key.is_some_and(|key| is_key(key))
         };
         // In a template that failed, the error may be about the same value.
-        let has_failed = |source: SourceId| {
-            problems.iter().any(|p| match p {
-                Problem::Template(error) => {
-                    let mut places = error.includes.iter().chain([&error.span]);
-                    places.any(|at| at.source == source)
-                }
-                _ => false,
-            })
-        };
+        let failed = failed(problems.iter());
         let missing = render.rendered.record.missing.iter();
-        let missing = missing.filter(|m| !has_failed(m.at.source) && !may_be_of_dependency(m));
+        let missing =
+            missing.filter(|m| !failed.contains(&m.at.source) && !may_be_of_dependency(m));
         let mut undefined = undefined_in(missing, rendering, sources, &|key| {
             documented.iter().any(|d| &**d == key)
         });
@@ -667,11 +739,21 @@ fn type_of(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// Reports runs of lines of the top chart's templates that no environment renders.
-fn never_rendered(rendering: &RenderedChart, sources: &Sources, found: &mut Vec<Diagnostic>) {
+/// Reports runs of lines of the top chart's templates that no environment renders. Where a template
+/// failed, nothing is known of its lines and of those of helpers.
+fn never_rendered(
+    rendering: &RenderedChart,
+    sources: &Sources,
+    failed: &FxHashSet<SourceId>,
+    found: &mut Vec<Diagnostic>,
+) {
     let coverage = coverage(rendering, sources, &[]);
     for file in &rendering.chart.templates {
         let source = sources.get(file.source);
+        let is_helper = || source.name.rsplit('/').next().is_some_and(|f| f.starts_with('_'));
+        if failed.contains(&file.source) || (!failed.is_empty() && is_helper()) {
+            continue;
+        }
         let Some(of_file) = coverage.get(&source.name) else {
             continue;
         };

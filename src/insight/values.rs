@@ -5,6 +5,7 @@
 
 use crate::diagnostic::{Diagnostic, Role, RuleId, Severity, ids};
 use crate::go::strconv::format_g;
+use crate::helm::environments::sops;
 use crate::helm::render::Output;
 use crate::manifest::{Object, Violation};
 use crate::project::rendering::RenderedChart;
@@ -222,6 +223,7 @@ fn secrets_in_environments(
                     secrets::is_secret_name(&entry.key)
                         && !secrets::is_harmless(value)
                         && !is_placeholder(&entry.key, value)
+                        && !sops::is_encrypted(sources.text(entry.value.span))
                 });
                 if is_secret {
                     let message = format!("`{}` is a secret in plain text", entry.key);

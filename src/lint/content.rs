@@ -9,10 +9,11 @@ use crate::manifest::variables::{self, Known};
 use crate::manifest::{self, Object};
 use crate::project::flux::{Value, Variables};
 use crate::project::foreign;
-use crate::project::rendering::RenderedChart;
+use crate::project::gaps;
+use crate::project::rendering::{EnvironmentRender, RenderedChart};
 use crate::project::setup::{Setup, Why};
 use crate::project::unit::{Manifests, Unit};
-use crate::rule::{self, Definition};
+use crate::rule::absence::Gap;
 use crate::source::{Source, SourceKind, Sources, Span, Unsaved};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -201,14 +202,23 @@ impl Content {
         }
     }
 
-    /// Whether all objects of an environment (or of the manifests) could be read. Where one could
-    /// not, nothing follows from the absence of an object.
-    pub(super) fn is_complete(&self, environment: Option<u16>) -> bool {
-        !self.found.iter().any(|d| {
-            d.severity == Severity::Error
-                && d.environment.is_none_or(|e| Some(e) == environment)
-                && rule::documentation(&d.rule).is_some_and(Definition::is_always_reported)
-        })
+    /// What is missing of a render, or of the manifests.
+    pub(super) fn gaps(&self, render: Option<&EnvironmentRender>) -> Vec<Gap> {
+        let sources = &self.sources;
+        let environment = render.map(|render| render.environment);
+        let problems = render.into_iter().flat_map(|r| &r.rendered.problems);
+        let faults = self.found.iter();
+        let faults = faults.filter(|d| d.environment.is_none_or(|e| Some(e) == environment));
+        let objects = render.map_or(&self.objects, |render| &render.objects);
+        problems
+            .map(|problem| gaps::of_problem(problem, sources))
+            .chain(faults.filter_map(|fault| gaps::of_fault(fault, sources)))
+            .chain(objects.iter().filter_map(|o| gaps::of_object(o, sources)))
+            .chain(self.makes_objects.then(|| Gap {
+                why: "kustomizations make objects that no file holds".into(),
+                kinds: None,
+            }))
+            .collect()
     }
 
     /// The start of the unit: Chart.yaml, or the first object.

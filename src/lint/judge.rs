@@ -13,11 +13,14 @@ use crate::lint::undeployed;
 use crate::manifest::{Object, Violation};
 use crate::project::rendering::RenderedChart;
 use crate::project::setup::Setup;
+use crate::rule::absence::{Gap, HeldBack};
+use crate::rule::expectation::Expectation;
 use crate::rule::suppression::{self, Suppression};
 use crate::rule::{self, Across, Rule};
 use crate::source::{SourceId, Span};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ pub(super) struct Verdict {
     pub suppressed: usize,
     /// Kinds without a known schema, each with its number of objects.
     pub without_schema: Vec<(String, usize)>,
+    pub held_back: Vec<HeldBack>,
 }
 
 /// Judges a unit; for a chart that cannot be loaded the verdict is empty. `of_run` are the
@@ -67,7 +71,11 @@ pub(super) fn judge(
     }
     found.extend(whole.of_chart);
     judge.unused_annotations(&content.objects, &mut found);
+    let mut held_back = whole.held_back;
+    held_back.sort();
+    held_back.dedup();
     Ok(Verdict {
+        held_back,
         found,
         suppressed: judge.suppressed,
         without_schema: judge.without_schema(&content.objects),
@@ -75,23 +83,24 @@ pub(super) fn judge(
 }
 
 /// What the rules find that look at more than one object.
+#[derive(Default)]
 struct Whole {
     across_objects: Vec<(Object, Violation)>,
     /// About the files and the values of a chart.
     of_chart: Vec<Diagnostic>,
+    held_back: Vec<HeldBack>,
 }
 
 impl Whole {
     fn new(content: &Content, setup: &Setup) -> Whole {
+        let mut whole = Whole::default();
         let Some(rendering) = &content.rendering else {
-            return Whole {
-                across_objects: of_manifests(content, setup),
-                of_chart: Vec::new(),
-            };
+            whole.manifests(content, setup);
+            return whole;
         };
+        let usage = usage::check(rendering, &content.sources);
         let ignored = rendering.renders.iter().flat_map(|r| r.ignored.clone());
-        let about_values = usage::check(rendering, &content.sources)
-            .into_iter()
+        let about_values = (usage.found.into_iter())
             .chain(values::check(rendering, &content.sources))
             .chain(ignored);
         let with_severity = |d: Diagnostic| {
@@ -100,14 +109,121 @@ impl Whole {
                 ..d
             })
         };
-        Whole {
-            across_objects: across(rendering, content, setup),
-            of_chart: about_values
-                .filter_map(with_severity)
-                .chain(setup.rules.check_chart(&rendering.chart, &content.sources))
-                .collect(),
-        }
+        whole.of_chart = about_values
+            .filter_map(with_severity)
+            .chain(setup.rules.check_chart(&rendering.chart, &content.sources))
+            .collect();
+        let held_back = usage.held_back.into_iter();
+        let is_selected = |held: &HeldBack| setup.rules.get(&held.rule).is_some();
+        whole.held_back.extend(held_back.filter(is_selected));
+        whole.renders(rendering, content, setup);
+        whole
     }
+
+    /// Evaluates the rules across objects on manifests. What two objects do to each other counts among
+    /// those that are applied together; what is absent must be absent from all manifests.
+    fn manifests(&mut self, content: &Content, setup: &Setup) {
+        let gaps = content.gaps(None);
+        if content.sets.len() < 2 {
+            return self.unit(&content.objects, Across::All(&gaps), setup);
+        }
+        for set in &content.sets {
+            let objects: Vec<Object> = set.iter().map(|&i| content.objects[i].clone()).collect();
+            self.unit(&objects, Across::Present, setup);
+        }
+        self.unit(&content.objects, Across::Absent(&gaps), setup);
+    }
+
+    /// Evaluates the rules that look at all objects together.
+    fn unit(&mut self, objects: &[Object], which: Across<'_>, setup: &Setup) {
+        let of_unit = setup.rules.check_unit(objects, which);
+        let found = of_unit.found.into_iter();
+        self.across_objects
+            .extend(found.map(|(i, violation)| (objects[i].clone(), violation)));
+        self.held_back.extend(of_unit.held_back);
+    }
+
+    /// Evaluates the rules across objects and across environments on a chart's renders.
+    fn renders(&mut self, rendering: &RenderedChart, content: &Content, setup: &Setup) {
+        let mut deployed = Vec::new();
+        for render in &rendering.renders {
+            let objects: Vec<Object> = rendering.newest(render).cloned().collect();
+            let gaps = content.gaps(Some(render));
+            self.unit(&objects, Across::All(&gaps), setup);
+            let environment = &rendering.environments[render.environment as usize];
+            // Cases of `ci/` are not environments.
+            if render.primary && !environment.is_case {
+                deployed.push(Deployed {
+                    name: &environment.name,
+                    expectations: setup.expectations(&environment.name),
+                    objects,
+                    gaps,
+                });
+            }
+        }
+        let Some(gap) = deployed.iter().flat_map(|d| &d.gaps).next().cloned() else {
+            self.across_objects.extend(compared(&deployed, setup));
+            return;
+        };
+        let all = compared(&deployed, setup);
+        let found = compared(&without_gaps(deployed), setup);
+        let count = |rule: &str, found: &[(Object, Violation)]| {
+            found.iter().filter(|(_, v)| *v.rule == *rule).count()
+        };
+        for (_, violation) in &all {
+            if count(&violation.rule, &all) > count(&violation.rule, &found) {
+                self.held_back.push(HeldBack {
+                    rule: violation.rule.to_string(),
+                    why: gap.why.clone(),
+                });
+            }
+        }
+        self.across_objects.extend(found);
+    }
+}
+
+/// What an environment deploys, for the rules across environments.
+struct Deployed<'r> {
+    name: &'r str,
+    expectations: Vec<Expectation>,
+    objects: Vec<Object>,
+    gaps: Vec<Gap>,
+}
+
+/// Evaluates the rules across environments.
+fn compared(deployed: &[Deployed<'_>], setup: &Setup) -> Vec<(Object, Violation)> {
+    let environments: Vec<rule::Environment> = deployed
+        .iter()
+        .map(|of| rule::Environment {
+            name: of.name,
+            objects: &of.objects,
+            expectations: &of.expectations,
+        })
+        .collect();
+    let found = setup.rules.check_environments(&environments).into_iter();
+    found
+        .map(|(e, i, violation)| (deployed[e].objects[i].clone(), violation))
+        .collect()
+}
+
+/// The environments whose gaps are known, without the kinds that are missing in any of them. An
+/// autoscaler says how many replicas another object has, so where one is missing too little is known.
+fn without_gaps(mut deployed: Vec<Deployed<'_>>) -> Vec<Deployed<'_>> {
+    let is_known = |gap: &Gap| {
+        let scales = |kind: &str| matches!(kind, "HorizontalPodAutoscaler" | "ScaledObject");
+        gap.kinds
+            .as_ref()
+            .is_some_and(|kinds| !kinds.iter().any(|kind| scales(kind)))
+    };
+    deployed.retain(|of| of.gaps.iter().all(is_known));
+    let gaps = deployed.iter().flat_map(|of| &of.gaps);
+    let missing: BTreeSet<Box<str>> = gaps.flat_map(|gap| gap.kinds.clone()).flatten().collect();
+    for of in &mut deployed {
+        of.objects.retain(|o| !missing.contains(&*o.identity.kind));
+        of.expectations
+            .retain(|e| !missing.iter().any(|kind| e.is_for_kind(kind)));
+    }
+    deployed
 }
 
 /// The schemas of a unit: CRDs among its objects define kinds for all objects that are judged.
@@ -145,8 +261,8 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// Judges each object, and where `together` says so, all of them as a unit. `complete` is as
-    /// for [`unit`].
+    /// Judges each object, and where `together` says so, all of them as a unit. Unless it is
+    /// `complete`, any object may be missing.
     pub(super) fn judge(
         &mut self,
         objects: &[Object],
@@ -158,79 +274,17 @@ impl<'s> Explorer<'s> {
         self.judge.add(&every, self.options);
         self.judge.objects(&every, &mut found);
         if together {
-            self.judge.keep_unexcused(
-                unit(objects, Across::complete(complete), self.setup),
-                &mut found,
-            );
+            let anything = Gap {
+                why: String::new(),
+                kinds: None,
+            };
+            let mut whole = Whole::default();
+            let gaps = if complete { &[][..] } else { &[anything] };
+            whole.unit(objects, Across::All(gaps), self.setup);
+            self.judge.keep_unexcused(whole.across_objects, &mut found);
         }
         found
     }
-}
-
-/// Evaluates the rules that look at all objects together. Gives each violation with the object that
-/// it points at.
-fn unit(objects: &[Object], which: Across, setup: &Setup) -> Vec<(Object, Violation)> {
-    setup
-        .rules
-        .check_unit(objects, which)
-        .into_iter()
-        .map(|(i, violation)| (objects[i].clone(), violation))
-        .collect()
-}
-
-/// Evaluates the rules across objects on manifests. What two objects do to each other counts among
-/// those that are applied together; what is absent must be absent from all manifests.
-fn of_manifests(content: &Content, setup: &Setup) -> Vec<(Object, Violation)> {
-    let complete = content.is_complete(None) && !content.makes_objects;
-    if content.sets.len() < 2 {
-        return unit(&content.objects, Across::complete(complete), setup);
-    }
-    let mut found = Vec::new();
-    for set in &content.sets {
-        let objects: Vec<Object> = set.iter().map(|&i| content.objects[i].clone()).collect();
-        found.extend(unit(&objects, Across::Present, setup));
-    }
-    if complete {
-        found.extend(unit(&content.objects, Across::Absent, setup));
-    }
-    found
-}
-
-/// Evaluates the rules across objects and across environments on a chart's renders.
-fn across(rendering: &RenderedChart, content: &Content, setup: &Setup) -> Vec<(Object, Violation)> {
-    let mut found = Vec::new();
-    let mut names = Vec::new();
-    let mut primary = Vec::new();
-    for render in &rendering.renders {
-        let objects: Vec<Object> = rendering.newest(render).cloned().collect();
-        let complete =
-            render.rendered.problems.is_empty() && content.is_complete(Some(render.environment));
-        found.extend(unit(&objects, Across::complete(complete), setup));
-        let environment = &rendering.environments[render.environment as usize];
-        // An environment that rendered only in part has unknown gaps, and cases of `ci/` are not
-        // environments: rules across environments see neither.
-        if render.primary && complete && !environment.is_case {
-            names.push((&environment.name, setup.expectations(&environment.name)));
-            primary.push(objects);
-        }
-    }
-    let environments: Vec<rule::Environment> = names
-        .iter()
-        .zip(&primary)
-        .map(|((name, expectations), objects)| rule::Environment {
-            name,
-            objects,
-            expectations,
-        })
-        .collect();
-    found.extend(
-        setup
-            .rules
-            .check_environments(&environments)
-            .into_iter()
-            .map(|(e, i, violation)| (primary[e][i].clone(), violation)),
-    );
-    found
 }
 
 struct Judge<'s> {

@@ -54,6 +54,7 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
 fn lint_units(options: &Options) -> Result<Report, Error> {
     let start = Instant::now();
     let Found { units, left_out } = unit::of(options)?;
+    check_given(&units, options)?;
     let setups = Setups::new(&units, options)?;
     let mut report = lint_each(&units, &setups, options)?;
     let left_out = left_out.into_iter().map(|(kind, n)| (kind.name(), n));
@@ -61,6 +62,23 @@ fn lint_units(options: &Options) -> Result<Report, Error> {
     finish(&mut report, setups.all(), options)?;
     report.summary.elapsed = start.elapsed();
     Ok(report)
+}
+
+/// Values that no unit takes are a mistake, and so is stdin as a values file and as manifests.
+fn check_given(units: &[Unit], options: &Options) -> Result<(), Error> {
+    let given = &options.given;
+    if given.is_empty() || units.is_empty() {
+        return Ok(());
+    }
+    if given.values.iter().any(|file| file == "-") && units.contains(&Unit::Stdin) {
+        let why = "stdin is either a values file or the manifests: name one of them as a file";
+        return Err(Error::Usage(why.into()));
+    }
+    if units.iter().any(|unit| matches!(unit, Unit::Chart(_))) {
+        return Ok(());
+    }
+    let why = "values, a release and a namespace are for charts, but there is no chart to lint";
+    Err(Error::Usage(why.into()))
 }
 
 fn lint_each(units: &[Unit], setups: &Setups, options: &Options) -> Result<Report, Error> {
@@ -192,6 +210,7 @@ fn judged(
     suppress(&mut analysis, setup);
     analysis.report.summary.suppressed += verdict.suppressed;
     analysis.report.summary.without_schema = verdict.without_schema;
+    analysis.report.summary.held_back = verdict.held_back;
     if options.matrices {
         show(&mut analysis);
     }

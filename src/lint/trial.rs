@@ -62,12 +62,8 @@ fn example_fails(
         Err(why) => return Some(why),
     };
     let mut found: Vec<_> = objects.iter().flat_map(|o| rules.check_object(o)).collect();
-    found.extend(
-        rules
-            .check_unit(&objects, Across::All)
-            .into_iter()
-            .map(|(_, f)| f),
-    );
+    let across = rules.check_unit(&objects, Across::All(&[]));
+    found.extend(across.found.into_iter().map(|(_, f)| f));
     if let Some(problem) = rules.problems().first() {
         return Some(problem.message.clone());
     }

@@ -8,6 +8,7 @@ mod exclude;
 pub(crate) mod flux;
 mod folder;
 pub(crate) mod foreign;
+pub(crate) mod gaps;
 pub(crate) mod kustomize;
 pub(crate) mod options;
 pub(crate) mod rendering;

@@ -1,6 +1,7 @@
 //! The [`Options`] of a lint, and the [`Error`] for one that cannot be done.
 
 use crate::diagnostic::Versions;
+use crate::helm::strvals::FlagKind;
 use crate::project::config;
 use crate::project::reuse::Reuse;
 use crate::source::Unsaved;
@@ -22,6 +23,9 @@ pub struct Options {
     pub config: ConfigChoice,
     /// Names of environments; empty: all.
     pub environments: Vec<String>,
+    /// Values and a release for charts: they make the only environment, or with
+    /// [`Options::environments`] are added to those.
+    pub given: Given,
     pub select: Vec<String>,
     pub ignore: Vec<String>,
     /// The versions to judge for; overrides the configuration and Chart.yaml.
@@ -50,6 +54,23 @@ pub struct Options {
     pub progress: Arc<Progress>,
     /// Whether to make the environment matrix of each chart, for the formats that show it.
     pub matrices: bool,
+}
+
+/// What the command line says of the release of a chart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
+    /// Values files, as for `-f`.
+    pub values: Vec<String>,
+    /// `--set` and its variants.
+    pub flags: Vec<(FlagKind, String)>,
+    pub release: Option<String>,
+    pub namespace: Option<String>,
+}
+
+impl Given {
+    pub fn is_empty(&self) -> bool {
+        *self == Given::default()
+    }
 }
 
 /// The number of units, and how many of them are linted.

@@ -11,13 +11,14 @@ use crate::helm::Chart;
 use crate::helm::Environment;
 use crate::helm::Loader;
 use crate::helm::capabilities::Capabilities;
-use crate::helm::environments::Inputs;
+use crate::helm::environments::{Inputs, joined};
 use crate::helm::render::{self, Cache, Output, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::bounds::Bounds;
 use crate::project::dependencies::{self, Found, Places};
+use crate::project::options::Given;
 use crate::project::reuse::{Manifests, Reuse};
 use crate::project::setup::{Setup, Why};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
@@ -33,6 +34,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct RenderedChart {
     pub chart: Chart,
     pub environments: Vec<Environment>,
+    /// Whether these are all environments that the chart's files suggest: nobody has chosen them.
+    pub are_suggested: bool,
     /// The values files that could be read, each once: the chart's first, then those of the
     /// environments.
     pub values: Vec<(SourceId, Arc<Node>)>,
@@ -168,6 +171,9 @@ impl RenderedChart {
         Ok(Some(RenderedChart {
             crds: crds(&renders, sources, &options.reuse, found),
             values: values(&chart, inputs.into_iter().flatten()),
+            are_suggested: options.environments.is_empty()
+                && options.given.is_empty()
+                && (setup.config.environments.iter()).all(|e| e.named.is_empty()),
             chart,
             environments,
             renders,
@@ -655,7 +661,8 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
     Span::new(id, 0, 0)
 }
 
-/// The environments of the configuration; without one, those that the chart's files suggest.
+/// The environments of the configuration; without one, those that the chart's files suggest. Those of
+/// the command line replace them.
 fn environments(
     path: &Path,
     chart: &Chart,
@@ -698,12 +705,33 @@ fn environments(
         }
         all.retain(|e| options.environments.contains(&e.name));
     }
+    if !options.given.is_empty() {
+        if options.environments.is_empty() {
+            all = vec![Environment::new(COMMAND_LINE)];
+        }
+        all.iter_mut().for_each(|e| add_given(e, &options.given));
+    }
     Ok(all)
+}
+
+/// The name of the environment that the command line makes.
+const COMMAND_LINE: &str = "command line";
+
+/// Adds what the command line gives to an environment.
+fn add_given(environment: &mut Environment, given: &Given) {
+    environment.values.extend(given.values.iter().cloned());
+    environment.flags.extend(given.flags.iter().cloned());
+    if let Some(release) = &given.release {
+        environment.release.clone_from(release);
+    }
+    if let Some(namespace) = &given.namespace {
+        environment.namespace.clone_from(namespace);
+    }
 }
 
 /// Resolves the name of a values file: first in the chart's folder, then in the configuration's.
 fn values_file(file: &str, chart: &Chart, setup: &Setup) -> String {
-    let own = format!("{}{file}", chart.location);
+    let own = joined(&chart.location, file);
     let beside = setup.config.folder.join(file);
     if !Path::new(&own).exists() && beside.exists() {
         beside.display().to_string()

@@ -1,7 +1,8 @@
 //! The baseline: known findings, which are not reported again. An entry is a finding's fingerprint,
-//! so moved lines do not matter; its rule, file and object are there for the reader.
+//! so moved lines do not matter; its rule, file and object are there for the reader. Files count
+//! from the folder of the baseline, so that it does not matter where the program runs.
 
-use super::fingerprint::fingerprint;
+use super::fingerprint::{Base, fingerprint};
 use super::{Finding, Report};
 use crate::Error;
 use crate::diagnostic::ids;
@@ -26,24 +27,29 @@ struct Known {
     count: usize,
 }
 
-/// Writes a baseline that contains all findings of a report, except faults of thebot-lint itself
-/// and mistakes in the configuration: one of them may be that this file does not exist yet.
-pub(crate) fn write(report: &Report) -> String {
+/// The text of a baseline for this file. It contains all findings of a report, also those that a
+/// baseline has removed, except faults of thebot-lint itself and mistakes in the configuration: one of
+/// them may be that this file does not exist yet.
+pub(crate) fn write(file: &Path, report: &Report) -> String {
+    let base = base(file);
     let mut findings: BTreeMap<String, Known> = BTreeMap::new();
-    let is_known =
+    let is_written =
         |f: &&Finding| ![&*ids::CONFIGURATION_INVALID, &*ids::INTERNAL_ERROR].contains(&&*f.rule);
-    for f in report.findings.iter().filter(is_known) {
-        let known = findings.entry(fingerprint(f)).or_insert_with(|| Known {
-            rule: f.rule.to_string(),
-            file: f
-                .locations
-                .first()
-                .and_then(|l| l.file.as_deref())
-                .unwrap_or("")
-                .to_string(),
-            object: f.object.as_ref().map(|o| format!("{}/{}", o.kind, o.name)),
-            count: 0,
-        });
+    let all = report.findings.iter().chain(&report.known);
+    for f in all.filter(is_written) {
+        let known = findings
+            .entry(fingerprint(f, &base))
+            .or_insert_with(|| Known {
+                rule: f.rule.to_string(),
+                file: base.file(
+                    f.locations
+                        .first()
+                        .and_then(|l| l.file.as_deref())
+                        .unwrap_or(""),
+                ),
+                object: f.object.as_ref().map(|o| format!("{}/{}", o.kind, o.name)),
+                count: 0,
+            });
         known.count += 1;
     }
     let mut text = serde_json::to_string_pretty(&File {
@@ -55,7 +61,13 @@ pub(crate) fn write(report: &Report) -> String {
     text
 }
 
-/// Removes the findings that a baseline file contains from a report and counts them as suppressed.
+/// The folder that the files of a baseline count from.
+fn base(baseline: &Path) -> Base {
+    Base::new(baseline.parent().unwrap_or(Path::new("")))
+}
+
+/// Moves the findings that a baseline file contains to [`Report::known`] and counts them as
+/// suppressed.
 ///
 /// # Errors
 /// If the file cannot be read, or is no baseline.
@@ -71,29 +83,31 @@ pub(crate) fn apply(file: &Path, report: &mut Report) -> Result<(), Error> {
         }
     })?;
     let fault = |why: String| Error::Usage(format!("{}: {why}", file.display()));
-    let file: File = serde_json::from_slice(&text)
+    let known: File = serde_json::from_slice(&text)
         .map_err(|e| fault(format!("not a baseline file of thebot-lint: {e}")))?;
-    if file.version != 1 {
+    if known.version != 1 {
         return Err(fault(format!(
             "baseline version {} is not known; write the file again with --write-baseline",
-            file.version
+            known.version
         )));
     }
-    let mut left: BTreeMap<String, usize> = file
+    let mut left: BTreeMap<String, usize> = known
         .findings
         .into_iter()
         .map(|(k, v)| (k, v.count))
         .collect();
-    let before = report.findings.len();
-    report
-        .findings
-        .retain(|f| match left.get_mut(&fingerprint(f)) {
+    let base = base(file);
+    let (old, new): (Vec<Finding>, Vec<Finding>) = std::mem::take(&mut report.findings)
+        .into_iter()
+        .partition(|f| match left.get_mut(&fingerprint(f, &base)) {
             Some(n) if *n > 0 => {
                 *n -= 1;
-                false
+                true
             }
-            _ => true,
+            _ => false,
         });
-    report.summary.suppressed += before - report.findings.len();
+    report.summary.suppressed += old.len();
+    report.findings = new;
+    report.known.extend(old);
     Ok(())
 }

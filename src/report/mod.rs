@@ -13,6 +13,7 @@ use crate::diagnostic::{ObjectRef, Role, RuleId, Severity, Versions};
 use crate::insight::matrix::Matrix;
 use crate::project::config::FailOn;
 use crate::project::setup::Why;
+use crate::rule::absence::HeldBack;
 use crate::rule::definition::Topic;
 use crate::source::Source;
 pub use explored::Explored;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub struct Report {
     /// Sorted by file, line, column, rule.
     pub findings: Vec<Finding>,
+    /// The findings that a baseline contains, which are only counted.
+    pub known: Vec<Finding>,
     /// The matrix of each chart's environments, by the chart's path.
     pub matrices: Vec<(String, Matrix)>,
     /// The coverage of each chart's templates, by the chart's name.
@@ -62,6 +65,9 @@ pub struct Summary {
     pub rules: usize,
     /// Kinds without a known schema, each with its number of objects.
     pub without_schema: Vec<(String, usize)>,
+    /// The rules that would have findings, but perhaps only because something could not be rendered
+    /// or read. Sorted.
+    pub held_back: Vec<HeldBack>,
     /// The versions that were judged, each with the reason.
     pub kubernetes: Vec<(Versions, Why)>,
     pub elapsed: std::time::Duration,
@@ -87,6 +93,22 @@ impl Summary {
         let kinds = self.left_out.iter();
         let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{kind} ({n})")).collect();
         kinds.join(", ")
+    }
+
+    /// Texts such as `templates/web.yaml could not be rendered: dangling-service`, one for each
+    /// reason to hold rules back.
+    pub(crate) fn held_back(&self) -> Vec<String> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for held in &self.held_back {
+            match reasons.iter_mut().find(|(why, _)| *why == held.why) {
+                Some((_, rules)) => rules.push(&held.rule),
+                None => reasons.push((&held.why, vec![&held.rule])),
+            }
+        }
+        let texts = reasons.iter();
+        texts
+            .map(|(why, rules)| format!("{why}: {}", rules.join(", ")))
+            .collect()
     }
 
     /// The reasons for all versions that were judged, each once.
@@ -259,6 +281,9 @@ impl Report {
                 None => ours.without_schema.push((kind, count)),
             }
         }
+        ours.held_back.extend(theirs.held_back);
+        ours.held_back.sort();
+        ours.held_back.dedup();
         for judged in theirs.kubernetes {
             if !ours.kubernetes.contains(&judged) {
                 ours.kubernetes.push(judged);

@@ -1,7 +1,8 @@
 //! Turns diagnostics into findings: traces spans to files, and merges what several environments
 //! have in common.
 
-use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Versions};
+use crate::diagnostic::{Diagnostic, ObjectRef, Role, RuleId, Versions, ids};
+use crate::helm::environments::sops;
 use crate::insight::secrets::Secrets;
 use crate::report::{Finding, Location, wrong_type};
 use crate::rule;
@@ -36,6 +37,9 @@ pub(crate) fn settle(
             .and_then(|i| environments.get(i as usize))
             .cloned();
         let trace = sources.trace(diagnostic.span);
+        if is_about_encrypted(&diagnostic, &trace, sources) {
+            continue;
+        }
         let (locations, notes) = places.of(&diagnostic, &trace, environment.as_ref());
         let diagnostic = wrong_type::explained(diagnostic, &trace, sources);
         let diagnostic = places.without_secrets(diagnostic, &trace);
@@ -96,6 +100,15 @@ pub(crate) fn settle(
         }
     }
     once(findings)
+}
+
+/// Whether a diagnostic is about a value that SOPS encrypted. Only its type is known. A diagnostic
+/// about a whole object, which has several lines, is not.
+fn is_about_encrypted(diagnostic: &Diagnostic, trace: &Trace, sources: &Sources) -> bool {
+    let is_encrypted = |value: &Span| sops::is_encrypted(sources.text(*value));
+    diagnostic.rule != ids::WRONG_TYPE
+        && trace.values.iter().any(is_encrypted)
+        && !sources.text(diagnostic.span).contains(&b'\n')
 }
 
 /// Merges the findings of rules that report the same fact once, whatever the number of its places.

@@ -143,9 +143,12 @@ pub struct Definition {
     pub good: List,
     /// A finding means that the installation fails or does not work. It is no question of policy.
     pub breaks: bool,
-    /// The rule concludes from the absence of something. It reports nothing if a part of the chart
-    /// failed to render.
+    /// The rule concludes from the absence of an object. It reports nothing if the object may be in
+    /// a part of the chart that failed to render.
     pub concludes_from_absence: bool,
+    /// With `concludes_from_absence`: the kinds of that object. `PodSpec` are all that may make pods,
+    /// `CustomResource` all that Kubernetes does not define. Empty: any kind.
+    pub missed_kinds: List,
     /// The rule applies only to what is rendered for the newest of the checked versions.
     pub only_newest: bool,
     /// What the rule has in common with others.
@@ -302,6 +305,7 @@ impl Reader<'_> {
             good: list(file.examples.good),
             breaks: file.breaks,
             concludes_from_absence: file.concludes_from_absence,
+            missed_kinds: list(file.missed_kinds),
             only_newest: file.only_newest,
         }
     }

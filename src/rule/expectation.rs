@@ -51,6 +51,12 @@ impl Expectation {
             self.pattern.split_once('/').unwrap_or(("*", &self.pattern));
         glob(kind_pattern, kind) && glob(name_pattern, name)
     }
+
+    /// Whether it may be for objects of a kind.
+    pub fn is_for_kind(&self, kind: &str) -> bool {
+        let kinds = self.pattern.split_once('/').map_or("*", |(kinds, _)| kinds);
+        glob(kinds, kind)
+    }
 }
 
 /// Whether a glob matches the whole text. `*` matches any characters, `?` exactly one.

@@ -41,6 +41,7 @@ pub(super) struct RuleFile {
     pub url: String,
     pub breaks: bool,
     pub concludes_from_absence: bool,
+    pub missed_kinds: Vec<String>,
     pub only_newest: bool,
     pub topic: String,
     pub once: bool,

@@ -28,6 +28,7 @@
 //! The `kubernetes` rules report that, and the rule itself reports nothing. If a user-defined rule
 //! fails, that is a diagnostic on the rule file ([`Rules::problems`]).
 
+pub(crate) mod absence;
 pub(crate) mod cel;
 pub(crate) mod definition;
 pub(crate) mod expectation;

@@ -207,6 +207,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         good: Cow::Borrowed(&[]),
         breaks: false,
         concludes_from_absence: false,
+        missed_kinds: Cow::Borrowed(&[]),
         since: Cow::Borrowed(""),
         topic: None,
         once: false,

@@ -2,6 +2,7 @@
 
 use super::cel::program::{self, Bindings, Template, Verdict};
 use super::cel::{meter, prefilter, value};
+use super::absence::{Gap, HeldBack};
 use super::definition::{Definition, Scope};
 use super::load::Selection;
 use super::object_set::{Environment, ObjectSet};
@@ -332,6 +333,29 @@ impl<'p, 'o> Parts<'p, 'o> {
     }
 }
 
+/// What the rules of the scope unit find.
+#[derive(Default)]
+pub struct OfUnit {
+    /// Each violation with the index of its object.
+    pub found: Vec<(usize, Violation)>,
+    pub held_back: Vec<HeldBack>,
+}
+
+impl OfUnit {
+    /// Adds the findings of a rule, unless a gap may be their reason.
+    fn take(&mut self, rule: &Rule, found: Vec<(usize, Violation)>, gaps: &[Gap]) {
+        let definition = &rule.definition;
+        let gap = gaps.iter().find(|gap| gap.may_hold(&definition.missed_kinds));
+        match gap.filter(|_| definition.concludes_from_absence && !found.is_empty()) {
+            Some(gap) => self.held_back.push(HeldBack {
+                rule: definition.id.to_string(),
+                why: gap.why.clone(),
+            }),
+            None => self.found.extend(found),
+        }
+    }
+}
+
 /// The selected rules.
 pub struct Rules {
     pub(super) rules: Vec<Rule>,
@@ -351,24 +375,14 @@ impl From<Vec<Rule>> for Rules {
     }
 }
 
-/// Which of the rules across objects are evaluated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Across {
-    All,
+/// Which of the rules across objects are evaluated, and what may be missing.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Across<'g> {
+    All(&'g [Gap]),
     /// Without those that conclude from the absence of an object.
     Present,
     /// Only those that conclude from the absence of an object.
-    Absent,
-}
-
-impl Across {
-    /// The rules for a set of objects that is complete, or that may lack some.
-    pub(crate) fn complete(complete: bool) -> Across {
-        match complete {
-            true => Across::All,
-            false => Across::Present,
-        }
-    }
+    Absent(&'g [Gap]),
 }
 
 impl Rules {
@@ -520,20 +534,25 @@ impl Rules {
     }
 
     /// Applies the rules of the scope unit to all objects of one unit in one environment. The
-    /// number in the result is the index of the violation's object.
-    pub fn check_unit(&self, objects: &[Object], which: Across) -> Vec<(usize, Violation)> {
-        let mut found = Vec::new();
+    /// number in the result is the index of the violation's object. Where an object that a rule
+    /// looks for may be missing, the rule is held back.
+    pub fn check_unit(&self, objects: &[Object], which: Across<'_>) -> OfUnit {
+        let mut of_unit = OfUnit::default();
         let unit = ObjectSet::new(objects);
         let mut values = None;
-        let is_wanted = |rule: &&Rule| match which {
-            _ if rule.definition.scope != Scope::Unit => false,
-            Across::All => true,
-            Across::Present => !rule.definition.concludes_from_absence,
-            Across::Absent => rule.definition.concludes_from_absence,
+        let (gaps, is_wanted): (&[Gap], fn(&Definition) -> bool) = match which {
+            Across::All(gaps) => (gaps, |_| true),
+            Across::Present => (&[], |rule| !rule.concludes_from_absence),
+            Across::Absent(gaps) => (gaps, |rule| rule.concludes_from_absence),
         };
-        for rule in self.rules.iter().filter(is_wanted) {
+        let of_scope = |rule: &&Rule| {
+            rule.definition.scope == Scope::Unit && is_wanted(&rule.definition)
+        };
+        for rule in self.rules.iter().filter(of_scope) {
+            let mut found = Vec::new();
             if let Some(native::Check::Unit(check)) = rule.native {
                 check(&mut native::UnitReport::new(rule, &mut found), &unit);
+                of_unit.take(rule, found, gaps);
                 continue;
             }
             // A unit rule in CEL is evaluated once for each object of its kinds. `object` is that
@@ -554,8 +573,9 @@ impl Rules {
                 rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
                 found.extend(of_object.into_iter().map(|f| (i, f)));
             }
+            of_unit.take(rule, found, gaps);
         }
-        found
+        of_unit
     }
 
     /// Applies the rules of the scope environments to one unit. The numbers in the result are the

@@ -26,6 +26,17 @@ impl Sources {
         self.read_sized(std::fs::File::open(path)?, kind.len())
     }
 
+    /// Reads stdin to its end, or the text that was read from it and kept as the unsaved text of `-`.
+    ///
+    /// # Errors
+    /// As for [`Sources::read_all`].
+    pub fn read_stdin(&self) -> std::io::Result<Vec<u8>> {
+        match self.unsaved.get(Path::new("-")) {
+            Some(text) => Ok(text.to_vec()),
+            None => self.read_all(std::io::stdin()),
+        }
+    }
+
     /// Reads `from` to its end.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Integration tests, one binary. A test that needs another program, or data from outside of the
 //! repository, is named `needs_…` and ignored; `.ci/run` runs those whose program is installed.
 
+mod baseline;
 mod broken;
 mod commands;
 mod configuration;
@@ -8,8 +9,10 @@ mod delivery;
 mod dependencies;
 mod differential;
 mod docs;
+mod environments;
 mod explore;
 mod fix;
+mod held_back;
 mod hostile;
 mod lsp;
 mod mistakes;
@@ -23,6 +26,7 @@ mod secrets;
 #[cfg(unix)]
 mod strangers;
 mod usage;
+mod values;
 
 use clap::ValueEnum;
 use std::sync::LazyLock;

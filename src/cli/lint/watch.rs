@@ -115,6 +115,8 @@ impl Snapshot {
                 .for_each(|path| look(&path, false));
         }
         options.baseline.iter().for_each(|path| look(path, false));
+        let given = options.given.values.iter();
+        given.for_each(|file| look(Path::new(file), false));
         Snapshot(files)
     }
 

@@ -24,6 +24,7 @@ struct Page<'r> {
     /// For example `Kubernetes 1.25 to 1.37 (kubeVersion of Chart.yaml)`.
     kubernetes: Vec<String>,
     without_schema: String,
+    held_back: Vec<String>,
     counts: [(&'static str, usize); 3],
     groups: Vec<OfFile<'r>>,
     matrices: Vec<Table<'r>>,
@@ -171,6 +172,7 @@ pub(crate) fn write(report: &Report) -> String {
         version: env!("CARGO_PKG_VERSION"),
         verdict: verdict(report, &counts),
         kubernetes: s.judged(),
+        held_back: s.held_back(),
         without_schema: s
             .without_schema
             .iter()

@@ -153,6 +153,9 @@ fn summary(report: &Report) -> String {
             few(&kinds)
         ));
     }
+    for held in s.held_back() {
+        out.push_str(&format!("Held back, because {held}\n"));
+    }
     escape_controls(&out).into_owned()
 }
 

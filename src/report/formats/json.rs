@@ -25,6 +25,7 @@ pub(crate) fn write(report: &Report) -> String {
             "rules": summary.rules,
             "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),
             "kinds_without_schema": summary.without_schema.iter().map(|(kind, _)| kind).collect::<Vec<_>>(),
+            "held_back": summary.held_back.iter().map(|held| json!({"rule": held.rule, "why": held.why})).collect::<Vec<_>>(),
             "kubernetes": {
                 "versions": versions(summary.kubernetes.iter().fold(Versions::NONE, |all, (judged, _)| all.or(*judged))),
                 "why": summary.why(),

@@ -9,6 +9,7 @@ use crate::project::setup::Why;
 use crate::report::formats::{Format, Style};
 use crate::report::settle::settle;
 use crate::report::{Covered, Report, Summary};
+use crate::rule::absence::HeldBack;
 use crate::source::{
     ConditionId, Derived, Origin, Piece, Source, SourceId, SourceKind, Sources, Span,
 };
@@ -116,6 +117,10 @@ fn report() -> Report {
     report.summary.rules = 57;
     report.summary.without_schema = vec![("example.com/v1 Thing".into(), 2)];
     report.summary.left_out.insert("kustomization", 3);
+    report.summary.held_back = vec![HeldBack {
+        rule: "dangling-service".into(),
+        why: "web/templates/web.yaml could not be rendered".into(),
+    }];
     report.summary.kubernetes = vec![(
         Versions::minor(30).or(Versions::minor(31)),
         Why {
@@ -578,6 +583,10 @@ fn hostile() -> Report {
     }
     report.summary.environments = vec![text.clone()];
     report.summary.without_schema = vec![(HOSTILE.into(), 1)];
+    report.summary.held_back = vec![HeldBack {
+        rule: HOSTILE.into(),
+        why: HOSTILE.into(),
+    }];
     report.summary.kubernetes = vec![(
         Versions::minor(30),
         Why {

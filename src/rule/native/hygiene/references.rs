@@ -3,6 +3,7 @@
 use super::super::{Check, Table, UnitReport};
 use crate::diagnostic::ids;
 use crate::manifest::Object;
+use crate::rule::absence::PASSIVE;
 use crate::rule::object_set::{
     self, core_services, get, items, namespace, same_namespace, scalar, text,
 };
@@ -56,44 +57,6 @@ pub(in crate::rule::native) const TABLE: Table = &[
         ids::HOOK_NEEDS_RELEASE_OBJECT,
         Check::Unit(hook_needs_release_object),
     ),
-];
-
-/// Custom kinds that make no pods. All other custom kinds may make some.
-const PASSIVE: [&str; 34] = [
-    "ServiceMonitor",
-    "PodMonitor",
-    "PrometheusRule",
-    "Probe",
-    "ScrapeConfig",
-    "Certificate",
-    "Issuer",
-    "ClusterIssuer",
-    "CertificateRequest",
-    "VirtualService",
-    "DestinationRule",
-    "Gateway",
-    "HTTPRoute",
-    "GRPCRoute",
-    "TCPRoute",
-    "TLSRoute",
-    "PeerAuthentication",
-    "AuthorizationPolicy",
-    "ServiceEntry",
-    "Sidecar",
-    "IngressRoute",
-    "IngressRouteTCP",
-    "Middleware",
-    "TLSOption",
-    "ExternalSecret",
-    "SecretStore",
-    "ClusterSecretStore",
-    "SealedSecret",
-    "VaultAuth",
-    "VaultStaticSecret",
-    "ScaledObject",
-    "TriggerAuthentication",
-    "VerticalPodAutoscaler",
-    "CiliumNetworkPolicy",
 ];
 
 /// Whether pods may exist that are not in the unit: an operator makes pods from custom resources,
