@@ -55,8 +55,8 @@ mod yaml;
 #[doc(hidden)]
 pub use cli::main;
 pub use diagnostic::{ObjectRef, Role, Severity, Versions};
-pub use lint::lint;
 pub use helm::strvals::FlagKind;
+pub use lint::lint;
 pub use project::options::{ConfigChoice, Error, Given, Options, Progress};
 pub use report::formats::{Format, Style};
 pub use report::{Covered, Explored, Finding, Location, Report, Summary};

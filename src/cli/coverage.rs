@@ -41,14 +41,14 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match arguments.chart.read_in(
-        &arguments.environments,
-        &arguments.config,
-        arguments.time,
-    ) {
-        Ok(chart) => chart,
-        Err(code) => return code,
-    };
+    let chart =
+        match arguments
+            .chart
+            .read_in(&arguments.environments, &arguments.config, arguments.time)
+        {
+            Ok(chart) => chart,
+            Err(code) => return code,
+        };
     let explored = if arguments.explore {
         chart.explore()
     } else {

@@ -47,14 +47,14 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let chart = match arguments.chart.read_in(
-        &arguments.environments,
-        &arguments.config,
-        arguments.time,
-    ) {
-        Ok(chart) => chart,
-        Err(code) => return code,
-    };
+    let chart =
+        match arguments
+            .chart
+            .read_in(&arguments.environments, &arguments.config, arguments.time)
+        {
+            Ok(chart) => chart,
+            Err(code) => return code,
+        };
     let objects: Vec<Object> = chart.rendering.objects().cloned().collect();
     let matrix = Matrix::of(
         &objects,

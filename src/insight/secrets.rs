@@ -88,7 +88,9 @@ impl Secrets {
         });
         secrets.add_files(unread.map(|(id, _)| id), sources);
         secrets.add_values(rendering.values.iter().map(|(_, tree)| &**tree), sources);
-        let flags = sources.files().filter(|(_, s)| matches!(s.kind, SourceKind::Flag));
+        let flags = sources
+            .files()
+            .filter(|(_, s)| matches!(s.kind, SourceKind::Flag));
         flags.for_each(|(id, _)| secrets.add_flag(id, sources));
         secrets
     }

@@ -118,11 +118,7 @@ struct Readers {
 
 impl Readers {
     /// `failed` are files of templates that failed: all that they name counts as read.
-    fn of(
-        rendering: &RenderedChart,
-        sources: &Sources,
-        failed: &FxHashSet<SourceId>,
-    ) -> Readers {
+    fn of(rendering: &RenderedChart, sources: &Sources, failed: &FxHashSet<SourceId>) -> Readers {
         let files = &rendering.values;
         let renders = || rendering.renders.iter().map(|r| &r.rendered);
         let mut settled: FxHashMap<(Span, bool), bool> = FxHashMap::default();
@@ -750,7 +746,13 @@ fn never_rendered(
     let coverage = coverage(rendering, sources, &[]);
     for file in &rendering.chart.templates {
         let source = sources.get(file.source);
-        let is_helper = || source.name.rsplit('/').next().is_some_and(|f| f.starts_with('_'));
+        let is_helper = || {
+            source
+                .name
+                .rsplit('/')
+                .next()
+                .is_some_and(|f| f.starts_with('_'))
+        };
         if failed.contains(&file.source) || (!failed.is_empty() && is_helper()) {
             continue;
         }

@@ -21,7 +21,11 @@ pub(crate) fn of_problem(problem: &Problem, sources: &Sources) -> Gap {
         return anything("values of the chart are refused".into());
     };
     let source = sources.get(place.source);
-    let is_helper = source.name.rsplit('/').next().is_some_and(|f| f.starts_with('_'));
+    let is_helper = source
+        .name
+        .rsplit('/')
+        .next()
+        .is_some_and(|f| f.starts_with('_'));
     let why = format!("{} could not be rendered", source.name);
     match problem {
         Problem::Template(_) | Problem::Parse(_) if !is_helper && place.source.render() == 0 => {
@@ -49,7 +53,11 @@ pub(crate) fn of_fault(fault: &Diagnostic, sources: &Sources) -> Option<Gap> {
         return None;
     }
     let why = format!("{} could not be read", file_of(fault.span, sources));
-    let names_kinds = [ids::YAML_SYNTAX, ids::NOT_AN_OBJECT, ids::API_VERSION_MISSING];
+    let names_kinds = [
+        ids::YAML_SYNTAX,
+        ids::NOT_AN_OBJECT,
+        ids::API_VERSION_MISSING,
+    ];
     Some(if names_kinds.contains(&fault.rule) {
         Gap::of_text(&sources.get(fault.span.source).text, why)
     } else {

@@ -92,7 +92,9 @@ impl Gap {
         // A helper may write whole objects.
         let calls = ["include ", "template ", "tpl "];
         let writes_objects = text.lines().any(|line| {
-            let action = line.strip_prefix("{{").map(|a| a.trim_start_matches(['-', ' ']));
+            let action = line
+                .strip_prefix("{{")
+                .map(|a| a.trim_start_matches(['-', ' ']));
             action.is_some_and(|a| calls.iter().any(|call| a.starts_with(call)))
         });
         let at_start = kinds(&|line| line.starts_with("kind:"));

@@ -1,8 +1,8 @@
 //! Applies rules to objects, units, environments and charts. A rule reports paths, not lines.
 
+use super::absence::{Gap, HeldBack};
 use super::cel::program::{self, Bindings, Template, Verdict};
 use super::cel::{meter, prefilter, value};
-use super::absence::{Gap, HeldBack};
 use super::definition::{Definition, Scope};
 use super::load::Selection;
 use super::object_set::{Environment, ObjectSet};
@@ -345,7 +345,9 @@ impl OfUnit {
     /// Adds the findings of a rule, unless a gap may be their reason.
     fn take(&mut self, rule: &Rule, found: Vec<(usize, Violation)>, gaps: &[Gap]) {
         let definition = &rule.definition;
-        let gap = gaps.iter().find(|gap| gap.may_hold(&definition.missed_kinds));
+        let gap = gaps
+            .iter()
+            .find(|gap| gap.may_hold(&definition.missed_kinds));
         match gap.filter(|_| definition.concludes_from_absence && !found.is_empty()) {
             Some(gap) => self.held_back.push(HeldBack {
                 rule: definition.id.to_string(),
@@ -545,9 +547,8 @@ impl Rules {
             Across::Present => (&[], |rule| !rule.concludes_from_absence),
             Across::Absent(gaps) => (gaps, |rule| rule.concludes_from_absence),
         };
-        let of_scope = |rule: &&Rule| {
-            rule.definition.scope == Scope::Unit && is_wanted(&rule.definition)
-        };
+        let of_scope =
+            |rule: &&Rule| rule.definition.scope == Scope::Unit && is_wanted(&rule.definition);
         for rule in self.rules.iter().filter(of_scope) {
             let mut found = Vec::new();
             if let Some(native::Check::Unit(check)) = rule.native {

@@ -274,7 +274,10 @@ impl<'c> Look<'c> {
                 let file = entry.path().strip_prefix(self.path).ok()?;
                 Some(file.to_string_lossy().replace('\\', "/"))
             })
-            .filter(|file| stem(file).is_some_and(|stem| !is_no_environment(stem)) && !matches!(&**file, "values.yaml" | "Chart.yaml"))
+            .filter(|file| {
+                stem(file).is_some_and(|stem| !is_no_environment(stem))
+                    && !matches!(&**file, "values.yaml" | "Chart.yaml")
+            })
             .collect();
         files.sort();
         files
