@@ -7,7 +7,7 @@ use crate::insight::secrets::Secrets;
 use crate::report::{Finding, Location, wrong_type};
 use crate::rule;
 use crate::source::{Outcome, Source, SourceId, SourceKind, Sources, Span, Trace};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -237,13 +237,8 @@ impl Places<'_> {
                 .unwrap_or(label.span);
             locations.push(self.location(span, label.role, &label.text, environment));
         }
-        let mut seen: Vec<(Option<Arc<str>>, usize)> = Vec::new();
-        locations.retain(|l| {
-            let place = (l.file.clone(), l.line);
-            let new = !seen.contains(&place) || !l.label.is_empty();
-            seen.push(place);
-            new
-        });
+        let mut seen: FxHashSet<(Option<Arc<str>>, usize)> = FxHashSet::default();
+        locations.retain(|l| seen.insert((l.file.clone(), l.line)) || !l.label.is_empty());
         let notes = trace
             .conditions
             .iter()

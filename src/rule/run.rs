@@ -238,7 +238,7 @@ impl Rule {
             };
             found.push(self.violation(path, compiled.message(&self.definition).render(bindings)));
         };
-        match meter::within(self.steps, || program::judge(&compiled.deny, &bindings)) {
+        match meter::complete(self.steps, || program::judge(&compiled.deny, &bindings)) {
             Ok(Verdict::Fine) => {}
             Ok(Verdict::Denied) => add(&bindings),
             Ok(Verdict::Items(items)) => {

@@ -9,6 +9,7 @@ use std::cell::LazyCell;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use tempfile::TempDir;
 
 /// A temporary folder with the chart of a commit. It is removed when the value is dropped, or when
@@ -388,20 +389,27 @@ fn with_slashes(path: &Path) -> String {
     names.join("/")
 }
 
+/// The folder that a signal removes.
+static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
+
 /// Makes a temporary folder that only the current user can read, because values may be secret. A
 /// signal that ends the program removes it first.
 fn temporary_folder() -> Result<TempDir, String> {
-    let folder = tempfile::Builder::new()
-        .prefix("thebot-lint-")
-        .tempdir()
-        .map_err(|e| format!("cannot make a temporary folder: {e}"))?;
-    let path = folder.path().to_path_buf();
-    ctrlc::set_handler(move || {
-        let _ = std::fs::remove_dir_all(&path);
+    ctrlc::set_handler(|| {
+        if let Some(path) = TEMPORARY.lock().ok().and_then(|path| path.clone()) {
+            let _ = std::fs::remove_dir_all(path);
+        }
         // As a shell reports a program that SIGINT ended.
         std::process::exit(130)
     })
     .map_err(|e| format!("cannot handle signals: {e}"))?;
+    // A signal waits until the folder is known.
+    let mut known = TEMPORARY.lock().map_err(|e| e.to_string())?;
+    let folder = tempfile::Builder::new()
+        .prefix("thebot-lint-")
+        .tempdir()
+        .map_err(|e| format!("cannot make a temporary folder: {e}"))?;
+    *known = Some(folder.path().to_path_buf());
     Ok(folder)
 }
 

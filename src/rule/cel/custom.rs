@@ -49,6 +49,8 @@ pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
         let mut left = steps.min(left_of_all);
         let before = left;
         let result = meter::within_rest(&mut left, || broken(&validation, program));
+        // `all()` and others absorb the error of a part.
+        let result = if left == 0 { Err(()) } else { result };
         // A rule that takes too many steps leaves some.
         let spent = if result.is_err() {
             before

@@ -66,6 +66,21 @@ pub(crate) fn within_rest<T>(left: &mut u64, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// As [`within`], for work whose result is worth nothing once the budget is used up: `all()`,
+/// `exists()`, `&&` and `||` absorb the error of a part.
+pub(crate) fn complete<T>(
+    steps: u64,
+    work: impl FnOnce() -> Result<T, ExecutionError>,
+) -> Result<T, ExecutionError> {
+    let mut left = steps;
+    let result = within_rest(&mut left, work);
+    if left == 0 { Err(over()) } else { result }
+}
+
+fn over() -> ExecutionError {
+    ExecutionError::function_error(COUNTED, OVER)
+}
+
 /// Whether an evaluation ended because its budget was used up.
 pub(crate) fn is_over(error: &ExecutionError) -> bool {
     matches!(error, ExecutionError::FunctionError { message, .. } if message == OVER)
@@ -192,6 +207,9 @@ fn size(value: &dyn Val) -> u64 {
         return text.inner().len() as u64 / BYTES_PER_STEP;
     }
     let mut size = 0;
+    if LEFT.get() == 0 {
+        return size;
+    }
     if let Some(items) = value.as_iterable() {
         let mut items = items.iter();
         while items.next().is_some() {
@@ -204,11 +222,15 @@ fn size(value: &dyn Val) -> u64 {
 /// Takes steps from the budget, or fails if too few are left.
 fn spend(steps: u64) -> Result<(), ExecutionError> {
     match LEFT.get().checked_sub(steps) {
-        Some(left) => {
+        Some(left) if left > 0 => {
             LEFT.set(left);
             Ok(())
         }
-        None => Err(ExecutionError::function_error(COUNTED, OVER)),
+        _ => {
+            // What absorbs the error gets no further step.
+            LEFT.set(0);
+            Err(over())
+        }
     }
 }
 
