@@ -106,6 +106,7 @@ pub(super) fn search(
     let more = outside(folder, &content.kustomizations);
     files.extend(more.into_iter().filter(|file| !exclusions.exclude(file)));
     content.sort_files(files, sources);
+    content.take_what_is_meant();
     Ok(content)
 }
 
@@ -140,6 +141,20 @@ fn from(here: &Path, path: &Path) -> PathBuf {
 }
 
 impl Folder {
+    /// Without charts and manifests, what could be meant as manifests is judged, so that its fault
+    /// is said: templates, and files of no known program that are not even maps.
+    fn take_what_is_meant(&mut self) {
+        if !self.charts.is_empty() || !self.manifests.is_empty() || !self.links.is_empty() {
+            return;
+        }
+        let is_meant = |kind| matches!(kind, LeftOut::Template | LeftOut::Text);
+        let (meant, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.left_out)
+            .into_iter()
+            .partition(|(_, kind)| is_meant(*kind));
+        self.manifests = meant.into_iter().map(|(file, _)| file).collect();
+        self.left_out = rest;
+    }
+
     /// Tells manifests from the files of other programs.
     fn sort_files(&mut self, files: Vec<PathBuf>, sources: &Sources) {
         let kind = |file: &PathBuf| {

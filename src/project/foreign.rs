@@ -32,6 +32,7 @@ pub(crate) enum LeftOut {
     Template,
     TestAssertion,
     TestData,
+    Text,
     Values,
     WithoutChart,
 }
@@ -60,6 +61,7 @@ impl LeftOut {
             Template => "template",
             TestAssertion => "test-assertion",
             TestData => "test-data",
+            Text => "text",
             Values => "values",
             WithoutChart => "without-chart",
         }
@@ -94,7 +96,7 @@ impl LeftOut {
                 "Lint the chart that it is for, with it as an environment.",
             ),
             ClientConfiguration | Excluded | Other | Starter | Template | TestAssertion
-            | TestData | WithoutChart => return None,
+            | TestData | Text | WithoutChart => return None,
         })
     }
 }
@@ -129,7 +131,10 @@ pub(crate) fn kind_of(file: &Path, text: &[u8], limits: &Limits) -> Option<LeftO
     }
     let roots = manifest::roots(text, limits);
     let broken = roots.iter().any(Result::is_err);
-    if broken && memchr::memmem::find(text, b"{{").is_some() {
+    let has_braces = ["{{", "{%"]
+        .iter()
+        .any(|braces| memchr::memmem::find(text, braces.as_bytes()).is_some());
+    if broken && has_braces {
         return Some(Template);
     }
     let roots: Vec<Node> = roots.into_iter().flatten().collect();
@@ -145,7 +150,7 @@ pub(crate) fn kind_of(file: &Path, text: &[u8], limits: &Limits) -> Option<LeftO
         Some(Encrypted)
     } else if all(is_client_configuration) {
         Some(ClientConfiguration)
-    } else if objects.iter().any(|root| has_unrendered_identity(root)) {
+    } else if has_braces && objects.iter().any(|root| has_unrendered_identity(root)) {
         Some(Template)
     } else if is_assertion(&name) {
         Some(TestAssertion)
@@ -182,9 +187,17 @@ fn is_object(root: &Node) -> bool {
     let is_named = || root.get("metadata").and_then(|m| m.get("name")).is_some();
     match (has("apiVersion"), has("kind")) {
         (true, true) => true,
-        (false, false) => false,
+        // The API server takes no list without `kind: List`, which is then the fault.
+        (false, false) => {
+            let items = root.items();
+            !items.is_empty() && items.iter().all(|item| has_both(item))
+        }
         _ => is_named(),
     }
+}
+
+fn has_both(node: &Node) -> bool {
+    node.get("apiVersion").is_some() && node.get("kind").is_some()
 }
 
 /// Whether lines of a text that cannot be parsed have both fields at the left margin.
@@ -193,7 +206,7 @@ fn has_lines_of_an_object(text: &[u8]) -> bool {
         text.split(|&b| b == b'\n')
             .any(|line| line.starts_with(key))
     };
-    has(b"apiVersion:") && has(b"kind:")
+    has(b"apiVersion:") && has(b"kind")
 }
 
 fn text_at<'n>(root: &'n Node, key: &str) -> &'n str {
@@ -301,6 +314,8 @@ fn of_another_program(file: &Path, name: &str, roots: &[Node]) -> LeftOut {
         Ci
     } else if root.is_some_and(is_ansible) {
         Ansible
+    } else if root.is_some_and(|root| root.as_str().is_some()) {
+        Text
     } else {
         Other
     }

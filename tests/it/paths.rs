@@ -354,3 +354,35 @@ fn what_matches_a_pattern_is_left_out_unless_it_is_named() {
         "{err}"
     );
 }
+
+/// What could be meant as a manifest is one where nothing else is there, so that its fault is said.
+#[test]
+fn a_file_that_could_be_a_manifest_is_judged_where_it_is_alone() {
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n";
+    for (text, is_judged_beside_others) in [
+        (template, false),
+        ("just text\n", false),
+        ("- apiVersion: v1\n  kind: ConfigMap\n", true),
+        ("apiVersion: v1\nkind ConfigMap\n", true),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {a: b}}\n",
+            true,
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let faults = || {
+            let output = thebot_lint()
+                .args([".", "--select", "kubernetes,syntax", "--format", "concise"])
+                .current_dir(folder.path())
+                .output()
+                .expect("runs");
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            printed.lines().filter(|l| l.starts_with("a.yaml:")).count()
+        };
+        crate::write(folder.path(), "a.yaml", text);
+        assert_ne!(faults(), 0, "{text}");
+        let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n";
+        crate::write(folder.path(), "b.yaml", other);
+        assert_eq!(faults() != 0, is_judged_beside_others, "{text}");
+    }
+}
