@@ -190,7 +190,7 @@ fn is_object(root: &Node) -> bool {
         // The API server takes no list without `kind: List`, which is then the fault.
         (false, false) => {
             let items = root.items();
-            !items.is_empty() && items.iter().all(|item| has_both(item))
+            !items.is_empty() && items.iter().all(has_both)
         }
         _ => is_named(),
     }
