@@ -18,6 +18,7 @@ use crate::rule::definition::{Topic, to_json};
 use crate::rule::{self, Definition};
 use crate::source::{Source, SourceKind, Sources};
 use crate::yaml;
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -30,27 +31,37 @@ pub(super) fn leave_out(
     sources: &Sources,
     setup: &Setup,
 ) {
-    for (index, environment) in rendering.environments.iter().enumerate() {
-        let index = index as u16;
-        if environment.is_case {
-            found.retain(|d| {
-                d.environment != Some(index) || !is_written_by(d, environment, sources)
-            });
-        }
-        let is_about_offer =
-            |d: &Diagnostic| d.environment == Some(index) && asks_for_offered_field(&d.rule);
-        if !(environment.is_case || environment.is_defaults()) || !found.iter().any(is_about_offer)
-        {
-            continue;
-        }
-        let templates = found.iter().filter(|d| is_about_offer(d));
-        let only = templates
-            .map(|d| sources.get(d.span.source).name.clone())
-            .collect();
-        if let Some(filled) = Filled::new(index, rendering, sources, setup, &only) {
-            found.retain(|d| !is_about_offer(d) || filled.still_has(d));
-        }
+    for (index, environment) in cases(rendering) {
+        found.retain(|d| d.environment != Some(index) || !is_written_by(d, environment, sources));
     }
+    let is_about_offer =
+        |d: &Diagnostic, index| d.environment == Some(index) && asks_for_offered_field(&d.rule);
+    let cache = Cache::default();
+    let filled: Vec<(u16, Filled)> = (0..rendering.environments.len() as u16)
+        .into_par_iter()
+        .filter_map(|index| {
+            let environment = &rendering.environments[index as usize];
+            let only: FxHashSet<Arc<str>> = found
+                .iter()
+                .filter(|d| is_about_offer(d, index))
+                .map(|d| sources.get(d.span.source).name.clone())
+                .collect();
+            if only.is_empty() || !(environment.is_case || environment.is_defaults()) {
+                return None;
+            }
+            let filled = Filled::new(index, rendering, sources, setup, &only, &cache)?;
+            Some((index, filled))
+        })
+        .collect();
+    for (index, filled) in filled {
+        found.retain(|d| !is_about_offer(d, index) || filled.still_has(d));
+    }
+}
+
+/// The environments that are cases of `ci/`, each with its number.
+fn cases(rendering: &RenderedChart) -> impl Iterator<Item = (u16, &Environment)> {
+    let numbered = (0..).zip(&rendering.environments);
+    numbered.filter(|(_, environment)| environment.is_case)
 }
 
 /// Whether a question of policy concerns only what the values files of a case contain, such as a
@@ -91,6 +102,7 @@ impl Filled {
         sources: &Sources,
         setup: &Setup,
         only: &FxHashSet<Arc<str>>,
+        cache: &Cache,
     ) -> Option<Filled> {
         let environment = &rendering.environments[index as usize];
         let mut sources = sources.clone();
@@ -122,7 +134,7 @@ impl Filled {
                 limits: sources.limits,
                 only: Some(only),
             },
-            &Cache::default(),
+            cache,
             sources.next_render(),
         );
         let mut filled = Filled {
