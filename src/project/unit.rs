@@ -486,13 +486,18 @@ mod tests {
                 "kustomization",
             ),
         ] {
+            // A template alone could be meant.
             let folder = tree(&[]);
-            write(&folder, &[(name, text)]);
+            write(&folder, &[("zz.yaml", OBJECT), (name, text)]);
             let wanted = match kind {
                 "" => vec![],
                 kind => vec![(kind, 1)],
             };
-            assert_eq!(content(&folder), (vec![], wanted), "{name}: {text}");
+            assert_eq!(
+                content(&folder),
+                (vec!["zz.yaml".into()], wanted),
+                "{name}: {text}"
+            );
         }
     }
 
