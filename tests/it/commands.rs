@@ -3,13 +3,7 @@
 use crate::broken::thebot_lint;
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = thebot_lint().args(arguments).output().expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (
-        output.status.code().expect("a code"),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    crate::run(".".as_ref(), arguments)
 }
 
 fn out(arguments: &[&str]) -> String {

@@ -41,6 +41,20 @@ fn texts<'t>(files: &'t [(&'static str, String)]) -> Vec<(&'static str, &'t str)
         .collect()
 }
 
+/// A repository with a chart `app` and the library beside it that it depends on.
+fn with_library() -> tempfile::TempDir {
+    let files = app("{name: lib, version: 0.x, repository: \"file://../lib\"}");
+    let folder = repository(&texts(&files));
+    write(
+        folder.path(),
+        &[
+            ("lib/Chart.yaml", LIBRARY),
+            ("lib/templates/_h.tpl", HELPER),
+        ],
+    );
+    folder
+}
+
 /// Runs in the folder, without the caches of the user.
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = thebot_lint()
@@ -72,15 +86,7 @@ const MISSING: &str = "dependency-not-vendored";
 
 #[test]
 fn a_file_repository_is_read_as_if_it_were_vendored() {
-    let files = app("{name: lib, version: 0.x, repository: \"file://../lib\"}");
-    let folder = repository(&texts(&files));
-    write(
-        folder.path(),
-        &[
-            ("lib/Chart.yaml", LIBRARY),
-            ("lib/templates/_h.tpl", HELPER),
-        ],
-    );
+    let folder = with_library();
     let found = findings(folder.path(), "app");
     assert!(
         found.contains(FOUND) && found.contains("lib 0.1.0 from lib"),
@@ -103,15 +109,7 @@ fn a_file_repository_is_read_as_if_it_were_vendored() {
 
 #[test]
 fn template_does_as_helm_does_unless_it_is_asked() {
-    let files = app("{name: lib, version: 0.x, repository: \"file://../lib\"}");
-    let folder = repository(&texts(&files));
-    write(
-        folder.path(),
-        &[
-            ("lib/Chart.yaml", LIBRARY),
-            ("lib/templates/_h.tpl", HELPER),
-        ],
-    );
+    let folder = with_library();
     let (code, text) = run(folder.path(), &["template", "x", "app"]);
     assert_eq!(code, Some(1));
     assert!(

@@ -1,6 +1,6 @@
 //! Which files are the values of an environment, and which only look like it.
 
-use crate::broken::thebot_lint;
+use crate::run;
 use crate::write;
 use std::path::Path;
 
@@ -21,20 +21,6 @@ fn chart(files: &[(&str, &str)]) -> tempfile::TempDir {
         write(folder.path(), name, text);
     }
     folder
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = thebot_lint()
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (
-        output.status.code().expect("a code"),
-        text(output.stdout),
-        text(output.stderr),
-    )
 }
 
 /// The environments, as the summary names them.

@@ -60,18 +60,8 @@ fn chart() -> tempfile::TempDir {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = thebot_lint()
-        .current_dir(folder)
-        .args(["app", "--no-config", "--select", RULES])
-        .args(arguments)
-        .output()
-        .expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (
-        output.status.code().expect("a code"),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    let always = ["app", "--no-config", "--select", RULES];
+    crate::run(folder, &[&always, arguments].concat())
 }
 
 fn read(folder: &Path, name: &str) -> String {

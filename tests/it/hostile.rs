@@ -382,31 +382,6 @@ fn not_shown(path: &Path, what: &str) {
     }
 }
 
-/// Makes a repository of a folder, with one commit of all files.
-#[cfg(unix)]
-fn committed(at: &Path) {
-    for arguments in [
-        &["init", "-q"][..],
-        &["add", "-A"],
-        &[
-            "-c",
-            "user.name=a",
-            "-c",
-            "user.email=a@e.com",
-            "commit",
-            "-qm",
-            "one",
-        ],
-    ] {
-        let done = std::process::Command::new("git")
-            .current_dir(at)
-            .args(arguments)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .status();
-        assert!(done.expect("git runs").success(), "{arguments:?}");
-    }
-}
-
 /// The copy of a commit has no links: each is what it leads to in the commit, and one that leads
 /// elsewhere is left out.
 #[cfg(unix)]
@@ -430,7 +405,7 @@ fn links_of_a_commit_are_copied_as_what_they_lead_to() {
     link("../../shared/map.yaml", "templates/map.yaml");
     link("/etc/hostname", "outside");
     link("nowhere", "dead");
-    committed(at);
+    crate::commit_all(at);
     // Only the links of the commit matter here.
     for name in ["outside", "dead", "templates/map.yaml"] {
         std::fs::remove_file(at.join("app").join(name)).expect("removed");
@@ -457,7 +432,7 @@ fn links_of_a_commit_are_copied_as_what_they_lead_to() {
 fn a_signal_removes_the_copy_of_a_commit() {
     let endless = b"{{ range untilStep 0 1000000000 1 }}{{ $x := . }}{{ end }}";
     let folder = chart(&[("templates/a.yaml", endless), ("values.yaml", b"a: 1\n")]);
-    committed(folder.path());
+    crate::commit_all(folder.path());
     let temporary = tempfile::tempdir().expect("a folder");
     let left = || {
         std::fs::read_dir(temporary.path())

@@ -48,6 +48,46 @@ fn write(folder: &std::path::Path, name: impl AsRef<std::path::Path>, text: impl
     std::fs::write(file, text).expect("a file");
 }
 
+/// Runs the program in a folder: exit code, stdout, stderr.
+fn run(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = broken::thebot_lint()
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (
+        output.status.code().expect("a code"),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Makes a git repository of a folder, with one commit of all files.
+#[cfg(unix)]
+fn commit_all(folder: &std::path::Path) {
+    let commit = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@e.com",
+        "-c",
+        "commit.gpgsign=false",
+        "commit",
+        "-qm",
+        "one",
+    ];
+    for arguments in [&["init", "-q"][..], &["add", "-A"], &commit] {
+        let done = std::process::Command::new("git")
+            .current_dir(folder)
+            .args(arguments)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .status();
+        assert!(done.expect("git runs").success(), "{arguments:?}");
+    }
+}
+
 /// Copies a folder with everything in it.
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).expect("a folder");

@@ -1,19 +1,10 @@
 //! `new-rule`, `test-rules`, and user-defined rules in a lint.
 
-use crate::broken::thebot_lint;
 use std::path::Path;
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = thebot_lint()
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (
-        output.status.code().expect("a code"),
-        text(output.stdout) + &text(output.stderr),
-    )
+    let (code, out, err) = crate::run(folder, arguments);
+    (code, out + &err)
 }
 
 #[test]

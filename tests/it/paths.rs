@@ -1,24 +1,8 @@
 //! What the PATHs of the command line mean, and what a run without anything to judge does.
 
-use crate::broken::thebot_lint;
+use crate::run;
 use crate::write;
 use std::path::Path;
-
-/// A run in a folder: exit code, stdout, stderr.
-fn run_in(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = thebot_lint()
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (
-        output.status.code().expect("a code"),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
 
 /// A chart in `chart` with two environments.
 fn with_chart() -> tempfile::TempDir {
@@ -51,7 +35,7 @@ fn without_a_path_the_working_directory_is_linted() {
         ("chart/files", &["."], "../templates/web.yaml"),
         ("chart/files", &["../values.yaml"], "../templates/web.yaml"),
     ] {
-        let (code, out, err) = run_in(&folder.path().join(at), &[path, &select[..]].concat());
+        let (code, out, err) = run(&folder.path().join(at), &[path, &select[..]].concat());
         assert!(
             code == 1 && out.starts_with(&format!("{file}:5:13: error[wrong-type]")),
             "{at} {path:?}: {out}{err}"
@@ -63,7 +47,7 @@ fn without_a_path_the_working_directory_is_linted() {
         "other/a.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
     );
-    let (code, out, err) = run_in(&folder.path().join("chart"), &["../other"]);
+    let (code, out, err) = run(&folder.path().join("chart"), &["../other"]);
     assert!(code == 0 && out.contains("1 object"), "{out}{err}");
 }
 
@@ -82,7 +66,7 @@ fn subcommands_take_the_chart_of_the_working_directory() {
         &["why", "..", "Deployment/web", "spec.replicas"],
         &["why", "../values.yaml", "Deployment/*"],
     ] {
-        let (code, out, err) = run_in(&inside, arguments);
+        let (code, out, err) = run(&inside, arguments);
         assert!(code == 0 && !out.is_empty(), "{arguments:?}: {out}{err}");
     }
     for (arguments, wanted) in [
@@ -100,7 +84,7 @@ fn subcommands_take_the_chart_of_the_working_directory() {
             "give KIND/NAME or FILE:LINE after the chart chart",
         ),
     ] {
-        let (code, _, err) = run_in(folder.path(), arguments);
+        let (code, _, err) = run(folder.path(), arguments);
         assert!(code == 2 && err.contains(wanted), "{arguments:?}: {err}");
     }
 }
@@ -113,11 +97,11 @@ fn a_mistyped_subcommand_is_no_path() {
         (&["enviroments", "--differences", "chart"], "environments"),
         (&["Rules"], "rules"),
     ] {
-        let (code, _, err) = run_in(folder.path(), arguments);
+        let (code, _, err) = run(folder.path(), arguments);
         let wanted = format!("did you mean `thebot-lint {near}`?");
         assert!(code == 2 && err.contains(&wanted), "{arguments:?}: {err}");
     }
-    let (code, _, err) = run_in(folder.path(), &["app"]);
+    let (code, _, err) = run(folder.path(), &["app"]);
     assert!(
         code == 2 && err.contains("no such file or folder: app"),
         "{err}"
@@ -128,7 +112,7 @@ fn a_mistyped_subcommand_is_no_path() {
         "rule/a.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
     );
-    let (code, out, err) = run_in(folder.path(), &["rule"]);
+    let (code, out, err) = run(folder.path(), &["rule"]);
     assert!(code == 0, "{out}{err}");
 }
 
@@ -136,7 +120,7 @@ const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
 /// The rules of the findings of a run, and what it left out.
 fn judged(folder: &Path, arguments: &[&str]) -> (Vec<String>, String) {
-    let (code, out, err) = run_in(folder, &[arguments, &["--format", "json"]].concat());
+    let (code, out, err) = run(folder, &[arguments, &["--format", "json"]].concat());
     let report: serde_json::Value =
         serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {code} {err}"));
     let found = report["diagnostics"].as_array().expect("a list").iter();
@@ -172,12 +156,12 @@ fn files_of_other_programs_are_left_out_and_counted() {
     assert_eq!(all, (vec![], left_out.to_owned()));
     // The resources of an overlay are judged where they are, within the git work tree.
     std::fs::create_dir(folder.path().join(".git")).expect("a folder");
-    let run = run_in(
+    let (_, out, err) = run(
         &folder.path().join("overlays"),
         &["prod", "--format", "concise"],
     );
-    assert!(run.1.contains("../base/deployment.yaml:8:"), "{run:?}");
-    let (code, out, _) = run_in(folder.path(), &["base", "--fail-on", "never"]);
+    assert!(out.contains("../base/deployment.yaml:8:"), "{out}{err}");
+    let (code, out, _) = run(folder.path(), &["base", "--fail-on", "never"]);
     assert!(
         code == 0 && out.contains("Left out: kustomization (1)"),
         "{out}"
@@ -188,7 +172,7 @@ fn files_of_other_programs_are_left_out_and_counted() {
         ("overlays/prod/replicas.yaml", "a patch of a kustomization"),
         ("compose.yaml", "a file of Docker Compose"),
     ] {
-        let (code, out, _) = run_in(folder.path(), &[file, "--format", "concise"]);
+        let (code, out, _) = run(folder.path(), &[file, "--format", "concise"]);
         let wanted = format!(
             "{file}:1:1: error[not-an-object] this file is {what}, not a Kubernetes object\n"
         );
@@ -278,17 +262,17 @@ fn variables_of_flux_are_replaced_or_unknown() {
 fn a_run_without_anything_to_lint_is_no_success() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), "package.json", "{\"name\": \"a\"}");
-    let (code, out, err) = run_in(folder.path(), &[]);
+    let (code, out, err) = run(folder.path(), &[]);
     assert!(code == 2 && out.contains("Left out: package (1)"), "{out}");
     assert!(err.contains("nothing to lint in .: no chart and no file with apiVersion and kind; left out: package (1)"), "{err}");
-    assert_eq!(run_in(folder.path(), &["--allow-empty"]).0, 0);
+    assert_eq!(run(folder.path(), &["--allow-empty"]).0, 0);
     // A command before the pipe that failed wrote nothing: stdin of the test is empty.
-    let (code, out, err) = run_in(folder.path(), &["-"]);
+    let (code, out, err) = run(folder.path(), &["-"]);
     assert!(code == 2 && out.contains("No findings: 0 objects"), "{out}");
     assert!(err.contains("stdin has no objects"), "{err}");
-    assert_eq!(run_in(folder.path(), &["-", "--allow-empty"]).0, 0);
+    assert_eq!(run(folder.path(), &["-", "--allow-empty"]).0, 0);
     // With --changed, nothing changed is right.
-    assert_eq!(run_in(folder.path(), &["--changed"]).0, 0);
+    assert_eq!(run(folder.path(), &["--changed"]).0, 0);
     write(folder.path(), "a.yaml", OBJECT);
     let left_out = judged(
         folder.path(),
@@ -348,7 +332,7 @@ fn what_matches_a_pattern_is_left_out_unless_it_is_named() {
             && found.contains(&"invalid-name".to_owned()),
         "{found:?}"
     );
-    let (code, _, err) = run_in(folder.path(), &["--exclude", "{a"]);
+    let (code, _, err) = run(folder.path(), &["--exclude", "{a"]);
     assert!(
         code == 2 && err.contains("--exclude: `{a` is no pattern"),
         "{err}"
@@ -371,12 +355,7 @@ fn a_file_that_could_be_a_manifest_is_judged_where_it_is_alone() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let faults = || {
-            let output = thebot_lint()
-                .args([".", "--format", "concise"])
-                .current_dir(folder.path())
-                .output()
-                .expect("runs");
-            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            let (_, printed, _) = run(folder.path(), &[".", "--format", "concise"]);
             printed
                 .lines()
                 .filter(|l| l.starts_with("a.yaml:") && l.contains("error"))

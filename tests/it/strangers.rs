@@ -340,28 +340,7 @@ fn check(what: &str, bytes: &[u8], is_html: bool, colored: bool) {
 fn through_everything(files: &Files, all: bool) {
     let folder = write(files);
     // A repository with commits, for `diff --base`.
-    for arguments in [
-        &["init", "-q"][..],
-        &["add", "-A"],
-        &[
-            "-c",
-            "user.name=a",
-            "-c",
-            "user.email=a@e.com",
-            "-c",
-            "commit.gpgsign=false",
-            "commit",
-            "-qm",
-            "one",
-        ],
-    ] {
-        std::process::Command::new("git")
-            .current_dir(folder.path())
-            .args(arguments)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .expect("git runs");
-    }
+    crate::commit_all(folder.path());
     let (mut quoting, mut last) = (0, "");
     for (command, arguments) in runs(".", "policies") {
         // A chart that does not load gives a single error, in each format.
