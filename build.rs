@@ -104,7 +104,7 @@ fn write(out: &mut String, rule: &RuleFile, group: &str) {
          severity: Severity::{}, profiles: {}, scope: Scope::{}, kinds: {}, containers: {}, \
          parameters: {}, native: {}, deny: {}, at: {}, message: {}, why: {}, fix: {}, \
          aliases: Cow::Borrowed(&[{}]), implies: {}, references: {}, since: {}, bad: {}, good: {}, \
-         breaks: {}, concludes_from_absence: {}, missed_kinds: {}, only_newest: {}, topic: {topic}, once: {}, repair: {repair} }},",
+         breaks: {}, concludes_from_absence: {}, missed_kinds: {}, only_newest: {}, only_rendered: {}, topic: {topic}, once: {}, repair: {repair} }},",
         text(&rule.id),
         text(group),
         text(&rule.title),
@@ -130,6 +130,7 @@ fn write(out: &mut String, rule: &RuleFile, group: &str) {
         rule.concludes_from_absence,
         list(&rule.missed_kinds),
         rule.only_newest,
+        rule.only_rendered,
         rule.once,
     )
     .expect("writing to a string");

@@ -395,15 +395,13 @@ impl<'s> Judge<'s> {
             for mut finding in findings.iter().cloned() {
                 let holds = finding.kubernetes.unwrap_or(self.versions).and(versions);
                 finding.kubernetes = (holds != self.versions).then_some(holds);
+                let rule = rule::documentation(&finding.rule);
                 // A chart that picks another apiVersion for newer clusters needs no change.
-                if versions.newest() != self.versions.newest()
-                    && rule::documentation(&finding.rule).is_some_and(|d| d.only_newest)
+                let is_old = versions.newest() != self.versions.newest();
+                if rule.is_some_and(|rule| is_old && rule.only_newest)
+                    // The same object may also be rendered, and both are judged once.
+                    || rule.is_some_and(|rule| object.from_crds && rule.only_rendered)
                 {
-                    continue;
-                }
-                // Helm installs the files of crds/ whatever their annotations say. The same object
-                // may also be rendered, and both are judged once.
-                if object.from_crds && finding.rule == ids::HOOK_EVENT_UNKNOWN {
                     continue;
                 }
                 if !holds.is_empty()

@@ -265,10 +265,12 @@ impl Places<'_> {
         let about = of_secret || touches;
         // An error of a template belongs to no object yet, and may quote any value. Messages about
         // keys quote none.
-        let is_about_keys = matches!(
-            &*diagnostic.rule,
-            "unused-value" | "undefined-value" | "secret-in-values-file"
-        );
+        let is_about_keys = [
+            ids::UNUSED_VALUE,
+            ids::UNDEFINED_VALUE,
+            ids::SECRET_IN_VALUES_FILE,
+        ]
+        .contains(&diagnostic.rule);
         if is_about_keys || (!about && diagnostic.object.is_some()) {
             return diagnostic;
         }

@@ -151,6 +151,8 @@ pub struct Definition {
     pub missed_kinds: List,
     /// The rule applies only to what is rendered for the newest of the checked versions.
     pub only_newest: bool,
+    /// The rule does not apply to the files of `crds/`.
+    pub only_rendered: bool,
     /// What the rule has in common with others.
     pub topic: Option<Topic>,
     /// Findings of a unit with the same message are one finding with several places.
@@ -307,6 +309,7 @@ impl Reader<'_> {
             concludes_from_absence: file.concludes_from_absence,
             missed_kinds: list(file.missed_kinds),
             only_newest: file.only_newest,
+            only_rendered: file.only_rendered,
         }
     }
 

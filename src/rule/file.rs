@@ -43,6 +43,7 @@ pub(super) struct RuleFile {
     pub concludes_from_absence: bool,
     pub missed_kinds: Vec<String>,
     pub only_newest: bool,
+    pub only_rendered: bool,
     pub topic: String,
     pub once: bool,
     pub repair: String,

@@ -212,6 +212,7 @@ fn definition(name: &str, policy: &Policy, severity: Severity) -> Definition {
         topic: None,
         once: false,
         only_newest: false,
+        only_rendered: false,
         repair: None,
     }
 }
