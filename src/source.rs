@@ -8,6 +8,7 @@
 //! ended.
 
 mod origin;
+pub(crate) mod paths;
 mod read;
 mod sources;
 mod span;

@@ -23,6 +23,7 @@ mod shape;
 mod trial;
 
 use crate::diagnostic::{Diagnostic, RuleId};
+use crate::helm::is_partial;
 use crate::insight::secrets::Secrets;
 use crate::manifest::Object;
 use crate::project::options::Options;
@@ -36,6 +37,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
 use shape::{Atom, Kind, Shapes};
 use std::sync::Arc;
+pub(crate) use trial::overlay;
 use trial::{Bench, Key};
 
 /// Judges objects: alone, or also together (the second argument). The third says whether all
@@ -72,12 +74,7 @@ impl Subject<'_> {
         let chart = &self.rendering.chart;
         let files = chart.templates.iter().map(|file| &*file.name);
         files
-            .filter(|name| {
-                !name
-                    .rsplit('/')
-                    .next()
-                    .is_some_and(|base| base.starts_with('_'))
-            })
+            .filter(|name| !is_partial(name))
             .map(|name| Arc::from(format!("{}/{name}", chart.metadata.name)))
             .collect()
     }

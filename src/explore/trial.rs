@@ -372,7 +372,7 @@ fn value_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o ya
 }
 
 /// Sets what a values file sets: maps are merged, everything else is replaced.
-fn overlay(base: &mut Json, over: Json) {
+pub(crate) fn overlay(base: &mut Json, over: Json) {
     match (base, over) {
         (Json::Object(base), Json::Object(over)) => {
             for (key, value) in over {

@@ -4,7 +4,13 @@ use super::error::Error;
 use super::metadata::{self, Dependency, Metadata};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml::{self, Node};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Whether a file of templates/ only holds helpers: Helm renders no file whose name begins with `_`.
+pub(crate) fn is_partial(file: &str) -> bool {
+    file.rsplit('/').next().unwrap_or(file).starts_with('_')
+}
 
 /// A loaded chart with its subcharts.
 #[derive(Clone, Debug)]
@@ -70,16 +76,19 @@ impl Chart {
         declared.filter(|d| self.subcharts.iter().all(|c| c.metadata.name != d.name))
     }
 
-    /// The versions that the lock file has for a dependency.
-    pub fn locked_versions(&self, sources: &Sources, dependency: &str) -> Vec<String> {
+    /// The versions that the lock file has, by the name of the dependency.
+    pub fn locked_versions(&self, sources: &Sources) -> BTreeMap<String, Vec<String>> {
         let text = |node: &Node, key: &str| node.get(key)?.as_str().map(str::to_string);
         let lock = self.lock.and_then(|id| yaml::read(sources, id).ok());
         let entries = lock.as_ref().and_then(|lock| lock.get("dependencies"));
         let entries = entries.iter().flat_map(|list| list.items());
-        entries
-            .filter(|entry| text(entry, "name").as_deref() == Some(dependency))
-            .filter_map(|entry| text(entry, "version"))
-            .collect()
+        let mut locked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in entries {
+            if let (Some(name), Some(version)) = (text(entry, "name"), text(entry, "version")) {
+                locked.entry(name).or_default().push(version);
+            }
+        }
+        locked
     }
 
     /// Whether templates may be missing because a dependency is, or because a link was left out.

@@ -37,7 +37,7 @@ pub(crate) mod schema;
 pub(crate) mod strvals;
 pub(crate) mod values;
 
-pub(crate) use chart::{Chart, File};
+pub(crate) use chart::{Chart, File, is_partial};
 pub use environments::Environment;
 pub(crate) use error::Error;
 pub(crate) use load::{Links, Loader};

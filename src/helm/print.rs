@@ -8,6 +8,7 @@ use crate::diagnostic::ids;
 use crate::helm;
 use crate::helm::decode::{self, Shape, Struct};
 use crate::helm::ignore;
+use crate::helm::is_partial;
 use crate::helm::render::{Output, Problem, Rendered};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml;
@@ -197,8 +198,7 @@ pub(crate) fn sorted(
 ) -> (Documents, Option<Problem>) {
     let text = |output: &Output| &sources.get(output.text).text;
     let read = |&output: &&Output| -> Vec<Result<Option<Document>, helm::Error>> {
-        let base = output.name.rsplit('/').next().unwrap_or(&output.name);
-        if base.starts_with('_') {
+        if is_partial(&output.name) {
             return Vec::new();
         }
         let text = text(output);

@@ -16,6 +16,7 @@ use crate::helm::capabilities::Capabilities;
 use crate::helm::context;
 use crate::helm::environments::Inputs;
 use crate::helm::files::Files;
+use crate::helm::is_partial;
 use crate::helm::release::{self, NodeId, Release};
 use crate::helm::schema;
 use crate::helm::values;
@@ -332,12 +333,10 @@ impl Run<'_> {
                 )));
                 break;
             }
-            let base = name.rsplit('/').next().unwrap_or(name);
             // The parse error is reported already. Executing the rest of that file would only
             // repeat it.
             let is_left_out = self.options.only.is_some_and(|only| !only.contains(name));
-            if base.starts_with('_') || is_left_out || errors.iter().any(|e| *e.template == **name)
-            {
+            if is_partial(name) || is_left_out || errors.iter().any(|e| *e.template == **name) {
                 continue;
             }
             let Some(own) = all.get(name) else { continue };
@@ -592,8 +591,7 @@ impl Shared<'_, '_> {
         let base = Value::str([&*path, "/templates"].concat());
         let library = chart.metadata.is_library();
         for file in &chart.templates {
-            let last = file.name.rsplit('/').next().unwrap_or(&file.name);
-            if library && !last.starts_with('_') {
+            if library && !is_partial(&file.name) {
                 continue;
             }
             let name = Arc::from([&*path, "/", &*file.name].concat());

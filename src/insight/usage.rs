@@ -6,6 +6,7 @@
 //! environment takes the branch ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
+use crate::helm::is_partial;
 use crate::helm::render::Problem;
 use crate::helm::strvals;
 use crate::helm::values::empty;
@@ -746,14 +747,7 @@ fn never_rendered(
     let coverage = coverage(rendering, sources, &[]);
     for file in &rendering.chart.templates {
         let source = sources.get(file.source);
-        let is_helper = || {
-            source
-                .name
-                .rsplit('/')
-                .next()
-                .is_some_and(|f| f.starts_with('_'))
-        };
-        if failed.contains(&file.source) || (!failed.is_empty() && is_helper()) {
+        if failed.contains(&file.source) || (!failed.is_empty() && is_partial(&source.name)) {
             continue;
         }
         let Some(of_file) = coverage.get(&source.name) else {

@@ -7,6 +7,7 @@
 //! left out.
 
 use crate::diagnostic::{Diagnostic, ObjectRef, RuleId};
+use crate::explore::overlay;
 use crate::helm::environments::ValuesFile;
 use crate::helm::render::{self, Cache};
 use crate::helm::{Chart, Environment};
@@ -109,12 +110,12 @@ impl Filled {
         let mut inputs = environment.prepare(&rendering.chart, &mut sources).ok()?;
         let mut values = defaults(&rendering.chart);
         for file in &inputs.files {
-            merge(&mut values, to_json(&file.node, 0));
+            overlay(&mut values, to_json(&file.node, 0));
         }
         for path in documented(index, rendering, &sources) {
             let absent = path.iter().rev();
             let path = absent.fold(Json::Null, |value, key| json!({ &**key: value }));
-            merge(&mut values, path);
+            overlay(&mut values, path);
         }
         let text = fill(&values)?.to_string();
         let source = sources.add(Source::new("offers", text.as_bytes(), SourceKind::Flag));
@@ -187,7 +188,7 @@ fn defaults(chart: &Chart) -> Json {
         }
     }
     if let Some((_, own)) = &chart.values {
-        merge(&mut all, to_json(own, 0));
+        overlay(&mut all, to_json(own, 0));
     }
     all
 }
@@ -205,18 +206,6 @@ fn documented(index: u16, rendering: &RenderedChart, sources: &Sources) -> Vec<V
     paths
         .filter(|path| path.last().is_some_and(|key| keys.contains(key)))
         .collect()
-}
-
-/// Merges maps; else the second value wins.
-fn merge(into: &mut Json, other: Json) {
-    match (into, other) {
-        (Json::Object(into), Json::Object(other)) => {
-            for (key, value) in other {
-                merge(into.entry(key).or_insert(Json::Null), value);
-            }
-        }
-        (into, other) => *into = other,
-    }
 }
 
 /// The values that fill what is offered; none if nothing is.
@@ -238,7 +227,7 @@ fn fill(values: &Json) -> Option<Json> {
             filled.iter().any(Option::is_some).then(|| {
                 let items = items.iter().zip(filled).map(|(item, filled)| {
                     let mut item = item.clone();
-                    filled.into_iter().for_each(|f| merge(&mut item, f));
+                    filled.into_iter().for_each(|f| overlay(&mut item, f));
                     item
                 });
                 items.collect()

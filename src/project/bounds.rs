@@ -1,6 +1,7 @@
 //! How far the files of a chart may lead: a chart may come from a stranger, and a link in it could
 //! lead to any file of the machine.
 
+use crate::source::paths::work_tree;
 use std::path::{Path, PathBuf};
 
 /// The folders that a chart may reach into. All are without links in their paths.
@@ -21,7 +22,7 @@ impl Bounds {
             return Bounds::default();
         };
         let contains = |folder: &PathBuf| real.starts_with(folder) && real != *folder;
-        let repository = work_tree(&real).or_else(|| {
+        let repository = work_tree(&real).map(Path::to_path_buf).or_else(|| {
             let given = given.iter().filter_map(|path| path.canonicalize().ok());
             given
                 .filter(contains)
@@ -33,13 +34,6 @@ impl Bounds {
             repository,
         }
     }
-}
-
-/// The git work tree that a path, which has no links in it, lies in.
-pub(crate) fn work_tree(path: &Path) -> Option<PathBuf> {
-    path.ancestors()
-        .find(|folder| folder.join(".git").exists())
-        .map(Path::to_path_buf)
 }
 
 #[cfg(test)]

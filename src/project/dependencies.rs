@@ -16,6 +16,7 @@ use crate::source::Span;
 pub(crate) use index::Indexes;
 use index::{Extent, Wanted};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A limit on the charts below one chart. Charts that several others depend on would multiply.
@@ -86,6 +87,10 @@ impl Resolver<'_, '_> {
             self.complete(subchart);
         }
         let lacking: Vec<Dependency> = chart.missing_dependencies().cloned().collect();
+        if lacking.is_empty() {
+            return;
+        }
+        let locked = chart.locked_versions(self.loader.sources);
         let mut charts = chart.walk().len();
         for dependency in &lacking {
             // Several aliases share one chart.
@@ -95,7 +100,7 @@ impl Resolver<'_, '_> {
             if chart.subcharts.iter().any(is_there) {
                 continue;
             }
-            match self.find(chart, dependency) {
+            match self.find(chart, dependency, &locked) {
                 Ok(subchart) if charts + subchart.walk().len() > MOST_CHARTS => {
                     let why = format!("the chart has more than {MOST_CHARTS} subcharts with it");
                     chart.not_found.push((dependency.name.clone(), why));
@@ -121,7 +126,13 @@ impl Resolver<'_, '_> {
     }
 
     /// The chart of a dependency, with its own dependencies; `Err` says why there is none.
-    fn find(&mut self, chart: &Chart, dependency: &Dependency) -> Result<Chart, String> {
+    /// `locked` are the versions of the lock file.
+    fn find(
+        &mut self,
+        chart: &Chart,
+        dependency: &Dependency,
+        locked: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Chart, String> {
         if self.above.len() > MOST_LEVELS {
             return Err(format!("dependencies nest deeper than {MOST_LEVELS}"));
         }
@@ -140,7 +151,7 @@ impl Resolver<'_, '_> {
         let wanted = Wanted {
             name: &dependency.name,
             range: &range,
-            locked: &chart.locked_versions(self.loader.sources, &dependency.name),
+            locked: locked.get(&dependency.name).map_or(&[], Vec::as_slice),
             near: Path::new(&chart.location),
         };
         let mut others = Vec::new();

@@ -5,6 +5,7 @@
 use crate::manifest::Object;
 use crate::project::kustomize::Kustomizations;
 use crate::source::Unsaved;
+use crate::source::paths::work_tree;
 use crate::yaml::{Data, Node, Path as Field};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -90,10 +91,11 @@ fn substituted(object: &Object) -> Option<(Rc<Values>, PathBuf)> {
     // The path counts from the top of the repository, which is the folder with `.git`, or else the
     // uppermost one that has the path.
     let file = Unsaved::key(Path::new(&*object.template));
-    let above: Vec<&Path> = file.ancestors().skip(1).collect();
-    let top = above.iter().position(|folder| folder.join(".git").exists());
-    let most = top.map_or(above.len(), |top| top + 1);
-    let mut folders = above[..most].iter().rev();
+    let beside = file.parent()?;
+    let top = work_tree(beside);
+    let inside = |folder: &&Path| top.is_none_or(|top| folder.starts_with(top));
+    let above: Vec<&Path> = beside.ancestors().take_while(inside).collect();
+    let mut folders = above.iter().rev();
     let folder = folders.find(|folder| folder.join(path).is_dir())?;
     Some((Rc::new(values.collect()), Unsaved::key(&folder.join(path))))
 }

@@ -5,9 +5,10 @@ use crate::project::exclude::Exclusions;
 use crate::project::foreign::{self, LeftOut};
 use crate::project::kustomize::{Kustomizations, is_kustomization};
 use crate::project::unit::{is_archive, shown};
+use crate::source::paths::{seen_from, work_tree};
 use crate::source::{Sources, Unsaved};
 use rayon::prelude::*;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The content of a folder, sorted by name. Files that git ignores, hidden files and files inside
 /// charts are left out without being counted.
@@ -114,8 +115,7 @@ pub(super) fn search(
 /// an overlay does. They must lie in the same git work tree, or below the working directory.
 fn outside(folder: &Path, kustomizations: &Kustomizations) -> Vec<PathBuf> {
     let (folder, here) = (Unsaved::key(folder), Unsaved::key(Path::new(".")));
-    let top = folder.ancestors().find(|f| f.join(".git").exists());
-    let Ok(top) = top.unwrap_or(&here).canonicalize() else {
+    let Ok(top) = work_tree(&folder).unwrap_or(&here).canonicalize() else {
         return Vec::new();
     };
     let is_inside = |file: &PathBuf| file.canonicalize().is_ok_and(|f| f.starts_with(&top));
@@ -125,19 +125,10 @@ fn outside(folder: &Path, kustomizations: &Kustomizations) -> Vec<PathBuf> {
         .collect();
     files.sort_unstable();
     files.dedup();
-    files.into_iter().map(|file| from(&here, file)).collect()
-}
-
-/// An absolute path as seen from a folder.
-fn from(here: &Path, path: &Path) -> PathBuf {
-    let same = here
-        .components()
-        .zip(path.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = here.components().count() - same;
-    let up = std::iter::repeat_n(Component::ParentDir, up);
-    up.chain(path.components().skip(same)).collect()
+    files
+        .into_iter()
+        .map(|file| seen_from(&here, file))
+        .collect()
 }
 
 impl Folder {

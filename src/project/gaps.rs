@@ -1,6 +1,7 @@
 //! What is missing of a unit because it could not be rendered or read.
 
 use crate::diagnostic::{Diagnostic, Severity, ids};
+use crate::helm::is_partial;
 use crate::helm::render::Problem;
 use crate::manifest::Object;
 use crate::rule::absence::Gap;
@@ -21,14 +22,11 @@ pub(crate) fn of_problem(problem: &Problem, sources: &Sources) -> Gap {
         return anything("values of the chart are refused".into());
     };
     let source = sources.get(place.source);
-    let is_helper = source
-        .name
-        .rsplit('/')
-        .next()
-        .is_some_and(|f| f.starts_with('_'));
     let why = format!("{} could not be rendered", source.name);
     match problem {
-        Problem::Template(_) | Problem::Parse(_) if !is_helper && place.source.render() == 0 => {
+        Problem::Template(_) | Problem::Parse(_)
+            if !is_partial(&source.name) && place.source.render() == 0 =>
+        {
             Gap::of_text(&source.text, why)
         }
         Problem::Template(_) | Problem::Parse(_) => anything(why),

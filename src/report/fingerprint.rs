@@ -2,10 +2,11 @@
 //! readers of reports.
 
 use crate::report::{Finding, Report};
+use crate::source::paths::seen_from;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The fingerprint of each finding. Repeated fingerprints get a number at the end, because readers
 /// drop findings whose fingerprint they have seen.
@@ -70,16 +71,11 @@ impl Base {
 
     /// An absolute path, from this folder.
     fn relative(&self, path: &Path) -> String {
-        let above = |folder: &&Path| path.starts_with(folder);
-        let Some(common) = self.folder.ancestors().find(above) else {
+        let path = seen_from(&self.folder, path);
+        if path.is_absolute() {
             return path.display().to_string();
-        };
-        let up = self.folder.components().count() - common.components().count();
-        let down = path.strip_prefix(common).unwrap_or(path).components();
-        let parts: Vec<_> = std::iter::repeat_n(Component::ParentDir, up)
-            .chain(down)
-            .map(|part| part.as_os_str().to_string_lossy())
-            .collect();
+        }
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
     }
 }

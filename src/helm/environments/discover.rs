@@ -9,6 +9,8 @@
 
 use super::{Environment, joined, sops};
 use crate::helm::chart::Chart;
+use crate::helm::metadata::Metadata;
+use crate::source::paths::work_tree;
 use crate::source::{SourceId, Sources};
 use crate::yaml;
 use crate::yaml::Node;
@@ -188,7 +190,7 @@ impl<'c> Look<'c> {
         let Some(real) = self.path.canonicalize().ok().filter(|real| real.is_dir()) else {
             return found;
         };
-        let top = real.ancestors().skip(1).find(|f| f.join(".git").exists());
+        let top = real.parent().and_then(work_tree);
         for (up, folder) in real.ancestors().enumerate().skip(1).take(MOST_FOLDERS) {
             let is_inside = match top {
                 Some(top) => folder.starts_with(top),
@@ -244,11 +246,9 @@ impl<'c> Look<'c> {
     fn is_named(&self, chart: &Path) -> bool {
         let name = chart.file_name().unwrap_or_default();
         let is_this = || {
-            let text = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap_or_default();
-            text.lines().any(|line| {
-                let named = line.strip_prefix("name:").map(str::trim);
-                named.is_some_and(|n| n.trim_matches(['"', '\'']) == self.chart.metadata.name)
-            })
+            let text = self.sources.read_file(chart.join("Chart.yaml"));
+            let metadata = text.ok().and_then(|text| Metadata::parse(&text));
+            metadata.is_some_and(|metadata| metadata.name == self.chart.metadata.name)
         };
         *name == *self.chart.metadata.name || is_this()
     }

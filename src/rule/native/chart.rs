@@ -357,6 +357,7 @@ fn ignored(dependency: &Dependency) -> Vec<String> {
 }
 
 fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sources: &Sources) {
+    let all_locked = chart.locked_versions(sources);
     for dependency in dependencies(chart) {
         // Aliases of one chart may be of different versions.
         let of_name = || {
@@ -394,7 +395,7 @@ fn dependency_version_mismatch(report: &mut ChartReport<'_>, chart: &Chart, sour
             );
             continue;
         }
-        let locked = chart.locked_versions(sources, name);
+        let locked = all_locked.get(name).map_or(&[][..], Vec::as_slice);
         let same = |c: &&Chart| {
             locked
                 .iter()

@@ -1,0 +1,43 @@
+//! Where files lie: the git work tree around a path, and a path as it is seen from a folder.
+
+use std::path::{Component, Path, PathBuf};
+
+/// The git work tree that a path lies in. Links in the path are not followed.
+pub(crate) fn work_tree(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|folder| folder.join(".git").exists())
+}
+
+/// A path as it is seen from a folder, both absolute and without `.` and `..`. A path on another
+/// drive stays as it is.
+pub(crate) fn seen_from(folder: &Path, path: &Path) -> PathBuf {
+    let same = folder
+        .components()
+        .zip(path.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    if same == 0 {
+        return path.to_path_buf();
+    }
+    let up = folder.components().count() - same;
+    std::iter::repeat_n(Component::ParentDir, up)
+        .chain(path.components().skip(same))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_is_seen_from_above_beside_and_below() {
+        let seen = |folder: &str, path: &str| {
+            let seen = seen_from(Path::new(folder), Path::new(path));
+            seen.to_str().expect("UTF-8").to_owned()
+        };
+        assert_eq!(seen("/a", "/a/b/c"), "b/c");
+        assert_eq!(seen("/a/b", "/a/c"), "../c");
+        assert_eq!(seen("/a/b/c", "/a"), "../..");
+        assert_eq!(seen("/a", "/a"), "");
+    }
+}
