@@ -7,6 +7,7 @@ use std::path::Path;
 use thebot_lint::Format;
 use thebot_lint::Options;
 use thebot_lint::Style;
+use thebot_lint::internals::Limits;
 use thebot_lint::internals::RenderedChart;
 use thebot_lint::internals::Setup;
 use thebot_lint::internals::Sources;
@@ -96,7 +97,7 @@ fn stages(criterion: &mut Criterion) {
         b.iter(|| {
             objects
                 .iter()
-                .map(|o| one.rules.check_object(o).len())
+                .map(|o| one.rules.check_object(o, &Limits::default()).len())
                 .sum::<usize>()
         })
     });

@@ -423,8 +423,8 @@ fn run_rule(data: &[u8]) {
         .for_each(|d| lies_in(d.span, sources.get(d.span.source).text.len()));
     objects
         .iter()
-        .for_each(|object| drop(rules.check_object(object)));
-    rules.check_unit(&objects, rule::Across::All(&[]));
+        .for_each(|object| drop(rules.check_object(object, &sources.limits)));
+    rules.check_unit(&objects, rule::Across::All(&[]), &sources.limits);
     for diagnostic in rules.problems() {
         lies_in(
             diagnostic.span,

@@ -79,7 +79,20 @@ pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
         });
     }
     // The brackets of the JSON syntax never follow `##`.
-    text.replace("##[", "##\\u005b")
+    match memchr::memmem::find(text.as_bytes(), b"##[") {
+        Some(_) => text.replace("##[", "##\\u005b"),
+        None => text,
+    }
+}
+
+/// A list for [`json_text`] whose items are made one after the other, while they are written. All
+/// of them at once may take many times the memory of the text.
+pub(crate) struct InTurn<F>(pub F);
+
+impl<F: Fn() -> I, I: Iterator<Item: serde::Serialize>> serde::Serialize for InTurn<F> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
 }
 
 /// Replaces hostile characters by question marks. The result has the same length in bytes, so that

@@ -340,7 +340,6 @@ impl Meter {
     }
 
     /// How many steps were charged.
-    #[cfg(test)]
     pub(crate) fn spent(&self) -> u64 {
         self.spent
     }

@@ -210,9 +210,9 @@ impl Content {
         let faults = self.found.iter();
         let faults = faults.filter(|d| d.environment.is_none_or(|e| Some(e) == environment));
         let objects = render.map_or(&self.objects, |render| &render.objects);
-        problems
-            .map(|problem| gaps::of_problem(problem, sources))
-            .chain(faults.filter_map(|fault| gaps::of_fault(fault, sources)))
+        gaps::of_problems(problems, sources)
+            .into_iter()
+            .chain(gaps::of_faults(faults, sources))
             .chain(objects.iter().filter_map(|o| gaps::of_object(o, sources)))
             .chain(self.makes_objects.then(|| Gap {
                 why: "kustomizations make objects that no file holds".into(),

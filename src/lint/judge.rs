@@ -123,20 +123,20 @@ impl Whole {
     /// Evaluates the rules across objects on manifests. What two objects do to each other counts among
     /// those that are applied together; what is absent must be absent from all manifests.
     fn manifests(&mut self, content: &Content, setup: &Setup) {
-        let gaps = content.gaps(None);
+        let (gaps, limits) = (content.gaps(None), &content.sources.limits);
         if content.sets.len() < 2 {
-            return self.unit(&content.objects, Across::All(&gaps), setup);
+            return self.unit(&content.objects, Across::All(&gaps), setup, limits);
         }
         for set in &content.sets {
             let objects: Vec<Object> = set.iter().map(|&i| content.objects[i].clone()).collect();
-            self.unit(&objects, Across::Present, setup);
+            self.unit(&objects, Across::Present, setup, limits);
         }
-        self.unit(&content.objects, Across::Absent(&gaps), setup);
+        self.unit(&content.objects, Across::Absent(&gaps), setup, limits);
     }
 
     /// Evaluates the rules that look at all objects together.
-    fn unit(&mut self, objects: &[Object], which: Across<'_>, setup: &Setup) {
-        let of_unit = setup.rules.check_unit(objects, which);
+    fn unit(&mut self, objects: &[Object], which: Across<'_>, setup: &Setup, limits: &Limits) {
+        let of_unit = setup.rules.check_unit(objects, which, limits);
         let found = of_unit.found.into_iter();
         self.across_objects
             .extend(found.map(|(i, violation)| (objects[i].clone(), violation)));
@@ -145,11 +145,11 @@ impl Whole {
 
     /// Evaluates the rules across objects and across environments on a chart's renders.
     fn renders(&mut self, rendering: &RenderedChart, content: &Content, setup: &Setup) {
-        let mut deployed = Vec::new();
+        let (mut deployed, limits) = (Vec::new(), &content.sources.limits);
         for render in &rendering.renders {
             let objects: Vec<Object> = rendering.newest(render).cloned().collect();
             let gaps = content.gaps(Some(render));
-            self.unit(&objects, Across::All(&gaps), setup);
+            self.unit(&objects, Across::All(&gaps), setup, limits);
             let environment = &rendering.environments[render.environment as usize];
             // Cases of `ci/` are not environments.
             if render.primary && !environment.is_case {
@@ -162,11 +162,12 @@ impl Whole {
             }
         }
         let Some(gap) = deployed.iter().flat_map(|d| &d.gaps).next().cloned() else {
-            self.across_objects.extend(compared(&deployed, setup));
+            self.across_objects
+                .extend(compared(&deployed, setup, limits));
             return;
         };
-        let all = compared(&deployed, setup);
-        let found = compared(&without_gaps(deployed), setup);
+        let all = compared(&deployed, setup, limits);
+        let found = compared(&without_gaps(deployed), setup, limits);
         let count = |rule: &str, found: &[(Object, Violation)]| {
             found.iter().filter(|(_, v)| *v.rule == *rule).count()
         };
@@ -191,7 +192,7 @@ struct Deployed<'r> {
 }
 
 /// Evaluates the rules across environments.
-fn compared(deployed: &[Deployed<'_>], setup: &Setup) -> Vec<(Object, Violation)> {
+fn compared(deployed: &[Deployed<'_>], setup: &Setup, limits: &Limits) -> Vec<(Object, Violation)> {
     let environments: Vec<rule::Environment> = deployed
         .iter()
         .map(|of| rule::Environment {
@@ -200,8 +201,9 @@ fn compared(deployed: &[Deployed<'_>], setup: &Setup) -> Vec<(Object, Violation)
             expectations: &of.expectations,
         })
         .collect();
-    let found = setup.rules.check_environments(&environments).into_iter();
+    let found = setup.rules.check_environments(&environments, limits);
     found
+        .into_iter()
         .map(|(e, i, violation)| (deployed[e].objects[i].clone(), violation))
         .collect()
 }
@@ -280,7 +282,7 @@ impl<'s> Explorer<'s> {
             };
             let mut whole = Whole::default();
             let gaps = if complete { &[][..] } else { &[anything] };
-            whole.unit(objects, Across::All(gaps), self.setup);
+            whole.unit(objects, Across::All(gaps), self.setup, &self.judge.limits);
             self.judge.keep_unexcused(whole.across_objects, &mut found);
         }
         found
@@ -342,7 +344,12 @@ impl<'s> Judge<'s> {
         let judge_once = |fingerprint: u64, object: &Object| match context {
             Some(context) => options.reuse.judged.get(
                 (context, fingerprint),
-                |_| true,
+                // A verdict that a limit ended may be complete the next time.
+                |verdict| {
+                    verdict
+                        .iter()
+                        .all(|found| found.rule != ids::LIMIT_EXCEEDED)
+                },
                 || judge.judge(object).into(),
             ),
             None => judge.judge(object).into(),
@@ -498,7 +505,7 @@ impl<'s> Judge<'s> {
             }
             None => false,
         });
-        findings.extend(self.setup.rules.check_object(object));
+        findings.extend(self.setup.rules.check_object(object, &self.limits));
         findings
     }
 

@@ -9,6 +9,7 @@ use crate::ConfigChoice;
 use crate::Finding;
 use crate::Options;
 use crate::diagnostic::ids;
+use crate::limits::Limits;
 use crate::lint;
 use crate::manifest::{self, Object};
 use crate::project::config;
@@ -61,8 +62,12 @@ fn example_fails(
         Ok(objects) => objects,
         Err(why) => return Some(why),
     };
-    let mut found: Vec<_> = objects.iter().flat_map(|o| rules.check_object(o)).collect();
-    let across = rules.check_unit(&objects, Across::All(&[]));
+    let limits = Limits::default();
+    let mut found: Vec<_> = objects
+        .iter()
+        .flat_map(|o| rules.check_object(o, &limits))
+        .collect();
+    let across = rules.check_unit(&objects, Across::All(&[]), &limits);
     found.extend(across.found.into_iter().map(|(_, f)| f));
     if let Some(problem) = rules.problems().first() {
         return Some(problem.message.clone());

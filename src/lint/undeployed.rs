@@ -149,7 +149,7 @@ impl Filled {
                 let (kind, name) = name_of(&object.identity);
                 filled.objects.insert((kind.clone(), name.clone()));
                 let rules = |rule: &Definition| asks_for_offered_field(&rule.id);
-                let found = setup.rules.check_object_by(object, rules);
+                let found = setup.rules.check_object_by(object, &sources.limits, rules);
                 filled.found.extend(found.into_iter().map(|violation| {
                     let placed = object.place(violation);
                     (placed.rule, kind.clone(), name.clone(), placed.path)

@@ -8,17 +8,48 @@ use crate::rule::absence::Gap;
 use crate::rule::{self, Definition, pod};
 use crate::source::{Sources, Span};
 use crate::yaml::Data;
+use rustc_hash::FxHashSet;
 
-/// What a problem of a render leaves out: the objects of the template that failed. A fault of a
-/// helper that does not parse, of the values or of the chart may leave out anything.
-pub(crate) fn of_problem(problem: &Problem, sources: &Sources) -> Gap {
-    let place = match problem {
+/// What the problems of a render leave out. A text that has several is read once.
+pub(crate) fn of_problems<'p>(
+    problems: impl Iterator<Item = &'p Problem>,
+    sources: &Sources,
+) -> Vec<Gap> {
+    let mut known = FxHashSet::default();
+    problems
+        .filter(|problem| {
+            let text = place_of(problem).map(|place| place.source);
+            known.insert((text, std::mem::discriminant(*problem)))
+        })
+        .map(|problem| of_problem(problem, sources))
+        .collect()
+}
+
+/// What faults of texts leave out, as [`of_problems`].
+pub(crate) fn of_faults<'d>(
+    faults: impl Iterator<Item = &'d Diagnostic>,
+    sources: &Sources,
+) -> Vec<Gap> {
+    let mut known = FxHashSet::default();
+    faults
+        .filter(|fault| known.insert((fault.span.source, &fault.rule, fault.severity)))
+        .filter_map(|fault| of_fault(fault, sources))
+        .collect()
+}
+
+fn place_of(problem: &Problem) -> Option<Span> {
+    match problem {
         Problem::Template(error) => Some(error.includes.first().copied().unwrap_or(error.span)),
         Problem::Parse(error) => Some(error.span),
         Problem::Chart(error) | Problem::Release(error) => error.span,
         Problem::Schema(_) => None,
-    };
-    let Some(place) = place else {
+    }
+}
+
+/// What a problem of a render leaves out: the objects of the template that failed. A fault of a
+/// helper that does not parse, of the values or of the chart may leave out anything.
+pub(crate) fn of_problem(problem: &Problem, sources: &Sources) -> Gap {
+    let Some(place) = place_of(problem) else {
         return anything("values of the chart are refused".into());
     };
     let source = sources.get(place.source);
@@ -36,7 +67,7 @@ pub(crate) fn of_problem(problem: &Problem, sources: &Sources) -> Gap {
 
 /// What a fault of a text leaves out. None for faults that leave out nothing, and for those of
 /// templates, which [`of_problem`] knows better.
-pub(crate) fn of_fault(fault: &Diagnostic, sources: &Sources) -> Option<Gap> {
+fn of_fault(fault: &Diagnostic, sources: &Sources) -> Option<Gap> {
     let is_of_template = [
         ids::TEMPLATE_ERROR,
         ids::TEMPLATE_FAILS,

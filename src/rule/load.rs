@@ -5,7 +5,6 @@ use super::definition::{self, Definition, EMBEDDED, GROUPS, USER_DEFINED, select
 use super::policy;
 use super::run::{Compiled, Rule, Rules};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
-use crate::limits::Limit;
 use crate::source::{Source, SourceKind, Sources, Span};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -93,8 +92,6 @@ impl Rules {
                 unselected.push(rule);
             }
         }
-        let steps = sources.limits.get(Limit::RuleSteps);
-        rules.iter_mut().for_each(|rule| rule.steps = steps);
         let rules = Rules {
             unselected,
             ..Rules::from(rules)

@@ -571,6 +571,7 @@ fn field_of(expression: &IdedExpr) -> Path {
 mod tests {
     use super::super::{Rules, Selection};
     use crate::diagnostic::Severity;
+    use crate::limits::Limits;
     use crate::rule::tests::object_of;
     use crate::source::Sources;
 
@@ -616,7 +617,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
     fn a_policy_judges_as_the_server_would() {
         let (rules, found) = load(POLICY);
         assert!(found.is_empty(), "{found:?}");
-        let found = rules.check_object(&deployment("", "replicas: 6"));
+        let found = rules.check_object(&deployment("", "replicas: 6"), &Limits::default());
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(
             (
@@ -632,12 +633,12 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
             deployment("", ""),
             deployment(", labels: {exempt: ''}", "replicas: 6"),
         ] {
-            assert!(rules.check_object(&fine).is_empty());
+            assert!(rules.check_object(&fine, &Limits::default()).is_empty());
         }
         let other = object_of(
             "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: app}\nspec: {replicas: 6}\n",
         );
-        assert!(rules.check_object(&other).is_empty());
+        assert!(rules.check_object(&other, &Limits::default()).is_empty());
     }
 
     #[test]
@@ -646,7 +647,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
         assert_eq!(
             load(&text)
                 .0
-                .check_object(&deployment("", "replicas: 1"))
+                .check_object(&deployment("", "replicas: 1"), &Limits::default())
                 .len(),
             1
         );
@@ -657,7 +658,7 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
         assert!(
             load(&ignored)
                 .0
-                .check_object(&deployment("", "replicas: 1"))
+                .check_object(&deployment("", "replicas: 1"), &Limits::default())
                 .is_empty()
         );
     }
@@ -722,10 +723,15 @@ spec: {policyName: few.replicas.example.com, validationActions: [Warn]}
             "{bound}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: most}}\ndata: {{most: '4'}}\n"
         ));
         assert!(found.is_empty(), "{found:?}");
-        assert_eq!(rules.check_object(&deployment("", "replicas: 3")).len(), 1);
+        assert_eq!(
+            rules
+                .check_object(&deployment("", "replicas: 3"), &Limits::default())
+                .len(),
+            1
+        );
         assert!(
             rules
-                .check_object(&deployment("", "replicas: 2"))
+                .check_object(&deployment("", "replicas: 2"), &Limits::default())
                 .is_empty()
         );
     }

@@ -9,7 +9,7 @@ use super::object_set::{Environment, ObjectSet};
 use super::{native, pod, policy};
 use crate::diagnostic::{Diagnostic, Severity, ids};
 use crate::helm::Chart;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits, exceeded};
 use crate::manifest::{Object, Violation};
 use crate::source::{Sources, Span};
 use crate::yaml::{Node, Path, Step};
@@ -32,8 +32,6 @@ pub struct Rule {
     native: Option<native::Check>,
     /// The span of `deny` in the file of a user-defined rule. `None` for a built-in rule.
     user_defined: Option<Span>,
-    /// How many steps one evaluation of a user-defined rule may take.
-    pub(super) steps: u64,
     /// Whether a failure of the rule has already been reported. Only the first one is.
     failure_reported: AtomicBool,
     /// The policy, if the rule is a ValidatingAdmissionPolicy.
@@ -43,7 +41,7 @@ pub struct Rule {
 /// The expressions of a rule. `message` and `at` are parsed when the rule has its first finding.
 pub(super) struct Compiled {
     pub(super) deny: IdedExpr,
-    /// `None` for a user-defined rule: its steps must be counted, which the prefilter does not do.
+    /// Finds most of what a built-in rule does not deny, without CEL.
     pub(super) prefilter: Option<prefilter::Prefilter>,
     message: OnceLock<Template>,
     at: OnceLock<At>,
@@ -55,19 +53,12 @@ enum At {
 }
 
 impl Compiled {
-    /// Parses a rule that is known to compile. The steps of a user-defined rule are counted.
+    /// Parses a rule that is known to compile.
     fn new(definition: &Definition, is_user_defined: bool) -> Option<Compiled> {
         let deny = program::parse(&definition.deny).ok()?;
-        let (deny, prefilter) = match is_user_defined {
-            true => (meter::measured(deny), None),
-            false => {
-                let prefilter = prefilter::Prefilter::compile(&deny);
-                (deny, Some(prefilter))
-            }
-        };
         Some(Compiled {
-            prefilter,
-            deny,
+            prefilter: (!is_user_defined).then(|| prefilter::Prefilter::compile(&deny)),
+            deny: meter::measured(deny),
             message: OnceLock::new(),
             at: OnceLock::new(),
         })
@@ -142,7 +133,6 @@ impl Rule {
             params,
             compiled: OnceLock::new(),
             user_defined,
-            steps: Limit::RuleSteps.default(),
             failure_reported: AtomicBool::new(false),
             policy: None,
         }
@@ -212,6 +202,7 @@ impl Rule {
         &self,
         bindings: &Bindings<'_>,
         base: &Path,
+        limits: &Limits,
         problems: &Mutex<Vec<Diagnostic>>,
         found: &mut Vec<Violation>,
     ) {
@@ -220,12 +211,15 @@ impl Rule {
             ..*bindings
         };
         if let Some(policy) = &self.policy {
-            let broken = meter::within(self.steps, || policy.broken(&bindings));
-            found.extend(
-                broken
-                    .into_iter()
-                    .map(|(path, message)| self.violation(path, message)),
-            );
+            let broken = meter::within(limits, || policy.broken(&bindings));
+            match broken {
+                Ok((broken, _)) => found.extend(
+                    broken
+                        .into_iter()
+                        .map(|(path, message)| self.violation(path, message)),
+                ),
+                Err(limit) => found.push(self.unfinished(base, limit, limits)),
+            }
             return;
         }
         let Some(compiled) = self.compiled() else {
@@ -238,38 +232,54 @@ impl Rule {
             };
             found.push(self.violation(path, compiled.message(&self.definition).render(bindings)));
         };
-        match meter::complete(self.steps, || program::judge(&compiled.deny, &bindings)) {
-            Ok(Verdict::Fine) => {}
-            Ok(Verdict::Denied) => add(&bindings),
-            Ok(Verdict::Items(items)) => {
+        let result = meter::within(limits, || program::judge(&compiled.deny, &bindings));
+        let (why, help) = match result {
+            Ok((Ok(Verdict::Fine), _)) => return,
+            Ok((Ok(Verdict::Denied), _)) => return add(&bindings),
+            Ok((Ok(Verdict::Items(items)), _)) => {
                 for item in &items {
                     add(&Bindings {
                         item: Some(&**item),
                         ..bindings
                     });
                 }
+                return;
             }
-            Err(error) => {
-                if let Some(span) = self.user_defined
-                    && !self.failure_reported.swap(true, Ordering::Relaxed)
-                {
-                    let (why, help) = match meter::is_over(&error) {
-                        true => (format!("it takes more than {} steps (limit `rule-steps`)", self.steps), Limit::RuleSteps.how_to_raise()),
-                        false => (error.to_string(), "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`".to_owned()),
-                    };
-                    let message = format!(
-                        "the rule `{}` cannot be evaluated: {why}",
-                        self.definition.id
-                    );
-                    let diagnostic =
-                        Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message)
-                            .help(help);
-                    problems
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push(diagnostic);
-                }
+            Ok((Err(error), _)) => (
+                error.to_string(),
+                "guard fields that may be absent with `?`: `object.?spec.?replicas.orValue(1)`"
+                    .to_owned(),
+            ),
+            Err(limit) if self.user_defined.is_none() => {
+                return found.push(self.unfinished(base, limit, limits));
             }
+            Err(limit) => (exceeded(limit, limits), limit.how_to_raise()),
+        };
+        if let Some(span) = self.user_defined
+            && !self.failure_reported.swap(true, Ordering::Relaxed)
+        {
+            let id = &self.definition.id;
+            let message = format!("the rule `{id}` cannot be evaluated: {why}");
+            let diagnostic =
+                Diagnostic::new(ids::RULE_INVALID, Severity::Error, span, message).help(help);
+            problems
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .push(diagnostic);
+        }
+    }
+
+    /// Says that a limit ended the evaluation of the rule for a part of an object.
+    fn unfinished(&self, part: &Path, limit: Limit, limits: &Limits) -> Violation {
+        let (id, why) = (&self.definition.id, exceeded(limit, limits));
+        Violation {
+            rule: ids::LIMIT_EXCEEDED,
+            severity: Severity::Error,
+            help: Some(limit.how_to_raise()),
+            ..self.violation(
+                part.clone(),
+                format!("the rule `{id}` was not checked here: {why}"),
+            )
         }
     }
 }
@@ -424,14 +434,15 @@ impl Rules {
     }
 
     /// Applies the rules of the scopes container, pod and object to one object.
-    pub fn check_object(&self, object: &Object) -> Vec<Violation> {
-        self.check_object_by(object, |_| true)
+    pub fn check_object(&self, object: &Object, limits: &Limits) -> Vec<Violation> {
+        self.check_object_by(object, limits, |_| true)
     }
 
     /// As [`Rules::check_object`], with only some of the rules.
     pub(crate) fn check_object_by(
         &self,
         object: &Object,
+        limits: &Limits,
         is_wanted: impl Fn(&Definition) -> bool,
     ) -> Vec<Violation> {
         let mut found = Vec::new();
@@ -449,20 +460,23 @@ impl Rules {
         }
         let pod = pod::pod(object);
         let parts = Parts::new(object, pod.as_ref());
+        let check = |rule: &Rule, base: &Path, container, found: &mut Vec<Violation>| {
+            self.check_part(rule, &parts, base, container, limits, found);
+        };
         for rule in rules {
             match (rule.definition.scope, &pod) {
                 (Scope::Object, _) => {
-                    self.check_part(rule, &parts, &Path::root(), None, &mut found);
+                    check(rule, &Path::root(), None, &mut found);
                 }
                 (Scope::Pod, Some(pod)) => {
-                    self.check_part(rule, &parts, &pod.path, None, &mut found);
+                    check(rule, &pod.path, None, &mut found);
                 }
                 (Scope::Container, Some(_)) => {
                     let classes = &rule.definition.containers;
                     for (i, container) in parts.containers.iter().enumerate() {
                         let class = container.class.as_str();
                         if classes.is_empty() || classes.iter().any(|c| c == class) {
-                            self.check_part(rule, &parts, &container.path, Some(i), &mut found);
+                            check(rule, &container.path, Some(i), &mut found);
                         }
                     }
                 }
@@ -481,6 +495,7 @@ impl Rules {
         parts: &Parts<'_, '_>,
         base: &Path,
         container: Option<usize>,
+        limits: &Limits,
         found: &mut Vec<Violation>,
     ) {
         let the_container = container.map(|i| &parts.containers[i]);
@@ -497,7 +512,13 @@ impl Rules {
                 );
             }
             _ if rule.passes(&parts.nodes(container)) => {}
-            _ => rule.evaluate(&parts.bindings(container), base, &self.problems, found),
+            _ => rule.evaluate(
+                &parts.bindings(container),
+                base,
+                limits,
+                &self.problems,
+                found,
+            ),
         }
     }
 
@@ -538,7 +559,7 @@ impl Rules {
     /// Applies the rules of the scope unit to all objects of one unit in one environment. The
     /// number in the result is the index of the violation's object. Where an object that a rule
     /// looks for may be missing, the rule is held back.
-    pub fn check_unit(&self, objects: &[Object], which: Across<'_>) -> OfUnit {
+    pub fn check_unit(&self, objects: &[Object], which: Across<'_>, limits: &Limits) -> OfUnit {
         let mut of_unit = OfUnit::default();
         let unit = ObjectSet::new(objects);
         let mut values = None;
@@ -571,7 +592,13 @@ impl Rules {
                     unit: Some(&**list),
                     ..Bindings::default()
                 };
-                rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                rule.evaluate(
+                    &bindings,
+                    &Path::root(),
+                    limits,
+                    &self.problems,
+                    &mut of_object,
+                );
                 found.extend(of_object.into_iter().map(|f| (i, f)));
             }
             of_unit.take(rule, found, gaps);
@@ -585,6 +612,7 @@ impl Rules {
     pub fn check_environments(
         &self,
         environments: &[Environment<'_>],
+        limits: &Limits,
     ) -> Vec<(usize, usize, Violation)> {
         let mut found = Vec::new();
         for rule in self
@@ -627,7 +655,13 @@ impl Rules {
                         environments: Some(&*list),
                         ..Bindings::default()
                     };
-                    rule.evaluate(&bindings, &Path::root(), &self.problems, &mut of_object);
+                    rule.evaluate(
+                        &bindings,
+                        &Path::root(),
+                        limits,
+                        &self.problems,
+                        &mut of_object,
+                    );
                     found.extend(of_object.into_iter().map(|f| (e, i, f)));
                 }
             }
@@ -682,6 +716,7 @@ impl Rules {
                     ..Bindings::default()
                 },
                 &Path::root(),
+                &sources.limits,
                 &self.problems,
                 &mut of_chart,
             );

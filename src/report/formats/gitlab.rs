@@ -1,6 +1,7 @@
 //! GitLab's code quality report (a subset of Code Climate's format).
 
 use crate::diagnostic::Severity;
+use crate::escape::{InTurn, json_text};
 use crate::report::Finding;
 use crate::report::Report;
 use crate::report::fingerprint::fingerprints;
@@ -26,11 +27,7 @@ pub(crate) fn write(report: &Report) -> String {
             },
         })
     };
-    let issues: Vec<_> = report
-        .findings
-        .iter()
-        .zip(&fingerprints)
-        .map(issue)
-        .collect();
-    crate::escape::json_text(&issues)
+    json_text(&InTurn(|| {
+        report.findings.iter().zip(&fingerprints).map(issue)
+    }))
 }

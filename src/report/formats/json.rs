@@ -1,18 +1,17 @@
 //! The JSON report, version 1. Its shape is fixed by `schemas/report.schema.json`.
 
 use crate::diagnostic::{Severity, Versions};
+use crate::escape::{InTurn, json_text};
 use crate::report::Finding;
 use crate::report::Location;
 use crate::report::Report;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) fn write(report: &Report) -> String {
     let summary = &report.summary;
-    let value = json!({
-        "version": 1,
-        "diagnostics": report.findings.iter().map(finding).collect::<Vec<_>>(),
-        "summary": {
+    let summary = json!({
             "error": report.count(Severity::Error),
             "warning": report.count(Severity::Warning),
             "info": report.count(Severity::Info),
@@ -30,9 +29,19 @@ pub(crate) fn write(report: &Report) -> String {
                 "versions": versions(summary.kubernetes.iter().fold(Versions::NONE, |all, (judged, _)| all.or(*judged))),
                 "why": summary.why(),
             },
-        },
     });
-    crate::escape::json_text(&value)
+    json_text(&Written {
+        diagnostics: InTurn(|| report.findings.iter().map(finding)),
+        summary,
+        version: 1,
+    })
+}
+
+#[derive(Serialize)]
+struct Written<D> {
+    diagnostics: D,
+    summary: Value,
+    version: u8,
 }
 
 fn finding(f: &Finding) -> Value {

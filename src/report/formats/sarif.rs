@@ -1,10 +1,12 @@
 //! SARIF 2.1.0: regions, related locations, fingerprints, rules with their help.
 
 use crate::diagnostic::Severity;
+use crate::escape::{InTurn, json_text};
 use crate::report::Location;
 use crate::report::Report;
 use crate::report::fingerprint::fingerprints;
 use crate::report::formats::json::names;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub(crate) fn write(report: &Report) -> String {
@@ -12,11 +14,9 @@ pub(crate) fn write(report: &Report) -> String {
     ids.sort_unstable();
     ids.dedup();
     let rules: Vec<Value> = ids.iter().map(|id| rule(id, report)).collect();
-    let results: Vec<Value> = report
-        .findings
-        .iter()
-        .zip(fingerprints(report))
-        .map(|(f, fingerprint)| {
+    let fingerprints = fingerprints(report);
+    let results = InTurn(|| {
+        report.findings.iter().zip(&fingerprints).map(|(f, fingerprint)| {
             let mut message = f.message.clone();
             if !f.environments.is_empty() {
                 message.push_str(&format!(" ({})", f.environments.join(", ")));
@@ -32,22 +32,37 @@ pub(crate) fn write(report: &Report) -> String {
                 "properties": {"environments": names(&f.environments), "path": f.path, "group": &*f.group},
             })
         })
-        .collect();
-    let log = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
+    });
+    json_text(&Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        runs: [Run {
+            column_kind: "unicodeCodePoints",
+            results,
+            tool: json!({"driver": {
                 "name": "thebot-lint",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "informationUri": "https://github.com/thebot-lint/thebot-lint",
                 "rules": rules,
-            }},
-            "columnKind": "unicodeCodePoints",
-            "results": results,
+            }}),
         }],
-    });
-    crate::escape::json_text(&log)
+        version: "2.1.0",
+    })
+}
+
+#[derive(Serialize)]
+struct Log<R> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [Run<R>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<R> {
+    column_kind: &'static str,
+    results: R,
+    tool: Value,
 }
 
 fn rule(id: &str, report: &Report) -> Value {

@@ -42,29 +42,23 @@ pub fn check(validations: Vec<Validation>, limits: &Limits) -> Vec<Violation> {
         let Some(program) = compiled.get(&validation.rule).and_then(Option::as_ref) else {
             continue;
         };
-        if limits.is_late() {
-            found.push(unfinished(validation, Limit::Timeout, limits));
-            break;
-        }
-        let mut left = steps.min(left_of_all);
-        let before = left;
-        let result = meter::within_rest(&mut left, || broken(&validation, program));
-        // `all()` and others absorb the error of a part.
-        let result = if left == 0 { Err(()) } else { result };
-        // A rule that takes too many steps leaves some.
-        let spent = if result.is_err() {
-            before
-        } else {
-            before - left
-        };
-        left_of_all = left_of_all.saturating_sub(spent);
-        match result {
-            Ok(false) => {}
-            Ok(true) => found.push(finding(validation)),
-            Err(()) if over.insert(validation.rule.clone()) => {
-                found.push(unfinished(validation, Limit::RuleSteps, limits))
+        let left = steps.min(left_of_all);
+        let mut own = *limits;
+        own.set(Limit::RuleSteps, left);
+        match meter::within(&own, || is_broken(&validation, program)) {
+            Ok((is_broken, spent)) => {
+                left_of_all -= spent;
+                found.extend(is_broken.then(|| finding(validation)));
             }
-            Err(()) => {}
+            Err(limit) => {
+                left_of_all -= left;
+                if over.insert(validation.rule.clone()) {
+                    found.push(unfinished(validation, limit, limits));
+                }
+                if limit == Limit::Timeout {
+                    break;
+                }
+            }
         }
     }
     found
@@ -79,17 +73,15 @@ fn program(rule: &str) -> Option<IdedExpr> {
     Some(meter::measured(program.expression().clone()))
 }
 
-/// Whether the value violates the rule. The error means that the evaluation took too many steps.
-fn broken(validation: &Validation, program: &IdedExpr) -> Result<bool, ()> {
+/// Whether the value violates the rule.
+fn is_broken(validation: &Validation, program: &IdedExpr) -> bool {
     let itself = Itself(value::from_json(&validation.value));
     let mut context = Context::with_env(library::environment());
     context.set_variable_resolver(&itself);
     match Value::resolve_val(program, &context) {
-        Ok(value) => Ok(value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner())),
+        Ok(value) => value.downcast_ref::<CelBool>().is_some_and(|b| !*b.inner()),
         // The API server refuses the object if the evaluation fails.
-        Err(ExecutionError::NoSuchKey(_)) => Ok(true),
-        Err(error) if meter::is_over(&error) => Err(()),
-        Err(_) => Ok(false),
+        Err(error) => matches!(error, ExecutionError::NoSuchKey(_)),
     }
 }
 

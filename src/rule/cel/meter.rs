@@ -1,17 +1,16 @@
-//! Limits the cost of expressions that are not built in: user-defined rules and the validation
-//! rules of CRDs.
+//! Limits the cost of expressions: rules, built in or not, and the validation rules of CRDs.
 //!
 //! Every CEL expression ends, but nested loops can take hours, and a string that is doubled
 //! repeatedly can fill the memory. [`measured`] wraps each part that loops or grows in a call. The
-//! calls count steps, and end the evaluation when it exceeds the budget that [`within`] sets.
-//! Built-in rules are not measured. [`is_too_long`] limits the length and the nesting of an
-//! expression before it is parsed.
+//! calls ask the meter that [`within`] sets, and end the evaluation when it refuses.
+//! [`is_too_long`] limits the length and the nesting of an expression before it is parsed.
 
+use crate::limits::{Limit, Limits, Meter};
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr};
 use cel::common::types::{CelInt, CelString, DYN_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
-use std::cell::Cell;
+use std::cell::RefCell;
 
 /// The largest length of an expression in bytes. Kubernetes allows 100,000; real expressions are
 /// far shorter than either.
@@ -24,6 +23,7 @@ const BYTES_PER_STEP: u64 = 16;
 const COMPARED_PER_STEP: u64 = 16;
 
 const COUNTED: &str = "@counted";
+const GOING: &str = "@going";
 const FEW: &str = "@few";
 const SQUARED: &str = "@squared";
 const REPLACE: &str = "@replace";
@@ -31,8 +31,15 @@ const REPLACE: &str = "@replace";
 const SETS: [&str; 3] = ["contains", "intersects", "equivalent"];
 const OVER: &str = "takes too many steps";
 
+/// What the expressions of [`within`] may still do.
+struct Budget {
+    meter: Meter,
+    /// The limit that was reached. Nothing more is allowed then.
+    over: Option<Limit>,
+}
+
 thread_local! {
-    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+    static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
 }
 
 /// The reason why an expression is too large to be parsed. `None` if it is not.
@@ -52,38 +59,25 @@ pub(crate) fn is_too_long(text: &str) -> Option<String> {
     (deepest > DEEPEST).then(|| format!("the expression nests deeper than {DEEPEST} brackets"))
 }
 
-/// Runs `work` with a budget of `steps` for the [`measured`] expressions that it evaluates.
-pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> T {
-    let mut left = steps;
-    within_rest(&mut left, work)
-}
-
-/// As [`within`], with a budget that several evaluations share.
-pub(crate) fn within_rest<T>(left: &mut u64, work: impl FnOnce() -> T) -> T {
-    let before = LEFT.replace(*left);
+/// Runs `work`, whose [`measured`] expressions may take [`Limit::RuleSteps`] together. Gives its
+/// result, and how many steps it took.
+///
+/// # Errors
+/// The limit that was reached. The result is worth nothing then, because `all()`, `exists()`, `&&`
+/// and `||` absorb the error of a part.
+pub(crate) fn within<T>(limits: &Limits, work: impl FnOnce() -> T) -> Result<(T, u64), Limit> {
+    let budget = Budget {
+        meter: Meter::new(Limit::RuleSteps, limits),
+        over: None,
+    };
+    let before = BUDGET.replace(Some(budget));
     let result = work();
-    *left = LEFT.replace(before);
-    result
-}
-
-/// As [`within`], for work whose result is worth nothing once the budget is used up: `all()`,
-/// `exists()`, `&&` and `||` absorb the error of a part.
-pub(crate) fn complete<T>(
-    steps: u64,
-    work: impl FnOnce() -> Result<T, ExecutionError>,
-) -> Result<T, ExecutionError> {
-    let mut left = steps;
-    let result = within_rest(&mut left, work);
-    if left == 0 { Err(over()) } else { result }
-}
-
-fn over() -> ExecutionError {
-    ExecutionError::function_error(COUNTED, OVER)
-}
-
-/// Whether an evaluation ended because its budget was used up.
-pub(crate) fn is_over(error: &ExecutionError) -> bool {
-    matches!(error, ExecutionError::FunctionError { message, .. } if message == OVER)
+    match BUDGET.replace(before) {
+        Some(Budget {
+            over: Some(limit), ..
+        }) => Err(limit),
+        budget => Ok((result, budget.map_or(0, |budget| budget.meter.spent()))),
+    }
 }
 
 /// Adds calls to the expression that count its steps.
@@ -149,6 +143,10 @@ fn measure(expression: &mut IdedExpr) {
             .into_iter()
             .for_each(measure);
             wrap(&mut c.iter_range, COUNTED);
+            // `map` and `filter`, which have a constant here, absorb no error.
+            if !matches!(c.loop_cond.expr, Expr::Literal(_)) {
+                wrap(&mut c.loop_cond, GOING);
+            }
             false
         }
         Expr::List(list) => {
@@ -207,7 +205,7 @@ fn size(value: &dyn Val) -> u64 {
         return text.inner().len() as u64 / BYTES_PER_STEP;
     }
     let mut size = 0;
-    if LEFT.get() == 0 {
+    if is_over() {
         return size;
     }
     if let Some(items) = value.as_iterable() {
@@ -219,18 +217,21 @@ fn size(value: &dyn Val) -> u64 {
     size
 }
 
-/// Takes steps from the budget, or fails if too few are left.
+/// Whether the budget is used up.
+fn is_over() -> bool {
+    BUDGET.with_borrow(|budget| budget.as_ref().is_some_and(|budget| budget.over.is_some()))
+}
+
+/// Asks for steps; fails if the budget does not have them, and from then on.
 fn spend(steps: u64) -> Result<(), ExecutionError> {
-    match LEFT.get().checked_sub(steps) {
-        Some(left) if left > 0 => {
-            LEFT.set(left);
-            Ok(())
-        }
-        _ => {
-            // What absorbs the error gets no further step.
-            LEFT.set(0);
-            Err(over())
-        }
+    let refused = BUDGET.with_borrow_mut(|budget| {
+        let budget = budget.as_mut()?;
+        budget.over = budget.over.or_else(|| budget.meter.charge(steps).err());
+        budget.over
+    });
+    match refused {
+        None => Ok(()),
+        Some(_) => Err(ExecutionError::function_error(COUNTED, OVER)),
     }
 }
 
@@ -242,6 +243,13 @@ pub(crate) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
             return Ok(CowVal::owned(cel::common::types::CelBool::from(true)));
         };
         spend(1 + size(value.as_ref())).map(|()| value)
+    })?;
+    // A loop whose errors are absorbed ends with the budget.
+    env.add_overload(GOING, "going", vec![DYN_TYPE], |args| {
+        match args.into_iter().next() {
+            Some(condition) if !is_over() => Ok(condition),
+            _ => Ok(CowVal::owned(cel::common::types::CelBool::from(false))),
+        }
     })?;
     env.add_overload(SQUARED, "squared", vec![DYN_TYPE], |args| {
         let Some(value) = args.into_iter().next() else {
@@ -298,17 +306,36 @@ mod tests {
     use super::*;
     use crate::rule::cel::program::{self, Bindings};
 
-    /// Whether an expression ends within this number of steps.
-    fn ends(text: &str, steps: u64) -> bool {
+    /// How many steps an expression takes. None if it is ended, because it takes more than `most`.
+    fn steps(text: &str, most: u64) -> Option<u64> {
         let expression =
             measured(program::compile(text).unwrap_or_else(|e| panic!("{text}: {e:?}")));
-        match within(steps, || program::judge(&expression, &Bindings::default())) {
-            Ok(_) => true,
-            Err(error) => {
-                assert!(is_over(&error), "{text}: {error}");
-                false
+        let mut limits = Limits::default();
+        limits.set(Limit::RuleSteps, most);
+        match within(&limits, || {
+            program::judge(&expression, &Bindings::default())
+        }) {
+            Ok((result, steps)) => {
+                assert!(result.is_ok(), "{text}");
+                Some(steps)
+            }
+            Err(limit) => {
+                assert_eq!(limit, Limit::RuleSteps);
+                None
             }
         }
+    }
+
+    fn ends(text: &str, most: u64) -> bool {
+        steps(text, most).is_some()
+    }
+
+    #[test]
+    fn no_loop_goes_on_when_its_budget_is_used_up() {
+        // Each element would make a list of 15,000, and `all()` absorbs the error of each.
+        let text = "a".repeat(15_000);
+        let big = format!("lists.range(90000).all(x, '{text}'.split('').size() > 0)");
+        assert!(!ends(&big, 100_000));
     }
 
     #[test]
