@@ -1,14 +1,18 @@
-//! `thebot-lint diff`: shows what changes between two environments of a chart, or between a commit
-//! and the working tree.
+//! `thebot-lint diff`: shows what changes between two environments of a chart, or between an earlier
+//! revision and the working tree, and whether that upgrade will go through.
 
 mod commit;
 
 use super::{
     Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, TimeArguments, fail, print,
 };
-use crate::insight::diff::{Change, Deployment, between, merged};
+use crate::diagnostic::Severity;
+use crate::insight::diff::{Deployment, between, merged};
+use crate::lint::upgrade;
 use crate::project::setup::Setup;
-use crate::report::formats::diff::{Layout, to_json, to_markdown, to_text};
+use crate::project::unit;
+use crate::report::Finding;
+use crate::report::formats::diff::{Comparison, to_json, to_markdown, to_text};
 use commit::Copy;
 use std::io::Write;
 use std::path::Path;
@@ -29,8 +33,9 @@ pub(super) struct Arguments {
     /// Environment to compare to
     #[arg(long, value_name = "ENVIRONMENT", requires = "from")]
     to: Option<String>,
-    /// Compare with the chart in this commit, branch or tag
-    #[arg(long, value_name = "GIT_REF", conflicts_with_all = ["from", "to"])]
+    /// Compare with this revision of the chart, and say whether the upgrade from it will go through:
+    /// the folder or .tgz of a chart if there is one, else a commit, branch or tag
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["from", "to"])]
     base: Option<String>,
     /// With --base, compare these environments only (repeatable)
     #[arg(long, value_delimiter = ',', value_name = "NAME", conflicts_with_all = ["from", "to"])]
@@ -67,30 +72,23 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         (None, Some(from), Some(to)) => environments(&new, from, to),
         _ => return fail("give --from and --to, or --base"),
     };
-    let (from, to, changes) = match done {
+    let comparison = match done {
         Ok(done) => done,
         Err(code) => return code,
     };
     let text = match arguments.format {
-        Format::Human => {
-            let style = arguments.color.style();
-            to_text(
-                &from,
-                &to,
-                &changes,
-                Layout {
-                    color: style.color,
-                    width: style.width,
-                },
-            )
-        }
-        Format::Markdown => to_markdown(&from, &to, &changes),
-        Format::Json => crate::escape::json_text(&to_json(&from, &to, &changes)),
+        Format::Human => to_text(&comparison, arguments.color.style()),
+        Format::Markdown => to_markdown(&comparison),
+        Format::Json => crate::escape::json_text(&to_json(&comparison)),
     };
-    print(text.as_bytes())
+    let fails = |finding: &Finding| finding.severity == Severity::Error;
+    match print(text.as_bytes()) {
+        0 if comparison.findings.iter().any(fails) => 1,
+        code => code,
+    }
 }
 
-type Compared = Result<(String, String, Vec<Change>), ExitCode>;
+type Compared = Result<Comparison, ExitCode>;
 
 fn environments(chart: &Chart, from: &str, to: &str) -> Compared {
     let environments = &chart.rendering.environments;
@@ -102,7 +100,12 @@ fn environments(chart: &Chart, from: &str, to: &str) -> Compared {
         deployment(chart, from, ("", "")),
         deployment(chart, to, ("", "")),
     );
-    Ok((from.to_string(), to.to_string(), changes))
+    Ok(Comparison {
+        from: from.to_string(),
+        to: to.to_string(),
+        changes,
+        findings: Vec::new(),
+    })
 }
 
 /// One environment of a chart; `called` as in [`Deployment`].
@@ -121,9 +124,14 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
     Setup::unknown_environment(wanted, &names).map_or(Ok(()), |error| Err(fail(&error.to_string())))
 }
 
-/// Compares each environment at `base` with the same environment now.
+/// Compares each environment at `base` with the same environment now, and judges the upgrade.
 fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compared {
     let choice = arguments.config.choice();
+    let place = Path::new(base);
+    if unit::is_chart(place) {
+        let old = Chart::configured(place, choice.file(place).as_deref(), arguments.time)?;
+        return compare(base, (&old, ("", "")), new, arguments);
+    }
     let copy = Copy::of(base, path, &choice).map_err(|why| fail(&why))?;
     for link in &copy.left_out {
         let link = crate::escape::escape_controls(&link.display().to_string()).into_owned();
@@ -133,6 +141,17 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
         );
     }
     let old = Chart::configured(&copy.chart, copy.configuration.as_deref(), arguments.time)?;
+    let start = format!("{}/", copy.folder.path().display());
+    compare(base, (&old, (&start, &format!("{base}:"))), new, arguments)
+}
+
+/// Compares all environments; `called` as in [`Deployment`].
+fn compare(
+    base: &str,
+    (old, called): (&Chart, (&str, &str)),
+    new: &Chart,
+    arguments: &Arguments,
+) -> Compared {
     let mut names: Vec<Arc<str>> = new.rendering.environment_names();
     for name in old.rendering.environment_names() {
         if !names.contains(&name) {
@@ -147,16 +166,14 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
                 .iter()
                 .any(|wanted| **wanted == **name)
     });
-    let start = format!("{}/", copy.folder.path().display());
-    let called = format!("{base}:");
-    let changes = names.into_iter().map(|name| {
-        let from = deployment(&old, &name, (&start, &called));
-        let to = deployment(new, &name, ("", ""));
-        (name.clone(), between(from, to))
-    });
-    Ok((
-        base.to_string(),
-        "the working tree".to_string(),
-        merged(changes.collect()),
-    ))
+    let pair = |name: &Arc<str>| (deployment(old, name, called), deployment(new, name, ("", "")));
+    let pairs: Vec<_> = names.iter().map(pair).collect();
+    let changes = names.into_iter().zip(&pairs);
+    let changes = changes.map(|(name, (from, to))| (name, between(*from, *to)));
+    Ok(Comparison {
+        from: base.to_string(),
+        to: "the working tree".to_string(),
+        changes: merged(changes.collect()),
+        findings: upgrade::findings(&pairs, &new.setup),
+    })
 }

@@ -298,6 +298,7 @@ fn configured_rules(arguments: &ConfigArguments) -> Result<Vec<PathBuf>, ExitCod
 
 /// A rendered chart.
 struct Chart {
+    setup: Setup,
     rendering: RenderedChart,
     sources: Sources,
     secrets: Secrets,
@@ -341,13 +342,14 @@ impl Chart {
     /// As [`Chart::configured`], with these options.
     fn with(chart: &Path, file: Option<&Path>, options: &Options) -> Result<Chart, ExitCode> {
         let unit = Unit::Chart(chart.to_path_buf());
-        let analysis = Setup::new(file, options)
-            .and_then(|setup| crate::lint::read(&unit, &setup, options))
-            .map_err(|error| fail(&error.to_string()))?;
+        let failed = |error: crate::Error| fail(&error.to_string());
+        let setup = Setup::new(file, options).map_err(failed)?;
+        let analysis = crate::lint::read(&unit, &setup, options).map_err(failed)?;
         if !analysis.report.findings.is_empty() {
             eprint(&analysis.report);
         }
         Ok(Chart {
+            setup,
             rendering: analysis.rendering.ok_or(1)?,
             sources: analysis.sources,
             secrets: analysis.secrets,

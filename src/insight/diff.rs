@@ -187,8 +187,16 @@ impl<'r> Deployment<'r> {
         (name, source.line_of(span.start))
     }
 
-    fn show(&self, span: Span) -> Cow<'r, str> {
+    /// A text of the rendering without its secrets.
+    pub(super) fn show(&self, span: Span) -> Cow<'r, str> {
         self.secrets.show(span, self.sources)
+    }
+
+    /// The values line behind a span of rendered text, else the template line.
+    pub(super) fn origin(&self, span: Span) -> Place {
+        let trace = self.sources.trace(span);
+        let first = trace.values.first().or(trace.templates.first());
+        self.place(first.copied().unwrap_or(span))
     }
 
     /// The innermost condition around a span.

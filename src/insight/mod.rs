@@ -5,5 +5,6 @@ pub(crate) mod cause;
 pub(crate) mod diff;
 pub(crate) mod matrix;
 pub(crate) mod secrets;
+pub(crate) mod upgrade;
 pub(crate) mod usage;
 pub(crate) mod values;

@@ -14,6 +14,7 @@
 //! | [`schemas`] | which of these schemas an object is judged by |
 //! | [`gates`] | fields that a version drops before it validates |
 //! | [`validation`] | what the server's validation code refuses: names, references, ranges, unions, kind by kind |
+//! | [`update`] | what the server refuses when an object changes: immutable fields, kind by kind |
 //! | [`versions`] | parses and formats sets of versions |
 //!
 //! CustomResourceDefinitions: `validation/crd.rs` validates the definitions themselves, [`crd`] the
@@ -31,6 +32,7 @@ pub(crate) mod schema;
 mod schemas;
 #[cfg(test)]
 mod tests;
+pub(crate) mod update;
 pub(crate) mod validation;
 pub(crate) mod versions;
 mod walk;

@@ -7,6 +7,7 @@
 //! | `content` | loads and renders a chart, or reads manifests |
 //! | `definitions` | finds the units that define custom resources, which are read before the others |
 //! | `judge` | applies the schemas, the API server's checks and the rules to the objects |
+//! | `upgrade` | judges the upgrade from an earlier revision of a chart |
 //! | `undeployed` | leaves out findings about what nobody deploys as it is |
 //! | `fix` | fixes findings and proves that the fixes are safe |
 //! | `trial` | tests rules on their examples and fixtures |
@@ -17,6 +18,7 @@ pub(crate) mod fix;
 mod judge;
 pub(crate) mod trial;
 mod undeployed;
+pub(crate) mod upgrade;
 
 use crate::Error;
 use crate::Options;

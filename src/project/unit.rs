@@ -291,10 +291,15 @@ pub(crate) fn chart_at(path: &Path) -> Result<PathBuf, Error> {
     if !path.exists() {
         return Err(Error::NoSuchPath(path.to_path_buf()));
     }
-    if path.join("Chart.yaml").is_file() || (path.is_file() && is_archive(path)) {
+    if is_chart(path) {
         return Ok(path.to_path_buf());
     }
     chart_of(&path.join("Chart.yaml")).ok_or_else(|| Error::NoChart(path.to_path_buf()))
+}
+
+/// Whether the path is the folder or the archive of a chart.
+pub(crate) fn is_chart(path: &Path) -> bool {
+    path.join("Chart.yaml").is_file() || (path.is_file() && is_archive(path))
 }
 
 /// The parent of a relative path in the working directory is the empty path; shows it as `.`.

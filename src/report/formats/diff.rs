@@ -1,16 +1,34 @@
-//! The changes between two deployments, written for a terminal, as Markdown and as JSON.
+//! The changes between two deployments, and the findings about an upgrade from one to the other,
+//! written for a terminal, as Markdown and as JSON.
 
+use super::human::{self, Style};
+use super::json;
 use super::matrix::folder_of;
 use crate::escape::{Paint, escape_controls, escape_markdown, visible};
+use crate::diagnostic::Severity;
 use crate::insight::diff::{Because, Change, Field, Kind, Place, Side};
+use crate::report::{Finding, Report, object_name};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The layout of changes on a terminal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    pub color: bool,
-    pub width: usize,
+/// What changes from one deployment to another.
+pub(crate) struct Comparison {
+    /// What they are called: environments or revisions.
+    pub from: String,
+    pub to: String,
+    pub changes: Vec<Change>,
+    /// What goes wrong if a release is upgraded from one revision to the other.
+    pub findings: Vec<Finding>,
+}
+
+impl Comparison {
+    /// The heading of the findings.
+    fn verdict(&self) -> &'static str {
+        match self.findings.iter().any(|f| f.severity == Severity::Error) {
+            true => "This upgrade will be refused",
+            false => "This upgrade will go through, but",
+        }
+    }
 }
 
 /// A field that changes in the same way in at least this many objects is written once.
@@ -76,8 +94,25 @@ fn folder(changes: &[Change]) -> &str {
 
 /// The changes as text for a terminal: the old side in red, the new side in green, each with its
 /// line.
-pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) -> String {
-    let paint = Paint(layout.color);
+pub(crate) fn to_text(comparison: &Comparison, style: Style) -> String {
+    let mut out = changes_as_text(comparison, style);
+    if !comparison.findings.is_empty() {
+        let report = Report {
+            findings: comparison.findings.clone(),
+            ..Report::default()
+        };
+        let paint = Paint(style.color);
+        out.push_str(&format!("\n{}\n\n", paint.bold(comparison.verdict())));
+        out.push_str(&human::write(&report, Style { quiet: true, ..style }));
+    }
+    out
+}
+
+fn changes_as_text(comparison: &Comparison, style: Style) -> String {
+    let Comparison {
+        from, to, changes, ..
+    } = comparison;
+    let paint = Paint(style.color);
     if changes.is_empty() {
         return format!("{from} and {to} deploy the same.\n");
     }
@@ -139,7 +174,7 @@ pub(crate) fn to_text(from: &str, to: &str, changes: &[Change], layout: Layout) 
             let text = escape_controls(&side.text);
             let at = place(&side.place);
             // The place is written beside the text if there is space.
-            let beside = 8 + column + 2 + visible(&at) <= layout.width;
+            let beside = 8 + column + 2 + visible(&at) <= style.width;
             for (i, line) in text.split('\n').enumerate() {
                 let rest = if beside && i == 0 {
                     format!(
@@ -217,7 +252,45 @@ fn counts(changes: &[Change]) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
+pub(crate) fn to_markdown(comparison: &Comparison) -> String {
+    let mut out = findings_as_markdown(comparison);
+    out.push_str(&changes_as_markdown(comparison));
+    out
+}
+
+/// The findings come first: whoever reviews a change must not miss them.
+fn findings_as_markdown(comparison: &Comparison) -> String {
+    if comparison.findings.is_empty() {
+        return String::new();
+    }
+    let mut out = format!(
+        "### {}\n\n| object | environments | what | where | what to do |\n|---|---|---|---|---|\n",
+        comparison.verdict()
+    );
+    for finding in &comparison.findings {
+        let object = finding.object.as_deref().map(object_name).unwrap_or_default();
+        let place = |l: &crate::report::Location| {
+            l.file.as_ref().map(|file| format!("{file}:{}", l.line))
+        };
+        let places: Vec<String> = finding.locations.iter().filter_map(place).collect();
+        let cells = [
+            &object,
+            &finding.environments.join(", "),
+            &finding.message,
+            &places.join(", "),
+            finding.help.as_deref().unwrap_or_default(),
+        ];
+        let cells: Vec<_> = cells.into_iter().map(escape_markdown).collect();
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    out.push('\n');
+    out
+}
+
+fn changes_as_markdown(comparison: &Comparison) -> String {
+    let Comparison {
+        from, to, changes, ..
+    } = comparison;
     if changes.is_empty() {
         return format!(
             "{} and {} deploy the same.\n",
@@ -310,7 +383,13 @@ pub(crate) fn to_markdown(from: &str, to: &str, changes: &[Change]) -> String {
     out
 }
 
-pub(crate) fn to_json(from: &str, to: &str, changes: &[Change]) -> serde_json::Value {
+pub(crate) fn to_json(comparison: &Comparison) -> serde_json::Value {
+    let Comparison {
+        from,
+        to,
+        changes,
+        findings,
+    } = comparison;
     let place = |place: &Option<Place>| {
         (
             place.as_ref().map(|(file, _)| file.clone()),
@@ -343,5 +422,11 @@ pub(crate) fn to_json(from: &str, to: &str, changes: &[Change]) -> serde_json::V
             .collect();
         json!({"object": c.object, "change": kind, "environments": environments, "because": because(&c.because), "fields": fields})
     };
-    json!({"version": 1, "from": from, "to": to, "changes": changes.iter().map(change).collect::<Vec<_>>()})
+    json!({
+        "version": 1,
+        "from": from,
+        "to": to,
+        "changes": changes.iter().map(change).collect::<Vec<_>>(),
+        "findings": findings.iter().map(json::finding).collect::<Vec<_>>(),
+    })
 }

@@ -44,7 +44,8 @@ struct Written<D> {
     version: u8,
 }
 
-fn finding(f: &Finding) -> Value {
+/// One finding, as an item of `diagnostics`.
+pub(crate) fn finding(f: &Finding) -> Value {
     json!({
         "rule": &*f.rule,
         "group": &*f.group,
