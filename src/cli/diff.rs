@@ -1,19 +1,17 @@
 //! `thebot-lint diff`: shows what changes between two environments of a chart, or between an earlier
 //! revision and the working tree, and whether that upgrade will go through.
 
-mod commit;
-
 use super::{
     Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, TimeArguments, fail, print,
 };
 use crate::diagnostic::Severity;
 use crate::insight::diff::{Deployment, between, merged};
 use crate::lint::upgrade;
+use crate::project::commit::Copy;
 use crate::project::setup::Setup;
 use crate::project::unit;
 use crate::report::Finding;
 use crate::report::formats::diff::{Comparison, to_json, to_markdown, to_text};
-use commit::Copy;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;

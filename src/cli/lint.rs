@@ -11,13 +11,14 @@ use crate::escape::escape_controls;
 use crate::lint;
 use crate::lint::fix;
 use crate::project::config::FailOn;
+use crate::project::since::Since;
 use crate::report::Report;
 use crate::report::formats::Format;
 use crate::report::formats::Style;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
@@ -30,6 +31,10 @@ pub(super) struct Arguments {
     /// belong to no chart
     #[arg(long)]
     changed: bool,
+    /// Lint only the charts in the PATHs that have changed since the work tree went apart from this
+    /// commit, branch or tag, and those that depend on them; also judge the upgrade from there
+    #[arg(long, value_name = "REVISION")]
+    since: Option<String>,
     /// Leave out the files and folders of a searched folder that match a pattern, as in .gitignore
     /// (repeatable)
     #[arg(long, value_name = "PATTERN")]
@@ -154,6 +159,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(why) = arguments.environments.apply(&mut options) {
         return fail(&why);
     }
+    if let Some(name) = &arguments.since {
+        match Since::of(name, Path::new(".")) {
+            Ok(since) => options.since = Some(Arc::new(since)),
+            Err(why) => return fail(&why),
+        }
+    }
     if arguments.fix || arguments.diff {
         match fix(&options, arguments) {
             Ok(None) => {}
@@ -183,8 +194,9 @@ fn once(options: &Options, arguments: &Arguments) -> ExitCode {
     if let Some(code) = write(&report, arguments) {
         return code;
     }
-    // With --changed, that nothing changed is a success.
-    if report.is_empty() && !options.changed && !arguments.allow_empty {
+    // With --changed and --since, that nothing changed is a success.
+    let may_be_empty = options.changed || options.since.is_some() || arguments.allow_empty;
+    if report.is_empty() && !may_be_empty {
         return fail(&nothing_to_lint(options, &report));
     }
     let findings = || report.findings.iter();

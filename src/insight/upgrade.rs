@@ -13,6 +13,7 @@ use crate::manifest::{Object, Violation};
 use crate::rule::object_set::get;
 use crate::source::Span;
 use crate::yaml::{Data, Node, Path};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Group, kind, namespace and name: what Helm and the server know an object by.
@@ -310,7 +311,12 @@ fn value(side: &Deployment<'_>, object: &Object, path: &Path, default: Option<&D
     let text = match (written, default) {
         (Some(node), _) => {
             let shown = side.show(node.span);
-            let mut lines = shown.trim().lines();
+            let text = match (&node.data, &shown) {
+                // Without the quotes of YAML.
+                (Data::Str(text), Cow::Borrowed(_)) => text,
+                _ => shown.trim(),
+            };
+            let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
             if lines.next().is_some() { first + " …" } else { first }
         }

@@ -209,6 +209,9 @@ fn judged(
     if options.explore.unwrap_or(setup.config.explore) {
         explore_chart(&mut analysis, of_run, setup, options);
     }
+    if let (Some(since), Unit::Chart(chart)) = (&options.since, unit) {
+        upgrade::since(&mut analysis, chart, since, setup, options)?;
+    }
     suppress(&mut analysis, setup);
     analysis.report.summary.suppressed += verdict.suppressed;
     analysis.report.summary.without_schema = verdict.without_schema;

@@ -2,6 +2,7 @@
 //! become units, and a chart becomes a rendering.
 
 pub(crate) mod bounds;
+pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod dependencies;
 mod exclude;
@@ -14,4 +15,5 @@ pub(crate) mod options;
 pub(crate) mod rendering;
 pub(crate) mod reuse;
 pub(crate) mod setup;
+pub(crate) mod since;
 pub(crate) mod unit;

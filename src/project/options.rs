@@ -4,6 +4,7 @@ use crate::diagnostic::Versions;
 use crate::helm::strvals::FlagKind;
 use crate::project::config;
 use crate::project::reuse::Reuse;
+use crate::project::since::Since;
 use crate::source::Unsaved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,9 @@ pub struct Options {
     /// Whether the paths are changed files: then their charts are linted, and files that belong to
     /// no chart are left out.
     pub changed: bool,
+    /// Lint only the charts in the paths that have changed since a commit, and those that depend on
+    /// them, and judge the upgrade from that commit.
+    pub since: Option<Arc<Since>>,
     /// Patterns of what folders are linted without, as in `.gitignore`; besides those of the
     /// configuration.
     pub exclude: Vec<String>,

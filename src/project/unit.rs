@@ -7,7 +7,10 @@ use crate::project::exclude::Exclusions;
 use crate::project::folder::{self, Folder};
 use crate::project::foreign::{self, LeftOut};
 use crate::project::kustomize::Kustomizations;
-use crate::source::{Sources, Unsaved};
+use crate::project::since::Since;
+use crate::source::paths::seen_from;
+use crate::source::{SourceId, Sources, Unsaved};
+use crate::yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +74,10 @@ pub(crate) fn of(options: &Options) -> Result<Found, Error> {
         sources: Sources::with(options.unsaved.clone()),
         found: Found::default(),
     };
+    if let Some(since) = options.since.as_ref().filter(|_| !options.changed) {
+        search.since(since)?;
+        return Ok(search.found);
+    }
     for path in &options.paths {
         if options.changed {
             search.changed(path)?;
@@ -135,6 +142,57 @@ impl Search<'_> {
             self.leave_out(kind.unwrap_or(LeftOut::WithoutChart));
         }
         Ok(())
+    }
+
+    /// The charts in the paths that have changed, and those that depend on them by a path.
+    fn since(&mut self, since: &Since) -> Result<(), Error> {
+        let here = Unsaved::key(Path::new("."));
+        for path in &self.options.paths {
+            if !path.exists() {
+                return Err(Error::NoSuchPath(path.clone()));
+            }
+            for file in since.files_in(path) {
+                self.changed(&seen_from(&here, file))?;
+            }
+        }
+        let mut others = Vec::new();
+        for path in self.options.paths.iter().filter(|path| path.is_dir()) {
+            others.extend(self.folder(path)?.charts);
+        }
+        // A chart that depends on one of them may itself be a dependency.
+        loop {
+            let is_known = |chart: &Path| {
+                let chart = Unsaved::key(chart);
+                let units = self.found.units.iter();
+                units.into_iter().any(|unit| matches!(unit, Unit::Chart(path) if Unsaved::key(path) == chart))
+            };
+            let depends = |chart: &PathBuf| {
+                let dependencies = self.beside(chart);
+                !is_known(chart) && dependencies.iter().any(|path| is_known(path))
+            };
+            let next: Vec<PathBuf> = others.iter().filter(|c| depends(c)).cloned().collect();
+            if next.is_empty() {
+                return Ok(());
+            }
+            next.into_iter().for_each(|chart| self.push(Unit::Chart(chart)));
+        }
+    }
+
+    /// The folders that a chart depends on by a path (`repository: file://../common`).
+    fn beside(&self, chart: &Path) -> Vec<PathBuf> {
+        let named = |file: &str| {
+            let text = self.sources.read_file(chart.join(file)).ok()?;
+            let limits = &self.sources.limits;
+            yaml::parse_within(&text, SourceId::new(0, 0), 0, limits).ok()
+        };
+        let files = ["Chart.yaml", "requirements.yaml"].into_iter().filter_map(named);
+        let dependencies = files.flat_map(|node| {
+            let list = node.get("dependencies").map_or(&[][..], yaml::Node::items);
+            let repositories = list.iter().filter_map(|d| d.get("repository")?.as_str());
+            let paths = repositories.filter_map(|r| r.strip_prefix("file://"));
+            paths.map(|path| chart.join(path)).collect::<Vec<_>>()
+        });
+        dependencies.collect()
     }
 
     /// The unit of a file or folder that the command line names.

@@ -93,6 +93,7 @@ impl Copy {
         for part in [
             "charts",
             "fixtures/broken",
+            "fixtures/upgrade",
             "schemas",
             "rules",
             "docs/examples",

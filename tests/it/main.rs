@@ -25,6 +25,7 @@ mod render;
 mod secrets;
 #[cfg(unix)]
 mod strangers;
+mod upgrade;
 mod usage;
 mod values;
 

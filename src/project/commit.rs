@@ -1,4 +1,4 @@
-//! The chart of a commit, copied from git into a temporary folder.
+//! A commit of a git repository, and a chart of it that is copied into a temporary folder.
 
 use crate::ConfigChoice;
 use crate::helm::{self, Dependency};
@@ -9,12 +9,12 @@ use std::cell::LazyCell;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use tempfile::TempDir;
 
 /// A temporary folder with the chart of a commit. It is removed when the value is dropped, or when
 /// a signal ends the program.
-pub(super) struct Copy {
+pub(crate) struct Copy {
     pub folder: TempDir,
     pub chart: PathBuf,
     pub configuration: Option<PathBuf>,
@@ -26,7 +26,7 @@ impl Copy {
     /// Copies the chart, its configuration of that time and the files that the configuration names
     /// out of git. A named configuration that the commit does not have is used as it is now. `Err`
     /// describes why this is not possible.
-    pub(super) fn of(base: &str, chart: &Path, config: &ConfigChoice) -> Result<Copy, String> {
+    pub(crate) fn of(base: &str, chart: &Path, config: &ConfigChoice) -> Result<Copy, String> {
         let chart = std::fs::canonicalize(chart)
             .map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
         if !chart.is_dir() {
@@ -121,15 +121,16 @@ impl Copy {
 }
 
 /// A commit of a repository.
-struct Commit {
+#[derive(Clone, Debug)]
+pub(super) struct Commit {
     /// The top folder of the work tree, without links.
-    top: PathBuf,
-    hash: String,
+    pub top: PathBuf,
+    pub hash: String,
 }
 
 impl Commit {
     /// The commit that `base` names in the repository that contains the folder.
-    fn find(base: &str, folder: &Path) -> Result<Commit, String> {
+    pub(super) fn find(base: &str, folder: &Path) -> Result<Commit, String> {
         let top = git(folder, &["rev-parse", "--show-toplevel"])?;
         let top = std::fs::canonicalize(String::from_utf8_lossy(&top).trim_end_matches('\n'))
             .map_err(|e| format!("cannot find the repository: {e}"))?;
@@ -142,13 +143,13 @@ impl Commit {
             &name,
         ];
         let hash = git(&top, &arguments)
-            .map_err(|_| format!("--base {base}: no commit, branch or tag has this name"))?;
+            .map_err(|_| format!("{base}: no commit, branch or tag has this name"))?;
         let hash = String::from_utf8_lossy(&hash).trim().to_string();
         Ok(Commit { top, hash })
     }
 
     /// A path in the work tree, relative to its top folder.
-    fn relative(&self, path: &Path) -> Result<PathBuf, String> {
+    pub(super) fn relative(&self, path: &Path) -> Result<PathBuf, String> {
         let (path, top) = (path, &self.top);
         path.strip_prefix(top).map(Path::to_path_buf).map_err(|_| {
             format!(
@@ -201,7 +202,7 @@ impl Commit {
 
     /// The files and links at the paths and below them, sorted by path. The empty path is the top
     /// folder.
-    fn list(&self, paths: &[&Path]) -> Result<Vec<Entry>, String> {
+    pub(super) fn list(&self, paths: &[&Path]) -> Result<Vec<Entry>, String> {
         let mut arguments = vec!["ls-tree", "-r", "-z", "--full-tree", &self.hash, "--"];
         let paths: Vec<String> = paths.iter().map(|path| with_slashes(path)).collect();
         if paths.iter().all(|path| !path.is_empty()) {
@@ -263,7 +264,7 @@ impl Commit {
 
     /// The bytes of each entry, in order. `git archive` would leave out files that attributes
     /// exclude.
-    fn contents(&self, entries: &[Entry]) -> Result<Vec<Vec<u8>>, String> {
+    pub(super) fn contents(&self, entries: &[Entry]) -> Result<Vec<Vec<u8>>, String> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -311,7 +312,7 @@ const MAX_LIST: u64 = 64 << 20;
 
 fn too_large(limit: Limit, limits: &Limits) -> String {
     format!(
-        "--base: the chart of this commit is too large: {}",
+        "the chart of this commit is too large: {}",
         exceeded(limit, limits)
     )
 }
@@ -327,7 +328,7 @@ fn few(entries: &[Entry]) -> Result<(), String> {
 
 /// A file or a link of a commit.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     is_link: bool,
     blob: String,
     /// Relative to the top of the repository.
@@ -389,27 +390,31 @@ fn with_slashes(path: &Path) -> String {
     names.join("/")
 }
 
-/// The folder that a signal removes.
-static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The folders that a signal removes.
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Makes a temporary folder that only the current user can read, because values may be secret. A
 /// signal that ends the program removes it first.
 fn temporary_folder() -> Result<TempDir, String> {
-    ctrlc::set_handler(|| {
-        if let Some(path) = TEMPORARY.lock().ok().and_then(|path| path.clone()) {
-            let _ = std::fs::remove_dir_all(path);
-        }
-        // As a shell reports a program that SIGINT ended.
-        std::process::exit(130)
-    })
-    .map_err(|e| format!("cannot handle signals: {e}"))?;
+    static HANDLER: OnceLock<Result<(), String>> = OnceLock::new();
+    let handled = HANDLER.get_or_init(|| {
+        ctrlc::set_handler(|| {
+            for path in TEMPORARY.lock().map_or(Vec::new(), |paths| paths.clone()) {
+                let _ = std::fs::remove_dir_all(path);
+            }
+            // As a shell reports a program that SIGINT ended.
+            std::process::exit(130)
+        })
+        .map_err(|e| format!("cannot handle signals: {e}"))
+    });
+    handled.clone()?;
     // A signal waits until the folder is known.
     let mut known = TEMPORARY.lock().map_err(|e| e.to_string())?;
     let folder = tempfile::Builder::new()
         .prefix("thebot-lint-")
         .tempdir()
         .map_err(|e| format!("cannot make a temporary folder: {e}"))?;
-    *known = Some(folder.path().to_path_buf());
+    known.push(folder.path().to_path_buf());
     Ok(folder)
 }
 
@@ -468,7 +473,7 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 /// The stdout of git, of at most [`MAX_LIST`] bytes; `Err` with its stderr if it fails.
-fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
     git_with(folder, arguments, String::new(), MAX_LIST)
 }
 
@@ -479,7 +484,7 @@ fn git_with(
     input: String,
     most: u64,
 ) -> Result<Vec<u8>, String> {
-    let failed = |e: std::io::Error| format!("--base needs git, which cannot be run: {e}");
+    let failed = |e: std::io::Error| format!("git is needed, but cannot be run: {e}");
     let mut command = Command::new("git");
     // The repository may not be trusted, and its configuration can name programs. These commands
     // run no filter, no pager and no hook. Still possible are the file system monitor, and the
