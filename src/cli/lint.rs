@@ -11,6 +11,7 @@ use crate::escape::escape_controls;
 use crate::lint;
 use crate::lint::fix;
 use crate::project::config::FailOn;
+use crate::project::ct::Ct;
 use crate::project::since::Since;
 use crate::report::Report;
 use crate::report::formats::Format;
@@ -164,6 +165,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             Ok(since) => options.since = Some(Arc::new(since)),
             Err(why) => return fail(&why),
         }
+        if arguments.paths.is_empty()
+            && let Err(why) = as_chart_testing(&mut options, arguments.quiet)
+        {
+            return fail(&why);
+        }
     }
     if arguments.fix || arguments.diff {
         match fix(&options, arguments) {
@@ -183,6 +189,27 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         });
     }
     once(&options, arguments)
+}
+
+/// Takes the charts from the configuration of chart-testing, if there is one, and says so.
+fn as_chart_testing(options: &mut Options, quiet: bool) -> Result<(), String> {
+    let Some(ct) = Ct::find()? else {
+        return Ok(());
+    };
+    let file = ct.file.display();
+    let mut said = format!("the charts are those of {file}");
+    if !ct.unread.is_empty() {
+        said = format!("{said}; not read: {}", ct.unread.join(", "));
+    }
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{}", escape_controls(&said));
+    }
+    options.paths = ct.paths;
+    options.exclude.extend(ct.excluded);
+    if !ct.checks_version {
+        options.ignore.push(ids::CHART_VERSION_NOT_BUMPED.to_string());
+    }
+    Ok(())
 }
 
 fn once(options: &Options, arguments: &Arguments) -> ExitCode {

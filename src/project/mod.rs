@@ -4,6 +4,7 @@
 pub(crate) mod bounds;
 pub(crate) mod commit;
 pub(crate) mod config;
+pub(crate) mod ct;
 pub(crate) mod dependencies;
 mod exclude;
 pub(crate) mod flux;

@@ -312,3 +312,28 @@ fn since_judges_the_upgrade() {
     );
     assert_eq!(since(&folder, &["charts/new"]), (0, 1, vec![]));
 }
+
+#[cfg(unix)]
+#[test]
+fn since_reads_the_configuration_of_chart_testing() {
+    let folder = repository();
+    let at = folder.path();
+    for chart in ["common", "other"] {
+        write(at, format!("charts/{chart}/values.yaml"), "image: \"a:1\"\nmore: 1\n");
+    }
+    write(at, ".github/ct.yaml", "chart-dirs: [charts]\nexcluded-charts: [other]\nremote: origin\n");
+    let unchanged = || vec!["chart-version-not-bumped".to_owned()];
+    assert_eq!(since(&folder, &[]), (1, 2, unchanged()));
+    let (_, _, err) = run(at, &["--since", "HEAD"]);
+    assert!(
+        err.contains("the charts are those of .github/ct.yaml; not read: remote"),
+        "{err}"
+    );
+    // A PATH is what is linted.
+    assert_eq!(since(&folder, &["charts/other"]), (1, 1, unchanged()));
+    write(at, ".github/ct.yaml", "check-version-increment: false\n");
+    assert_eq!(since(&folder, &[]), (0, 3, vec![]));
+    write(at, ".github/ct.yaml", "chart-dirs: 5\n");
+    let (code, _, err) = run(at, &["--since", "HEAD"]);
+    assert!(code == 2 && err.contains("cannot read .github/ct.yaml"), "{err}");
+}

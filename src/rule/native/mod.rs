@@ -6,6 +6,7 @@
 //! `report` or `rule`: search for `ids::X`, where X is the id in capitals
 //! (`ids::VALUES_SCHEMA`).
 
+mod artifacthub;
 mod availability;
 mod chart;
 mod environments;
@@ -42,6 +43,7 @@ pub(crate) enum Check {
 type Table = &'static [(RuleId, Check)];
 
 const TABLES: &[Table] = &[
+    artifacthub::TABLE,
     availability::TABLE,
     chart::TABLE,
     environments::TABLE,
