@@ -164,7 +164,12 @@ fn compare(
                 .iter()
                 .any(|wanted| **wanted == **name)
     });
-    let pair = |name: &Arc<str>| (deployment(old, name, called), deployment(new, name, ("", "")));
+    let pair = |name: &Arc<str>| {
+        (
+            deployment(old, name, called),
+            deployment(new, name, ("", "")),
+        )
+    };
     let pairs: Vec<_> = names.iter().map(pair).collect();
     let changes = names.into_iter().zip(&pairs);
     let changes = changes.map(|(name, (from, to))| (name, between(*from, *to)));

@@ -207,7 +207,9 @@ fn as_chart_testing(options: &mut Options, quiet: bool) -> Result<(), String> {
     options.paths = ct.paths;
     options.exclude.extend(ct.excluded);
     if !ct.checks_version {
-        options.ignore.push(ids::CHART_VERSION_NOT_BUMPED.to_string());
+        options
+            .ignore
+            .push(ids::CHART_VERSION_NOT_BUMPED.to_string());
     }
     Ok(())
 }

@@ -46,18 +46,25 @@ pub(crate) fn judge(from: &Deployment<'_>, to: &Deployment<'_>) -> Vec<Diagnosti
 
 /// The objects of an environment that have a name of their own.
 fn objects<'r>(side: &Deployment<'r>) -> Objects<'r> {
-    let Some(environment) = side.environment.and_then(|i| side.rendering.environments.get(i)) else {
+    let Some(environment) = side
+        .environment
+        .and_then(|i| side.rendering.environments.get(i))
+    else {
         return Objects::new();
     };
     let rendering = side.rendering;
-    let of = |o: &&Object| o.environment.map(usize::from) == side.environment && !side.is_volatile(o);
+    let of =
+        |o: &&Object| o.environment.map(usize::from) == side.environment && !side.is_volatile(o);
     let rendered = rendering.objects().filter(of);
     rendered
         .chain(&rendering.crds)
         .map(|object| {
             let identity = &object.identity;
             let (group, _) = schema::split_api_version(&identity.api_version);
-            let namespace = identity.namespace.as_deref().unwrap_or(&environment.namespace);
+            let namespace = identity
+                .namespace
+                .as_deref()
+                .unwrap_or(&environment.namespace);
             ((group, &*identity.kind, namespace, &*identity.name), object)
         })
         .collect()
@@ -154,8 +161,12 @@ impl Upgrade<'_, '_> {
         }
         let events = new.hooks.join(", ");
         let message = match runs("pre-upgrade") {
-            true => format!("the upgrade deletes it: it has become a hook ({events}), and Helm deletes the object of the last revision after that hook"),
-            false => format!("the upgrade deletes it: it has become a hook that an upgrade does not run ({events})"),
+            true => format!(
+                "the upgrade deletes it: it has become a hook ({events}), and Helm deletes the object of the last revision after that hook"
+            ),
+            false => format!(
+                "the upgrade deletes it: it has become a hook that an upgrade does not run ({events})"
+            ),
         };
         let help = "keep it as an object of the release, or give the hook another name";
         found.push(self.deleted(new, message, help));
@@ -171,14 +182,21 @@ impl Upgrade<'_, '_> {
     }
 
     fn headless(&self, old: &Object, new: &Object, found: &mut Vec<Diagnostic>) {
-        let text = |object: &Object, path: &str| get(&object.root, path).and_then(Node::as_str).map(str::to_owned);
+        let text = |object: &Object, path: &str| {
+            get(&object.root, path)
+                .and_then(Node::as_str)
+                .map(str::to_owned)
+        };
         let was_headless = text(old, "spec.clusterIP").is_some_and(|ip| ip == "None");
         let is_open = get(&new.root, "spec.clusterIP").is_none_or(Node::is_null)
             && get(&new.root, "spec.clusterIPs").is_none();
         let kind = text(new, "spec.type").unwrap_or_default();
         if was_headless && is_open && matches!(&*kind, "" | "ClusterIP") {
             let message = "the Service stays headless: the server keeps `clusterIP: None` where a patch does not name it";
-            let help = format!("delete the Service before the upgrade (`kubectl delete service {}`)", new.identity.name);
+            let help = format!(
+                "delete the Service before the upgrade (`kubectl delete service {}`)",
+                new.identity.name
+            );
             found.push(at(new, "spec", ids::UPGRADE_WITHOUT_EFFECT, message.into()).help(help));
         }
     }
@@ -186,7 +204,8 @@ impl Upgrade<'_, '_> {
     /// The server adds the keys of `stringData` to `data`, and a patch that takes one away takes
     /// away nothing.
     fn keys(&self, old: &Object, new: &Object, found: &mut Vec<Diagnostic>) {
-        let has = |field: &str, key: &str| get(&new.root, field).is_some_and(|n| n.get(key).is_some());
+        let has =
+            |field: &str, key: &str| get(&new.root, field).is_some_and(|n| n.get(key).is_some());
         let texts = get(&old.root, "stringData").map_or(&[][..], Node::entries);
         let kept: Vec<&str> = texts
             .iter()
@@ -194,7 +213,10 @@ impl Upgrade<'_, '_> {
             .filter(|key| !has("stringData", key) && !has("data", key))
             .collect();
         if !kept.is_empty() {
-            let message = format!("the Secret keeps {}: a key that leaves `stringData` stays in the cluster", kept.join(", "));
+            let message = format!(
+                "the Secret keeps {}: a key that leaves `stringData` stays in the cluster",
+                kept.join(", ")
+            );
             let help = "delete the Secret before the upgrade, or write secrets as `data`";
             found.push(at(new, "stringData", ids::UPGRADE_WITHOUT_EFFECT, message).help(help));
         }
@@ -203,13 +225,19 @@ impl Upgrade<'_, '_> {
     /// A definition in `crds/` that has changed.
     fn definition(&self, old: &Object, new: &Object, found: &mut Vec<Diagnostic>) {
         if old.fingerprint != new.fingerprint {
-            found.push(self.uninstalled(new, "Helm does not update it: crds/ is only installed with the first install"));
+            found.push(self.uninstalled(
+                new,
+                "Helm does not update it: crds/ is only installed with the first install",
+            ));
         }
     }
 
     fn added(&self, new: &Object, found: &mut Vec<Diagnostic>) {
         if new.from_crds {
-            found.push(self.uninstalled(new, "the upgrade does not install it: crds/ is only installed with the first install"));
+            found.push(self.uninstalled(
+                new,
+                "the upgrade does not install it: crds/ is only installed with the first install",
+            ));
         }
     }
 
@@ -220,8 +248,11 @@ impl Upgrade<'_, '_> {
 
     /// An object that the new revision does not have.
     fn removed(&self, old: &Object, new: &Objects<'_>, found: &mut Vec<Diagnostic>) {
-        let annotation = get(&old.root, "metadata.annotations").and_then(|a| a.get("helm.sh/resource-policy"));
-        let is_kept = annotation.and_then(Node::as_str).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"));
+        let annotation =
+            get(&old.root, "metadata.annotations").and_then(|a| a.get("helm.sh/resource-policy"));
+        let is_kept = annotation
+            .and_then(Node::as_str)
+            .is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"));
         if !old.hooks.is_empty() || old.from_crds || is_kept {
             return;
         }
@@ -232,21 +263,35 @@ impl Upgrade<'_, '_> {
             "CustomResourceDefinition" => ("and all of its custom resources", KEEP),
             "StatefulSet" => match self.successor(old, new) {
                 Some(next) => {
-                    let message = format!("the upgrade deletes StatefulSet/{name} and makes StatefulSet/{} instead, whose pods get new volumes: the data stays in the claims of the old one", next.identity.name);
-                    found.push(self.deleted(next, message, "keep the name, or copy the data to the new claims"));
+                    let message = format!(
+                        "the upgrade deletes StatefulSet/{name} and makes StatefulSet/{} instead, whose pods get new volumes: the data stays in the claims of the old one",
+                        next.identity.name
+                    );
+                    found.push(self.deleted(
+                        next,
+                        message,
+                        "keep the name, or copy the data to the new claims",
+                    ));
                     return;
                 }
                 None => return,
             },
             _ => return,
         };
-        let (file, line) = self.from.origin(Path::parse("metadata.name").place(&old.root));
+        let (file, line) = self
+            .from
+            .origin(Path::parse("metadata.name").place(&old.root));
         let message = format!("the upgrade deletes {kind}/{name} ({file}:{line}) {what}");
         let head = self.to.rendering.chart.head();
         found.extend(head.map(|head| {
             Diagnostic {
                 object: Some(old.identity.clone()),
-                ..Diagnostic::new(ids::UPGRADE_DELETES_OBJECT, Severity::Warning, head, message)
+                ..Diagnostic::new(
+                    ids::UPGRADE_DELETES_OBJECT,
+                    Severity::Warning,
+                    head,
+                    message,
+                )
             }
             .help(help)
         }));
@@ -257,7 +302,9 @@ impl Upgrade<'_, '_> {
     fn successor<'o>(&self, old: &Object, new: &Objects<'o>) -> Option<&'o Object> {
         let claims = |object: &Object| -> Vec<String> {
             let all = get(&object.root, "spec.volumeClaimTemplates").map_or(&[][..], Node::items);
-            let names = all.iter().filter_map(|claim| get(claim, "metadata.name")?.as_str());
+            let names = all
+                .iter()
+                .filter_map(|claim| get(claim, "metadata.name")?.as_str());
             names.map(str::to_owned).collect()
         };
         let (wanted, before) = (claims(old), objects(self.from));
@@ -267,7 +314,9 @@ impl Upgrade<'_, '_> {
         };
         let mut all = new.iter().filter(is_next);
         let (first, second) = (all.next(), all.next());
-        first.filter(|_| second.is_none()).map(|(_, object)| *object)
+        first
+            .filter(|_| second.is_none())
+            .map(|(_, object)| *object)
     }
 }
 
@@ -276,10 +325,16 @@ const KEEP: &str = "if that is meant, ignore this; otherwise set `helm.sh/resour
 /// Whether the object of a hook is still in the cluster when the next upgrade begins.
 fn stays(hook: &Object) -> bool {
     let ran = |event: &str| hook.hooks.iter().any(|hook| &**hook == event);
-    let annotation = get(&hook.root, "metadata.annotations").and_then(|a| a.get("helm.sh/hook-delete-policy"));
+    let annotation =
+        get(&hook.root, "metadata.annotations").and_then(|a| a.get("helm.sh/hook-delete-policy"));
     let policies = annotation.and_then(Node::as_str).unwrap_or_default();
-    let is_deleted = policies.split(',').any(|policy| policy.trim().eq_ignore_ascii_case("hook-succeeded"));
-    !is_deleted && ["pre-install", "post-install"].iter().any(|event| ran(event))
+    let is_deleted = policies
+        .split(',')
+        .any(|policy| policy.trim().eq_ignore_ascii_case("hook-succeeded"));
+    !is_deleted
+        && ["pre-install", "post-install"]
+            .iter()
+            .any(|event| ran(event))
 }
 
 /// A finding about a whole object.
@@ -318,7 +373,11 @@ fn value(side: &Deployment<'_>, object: &Object, path: &Path, default: Option<&D
             };
             let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
-            if lines.next().is_some() { first + " …" } else { first }
+            if lines.next().is_some() {
+                first + " …"
+            } else {
+                first
+            }
         }
         (None, Some(Data::Str(text))) => text.to_string(),
         (None, Some(Data::Bool(b))) => b.to_string(),

@@ -93,7 +93,8 @@ pub(super) fn since(
         .environment_names()
         .iter()
         .map(|name| {
-            let index = |names: &[crate::helm::Environment]| names.iter().position(|e| *e.name == **name);
+            let index =
+                |names: &[crate::helm::Environment]| names.iter().position(|e| *e.name == **name);
             let from = Deployment {
                 rendering: earlier,
                 sources: &old.sources,
@@ -136,6 +137,13 @@ fn version(analysis: &Analysis, before: &[u8], name: &str) -> Option<Diagnostic>
         false => format!("the version {now} is lower than {old}, which it was in {name}"),
     };
     let span = metadata::value_span(node, "version")?;
-    let found = Diagnostic::new(ids::CHART_VERSION_NOT_BUMPED, Severity::Warning, span, message);
-    (!is_raised).then(|| found.help("raise `version` in Chart.yaml: a repository of charts takes each version once"))
+    let found = Diagnostic::new(
+        ids::CHART_VERSION_NOT_BUMPED,
+        Severity::Warning,
+        span,
+        message,
+    );
+    (!is_raised).then(|| {
+        found.help("raise `version` in Chart.yaml: a repository of charts takes each version once")
+    })
 }

@@ -106,9 +106,16 @@ mod tests {
     #[test]
     fn lists_may_be_texts_and_what_is_not_read_is_named() {
         let read = |text: &str| Ct::read(Path::new("ct.yaml"), text).expect("a configuration");
-        let ct = read("chart-dirs: [stable/, incubator]\nexcluded-charts: common,old\ncheck-version-increment: false\nremote: origin\n");
+        let ct = read(
+            "chart-dirs: [stable/, incubator]\nexcluded-charts: common,old\ncheck-version-increment: false\nremote: origin\n",
+        );
         assert_eq!(ct.paths, [Path::new("stable/"), Path::new("incubator")]);
-        let wanted = ["stable/common", "stable/old", "incubator/common", "incubator/old"];
+        let wanted = [
+            "stable/common",
+            "stable/old",
+            "incubator/common",
+            "incubator/old",
+        ];
         assert_eq!(ct.excluded, wanted);
         assert!(!ct.checks_version);
         assert_eq!(ct.unread, ["remote"]);

@@ -164,7 +164,9 @@ impl Search<'_> {
             let is_known = |chart: &Path| {
                 let chart = Unsaved::key(chart);
                 let units = self.found.units.iter();
-                units.into_iter().any(|unit| matches!(unit, Unit::Chart(path) if Unsaved::key(path) == chart))
+                units
+                    .into_iter()
+                    .any(|unit| matches!(unit, Unit::Chart(path) if Unsaved::key(path) == chart))
             };
             let depends = |chart: &PathBuf| {
                 let dependencies = self.beside(chart);
@@ -174,7 +176,8 @@ impl Search<'_> {
             if next.is_empty() {
                 return Ok(());
             }
-            next.into_iter().for_each(|chart| self.push(Unit::Chart(chart)));
+            next.into_iter()
+                .for_each(|chart| self.push(Unit::Chart(chart)));
         }
     }
 
@@ -185,7 +188,9 @@ impl Search<'_> {
             let limits = &self.sources.limits;
             yaml::parse_within(&text, SourceId::new(0, 0), 0, limits).ok()
         };
-        let files = ["Chart.yaml", "requirements.yaml"].into_iter().filter_map(named);
+        let files = ["Chart.yaml", "requirements.yaml"]
+            .into_iter()
+            .filter_map(named);
         let dependencies = files.flat_map(|node| {
             let list = node.get("dependencies").map_or(&[][..], yaml::Node::items);
             let repositories = list.iter().filter_map(|d| d.get("repository")?.as_str());

@@ -32,7 +32,11 @@ fn judged(folder: &tempfile::TempDir) -> (i32, Vec<(String, String, String, Stri
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = report["findings"].as_array().expect("findings").iter();
     let found = findings.map(|f| {
-        let object = format!("{}/{}", text(&f["object"]["kind"]), text(&f["object"]["name"]));
+        let object = format!(
+            "{}/{}",
+            text(&f["object"]["kind"]),
+            text(&f["object"]["name"])
+        );
         let environments = f["environments"].to_string();
         (text(&f["rule"]), object, text(&f["message"]), environments)
     });
@@ -54,14 +58,21 @@ fn a_refused_upgrade_names_both_values_their_lines_and_what_to_do() {
     let folder = charts(&[
         ("templates/data.yaml", template, template),
         ("values.yaml", "class: a\n", "class: a\n"),
-        ("values-prod.yaml", "class: slow\n", "# faster\nclass: fast\n"),
+        (
+            "values-prod.yaml",
+            "class: slow\n",
+            "# faster\nclass: fast\n",
+        ),
     ]);
     let (code, found) = judged(&folder);
     assert_eq!(code, 1);
     let [(rule, object, message, environments)] = &found[..] else {
         panic!("{found:?}");
     };
-    assert_eq!((&**rule, &**object), ("upgrade-refused", "PersistentVolumeClaim/data"));
+    assert_eq!(
+        (&**rule, &**object),
+        ("upgrade-refused", "PersistentVolumeClaim/data")
+    );
     assert_eq!(environments, "[\"prod\"]");
     assert_eq!(
         message,
@@ -77,7 +88,10 @@ fn a_refused_upgrade_names_both_values_their_lines_and_what_to_do() {
     ] {
         assert!(human.contains(part), "{part} is not in\n{human}");
     }
-    let (_, markdown, _) = run(folder.path(), &[&arguments[..], &["--format", "markdown"]].concat());
+    let (_, markdown, _) = run(
+        folder.path(),
+        &[&arguments[..], &["--format", "markdown"]].concat(),
+    );
     for part in [
         "### This upgrade will be refused",
         "| PersistentVolumeClaim/data | prod |",
@@ -117,17 +131,31 @@ const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: 
 #[test]
 fn a_hook_is_no_object_of_the_release() {
     let hook = |event: &str, policy: &str| {
-        format!("{ACCOUNT}  annotations: {{helm.sh/hook: \"{event}\", helm.sh/hook-delete-policy: \"{policy}\"}}\n")
+        format!(
+            "{ACCOUNT}  annotations: {{helm.sh/hook: \"{event}\", helm.sh/hook-delete-policy: \"{policy}\"}}\n"
+        )
     };
     let refused = vec![named("upgrade-refused", "ServiceAccount/a")];
     let deleted = vec![named("upgrade-deletes-object", "ServiceAccount/a")];
     for (old, new, wanted) in [
         (hook("pre-install", ""), ACCOUNT.to_owned(), &refused),
-        (hook("pre-install", "hook-succeeded"), ACCOUNT.to_owned(), &vec![]),
+        (
+            hook("pre-install", "hook-succeeded"),
+            ACCOUNT.to_owned(),
+            &vec![],
+        ),
         (hook("test", ""), ACCOUNT.to_owned(), &vec![]),
         (ACCOUNT.to_owned(), hook("pre-install", ""), &deleted),
-        (ACCOUNT.to_owned(), hook("pre-install,pre-upgrade", ""), &deleted),
-        (ACCOUNT.to_owned(), hook("post-install,post-upgrade", ""), &vec![]),
+        (
+            ACCOUNT.to_owned(),
+            hook("pre-install,pre-upgrade", ""),
+            &deleted,
+        ),
+        (
+            ACCOUNT.to_owned(),
+            hook("post-install,post-upgrade", ""),
+            &vec![],
+        ),
         (hook("pre-install", ""), hook("pre-upgrade", ""), &vec![]),
     ] {
         let folder = charts(&[("templates/a.yaml", &old, &new)]);
@@ -138,7 +166,9 @@ fn a_hook_is_no_object_of_the_release() {
 #[test]
 fn what_holds_data_is_not_deleted_silently() {
     let claim = |policy: &str| {
-        format!("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: a\n  annotations: {{helm.sh/resource-policy: \"{policy}\"}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n")
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: a\n  annotations: {{helm.sh/resource-policy: \"{policy}\"}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n"
+        )
     };
     let deleted = vec![named("upgrade-deletes-object", "PersistentVolumeClaim/a")];
     let gone = |old: &str| charts(&[("templates/a.yaml", old, "")]);
@@ -147,16 +177,23 @@ fn what_holds_data_is_not_deleted_silently() {
     // Nothing but warnings: the upgrade goes through.
     assert_eq!(judged(&gone(&claim("delete"))).0, 0);
     let set = |name: &str| {
-        format!("apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: a, image: \"a:1\"}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}}}]}}\n")
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: a, image: \"a:1\"}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}}}]}}\n"
+        )
     };
     let moved = charts(&[("templates/a.yaml", &set("a"), &set("b"))]);
-    assert_eq!(rules(&moved), [named("upgrade-deletes-object", "StatefulSet/b")]);
+    assert_eq!(
+        rules(&moved),
+        [named("upgrade-deletes-object", "StatefulSet/b")]
+    );
 }
 
 #[test]
 fn what_an_upgrade_leaves_as_it_is_is_said() {
     let definition = |version: &str| {
-        format!("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: as.example.com}}\nspec: {{group: example.com, scope: Namespaced, names: {{kind: A, plural: as}}, versions: [{{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}]}}\n")
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: as.example.com}}\nspec: {{group: example.com, scope: Namespaced, names: {{kind: A, plural: as}}, versions: [{{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}]}}\n"
+        )
     };
     let (old, new) = (definition("v1"), definition("v2"));
     let object = "CustomResourceDefinition/as.example.com";
@@ -177,10 +214,19 @@ fn what_an_upgrade_leaves_as_it_is_is_said() {
         assert_eq!(rules(&charts(&files)), wanted, "{files:?}");
     }
     let service = |ip: &str| {
-        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{{ip}selector: {{a: b}}, ports: [{{port: 80}}]}}\n")
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{{ip}selector: {{a: b}}, ports: [{{port: 80}}]}}\n"
+        )
     };
-    let headless = charts(&[("templates/a.yaml", &service("clusterIP: None, "), &service(""))]);
-    assert_eq!(rules(&headless), [named("upgrade-without-effect", "Service/a")]);
+    let headless = charts(&[(
+        "templates/a.yaml",
+        &service("clusterIP: None, "),
+        &service(""),
+    )]);
+    assert_eq!(
+        rules(&headless),
+        [named("upgrade-without-effect", "Service/a")]
+    );
     let secret = |keys: &str| {
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData: {{{keys}}}\n")
     };
@@ -193,28 +239,43 @@ fn what_an_upgrade_leaves_as_it_is_is_said() {
 #[test]
 fn secrets_in_a_refused_change_are_not_shown() {
     let secret = |word: &str| {
-        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nimmutable: true\nstringData: {{password: {word}}}\n")
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nimmutable: true\nstringData: {{password: {word}}}\n"
+        )
     };
-    let folder = charts(&[("templates/a.yaml", &secret("old-hunter2"), &secret("new-hunter2"))]);
+    let folder = charts(&[(
+        "templates/a.yaml",
+        &secret("old-hunter2"),
+        &secret("new-hunter2"),
+    )]);
     for format in ["human", "json", "markdown"] {
         let arguments = ["diff", "new", "--base", "old", "--format", format];
         let (code, out, _) = run(folder.path(), &arguments);
         assert_eq!(code, 1);
-        assert!(out.contains("immutable") && !out.contains("hunter2"), "{out}");
+        assert!(
+            out.contains("immutable") && !out.contains("hunter2"),
+            "{out}"
+        );
     }
 }
 
 #[test]
 fn a_rule_can_be_switched_off_or_suppressed() {
     let job = |comment: &str, image: &str| {
-        format!("apiVersion: batch/v1\nkind: Job\nmetadata: {{name: a}}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: a\n          # {comment}\n          image: \"{image}\"\n")
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: a}}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: a\n          # {comment}\n          image: \"{image}\"\n"
+        )
     };
     let ignore = "thebot-lint: ignore[upgrade-refused] deleted by hand";
     let suppressed = charts(&[("templates/a.yaml", &job("", "a:1"), &job(ignore, "a:2"))]);
     assert_eq!(judged(&suppressed), (0, Vec::new()));
     let ignored = charts(&[
         ("templates/a.yaml", &job("", "a:1"), &job("", "a:2")),
-        (".thebot-lint.yaml", "", "rules: {ignore: [upgrade-refused]}\n"),
+        (
+            ".thebot-lint.yaml",
+            "",
+            "rules: {ignore: [upgrade-refused]}\n",
+        ),
     ]);
     assert_eq!(judged(&ignored), (0, Vec::new()));
 }
@@ -234,11 +295,16 @@ fn repository() -> tempfile::TempDir {
         write(
             at,
             format!("charts/{name}/templates/job.yaml"),
-            format!("apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: {{{{ .Values.image | quote }}}}}}]}}}}}}\n"),
+            format!(
+                "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}}}\nspec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: {{{{ .Values.image | quote }}}}}}]}}}}}}\n"
+            ),
         );
     };
     chart("common", "");
-    chart("web", "dependencies: [{name: common, version: \">=0.1.0\", repository: \"file://../common\"}]\n");
+    chart(
+        "web",
+        "dependencies: [{name: common, version: \">=0.1.0\", repository: \"file://../common\"}]\n",
+    );
     chart("other", "");
     crate::commit_all(at);
     folder
@@ -253,7 +319,11 @@ fn since(folder: &tempfile::TempDir, more: &[&str]) -> (i32, u64, Vec<String>) {
     let report: Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {err}"));
     let found = report["diagnostics"].as_array().expect("findings").iter();
     let rules = found.map(|f| f["rule"].as_str().unwrap_or_default().to_owned());
-    (code, report["summary"]["charts"].as_u64().expect("a count"), rules.collect())
+    (
+        code,
+        report["summary"]["charts"].as_u64().expect("a count"),
+        rules.collect(),
+    )
 }
 
 #[cfg(unix)]
@@ -281,7 +351,10 @@ fn since_lints_what_has_changed_and_what_depends_on_it() {
     );
     assert_eq!(since(&folder, &["charts/common"]).0, 1);
     let (code, _, err) = run(at, &["--since", "nonsense"]);
-    assert!(code == 2 && err.contains("no commit, branch or tag"), "{err}");
+    assert!(
+        code == 2 && err.contains("no commit, branch or tag"),
+        "{err}"
+    );
 }
 
 #[cfg(unix)]
@@ -297,8 +370,21 @@ fn since_judges_the_upgrade() {
     );
     let refused = vec!["upgrade-refused".to_owned()];
     assert_eq!(since(&folder, &[]), (1, 1, refused.clone()));
-    assert_eq!(since(&folder, &["--changed", "charts/other/values.yaml"]), (1, 1, refused));
-    let (_, github, _) = run(at, &["--since", "HEAD", "--format", "github", "--select", "upgrade-refused"]);
+    assert_eq!(
+        since(&folder, &["--changed", "charts/other/values.yaml"]),
+        (1, 1, refused)
+    );
+    let (_, github, _) = run(
+        at,
+        &[
+            "--since",
+            "HEAD",
+            "--format",
+            "github",
+            "--select",
+            "upgrade-refused",
+        ],
+    );
     assert!(
         github.contains("file=charts/other/templates/job.yaml,line=4")
             && github.contains("(HEAD:charts/other/values.yaml:1) and is now"),
@@ -319,9 +405,17 @@ fn since_reads_the_configuration_of_chart_testing() {
     let folder = repository();
     let at = folder.path();
     for chart in ["common", "other"] {
-        write(at, format!("charts/{chart}/values.yaml"), "image: \"a:1\"\nmore: 1\n");
+        write(
+            at,
+            format!("charts/{chart}/values.yaml"),
+            "image: \"a:1\"\nmore: 1\n",
+        );
     }
-    write(at, ".github/ct.yaml", "chart-dirs: [charts]\nexcluded-charts: [other]\nremote: origin\n");
+    write(
+        at,
+        ".github/ct.yaml",
+        "chart-dirs: [charts]\nexcluded-charts: [other]\nremote: origin\n",
+    );
     let unchanged = || vec!["chart-version-not-bumped".to_owned()];
     assert_eq!(since(&folder, &[]), (1, 2, unchanged()));
     let (_, _, err) = run(at, &["--since", "HEAD"]);
@@ -335,5 +429,8 @@ fn since_reads_the_configuration_of_chart_testing() {
     assert_eq!(since(&folder, &[]), (0, 3, vec![]));
     write(at, ".github/ct.yaml", "chart-dirs: 5\n");
     let (code, _, err) = run(at, &["--since", "HEAD"]);
-    assert!(code == 2 && err.contains("cannot read .github/ct.yaml"), "{err}");
+    assert!(
+        code == 2 && err.contains("cannot read .github/ct.yaml"),
+        "{err}"
+    );
 }

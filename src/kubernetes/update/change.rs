@@ -58,7 +58,9 @@ impl<'a> Change<'a> {
 
     /// The place at a dotted path of fields.
     pub(super) fn at(&self, fields: &str) -> Change<'a> {
-        fields.split('.').fold(self.clone(), |place, key| place.get(key))
+        fields
+            .split('.')
+            .fold(self.clone(), |place, key| place.get(key))
     }
 
     /// The same place for servers before 1.`minor`.
@@ -167,7 +169,12 @@ fn compare<'a>(
     match (old, new, old.map(|n| &n.data), new.map(|n| &n.data)) {
         (Some(a), Some(b), Some(Data::Map(_)), Some(Data::Map(_))) => {
             for entry in b.entries() {
-                compare(a.get(&entry.key), Some(&entry.value), &path.key(&entry.key), found);
+                compare(
+                    a.get(&entry.key),
+                    Some(&entry.value),
+                    &path.key(&entry.key),
+                    found,
+                );
             }
             let is_gone = |key: &str| b.get(key).is_none();
             for entry in a.entries().iter().filter(|e| is_gone(&e.key)) {

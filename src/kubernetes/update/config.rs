@@ -2,8 +2,8 @@
 
 use super::Remedy;
 use super::change::Change;
-use crate::yaml::{Data, Node};
 use crate::go::base64;
+use crate::yaml::{Data, Node};
 use std::collections::BTreeMap;
 
 const FROZEN: &str = "field is immutable when `immutable` is set";
@@ -30,8 +30,13 @@ pub(super) fn secret(object: &Change<'_>) {
     let changed = |key: &&&str| old.get(**key) != new.get(**key);
     if let Some(key) = old.keys().chain(new.keys()).find(changed) {
         let written = ["stringData", "data"].map(|field| object.get(field).get(key));
-        let at = written.iter().find(|at| at.new.is_some()).unwrap_or(&written[1]);
-        object.get("data").refuse(FROZEN, at.differences(), Remedy::NewName);
+        let at = written
+            .iter()
+            .find(|at| at.new.is_some())
+            .unwrap_or(&written[1]);
+        object
+            .get("data")
+            .refuse(FROZEN, at.differences(), Remedy::NewName);
     }
 }
 
@@ -51,14 +56,18 @@ fn content(secret: Option<&Node>) -> BTreeMap<&str, Vec<u8>> {
         let text = node.as_str().unwrap_or_default();
         base64::decode(text.as_bytes()).unwrap_or_default()
     };
-    let data = secret.and_then(|n| n.get("data")).map_or(&[][..], Node::entries);
+    let data = secret
+        .and_then(|n| n.get("data"))
+        .map_or(&[][..], Node::entries);
     let of_data = data.iter().map(|e| (&*e.key, decoded(&e.value)));
     of_data.chain(texts(secret)).collect()
 }
 
 /// The keys and contents of `stringData`.
 fn texts(secret: Option<&Node>) -> Vec<(&str, Vec<u8>)> {
-    let data = secret.and_then(|n| n.get("stringData")).map_or(&[][..], Node::entries);
+    let data = secret
+        .and_then(|n| n.get("stringData"))
+        .map_or(&[][..], Node::entries);
     let text = |node: &Node| node.as_str().unwrap_or_default().as_bytes().to_vec();
     data.iter().map(|e| (&*e.key, text(&e.value))).collect()
 }
@@ -78,7 +87,10 @@ pub(super) fn quota(object: &Change<'_>) {
 
 pub(super) fn node(object: &Change<'_>) {
     for (field, reason) in [
-        ("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"),
+        (
+            "spec.podCIDRs",
+            "node updates may not change podCIDR except from \"\" to valid",
+        ),
         ("spec.providerID", "field cannot be modified once set"),
     ] {
         let place = object.at(field);

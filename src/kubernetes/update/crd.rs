@@ -11,9 +11,19 @@ pub(super) fn definition(object: &Change<'_>) {
     }
     let versions = spec.get("versions");
     let is_stored = |v: &&Node| v.get("storage").and_then(Node::as_bool) == Some(true);
-    let name = |v: &Node| v.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+    let name = |v: &Node| {
+        v.get("name")
+            .and_then(Node::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let stored = versions.old_items().iter().filter(is_stored);
-    let is_left = |old: &Node| versions.new_items().iter().any(|new| name(new) == name(old));
+    let is_left = |old: &Node| {
+        versions
+            .new_items()
+            .iter()
+            .any(|new| name(new) == name(old))
+    };
     let gone = stored.filter(|old| !is_left(old)).map(|old| Difference {
         path: versions.path(),
         old: old.get("name"),

@@ -80,9 +80,8 @@ fn value(node: &Node, expected: Type, dropped: &[&Node]) -> Option<Node> {
         (Type::List(element), Data::Seq(items)) => {
             // An item that is ignored keeps its place, so that paths hold for the manifest too.
             let nothing = |item: &Node| with(item, Data::Null);
-            let item = |item: &Node| {
-                value(item, element.get(), dropped).unwrap_or_else(|| nothing(item))
-            };
+            let item =
+                |item: &Node| value(item, element.get(), dropped).unwrap_or_else(|| nothing(item));
             Data::Seq(items.iter().map(item).collect())
         }
         (Type::Map(element), Data::Map(_)) => {
@@ -121,7 +120,10 @@ fn with(node: &Node, data: Data) -> Node {
 
 /// The entries of a map. Of duplicate keys only the last one counts.
 fn last_of_each(node: &Node) -> impl Iterator<Item = &Entry> {
-    let is_last = |e: &&Entry| node.entry(&e.key).is_some_and(|last| std::ptr::eq(last, *e));
+    let is_last = |e: &&Entry| {
+        node.entry(&e.key)
+            .is_some_and(|last| std::ptr::eq(last, *e))
+    };
     node.entries().iter().filter(is_last)
 }
 

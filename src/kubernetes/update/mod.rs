@@ -78,7 +78,9 @@ impl Remedy {
             Remedy::Job => format!(
                 "delete the Job before the upgrade ({delete}), make it a hook, or have `{{{{ .Release.Revision }}}}` in its name"
             ),
-            Remedy::NewName => "give the new one another name, for example with a hash of its content".into(),
+            Remedy::NewName => {
+                "give the new one another name, for example with a hash of its content".into()
+            }
             Remedy::NewClaim => {
                 "keep the old value, or make a claim with another name and copy the data".into()
             }
@@ -119,15 +121,35 @@ const FIXED: &[Fixed] = &[
         ],
         Remedy::Job,
     ),
-    ("rbac.authorization.k8s.io", "RoleBinding", &["roleRef"], Remedy::Recreate),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding", &["roleRef"], Remedy::Recreate),
+    (
+        "rbac.authorization.k8s.io",
+        "RoleBinding",
+        &["roleRef"],
+        Remedy::Recreate,
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        "ClusterRoleBinding",
+        &["roleRef"],
+        Remedy::Recreate,
+    ),
     (
         "storage.k8s.io",
         "StorageClass",
-        &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"],
+        &[
+            "parameters",
+            "provisioner",
+            "reclaimPolicy",
+            "volumeBindingMode",
+        ],
         Remedy::Recreate,
     ),
-    ("storage.k8s.io", "VolumeAttachment", &["spec"], Remedy::Recreate),
+    (
+        "storage.k8s.io",
+        "VolumeAttachment",
+        &["spec"],
+        Remedy::Recreate,
+    ),
     (
         "storage.k8s.io",
         "VolumeAttributesClass",
@@ -146,22 +168,72 @@ const FIXED: &[Fixed] = &[
         &["nodeTopology", "storageClassName"],
         Remedy::Recreate,
     ),
-    ("scheduling.k8s.io", "PriorityClass", &["value", "preemptionPolicy"], Remedy::Recreate),
-    ("node.k8s.io", "RuntimeClass", &["handler"], Remedy::Recreate),
-    ("networking.k8s.io", "IngressClass", &["spec.controller"], Remedy::Recreate),
-    ("networking.k8s.io", "IPAddress", &["spec.parentRef"], Remedy::Recreate),
-    ("coordination.k8s.io", "LeaseCandidate", &["spec.leaseName"], Remedy::Recreate),
-    ("discovery.k8s.io", "EndpointSlice", &["addressType"], Remedy::Recreate),
-    ("certificates.k8s.io", "ClusterTrustBundle", &["spec.signerName"], Remedy::Recreate),
-    ("resource.k8s.io", "ResourceClaim", &["spec"], Remedy::Recreate),
-    ("resource.k8s.io", "ResourceClaimTemplate", &["spec"], Remedy::NewName),
+    (
+        "scheduling.k8s.io",
+        "PriorityClass",
+        &["value", "preemptionPolicy"],
+        Remedy::Recreate,
+    ),
+    (
+        "node.k8s.io",
+        "RuntimeClass",
+        &["handler"],
+        Remedy::Recreate,
+    ),
+    (
+        "networking.k8s.io",
+        "IngressClass",
+        &["spec.controller"],
+        Remedy::Recreate,
+    ),
+    (
+        "networking.k8s.io",
+        "IPAddress",
+        &["spec.parentRef"],
+        Remedy::Recreate,
+    ),
+    (
+        "coordination.k8s.io",
+        "LeaseCandidate",
+        &["spec.leaseName"],
+        Remedy::Recreate,
+    ),
+    (
+        "discovery.k8s.io",
+        "EndpointSlice",
+        &["addressType"],
+        Remedy::Recreate,
+    ),
+    (
+        "certificates.k8s.io",
+        "ClusterTrustBundle",
+        &["spec.signerName"],
+        Remedy::Recreate,
+    ),
+    (
+        "resource.k8s.io",
+        "ResourceClaim",
+        &["spec"],
+        Remedy::Recreate,
+    ),
+    (
+        "resource.k8s.io",
+        "ResourceClaimTemplate",
+        &["spec"],
+        Remedy::NewName,
+    ),
     (
         "resource.k8s.io",
         "ResourceSlice",
         &["spec.pool.name", "spec.driver", "spec.nodeName"],
         Remedy::Recreate,
     ),
-    ("storagemigration.k8s.io", "StorageVersionMigration", &["spec"], Remedy::NewName),
+    (
+        "storagemigration.k8s.io",
+        "StorageVersionMigration",
+        &["spec"],
+        Remedy::NewName,
+    ),
     (
         "events.k8s.io",
         "Event",
@@ -200,7 +272,11 @@ pub(crate) fn check(old: &Object, new: &Object, versions: Versions) -> Vec<Refus
     for (versions, dropped) in gates::groups(versions, &places) {
         let stored = defaults::stored(&old.root, of_old.definition(), &dropped);
         let wanted = defaults::stored(&new.root, of_new.definition(), &dropped);
-        of_kind(&Change::root(&stored, &wanted, versions, &found), group, kind);
+        of_kind(
+            &Change::root(&stored, &wanted, versions, &found),
+            group,
+            kind,
+        );
     }
     merged(found.into_inner())
 }
@@ -208,7 +284,9 @@ pub(crate) fn check(old: &Object, new: &Object, versions: Versions) -> Vec<Refus
 fn of_kind(object: &Change<'_>, group: &str, kind: &str) {
     let of_kind = |fixed: &&Fixed| (fixed.0, fixed.1) == (group, kind);
     for (_, _, fields, remedy) in FIXED.iter().filter(of_kind) {
-        fields.iter().for_each(|field| object.at(field).immutable(*remedy));
+        fields
+            .iter()
+            .for_each(|field| object.at(field).immutable(*remedy));
     }
     match (group, kind) {
         ("", "Pod") => pod::pod(object),
@@ -233,7 +311,9 @@ fn of_kind(object: &Change<'_>, group: &str, kind: &str) {
 fn merged(found: Vec<Refusal>) -> Vec<Refusal> {
     let mut all: Vec<Refusal> = Vec::new();
     for refusal in found {
-        let same = |r: &&mut Refusal| (&r.field, &r.at, r.reason) == (&refusal.field, &refusal.at, refusal.reason);
+        let same = |r: &&mut Refusal| {
+            (&r.field, &r.at, r.reason) == (&refusal.field, &refusal.at, refusal.reason)
+        };
         match all.iter_mut().find(same) {
             Some(known) => known.versions = known.versions.or(refusal.versions),
             None => all.push(refusal),

@@ -11,7 +11,10 @@ pub(super) fn pod(object: &Change<'_>) {
     for list in ["containers", "initContainers"] {
         let containers = spec.get(list);
         if containers.old_items().len() != containers.new_items().len() {
-            containers.refuse_here("pod updates may not add or remove containers", Remedy::Recreate);
+            containers.refuse_here(
+                "pod updates may not add or remove containers",
+                Remedy::Recreate,
+            );
             return;
         }
     }
@@ -53,7 +56,11 @@ fn tolerations(tolerations: &Change<'_>) {
 fn gates(gates: &Change<'_>) {
     let name = |gate: &Node| gate.get("name").and_then(Node::as_str).map(str::to_owned);
     let old: Vec<_> = gates.old_items().iter().map(name).collect();
-    if gates.new_items().iter().any(|gate| !old.contains(&name(gate))) {
+    if gates
+        .new_items()
+        .iter()
+        .any(|gate| !old.contains(&name(gate)))
+    {
         gates.refuse_here("only deletion is allowed", Remedy::Recreate);
     }
 }

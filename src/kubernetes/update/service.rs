@@ -37,7 +37,10 @@ fn asked(side: Option<&Node>) -> Vec<&str> {
     let all = spec.get("clusterIPs").map_or(&[][..], Node::items);
     let one = spec.get("clusterIP").and_then(Node::as_str);
     match one {
-        Some(first) => [first].into_iter().chain(all.iter().skip(1).filter_map(Node::as_str)).collect(),
+        Some(first) => [first]
+            .into_iter()
+            .chain(all.iter().skip(1).filter_map(Node::as_str))
+            .collect(),
         None => all.iter().filter_map(Node::as_str).collect(),
     }
 }
@@ -46,7 +49,10 @@ fn addresses(spec: &Change<'_>) {
     let (old, new) = (asked(spec.old), asked(spec.new));
     let was_headless = old == ["None"];
     let written = ["clusterIP", "clusterIPs"].map(|field| spec.get(field));
-    let at = written.iter().find(|at| at.new.is_some()).unwrap_or(&written[0]);
+    let at = written
+        .iter()
+        .find(|at| at.new.is_some())
+        .unwrap_or(&written[0]);
     let Some(first) = new.first() else {
         // The address `None` stays, and these types need another one.
         let kind = spec.get("type");

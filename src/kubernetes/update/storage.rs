@@ -27,7 +27,9 @@ pub(super) fn volume(spec: &Change<'_>) {
     source.retain(|d| {
         let path = spec.relative(d);
         // A secret for growing the volume may be added.
-        let is_added = path.to_string().starts_with("csi.controllerExpandSecretRef")
+        let is_added = path
+            .to_string()
+            .starts_with("csi.controllerExpandSecretRef")
             && spec.at("csi.controllerExpandSecretRef").old.is_none();
         !NO_SOURCE.contains(&&*first(&path)) && !is_added
     });
@@ -43,7 +45,10 @@ pub(super) fn volume(spec: &Change<'_>) {
     }
     let class = spec.get("volumeAttributesClassName");
     if class.old.is_some() && class.new.is_none() {
-        class.refuse_here("update from non-nil value to nil is forbidden", Remedy::Keep);
+        class.refuse_here(
+            "update from non-nil value to nil is forbidden",
+            Remedy::Keep,
+        );
     }
 }
 
@@ -51,13 +56,18 @@ pub(super) fn volume(spec: &Change<'_>) {
 pub(super) fn claim(object: &Change<'_>) {
     let spec = object.get("spec");
     let class = spec.get("storageClassName");
-    let annotation = object.get("metadata").get("annotations").get("volume.beta.kubernetes.io/storage-class");
+    let annotation = object
+        .get("metadata")
+        .get("annotations")
+        .get("volume.beta.kubernetes.io/storage-class");
     annotation.immutable(Remedy::NewClaim);
     // What a controller or the cluster's default class has filled in since is not known.
     let is_filled = |field: &Change<'_>| field.old.is_none() && field.new.is_some();
     let mut differences = spec.differences();
     differences.retain(|d| match spec.relative(d).to_string().as_str() {
-        "storageClassName" => !is_filled(&class) || annotation.old.is_some() && !same(annotation.old, class.new),
+        "storageClassName" => {
+            !is_filled(&class) || annotation.old.is_some() && !same(annotation.old, class.new)
+        }
         "volumeName" => !is_filled(&spec.get("volumeName")),
         "volumeAttributesClassName" | "resources.requests.storage" => false,
         _ => true,
@@ -72,7 +82,10 @@ pub(super) fn claim(object: &Change<'_>) {
     if let (Some(old), Some(new)) = (amount(size.old), amount(size.new))
         && new < old
     {
-        size.refuse_here("field can not be less than status.capacity", Remedy::NewClaim);
+        size.refuse_here(
+            "field can not be less than status.capacity",
+            Remedy::NewClaim,
+        );
     }
 }
 
@@ -88,7 +101,10 @@ pub(super) fn node(object: &Change<'_>) {
     let fields = ["nodeID", "topologyKeys"];
     let is_changed = |old: &Node, new: &Node| fields.iter().any(|f| !same(old.get(f), new.get(f)));
     let other = drivers.new_items().iter().any(|new| {
-        let old = drivers.old_items().iter().filter(|old| name(old) == name(new));
+        let old = drivers
+            .old_items()
+            .iter()
+            .filter(|old| name(old) == name(new));
         old.into_iter().any(|old| is_changed(old, new))
     });
     if other {

@@ -14,7 +14,8 @@ pub(super) fn stateful_set(object: &Change<'_>) {
 pub(super) fn job(spec: &Change<'_>) {
     completions(spec);
     // The server generates the selector of a Job that has none of its own.
-    let is_manual = |side: Option<&crate::yaml::Node>| side.is_some_and(|n| n.as_bool() == Some(true));
+    let is_manual =
+        |side: Option<&crate::yaml::Node>| side.is_some_and(|n| n.as_bool() == Some(true));
     let (manual, selector) = (spec.get("manualSelector"), spec.get("selector"));
     if is_manual(manual.old) && is_manual(manual.new) {
         selector.immutable(Remedy::Job);
@@ -36,7 +37,10 @@ fn completions(spec: &Change<'_>) {
     if !is_indexed {
         completions.immutable(Remedy::Job);
     } else if completions.differs() && !same(completions.new, parallelism.new) {
-        completions.refuse_here("can only be modified in tandem with spec.parallelism", Remedy::Job);
+        completions.refuse_here(
+            "can only be modified in tandem with spec.parallelism",
+            Remedy::Job,
+        );
     }
 }
 
@@ -52,10 +56,13 @@ fn is_scheduling(path: &Path) -> bool {
         .collect();
     match keys.as_slice() {
         ["metadata", "labels" | "annotations", ..] => true,
-        ["spec", "nodeSelector" | "tolerations" | "schedulingGates", ..] => true,
+        [
+            "spec",
+            "nodeSelector" | "tolerations" | "schedulingGates",
+            ..,
+        ] => true,
         ["spec", "affinity", "nodeAffinity", ..] => true,
         ["spec", "containers" | "initContainers", "resources", ..] => true,
         _ => false,
     }
 }
-

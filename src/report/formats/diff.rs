@@ -4,8 +4,8 @@
 use super::human::{self, Style};
 use super::json;
 use super::matrix::folder_of;
-use crate::escape::{Paint, escape_controls, escape_markdown, visible};
 use crate::diagnostic::Severity;
+use crate::escape::{Paint, escape_controls, escape_markdown, visible};
 use crate::insight::diff::{Because, Change, Field, Kind, Place, Side};
 use crate::report::{Finding, Report, object_name};
 use serde_json::json;
@@ -103,7 +103,13 @@ pub(crate) fn to_text(comparison: &Comparison, style: Style) -> String {
         };
         let paint = Paint(style.color);
         out.push_str(&format!("\n{}\n\n", paint.bold(comparison.verdict())));
-        out.push_str(&human::write(&report, Style { quiet: true, ..style }));
+        out.push_str(&human::write(
+            &report,
+            Style {
+                quiet: true,
+                ..style
+            },
+        ));
     }
     out
 }
@@ -268,10 +274,13 @@ fn findings_as_markdown(comparison: &Comparison) -> String {
         comparison.verdict()
     );
     for finding in &comparison.findings {
-        let object = finding.object.as_deref().map(object_name).unwrap_or_default();
-        let place = |l: &crate::report::Location| {
-            l.file.as_ref().map(|file| format!("{file}:{}", l.line))
-        };
+        let object = finding
+            .object
+            .as_deref()
+            .map(object_name)
+            .unwrap_or_default();
+        let place =
+            |l: &crate::report::Location| l.file.as_ref().map(|file| format!("{file}:{}", l.line));
         let places: Vec<String> = finding.locations.iter().filter_map(place).collect();
         let cells = [
             &object,

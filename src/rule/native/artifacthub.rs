@@ -55,7 +55,14 @@ const SHAPES: &[(&str, Shape)] = &[
     ("signKey", Shape::Map(&["fingerprint", "url"])),
 ];
 
-const KINDS: [&str; 6] = ["added", "changed", "deprecated", "removed", "fixed", "security"];
+const KINDS: [&str; 6] = [
+    "added",
+    "changed",
+    "deprecated",
+    "removed",
+    "fixed",
+    "security",
+];
 
 fn annotations(report: &mut ChartReport<'_>, chart: &Chart, _: &Sources) {
     let Some((_, node)) = &chart.chart_yaml else {
@@ -128,8 +135,12 @@ fn has(map: &Node, fields: &[&str], of: &str) -> Result<(), String> {
     if !matches!(map.data, Data::Map(_)) {
         return Err(format!("must have maps: {of}it is none"));
     }
-    let missing = fields.iter().find(|field| map.get(field).is_none_or(Node::is_null));
-    missing.map_or(Ok(()), |field| Err(format!("lacks a field: {of}`{field}` must be set")))
+    let missing = fields
+        .iter()
+        .find(|field| map.get(field).is_none_or(Node::is_null));
+    missing.map_or(Ok(()), |field| {
+        Err(format!("lacks a field: {of}`{field}` must be set"))
+    })
 }
 
 fn change(item: &Node, of: &str) -> Result<(), String> {
@@ -151,14 +162,20 @@ mod tests {
     use super::*;
 
     fn said(name: &str, text: &str) -> String {
-        let (_, shape) = SHAPES.iter().find(|(known, _)| *known == name).expect("known");
+        let (_, shape) = SHAPES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("known");
         shape.check(text).err().unwrap_or_default()
     }
 
     #[test]
     fn each_annotation_has_its_shape() {
         for (name, text) in [
-            ("changes", "- Fixed a thing\n- {kind: added, description: A thing}\n"),
+            (
+                "changes",
+                "- Fixed a thing\n- {kind: added, description: A thing}\n",
+            ),
             ("changes", "[]"),
             ("operator", "true"),
             ("images", "- {name: a, image: \"a:1\"}\n"),
@@ -169,13 +186,29 @@ mod tests {
         }
         for (name, text, wanted) in [
             ("changes", "Fixed a thing", "must be a list"),
-            ("changes", "- {kind: fix, description: A}", "has an unknown kind: item 1: `fix` must be one of"),
-            ("changes", "- {kind: fixed}", "lacks a field: item 1: `description` must be set"),
+            (
+                "changes",
+                "- {kind: fix, description: A}",
+                "has an unknown kind: item 1: `fix` must be one of",
+            ),
+            (
+                "changes",
+                "- {kind: fixed}",
+                "lacks a field: item 1: `description` must be set",
+            ),
             ("changes", "- a: b: c", "is no YAML: "),
             ("prerelease", "maybe", "must be true or false"),
-            ("links", "- {name: a}", "lacks a field: item 1: `url` must be set"),
+            (
+                "links",
+                "- {name: a}",
+                "lacks a field: item 1: `url` must be set",
+            ),
             ("links", "- a", "must have maps"),
-            ("category", "databases", "must be one of ai-machine-learning"),
+            (
+                "category",
+                "databases",
+                "must be one of ai-machine-learning",
+            ),
         ] {
             let why = said(name, text);
             assert!(why.starts_with(wanted), "{name} {text}: {why}");
