@@ -15,6 +15,7 @@ use crate::project::setup::{Setup, Why};
 use crate::project::unit::{Manifests, Unit};
 use crate::rule::absence::Gap;
 use crate::source::{Source, SourceKind, Sources, Span, Unsaved};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Content {
     pub sets: Vec<Vec<usize>>,
     /// Whether something makes objects that no manifest holds.
     pub makes_objects: bool,
+    /// The manifest files whose objects get more fields from a kustomization.
+    pub filled_in: BTreeSet<String>,
     /// All texts: the files first, then the rendered ones.
     pub sources: Sources,
     /// The versions to judge for, and the reason; none for a chart that cannot be loaded.
@@ -141,6 +144,7 @@ impl Content {
                 .collect(),
             sets: Vec::new(),
             makes_objects: false,
+            filled_in: BTreeSet::new(),
             kubernetes: rendering.as_ref().map(|r| (r.versions, r.why.clone())),
             found: explained(found, &sources),
             rendering,
@@ -177,13 +181,18 @@ impl Content {
             of_files.push(start..objects.len());
         }
         substitute(&mut objects, manifests);
-        let sets = manifests.kustomizations.sets(&manifests.files).into_iter();
+        let kustomizations = &manifests.kustomizations;
+        let filling = kustomizations.filled_in();
+        let is_filled_in = |file: &&PathBuf| filling.contains(&*Unsaved::key(file));
+        let filled_in = manifests.files.iter().filter(is_filled_in);
+        let sets = kustomizations.sets(&manifests.files).into_iter();
         let sets = sets.map(|set| set.into_iter().flat_map(|file| of_files[file].clone()));
         Content {
             rendering: None,
             objects,
             sets: sets.map(Iterator::collect).collect(),
-            makes_objects: manifests.kustomizations.make_objects(),
+            makes_objects: kustomizations.make_objects(),
+            filled_in: filled_in.map(|file| file.display().to_string()).collect(),
             kubernetes: Some(setup.versions(options, None)),
             found: explained(found, &sources),
             sources,

@@ -65,13 +65,14 @@ pub(super) fn judge(
     let mut found = Vec::new();
     judge.unjudged(content.head(), &mut found);
     judge.objects(&every, &mut found);
+    let mut held_back = whole.held_back;
+    held_back.extend(leave_out_filled_in(&mut found, content));
     judge.keep_unexcused(whole.across_objects, &mut found);
     if let Some(rendering) = &content.rendering {
         undeployed::leave_out(&mut found, rendering, &content.sources, setup);
     }
     found.extend(whole.of_chart);
     judge.unused_annotations(&content.objects, &mut found);
-    let mut held_back = whole.held_back;
     held_back.sort();
     held_back.dedup();
     Ok(Verdict {
@@ -79,6 +80,20 @@ pub(super) fn judge(
         found,
         suppressed: judge.suppressed,
         without_schema: judge.without_schema(&content.objects),
+    })
+}
+
+/// Removes findings about missing fields that a kustomization may add. Returns the rule that was
+/// held back.
+fn leave_out_filled_in(found: &mut Vec<Diagnostic>, content: &Content) -> Option<HeldBack> {
+    let before = found.len();
+    found.retain(|finding| {
+        let file = &content.sources.get(finding.span.source).name;
+        finding.rule != ids::MISSING_FIELD || !content.filled_in.contains(&**file)
+    });
+    (found.len() < before).then(|| HeldBack {
+        rule: ids::MISSING_FIELD.to_string(),
+        why: "kustomizations add fields to objects".into(),
     })
 }
 

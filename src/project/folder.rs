@@ -80,7 +80,7 @@ pub(super) fn search(
         };
         let reason = if exclusions.exclude(found) {
             Some(LeftOut::Excluded)
-        } else if below.iter().any(|name| name == "testdata") {
+        } else if is_test_data(below) {
             Some(LeftOut::TestData)
         } else if is_chart && foreign::is_starter(found) {
             Some(LeftOut::Starter)
@@ -109,6 +109,17 @@ pub(super) fn search(
     content.sort_files(files, sources);
     content.take_what_is_meant();
     Ok(content)
+}
+
+/// Whether a path below the folder that is searched leads into a folder of inputs for tests:
+/// `testdata`, or `tests/data`.
+fn is_test_data(below: &Path) -> bool {
+    const TESTS: [&str; 4] = ["e2e", "integration", "test", "tests"];
+    const DATA: [&str; 5] = ["data", "dataset", "datasets", "fixtures", "test_data"];
+    let mut names = below.parent().into_iter().flatten();
+    let is = |names: &[&str], name: &std::ffi::OsStr| names.iter().any(|known| name == *known);
+    below.iter().any(|name| name == "testdata")
+        || (names.any(|name| is(&TESTS, name)) && names.any(|name| is(&DATA, name)))
 }
 
 /// The resources of kustomizations that lie outside of the folder that was searched, as the base of

@@ -169,7 +169,7 @@ pub(crate) fn is_starter(chart: &Path) -> bool {
         .find_map(|line| Some(line.strip_prefix("name:")?.trim().to_owned()));
     let is_placeholder = name.is_some_and(|name| {
         let name = name.trim_matches(['"', '\'']);
-        let marks = ["<", "{{", "%%", "${", "@@"];
+        let marks = ["<", "{{", "%%", "${", "@@", "__"];
         marks.iter().any(|mark| name.starts_with(mark))
             || (name.contains('_') && !name.contains(|c: char| c.is_ascii_lowercase()))
     });

@@ -17,6 +17,20 @@ pub(crate) const GROUP: &str = "kustomize.config.k8s.io";
 /// The names of a kustomization's file.
 const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// The fields of a kustomization that add fields to objects.
+const FILLING: [&str; 10] = [
+    "commonAnnotations",
+    "commonLabels",
+    "components",
+    "labels",
+    "namespace",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "replacements",
+    "transformers",
+];
+
 /// The limit on kustomizations that include each other.
 const MOST_FOLDERS: usize = 10_000;
 
@@ -39,6 +53,8 @@ struct Kustomization {
     namespace: Option<String>,
     /// Whether it makes or fetches objects that no file here holds.
     makes_objects: bool,
+    /// Whether it adds fields to objects.
+    fills_in: bool,
 }
 
 /// The kustomizations of the folders that were searched, and of those that they include.
@@ -70,7 +86,8 @@ impl Kustomizations {
         all
     }
 
-    /// What a file is that a kustomization names as something else than a resource.
+    /// What a file is that a kustomization names as something else than a resource, or that is a
+    /// patch by its name.
     pub(crate) fn role_of(&self, file: &Path) -> Option<LeftOut> {
         let file = Unsaved::key(file);
         if self.resources.contains(&file) {
@@ -79,6 +96,28 @@ impl Kustomizations {
         // An input may be a folder.
         file.ancestors()
             .find_map(|path| self.inputs.get(path).copied())
+            .or_else(|| {
+                self.is_unused_patch(&file)
+                    .then_some(LeftOut::KustomizePatch)
+            })
+    }
+
+    /// Whether a file that no kustomization names is a patch by its name. Kubebuilder's scaffolds
+    /// have many beside a kustomization, where comments name them.
+    fn is_unused_patch(&self, file: &Path) -> bool {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let Some(folder) = file.parent() else {
+            return false;
+        };
+        let is_of_patches = folder.file_name().is_some_and(|name| name == "patches");
+        let has_kustomization = |folder: Option<&Path>| {
+            folder.is_some_and(|folder| self.by_folder.contains_key(folder))
+        };
+        let ends_so = ["_patch", "-patch", ".patch"]
+            .iter()
+            .any(|end| stem.ends_with(end));
+        (is_of_patches && has_kustomization(folder.parent()))
+            || ((ends_so || is_of_patches) && has_kustomization(Some(folder)))
     }
 
     /// The files that kustomizations name as resources.
@@ -89,6 +128,14 @@ impl Kustomizations {
     /// Whether some objects are made or fetched, so that nothing follows from their absence.
     pub(crate) fn make_objects(&self) -> bool {
         self.by_folder.values().any(|k| k.makes_objects)
+    }
+
+    /// The files whose objects get more fields from a kustomization.
+    pub(crate) fn filled_in(&self) -> BTreeSet<&Path> {
+        let filling = self.by_folder.iter().filter(|(_, k)| k.fills_in);
+        filling
+            .flat_map(|(folder, _)| self.reached(folder, true))
+            .collect()
     }
 
     /// The files that the kustomization of a folder applies; none if the folder has none.
@@ -200,6 +247,7 @@ impl Kustomization {
         self.renames = ["namespace", "namePrefix", "nameSuffix"]
             .iter()
             .any(|key| root.get(key).is_some());
+        self.fills_in = FILLING.iter().any(|key| root.get(key).is_some());
         self.namespace = root
             .get("namespace")
             .and_then(Node::as_str)

@@ -546,6 +546,8 @@ mod tests {
             ("01-assert.yaml", OBJECT, "test-assertion"),
             ("x/testdata/a.yaml", OBJECT, "test-data"),
             ("x/testdata/c/Chart.yaml", "name: c\n", "test-data"),
+            ("tests/data/a.json", OBJECT, "test-data"),
+            ("e2e/x/fixtures/a.yaml", OBJECT, "test-data"),
             ("c/Chart.yaml", "name: <CHARTNAME>\n", "starter"),
             ("c/Chart.yaml", "name: CHART_NAME\n", "starter"),
             (
@@ -592,14 +594,24 @@ mod tests {
                 ("prod/e.yaml", OBJECT),
                 ("prod/t/labels.yaml", OBJECT),
                 ("prod/unnamed.yaml", OBJECT),
+                // Patches by their names, of a kustomization in their folder or above.
+                ("prod/manager_patch.yaml", OBJECT),
+                ("prod/patches/webhook.yaml", OBJECT),
+                ("other/manager_patch.yaml", OBJECT),
             ],
         );
         let (units, left_out) = content(&folder);
-        assert_eq!(units, ["base/a.yaml", "prod/b.yaml", "prod/unnamed.yaml"]);
+        let wanted = [
+            "base/a.yaml",
+            "other/manager_patch.yaml",
+            "prod/b.yaml",
+            "prod/unnamed.yaml",
+        ];
+        assert_eq!(units, wanted);
         let wanted = [
             ("kustomization", 2),
             ("kustomize-input", 3),
-            ("kustomize-patch", 2),
+            ("kustomize-patch", 4),
             ("values", 1),
         ];
         assert_eq!(left_out, wanted);

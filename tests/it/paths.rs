@@ -221,6 +221,54 @@ fn objects_are_duplicates_only_where_they_are_applied_together() {
 }
 
 #[test]
+fn files_with_objects_in_common_and_examples_are_alternatives() {
+    let object = |name: &str| OBJECT.replace("name: a", &format!("name: {name}"));
+    let both = format!("{}---\n{}", object("a"), object("b"));
+    for (files, found) in [
+        ([("install.yaml", &both), ("install-ha.yaml", &both)], 0),
+        (
+            [
+                ("examples/one.yaml", &object("a")),
+                ("examples/two.yaml", &object("a")),
+            ],
+            0,
+        ),
+        ([("one.yaml", &object("a")), ("two.yaml", &both)], 1),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            write(folder.path(), name, text);
+        }
+        assert_eq!(
+            judged(folder.path(), &[]).0,
+            vec!["duplicate-object"; found]
+        );
+    }
+}
+
+#[test]
+fn fields_that_a_kustomization_may_add_are_not_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, image: \"web:1\"}]}}}\n";
+    write(folder.path(), "base/deployment.yaml", deployment);
+    write(
+        folder.path(),
+        "base/kustomization.yaml",
+        "resources: [deployment.yaml]\n",
+    );
+    let select = ["--select", "missing-field", "--format", "json"];
+    let (code, _, _) = run(folder.path(), &select);
+    assert_eq!(code, 1);
+    let overlay = "resources: [../base]\ncommonLabels: {app: web}\n";
+    write(folder.path(), "prod/kustomization.yaml", overlay);
+    let (code, out, _) = run(folder.path(), &select);
+    let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let held_back = &report["summary"]["held_back"];
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(held_back[0]["rule"], "missing-field", "{held_back}");
+}
+
+#[test]
 fn variables_of_flux_are_replaced_or_unknown() {
     let folder = tempfile::tempdir().expect("a folder");
     let flux = |name: &str, values: &str| {

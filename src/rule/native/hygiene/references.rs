@@ -11,7 +11,7 @@ use crate::rule::pod::Class;
 use crate::rule::{ObjectSet, pod, pod::Pod};
 use crate::yaml::Node;
 use crate::yaml::Path;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(in crate::rule::native) const TABLE: Table = &[
     (ids::DANGLING_SERVICE, Check::Unit(dangling_service)),
@@ -732,24 +732,28 @@ fn overlapping_selectors(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
     }
 }
 
+/// The group, kind, namespace and name of an object.
+fn key_of(object: &Object) -> (&str, &str, &str, &str) {
+    let namespace = match namespace(object) {
+        "default" => "",
+        other => other,
+    };
+    (
+        pod::group_of(&object.identity.api_version),
+        &object.identity.kind,
+        namespace,
+        &object.identity.name,
+    )
+}
+
 fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
-    let mut seen: std::collections::HashMap<(&str, &str, &str, &str), Vec<usize>> =
-        std::collections::HashMap::new();
+    let mut seen: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+    let mut found: Vec<(usize, usize)> = Vec::new();
     for (i, object) in unit.objects.iter().enumerate() {
         if object.identity.name.is_empty() {
             continue;
         }
-        let namespace = match namespace(object) {
-            "default" => "",
-            other => other,
-        };
-        let key = (
-            pod::group_of(&object.identity.api_version),
-            &*object.identity.kind,
-            namespace,
-            &*object.identity.name,
-        );
-        let earlier = seen.entry(key).or_default();
+        let earlier = seen.entry(key_of(object)).or_default();
         // Hooks of different events may share a name, because they do not exist at the same time.
         let meets = |other: usize| {
             let other = &unit.objects[other];
@@ -757,23 +761,51 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                 || object.hooks.iter().any(|h| other.hooks.contains(h))
         };
         if let Some(&first) = earlier.iter().find(|&&e| meets(e)) {
-            let before = &unit.objects[first];
-            let place = if before.template == object.template {
-                String::new()
-            } else {
-                format!(", first in {}", before.template)
-            };
-            report.add(
-                i,
-                Path::parse("metadata.name"),
-                format!(
-                    "{} {} is defined twice in the release{place}",
-                    object.identity.kind, object.identity.name
-                ),
-            );
+            found.push((first, i));
         }
         earlier.push(i);
     }
+    let is_of_two_files = |&&(first, i): &&(usize, usize)| {
+        let object = &unit.objects[i];
+        object.environment.is_none() && object.template != unit.objects[first].template
+    };
+    let alternatives = alternatives(unit, found.iter().filter(is_of_two_files));
+    for &(first, i) in &found {
+        let (object, before) = (&unit.objects[i], &unit.objects[first]);
+        if alternatives.contains(&(&*before.template, &*object.template)) {
+            continue;
+        }
+        let place = if before.template == object.template {
+            String::new()
+        } else {
+            format!(", first in {}", before.template)
+        };
+        report.add(
+            i,
+            Path::parse("metadata.name"),
+            format!(
+                "{} {} is defined twice in the release{place}",
+                object.identity.kind, object.identity.name
+            ),
+        );
+    }
+}
+
+/// The pairs of manifest files of which a person applies one: those with several objects in common,
+/// as `install.yaml` and `install-namespaced.yaml` have, and examples.
+fn alternatives<'u>(
+    unit: &'u ObjectSet<'_>,
+    duplicates: impl Iterator<Item = &'u (usize, usize)>,
+) -> FxHashSet<(&'u str, &'u str)> {
+    const EXAMPLES: [&str; 4] = ["example", "examples", "sample", "samples"];
+    let mut shared: FxHashMap<(&str, &str), usize> = FxHashMap::default();
+    for &(first, i) in duplicates {
+        let files = (&*unit.objects[first].template, &*unit.objects[i].template);
+        *shared.entry(files).or_default() += 1;
+    }
+    let is_example = |file: &str| file.split('/').any(|folder| EXAMPLES.contains(&folder));
+    shared.retain(|(first, _), count| *count > 1 || is_example(first));
+    shared.into_keys().collect()
 }
 
 fn hook_needs_release_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
