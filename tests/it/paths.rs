@@ -225,15 +225,23 @@ fn files_with_objects_in_common_and_examples_are_alternatives() {
     let object = |name: &str| OBJECT.replace("name: a", &format!("name: {name}"));
     let both = format!("{}---\n{}", object("a"), object("b"));
     for (files, found) in [
-        ([("install.yaml", &both), ("install-ha.yaml", &both)], 0),
+        (vec![("install.yaml", &both), ("install-ha.yaml", &both)], 0),
         (
-            [
+            vec![
                 ("examples/one.yaml", &object("a")),
                 ("examples/two.yaml", &object("a")),
             ],
             0,
         ),
-        ([("one.yaml", &object("a")), ("two.yaml", &both)], 1),
+        (
+            vec![
+                ("one.yaml", &object("a")),
+                ("two.yaml", &both),
+                ("three.yaml", &object("a")),
+            ],
+            0,
+        ),
+        (vec![("one.yaml", &object("a")), ("two.yaml", &both)], 1),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {

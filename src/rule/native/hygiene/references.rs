@@ -792,19 +792,24 @@ fn duplicate_object(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
 }
 
 /// The pairs of manifest files of which a person applies one: those with several objects in common,
-/// as `install.yaml` and `install-namespaced.yaml` have, and examples.
+/// as `install.yaml` and `install-namespaced.yaml` have, those with an object that stands in three
+/// files, and examples.
 fn alternatives<'u>(
     unit: &'u ObjectSet<'_>,
     duplicates: impl Iterator<Item = &'u (usize, usize)>,
 ) -> FxHashSet<(&'u str, &'u str)> {
     const EXAMPLES: [&str; 4] = ["example", "examples", "sample", "samples"];
-    let mut shared: FxHashMap<(&str, &str), usize> = FxHashMap::default();
+    let mut shared: FxHashMap<(&str, &str), Vec<usize>> = FxHashMap::default();
+    let mut copies: FxHashMap<usize, usize> = FxHashMap::default();
     for &(first, i) in duplicates {
         let files = (&*unit.objects[first].template, &*unit.objects[i].template);
-        *shared.entry(files).or_default() += 1;
+        shared.entry(files).or_default().push(first);
+        *copies.entry(first).or_default() += 1;
     }
     let is_example = |file: &str| file.split('/').any(|folder| EXAMPLES.contains(&folder));
-    shared.retain(|(first, _), count| *count > 1 || is_example(first));
+    shared.retain(|(first, _), objects| {
+        objects.len() > 1 || copies[&objects[0]] > 1 || is_example(first)
+    });
     shared.into_keys().collect()
 }
 
