@@ -5,6 +5,7 @@ mod coverage;
 mod diff;
 mod environments;
 mod explain;
+mod help;
 mod init;
 mod lint;
 mod lsp;
@@ -46,7 +47,8 @@ pub(crate) type ExitCode = u8;
     name = "thebot-lint",
     version,
     args_conflicts_with_subcommands = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = help::LINT
 )]
 struct Cli {
     #[command(subcommand)]
@@ -58,30 +60,42 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Render a chart as `helm template` does
+    #[command(after_help = help::TEMPLATE)]
     Template(template::Arguments),
     /// Show where a rendered field comes from, or where a line is used
+    #[command(after_help = help::WHY)]
     Why(why::Arguments),
     /// Show what changes between two environments, or since a commit, field by field with the cause
+    #[command(after_help = help::DIFF)]
     Diff(diff::Arguments),
     /// Write a configuration that expects what the chart deploys now
+    #[command(after_help = help::INIT)]
     Init(init::Arguments),
     /// Show what each environment deploys, side by side
+    #[command(after_help = help::ENVIRONMENTS)]
     Environments(environments::Arguments),
     /// Show which template lines and branches no environment renders
+    #[command(after_help = help::COVERAGE)]
     Coverage(coverage::Arguments),
     /// List the rules
+    #[command(after_help = help::RULES)]
     Rules(rules::Arguments),
     /// Explain a rule
+    #[command(after_help = help::EXPLAIN)]
     Explain(explain::Arguments),
     /// Write a user-defined rule to start from, with fixtures
+    #[command(after_help = help::NEW_RULE)]
     NewRule(new_rule::Arguments),
     /// Test user-defined rules on their examples and fixtures
+    #[command(after_help = help::TEST_RULES)]
     TestRules(test_rules::Arguments),
     /// Run the language server for an editor, over stdin and stdout
     Lsp,
     /// Print a shell completion script
+    #[command(after_help = help::COMPLETIONS)]
     Completions(completions::Arguments),
     /// Print a manual page
+    #[command(after_help = help::MAN)]
     Man(man::Arguments),
 }
 

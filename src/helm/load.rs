@@ -13,6 +13,7 @@ use crate::helm::decode;
 use crate::helm::error::Error;
 use crate::helm::metadata;
 use crate::limits::Limit;
+use crate::source::paths::with_slashes;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml;
 use crate::yaml::Node;
@@ -137,6 +138,7 @@ impl<'s> Loader<'s> {
     /// # Errors
     /// The same as for [`load`].
     pub(crate) fn load(&mut self, path: &str) -> Result<Chart, Error> {
+        let path = with_slashes(path);
         let trimmed = match path.trim_end_matches('/') {
             "" if path.starts_with('/') => "/",
             other => other,

@@ -1,10 +1,20 @@
 //! Where files lie: the git work tree around a path, and a path as it is seen from a folder.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 /// The git work tree that a path lies in. Links in the path are not followed.
 pub(crate) fn work_tree(path: &Path) -> Option<&Path> {
     path.ancestors().find(|folder| folder.join(".git").exists())
+}
+
+/// A path with slashes. Windows takes them as well as backslashes; names of a chart's files, and what
+/// reads our reports, have slashes only.
+pub(crate) fn with_slashes(path: &str) -> Cow<'_, str> {
+    match cfg!(windows) && path.contains('\\') {
+        true => path.replace('\\', "/").into(),
+        false => path.into(),
+    }
 }
 
 /// A path as it is seen from a folder, both absolute and without `.` and `..`. A path on another

@@ -1,6 +1,8 @@
 //! One text: its name, its lines, and the pieces it consists of.
 
 use super::origin::Piece;
+use super::paths::with_slashes;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 /// The kind of a source.
@@ -54,8 +56,12 @@ fn characters_in(text: &[u8]) -> usize {
 
 impl Source {
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<[u8]>>, kind: SourceKind) -> Source {
+        let mut name = name.into();
+        if let Cow::Owned(slashed) = with_slashes(&name) {
+            name = slashed.into();
+        }
         Source {
-            name: name.into(),
+            name,
             text: text.into(),
             kind,
             line_starts: OnceLock::new(),
