@@ -1,6 +1,8 @@
 // Starts `thebot-lint lsp`, and shows rendered manifests beside templates. Everything else the server says by itself.
 'use strict';
 
+const fs = require('fs');
+const path = require('path');
 const vscode = require('vscode');
 const { LanguageClient } = require('vscode-languageclient/node');
 
@@ -13,8 +15,14 @@ const FILES = ['**/templates/**', '**/*.{yaml,yml,tpl}', '**/.thebot-lint.{yaml,
 
 let client;
 
-function start() {
-  const command = vscode.workspace.getConfiguration('thebot-lint').get('path') || 'thebot-lint';
+/** The program that the settings name, else the one inside of the extension, else the one in PATH. */
+function program(context) {
+  const inside = path.join(context.extensionPath, 'bin', process.platform === 'win32' ? 'thebot-lint.exe' : 'thebot-lint');
+  return vscode.workspace.getConfiguration('thebot-lint').get('path') || (fs.existsSync(inside) ? inside : 'thebot-lint');
+}
+
+function start(context) {
+  const command = program(context);
   client = new LanguageClient(
     'thebot-lint',
     'thebot-lint',
@@ -142,7 +150,7 @@ async function activate(context) {
     vscode.workspace.onDidCloseTextDocument((document) => rendered.closed(document)),
     vscode.window.onDidChangeTextEditorSelection((event) => rendered.follow(event)),
   );
-  await start();
+  await start(context);
 }
 
 function deactivate() {
