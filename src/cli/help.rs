@@ -5,6 +5,7 @@ Examples:
   thebot-lint                             Lint the charts of the working directory
   thebot-lint charts/ --fail-on error     Lint every chart of a folder; let warnings pass
   thebot-lint shop --environment prod     Lint what production deploys
+  thebot-lint --since origin/main         Lint the charts that a branch changes
   helm template x shop | thebot-lint -    Lint rendered manifests
   thebot-lint shop --output html=shop.html --output sarif=shop.sarif
 
@@ -40,6 +41,7 @@ Examples:
 
 Exit codes:
   0  The changes were shown, if there are any
+  1  With --base: Helm or the API server will refuse the upgrade
   2  thebot-lint could not work: no such chart, environment or commit";
 
 pub(super) const INIT: &str = "\

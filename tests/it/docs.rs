@@ -327,6 +327,27 @@ fn what_is_generated_is_current() {
     );
 }
 
+/// The README shows a report as it looks in a terminal.
+#[test]
+fn the_picture_of_a_report_is_current() {
+    let file = Path::new("docs/src/report.svg");
+    let report = Copy::new().run(
+        "cd docs/examples && thebot-lint tour --select wrong-type,api-version-removed --quiet --color always",
+    );
+    let picture = anstyle_svg::Term::new()
+        .palette(anstyle_svg::WIN10_CONSOLE)
+        .render_svg(&report);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(file, picture).expect("written");
+    } else {
+        assert!(
+            std::fs::read_to_string(file).is_ok_and(|old| old == picture),
+            "renew {} with UPDATE_DOCS=1 cargo test docs",
+            file.display()
+        );
+    }
+}
+
 /// The ids of all rules, by group.
 fn rules_by_group() -> Vec<(String, String)> {
     let list: serde_json::Value =
