@@ -192,12 +192,12 @@ impl Upgrade<'_, '_> {
             && get(&new.root, "spec.clusterIPs").is_none();
         let kind = text(new, "spec.type").unwrap_or_default();
         if was_headless && is_open && matches!(&*kind, "" | "ClusterIP") {
-            let message = "the Service stays headless: the server keeps `clusterIP: None` where a patch does not name it";
-            let help = format!(
-                "delete the Service before the upgrade (`kubectl delete service {}`)",
-                new.identity.name
+            let name = &new.identity.name;
+            let message = format!(
+                "Service/{name} stays headless: the server keeps `clusterIP: None` where a patch does not name it"
             );
-            found.push(at(new, "spec", ids::UPGRADE_WITHOUT_EFFECT, message.into()).help(help));
+            let help = format!("delete it before the upgrade (`kubectl delete service {name}`)");
+            found.push(at(new, "spec", ids::UPGRADE_WITHOUT_EFFECT, message).help(help));
         }
     }
 
@@ -214,7 +214,8 @@ impl Upgrade<'_, '_> {
             .collect();
         if !kept.is_empty() {
             let message = format!(
-                "the Secret keeps {}: a key that leaves `stringData` stays in the cluster",
+                "Secret/{} keeps {}: a key that leaves `stringData` stays in the cluster",
+                new.identity.name,
                 kept.join(", ")
             );
             let help = "delete the Secret before the upgrade, or write secrets as `data`";
@@ -227,7 +228,7 @@ impl Upgrade<'_, '_> {
         if old.fingerprint != new.fingerprint {
             found.push(self.uninstalled(
                 new,
-                "Helm does not update it: crds/ is only installed with the first install",
+                "Helm does not update the changed definitions in crds/: it installs them only with the first install",
             ));
         }
     }
@@ -236,7 +237,7 @@ impl Upgrade<'_, '_> {
         if new.from_crds {
             found.push(self.uninstalled(
                 new,
-                "the upgrade does not install it: crds/ is only installed with the first install",
+                "the upgrade does not install the new definitions in crds/: Helm installs them only with the first install",
             ));
         }
     }

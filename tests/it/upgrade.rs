@@ -233,7 +233,7 @@ fn what_an_upgrade_leaves_as_it_is_is_said() {
     let keys = charts(&[("templates/a.yaml", &secret("a: b, c: d"), &secret("a: b"))]);
     let (_, found) = judged(&keys);
     assert_eq!(found.len(), 1);
-    assert!(found[0].2.starts_with("the Secret keeps c:"), "{found:?}");
+    assert!(found[0].2.starts_with("Secret/a keeps c:"), "{found:?}");
 }
 
 #[test]

@@ -86,18 +86,31 @@ pub(super) fn quota(object: &Change<'_>) {
 }
 
 pub(super) fn node(object: &Change<'_>) {
-    for (field, reason) in [
-        (
-            "spec.podCIDRs",
+    let spec = object.get("spec");
+    let (old, new) = (ranges(spec.old), ranges(spec.new));
+    if !old.is_empty() && old != new {
+        spec.get("podCIDRs").refuse_here(
             "node updates may not change podCIDR except from \"\" to valid",
-        ),
-        ("spec.providerID", "field cannot be modified once set"),
-    ] {
-        let place = object.at(field);
-        if place.old.is_some() {
-            place.refuse(reason, place.differences(), Remedy::Keep);
-        }
+            Remedy::Keep,
+        );
     }
-    let external = object.at("spec.externalID");
+    let provider = spec.get("providerID");
+    if provider.old.is_some() {
+        let reason = "field cannot be modified once set";
+        provider.refuse(reason, provider.differences(), Remedy::Keep);
+    }
+    let external = spec.get("externalID");
     external.refuse("may not be updated", external.differences(), Remedy::Keep);
+}
+
+/// The address ranges of a Node. The single field counts where the list begins with another one.
+fn ranges(spec: Option<&Node>) -> Vec<&str> {
+    let list = spec
+        .and_then(|s| s.get("podCIDRs"))
+        .map_or(&[][..], Node::items);
+    let all: Vec<&str> = list.iter().filter_map(Node::as_str).collect();
+    match spec.and_then(|s| s.get("podCIDR")).and_then(Node::as_str) {
+        Some(first) if all.first() != Some(&first) => vec![first],
+        _ => all,
+    }
 }

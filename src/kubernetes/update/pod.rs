@@ -2,7 +2,8 @@
 
 use super::Remedy;
 use super::change::{Change, Difference, same};
-use crate::yaml::{Node, Path, Step};
+use crate::yaml::{Data, Node, Path, Step};
+use std::collections::BTreeMap;
 
 const UNCHANGEABLE: &str = "pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, `spec.tolerations` (only additions to existing tolerations), `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
@@ -76,15 +77,20 @@ fn may_change(spec: &Change<'_>, difference: &Difference<'_>, is_gated: bool) ->
         ("activeDeadlineSeconds" | "tolerations" | "schedulingGates", _) => true,
         ("containers" | "initContainers", "image") => true,
         // A pod that is not scheduled yet may be limited to fewer nodes.
-        ("nodeSelector" | "affinity", _) => is_gated,
+        ("nodeSelector", _) => is_gated,
+        ("affinity", _) => is_gated && matches!(key(1), "" | "nodeAffinity"),
         // In a Pod, but not in a template, the requests of a container default to its limits.
         ("containers" | "initContainers", "resources") if key(3) == "requests" => {
-            let amount = |side: Option<&Node>| {
-                let resources = Path(steps[..3].to_vec()).get(side?)?;
-                let of = |kind: &str| resources.get(kind).and_then(|amounts| amounts.get(key(4)));
-                of("requests").or_else(|| of("limits")).cloned()
+            let resources = Path(steps[..3].to_vec());
+            let requests = |side: Option<&Node>| -> BTreeMap<String, Data> {
+                let of = |kind: &str| side.and_then(|s| resources.get(s)?.get(kind));
+                let amounts = [of("limits"), of("requests")].into_iter().flatten();
+                let entries = amounts.flat_map(Node::entries);
+                entries
+                    .map(|e| (e.key.to_string(), e.value.data.clone()))
+                    .collect()
             };
-            steps.len() == 5 && same(amount(spec.old).as_ref(), amount(spec.new).as_ref())
+            requests(spec.old) == requests(spec.new)
         }
         _ => false,
     }
