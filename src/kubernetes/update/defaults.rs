@@ -223,7 +223,8 @@ fn dependent(definition: Definition, fields: &[Entry]) -> Vec<(&'static str, Nod
         }
         _ => Vec::new(),
     };
-    let known = found.into_iter();
+    // The spec is there in every kind.
+    let known = found.into_iter().chain([("spec", parsed("{}"))]);
     known
         .filter_map(|(name, default)| Some((name, default?)))
         .collect()
