@@ -117,6 +117,8 @@ pub enum Role {
     Manifest,
     /// Any other file: Chart.yaml, a rule, the configuration.
     Source,
+    /// Where a release is declared: an Application of Argo CD, or the template that renders it.
+    Deployment,
 }
 
 /// A further span with a short text.

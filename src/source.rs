@@ -18,7 +18,7 @@ mod unsaved;
 
 pub use origin::Origins;
 pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Outcome, Piece};
-pub(crate) use sources::Derived;
+pub(crate) use sources::{Derived, Moved};
 pub use sources::Sources;
 pub use span::{SourceId, Span};
 pub use text::{Source, SourceKind};

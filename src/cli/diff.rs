@@ -8,12 +8,14 @@ use crate::diagnostic::Severity;
 use crate::insight::diff::{Deployment, between, merged};
 use crate::lint::upgrade;
 use crate::project::commit::Copy;
-use crate::project::setup::Setup;
+use crate::Options;
+use crate::project::deploy::Deployments;
+use crate::project::setup::{Setup, is_named};
 use crate::project::unit;
 use crate::report::Finding;
 use crate::report::formats::diff::{Comparison, to_json, to_markdown, to_text};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
@@ -32,7 +34,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ENVIRONMENT", requires = "from")]
     to: Option<String>,
     /// Compare with this revision of the chart, and say whether the upgrade from it will go through:
-    /// the folder or .tgz of a chart if there is one, else a commit, branch or tag
+    /// the folder or .tgz of a chart if there is one, else a commit, branch or tag; in a folder that
+    /// is no chart, compare each chart that the repository deploys
     #[arg(long, value_name = "REVISION", conflicts_with_all = ["from", "to"])]
     base: Option<String>,
     /// With --base, compare these environments only (repeatable)
@@ -57,17 +60,9 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let path = match arguments.chart.find() {
-        Ok(path) => path,
-        Err(code) => return code,
-    };
-    let new = match Chart::read(&path, &arguments.config, arguments.time) {
-        Ok(chart) => chart,
-        Err(code) => return code,
-    };
     let done = match (&arguments.base, &arguments.from, &arguments.to) {
-        (Some(base), ..) => since(base, &path, &new, arguments),
-        (None, Some(from), Some(to)) => environments(&new, from, to),
+        (Some(base), ..) => since_each(base, arguments),
+        (None, Some(from), Some(to)) => environments(arguments, from, to),
         _ => return fail("give --from and --to, or --base"),
     };
     let comparison = match done {
@@ -88,7 +83,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 type Compared = Result<Comparison, ExitCode>;
 
-fn environments(chart: &Chart, from: &str, to: &str) -> Compared {
+fn environments(arguments: &Arguments, from: &str, to: &str) -> Compared {
+    let path = arguments.chart.find()?;
+    let chart = &Chart::read(&path, &arguments.config, arguments.time)?;
     let environments = &chart.rendering.environments;
     known(
         &[from.to_string(), to.to_string()],
@@ -122,6 +119,45 @@ fn known(wanted: &[String], names: Vec<&str>) -> Result<(), ExitCode> {
     Setup::unknown_environment(wanted, &names).map_or(Ok(()), |error| Err(fail(&error.to_string())))
 }
 
+/// Compares the chart that is meant, or each one that the repository deploys, with `base`.
+fn since_each(base: &str, arguments: &Arguments) -> Compared {
+    let mut all: Option<Comparison> = None;
+    for path in charts(arguments)? {
+        let new = Chart::read(&path, &arguments.config, arguments.time)?;
+        let one = since(base, &path, &new, arguments)?;
+        match &mut all {
+            Some(all) => {
+                all.changes.extend(one.changes);
+                all.findings.extend(one.findings);
+            }
+            None => all = Some(one),
+        }
+    }
+    all.ok_or(2)
+}
+
+/// The chart that is meant; for a folder that is in none, the charts that are deployed from below it.
+fn charts(arguments: &Arguments) -> Result<Vec<PathBuf>, ExitCode> {
+    let path = arguments.chart.path();
+    let mut charts: Vec<PathBuf> = Vec::new();
+    if unit::chart_at(path).is_err() && path.is_dir() {
+        let file = arguments.config.choice().file(path);
+        let options = Options::default();
+        let setup = Setup::new(file.as_deref(), &options);
+        let setup = setup.map_err(|error| fail(&error.to_string()))?;
+        let deployments = Deployments::below(path, &setup, &options);
+        for chart in deployments.charts().map(Path::to_path_buf) {
+            if !charts.contains(&chart) {
+                charts.push(chart);
+            }
+        }
+    }
+    if charts.is_empty() {
+        charts.push(arguments.chart.find()?);
+    }
+    Ok(charts)
+}
+
 /// Compares each environment at `base` with the same environment now, and judges the upgrade.
 fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compared {
     let choice = arguments.config.choice();
@@ -130,7 +166,7 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
         let old = Chart::configured(place, choice.file(place).as_deref(), arguments.time)?;
         return compare(base, (&old, ("", "")), new, arguments);
     }
-    let copy = Copy::of(base, path, &choice).map_err(|why| fail(&why))?;
+    let copy = Copy::of(base, path, &choice, new.rendering.is_deployed()).map_err(|why| fail(&why))?;
     for link in &copy.left_out {
         let link = crate::escape::escape_controls(&link.display().to_string()).into_owned();
         let _ = writeln!(
@@ -156,14 +192,12 @@ fn compare(
             names.push(name);
         }
     }
-    known(&arguments.environment, names.iter().map(|n| &**n).collect())?;
-    names.retain(|name| {
-        arguments.environment.is_empty()
-            || arguments
-                .environment
-                .iter()
-                .any(|wanted| **wanted == **name)
-    });
+    if !new.rendering.is_deployed() {
+        known(&arguments.environment, names.iter().map(|n| &**n).collect())?;
+    }
+    let wanted = &arguments.environment;
+    let is_wanted = |name: &Arc<str>| wanted.iter().any(|wanted| is_named(wanted, name));
+    names.retain(|name| wanted.is_empty() || is_wanted(name));
     let pair = |name: &Arc<str>| {
         (
             deployment(old, name, called),

@@ -65,7 +65,10 @@ fn configuration(rendering: &RenderedChart) -> String {
             .iter()
             .map(|f| quoted(&from_chart.file(f)))
             .collect();
-        let _ = writeln!(out, "    values: [{}]", files.join(", "));
+        // The declaration of a release has its values.
+        if environment.declared.is_none() {
+            let _ = writeln!(out, "    values: [{}]", files.join(", "));
+        }
         let objects: Vec<&Object> = rendering
             .objects()
             .filter(|o| o.environment == Some(i as u16) && o.hooks.is_empty())

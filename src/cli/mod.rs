@@ -2,6 +2,7 @@
 
 mod completions;
 mod coverage;
+mod deployments;
 mod diff;
 mod environments;
 mod explain;
@@ -74,6 +75,8 @@ enum Command {
     /// Show what each environment deploys, side by side
     #[command(after_help = help::ENVIRONMENTS)]
     Environments(environments::Arguments),
+    /// List the releases that the repository deploys, and where each is declared
+    Deployments(deployments::Arguments),
     /// Show which template lines and branches no environment renders
     #[command(after_help = help::COVERAGE)]
     Coverage(coverage::Arguments),
@@ -162,6 +165,7 @@ fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Environments(arguments)) => environments::run(&arguments),
+        Some(Command::Deployments(arguments)) => deployments::run(&arguments),
         Some(Command::Coverage(arguments)) => coverage::run(&arguments),
         Some(Command::Rules(arguments)) => rules::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
@@ -261,6 +265,11 @@ impl ChartArgument {
         ChartArgument {
             chart: chart.into(),
         }
+    }
+
+    /// The path as it is given.
+    fn path(&self) -> &Path {
+        &self.chart
     }
 
     /// The chart that is meant, or reports that there is none.

@@ -4,7 +4,7 @@
 mod discover;
 pub(crate) mod sops;
 
-pub(crate) use discover::{discover, left_out};
+pub(crate) use discover::{discover, left_out, named_by};
 
 use crate::diagnostic::ids;
 use crate::helm::chart::Chart;
@@ -12,7 +12,7 @@ use crate::helm::decode;
 use crate::helm::error::Error;
 use crate::helm::load;
 use crate::helm::strvals::{self, FlagKind};
-use crate::source::{Origins, Source, SourceId, SourceKind, Sources};
+use crate::source::{Origins, Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml;
 use crate::yaml::Node;
 use std::cell::RefCell;
@@ -39,6 +39,26 @@ pub struct Environment {
     /// Keeps values that SOPS encrypted as they are written, as Helm does. Otherwise placeholders
     /// replace them.
     pub keeps_encrypted: bool,
+    /// For a release that the repository deploys: what its declaration says besides.
+    pub declared: Option<Arc<Declared>>,
+}
+
+/// What the declaration of a release says, for example an Application of Argo CD.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Where it is deployed: the first part of the name `prod/web`.
+    pub environment: String,
+    /// The same for this release in all environments, and for no other one of its chart.
+    pub identity: String,
+    /// Values that the declaration contains. They are applied after the values files.
+    pub inline: Vec<ValuesFile>,
+    /// Parameters, which are flags whose text has an origin.
+    pub parameters: Vec<Flag>,
+    /// Whether values and parameters are written for this release alone. Otherwise, it need not read
+    /// them.
+    pub is_own: bool,
+    pub kube_version: Option<String>,
+    pub api_versions: Vec<String>,
 }
 
 impl Environment {
@@ -62,6 +82,7 @@ impl Environment {
             namespace: "default".into(),
             is_upgrade: false,
             keeps_encrypted: false,
+            declared: None,
         }
     }
 
@@ -94,10 +115,21 @@ impl Environment {
             }
             inputs.files.push(ValuesFile { source, node });
         }
-        let mut flags = self.flags.clone();
-        flags.sort_by_key(|(kind, _)| *kind);
-        for (kind, text) in flags {
+        let declared = self.declared.iter();
+        inputs
+            .files
+            .extend(declared.clone().flat_map(|d| d.inline.iter().cloned()));
+        let mut flags: Vec<Flag> = declared.flat_map(|d| d.parameters.iter().cloned()).collect();
+        for (kind, text) in &self.flags {
             let source = sources.add(Source::new(kind.flag(), text.as_bytes(), SourceKind::Flag));
+            flags.push(Flag {
+                kind: *kind,
+                text: text.clone(),
+                source,
+            });
+        }
+        flags.sort_by_key(|flag| flag.kind);
+        for Flag { kind, text, source } in flags {
             if kind == FlagKind::File {
                 // A first pass collects the names of files in the flag. Errors in the flag are
                 // reported later, when it is applied.
@@ -142,18 +174,33 @@ pub struct Inputs {
 }
 
 /// A values file of an environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ValuesFile {
     pub source: SourceId,
     pub node: Node,
 }
 
 /// A flag such as `--set`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Flag {
     pub kind: FlagKind,
     pub text: String,
     pub source: SourceId,
+}
+
+impl Flag {
+    /// The keys of the first value that it sets, without indices of lists.
+    pub(crate) fn keys(&self) -> Vec<Box<str>> {
+        let name = self.text.split('=').next().unwrap_or_default();
+        let keys = name.split('.').map(|key| key.split('[').next().unwrap_or(key));
+        keys.map(Box::from).collect()
+    }
+
+    /// The span of the name of that value.
+    pub(crate) fn name(&self) -> Span {
+        let end = self.text.find('=').unwrap_or(self.text.len());
+        Span::new(self.source, 0, end)
+    }
 }
 
 impl Inputs {

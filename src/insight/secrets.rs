@@ -87,11 +87,16 @@ impl Secrets {
             named.contains(&*s.name) && rendering.values.iter().all(|(read, _)| read != id)
         });
         secrets.add_files(unread.map(|(id, _)| id), sources);
-        secrets.add_values(rendering.values.iter().map(|(_, tree)| &**tree), sources);
+        let trees = rendering.values.iter().map(|(_, tree)| tree);
+        let trees = trees.chain(&rendering.handed_over).map(|tree| &**tree);
+        secrets.add_values(trees, sources);
         let flags = sources
             .files()
             .filter(|(_, s)| matches!(s.kind, SourceKind::Flag));
         flags.for_each(|(id, _)| secrets.add_flag(id, sources));
+        let declared = rendering.environments.iter().flat_map(|e| &e.declared);
+        let parameters = declared.flat_map(|declared| &declared.parameters);
+        parameters.for_each(|flag| secrets.add_flag(flag.source, sources));
         secrets
     }
 

@@ -6,6 +6,7 @@
 //! environment takes the branch ([`Mentions`]).
 
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
+use crate::helm::environments::Flag;
 use crate::helm::is_partial;
 use crate::helm::render::Problem;
 use crate::helm::strvals;
@@ -167,6 +168,10 @@ impl Readers {
             files
                 .iter()
                 .for_each(|(id, node)| add_texts(node, *id, first));
+            rendering
+                .handed_over
+                .iter()
+                .for_each(|node| add_texts(node, node.span.source, first));
         }
         let subcharts = subcharts(&distinct);
         let mut anchors = FxHashSet::default();
@@ -213,6 +218,19 @@ impl Readers {
             })
     }
 
+    /// Whether anything reads what a flag sets, or may read it.
+    fn reads(&self, flag: &Flag) -> bool {
+        let path = flag.keys();
+        let mentions = |m: &Mentions| {
+            let of_subchart = |s: &Keys| path.starts_with(s) && m.may_read(&path[s.len()..]);
+            m.may_read(&path) || self.subcharts.iter().any(of_subchart)
+        };
+        self.read.iter().any(|span| span.source == flag.source)
+            || self.is_silent(&path)
+            || self.required.contains(&path)
+            || self.mentions.iter().any(mentions)
+    }
+
     /// Whether anything reads this value or a value inside it, or may read it.
     fn may_read_any(&self, path: &mut Keys, entry: &yaml::Entry) -> bool {
         self.may_read(path, entry) || self.may_read_below(path, &entry.value)
@@ -254,8 +272,11 @@ fn set_paths(rendering: &RenderedChart, sources: &Sources) -> Vec<Keys> {
         for (path, node) in &environment.set {
             let _ = strvals::apply_node(path, node, &set, sources, &mut origins);
         }
-        for (kind, text) in &environment.flags {
-            let _ = strvals::apply(*kind, text, nowhere, &set, &mut origins, &mut read);
+        let declared = environment.declared.iter().flat_map(|d| &d.parameters);
+        let declared = declared.map(|flag| (flag.kind, &flag.text));
+        let given = environment.flags.iter().map(|(kind, text)| (*kind, text));
+        for (kind, text) in given.chain(declared) {
+            let _ = strvals::apply(kind, text, nowhere, &set, &mut origins, &mut read);
         }
     }
     let mut all = Vec::new();
@@ -394,7 +415,11 @@ fn unused(
     let readers = Readers::of(rendering, sources, failed);
     let mut used: FxHashSet<Keys> = readers.missed.clone();
     let mut unread: Vec<(Keys, Span)> = Vec::new();
-    for (_, node) in files {
+    // What a platform gives to several releases need not be read by this one.
+    let files = files.iter().map(|(id, node)| (&**node, !rendering.shared.contains(id)));
+    let declared = || rendering.environments.iter().filter_map(|e| e.declared.as_deref());
+    let inline = declared().flat_map(|d| d.inline.iter().map(|values| (&values.node, d.is_own)));
+    for (node, is_own) in files.chain(inline) {
         keys(node, &mut Keys::new(), &mut |path, entry| {
             if readers.is_silent(path) {
                 return false;
@@ -403,17 +428,19 @@ fn unused(
             let is_used = readers.may_read_any(&mut path, entry);
             if is_used {
                 used.insert(path);
-            } else if !is_value_of_subchart(rendering, &path) {
+            } else if is_own && !is_value_of_subchart(rendering, &path) {
                 unread.push((path, entry.key_span));
             }
             is_used
         });
     }
-    for (path, at) in unread {
-        // Another values file may define a value below this path that is read.
-        if used.contains(&path) {
-            continue;
-        }
+    let own = declared().filter(|declared| declared.is_own);
+    let parameters = own.flat_map(|declared| &declared.parameters);
+    let parameters = parameters.filter(|flag| !readers.reads(flag));
+    let parameters: Vec<_> = parameters.map(|flag| (flag.keys(), flag.name())).collect();
+    // Another values file may define a value below this path that is read.
+    unread.retain(|(path, _)| !used.contains(path));
+    for (path, at) in unread.into_iter().chain(parameters) {
         let Some((key, parent)) = path.split_last() else {
             continue;
         };
@@ -535,9 +562,10 @@ pub(crate) fn undefined_in<'r>(
             continue;
         };
         let keys = &path[1..];
-        let defined = files
-            .iter()
-            .any(|(_, node)| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
+        let all = files.iter().map(|(_, node)| node);
+        let defined = all
+            .chain(&rendering.handed_over)
+            .any(|node| keys.iter().try_fold(&**node, |n, key| n.get(key)).is_some());
         let hidden = is_commented_out(sources, missing.at);
         if defined
             || hidden

@@ -20,7 +20,7 @@ use crate::rule::{self, Across, Rule};
 use crate::source::{SourceId, Span};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -168,8 +168,11 @@ impl Whole {
             let environment = &rendering.environments[render.environment as usize];
             // Cases of `ci/` are not environments.
             if render.primary && !environment.is_case {
+                let declared = environment.declared.as_deref();
                 deployed.push(Deployed {
                     name: &environment.name,
+                    stage: declared.map_or(&environment.name, |d| &d.environment),
+                    identity: declared.map(|d| &*d.identity),
                     expectations: setup.expectations(&environment.name),
                     objects,
                     gaps,
@@ -201,26 +204,36 @@ impl Whole {
 /// What an environment deploys, for the rules across environments.
 struct Deployed<'r> {
     name: &'r str,
+    /// The environment itself: of `prod/web` it is `prod`.
+    stage: &'r str,
+    /// For a release that the repository deploys, what it is in all environments.
+    identity: Option<&'r str>,
     expectations: Vec<Expectation>,
     objects: Vec<Object>,
     gaps: Vec<Gap>,
 }
 
-/// Evaluates the rules across environments.
+/// Evaluates the rules across environments. A release is compared with itself.
 fn compared(deployed: &[Deployed<'_>], setup: &Setup, limits: &Limits) -> Vec<(Object, Violation)> {
-    let environments: Vec<rule::Environment> = deployed
-        .iter()
-        .map(|of| rule::Environment {
-            name: of.name,
-            objects: &of.objects,
-            expectations: &of.expectations,
-        })
-        .collect();
-    let found = setup.rules.check_environments(&environments, limits);
-    found
-        .into_iter()
-        .map(|(e, i, violation)| (deployed[e].objects[i].clone(), violation))
-        .collect()
+    let mut groups: BTreeMap<Option<&str>, Vec<&Deployed<'_>>> = BTreeMap::new();
+    for of in deployed {
+        groups.entry(of.identity).or_default().push(of);
+    }
+    let mut all = Vec::new();
+    for group in groups.values() {
+        let environments: Vec<rule::Environment> = group
+            .iter()
+            .map(|of| rule::Environment {
+                name: of.name,
+                stage: of.stage,
+                objects: &of.objects,
+                expectations: &of.expectations,
+            })
+            .collect();
+        let found = setup.rules.check_environments(&environments, limits);
+        all.extend(found.into_iter().map(|(e, i, violation)| (group[e].objects[i].clone(), violation)));
+    }
+    all
 }
 
 /// The environments whose gaps are known, without the kinds that are missing in any of them. An

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `content` | loads and renders a chart, or reads manifests |
 //! | `definitions` | finds the units that define custom resources, which are read before the others |
+//! | `deployed` | what the repositories deploy, and what is wrong with its declarations |
 //! | `judge` | applies the schemas, the API server's checks and the rules to the objects |
 //! | `upgrade` | judges the upgrade from an earlier revision of a chart |
 //! | `undeployed` | leaves out findings about what nobody deploys as it is |
@@ -14,6 +15,7 @@
 
 mod content;
 mod definitions;
+mod deployed;
 pub(crate) mod fix;
 mod judge;
 pub(crate) mod trial;
@@ -55,10 +57,20 @@ pub fn lint(options: &Options) -> Result<Report, Error> {
 
 fn lint_units(options: &Options) -> Result<Report, Error> {
     let start = Instant::now();
-    let Found { units, left_out } = unit::of(options)?;
+    let Found {
+        mut units,
+        left_out,
+    } = unit::of(options)?;
     check_given(&units, options)?;
-    let setups = Setups::new(&units, options)?;
+    let mut setups = Setups::new(&units, options)?;
+    let deployments = deployed::read(&units, &setups, options);
+    let elsewhere = deployed::charts_elsewhere(&deployments, &units);
+    if !elsewhere.is_empty() {
+        units.extend(elsewhere);
+        setups = Setups::new(&units, options)?;
+    }
     let mut report = lint_each(&units, &setups, options)?;
+    report.merge(deployed::report(&deployments, &setups, options));
     let left_out = left_out.into_iter().map(|(kind, n)| (kind.name(), n));
     report.summary.left_out = left_out.collect();
     finish(&mut report, setups.all(), options)?;

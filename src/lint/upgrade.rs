@@ -77,7 +77,8 @@ pub(super) fn since(
     let Some(before) = since.chart_yaml(chart).map_err(failed)? else {
         return Ok(());
     };
-    let copy = Copy::of(since.commit(), chart, &options.config).map_err(failed)?;
+    let is_deployed = rendering.is_deployed();
+    let copy = Copy::of(since.commit(), chart, &options.config, is_deployed).map_err(failed)?;
     let alone = Options {
         since: None,
         ..options.clone()

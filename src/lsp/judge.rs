@@ -86,6 +86,7 @@ pub(super) fn run(job: Job) -> Outcome {
             || Arc::new(Reuse::default().next()),
             |before| before.reuse.clone(),
         );
+        options.reuse.deployments.forget_changed(&options.unsaved);
         let unit = Unit::Chart(job.chart.clone());
         let mut analysis = lint::analyze(&unit, &setup, &options)?;
         lint::finish(&mut analysis.report, [&setup], &options)?;
@@ -93,6 +94,7 @@ pub(super) fn run(job: Job) -> Outcome {
         let files = analysis
             .sources
             .files()
+            .chain(analysis.sources.absorbed_files())
             .map(|(_, source)| Unsaved::key(Path::new(&*source.name)))
             .chain(configuration.clone())
             .collect();
@@ -204,6 +206,7 @@ impl Place {
         let by_role = match self.role {
             Role::Values => "the value comes from here",
             Role::Include => "through here",
+            Role::Deployment => "deployed here",
             _ => "here",
         };
         let message = if self.label.is_empty() {

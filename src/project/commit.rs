@@ -26,7 +26,15 @@ impl Copy {
     /// Copies the chart, its configuration of that time and the files that the configuration names
     /// out of git. A named configuration that the commit does not have is used as it is now. `Err`
     /// describes why this is not possible.
-    pub(crate) fn of(base: &str, chart: &Path, config: &ConfigChoice) -> Result<Copy, String> {
+    ///
+    /// With `whole`, all files of the commit are copied, because what the repository deploys may be
+    /// declared in any of them.
+    pub(crate) fn of(
+        base: &str,
+        chart: &Path,
+        config: &ConfigChoice,
+        whole: bool,
+    ) -> Result<Copy, String> {
         let chart = std::fs::canonicalize(chart)
             .map_err(|e| format!("cannot read {}: {e}", chart.display()))?;
         if !chart.is_dir() {
@@ -50,8 +58,13 @@ impl Copy {
             folder,
             left_out: Vec::new(),
         };
-        copy.take(&commit, files)?;
+        if whole {
+            copy.take(&commit, commit.list(&[Path::new("")])?)?;
+        } else {
+            copy.take(&commit, files)?;
+        }
         copy.take_dependencies(&commit, &own)?;
+        copy.take_remotes(&commit)?;
         if let (Some(file), Some(configuration)) = (copy.configuration.clone(), configuration) {
             if configuration.is_relative() && !configuration.starts_with(&own) {
                 copy.take(&commit, commit.list(&[&configuration])?)?;
@@ -102,6 +115,18 @@ impl Copy {
             }
         }
         Ok(())
+    }
+
+    /// Writes the URLs of the remotes, by which deployments recognise their own repository.
+    fn take_remotes(&mut self, commit: &Commit) -> Result<(), String> {
+        let arguments = ["config", "--get-regexp", r"^remote\..*\.url$"];
+        // Without any, git ends with an error.
+        let list = git(&commit.top, &arguments).unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        let urls = list.lines().filter_map(|line| line.split_once(' '));
+        let text: String = urls.map(|(_, url)| format!("[remote \"a\"]\n\turl = {url}\n")).collect();
+        let file = self.folder.path().join(".git/config");
+        std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))
     }
 
     /// Writes files of the commit. A link becomes a copy of what it leads to in the commit: a link

@@ -8,6 +8,7 @@
 //! below `expect` also has a field of `rule::expectation::Expectation`, which `expectation.rs`
 //! fills.
 
+mod deployments;
 mod expectation;
 
 use crate::diagnostic::{Diagnostic, Severity, Versions, did_you_mean, ids};
@@ -18,6 +19,7 @@ use crate::project::exclude;
 use crate::rule::expectation::Expectation;
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::yaml::{Data, Entry, Node};
+pub(crate) use deployments::{Deployments, Pattern};
 use std::path::{Path, PathBuf};
 
 /// The names of a configuration file, in the order in which they are tried.
@@ -29,6 +31,7 @@ const TOP: &[&str] = &[
     "explore",
     "exclude",
     "environments",
+    "deployments",
     "charts",
     "rules",
     "suppress",
@@ -47,6 +50,7 @@ const LIMITS: [&str; Limit::ALL.len()] = {
     }
     names
 };
+const DEPLOYMENTS: &[&str] = &["environment"];
 const ENVIRONMENT: &[&str] = &["values", "set", "release", "namespace", "expect"];
 const EXPECTATION: &[&str] = &[
     "replicas",
@@ -74,6 +78,7 @@ pub(crate) fn known_keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => TOP,
         ["environments", _] => ENVIRONMENT,
+        ["deployments"] => DEPLOYMENTS,
         ["environments", _, "expect", _] => EXPECTATION,
         ["environments", _, "expect", _, "containers", _] => RESOURCES,
         ["rules"] => RULES,
@@ -98,6 +103,7 @@ pub struct Config {
     pub exclude: Vec<(String, Span)>,
     /// None: environments are discovered from the chart's files.
     pub environments: Option<Environments>,
+    pub(crate) deployments: Deployments,
     /// Folders with charts that others depend on.
     pub charts: Vec<Shelf>,
     pub rules: RuleSelection,
@@ -153,6 +159,14 @@ pub struct Environment {
     pub release: Option<String>,
     pub namespace: Option<String>,
     pub expect: Vec<Expectation>,
+}
+
+impl Environment {
+    /// Whether it only says what to expect of the releases that its name means: `prod/*`.
+    pub(crate) fn is_pattern(&self) -> bool {
+        let deploys_nothing = self.values.is_empty() && self.set.is_empty();
+        self.name.contains('*') || self.name.contains('/') && deploys_nothing
+    }
 }
 
 /// One entry of `charts:`, a folder with charts that others depend on.
@@ -378,6 +392,9 @@ impl Reader<'_> {
             });
         if let Some(environments) = node.get("environments") {
             config.environments = Some(self.environments(environments));
+        }
+        if let Some(deployments) = node.get("deployments") {
+            config.deployments = self.deployments(deployments);
         }
         if let Some(charts) = node.get("charts") {
             config.charts = self.charts(charts, &config.folder);
@@ -608,7 +625,8 @@ impl Reader<'_> {
             let names = declared.named.iter().map(|e| e.name.as_str());
             let known: Vec<&str> = names.chain(["default"]).collect();
             for (name, span) in &environments {
-                if !known.contains(&name.as_str()) && !name.starts_with("ci/") {
+                // Cases and releases, and patterns for them, are not known here.
+                if !known.contains(&name.as_str()) && !name.contains(['/', '*']) {
                     let help = meant(Some(name), &known)
                         .unwrap_or_else(|| format!("known: {}", known.join(", ")));
                     self.fault(

@@ -67,6 +67,33 @@ pub(crate) fn resolve(
     found
 }
 
+/// The folder of a chart with this name and version that lies in the repository at `root` or in a
+/// folder of `charts:` for it. Helm's caches are not searched: what is judged must not depend on
+/// them.
+pub(crate) fn locate(
+    name: &str,
+    version: &str,
+    repository: &str,
+    root: &Path,
+    shelves: &[Shelf],
+    indexes: &Indexes,
+) -> Option<PathBuf> {
+    let range = Constraint::parse(version).ok()?;
+    let wanted = Wanted {
+        name,
+        range: &range,
+        locked: &[],
+        near: root,
+    };
+    let shelves = shelves.iter().filter(|shelf| shelf.holds(name, repository));
+    let shelves = shelves.map(|shelf| (shelf.folder.clone(), Extent::Shelf));
+    let mut folders = std::iter::once((from_here(root), Extent::Repository)).chain(shelves);
+    folders.find_map(|(folder, extent)| {
+        let index = indexes.get(&folder, extent);
+        index.matching(&wanted, &mut Vec::new()).into_iter().next()
+    })
+}
+
 struct Resolver<'r, 's> {
     loader: &'r mut Loader<'s>,
     places: &'r Places<'r>,
@@ -284,7 +311,7 @@ fn shown(location: &str) -> String {
 }
 
 /// A path, which has no links in it, as it is reached from the working directory.
-fn from_here(path: &Path) -> PathBuf {
+pub(crate) fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = Path::new(".").canonicalize() else {
         return path.to_path_buf();
     };

@@ -6,6 +6,7 @@ pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod ct;
 pub(crate) mod dependencies;
+pub(crate) mod deploy;
 mod exclude;
 pub(crate) mod flux;
 mod folder;

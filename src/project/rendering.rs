@@ -11,16 +11,17 @@ use crate::helm::Chart;
 use crate::helm::Environment;
 use crate::helm::Loader;
 use crate::helm::capabilities::Capabilities;
-use crate::helm::environments::{Inputs, joined};
+use crate::helm::environments::{Inputs, ValuesFile, joined};
 use crate::helm::render::{self, Cache, Output, Problem, Rendered};
 use crate::kubernetes;
 use crate::limits::Limit;
 use crate::manifest::Object;
 use crate::project::bounds::Bounds;
 use crate::project::dependencies::{self, Found, Places};
+use crate::project::deploy::{Deployments, HandOver, Release};
 use crate::project::options::Given;
 use crate::project::reuse::{Manifests, Reuse};
-use crate::project::setup::{Setup, Why};
+use crate::project::setup::{Setup, Why, is_named};
 use crate::source::{Source, SourceId, SourceKind, Sources, Span};
 use crate::template::{Reason, Record};
 use crate::yaml::Node;
@@ -39,6 +40,10 @@ pub struct RenderedChart {
     /// The values files that could be read, each once: the chart's first, then those of the
     /// environments.
     pub values: Vec<(SourceId, Arc<Node>)>,
+    /// Values of releases that are in no values file of the unit.
+    pub(crate) handed_over: Vec<Arc<Node>>,
+    /// Values files that releases of other charts get as well.
+    pub(crate) shared: FxHashSet<SourceId>,
     /// Sorted by environment; the first render of an environment is for its newest version.
     pub renders: Vec<EnvironmentRender>,
     /// The objects of `crds/`, which are not rendered.
@@ -66,6 +71,18 @@ pub struct EnvironmentRender {
 /// environments; each environment has at least one.
 const MOST_RENDERS: usize = 4095;
 
+/// Which environments of a chart are rendered.
+#[derive(Clone, Copy)]
+pub(crate) enum Which<'r> {
+    /// Those that the repository deploys and the configuration declares, else those that the chart's
+    /// files suggest.
+    All,
+    /// These releases.
+    Releases(&'r [Release]),
+    /// Those that deploy something, as far as the configuration and the chart's files say it.
+    Undeployed,
+}
+
 impl RenderedChart {
     /// Loads and renders the chart at `path`; none if it cannot be loaded. The chart's files and
     /// the texts of all renders are added to `sources`, the faults to `found`.
@@ -80,6 +97,25 @@ impl RenderedChart {
         sources: &mut Sources,
         found: &mut Vec<Diagnostic>,
     ) -> Result<Option<RenderedChart>, Error> {
+        RenderedChart::of(path, Which::All, setup, options, sources, found)
+    }
+
+    /// As [`RenderedChart::new`], in these environments.
+    ///
+    /// # Errors
+    /// As for [`RenderedChart::new`].
+    pub(crate) fn of(
+        path: &Path,
+        which: Which<'_>,
+        setup: &Setup,
+        options: &Options,
+        sources: &mut Sources,
+        found: &mut Vec<Diagnostic>,
+    ) -> Result<Option<RenderedChart>, Error> {
+        let deployments = match which {
+            Which::All => options.reuse.deployments.around(path, setup, options),
+            Which::Releases(_) | Which::Undeployed => Arc::default(),
+        };
         let bounds = Bounds::of(path, &options.paths);
         let load = helm::Options {
             links: match options.follow_symlinks {
@@ -103,7 +139,19 @@ impl RenderedChart {
         };
         let resolved = dependencies::resolve(&mut chart, path, &mut loader, &places);
         found.extend(found_elsewhere(&resolved, setup));
-        let environments = environments(path, &chart, sources, setup, options)?;
+        let releases: Vec<&Release> = match which {
+            Which::All => deployments.of_chart(path).collect(),
+            Which::Releases(releases) => releases.iter().collect(),
+            Which::Undeployed => Vec::new(),
+        };
+        let mut environments = match which {
+            Which::Releases(_) => releases.iter().map(|r| r.environment(&chart)).collect(),
+            _ => environments(path, &chart, &releases, &deployments, sources, setup, options)?,
+        };
+        if let Which::Undeployed = which {
+            keep_deployed(&mut environments);
+        }
+        let handed_over = hand_over(&mut environments, &releases, sources);
         let head = chart.head().unwrap_or_else(|| head_of(path, sources));
         for part in chart.walk() {
             let links = part.left_out.iter();
@@ -122,6 +170,7 @@ impl RenderedChart {
             clusters: clusters(versions, &chart.metadata.kube_version),
             cache: Cache::with(options.reuse.parsed.clone()),
             unrendered: AtomicUsize::new(0),
+            first: sources.next_render(),
             held: AtomicUsize::new(0),
             crowded: AtomicUsize::new(0),
         };
@@ -168,10 +217,14 @@ impl RenderedChart {
             renders.push(made.render);
             found.extend(made.found);
         }
+        let values = values(&chart, inputs.into_iter().flatten(), sources);
         Ok(Some(RenderedChart {
             crds: crds(&renders, sources, &options.reuse, found),
-            values: values(&chart, inputs.into_iter().flatten()),
-            are_suggested: options.environments.is_empty()
+            shared: shared(&releases, &values, &chart, sources),
+            values,
+            handed_over,
+            are_suggested: releases.is_empty()
+                && options.environments.is_empty()
                 && options.given.is_empty()
                 && (setup.config.environments.iter()).all(|e| e.named.is_empty()),
             chart,
@@ -186,6 +239,11 @@ impl RenderedChart {
     pub fn newest_cluster(&self) -> Option<Capabilities> {
         let newest = self.versions.newest()?;
         Some(capabilities(newest, &self.chart.metadata.kube_version))
+    }
+
+    /// Whether the environments are releases that the repository deploys.
+    pub(crate) fn is_deployed(&self) -> bool {
+        self.environments.iter().any(|e| e.declared.is_some())
     }
 
     pub fn environment_names(&self) -> Vec<Arc<str>> {
@@ -235,6 +293,8 @@ struct Job<'a> {
     cache: Cache,
     /// The number of renders that did not begin before the timeout.
     unrendered: AtomicUsize,
+    /// The number of the first render.
+    first: u32,
     /// How many bytes the finished renders hold.
     held: AtomicUsize,
     /// The number of renders that did not begin because the others hold too much.
@@ -258,9 +318,9 @@ impl Job<'_> {
     fn environment(&self, index: usize, inputs: &Inputs) -> Vec<Made> {
         let most = (MOST_RENDERS / self.environments.len().max(1)).clamp(1, 18);
         let mut made: Vec<Made> = Vec::new();
-        let mut left = self.clusters.clone();
+        let mut left = self.clusters_of(&self.environments[index]);
         while !left.is_empty() && made.len() < most {
-            let number = (1 + index * most + made.len()) as u32;
+            let number = self.first + (index * most + made.len()) as u32;
             let Some(rendered) = self.render(index, inputs, &left, number) else {
                 break;
             };
@@ -293,6 +353,36 @@ impl Job<'_> {
             });
         }
         made
+    }
+
+    /// The clusters to render an environment for. A release may say which version its cluster has,
+    /// and which APIs it serves besides.
+    fn clusters_of(&self, environment: &Environment) -> Vec<(u32, Capabilities)> {
+        let mut clusters = self.clusters.clone();
+        let Some(declared) = &environment.declared else {
+            return clusters;
+        };
+        if let Some(version) = &declared.kube_version
+            && let Ok(of_release) = Capabilities::default().with_version(version)
+            && let Some((newest, known)) = clusters.first().cloned()
+        {
+            let minor = of_release.minor.parse().unwrap_or(newest);
+            let is_judged = self.versions.contains(minor);
+            let api_versions = match is_judged {
+                true => capabilities(minor, "").api_versions,
+                false => known.api_versions,
+            };
+            let of_release = Capabilities {
+                api_versions,
+                ..of_release
+            };
+            clusters = vec![(if is_judged { minor } else { newest }, of_release)];
+        }
+        for (_, cluster) in &mut clusters {
+            let further = declared.api_versions.iter().cloned().map(Into::into);
+            cluster.api_versions.extend(further);
+        }
+        clusters
     }
 
     /// None if the work is cancelled or the timeout is reached.
@@ -622,14 +712,60 @@ fn files_like(file: &str, paths: &[&Path], chart: &Chart) -> Vec<String> {
 }
 
 /// See [`RenderedChart::values`].
-fn values(chart: &Chart, inputs: impl Iterator<Item = Inputs>) -> Vec<(SourceId, Arc<Node>)> {
+fn values(
+    chart: &Chart,
+    inputs: impl Iterator<Item = Inputs>,
+    sources: &Sources,
+) -> Vec<(SourceId, Arc<Node>)> {
     let mut values: Vec<(SourceId, Arc<Node>)> = chart.values.iter().cloned().collect();
-    for file in inputs.flat_map(|inputs| inputs.files) {
+    let is_file = |file: &ValuesFile| matches!(sources.get(file.source).kind, SourceKind::Values);
+    for file in inputs.flat_map(|inputs| inputs.files).filter(is_file) {
         if values.iter().all(|(known, _)| *known != file.source) {
             values.push((file.source, Arc::new(file.node)));
         }
     }
     values
+}
+
+/// See [`RenderedChart::shared`].
+fn shared(
+    releases: &[&Release],
+    values: &[(SourceId, Arc<Node>)],
+    chart: &Chart,
+    sources: &Sources,
+) -> FxHashSet<SourceId> {
+    let names: FxHashSet<String> = releases.iter().flat_map(|r| r.shared_files(chart)).collect();
+    let ids = values.iter().map(|(id, _)| *id);
+    ids.filter(|id| names.contains(&*sources.get(*id).name)).collect()
+}
+
+/// Leaves out the environments that deploy nothing: cases, and values.yaml alone if there are
+/// others.
+fn keep_deployed(environments: &mut Vec<Environment>) {
+    environments.retain(|e| !e.is_case);
+    if environments.len() > 1 {
+        environments.retain(|e| !e.is_defaults());
+    }
+}
+
+/// Gives the environments that are releases what their declarations say. The result is
+/// [`RenderedChart::handed_over`].
+fn hand_over(
+    environments: &mut [Environment],
+    releases: &[&Release],
+    sources: &mut Sources,
+) -> Vec<Arc<Node>> {
+    let mut hand_over = HandOver::new(sources);
+    let mut left = releases.iter();
+    // Both have the same order.
+    for environment in environments {
+        if let Some(release) = left.clone().position(|r| r.title == environment.name)
+            && let Some(release) = left.nth(release)
+        {
+            environment.declared = Some(Arc::new(hand_over.declared(release)));
+        }
+    }
+    hand_over.values
 }
 
 /// The start of Chart.yaml, or of the file that is in place of a chart.
@@ -661,16 +797,22 @@ fn head_of(path: &Path, sources: &mut Sources) -> Span {
     Span::new(id, 0, 0)
 }
 
-/// The environments of the configuration; without one, those that the chart's files suggest. Those of
-/// the command line replace them.
+/// The environments of the configuration; without one, those that the chart's files suggest. The
+/// releases that the repository deploys come before them, and replace those that are suggested.
+/// Those of the command line replace all.
 fn environments(
     path: &Path,
     chart: &Chart,
+    releases: &[&Release],
+    deployments: &Deployments,
     sources: &Sources,
     setup: &Setup,
     options: &Options,
 ) -> Result<Vec<Environment>, Error> {
     let mut all = helm::environments::discover(path, chart, sources);
+    if !releases.is_empty() {
+        all.retain(|e| e.is_case);
+    }
     if let Some(configured) = &setup.config.environments {
         let cases: Vec<Environment> = all
             .iter()
@@ -681,7 +823,7 @@ fn environments(
             all.retain(|e| e.name == "default");
         }
         all.retain(|e| !e.is_case && (e.name != "default" || configured.default));
-        for named in &configured.named {
+        for named in configured.named.iter().filter(|named| !named.is_pattern()) {
             let mut environment = Environment::new(&named.name);
             environment.values = named
                 .values
@@ -698,12 +840,17 @@ fn environments(
         }
         all.extend(cases);
     }
+    all.splice(0..0, releases.iter().map(|r| r.environment(chart)));
     if !options.environments.is_empty() {
         let known: Vec<&str> = all.iter().map(|e| e.name.as_str()).collect();
-        if let Some(error) = Setup::unknown_environment(&options.environments, &known) {
+        // Another chart may have the release that is meant.
+        let mut wanted = options.environments.clone();
+        wanted.retain(|wanted| !deployments.releases.iter().any(|r| is_named(wanted, &r.title)));
+        if let Some(error) = Setup::unknown_environment(&wanted, &known) {
             return Err(error);
         }
-        all.retain(|e| options.environments.contains(&e.name));
+        let is_wanted = |name: &str| options.environments.iter().any(|w| is_named(w, name));
+        all.retain(|e| is_wanted(&e.name));
     }
     if !options.given.is_empty() {
         if options.environments.is_empty() {

@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::manifest::{self, Object, Violation};
 use crate::memo::Memo;
 use crate::project::dependencies::Indexes;
+use crate::project::deploy::Known;
 use crate::source::SourceId;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct Reuse {
     pub(crate) judged: Memo<(u64, u64), Arc<[Violation]>>,
     /// The charts in the repository. It is kept in any case: all units of a run use it.
     pub(crate) indexes: Arc<Indexes>,
+    /// What repositories deploy, kept for the same reason.
+    pub(crate) deployments: Arc<Known>,
 }
 
 impl Reuse {
@@ -83,6 +86,7 @@ impl Reuse {
             manifests: self.manifests.next(),
             judged: self.judged.next(),
             indexes: self.indexes.clone(),
+            deployments: self.deployments.clone(),
         }
     }
 }

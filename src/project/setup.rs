@@ -214,14 +214,15 @@ impl Setup {
             .environments
             .iter()
             .flat_map(|e| &e.named)
-            .find(|e| e.name == environment);
-        named.map_or_else(Vec::new, |e| e.expect.clone())
+            .filter(|e| is_named(&e.name, environment));
+        named.flat_map(|e| e.expect.iter().cloned()).collect()
     }
 
     /// The error for a name given with `--environment` that is not known, with suggestions; none if
     /// all are known.
     pub fn unknown_environment(wanted: &[String], known: &[&str]) -> Option<Error> {
-        let name = wanted.iter().find(|name| !known.contains(&name.as_str()))?;
+        let is_known = |name: &&String| known.iter().any(|known| is_named(name, known));
+        let name = wanted.iter().find(|name| !is_known(name))?;
         let near = did_you_mean(name, known.iter().copied())
             .map(|n| format!("; did you mean `{n}`?"))
             .unwrap_or_default();
@@ -266,6 +267,11 @@ impl Setup {
             ),
         }
     }
+}
+
+/// Whether a name or a pattern such as `prod/*` means the environment of this name.
+pub(crate) fn is_named(pattern: &str, name: &str) -> bool {
+    pattern == name || pattern.contains('*') && glob::Pattern::new(pattern).is_ok_and(|p| p.matches(name))
 }
 
 /// Why these Kubernetes versions are judged.

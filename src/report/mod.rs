@@ -59,6 +59,9 @@ pub struct Summary {
     pub objects: usize,
     /// How many sets of values and faults exploring left out because of a limit.
     pub not_explored: usize,
+    /// How many releases that files declare could not be rendered, because something of them is not
+    /// on this disk.
+    pub not_resolved: usize,
     /// How many files and charts were left out, by kind.
     pub left_out: BTreeMap<&'static str, usize>,
     /// The number of active rules.
@@ -266,6 +269,7 @@ impl Report {
         ours.charts += theirs.charts;
         ours.objects += theirs.objects;
         ours.not_explored += theirs.not_explored;
+        ours.not_resolved += theirs.not_resolved;
         ours.rules = ours.rules.max(theirs.rules);
         for name in theirs.environments {
             if !ours.environments.contains(&name) {

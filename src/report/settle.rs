@@ -222,10 +222,12 @@ impl Places<'_> {
             None => locations.push(self.location(diagnostic.span, Role::Template, "", environment)),
         }
         for &span in &trace.values {
-            locations.push(self.location(span, Role::Values, "", environment));
+            let role = self.declared_or(span, Role::Values);
+            locations.push(self.location(span, role, "", environment));
         }
         for &span in places {
-            locations.push(self.location(span, Role::Include, "", environment));
+            let role = self.declared_or(span, Role::Include);
+            locations.push(self.location(span, role, "", environment));
         }
         for label in &diagnostic.labels {
             let of_label = self.sources.trace(label.span);
@@ -373,11 +375,20 @@ impl Places<'_> {
         }
     }
 
+    /// The role of a place in a file that declares a release, else the given one.
+    fn declared_or(&self, span: Span, role: Role) -> Role {
+        match self.sources.get(span.source).kind {
+            SourceKind::Deployment => Role::Deployment,
+            _ => role,
+        }
+    }
+
     fn role_of(&self, id: SourceId) -> Role {
         match self.sources.get(id).kind {
             SourceKind::Template => Role::Template,
             SourceKind::Values => Role::Values,
             SourceKind::Manifest => Role::Manifest,
+            SourceKind::Deployment => Role::Deployment,
             SourceKind::File | SourceKind::Flag | SourceKind::Derived(_) => Role::Source,
         }
     }

@@ -8,6 +8,7 @@
 use super::Finding;
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::project::config::Suppress;
+use crate::project::setup::is_named;
 use crate::rule::EMBEDDED;
 use crate::rule::expectation::glob;
 use crate::source::{Source, Sources, Span};
@@ -165,12 +166,9 @@ pub(crate) fn apply(
                 continue;
             }
             used.store(true, std::sync::atomic::Ordering::Relaxed);
-            let some: Vec<Arc<str>> = suppress
-                .environments
-                .iter()
-                .map(|n| Arc::from(n.as_str()))
-                .collect();
-            if some.is_empty() || !leave(finding, &some) {
+            let is_meant = |e: &&Arc<str>| suppress.environments.iter().any(|n| is_named(n, e));
+            let some: Vec<Arc<str>> = finding.environments.iter().filter(is_meant).cloned().collect();
+            if suppress.environments.is_empty() || !leave(finding, &some) {
                 return false;
             }
         }
@@ -249,7 +247,7 @@ fn matches(suppress: &Suppress, finding: &Finding) -> bool {
             || finding
                 .environments
                 .iter()
-                .any(|e| suppress.environments.iter().any(|n| **n == **e)))
+                .any(|e| suppress.environments.iter().any(|n| is_named(n, e))))
 }
 
 #[cfg(test)]

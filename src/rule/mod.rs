@@ -47,6 +47,7 @@ pub use load::Selection;
 #[cfg(test)]
 pub(crate) use load::alone;
 pub(crate) use load::{check_name, read, rule_files};
+pub(crate) use native::is_stage;
 pub(crate) use object_set::{Environment, ObjectSet};
 pub(crate) use run::Rule;
 pub use run::{Across, Rules};

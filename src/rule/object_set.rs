@@ -19,6 +19,8 @@ pub(crate) struct ObjectSet<'o> {
 /// One environment of a unit, for the rules across environments.
 pub struct Environment<'o> {
     pub name: &'o str,
+    /// Of a release `prod/web` the environment `prod`, else the name.
+    pub stage: &'o str,
     pub objects: &'o [Object],
     pub expectations: &'o [Expectation],
 }

@@ -173,6 +173,21 @@ impl Origins {
             _ => None,
         }
     }
+    /// Replaces each span.
+    pub(crate) fn for_each_span(&mut self, replace: impl Fn(Span) -> Span) {
+        for origin in &mut self.origins {
+            match origin {
+                Origin::Data(at)
+                | Origin::Literal(at)
+                | Origin::Written { at, .. }
+                | Origin::Fallback { instead: at, .. } => *at = replace(*at),
+                Origin::Line { .. } | Origin::Joined(..) => {}
+            }
+        }
+        for condition in &mut self.conditions {
+            condition.at = replace(condition.at);
+        }
+    }
     /// How many bytes of memory they take.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.origins) + size_of_val(&*self.conditions)

@@ -5,6 +5,7 @@ use super::span::{SourceId, Span};
 use super::text::{Source, SourceKind};
 use super::unsaved::Unsaved;
 use crate::limits::Limits;
+use std::ops::Range;
 
 /// The result of one render: its derived sources, and the origins that their pieces refer to.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +14,36 @@ pub struct Derived {
     pub origins: Origins,
 }
 
+/// Where [`Sources::absorb`] put the texts of another unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    files: u32,
+    renders: u32,
+}
+
+impl Moved {
+    pub(crate) fn id(self, id: SourceId) -> SourceId {
+        match id.render() {
+            0 => SourceId::new(0, id.index() as u32 + self.files),
+            render => SourceId::new(render + self.renders, id.index() as u32),
+        }
+    }
+
+    pub(crate) fn span(self, span: Span) -> Span {
+        Span {
+            source: self.id(span.source),
+            ..span
+        }
+    }
+}
+
 /// The texts of one unit (a chart, or a set of manifests): loaded files, then the derived texts of
 /// each render.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    /// The files that [`Sources::absorb`] added.
+    absorbed: Vec<Range<usize>>,
     renders: Vec<Derived>,
     pub(super) unsaved: Unsaved,
     /// The limits for reading and processing these texts.
@@ -67,6 +93,28 @@ impl Sources {
         self.renders[index] = derived;
     }
 
+    /// Adds all texts of another unit, whose spans then move as the result says. What declares a
+    /// release keeps its origins this way.
+    pub(crate) fn absorb(&mut self, other: &Sources) -> Moved {
+        let moved = Moved {
+            files: self.files.len() as u32,
+            renders: self.renders.len() as u32,
+        };
+        self.files.extend(other.files.iter().cloned().map(|mut source| {
+            if !matches!(source.kind, SourceKind::Values | SourceKind::Flag) {
+                source.kind = SourceKind::Deployment;
+            }
+            source
+        }));
+        self.absorbed
+            .push(moved.files as usize..self.files.len());
+        self.renders.extend(other.renders.iter().cloned().map(|mut derived| {
+            derived.origins.for_each_span(|span| moved.span(span));
+            derived
+        }));
+        moved
+    }
+
     /// # Panics
     /// The id comes from another `Sources`, or its render was not adopted.
     pub fn get(&self, id: SourceId) -> &Source {
@@ -76,12 +124,22 @@ impl Sources {
         }
     }
 
-    /// The loaded files in the order of loading.
+    /// The loaded files in the order of loading, without absorbed ones.
     pub fn files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
-        self.files
-            .iter()
-            .enumerate()
+        let all = self.files.iter().enumerate();
+        all.filter(|(i, _)| !self.is_absorbed(*i))
             .map(|(i, s)| (SourceId::new(0, i as u32), s))
+    }
+
+    /// The files that [`Sources::absorb`] added.
+    pub(crate) fn absorbed_files(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        let all = self.files.iter().enumerate();
+        all.filter(|(i, _)| self.is_absorbed(*i))
+            .map(|(i, s)| (SourceId::new(0, i as u32), s))
+    }
+
+    fn is_absorbed(&self, file: usize) -> bool {
+        self.absorbed.iter().any(|range| range.contains(&file))
     }
 
     /// The origins of a render (from 1). None for 0, and for renders that were not adopted.

@@ -16,6 +16,8 @@ pub enum SourceKind {
     Values,
     /// A manifest that was linted directly, not rendered.
     Manifest,
+    /// A file that declares releases of a chart, such as one with an Application of Argo CD.
+    Deployment,
     /// The text of a flag such as `--set`, or of a configuration's `set:`. It has no file.
     Flag,
     /// Text that a render made: a rendered manifest, or text given to `tpl`. Its pieces are sorted

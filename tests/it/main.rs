@@ -7,6 +7,7 @@ mod commands;
 mod configuration;
 mod delivery;
 mod dependencies;
+mod deployments;
 mod differential;
 mod docs;
 mod environments;

@@ -512,6 +512,15 @@ fn candidate(file: &str) -> Option<Candidate> {
     })
 }
 
+/// The environment that the name of a values file and of the folders around it declare.
+pub(crate) fn named_by(path: &str) -> Option<String> {
+    let starts = path.rmatch_indices('/').map(|(at, _)| at + 1).chain([0]);
+    // The longest form has three parts.
+    let tails = starts.take(3).map(|at| &path[at..]);
+    let mut named = tails.filter_map(candidate).filter(|c| c.certainty != Certainty::Case);
+    named.next().map(|candidate| candidate.environment)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -366,6 +366,7 @@ fn frame(l: &Location) -> Frame {
         Role::Include => "through",
         Role::Manifest => "manifest",
         Role::Source => "in",
+        Role::Deployment => "deployed in",
     };
     let mut about = String::new();
     if l.role == Role::Values && !l.environments.is_empty() {

@@ -133,6 +133,12 @@ fn summary(report: &Report) -> String {
     } else {
         format!("{seconds:.1}\u{a0}s\n")
     });
+    if s.not_resolved > 0 {
+        out.push_str(&format!(
+            "Not rendered: {} (`thebot-lint deployments` says why)\n",
+            plural(s.not_resolved, "release", "releases")
+        ));
+    }
     if s.not_explored > 0 {
         out.push_str(&format!(
             "Not explored because of limits: {}\n",
@@ -437,6 +443,7 @@ fn related(role: Role) -> &'static str {
         Role::Values => "set here",
         Role::Include => "through here",
         Role::Template => "written here",
+        Role::Deployment => "deployed here",
         Role::Manifest | Role::Source => "see here",
     }
 }

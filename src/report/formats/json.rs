@@ -20,6 +20,7 @@ pub(crate) fn write(report: &Report) -> String {
             "environments": summary.environments.len(),
             "objects": summary.objects,
             "not_explored": summary.not_explored,
+            "not_resolved": summary.not_resolved,
             "left_out": summary.left_out,
             "rules": summary.rules,
             "without_schema": summary.without_schema.iter().map(|(_, count)| count).sum::<usize>(),

@@ -315,6 +315,11 @@ fn is_lesser(name: &str) -> bool {
     })
 }
 
+/// Whether a name is that of a stage, from development to production.
+pub(crate) fn is_stage(name: &str) -> bool {
+    is_production(name) || is_lesser(name)
+}
+
 /// The corresponding object in another environment: it has the same kind and name, or is the only
 /// one of its kind whose name differs just by the release name, which may depend on the
 /// environment.
@@ -458,10 +463,10 @@ fn capacity(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>
     for (p, production) in environments
         .iter()
         .enumerate()
-        .filter(|(_, e)| is_production(e.name))
+        .filter(|(_, e)| is_production(e.stage))
     {
         let unit = ObjectSet::new(production.objects);
-        for lesser in environments.iter().filter(|e| is_lesser(e.name)) {
+        for lesser in environments.iter().filter(|e| is_lesser(e.stage)) {
             let lesser_unit = ObjectSet::new(lesser.objects);
             for (i, object) in production.objects.iter().enumerate() {
                 let Some((_, other)) = counterpart(object, lesser) else {
@@ -550,7 +555,7 @@ fn debug(report: &mut EnvironmentsReport<'_>, environments: &[Environment<'_>]) 
     for (p, production) in environments
         .iter()
         .enumerate()
-        .filter(|(_, e)| is_production(e.name))
+        .filter(|(_, e)| is_production(e.stage))
     {
         for (i, object) in production.objects.iter().enumerate() {
             for container in pod::pod(object).map(|p| p.containers()).unwrap_or_default() {
@@ -639,12 +644,12 @@ fn shared_passwords(report: &mut EnvironmentsReport<'_>, environments: &[Environ
     for (p, production) in environments
         .iter()
         .enumerate()
-        .filter(|(_, e)| is_production(e.name))
+        .filter(|(_, e)| is_production(e.stage))
     {
         for (i, object) in production.objects.iter().enumerate() {
             for (path, name, value) in secret_values(object) {
                 let shares = |e: &&Environment<'_>| {
-                    is_lesser(e.name)
+                    is_lesser(e.stage)
                         && counterpart(object, e).is_some_and(|(_, o)| {
                             secret_values(o)
                                 .iter()

@@ -21,6 +21,8 @@ mod storage;
 mod template;
 mod values;
 
+pub(crate) use environments::is_stage;
+
 use super::pod::{Container, Pod};
 use super::{Environment, ObjectSet, Rule};
 use crate::diagnostic::{Diagnostic, RuleId, Severity};

@@ -7,6 +7,7 @@
 //! Each file has a table, except `arguments` (readers for arguments), `keys` (the keys that
 //! `certificates` returns) and `toml` (the format that `encodings` reads and writes).
 
+pub(crate) mod application_sets;
 pub(crate) mod arguments;
 mod builtin;
 pub(crate) mod certificates;
@@ -61,6 +62,16 @@ const TABLES: &[&[Function]] = &[
 /// All functions.
 pub(crate) fn all() -> &'static Functions {
     static ALL: LazyLock<Functions> = LazyLock::new(|| TABLES.iter().copied().flatten().collect());
+    &ALL
+}
+
+/// The functions of the ApplicationSets of Argo CD: besides Helm's, which has some more that none of
+/// them calls.
+pub(crate) fn of_application_sets() -> &'static Functions {
+    static ALL: LazyLock<Functions> = LazyLock::new(|| {
+        let all = TABLES.iter().copied().chain([application_sets::FUNCTIONS]);
+        all.flatten().collect()
+    });
     &ALL
 }
 

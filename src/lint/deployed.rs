@@ -1,0 +1,97 @@
+//! What the repositories of the units deploy: it is read before the units, which it gives their
+//! environments, and what is wrong with the declarations is reported.
+
+use crate::Options;
+use crate::insight::secrets::Secrets;
+use crate::project::deploy::{Deployments, Release};
+use crate::project::setup::{Setup, Setups};
+use crate::project::unit::Unit;
+use crate::report::settle::settle;
+use crate::report::{Report, suppress};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Reads what the repositories of the units deploy, each once, with the number of its first unit.
+pub(super) fn read(
+    units: &[Unit],
+    setups: &Setups,
+    options: &Options,
+) -> Vec<(usize, Arc<Deployments>)> {
+    // Files may have changed since the last run.
+    options.reuse.deployments.forget();
+    let mut all: Vec<(usize, Arc<Deployments>)> = Vec::new();
+    for (i, unit) in units.iter().enumerate() {
+        let path = match unit {
+            Unit::Chart(path) => path.as_path(),
+            Unit::Manifests(manifests) => match manifests.files.first() {
+                Some(file) => file.as_path(),
+                None => continue,
+            },
+            Unit::Stdin => continue,
+        };
+        let read = options.reuse.deployments.around(path, setups.of(i), options);
+        if all.iter().all(|(_, known)| !Arc::ptr_eq(known, &read)) {
+            all.push((i, read));
+        }
+    }
+    all
+}
+
+/// The charts outside of their repositories that releases need.
+pub(super) fn charts_elsewhere(deployed: &[(usize, Arc<Deployments>)], units: &[Unit]) -> Vec<Unit> {
+    let mut charts: Vec<Unit> = Vec::new();
+    for chart in deployed.iter().flat_map(|(_, all)| all.charts_elsewhere()) {
+        let unit = Unit::Chart(chart.to_path_buf());
+        if !units.contains(&unit) && !charts.contains(&unit) {
+            charts.push(unit);
+        }
+    }
+    charts
+}
+
+/// What is wrong with the declarations below the paths of the command line, and how many releases
+/// cannot be rendered.
+pub(super) fn report(
+    deployed: &[(usize, Arc<Deployments>)],
+    setups: &Setups,
+    options: &Options,
+) -> Report {
+    let paths: Vec<PathBuf> = options.paths.iter().filter_map(|p| p.canonicalize().ok()).collect();
+    let is_meant = |file: &str| {
+        let file = Path::new(file).canonicalize().unwrap_or_default();
+        paths.iter().any(|path| file.starts_with(path))
+    };
+    let mut report = Report::default();
+    for (unit, all) in deployed {
+        let is_open = |release: &&Release| {
+            release.unresolved.is_some() && is_meant(&release.place.locate().0)
+        };
+        report.summary.not_resolved += all.releases.iter().filter(is_open).count();
+        for fault in &all.faults {
+            if is_meant(&fault.place().locate().0) {
+                report.merge(finding(fault, setups.of(*unit)));
+            }
+        }
+    }
+    report
+}
+
+fn finding(fault: &crate::project::deploy::Fault, setup: &Setup) -> Report {
+    let mut report = Report::default();
+    let mut diagnostic = fault.diagnostic.clone();
+    let Some(severity) = setup.severity_of(&diagnostic.rule, diagnostic.severity) else {
+        return report;
+    };
+    diagnostic.severity = severity;
+    let sources = &fault.texts.sources;
+    report.findings = settle(vec![diagnostic], sources, &Secrets::of_files(sources), &[]);
+    report.summary.suppressed = suppress::apply(
+        &mut report.findings,
+        &suppress::comments(sources),
+        &setup.config.suppress,
+        &setup.used,
+        // Which comments of a template suppress nothing is said where its chart is linted.
+        &mut Vec::new(),
+    );
+    report
+}
