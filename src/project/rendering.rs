@@ -812,6 +812,9 @@ fn environments(
     let mut all = helm::environments::discover(path, chart, sources);
     if !releases.is_empty() {
         all.retain(|e| e.is_case);
+    } else if deployments.deploys(path) {
+        // It gets other values, which are not known.
+        all.retain(|e| !e.is_defaults());
     }
     if let Some(configured) = &setup.config.environments {
         let cases: Vec<Environment> = all

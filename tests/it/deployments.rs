@@ -178,6 +178,10 @@ fn environments_of_a_deployed_chart_are_its_releases() {
     assert_eq!(names(folder.path(), &[".", "--environment", "prod/*"]), "prod/web");
     write(folder.path(), ".thebot-lint.yaml", "deployments: false\n");
     assert_eq!(names(folder.path(), &["."]), "default, dev, prod, ci/all");
+    // Values that are fetched are not known, but that there are some is.
+    let fetched = format!("{HEAD}      valueFiles: [\"https://example.com/values.yaml\"]\n");
+    let unknown = deployed(&[("argocd/app.yaml", &fetched), ("chart/values-dev.yaml", "name: dev\n")]);
+    assert_eq!(names(unknown.path(), &["."]), "dev");
     let pattern = "deployments: {environment: \"argocd/{name}.yaml\"}\n";
     write(folder.path(), ".thebot-lint.yaml", pattern);
     assert_eq!(names(folder.path(), &["."]), "app/web, staging/web, ci/all");

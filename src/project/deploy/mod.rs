@@ -44,7 +44,7 @@ use generator::Cluster;
 use project::Project;
 use release::{Declaring, Place};
 use repository::Repository;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use set::Set;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,9 @@ pub(crate) struct Deployments {
     pub faults: Vec<Fault>,
     /// The releases of each chart that can be rendered, by the chart's folder without links.
     of_charts: FxHashMap<PathBuf, Vec<usize>>,
+    /// The charts of all releases that are known to be deployed, also of those that cannot be
+    /// rendered.
+    deployed: FxHashSet<PathBuf>,
 }
 
 /// What is wrong with a declaration.
@@ -129,6 +132,11 @@ impl Deployments {
             let real = chart.canonicalize();
             !self.root.as_os_str().is_empty() && real.is_ok_and(|c| !c.starts_with(&self.root))
         })
+    }
+
+    /// Whether the chart at a path is deployed, even if that cannot be rendered.
+    pub(crate) fn deploys(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| self.deployed.contains(&path))
     }
 
     fn take(&mut self, made: Made) {
@@ -232,6 +240,9 @@ impl Reading<'_> {
         });
         release::tell_apart(&mut deployments.releases);
         values::mark_shared(&mut deployments.releases);
+        let known = deployments.releases.iter().filter(|release| !release.is_guess);
+        let known = known.filter_map(|release| release.content.path.as_ref()?.canonicalize().ok());
+        deployments.deployed = known.collect();
         for (i, release) in deployments.releases.iter().enumerate() {
             let key = release.rendered_chart().and_then(|c| c.canonicalize().ok());
             if let Some(key) = key {

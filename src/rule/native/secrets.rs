@@ -222,11 +222,14 @@ fn names_an_object(words: &[String]) -> bool {
     }
 }
 
-/// Whether a value is not a secret: it is empty, a flag, a path, a reference or a placeholder.
+/// Whether a value is not a secret: it is empty, a flag, a path, a reference or a placeholder, or it
+/// says that nobody uses it.
 pub(crate) fn is_harmless(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']).trim();
     let lower = value.to_ascii_lowercase();
+    let words = lower.replace(['_', ' '], "-");
     value.is_empty()
+        || ["unused", "not-used", "do-not-use"].iter().any(|start| words.starts_with(start))
         || value.starts_with(['$', '/', '{', '<', '%', '[', '*', '|', '>'])
         || value.starts_with("./")
         || value.contains("${")
