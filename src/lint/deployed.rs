@@ -17,8 +17,6 @@ pub(super) fn read(
     setups: &Setups,
     options: &Options,
 ) -> Vec<(usize, Arc<Deployments>)> {
-    // Files may have changed since the last run.
-    options.reuse.deployments.forget();
     let mut all: Vec<(usize, Arc<Deployments>)> = Vec::new();
     for (i, unit) in units.iter().enumerate() {
         let path = match unit {

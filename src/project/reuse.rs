@@ -61,6 +61,14 @@ pub struct Reuse {
 }
 
 impl Reuse {
+    /// Reuses only what is known of deployments, for charts of the same repositories.
+    pub(crate) fn of(deployments: Arc<Known>) -> Reuse {
+        Reuse {
+            deployments,
+            ..Reuse::default()
+        }
+    }
+
     /// The objects of a text, from the cache if the same text was read before for the same
     /// environment and versions.
     pub(crate) fn manifests(
