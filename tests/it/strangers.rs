@@ -194,6 +194,10 @@ fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)>
                 vec!["environments", chart, "--format", format, "--color", color],
             ));
             all.push((
+                "deployments",
+                vec!["deployments", chart, "--format", format],
+            ));
+            all.push((
                 "diff",
                 vec![
                     "diff", chart, "--from", "default", "--to", "loud", "--format", format,
