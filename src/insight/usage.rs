@@ -416,16 +416,18 @@ fn unused(
     let mut used: FxHashSet<Keys> = readers.missed.clone();
     let mut unread: Vec<(Keys, Span)> = Vec::new();
     // What a platform gives to several releases need not be read by this one.
-    let files = files.iter().map(|(id, node)| (&**node, !rendering.shared.contains(id)));
+    let files = files.iter().map(|(id, node)| (&**node, !rendering.shared.contains(id), false));
     let declared = || rendering.environments.iter().filter_map(|e| e.declared.as_deref());
-    let inline = declared().flat_map(|d| d.inline.iter().map(|values| (&values.node, d.is_own)));
-    for (node, is_own) in files.chain(inline) {
+    let inline = declared().flat_map(|d| d.inline.iter().map(|values| (&values.node, d.is_own, true)));
+    for (node, is_own, is_inline) in files.chain(inline) {
         keys(node, &mut Keys::new(), &mut |path, entry| {
             if readers.is_silent(path) {
                 return false;
             }
             let mut path = path.clone();
-            let is_used = readers.may_read_any(&mut path, entry);
+            // Helm removes what a release sets to null, so nothing could read it there.
+            let is_removed = is_inline && entry.value.is_null();
+            let is_used = is_removed || readers.may_read_any(&mut path, entry);
             if is_used {
                 used.insert(path);
             } else if is_own && !is_value_of_subchart(rendering, &path) {
