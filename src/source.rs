@@ -18,8 +18,8 @@ mod unsaved;
 
 pub use origin::Origins;
 pub(crate) use origin::{Condition, ConditionId, Origin, OriginId, Outcome, Piece};
-pub(crate) use sources::{Derived, Moved};
 pub use sources::Sources;
+pub(crate) use sources::{Derived, Moved};
 pub use span::{SourceId, Span};
 pub use text::{Source, SourceKind};
 pub(crate) use trace::Trace;

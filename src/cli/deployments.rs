@@ -100,7 +100,13 @@ fn row(release: &Release) -> [String; 5] {
     ]
 }
 
-const HEAD: [&str; 5] = ["environment", "release", "namespace", "deploys", "declared at"];
+const HEAD: [&str; 5] = [
+    "environment",
+    "release",
+    "namespace",
+    "deploys",
+    "declared at",
+];
 
 /// For example `3 releases in 2 environments; 1 cannot be rendered`.
 fn count(releases: &[Release]) -> String {
@@ -130,7 +136,10 @@ fn human(releases: &[Release]) -> String {
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> = (0..HEAD.len()).filter_map(width).collect();
         for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, &width)| format!("{cell:width$}"));
             let _ = writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
         out.push('\n');
@@ -155,8 +164,13 @@ fn markdown(releases: &[Release]) -> String {
     let mut out = line(&head);
     out.push_str(&format!("|{}\n", "---|".repeat(head.len())));
     for release in releases {
-        let mut cells: Vec<String> = row(release).iter().map(|cell| escape_markdown(cell)).collect();
-        cells.push(escape_markdown(release.unresolved.as_deref().unwrap_or_default()));
+        let mut cells: Vec<String> = row(release)
+            .iter()
+            .map(|cell| escape_markdown(cell))
+            .collect();
+        cells.push(escape_markdown(
+            release.unresolved.as_deref().unwrap_or_default(),
+        ));
         out.push_str(&line(&cells));
     }
     let _ = write!(out, "\n{}\n", count(releases));

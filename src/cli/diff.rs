@@ -4,11 +4,11 @@
 use super::{
     Chart, ChartArgument, ColorArguments, ConfigArguments, ExitCode, TimeArguments, fail, print,
 };
+use crate::Options;
 use crate::diagnostic::Severity;
 use crate::insight::diff::{Deployment, between, merged};
 use crate::lint::upgrade;
 use crate::project::commit::Copy;
-use crate::Options;
 use crate::project::deploy::Deployments;
 use crate::project::setup::{Setup, is_named};
 use crate::project::unit;
@@ -166,7 +166,8 @@ fn since(base: &str, path: &Path, new: &Chart, arguments: &Arguments) -> Compare
         let old = Chart::configured(place, choice.file(place).as_deref(), arguments.time)?;
         return compare(base, (&old, ("", "")), new, arguments);
     }
-    let copy = Copy::of(base, path, &choice, new.rendering.is_deployed()).map_err(|why| fail(&why))?;
+    let copy =
+        Copy::of(base, path, &choice, new.rendering.is_deployed()).map_err(|why| fail(&why))?;
     for link in &copy.left_out {
         let link = crate::escape::escape_controls(&link.display().to_string()).into_owned();
         let _ = writeln!(

@@ -119,7 +119,9 @@ impl Environment {
         inputs
             .files
             .extend(declared.clone().flat_map(|d| d.inline.iter().cloned()));
-        let mut flags: Vec<Flag> = declared.flat_map(|d| d.parameters.iter().cloned()).collect();
+        let mut flags: Vec<Flag> = declared
+            .flat_map(|d| d.parameters.iter().cloned())
+            .collect();
         for (kind, text) in &self.flags {
             let source = sources.add(Source::new(kind.flag(), text.as_bytes(), SourceKind::Flag));
             flags.push(Flag {
@@ -192,7 +194,9 @@ impl Flag {
     /// The keys of the first value that it sets, without indices of lists.
     pub(crate) fn keys(&self) -> Vec<Box<str>> {
         let name = self.text.split('=').next().unwrap_or_default();
-        let keys = name.split('.').map(|key| key.split('[').next().unwrap_or(key));
+        let keys = name
+            .split('.')
+            .map(|key| key.split('[').next().unwrap_or(key));
         keys.map(Box::from).collect()
     }
 

@@ -416,9 +416,17 @@ fn unused(
     let mut used: FxHashSet<Keys> = readers.missed.clone();
     let mut unread: Vec<(Keys, Span)> = Vec::new();
     // What a platform gives to several releases need not be read by this one.
-    let files = files.iter().map(|(id, node)| (&**node, !rendering.shared.contains(id), false));
-    let declared = || rendering.environments.iter().filter_map(|e| e.declared.as_deref());
-    let inline = declared().flat_map(|d| d.inline.iter().map(|values| (&values.node, d.is_own, true)));
+    let files = files
+        .iter()
+        .map(|(id, node)| (&**node, !rendering.shared.contains(id), false));
+    let declared = || {
+        rendering
+            .environments
+            .iter()
+            .filter_map(|e| e.declared.as_deref())
+    };
+    let inline =
+        declared().flat_map(|d| d.inline.iter().map(|values| (&values.node, d.is_own, true)));
     for (node, is_own, is_inline) in files.chain(inline) {
         keys(node, &mut Keys::new(), &mut |path, entry| {
             if readers.is_silent(path) {

@@ -27,7 +27,10 @@ pub(super) fn read(
             },
             Unit::Stdin => continue,
         };
-        let read = options.reuse.deployments.around(path, setups.of(i), options);
+        let read = options
+            .reuse
+            .deployments
+            .around(path, setups.of(i), options);
         if all.iter().all(|(_, known)| !Arc::ptr_eq(known, &read)) {
             all.push((i, read));
         }
@@ -36,7 +39,10 @@ pub(super) fn read(
 }
 
 /// The charts outside of their repositories that releases need.
-pub(super) fn charts_elsewhere(deployed: &[(usize, Arc<Deployments>)], units: &[Unit]) -> Vec<Unit> {
+pub(super) fn charts_elsewhere(
+    deployed: &[(usize, Arc<Deployments>)],
+    units: &[Unit],
+) -> Vec<Unit> {
     let mut charts: Vec<Unit> = Vec::new();
     for chart in deployed.iter().flat_map(|(_, all)| all.charts_elsewhere()) {
         let unit = Unit::Chart(chart.to_path_buf());
@@ -54,7 +60,11 @@ pub(super) fn report(
     setups: &Setups,
     options: &Options,
 ) -> Report {
-    let paths: Vec<PathBuf> = options.paths.iter().filter_map(|p| p.canonicalize().ok()).collect();
+    let paths: Vec<PathBuf> = options
+        .paths
+        .iter()
+        .filter_map(|p| p.canonicalize().ok())
+        .collect();
     let is_meant = |file: &str| {
         let file = Path::new(file).canonicalize().unwrap_or_default();
         paths.iter().any(|path| file.starts_with(path))

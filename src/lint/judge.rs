@@ -231,7 +231,11 @@ fn compared(deployed: &[Deployed<'_>], setup: &Setup, limits: &Limits) -> Vec<(O
             })
             .collect();
         let found = setup.rules.check_environments(&environments, limits);
-        all.extend(found.into_iter().map(|(e, i, violation)| (group[e].objects[i].clone(), violation)));
+        all.extend(
+            found
+                .into_iter()
+                .map(|(e, i, violation)| (group[e].objects[i].clone(), violation)),
+        );
     }
     all
 }

@@ -124,7 +124,9 @@ impl Copy {
         let list = git(&commit.top, &arguments).unwrap_or_default();
         let list = String::from_utf8_lossy(&list);
         let urls = list.lines().filter_map(|line| line.split_once(' '));
-        let text: String = urls.map(|(_, url)| format!("[remote \"a\"]\n\turl = {url}\n")).collect();
+        let text: String = urls
+            .map(|(_, url)| format!("[remote \"a\"]\n\turl = {url}\n"))
+            .collect();
         let file = self.folder.path().join(".git/config");
         std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))
     }

@@ -146,7 +146,15 @@ impl RenderedChart {
         };
         let mut environments = match which {
             Which::Releases(_) => releases.iter().map(|r| r.environment(&chart)).collect(),
-            _ => environments(path, &chart, &releases, &deployments, sources, setup, options)?,
+            _ => environments(
+                path,
+                &chart,
+                &releases,
+                &deployments,
+                sources,
+                setup,
+                options,
+            )?,
         };
         if let Which::Undeployed = which {
             keep_deployed(&mut environments);
@@ -734,9 +742,13 @@ fn shared(
     chart: &Chart,
     sources: &Sources,
 ) -> FxHashSet<SourceId> {
-    let names: FxHashSet<String> = releases.iter().flat_map(|r| r.shared_files(chart)).collect();
+    let names: FxHashSet<String> = releases
+        .iter()
+        .flat_map(|r| r.shared_files(chart))
+        .collect();
     let ids = values.iter().map(|(id, _)| *id);
-    ids.filter(|id| names.contains(&*sources.get(*id).name)).collect()
+    ids.filter(|id| names.contains(&*sources.get(*id).name))
+        .collect()
 }
 
 /// Leaves out the environments that deploy nothing: cases, and values.yaml alone if there are
@@ -848,7 +860,12 @@ fn environments(
         let known: Vec<&str> = all.iter().map(|e| e.name.as_str()).collect();
         // Another chart may have the release that is meant.
         let mut wanted = options.environments.clone();
-        wanted.retain(|wanted| !deployments.releases.iter().any(|r| is_named(wanted, &r.title)));
+        wanted.retain(|wanted| {
+            !deployments
+                .releases
+                .iter()
+                .any(|r| is_named(wanted, &r.title))
+        });
         if let Some(error) = Setup::unknown_environment(&wanted, &known) {
             return Err(error);
         }

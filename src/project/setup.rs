@@ -271,7 +271,8 @@ impl Setup {
 
 /// Whether a name or a pattern such as `prod/*` means the environment of this name.
 pub(crate) fn is_named(pattern: &str, name: &str) -> bool {
-    pattern == name || pattern.contains('*') && glob::Pattern::new(pattern).is_ok_and(|p| p.matches(name))
+    pattern == name
+        || pattern.contains('*') && glob::Pattern::new(pattern).is_ok_and(|p| p.matches(name))
 }
 
 /// Why these Kubernetes versions are judged.

@@ -167,7 +167,12 @@ pub(crate) fn apply(
             }
             used.store(true, std::sync::atomic::Ordering::Relaxed);
             let is_meant = |e: &&Arc<str>| suppress.environments.iter().any(|n| is_named(n, e));
-            let some: Vec<Arc<str>> = finding.environments.iter().filter(is_meant).cloned().collect();
+            let some: Vec<Arc<str>> = finding
+                .environments
+                .iter()
+                .filter(is_meant)
+                .cloned()
+                .collect();
             if suppress.environments.is_empty() || !leave(finding, &some) {
                 return false;
             }

@@ -100,18 +100,19 @@ impl Sources {
             files: self.files.len() as u32,
             renders: self.renders.len() as u32,
         };
-        self.files.extend(other.files.iter().cloned().map(|mut source| {
-            if !matches!(source.kind, SourceKind::Values | SourceKind::Flag) {
-                source.kind = SourceKind::Deployment;
-            }
-            source
-        }));
-        self.absorbed
-            .push(moved.files as usize..self.files.len());
-        self.renders.extend(other.renders.iter().cloned().map(|mut derived| {
-            derived.origins.for_each_span(|span| moved.span(span));
-            derived
-        }));
+        self.files
+            .extend(other.files.iter().cloned().map(|mut source| {
+                if !matches!(source.kind, SourceKind::Values | SourceKind::Flag) {
+                    source.kind = SourceKind::Deployment;
+                }
+                source
+            }));
+        self.absorbed.push(moved.files as usize..self.files.len());
+        self.renders
+            .extend(other.renders.iter().cloned().map(|mut derived| {
+                derived.origins.for_each_span(|span| moved.span(span));
+                derived
+            }));
         moved
     }
 

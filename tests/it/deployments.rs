@@ -9,7 +9,9 @@ use std::path::Path;
 /// A copy of a repository, in a folder of its own without git.
 fn repository(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let from = Path::new("fixtures/deployments").join(name).join("repository");
+    let from = Path::new("fixtures/deployments")
+        .join(name)
+        .join("repository");
     copy(&from, folder.path());
     folder
 }
@@ -26,7 +28,11 @@ fn line(release: &Json) -> String {
     let values: Vec<String> = values.iter().map(place).collect();
     let content = &release["chart"];
     let parts = [
-        format!("{}/{}", text(&release["environment"]), text(&release["release"])),
+        format!(
+            "{}/{}",
+            text(&release["environment"]),
+            text(&release["release"])
+        ),
         text(&release["namespace"]),
         text(&content["path"]),
         format!("[{}]", values.join(" ")),
@@ -39,7 +45,10 @@ fn line(release: &Json) -> String {
 #[test]
 fn every_release_is_found() {
     let mut wrong = String::new();
-    for entry in std::fs::read_dir("fixtures/deployments").expect("fixtures").flatten() {
+    for entry in std::fs::read_dir("fixtures/deployments")
+        .expect("fixtures")
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         let folder = repository(&name);
         let found = json(folder.path(), &["deployments", "--format", "json"]);
@@ -62,7 +71,8 @@ fn findings(folder: &Path, arguments: &[&str]) -> Vec<(String, Vec<String>, Vec<
     let report = json(folder, &[arguments, &["--format", "json"]].concat());
     let texts = |list: &Json| -> Vec<String> {
         let list = list.as_array().expect("a list").iter();
-        list.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+        list.map(|text| text.as_str().unwrap_or_default().to_owned())
+            .collect()
     };
     let diagnostics = report["diagnostics"].as_array().expect("findings").iter();
     diagnostics
@@ -73,7 +83,11 @@ fn findings(folder: &Path, arguments: &[&str]) -> Vec<(String, Vec<String>, Vec<
                 format!("{} {}:{}", text("role"), text("file"), l["line"])
             };
             let rule = found["rule"].as_str().unwrap_or_default().to_owned();
-            (rule, texts(&found["environments"]), places.map(place).collect())
+            (
+                rule,
+                texts(&found["environments"]),
+                places.map(place).collect(),
+            )
         })
         .collect()
 }
@@ -84,7 +98,10 @@ const HEAD: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadat
 fn deployed(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let own = [
-        ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+        (
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 0.1.0\n",
+        ),
         ("chart/values.yaml", "name: good\n"),
         ("chart/templates/a.yaml", CONFIG_MAP),
     ];
@@ -99,7 +116,10 @@ fn a_value_of_a_declaration_is_shown_where_it_is_written() {
     for (helm, line) in [
         ("      values: |\n        name: Bad_Name\n", 12),
         ("      valuesObject:\n        name: Bad_Name\n", 12),
-        ("      parameters:\n        - {name: name, value: Bad_Name}\n", 12),
+        (
+            "      parameters:\n        - {name: name, value: Bad_Name}\n",
+            12,
+        ),
     ] {
         let folder = deployed(&[("prod/app.yaml", &format!("{HEAD}{helm}"))]);
         let found = findings(folder.path(), &[".", "--select", "invalid-name"]);
@@ -119,7 +139,10 @@ fn a_value_of_a_declaration_is_shown_where_it_is_written() {
 fn a_value_is_traced_through_the_chart_that_renders_the_declaration() {
     let app = format!("{HEAD}      values: |\n        name: {{{{ .Values.web }}}}\n");
     let folder = deployed(&[
-        ("apps/Chart.yaml", "apiVersion: v2\nname: apps\nversion: 0.1.0\n"),
+        (
+            "apps/Chart.yaml",
+            "apiVersion: v2\nname: apps\nversion: 0.1.0\n",
+        ),
         ("apps/values.yaml", "web: good\n"),
         ("apps/values-prod.yaml", "web: Bad_Name\n"),
         ("apps/templates/app.yaml", &app),
@@ -170,17 +193,29 @@ fn environments_of_a_deployed_chart_are_its_releases() {
     let folder = deployed(&files);
     let names = |folder: &Path, arguments: &[&str]| -> String {
         let (_, out, err) = run(folder, &[&["--color", "never"], arguments].concat());
-        let list = out.split("environment").nth(1).unwrap_or_else(|| panic!("{out}{err}"));
+        let list = out
+            .split("environment")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{out}{err}"));
         let list = list.split_once('(').expect("a list").1;
         list.split_once(')').expect("its end").0.replace('\n', " ")
     };
-    assert_eq!(names(folder.path(), &["."]), "prod/web, staging/web, ci/all");
-    assert_eq!(names(folder.path(), &[".", "--environment", "prod/*"]), "prod/web");
+    assert_eq!(
+        names(folder.path(), &["."]),
+        "prod/web, staging/web, ci/all"
+    );
+    assert_eq!(
+        names(folder.path(), &[".", "--environment", "prod/*"]),
+        "prod/web"
+    );
     write(folder.path(), ".thebot-lint.yaml", "deployments: false\n");
     assert_eq!(names(folder.path(), &["."]), "default, dev, prod, ci/all");
     // Values that are fetched are not known, but that there are some is.
     let fetched = format!("{HEAD}      valueFiles: [\"https://example.com/values.yaml\"]\n");
-    let unknown = deployed(&[("argocd/app.yaml", &fetched), ("chart/values-dev.yaml", "name: dev\n")]);
+    let unknown = deployed(&[
+        ("argocd/app.yaml", &fetched),
+        ("chart/values-dev.yaml", "name: dev\n"),
+    ]);
     assert_eq!(names(unknown.path(), &["."]), "dev");
     let pattern = "deployments: {environment: \"argocd/{name}.yaml\"}\n";
     write(folder.path(), ".thebot-lint.yaml", pattern);
@@ -192,25 +227,44 @@ fn a_value_is_unused_if_no_release_reads_it() {
     let unread = |files: &[(&str, &str)]| -> Vec<String> {
         let folder = deployed(files);
         let found = findings(folder.path(), &[".", "--select", "unused-value"]);
-        found.into_iter().map(|(_, _, places)| places[0].clone()).collect()
+        found
+            .into_iter()
+            .map(|(_, _, places)| places[0].clone())
+            .collect()
     };
-    let parameters = "      parameters:\n        - {name: name, value: a}\n        - {name: nmae, value: b}\n";
+    let parameters =
+        "      parameters:\n        - {name: name, value: a}\n        - {name: nmae, value: b}\n";
     let own = format!("{HEAD}{parameters}");
-    assert_eq!(unread(&[("a/app.yaml", &own)]), ["deployment a/app.yaml:13"]);
+    assert_eq!(
+        unread(&[("a/app.yaml", &own)]),
+        ["deployment a/app.yaml:13"]
+    );
     let inline = format!("{HEAD}      values: |\n        name: a\n        unread: b\n");
-    assert_eq!(unread(&[("a/app.yaml", &inline)]), ["deployment a/app.yaml:13"]);
+    assert_eq!(
+        unread(&[("a/app.yaml", &inline)]),
+        ["deployment a/app.yaml:13"]
+    );
     // A file that several charts get is not reported, nor is what a generator writes.
     let files = format!("{HEAD}      valueFiles: [/common.yaml]\n");
-    let second = files.replace("name: web", "name: other").replace("path: chart", "path: second");
+    let second = files
+        .replace("name: web", "name: other")
+        .replace("path: chart", "path: second");
     let shared = [
         ("a/app.yaml", files.as_str()),
         ("a/second.yaml", &second),
         ("common.yaml", "name: a\nunread: b\n"),
-        ("second/Chart.yaml", "apiVersion: v2\nname: second\nversion: 0.1.0\n"),
+        (
+            "second/Chart.yaml",
+            "apiVersion: v2\nname: second\nversion: 0.1.0\n",
+        ),
         ("second/templates/a.yaml", CONFIG_MAP),
     ];
     assert!(unread(&shared).is_empty());
-    let template = own.split_once("spec:").expect("a spec").1.replace('\n', "\n    ");
+    let template = own
+        .split_once("spec:")
+        .expect("a spec")
+        .1
+        .replace('\n', "\n    ");
     let set = format!(
         "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: a}}\nspec:\n  generators: [{{list: {{elements: [{{a: b}}]}}}}]\n  template:\n    metadata: {{name: web}}\n    spec:{template}"
     );

@@ -517,7 +517,9 @@ pub(crate) fn named_by(path: &str) -> Option<String> {
     let starts = path.rmatch_indices('/').map(|(at, _)| at + 1).chain([0]);
     // The longest form has three parts.
     let tails = starts.take(3).map(|at| &path[at..]);
-    let mut named = tails.filter_map(candidate).filter(|c| c.certainty != Certainty::Case);
+    let mut named = tails
+        .filter_map(candidate)
+        .filter(|c| c.certainty != Certainty::Case);
     named.next().map(|candidate| candidate.environment)
 }
 

@@ -32,7 +32,9 @@ impl Pattern {
         const NAME: &str = "{name}";
         let parts: Vec<&str> = text.split(NAME).collect();
         let [before, after] = parts[..] else {
-            return Err(format!("`{text}` must contain `{NAME}` once, where the environment is named"));
+            return Err(format!(
+                "`{text}` must contain `{NAME}` once, where the environment is named"
+            ));
         };
         let translated = |text: &str| {
             let escaped = regex::escape(text);
@@ -40,7 +42,9 @@ impl Pattern {
             any.replace('\u{0}', ".*")
         };
         let expression = format!("^{}([^/]+?){}$", translated(before), translated(after));
-        Regex::new(&expression).map(Pattern).map_err(|why| why.to_string())
+        Regex::new(&expression)
+            .map(Pattern)
+            .map_err(|why| why.to_string())
     }
 
     /// The name of the environment in a text that the pattern matches.
@@ -79,7 +83,11 @@ mod tests {
     #[test]
     fn a_pattern_names_the_environment() {
         for (pattern, text, want) in [
-            ("clusters/{name}/**", "clusters/eu/apps/web.yaml", Some("eu")),
+            (
+                "clusters/{name}/**",
+                "clusters/eu/apps/web.yaml",
+                Some("eu"),
+            ),
             ("*-{name}", "web-prod", Some("prod")),
             ("apps/*/{name}.yaml", "apps/web/qa.yaml", Some("qa")),
             ("apps/{name}.yaml", "apps/web/qa.yaml", None),

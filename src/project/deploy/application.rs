@@ -74,7 +74,8 @@ pub(super) fn text(node: &Node, key: &str) -> Option<Text> {
 }
 
 fn word(node: Option<&Node>, key: &str) -> String {
-    node.and_then(|node| text(node, key)).map_or(String::new(), |(text, _)| text)
+    node.and_then(|node| text(node, key))
+        .map_or(String::new(), |(text, _)| text)
 }
 
 /// The applications among these objects.
@@ -88,7 +89,8 @@ pub(super) fn all(
         &*o.identity.kind == "Application" && o.identity.api_version.starts_with("argoproj.io/")
     };
     let apps = objects.iter().filter(is_application);
-    apps.filter_map(|object| App::read(&object.root, texts, parent, root)).collect()
+    apps.filter_map(|object| App::read(&object.root, texts, parent, root))
+        .collect()
 }
 
 impl App {
@@ -142,7 +144,11 @@ impl App {
             reading,
             faults: Vec::new(),
         };
-        for source in self.sources.iter().filter(|s| s.chart.is_some() || s.path.is_some()) {
+        for source in self
+            .sources
+            .iter()
+            .filter(|s| s.chart.is_some() || s.path.is_some())
+        {
             let release = making.release(source);
             if !making.is_above(&release) {
                 made.releases.push(release);
@@ -165,7 +171,10 @@ impl Source {
             helm: node.get("helm").filter(|helm| !helm.is_null()).cloned(),
             is_of_other: is_set("kustomize") || is_set("plugin"),
             is_directory: is_set("directory"),
-            recurses: directory.and_then(|d| d.get("recurse")).and_then(Node::as_bool) == Some(true),
+            recurses: directory
+                .and_then(|d| d.get("recurse"))
+                .and_then(Node::as_bool)
+                == Some(true),
         }
     }
 
@@ -188,7 +197,10 @@ struct Making<'m, 'r> {
 impl Making<'_, '_> {
     fn release(&mut self, source: &Source) -> Release {
         let app = self.app;
-        let named = source.helm.as_ref().and_then(|helm| text(helm, "releaseName"));
+        let named = source
+            .helm
+            .as_ref()
+            .and_then(|helm| text(helm, "releaseName"));
         let mut release = Release {
             application: app.name.0.clone(),
             name: named.map_or(app.name.0.clone(), |(name, _)| name),
@@ -205,11 +217,22 @@ impl Making<'_, '_> {
             content: Content::default(),
             values: Vec::new(),
             parameters: Vec::new(),
-            kube_version: source.helm.as_ref().and_then(|h| text(h, "kubeVersion")).map(|(v, _)| v),
-            api_versions: source.helm_items("apiVersions").iter().filter_map(scalar_text).collect(),
+            kube_version: source
+                .helm
+                .as_ref()
+                .and_then(|h| text(h, "kubeVersion"))
+                .map(|(v, _)| v),
+            api_versions: source
+                .helm_items("apiVersions")
+                .iter()
+                .filter_map(scalar_text)
+                .collect(),
             place: app.place.clone(),
             unresolved: None,
-            above: app.parent.as_ref().map_or(Vec::new(), |parent| parent.above.clone()),
+            above: app
+                .parent
+                .as_ref()
+                .map_or(Vec::new(), |parent| parent.above.clone()),
             is_own: app.is_own,
             is_guess: app.parent.as_ref().is_some_and(|parent| parent.is_guess),
         };
@@ -245,9 +268,16 @@ impl Making<'_, '_> {
             return false;
         };
         if at + 1 < release.above.len() {
-            let names: Vec<&str> = release.above[at..].iter().map(|(name, _)| &**name).collect();
+            let names: Vec<&str> = release.above[at..]
+                .iter()
+                .map(|(name, _)| &**name)
+                .collect();
             let message = format!("these applications deploy each other: {}", names.join(", "));
-            self.fault(release.place.span, message, "Deploy each of them from one place.");
+            self.fault(
+                release.place.span,
+                message,
+                "Deploy each of them from one place.",
+            );
         }
         true
     }
@@ -262,11 +292,19 @@ impl Making<'_, '_> {
         let mut files: Vec<String> = files.collect();
         if release.content.path.is_none() {
             // Which files there are is not known, but their names are.
-            files = source.helm_items("valueFiles").iter().filter_map(scalar_text).collect();
+            files = source
+                .helm_items("valueFiles")
+                .iter()
+                .filter_map(scalar_text)
+                .collect();
         }
         let chart = release.content.name.clone().unwrap_or_default();
         let facts = Facts {
-            inherited: self.app.parent.as_ref().and_then(|parent| parent.environment.as_deref()),
+            inherited: self
+                .app
+                .parent
+                .as_ref()
+                .and_then(|parent| parent.environment.as_deref()),
             said: self.app.said.as_deref(),
             values: &files,
             path: source.path.as_ref().map(|(path, _)| path.as_str()),
@@ -283,7 +321,12 @@ impl Making<'_, '_> {
 
     /// A fault at a place of the declaration. Gives the text as the reason why nothing is rendered.
     fn fault(&mut self, span: Span, message: String, help: &str) -> String {
-        if !self.app.parent.as_ref().is_some_and(|parent| parent.is_guess) {
+        if !self
+            .app
+            .parent
+            .as_ref()
+            .is_some_and(|parent| parent.is_guess)
+        {
             let rule = ids::DEPLOYMENT_INVALID;
             let found = Diagnostic::new(rule, Severity::Error, span, message.clone());
             self.faults.push(Fault {
@@ -308,12 +351,21 @@ impl Making<'_, '_> {
         }
         if !self.reading.repository.is_this(repository) {
             let shelves = &self.reading.setup.config.charts;
-            let shelf = shelves.iter().find(|s| s.only.as_deref() == Some(repository));
-            let folder = shelf.map(|shelf| shelf.folder.join(path)).filter(|folder| folder.is_dir());
-            let folder = folder.ok_or_else(|| format!("it is in another repository, {repository}"))?;
+            let shelf = shelves
+                .iter()
+                .find(|s| s.only.as_deref() == Some(repository));
+            let folder = shelf
+                .map(|shelf| shelf.folder.join(path))
+                .filter(|folder| folder.is_dir());
+            let folder =
+                folder.ok_or_else(|| format!("it is in another repository, {repository}"))?;
             return of_folder(&folder, source).ok_or_else(|| other_tool(&folder));
         }
-        let folder = self.reading.repository.inside(path).filter(|folder| folder.is_dir());
+        let folder = self
+            .reading
+            .repository
+            .inside(path)
+            .filter(|folder| folder.is_dir());
         let Some(folder) = folder else {
             let help = "Correct `path`: it is relative to the root of the repository.";
             let message = format!("the path {path} does not exist in this repository");
@@ -357,7 +409,10 @@ impl Making<'_, '_> {
     }
 
     fn values(&mut self, source: &Source, release: &mut Release) -> Result<(), String> {
-        let may_miss = source.helm("ignoreMissingValueFiles").and_then(Node::as_bool) == Some(true);
+        let may_miss = source
+            .helm("ignoreMissingValueFiles")
+            .and_then(Node::as_bool)
+            == Some(true);
         for node in source.helm_items("valueFiles") {
             let Some(name) = scalar_text(node).map(|name| self.filled(&name, source)) else {
                 continue;
@@ -372,14 +427,23 @@ impl Making<'_, '_> {
                 }
             }
         }
-        if let Some(object) = source.helm("valuesObject").filter(|o| !o.entries().is_empty()) {
-            release.values.push(Values::Inline(Arc::new(object.clone())));
+        if let Some(object) = source
+            .helm("valuesObject")
+            .filter(|o| !o.entries().is_empty())
+        {
+            release
+                .values
+                .push(Values::Inline(Arc::new(object.clone())));
         } else if let Some(node) = source.helm("values").filter(|node| node.as_str().is_some()) {
             match Values::text(node, &self.app.place.texts.sources) {
                 Ok(values) => release.values.push(values),
                 Err(error) => {
                     let message = format!("`values` is no YAML: {}", error.message);
-                    return Err(self.fault(error.span, message, "Argo CD gives this text to Helm."));
+                    return Err(self.fault(
+                        error.span,
+                        message,
+                        "Argo CD gives this text to Helm.",
+                    ));
                 }
             }
         }
@@ -388,9 +452,10 @@ impl Making<'_, '_> {
 
     /// The files that a name in `valueFiles` means.
     fn files(&self, name: &str, source: &Source) -> Result<Vec<PathBuf>, Unread> {
-        let Some((reference, path)) = name.strip_prefix('$').map(|rest| {
-            rest.split_once('/').unwrap_or((rest, ""))
-        }) else {
+        let Some((reference, path)) = name
+            .strip_prefix('$')
+            .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+        else {
             let folder = source.path.as_ref().map_or("", |(path, _)| path);
             if source.chart.is_some() || !self.reading.repository.is_this(&source.repository.0) {
                 let why = format!("the values file {name} is in the chart's own repository");
@@ -398,9 +463,15 @@ impl Making<'_, '_> {
             }
             return values::files(name, folder, self.reading);
         };
-        let referred = self.app.sources.iter().find(|s| s.reference.as_deref() == Some(reference));
+        let referred = self
+            .app
+            .sources
+            .iter()
+            .find(|s| s.reference.as_deref() == Some(reference));
         match referred {
-            None => Err(Unread::Missing(format!("no source has the `ref` {reference}"))),
+            None => Err(Unread::Missing(format!(
+                "no source has the `ref` {reference}"
+            ))),
             Some(other) if self.reading.repository.is_this(&other.repository.0) => {
                 values::files(&format!("/{path}"), "", self.reading)
             }
@@ -413,7 +484,9 @@ impl Making<'_, '_> {
 
     fn parameters(&mut self, source: &Source, release: &mut Release) -> Result<(), String> {
         let mut add = |kind, name: Text, value: Text| {
-            release.parameters.retain(|known: &Parameter| known.name.0 != name.0);
+            release
+                .parameters
+                .retain(|known: &Parameter| known.name.0 != name.0);
             release.parameters.push(Parameter { kind, name, value });
         };
         for node in source.helm_items("parameters") {
@@ -421,9 +494,17 @@ impl Making<'_, '_> {
                 continue;
             };
             let is_text = node.get("forceString").and_then(Node::as_bool) == Some(true);
-            let kind = if is_text { FlagKind::String } else { FlagKind::Set };
+            let kind = if is_text {
+                FlagKind::String
+            } else {
+                FlagKind::Set
+            };
             let value = text(node, "value").unwrap_or((String::new(), node.span));
-            add(kind, name, (escaped(&self.filled(&value.0, source)), value.1));
+            add(
+                kind,
+                name,
+                (escaped(&self.filled(&value.0, source)), value.1),
+            );
         }
         for node in source.helm_items("fileParameters") {
             let (Some(name), Some(path)) = (text(node, "name"), text(node, "path")) else {
@@ -450,15 +531,24 @@ impl Making<'_, '_> {
             return text.to_owned();
         }
         let variables = [
-            ("ARGOCD_APP_NAMESPACE", self.app.namespace.as_deref().unwrap_or_default()),
+            (
+                "ARGOCD_APP_NAMESPACE",
+                self.app.namespace.as_deref().unwrap_or_default(),
+            ),
             ("ARGOCD_APP_NAME", &self.app.name.0),
-            ("ARGOCD_APP_SOURCE_PATH", source.path.as_ref().map_or("", |(path, _)| path)),
+            (
+                "ARGOCD_APP_SOURCE_PATH",
+                source.path.as_ref().map_or("", |(path, _)| path),
+            ),
             ("ARGOCD_APP_SOURCE_REPO_URL", &source.repository.0),
             ("ARGOCD_APP_SOURCE_TARGET_REVISION", &source.revision),
         ];
-        variables.iter().fold(text.to_owned(), |text, (name, value)| {
-            text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-        })
+        variables
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(&format!("${{{name}}}"), value)
+                    .replace(&format!("${name}"), value)
+            })
     }
 }
 
@@ -484,13 +574,16 @@ fn of_folder(folder: &Path, source: &Source) -> Option<Content> {
     let metadata = std::fs::read(folder.join("Chart.yaml")).ok();
     let metadata = metadata.filter(|_| !source.is_of_other && !source.is_directory);
     let is_chart = metadata.is_some();
-    if !is_chart && (source.is_of_other || source.helm.is_some() || !has_manifests(folder, source)) {
+    if !is_chart && (source.is_of_other || source.helm.is_some() || !has_manifests(folder, source))
+    {
         return None;
     }
     let metadata = metadata.and_then(|text| Metadata::parse(&text));
     Some(Content {
         path: Some(folder.to_path_buf()),
-        version: metadata.as_ref().map_or(String::new(), |m| m.version.clone()),
+        version: metadata
+            .as_ref()
+            .map_or(String::new(), |m| m.version.clone()),
         name: metadata.map(|m| m.name),
         repository: source.repository.0.clone(),
         is_chart,
@@ -501,7 +594,9 @@ fn of_folder(folder: &Path, source: &Source) -> Option<Content> {
 fn has_manifests(folder: &Path, source: &Source) -> bool {
     const MOST_DEPTH: usize = 32;
     let depth = if source.recurses { MOST_DEPTH } else { 1 };
-    let walk = ignore::WalkBuilder::new(folder).max_depth(Some(depth)).build();
+    let walk = ignore::WalkBuilder::new(folder)
+        .max_depth(Some(depth))
+        .build();
     let is_manifest = |path: &Path| {
         let extension = path.extension().and_then(|e| e.to_str());
         path.is_file() && matches!(extension, Some("yaml" | "yml" | "json"))

@@ -44,14 +44,24 @@ pub(super) fn name(facts: &Facts<'_>, patterns: &[Pattern]) -> String {
         values.chain(facts.path).chain([facts.file])
     };
     let configured = || {
-        let texts = || paths().chain(facts.names.iter().copied()).chain([facts.cluster]);
-        patterns.iter().find_map(|pattern| texts().find_map(|text| pattern.name_in(text)))
+        let texts = || {
+            paths()
+                .chain(facts.names.iter().copied())
+                .chain([facts.cluster])
+        };
+        patterns
+            .iter()
+            .find_map(|pattern| texts().find_map(|text| pattern.name_in(text)))
     };
     let of_values = || {
         let mut names = facts.values.iter().rev().filter_map(|file| named_by(file));
         names.find(|name| !is_own(name) && !is_general(name))
     };
-    let of_folder = || paths().find_map(|path| below_folder(path)).filter(|name| !is_own(name));
+    let of_folder = || {
+        paths()
+            .find_map(|path| below_folder(path))
+            .filter(|name| !is_own(name))
+    };
     let of_stage = || paths().find_map(stage_in);
     configured()
         .or_else(|| facts.inherited.map(str::to_owned))
@@ -64,7 +74,10 @@ pub(super) fn name(facts: &Facts<'_>, patterns: &[Pattern]) -> String {
 
 /// Whether the name of a values file says that it is for several environments.
 fn is_general(name: &str) -> bool {
-    ["all", "base", "common", "default", "defaults", "global", "shared", "values"].contains(&name)
+    [
+        "all", "base", "common", "default", "defaults", "global", "shared", "values",
+    ]
+    .contains(&name)
 }
 
 /// The folder or file below the last folder that contains one for each environment.
@@ -72,7 +85,10 @@ fn below_folder(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').collect();
     let at = parts.iter().rposition(|part| FOLDERS.contains(part))?;
     let name = parts.get(at + 1)?;
-    let stem = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
+    let stem = name
+        .strip_suffix(".yaml")
+        .or(name.strip_suffix(".yml"))
+        .unwrap_or(name);
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
@@ -90,7 +106,10 @@ fn stage_in(path: &str) -> Option<String> {
 /// The cluster: its name, else the host of its server; `in-cluster`, as Argo CD calls the one that it
 /// runs in, where none is named.
 fn cluster(facts: &Facts<'_>) -> String {
-    let server = facts.server.split_once("://").map_or(facts.server, |(_, host)| host);
+    let server = facts
+        .server
+        .split_once("://")
+        .map_or(facts.server, |(_, host)| host);
     let host = server.split([':', '/']).next().unwrap_or_default();
     match (facts.cluster, host) {
         ("", "" | "kubernetes.default.svc") => "in-cluster".into(),
@@ -122,7 +141,13 @@ pub(super) fn without(environment: &str, release: &str) -> String {
 mod tests {
     use super::*;
 
-    fn named(inherited: Option<&str>, values: &[&str], path: &str, file: &str, server: &str) -> String {
+    fn named(
+        inherited: Option<&str>,
+        values: &[&str],
+        path: &str,
+        file: &str,
+        server: &str,
+    ) -> String {
         let values: Vec<String> = values.iter().map(|v| v.to_string()).collect();
         let facts = Facts {
             inherited,
@@ -142,9 +167,27 @@ mod tests {
         let here = "https://kubernetes.default.svc";
         for (want, inherited, values, path, file) in [
             ("up", Some("up"), &["c/values-prod.yaml"][..], "c", "a.yaml"),
-            ("prod", None, &["c/values.yaml", "c/values-prod.yaml"], "c", "a.yaml"),
-            ("prod", None, &["c/values-prod.yaml", "c/values-common.yaml"], "c", "a.yaml"),
-            ("qa", None, &["values/web.yaml"], "apps/web/envs/qa", "a.yaml"),
+            (
+                "prod",
+                None,
+                &["c/values.yaml", "c/values-prod.yaml"],
+                "c",
+                "a.yaml",
+            ),
+            (
+                "prod",
+                None,
+                &["c/values-prod.yaml", "c/values-common.yaml"],
+                "c",
+                "a.yaml",
+            ),
+            (
+                "qa",
+                None,
+                &["values/web.yaml"],
+                "apps/web/envs/qa",
+                "a.yaml",
+            ),
             ("eu-1", None, &["envs/eu-1/web.yaml"], "c", "a.yaml"),
             ("prod-eu", None, &[], "c", "argocd/prod-eu/web.yaml"),
             ("staging", None, &[], "apps/staging/web", "argocd/web.yaml"),

@@ -42,16 +42,21 @@ impl Language {
             is_strict: true,
             ..*self
         };
-        strict.text(text, parameters).unwrap_or_else(|_| text.to_owned())
+        strict
+            .text(text, parameters)
+            .unwrap_or_else(|_| text.to_owned())
     }
 
     /// A copy of a tree in which the texts are filled that these parameters suffice for.
     pub(super) fn known_in(&self, node: &Node, parameters: &Parameters) -> Node {
         let data = match &node.data {
             Data::Str(text) => Data::Str(self.known(text, parameters).into()),
-            Data::Seq(items) => {
-                Data::Seq(items.iter().map(|item| self.known_in(item, parameters)).collect())
-            }
+            Data::Seq(items) => Data::Seq(
+                items
+                    .iter()
+                    .map(|item| self.known_in(item, parameters))
+                    .collect(),
+            ),
             Data::Map(entries) => {
                 let filled = entries.iter().map(|entry| Entry {
                     value: self.known_in(&entry.value, parameters),
@@ -78,7 +83,9 @@ impl Language {
     ) -> Result<Node, (Span, String)> {
         let data = match &node.data {
             Data::Str(text) => {
-                let filled = self.text(text, parameters).map_err(|why| (node.span, why))?;
+                let filled = self
+                    .text(text, parameters)
+                    .map_err(|why| (node.span, why))?;
                 Data::Str(filled.into())
             }
             Data::Seq(items) => {
@@ -115,7 +122,9 @@ impl Language {
         }
         let mut evaluator = Evaluator::new(&templates, 1, NAME, self.limits);
         let data = value(&Json::Object(parameters.clone()));
-        let made = evaluator.execute(NAME, &data).map_err(|error| error.cause)?;
+        let made = evaluator
+            .execute(NAME, &data)
+            .map_err(|error| error.cause)?;
         let (_, record) = evaluator.finish();
         if let Some(missing) = record.missing.first().filter(|_| self.is_strict) {
             let (start, end) = (missing.at.start as usize, missing.at.end as usize);

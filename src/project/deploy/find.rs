@@ -38,7 +38,11 @@ pub(super) fn find(root: &Path, options: &Options) -> Found {
         .map(|entry| entry.into_path())
         .inspect(|path| found.note(path.strip_prefix(&folder).unwrap_or(path)))
         .filter(|path| may_declare(path) && path.iter().all(|part| part != "testdata"))
-        .map(|path| path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path))
+        .map(|path| {
+            path.strip_prefix(".")
+                .map(Path::to_path_buf)
+                .unwrap_or(path)
+        })
         .collect();
     let named: Vec<PathBuf> = files
         .into_par_iter()
@@ -90,6 +94,10 @@ fn names_declarations(path: &Path, options: &Options) -> bool {
     let unsaved = options.unsaved.get(path).map(|text| text.to_vec());
     let text = unsaved.or_else(|| std::fs::read(path).ok());
     let has = |text: &[u8], word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
-    let words = ["Application", "AppProject", "argocd.argoproj.io/secret-type"];
+    let words = [
+        "Application",
+        "AppProject",
+        "argocd.argoproj.io/secret-type",
+    ];
     text.is_some_and(|text| has(&text, "argoproj.io") && words.iter().any(|word| has(&text, word)))
 }

@@ -66,7 +66,8 @@ impl Generators<'_, '_> {
             "matrix" => self.matrix(inner, level)?,
             "merge" => self.merge(inner, level)?,
             other => {
-                let why = format!("the generator `{other}` asks something outside of the repository");
+                let why =
+                    format!("the generator `{other}` asks something outside of the repository");
                 return Err(Open::Unknown(why));
             }
         };
@@ -81,7 +82,10 @@ impl Generators<'_, '_> {
             return Err(Open::Invalid(entry.key_span, why));
         }
         let template = inner.get("template");
-        Ok(made.into_iter().map(|parameters| (parameters, template.cloned())).collect())
+        Ok(made
+            .into_iter()
+            .map(|parameters| (parameters, template.cloned()))
+            .collect())
     }
 
     fn list(&self, node: &Node) -> Result<Vec<Parameters>, Open> {
@@ -160,13 +164,19 @@ impl Generators<'_, '_> {
             };
             let pattern = glob::Pattern::new(path.trim_start_matches('/'));
             let pattern = pattern.map_err(|why| Open::Invalid(span, why.to_string()))?;
-            rows.push((pattern, node.get("exclude").and_then(yaml::Node::as_bool) == Some(true)));
+            rows.push((
+                pattern,
+                node.get("exclude").and_then(yaml::Node::as_bool) == Some(true),
+            ));
         }
         let has = |path: &str, excludes: bool| {
-            rows.iter().any(|(p, excluding)| *excluding == excludes && p.matches_with(path, options))
+            rows.iter()
+                .any(|(p, excluding)| *excluding == excludes && p.matches_with(path, options))
         };
         let chosen = paths.iter().map(String::as_str);
-        Ok(chosen.filter(|path| has(path, false) && !has(path, true)).collect())
+        Ok(chosen
+            .filter(|path| has(path, false) && !has(path, true))
+            .collect())
     }
 
     /// The parameters in a file: one map, or a list of maps.
@@ -240,7 +250,9 @@ impl Generators<'_, '_> {
         match self.language.is_go {
             true => drop(parameters.insert("values".into(), nested.into())),
             false => {
-                let flat = nested.into_iter().map(|(key, v)| (format!("values.{key}"), v));
+                let flat = nested
+                    .into_iter()
+                    .map(|(key, v)| (format!("values.{key}"), v));
                 parameters.extend(flat);
             }
         }
@@ -291,7 +303,10 @@ impl Generators<'_, '_> {
     /// The product of two generators. The second may use the parameters of the first.
     fn matrix(&self, node: &Node, level: usize) -> Result<Vec<Parameters>, Open> {
         let [first, second] = self.inner(node) else {
-            return Err(Open::Invalid(node.span, "a matrix has two generators".into()));
+            return Err(Open::Invalid(
+                node.span,
+                "a matrix has two generators".into(),
+            ));
         };
         let mut made = Vec::new();
         for (of_first, _) in self.made(first, level + 1)? {
@@ -377,16 +392,29 @@ fn merge(into: &mut Parameters, other: Parameters) {
 /// Whether a label selector selects these labels.
 fn selects(selector: &Node, labels: &Parameters) -> bool {
     let is = |key: &str| labels.get(key).and_then(Json::as_str);
-    let wanted = selector.get("matchLabels").map(Node::entries).unwrap_or_default();
-    let matches = wanted.iter().all(|e| is(&e.key) == scalar_text(&e.value).as_deref());
-    let expressions = selector.get("matchExpressions").map(Node::items).unwrap_or_default();
+    let wanted = selector
+        .get("matchLabels")
+        .map(Node::entries)
+        .unwrap_or_default();
+    let matches = wanted
+        .iter()
+        .all(|e| is(&e.key) == scalar_text(&e.value).as_deref());
+    let expressions = selector
+        .get("matchExpressions")
+        .map(Node::items)
+        .unwrap_or_default();
     matches
         && expressions.iter().all(|expression| {
             let word = |key| text(expression, key).map_or(String::new(), |(text, _)| text);
-            let values = expression.get("values").map(Node::items).unwrap_or_default();
+            let values = expression
+                .get("values")
+                .map(Node::items)
+                .unwrap_or_default();
             let value = is(&word("key"));
             let is_listed = value.is_some_and(|value| {
-                values.iter().any(|v| scalar_text(v).as_deref() == Some(value))
+                values
+                    .iter()
+                    .any(|v| scalar_text(v).as_deref() == Some(value))
             });
             match &*word("operator") {
                 "In" => is_listed,

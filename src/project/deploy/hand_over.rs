@@ -30,13 +30,18 @@ impl<'s> HandOver<'s> {
     }
 
     fn absorb(&mut self, texts: &Arc<Declaring>) -> Moved {
-        if let Some((_, moved)) = self.moved.iter().find(|(known, _)| Arc::ptr_eq(known, texts)) {
+        if let Some((_, moved)) = self
+            .moved
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, texts))
+        {
             return *moved;
         }
         let to = self.sources.absorb(&texts.sources);
         self.moved.push((texts.clone(), to));
         let trees = texts.values.iter();
-        self.values.extend(trees.map(|tree| Arc::new(moved(tree, &|span| to.span(span)))));
+        self.values
+            .extend(trees.map(|tree| Arc::new(moved(tree, &|span| to.span(span)))));
         to
     }
 
@@ -53,7 +58,8 @@ impl<'s> HandOver<'s> {
                 node,
             })
             .collect();
-        self.values.extend(inline.iter().map(|values| Arc::new(values.node.clone())));
+        self.values
+            .extend(inline.iter().map(|values| Arc::new(values.node.clone())));
         Declared {
             environment: release.environment.clone(),
             identity: release.identity.clone(),

@@ -116,7 +116,9 @@ impl Deployments {
             let file = Path::new(&place.locate().0).canonicalize();
             file.is_ok_and(|file| file.starts_with(&real))
         };
-        deployments.releases.retain(|release| is_below(&release.place));
+        deployments
+            .releases
+            .retain(|release| is_below(&release.place));
         deployments.faults.retain(|fault| is_below(&fault.place()));
         deployments
     }
@@ -136,7 +138,8 @@ impl Deployments {
 
     /// Whether the chart at a path is deployed, even if that cannot be rendered.
     pub(crate) fn deploys(&self, path: &Path) -> bool {
-        path.canonicalize().is_ok_and(|path| self.deployed.contains(&path))
+        path.canonicalize()
+            .is_ok_and(|path| self.deployed.contains(&path))
     }
 
     fn take(&mut self, made: Made) {
@@ -199,7 +202,8 @@ impl Declarations {
         parent: Option<&Parent>,
         root: &Path,
     ) {
-        self.apps.extend(application::all(objects, texts, parent, root));
+        self.apps
+            .extend(application::all(objects, texts, parent, root));
         self.sets.extend(set::all(objects, texts, parent));
     }
 
@@ -240,7 +244,10 @@ impl Reading<'_> {
         });
         release::tell_apart(&mut deployments.releases);
         values::mark_shared(&mut deployments.releases);
-        let known = deployments.releases.iter().filter(|release| !release.is_guess);
+        let known = deployments
+            .releases
+            .iter()
+            .filter(|release| !release.is_guess);
         let known = known.filter_map(|release| release.content.path.as_ref()?.canonicalize().ok());
         deployments.deployed = known.collect();
         for (i, release) in deployments.releases.iter().enumerate() {
@@ -263,12 +270,7 @@ pub(crate) struct Known(Mutex<FxHashMap<Key, Arc<Deployments>>>);
 impl Known {
     /// What the repository of a path deploys; nothing where the configuration says so, or where
     /// there is no repository.
-    pub(crate) fn around(
-        &self,
-        path: &Path,
-        setup: &Setup,
-        options: &Options,
-    ) -> Arc<Deployments> {
+    pub(crate) fn around(&self, path: &Path, setup: &Setup, options: &Options) -> Arc<Deployments> {
         if let Some(deployments) = self.of_chart_elsewhere(path) {
             return deployments;
         }
@@ -276,7 +278,10 @@ impl Known {
         let Some(root) = root.filter(|_| setup.config.deployments.are_read) else {
             return Arc::default();
         };
-        let file = setup.config.source.map(|id| setup.sources.get(id).name.to_string());
+        let file = setup
+            .config
+            .source
+            .map(|id| setup.sources.get(id).name.to_string());
         let key = (root.clone(), file.map(PathBuf::from));
         let known = |known: &Mutex<FxHashMap<_, _>>| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -305,13 +310,19 @@ impl Known {
         let sources = Sources::with(unsaved.clone());
         let is_same = |(_, file): (_, &Source)| {
             let is_file = file.kind.is_file() && !file.name.contains('!');
-            !is_file || sources.read_file(&*file.name).is_ok_and(|text| text == *file.text)
+            !is_file
+                || sources
+                    .read_file(&*file.name)
+                    .is_ok_and(|text| text == *file.text)
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, deployments| {
             let mut texts: Vec<&Arc<Declaring>> = Vec::new();
             for release in &deployments.releases {
-                if !texts.iter().any(|known| Arc::ptr_eq(known, &release.place.texts)) {
+                if !texts
+                    .iter()
+                    .any(|known| Arc::ptr_eq(known, &release.place.texts))
+                {
                     texts.push(&release.place.texts);
                 }
             }
@@ -321,7 +332,10 @@ impl Known {
 
     /// Forgets what was read, because files may have changed.
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -330,5 +344,9 @@ fn from_here(path: &Path) -> PathBuf {
     let here = Unsaved::key(Path::new("."));
     let here = here.canonicalize().unwrap_or(here);
     let seen = seen_from(&here, path);
-    if seen.as_os_str().is_empty() { ".".into() } else { seen }
+    if seen.as_os_str().is_empty() {
+        ".".into()
+    } else {
+        seen
+    }
 }

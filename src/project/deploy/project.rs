@@ -7,8 +7,8 @@ use super::application::text;
 use super::release::Release;
 use super::repository::plain;
 use crate::diagnostic::{Diagnostic, Severity, ids};
-use crate::manifest::Object;
 use crate::helm::decode::scalar_text;
+use crate::manifest::Object;
 use crate::yaml::Node;
 
 /// An AppProject.
@@ -38,7 +38,10 @@ pub(super) fn all(objects: &[Object]) -> impl Iterator<Item = Project> {
         let word = |node: &Node, key: &str| text(node, key).map_or(String::new(), |(text, _)| text);
         Some(Project {
             name: text(object.root.get("metadata")?, "name")?.0,
-            repositories: items("sourceRepos").iter().filter_map(scalar_text).collect(),
+            repositories: items("sourceRepos")
+                .iter()
+                .filter_map(scalar_text)
+                .collect(),
             destinations: items("destinations")
                 .iter()
                 .map(|node| Destination {
@@ -57,7 +60,10 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// Whether one of the patterns allows a text, and none with `!` denies it.
 fn allow(patterns: &[String], fits: impl Fn(&str) -> bool) -> bool {
-    let denied = patterns.iter().filter_map(|p| p.strip_prefix('!')).any(&fits);
+    let denied = patterns
+        .iter()
+        .filter_map(|p| p.strip_prefix('!'))
+        .any(&fits);
     !denied && patterns.iter().any(|p| !p.starts_with('!') && fits(p))
 }
 
@@ -66,11 +72,12 @@ impl Project {
     fn denial(&self, release: &Release) -> Option<String> {
         let name = &self.name;
         let repository = &release.content.repository;
-        let is_source = |pattern: &str| {
-            matches(pattern, repository) || plain(pattern) == plain(repository)
-        };
+        let is_source =
+            |pattern: &str| matches(pattern, repository) || plain(pattern) == plain(repository);
         if !repository.is_empty() && !allow(&self.repositories, is_source) {
-            return Some(format!("the project {name} does not allow the repository {repository}"));
+            return Some(format!(
+                "the project {name} does not allow the repository {repository}"
+            ));
         }
         let target = &release.target;
         let namespace = release.namespace.as_deref().unwrap_or_default();
@@ -82,13 +89,19 @@ impl Project {
             same(&destination.server, &target.server) && same(&destination.cluster, &target.cluster)
         };
         let is_namespace = |destination: &Destination| matches(&destination.namespace, namespace);
-        let mut clusters = self.destinations.iter().filter(|d| is_cluster(d)).peekable();
+        let mut clusters = self
+            .destinations
+            .iter()
+            .filter(|d| is_cluster(d))
+            .peekable();
         if clusters.peek().is_none() {
             let cluster = match &*target.cluster {
                 "" => &target.server,
                 cluster => cluster,
             };
-            return Some(format!("the project {name} does not allow the cluster {cluster}"));
+            return Some(format!(
+                "the project {name} does not allow the cluster {cluster}"
+            ));
         }
         let denied = !namespace.is_empty() && !clusters.any(is_namespace);
         denied.then(|| format!("the project {name} does not allow the namespace {namespace}"))
@@ -98,8 +111,13 @@ impl Project {
 /// What the projects do not allow.
 pub(super) fn faults(projects: &[Project], releases: &[Release]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for release in releases.iter().filter(|r| !r.is_guess && r.environment != "*") {
-        let named = projects.iter().filter(|project| project.name == release.target.project);
+    for release in releases
+        .iter()
+        .filter(|r| !r.is_guess && r.environment != "*")
+    {
+        let named = projects
+            .iter()
+            .filter(|project| project.name == release.target.project);
         let denials: Vec<Option<String>> = named.map(|project| project.denial(release)).collect();
         // A project may differ between environments.
         if denials.iter().all(Option::is_some)

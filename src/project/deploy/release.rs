@@ -161,7 +161,9 @@ pub(crate) struct Parameter {
 
 /// Leaves out guesses about charts for which it is known how they are deployed.
 pub(super) fn leave_out_guesses(releases: &mut Vec<Release>) {
-    let known = releases.iter().filter(|r| !r.is_guess && r.unresolved.is_none());
+    let known = releases
+        .iter()
+        .filter(|r| !r.is_guess && r.unresolved.is_none());
     let known: FxHashSet<PathBuf> = known.filter_map(|r| r.content.path.clone()).collect();
     releases.retain(|r| !r.is_guess || r.content.path.as_ref().is_none_or(|p| !known.contains(p)));
 }
@@ -178,7 +180,9 @@ pub(super) fn tell_apart(releases: &mut [Release]) {
     for part in [namespace, application] {
         let mut count: FxHashMap<(Option<PathBuf>, String), usize> = FxHashMap::default();
         let key = |r: &Release| (r.content.path.clone(), r.title.clone());
-        releases.iter().for_each(|r| *count.entry(key(r)).or_default() += 1);
+        releases
+            .iter()
+            .for_each(|r| *count.entry(key(r)).or_default() += 1);
         for release in releases.iter_mut() {
             if count[&key(release)] > 1 {
                 let environment = &release.environment;

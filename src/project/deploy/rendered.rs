@@ -25,7 +25,10 @@ const MOST_RELEASES: usize = 20_000;
 /// taken, as for a chart that is linted, because somebody deploys it by hand or by another tool.
 pub(super) fn expand(reading: &mut Reading<'_>, charts: &[PathBuf]) {
     let mut expanding = Expanding {
-        charts: charts.iter().filter_map(|c| c.canonicalize().ok()).collect(),
+        charts: charts
+            .iter()
+            .filter_map(|c| c.canonicalize().ok())
+            .collect(),
         reading,
     };
     let all = 0..expanding.reading.deployments.releases.len();
@@ -54,7 +57,8 @@ pub(super) fn expand(reading: &mut Reading<'_>, charts: &[PathBuf]) {
         // What a chart that deploys itself declares follows from the release.
         if deployed[i].contains(&left[i]) {
             let itself = FxHashSet::from_iter([left[i].clone()]);
-            made.releases.retain(|release| charts_of([release]) == itself);
+            made.releases
+                .retain(|release| charts_of([release]) == itself);
         }
         expanding.reading.deployments.take(made);
     }
@@ -63,8 +67,14 @@ pub(super) fn expand(reading: &mut Reading<'_>, charts: &[PathBuf]) {
 
 /// The charts that these releases deploy, without links in their paths.
 fn charts_of<'r>(releases: impl IntoIterator<Item = &'r Release>) -> FxHashSet<PathBuf> {
-    let named: FxHashSet<&Path> = releases.into_iter().filter_map(Release::rendered_chart).collect();
-    named.into_iter().filter_map(|chart| chart.canonicalize().ok()).collect()
+    let named: FxHashSet<&Path> = releases
+        .into_iter()
+        .filter_map(Release::rendered_chart)
+        .collect();
+    named
+        .into_iter()
+        .filter_map(|chart| chart.canonicalize().ok())
+        .collect()
 }
 
 struct Expanding<'e, 'r> {
@@ -168,8 +178,7 @@ impl Expanding<'_, '_> {
         sources.limits = setup.sources.limits;
         sources.limits.begin(options.deadline);
         let mut found = Vec::new();
-        let rendered =
-            RenderedChart::of(chart, which, setup, &options, &mut sources, &mut found);
+        let rendered = RenderedChart::of(chart, which, setup, &options, &mut sources, &mut found);
         // What is wrong with the chart is reported where it is linted.
         let Ok(Some(rendering)) = rendered else {
             return Declarations::default();

@@ -48,9 +48,9 @@ impl Repository {
     /// else every repository would have it.
     fn has(&self, path: &str) -> bool {
         match self.inside(path) {
-            Some(path) if path == self.root => {
-                ["Chart.yaml", "kustomization.yaml"].iter().any(|file| path.join(file).is_file())
-            }
+            Some(path) if path == self.root => ["Chart.yaml", "kustomization.yaml"]
+                .iter()
+                .any(|file| path.join(file).is_file()),
             Some(path) => path.exists(),
             None => false,
         }
@@ -89,7 +89,9 @@ pub(super) fn plain(url: &str) -> String {
     let url = url.split_once("://").map_or(url, |(_, rest)| rest);
     let server = url.find('/').map_or(url, |at| &url[..at]);
     let url = server.rfind('@').map_or(url, |at| &url[at + 1..]);
-    let (host, path) = url.find(['/', ':']).map_or((url, ""), |at| url.split_at(at));
+    let (host, path) = url
+        .find(['/', ':'])
+        .map_or((url, ""), |at| url.split_at(at));
     // A port is no part of the path.
     let path = path.trim_start_matches([':', '/']);
     let path = match path.split_once('/') {
@@ -98,7 +100,9 @@ pub(super) fn plain(url: &str) -> String {
     };
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
-    format!("{host}/{path}").trim_end_matches('/').to_lowercase()
+    format!("{host}/{path}")
+        .trim_end_matches('/')
+        .to_lowercase()
 }
 
 fn last(url: &str) -> &str {
@@ -111,7 +115,11 @@ fn remotes(root: &Path) -> Vec<String> {
     // In a further work tree, `.git` is a file that names the folder.
     let folder = match std::fs::read_to_string(&beside) {
         Ok(text) => {
-            let named = text.trim().strip_prefix("gitdir:").unwrap_or_default().trim();
+            let named = text
+                .trim()
+                .strip_prefix("gitdir:")
+                .unwrap_or_default()
+                .trim();
             let own = root.join(named);
             let common = std::fs::read_to_string(own.join("commondir")).unwrap_or_default();
             own.join(common.trim())

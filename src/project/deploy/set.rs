@@ -26,11 +26,7 @@ pub(super) struct Set {
 }
 
 /// The ApplicationSets among these objects.
-pub(super) fn all(
-    objects: &[Object],
-    texts: &Arc<Declaring>,
-    parent: Option<&Parent>,
-) -> Vec<Set> {
+pub(super) fn all(objects: &[Object], texts: &Arc<Declaring>, parent: Option<&Parent>) -> Vec<Set> {
     let is_set = |o: &&Object| {
         &*o.identity.kind == "ApplicationSet" && o.identity.api_version.starts_with("argoproj.io/")
     };
@@ -51,12 +47,18 @@ impl Set {
         fn add(node: &Node, all: &mut Vec<(String, String)>) {
             if let Some((url, _)) = text(node, "repoURL") {
                 let own = text(node, "path").into_iter().map(|(path, _)| path);
-                let searched = ["directories", "files"].iter().filter_map(|key| node.get(key));
-                let searched = searched.flat_map(Node::items).filter_map(|item| text(item, "path"));
+                let searched = ["directories", "files"]
+                    .iter()
+                    .filter_map(|key| node.get(key));
+                let searched = searched
+                    .flat_map(Node::items)
+                    .filter_map(|item| text(item, "path"));
                 let paths = own.chain(searched.map(|(path, _)| path));
                 all.extend(paths.map(|path| (url.clone(), fixed(&path))));
             }
-            node.entries().iter().for_each(|entry| add(&entry.value, all));
+            node.entries()
+                .iter()
+                .for_each(|entry| add(&entry.value, all));
             node.items().iter().for_each(|item| add(item, all));
         }
         let mut all = Vec::new();
@@ -68,15 +70,26 @@ impl Set {
     /// them that cannot be rendered.
     pub(super) fn apps(&self, reading: &Reading<'_>, made: &mut Made) -> Vec<App> {
         let is_true = |key: &str| self.spec.get(key).and_then(Node::as_bool) == Some(true);
-        let options = self.spec.get("goTemplateOptions").map(Node::items).unwrap_or_default();
+        let options = self
+            .spec
+            .get("goTemplateOptions")
+            .map(Node::items)
+            .unwrap_or_default();
         let language = Language {
             is_go: is_true("goTemplate"),
-            is_strict: options.iter().any(|o| o.as_str() == Some("missingkey=error")),
+            is_strict: options
+                .iter()
+                .any(|o| o.as_str() == Some("missingkey=error")),
             limits: self.texts.sources.limits,
         };
         let generators = Generators { reading, language };
         let mut apps = Vec::new();
-        for node in self.spec.get("generators").map(Node::items).unwrap_or_default() {
+        for node in self
+            .spec
+            .get("generators")
+            .map(Node::items)
+            .unwrap_or_default()
+        {
             let each = generators.made(node, 0).and_then(|each| {
                 let each = each.iter().map(|(parameters, template)| {
                     self.app(parameters, template.as_ref(), language, reading)
@@ -124,7 +137,9 @@ impl Set {
         if let Some(app) = &mut app {
             app.is_own = false;
             app.said = said(parameters);
-            if let Some(cluster) = cluster_at(&app.server, reading).filter(|_| app.cluster.is_empty()) {
+            if let Some(cluster) =
+                cluster_at(&app.server, reading).filter(|_| app.cluster.is_empty())
+            {
                 app.cluster.clone_from(&cluster.name);
             }
         }
@@ -159,13 +174,21 @@ fn said(parameters: &Parameters) -> Option<String> {
     let value = |key: &str| {
         let own = parameters.get(key).or_else(|| nested?.get(key));
         let flat = || parameters.get(&format!("values.{key}"));
-        own.or_else(flat).and_then(Json::as_str).filter(|text| !text.is_empty())
+        own.or_else(flat)
+            .and_then(Json::as_str)
+            .filter(|text| !text.is_empty())
     };
-    ENVIRONMENT.iter().find_map(|key| value(key)).map(str::to_owned)
+    ENVIRONMENT
+        .iter()
+        .find_map(|key| value(key))
+        .map(str::to_owned)
 }
 
 fn cluster_at<'r>(server: &str, reading: &'r Reading<'_>) -> Option<&'r Cluster> {
-    reading.clusters.iter().find(|cluster| !server.is_empty() && cluster.server == server)
+    reading
+        .clusters
+        .iter()
+        .find(|cluster| !server.is_empty() && cluster.server == server)
 }
 
 /// The part of a path before the first pattern or parameter.
@@ -190,7 +213,12 @@ fn overlaid(base: &Node, over: &Node) -> Node {
             None => entry.clone(),
         })
         .collect();
-    entries.extend(others.iter().filter(|e| base.get(&e.key).is_none()).cloned());
+    entries.extend(
+        others
+            .iter()
+            .filter(|e| base.get(&e.key).is_none())
+            .cloned(),
+    );
     Node {
         data: Data::Map(entries.into()),
         ..base.clone()
@@ -208,7 +236,10 @@ pub(super) fn clusters(objects: &[Object]) -> Vec<Cluster> {
             return None;
         }
         let field = |key: &str| {
-            let plain = secret.root.get("stringData").and_then(|data| text(data, key));
+            let plain = secret
+                .root
+                .get("stringData")
+                .and_then(|data| text(data, key));
             let coded = || {
                 let (coded, _) = text(secret.root.get("data")?, key)?;
                 let bytes = data_encoding::BASE64.decode(coded.trim().as_bytes()).ok()?;

@@ -23,16 +23,27 @@ pub(super) enum Unread {
 ///
 /// Source: Argo CD's `ResolveValueFilePathOrUrl`: a name is relative to the chart, `/` is the root of
 /// the repository, and no name leads out of it.
-pub(super) fn files(name: &str, folder: &str, reading: &Reading<'_>) -> Result<Vec<PathBuf>, Unread> {
+pub(super) fn files(
+    name: &str,
+    folder: &str,
+    reading: &Reading<'_>,
+) -> Result<Vec<PathBuf>, Unread> {
     if name.contains("://") {
-        return Err(Unread::Elsewhere(format!("the values file {name} is fetched")));
+        return Err(Unread::Elsewhere(format!(
+            "the values file {name} is fetched"
+        )));
     }
     let path = match name.strip_prefix('/') {
         Some(rest) => rest.to_owned(),
         None => format!("{folder}/{name}"),
     };
     let shown = super::from_here(&reading.root.join(path.trim_start_matches('/')));
-    let missing = || Unread::Missing(format!("the values file {} does not exist", shown.display()));
+    let missing = || {
+        Unread::Missing(format!(
+            "the values file {} does not exist",
+            shown.display()
+        ))
+    };
     let Some(inside) = reading.repository.inside(&path) else {
         return Err(Unread::Missing(format!(
             "the values file {name} leads out of the repository"
@@ -44,10 +55,18 @@ pub(super) fn files(name: &str, folder: &str, reading: &Reading<'_>) -> Result<V
     if !name.contains(['*', '?', '[']) {
         return Err(missing());
     }
-    let matches = glob::glob(&inside.to_string_lossy()).into_iter().flatten().flatten();
+    let matches = glob::glob(&inside.to_string_lossy())
+        .into_iter()
+        .flatten()
+        .flatten();
     let files: Vec<PathBuf> = matches
         .take(MOST_FILES)
-        .filter(|file| file.is_file() && file.canonicalize().is_ok_and(|f| f.starts_with(reading.root)))
+        .filter(|file| {
+            file.is_file()
+                && file
+                    .canonicalize()
+                    .is_ok_and(|f| f.starts_with(reading.root))
+        })
         .map(|file| super::from_here(&file))
         .collect();
     match files.is_empty() {
@@ -151,7 +170,9 @@ impl Lines {
 
     fn place(&self, span: Span) -> Span {
         let of = |at: u32| {
-            let line = self.lines.partition_point(|(start, _, _)| *start <= at as usize);
+            let line = self
+                .lines
+                .partition_point(|(start, _, _)| *start <= at as usize);
             self.lines.get(line.checked_sub(1)?).copied()
         };
         match (of(span.start), of(span.end)) {
@@ -167,7 +188,9 @@ impl Lines {
 
 /// A path from the root of the repository, with `/`.
 pub(super) fn from_root(path: &Path, root: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| crate::source::Unsaved::key(path));
+    let whole = path
+        .canonicalize()
+        .unwrap_or_else(|_| crate::source::Unsaved::key(path));
     let below = whole.strip_prefix(root).unwrap_or(&whole);
     below.to_string_lossy().replace('\\', "/")
 }
@@ -181,9 +204,16 @@ mod tests {
     fn values_in_a_string_have_their_places_in_the_file() {
         let text = "helm:\n  values: |\n    a: 1\n    b:\n      - x\n  other: y\n";
         let mut sources = Sources::default();
-        let id = sources.add(Source::new("app.yaml", text.as_bytes(), SourceKind::Deployment));
+        let id = sources.add(Source::new(
+            "app.yaml",
+            text.as_bytes(),
+            SourceKind::Deployment,
+        ));
         let root = yaml::read(&sources, id).expect("YAML");
-        let values = root.get("helm").and_then(|helm| helm.get("values")).expect("values");
+        let values = root
+            .get("helm")
+            .and_then(|helm| helm.get("values"))
+            .expect("values");
         let read = inline(values, &sources).expect("values");
         let entry = read.entry("b").expect("b");
         let item = &entry.value.items()[0];

@@ -22,8 +22,13 @@ const MOST_SLUG: usize = 50;
 pub(crate) fn normalized(text: &str) -> String {
     let is_kept = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let lower = text.to_lowercase();
-    let name: String = lower.chars().map(|c| if is_kept(c) { c } else { '-' }).collect();
-    name[..name.len().min(MOST_NAME)].trim_matches(['-', '.']).to_owned()
+    let name: String = lower
+        .chars()
+        .map(|c| if is_kept(c) { c } else { '-' })
+        .collect();
+    name[..name.len().min(MOST_NAME)]
+        .trim_matches(['-', '.'])
+        .to_owned()
 }
 
 fn normalize(_: &mut Call, arguments: &[Value]) -> Answer {
@@ -40,11 +45,20 @@ fn slugify(_: &mut Call, arguments: &[Value]) -> Answer {
         Some(Kind::Float(n)) => *n as usize,
         _ => MOST_SLUG,
     };
-    let text = last.as_text().map(|text| text.to_str().to_lowercase()).unwrap_or_default();
+    let text = last
+        .as_text()
+        .map(|text| text.to_str().to_lowercase())
+        .unwrap_or_default();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let slug = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let slug = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-");
     let cut = &slug[..slug.len().min(most)];
     let is_inside = slug.len() > cut.len() && !slug[cut.len()..].starts_with('-');
-    let whole = cut.rfind('-').filter(|_| is_inside).map_or(cut, |at| &cut[..at]);
+    let whole = cut
+        .rfind('-')
+        .filter(|_| is_inside)
+        .map_or(cut, |at| &cut[..at]);
     Ok(Value::str(whole.trim_matches('-')))
 }
