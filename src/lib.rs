@@ -7,6 +7,7 @@
 //! | `cli` | the command line: one file for each subcommand, with its name |
 //! | `lsp` | the language server: judges a chart in an editor while its files are edited |
 //! | `lint` | the pipeline: reads and renders a unit, judges it, settles the findings; fixes; tests of rules on their examples |
+//! | `contract` | what may stand in a chart's values, from their use; its JSON Schema |
 //! | `explore` | finds values that no environment has and that show a fault |
 //! | `report` | findings as data: settling diagnostics, suppressions, the baseline, output formats (one file for each) |
 //! | `insight` | what a rendering shows besides findings: unused values, values that change on their way, the matrix of environments, differences, secrets |
@@ -29,6 +30,7 @@
 #![warn(unreachable_pub)]
 
 mod cli;
+mod contract;
 mod diagnostic;
 mod escape;
 #[warn(unreachable_pub)]

@@ -13,11 +13,13 @@ mod lsp;
 mod man;
 mod new_rule;
 mod rules;
+mod schema;
 mod template;
 mod test_rules;
 mod values;
 mod why;
 
+use crate::contract::Contract;
 use crate::diagnostic::did_you_mean;
 use crate::explore::{Exploration, Subject, explore};
 use crate::insight::secrets::Secrets;
@@ -80,6 +82,8 @@ enum Command {
     /// Show which template lines and branches no environment renders
     #[command(after_help = help::COVERAGE)]
     Coverage(coverage::Arguments),
+    /// Print a JSON Schema of the chart's values, from their use
+    Schema(schema::Arguments),
     /// List the rules
     #[command(after_help = help::RULES)]
     Rules(rules::Arguments),
@@ -167,6 +171,7 @@ fn run_command(command: Option<Command>, lint: lint::Arguments) -> ExitCode {
         Some(Command::Environments(arguments)) => environments::run(&arguments),
         Some(Command::Deployments(arguments)) => deployments::run(&arguments),
         Some(Command::Coverage(arguments)) => coverage::run(&arguments),
+        Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::Rules(arguments)) => rules::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::NewRule(arguments)) => new_rule::run(&arguments),
@@ -339,14 +344,26 @@ impl Chart {
 
     /// Renders the chart with values that no environment has.
     fn explore(&self) -> Exploration {
-        let subject = Subject {
+        let options = Options::default();
+        explore(&self.subject(&options), &self.sources, &mut |_, _, _| {
+            Vec::new()
+        })
+    }
+
+    /// What may stand in the chart's values, with up to `most` further renders.
+    fn contract(&self, most: usize) -> Contract {
+        let options = Options::default();
+        Contract::of(&self.subject(&options), &self.sources, most)
+    }
+
+    fn subject<'s>(&'s self, options: &'s Options) -> Subject<'s> {
+        Subject {
             rendering: &self.rendering,
-            options: &Options::default(),
+            options,
             secrets: &self.secrets,
             head: self.rendering.chart.head(),
             known: &[],
-        };
-        explore(&subject, &self.sources, &mut |_, _, _| Vec::new())
+        }
     }
 
     /// Renders a chart with the given configuration file, or with none.

@@ -8,6 +8,7 @@
 //! | `comments` | examples in the comments of a values.yaml |
 //! | `plan` | which sets are rendered |
 //! | `trial` | renders one set and judges it |
+//! | `probe` | shows what comes of each set, without judging it |
 //! | `prove` | reduces a finding to the fewest values, and proves that it does not depend on what was invented |
 //! | `say` | the values and the command that show a finding |
 //!
@@ -17,6 +18,7 @@
 mod comments;
 mod content;
 mod plan;
+mod probe;
 mod prove;
 mod say;
 mod shape;
@@ -32,6 +34,7 @@ use crate::report::{Finding, Location};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::{BitSet, Templates, uses};
 pub(crate) use plan::Missed;
+pub(crate) use probe::{Probe, probe};
 use prove::{Proven, prove};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;

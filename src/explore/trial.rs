@@ -3,7 +3,7 @@
 use super::shape::{Atom, Keys, What};
 use super::{Judge, Subject};
 use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions};
-use crate::helm::Environment;
+use crate::helm::{self, Environment};
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::{Inputs, ValuesFile};
 use crate::helm::render::{self, Cache, Problem, Rendered};
@@ -128,6 +128,26 @@ impl<'s> Bench<'s> {
         }
         overlay(&mut case, values(atoms, false));
         Some(case)
+    }
+
+    /// The texts of the last trial.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The invented values of the last trial.
+    pub(super) fn invented(&self) -> (SourceId, &yaml::Node) {
+        (self.text, &self.invented)
+    }
+
+    /// All values of the last trial, as Helm validates them.
+    pub(super) fn all_values(&self) -> Option<Json> {
+        let mut inputs = self.inputs.clone();
+        inputs.files.push(ValuesFile {
+            source: self.text,
+            node: self.invented.clone(),
+        });
+        helm::schema::validated_values(&self.subject.rendering.chart, &self.sources, &inputs)
     }
 
     /// Whether the limits allow a further trial.

@@ -17,9 +17,10 @@ mod verdict;
 mod words;
 
 use crate::diagnostic::{did_you_mean, ids};
-use crate::helm::Error;
-use crate::helm::release::{NodeId, Release};
-use crate::limits::Limit;
+use crate::helm::environments::Inputs;
+use crate::helm::release::{self, NodeId, Release};
+use crate::helm::{Chart, Error};
+use crate::limits::{Limit, Limits};
 use crate::source::{OriginId, Origins, SourceId, Sources, Span};
 use crate::value::{Kind, Map, Value};
 use crate::yaml::{self, Path};
@@ -68,6 +69,23 @@ pub(crate) fn validate(
         refusal,
         unjudged: found.unjudged,
     }
+}
+
+/// The values of a chart as Helm validates them by its schema: those of all files, of the chart and
+/// of its subcharts. None if Helm refuses them before that.
+pub(crate) fn validated_values(chart: &Chart, sources: &Sources, inputs: &Inputs) -> Option<Json> {
+    let mut origins = Origins::unwanted();
+    let user = release::user_values(inputs, sources, &mut origins).ok()?;
+    let mut release = Release::new(chart, sources, &mut origins);
+    release.process_dependencies(&user).ok()?;
+    let values = release.coalesce(&user).ok()?;
+    Some(to_json(&Kind::Map(values).into(), 0))
+}
+
+/// Whether a schema accepts a value. One that cannot be used accepts nothing.
+pub(crate) fn accepts(schema: &Json, value: &Json) -> bool {
+    let (verdict, _) = judge(schema.to_string().as_bytes(), value, &Limits::default());
+    matches!(verdict, Ok(None))
 }
 
 #[derive(Default)]

@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::Options;
+use crate::contract::drift;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
 use crate::insight::{usage, values};
 use crate::kubernetes::crd::Crds;
@@ -117,6 +118,7 @@ impl Whole {
         let ignored = rendering.renders.iter().flat_map(|r| r.ignored.clone());
         let about_values = (usage.found.into_iter())
             .chain(values::check(rendering, &content.sources))
+            .chain(drift::check(rendering, &content.sources))
             .chain(ignored);
         let with_severity = |d: Diagnostic| {
             Some(Diagnostic {

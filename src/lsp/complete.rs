@@ -2,9 +2,11 @@
 //! the configuration.
 
 use super::documents::range;
-use super::model::{Model, shown};
+use super::judge::Judged;
+use super::model::{Layer, Model, shown};
 use super::outline::{self, Meaning, Outline, Steps};
 use super::written::{in_object, in_words, structure, written};
+use crate::contract::Contract;
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::{self, Type};
 use crate::project::config;
@@ -71,6 +73,7 @@ type Proposal = (String, CompletionItemKind, Option<String>);
 
 pub(super) fn complete(
     model: &Model,
+    judged: Option<&Judged>,
     path: &Path,
     text: &[u8],
     offset: usize,
@@ -103,41 +106,7 @@ pub(super) fn complete(
     {
         in_configuration(model, before)
     } else if let Some(layer) = model.layer(path) {
-        let written = written(before);
-        if written.value.is_some() {
-            return Vec::new();
-        }
-        let keys: Steps = layer
-            .under
-            .iter()
-            .cloned()
-            .chain(written.parents.clone())
-            .map(Some)
-            .collect();
-        let here: Vec<String> = written
-            .parents
-            .iter()
-            .try_fold(&layer.root, |n, k| n.get(k))
-            .map(crate::yaml::Node::entries)
-            .unwrap_or_default()
-            .iter()
-            .map(|e| e.key.to_string())
-            .collect();
-        let all = model
-            .below(&keys)
-            .into_iter()
-            .filter(|(name, _, _)| !here.iter().any(|h| h == name));
-        (
-            written.word,
-            all.map(|(name, layer, node)| {
-                (
-                    name.to_string(),
-                    CompletionItemKind::PROPERTY,
-                    Some(of(model, layer, node)),
-                )
-            })
-            .collect(),
-        )
+        in_values(model, judged.and_then(Judged::contract), layer, before)
     } else {
         return Vec::new();
     };
@@ -155,8 +124,44 @@ pub(super) fn complete(
     proposals.into_iter().map(item).collect()
 }
 
+/// The keys of values: those that some values file has, and those that templates read. Behind a key,
+/// what its value may be.
+fn in_values(
+    model: &Model,
+    contract: Option<&Contract>,
+    layer: &Layer,
+    before: &[u8],
+) -> (Range<usize>, Vec<Proposal>) {
+    let written = written(before);
+    let keys: Vec<String> = (layer.under.iter().chain(&written.parents).cloned())
+        .chain(written.value.clone())
+        .collect();
+    if written.value.is_some() {
+        let described = contract.and_then(|contract| contract.describe(&keys));
+        let choices = described.map_or_else(Vec::new, |described| described.choices);
+        let all = choices.into_iter().map(|choice| (choice, CompletionItemKind::VALUE, None));
+        return (written.word, all.collect());
+    }
+    let here = written.parents.iter().try_fold(&layer.root, |n, k| n.get(k));
+    let here = here.map(crate::yaml::Node::entries).unwrap_or_default();
+    let steps: Steps = keys.iter().cloned().map(Some).collect();
+    let set = model.below(&steps).into_iter().map(|(name, layer, node)| {
+        let detail = of(model, layer, node);
+        (name.to_string(), CompletionItemKind::PROPERTY, Some(detail))
+    });
+    let mut all: Vec<Proposal> = set.collect();
+    for (name, described) in contract.map_or_else(Vec::new, |c| c.keys_below(&keys)) {
+        if !all.iter().any(|(known, _, _)| *known == name) {
+            let detail = Some(described.types).filter(|types| !types.is_empty());
+            all.push((name, CompletionItemKind::PROPERTY, detail));
+        }
+    }
+    all.retain(|(name, _, _)| !here.iter().any(|entry| *entry.key == **name));
+    (written.word, all)
+}
+
 /// A value with the name of its file: `"1.0" (values.yaml)`.
-fn of(model: &Model, layer: &super::model::Layer, node: &crate::yaml::Node) -> String {
+fn of(model: &Model, layer: &Layer, node: &crate::yaml::Node) -> String {
     format!(
         "{} ({})",
         shown(node),

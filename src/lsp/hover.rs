@@ -3,8 +3,10 @@
 
 use super::Asked;
 use super::documents::{range, uri_of};
+use super::judge::Judged;
 use super::model::{Meant, Model};
 use super::written::{in_object, in_words, structure};
+use crate::contract::{Contract, Described};
 use crate::diagnostic::Versions;
 use crate::kubernetes::schema::ListKind;
 use crate::kubernetes::versions::sentence;
@@ -33,7 +35,8 @@ pub(super) fn hover(asked: &Asked, at: Position, found: &[Diagnostic]) -> Option
     if let Some(model) = asked.model.as_deref() {
         match model.meant(&asked.path, offset) {
             Some(Meant::Value(all, on)) => {
-                parts.extend(all.iter().map(|keys| value(model, keys)));
+                let contract = asked.judged.as_deref().and_then(Judged::contract);
+                parts.extend(all.iter().map(|keys| value(model, contract, keys)));
                 place = Some(on);
             }
             Some(Meant::Helper(name, on)) => {
@@ -109,7 +112,7 @@ fn place(model: &Model, path: &Path, text: &[u8], start: usize) -> String {
     }
 }
 
-fn value(model: &Model, keys: &[String]) -> String {
+fn value(model: &Model, contract: Option<&Contract>, keys: &[String]) -> String {
     let mut rows: Vec<(Vec<&str>, String)> = Vec::new();
     for environment in &model.environments {
         let settings = model.settings(environment, keys);
@@ -141,6 +144,9 @@ fn value(model: &Model, keys: &[String]) -> String {
     for (names, row) in rows {
         let _ = writeln!(out, "| {} | {row}", names.join(", "));
     }
+    if let Some(described) = contract.and_then(|contract| contract.describe(keys)) {
+        out.push_str(&about(&described));
+    }
     let readers = model
         .references()
         .filter(|(_, _, full)| full.starts_with(keys))
@@ -150,6 +156,23 @@ fn value(model: &Model, keys: &[String]) -> String {
         "\nRead at {readers} place{} in the templates.",
         if readers == 1 { "" } else { "s" }
     );
+    out
+}
+
+/// What a value may be, by its comment and its use.
+fn about(described: &Described) -> String {
+    let mut out = String::new();
+    if !described.types.is_empty() {
+        let _ = write!(out, "\n{}", described.types);
+        let choices: Vec<String> = described.choices.iter().map(|c| code(c)).collect();
+        if !choices.is_empty() {
+            let _ = write!(out, ": {}", choices.join(", "));
+        }
+        out.push('\n');
+    }
+    if !described.description.is_empty() {
+        let _ = writeln!(out, "\n{}", described.description);
+    }
     out
 }
 

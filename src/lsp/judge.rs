@@ -6,7 +6,9 @@
 use super::documents::{Documents, range, uri_of};
 use crate::Error;
 use crate::Options;
+use crate::contract::Contract;
 use crate::diagnostic::{Role, Severity};
+use crate::explore::Subject;
 use crate::lint::{self, Analysis};
 use crate::panics::{Panic, caught};
 use crate::project::config;
@@ -24,7 +26,7 @@ use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 
 /// A chart to judge, with the current texts.
@@ -57,6 +59,42 @@ pub(super) struct Judged {
     configured: Configured,
     /// Results that the next judgement reuses.
     pub reuse: Arc<Reuse>,
+    /// What may stand in the values, once it was asked for. Later judgements of the same templates
+    /// share it.
+    contract: Arc<OnceLock<Contract>>,
+}
+
+/// How many renders with values that no environment has show where values land. A person waits for
+/// them, once.
+const RENDERS: usize = 10;
+
+impl Judged {
+    /// What may stand in the values of the chart.
+    pub(super) fn contract(&self) -> Option<&Contract> {
+        let rendering = self.analysis.rendering.as_ref()?;
+        let subject = Subject {
+            rendering,
+            options: &Options::default(),
+            secrets: &self.analysis.secrets,
+            head: rendering.chart.head(),
+            known: &[],
+        };
+        let read = || Contract::of(&subject, &self.analysis.sources, RENDERS);
+        Some(self.contract.get_or_init(read))
+    }
+
+    /// Whether two judgements are of the same templates and defaults.
+    fn is_alike(&self, analysis: &Analysis) -> bool {
+        let texts = |analysis: &Analysis| -> Option<Vec<Arc<[u8]>>> {
+            let chart = &analysis.rendering.as_ref()?.chart;
+            let files = chart.walk().into_iter().flat_map(|chart| {
+                let values = chart.values.iter().map(|(id, _)| *id);
+                values.chain(chart.templates.iter().map(|file| file.source))
+            });
+            Some(files.map(|id| analysis.sources.get(id).text.clone()).collect())
+        };
+        texts(&self.analysis) == texts(analysis)
+    }
 }
 
 type Configured = Vec<(Arc<str>, Arc<[u8]>)>;
@@ -98,7 +136,9 @@ pub(super) fn run(job: Job) -> Outcome {
             .map(|(_, source)| Unsaved::key(Path::new(&*source.name)))
             .chain(configuration.clone())
             .collect();
+        let known = job.before.as_ref().filter(|b| b.is_alike(&analysis));
         Ok(Judged {
+            contract: known.map_or_else(Arc::default, |before| before.contract.clone()),
             analysis,
             configuration,
             files,

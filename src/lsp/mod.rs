@@ -485,6 +485,7 @@ impl Server {
                         .map(|m| {
                             complete::complete(
                                 m,
+                                asked.judged.as_deref(),
                                 &asked.path,
                                 &asked.text,
                                 asked.offset(at.position),

@@ -138,6 +138,28 @@ pub(crate) struct Use {
     pub is_number: bool,
     /// Constants that it is compared with.
     pub constants: BTreeSet<Constant>,
+    /// `range` visits it itself, and not what a function makes of it.
+    pub is_visited: bool,
+    /// Fields of it are read, by its full path.
+    pub is_map: bool,
+    /// Kinds that templates ask it for, with `kindIs` and `typeIs`.
+    pub kinds: BTreeSet<Box<str>>,
+}
+
+impl Use {
+    /// Adds another use of the same value.
+    pub(crate) fn also(&mut self, other: Use) {
+        self.is_ranged |= other.is_ranged;
+        self.has_keys |= other.has_keys;
+        self.is_written |= other.is_written;
+        self.is_yaml |= other.is_yaml;
+        self.is_text |= other.is_text;
+        self.is_number |= other.is_number;
+        self.is_visited |= other.is_visited;
+        self.is_map |= other.is_map;
+        self.constants.extend(other.constants);
+        self.kinds.extend(other.kinds);
+    }
 }
 
 /// How the templates of a chart use values.
@@ -146,6 +168,16 @@ pub(crate) struct Uses {
     /// For each branch, by its index in [`Templates::nodes`], the conditions of each way to it.
     pub branches: FxHashMap<usize, Vec<Test>>,
     pub values: FxHashMap<Keys, Use>,
+    /// The values that templates take as a whole, so that any key of them may be read.
+    pub whole: FxHashSet<Keys>,
+    /// The values without which the templates always fail.
+    pub required: FxHashSet<Keys>,
+    /// The conditions of each call of `fail`.
+    pub fails: Vec<Test>,
+    /// `tpl` evaluates texts of values, which may read any value.
+    pub has_texts: bool,
+    /// A part of the templates was not followed, so any value may be read.
+    pub is_partial: bool,
 }
 
 impl Uses {
@@ -172,8 +204,12 @@ impl Uses {
 const MOST_CHOICES: usize = 8;
 /// Most tests that a test consists of, and most places that a place consists of.
 const MOST_WEIGHT: usize = 200;
+/// Most keys that lead to a value.
+pub(crate) const MOST_KEYS: usize = 16;
 /// Most nodes that are visited. Helpers are visited for each call.
 const MOST_STEPS: usize = 400_000;
+/// Most calls of `fail` whose conditions are kept.
+const MOST_FAILS: usize = 500;
 /// Most calls within calls.
 const MOST_DEPTH: usize = 20;
 
@@ -281,6 +317,7 @@ impl Walker<'_> {
         for node in &list.nodes {
             self.steps += 1;
             if self.steps > MOST_STEPS {
+                self.uses.is_partial = true;
                 break;
             }
             self.node(node, dot, frame);
@@ -301,6 +338,7 @@ impl Walker<'_> {
                 let place = self.pipe(&action.pipe, dot, frame);
                 if action.pipe.variables.is_empty() {
                     self.note(&place, |used| used.is_written = true);
+                    self.take(&place);
                     self.write(place, frame);
                 } else {
                     self.bind(&action.pipe, place, frame);
@@ -339,13 +377,18 @@ impl Walker<'_> {
                 frame.variables.iter_mut().rev().find(|(n, ..)| n == name)
             {
                 let test = Test::all(under.get(*declared..).unwrap_or_default().to_vec());
+                let before = held.clone();
                 *held = match test {
                     Test::Always => place.clone(),
                     test => choice(vec![
                         (test.clone(), place.clone()),
-                        (test.not(), held.clone()),
+                        (test.not(), before.clone()),
                     ]),
                 };
+                if matches!(held, Place::Unknown) {
+                    self.take(&place);
+                    self.take(&before);
+                }
             }
         }
     }
@@ -365,9 +408,14 @@ impl Walker<'_> {
             }
             BranchKind::Range => {
                 let has_keys = branch.pipe.variables.len() > 1;
+                let is_visited = match &branch.pipe.commands[..] {
+                    [one] => matches!(&one.arguments[..], [e] if is_itself(e, dot)),
+                    _ => false,
+                };
                 self.note(&place, |used| {
                     used.is_ranged = true;
                     used.has_keys |= has_keys;
+                    used.is_visited |= is_visited;
                 });
                 let item = field(&place, EACH);
                 let depth = frame.under.len();
@@ -437,6 +485,7 @@ impl Walker<'_> {
     fn expression(&mut self, expression: &Expression, dot: &Place, frame: &mut Frame<'_>) -> Place {
         let fields = |walker: &mut Self, mut place: Place, names: &[Box<str>]| {
             for name in names {
+                walker.uses.is_partial |= is_detour(&place, name);
                 place = field(&place, name);
                 walker.note(&place, |_| ());
             }
@@ -452,7 +501,10 @@ impl Walker<'_> {
             ExpressionKind::Str(text) => {
                 Place::Constant(Constant::Text(String::from_utf8_lossy(text).into()))
             }
-            ExpressionKind::Field { names, .. } => fields(self, dot.clone(), names),
+            ExpressionKind::Field { names, .. } => {
+                self.note_maps(expression, names, dot);
+                fields(self, dot.clone(), names)
+            }
             ExpressionKind::Variable {
                 name,
                 fields: names,
@@ -467,6 +519,7 @@ impl Walker<'_> {
                         .find(|(n, ..)| &**n == name)
                         .map_or(Place::Unknown, |(_, place, _)| place.clone()),
                 };
+                self.note_maps(expression, names, dot);
                 fields(self, held, names)
             }
             ExpressionKind::Chain { base, names, .. } => {
@@ -492,7 +545,8 @@ impl Walker<'_> {
                 if arguments.iter().all(|a| matches!(a, Place::Truth(_))) {
                     return Place::Truth(Test::any(arguments.iter().map(truth).collect()));
                 }
-                any_of(&arguments)
+ 
+                self.any_of(&arguments)
             }
             "not" | "empty" => Place::Truth(arguments.first().map_or(Test::Unknown, truth).not()),
             "eq" => Place::Truth(self.equals(&arguments)),
@@ -511,41 +565,52 @@ impl Walker<'_> {
                     self.note(&place, |_| ());
                     Place::Truth(truth(&place))
                 }
-                _ => Place::Truth(Test::Unknown),
+                _ => {
+                    arguments.iter().for_each(|place| self.take(place));
+                    Place::Truth(Test::Unknown)
+                }
             },
             "default" => match &arguments[..] {
-                [default, value] => choice(vec![
+                [default, value] => self.choice(vec![
                     (Test::Always, value.clone()),
                     (truth(value).not(), default.clone()),
                 ]),
                 _ => last(),
             },
-            "coalesce" => any_of(&arguments),
+            "coalesce" => self.any_of(&arguments),
             "ternary" => match &arguments[..] {
                 [yes, no, test] => {
                     let test = truth(test);
-                    choice(vec![(test.clone(), yes.clone()), (test.not(), no.clone())])
+                    self.choice(vec![(test.clone(), yes.clone()), (test.not(), no.clone())])
                 }
                 _ => Place::Unknown,
             },
             "dict" => {
-                let entries = arguments.chunks(2).filter_map(|pair| match pair {
-                    [Place::Constant(Constant::Text(key)), value] => {
-                        Some((key.clone(), value.clone()))
+                let mut entries = Vec::new();
+                for pair in arguments.chunks(2) {
+                    match pair {
+                        [Place::Constant(Constant::Text(key)), value] => {
+                            entries.push((key.clone(), value.clone()));
+                        }
+                        _ => pair.iter().for_each(|place| self.take(place)),
                     }
-                    _ => None,
-                });
-                let place = Place::Dict(Rc::new(entries.collect()));
+                }
+                let place = Place::Dict(Rc::new(entries));
                 if place.weighs(&mut MOST_WEIGHT.clone()) {
                     place
                 } else {
+                    self.take(&place);
                     Place::Unknown
                 }
             }
             "list" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" | "concat" => {
-                any_of(&arguments)
+                self.any_of(&arguments)
             }
-            "set" => arguments.first().cloned().unwrap_or(Place::Unknown),
+            "set" => {
+                arguments.iter().skip(1).for_each(|place| self.take(place));
+                arguments.first().cloned().unwrap_or(Place::Unknown)
+            }
+            "deepCopy" | "mustDeepCopy" => last(),
             "index" | "get" => {
                 let mut place = arguments.first().cloned().unwrap_or(Place::Unknown);
                 for key in arguments.iter().skip(1) {
@@ -564,6 +629,7 @@ impl Walker<'_> {
                 let mut place = map.clone();
                 for key in keys.iter().take(keys.len().saturating_sub(1)) {
                     let Place::Constant(Constant::Text(key)) = key else {
+                        self.take(&place);
                         return Place::Unknown;
                     };
                     place = field(&place, key);
@@ -577,8 +643,17 @@ impl Walker<'_> {
                     .for_each(|place| self.note(place, |used| used.is_number = true));
                 Place::Truth(Test::Unknown)
             }
-            "kindIs" | "typeIs" | "semverCompare" | "contains" | "hasPrefix" | "hasSuffix"
-            | "regexMatch" | "isset" => Place::Truth(Test::Unknown),
+            "kindIs" | "typeIs" => {
+                if let [Place::Constant(Constant::Text(kind)), value] = &arguments[..] {
+                    self.note(value, |used| {
+                        used.kinds.insert(kind.clone());
+                    });
+                }
+                Place::Truth(Test::Unknown)
+            }
+            "semverCompare" | "contains" | "hasPrefix" | "hasSuffix" | "regexMatch" | "isset" => {
+                Place::Truth(Test::Unknown)
+            }
             "int" | "int64" | "float64" | "add" | "sub" | "mul" | "div" | "atoi" => {
                 self.note(&last(), |used| used.is_number = true);
                 last()
@@ -588,17 +663,33 @@ impl Walker<'_> {
                     used.is_written = true;
                     used.is_yaml = true;
                 });
+                self.take(&last());
                 Place::Truth(truth(&last()))
             }
-            // What they return is no part of their arguments.
-            "fail" | "lookup" | "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => {
+            "fail" => {
+                let under = Test::all(frame.under.clone());
+                if self.uses.fails.len() < MOST_FAILS {
+                    self.uses.fails.push(under);
+                }
                 Place::Unknown
             }
-            "required" => last(),
+            // What they return is no part of their arguments.
+            "lookup" | "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => {
+                Place::Unknown
+            }
+            "required" => {
+                if let (true, Place::Value(path)) = (frame.under.is_empty(), last()) {
+                    self.uses.required.insert(path);
+                }
+                last()
+            }
             "printf" => {
                 arguments
                     .iter()
-                    .for_each(|place| self.note(place, |used| used.is_written = true));
+                    .for_each(|place| {
+                        self.note(place, |used| used.is_written = true);
+                        self.take(place);
+                    });
                 // A text that is hardly ever empty.
                 Place::Unknown
             }
@@ -607,15 +698,22 @@ impl Walker<'_> {
                     [Place::Constant(Constant::Text(name)), argument] => {
                         self.call(name, argument.clone(), frame)
                     }
-                    _ => Place::Unknown,
+                    _ => {
+                        arguments.iter().for_each(|place| self.take(place));
+                        Place::Unknown
+                    }
                 },
                 FunctionRole::Tpl => {
                     let text = arguments.first().cloned().unwrap_or(Place::Unknown);
                     self.note(&text, |used| used.is_text = true);
+                    self.evaluates(&text);
                     text
                 }
                 // Functions of texts take the text last, and mostly keep whether it is empty.
-                _ => last(),
+                _ => {
+                    arguments.iter().for_each(|place| self.take(place));
+                    last()
+                }
             },
         }
     }
@@ -623,9 +721,13 @@ impl Walker<'_> {
     fn call(&mut self, name: &str, argument: Place, frame: &mut Frame<'_>) -> Place {
         let is_within_itself = self.calls.iter().filter(|call| ***call == *name).count() > 1;
         if self.calls.len() >= MOST_DEPTH || is_within_itself || self.steps > MOST_STEPS {
+            // What a helper reads of the whole data is known from its first call.
+            self.uses.is_partial |= !is_within_itself;
+            self.take_parts(&argument);
             return Place::Unknown;
         }
         let Some(template) = self.templates.get(name) else {
+            self.uses.is_partial = true;
             return Place::Unknown;
         };
         self.calls.push(name.into());
@@ -680,6 +782,61 @@ impl Walker<'_> {
         }
     }
 
+    /// Notes the maps on the full path of a value.
+    fn note_maps(&mut self, expression: &Expression, names: &[Box<str>], dot: &Place) {
+        if !is_itself(expression, dot) {
+            return;
+        }
+        for end in 2..names.len() {
+            let place = Place::Value(names[1..end].to_vec());
+            self.note(&place, |used| used.is_map = true);
+        }
+    }
+
+    /// Notes that `tpl` evaluates a text.
+    fn evaluates(&mut self, text: &Place) {
+        match text {
+            Place::Constant(Constant::Text(text)) => self.uses.is_partial |= text.contains("{{"),
+            Place::Value(_) | Place::Truth(_) => self.uses.has_texts = true,
+            Place::Choice(all) => all.iter().for_each(|(_, place)| self.evaluates(place)),
+            // The text of a file, for example.
+            _ => self.uses.is_partial = true,
+        }
+    }
+
+    /// Notes that any key of a place may be read.
+    fn take(&mut self, place: &Place) {
+        if matches!(place, Place::Root) {
+            self.uses.is_partial = true;
+        }
+        self.take_parts(place);
+    }
+
+    fn take_parts(&mut self, place: &Place) {
+        match place {
+            Place::Value(path) => {
+                self.uses.whole.insert(path.clone());
+            }
+            Place::Choice(all) => all.iter().for_each(|(_, place)| self.take_parts(place)),
+            Place::Dict(all) => all.iter().for_each(|(_, place)| self.take_parts(place)),
+            _ => {}
+        }
+    }
+
+    /// One of several. What is too much to follow may be read in any way.
+    fn choice(&mut self, all: Vec<(Test, Place)>) -> Place {
+        let place = choice(all.clone());
+        if all.len() > MOST_CHOICES || matches!(place, Place::Unknown) {
+            all.iter().for_each(|(_, place)| self.take(place));
+        }
+        place
+    }
+
+    /// One of these, whichever.
+    fn any_of(&mut self, places: &[Place]) -> Place {
+        self.choice(places.iter().map(|p| (Test::Always, p.clone())).collect())
+    }
+
     /// Notes a use of the value at a place.
     fn note(&mut self, place: &Place, mut note: impl FnMut(&mut Use)) {
         let mut stack = vec![place];
@@ -695,6 +852,28 @@ impl Walker<'_> {
     }
 }
 
+/// Whether a field leads to the values in another way: those of subcharts, and the methods of Helm's
+/// values.
+fn is_detour(place: &Place, name: &str) -> bool {
+    match place {
+        Place::Root => name == "Subcharts",
+        Place::Value(path) => {
+            path.is_empty() && ["AsMap", "Encode", "PathValue", "Table", "YAML"].contains(&name)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an expression is a value by its full path, and nothing that a function made of one.
+fn is_itself(expression: &Expression, dot: &Place) -> bool {
+    let names = match &expression.kind {
+        ExpressionKind::Field { names, .. } if matches!(dot, Place::Root) => names,
+        ExpressionKind::Variable { name, fields, .. } if &**name == "$" => fields,
+        _ => return false,
+    };
+    names.first().is_some_and(|first| &**first == "Values")
+}
+
 /// A field of a place.
 fn field(place: &Place, name: &str) -> Place {
     match place {
@@ -706,7 +885,7 @@ fn field(place: &Place, name: &str) -> Place {
         },
         Place::Value(path) => {
             let mut path = path.clone();
-            if path.len() >= 16 {
+            if path.len() >= MOST_KEYS {
                 return Place::Unknown;
             }
             path.push(name.into());
@@ -741,11 +920,6 @@ fn field(place: &Place, name: &str) -> Place {
         ),
         _ => Place::Unknown,
     }
-}
-
-/// One of these, whichever.
-fn any_of(places: &[Place]) -> Place {
-    choice(places.iter().map(|p| (Test::Always, p.clone())).collect())
 }
 
 fn choice(mut all: Vec<(Test, Place)>) -> Place {

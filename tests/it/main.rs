@@ -23,6 +23,7 @@ mod paths;
 mod properties;
 mod provenance;
 mod render;
+mod schema;
 mod secrets;
 #[cfg(unix)]
 mod strangers;
