@@ -258,6 +258,11 @@ impl Known {
         is_ranged || self.get(EACH).is_some_and(|each| each.used.is_some())
     }
 
+    /// Whether `toYaml` writes it.
+    fn is_yaml(&self) -> bool {
+        self.used.as_ref().is_some_and(|used| used.is_yaml)
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&Known> {
         self.below.get(key)
     }
@@ -427,6 +432,7 @@ fn only(fail: &Test) -> Option<(Keys, Vec<Constant>)> {
             return None;
         }
     }
+    constants.reverse();
     if allows_empty {
         constants.push(Constant::Text("".into()));
     }

@@ -54,6 +54,8 @@ pub(super) struct Surroundings {
     part: Part,
     /// Templates may read any key here.
     is_whole: bool,
+    /// `toYaml` writes it, as it is.
+    is_free: bool,
 }
 
 impl Surroundings {
@@ -63,6 +65,7 @@ impl Surroundings {
         Surroundings {
             part: known.chart.clone().unwrap_or_else(|| self.part.clone()),
             is_whole: known.is_whole || (self.is_whole && !is_chart) || key == Some(GLOBAL),
+            is_free: self.is_free || known.is_yaml(),
         }
     }
 }
@@ -88,8 +91,9 @@ impl Writer<'_> {
             return self.subchart(known, keys, around);
         }
         let is_whole = around.is_whole || known.is_whole;
+        let is_free = around.is_free || known.is_yaml();
         let mut out = Map::new();
-        describe(known, keys, &mut out);
+        describe(known, keys, is_whole, &mut out);
         let seen = self.contract.seen(keys);
         if let Some(of) = structure(known).filter(|_| is_whole)
             && let Some(schema) = self.structure(of, known, &seen)
@@ -98,7 +102,7 @@ impl Writer<'_> {
             return out.into();
         }
         let found = seen.iter().map(|json| Types::of(json));
-        let mut all = types(known, is_whole).map(|own| found.fold(own, Types::or));
+        let mut all = types(known, is_free).map(|own| found.fold(own, Types::or));
         self.comment(known, &seen, &mut out);
         if out.contains_key("type") {
             all = Some(named(&out["type"]));
@@ -110,8 +114,7 @@ impl Writer<'_> {
         if may_be(Types::STRING) || may_be(Types::INTEGER) {
             self.scalar(known, &seen, all, &mut out);
         }
-        let is_data = known.is_data();
-        if may_be(Types::OBJECT) && !known.below.is_empty() && !(is_data && all == Some(Types::ARRAY)) {
+        if may_be(Types::OBJECT) && !known.below.is_empty() {
             out.extend(self.map(known, keys, around));
         }
         if may_be(Types::ARRAY)
@@ -119,7 +122,7 @@ impl Writer<'_> {
             && let Some(each) = known.get(EACH).filter(|_| keys.len() < MOST_KEYS)
         {
             keys.push(EACH.into());
-            let items = self.value(each, keys, &Surroundings { is_whole, ..around.clone() });
+            let items = self.value(each, keys, &around.of(known, None));
             keys.pop();
             if items.as_object().is_some_and(|items| !items.is_empty()) {
                 out.insert("items".into(), items);
@@ -172,7 +175,9 @@ impl Writer<'_> {
             }
         }
         let mut out = Map::new();
-        if is_data && let Some(each) = known.get(EACH).filter(|_| keys.len() < MOST_KEYS) {
+        // Where some keys have names of their own, the others may be anything.
+        let each = known.get(EACH).filter(|_| properties.is_empty() && keys.len() < MOST_KEYS);
+        if is_data && let Some(each) = each {
             keys.push(EACH.into());
             let schema = self.value(each, keys, &around);
             keys.pop();
@@ -200,8 +205,8 @@ impl Writer<'_> {
             return None;
         }
         let schema = self.kubernetes(of);
-        let is_null = |json: &&Json| json.is_null();
-        let has_null = known.default.as_ref().is_none_or(Json::is_null) || seen.iter().any(is_null);
+        let is_null = |json: &Json| json.is_null();
+        let has_null = known.default.iter().chain(seen.iter().copied()).any(is_null);
         let has_empty = known.default.as_ref().is_some_and(|d| d == "");
         let mut others = Vec::new();
         if has_null {
@@ -333,9 +338,6 @@ fn one_of(known: &Known, held: &[&Json]) -> Option<Vec<Json>> {
             all.push((*json).clone());
         }
     }
-    if known.default.as_ref().is_none_or(Json::is_null) && !all.contains(&Json::Null) {
-        all.push(Json::Null);
-    }
     let are_scalars = all.iter().all(|json| !json.is_object() && !json.is_array());
     are_scalars.then_some(all)
 }
@@ -368,9 +370,10 @@ fn common(landings: &[Landing]) -> Limits {
 }
 
 /// The description and the default of a value.
-fn describe(known: &Known, keys: &Keys, out: &mut Map<String, Json>) {
+fn describe(known: &Known, keys: &Keys, is_whole: bool, out: &mut Map<String, Json>) {
     let mut description = known.comment.description.clone();
     if description.is_empty()
+        && (known.below.is_empty() || is_whole)
         && let Some(landing) = known.landings.first()
     {
         description = format!("{} of {}.", landing.field, landing.kind);

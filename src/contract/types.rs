@@ -98,9 +98,13 @@ fn in_fields(landings: &[Landing]) -> Types {
         .fold(Types::default(), Types::or)
 }
 
+/// Whether templates put a value in quotes wherever it lands, which makes a text of any scalar.
+fn is_quoted(landings: &[Landing]) -> bool {
+    landings.iter().all(|landing| landing.is_quoted)
+}
+
 /// The types that a value may have by its default, by how templates use it and by where it lands.
-/// None: any, or not known. `is_free` says that it is a part of a value that templates write as a
-/// whole.
+/// None: any, or not known. `is_free` says that it is a part of a value that `toYaml` writes.
 pub(super) fn types(known: &Known, is_free: bool) -> Option<Types> {
     let used = known.used.clone().unwrap_or_default();
     let fields = in_fields(&known.landings);
@@ -108,7 +112,8 @@ pub(super) fn types(known: &Known, is_free: bool) -> Option<Types> {
     let whole = structure(known);
     let reads_keys = known.below.iter().any(|(k, b)| &**k != EACH && b.used.is_some());
     let types = match &known.default {
-        None | Some(Json::Null) => by_use(known, fields)?.or(Types::NULL),
+        None => by_use(known, fields)?,
+        Some(Json::Null) => by_use(known, fields)?.or(Types::NULL),
         Some(Json::Bool(_)) if is_unproven && is_free => Types::SCALAR,
         Some(Json::Number(_)) if is_unproven && is_free => Types::SCALAR,
         Some(Json::Bool(_)) if known.is_tested || !is_unproven => Types::BOOLEAN.or(fields),
@@ -187,6 +192,9 @@ fn by_use(known: &Known, fields: Types) -> Option<Types> {
         Constant::Bool(_) => Types::BOOLEAN,
     });
     let mut types = constants.fold(fields, Types::or);
+    if types == Types::STRING && used.constants.is_empty() && is_quoted(&known.landings) {
+        types = Types::SCALAR;
+    }
     if known.below.iter().any(|(key, b)| &**key != EACH && b.used.is_some()) {
         types = types.or(Types::OBJECT);
     }
