@@ -102,11 +102,21 @@ fn step<'c>(spot: Spot<'c>, key: &str) -> Option<Spot<'c>> {
                 return Some(Spot::Known(below));
             }
             let in_structure = structure_of(spot).and_then(|of| field(of, key));
-            let item = || step(Spot::Known(known.get(EACH)?), key);
+            let item = || step(Spot::Known(item_of(known)?), key);
             in_structure.map(Spot::Field).or_else(item)
         }
         Spot::Field(of) => field(of, key).map(Spot::Field),
     }
+}
+
+/// What is known of the items of a list.
+fn item_of(known: &Known) -> Option<&Known> {
+    let is_list = match &known.default {
+        Some(Json::Array(_)) => true,
+        None | Some(Json::Null) => known.used.as_ref().is_some_and(|u| u.is_ranged && !u.has_keys),
+        _ => false,
+    };
+    known.get(EACH).filter(|_| is_list)
 }
 
 /// A field of a structure, or of the items of a list.
@@ -124,8 +134,8 @@ fn below(spot: Spot<'_>) -> Vec<String> {
     if let Spot::Known(known) = spot {
         let named = known.below.iter().filter(|(key, _)| &***key != EACH);
         all.extend(named.map(|(key, _)| key.to_string()));
-        if let Some(each) = known.get(EACH) {
-            all.extend(below(Spot::Known(each)));
+        if let Some(item) = item_of(known) {
+            all.extend(below(Spot::Known(item)));
         }
     }
     let mut of = structure_of(spot);

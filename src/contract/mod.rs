@@ -40,7 +40,7 @@ pub(crate) use ask::Described;
 pub(crate) use complete::{Contradiction, complete};
 use landing::{Landing, Landings, Places};
 pub(crate) use print::print;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,12 +212,17 @@ fn landings(
         }
     }
     if most > 0 {
+        let mut server = Server {
+            versions: newest,
+            schemas: Schemas::default(),
+            known: FxHashMap::default(),
+        };
         probe(subject, sources, most, &mut |probe: &Probe<'_>| {
             let mut invented = Places::default();
             invented.add(probe.invented.1, &mut Keys::new());
             found.add(probe.objects, probe.sources, &[&invented, &places], newest);
             if let Some(values) = &probe.values
-                && are_accepted(probe.objects, newest)
+                && probe.objects.iter().all(|o| server.accepts(o))
             {
                 add_distinct(accepted, values.clone());
             }
@@ -241,14 +246,21 @@ fn is_rendered(rendering: &RenderedChart, name: &str) -> bool {
     })
 }
 
-/// Whether the API server accepts objects.
-fn are_accepted(objects: &[Object], versions: Versions) -> bool {
-    let schemas = Schemas::default();
-    let is_refused = |object: &Object| {
-        let found = kubernetes::check(object, versions, &schemas);
-        found.iter().any(|f| f.severity == Severity::Error)
-    };
-    !objects.iter().any(is_refused)
+/// What the API server accepts.
+struct Server {
+    versions: Versions,
+    schemas: Schemas,
+    /// By the fingerprint of an object.
+    known: FxHashMap<u64, bool>,
+}
+
+impl Server {
+    fn accepts(&mut self, object: &Object) -> bool {
+        *self.known.entry(object.fingerprint).or_insert_with(|| {
+            let found = kubernetes::check(object, self.versions, &self.schemas);
+            !found.iter().any(|f| f.severity == Severity::Error)
+        })
+    }
 }
 
 impl Known {

@@ -603,6 +603,10 @@ impl Walker<'_> {
                     Place::Unknown
                 }
             }
+            "cat" => {
+                arguments.iter().for_each(|place| self.take(place));
+                self.any_of(&arguments)
+            }
             "list" | "merge" | "mergeOverwrite" | "mustMerge" | "mustMergeOverwrite" | "concat" => {
                 self.any_of(&arguments)
             }
@@ -690,8 +694,16 @@ impl Walker<'_> {
                         self.note(place, |used| used.is_written = true);
                         self.take(place);
                     });
-                // A text that is hardly ever empty.
-                Place::Unknown
+                match arguments.first() {
+                    // `printf "%s/configmap.yaml" $.Template.BasePath`
+                    Some(Place::Constant(Constant::Text(format)))
+                        if format.starts_with("%s/") && format.matches('%').count() == 1 =>
+                    {
+                        Place::Constant(Constant::Text(format[2..].into()))
+                    }
+                    // A text that is hardly ever empty.
+                    _ => Place::Unknown,
+                }
             }
             _ => match function.role {
                 FunctionRole::Include => match &arguments[..] {
@@ -727,7 +739,9 @@ impl Walker<'_> {
             return Place::Unknown;
         }
         let Some(template) = self.templates.get(name) else {
-            self.uses.is_partial = true;
+            // A whole file, for its checksum: files are visited by themselves.
+            let is_file = name.starts_with('/') && self.templates.names().any(|n| n.ends_with(name));
+            self.uses.is_partial |= !is_file;
             return Place::Unknown;
         };
         self.calls.push(name.into());
@@ -796,7 +810,11 @@ impl Walker<'_> {
     /// Notes that `tpl` evaluates a text.
     fn evaluates(&mut self, text: &Place) {
         match text {
-            Place::Constant(Constant::Text(text)) => self.uses.is_partial |= text.contains("{{"),
+            Place::Constant(Constant::Text(text)) => {
+                let reads = ["Values", "include", "template"];
+                self.uses.is_partial |=
+                    text.contains("{{") && reads.iter().any(|word| text.contains(word));
+            }
             Place::Value(_) | Place::Truth(_) => self.uses.has_texts = true,
             Place::Choice(all) => all.iter().for_each(|(_, place)| self.evaluates(place)),
             // The text of a file, for example.
@@ -1019,6 +1037,51 @@ mod tests {
         assert!(uses.values[&path("list")].is_ranged);
         assert!(uses.values[&path("list.*.name")].is_written);
         assert!(uses.values[&path("list.*.more")].is_yaml);
+    }
+
+    #[test]
+    fn what_is_taken_as_a_whole_is_known() {
+        let text = r#"{{ define "h" }}{{ .map.x }}{{ toJson .other }}{{ end }}
+            {{ toYaml .Values.a }}{{ .Values.b.c }}{{ $m := deepCopy .Values.e }}{{ $m.f }}{{ pick .Values.g "x" }}
+            {{ include "h" (dict "map" .Values.map "other" .Values.other) }}{{ $d := dict }}{{ $_ := set $d "k" .Values.kept }}"#;
+        let found = uses(text);
+        let mut whole: Vec<String> = found.whole.iter().map(|keys| keys.join(".")).collect();
+        whole.sort();
+        // Scalars are taken as a whole as well.
+        assert_eq!(whole, ["a", "b.c", "e.f", "g", "kept", "map.x", "other"]);
+        assert!(!found.is_partial && !found.has_texts);
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_known() {
+        for text in [
+            "{{ include \"missing\" . }}",
+            "{{ toYaml . }}",
+            "{{ tpl (.Files.Get \"x\") . }}",
+            "{{ .Values.AsMap.x }}",
+            "{{ include .Values.name . }}",
+        ] {
+            assert!(uses(text).is_partial, "{text}");
+        }
+        for text in [
+            "{{ include (print $.Template.BasePath \"/a.yaml\") . | sha256sum }}",
+            "{{ include (printf \"%s/a.yaml\" $.Template.BasePath) . | sha256sum }}",
+        ] {
+            let mut templates = Templates::default();
+            let name = "c/templates/a.yaml";
+            templates.add(name, SourceId::new(0, 0), text.as_bytes());
+            assert!(!collect(&templates, &[name.into()]).is_partial, "{text}");
+        }
+        let found = uses("{{ tpl .Values.text . }}{{ tpl (toYaml .Values.map) . }}");
+        assert!(found.has_texts && !found.is_partial);
+    }
+
+    #[test]
+    fn a_range_over_a_part_of_a_text_does_not_visit_the_text() {
+        let found = uses("{{ range splitList \",\" .Values.a }}{{ end }}{{ range .Values.b }}{{ .Values.c.d }}{{ end }}{{ $.Values.e.f }}");
+        let is = |name: &str| &found.values[&path(name)];
+        assert!(is("a").is_ranged && !is("a").is_visited);
+        assert!(is("b").is_visited && is("e").is_map);
     }
 
     #[test]

@@ -1125,6 +1125,49 @@ fn completion_knows_the_items_of_lists_and_maps() {
 /// Positions hold with Windows line breaks and with characters beyond the BMP on both sides of a
 /// finding.
 #[test]
+fn values_are_completed_and_described_from_their_use() {
+    let values = "# How much it may use.\nresources: {}\nservice:\n  type: ClusterIP\n";
+    let template = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  type: {{ .Values.service.type }}\n  ports: [{port: {{ .Values.service.port | default 80 }}}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: a:1\n    {{- with .Values.resources }}\n    resources: {{- toYaml . | nindent 6 }}\n    {{- end }}\n";
+    let mut editor = Editor::with(&[
+        ("Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n"),
+        ("values.yaml", values),
+        ("values-prod.yaml", "x: 1\n"),
+        ("templates/a.yaml", template),
+    ]);
+    editor.open("values.yaml");
+    editor.open("values-prod.yaml");
+    editor.diagnostics("values-prod.yaml");
+    for (typed, want) in [
+        ("resources:\n  lim", "limits"),
+        ("resources:\n  limits:\n    cpu: 1\n  req", "requests"),
+        // In no values file.
+        ("service:\n  po", "port"),
+        ("service:\n  type: ", "LoadBalancer"),
+    ] {
+        let length = editor.text("values-prod.yaml").len();
+        editor.splice("values-prod.yaml", 0, length, typed);
+        let items = at(
+            &mut editor,
+            "textDocument/completion",
+            "values-prod.yaml",
+            typed,
+            typed.len(),
+        );
+        let labels = labels(&items);
+        assert!(labels.iter().any(|l| l == want), "{typed}: {labels:?}");
+    }
+    for (word, want) in [
+        ("resources", "How much it may use."),
+        ("type", "`LoadBalancer`"),
+    ] {
+        let found = at(&mut editor, "textDocument/hover", "values.yaml", word, 1);
+        let text = found["contents"]["value"].as_str().expect("a text");
+        assert!(text.contains(want), "{text}");
+    }
+    editor.close();
+}
+
+#[test]
 fn positions_hold_with_crlf_and_emoji() {
     let mut editor = Editor::with(&[
         ("Chart.yaml", CHART),

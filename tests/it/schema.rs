@@ -204,5 +204,5 @@ fn whatever_a_chart_renders_satisfies_its_schema() {
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
-    assert!(accepted > 50, "{accepted} values files were tried");
+    assert!(accepted > 20, "{accepted} values files were tried");
 }
