@@ -25,7 +25,7 @@ mod schema;
 mod types;
 
 use crate::diagnostic::{Severity, Versions};
-use crate::explore::{Probe, Subject, probe};
+use crate::explore::{Probe, Subject, examples, probe};
 use crate::helm::{Chart, is_partial};
 use crate::kubernetes::{self, Schemas};
 use crate::manifest::Object;
@@ -72,6 +72,8 @@ pub(crate) struct Known {
 pub(crate) struct Part {
     /// Its description in Chart.yaml.
     pub description: String,
+    /// A subchart may be disabled; its values are then only those that the chart above sets.
+    pub is_top: bool,
     /// Not all reads are known, so any value may be read.
     pub is_partial: bool,
     /// Texts of values may read further values.
@@ -289,6 +291,7 @@ impl Known {
         let chart = part.chart;
         let mut about = Part {
             description: chart.metadata.description.clone(),
+            is_top: part.under.is_empty(),
             is_partial: chart.may_lack_templates(),
             has_texts: false,
         };
@@ -296,7 +299,12 @@ impl Known {
             // The values of the chart above count, if both have a default.
             let defaults = to_json(node, 0);
             self.at_mut(&part.under).add_defaults(&defaults);
-            for (keys, comment) in comments::read(&sources.get(*id).text, node) {
+            let text = &sources.get(*id).text;
+            // A key that is commented out is known, though nothing may read it.
+            for (keys, example) in examples(text, node) {
+                self.at_mut(&[&part.under[..], &keys].concat()).add_keys(&example);
+            }
+            for (keys, comment) in comments::read(text, node) {
                 let known = self.at_mut(&[&part.under[..], &keys].concat());
                 if known.comment.is_empty() {
                     known.comment = comment;

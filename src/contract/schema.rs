@@ -160,7 +160,7 @@ impl Writer<'_> {
             let schema = self.value(below, keys, &around);
             keys.pop();
             properties.insert(key.to_string(), schema);
-            if below.is_required {
+            if below.is_required && around.part.is_top {
                 required.push(json!(&**key));
             }
         }

@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 type Keys = Vec<Box<str>>;
 
 /// The examples in a values file, by the path that they are for. `root` is the parsed file.
-pub(super) fn examples(text: &[u8], root: &Node) -> FxHashMap<Keys, Json> {
+pub(crate) fn examples(text: &[u8], root: &Node) -> FxHashMap<Keys, Json> {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
     let mut places = Vec::new();

@@ -33,6 +33,7 @@ use crate::project::rendering::RenderedChart;
 use crate::report::{Finding, Location};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::{BitSet, Templates, uses};
+pub(crate) use comments::examples;
 pub(crate) use plan::Missed;
 pub(crate) use probe::{Probe, probe};
 use prove::{Proven, prove};
