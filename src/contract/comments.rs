@@ -133,11 +133,11 @@ fn of_block(block: &[&str]) -> Comment {
 
 /// `-- text`, `-- (int) text`, and the older `key.path -- text`.
 fn helm_docs(text: &str) -> Option<&str> {
-    let text = match text.strip_prefix("--") {
+    let text = match text.strip_prefix("-- ") {
         Some(text) => text,
         None => {
             let (path, text) = text.split_once(" -- ")?;
-            (!path.contains(' ')).then_some(text)?
+            (!path.contains([' ', '@'])).then_some(text)?
         }
     };
     let text = text.trim();
@@ -294,7 +294,7 @@ image:
 
     #[test]
     fn prose_is_a_description_and_an_example_is_not() {
-        let text = "# Copyright A\nx: 1\n\n# How much it may use.\n# limits:\n#   cpu: 1\nresources: {}\n# -----\ny: 2\n";
+        let text = "# Copyright A\nx: 1\n\n# How much it may use.\n# limits:\n#   cpu: 1\nresources: {}\n# -----\nz: 2\n";
         assert_eq!(of(text), [row("resources", "How much it may use.", "{}")]);
     }
 }
