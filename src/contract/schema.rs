@@ -102,7 +102,8 @@ impl Writer<'_> {
             return out.into();
         }
         let found = seen.iter().map(|json| Types::of(json));
-        let mut all = types(known, is_free).map(|own| found.fold(own, Types::or));
+        let is_shown = seen.iter().any(|json| !json.is_null() && **json != "");
+        let mut all = types(known, is_free, is_shown).map(|own| found.fold(own, Types::or));
         self.comment(known, &seen, &mut out);
         if out.contains_key("type") {
             all = Some(named(&out["type"]));

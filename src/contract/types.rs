@@ -37,6 +37,10 @@ impl Types {
         Types(self.0 | other.0)
     }
 
+    fn and(self, other: Types) -> Types {
+        Types(self.0 & other.0)
+    }
+
     pub(super) fn has(self, other: Types) -> bool {
         self.0 & other.0 == other.0
     }
@@ -91,11 +95,17 @@ pub(super) fn structure(known: &Known) -> Option<Type> {
     all.all(|of| of == first).then_some(first)
 }
 
+/// The types that all fields take, or where they have none in common, that any takes. Quotes make a
+/// text of any scalar, so such a field says nothing beside others.
 fn in_fields(landings: &[Landing]) -> Types {
-    landings
-        .iter()
-        .filter_map(|landing| of_field(landing.of))
-        .fold(Types::default(), Types::or)
+    let of = |is_quoted: bool| {
+        let fields = landings.iter().filter(move |l| !is_quoted || !l.is_quoted);
+        fields.filter_map(|landing| of_field(landing.of))
+    };
+    match of(true).reduce(Types::and) {
+        Some(common) if !common.is_empty() => common,
+        _ => of(false).fold(Types::default(), Types::or),
+    }
 }
 
 /// Whether templates put a value in quotes wherever it lands, which makes a text of any scalar.
@@ -104,8 +114,9 @@ fn is_quoted(landings: &[Landing]) -> bool {
 }
 
 /// The types that a value may have by its default, by how templates use it and by where it lands.
-/// None: any, or not known. `is_free` says that it is a part of a value that `toYaml` writes.
-pub(super) fn types(known: &Known, is_free: bool) -> Option<Types> {
+/// None: any, or not known. `is_free` says that it is a part of a value that `toYaml` writes,
+/// `is_shown` that a render has shown it with content.
+pub(super) fn types(known: &Known, is_free: bool, is_shown: bool) -> Option<Types> {
     let used = known.used.clone().unwrap_or_default();
     let fields = in_fields(&known.landings);
     let is_unproven = known.landings.is_empty();
@@ -120,13 +131,20 @@ pub(super) fn types(known: &Known, is_free: bool) -> Option<Types> {
         // Only printed, it may as well be a text.
         Some(Json::Bool(_)) => Types::BOOLEAN.or(Types::STRING),
         Some(number @ Json::Number(_)) => {
-            let is_number = used.is_number || fields.has(Types::INTEGER);
-            let text = if is_number { Types::default() } else { Types::STRING };
-            Types::of(number).or(fields).or(text)
+            let also = match fields.has(Types::INTEGER) {
+                true => fields,
+                false if used.is_number => Types::default(),
+                false => fields.or(Types::STRING),
+            };
+            Types::of(number).or(also)
         }
         Some(Json::String(text)) if text.is_empty() => {
             if used.is_yaml || used.is_ranged || known.is_whole && whole.is_some() {
                 return None;
+            }
+            // Only that it is not set is known.
+            if is_unproven && !is_shown {
+                return Some(Types::SCALAR.or(asked(known)));
             }
             Types::STRING.or(fields)
         }
