@@ -12,6 +12,8 @@ pub(crate) struct Contradiction {
     /// The keys that lead to the value.
     pub keys: Vec<String>,
     pub message: String,
+    /// It is about the default.
+    pub is_default: bool,
 }
 
 /// A schema with what it lacks of `own`, and what contradicts.
@@ -126,6 +128,7 @@ impl Completion<'_> {
                 at,
                 keys: way.keys.clone(),
                 message,
+                is_default: keyword == "default",
             });
         };
         if let (Some(Json::String(one)), Some(types)) = (written.get("type"), own.get("type")) {

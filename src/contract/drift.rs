@@ -18,7 +18,8 @@ pub(crate) fn check(rendering: &RenderedChart, sources: &Sources) -> Vec<Diagnos
     if rendering.renders.is_empty() || problems.any(failed) {
         return found;
     }
-    let contract = Contract::read(rendering, sources);
+    let has_schema = rendering.chart.schema.is_some();
+    let contract = Contract::read(rendering, sources, has_schema);
     for (_, node) in &rendering.values {
         wrong_uses(node, &contract.root, &mut Vec::new(), &mut found);
     }
@@ -95,21 +96,46 @@ fn drift(
         Path(steps.collect()).place_key(node)
     };
     let own = contract.schema(&rendering.chart.metadata.name);
-    for contradiction in complete(json, &own).1 {
+    let contradictions = complete(json, &own).1;
+    let (defaults, others): (Vec<_>, Vec<_>) = contradictions.into_iter().partition(|c| c.is_default);
+    for contradiction in others {
         let path = contradiction.keys.join(".");
-        found.push(drifted(
-            Severity::Warning,
-            place(&contradiction.at),
-            format!("`{path}`: {}", contradiction.message),
-        ));
+        let message = format!("`{path}`: {}", contradiction.message);
+        found.push(drifted(Severity::Warning, place(&contradiction.at), message));
     }
-    let mut walk = Walk { found, place: &place };
+    if let Some(first) = defaults.first() {
+        let message = format!(
+            "the schema has other defaults than values.yaml: {}",
+            named(defaults.iter().map(|c| c.keys.join(".")).collect())
+        );
+        found.push(drifted(Severity::Warning, place(&first.at), message));
+    }
+    let mut walk = Walk {
+        found,
+        place: &place,
+        unknown: Vec::new(),
+    };
     let (mut at, mut keys) = (Vec::new(), Vec::new());
     let around = Surroundings::default();
     walk.unread(json, &contract.root, &around, &mut at, &mut keys);
     if let Some((_, values)) = &rendering.chart.values {
         walk.unknown(json, values, &contract.root, &mut Vec::new());
     }
+    if let Some((first, _)) = walk.unknown.first() {
+        let names = walk.unknown.iter().map(|(_, path)| path.clone()).collect();
+        let message = format!("the schema does not know values beside those that it describes: {}", named(names));
+        found.push(drifted(Severity::Info, *first, message));
+    }
+}
+
+/// The first of these names, and how many there are more.
+fn named(paths: Vec<String>) -> String {
+    const MOST: usize = 5;
+    let mut names: Vec<String> = paths.iter().take(MOST).map(|path| format!("`{path}`")).collect();
+    if paths.len() > MOST {
+        names.push(format!("{} more", paths.len() - MOST));
+    }
+    names.join(", ")
 }
 
 fn drifted(severity: Severity, at: Span, message: String) -> Diagnostic {
@@ -120,10 +146,9 @@ fn drifted(severity: Severity, at: Span, message: String) -> Diagnostic {
 struct Walk<'w> {
     found: &'w mut Vec<Diagnostic>,
     place: &'w dyn Fn(&[String]) -> Span,
+    /// Values that the schema does not know: their keys, and their paths.
+    unknown: Vec<(Span, String)>,
 }
-
-/// Most keys that one finding names.
-const MOST_NAMES: usize = 5;
 
 impl Walk<'_> {
     /// Properties that no template reads and no values file has.
@@ -172,20 +197,11 @@ impl Walk<'_> {
                 || below.is_none_or(|below| below.chart.is_some() || below.used.is_none())
         };
         let lacking: Vec<_> = values.entries().iter().filter(|e| !is_named(&e.key)).collect();
-        let count = values.entries().len();
-        if let Some(first) = lacking.first()
-            && is_open(schema)
-            && !known.is_data()
-            && 2 * lacking.len() <= count
-        {
-            let names = lacking.iter().take(MOST_NAMES);
-            let mut names: Vec<String> = names.map(|e| format!("`{}`", e.key)).collect();
-            if lacking.len() > MOST_NAMES {
-                names.push(format!("{} more", lacking.len() - MOST_NAMES));
-            }
-            let of = if keys.is_empty() { String::new() } else { format!(" of `{}`", keys.join(".")) };
-            let message = format!("the schema does not know {}{of}", names.join(", "));
-            self.found.push(drifted(Severity::Info, first.key_span, message));
+        if is_open(schema) && !known.is_data() && 2 * lacking.len() <= values.entries().len() {
+            self.unknown.extend(lacking.into_iter().map(|entry| {
+                let path = keys.iter().map(String::as_str).chain([&*entry.key]);
+                (entry.key_span, path.collect::<Vec<_>>().join("."))
+            }));
         }
         for entry in values.entries() {
             if let (Some(below), Some(known)) = (properties.get(&*entry.key), known.get(&entry.key)) {

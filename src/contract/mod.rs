@@ -91,7 +91,7 @@ impl Contract {
     /// The contract of a rendered chart, with up to `most` further renders of values that no
     /// environment has.
     pub(crate) fn of(subject: &Subject<'_>, sources: &Sources, most: usize) -> Contract {
-        let mut contract = Contract::read(subject.rendering, sources);
+        let mut contract = Contract::read(subject.rendering, sources, true);
         let landings = landings(subject, sources, most, &mut contract.accepted);
         let Contract { root, accepted } = &mut contract;
         accepted.iter().for_each(|values| root.add_keys(values));
@@ -101,12 +101,18 @@ impl Contract {
         contract
     }
 
-    /// What the files of a chart say, without where values land and which are accepted.
-    pub(crate) fn read(rendering: &RenderedChart, sources: &Sources) -> Contract {
+    /// What the files of a chart say, and those of its subcharts if they are wanted, without where
+    /// values land and which are accepted.
+    pub(crate) fn read(
+        rendering: &RenderedChart,
+        sources: &Sources,
+        with_subcharts: bool,
+    ) -> Contract {
         let mut root = Known::default();
         let mut renders = rendering.renders.iter();
         let templates = renders.find_map(|r| r.rendered.templates.as_ref());
-        for part in parts(&rendering.chart) {
+        let count = if with_subcharts { usize::MAX } else { 1 };
+        for part in parts(&rendering.chart).into_iter().take(count) {
             root.add_chart(&part, templates.map(Arc::as_ref), sources);
         }
         Contract {
