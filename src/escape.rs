@@ -67,6 +67,11 @@ pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
 pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
+    safe_json(text)
+}
+
+/// The same JSON, safe as by [`json_text`].
+pub(crate) fn safe_json(mut text: String) -> String {
     if text.chars().any(is_hostile) {
         text = text.chars().fold(String::new(), |mut out, c| {
             // All of these characters fit into four digits.

@@ -3,7 +3,7 @@
 use super::values::EnvironmentArguments;
 use super::{ChartArgument, ConfigArguments, ExitCode, TimeArguments, fail, print};
 use crate::contract::{self, Contradiction};
-use crate::escape::escape_controls;
+use crate::escape::{escape_controls, safe_json};
 use crate::source::{SourceId, Span};
 use crate::yaml::{self, Node, Path};
 use serde_json::Value as Json;
@@ -41,9 +41,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn schema(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
-    let chart = arguments
-        .chart
-        .read_in(&arguments.environments, &arguments.config, arguments.time)?;
+    let chart =
+        arguments
+            .chart
+            .read_in(&arguments.environments, &arguments.config, arguments.time)?;
     let most = if arguments.no_explore { 0 } else { RENDERS };
     let contract = chart.contract(most);
     let own = contract.schema(&chart.rendering.chart.metadata.name);
@@ -61,10 +62,7 @@ fn schema(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
                 .map_err(|error| fail(&format!("cannot read {}: {error}", source.name)))?;
             let (complete, found) = contract::complete(json, &own);
             let is_changed = complete != *json;
-            let text = match is_changed {
-                true => contract::print(&complete, node.as_ref()),
-                false => String::from_utf8_lossy(&source.text).into_owned(),
-            };
+            let text = contract::print(&complete, node.as_ref());
             let found = say(&found, node.as_ref(), |at| source.line_of(at), &source.name);
             (text, found, Some((source.name.to_string(), is_changed)))
         }
@@ -78,11 +76,14 @@ fn schema(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
             Some((file, true)) => format!("{file} is stale"),
             Some(_) => return Ok(u8::from(!found.is_empty())),
         };
-        eprintln!("{}: `thebot-lint schema --write` completes it", escape_controls(&why));
+        eprintln!(
+            "{}: `thebot-lint schema --write` completes it",
+            escape_controls(&why)
+        );
         return Ok(1);
     }
     if !arguments.write {
-        return Ok(print(text.as_bytes()));
+        return Ok(print(safe_json(text).as_bytes()));
     }
     let folder = arguments.chart.find()?;
     if !folder.is_dir() {
@@ -93,10 +94,13 @@ fn schema(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     }
     let path = folder.join("values.schema.json");
     if file.is_some_and(|(_, is_changed)| !is_changed) {
-        return Ok(print(format!("{} is complete.\n", path.display()).as_bytes()));
+        let complete = format!("{} is complete.\n", path.display());
+        return Ok(print(escape_controls(&complete).as_bytes()));
     }
     write(&path, &text)?;
-    Ok(print(escape_controls(&format!("Wrote {}.\n", path.display())).as_bytes()))
+    Ok(print(
+        escape_controls(&format!("Wrote {}.\n", path.display())).as_bytes(),
+    ))
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), ExitCode> {
@@ -112,7 +116,10 @@ fn say(
     file: &str,
 ) -> Vec<String> {
     let line = |one: &Contradiction| {
-        let steps = one.at.iter().map(|step| yaml::Step::Key(step.as_str().into()));
+        let steps = one
+            .at
+            .iter()
+            .map(|step| yaml::Step::Key(step.as_str().into()));
         let nowhere = Span::new(SourceId::new(0, 0), 0, 0);
         let place = node.map_or(nowhere, |root| Path(steps.collect()).place_key(root));
         let mut line = String::new();

@@ -74,7 +74,10 @@ impl Contract {
             .iter()
             .filter_map(|word| schema[*word].as_array())
             .flatten()
-            .map(|json| json.as_str().map_or_else(|| json.to_string(), str::to_owned))
+            .map(|json| {
+                json.as_str()
+                    .map_or_else(|| json.to_string(), str::to_owned)
+            })
             .collect();
         if types == "boolean" {
             choices = vec!["false".into(), "true".into()];
@@ -113,7 +116,10 @@ fn step<'c>(spot: Spot<'c>, key: &str) -> Option<Spot<'c>> {
 fn item_of(known: &Known) -> Option<&Known> {
     let is_list = match &known.default {
         Some(Json::Array(_)) => true,
-        None | Some(Json::Null) => known.used.as_ref().is_some_and(|u| u.is_ranged && !u.has_keys),
+        None | Some(Json::Null) => known
+            .used
+            .as_ref()
+            .is_some_and(|u| u.is_ranged && !u.has_keys),
         _ => false,
     };
     known.get(EACH).filter(|_| is_list)

@@ -76,7 +76,9 @@ fn bare(line: &str) -> &str {
 fn params(lines: &[&str]) -> Vec<(Keys, Comment)> {
     let param = |line: &&str| {
         let text = line.trim_start().strip_prefix('#').map(|_| bare(line))?;
-        let rest = text.strip_prefix("@param ").or(text.strip_prefix("@extra "))?;
+        let rest = text
+            .strip_prefix("@param ")
+            .or(text.strip_prefix("@extra "))?;
         let (path, rest) = rest.trim_start().split_once(char::is_whitespace)?;
         let rest = rest.trim_start();
         let description = match rest.strip_prefix('[') {
@@ -164,7 +166,15 @@ fn of_prose<'t>(lines: &[&'t str]) -> Vec<&'t str> {
 /// Whether a line of a comment is a key, an item or the head of an example, and no prose.
 fn is_yaml(line: &str) -> bool {
     let key = line.split_once(':').map_or("", |(key, _)| key);
-    line.starts_with("- ") || line.ends_with(':') || (!key.is_empty() && !key.contains(' ') && !key.contains("//") && key != "ref" && key != "NOTE" && key != "Note" && !line.contains("://"))
+    line.starts_with("- ")
+        || line.ends_with(':')
+        || (!key.is_empty()
+            && !key.contains(' ')
+            && !key.contains("//")
+            && key != "ref"
+            && key != "NOTE"
+            && key != "Note"
+            && !line.contains("://"))
 }
 
 fn add_yaml(text: &str, comment: &mut Comment) {
@@ -219,7 +229,9 @@ fn add(key: &str, value: Json, comment: &mut Comment) {
         ("description", Json::String(text)) => comment.description = text.trim().to_owned(),
         // The short form of helm-values-schema-json.
         ("item", value) => {
-            comment.keywords.insert("items".into(), json!({ "type": value }));
+            comment
+                .keywords
+                .insert("items".into(), json!({ "type": value }));
         }
         // An unquoted null is the type of that name.
         ("type", Json::Null) => {
@@ -254,7 +266,13 @@ mod tests {
         let root = yaml::parse(text.as_bytes(), SourceId::new(0, 0), 0).expect("YAML");
         read(text.as_bytes(), &root)
             .into_iter()
-            .map(|(keys, c)| (keys.join("."), c.description, Json::Object(c.keywords).to_string()))
+            .map(|(keys, c)| {
+                (
+                    keys.join("."),
+                    c.description,
+                    Json::Object(c.keywords).to_string(),
+                )
+            })
             .collect()
     }
 
@@ -286,7 +304,11 @@ image:
             row("image.tag", "Which version", "{}"),
             row("image.pullPolicy", "When to pull", "{}"),
             row("replicas", "How many pods run", "{}"),
-            row("kind", "One of two", r#"{"enum":["a","b"],"type":["string","null"]}"#),
+            row(
+                "kind",
+                "One of two",
+                r#"{"enum":["a","b"],"type":["string","null"]}"#,
+            ),
             row("port", "", r#"{"maximum":65535,"minimum":1}"#),
         ];
         assert_eq!(of(text), wanted);

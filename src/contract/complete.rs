@@ -25,7 +25,8 @@ pub(crate) fn complete(written: &Json, own: &Json) -> (Json, Vec<Contradiction>)
     };
     completion.schema(&mut schema, own, &mut Way::default());
     if let Json::Object(root) = &mut schema {
-        root.entry("$schema").or_insert_with(|| own["$schema"].clone());
+        root.entry("$schema")
+            .or_insert_with(|| own["$schema"].clone());
     }
     add_definitions(&mut schema, own);
     (schema, completion.found)
@@ -43,7 +44,16 @@ struct Completion<'o> {
 }
 
 /// Keywords that choose among schemas. They are left alone.
-const CHOICES: [&str; 8] = ["$ref", "allOf", "anyOf", "oneOf", "not", "if", "$dynamicRef", "const"];
+const CHOICES: [&str; 8] = [
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "$dynamicRef",
+    "const",
+];
 
 impl Completion<'_> {
     fn schema(&mut self, written: &mut Json, own: &Json, way: &mut Way) {
@@ -61,7 +71,15 @@ impl Completion<'_> {
             return;
         }
         let is_bare = written.keys().all(|key| {
-            ["title", "description", "default", "type", "examples", "$comment"].contains(&&**key)
+            [
+                "title",
+                "description",
+                "default",
+                "type",
+                "examples",
+                "$comment",
+            ]
+            .contains(&&**key)
         });
         let agrees = match (written.get("type"), own.get("type")) {
             (Some(a), Some(b)) => !names(a).is_disjoint(&names(b)),
@@ -74,7 +92,9 @@ impl Completion<'_> {
             written.insert("type".into(), types.clone());
         }
         if is_bare && agrees {
-            for word in ["enum", "examples", "minimum", "maximum", "pattern", "items", "allOf", "anyOf"] {
+            for word in [
+                "enum", "examples", "minimum", "maximum", "pattern", "items", "allOf", "anyOf",
+            ] {
                 if let Some(value) = own.get(word) {
                     written.insert(word.into(), value.clone());
                 }
@@ -92,13 +112,20 @@ impl Completion<'_> {
         self.properties(written, own, way);
     }
 
-    fn properties(&mut self, written: &mut Map<String, Json>, own: &Map<String, Json>, way: &mut Way) {
+    fn properties(
+        &mut self,
+        written: &mut Map<String, Json>,
+        own: &Map<String, Json>,
+        way: &mut Way,
+    ) {
         let Some(own) = own.get("properties").and_then(Json::as_object) else {
             return;
         };
         // It says itself what other keys there are.
         let describes_others = written.contains_key("patternProperties")
-            || written.get("additionalProperties").is_some_and(Json::is_object);
+            || written
+                .get("additionalProperties")
+                .is_some_and(Json::is_object);
         if describes_others && !written.contains_key("properties") {
             return;
         }
@@ -136,13 +163,22 @@ impl Completion<'_> {
             let is_null_only = ours.iter().all(|name| name == "null");
             if theirs.is_disjoint(&ours) && !is_null_only {
                 let ours: Vec<String> = ours.into_iter().collect();
-                say("type", format!("the schema says {one}, but templates use {}", ours.join(" or ")));
+                say(
+                    "type",
+                    format!(
+                        "the schema says {one}, but templates use {}",
+                        ours.join(" or ")
+                    ),
+                );
             }
         }
         if let (Some(theirs), Some(ours)) = (written.get("default"), own.get("default"))
             && !is_same(theirs, ours)
         {
-            say("default", "the default of the schema is not that of values.yaml".to_owned());
+            say(
+                "default",
+                "the default of the schema is not that of values.yaml".to_owned(),
+            );
         }
     }
 }
@@ -155,7 +191,9 @@ fn is_same(a: &Json, b: &Json) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
         (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| is_same(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(k, a)| b.get(k).is_some_and(|b| is_same(a, b)))
         }
         (a, b) => a == b,
     }
@@ -191,7 +229,10 @@ fn add_definitions(schema: &mut Json, own: &Json) {
             .into_iter()
             .filter(|pointer| schema.pointer(pointer).is_none())
             .filter_map(|pointer| {
-                let name = pointer.strip_prefix("/definitions/")?.replace("~1", "/").replace("~0", "~");
+                let name = pointer
+                    .strip_prefix("/definitions/")?
+                    .replace("~1", "/")
+                    .replace("~0", "~");
                 Some((name.clone(), own["definitions"].get(&name)?.clone()))
             })
             .collect();
@@ -210,7 +251,11 @@ fn references(json: &Json, all: &mut BTreeSet<String>) {
     match json {
         Json::Object(map) => {
             let reference = map.get("$ref").and_then(Json::as_str);
-            all.extend(reference.and_then(|r| r.strip_prefix('#')).map(str::to_owned));
+            all.extend(
+                reference
+                    .and_then(|r| r.strip_prefix('#'))
+                    .map(str::to_owned),
+            );
             map.values().for_each(|json| references(json, all));
         }
         Json::Array(items) => items.iter().for_each(|json| references(json, all)),
@@ -253,14 +298,23 @@ mod tests {
 
     #[test]
     fn what_contradicts_is_said() {
-        let written = json!({"properties": {"a": {"type": "string", "default": "x"}, "b": {"default": 1}}});
+        let written =
+            json!({"properties": {"a": {"type": "string", "default": "x"}, "b": {"default": 1}}});
         let own = json!({"properties": {"a": {"type": ["array", "object"]}, "b": {"default": 2}}});
         let (_, found) = complete(&written, &own);
-        let found: Vec<(String, String)> =
-            found.into_iter().map(|c| (c.at.join("/"), c.message)).collect();
+        let found: Vec<(String, String)> = found
+            .into_iter()
+            .map(|c| (c.at.join("/"), c.message))
+            .collect();
         let wanted = [
-            ("properties/a/type", "the schema says string, but templates use array or object"),
-            ("properties/b/default", "the default of the schema is not that of values.yaml"),
+            (
+                "properties/a/type",
+                "the schema says string, but templates use array or object",
+            ),
+            (
+                "properties/b/default",
+                "the default of the schema is not that of values.yaml",
+            ),
         ];
         assert_eq!(found, wanted.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }

@@ -42,7 +42,9 @@ fn wrong_uses(node: &Node, known: &Known, keys: &mut Vec<String>, found: &mut Ve
         let message = format!("`{path}` is {what}, but templates {wanted}");
         let help = match node.data {
             Data::Bool(_) | Data::Seq(_) => None,
-            _ => Some("Give it the type that the templates read, or test its type with `kindIs` first."),
+            _ => Some(
+                "Give it the type that the templates read, or test its type with `kindIs` first.",
+            ),
         };
         let diagnostic = Diagnostic::new(
             ids::VALUE_WRONG_TYPE_FOR_USE,
@@ -97,11 +99,16 @@ fn drift(
     };
     let own = contract.schema(&rendering.chart.metadata.name);
     let contradictions = complete(json, &own).1;
-    let (defaults, others): (Vec<_>, Vec<_>) = contradictions.into_iter().partition(|c| c.is_default);
+    let (defaults, others): (Vec<_>, Vec<_>) =
+        contradictions.into_iter().partition(|c| c.is_default);
     for contradiction in others {
         let path = contradiction.keys.join(".");
         let message = format!("`{path}`: {}", contradiction.message);
-        found.push(drifted(Severity::Warning, place(&contradiction.at), message));
+        found.push(drifted(
+            Severity::Warning,
+            place(&contradiction.at),
+            message,
+        ));
     }
     if let Some(first) = defaults.first() {
         let message = format!(
@@ -123,7 +130,10 @@ fn drift(
     }
     if let Some((first, _)) = walk.unknown.first() {
         let names = walk.unknown.iter().map(|(_, path)| path.clone()).collect();
-        let message = format!("the schema does not know values beside those that it describes: {}", named(names));
+        let message = format!(
+            "the schema does not know values beside those that it describes: {}",
+            named(names)
+        );
         found.push(drifted(Severity::Info, *first, message));
     }
 }
@@ -131,7 +141,11 @@ fn drift(
 /// The first of these names, and how many there are more.
 fn named(paths: Vec<String>) -> String {
     const MOST: usize = 5;
-    let mut names: Vec<String> = paths.iter().take(MOST).map(|path| format!("`{path}`")).collect();
+    let mut names: Vec<String> = paths
+        .iter()
+        .take(MOST)
+        .map(|path| format!("`{path}`"))
+        .collect();
     if paths.len() > MOST {
         names.push(format!("{} more", paths.len() - MOST));
     }
@@ -170,9 +184,13 @@ impl Walk<'_> {
             match known.get(key) {
                 Some(known) => self.unread(below, known, &around, at, keys),
                 None if is_closed(known, &around) && !is_of_helm(keys) => {
-                    let message = format!("no template reads `{}`, which the schema describes", keys.join("."));
-                    let finding = drifted(Severity::Warning, (self.place)(at), message)
-                        .help("Remove the property, or correct its name to one that a template reads.");
+                    let message = format!(
+                        "no template reads `{}`, which the schema describes",
+                        keys.join(".")
+                    );
+                    let finding = drifted(Severity::Warning, (self.place)(at), message).help(
+                        "Remove the property, or correct its name to one that a template reads.",
+                    );
                     self.found.push(finding);
                 }
                 None => {}
@@ -196,7 +214,11 @@ impl Walk<'_> {
                 || (keys.is_empty() && key == GLOBAL)
                 || below.is_none_or(|below| below.chart.is_some() || below.used.is_none())
         };
-        let lacking: Vec<_> = values.entries().iter().filter(|e| !is_named(&e.key)).collect();
+        let lacking: Vec<_> = values
+            .entries()
+            .iter()
+            .filter(|e| !is_named(&e.key))
+            .collect();
         if is_open(schema) && !known.is_data() && 2 * lacking.len() <= values.entries().len() {
             self.unknown.extend(lacking.into_iter().map(|entry| {
                 let path = keys.iter().map(String::as_str).chain([&*entry.key]);
@@ -204,7 +226,8 @@ impl Walk<'_> {
             }));
         }
         for entry in values.entries() {
-            if let (Some(below), Some(known)) = (properties.get(&*entry.key), known.get(&entry.key)) {
+            if let (Some(below), Some(known)) = (properties.get(&*entry.key), known.get(&entry.key))
+            {
                 keys.push(entry.key.to_string());
                 self.unknown(below, &entry.value, known, keys);
                 keys.pop();

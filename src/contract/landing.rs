@@ -162,7 +162,8 @@ impl Landings {
         let trace = asked.sources.trace(node.span);
         let mut known = trace.values.iter();
         let found = known.find_map(|span| asked.places.iter().find_map(|p| p.at(*span)));
-        let Some((keys, _)) = found.filter(|(_, written)| trace.values.len() == 1 && *written == text)
+        let Some((keys, _)) =
+            found.filter(|(_, written)| trace.values.len() == 1 && *written == text)
         else {
             return;
         };
@@ -180,7 +181,14 @@ impl Landings {
             let at = way.types.len() - 1 - up;
             let path = Path(way.path.0[..at].to_vec());
             let keys = keys[..keys.len() - up].to_vec();
-            self.note(keys, &path, way.types[at], up == 0 && is_quoted, way.object, asked);
+            self.note(
+                keys,
+                &path,
+                way.types[at],
+                up == 0 && is_quoted,
+                way.object,
+                asked,
+            );
         }
     }
 
@@ -196,7 +204,10 @@ impl Landings {
         let kind = object.identity.kind.clone();
         let field = shown(path);
         let known = self.of.entry(keys).or_default();
-        if let Some(known) = known.iter_mut().find(|l| l.field == field && *l.kind == *kind) {
+        if let Some(known) = known
+            .iter_mut()
+            .find(|l| l.field == field && *l.kind == *kind)
+        {
             known.is_quoted |= is_quoted;
             return;
         }
@@ -271,9 +282,9 @@ fn limits(object: &Object, path: &Path, of: Type, versions: Versions) -> Limits 
             ..object.clone()
         };
         let found = kubernetes::check(&object, versions, &Schemas::default());
-        found.into_iter().find(|f| {
-            f.severity == Severity::Error && f.path == *path && f.kubernetes.is_none()
-        })
+        found
+            .into_iter()
+            .find(|f| f.severity == Severity::Error && f.path == *path && f.kubernetes.is_none())
     };
     let refuses = |int: i64| refusal(Data::Int(int)).is_some();
     let mut limits = Limits::default();

@@ -33,10 +33,10 @@ use crate::project::rendering::RenderedChart;
 use crate::rule::definition::to_json;
 use crate::rule::native::secrets;
 use crate::source::Sources;
-use crate::template::uses::{self, Constant, EACH, Keys, Test, Use, Uses};
 use crate::template::Templates;
-use comments::Comment;
+use crate::template::uses::{self, Constant, EACH, Keys, Test, Use, Uses};
 pub(crate) use ask::Described;
+use comments::Comment;
 pub(crate) use complete::{Contradiction, complete};
 use landing::{Landing, Landings, Places};
 pub(crate) use print::print;
@@ -164,7 +164,10 @@ fn parts(top: &Chart) -> Vec<ChartAt<'_>> {
         for subchart in &chart.subcharts {
             let own = &subchart.metadata.name;
             let declared = chart.metadata.dependencies.iter().flatten();
-            let mut keys: Vec<&str> = declared.filter(|d| d.name == *own).map(|d| d.key()).collect();
+            let mut keys: Vec<&str> = declared
+                .filter(|d| d.name == *own)
+                .map(|d| d.key())
+                .collect();
             if keys.is_empty() {
                 keys.push(own);
             }
@@ -288,8 +291,9 @@ impl Known {
     }
 
     fn at_mut(&mut self, keys: &[Box<str>]) -> &mut Known {
-        keys.iter()
-            .fold(self, |known, key| known.below.entry(key.clone()).or_default())
+        keys.iter().fold(self, |known, key| {
+            known.below.entry(key.clone()).or_default()
+        })
     }
 
     /// Adds the values.yaml and the templates of a chart.
@@ -308,7 +312,8 @@ impl Known {
             let text = &sources.get(*id).text;
             // A key that is commented out is known, though nothing may read it.
             for (keys, example) in examples(text, node) {
-                self.at_mut(&[&part.under[..], &keys].concat()).add_keys(&example);
+                self.at_mut(&[&part.under[..], &keys].concat())
+                    .add_keys(&example);
             }
             for (keys, comment) in comments::read(text, node) {
                 let known = self.at_mut(&[&part.under[..], &keys].concat());
@@ -321,7 +326,8 @@ impl Known {
         let names: Vec<Arc<str>> = files
             .map(|file| Arc::from(format!("{}/{}", part.name, file.name)))
             .collect();
-        let is_there = |name: &Arc<str>| templates.is_some_and(|t| t.names().any(|known| *known == **name));
+        let is_there =
+            |name: &Arc<str>| templates.is_some_and(|t| t.names().any(|known| *known == **name));
         match templates.filter(|_| names.iter().any(is_there)) {
             Some(templates) => {
                 let uses = uses::collect(templates, &names);
@@ -408,7 +414,12 @@ fn read_by_helm(chart: &Chart) -> Vec<Keys> {
         let conditions = conditions.filter(|condition| !condition.is_empty());
         all.extend(conditions.map(|condition| condition.split('.').map(Box::from).collect()));
         if !dependency.tags.is_empty() {
-            all.extend(dependency.tags.iter().map(|tag| vec!["tags".into(), tag.as_str().into()]));
+            all.extend(
+                dependency
+                    .tags
+                    .iter()
+                    .map(|tag| vec!["tags".into(), tag.as_str().into()]),
+            );
         }
     }
     all
@@ -465,7 +476,9 @@ fn only(fail: &Test) -> Option<(Keys, Vec<Constant>)> {
     let is_sure = (1..=MOST_CONSTANTS).contains(&constants.len())
         && constants.iter().all(|c| matches!(c, Constant::Text(_)))
         && !(allows_empty && constants.len() == 1);
-    value.filter(|keys| is_sure && !keys.iter().any(|key| &**key == EACH)).map(|keys| (keys, constants))
+    value
+        .filter(|keys| is_sure && !keys.iter().any(|key| &**key == EACH))
+        .map(|keys| (keys, constants))
 }
 
 fn json_of(constant: &Constant) -> Json {

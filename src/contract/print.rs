@@ -51,7 +51,13 @@ fn write(json: &Json, before: Option<&Node>, is_schema: bool, depth: usize, out:
                 let names = ["properties", "definitions", "$defs", "patternProperties"];
                 let is_data = ["default", "enum", "const", "examples"].contains(&key) && is_schema;
                 let below = !(is_schema && names.contains(&key)) && !is_data;
-                write(&map[key], before.and_then(|b| b.get(key)), below, depth + 1, out);
+                write(
+                    &map[key],
+                    before.and_then(|b| b.get(key)),
+                    below,
+                    depth + 1,
+                    out,
+                );
             }
             indent(depth, out);
             out.push('}');
@@ -81,7 +87,9 @@ fn order<'j>(map: &'j Map<String, Json>, before: Option<&Node>, is_schema: bool)
     let written = before.map(Node::entries).unwrap_or_default();
     let rank = |key: &str| {
         let old = written.iter().position(|entry| &*entry.key == key);
-        let new = is_schema.then(|| ORDER.iter().position(|known| *known == key)).flatten();
+        let new = is_schema
+            .then(|| ORDER.iter().position(|known| *known == key))
+            .flatten();
         (old.unwrap_or(usize::MAX), new.unwrap_or(ORDER.len()))
     };
     let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();

@@ -20,10 +20,18 @@ impl Contract {
             definitions: BTreeMap::new(),
         };
         let mut root = writer.map(&self.root, &mut Keys::new(), &Surroundings::default());
-        root.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));
+        root.insert(
+            "$schema".into(),
+            json!("http://json-schema.org/draft-07/schema#"),
+        );
         root.insert("title".into(), json!(title));
         root.insert("type".into(), json!("object"));
-        if let Some(part) = self.root.chart.as_ref().filter(|p| !p.description.is_empty()) {
+        if let Some(part) = self
+            .root
+            .chart
+            .as_ref()
+            .filter(|p| !p.description.is_empty())
+        {
             root.insert("description".into(), json!(part.description));
         }
         if !writer.definitions.is_empty() {
@@ -168,16 +176,20 @@ impl Writer<'_> {
         let is_closed = is_closed(known, &around) && keys.len() + 1 < MOST_KEYS;
         if known.chart.is_some() {
             // Helm gives each subchart `global`, also this chart if it is one.
-            let global = || json!({"type": "object", "description": "Values that all charts share."});
+            let global =
+                || json!({"type": "object", "description": "Values that all charts share."});
             properties.entry(GLOBAL).or_insert_with(global);
             if is_closed {
-                let enabled = || json!({"description": "A condition of charts that depend on this one."});
+                let enabled =
+                    || json!({"description": "A condition of charts that depend on this one."});
                 properties.entry("enabled").or_insert_with(enabled);
             }
         }
         let mut out = Map::new();
         // Where some keys have names of their own, the others may be anything.
-        let each = known.get(EACH).filter(|_| properties.is_empty() && keys.len() < MOST_KEYS);
+        let each = known
+            .get(EACH)
+            .filter(|_| properties.is_empty() && keys.len() < MOST_KEYS);
         if is_data && let Some(each) = each {
             keys.push(EACH.into());
             let schema = self.value(each, keys, &around);
@@ -202,12 +214,20 @@ impl Writer<'_> {
         let used = known.used.as_ref();
         let is_evaluated = used.is_some_and(|used| used.is_text || !used.kinds.is_empty());
         let default = known.default.iter().filter(|d| !d.is_null() && *d != "");
-        if is_evaluated || !default.chain(seen.iter().copied()).all(|json| json.is_null() || fits(json, of)) {
+        if is_evaluated
+            || !default
+                .chain(seen.iter().copied())
+                .all(|json| json.is_null() || fits(json, of))
+        {
             return None;
         }
         let schema = self.kubernetes(of);
         let is_null = |json: &Json| json.is_null();
-        let has_null = known.default.iter().chain(seen.iter().copied()).any(is_null);
+        let has_null = known
+            .default
+            .iter()
+            .chain(seen.iter().copied())
+            .any(is_null);
         let has_empty = known.default.as_ref().is_some_and(|d| d == "");
         let mut others = Vec::new();
         if has_null {
@@ -279,14 +299,23 @@ impl Writer<'_> {
         for (keyword, value) in &known.comment.keywords {
             let schema = json!({ keyword.as_str(): value });
             let default = known.default.iter().filter(|d| !d.is_null());
-            if default.chain(seen.iter().copied()).all(|json| crate::helm::schema::accepts(&schema, json)) {
+            if default
+                .chain(seen.iter().copied())
+                .all(|json| crate::helm::schema::accepts(&schema, json))
+            {
                 out.insert(keyword.clone(), value.clone());
             }
         }
     }
 
     /// The keywords about texts and numbers.
-    fn scalar(&self, known: &Known, seen: &[&Json], all: Option<Types>, out: &mut Map<String, Json>) {
+    fn scalar(
+        &self,
+        known: &Known,
+        seen: &[&Json],
+        all: Option<Types>,
+        out: &mut Map<String, Json>,
+    ) {
         let default = known.default.iter();
         let held: Vec<&Json> = default.chain(seen.iter().copied()).collect();
         let is_evaluated = known.used.as_ref().is_some_and(|used| used.is_text);
@@ -304,17 +333,34 @@ impl Writer<'_> {
         let limits = common(&known.landings);
         let least = held.iter().filter_map(|json| json.as_i64()).min();
         let most = held.iter().filter_map(|json| json.as_i64()).max();
-        if let Some(minimum) = limits.minimum.filter(|m| least.is_none_or(|least| least >= *m)) {
+        if let Some(minimum) = limits
+            .minimum
+            .filter(|m| least.is_none_or(|least| least >= *m))
+        {
             out.entry("minimum").or_insert(json!(minimum));
         }
-        if let Some(maximum) = limits.maximum.filter(|m| most.is_none_or(|most| most <= *m)) {
+        if let Some(maximum) = limits
+            .maximum
+            .filter(|m| most.is_none_or(|most| most <= *m))
+        {
             out.entry("maximum").or_insert(json!(maximum));
         }
-        let is_quantity = known.landings.iter().all(|landing| landing.of == Type::Quantity);
+        let is_quantity = known
+            .landings
+            .iter()
+            .all(|landing| landing.of == Type::Quantity);
         let texts = held.iter().filter_map(|json| json.as_str());
         let are_quantities = texts.clone().all(|text| Quantity::parse(text).is_some());
-        let no_constants = known.used.as_ref().is_none_or(|used| used.constants.is_empty());
-        if is_quantity && are_quantities && no_constants && !known.landings.is_empty() && all.is_some_and(|all| all.has(Types::STRING)) {
+        let no_constants = known
+            .used
+            .as_ref()
+            .is_none_or(|used| used.constants.is_empty());
+        if is_quantity
+            && are_quantities
+            && no_constants
+            && !known.landings.is_empty()
+            && all.is_some_and(|all| all.has(Types::STRING))
+        {
             out.entry("pattern").or_insert(json!(QUANTITY));
         }
     }
@@ -328,9 +374,16 @@ fn one_of(known: &Known, held: &[&Json]) -> Option<Vec<Json>> {
         let shortest = lists.min_by_key(|list| list.len())?;
         all = shortest.iter().map(|name| json!(name)).collect();
         let used = known.used.as_ref();
-        let constants = used.into_iter().flat_map(|used| &used.constants).map(json_of);
+        let constants = used
+            .into_iter()
+            .flat_map(|used| &used.constants)
+            .map(json_of);
         // Templates may write something else for a word of their own.
-        if all.is_empty() || constants.into_iter().any(|constant| !all.contains(&constant)) {
+        if all.is_empty()
+            || constants
+                .into_iter()
+                .any(|constant| !all.contains(&constant))
+        {
             return None;
         }
     }
@@ -358,7 +411,10 @@ fn candidates(known: &Known, out: &mut Map<String, Json>) {
 /// The limits of all fields.
 fn common(landings: &[Landing]) -> Limits {
     let is_number = |l: &&Landing| matches!(l.of, Type::Int32 | Type::Int64);
-    let mut numbers = landings.iter().filter(is_number).map(|landing| &landing.limits);
+    let mut numbers = landings
+        .iter()
+        .filter(is_number)
+        .map(|landing| &landing.limits);
     if numbers.clone().count() < landings.len() {
         return Limits::default();
     }

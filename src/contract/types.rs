@@ -88,8 +88,7 @@ pub(super) fn of_field(of: Type) -> Option<Types> {
 /// The type of the structure of Kubernetes that templates write a value as; none if it is none, or
 /// not always the same.
 pub(super) fn structure(known: &Known) -> Option<Type> {
-    let is_structure =
-        |of: &Type| matches!(of, Type::List(_) | Type::Map(_) | Type::Object(_));
+    let is_structure = |of: &Type| matches!(of, Type::List(_) | Type::Map(_) | Type::Object(_));
     let mut all = known.landings.iter().map(|landing| landing.of);
     let first = all.next().filter(is_structure)?;
     all.all(|of| of == first).then_some(first)
@@ -121,7 +120,10 @@ pub(super) fn types(known: &Known, is_free: bool, is_shown: bool) -> Option<Type
     let fields = in_fields(&known.landings);
     let is_unproven = known.landings.is_empty();
     let whole = structure(known);
-    let reads_keys = known.below.iter().any(|(k, b)| &**k != EACH && b.used.is_some());
+    let reads_keys = known
+        .below
+        .iter()
+        .any(|(k, b)| &**k != EACH && b.used.is_some());
     let types = match &known.default {
         None => by_use(known, fields)?,
         Some(Json::Null) => by_use(known, fields)?.or(Types::NULL),
@@ -186,7 +188,11 @@ fn asked(known: &Known) -> Types {
         "int" | "int64" | "float64" => Types::NUMBER,
         _ => Types::default(),
     };
-    let text = if used.is_text { Types::STRING } else { Types::default() };
+    let text = if used.is_text {
+        Types::STRING
+    } else {
+        Types::default()
+    };
     used.kinds.iter().map(of_kind).fold(text, Types::or)
 }
 
@@ -213,7 +219,11 @@ fn by_use(known: &Known, fields: Types) -> Option<Types> {
     if types == Types::STRING && used.constants.is_empty() && is_quoted(&known.landings) {
         types = Types::SCALAR;
     }
-    if known.below.iter().any(|(key, b)| &**key != EACH && b.used.is_some()) {
+    if known
+        .below
+        .iter()
+        .any(|(key, b)| &**key != EACH && b.used.is_some())
+    {
         types = types.or(Types::OBJECT);
     }
     if used.is_ranged {

@@ -3,10 +3,10 @@
 use super::shape::{Atom, Keys, What};
 use super::{Judge, Subject};
 use crate::diagnostic::{Diagnostic, RuleId, Severity, Versions};
-use crate::helm::{self, Environment};
 use crate::helm::capabilities::Capabilities;
 use crate::helm::environments::{Inputs, ValuesFile};
 use crate::helm::render::{self, Cache, Problem, Rendered};
+use crate::helm::{self, Environment};
 use crate::insight::usage;
 use crate::manifest::Object;
 use crate::project::reuse::Manifests;

@@ -139,10 +139,15 @@ fn in_values(
     if written.value.is_some() {
         let described = contract.and_then(|contract| contract.describe(&keys));
         let choices = described.map_or_else(Vec::new, |described| described.choices);
-        let all = choices.into_iter().map(|choice| (choice, CompletionItemKind::VALUE, None));
+        let all = choices
+            .into_iter()
+            .map(|choice| (choice, CompletionItemKind::VALUE, None));
         return (written.word, all.collect());
     }
-    let here = written.parents.iter().try_fold(&layer.root, |n, k| n.get(k));
+    let here = written
+        .parents
+        .iter()
+        .try_fold(&layer.root, |n, k| n.get(k));
     let here = here.map(crate::yaml::Node::entries).unwrap_or_default();
     let steps: Steps = keys.iter().cloned().map(Some).collect();
     let set = model.below(&steps).into_iter().map(|(name, layer, node)| {

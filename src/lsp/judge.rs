@@ -26,8 +26,8 @@ use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// A chart to judge, with the current texts.
 pub(super) struct Job {
@@ -91,7 +91,11 @@ impl Judged {
                 let values = chart.values.iter().map(|(id, _)| *id);
                 values.chain(chart.templates.iter().map(|file| file.source))
             });
-            Some(files.map(|id| analysis.sources.get(id).text.clone()).collect())
+            Some(
+                files
+                    .map(|id| analysis.sources.get(id).text.clone())
+                    .collect(),
+            )
         };
         texts(&self.analysis) == texts(analysis)
     }

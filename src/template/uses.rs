@@ -545,7 +545,7 @@ impl Walker<'_> {
                 if arguments.iter().all(|a| matches!(a, Place::Truth(_))) {
                     return Place::Truth(Test::any(arguments.iter().map(truth).collect()));
                 }
- 
+
                 self.any_of(&arguments)
             }
             "not" | "empty" => Place::Truth(arguments.first().map_or(Test::Unknown, truth).not()),
@@ -688,12 +688,10 @@ impl Walker<'_> {
                 last()
             }
             "printf" => {
-                arguments
-                    .iter()
-                    .for_each(|place| {
-                        self.note(place, |used| used.is_written = true);
-                        self.take(place);
-                    });
+                arguments.iter().for_each(|place| {
+                    self.note(place, |used| used.is_written = true);
+                    self.take(place);
+                });
                 match arguments.first() {
                     // `printf "%s/configmap.yaml" $.Template.BasePath`
                     Some(Place::Constant(Constant::Text(format)))
@@ -740,7 +738,8 @@ impl Walker<'_> {
         }
         let Some(template) = self.templates.get(name) else {
             // A whole file, for its checksum: files are visited by themselves.
-            let is_file = name.starts_with('/') && self.templates.names().any(|n| n.ends_with(name));
+            let is_file =
+                name.starts_with('/') && self.templates.names().any(|n| n.ends_with(name));
             self.uses.is_partial |= !is_file;
             return Place::Unknown;
         };
@@ -1078,7 +1077,9 @@ mod tests {
 
     #[test]
     fn a_range_over_a_part_of_a_text_does_not_visit_the_text() {
-        let found = uses("{{ range splitList \",\" .Values.a }}{{ end }}{{ range .Values.b }}{{ .Values.c.d }}{{ end }}{{ $.Values.e.f }}");
+        let found = uses(
+            "{{ range splitList \",\" .Values.a }}{{ end }}{{ range .Values.b }}{{ .Values.c.d }}{{ end }}{{ $.Values.e.f }}",
+        );
         let is = |name: &str| &found.values[&path(name)];
         assert!(is("a").is_ranged && !is("a").is_visited);
         assert!(is("b").is_visited && is("e").is_map);

@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 /// A chart with these values and one template.
 fn chart(values: &str, template: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), "Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n");
+    write(
+        folder.path(),
+        "Chart.yaml",
+        "apiVersion: v2\nname: app\nversion: 1.0.0\n",
+    );
     write(folder.path(), "values.yaml", values);
     write(folder.path(), "templates/all.yaml", template);
     folder
@@ -65,12 +69,16 @@ fn types_come_from_where_values_land() {
     let folder = chart(VALUES, DEPLOYMENT);
     let schema = schema(folder.path());
     let of = |pointer: &str| schema.pointer(pointer).cloned().unwrap_or_default();
-    let replicas = json!({"type": "integer", "minimum": 0, "default": 1, "description": "How many pods run"});
+    let replicas =
+        json!({"type": "integer", "minimum": 0, "default": 1, "description": "How many pods run"});
     assert_eq!(of("/properties/replicas"), replicas);
     assert_eq!(of("/properties/image/additionalProperties"), json!(false));
     let policies = json!(["Always", "IfNotPresent", "Never"]);
     let mut found = of("/properties/image/properties/pullPolicy/enum");
-    found.as_array_mut().expect("a list").sort_by_key(Json::to_string);
+    found
+        .as_array_mut()
+        .expect("a list")
+        .sort_by_key(Json::to_string);
     assert_eq!(found, policies);
     // Read by a template, but in no values file.
     assert!(of("/properties/image/properties/tag").is_object());
@@ -82,7 +90,10 @@ fn types_come_from_where_values_land() {
     assert_eq!(of("/properties/env/type"), "array");
     // Its keys are data.
     assert_eq!(of("/properties/settings/type"), "object");
-    assert_ne!(of("/properties/settings/additionalProperties"), json!(false));
+    assert_ne!(
+        of("/properties/settings/additionalProperties"),
+        json!(false)
+    );
     assert_eq!(of("/properties/password/default"), Json::Null, "a secret");
     assert_eq!(of("/properties/global/type"), "object");
     assert_eq!(of("/additionalProperties"), json!(false));
@@ -94,7 +105,10 @@ fn a_map_that_is_read_as_a_whole_stays_open() {
     let folder = chart("read: {a: x}\nwhole: {c: y}\n", template);
     let schema = schema(folder.path());
     assert_eq!(schema["properties"]["read"]["additionalProperties"], false);
-    assert_eq!(schema["properties"]["whole"]["additionalProperties"], Json::Null);
+    assert_eq!(
+        schema["properties"]["whole"]["additionalProperties"],
+        Json::Null
+    );
 }
 
 #[test]
@@ -112,25 +126,47 @@ fn write_completes_and_check_says_whether_it_is_stale() {
     let place = folder.path();
     let check = || run(place, &["schema", "--check"]);
     let (code, _, errors) = check();
-    assert!(code == 1 && errors.contains("no values.schema.json"), "{errors}");
+    assert!(
+        code == 1 && errors.contains("no values.schema.json"),
+        "{errors}"
+    );
     let own = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "properties": {"replicas": {"type": "integer", "maximum": 9}}}"#;
     write(place, "values.schema.json", own);
     let (code, _, errors) = check();
-    assert!(code == 1 && errors.contains("values.schema.json is stale"), "{errors}");
+    assert!(
+        code == 1 && errors.contains("values.schema.json is stale"),
+        "{errors}"
+    );
     assert_eq!(run(place, &["schema", "--write"]).0, 0);
     let text = std::fs::read_to_string(place.join("values.schema.json")).expect("a file");
     let json: Json = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(json["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(
+        json["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
     assert_eq!(json["properties"]["replicas"]["maximum"], 9);
-    assert_eq!(json["properties"]["replicas"]["description"], "How many pods run");
+    assert_eq!(
+        json["properties"]["replicas"]["description"],
+        "How many pods run"
+    );
     assert_eq!(check(), (0, String::new(), String::new()));
     let (_, out, _) = run(place, &["schema", "--write"]);
     assert!(out.contains("is complete"), "{out}");
-    assert_eq!(std::fs::read_to_string(place.join("values.schema.json")).expect("a file"), text);
+    assert_eq!(
+        std::fs::read_to_string(place.join("values.schema.json")).expect("a file"),
+        text
+    );
     // A contradiction.
-    write(place, "values.schema.json", text.replace("\"default\": 1", "\"default\": 2"));
+    write(
+        place,
+        "values.schema.json",
+        text.replace("\"default\": 1", "\"default\": 2"),
+    );
     let (code, _, errors) = check();
-    assert!(code == 1 && errors.contains("replicas: the default of the schema"), "{errors}");
+    assert!(
+        code == 1 && errors.contains("replicas: the default of the schema"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -138,18 +174,32 @@ fn an_archive_is_not_written_into_and_broken_json_is_said() {
     let folder = chart("a: 1\n", "");
     write(folder.path(), "values.schema.json", "{");
     let (code, _, errors) = run(folder.path(), &["schema"]);
-    assert!(code == 2 && errors.contains("values.schema.json"), "{errors}");
+    assert!(
+        code == 2 && errors.contains("values.schema.json"),
+        "{errors}"
+    );
 }
 
 /// The charts of the fixtures, found by their Chart.yaml.
 fn charts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["fixtures/explore", "fixtures/usage", "fixtures/render", "charts"];
-    let walk = folders.iter().flat_map(|folder| ignore::Walk::new(root.join(folder)));
-    let found = walk.flatten().filter(|entry| entry.file_name() == "Chart.yaml");
+    let folders = [
+        "fixtures/explore",
+        "fixtures/usage",
+        "fixtures/render",
+        "charts",
+    ];
+    let walk = folders
+        .iter()
+        .flat_map(|folder| ignore::Walk::new(root.join(folder)));
+    let found = walk
+        .flatten()
+        .filter(|entry| entry.file_name() == "Chart.yaml");
     let folders = found.filter_map(|entry| Some(entry.path().parent()?.to_path_buf()));
     let mut charts: Vec<PathBuf> = folders
-        .filter(|chart| !chart.to_string_lossy().contains("/charts/") || chart.ends_with("charts/thebot"))
+        .filter(|chart| {
+            !chart.to_string_lossy().contains("/charts/") || chart.ends_with("charts/thebot")
+        })
         .collect();
     charts.sort();
     charts
@@ -158,11 +208,19 @@ fn charts() -> Vec<PathBuf> {
 /// The values files of a chart and of its cases.
 fn values_files(chart: &Path) -> Vec<PathBuf> {
     let names = [chart.to_path_buf(), chart.join("ci")];
-    let files = names.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = names
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
     let mut files: Vec<PathBuf> = files
         .map(|entry| entry.path())
         .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             name.ends_with("values.yaml") || name.starts_with("values-")
         })
         .collect();

@@ -237,6 +237,7 @@ fn runs<'c>(chart: &'c str, rules: &'c str) -> Vec<(&'static str, Vec<&'c str>)>
     ] {
         all.push(("template", [&["template", chart], arguments].concat()));
     }
+    all.push(("schema", vec!["schema", chart]));
     all.push(("init", vec!["init", chart]));
     all.push(("test-rules", vec!["test-rules", rules]));
     all.push(("rules", vec!["rules"]));
