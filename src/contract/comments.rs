@@ -166,15 +166,8 @@ fn of_prose<'t>(lines: &[&'t str]) -> Vec<&'t str> {
 /// Whether a line of a comment is a key, an item or the head of an example, and no prose.
 fn is_yaml(line: &str) -> bool {
     let key = line.split_once(':').map_or("", |(key, _)| key);
-    line.starts_with("- ")
-        || line.ends_with(':')
-        || (!key.is_empty()
-            && !key.contains(' ')
-            && !key.contains("//")
-            && key != "ref"
-            && key != "NOTE"
-            && key != "Note"
-            && !line.contains("://"))
+    let is_key = key.starts_with(char::is_lowercase) && !key.contains([' ', '/']) && key != "ref";
+    line.starts_with("- ") || line.ends_with(':') || (is_key && !line.contains("://"))
 }
 
 fn add_yaml(text: &str, comment: &mut Comment) {

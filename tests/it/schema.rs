@@ -170,8 +170,24 @@ fn write_completes_and_check_says_whether_it_is_stale() {
 }
 
 #[test]
-fn an_archive_is_not_written_into_and_broken_json_is_said() {
+fn what_cannot_be_written_or_read_is_said() {
     let folder = chart("a: 1\n", "");
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut archive = tar::Builder::new(gzip);
+    archive
+        .append_dir_all("app", folder.path())
+        .expect("an archive");
+    let packed = archive
+        .into_inner()
+        .expect("an archive")
+        .finish()
+        .expect("gzip");
+    write(folder.path(), "app.tgz", packed);
+    let (code, _, errors) = run(folder.path(), &["schema", "--write", "app.tgz"]);
+    assert!(
+        code == 2 && errors.contains("unpack the archive first"),
+        "{errors}"
+    );
     write(folder.path(), "values.schema.json", "{");
     let (code, _, errors) = run(folder.path(), &["schema"]);
     assert!(
