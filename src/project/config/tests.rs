@@ -57,6 +57,7 @@ baseline: known.json
 schema-locations: [schemas]
 builtin-crds: false
 exclude: [old/]
+deployments: {environment: "clusters/{name}/**"}
 limits:
   {template-steps: 1000, template-output: 1Mi, render-text: 64Mi, include-depth: 10, template-depth: 10, tpl-depth: 10, regex-size: 1Mi, yaml-depth: 50, yaml-aliases: 1Mi, schema-depth: 9, schema-steps: 9, documents: 5, file-size: 1Mi, chart-files: 10, chart-size: 1Gi, archive-ratio: 9, rule-steps: 9, timeout: 0}
 "#;
