@@ -62,6 +62,15 @@ Exit codes:
   0  The environments were shown
   2  thebot-lint could not work: no such chart or environment";
 
+pub(super) const DEPLOYMENTS: &str = "\
+Examples:
+  thebot-lint deployments
+  thebot-lint deployments clusters/ --format markdown
+
+Exit codes:
+  0  The deployments were listed
+  2  thebot-lint could not work: a wrong option, or a missing path";
+
 pub(super) const COVERAGE: &str = "\
 Examples:
   thebot-lint coverage shop

@@ -78,6 +78,7 @@ enum Command {
     #[command(after_help = help::ENVIRONMENTS)]
     Environments(environments::Arguments),
     /// List the releases that the repository deploys, and where each is declared
+    #[command(after_help = help::DEPLOYMENTS)]
     Deployments(deployments::Arguments),
     /// Show which template lines and branches no environment renders
     #[command(after_help = help::COVERAGE)]
