@@ -4,6 +4,7 @@
 pub(crate) mod cause;
 pub(crate) mod diff;
 pub(crate) mod matrix;
+mod root;
 pub(crate) mod secrets;
 pub(crate) mod upgrade;
 pub(crate) mod usage;

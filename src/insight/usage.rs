@@ -5,6 +5,7 @@
 //! In doubt nothing is reported: a value that a branch might read counts as read, even if no
 //! environment takes the branch ([`Mentions`]).
 
+use super::root;
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean, ids};
 use crate::helm::environments::Flag;
 use crate::helm::is_partial;
@@ -564,14 +565,16 @@ pub(crate) fn undefined_in<'r>(
     // Subcharts are linted by themselves, and their templates use other paths.
     let own: FxHashSet<SourceId> = rendering.chart.templates.iter().map(|f| f.source).collect();
     for missing in missing {
-        let Some(path) = missing
-            .path
-            .as_ref()
-            .filter(|p| p.first().is_some_and(|f| &**f == "Values") && p.len() > 1)
-        else {
-            continue;
+        let keys = match missing.path.as_deref() {
+            Some([first, keys @ ..]) if &**first == "Values" && !keys.is_empty() => keys,
+            Some([name]) => {
+                if !is_commented_out(sources, missing.at) && seen.insert(missing.at) {
+                    found.extend(root::misplaced(name, missing.at, rendering, sources));
+                }
+                continue;
+            }
+            _ => continue,
         };
-        let keys = &path[1..];
         let all = files.iter().map(|(_, node)| node);
         let defined = all
             .chain(&rendering.handed_over)

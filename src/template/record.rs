@@ -47,8 +47,8 @@ impl BitSet {
 pub struct MissingRead {
     /// The field in the template.
     pub at: Span,
-    /// The keys from the root of the data (`Values`, `image`, `tag`); none if the map is not part
-    /// of the values (`dict`, `merge`… made it).
+    /// The keys from the root of the data (`Values`, `image`, `tag`); none if the map is neither the
+    /// root nor part of the values (`dict`, `merge`… made it).
     pub path: Option<Vec<Box<str>>>,
     /// The template expects that the field may be missing: it goes to `default`, `if`, `with`,
     /// `hasKey`, a variable…
@@ -150,6 +150,10 @@ impl Places {
     }
 
     fn path(&self, miss: &Miss) -> Option<Vec<Box<str>>> {
+        let root = miss.root.as_map();
+        if root.is_some_and(|root| Rc::ptr_eq(&root.0, &miss.map.0)) {
+            return Some(vec![miss.name.clone()]);
+        }
         let (mut inner, mut holder) = (
             &miss.map,
             self.maps[*self.by_address.get(&Rc::as_ptr(&miss.map.0))?].1,
