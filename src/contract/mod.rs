@@ -25,7 +25,7 @@ mod schema;
 mod types;
 
 use crate::diagnostic::{Severity, Versions};
-use crate::explore::{Probe, Subject, examples, probe};
+use crate::explore::{Probe, Subject, probe, read_comments};
 use crate::helm::{Chart, is_partial};
 use crate::kubernetes::{self, Schemas};
 use crate::manifest::Object;
@@ -311,7 +311,7 @@ impl Known {
             self.at_mut(&part.under).add_defaults(&defaults);
             let text = &sources.get(*id).text;
             // A key that is commented out is known, though nothing may read it.
-            for (keys, example) in examples(text, node) {
+            for (keys, example) in read_comments(text, node).examples {
                 self.at_mut(&[&part.under[..], &keys].concat())
                     .add_keys(&example);
             }

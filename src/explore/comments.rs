@@ -12,13 +12,22 @@ use crate::rule::definition::to_json;
 use crate::source::SourceId;
 use crate::yaml;
 use crate::yaml::{Data, Node};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
 
 type Keys = Vec<Box<str>>;
 
-/// The examples in a values file, by the path that they are for. `root` is the parsed file.
-pub(crate) fn examples(text: &[u8], root: &Node) -> FxHashMap<Keys, Json> {
+/// What the comments of a values file say.
+#[derive(Default)]
+pub(crate) struct Comments {
+    /// The examples, by the path that they are for.
+    pub examples: FxHashMap<Keys, Json>,
+    /// The keys with helm-docs' `@ignored`: they are for the chart's own tools.
+    pub ignored: FxHashSet<Keys>,
+}
+
+/// Reads the comments of a values file. `root` is the parsed file.
+pub(crate) fn read(text: &[u8], root: &Node) -> Comments {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
     let mut places = Vec::new();
@@ -35,7 +44,7 @@ pub(crate) fn examples(text: &[u8], root: &Node) -> FxHashMap<Keys, Json> {
             is_empty: is_empty(value),
         });
     });
-    let mut found = FxHashMap::default();
+    let mut found = Comments::default();
     let mut at = 0;
     while at < lines.len() {
         if !is_comment(lines[at]) {
@@ -45,7 +54,14 @@ pub(crate) fn examples(text: &[u8], root: &Node) -> FxHashMap<Keys, Json> {
         let end = (at..lines.len())
             .find(|i| !is_comment(lines[*i]))
             .unwrap_or(lines.len());
-        block(&lines, at, end, &places, &mut found);
+        block(&lines, at, end, &places, &mut found.examples);
+        if lines[at..end]
+            .iter()
+            .any(|line| bare(line).0.trim() == "@ignored")
+        {
+            let below = places.iter().find(|place| place.line == end);
+            found.ignored.extend(below.map(|place| place.path.clone()));
+        }
         at = end;
     }
     found
@@ -151,7 +167,16 @@ fn begins_yaml(text: &str) -> bool {
     let is_value = rest.is_empty()
         || rest.starts_with(['"', '\'', '{', '[', '|', '&', '>'])
         || !rest.split(" #").next().unwrap_or("").trim().contains(' ');
-    is_key && is_value && !rest.starts_with("//")
+    is_key && is_value && !rest.starts_with("//") && !(rest.is_empty() && is_word_of_prose(key))
+}
+
+/// Whether a word with a colon announces what follows, instead of being a key.
+fn is_word_of_prose(word: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "example", "examples", "e.g", "eg", "ex", "note", "notes", "ref", "usage", "default",
+        "defaults", "or",
+    ];
+    WORDS.contains(&&*word.to_ascii_lowercase())
 }
 
 fn parse(text: &str) -> Option<Json> {
@@ -242,8 +267,8 @@ mod tests {
 
     fn of(text: &str) -> Vec<(String, String)> {
         let root = yaml::parse(text.as_bytes(), SourceId::new(0, 0), 0).expect("YAML");
-        let mut all: Vec<(String, String)> = examples(text.as_bytes(), &root)
-            .into_iter()
+        let examples = read(text.as_bytes(), &root).examples.into_iter();
+        let mut all: Vec<(String, String)> = examples
             .map(|(path, value)| (path.join("."), value.to_string()))
             .collect();
         all.sort();
@@ -264,6 +289,21 @@ mod tests {
             ("tolerations", r#"[{"key":"a","operator":"Exists"}]"#),
         ];
         assert_eq!(of(text), pairs(&wanted));
+    }
+
+    #[test]
+    fn prose_before_an_example_is_no_key() {
+        let text = "hooks: {}\n  # Example:\n  #   preStop:\n  #     exec: {}\n";
+        let wanted = [("hooks", r#"{"preStop":{"exec":{}}}"#)];
+        assert_eq!(of(text), pairs(&wanted));
+    }
+
+    #[test]
+    fn keys_for_the_charts_own_tools_are_known() {
+        let text = "# -- For releases.\n# @ignored\ntemplating:\n  debug: false\na: 1\n";
+        let root = yaml::parse(text.as_bytes(), SourceId::new(0, 0), 0).expect("YAML");
+        let wanted = FxHashSet::from_iter([vec![Box::from("templating")]]);
+        assert_eq!(read(text.as_bytes(), &root).ignored, wanted);
     }
 
     #[test]

@@ -294,6 +294,12 @@ fn list(name: &str) -> Option<Contents> {
             json!([{"action": "drop", "regex": "one", "sourceLabels": ["a", "b"]}, {"action": "keep", "regex": "two", "sourceLabels": ["c"]}]),
             json!([{"action": "labeldrop", "regex": "a"}, {"action": "labelkeep", "regex": "b"}]),
         ]
+    } else if is(name, &["deploy", "objects", "manifests", "extralist"]) {
+        let object = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        [
+            json!([object("explored-one"), object("explored-two")]),
+            json!([object("other-a"), object("other-b")]),
+        ]
     } else if is(name, &["volumeclaimtemplates"]) {
         let claim = |name: &str| json!({"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
         [
@@ -341,6 +347,8 @@ fn text(name: &str) -> Option<Contents> {
             json!("sha256:0000000000000000000000000000000000000000000000000000000000000001"),
             json!("sha256:0000000000000000000000000000000000000000000000000000000000000002"),
         ]
+    } else if is(name, &["version", "versionoverride"]) {
+        [json!("1.30.0"), json!("1.35.2")]
     } else if is(name, &["path", "dir", "directory"]) {
         [json!("/explored"), json!("/other")]
     } else if is(name, &["minavailable", "maxunavailable"]) {
@@ -359,8 +367,6 @@ fn text(name: &str) -> Option<Contents> {
         ],
     ) {
         [json!("explored"), json!("other")]
-    } else if is(name, &["version", "versionoverride"]) {
-        [json!("1.30.0"), json!("1.35.2")]
     } else if is(
         name,
         &["password", "token", "key", "user", "username", "tag"],

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `shape` | what may be set: values, API versions, the release |
 //! | `content` | plausible contents of a value, by its name and type |
+//! | `schema` | what values.schema.json says about a value |
 //! | `comments` | examples in the comments of a values.yaml |
 //! | `plan` | which sets are rendered |
 //! | `trial` | renders one set and judges it |
@@ -21,10 +22,11 @@ mod plan;
 mod probe;
 mod prove;
 mod say;
+mod schema;
 mod shape;
 mod trial;
 
-use crate::diagnostic::{Diagnostic, RuleId};
+use crate::diagnostic::{Diagnostic, Role, RuleId, ids};
 use crate::helm::is_partial;
 use crate::insight::secrets::Secrets;
 use crate::manifest::Object;
@@ -33,7 +35,7 @@ use crate::project::rendering::RenderedChart;
 use crate::report::{Finding, Location};
 use crate::source::{SourceId, Sources, Span};
 use crate::template::{BitSet, Templates, uses};
-pub(crate) use comments::examples;
+pub(crate) use comments::read as read_comments;
 pub(crate) use plan::Missed;
 pub(crate) use probe::{Probe, probe};
 use prove::{Proven, prove};
@@ -84,8 +86,8 @@ impl Subject<'_> {
     }
 }
 
-/// Most trials of one chart. A chart with more to explore is explored in part.
-const MOST_TRIALS: usize = 300;
+/// What the trials of one chart may cost. A chart with more to explore is explored in part.
+const MOST_COST: usize = 900;
 
 /// How often it is asked which value the chart refuses.
 const MOST_REFUSALS: usize = 6;
@@ -116,12 +118,20 @@ pub(crate) fn explore(
     let values = std::mem::take(&mut uses.values);
     let instead = uses.negated();
     let mut shapes = Shapes::of(&subject.rendering.chart, sources, values);
-    let mut seen: FxHashSet<Key> = first.found.iter().map(|(key, _)| key.clone()).collect();
+    let atoms = shapes.atoms();
+    let mut seen: FxHashSet<Key> = FxHashSet::default();
+    if first.is_refused {
+        match prove::demanded(&mut bench, &atoms) {
+            Some(given) => bench.given = given,
+            None => return Exploration::default(),
+        }
+    } else {
+        seen.extend(first.found.iter().map(|(key, _)| key.clone()));
+    }
     let known: FxHashSet<Place> = subject.known.iter().filter_map(Place::of).collect();
     // A chart for older clusters: its environments show that already.
-    let is_old = (subject.known.iter()).any(|finding| &*finding.rule == "api-version-removed");
+    let is_old = (subject.known.iter()).any(|finding| finding.rule == ids::API_VERSION_REMOVED);
     let mut proven: Vec<Proven> = Vec::new();
-    let atoms = shapes.atoms();
     let known_atoms = atoms.clone();
     let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
     let mut left_out = 0;
@@ -131,7 +141,7 @@ pub(crate) fn explore(
     let declared = plan.covered().clone();
     let mut rendered: Vec<(Json, FxHashSet<Span>)> = Vec::new();
     while let Some(set) = plan.next(&mut shapes) {
-        if !bench.may_go_on() || bench.trials > MOST_TRIALS {
+        if !bench.may_go_on() || bench.cost > MOST_COST {
             left_out += 1;
             continue;
         }
@@ -148,7 +158,7 @@ pub(crate) fn explore(
                 let finding = bench.finding(diagnostic);
                 finding.is_none_or(|f| Place::of(&f).is_none_or(|place| known.contains(&place)))
             };
-            let is_answered = is_old && &*found.key.rule == "api-version-removed";
+            let is_answered = is_old && found.key.rule == ids::API_VERSION_REMOVED;
             if prove::may_be_fault(&found) && !is_answered && !is_known() {
                 candidates.push(found);
             }
@@ -157,7 +167,7 @@ pub(crate) fn explore(
         candidates.sort_by_key(|found| found.template.is_none());
         let mut blamed = FxHashSet::default();
         for found in candidates {
-            if !bench.may_go_on() || bench.trials > MOST_TRIALS {
+            if !bench.may_go_on() || bench.cost > MOST_COST {
                 left_out += 1;
                 continue;
             }
@@ -184,7 +194,9 @@ pub(crate) fn explore(
                 }
             }
         }
-        if outcome.is_refused && refusals < MOST_REFUSALS && bench.may_go_on() {
+        if !outcome.refused.is_empty() {
+            blamed.extend(prove::refused_by_schema(&outcome.refused, &atoms));
+        } else if outcome.is_refused && refusals < MOST_REFUSALS && bench.may_go_on() {
             refusals += 1;
             blamed.extend(prove::refused(&mut bench, &atoms));
         }
@@ -210,7 +222,12 @@ pub(crate) fn explore(
         }
     }
     Exploration {
-        findings: into_findings(proven, &files, &subject.rendering.chart.location),
+        findings: into_findings(
+            proven,
+            &bench.given,
+            &files,
+            &subject.rendering.chart.location,
+        ),
         left_out,
         executed,
         cases: cases(rendered, declared),
@@ -269,28 +286,32 @@ impl Place {
 /// Whether two findings of one rule have one cause, whatever values show them.
 fn is_same_cause(a: &Finding, b: &Finding) -> bool {
     let file = |finding: &Finding| finding.locations.first().and_then(|l| l.file.clone());
-    match &*a.rule {
+    if a.rule == ids::API_VERSION_REMOVED {
         // A chart for older clusters.
-        "api-version-removed" => true,
+        true
+    } else if a.rule == ids::TEMPLATE_ERROR {
         // A helper that nobody defines.
-        "template-error" => {
-            a.message == b.message && (a.message.contains("no template") || file(a) == file(b))
-        }
+        a.message == b.message && (a.message.contains("no template") || file(a) == file(b))
+    } else if a.rule == ids::UNKNOWN_FIELD {
         // Fields that are indented too little or too much.
-        "unknown-field" => {
-            let holder = |finding: &Finding| {
-                let path = finding.path.as_deref()?;
-                path.rsplit_once('/').map(|(holder, _)| holder.to_owned())
-            };
-            file(a) == file(b) && holder(a) == holder(b)
-        }
-        _ => false,
+        let holder = |finding: &Finding| {
+            let path = finding.path.as_deref()?;
+            path.rsplit_once('/').map(|(holder, _)| holder.to_owned())
+        };
+        file(a) == file(b) && holder(a) == holder(b)
+    } else {
+        false
     }
 }
 
 /// One finding for each cause: at the same place, or the same rule with the same values (whatever
 /// switches they need) or at the same innermost place.
-fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<Finding> {
+fn into_findings(
+    mut proven: Vec<Proven>,
+    given: &[Atom],
+    files: &[String],
+    chart: &str,
+) -> Vec<Finding> {
     let mut all: Vec<(Finding, Key, Vec<Atom>)> = Vec::new();
     let chart = match chart.trim_end_matches('/') {
         "" => ".",
@@ -303,10 +324,14 @@ fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<
         atoms,
     } in proven
     {
-        let explored = say::explored(&atoms, files);
+        let demanded = given
+            .iter()
+            .filter(|given| !atoms.iter().any(|a| a.what == given.what));
+        let all_atoms: Vec<Atom> = demanded.chain(&atoms).cloned().collect();
+        let explored = say::explored(&all_atoms, files);
         let of_fills = fills(&atoms);
         let same = |(f, other, its_fills): &&mut (Finding, Key, Vec<Atom>)| {
-            Place::of(f).map(|p| (p.1, p.2)) == Place::of(&finding).map(|p| (p.1, p.2))
+            (key.place, key.inner) == (other.place, other.inner)
                 || (f.rule == finding.rule
                     && (is_same_cause(f, &finding)
                         || (!of_fills.is_empty() && of_fills == *its_fills)
@@ -314,7 +339,8 @@ fn into_findings(mut proven: Vec<Proven>, files: &[String], chart: &str) -> Vec<
                         || (key.inner.is_some() && key.inner == other.inner)))
         };
         if let Some((first, ..)) = all.iter_mut().find(same) {
-            for mut place in finding.locations.into_iter().take(1) {
+            let is_template = |place: &Location| place.role == Role::Template;
+            if let Some(mut place) = finding.locations.into_iter().find(is_template) {
                 let is_there = |l: &Location| (&l.file, l.line) == (&place.file, place.line);
                 if !first.locations.iter().any(is_there) {
                     place.label = if first.message == finding.message {

@@ -6,7 +6,7 @@ use super::shape::{Atom, Keys, Kind, Shapes, What};
 use super::trial::Outcome;
 use crate::helm::Environment;
 use crate::helm::render::Problem;
-use crate::project::rendering::RenderedChart;
+use crate::project::rendering::{EnvironmentRender, RenderedChart};
 use crate::source::{Sources, Span};
 use crate::template::uses::{Constant, EACH, Test, Uses};
 use crate::template::{Asked, BitSet, NodeKind, Templates};
@@ -14,12 +14,15 @@ use rustc_hash::FxHashSet;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The environment to explore on top of: the first one that the chart accepts.
+/// The environment to explore on top of: the first one that the chart accepts, or else the first.
 pub(super) fn base(rendering: &RenderedChart) -> Option<Environment> {
-    let render = rendering
-        .renders
-        .iter()
-        .find(|r| r.primary && !r.rendered.problems.iter().any(Problem::refuses_values))?;
+    let is_accepted =
+        |r: &&EnvironmentRender| !r.rendered.problems.iter().any(Problem::refuses_values);
+    let mut renders = rendering.renders.iter().filter(|r| r.primary);
+    let render = renders
+        .clone()
+        .find(is_accepted)
+        .or_else(|| renders.next())?;
     rendering
         .environments
         .get(render.environment as usize)
@@ -417,6 +420,9 @@ impl Wants {
                         fits
                     })
                 })
+            }
+            (Test::Set(path), wanted) if shapes.is_ignored(path) => {
+                shapes.is_full(path) == wanted
             }
             (Test::Set(path), true) => self.want(path, Want::Full),
             (Test::Set(path), false) => {

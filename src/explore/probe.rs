@@ -3,7 +3,7 @@
 
 use super::plan::{self, Plan};
 use super::shape::{Atom, Shapes};
-use super::trial::Bench;
+use super::trial::{Bench, COST_OF_CHART};
 use super::{MOST_REFUSALS, Subject, prove};
 use crate::manifest::Object;
 use crate::source::{SourceId, Sources};
@@ -38,7 +38,7 @@ pub(crate) fn probe(
         return;
     };
     let first = bench.run(&[], false, None);
-    let Some(templates) = &first.templates else {
+    let Some(templates) = first.templates.as_ref().filter(|_| !first.is_refused) else {
         return;
     };
     let mut uses = uses::collect(templates, &subject.own_templates());
@@ -47,7 +47,7 @@ pub(crate) fn probe(
     let atoms = shapes.atoms();
     let mut plan = Plan::new(atoms, uses, templates, subject, sources);
     let mut refusals = 0;
-    while bench.trials < most
+    while bench.cost < most * COST_OF_CHART
         && bench.may_go_on()
         && let Some(set) = plan.next(&mut shapes)
     {

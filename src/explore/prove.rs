@@ -4,8 +4,11 @@
 use super::content;
 use super::shape::{Atom, Keys, Kind, What};
 use super::trial::{Bench, Found, Key};
+use crate::diagnostic::{RuleId, ids};
 use crate::kubernetes::schema;
 use crate::report::Finding;
+use crate::rule::pod::pod;
+use crate::rule::{self, Scope};
 use rustc_hash::FxHashSet;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -39,7 +42,10 @@ pub(super) fn prove(
         outcome.found.iter().any(|(key, _)| *key == found.key)
     };
     let atoms = reduce(found, set, &mut shows)?;
-    if matches!(&*found.diagnostic.rule, "yaml-syntax" | "template-error") {
+    if atoms.is_empty() && bench.given.is_empty() {
+        return None;
+    }
+    if [ids::YAML_SYNTAX, ids::TEMPLATE_ERROR].contains(&found.key.rule) {
         // A switch is kept: without it, nothing of the feature would be rendered.
         let fills = atoms
             .iter()
@@ -64,11 +70,14 @@ pub(super) fn prove(
 }
 
 /// Whether a rule judges the text that templates make, whatever it means.
-fn is_of_text(rule: &str) -> bool {
-    matches!(
-        rule,
-        "yaml-syntax" | "duplicate-key" | "template-error" | "not-an-object"
-    )
+fn is_of_text(rule: &RuleId) -> bool {
+    [
+        ids::YAML_SYNTAX,
+        ids::DUPLICATE_KEY,
+        ids::TEMPLATE_ERROR,
+        ids::NOT_AN_OBJECT,
+    ]
+    .contains(rule)
 }
 
 /// Whether the finding remains where a value of unknown type has another type.
@@ -100,7 +109,7 @@ fn survives_rivals(
 
 /// Whether the finding only shows that something was left out that belongs to what was set. What the
 /// API server refuses must remain if everything is filled; a text that is broken, or a name that leads
-/// nowhere, must remain if what lies beside the switches is filled and the switches above them are on.
+/// nowhere, must remain if what lies beside the values is filled and the switches above them are on.
 /// Values that stand `instead` of something are never filled here: without them, the chart makes it.
 fn follows_from_absence(
     bench: &mut Bench<'_>,
@@ -113,10 +122,12 @@ fn follows_from_absence(
     // A template that counts must count what is not there, too. Nothing that is added takes away what
     // is there twice, or the wrong place that a template looks at.
     let is_independent = found.diagnostic.message.contains("out of range")
-        || matches!(
-            &*found.key.rule,
-            "duplicate-env" | "duplicate-value" | "undefined-value"
-        );
+        || [
+            ids::DUPLICATE_ENV,
+            ids::DUPLICATE_VALUE,
+            ids::UNDEFINED_VALUE,
+        ]
+        .contains(&found.key.rule);
     if is_independent {
         return false;
     }
@@ -128,11 +139,9 @@ fn follows_from_absence(
             .any(|p| p.starts_with(path) || path.starts_with(p))
     };
     let is_beside = |path: &Keys| {
-        let mut switches = atoms
-            .iter()
-            .filter(|atom| !matches!(atom.kind, Kind::Fill | Kind::Guess));
-        switches.any(|atom| match atom.path() {
-            Some(switch) if switch.len() > 1 => path.starts_with(&switch[..switch.len() - 1]),
+        let mut holders = atoms.iter().filter(|atom| !is_text || atom.is_switch());
+        holders.any(|atom| match atom.path() {
+            Some(own) if own.len() > 1 => path.starts_with(&own[..own.len() - 1]),
             _ => false,
         })
     };
@@ -160,8 +169,9 @@ fn follows_from_absence(
                     let is_wanted = match atom.kind {
                         Kind::On => !is_text && is_above(path),
                         Kind::Fill | Kind::Guess if instead.contains(path) => false,
-                        Kind::Fill | Kind::Guess if *is_near => is_beside(path),
-                        kind => kind == Kind::Fill,
+                        Kind::Fill if !*is_near => true,
+                        Kind::Fill | Kind::Guess => is_beside(path),
+                        _ => false,
                     };
                     is_wanted && !related(path)
                 })
@@ -195,11 +205,56 @@ fn accepted(bench: &mut Bench<'_>, atoms: &[&Atom], second: bool, key: &Key) -> 
     bench.presumes = false;
     let outcome = bench.run(atoms, second, None);
     bench.presumes = true;
-    if outcome.is_refused {
+    // Where no pods are left, the chart waits for more values.
+    let is_about_several = rule::documentation(&key.rule).is_some_and(|r| r.scope == Scope::Unit);
+    let has_pods = outcome.objects.iter().any(|object| pod(object).is_some());
+    if outcome.is_refused || (is_about_several && !has_pods) {
         return None;
     }
     let (_, diagnostic) = outcome.found.iter().find(|(k, _)| k == key)?;
     bench.finding(diagnostic)
+}
+
+/// The values that values.schema.json refuses: those at these paths, above or below them.
+pub(super) fn refused_by_schema(paths: &[Keys], set: &[&Atom]) -> Vec<What> {
+    let is_at = |atom: &&&Atom| {
+        atom.path().is_some_and(|path| {
+            paths
+                .iter()
+                .any(|at| at.starts_with(path) || path.starts_with(at))
+        })
+    };
+    set.iter()
+        .filter(is_at)
+        .map(|atom| atom.what.clone())
+        .collect()
+}
+
+/// The fewest values with which a chart that refuses its defaults can be rendered; none if they are
+/// not found.
+pub(super) fn demanded(bench: &mut Bench<'_>, atoms: &[Atom]) -> Option<Vec<Atom>> {
+    let mut is_accepted = |atoms: &[&Atom]| !bench.is_refused(atoms);
+    let kinds = [
+        &[Kind::Fill][..],
+        &[Kind::Fill, Kind::On],
+        &[Kind::Fill, Kind::Guess],
+        &[Kind::On],
+    ];
+    let sets = kinds.iter().map(|kinds| {
+        let set = atoms.iter().filter(|atom| kinds.contains(&atom.kind));
+        set.collect::<Vec<_>>()
+    });
+    for set in sets {
+        if is_accepted(&set) {
+            return Some(
+                fewest(set, &mut is_accepted)?
+                    .into_iter()
+                    .cloned()
+                    .collect(),
+            );
+        }
+    }
+    None
 }
 
 /// The value that the chart refuses together with those before it in the set.
@@ -237,13 +292,20 @@ fn reduce<'a>(
             })
         })
         .collect();
-    let mut pool = if !near.is_empty() && shows(&near) {
-        near
+    if !near.is_empty() && shows(&near) {
+        fewest(near, shows)
     } else if shows(set) {
-        set.to_vec()
+        fewest(set.to_vec(), shows)
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+/// The smallest part of a set that still shows it; none if it takes too much.
+fn fewest<'a>(
+    mut pool: Vec<&'a Atom>,
+    shows: &mut dyn FnMut(&[&Atom]) -> bool,
+) -> Option<Vec<&'a Atom>> {
     let mut needed: Vec<&Atom> = Vec::new();
     const MOST: usize = 8;
     loop {
@@ -279,61 +341,73 @@ fn reduce<'a>(
             at += 1;
         }
     }
-    (!needed.is_empty()).then_some(needed)
+    Some(needed)
 }
 
 /// Whether the finding may be a fault of the chart, whatever its values are. A fault of a content
 /// that we invented is none.
 pub(super) fn may_be_fault(found: &Found) -> bool {
     let finding = &found.diagnostic;
-    match &*finding.rule {
-        "yaml-syntax" | "duplicate-key" | "not-an-object" => true,
-        // A field of well-known content may be at the wrong place.
-        "unknown-field" => found.written.iter().all(is_well_known),
-        // The texts of annotations are no labels.
-        "invalid-label" => found.written.iter().all(|path| {
-            path.iter()
-                .any(|key| key.to_ascii_lowercase().ends_with("annotations"))
-        }),
-        // A text that is written without quotes, or something else than what was set.
-        "wrong-type" if !found.is_invented => {
-            let expects = |kind: &str| finding.message.contains(&format!("must be a {kind}, not"));
-            let is_written = finding.message.contains("is not base64") || !found.inside.is_empty();
-            expects("string") || expects("list") || expects("map") || !is_written
-        }
-        "duplicate-env" => found.written.is_empty(),
-        "template-error" => {
-            // Functions that read a text refuse what we invented.
-            const TYPES: [&str; 9] = [
-                "nil pointer evaluating",
-                "can't evaluate field",
-                "wrong type for value",
-                "invalid value; expected",
-                "no template",
-                "range can't iterate",
-                "wrong number of args",
-                "incompatible types",
-                "out of range",
-            ];
-            TYPES.iter().any(|part| finding.message.contains(part))
-        }
-        // Most values that no file defines are optional.
-        "undefined-value" => {
-            let help = finding.help.as_deref().unwrap_or_default();
-            // `.Values` of an item or a map, or a misspelt key.
-            finding.message.contains(".Values") || help.contains("did you mean")
-        }
-        // How many pods there may be is a choice.
-        "claim-shared-by-pods" => false,
-        // What templates ask for is for other clusters than those that are judged.
-        "api-version-unknown" | "api-version-disabled" => false,
-        // A kind that no longer exists is for older clusters.
-        "api-version-removed" => {
-            let help = finding.help.as_deref().unwrap_or_default();
-            help.contains("/v") && found.written.is_empty()
-        }
-        _ => found.written.is_empty() && found.inside.is_empty(),
+    let is = |rules: &[RuleId]| rules.contains(&finding.rule);
+    let help = finding.help.as_deref().unwrap_or_default();
+    let says = |part: &str| finding.message.contains(part);
+    if is(&[ids::YAML_SYNTAX, ids::DUPLICATE_KEY, ids::NOT_AN_OBJECT]) {
+        return true;
     }
+    if is(&[ids::TEMPLATE_ERROR]) {
+        // Functions that read a text refuse what we invented.
+        const TYPES: [&str; 9] = [
+            "nil pointer evaluating",
+            "can't evaluate field",
+            "wrong type for value",
+            "invalid value; expected",
+            "no template",
+            "range can't iterate",
+            "wrong number of args",
+            "incompatible types",
+            "out of range",
+        ];
+        return TYPES.iter().any(|part| says(part));
+    }
+    // Who chooses the API version chooses one that has what the chart writes.
+    if found.of_invented_version {
+        return false;
+    }
+    // A field of well-known content may be at the wrong place.
+    if is(&[ids::UNKNOWN_FIELD]) {
+        return found.written.iter().all(is_well_known);
+    }
+    // The texts of annotations are no labels.
+    if is(&[ids::INVALID_LABEL]) {
+        let is_annotation = |key: &Box<str>| key.to_ascii_lowercase().ends_with("annotations");
+        return (found.written.iter()).all(|path| path.iter().any(is_annotation));
+    }
+    // A text that is written without quotes, or something else than what was set.
+    if is(&[ids::WRONG_TYPE]) && !found.is_invented {
+        let expects = |kind: &str| says(&format!("must be a {kind}, not"));
+        let is_written = says("is not base64") || !found.inside.is_empty();
+        return expects("string") || expects("list") || expects("map") || !is_written;
+    }
+    if is(&[ids::DUPLICATE_ENV]) {
+        return found.written.is_empty();
+    }
+    // Most values that no file defines are optional: not `.Values` of an item or a map, and not a
+    // misspelt key.
+    if is(&[ids::UNDEFINED_VALUE]) {
+        return says(".Values") || help.contains("did you mean");
+    }
+    // A kind that no longer exists is for older clusters.
+    if is(&[ids::API_VERSION_REMOVED]) {
+        return help.contains("/v") && found.written.is_empty();
+    }
+    // How many pods there may be is a choice. What templates ask for is for other clusters than those
+    // that are judged.
+    let is_choice = is(&[
+        ids::CLAIM_SHARED_BY_PODS,
+        ids::API_VERSION_UNKNOWN,
+        ids::API_VERSION_DISABLED,
+    ]);
+    !is_choice && found.written.is_empty() && found.inside.is_empty()
 }
 
 /// Whether an API version with a kind is one that no version of Kubernetes has, in one of its groups.
@@ -350,6 +424,21 @@ fn is_well_known(path: &Keys) -> bool {
     (1..=path.len()).any(|n| content::is_structure(&path[..n]))
 }
 
+/// Whether two of the values are most likely alternatives: `config` and `configSecret`.
+fn has_alternatives(atoms: &[&Atom]) -> bool {
+    let fills = atoms.iter().filter(|atom| !atom.is_switch());
+    let paths: Vec<&Keys> = fills.filter_map(|atom| atom.path()).collect();
+    paths.iter().any(|path| {
+        let is_alternative = |other: &Keys| match (path.split_last(), other.split_last()) {
+            (Some((key, holder)), Some((longer, its_holder))) => {
+                holder == its_holder && key != longer && longer.starts_with(&**key)
+            }
+            _ => false,
+        };
+        paths.iter().any(|other| is_alternative(other))
+    })
+}
+
 /// Whether the finding holds although some types of values are guessed.
 fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
     let guessed = |atom: &&Atom| !atom.is_firm && matches!(atom.what, What::Value(_));
@@ -361,25 +450,29 @@ fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
             .any(|written| written.starts_with(path))
             && !content::is_structure(path)
     };
-    if &*found.diagnostic.rule == "unknown-field"
-        && atoms.iter().filter_map(|atom| atom.path()).any(is_stray)
-    {
+    let rule = &found.key.rule;
+    if *rule == ids::UNKNOWN_FIELD && atoms.iter().filter_map(|atom| atom.path()).any(is_stray) {
         return false;
     }
     // Who turns off what the chart makes brings it along, and nobody turns off everything.
     let is_off = |atom: &&&Atom| atom.contents[0] == false;
     let off = atoms.iter().filter(is_off).count();
-    if (found.template.is_none() && off > 0) || (!is_of_text(&found.key.rule) && off > 1) {
+    if (found.template.is_none() && off > 0) || (!is_of_text(rule) && off > 1) {
         return false;
     }
     let is_list = |content: &Json| content.is_array() || content.is_object();
     let is_emptied = |atom: &&Atom| atom.contents[0].as_array().is_some_and(Vec::is_empty);
-    let is_in_doubt = match &*found.key.rule {
+    let is_in_doubt = if *rule == ids::DUPLICATE_KEY {
+        // Who sets one of two alternatives leaves the other one empty.
+        has_alternatives(atoms)
+    } else if *rule == ids::CONFLICTING_FIELDS {
         // Who sets one of two fields takes the other one away.
-        "conflicting-fields" => !atoms.iter().all(|a| a.contents[0].is_boolean()),
+        !atoms.iter().all(|a| a.contents[0].is_boolean())
+    } else if [ids::MISSING_FIELD, ids::REQUIRED_VALUE].contains(rule) {
         // The items of an invented list may lack what they need.
-        "missing-field" | "required-value" => atoms.iter().any(|a| is_list(&a.contents[0])),
-        rule => !is_of_text(rule) && atoms.iter().any(is_emptied),
+        atoms.iter().any(|a| is_list(&a.contents[0]))
+    } else {
+        !is_of_text(rule) && atoms.iter().any(is_emptied)
     };
     // An API version that Kubernetes no longer has makes a cluster that does not exist.
     let is_past = |atom: &&Atom| matches!(&atom.what, What::Api(api) if schema::has_group(api.split('/').next().unwrap_or_default()));
@@ -387,27 +480,24 @@ fn is_certain(found: &Found, atoms: &[&Atom]) -> bool {
     if atoms.iter().any(is_no_api) {
         return false;
     }
-    if is_in_doubt || (!is_of_text(&found.key.rule) && atoms.iter().any(is_past)) {
+    if is_in_doubt || (!is_of_text(rule) && atoms.iter().any(is_past)) {
         return false;
     }
     if !atoms.iter().any(guessed) {
         return true;
     }
-    let message = &found.diagnostic.message;
-    match &*found.diagnostic.rule {
-        "yaml-syntax" | "duplicate-key" => true,
-        "template-error" => {
-            // The data of the chart is not where the template looks for it.
-            const DATA: [&str; 6] = [
-                "field Values ",
-                "field Release ",
-                "field Chart ",
-                "field Capabilities ",
-                "field Template ",
-                "no template",
-            ];
-            DATA.iter().any(|part| message.contains(part))
-        }
-        _ => false,
+    if [ids::YAML_SYNTAX, ids::DUPLICATE_KEY].contains(rule) {
+        return true;
     }
+    // The data of the chart is not where the template looks for it.
+    const DATA: [&str; 6] = [
+        "field Values ",
+        "field Release ",
+        "field Chart ",
+        "field Capabilities ",
+        "field Template ",
+        "no template",
+    ];
+    let message = &found.diagnostic.message;
+    *rule == ids::TEMPLATE_ERROR && DATA.iter().any(|part| message.contains(part))
 }

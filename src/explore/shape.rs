@@ -1,8 +1,9 @@
 //! What may be set: the atoms of which an exploration is made. An atom sets one value, or tells
 //! templates something about the cluster or the release.
 
-use super::comments;
+use super::comments::{self, Comments};
 use super::content::{self, Contents, Top};
+use super::schema::Schema;
 use crate::helm::Chart;
 use crate::rule::definition::to_json;
 use crate::source::Sources;
@@ -71,6 +72,14 @@ impl Atom {
         }
     }
 
+    /// Whether it chooses among what the chart offers, instead of giving it a content: a boolean, or a
+    /// constant that templates compare the value with.
+    pub(super) fn is_switch(&self) -> bool {
+        let [first, second] = &self.contents;
+        let is_constant = first == second && !first.is_object() && !first.is_array();
+        is_constant || !matches!(self.kind, Kind::Fill | Kind::Guess)
+    }
+
     pub(super) fn path(&self) -> Option<&Keys> {
         match &self.what {
             What::Value(path) => Some(path),
@@ -83,25 +92,27 @@ impl Atom {
 pub(super) struct Shapes {
     /// The defaults of the top chart.
     defaults: Json,
-    /// Examples in the comments of its values.yaml.
-    examples: FxHashMap<Keys, Json>,
+    /// What the comments of its values.yaml say.
+    comments: Comments,
     /// How templates use values.
     uses: FxHashMap<Keys, Use>,
     known: FxHashSet<Keys>,
+    schema: Option<Schema>,
 }
 
 impl Shapes {
     pub(super) fn of(chart: &Chart, sources: &Sources, uses: FxHashMap<Keys, Use>) -> Shapes {
-        let (defaults, examples) = match &chart.values {
+        let (defaults, comments) = match &chart.values {
             Some((id, node)) => (
                 to_json(node, 0),
-                comments::examples(&sources.get(*id).text, node),
+                comments::read(&sources.get(*id).text, node),
             ),
-            None => (Json::Null, FxHashMap::default()),
+            None => (Json::Null, Comments::default()),
         };
         Shapes {
+            schema: Schema::of(chart, &defaults, sources),
             defaults,
-            examples,
+            comments,
             uses,
             known: FxHashSet::default(),
         }
@@ -113,7 +124,7 @@ impl Shapes {
         let mut atoms = Vec::new();
         let defaults = self.defaults.clone();
         self.below(&defaults, &mut Vec::new(), &mut atoms);
-        let mut examples: Vec<Keys> = self.examples.keys().cloned().collect();
+        let mut examples: Vec<Keys> = self.comments.examples.keys().cloned().collect();
         examples.sort();
         for path in examples {
             atoms.extend(self.absent(&path));
@@ -131,6 +142,9 @@ impl Shapes {
     }
 
     fn below(&mut self, value: &Json, path: &mut Keys, atoms: &mut Vec<Atom>) {
+        if self.is_ignored(path) {
+            return;
+        }
         let top = match value {
             Json::Object(map) if !map.is_empty() => {
                 for (key, value) in map {
@@ -181,7 +195,7 @@ impl Shapes {
             }
         }
         let is_item = path.iter().any(|key| &**key == EACH);
-        if is_item || (self.is_map(path) && !self.examples.contains_key(path)) {
+        if is_item || (self.is_map(path) && !self.comments.examples.contains_key(path)) {
             return None;
         }
         self.fill(path, Top::Unknown)
@@ -198,6 +212,11 @@ impl Shapes {
         path.iter()
             .try_fold(&self.defaults, |at, key| at.get(&**key))
             .unwrap_or(&Json::Null)
+    }
+
+    /// Whether a value is for the chart's own tools only.
+    pub(super) fn is_ignored(&self, path: &[Box<str>]) -> bool {
+        (1..=path.len()).any(|n| self.comments.ignored.contains(&path[..n]))
     }
 
     /// Whether `if` takes the default for true.
@@ -254,11 +273,13 @@ impl Shapes {
     }
 
     fn fill(&mut self, path: &Keys, top: Top) -> Option<Atom> {
-        if !self.known.insert(path.clone()) {
+        let key = path.last()?.to_ascii_lowercase();
+        // With an API version that nobody serves, nothing about the object can be said.
+        if !self.known.insert(path.clone()) || key.ends_with("apiversion") {
             return None;
         }
         // A value inside of one that is filled as a whole would be lost or change its type.
-        if (1..path.len()).any(|n| self.examples.contains_key(&path[..n])) {
+        if (1..path.len()).any(|n| self.comments.examples.contains_key(&path[..n])) {
             return None;
         }
         let fits = |example: &&Json| match top {
@@ -271,7 +292,7 @@ impl Shapes {
         let is_structure = |example: &Json| example.is_object() || example.is_array();
         let (mut contents, is_named) = content::of(path, top);
         let mut is_firm = is_named;
-        match self.examples.get(path).filter(fits) {
+        match self.comments.examples.get(path).filter(fits) {
             Some(example) if is_named && is_structure(example) && contents[0].is_string() => {
                 (contents, is_firm) = (of_example(path, example, top), true);
             }
@@ -292,6 +313,9 @@ impl Shapes {
                 Json::String(_) => content,
                 other => json!(serde_yaml::to_string(&other).unwrap_or_default()),
             });
+        }
+        if let Some(schema) = &self.schema {
+            (contents, is_firm) = schema.settle(path, contents, is_firm)?;
         }
         let mut atom = Atom::value(path.clone(), contents, is_firm, Kind::Fill);
         if !is_firm && let Some(used) = used {
@@ -347,7 +371,9 @@ impl Shapes {
             let has = |part: &Keys| part.last().is_some_and(|key| content.get(&**key).is_some());
             !parts.is_empty() && !parts.iter().any(has)
         };
-        if matches!(top, Top::Map | Top::Unknown) && lacks(&contents[0]) {
+        // A helper that takes a map or a text reads fields of the map.
+        let is_text = top == Top::Unknown && used.is_written && !used.is_yaml && !used.is_ranged;
+        if matches!(top, Top::Map | Top::Unknown) && !is_text && lacks(&contents[0]) {
             // The name of the value means something else here.
             let map = |variant: usize| -> Json {
                 let part = |part: &Keys| {
@@ -500,7 +526,7 @@ fn of_example(path: &Keys, example: &Json, top: Top) -> Contents {
 }
 
 /// Gives the things in an example other names and numbers.
-fn vary(value: &mut Json, ends: &str) {
+pub(super) fn vary(value: &mut Json, ends: &str) {
     match value {
         Json::Array(items) => items.iter_mut().for_each(|item| match item {
             Json::String(text) => text.push_str(ends),

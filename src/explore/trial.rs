@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// The name of the text with the invented values. It is no file.
 pub(super) const INVENTED: &str = "explored values";
 
+/// What a trial of the whole chart costs, compared with one of a single template.
+pub(super) const COST_OF_CHART: usize = 3;
+
 /// Renders sets of atoms on top of one environment, one after the other.
 pub(super) struct Bench<'s> {
     pub subject: &'s Subject<'s>,
@@ -39,9 +42,11 @@ pub(super) struct Bench<'s> {
     number: u32,
     /// The keys in comments of values files.
     documented: Vec<Box<str>>,
+    /// What each trial sets besides, because the chart refuses to be rendered without.
+    pub given: Vec<Atom>,
     /// Whether a render counts as complete although a part of it failed.
     pub presumes: bool,
-    pub trials: usize,
+    pub cost: usize,
 }
 
 /// What a trial shows.
@@ -51,6 +56,8 @@ pub(super) struct Outcome {
     pub objects: Vec<Object>,
     /// The chart itself refused the values.
     pub is_refused: bool,
+    /// The invented values that values.schema.json refuses.
+    pub refused: Vec<Keys>,
     /// Helm renders the chart, and what it renders is YAML.
     pub is_whole: bool,
     /// The templates that `record` refers to.
@@ -69,6 +76,8 @@ pub(super) struct Found {
     pub inside: Vec<Keys>,
     /// Whether the value at its path is an invented one, or a part of one.
     pub is_invented: bool,
+    /// Whether the API version of its object is an invented value.
+    pub of_invented_version: bool,
     /// The invented values that decided whether it is rendered.
     pub decided: Vec<Keys>,
     pub key: Key,
@@ -109,7 +118,8 @@ impl<'s> Bench<'s> {
             documented: usage::documented(rendering, &sources),
             sources,
             presumes: true,
-            trials: 0,
+            cost: 0,
+            given: Vec::new(),
         })
     }
 
@@ -126,7 +136,7 @@ impl<'s> Bench<'s> {
         for file in &self.inputs.files {
             overlay(&mut case, to_json(&file.node, 0));
         }
-        overlay(&mut case, values(atoms, false));
+        overlay(&mut case, values(&self.with_given(atoms), false));
         Some(case)
     }
 
@@ -150,6 +160,13 @@ impl<'s> Bench<'s> {
         helm::schema::validated_values(&self.subject.rendering.chart, &self.sources, &inputs)
     }
 
+    /// The atoms after those that the chart demands.
+    pub(super) fn with_given<'a>(&'a self, atoms: &[&'a Atom]) -> Vec<&'a Atom> {
+        let given = self.given.iter();
+        let demanded = given.filter(|given| !atoms.iter().any(|atom| atom.what == given.what));
+        demanded.chain(atoms.iter().copied()).collect()
+    }
+
     /// Whether the limits allow a further trial.
     pub(super) fn may_go_on(&self) -> bool {
         !self.sources.limits.is_late() && self.subject.options.cancelled().is_ok()
@@ -163,17 +180,20 @@ impl<'s> Bench<'s> {
         second: bool,
         only: Option<&FxHashSet<Arc<str>>>,
     ) -> Outcome {
-        self.trials += 1;
+        self.cost += if only.is_some() { 1 } else { COST_OF_CHART };
         let mut rendered = self.render(atoms, second, only);
         let record = std::mem::take(&mut rendered.record);
         let templates = rendered.templates.take();
         let is_refused = rendered.problems.iter().any(Problem::refuses_values);
+        let refused = self.refused(&rendered.problems);
         let mut diagnostics = self.problems(&rendered.problems);
         let objects = self.objects(&rendered, &mut diagnostics);
         // Where much is set, something nearly always fails. What follows from an absence is then
         // only presumed; the proof takes a render in which nothing fails.
         let is_whole = rendered.problems.is_empty() && diagnostics.is_empty();
-        let is_complete = (diagnostics.is_empty() && !is_refused) || self.presumes;
+        let is_error = |p: &Problem| matches!(p, Problem::Template(_));
+        let is_complete = self.presumes
+            || (diagnostics.is_empty() && !rendered.problems.iter().any(is_error) && !is_refused);
         self.sources.adopt(self.number, rendered.derived);
         diagnostics.extend(usage::undefined_in(
             record.missing.iter(),
@@ -190,6 +210,7 @@ impl<'s> Bench<'s> {
         Outcome {
             found,
             is_refused,
+            refused,
             is_whole,
             objects,
             templates,
@@ -199,7 +220,7 @@ impl<'s> Bench<'s> {
 
     /// Whether the chart itself refuses a set.
     pub(super) fn is_refused(&mut self, atoms: &[&Atom]) -> bool {
-        self.trials += 1;
+        self.cost += COST_OF_CHART;
         let rendered = self.render(atoms, false, None);
         rendered.problems.iter().any(Problem::refuses_values)
     }
@@ -219,7 +240,7 @@ impl<'s> Bench<'s> {
                 What::Upgrade => environment.is_upgrade = true,
             }
         }
-        let text = values(atoms, second).to_string();
+        let text = values(&self.with_given(atoms), second).to_string();
         let mut inputs = self.inputs.clone();
         if let Ok(node) = yaml::parse(text.as_bytes(), self.text, 0) {
             self.invented = node.clone();
@@ -248,6 +269,17 @@ impl<'s> Bench<'s> {
             &self.cache,
             self.number,
         )
+    }
+
+    /// The invented values that values.schema.json refuses.
+    fn refused(&self, problems: &[Problem]) -> Vec<Keys> {
+        let refusals = problems.iter().filter_map(|problem| match problem {
+            Problem::Schema(refusal) => Some(&refusal.faults),
+            _ => None,
+        });
+        let spans = refusals.flatten().filter_map(|fault| fault.span);
+        let own = spans.filter(|span| span.source == self.text);
+        own.map(|span| self.path_of(span.start as usize)).collect()
     }
 
     /// The errors of templates. Refusals are answers of the chart, and everything before the
@@ -316,12 +348,20 @@ impl<'s> Bench<'s> {
         let inside = value.map_or_else(Vec::new, |node| {
             paths(&self.sources.trace(node.span).values)
         });
+        let from = |path: &Keys| path.iter().try_fold(&self.invented, |at, key| at.get(key));
+        let is_invented = value.is_some_and(|node| {
+            let value = to_json(node, 0);
+            inside.iter().filter_map(from).any(|own| holds(own, &value))
+        });
         let decided = trace.conditions.iter();
         Found {
             template: self.template_of(diagnostic),
             written: paths(&trace.values),
             inside,
-            is_invented: value.is_some_and(|node| holds(&self.invented, &to_json(node, 0))),
+            of_invented_version: object_of(diagnostic, objects)
+                .and_then(|object| object.root.get("apiVersion"))
+                .is_some_and(|version| !paths(&self.sources.trace(version.span).values).is_empty()),
+            is_invented,
             decided: decided.flat_map(|(_, _, by)| paths(by)).collect(),
             key: key.clone(),
             diagnostic: diagnostic.clone(),
@@ -384,10 +424,15 @@ impl<'s> Bench<'s> {
     }
 }
 
+/// The object that a diagnostic is about.
+fn object_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o Object> {
+    let object = diagnostic.object.as_ref()?;
+    objects.iter().find(|o| Arc::ptr_eq(&o.identity, object))
+}
+
 /// The whole value that a diagnostic is about.
 fn value_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o yaml::Node> {
-    let (object, pointer) = (diagnostic.object.as_ref()?, diagnostic.path.as_ref()?);
-    let object = objects.iter().find(|o| Arc::ptr_eq(&o.identity, object))?;
+    let (object, pointer) = (object_of(diagnostic, objects)?, diagnostic.path.as_ref()?);
     Path::of(pointer, &object.root).get(&object.root)
 }
 

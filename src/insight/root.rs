@@ -39,7 +39,7 @@ pub(super) fn misplaced(
         [path] => format!("did you mean `.Values{path}`?"),
         _ => "Values are in `.Values`.".to_owned(),
     };
-    let message = format!("the data of a chart has no field `{name}`, so it is always empty");
+    let message = format!("there is no `{name}` beside `.Values`, so this is always empty");
     let diagnostic = Diagnostic::new(ids::UNDEFINED_VALUE, Severity::Warning, at, message);
     Some(diagnostic.help(help))
 }

@@ -902,7 +902,9 @@ fn field(place: &Place, name: &str) -> Place {
         },
         Place::Value(path) => {
             let mut path = path.clone();
-            if path.len() >= MOST_KEYS {
+            // Where the dot is a value, `.Values` is a slip and no key of it.
+            let is_slip = matches!(name, "Values" | "Release" | "Chart" | "Capabilities");
+            if path.len() >= MOST_KEYS || is_slip {
                 return Place::Unknown;
             }
             path.push(name.into());
@@ -1083,6 +1085,14 @@ mod tests {
         let is = |name: &str| &found.values[&path(name)];
         assert!(is("a").is_ranged && !is("a").is_visited);
         assert!(is("b").is_visited && is("e").is_map);
+    }
+
+    #[test]
+    fn the_data_of_the_chart_is_no_key_of_a_value() {
+        let uses = uses("{{ with .Values.a }}{{ .Values.b }}{{ .c }}{{ end }}");
+        let mut paths: Vec<String> = uses.values.keys().map(|keys| keys.join(".")).collect();
+        paths.sort();
+        assert_eq!(paths, ["a", "a.c"]);
     }
 
     #[test]
