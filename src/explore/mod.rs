@@ -92,6 +92,9 @@ const MOST_COST: usize = 900;
 /// How often it is asked which value the chart refuses.
 const MOST_REFUSALS: usize = 6;
 
+/// How often it is asked why an error comes back.
+const MOST_RECURRENCES: usize = 8;
+
 /// Most findings of one rule at one place that are given up as unproven, and most of one rule in one
 /// file.
 const MOST_FAILURES: (usize, usize) = (2, 8);
@@ -135,7 +138,7 @@ pub(crate) fn explore(
     let known_atoms = atoms.clone();
     let mut plan = plan::Plan::new(atoms, uses, templates, subject, sources);
     let mut left_out = 0;
-    let mut refusals = 0;
+    let (mut refusals, mut recurrences) = (0, 0);
     let mut failures: FxHashMap<(RuleId, SourceId, Option<Span>), usize> = FxHashMap::default();
     let mut executed: Vec<(Arc<Templates>, BitSet)> = Vec::new();
     let declared = plan.covered().clone();
@@ -147,13 +150,21 @@ pub(crate) fn explore(
         }
         let atoms: Vec<&Atom> = set.atoms.iter().collect();
         let outcome = bench.run(&atoms, false, None);
-        let mut candidates = Vec::new();
+        let (mut candidates, mut again) = (Vec::new(), Vec::new());
         for (key, diagnostic) in &outcome.found {
             let mut places = [Some(key.place), key.inner].into_iter().flatten();
-            if !places.any(|place| bench.is_own(place)) || !seen.insert(key.clone()) {
+            if !places.any(|place| bench.is_own(place)) {
+                continue;
+            }
+            let is_new = seen.insert(key.clone());
+            if !is_new && !prove::is_error(&key.rule) {
                 continue;
             }
             let found = bench.look(key, diagnostic, &outcome.objects);
+            if !is_new {
+                again.push(found);
+                continue;
+            }
             let is_known = || {
                 let finding = bench.finding(diagnostic);
                 finding.is_none_or(|f| Place::of(&f).is_none_or(|place| known.contains(&place)))
@@ -192,6 +203,13 @@ pub(crate) fn explore(
                     *failures.entry(place).or_default() += 1;
                     *failures.entry(file).or_default() += 1;
                 }
+            }
+        }
+        // An error that comes back without the values that caused it has other causes.
+        for found in again {
+            if recurrences < MOST_RECURRENCES && bench.may_go_on() {
+                recurrences += 1;
+                prove::cause(&mut bench, &found, &atoms, &mut blamed);
             }
         }
         if !outcome.refused.is_empty() {

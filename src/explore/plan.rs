@@ -421,9 +421,7 @@ impl Wants {
                     })
                 })
             }
-            (Test::Set(path), wanted) if shapes.is_ignored(path) => {
-                shapes.is_full(path) == wanted
-            }
+            (Test::Set(path), wanted) if shapes.is_ignored(path) => shapes.is_full(path) == wanted,
             (Test::Set(path), true) => self.want(path, Want::Full),
             (Test::Set(path), false) => {
                 path.iter().any(|k| &**k == EACH) || self.want(path, Want::Empty)

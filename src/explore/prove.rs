@@ -33,24 +33,10 @@ pub(super) fn prove(
     instead: &FxHashSet<Keys>,
     blamed: &mut FxHashSet<What>,
 ) -> Option<Proven> {
-    let only: Option<FxHashSet<Arc<str>>> = found
-        .template
-        .clone()
-        .map(|template| FxHashSet::from_iter([template]));
-    let mut shows = |atoms: &[&Atom]| {
-        let outcome = bench.run(atoms, false, only.as_ref());
-        outcome.found.iter().any(|(key, _)| *key == found.key)
-    };
-    let atoms = reduce(found, set, &mut shows)?;
+    let atoms = cause(bench, found, set, blamed)?;
+    let only = only(found);
     if atoms.is_empty() && bench.given.is_empty() {
         return None;
-    }
-    if [ids::YAML_SYNTAX, ids::TEMPLATE_ERROR].contains(&found.key.rule) {
-        // A switch is kept: without it, nothing of the feature would be rendered.
-        let fills = atoms
-            .iter()
-            .filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
-        blamed.extend(fills.map(|atom| atom.what.clone()));
     }
     if !is_certain(found, &atoms) {
         return None;
@@ -67,6 +53,41 @@ pub(super) fn prove(
         key: found.key.clone(),
         atoms: atoms.into_iter().cloned().collect(),
     })
+}
+
+/// The template that a finding needs; none if it is about several objects.
+fn only(found: &Found) -> Option<FxHashSet<Arc<str>>> {
+    let template = found.template.clone();
+    template.map(|template| FxHashSet::from_iter([template]))
+}
+
+/// The fewest values of a set that show a finding. If it is an error, which hides what comes after
+/// it, `blamed` gets those of them that are filled.
+pub(super) fn cause<'a>(
+    bench: &mut Bench<'_>,
+    found: &Found,
+    set: &[&'a Atom],
+    blamed: &mut FxHashSet<What>,
+) -> Option<Vec<&'a Atom>> {
+    let only = only(found);
+    let mut shows = |atoms: &[&Atom]| {
+        let outcome = bench.run(atoms, false, only.as_ref());
+        outcome.found.iter().any(|(key, _)| *key == found.key)
+    };
+    let atoms = reduce(found, set, &mut shows)?;
+    if is_error(&found.key.rule) {
+        // A switch is kept: without it, nothing of the feature would be rendered.
+        let fills = atoms
+            .iter()
+            .filter(|atom| matches!(atom.kind, Kind::Fill | Kind::Guess));
+        blamed.extend(fills.map(|atom| atom.what.clone()));
+    }
+    Some(atoms)
+}
+
+/// Whether a rule reports errors that hide what comes after them.
+pub(super) fn is_error(rule: &RuleId) -> bool {
+    [ids::YAML_SYNTAX, ids::TEMPLATE_ERROR].contains(rule)
 }
 
 /// Whether a rule judges the text that templates make, whatever it means.
@@ -230,10 +251,13 @@ pub(super) fn refused_by_schema(paths: &[Keys], set: &[&Atom]) -> Vec<What> {
         .collect()
 }
 
+/// Most values that are tried alone.
+const MOST_TRIED: usize = 40;
+
 /// The fewest values with which a chart that refuses its defaults can be rendered; none if they are
 /// not found.
 pub(super) fn demanded(bench: &mut Bench<'_>, atoms: &[Atom]) -> Option<Vec<Atom>> {
-    let mut is_accepted = |atoms: &[&Atom]| !bench.is_refused(atoms);
+    let mut is_rendered = |atoms: &[&Atom]| bench.is_rendered(atoms);
     let kinds = [
         &[Kind::Fill][..],
         &[Kind::Fill, Kind::On],
@@ -244,14 +268,11 @@ pub(super) fn demanded(bench: &mut Bench<'_>, atoms: &[Atom]) -> Option<Vec<Atom
         let set = atoms.iter().filter(|atom| kinds.contains(&atom.kind));
         set.collect::<Vec<_>>()
     });
-    for set in sets {
-        if is_accepted(&set) {
-            return Some(
-                fewest(set, &mut is_accepted)?
-                    .into_iter()
-                    .cloned()
-                    .collect(),
-            );
+    let each = atoms.iter().take(MOST_TRIED).map(|atom| vec![atom]);
+    for set in sets.chain(each) {
+        if is_rendered(&set) {
+            let demanded = fewest(set, &mut is_rendered)?;
+            return Some(demanded.into_iter().cloned().collect());
         }
     }
     None

@@ -337,6 +337,8 @@ fn rivals(top: Top, used: &Use) -> Vec<Json> {
         Top::Map => all.push(list),
         Top::List => all.push(json!({"first": "a", "second": "b"})),
         Top::Unknown => all.extend([list, json!({"first": "a", "second": "b"})]),
+        // A text may be YAML that is written as it is.
+        Top::Text if used.is_text => all.push(json!("explored: text")),
         Top::Text => {}
     }
     if top == Top::Unknown || used.is_text || !used.is_yaml {

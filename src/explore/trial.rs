@@ -218,6 +218,12 @@ impl<'s> Bench<'s> {
         }
     }
 
+    /// Whether a set gives no error at all: an error hides whether the chart refuses it.
+    pub(super) fn is_rendered(&mut self, atoms: &[&Atom]) -> bool {
+        self.cost += COST_OF_CHART;
+        self.render(atoms, false, None).problems.is_empty()
+    }
+
     /// Whether the chart itself refuses a set.
     pub(super) fn is_refused(&mut self, atoms: &[&Atom]) -> bool {
         self.cost += COST_OF_CHART;
@@ -318,11 +324,16 @@ impl<'s> Bench<'s> {
         objects
     }
 
+    /// The calls that led to an error, the outermost first. Its other labels are places of values.
+    fn calls(&self, diagnostic: &Diagnostic) -> impl Iterator<Item = Span> {
+        let spans = diagnostic.labels.iter().map(|label| label.span);
+        spans.filter(|span| matches!(self.sources.get(span.source).kind, SourceKind::Template))
+    }
+
     /// None if the finding comes from no template.
     fn key(&self, diagnostic: &Diagnostic) -> Option<Key> {
         let trace = self.sources.trace(diagnostic.span);
-        // The labels of an error are the calls that led to it, the outermost first.
-        let mut places: Vec<Span> = diagnostic.labels.iter().map(|label| label.span).collect();
+        let mut places: Vec<Span> = self.calls(diagnostic).collect();
         places.extend(trace.templates);
         places.retain(|span| span.source.render() == 0 && span.source != self.text);
         let place = *places.first()?;
@@ -380,8 +391,7 @@ impl<'s> Bench<'s> {
         {
             return Some(source.name.clone());
         }
-        let outermost = diagnostic.labels.first();
-        let outermost = outermost.map_or(diagnostic.span, |label| label.span);
+        let outermost = self.calls(diagnostic).next().unwrap_or(diagnostic.span);
         let file = &self.sources.get(outermost.source).name;
         self.subject.template_name(file)
     }
