@@ -81,6 +81,17 @@ Exit codes:
   0  The coverage was shown
   2  thebot-lint could not work: no such chart or environment";
 
+pub(super) const SCHEMA: &str = "\
+Examples:
+  thebot-lint schema shop             Print the schema
+  thebot-lint schema shop --write     Complete shop/values.schema.json
+  thebot-lint schema shop --check     Fail where it is not complete
+
+Exit codes:
+  0  The schema was printed or written, or --check finds it complete
+  1  --check finds that it is not complete, or contradicts the chart
+  2  thebot-lint could not work: a wrong option, or no such chart";
+
 pub(super) const RULES: &str = "\
 Examples:
   thebot-lint rules

@@ -84,6 +84,7 @@ enum Command {
     #[command(after_help = help::COVERAGE)]
     Coverage(coverage::Arguments),
     /// Print a JSON Schema of the chart's values, from their use
+    #[command(after_help = help::SCHEMA)]
     Schema(schema::Arguments),
     /// List the rules
     #[command(after_help = help::RULES)]
