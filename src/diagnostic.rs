@@ -115,6 +115,8 @@ pub enum Role {
     Include,
     /// A line of a manifest that was linted directly.
     Manifest,
+    /// Where to write what is missing.
+    Fix,
     /// Any other file: Chart.yaml, a rule, the configuration.
     Source,
     /// Where a release is declared: an Application of Argo CD, or the template that renders it.
@@ -127,6 +129,8 @@ pub struct Label {
     pub span: Span,
     pub text: String,
     pub role: Role,
+    /// For a place of [`Role::Fix`]: the fields to write below what is there.
+    pub below: Vec<Box<str>>,
 }
 
 /// The identity of a Kubernetes object.
@@ -205,6 +209,7 @@ impl Diagnostic {
             span,
             text: text.into(),
             role,
+            below: Vec::new(),
         });
         self
     }

@@ -102,6 +102,9 @@ pub(super) struct Arguments {
     /// Print only findings, no summary
     #[arg(short, long)]
     quiet: bool,
+    /// Show all templates that a finding passed through, not only the first and the last
+    #[arg(short, long)]
+    verbose: bool,
     #[command(flatten)]
     environments: EnvironmentArguments,
 }
@@ -361,6 +364,7 @@ fn write(report: &Report, arguments: &Arguments) -> Option<ExitCode> {
     }
     let style = Style {
         quiet: arguments.quiet,
+        verbose: arguments.verbose,
         ..arguments.color.style()
     };
     let code = print(report.write(arguments.format, style).as_bytes());

@@ -43,7 +43,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value as Json;
 use shape::{Atom, Kind, Shapes};
 use std::sync::Arc;
-pub(crate) use trial::overlay;
 use trial::{Bench, Key};
 
 /// Judges objects: alone, or also together (the second argument). The third says whether all

@@ -447,7 +447,7 @@ fn value_of<'o>(diagnostic: &Diagnostic, objects: &'o [Object]) -> Option<&'o ya
 }
 
 /// Sets what a values file sets: maps are merged, everything else is replaced.
-pub(crate) fn overlay(base: &mut Json, over: Json) {
+pub(super) fn overlay(base: &mut Json, over: Json) {
     match (base, over) {
         (Json::Object(base), Json::Object(over)) => {
             for (key, value) in over {

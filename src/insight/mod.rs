@@ -3,7 +3,9 @@
 
 pub(crate) mod cause;
 pub(crate) mod diff;
+pub(crate) mod line;
 pub(crate) mod matrix;
+pub(crate) mod places;
 mod root;
 pub(crate) mod secrets;
 pub(crate) mod upgrade;

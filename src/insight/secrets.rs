@@ -806,7 +806,7 @@ fn written(of: SourceId, origin: OriginId, sources: &Sources) -> Vec<Span> {
     let mut stack = vec![origin];
     while let Some(id) = stack.pop() {
         match origins.get(id) {
-            None | Some(Origin::Data(_) | Origin::Line { .. }) => {}
+            None | Some(Origin::Data(_) | Origin::Line { .. } | Origin::Missing(_)) => {}
             Some(Origin::Literal(at)) => spans.push(at),
             Some(Origin::Written { at, content, .. }) => {
                 spans.push(at);

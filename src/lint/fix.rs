@@ -7,18 +7,18 @@
 
 use crate::Error;
 use crate::Options;
-use crate::diagnostic::{Role, RuleId};
+use crate::diagnostic::{ObjectRef, Role, RuleId};
 use crate::insight::secrets::Secrets;
 use crate::limits::{Limit, exceeded};
-use crate::lint::{self, Analysis};
+use crate::lint::{self, Analysis, add};
 use crate::manifest::Object;
 use crate::project::setup::Setup;
 use crate::project::unit::{self, Unit};
 use crate::report::{Finding, Location, object_name};
 use crate::rule::definition::Repair;
 use crate::source::{Sources, Unsaved};
-use crate::yaml::Data;
-use crate::yaml::Node;
+use crate::yaml::path::escaped;
+use crate::yaml::{Data, Entry, Node};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -51,6 +51,7 @@ pub(crate) fn edits(finding: &Finding) -> Vec<Edit> {
         Some(Repair::SpellOut) => spelled(place),
         Some(Repair::RemoveComment) => without_comment(place),
         Some(Repair::Quote) => return quoted(finding),
+        Some(Repair::SetFalse) => return add::edits(finding, "false"),
         None => None,
     };
     edit.into_iter().collect()
@@ -78,15 +79,6 @@ fn text_of(place: &Location) -> &str {
         .get(place.bytes.clone())
         .and_then(|b| std::str::from_utf8(b).ok())
         .unwrap_or("")
-}
-
-/// The byte range of the line that a location starts on, with its line break.
-fn line_of(place: &Location) -> Range<usize> {
-    let text = &place.source.text;
-    let at = place.bytes.start.min(text.len());
-    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |i| i + 1);
-    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |i| at + i + 1);
-    start..end
 }
 
 /// Replaces `template` by `include` in `{{ template "x" . }}`. Both write the same if there is an
@@ -125,7 +117,7 @@ fn spelled(place: &Location) -> Option<Edit> {
 /// Removes `key: value` if it has a line of its own and the line above is no comment.
 fn without_line(place: &Location) -> Option<Edit> {
     let text = &place.source.text;
-    let line = line_of(place);
+    let line = place.line_range();
     let before = std::str::from_utf8(text.get(line.start..place.bytes.start)?).ok()?;
     let after = text.get(place.bytes.end..line.end)?;
     let key = before.trim().strip_suffix(':')?;
@@ -143,7 +135,7 @@ fn without_line(place: &Location) -> Option<Edit> {
 
 /// Removes a comment that suppresses one rule, if it has a line of its own.
 fn without_comment(place: &Location) -> Option<Edit> {
-    let line = line_of(place);
+    let line = place.line_range();
     let text = std::str::from_utf8(place.source.text.get(line.clone())?)
         .ok()?
         .trim();
@@ -194,7 +186,7 @@ fn quoted(finding: &Finding) -> Vec<Edit> {
 /// The inside of the action, if it is the whole value of its line: `key: {{ action }}`.
 fn action_of(place: &Location) -> Option<Range<usize>> {
     let text = &place.source.text;
-    let line = line_of(place);
+    let line = place.line_range();
     let of_line = std::str::from_utf8(text.get(line.clone())?)
         .ok()?
         .trim_end();
@@ -457,57 +449,83 @@ fn proves(after: &Analysis, before: &Analysis, chosen: &[&Finding]) -> Result<()
         return Err("it would change what is rendered".into());
     }
     for (a, b) in before.objects.iter().zip(&after.objects) {
-        let fields: Vec<&str> = chosen
-            .iter()
-            .filter(|f| {
-                repair(&f.rule) == Some(Repair::Quote)
-                    && f.object
-                        .as_ref()
-                        .is_some_and(|o| o.kind == a.identity.kind && o.name == a.identity.name)
-            })
-            .filter_map(|f| f.path.as_deref())
-            .collect();
+        let changed_by = |wanted: Repair| -> Vec<&str> {
+            let is_of_object = |f: &&&Finding| {
+                let named =
+                    |o: &Arc<ObjectRef>| o.kind == a.identity.kind && o.name == a.identity.name;
+                repair(&f.rule) == Some(wanted) && f.object.as_ref().is_some_and(named)
+            };
+            let findings = chosen.iter().filter(is_of_object);
+            findings.filter_map(|f| f.path.as_deref()).collect()
+        };
+        let allowed = Allowed {
+            retyped: changed_by(Repair::Quote),
+            added: changed_by(Repair::SetFalse),
+        };
         let alike = a.identity == b.identity
             && a.environment == b.environment
             && a.kubernetes == b.kubernetes
             && a.template == b.template;
-        if !alike || !same(&a.root, &b.root, &mut String::new(), &fields) {
+        if !alike || !allowed.is_same(&a.root, &b.root, &mut String::new()) {
             return Err(changed(a));
         }
     }
     Ok(())
 }
 
-/// Whether two trees are equal. Scalars of the given fields may differ in their type if their text
-/// is the same.
-fn same(a: &Node, b: &Node, pointer: &mut String, fields: &[&str]) -> bool {
-    let length = pointer.len();
-    let mut below = |step: &str, a: &Node, b: &Node| {
+/// How the objects may change, by the JSON pointers of the fields.
+struct Allowed<'f> {
+    /// Scalars that get another type but keep their text.
+    retyped: Vec<&'f str>,
+    /// Fields that are added and are false.
+    added: Vec<&'f str>,
+}
+
+impl Allowed<'_> {
+    /// Whether two trees are equal, apart from what is allowed.
+    fn is_same(&self, a: &Node, b: &Node, pointer: &mut String) -> bool {
+        match (&a.data, &b.data) {
+            (Data::Seq(a), Data::Seq(b)) => {
+                let pairs = || a.iter().zip(b).enumerate();
+                a.len() == b.len()
+                    && pairs().all(|(i, (a, b))| self.below(&i.to_string(), a, b, pointer))
+            }
+            (Data::Null, Data::Map(entries)) => {
+                !entries.is_empty() && entries.iter().all(|e| self.adds(e, pointer))
+            }
+            (Data::Map(_), Data::Map(_)) => {
+                let is_new = |e: &&Entry| a.get(&e.key).is_none() && self.adds(e, pointer);
+                let (_, kept): (Vec<&Entry>, Vec<&Entry>) = b.entries().iter().partition(is_new);
+                let mut pairs = a.entries().iter().zip(&kept);
+                a.entries().len() == kept.len()
+                    && pairs.all(|(a, b)| {
+                        a.key == b.key && self.below(&a.key, &a.value, &b.value, pointer)
+                    })
+            }
+            (a, b) => {
+                let is_retyped = || scalar(a).is_some() && scalar(a) == scalar(b);
+                a == b || (self.retyped.contains(&pointer.as_str()) && is_retyped())
+            }
+        }
+    }
+
+    fn below(&self, step: &str, a: &Node, b: &Node, pointer: &mut String) -> bool {
+        let length = pointer.len();
         pointer.push('/');
-        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
-        let answer = same(a, b, pointer, fields);
+        pointer.push_str(&escaped(step));
+        let is_same = self.is_same(a, b, pointer);
         pointer.truncate(length);
-        answer
-    };
-    match (&a.data, &b.data) {
-        (Data::Seq(a), Data::Seq(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .zip(b)
-                    .enumerate()
-                    .all(|(i, (a, b))| below(&i.to_string(), a, b))
-        }
-        (Data::Map(a), Data::Map(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .zip(b)
-                    .all(|(a, b)| a.key == b.key && below(&a.key, &a.value, &b.value))
-        }
-        (a, b) => {
-            a == b
-                || (fields.contains(&pointer.as_str())
-                    && scalar(a).is_some()
-                    && scalar(a) == scalar(b))
+        is_same
+    }
+
+    /// Whether an entry of the map at a pointer is a field that may be added, with the maps around it.
+    fn adds(&self, entry: &Entry, pointer: &str) -> bool {
+        let its = format!("{pointer}/{}", escaped(&entry.key));
+        let entries = entry.value.entries();
+        match entry.value.data {
+            Data::Bool(false) => self.added.contains(&&*its),
+            Data::Map(_) => !entries.is_empty() && entries.iter().all(|e| self.adds(e, &its)),
+            _ => false,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::Options;
 use crate::contract::drift;
 use crate::diagnostic::{Diagnostic, Severity, Versions, ids};
+use crate::insight::places::Places;
 use crate::insight::{usage, values};
 use crate::kubernetes::crd::Crds;
 use crate::kubernetes::{self, Schemas};
@@ -70,7 +71,9 @@ pub(super) fn judge(
     held_back.extend(leave_out_filled_in(&mut found, content));
     judge.keep_unexcused(whole.across_objects, &mut found);
     if let Some(rendering) = &content.rendering {
-        undeployed::leave_out(&mut found, rendering, &content.sources, setup);
+        let places = Places::new(rendering, &content.sources);
+        undeployed::leave_out(&mut found, rendering, &content.sources, &places);
+        places.suggest(&mut found);
     }
     found.extend(whole.of_chart);
     judge.unused_annotations(&content.objects, &mut found);

@@ -10,14 +10,18 @@
 //! | `judge` | applies the schemas, the API server's checks and the rules to the objects |
 //! | `upgrade` | judges the upgrade from an earlier revision of a chart |
 //! | `undeployed` | leaves out findings about what nobody deploys as it is |
+//! | `add` | adds a field where a finding says that it is missing |
 //! | `fix` | fixes findings and proves that the fixes are safe |
 //! | `trial` | tests rules on their examples and fixtures |
 
+pub(crate) mod add;
 mod content;
 mod definitions;
 mod deployed;
 pub(crate) mod fix;
 mod judge;
+#[cfg(test)]
+mod place_tests;
 pub(crate) mod trial;
 mod undeployed;
 pub(crate) mod upgrade;

@@ -7,9 +7,10 @@ use super::documents::{Documents, offset, position, range, uri_of};
 use super::judge::Judged;
 use super::model::{Environment, Layer, Meant, Model};
 use crate::Options;
+use crate::diagnostic::Role;
 use crate::helm::print::{self, Selection};
-use crate::lint::fix;
-use crate::report::Location;
+use crate::lint::{add, fix};
+use crate::report::{Finding, Location};
 use crate::source::{Sources, Span, Unsaved};
 use crate::template::lexer::{Lexer, TokenKind};
 use crate::yaml::Data;
@@ -65,21 +66,26 @@ pub(super) fn actions(
                 edit([(path, change)], documents),
                 false,
             );
-        } else if let Some(fixes) = asked
-            .judged
-            .as_deref()
-            .and_then(|judged| fixes(judged, asked, rule, diagnostic, documents))
+        } else if let Some(judged) = asked.judged.as_deref()
+            && let Some(finding) = finding_of(judged, asked, rule, diagnostic)
         {
-            action(
-                format!("Fix `{rule}`"),
-                edit(
-                    fixes
-                        .iter()
-                        .map(|(path, edit)| (path.as_path(), edit.clone())),
-                    documents,
-                ),
-                true,
-            );
+            let edits = |edits| text_edits(finding, edits, documents).filter(|e| !e.is_empty());
+            let mut offer = |title, edits: Vec<(PathBuf, TextEdit)>, is_fix| {
+                let edits = edits
+                    .iter()
+                    .map(|(path, edit)| (path.as_path(), edit.clone()));
+                action(title, edit(edits, documents), is_fix);
+            };
+            if let Some(fixes) = edits(fix::edits(finding))
+                && is_proven(judged, asked, finding, documents)
+            {
+                offer(format!("Fix `{rule}`"), fixes, true);
+            }
+            if let Some(place) = finding.locations.iter().find(|l| l.role == Role::Fix)
+                && let Some(edits) = edits(add::edits(finding, ""))
+            {
+                offer(write_here(place), edits, false);
+            }
         }
         if let Some(change) = ignore(text, is_template, diagnostic.range.start.line, rule) {
             action(
@@ -148,52 +154,70 @@ fn edit<'p>(
     })
 }
 
-/// The edits that `--fix` would make for a finding. None if they are not proven, or if a text
-/// changed since the finding was made.
-fn fixes(
-    judged: &Judged,
+/// The finding that a diagnostic of the editor shows.
+fn finding_of<'j>(
+    judged: &'j Judged,
     asked: &Asked,
     rule: &str,
     diagnostic: &Diagnostic,
-    documents: &Documents,
-) -> Option<Vec<(PathBuf, TextEdit)>> {
-    let path_of = |file: &str| Unsaved::key(Path::new(file));
+) -> Option<&'j Finding> {
     let here = |location: &Location| {
         let in_file = location
             .file
             .as_deref()
-            .is_some_and(|file| path_of(file) == asked.path)
+            .is_some_and(|file| Unsaved::key(Path::new(file)) == asked.path)
             && location.source.text == asked.text;
         in_file && position(&asked.text, location.bytes.start) == diagnostic.range.start
     };
-    let finding = judged
-        .analysis
-        .report
-        .findings
-        .iter()
-        .find(|f| *f.rule == *rule && f.locations.iter().any(here))?;
-    let mut all = Vec::new();
-    for edit in fix::edits(finding) {
-        let path = path_of(&edit.file);
-        let location = finding
-            .locations
-            .iter()
-            .find(|l| l.file.as_ref() == Some(&edit.file))?;
+    let mut findings = judged.analysis.report.findings.iter();
+    findings.find(|f| *f.rule == *rule && f.locations.iter().any(here))
+}
+
+/// The edits for the texts that the editor has. None if a text changed since the finding was made.
+fn text_edits(
+    finding: &Finding,
+    edits: Vec<fix::Edit>,
+    documents: &Documents,
+) -> Option<Vec<(PathBuf, TextEdit)>> {
+    let text_edit = |edit: fix::Edit| {
+        let path = Unsaved::key(Path::new(&*edit.file));
+        let mut locations = finding.locations.iter();
+        let location = locations.find(|l| l.file.as_ref() == Some(&edit.file))?;
         let text = &location.source.text;
-        if documents.get(&path).is_some_and(|d| d.text != *text) {
-            return None;
-        }
-        all.push((path, TextEdit::new(range(text, edit.bytes), edit.text)));
-    }
+        let is_changed = documents.get(&path).is_some_and(|d| d.text != *text);
+        let change = TextEdit::new(range(text, edit.bytes), edit.text);
+        (!is_changed).then_some((path, change))
+    };
+    edits.into_iter().map(text_edit).collect()
+}
+
+/// Whether `--fix` would fix a finding.
+fn is_proven(judged: &Judged, asked: &Asked, finding: &Finding, documents: &Documents) -> bool {
+    let Some(model) = asked.model.as_ref() else {
+        return false;
+    };
     let options = Options {
         unsaved: documents.unsaved(),
         reuse: judged.reuse.clone(),
         explore: Some(false),
         ..Options::default()
     };
-    let chart = &asked.model.as_ref()?.chart;
-    let is_proven = || crate::threads::deep(|| fix::is_proven(chart, &options, finding));
-    (!all.is_empty() && is_proven().unwrap_or(false)).then_some(all)
+    let chart = &model.chart;
+    let proven = || fix::is_proven(chart, &options, finding);
+    crate::threads::deep(proven).unwrap_or(false)
+}
+
+/// For example "Set `resources.limits.memory` here: values.yaml:112".
+fn write_here(place: &Location) -> String {
+    let mut label = place.label.chars();
+    let first: String = label
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let file = Path::new(place.file.as_deref().unwrap_or_default());
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("{first}{}: {name}:{}", label.as_str(), place.line)
 }
 
 /// Writes the environment's current value into its values file. None if the file has the value

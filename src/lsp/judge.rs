@@ -251,6 +251,7 @@ impl Place {
             Role::Values => "the value comes from here",
             Role::Include => "through here",
             Role::Deployment => "deployed here",
+            Role::Fix => "set it here",
             _ => "here",
         };
         let message = if self.label.is_empty() {

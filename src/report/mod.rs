@@ -183,12 +183,54 @@ pub struct Location {
     pub environments: Vec<Arc<str>>,
     /// A note on the place; may be empty.
     pub label: String,
+    /// For a place of [`Role::Fix`]: the fields to write below what is there.
+    pub below: Vec<Box<str>>,
     /// The file's text, for code frames.
     pub source: Arc<Source>,
     pub bytes: std::ops::Range<usize>,
 }
 
+impl Location {
+    /// The byte range of the line that it starts on, with its line break.
+    pub(crate) fn line_range(&self) -> std::ops::Range<usize> {
+        let text = &self.source.text;
+        let at = self.bytes.start.min(text.len());
+        let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |i| i + 1);
+        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |i| at + i + 1);
+        start..end
+    }
+}
+
 impl Report {
+    /// For example "2 errors, 1 warning"; "No findings" if there are none.
+    pub(crate) fn counts(&self) -> String {
+        let names = [
+            (Severity::Error, "error", "errors"),
+            (Severity::Warning, "warning", "warnings"),
+            (Severity::Info, "info", "info"),
+        ];
+        let counts = names.into_iter().filter_map(|(severity, one, many)| {
+            let count = self.count(severity);
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        });
+        let counts: Vec<String> = counts.collect();
+        match counts.is_empty() {
+            true => "No findings".to_owned(),
+            false => counts.join(", "),
+        }
+    }
+
+    /// The findings that are shown: those that no other one shows. A run over several charts begins
+    /// with the errors.
+    pub(crate) fn shown(&self) -> Vec<&Finding> {
+        let mut shown: Vec<&Finding> = self.findings.iter().collect();
+        shown.retain(|f| f.shown_by.is_none());
+        if self.summary.charts > 1 {
+            shown.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        }
+        shown
+    }
+
     /// The number of findings of a severity. Findings that another one shows are not counted.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings

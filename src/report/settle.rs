@@ -184,8 +184,7 @@ impl Finding {
                 None => self.locations.push(location),
             }
         }
-        // The values lines of all environments come before the include chain.
-        self.locations[1..].sort_by_key(|l| l.role != Role::Values);
+        self.locations[1..].sort_by_key(|l| rank(l.role));
         for note in notes {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
@@ -195,6 +194,16 @@ impl Finding {
             (Some(a), Some(b)) => Some(a.or(b)),
             _ => None,
         };
+    }
+}
+
+/// The order of further places: the values lines of all environments come before what to change, and
+/// the include chain is last.
+fn rank(role: Role) -> usize {
+    match role {
+        Role::Values => 0,
+        Role::Fix => 1,
+        _ => 2,
     }
 }
 
@@ -237,8 +246,12 @@ impl Places<'_> {
                 .or(of_label.values.first())
                 .copied()
                 .unwrap_or(label.span);
-            locations.push(self.location(span, label.role, &label.text, environment));
+            locations.push(Location {
+                below: label.below.clone(),
+                ..self.location(span, label.role, &label.text, environment)
+            });
         }
+        locations[1..].sort_by_key(|l| rank(l.role));
         let mut seen: FxHashSet<(Option<Arc<str>>, usize)> = FxHashSet::default();
         locations.retain(|l| seen.insert((l.file.clone(), l.line)) || !l.label.is_empty());
         let notes = trace
@@ -370,6 +383,7 @@ impl Places<'_> {
             end_column,
             environments: environment.cloned().into_iter().collect(),
             label: label.to_string(),
+            below: Vec::new(),
             bytes: span.start as usize..span.end as usize,
             source,
         }

@@ -65,16 +65,19 @@ pub enum Repair {
     /// Quotes are added around the value, or removed. The fix changes the value of the field that
     /// the finding is about.
     Quote,
+    /// The missing field is added as `false`, where the finding says.
+    SetFalse,
 }
 
 impl Repair {
-    const NAMES: [(&'static str, Repair); 6] = [
+    const NAMES: [(&'static str, Repair); 7] = [
         ("include", Repair::Include),
         ("rename", Repair::Rename),
         ("remove-line", Repair::RemoveLine),
         ("remove-comment", Repair::RemoveComment),
         ("spell-out", Repair::SpellOut),
         ("quote", Repair::Quote),
+        ("set-false", Repair::SetFalse),
     ];
 }
 

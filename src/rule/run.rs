@@ -435,24 +435,13 @@ impl Rules {
 
     /// Applies the rules of the scopes container, pod and object to one object.
     pub fn check_object(&self, object: &Object, limits: &Limits) -> Vec<Violation> {
-        self.check_object_by(object, limits, |_| true)
-    }
-
-    /// As [`Rules::check_object`], with only some of the rules.
-    pub(crate) fn check_object_by(
-        &self,
-        object: &Object,
-        limits: &Limits,
-        is_wanted: impl Fn(&Definition) -> bool,
-    ) -> Vec<Violation> {
         let mut found = Vec::new();
         let makes_pods = pod::makes_pods(object);
         let is_asked = |r: &&Rule| {
             matches!(
                 r.definition.scope,
                 Scope::Container | Scope::Pod | Scope::Object
-            ) && is_wanted(&r.definition)
-                && r.is_for(object, makes_pods)
+            ) && r.is_for(object, makes_pods)
         };
         let mut rules = self.rules.iter().filter(is_asked).peekable();
         if rules.peek().is_none() {

@@ -63,6 +63,9 @@ pub enum Origin {
     /// From `default`, `coalesce` or `ternary`: `value` was taken because the value at `instead`
     /// (the expression's span in the template) was empty.
     Fallback { value: OriginId, instead: Span },
+    /// The value of a field that the data does not have: the number of the read among those that
+    /// the render records.
+    Missing(u32),
 }
 
 /// What the value of a condition was, in words for a reader. The main branch of `if`, `with` and
@@ -181,12 +184,16 @@ impl Origins {
                 | Origin::Literal(at)
                 | Origin::Written { at, .. }
                 | Origin::Fallback { instead: at, .. } => *at = replace(*at),
-                Origin::Line { .. } | Origin::Joined(..) => {}
+                Origin::Line { .. } | Origin::Joined(..) | Origin::Missing(_) => {}
             }
         }
         for condition in &mut self.conditions {
             condition.at = replace(condition.at);
         }
+    }
+    /// The origin that was added last.
+    pub fn last(&self) -> OriginId {
+        OriginId(self.origins.len() as u32)
     }
     /// How many bytes of memory they take.
     pub(crate) fn bytes(&self) -> usize {

@@ -133,7 +133,7 @@ impl Sources {
                 continue;
             }
             match origins.get(id) {
-                None => {}
+                None | Some(Origin::Missing(_)) => {}
                 Some(Origin::Data(span)) => self.reach(span, trace, depth, Part::Values),
                 Some(Origin::Line { of, start, end }) => {
                     let Some(all) = origins.data(of) else {

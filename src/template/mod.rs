@@ -9,6 +9,7 @@
 //! generated: add calls to `fixtures/functions/generate/rows.txt` and run `main.go` there, which
 //! asks real Helm and writes `fixtures/functions/NAME.yaml`.
 
+pub(crate) mod body;
 mod error;
 mod eval;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub(crate) mod uses;
 
 pub(crate) use error::{ParseError, Reason, TemplateError};
 pub use eval::Evaluator;
-pub(crate) use record::{Asked, BitSet, Record};
+pub(crate) use record::{Asked, BitSet, Record, Unwritten};
 pub use templates::Templates;
 pub(crate) use templates::parse;
 pub(crate) use tree::NodeKind;

@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A set of small numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +67,19 @@ pub struct Overruled {
     pub by: String,
 }
 
+/// A part of a template that wrote nothing because a value is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unwritten {
+    /// The pipeline of the `if`, `with` or `range`, or the whole action.
+    pub at: Span,
+    /// The innermost calls of templates that led to it, outermost first.
+    pub calls: Arc<[Span]>,
+    /// The origin of the value.
+    pub decided_by: OriginId,
+    /// The last origin made before: text with a higher one was written later.
+    pub after: OriginId,
+}
+
 /// A question to `.Capabilities`, with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Asked {
@@ -94,7 +108,10 @@ pub struct Record {
     pub read: Vec<Span>,
     /// The nodes of [`super::Templates::nodes`] that were executed.
     pub executed: BitSet,
+    /// Origins refer to them by their number.
     pub missing: Vec<MissingRead>,
+    /// In the order of the execution.
+    pub unwritten: Vec<Unwritten>,
     pub overruled: Vec<Overruled>,
     /// Calls of functions whose result in Helm is random or depends on the time.
     pub volatile: Vec<Span>,
@@ -185,8 +202,9 @@ pub(super) struct Recorder {
     read: BitSet,
     executed: BitSet,
     missed: Vec<Miss>,
-    /// The place and map of each miss, so that each is recorded once.
-    misses: FxHashSet<(Span, usize)>,
+    /// The origin of each miss by its place and map, so that each is recorded once.
+    misses: FxHashMap<(Span, usize), OriginId>,
+    pub unwritten: Vec<Unwritten>,
     pub volatile: BTreeSet<Span>,
     /// The call of `default`, the value that was given, and what replaced it.
     overruled: BTreeSet<(Span, OriginId, String)>,
@@ -343,8 +361,13 @@ impl Recorder {
         }
     }
 
-    pub(super) fn missed(&mut self, miss: Miss) {
-        self.missed.push(miss);
+    /// Records a missing field, once for each place and map. Returns the origin of its value.
+    pub(super) fn missed(&mut self, miss: Miss, origins: &mut Origins) -> OriginId {
+        let key = (miss.at, Rc::as_ptr(&miss.map.0) as usize);
+        *self.misses.entry(key).or_insert_with(|| {
+            self.missed.push(miss);
+            origins.add(Origin::Missing(self.missed.len() as u32 - 1))
+        })
     }
 
     /// The path of the value that the last miss at a place looked for.
@@ -354,10 +377,6 @@ impl Recorder {
             .rev()
             .find(|miss| miss.at == at)
             .and_then(|miss| Places::new(&miss.root).path(miss))
-    }
-
-    pub(super) fn is_new_miss(&mut self, at: Span, map: usize) -> bool {
-        self.misses.insert((at, map))
     }
 
     pub(super) fn finish(mut self, origins: &Origins) -> Record {
@@ -377,7 +396,7 @@ impl Recorder {
             match *origin {
                 Origin::Data(span) => spans.push(span),
                 Origin::Line { of, .. } => rests_on(of),
-                Origin::Literal(_) => {}
+                Origin::Literal(_) | Origin::Missing(_) => {}
                 Origin::Written { content, .. } => rests_on(content),
                 Origin::Joined(a, b) => {
                     rests_on(a);
@@ -409,6 +428,7 @@ impl Recorder {
             read: spans,
             executed: self.executed,
             missing,
+            unwritten: self.unwritten,
             volatile: self.volatile.into_iter().collect(),
             overruled: self
                 .overruled

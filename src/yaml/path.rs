@@ -124,6 +124,24 @@ impl Path {
         out
     }
 
+    /// The text that [`Path::parse`] reads: `spec.containers[0].ports`.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        for step in &self.0 {
+            match step {
+                Step::Index(index) => out.push_str(&format!("[{index}]")),
+                Step::Key(key) if key.is_empty() || key.contains(['.', '[']) => {
+                    out.push_str(&format!("[\"{key}\"]"));
+                }
+                Step::Key(key) => {
+                    out.push_str(if out.is_empty() { "" } else { "." });
+                    out.push_str(key);
+                }
+            }
+        }
+        out
+    }
+
     /// The node at this path.
     pub fn get<'n>(&self, root: &'n Node) -> Option<&'n Node> {
         self.0.iter().try_fold(root, |node, step| match step {

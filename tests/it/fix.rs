@@ -169,3 +169,107 @@ fn a_byte_order_mark_stays_where_it_is() {
         text.replace("# thebot-lint: ignore[no-limits]\n", "")
     );
 }
+
+/// The container's security context is a value of values.yaml.
+const ESCALATES: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME}
+spec:
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec:
+      containers:
+        - name: NAME
+          image: app:1.0
+          {{- with .Values.context }}
+          securityContext: {{- toYaml . | nindent 12 }}
+          {{- end }}
+";
+
+#[test]
+fn a_missing_field_whose_value_is_sure_is_added_where_the_template_reads_it() {
+    let rule = [
+        "app",
+        "--no-config",
+        "--select",
+        "privilege-escalation-allowed",
+        "--fix",
+    ];
+    for (context, wanted) in [
+        (" {}", "context:\n  allowPrivilegeEscalation: false\n"),
+        (
+            "\n    runAsUser: 5",
+            "context:\n    allowPrivilegeEscalation: false\n    runAsUser: 5\n",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let app = folder.path().join("app");
+        crate::write(&app, "Chart.yaml", CHART[0].1);
+        crate::write(&app, "values.yaml", &format!("context:{context}\n"));
+        crate::write(&app, "values-prod.yaml", "{}\n");
+        // Two objects have the finding, and one change mends both.
+        for name in ["one", "two"] {
+            let text = ESCALATES.replace("NAME", name);
+            crate::write(&app, &format!("templates/{name}.yaml"), &text);
+        }
+        let (code, out, err) = crate::run(folder.path(), &rule);
+        assert_eq!(code, 0, "{out}{err}");
+        assert_eq!(read(folder.path(), "values.yaml"), wanted, "{err}");
+    }
+}
+
+#[test]
+fn a_missing_field_without_a_value_is_added_to_the_template() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("app");
+    crate::write(&app, "Chart.yaml", CHART[0].1);
+    let plain: String = ESCALATES
+        .lines()
+        .filter(|l| !l.contains("ontext"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let plain = plain
+        .replace("          {{- end }}\n", "")
+        .replace("NAME", "web");
+    crate::write(&app, "templates/web.yaml", &plain);
+    let rule = [
+        "app",
+        "--no-config",
+        "--select",
+        "privilege-escalation-allowed",
+        "--fix",
+    ];
+    let (code, out, err) = crate::run(folder.path(), &rule);
+    assert_eq!(code, 0, "{out}{err}");
+    let text = read(folder.path(), "templates/web.yaml");
+    let wanted = "        - name: web\n          securityContext:\n            allowPrivilegeEscalation: false\n          image: app:1.0\n";
+    assert!(text.contains(wanted), "{text}{err}");
+}
+
+#[test]
+fn a_missing_field_that_would_change_another_object_is_not_added() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = folder.path().join("app");
+    crate::write(&app, "Chart.yaml", CHART[0].1);
+    crate::write(&app, "values.yaml", "context: {}\n");
+    crate::write(&app, "values-prod.yaml", "{}\n");
+    crate::write(
+        &app,
+        "templates/web.yaml",
+        &ESCALATES.replace("NAME", "web"),
+    );
+    let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {context: {{ .Values.context | toJson | quote }}}\n";
+    crate::write(&app, "templates/c.yaml", other);
+    let rule = [
+        "app",
+        "--no-config",
+        "--select",
+        "privilege-escalation-allowed",
+        "--fix",
+    ];
+    let (code, _, err) = crate::run(folder.path(), &rule);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("it would change ConfigMap/c"), "{err}");
+    assert_eq!(read(folder.path(), "values.yaml"), "context: {}\n");
+}

@@ -364,6 +364,7 @@ fn frame(l: &Location) -> Frame {
         Role::Template => "template",
         Role::Values => "set in",
         Role::Include => "through",
+        Role::Fix => "set it in",
         Role::Manifest => "manifest",
         Role::Source => "in",
         Role::Deployment => "deployed in",

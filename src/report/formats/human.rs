@@ -32,6 +32,8 @@ pub struct Style {
     pub width: usize,
     /// Whether to print the findings only, without the summary.
     pub quiet: bool,
+    /// Whether to show all templates that a finding passed through.
+    pub verbose: bool,
 }
 
 impl Default for Style {
@@ -42,6 +44,7 @@ impl Default for Style {
             hyperlinks: false,
             width: 80,
             quiet: false,
+            verbose: false,
         }
     }
 }
@@ -59,14 +62,22 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
         .with_context_lines(CONTEXT);
     let mut texts = Texts::default();
     let mut out = String::new();
-    for finding in report.findings.iter().filter(|f| f.shown_by.is_none()) {
-        let _ = handler.render_report(&mut out, &Shown::finding(finding, style, &mut texts));
+    for block in blocks(report) {
+        let _ = handler.render_report(&mut out, &Shown::block(&block, style, &mut texts));
         // miette's `related` would put a heading with a severity above each place.
-        for place in &finding.locations[1..] {
-            let _ = handler.render_report(
-                &mut out,
-                &Shown::place(place, related(place.role), &mut texts),
-            );
+        for further in further(&block, style.verbose) {
+            match further {
+                Further::Place(place) => {
+                    let shown = Shown::place(place, related(place.role), &mut texts);
+                    let _ = handler.render_report(&mut out, &shown);
+                }
+                Further::LeftOut(count) => {
+                    let calls = if count == 1 { "call" } else { "calls" };
+                    out.push_str(&format!(
+                        "  through {count} more {calls} of templates (--verbose shows them)\n"
+                    ));
+                }
+            }
         }
         out.push('\n');
     }
@@ -78,30 +89,69 @@ pub(crate) fn write(report: &Report, style: Style) -> String {
     out
 }
 
+/// The findings at one place of one object are one block; the worst comes first.
+fn blocks(report: &Report) -> Vec<Vec<&Finding>> {
+    let mut blocks: Vec<Vec<&Finding>> = Vec::new();
+    let mut known = FxHashMap::default();
+    for finding in report.shown() {
+        let place = &finding.locations[0];
+        let place = (&place.file, &place.bytes);
+        let holds = (&finding.environments, finding.kubernetes);
+        match known.get(&(&finding.object, place, holds)) {
+            Some(&at) if finding.object.is_some() && finding.explored.is_none() => {
+                let block: &mut Vec<&Finding> = &mut blocks[at];
+                block.push(finding);
+            }
+            _ => {
+                known.insert((&finding.object, place, holds), blocks.len());
+                blocks.push(vec![finding]);
+            }
+        }
+    }
+    for block in &mut blocks {
+        block.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
+    blocks
+}
+
+/// What follows the frame of a block.
+enum Further<'r> {
+    Place(&'r Location),
+    /// A number of calls of templates.
+    LeftOut(usize),
+}
+
+/// The further places of a block, each once. Of a long chain of includes, the first and the last
+/// matter.
+fn further<'r>(block: &[&'r Finding], verbose: bool) -> Vec<Further<'r>> {
+    let first = &block[0].locations[0];
+    let mut places: Vec<&Location> = Vec::new();
+    for place in block.iter().flat_map(|finding| &finding.locations[1..]) {
+        let is_same = |l: &Location| l.file == place.file && l.line == place.line;
+        let is_known = places.iter().any(|l| is_same(l) && l.label == place.label);
+        let is_shown = place.role == Role::Fix && is_same(first);
+        if !is_known && !is_shown {
+            places.push(place);
+        }
+    }
+    let (includes, others): (Vec<_>, Vec<_>) =
+        places.into_iter().partition(|l| l.role == Role::Include);
+    let mut all: Vec<Further> = others.into_iter().map(Further::Place).collect();
+    match &includes[..] {
+        [first, between @ .., last] if !between.is_empty() && !verbose => all.extend([
+            Further::Place(first),
+            Further::LeftOut(between.len()),
+            Further::Place(last),
+        ]),
+        _ => all.extend(includes.into_iter().map(Further::Place)),
+    }
+    all
+}
+
 /// "2 errors, 1 warning. Looked at 1 chart in 4 environments …"
 fn summary(report: &Report) -> String {
     let s = &report.summary;
-    let counts: Vec<String> = [
-        (Severity::Error, "error"),
-        (Severity::Warning, "warning"),
-        (Severity::Info, "info"),
-    ]
-    .into_iter()
-    .filter_map(|(severity, name)| match report.count(severity) {
-        0 => None,
-        1 => Some(format!("1 {name}")),
-        n => Some(if severity == Severity::Info {
-            format!("{n} {name}")
-        } else {
-            format!("{n} {name}s")
-        }),
-    })
-    .collect();
-    let mut out = if counts.is_empty() {
-        "No findings".to_string()
-    } else {
-        counts.join(", ")
-    };
+    let mut out = report.counts();
     if s.suppressed > 0 {
         out.push_str(&format!(" ({} suppressed)", s.suppressed));
     }
@@ -369,7 +419,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn finding(f: &Finding, style: Style, texts: &mut Texts) -> Shown {
+    fn block(block: &[&Finding], style: Style, texts: &mut Texts) -> Shown {
+        let (f, others) = (block[0], &block[1..]);
         let mut message = f.message.clone();
         if let Some(object) = &f.object {
             message.push_str(&format!(" [{}]", object_name(object)));
@@ -382,6 +433,11 @@ impl Shown {
         }
         let mut help: Vec<String> = f.help.iter().cloned().collect();
         help.extend(f.notes.iter().cloned());
+        for other in others {
+            let (severity, rule) = (other.severity.as_str(), &other.rule);
+            help.push(format!("also {severity}[{rule}] {}", other.message));
+            help.extend(other.help.iter().chain(&other.notes).cloned());
+        }
         let mut shown = Shown::place(&f.locations[0], "", texts);
         shown.code = Some(escape_controls(&f.rule).into_owned());
         // Without hyperlinks miette prints the whole URL beside every finding.
@@ -442,6 +498,7 @@ fn related(role: Role) -> &'static str {
     match role {
         Role::Values => "set here",
         Role::Include => "through here",
+        Role::Fix => "set it here",
         Role::Template => "written here",
         Role::Deployment => "deployed here",
         Role::Manifest | Role::Source => "see here",

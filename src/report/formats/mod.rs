@@ -11,6 +11,7 @@ pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod markdown;
 pub(crate) mod matrix;
 pub(crate) mod sarif;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub enum Format {
     Github,
     Gitlab,
     Html,
+    Markdown,
 }
 
 impl Format {
@@ -51,6 +53,7 @@ impl Report {
             Format::Github => github::write(self),
             Format::Gitlab => gitlab::write(self),
             Format::Html => html::write(self),
+            Format::Markdown => markdown::write(self),
         }
     }
 }

@@ -413,6 +413,69 @@ fn human_in_80_columns() {
     assert_snapshot!(report().write(Format::Human, Style::default()));
 }
 
+/// Findings at one place of one object are one block, and of a long chain of includes the first and
+/// the last place are shown.
+#[test]
+fn a_block_has_the_findings_of_a_place_and_the_ends_of_a_chain() {
+    let mut report = report();
+    let of_object = report.findings.iter().position(|f| f.object.is_some());
+    let first = &mut report.findings[of_object.expect("a finding of an object")];
+    let include = first.locations.last().expect("an include").clone();
+    for line in [1, 3] {
+        let mut further = include.clone();
+        (further.line, further.bytes) = (line, 0..1);
+        first.locations.push(further);
+    }
+    let mut second = first.clone();
+    second.severity = Severity::Error;
+    second.message = "another finding there".into();
+    report.findings.push(second);
+    let text = report.write(Format::Human, Style::default());
+    assert!(text.contains("× another finding there"), "{text}");
+    assert!(
+        text.contains("also warning[example-finding] container web uses"),
+        "{text}"
+    );
+    assert_eq!(text.matches("deployment.yaml:2:8").count(), 1, "{text}");
+    assert!(
+        text.contains("through 1 more call of templates (--verbose shows them)"),
+        "{text}"
+    );
+    assert_eq!(text.matches("_helpers.tpl:").count(), 2, "{text}");
+    let all = Style {
+        verbose: true,
+        ..Style::default()
+    };
+    let text = report.write(Format::Human, all);
+    assert_eq!(text.matches("_helpers.tpl:").count(), 3, "{text}");
+}
+
+#[test]
+fn a_run_over_several_charts_begins_with_the_errors() {
+    let mut report = report();
+    report.findings.reverse();
+    let order =
+        |report: &Report| -> Vec<Severity> { report.shown().iter().map(|f| f.severity).collect() };
+    assert_eq!(order(&report), [Severity::Warning, Severity::Error]);
+    report.summary.charts = 2;
+    assert_eq!(order(&report), [Severity::Error, Severity::Warning]);
+}
+
+#[test]
+fn markdown() {
+    assert_snapshot!(report().write(Format::Markdown, Style::default()));
+}
+
+#[test]
+fn markdown_fits_into_a_comment() {
+    let mut report = report();
+    let finding = report.findings[0].clone();
+    report.findings.extend(std::iter::repeat_n(finding, 2000));
+    let text = report.write(Format::Markdown, Style::default());
+    assert!(text.chars().count() < 65_000, "{}", text.len());
+    assert!(text.contains(" more are not shown."), "{text}");
+}
+
 #[test]
 fn human_in_colour() {
     let text = report().write(
@@ -627,7 +690,13 @@ fn is_control(c: char) -> bool {
 #[test]
 fn a_hostile_chart_writes_no_control_sequences() {
     let report = hostile();
-    for format in [Format::Human, Format::Concise, Format::Github, Format::Html] {
+    for format in [
+        Format::Human,
+        Format::Concise,
+        Format::Github,
+        Format::Html,
+        Format::Markdown,
+    ] {
         let text = report.write(format, Style::default());
         // A tab must not move the cursor further than a blank.
         assert_eq!(
@@ -699,6 +768,17 @@ fn a_hostile_chart_starts_no_command_line_or_cell() {
                 && message.contains("%0D%0A::warning"),
             "{message}"
         );
+    }
+    let table = report.write(Format::Markdown, Style::default());
+    let rows = || table.lines().filter(|line| line.starts_with('|'));
+    assert_eq!(rows().count(), 4, "{table}");
+    for row in rows().skip(2) {
+        let plain = row
+            .replace("\\\\", "")
+            .replace("\\|", "")
+            .replace("\\<", "");
+        assert_eq!(plain.matches('|').count(), 4, "{row}");
+        assert!(!plain.replace("<br>", "").contains('<'), "{row}");
     }
     let markdown = report.matrices[0].1.to_markdown(false);
     assert_eq!(markdown.lines().count(), 3, "{markdown}");

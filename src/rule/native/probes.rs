@@ -53,7 +53,7 @@ fn readiness_probe_missing(report: &mut UnitReport<'_>, unit: &ObjectSet<'_>) {
                         container.name(),
                         service.identity.name
                     );
-                    report.add(i, container.path.clone(), message);
+                    report.add(i, container.path.key("readinessProbe"), message);
                     reported.push(at);
                 }
             }

@@ -5,7 +5,7 @@ use super::operand::{Operand, holds_interfaces};
 use super::{Evaluator, Flow};
 use crate::go::fmt;
 use crate::source::{Condition, OriginId, Outcome, Span};
-use crate::template::tree::{Branch, BranchKind, Range};
+use crate::template::tree::{Branch, BranchKind};
 use crate::value::{Entry, Kind, Text, TextBuilder, Value};
 use std::rc::Rc;
 
@@ -53,10 +53,12 @@ impl Evaluator<'_> {
                 evaluator.list(frame, out, dot, &branch.body)
             })
         } else if let Some(otherwise) = &branch.otherwise {
+            self.unwritten(frame, value_span(frame, branch), decided_by);
             self.under(condition, |evaluator| {
                 evaluator.list(frame, out, dot, otherwise)
             })
         } else {
+            self.unwritten(frame, value_span(frame, branch), decided_by);
             Ok(Flow::On)
         }
     }
@@ -102,6 +104,7 @@ impl Evaluator<'_> {
             Items::Each(items) => items,
         };
         if items.is_empty() {
+            self.unwritten(frame, span, decided_by);
             return match &branch.otherwise {
                 Some(otherwise) => self.under((span, decided_by, walked), |evaluator| {
                     evaluator.list(frame, out, dot, otherwise)
@@ -259,12 +262,6 @@ fn outcome(value: &Value) -> Outcome {
     }
 }
 
-/// The span of the pipeline of a branch, without the variables that it declares.
 fn value_span(frame: &Frame<'_>, branch: &Branch) -> Span {
-    let whole = branch.pipe.range;
-    let first = branch.pipe.commands.first();
-    frame.span(Range {
-        start: first.map_or(whole.start, |command| command.range.start),
-        ..whole
-    })
+    frame.span(branch.value_range())
 }

@@ -304,7 +304,12 @@ impl Evaluator<'_> {
         let arguments = self.arguments(frame, dot, signature, given)?;
         let values = &arguments.values;
         let result = match function.role {
-            FunctionRole::Include => self.include(values),
+            FunctionRole::Include => {
+                self.calls.push(site);
+                let result = self.include(values);
+                self.calls.pop();
+                result
+            }
             FunctionRole::Tpl => self.tpl(values),
             FunctionRole::Call => {
                 let callee = callee.map(|callee| frame.template.describe(callee));

@@ -11,7 +11,6 @@ use crate::template::record::{Asked, Miss};
 use crate::template::tree::{Expression, ExpressionKind};
 use crate::value::{Kind, Map, MapData, Object, Value};
 use crate::yaml;
-use std::rc::Rc;
 
 /// How many variables are compared in one step.
 const VARIABLES_PER_STEP: u64 = 16;
@@ -258,30 +257,29 @@ impl Evaluator<'_> {
                 }
             }
             None => {
-                self.missed(frame, map, name, fields);
+                let origin = self.missed(frame, map, name, fields);
                 if boxed {
-                    Operand::boxed(Value::nil())
+                    Operand::boxed(Value::nil().with_origin(origin))
                 } else {
-                    Operand::plain(data.zero())
+                    Operand::plain(data.zero().with_origin(origin))
                 }
             }
         }
     }
 
-    fn missed(&mut self, frame: &Frame, map: &Map, name: &str, fields: Fields) {
-        let at = frame.span(fields.node.range);
-        if self.origins.are_unwanted()
-            || !self.recorder.is_new_miss(at, Rc::as_ptr(&map.0) as usize)
-        {
-            return;
+    /// Records a missing field. Returns the origin of its value.
+    fn missed(&mut self, frame: &Frame, map: &Map, name: &str, fields: Fields) -> OriginId {
+        if self.origins.are_unwanted() {
+            return OriginId::NONE;
         }
-        self.recorder.missed(Miss {
-            at,
+        let miss = Miss {
+            at: frame.span(fields.node.range),
             root: self.data.clone(),
             map: map.clone(),
             name: name.into(),
             guarded: fields.guarded,
-        });
+        };
+        self.recorder.missed(miss, &mut self.origins)
     }
 
     /// Reads a field or calls a method of an object, if it has one of that name.

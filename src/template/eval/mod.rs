@@ -69,6 +69,15 @@ impl Given<'_> {
     }
 }
 
+/// The cached output of a template for some data.
+struct Once {
+    _data: Value,
+    text: Value,
+    /// What was not written, and how many calls led to the template.
+    unwritten: std::ops::Range<usize>,
+    calls: usize,
+}
+
 /// How the execution of a list of nodes ended.
 #[derive(Clone, Copy, PartialEq)]
 enum Flow {
@@ -106,7 +115,9 @@ pub struct Evaluator<'t> {
     data: Value,
     /// Output cached by template and data, see [`Evaluator::written_once`]. The data is stored as
     /// well so that its address, which is part of the key, is not reused.
-    once: FxHashMap<(usize, usize), (Value, Value)>,
+    once: FxHashMap<(usize, usize), Once>,
+    /// The calls of templates that are being executed, outermost first.
+    calls: Vec<Span>,
     /// Counts reads of data that differs between templates or between Kubernetes versions. Output
     /// that was made without such reads can be cached.
     passing: u64,
@@ -142,6 +153,7 @@ impl<'t> Evaluator<'t> {
             stack_top: 0,
             data: Value::nil(),
             once: FxHashMap::default(),
+            calls: Vec::new(),
             passing: 0,
         }
     }
@@ -165,6 +177,7 @@ impl<'t> Evaluator<'t> {
         self.nesting = 0;
         self.tpl_depth = 0;
         self.includes.clear();
+        self.calls.clear();
         self.meter = Meter::new(Limit::TemplateSteps, &self.limits);
         self.expressions = Expressions::default();
         let Some(template) = self.templates.get(name) else {
@@ -312,13 +325,22 @@ impl Evaluator<'_> {
                 .as_map()
                 .map_or(0, |map| Rc::as_ptr(&map.0) as usize),
         );
-        if let Some((_, text)) = self.once.get(&key) {
-            return Ok(text.clone());
+        if let Some(once) = self.once.get(&key) {
+            let (text, unwritten, calls) = (once.text.clone(), once.unwritten.clone(), once.calls);
+            self.unwritten_again(unwritten, calls);
+            return Ok(text);
         }
         let (before, root) = (self.passing, dot.value.clone());
+        let first = self.recorder.unwritten.len();
         let text = self.written(template, dot, depth)?;
         if self.passing == before && is_pure(self) {
-            self.once.insert(key, (root, text.clone()));
+            let once = Once {
+                _data: root,
+                text: text.clone(),
+                unwritten: first..self.recorder.unwritten.len(),
+                calls: self.calls.len(),
+            };
+            self.once.insert(key, once);
         }
         Ok(text)
     }
@@ -452,6 +474,7 @@ impl Evaluator<'_> {
             None => Operand::missing(),
         };
         let depth = frame.template_depth + 1;
+        self.calls.push(site);
         let result = if self.nesting > MAX_TRACED_DEPTH {
             self.body(&mut Frame::new(&template, dot.clone(), depth), out, &dot)
         } else {
@@ -464,6 +487,7 @@ impl Evaluator<'_> {
                     self.write_value(frame, out, &written, call.range)
                 })
         };
+        self.calls.pop();
         result.map_err(|fault| fault.called_from(site))
     }
 

@@ -4,11 +4,47 @@ use super::frame::{Frame, Run};
 use super::{Evaluator, MAX_TRACED_DEPTH};
 use crate::go::fmt;
 use crate::limits::{Limit, exceeded};
-use crate::source::{Origin, OriginId, Piece, Source, SourceId, SourceKind};
+use crate::source::{Origin, OriginId, Piece, Source, SourceId, SourceKind, Span};
+use crate::template::record::Unwritten;
 use crate::template::tree::Range;
 use crate::value::{Kind, Text, TextBuilder, Value};
 
+/// How many calls of templates are kept of something that was not written.
+const CALLS: usize = 16;
+
 impl Evaluator<'_> {
+    /// Records that nothing is written at a place because of a value.
+    pub(super) fn unwritten(&mut self, frame: &Frame, at: Span, decided_by: OriginId) {
+        // The text of `tpl` is no file.
+        if decided_by.is_none() || frame.template.first_node.is_none() {
+            return;
+        }
+        let calls = &self.calls[self.calls.len().saturating_sub(CALLS)..];
+        self.bytes += size_of::<Unwritten>() + size_of_val(calls);
+        self.recorder.unwritten.push(Unwritten {
+            at,
+            calls: calls.into(),
+            decided_by,
+            after: self.origins.last(),
+        });
+    }
+
+    /// Records what was not written in an output that is used once more. `calls` led to the template
+    /// the first time.
+    pub(super) fn unwritten_again(&mut self, range: std::ops::Range<usize>, calls: usize) {
+        for index in range {
+            let first = &self.recorder.unwritten[index];
+            let inner = first.calls.get(calls.min(CALLS)..).unwrap_or_default();
+            let again = Unwritten {
+                calls: self.calls.iter().chain(inner).copied().collect(),
+                after: self.origins.last(),
+                ..first.clone()
+            };
+            self.bytes += size_of::<Unwritten>() + size_of_val(&*again.calls);
+            self.recorder.unwritten.push(again);
+        }
+    }
+
     pub(super) fn write_text(
         &mut self,
         frame: &Frame,
@@ -81,6 +117,9 @@ impl Evaluator<'_> {
         let Kind::Str(text) = &shown.kind else {
             return Ok(());
         };
+        if text.bytes.is_empty() || matches!(value.kind, Kind::Missing | Kind::Nil) {
+            self.unwritten(frame, at, value.origin);
+        }
         self.charge(frame, value.weight())?;
         self.spend(frame, text.size())?;
         self.check_output(frame, out, text.bytes.len())?;
