@@ -1,6 +1,7 @@
 //! Escapes text of a chart for terminals, logs and Markdown, and adds colours.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Whether a character can move the cursor, change colours, ring the bell or change the direction
 /// of text.
@@ -34,13 +35,13 @@ fn commands(text: &str) -> impl Iterator<Item = usize> {
 /// Escapes control characters for a terminal.
 pub(crate) fn visible_controls(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_hostile) {
-        escaped(text, &[]).into()
+        escaped(text, &BTreeSet::new()).into()
     } else {
         text.into()
     }
 }
 
-fn escaped(text: &str, commands: &[usize]) -> String {
+fn escaped(text: &str, commands: &BTreeSet<usize>) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         if is_hostile(c) || commands.contains(&at) {
@@ -54,7 +55,7 @@ fn escaped(text: &str, commands: &[usize]) -> String {
 
 /// Escapes control characters and GitHub's log commands, for a terminal and for a log.
 pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
-    let commands: Vec<usize> = commands(text).collect();
+    let commands: BTreeSet<usize> = commands(text).collect();
     if commands.is_empty() {
         visible_controls(text)
     } else {
