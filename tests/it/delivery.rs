@@ -257,6 +257,7 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
                 .env("INPUT_PATH", path)
                 .env("INPUT_ARGUMENTS", arguments)
                 .env("INPUT_SARIF", sarif)
+                .env("GITHUB_STEP_SUMMARY", stage.at("summary.md"))
                 .env("ACTION_PATH", env!("CARGO_MANIFEST_DIR"))
                 .output();
             found = Some(output.expect("bash runs"));
@@ -285,6 +286,8 @@ fn the_steps_of_the_action_lint_what_its_inputs_name() {
             "{text}"
         );
     }
+    let summary = std::fs::read_to_string(stage.at("summary.md")).expect("the summary");
+    assert!(summary.contains("unknown-field"), "{summary}");
     let sarif: serde_json::Value =
         serde_json::from_slice(&std::fs::read(stage.at("out.sarif")).expect("the report"))
             .expect("JSON");
