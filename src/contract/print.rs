@@ -50,7 +50,8 @@ fn write(json: &Json, before: Option<&Node>, is_schema: bool, depth: usize, out:
                 out.push_str(": ");
                 let names = ["properties", "definitions", "$defs", "patternProperties"];
                 let is_data = ["default", "enum", "const", "examples"].contains(&key) && is_schema;
-                let below = !(is_schema && names.contains(&key)) && !is_data;
+                let is_map = is_schema && names.contains(&key);
+                let below = !(is_data || is_map);
                 write(
                     &map[key],
                     before.and_then(|b| b.get(key)),

@@ -81,11 +81,8 @@ impl Surroundings {
 /// Whether every read of a map is known. `around` is what holds below it.
 pub(super) fn is_closed(known: &Known, around: &Surroundings) -> bool {
     let is_read = known.below.values().any(|below| below.used.is_some());
-    is_read
-        && !around.is_whole
-        && !around.part.is_partial
-        && !(around.part.has_texts && known.chart.is_some())
-        && !known.is_data()
+    let may_read_more = around.part.has_texts && known.chart.is_some();
+    is_read && !may_read_more && !around.is_whole && !around.part.is_partial && !known.is_data()
 }
 
 struct Writer<'c> {

@@ -180,7 +180,7 @@ fn asked(known: &Known) -> Types {
     let Some(used) = &known.used else {
         return Types::default();
     };
-    let of_kind = |kind: &Box<str>| match &**kind {
+    let of_kind = |kind: &str| match kind {
         "string" => Types::STRING,
         "map" => Types::OBJECT,
         "slice" => Types::ARRAY,
@@ -193,7 +193,8 @@ fn asked(known: &Known) -> Types {
     } else {
         Types::default()
     };
-    used.kinds.iter().map(of_kind).fold(text, Types::or)
+    let kinds = used.kinds.iter().map(|kind| of_kind(kind));
+    kinds.fold(text, Types::or)
 }
 
 /// A default that is a number or a boolean in quotes.

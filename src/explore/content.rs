@@ -364,12 +364,13 @@ fn text(name: &str) -> Option<Contents> {
             "configmap",
             "override",
             "namespace",
+            "password",
+            "token",
+            "key",
+            "user",
+            "username",
+            "tag",
         ],
-    ) {
-        [json!("explored"), json!("other")]
-    } else if is(
-        name,
-        &["password", "token", "key", "user", "username", "tag"],
     ) {
         [json!("explored"), json!("other")]
     } else {

@@ -400,8 +400,8 @@ pub(super) fn may_be_fault(found: &Found) -> bool {
     }
     // The texts of annotations are no labels.
     if is(&[ids::INVALID_LABEL]) {
-        let is_annotation = |key: &Box<str>| key.to_ascii_lowercase().ends_with("annotations");
-        return (found.written.iter()).all(|path| path.iter().any(is_annotation));
+        let is_annotation = |key: &str| key.to_ascii_lowercase().ends_with("annotations");
+        return (found.written.iter()).all(|path| path.iter().any(|key| is_annotation(key)));
     }
     // A text that is written without quotes, or something else than what was set.
     if is(&[ids::WRONG_TYPE]) && !found.is_invented {

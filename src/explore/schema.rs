@@ -34,13 +34,18 @@ impl Schema {
         let Some(validator) = &self.validator else {
             return true;
         };
-        let nested = |inner, key: &Box<str>| {
+        let nested = |inner, key: &str| {
             let mut map = Map::new();
             map.insert(key.to_string(), inner);
             Json::Object(map)
         };
         let mut values = self.defaults.clone();
-        overlay(&mut values, path.iter().rev().fold(content.clone(), nested));
+        overlay(
+            &mut values,
+            path.iter()
+                .rev()
+                .fold(content.clone(), |inner, key| nested(inner, key)),
+        );
         validator.is_valid(&values)
     }
 

@@ -74,12 +74,13 @@ fn below(text: &[u8], from: usize, column: usize) -> usize {
 /// The lines of a field, with those of the maps around it.
 fn lines(place: &Location, column: usize, value: &str) -> String {
     let last = place.below.len() - 1;
-    let line = |(depth, key): (usize, &Box<str>)| {
+    let line = |depth: usize, key: &str| {
         let margin = " ".repeat(column + depth * STEP);
         match depth == last && !value.is_empty() {
             true => format!("{margin}{key}: {value}\n"),
             false => format!("{margin}{key}:\n"),
         }
     };
-    place.below.iter().enumerate().map(line).collect()
+    let below = place.below.iter().enumerate();
+    below.map(|(depth, key)| line(depth, key)).collect()
 }

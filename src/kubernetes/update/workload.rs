@@ -54,15 +54,15 @@ fn is_scheduling(path: &Path) -> bool {
             Step::Index(_) => None,
         })
         .collect();
-    match keys.as_slice() {
-        ["metadata", "labels" | "annotations", ..] => true,
-        [
-            "spec",
-            "nodeSelector" | "tolerations" | "schedulingGates",
-            ..,
-        ] => true,
-        ["spec", "affinity", "nodeAffinity", ..] => true,
-        ["spec", "containers" | "initContainers", "resources", ..] => true,
-        _ => false,
-    }
+    matches!(
+        keys.as_slice(),
+        ["metadata", "labels" | "annotations", ..]
+            | [
+                "spec",
+                "nodeSelector" | "tolerations" | "schedulingGates",
+                ..
+            ]
+            | ["spec", "affinity", "nodeAffinity", ..]
+            | ["spec", "containers" | "initContainers", "resources", ..]
+    )
 }

@@ -57,11 +57,7 @@ pub(super) fn name(facts: &Facts<'_>, patterns: &[Pattern]) -> String {
         let mut names = facts.values.iter().rev().filter_map(|file| named_by(file));
         names.find(|name| !is_own(name) && !is_general(name))
     };
-    let of_folder = || {
-        paths()
-            .find_map(|path| below_folder(path))
-            .filter(|name| !is_own(name))
-    };
+    let of_folder = || paths().find_map(below_folder).filter(|name| !is_own(name));
     let of_stage = || paths().find_map(stage_in);
     configured()
         .or_else(|| facts.inherited.map(str::to_owned))
