@@ -206,12 +206,12 @@ fn a_missing_field_whose_value_is_sure_is_added_where_the_template_reads_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let app = folder.path().join("app");
         crate::write(&app, "Chart.yaml", CHART[0].1);
-        crate::write(&app, "values.yaml", &format!("context:{context}\n"));
+        crate::write(&app, "values.yaml", format!("context:{context}\n"));
         crate::write(&app, "values-prod.yaml", "{}\n");
         // Two objects have the finding, and one change mends both.
         for name in ["one", "two"] {
             let text = ESCALATES.replace("NAME", name);
-            crate::write(&app, &format!("templates/{name}.yaml"), &text);
+            crate::write(&app, format!("templates/{name}.yaml"), &text);
         }
         let (code, out, err) = crate::run(folder.path(), &rule);
         assert_eq!(code, 0, "{out}{err}");
@@ -257,7 +257,7 @@ fn a_missing_field_that_would_change_another_object_is_not_added() {
     crate::write(
         &app,
         "templates/web.yaml",
-        &ESCALATES.replace("NAME", "web"),
+        ESCALATES.replace("NAME", "web"),
     );
     let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {context: {{ .Values.context | toJson | quote }}}\n";
     crate::write(&app, "templates/c.yaml", other);
