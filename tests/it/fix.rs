@@ -254,11 +254,7 @@ fn a_missing_field_that_would_change_another_object_is_not_added() {
     crate::write(&app, "Chart.yaml", CHART[0].1);
     crate::write(&app, "values.yaml", "context: {}\n");
     crate::write(&app, "values-prod.yaml", "{}\n");
-    crate::write(
-        &app,
-        "templates/web.yaml",
-        ESCALATES.replace("NAME", "web"),
-    );
+    crate::write(&app, "templates/web.yaml", ESCALATES.replace("NAME", "web"));
     let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {context: {{ .Values.context | toJson | quote }}}\n";
     crate::write(&app, "templates/c.yaml", other);
     let rule = [
